@@ -1,0 +1,163 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// EdgeLoadBalancerStatus is what the operator has seen to be true.
+type EdgeLoadBalancerStatus struct {
+	// ObservedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Addresses are the public addresses of the hosts, for DNS. An address stays while its host is away.
+	// +listType=set
+	// +optional
+	Addresses []string `json:"addresses,omitempty"`
+
+	// +optional
+	Summary Summary `json:"summary,omitempty"`
+
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Hosts []HostStatus `json:"hosts,omitempty"`
+}
+
+// Summary counts, for kubectl get.
+type Summary struct {
+	// Hosts is synced/declared, such as "2/2".
+	// +optional
+	Hosts string `json:"hosts,omitempty"`
+	// Servers is up/declared over all hosts, such as "6/6".
+	// +optional
+	Servers string `json:"servers,omitempty"`
+}
+
+// HostStatus is how one host is doing.
+type HostStatus struct {
+	// Name is the host's name in the spec.
+	Name string `json:"name"`
+	// Address is what the operator dials.
+	Address string `json:"address"`
+	// Port and User are how it logs in. They are kept so that a host that has left the spec can still be cleaned up.
+	// +optional
+	Port int32 `json:"port,omitempty"`
+	// +optional
+	User string `json:"user,omitempty"`
+
+	State HostState `json:"state"`
+
+	// ConfigHash is the fingerprint of the configuration that was proved to be running.
+	// +optional
+	ConfigHash string `json:"configHash,omitempty"`
+	// ObservedGeneration is the generation of the spec that was proved to be running.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// LastSyncTime is when the host was last changed, not when it was last looked at.
+	// +optional
+	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+	// +optional
+	LastReloadTime *metav1.Time `json:"lastReloadTime,omitempty"`
+	// LastUpdate is how the last change was made.
+	// +optional
+	LastUpdate UpdateKind `json:"lastUpdate,omitempty"`
+	// +optional
+	HAProxyVersion string `json:"haproxyVersion,omitempty"`
+	// ServersUp and Servers count the object's servers on this host.
+	// +optional
+	ServersUp int32 `json:"serversUp"`
+	// +optional
+	Servers int32 `json:"servers"`
+	// ConsecutiveErrors counts failed attempts since the last good one.
+	// +optional
+	ConsecutiveErrors int32 `json:"consecutiveErrors"`
+	// Message says what is wrong and what to do.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// UpdateKind is how a change was brought to a host.
+//
+// +kubebuilder:validation:Enum=Reload
+type UpdateKind string
+
+// UpdateReload is a reload of HAProxy.
+const UpdateReload UpdateKind = "Reload"
+
+// HostState is how one host is doing.
+//
+// +kubebuilder:validation:Enum=Synced;Pending;Unreachable;Untrusted;Unauthorized;Rejected;Refused;Suspended
+type HostState string
+
+const (
+	// HostSynced: the wanted configuration was read back from the running HAProxy.
+	HostSynced HostState = "Synced"
+	// HostPending: not looked at yet, or something on the Kubernetes side is missing.
+	HostPending HostState = "Pending"
+	// HostUnreachable: no TCP or SSH connection.
+	HostUnreachable HostState = "Unreachable"
+	// HostUntrusted: the host's key is unknown, or another one than pinned.
+	HostUntrusted HostState = "Untrusted"
+	// HostUnauthorized: the host refuses the key or the user.
+	HostUnauthorized HostState = "Unauthorized"
+	// HostRejected: the host cannot take the configuration, or HAProxy refuses it. What ran before still runs.
+	HostRejected HostState = "Rejected"
+	// HostRefused: the host's haproxy.cfg belongs to somebody else.
+	HostRefused HostState = "Refused"
+	// HostSuspended: spec.suspend is set; the message says what would be changed.
+	HostSuspended HostState = "Suspended"
+)
+
+// The condition types of an EdgeLoadBalancer. Each is always present. Ready, HostsSynced, TargetsAvailable and Accepted are
+// good when True; Reconciling and Stalled, which kstatus reads, are good when False.
+const (
+	// ConditionReady: every host is proved to run what the spec says, and every target has a server.
+	ConditionReady = "Ready"
+	// ConditionReconciling: the operator is at work on it, or will try again by itself.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled: the operator cannot go on until a person changes something.
+	ConditionStalled = "Stalled"
+	// ConditionAccepted: the spec can be turned into configurations.
+	ConditionAccepted = "Accepted"
+	// ConditionHostsSynced: every host is proved to run what the spec says.
+	ConditionHostsSynced = "HostsSynced"
+	// ConditionTargetsAvailable: every target has at least one server.
+	ConditionTargetsAvailable = "TargetsAvailable"
+)
+
+// The reasons of conditions. A reason is stable; the message beside it is a sentence that says what to do.
+const (
+	// ReasonSynced: all is as the spec says, and proved.
+	ReasonSynced = "Synced"
+	// ReasonProgressing: hosts are being brought there.
+	ReasonProgressing = "Progressing"
+	// ReasonHostsNotSynced: some hosts are not as the spec says; used where hosts fail for different reasons. Where
+	// all that fail do so in the same way, the reason is their state, such as Unreachable.
+	ReasonHostsNotSynced = "HostsNotSynced"
+	// ReasonSuspended: spec.suspend is set.
+	ReasonSuspended = "Suspended"
+	// ReasonAccepted: the spec can be turned into configurations.
+	ReasonAccepted = "Accepted"
+	// ReasonBindConflict: two listeners want the same address and port of one host.
+	ReasonBindConflict = "BindConflict"
+	// ReasonHostConflict: an older object holds the host with another Secret, from another namespace or with other settings.
+	ReasonHostConflict = "HostConflict"
+	// ReasonSecretNotFound: the Secret of spec.ssh.secretRef does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretInvalid: the Secret holds no usable private key, or a known_hosts that cannot be read.
+	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonServiceNotFound: a target's Service does not exist.
+	ReasonServiceNotFound = "ServiceNotFound"
+	// ReasonPortNotFound: a target's Service has no such port.
+	ReasonPortNotFound = "PortNotFound"
+	// ReasonNoEndpoints: a target's Service has no endpoint that can serve.
+	ReasonNoEndpoints = "NoEndpoints"
+	// ReasonAvailable: every target has a server.
+	ReasonAvailable = "Available"
+	// ReasonDeleting: the object is being deleted and its configuration removed from the hosts.
+	ReasonDeleting = "Deleting"
+)

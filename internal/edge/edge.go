@@ -1,0 +1,96 @@
+// Package edge brings one host's HAProxy to a wanted configuration and proves that it runs.
+//
+// Sync is the whole story: observe the host, compute a plan, carry it out, read back, and report an Outcome. The package
+// knows neither Kubernetes nor SSH: it reaches a host through Conn, and main puts an SSH connection behind that.
+package edge
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// Conn is one logged-in connection to a host. Its methods may be called at the same time.
+type Conn interface {
+	// Run runs a command line in the account's login shell, with the input on its stdin, and waits for it. An exit
+	// status other than 0 is no error; an error means that the connection failed, and is a *Error.
+	Run(ctx context.Context, command string, input []byte) (Result, error)
+	// Start runs a command line and connects to its stdin and stdout.
+	Start(ctx context.Context, command string) (io.ReadWriteCloser, error)
+	// DialUnix connects to a unix socket of the host.
+	DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error)
+}
+
+// Result is how a command ended.
+type Result struct {
+	Stdout, Stderr []byte
+	Exit           int
+}
+
+// Request is what a host is to be brought to.
+type Request struct {
+	// Config is the wanted configuration; one without frontends leaves the host idle and free for anybody.
+	Config haproxy.Config
+	// Login is the account that Conn logged in with.
+	Login string
+	// ConfigPath is the absolute path of haproxy.cfg on the host.
+	ConfigPath string
+	// ReloadCommand replaces the way to reload that is found on the host; words separated by single blanks.
+	ReloadCommand string
+	// Adopt allows to replace a file that somebody else wrote.
+	Adopt bool
+	// DryRun changes nothing and reports what would be changed.
+	DryRun bool
+}
+
+// State is how a host is doing, in the words of the API.
+type State string
+
+// The states that a host can be in after it was looked at.
+const (
+	Synced       State = "Synced"
+	Pending      State = "Pending"
+	Unreachable  State = "Unreachable"
+	Untrusted    State = "Untrusted"
+	Unauthorized State = "Unauthorized"
+	Rejected     State = "Rejected"
+	Refused      State = "Refused"
+	Suspended    State = "Suspended"
+)
+
+// Error is a failure to bring a host where it should be. Message is a sentence for a person: what is wrong and what to do.
+type Error struct {
+	State   State
+	Message string
+	Cause   error
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Outcome is what Sync did and saw.
+type Outcome struct {
+	State State
+	// Message says what is wrong and what to do; empty when all is well.
+	Message string
+	// Fingerprint is that of the configuration that was read back from the running HAProxy; empty when it is not the
+	// wanted one.
+	Fingerprint string
+	// HAProxyVersion is such as "2.6.12"; empty when not known.
+	HAProxyVersion string
+	// Servers is what the running HAProxy says of each server, by backend. Nil when it could not be asked.
+	Servers map[string]ServerCount
+	// Reloaded says that HAProxy was reloaded, and Reasons why.
+	Reloaded bool
+	Reasons  []string
+	// Took is from the start of Sync to the proof.
+	Took time.Duration
+}
+
+// ServerCount counts the servers of one backend.
+type ServerCount struct {
+	Up, Total int
+}
