@@ -144,6 +144,8 @@ const (
 	ReasonAccepted = "Accepted"
 	// ReasonBindConflict: two listeners want the same address and port of one host.
 	ReasonBindConflict = "BindConflict"
+	// ReasonBindInvalid: a bind cannot be read as an address and a port, so its listener is left out.
+	ReasonBindInvalid = "BindInvalid"
 	// ReasonHostConflict: an older object holds the host with another Secret, from another namespace or with other settings.
 	ReasonHostConflict = "HostConflict"
 	// ReasonSecretNotFound: the Secret of spec.ssh.secretRef does not exist.
