@@ -1,0 +1,89 @@
+// Package desired turns what users and the cluster say into what each edge host should run. It is pure: Build has no
+// cluster, no host and no clock, and never changes its input.
+package desired
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// Snapshot is what the cluster says at one moment, as far as one host is concerned.
+type Snapshot struct {
+	// Cluster identifies the cluster; the first part of the owner that is written on the host.
+	Cluster string
+	// Objects are the EdgeLoadBalancers that name the host in their spec, in any order. Those that are being deleted or
+	// have left the host are not among them.
+	Objects []*v1alpha1.EdgeLoadBalancer
+	// Services holds the Services that the objects' targets name, as far as they exist.
+	Services map[types.NamespacedName]*corev1.Service
+	// Slices holds the EndpointSlices of those Services.
+	Slices map[types.NamespacedName][]*discoveryv1.EndpointSlice
+}
+
+// Host is what one host should be.
+type Host struct {
+	Key HostKey
+	// Config is what HAProxy should run. Without frontends it leaves the host idle and free.
+	Config haproxy.Config
+	// Login says how to reach the host.
+	Login Login
+	// ConfigPath, ReloadCommand, Adopt and Suspend are as in the API.
+	ConfigPath    string
+	ReloadCommand string
+	Adopt         bool
+	Suspend       bool
+	// Members are the objects whose listeners are in Config, oldest first; the first one's settings hold.
+	Members []Member
+	// Problems are what keeps something that an object asks for out of Config, or a target without servers.
+	Problems []Problem
+}
+
+// Login says how to reach a host.
+type Login struct {
+	User           string
+	Secret         types.NamespacedName
+	ConnectTimeout time.Duration
+	// HostKeys are the pins of the spec; empty when the Secret's known_hosts decides.
+	HostKeys []string
+}
+
+// Member is one object's part in a host.
+type Member struct {
+	Object     types.NamespacedName
+	Generation int64
+	// HostName is the host's name in that object.
+	HostName string
+	// Backends are the names of the object's backends in Config.
+	Backends []string
+}
+
+// Problem is something that the user should know about an object.
+type Problem struct {
+	Object types.NamespacedName
+	// Reason is one of the reasons of package v1alpha1.
+	Reason string
+	// Target is the target that it concerns; empty for others.
+	Target string
+	// Message says what is wrong and what to do.
+	Message string
+}
+
+// Build says what the host of the key should be. Objects that do not name the host have no part in it; without any that
+// does, the Host has neither login nor settings.
+func Build(key HostKey, s Snapshot) Host {
+	host := Host{Key: key}
+	parts := host.share(s.Objects)
+	if len(parts) == 0 {
+		return host
+	}
+	host.settle(s.Cluster, parts)
+	host.addFrontends(parts)
+	host.addBackends(parts, s)
+	return host
+}

@@ -1,0 +1,200 @@
+package desired
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// readiness ranks endpoints: only those of the best rank that a Service has are its servers.
+type readiness int
+
+const (
+	unready readiness = iota
+	// draining endpoints still serve while they terminate; they stand in when none is ready, as with kube-proxy.
+	draining
+	ready
+)
+
+// endpoint is an endpoint that could be a server.
+type endpoint struct {
+	readiness readiness
+	addr      netip.AddrPort
+	// pod and node are empty when not known.
+	pod, node string
+}
+
+// servers returns the servers behind one port of a Service, sorted by name.
+func servers(service *corev1.Service, port corev1.ServicePort, all []*discoveryv1.EndpointSlice) []haproxy.Server {
+	var found []endpoint
+	for _, slice := range all {
+		found = appendEndpoints(found, slice, port)
+	}
+	found = mostReady(found)
+	found = oneFamilyPerPod(found, prefersIPv6(service))
+	found = distinct(found)
+	return named(found)
+}
+
+// appendEndpoints adds the endpoints of one slice that can be dialled at the Service's port. A slice knows the port by its
+// name; the number is that of the pods, and may be another one in the next slice.
+func appendEndpoints(found []endpoint, slice *discoveryv1.EndpointSlice, port corev1.ServicePort) []endpoint {
+	number := targetPort(slice, port)
+	if number == 0 {
+		return found
+	}
+	for i := range slice.Endpoints {
+		e := &slice.Endpoints[i]
+		rank := rankOf(e.Conditions)
+		addr, ok := dialable(e, slice.AddressType)
+		if rank == unready || !ok {
+			continue
+		}
+		found = append(found, endpoint{readiness: rank, addr: netip.AddrPortFrom(addr, number), pod: podName(e), node: nodeName(e)})
+	}
+	return found
+}
+
+// targetPort is the number of the Service's port in a slice, or 0 when the slice does not have it.
+func targetPort(slice *discoveryv1.EndpointSlice, port corev1.ServicePort) uint16 {
+	for _, p := range slice.Ports {
+		if deref(p.Name, "") == port.Name && isTCP(deref(p.Protocol, corev1.ProtocolTCP)) {
+			return validPort(deref(p.Port, unrestricted(port)))
+		}
+	}
+	return 0
+}
+
+// unrestricted is the number to dial where a slice leaves the number open: the one that the Service itself names.
+func unrestricted(port corev1.ServicePort) int32 {
+	if port.TargetPort.Type == intstr.String {
+		return 0
+	}
+	return cmp.Or(port.TargetPort.IntVal, port.Port)
+}
+
+func validPort(number int32) uint16 {
+	if number < 1 || number > 65535 {
+		return 0
+	}
+	return uint16(number)
+}
+
+func rankOf(c discoveryv1.EndpointConditions) readiness {
+	isReady := deref(c.Ready, true)
+	switch {
+	case isReady:
+		return ready
+	case deref(c.Serving, isReady) && deref(c.Terminating, false):
+		return draining
+	default:
+		return unready
+	}
+}
+
+// dialable is the address of an endpoint. Only the first one has a meaning. What is no unicast address of the slice's
+// family is nothing to dial.
+func dialable(e *discoveryv1.Endpoint, family discoveryv1.AddressType) (netip.Addr, bool) {
+	if len(e.Addresses) == 0 {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(e.Addresses[0])
+	if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() {
+		return netip.Addr{}, false
+	}
+	return addr, addr.Is4() && family == discoveryv1.AddressTypeIPv4 || addr.Is6() && family == discoveryv1.AddressTypeIPv6
+}
+
+// podName is the name of the endpoint's pod, or empty when it is no pod. EndpointSlices may be written by hand, and the name
+// may then be any text: what no pod can be called is no name.
+func podName(e *discoveryv1.Endpoint) string {
+	if e.TargetRef == nil || e.TargetRef.Kind != "Pod" || !isObjectName(e.TargetRef.Name) {
+		return ""
+	}
+	return e.TargetRef.Name
+}
+
+func nodeName(e *discoveryv1.Endpoint) string {
+	if name := deref(e.NodeName, ""); isObjectName(name) {
+		return name
+	}
+	return ""
+}
+
+// isObjectName tells whether a pod or a node can be called so.
+func isObjectName(name string) bool {
+	const maxLength = 253
+	return name != "" && len(name) <= maxLength && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-'
+	})
+}
+
+// mostReady leaves the endpoints of the best rank that occurs.
+func mostReady(found []endpoint) []endpoint {
+	best := unready
+	for _, e := range found {
+		best = max(best, e.readiness)
+	}
+	return slices.DeleteFunc(found, func(e endpoint) bool { return e.readiness < best })
+}
+
+// prefersIPv6 tells whether IPv6 is the Service's first family.
+func prefersIPv6(service *corev1.Service) bool {
+	return len(service.Spec.IPFamilies) > 0 && service.Spec.IPFamilies[0] == corev1.IPv6Protocol
+}
+
+// oneFamilyPerPod makes one endpoint of a pod that has addresses of both families: that of the family preferred.
+func oneFamilyPerPod(found []endpoint, preferIPv6 bool) []endpoint {
+	preferred := func(e endpoint) bool { return e.addr.Addr().Is6() == preferIPv6 }
+	reached := make(map[string]bool, len(found))
+	for _, e := range found {
+		if e.pod != "" && preferred(e) {
+			reached[e.pod] = true
+		}
+	}
+	return slices.DeleteFunc(found, func(e endpoint) bool { return !preferred(e) && reached[e.pod] })
+}
+
+// distinct leaves one endpoint of those with the same address and port: slices overlap while endpoints move between them.
+func distinct(found []endpoint) []endpoint {
+	slices.SortFunc(found, func(a, b endpoint) int {
+		// Descending, so that one whose pod is known comes before one whose pod is not.
+		return cmp.Or(a.addr.Compare(b.addr), strings.Compare(b.pod, a.pod), strings.Compare(b.node, a.node))
+	})
+	return slices.CompactFunc(found, func(a, b endpoint) bool { return a.addr == b.addr })
+}
+
+// named turns endpoints into servers, called after their pods. Endpoints without a pod, and those that would share a name,
+// are called after their address, in which the ":" keeps them apart from every pod.
+func named(found []endpoint) []haproxy.Server {
+	namesakes := make(map[string]int, len(found))
+	for _, e := range found {
+		namesakes[e.pod]++
+	}
+	result := make([]haproxy.Server, 0, len(found))
+	for _, e := range found {
+		name := e.pod
+		if name == "" || namesakes[name] > 1 {
+			name = e.addr.Addr().String() + ":" + strconv.Itoa(int(e.addr.Port()))
+		}
+		result = append(result, haproxy.Server{Name: name, Addr: e.addr.Addr(), Port: e.addr.Port(), Node: e.node})
+	}
+	slices.SortFunc(result, func(a, b haproxy.Server) int { return strings.Compare(a.Name, b.Name) })
+	return result
+}
+
+// deref is what p points to, or unset.
+func deref[T any](p *T, unset T) T {
+	if p == nil {
+		return unset
+	}
+	return *p
+}

@@ -1,0 +1,152 @@
+package desired
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// part is one object's part in a host: the object, and the entry of its spec.hosts.
+type part struct {
+	object *v1alpha1.EdgeLoadBalancer
+	host   *v1alpha1.Host
+}
+
+func (p part) name() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.object.Namespace, Name: p.object.Name}
+}
+
+// configName is the name, in HAProxy, of one of the object's listeners or targets. "_" cannot occur in any of the three, so
+// no two objects ever meet in a name.
+func (p part) configName(element string) string {
+	return p.object.Namespace + "_" + p.object.Name + "_" + element
+}
+
+func (p part) problem(reason, format string, args ...any) Problem {
+	return Problem{Object: p.name(), Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// share finds the objects that run on the host together, oldest first. A configuration file is one file and has one owner:
+// objects of another namespace, or with another Secret, than the oldest are left out.
+func (h *Host) share(objects []*v1alpha1.EdgeLoadBalancer) []part {
+	var parts []part
+	for _, object := range byAge(objects) {
+		p, found := h.partOf(object)
+		switch {
+		case !found:
+		case len(parts) > 0 && !sameOwner(parts[0].object, object):
+			h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
+				"host %s (%s) belongs to the older EdgeLoadBalancer %s, and only objects of its namespace with its SSH Secret "+
+					"can share it: use another host, or the same namespace and Secret", p.host.Name, h.Key, parts[0].name()))
+		default:
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
+	return slices.SortedFunc(slices.Values(objects), func(a, b *v1alpha1.EdgeLoadBalancer) int {
+		return cmp.Or(
+			a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+			cmp.Compare(a.UID, b.UID),
+			strings.Compare(a.Namespace, b.Namespace),
+			strings.Compare(a.Name, b.Name),
+		)
+	})
+}
+
+func sameOwner(a, b *v1alpha1.EdgeLoadBalancer) bool {
+	return a.Namespace == b.Namespace && a.Spec.SSH.SecretRef == b.Spec.SSH.SecretRef
+}
+
+// partOf finds the host among those of the object. The first entry counts; one that repeats it is a problem.
+func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
+	for i := range object.Spec.Hosts {
+		entry := &object.Spec.Hosts[i]
+		switch {
+		case KeyOf(&object.Spec.SSH, entry) != h.Key:
+		case !found:
+			p, found = part{object: object, host: entry}, true
+		default:
+			h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
+				"hosts %s and %s are both %s: the first one counts, remove the other", p.host.Name, entry.Name, h.Key))
+		}
+	}
+	return p, found
+}
+
+// settle takes what there can be only one of from the oldest object, and what everybody may add from all of them.
+func (h *Host) settle(cluster string, parts []part) {
+	holder := parts[0]
+	spec := &holder.object.Spec
+	h.Config = haproxy.Config{
+		Owner:          cluster + "/" + holder.object.Namespace,
+		AdminSocket:    adminSocket(&spec.HAProxy),
+		MaxConnections: maxConnections(&spec.HAProxy),
+		Timeouts:       timeouts(&spec.HAProxy.Timeouts),
+	}
+	h.Login = Login{
+		User:           sshUser(&spec.SSH, holder.host),
+		Secret:         types.NamespacedName{Namespace: holder.object.Namespace, Name: spec.SSH.SecretRef.Name},
+		ConnectTimeout: duration(spec.SSH.ConnectTimeout, 5*time.Second),
+	}
+	h.ConfigPath = configPath(&spec.HAProxy)
+	h.ReloadCommand = spec.HAProxy.ReloadCommand
+	for _, p := range parts {
+		h.Adopt = h.Adopt || p.host.Adopt
+		h.Suspend = h.Suspend || p.object.Spec.Suspend
+		h.Login.HostKeys = append(h.Login.HostKeys, p.host.HostKeys...)
+		h.compareSettings(holder, p)
+	}
+	slices.Sort(h.Login.HostKeys)
+	h.Login.HostKeys = slices.Compact(h.Login.HostKeys)
+}
+
+// compareSettings reports the settings that the part asks for in vain. One that is at its default asks for nothing.
+func (h *Host) compareSettings(holder, p part) {
+	unset := settings(part{object: &v1alpha1.EdgeLoadBalancer{}, host: &v1alpha1.Host{}})
+	holds := settings(holder)
+	var ignored []string
+	for i, want := range settings(p) {
+		if want != unset[i] && want != holds[i] {
+			ignored = append(ignored, want.name)
+		}
+	}
+	if len(ignored) > 0 {
+		h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
+			"host %s (%s) is shared with the older EdgeLoadBalancer %s, whose settings hold: %s of this object "+
+				"is ignored there. Set it as that object does, or leave it out",
+			p.host.Name, h.Key, holder.name(), strings.Join(ignored, ", ")))
+	}
+}
+
+// setting is something that there can be only one of on a host.
+type setting struct {
+	name  string
+	value any
+}
+
+// settings lists what the part asks for, always in the same order.
+func settings(p part) []setting {
+	spec := &p.object.Spec
+	limits := timeouts(&spec.HAProxy.Timeouts)
+	return []setting{
+		{"ssh.user", sshUser(&spec.SSH, p.host)},
+		{"haproxy.maxConnections", maxConnections(&spec.HAProxy)},
+		{"haproxy.timeouts.connect", limits.Connect},
+		{"haproxy.timeouts.client", limits.Client},
+		{"haproxy.timeouts.server", limits.Server},
+		{"haproxy.timeouts.queue", limits.Queue},
+		{"haproxy.paths.config", configPath(&spec.HAProxy)},
+		{"haproxy.paths.adminSocket", adminSocket(&spec.HAProxy)},
+		{"haproxy.reloadCommand", spec.HAProxy.ReloadCommand},
+	}
+}
