@@ -1,0 +1,305 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The lab's network is its own, so nobody else can be on these ports.
+const (
+	etcdURL      = "http://127.0.0.1:2379"
+	etcdPeerURL  = "http://127.0.0.1:2380"
+	apiAddress   = "127.0.0.1"
+	apiPort      = "6443"
+	apiURL       = "https://" + apiAddress + ":" + apiPort
+	startTimeout = time.Minute
+)
+
+// controllers are those that the lab has a use for.
+const controllers = "endpointslice-controller,namespace-controller,serviceaccount-controller,garbage-collector-controller"
+
+// ControlPlane is a Kubernetes control plane without nodes: etcd, kube-apiserver with RBAC, and kube-controller-manager,
+// which makes the EndpointSlices. There is one at most in a lab.
+type ControlPlane struct {
+	// Client is the administrator's.
+	Client client.WithWatch
+	// Config is how the administrator connects.
+	Config *rest.Config
+	// Kubeconfig is the path of the administrator's kubeconfig file.
+	Kubeconfig string
+	// Binaries is the directory with kubectl and the programs of the control plane.
+	Binaries string
+
+	dir       string
+	ca        *authority
+	processes []*process
+}
+
+// StartControlPlane starts a control plane with the project's CRDs, and returns when it is ready for use. Its Client knows
+// the types of Kubernetes and those that are added here, such as by v1alpha1.AddToScheme.
+func StartControlPlane(ctx context.Context, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return nil, err
+	}
+	binaries, err := controlPlaneBinaries(root)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(Dir(), "cp-")
+	if err != nil {
+		return nil, err
+	}
+	cp := &ControlPlane{Binaries: binaries, dir: dir}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := cp.start(ctx, filepath.Join(root, "config", "crd", "bases"), addToScheme); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the control plane: %w", err), cp.Close())
+	}
+	return cp, nil
+}
+
+// Close ends the control plane and removes its files. It may be called more than once.
+func (cp *ControlPlane) Close() error {
+	for i := len(cp.processes) - 1; i >= 0; i-- {
+		// Nothing of it is kept, so there is no point in letting it end in peace.
+		cp.processes[i].kill()
+	}
+	cp.processes = nil
+	return os.RemoveAll(cp.dir)
+}
+
+// Kubectl runs kubectl as the administrator and returns what it printed on stdout.
+func (cp *ControlPlane) Kubectl(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, filepath.Join(cp.Binaries, "kubectl"), args...)
+	command.Env = append(os.Environ(), "KUBECONFIG="+cp.Kubeconfig)
+	output, err := command.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("kubectl %v: %w: %s", args, err, exit.Stderr)
+	}
+	return string(output), err
+}
+
+// Logs are the ends of the programs' logs, by program.
+func (cp *ControlPlane) Logs() map[string]string {
+	logs := map[string]string{}
+	for _, p := range cp.processes {
+		logs[p.name] = string(tail(p.log))
+	}
+	return logs
+}
+
+func (cp *ControlPlane) start(ctx context.Context, crds string, addToScheme []func(*runtime.Scheme) error) error {
+	if err := cp.writeCredentials(); err != nil {
+		return err
+	}
+	if err := cp.startEtcd(ctx); err != nil {
+		return err
+	}
+	if err := cp.startAPIServer(ctx); err != nil {
+		return err
+	}
+	if err := cp.connect(addToScheme); err != nil {
+		return err
+	}
+	if err := cp.startControllerManager(); err != nil {
+		return err
+	}
+	return installCRDs(ctx, cp.Client, crds)
+}
+
+// writeCredentials makes everybody's keys and certificates, and the administrator's kubeconfig.
+func (cp *ControlPlane) writeCredentials() error {
+	var err error
+	if cp.ca, err = newAuthority(); err != nil {
+		return err
+	}
+	server, err := cp.ca.server(apiAddress)
+	if err != nil {
+		return err
+	}
+	signer, err := cp.ca.client("service-accounts")
+	if err != nil {
+		return err
+	}
+	admin, err := cp.ca.client("admin", "system:masters")
+	if err != nil {
+		return err
+	}
+	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
+	cp.Config = &rest.Config{
+		Host:            apiURL,
+		TLSClientConfig: rest.TLSClientConfig{CAData: cp.ca.pem, CertData: admin.cert, KeyData: admin.key},
+		// The lab is no user that has to be held back.
+		QPS: -1,
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(cp.dir, "ca.crt"), cp.ca.pem, 0o600),
+		server.write(cp.dir, "server"),
+		signer.write(cp.dir, "signer"),
+		writeKubeconfig(cp.Kubeconfig, cp.Config),
+	)
+}
+
+func (cp *ControlPlane) startEtcd(ctx context.Context) error {
+	etcd, err := cp.run("etcd",
+		"--data-dir="+filepath.Join(cp.dir, "etcd"),
+		"--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL,
+		"--listen-peer-urls="+etcdPeerURL, "--initial-advertise-peer-urls="+etcdPeerURL,
+		"--initial-cluster=default="+etcdPeerURL,
+		// It is alone, and its data need not outlive it.
+		"--heartbeat-interval=10", "--election-timeout=100", "--unsafe-no-fsync",
+		"--logger=zap", "--log-level=warn",
+	)
+	if err != nil {
+		return err
+	}
+	return etcd.await(ctx, healthy(http.DefaultClient, etcdURL+"/health"))
+}
+
+func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
+	server, err := cp.run("kube-apiserver",
+		"--etcd-servers="+etcdURL,
+		"--bind-address="+apiAddress, "--secure-port="+apiPort,
+		"--advertise-address="+PublicAddresses(maxHosts).IPv4.String(), "--endpoint-reconciler-type=none",
+		"--tls-cert-file="+cp.file("server.crt"), "--tls-private-key-file="+cp.file("server.key"),
+		"--client-ca-file="+cp.file("ca.crt"),
+		"--authorization-mode=RBAC",
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file="+cp.file("signer.crt"), "--service-account-signing-key-file="+cp.file("signer.key"),
+		"--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112",
+		// Pods need no token here, so they need not wait for their ServiceAccount either.
+		"--disable-admission-plugins=ServiceAccount",
+		"--allow-privileged", "--profiling=false",
+	)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cp.ca.cert)
+	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer probe.CloseIdleConnections()
+	return server.await(ctx, healthy(probe, apiURL+"/readyz"))
+}
+
+func (cp *ControlPlane) startControllerManager() error {
+	_, err := cp.run("kube-controller-manager",
+		"--kubeconfig="+cp.Kubeconfig,
+		"--controllers="+controllers,
+		"--leader-elect=false", "--secure-port=0", "--profiling=false",
+		"--kube-api-qps=1000", "--kube-api-burst=2000",
+	)
+	return err
+}
+
+func (cp *ControlPlane) connect(addToScheme []func(*runtime.Scheme) error) error {
+	types := runtime.NewScheme()
+	for _, add := range append(addToScheme, scheme.AddToScheme, apiextensionsv1.AddToScheme) {
+		if err := add(types); err != nil {
+			return err
+		}
+	}
+	var err error
+	cp.Client, err = client.NewWithWatch(cp.Config, client.Options{Scheme: types})
+	return err
+}
+
+func (cp *ControlPlane) run(program string, args ...string) (*process, error) {
+	p, err := startProcess(cp.file(program+".log"), filepath.Join(cp.Binaries, program), args...)
+	if err == nil {
+		cp.processes = append(cp.processes, p)
+	}
+	return p, err
+}
+
+func (cp *ControlPlane) file(name string) string { return filepath.Join(cp.dir, name) }
+
+// healthy returns a check that the URL answers with 200.
+func healthy(via *http.Client, url string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		response, err := via.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, response.Status)
+		}
+		return nil
+	}
+}
+
+// repositoryRoot is the directory with go.mod, at or above the working directory.
+func repositoryRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", errors.New("the lab needs the project's files: run it inside the repository")
+}
+
+// controlPlaneBinaries is the directory of the control plane's programs: the one that KUBEBUILDER_ASSETS names, as in
+// other projects, else the one that `make control-plane` fills.
+func controlPlaneBinaries(root string) (string, error) {
+	candidates := []string{os.Getenv("KUBEBUILDER_ASSETS")}
+	if candidates[0] == "" {
+		var err error
+		if candidates, err = filepath.Glob(filepath.Join(root, "bin", "control-plane-*")); err != nil {
+			return "", err
+		}
+	}
+	for _, dir := range candidates {
+		if hasAll(dir, "etcd", "kube-apiserver", "kube-controller-manager", "kubectl") {
+			return dir, nil
+		}
+	}
+	return "", errors.New("no programs for a Kubernetes control plane: run `make control-plane`")
+}
+
+func hasAll(dir string, programs ...string) bool {
+	for _, program := range programs {
+		if _, err := exec.LookPath(filepath.Join(dir, program)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// writeKubeconfig writes a kubeconfig file with one context.
+func writeKubeconfig(path string, config *rest.Config) error {
+	const name = "lab"
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken,
+	}
+	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	kubeconfig.CurrentContext = name
+	return clientcmd.WriteToFile(*kubeconfig, path)
+}

@@ -1,0 +1,17 @@
+// Package lab is a whole edge on one machine: a Kubernetes control plane, edge hosts with a real sshd and a real HAProxy,
+// backends that say which client they saw, and clients. Tests, the demo and benchmarks use it.
+//
+// Everything runs in namespaces of its own, for root and for ordinary users alike. A network namespace, because the API
+// server refuses loopback addresses as endpoints and because no packet of a test may reach a real network. A PID
+// namespace, because its end takes every process with it, whatever happened before. A mount namespace, because sshd
+// wants directories and accounts that the machine may not have.
+//
+// A test enters the lab in TestMain with Main, a program with Enter. Three processes are then at work, all of the same
+// executable:
+//
+//	the program that was started   waits, and passes signals on and the exit status back
+//	└─ the lab's init              first process of the namespaces: sets them up, reaps, cleans up
+//	   └─ the program again        now inside: Main and Enter return here and nowhere else
+//
+// If any of the three is killed the other two notice, and neither a process nor a file stays behind.
+package lab

@@ -1,0 +1,157 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// runInit is the second of the three processes, and the first of the namespaces: their end is its end. It returns the
+// status to exit with.
+func runInit() int {
+	dir := os.Getenv(envDir)
+	defer os.RemoveAll(dir)
+
+	// The link still speaks of the PID outside: /proc is not the lab's own yet.
+	target, err := os.Readlink("/proc/self")
+	if err == nil {
+		err = setUp(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitUnavailable
+	}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded...)
+	inside, err := startInside(dir, target)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "start the program inside the lab:", err)
+		return exitUnavailable
+	}
+	go forward(signals, inside)
+	go killAllAfter(os.NewFile(3, "alive"))
+
+	status := reapUntil(inside.Pid)
+	killAll()
+	return status
+}
+
+// killAllAfter waits for the end of the process outside, which holds the other end of the pipe. The program inside is
+// killed as well then, so that runInit comes to its end.
+func killAllAfter(alive *os.File) {
+	_, _ = alive.Read(make([]byte, 1))
+	killAll()
+}
+
+// killAll ends every process of the PID namespace but this one. There may be none.
+func killAll() { _ = unix.Kill(-1, unix.SIGKILL) }
+
+// reapUntil waits for every process that ends, as the first process of a PID namespace must, until it was the one with
+// that PID, and returns its status.
+func reapUntil(pid int) int {
+	for {
+		var status syscall.WaitStatus
+		ended, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case ended == pid:
+			return waitStatus(status)
+		case err == syscall.ECHILD:
+			return 1
+		}
+	}
+}
+
+// startInside starts the program again, without the capabilities that init needed.
+func startInside(dir, target string) (*os.Process, error) {
+	// Capabilities are a thread's own: the one that drops them has to be the one that starts the program.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return nil, err
+	}
+	tmp := filepath.Join(dir, "tmp")
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return nil, err
+	}
+	command := exec.Command("/proc/self/exe", os.Args[1:]...)
+	command.Args[0] = os.Args[0]
+	command.Env = append(os.Environ(), envStage+"="+stageInside, envTarget+"="+target, "TMPDIR="+tmp, "XDG_CACHE_HOME="+tmp)
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	return command.Process, nil
+}
+
+// setUp makes the namespaces a place to live in.
+func setUp(dir string) error {
+	if err := setUpMounts(dir); err != nil {
+		return err
+	}
+	return setUpNetwork()
+}
+
+func setUpMounts(dir string) error {
+	// Nothing that is mounted here may show up outside.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc for the lab's own processes: %w; run as root, and in a container, one with --privileged", err)
+	}
+	if os.Getuid() == 0 {
+		return setUpRun()
+	}
+	return setUpAccount(dir)
+}
+
+// setUpRun gives the lab a /run of its own, with the directory in it that sshd insists on when it runs as root.
+func setUpRun() error {
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
+		return fmt.Errorf("mount the lab's own /run: %w", err)
+	}
+	return os.Mkdir("/run/sshd", 0o755)
+}
+
+// setUpAccount gives the user a home and a shell in the lab, since sshd hands out what /etc/passwd says: the real home
+// is none of a test's business, and the account of a service may have no shell at all.
+func setUpAccount(dir string) error {
+	home := filepath.Join(dir, "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	lines := []string{fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh", accountName(), os.Getuid(), os.Getgid(), home)}
+	existing, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return err
+	}
+	uid := itoa(os.Getuid())
+	for line := range strings.Lines(string(existing)) {
+		fields := strings.Split(line, ":")
+		if len(fields) > 2 && fields[2] != uid && fields[0] != accountName() {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	own := filepath.Join(dir, "passwd")
+	if err := os.WriteFile(own, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+		return err
+	}
+	return unix.Mount(own, "/etc/passwd", "", unix.MS_BIND, "")
+}
+
+// accountName is the name of the user; one without an entry in /etc/passwd gets one.
+func accountName() string {
+	account, err := user.LookupId(itoa(os.Getuid()))
+	if err != nil {
+		return "edge"
+	}
+	return account.Username
+}

@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxHosts is how many edge hosts have addresses: numbers 1 to maxHosts.
+const maxHosts = 250
+
+// maxPods is how many pods and how many clients have addresses: numbers 1 to maxPods.
+const maxPods = 60000
+
+// Addresses are one address of each family.
+type Addresses struct {
+	IPv4, IPv6 netip.Addr
+}
+
+// Strings are the addresses as text, IPv4 first.
+func (a Addresses) Strings() []string { return []string{a.IPv4.String(), a.IPv6.String()} }
+
+// PodAddresses are the addresses of pod n, from 1 on: in 10.244.0.0/16 and fd00:10:244::/64.
+func PodAddresses(n int) Addresses {
+	return numbered(netip.MustParseAddr("10.244.0.0"), netip.MustParseAddr("fd00:10:244::"), n)
+}
+
+// ClientAddresses are the addresses of client n, from 1 on: in 100.64.0.0/16 and 2001:db8:c::/64.
+func ClientAddresses(n int) Addresses {
+	return numbered(netip.MustParseAddr("100.64.0.0"), netip.MustParseAddr("2001:db8:c::"), n)
+}
+
+// PublicAddresses are what clients reach edge host n under, from 1 on: in 198.51.100.0/24 and 2001:db8:e::/64.
+func PublicAddresses(n int) Addresses {
+	return numbered(netip.MustParseAddr("198.51.100.0"), netip.MustParseAddr("2001:db8:e::"), n)
+}
+
+// managementAddress is where the sshd of edge host n listens.
+func managementAddress(n int) netip.Addr {
+	return numbered(netip.MustParseAddr("127.0.1.0"), netip.IPv6Unspecified(), n).IPv4
+}
+
+// numbered adds n to the last two bytes of two addresses.
+func numbered(v4, v6 netip.Addr, n int) Addresses {
+	if n < 1 || n > maxPods {
+		panic(fmt.Sprintf("the lab has addresses for the numbers 1 to %d, not for %d", maxPods, n))
+	}
+	b4, b6 := v4.As4(), v6.As16()
+	b4[2], b4[3] = b4[2]+byte(n>>8), byte(n)
+	b6[14], b6[15] = byte(n>>8), byte(n)
+	return Addresses{IPv4: netip.AddrFrom4(b4), IPv6: netip.AddrFrom16(b6)}
+}
+
+// setUpNetwork brings up the only interface. Edge hosts get real addresses, since the operator looks whether a host has
+// those that it is to listen on. Pods and clients are many, and nobody looks: their prefixes are merely local.
+func setUpNetwork() error {
+	var batch strings.Builder
+	batch.WriteString("link set lo up\n")
+	for _, prefix := range []string{"10.244.0.0/16", "100.64.0.0/16", "fd00:10:244::/64", "2001:db8:c::/64"} {
+		fmt.Fprintf(&batch, "route add local %s dev lo\n", prefix)
+	}
+	for n := 1; n <= maxHosts; n++ {
+		public := PublicAddresses(n)
+		fmt.Fprintf(&batch, "addr add %s/32 dev lo\naddr add %s/32 dev lo\n", managementAddress(n), public.IPv4)
+		fmt.Fprintf(&batch, "addr add %s/128 dev lo\n", public.IPv6)
+	}
+	command := exec.Command("ip", "-batch", "-")
+	command.Stdin = strings.NewReader(batch.String())
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("set up the lab's addresses with ip of iproute2: %w %s", err, output.Bytes())
+	}
+	// So that ordinary users can listen on ports 22, 80 and 443 of the lab.
+	return os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
+}
+
+// freeBind lets a socket be bound to an IPv6 address of a local prefix that no interface has.
+func freeBind(network, _ string, c syscall.RawConn) error {
+	if !strings.HasSuffix(network, "6") {
+		return nil
+	}
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+// listen listens on an address of the lab.
+func listen(ctx context.Context, at netip.AddrPort) (net.Listener, error) {
+	config := net.ListenConfig{Control: freeBind}
+	return config.Listen(ctx, "tcp", at.String())
+}

@@ -1,0 +1,166 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+)
+
+// terminationGrace is how long a pod stays terminating that nobody deletes for good: longer than any test.
+const terminationGrace = int64(24 * time.Hour / time.Second)
+
+// Pod says what a pod without a kubelet should look like.
+type Pod struct {
+	Namespace, Name string
+	Labels          map[string]string
+	// Addresses are the pod's, as from PodAddresses.
+	Addresses Addresses
+	// Ports are the container's ports, by name; Services that name a target port find it here.
+	Ports map[string]int32
+	// Node is where it runs; the Node is created if there is none. Default: "node-1".
+	Node string
+	// Unready makes a pod that runs but is not ready.
+	Unready bool
+}
+
+// CreateNamespace makes a namespace whose name starts with the prefix, and returns its name.
+func (cp *ControlPlane) CreateNamespace(ctx context.Context, prefix string) (string, error) {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix + "-"}}
+	err := cp.Client.Create(ctx, namespace)
+	return namespace.Name, err
+}
+
+// CreateService makes a Service of both address families for the pods with the labels.
+func (cp *ControlPlane) CreateService(ctx context.Context, namespace, name string, labels map[string]string, ports ...corev1.ServicePort) (*corev1.Service, error) {
+	policy := corev1.IPFamilyPolicyRequireDualStack
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       corev1.ServiceSpec{Selector: labels, Ports: ports, IPFamilyPolicy: &policy},
+	}
+	return service, cp.Client.Create(ctx, service)
+}
+
+// CreatePod makes a pod that runs, as a kubelet would report it.
+func (cp *ControlPlane) CreatePod(ctx context.Context, want Pod) (*corev1.Pod, error) {
+	if want.Node == "" {
+		want.Node = "node-1"
+	}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: want.Node}}
+	if err := cp.Client.Create(ctx, node); err != nil && !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	container := corev1.Container{Name: "app", Image: "none"}
+	for name, port := range want.Ports {
+		container.Ports = append(container.Ports, corev1.ContainerPort{Name: name, ContainerPort: port})
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: want.Namespace, Name: want.Name, Labels: want.Labels},
+		Spec:       corev1.PodSpec{NodeName: want.Node, Containers: []corev1.Container{container}},
+	}
+	if err := cp.Client.Create(ctx, pod); err != nil {
+		return nil, err
+	}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: want.Addresses.IPv4.String()}
+	for _, ip := range want.Addresses.Strings() {
+		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: ip})
+	}
+	return pod, cp.setReady(ctx, pod, !want.Unready)
+}
+
+// SetPodReady changes whether a pod is ready.
+func (cp *ControlPlane) SetPodReady(ctx context.Context, namespace, name string, ready bool) error {
+	pod := &corev1.Pod{}
+	if err := cp.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, pod); err != nil {
+		return err
+	}
+	return cp.setReady(ctx, pod, ready)
+}
+
+func (cp *ControlPlane) setReady(ctx context.Context, pod *corev1.Pod, ready bool) error {
+	status := corev1.ConditionFalse
+	if ready {
+		status = corev1.ConditionTrue
+	}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}
+	return cp.Client.Status().Update(ctx, pod)
+}
+
+// TerminatePod begins to delete a pod, which stays, terminating, until DeletePod.
+func (cp *ControlPlane) TerminatePod(ctx context.Context, namespace, name string) error {
+	return cp.deletePod(ctx, namespace, name, terminationGrace)
+}
+
+// DeletePod deletes a pod at once.
+func (cp *ControlPlane) DeletePod(ctx context.Context, namespace, name string) error {
+	return cp.deletePod(ctx, namespace, name, 0)
+}
+
+func (cp *ControlPlane) deletePod(ctx context.Context, namespace, name string, grace int64) error {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	return cp.Client.Delete(ctx, pod, client.GracePeriodSeconds(grace))
+}
+
+// KubeconfigFor writes a kubeconfig file with a token of a ServiceAccount, which must exist, and returns its path.
+func (cp *ControlPlane) KubeconfigFor(ctx context.Context, namespace, serviceAccount string) (string, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
+	token := &authenticationv1.TokenRequest{}
+	if err := cp.Client.SubResource("token").Create(ctx, account, token); err != nil {
+		return "", err
+	}
+	path := cp.file(fmt.Sprintf("kubeconfig-%s-%s", namespace, serviceAccount))
+	return path, writeKubeconfig(path, &rest.Config{
+		Host:            apiURL,
+		BearerToken:     token.Status.Token,
+		TLSClientConfig: rest.TLSClientConfig{CAData: cp.ca.pem},
+	})
+}
+
+// installCRDs creates the CRDs of a directory and waits until they are served.
+func installCRDs(ctx context.Context, kube client.Client, dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.UnmarshalStrict(content, crd); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if err := kube.Create(ctx, crd); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if err := poll(ctx, established(kube, crd)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+func established(kube client.Client, crd *apiextensionsv1.CustomResourceDefinition) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(crd), crd); err != nil {
+			return err
+		}
+		for _, condition := range crd.Status.Conditions {
+			if condition.Type == apiextensionsv1.Established && condition.Status == apiextensionsv1.ConditionTrue {
+				return nil
+			}
+		}
+		return fmt.Errorf("the API server does not serve %s yet", crd.Name)
+	}
+}
