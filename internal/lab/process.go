@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -138,4 +140,32 @@ func tail(path string) []byte {
 		content = content[len(content)-most:]
 	}
 	return content
+}
+
+// signalTree signals a process and all its descendants, parents first.
+func signalTree(pid int, with syscall.Signal) {
+	children := childrenOf(pid)
+	_ = unix.Kill(pid, with)
+	for _, child := range children {
+		signalTree(child, with)
+	}
+}
+
+// childrenOf are the processes that a process started and that still run.
+func childrenOf(pid int) []int {
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return nil
+	}
+	var children []int
+	for _, list := range lists {
+		// A thread may have ended since.
+		content, _ := os.ReadFile(list)
+		for _, field := range strings.Fields(string(content)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				children = append(children, child)
+			}
+		}
+	}
+	return children
 }
