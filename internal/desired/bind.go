@@ -17,6 +17,8 @@ func parseBind(text v1alpha1.BindAddress) (haproxy.Bind, error) {
 	family, rest, found := strings.Cut(string(text), "@")
 	if !found {
 		family, rest = "", string(text)
+	} else if family != "ipv4" && family != "ipv6" {
+		return haproxy.Bind{}, fmt.Errorf("%q is no family of addresses: use ipv4@ or ipv6@", family)
 	}
 	host, port, err := net.SplitHostPort(rest)
 	if err != nil {
@@ -32,11 +34,6 @@ func parseBind(text v1alpha1.BindAddress) (haproxy.Bind, error) {
 
 // bindAddr reads the address of a bind; an empty one is the family's wildcard, and IPv4 is the family when none is said.
 func bindAddr(family, host string) (netip.Addr, error) {
-	switch family {
-	case "", "ipv4", "ipv6":
-	default:
-		return netip.Addr{}, fmt.Errorf("%q is no family of addresses: use ipv4@ or ipv6@", family)
-	}
 	if host == "" {
 		return wildcard(family), nil
 	}

@@ -38,8 +38,8 @@ func servers(service *corev1.Service, port corev1.ServicePort, all []*discoveryv
 	for _, slice := range all {
 		found = appendEndpoints(found, slice, port)
 	}
-	found = mostReady(found)
 	found = oneFamilyPerPod(found, prefersIPv6(service))
+	found = mostReady(found)
 	found = distinct(found)
 	return named(found)
 }
@@ -53,12 +53,14 @@ func appendEndpoints(found []endpoint, slice *discoveryv1.EndpointSlice, port co
 	}
 	for i := range slice.Endpoints {
 		e := &slice.Endpoints[i]
-		rank := rankOf(e.Conditions)
-		addr, ok := dialable(e, slice.AddressType)
-		if rank == unready || !ok {
-			continue
+		if addr, ok := dialable(e, slice.AddressType); ok {
+			found = append(found, endpoint{
+				readiness: rankOf(e.Conditions),
+				addr:      netip.AddrPortFrom(addr, number),
+				pod:       podName(e),
+				node:      nodeName(e),
+			})
 		}
-		found = append(found, endpoint{readiness: rank, addr: netip.AddrPortFrom(addr, number), pod: podName(e), node: nodeName(e)})
 	}
 	return found
 }
@@ -137,9 +139,9 @@ func isObjectName(name string) bool {
 	})
 }
 
-// mostReady leaves the endpoints of the best rank that occurs.
+// mostReady leaves the endpoints of the best rank that occurs, and none that is unready.
 func mostReady(found []endpoint) []endpoint {
-	best := unready
+	best := draining
 	for _, e := range found {
 		best = max(best, e.readiness)
 	}
@@ -151,7 +153,8 @@ func prefersIPv6(service *corev1.Service) bool {
 	return len(service.Spec.IPFamilies) > 0 && service.Spec.IPFamilies[0] == corev1.IPv6Protocol
 }
 
-// oneFamilyPerPod makes one endpoint of a pod that has addresses of both families: that of the family preferred.
+// oneFamilyPerPod makes one endpoint of a pod that has addresses of both families: that of the family preferred. It looks at
+// unready ones as well, lest a pod jump to its other address when the slice of one family is updated before the other's.
 func oneFamilyPerPod(found []endpoint, preferIPv6 bool) []endpoint {
 	preferred := func(e endpoint) bool { return e.addr.Addr().Is6() == preferIPv6 }
 	reached := make(map[string]bool, len(found))

@@ -46,12 +46,12 @@ func (h *Host) backend(p part, target *v1alpha1.Target, s Snapshot) haproxy.Back
 	}
 	name := types.NamespacedName{Namespace: p.object.Namespace, Name: target.Service.Name}
 	service := s.Services[name]
-	port, failure := findPort(name, service, target.Service.Port)
+	port, failure := resolve(name, service, target.Service.Port)
 	if failure != nil {
 		b.KeepServers = true
 	} else if b.Servers = servers(service, port, s.Slices[name]); len(b.Servers) == 0 {
-		failure = &targetFailure{v1alpha1.ReasonNoEndpoints, fmt.Sprintf("Service %s has no endpoint that is ready on port %s: "+
-			"look at its selector and at its pods. Until then connections are refused", name, describePort(port))}
+		failure = unavailablef(v1alpha1.ReasonNoEndpoints, "Service %s has no endpoint that is ready on port %s: look at its "+
+			"selector and at its pods. Until then the edge closes every connection", name, describePort(port))
 	}
 	if failure != nil {
 		problem := p.problem(failure.reason, "target %s: %s", target.Name, failure.sentence)
@@ -61,38 +61,50 @@ func (h *Host) backend(p part, target *v1alpha1.Target, s Snapshot) haproxy.Back
 	return b
 }
 
-// targetFailure is why a target has no servers.
-type targetFailure struct {
+// unavailable is why a target has no servers: a reason of package v1alpha1, and a sentence.
+type unavailable struct {
 	reason, sentence string
 }
 
-// findPort finds the port of a Service, which is nil when there is none of the name.
-func findPort(name types.NamespacedName, service *corev1.Service, want intstr.IntOrString) (corev1.ServicePort, *targetFailure) {
+func unavailablef(reason, format string, args ...any) *unavailable {
+	return &unavailable{reason: reason, sentence: fmt.Sprintf(format, args...)}
+}
+
+// resolve finds the port of a Service that a target wants. The Service is nil when there is none of the name.
+func resolve(name types.NamespacedName, service *corev1.Service, want intstr.IntOrString) (corev1.ServicePort, *unavailable) {
 	const kept = "The servers that the host has are kept"
 	if service == nil {
-		return corev1.ServicePort{}, &targetFailure{v1alpha1.ReasonServiceNotFound, fmt.Sprintf(
-			"Service %s does not exist: create it, or name another one. %s", name, kept)}
+		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonServiceNotFound,
+			"Service %s does not exist: create it, or name another one. %s", name, kept)
 	}
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
-		return corev1.ServicePort{}, &targetFailure{v1alpha1.ReasonNoEndpoints, fmt.Sprintf(
-			"Service %s is of type ExternalName and has no endpoints: name a Service with a selector or with EndpointSlices. %s", name, kept)}
+		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonNoEndpoints,
+			"Service %s is of type ExternalName and has no endpoints: name a Service of another type. %s", name, kept)
 	}
-	var other corev1.Protocol
-	for _, port := range service.Spec.Ports {
+	port, found := findPort(service.Spec.Ports, want)
+	if !found {
+		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonPortNotFound,
+			"Service %s has no port %s: name one that it has (%s). %s", name, want.String(), listPorts(service), kept)
+	}
+	if !isTCP(port.Protocol) {
+		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonPortNotFound,
+			"port %s of Service %s is %s, and HAProxy carries TCP only: name a TCP port. %s", want.String(), name, port.Protocol, kept)
+	}
+	return port, nil
+}
+
+// findPort finds a port by its name or number; of a number that is open for several protocols, it finds TCP.
+func findPort(ports []corev1.ServicePort, want intstr.IntOrString) (match corev1.ServicePort, found bool) {
+	for _, port := range ports {
 		if port.Name != want.String() && strconv.Itoa(int(port.Port)) != want.String() {
 			continue
 		}
 		if isTCP(port.Protocol) {
-			return port, nil
+			return port, true
 		}
-		other = port.Protocol
+		match, found = port, true
 	}
-	if other != "" {
-		return corev1.ServicePort{}, &targetFailure{v1alpha1.ReasonPortNotFound, fmt.Sprintf(
-			"port %s of Service %s is %s, and HAProxy carries TCP only: name a TCP port. %s", want.String(), name, other, kept)}
-	}
-	return corev1.ServicePort{}, &targetFailure{v1alpha1.ReasonPortNotFound, fmt.Sprintf(
-		"Service %s has no port %s: name one that it has (%s). %s", name, want.String(), listPorts(service), kept)}
+	return match, found
 }
 
 func isTCP(protocol corev1.Protocol) bool {

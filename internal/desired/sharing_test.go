@@ -1,0 +1,245 @@
+package desired
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+type edit = func(*v1alpha1.EdgeLoadBalancer)
+
+// beside is an object that wants nothing that edgeLB's other objects want.
+func beside(name string, edits ...edit) *v1alpha1.EdgeLoadBalancer {
+	return edgeLB(name, append([]edit{created(1), bound(":8080")}, edits...)...)
+}
+
+func TestTheOldestObjectHoldsTheHost(t *testing.T) {
+	t.Parallel()
+	inNamespace := func(namespace string) edit {
+		return func(o *v1alpha1.EdgeLoadBalancer) { o.Namespace = namespace }
+	}
+	withSecret := func(name string) edit {
+		return func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.SSH.SecretRef.Name = name }
+	}
+	elsewhere := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "192.0.2.9" }
+	tests := []struct {
+		name         string
+		objects      []*v1alpha1.EdgeLoadBalancer
+		wantMembers  []string
+		wantProblems []about
+	}{
+		{"alone", []*v1alpha1.EdgeLoadBalancer{edgeLB("a")}, []string{"a"}, nil},
+		{"objects of one namespace and Secret share", []*v1alpha1.EdgeLoadBalancer{beside("b"), edgeLB("a")}, []string{"a", "b"}, nil},
+		{"an object of another namespace is left out", []*v1alpha1.EdgeLoadBalancer{beside("b", inNamespace("other")), edgeLB("a")},
+			[]string{"a"}, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
+		{"an object with another Secret is left out", []*v1alpha1.EdgeLoadBalancer{beside("b", withSecret("mine")), edgeLB("a")},
+			[]string{"a"}, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
+		{"age counts and not the name", []*v1alpha1.EdgeLoadBalancer{edgeLB("z", inNamespace("other")), beside("b"), beside("c")},
+			[]string{"z"}, []about{
+				{"b", v1alpha1.ReasonHostConflict, ""}, {"c", v1alpha1.ReasonHostConflict, ""},
+				{"z", v1alpha1.ReasonServiceNotFound, "app"}, // a Service of shop is not one of other
+			}},
+		{"the UID decides between objects of one age", []*v1alpha1.EdgeLoadBalancer{beside("c", created(0)), edgeLB("b")},
+			[]string{"b", "c"}, nil},
+		{"an object on another host has no part", []*v1alpha1.EdgeLoadBalancer{edgeLB("a", elsewhere), beside("b")}, []string{"b"}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			host := Build(gw1(), snapshotOf(test.objects...))
+			var members []string
+			for _, m := range host.Members {
+				members = append(members, m.Object.Name)
+			}
+			if !reflect.DeepEqual(members, test.wantMembers) {
+				t.Errorf("members %v, want %v", members, test.wantMembers)
+			}
+			if got := aboutAll(host.Problems); !reflect.DeepEqual(got, test.wantProblems) {
+				t.Errorf("problems %v, want %v", got, test.wantProblems)
+			}
+		})
+	}
+}
+
+func TestAHostThatNobodyNamesIsIdle(t *testing.T) {
+	t.Parallel()
+	key := NewHostKey("198.51.100.1", 22)
+	if host := Build(key, snapshotOf(edgeLB("a"))); !reflect.DeepEqual(host, Host{Key: key}) {
+		t.Errorf("host %+v, want nothing but its key", host)
+	}
+}
+
+func TestOneAddressWrittenTwiceIsOneHost(t *testing.T) {
+	t.Parallel()
+	double := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Hosts = append(o.Spec.Hosts, v1alpha1.Host{Name: "gw2", Address: "192.0.2.1", Port: new(int32(22)), User: "other"})
+	})
+	host := Build(gw1(), snapshotOf(double))
+	if len(host.Members) != 1 || host.Members[0].HostName != "gw1" || host.Login.User != "root" {
+		t.Errorf("members %+v with login %+v, want the first entry's", host.Members, host.Login)
+	}
+	if got, want := aboutAll(host.Problems), []about{{"a", v1alpha1.ReasonHostConflict, ""}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("problems %v, want %v", got, want)
+	}
+}
+
+func TestHostsAreToldApartByWhereTheyAnswer(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		ssh     v1alpha1.SSH
+		host    v1alpha1.Host
+		wantKey string
+	}{
+		{"the port is 22 when none is said", v1alpha1.SSH{}, v1alpha1.Host{Address: "gw1.example.net"}, "gw1.example.net:22"},
+		{"the object's port", v1alpha1.SSH{Port: 2222}, v1alpha1.Host{Address: "gw1.example.net"}, "gw1.example.net:2222"},
+		{"the host's port wins", v1alpha1.SSH{Port: 2222}, v1alpha1.Host{Address: "192.0.2.1", Port: new(int32(2022))}, "192.0.2.1:2022"},
+		{"names have no case", v1alpha1.SSH{}, v1alpha1.Host{Address: "GW1.Example.net"}, "gw1.example.net:22"},
+		{"an IPv6 address has one spelling", v1alpha1.SSH{}, v1alpha1.Host{Address: "2001:DB8:0::0:1"}, "[2001:db8::1]:22"},
+		{"IPv4 within IPv6 is IPv4", v1alpha1.SSH{}, v1alpha1.Host{Address: "::ffff:192.0.2.1"}, "192.0.2.1:22"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := KeyOf(&test.ssh, &test.host).String(); got != test.wantKey {
+				t.Errorf("key %s, want %s", got, test.wantKey)
+			}
+		})
+	}
+}
+
+func TestDefaultsAreThoseOfTheAPI(t *testing.T) {
+	t.Parallel()
+	host := Build(gw1(), snapshotOf(edgeLB("a")))
+	want := Host{
+		Key:        gw1(),
+		ConfigPath: "/etc/haproxy/haproxy.cfg",
+		Login: Login{
+			User:           "root",
+			Secret:         types.NamespacedName{Namespace: "shop", Name: "edge-ssh"},
+			ConnectTimeout: 5 * time.Second,
+		},
+		Config: haproxy.Config{
+			Owner:          "prod/shop",
+			AdminSocket:    "/run/haproxy/admin.sock",
+			MaxConnections: 40000,
+			Timeouts:       haproxy.Timeouts{Connect: 5 * time.Second, Client: time.Hour, Server: time.Hour, Queue: 5 * time.Second},
+		},
+	}
+	backend := onlyBackend(t, host)
+	wantBackend := haproxy.Backend{
+		Name:    "shop_a_app",
+		Balance: haproxy.LeastConn,
+		Check:   haproxy.Check{Interval: 2 * time.Second, Rise: 2, Fall: 3},
+		Servers: backend.Servers,
+	}
+	if !reflect.DeepEqual(backend, wantBackend) {
+		t.Errorf("backend %+v, want %+v", backend, wantBackend)
+	}
+	host.Config.Backends, host.Config.Frontends, host.Members = nil, nil, nil
+	if !reflect.DeepEqual(host, want) {
+		t.Errorf("host %+v, want %+v", host, want)
+	}
+}
+
+// tuned is an object with every setting that there is one of per host away from its default.
+func tuned(o *v1alpha1.EdgeLoadBalancer) {
+	seconds := func(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Second} }
+	o.Spec.SSH.User = "edgelb"
+	o.Spec.SSH.ConnectTimeout = seconds(9)
+	o.Spec.HAProxy = v1alpha1.HAProxy{
+		MaxConnections: 500,
+		Timeouts:       v1alpha1.Timeouts{Connect: seconds(1), Client: seconds(2), Server: seconds(3), Queue: seconds(4)},
+		Paths:          v1alpha1.Paths{Config: "/srv/haproxy.cfg", AdminSocket: "/srv/admin.sock"},
+		ReloadCommand:  "service haproxy reload",
+	}
+}
+
+func TestSettingsAreTheOldestObjects(t *testing.T) {
+	t.Parallel()
+	host := Build(gw1(), snapshotOf(beside("b"), edgeLB("a", tuned)))
+	config := host.Config
+	config.Frontends, config.Backends = nil, nil
+	wantConfig := haproxy.Config{
+		Owner:          "prod/shop",
+		AdminSocket:    "/srv/admin.sock",
+		MaxConnections: 500,
+		Timeouts:       haproxy.Timeouts{Connect: time.Second, Client: 2 * time.Second, Server: 3 * time.Second, Queue: 4 * time.Second},
+	}
+	if !reflect.DeepEqual(config, wantConfig) {
+		t.Errorf("config %+v, want %+v", config, wantConfig)
+	}
+	if host.ConfigPath != "/srv/haproxy.cfg" || host.ReloadCommand != "service haproxy reload" {
+		t.Errorf("path %q and reload command %q, want the oldest object's", host.ConfigPath, host.ReloadCommand)
+	}
+	if host.Login.User != "edgelb" || host.Login.ConnectTimeout != 9*time.Second {
+		t.Errorf("login %+v, want the oldest object's", host.Login)
+	}
+	if len(host.Problems) != 0 {
+		t.Errorf("problems %v, want none: an object with defaults asks for nothing", host.Problems)
+	}
+}
+
+func TestSettingsAskedForInVainAreReported(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		old, young edit
+		wantReason []about
+	}{
+		{"other settings than the oldest object's", func(*v1alpha1.EdgeLoadBalancer) {}, tuned, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
+		{"the same settings are fine", tuned, tuned, nil},
+		{"the default, said aloud, is fine", tuned, func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.SSH.User = "root"
+			o.Spec.HAProxy.Timeouts.Client = &metav1.Duration{Duration: time.Hour}
+			o.Spec.HAProxy.Paths.Config = "/etc/haproxy/haproxy.cfg"
+		}, nil},
+		{"the host's own user counts", func(*v1alpha1.EdgeLoadBalancer) {}, func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.Hosts[0].User = "me"
+		}, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			host := Build(gw1(), snapshotOf(beside("b", test.young), edgeLB("a", test.old)))
+			if got := aboutAll(host.Problems); !reflect.DeepEqual(got, test.wantReason) {
+				t.Errorf("problems %v, want %v", got, test.wantReason)
+			}
+			if got := len(host.Config.Frontends); got != 2 {
+				t.Errorf("%d frontends, want those of both objects", got)
+			}
+		})
+	}
+}
+
+func TestAnyMemberMaySuspendAdoptAndPin(t *testing.T) {
+	t.Parallel()
+	pins := func(keys ...string) edit {
+		return func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].HostKeys = keys }
+	}
+	suspend := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend = true }
+	adopt := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Adopt = true }
+	stranger := func(o *v1alpha1.EdgeLoadBalancer) { o.Namespace = "other" }
+
+	host := Build(gw1(), snapshotOf(
+		edgeLB("a", pins("ssh-rsa B", "ssh-ed25519 A")),
+		beside("b", pins("ssh-ed25519 A", "ssh-ed25519 C"), suspend, adopt),
+	))
+	if !host.Suspend || !host.Adopt {
+		t.Errorf("suspend %t and adopt %t, want both", host.Suspend, host.Adopt)
+	}
+	if want := []string{"ssh-ed25519 A", "ssh-ed25519 C", "ssh-rsa B"}; !reflect.DeepEqual(host.Login.HostKeys, want) {
+		t.Errorf("pins %q, want %q", host.Login.HostKeys, want)
+	}
+
+	host = Build(gw1(), snapshotOf(edgeLB("a"), beside("b", pins("ssh-ed25519 A"), suspend, adopt, stranger)))
+	if host.Suspend || host.Adopt || host.Login.HostKeys != nil {
+		t.Errorf("suspend %t, adopt %t, pins %q: want nothing of an object that is left out", host.Suspend, host.Adopt, host.Login.HostKeys)
+	}
+}
