@@ -11,9 +11,10 @@ import (
 
 // Config is what edgelb wants the HAProxy of one host to be. Two Configs that mean the same render to the same text.
 type Config struct {
-	// Owner says whose host it is; it is written to the file's header. Letters, digits and "/._:-".
+	// Owner says whose host it is; it is written to the file's header. Letters, digits and "/._:-", and not "none".
+	// It may be empty in an idle Config, whose file belongs to nobody.
 	Owner string
-	// AdminSocket is the absolute path of the stats socket.
+	// AdminSocket is the absolute path of the stats socket, at most 90 bytes long.
 	AdminSocket string
 	// MaxConnections bounds the connections of the process.
 	MaxConnections int
@@ -23,7 +24,7 @@ type Config struct {
 	Backends  []Backend
 }
 
-// Timeouts are HAProxy's timeouts; each is at least a millisecond.
+// Timeouts are HAProxy's timeouts. Each is at least a millisecond; what is finer than that is cut off.
 type Timeouts struct {
 	Connect, Client, Server, Queue time.Duration
 }
@@ -52,7 +53,7 @@ type Backend struct {
 	// Servers are sorted by name; names are unique.
 	Servers []Server
 	// KeepServers says that the servers are not known at the moment (the Service is missing, say): the host is to keep
-	// those that it has. Servers is then empty until the host's own have been put in.
+	// those that it has. Servers is then empty; WithServers puts the host's own in and clears KeepServers.
 	KeepServers bool
 }
 
@@ -76,9 +77,11 @@ const (
 	ProxyV2   ProxyProtocol = 2
 )
 
-// Check is a server's health check; the zero Check is none at all.
+// Check is a server's health check by TCP connection; the zero Check is none at all.
 type Check struct {
-	Interval   time.Duration
+	// Interval is the time between two checks of a server; as fine as Timeouts.
+	Interval time.Duration
+	// Rise and Fall are how many checks in a row bring a server up and take it down.
 	Rise, Fall int
 }
 
@@ -86,6 +89,7 @@ type Check struct {
 type Server struct {
 	// Name is made of letters, digits and "_.:-".
 	Name string
+	// Addr is never the unspecified address, has no zone and is no IPv4 address in IPv6 form.
 	Addr netip.Addr
 	Port uint16
 	// Node is where the endpoint runs, for the reader of the file only; it is part of no fingerprint. May be empty.

@@ -1,0 +1,67 @@
+package haproxy
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Idle says that nothing is listened on. The file of an idle Config belongs to nobody, and anybody may take the host.
+func (c Config) Idle() bool { return len(c.Frontends) == 0 }
+
+// Enabled says whether servers are checked at all.
+func (c Check) Enabled() bool { return c != Check{} }
+
+// Normalize is a copy in which everything is in the order that Validate wants.
+func (c Config) Normalize() Config {
+	c.Frontends = slices.Clone(c.Frontends)
+	for i, f := range c.Frontends {
+		c.Frontends[i].Binds = slices.SortedFunc(slices.Values(f.Binds), Bind.Compare)
+	}
+	slices.SortFunc(c.Frontends, func(a, b Frontend) int { return cmp.Compare(a.Name, b.Name) })
+	c.Backends = slices.Clone(c.Backends)
+	for i, b := range c.Backends {
+		c.Backends[i].Servers = sortedServers(b.Servers)
+	}
+	slices.SortFunc(c.Backends, func(a, b Backend) int { return cmp.Compare(a.Name, b.Name) })
+	return c
+}
+
+func sortedServers(servers []Server) []Server {
+	return slices.SortedFunc(slices.Values(servers), func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// WithServers is a copy in which every backend that is to keep the host's servers has those that the host runs, by name
+// of the backend. A backend that the host does not run is left empty. No other backend changes.
+func (c Config) WithServers(running map[string][]Server) Config {
+	c.Backends = slices.Clone(c.Backends)
+	for i, b := range c.Backends {
+		if b.KeepServers {
+			c.Backends[i].Servers = sortedServers(running[b.Name])
+			c.Backends[i].KeepServers = false
+		}
+	}
+	return c
+}
+
+// WithoutIPv6 is a copy for a host where IPv6 is switched off: without IPv6 binds, and without the frontends that have
+// no other. It also returns the binds that were left out, in the order of the Config. Backends stay, since IPv6 servers
+// are merely down there.
+func (c Config) WithoutIPv6() (Config, []Bind) {
+	var kept []Frontend
+	var left []Bind
+	for _, f := range c.Frontends {
+		var binds []Bind
+		for _, b := range f.Binds {
+			if b.Addr.Is6() {
+				left = append(left, b)
+			} else {
+				binds = append(binds, b)
+			}
+		}
+		if f.Binds = binds; len(binds) > 0 {
+			kept = append(kept, f)
+		}
+	}
+	c.Frontends = kept
+	return c, left
+}

@@ -1,0 +1,93 @@
+package haproxy
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+const (
+	// marker is the first line of every file that edgelb writes.
+	marker = "# Managed by edgelb. Do not edit: what is changed by hand is overwritten."
+	// nobody stands for the owner of an idle file.
+	nobody = "none"
+	// descriptionPrefix stands before the structure's fingerprint in what the running HAProxy says of itself.
+	descriptionPrefix = "edgelb structure="
+)
+
+var fingerprintPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Header is what the first lines of a file say of it.
+type Header struct {
+	// Owner is whose file it is; empty for an idle file, which anybody may replace.
+	Owner string
+	// Structure and Whole are the fingerprints as in File. They are empty where the file's cannot be read, and so never
+	// equal to those of a wanted configuration.
+	Structure, Whole string
+}
+
+// Free says that the file belongs to nobody.
+func (h Header) Free() bool { return h.Owner == "" }
+
+// text is the header as ParseHeader reads it.
+func (h Header) text() string {
+	owner := h.Owner
+	if h.Free() {
+		owner = nobody
+	}
+	return fmt.Sprintf("%s\n# owner: %s\n# structure: %s\n# whole: %s\n", marker, owner, h.Structure, h.Whole)
+}
+
+// ParseHeader reads who wrote a file; false when edgelb did not, or when the file does not say for whom. Only the comment
+// lines at its very top count.
+func ParseHeader(file []byte) (Header, bool) {
+	line, rest, _ := bytes.Cut(file, []byte("\n"))
+	if string(line) != marker {
+		return Header{}, false
+	}
+	fields := headerFields(rest)
+	owner := fields["owner"]
+	if len(owner) > maxOwner || !ownerPattern.MatchString(owner) {
+		return Header{}, false
+	}
+	if owner == nobody {
+		owner = ""
+	}
+	return Header{Owner: owner, Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"])}, true
+}
+
+// headerFields reads "# key: value" lines up to the first line that is no such. Of a key that comes twice the first
+// counts.
+func headerFields(text []byte) map[string]string {
+	fields := make(map[string]string)
+	for len(text) > 0 {
+		var line []byte
+		line, text, _ = bytes.Cut(text, []byte("\n"))
+		comment, ok := bytes.CutPrefix(line, []byte("# "))
+		key, value, found := strings.Cut(string(comment), ": ")
+		if !ok || !found {
+			break
+		}
+		if _, twice := fields[key]; !twice {
+			fields[key] = value
+		}
+	}
+	return fields
+}
+
+// fingerprint is s if it has the form of a fingerprint, else empty.
+func fingerprint(s string) string {
+	if !fingerprintPattern.MatchString(s) {
+		return ""
+	}
+	return s
+}
+
+// ParseDescription reads the structure's fingerprint out of the description that "show info" returns; false when the
+// running configuration is none of edgelb's.
+func ParseDescription(description string) (structure string, ok bool) {
+	value, found := strings.CutPrefix(description, descriptionPrefix)
+	structure = fingerprint(value)
+	return structure, found && structure != ""
+}

@@ -1,0 +1,336 @@
+package haproxy
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func render(t testing.TB, c Config, p Platform) File {
+	t.Helper()
+	file, err := Render(c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func golden(name string) string { return filepath.Join("testdata", "render", name+".cfg") }
+
+func TestRenderWritesTheGoldenFiles(t *testing.T) {
+	t.Parallel()
+	var wantFiles []string
+	for _, s := range shapes(t) {
+		wantFiles = append(wantFiles, golden(s.name))
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			got := render(t, s.config, s.platform).Text
+			if *update {
+				if err := os.WriteFile(golden(s.name), got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden(s.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+	files, err := filepath.Glob(golden("*"))
+	slices.Sort(wantFiles)
+	if !*update && (err != nil || !slices.Equal(files, wantFiles)) {
+		t.Errorf("the golden files are %q, %v, want %q", files, err, wantFiles)
+	}
+}
+
+// haproxies finds the real programs: the one in PATH, and bin/haproxy-* at the top of the repository.
+func haproxies(t *testing.T) []string {
+	t.Helper()
+	programs, err := filepath.Glob("../../bin/haproxy-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs = slices.DeleteFunc(programs, func(path string) bool {
+		info, err := os.Stat(path)
+		return err != nil || info.IsDir() || info.Mode()&0o111 == 0
+	})
+	if path, err := exec.LookPath("haproxy"); err == nil {
+		programs = append(programs, path)
+	}
+	if len(programs) == 0 {
+		t.Fatal("no haproxy is installed, so nothing can judge the files; install the package haproxy")
+	}
+	return programs
+}
+
+// judge lets a real HAProxy read a file; warnings count as errors.
+func judge(t *testing.T, program, file string) (output string, ok bool) {
+	t.Helper()
+	out, err := exec.Command(program, "-c", "-dW", "-f", file).CombinedOutput()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		t.Fatal(err)
+	}
+	return string(out), err == nil
+}
+
+func TestRealHAProxyAcceptsEveryGoldenFile(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(golden("*"))
+	if err != nil || len(files) < len(shapes(t)) {
+		t.Fatalf("found %d golden files, %v", len(files), err)
+	}
+	for _, program := range haproxies(t) {
+		version, err := exec.Command(program, "-v").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(version), "\n")
+		t.Logf("%s is %s", program, first)
+		for _, file := range files {
+			if out, ok := judge(t, program, file); !ok {
+				t.Errorf("%s refuses %s:\n%s", program, file, out)
+			}
+		}
+	}
+}
+
+func TestRealHAProxyRefusesABadFile(t *testing.T) {
+	t.Parallel()
+	for _, program := range haproxies(t) {
+		if out, ok := judge(t, program, "testdata/bad.cfg"); ok {
+			t.Errorf("%s accepts a file with an unknown keyword:\n%s", program, out)
+		}
+	}
+}
+
+func TestRenderDependsOnTheMeaningAlone(t *testing.T) {
+	t.Parallel()
+	want := render(t, twoListeners(t), debian())
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		c := twoListeners(t)
+		for _, f := range c.Frontends {
+			random.Shuffle(len(f.Binds), reflect.Swapper(f.Binds))
+		}
+		for _, b := range c.Backends {
+			random.Shuffle(len(b.Servers), reflect.Swapper(b.Servers))
+		}
+		random.Shuffle(len(c.Frontends), reflect.Swapper(c.Frontends))
+		random.Shuffle(len(c.Backends), reflect.Swapper(c.Backends))
+		if got := render(t, c.Normalize(), debian()); !reflect.DeepEqual(got, want) {
+			t.Fatalf("got:\n%s\nwant:\n%s", got.Text, want.Text)
+		}
+	}
+}
+
+func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
+	t.Parallel()
+	type kept struct{ structure, whole, text bool }
+	everything, onlyComments, servers, nothing := kept{true, true, true}, kept{true, true, false}, kept{true, false, false}, kept{}
+	for _, tc := range []struct {
+		name string
+		edit func(*Config, *Platform)
+		want kept
+	}{
+		{"nothing changes", func(*Config, *Platform) {}, everything},
+		{"a time that HAProxy cannot tell", func(c *Config, _ *Platform) { c.Timeouts.Connect += time.Microsecond }, everything},
+		{"another owner", func(c *Config, _ *Platform) { c.Owner = "other" }, onlyComments},
+		{"another node", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Node = "node-9" }, onlyComments},
+		{"another server address", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Addr = c.Backends[0].Servers[0].Addr.Next() }, servers},
+		{"another server port", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Port++ }, servers},
+		{"another server name", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Name = "a" }, servers},
+		{"one server less", func(c *Config, _ *Platform) { c.Backends[0].Servers = c.Backends[0].Servers[:1] }, servers},
+		{"no server at all", func(c *Config, _ *Platform) { c.Backends[0].Servers = nil }, servers},
+		{"PROXY version", func(c *Config, _ *Platform) { c.Backends[0].ProxyProtocol = ProxyV1 }, nothing},
+		{"check interval", func(c *Config, _ *Platform) { c.Backends[0].Check.Interval *= 2 }, nothing},
+		{"no check", func(c *Config, _ *Platform) { c.Backends[0].Check = Check{} }, nothing},
+		{"options of a backend without servers", func(c *Config, _ *Platform) { c.Backends[1].Check.Rise++ }, nothing},
+		{"balance", func(c *Config, _ *Platform) { c.Backends[0].Balance = Source }, nothing},
+		{"bind", func(c *Config, _ *Platform) { c.Frontends[0].Binds = c.Frontends[0].Binds[:1] }, nothing},
+		{"frontend name", func(c *Config, _ *Platform) { c.Frontends[0].Name = "a" }, nothing},
+		{"idle", func(c *Config, _ *Platform) { c.Frontends = nil }, nothing},
+		{"timeout", func(c *Config, _ *Platform) { c.Timeouts.Queue = time.Minute }, nothing},
+		{"maximum of connections", func(c *Config, _ *Platform) { c.MaxConnections++ }, nothing},
+		{"admin socket", func(c *Config, _ *Platform) { c.AdminSocket = "/run/other.sock" }, nothing},
+		{"state file", func(_ *Config, p *Platform) { p.StateFile = "/other" }, nothing},
+		{"user", func(_ *Config, p *Platform) { p.User = "other" }, nothing},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			base := func() Config {
+				c := web(t)
+				c.Backends = append(c.Backends, Backend{Name: "z-empty", Balance: RoundRobin, Check: Check{Interval: time.Second, Rise: 1, Fall: 1}})
+				return c
+			}
+			before := render(t, base(), debian())
+			c, p := base(), debian()
+			tc.edit(&c, &p)
+			after := render(t, c, p)
+			got := kept{before.Structure == after.Structure, before.Whole == after.Whole, bytes.Equal(before.Text, after.Text)}
+			if got != tc.want {
+				t.Errorf("what stays the same: got %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestServersOfDifferentBackendsAreToldApart(t *testing.T) {
+	t.Parallel()
+	with := func(backend int) File {
+		c := twoListeners(t)
+		c.Backends[0].Servers, c.Backends[1].Servers = nil, nil
+		c.Backends[backend].Servers = servers(1)
+		return render(t, c, debian())
+	}
+	if a, b := with(0), with(1); a.Whole == b.Whole || a.Structure != b.Structure {
+		t.Errorf("got whole %s and %s, structure %s and %s", a.Whole, b.Whole, a.Structure, b.Structure)
+	}
+}
+
+func TestRenderedFileNamesItsFingerprints(t *testing.T) {
+	t.Parallel()
+	file := render(t, web(t), debian())
+	hex := regexp.MustCompile(`^[0-9a-f]{64}$`)
+	if !hex.MatchString(file.Structure) || !hex.MatchString(file.Whole) || file.Structure == file.Whole {
+		t.Errorf("got structure %q and whole %q", file.Structure, file.Whole)
+	}
+	if want := "    description 'edgelb structure=" + file.Structure + "'\n"; strings.Count(string(file.Text), want) != 1 {
+		t.Errorf("want one line %q in:\n%s", want, file.Text)
+	}
+}
+
+func TestRenderRefusesWhatIsNotKnownOrNotValid(t *testing.T) {
+	t.Parallel()
+	keep := change(t, func(c *Config) { c.Backends[0].KeepServers, c.Backends[0].Servers = true, nil })
+	for _, tc := range []struct {
+		name      string
+		config    Config
+		platform  Platform
+		wantError string
+	}{
+		{"servers not known", keep, debian(), `backend "kube-system.web.traefik": it is to keep the host's servers`},
+		{"not valid", change(t, func(c *Config) { c.AdminSocket = "" }), debian(), "the admin socket"},
+		{"platform not valid", web(t), Platform{}, "the state file"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			file, err := Render(tc.config, tc.platform)
+			if err == nil || !strings.Contains(err.Error(), tc.wantError) || file.Text != nil {
+				t.Errorf("got %q, %v, want an error with %q", file.Text, err, tc.wantError)
+			}
+		})
+	}
+}
+
+func TestServerOptionsAreSpelledOut(t *testing.T) {
+	t.Parallel()
+	check := Check{Interval: 2 * time.Second, Rise: 2, Fall: 3}
+	for _, tc := range []struct {
+		name    string
+		backend Backend
+		want    string
+	}{
+		{"nothing", Backend{}, ""},
+		{"check", Backend{Check: check}, "check inter 2s fall 3 rise 2"},
+		{"PROXY v1", Backend{ProxyProtocol: ProxyV1}, "send-proxy check-send-proxy"},
+		{"PROXY v2 and check", Backend{ProxyProtocol: ProxyV2, Check: check}, "send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := tc.backend.ServerOptions(); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestDurationUsesTheLargestExactUnit(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[time.Duration]string{
+		time.Millisecond:                       "1ms",
+		time.Second:                            "1s",
+		1500 * time.Millisecond:                "1500ms",
+		90 * time.Second:                       "90s",
+		2 * time.Minute:                        "2m",
+		time.Hour:                              "1h",
+		36 * time.Hour:                         "36h",
+		240 * time.Hour:                        "10d",
+		time.Second + 999*time.Microsecond:     "1s",
+		999*time.Millisecond + time.Nanosecond: "999ms",
+	} {
+		if got := duration(in); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+// skeleton is what no string of a Config can change: of each line the keyword and the number of words.
+func skeleton(text []byte) []string {
+	var lines []string
+	for _, line := range strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune("\n\r\v\f\x00\u0085\u2028", r) }) {
+		words := strings.Split(strings.TrimLeft(line, " "), " ")
+		lines = append(lines, fmt.Sprintf("%s and %d words", words[0], len(words)-1))
+	}
+	return lines
+}
+
+func FuzzRenderWritesTheLinesOfTheModelOnly(f *testing.F) {
+	f.Add("o", "/a", "f", "b", "s", "n", "u", "/c")
+	f.Add("o\n", "/a b", "f#", "b'", "s\"", "n\\", "u$", "/c\x00")
+	f.Add("a\nglobal", "/a\r", "f ", "", "é", "n\n    server x 1.2.3.4:5", "-u", "/../..")
+	f.Fuzz(func(t *testing.T, owner, path, frontend, backend, server, node, user, chroot string) {
+		build := func(owner, path, frontend, backend, server, node, user, chroot string) (File, error) {
+			c := change(t, func(c *Config) {
+				c.Owner, c.AdminSocket = owner, path
+				c.Frontends[0].Name, c.Frontends[0].Backend, c.Backends[0].Name = frontend, backend, backend
+				c.Backends[0].Servers = c.Backends[0].Servers[:1]
+				c.Backends[0].Servers[0].Name, c.Backends[0].Servers[0].Node = server, node
+			})
+			return Render(c, Platform{User: user, Group: user, SocketUser: user, Chroot: chroot, StateFile: path})
+		}
+		got, err := build(owner, path, frontend, backend, server, node, user, chroot)
+		if err != nil {
+			return
+		}
+		present := func(s, word string) string {
+			if s == "" {
+				return ""
+			}
+			return word
+		}
+		want, err := build("o", "/a", "f", "b", "s", present(node, "n"), present(user, "u"), present(chroot, "/c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(skeleton(got.Text), skeleton(want.Text)) {
+			t.Errorf("got:\n%s\nwant lines as in:\n%s", got.Text, want.Text)
+		}
+		if h, ok := ParseHeader(got.Text); !ok || h != (Header{owner, got.Structure, got.Whole}) {
+			t.Errorf("the header reads as %+v, %v", h, ok)
+		}
+	})
+}
+
+func BenchmarkRenderTenThousandServers(b *testing.B) {
+	c := change(b, func(c *Config) { c.Backends[0].Servers = servers(10_000) })
+	for b.Loop() {
+		if _, err := Render(c, debian()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

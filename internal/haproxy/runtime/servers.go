@@ -1,0 +1,138 @@
+package runtime
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// Server is what the running HAProxy says of one server.
+type Server struct {
+	// Backend and Name are names that haproxy.ValidName accepts.
+	Backend, Name string
+	// Addr is the zero Addr where the server has no IP address.
+	Addr netip.Addr
+	Port uint16
+	// Operation is how the server does, Admin what a person or program wants of it.
+	Operation Operation
+	Admin     Admin
+	// Weight is the one that counts now, InitialWeight that of the file.
+	Weight, InitialWeight int
+}
+
+// Up says that the server is sent new connections.
+func (s Server) Up() bool {
+	return (s.Operation == Running || s.Operation == Starting) && s.Admin.Mode() == Ready
+}
+
+// Operation is a server's operational state, as HAProxy numbers it.
+type Operation int
+
+// The operational states.
+const (
+	Stopped  Operation = 0
+	Starting Operation = 1
+	Running  Operation = 2
+	Stopping Operation = 3
+)
+
+// Admin is a server's administrative state: bits, as HAProxy numbers them.
+type Admin int
+
+// The bits of Admin that take a server out of service, and those that only keep new connections away. Of each kind one is
+// set by command (1 and 8), the others come from elsewhere: another server that is followed, the file, or name resolution.
+const (
+	maintenanceBits Admin = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
+	drainBits       Admin = 0x08 | 0x10
+)
+
+// Mode is the state as a command sets it; maintenance hides that a server is also drained.
+func (a Admin) Mode() Mode {
+	switch {
+	case a&maintenanceBits != 0:
+		return Maintenance
+	case a&drainBits != 0:
+		return Drain
+	}
+	return Ready
+}
+
+// ParseServersState reads the answer to ShowServersState. Backends without servers do not appear in it.
+func ParseServersState(answer []byte) ([]Server, error) {
+	lines := strings.Split(strings.TrimSpace(string(answer)), "\n")
+	header, ok := "", len(lines) >= 2 && strings.TrimSpace(lines[0]) == "1"
+	if ok {
+		header, ok = strings.CutPrefix(lines[1], "# ")
+	}
+	if !ok {
+		return nil, unexpected(ShowServersState, "it does not start with version 1 and a line of column names", string(answer))
+	}
+	columns := make(map[string]int)
+	for i, column := range strings.Fields(header) {
+		columns[column] = i
+	}
+	servers := make([]Server, 0, len(lines)-2)
+	for _, line := range lines[2:] {
+		server, err := parseServer(columns, strings.Fields(line))
+		if err != nil {
+			return nil, unexpected(ShowServersState, err.Error(), line)
+		}
+		servers = append(servers, server)
+	}
+	return servers, nil
+}
+
+func parseServer(columns map[string]int, words []string) (Server, error) {
+	if len(words) != len(columns) {
+		return Server{}, fmt.Errorf("a server has %d fields, not %d", len(words), len(columns))
+	}
+	r := row{columns: columns, words: words}
+	s := Server{
+		Backend:       r.name("be_name"),
+		Name:          r.name("srv_name"),
+		Port:          uint16(r.number("srv_port", 16)),
+		Operation:     Operation(r.number("srv_op_state", 8)),
+		Admin:         Admin(r.number("srv_admin_state", 8)),
+		Weight:        r.number("srv_uweight", 16),
+		InitialWeight: r.number("srv_iweight", 16),
+	}
+	if addr, err := netip.ParseAddr(r.field("srv_addr")); err == nil {
+		s.Addr = addr
+	}
+	return s, r.err
+}
+
+// row is one line by column; err is the first thing that was wrong with it.
+type row struct {
+	columns map[string]int
+	words   []string
+	err     error
+}
+
+// field is the word in a column; empty where there is no such column.
+func (r *row) field(column string) string {
+	if i, ok := r.columns[column]; ok {
+		return r.words[i]
+	}
+	return ""
+}
+
+func (r *row) name(column string) string {
+	name := r.field(column)
+	if !haproxy.ValidName(name) && r.err == nil {
+		r.err = fmt.Errorf("%s is no name", column)
+	}
+	return name
+}
+
+// number reads an unsigned number of so many bits.
+func (r *row) number(column string, bits int) int {
+	n, err := strconv.ParseUint(r.field(column), 10, bits)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("%s is no number of %d bits", column, bits)
+	}
+	return int(n)
+}

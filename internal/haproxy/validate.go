@@ -1,0 +1,215 @@
+package haproxy
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"time"
+)
+
+// maxName bounds the names of frontends, backends and servers, in bytes; HAProxy was seen to take that many.
+const maxName = 300
+
+// What may stand in the text unquoted. None of it leaves room for a blank, a quote, a comment, an escape or a line's end.
+var (
+	namePattern    = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+	ownerPattern   = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
+	pathPattern    = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
+	accountPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+)
+
+// Longest strings, in bytes. A unix socket's path is limited to 107 bytes, of which HAProxy needs some for the name that it
+// binds before it renames the socket.
+const (
+	maxOwner      = 1024
+	maxPath       = 200
+	maxSocketPath = 90
+	maxAccount    = 32
+)
+
+// ValidName says whether HAProxy takes a string as the name of a frontend, backend or server. Such a name needs no
+// quoting, in the file or in a command.
+func ValidName(name string) bool {
+	return len(name) <= maxName && namePattern.MatchString(name)
+}
+
+// Validate says everything that is wrong with the Config; nil for nothing. Each error names the thing that it is about.
+func (c Config) Validate() error {
+	var f faults
+	c.checkOwner(&f)
+	f.checkPath("the admin socket", c.AdminSocket, maxSocketPath)
+	if c.MaxConnections < 1 || c.MaxConnections > math.MaxInt32 {
+		f.add("maximum of connections: %d is not between 1 and %d", c.MaxConnections, math.MaxInt32)
+	}
+	c.Timeouts.check(&f)
+	c.checkFrontends(&f)
+	c.checkBackends(&f)
+	return errors.Join(f...)
+}
+
+// Validate says everything that is wrong with the Platform; nil for nothing.
+func (p Platform) Validate() error {
+	var f faults
+	f.checkAccount("the user", p.User)
+	f.checkAccount("the group", p.Group)
+	f.checkAccount("the admin socket's user", p.SocketUser)
+	if p.Chroot != "" {
+		f.checkPath("the chroot", p.Chroot, maxPath)
+	}
+	f.checkPath("the state file", p.StateFile, maxPath)
+	return errors.Join(f...)
+}
+
+func (c Config) checkOwner(f *faults) {
+	switch {
+	case c.Owner == "" && c.Idle():
+	case c.Owner == nobody:
+		f.add("owner: %q means that the host is free; use another word", nobody)
+	case len(c.Owner) > maxOwner || !ownerPattern.MatchString(c.Owner):
+		f.add(`owner %s: use 1 to %d letters, digits and "/._:-"`, excerpt(c.Owner), maxOwner)
+	}
+}
+
+func (t Timeouts) check(f *faults) {
+	f.checkDuration("timeout connect", t.Connect)
+	f.checkDuration("timeout client", t.Client)
+	f.checkDuration("timeout server", t.Server)
+	f.checkDuration("timeout queue", t.Queue)
+}
+
+func (c Config) checkFrontends(f *faults) {
+	checkNames(f, "frontend", c.Frontends, func(e Frontend) string { return e.Name })
+	backends := make(map[string]bool, len(c.Backends))
+	for _, b := range c.Backends {
+		backends[b.Name] = true
+	}
+	taken := make(map[Bind]string)
+	for _, e := range c.Frontends {
+		if !backends[e.Backend] {
+			f.add("frontend %s: there is no backend %s", excerpt(e.Name), excerpt(e.Backend))
+		}
+		e.checkBinds(f, taken)
+	}
+}
+
+// checkBinds looks at one frontend's binds; taken holds who has which bind already.
+func (e Frontend) checkBinds(f *faults, taken map[Bind]string) {
+	if len(e.Binds) == 0 {
+		f.add("frontend %s: it has no bind; give it one, or leave it out", excerpt(e.Name))
+	}
+	for i, b := range e.Binds {
+		if fault := addrFault(b.Addr); fault != "" {
+			f.add("frontend %s: bind address %s %s", excerpt(e.Name), b.Addr, fault)
+		}
+		if b.Port == 0 {
+			f.add("frontend %s: bind %s has no port", excerpt(e.Name), b)
+		}
+		if i > 0 && e.Binds[i-1].Compare(b) > 0 {
+			f.add("frontend %s: bind %s is not in order", excerpt(e.Name), b)
+		}
+		if other, ok := taken[b]; ok {
+			f.add("frontend %s: bind %s is taken by frontend %s", excerpt(e.Name), b, excerpt(other))
+		}
+		taken[b] = e.Name
+	}
+}
+
+func (c Config) checkBackends(f *faults) {
+	checkNames(f, "backend", c.Backends, func(b Backend) string { return b.Name })
+	for _, b := range c.Backends {
+		b.check(f)
+	}
+}
+
+func (b Backend) check(f *faults) {
+	where := "backend " + excerpt(b.Name)
+	switch b.Balance {
+	case LeastConn, RoundRobin, Source:
+	default:
+		f.add("%s: there is no balancing algorithm %s", where, excerpt(string(b.Balance)))
+	}
+	if b.ProxyProtocol < ProxyNone || b.ProxyProtocol > ProxyV2 {
+		f.add("%s: there is no PROXY version %d", where, b.ProxyProtocol)
+	}
+	b.Check.check(f, where)
+	if b.KeepServers && len(b.Servers) > 0 {
+		f.add("%s: it has servers, and is to keep those of the host; choose one", where)
+	}
+	checkNames(f, where+": server", b.Servers, func(s Server) string { return s.Name })
+	for _, s := range b.Servers {
+		s.check(f, where)
+	}
+}
+
+func (c Check) check(f *faults, where string) {
+	if !c.Enabled() {
+		return
+	}
+	f.checkDuration(where+": check interval", c.Interval)
+	if c.Rise < 1 || c.Fall < 1 || c.Rise > math.MaxInt32 || c.Fall > math.MaxInt32 {
+		f.add("%s: check: rise %d and fall %d must be at least 1", where, c.Rise, c.Fall)
+	}
+}
+
+func (s Server) check(f *faults, where string) {
+	where += ": server " + excerpt(s.Name)
+	if fault := addrFault(s.Addr); fault != "" {
+		f.add("%s: address %s %s", where, s.Addr, fault)
+	} else if s.Addr.IsUnspecified() {
+		f.add("%s: address %s is no address to connect to", where, s.Addr)
+	}
+	if s.Port == 0 {
+		f.add("%s: it has no port", where)
+	}
+	if s.Node != "" && !ValidName(s.Node) {
+		f.add(`%s: node %s: use letters, digits and "_.:-"`, where, excerpt(s.Node))
+	}
+}
+
+// faults collects what is wrong.
+type faults []error
+
+func (f *faults) add(format string, args ...any) {
+	*f = append(*f, fmt.Errorf(format, args...))
+}
+
+// checkPath wants an absolute path of harmless characters.
+func (f *faults) checkPath(what, path string, most int) {
+	if len(path) > most || !pathPattern.MatchString(path) {
+		f.add(`%s: %s is no absolute path of at most %d letters, digits and "/_.-"`, what, excerpt(path), most)
+	}
+}
+
+// checkAccount wants the name of an account, or nothing.
+func (f *faults) checkAccount(what, name string) {
+	if name != "" && (len(name) > maxAccount || !accountPattern.MatchString(name)) {
+		f.add("%s: %s is no account name of at most %d characters", what, excerpt(name), maxAccount)
+	}
+}
+
+// checkDuration wants what HAProxy can count: milliseconds in 31 bits.
+func (f *faults) checkDuration(what string, d time.Duration) {
+	if d < time.Millisecond || d > math.MaxInt32*time.Millisecond {
+		f.add("%s: %s is not between 1ms and %s", what, d, math.MaxInt32*time.Millisecond)
+	}
+}
+
+// checkNames wants valid names, in order and none twice.
+func checkNames[T any](f *faults, what string, things []T, nameOf func(T) string) {
+	for i, thing := range things {
+		name := nameOf(thing)
+		if !ValidName(name) {
+			f.add(`%s %s: use a name of 1 to %d letters, digits and "_.:-"`, what, excerpt(name), maxName)
+		}
+		if i == 0 {
+			continue
+		}
+		switch before := nameOf(things[i-1]); {
+		case before == name:
+			f.add("%s %s: there are two of that name", what, excerpt(name))
+		case before > name:
+			f.add("%s %s: it is not in order, %s stands before it", what, excerpt(name), excerpt(before))
+		}
+	}
+}
