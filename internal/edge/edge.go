@@ -7,7 +7,6 @@ package edge
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
@@ -83,11 +82,13 @@ type Outcome struct {
 	HAProxyVersion string
 	// Servers is what the running HAProxy says of each server, by backend. Nil when it could not be asked.
 	Servers map[string]ServerCount
-	// Reloaded says that HAProxy was reloaded, and Reasons why.
-	Reloaded bool
-	Reasons  []string
-	// Took is from the start of Sync to the proof.
-	Took time.Duration
+	// Changed says that something was changed on the host and proved, Reloaded that this took a reload, and Reasons why.
+	// Reasons are also there when a change was tried and failed.
+	Changed, Reloaded bool
+	Reasons           []string
+	// ReloadFailed says that HAProxy could not load a file that it had found good. Each further try may refuse all
+	// connections for 2 s: it should be long in coming, unless what is wanted changes.
+	ReloadFailed bool
 }
 
 // ServerCount counts the servers of one backend.

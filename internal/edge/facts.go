@@ -1,0 +1,183 @@
+package edge
+
+import (
+	"bufio"
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// facts is what scripts/observe.sh says of a host.
+type facts struct {
+	// config is the configuration's path with symbolic links resolved: the file to replace.
+	config string
+	// socketDirectory says that the folder of the admin socket exists.
+	socketDirectory bool
+	platform        haproxy.Platform
+	ipv6            bool
+	// init is "systemd", "openrc", "sysv", or empty.
+	init string
+	// service says that the init system's haproxy service runs this configuration.
+	service bool
+	// binary is the HAProxy in the PATH; empty when there is none.
+	binary    string
+	file      plan.File
+	processes []process
+}
+
+// process is one HAProxy of the host, whichever configuration it runs.
+type process struct {
+	pid, parent, uid int
+	// capabilities is the effective set.
+	capabilities uint64
+	args         []string
+}
+
+// parseFacts reads the output of scripts/observe.sh. Lines that it does not know are passed over.
+func parseFacts(output []byte) facts {
+	var f facts
+	var header bytes.Buffer
+	var frontend string
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	lines.Buffer(nil, len(output)+1)
+	for lines.Scan() {
+		key, value, _ := strings.Cut(lines.Text(), " ")
+		switch key {
+		case "header":
+			header.WriteString(value + "\n")
+		case "line":
+			frontend = f.addOutline(frontend, value)
+		case "process":
+			f.processes = append(f.processes, parseProcess(value))
+		default:
+			f.set(key, value)
+		}
+	}
+	f.file.Header, f.file.Managed = haproxy.ParseHeader(header.Bytes())
+	return f
+}
+
+func (f *facts) set(key, value string) {
+	switch key {
+	case "config":
+		f.config = value
+	case "socketdirectory":
+		f.socketDirectory = true
+	case "user":
+		f.platform.User = value
+	case "group":
+		f.platform.Group = value
+	case "chroot":
+		f.platform.Chroot = value
+	case "syslog":
+		f.platform.Syslog = true
+	case "ipv6":
+		f.ipv6 = true
+	case "init":
+		f.init = value
+	case "service":
+		f.service = true
+	case "binary":
+		f.binary = value
+	case "sha256":
+		f.file.Exists, f.file.SHA256 = true, value
+	case "pristine":
+		f.file.Pristine = true
+	}
+}
+
+// addOutline notes a "frontend NAME" or a "bind ADDRESS" line of the file, and returns the frontend that is open after it.
+func (f *facts) addOutline(frontend, line string) string {
+	keyword, value, _ := strings.Cut(line, " ")
+	if keyword == "frontend" {
+		return value
+	}
+	if f.file.Binds == nil {
+		f.file.Binds = map[string][]string{}
+	}
+	f.file.Binds[frontend] = append(f.file.Binds[frontend], value)
+	return frontend
+}
+
+// parseProcess reads "PID PARENT UID CAPABILITIES ARG<tab>ARG<tab>…".
+func parseProcess(value string) process {
+	fields := strings.SplitN(value, " ", 5)
+	for len(fields) < 5 {
+		fields = append(fields, "")
+	}
+	p := process{args: strings.Split(strings.TrimRight(fields[4], "\t"), "\t")}
+	p.pid, _ = strconv.Atoi(fields[0])
+	p.parent, _ = strconv.Atoi(fields[1])
+	p.uid, _ = strconv.Atoi(fields[2])
+	p.capabilities, _ = strconv.ParseUint(fields[3], 16, 64)
+	return p
+}
+
+// after returns the arguments that follow the flag.
+func (p process) after(flag string) []string {
+	var values []string
+	for i, arg := range p.args[:len(p.args)-1] {
+		if arg == flag {
+			values = append(values, p.args[i+1])
+		}
+	}
+	return values
+}
+
+// runs says whether the process was started with one of these configuration files.
+func (p process) runs(paths ...string) bool {
+	for _, file := range p.after("-f") {
+		for _, path := range paths {
+			if file == path {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// masterWorker says whether the process was started as a master that forks its workers.
+func (p process) masterWorker() bool {
+	for _, arg := range p.args {
+		if arg == "-W" || arg == "-Ws" {
+			return true
+		}
+	}
+	return false
+}
+
+// masterSocket is the path of the master's socket; empty when it has none that can be dialled by path.
+func (p process) masterSocket() string {
+	for _, value := range p.after("-S") {
+		path, _, _ := strings.Cut(value, ",")
+		path = strings.TrimPrefix(path, "unix@")
+		if strings.HasPrefix(path, "/") {
+			return path
+		}
+	}
+	return ""
+}
+
+// ours returns the processes that run the configuration: the one that leads them first, then its workers.
+func (f facts) ours(path string) []process {
+	var leaders, workers []process
+	pids := map[int]bool{}
+	for _, p := range f.processes {
+		if p.runs(path, f.config) {
+			pids[p.pid] = true
+		}
+	}
+	for _, p := range f.processes {
+		switch {
+		case !pids[p.pid]:
+		case pids[p.parent]:
+			workers = append(workers, p)
+		default:
+			leaders = append(leaders, p)
+		}
+	}
+	return append(leaders, workers...)
+}

@@ -1,0 +1,221 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// host is one host during one Sync: what is wanted, and what was seen of it.
+type host struct {
+	req     Request
+	session *session
+	facts   facts
+	// processes are the HAProxies that run the configuration, the leading one first.
+	processes []process
+	running   running
+	version   string
+	// config is the wanted configuration as far as this host can have it, and file its text.
+	config haproxy.Config
+	file   haproxy.File
+	// note is what the user should know although all is well.
+	note string
+}
+
+// running is what the admin socket says.
+type running struct {
+	pid       int
+	structure string
+	servers   []runtime.Server
+	// state is the answer that the next worker can be given to start from.
+	state []byte
+}
+
+func (h *host) observe(ctx context.Context, conn Conn) error {
+	var err error
+	if h.session, err = openSession(ctx, conn, h.req.Login, h.req.ConfigPath); err != nil {
+		return err
+	}
+	result, err := h.session.run(ctx, "observe", nil, h.req.ConfigPath, h.req.Config.AdminSocket)
+	if err != nil {
+		return err
+	}
+	h.facts = parseFacts(result.Stdout)
+	if h.facts.config == "" {
+		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", trimWords(string(result.Stderr)))}
+	}
+	h.processes = h.facts.ours(h.req.ConfigPath)
+	if err := h.checkProcesses(); err != nil {
+		return err
+	}
+	h.readRunning(ctx)
+	if h.version == "" {
+		h.readVersion(ctx)
+	}
+	return h.render()
+}
+
+// checkProcesses refuses hosts whose HAProxy would not do what the file says.
+func (h *host) checkProcesses() error {
+	if h.program() == "" && !h.req.Config.Idle() {
+		return &Error{State: Rejected, Message: "HAProxy is not installed on the host: install the distribution's package, such as apt-get install haproxy"}
+	}
+	if !h.isRunning() {
+		return nil
+	}
+	for _, file := range h.processes[0].after("-f") {
+		if file != h.req.ConfigPath && file != h.facts.config {
+			return &Error{State: Rejected, Message: fmt.Sprintf(
+				"HAProxy on the host loads %s as well: take \"-f %s\" from its command line, since that file is not checked together with edgelb's", file, file)}
+		}
+	}
+	if len(h.processes) > 1 && h.processes[1].masterWorker() && h.processes[1].parent != h.processes[0].pid {
+		return &Error{State: Rejected, Message: fmt.Sprintf(
+			"HAProxy runs twice with %s (pids %d and %d) and connections would go to either: stop the one that the service does not know",
+			h.req.ConfigPath, h.processes[0].pid, h.processes[1].pid)}
+	}
+	return nil
+}
+
+func (h *host) isRunning() bool { return len(h.processes) > 0 }
+
+// program is the HAProxy to check configurations with: the one that runs, else the one in the PATH.
+func (h *host) program() string {
+	if h.isRunning() && path.IsAbs(h.processes[0].args[0]) {
+		return h.processes[0].args[0]
+	}
+	return h.facts.binary
+}
+
+// privileged says whether HAProxy starts as root, and so can change its user.
+func (h *host) privileged() bool {
+	if h.isRunning() && h.processes[0].masterWorker() {
+		return h.processes[0].uid == 0
+	}
+	// Without a master process the init script starts each new HAProxy.
+	return h.session.elevate || h.req.Login == "root"
+}
+
+// readRunning asks the admin socket. A HAProxy that does not answer there runs something else than edgelb's configuration.
+func (h *host) readRunning(ctx context.Context) {
+	h.running = running{}
+	if !h.isRunning() {
+		return
+	}
+	answer, err := h.session.ask(ctx, h.req.Config.AdminSocket, runtime.ShowInfo)
+	if err != nil {
+		return
+	}
+	info, err := runtime.ParseInfo(answer)
+	if err != nil {
+		return
+	}
+	h.version = info.Version
+	state, err := h.session.ask(ctx, h.req.Config.AdminSocket, runtime.ShowServersState)
+	if err != nil {
+		return
+	}
+	servers, err := runtime.ParseServersState(state)
+	if err != nil {
+		return
+	}
+	structure, _ := haproxy.ParseDescription(info.Description)
+	h.running = running{pid: info.Pid, structure: structure, servers: servers, state: state}
+}
+
+// readVersion asks the program, where there is no process to ask.
+func (h *host) readVersion(ctx context.Context) {
+	if h.program() == "" {
+		return
+	}
+	if result, err := h.session.run(ctx, "version", nil, h.program()); err == nil {
+		h.version = parseVersion(string(result.Stdout))
+	}
+}
+
+// parseVersion takes "2.6.12" from "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/".
+func parseVersion(output string) string {
+	_, rest, _ := strings.Cut(output, "version ")
+	end := strings.IndexFunc(rest, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	if end < 0 {
+		return rest
+	}
+	return rest[:end]
+}
+
+// render fits the wanted configuration to the host.
+func (h *host) render() error {
+	h.config = h.req.Config.WithServers(serversByBackend(h.running.servers))
+	if !h.facts.ipv6 {
+		var left []haproxy.Bind
+		if h.config, left = h.config.WithoutIPv6(); len(left) > 0 {
+			h.note = fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left))
+		}
+	}
+	file, err := haproxy.Render(h.config, h.platform())
+	if err != nil {
+		return &Error{State: Rejected, Message: "the configuration cannot be written: " + err.Error(), Cause: err}
+	}
+	h.file = file
+	return nil
+}
+
+func (h *host) platform() haproxy.Platform {
+	platform := h.facts.platform
+	platform.StateFile = h.facts.config + ".edgelb-state"
+	if !h.privileged() || platform.User == "" || platform.Group == "" {
+		platform.User, platform.Group, platform.Chroot = "", "", ""
+	}
+	if h.privileged() && h.req.Login != "root" {
+		platform.SocketUser = h.req.Login
+	}
+	return platform
+}
+
+func (h *host) observed() plan.Observed {
+	return plan.Observed{
+		File:    h.facts.file,
+		Running: plan.Running{Alive: h.isRunning(), Structure: h.running.structure, Servers: h.running.servers},
+	}
+}
+
+func (h *host) wanted() plan.Wanted {
+	return plan.Wanted{Config: h.config, File: h.file, Adopt: h.req.Adopt}
+}
+
+func (h *host) serverCounts() map[string]ServerCount {
+	if h.running.pid == 0 {
+		return nil
+	}
+	counts := map[string]ServerCount{}
+	for _, server := range h.running.servers {
+		count := counts[server.Backend]
+		count.Total++
+		if server.Up() {
+			count.Up++
+		}
+		counts[server.Backend] = count
+	}
+	return counts
+}
+
+func serversByBackend(servers []runtime.Server) map[string][]haproxy.Server {
+	byBackend := map[string][]haproxy.Server{}
+	for _, s := range servers {
+		byBackend[s.Backend] = append(byBackend[s.Backend], haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port})
+	}
+	return byBackend
+}
+
+func joinBinds(binds []haproxy.Bind) string {
+	words := make([]string, len(binds))
+	for i, bind := range binds {
+		words[i] = bind.String()
+	}
+	return strings.Join(words, ", ")
+}

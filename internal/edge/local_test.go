@@ -1,0 +1,316 @@
+package edge_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// localConn reaches this very machine without SSH: the command lines, the scripts, the sockets and HAProxy are real.
+type localConn struct {
+	// prefix is put before each command line.
+	prefix string
+	// noForwarding refuses unix sockets, as a hardened sshd does.
+	noForwarding bool
+	// commands counts what was run.
+	commands atomic.Int32
+	// broken fails the command of that number (from 1) and all that follow.
+	broken int32
+}
+
+func (c *localConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+	if n := c.commands.Add(1); c.broken > 0 && n >= c.broken {
+		return edge.Result{}, &edge.Error{State: edge.Unreachable, Message: "the connection broke"}
+	}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
+	cmd.Stdin = bytes.NewReader(input)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return edge.Result{}, &edge.Error{State: edge.Unreachable, Message: err.Error(), Cause: err}
+	}
+	return edge.Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Exit: cmd.ProcessState.ExitCode()}, nil
+}
+
+// piped is a running command's stdin and stdout.
+type piped struct {
+	io.Reader
+	io.WriteCloser
+	cmd *exec.Cmd
+}
+
+func (p piped) CloseWrite() error { return p.WriteCloser.Close() }
+
+func (p piped) Close() error {
+	_ = p.WriteCloser.Close()
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+	return nil
+}
+
+func (c *localConn) Start(ctx context.Context, command string) (io.ReadWriteCloser, error) {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return piped{stdout, stdin, cmd}, cmd.Start()
+}
+
+func (c *localConn) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
+	if c.noForwarding {
+		return nil, errors.New("open failed")
+	}
+	return (&net.Dialer{}).DialContext(ctx, "unix", path)
+}
+
+// machine is one HAProxy with its own files and its own loopback address.
+type machine struct {
+	t       *testing.T
+	conn    *localConn
+	dir     string
+	address netip.Addr
+	haproxy *exec.Cmd
+}
+
+var lastAddress atomic.Uint32
+
+// newMachine prepares a machine whose HAProxy runs the idle configuration under a master process.
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	m := newBareMachine(t)
+	m.writeConfig(idleText(t, m))
+	m.start("-W", "-S", m.path("master.sock"))
+	return m
+}
+
+// newBareMachine prepares a machine without a configuration, on which no HAProxy runs.
+func newBareMachine(t *testing.T) *machine {
+	t.Helper()
+	// Paths of unix sockets are short; t.TempDir's are not.
+	dir, err := os.MkdirTemp("", "edge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	program, err := exec.LookPath("haproxy")
+	if err != nil {
+		t.Fatalf("%v: install the package haproxy", err)
+	}
+	if err := os.Symlink(program, filepath.Join(dir, "haproxy")); err != nil {
+		t.Fatal(err)
+	}
+	n := lastAddress.Add(1)
+	address := netip.AddrFrom4([4]byte{127, 80 + byte(os.Getpid()%100), byte(n >> 8), byte(n)})
+	return &machine{t: t, conn: &localConn{}, dir: dir, address: address}
+}
+
+func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
+
+func (m *machine) config() string { return m.path("haproxy.cfg") }
+
+func (m *machine) writeConfig(text []byte) {
+	m.t.Helper()
+	if err := os.WriteFile(m.config(), text, 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) readConfig() string {
+	m.t.Helper()
+	text, err := os.ReadFile(m.config())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// start runs HAProxy with the configuration and waits for its admin socket.
+func (m *machine) start(args ...string) {
+	m.t.Helper()
+	log, err := os.Create(m.path("log"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	cmd := exec.Command(m.path("haproxy"), append(args, "-f", m.config())...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.haproxy = cmd
+	m.t.Cleanup(func() { m.stop() })
+	m.eventually("HAProxy answers", func() bool { return m.workerPID() != 0 })
+}
+
+// refuseEveryFile replaces the program by one that finds a keyword which it does not know, as after a downgrade.
+func (m *machine) refuseEveryFile(keyword string) {
+	m.t.Helper()
+	program, err := os.Readlink(m.path("haproxy"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" -f %s\n", program, m.path("bad.cfg"))
+	for name, content := range map[string]string{"bad.cfg": "global\n  " + keyword + "\n", "haproxy-new": script} {
+		if err := os.WriteFile(m.path(name), []byte(content), 0o755); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	if err := os.Rename(m.path("haproxy-new"), m.path("haproxy")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) stop() {
+	_ = m.haproxy.Process.Signal(syscall.SIGTERM)
+	_ = m.haproxy.Wait()
+}
+
+// ask sends a line to a unix socket of the machine.
+func (m *machine) ask(socket, line string) string {
+	conn, err := net.Dial("unix", m.path(socket))
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, line+"\n")
+	_ = conn.(*net.UnixConn).CloseWrite()
+	answer, _ := io.ReadAll(conn)
+	return string(answer)
+}
+
+// workerPID is the process that answers on the admin socket; 0 when none does.
+func (m *machine) workerPID() int {
+	for line := range strings.Lines(m.ask("admin.sock", "show info")) {
+		if pid, found := strings.CutPrefix(line, "Pid: "); found {
+			n, _ := strconv.Atoi(strings.TrimSpace(pid))
+			return n
+		}
+	}
+	return 0
+}
+
+func (m *machine) eventually(what string, done func() bool) {
+	m.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			log, _ := os.ReadFile(m.path("log"))
+			m.t.Fatalf("waited 20 s: %s\n%s", what, log)
+		}
+	}
+}
+
+// sync brings the machine to the configuration.
+func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+	m.t.Helper()
+	req := edge.Request{Config: config, Login: "root", ConfigPath: m.config()}
+	for _, apply := range change {
+		apply(&req)
+	}
+	return edge.Sync(m.t.Context(), m.conn, req)
+}
+
+// bind is an address of the machine.
+func (m *machine) bind(port uint16) haproxy.Bind { return haproxy.Bind{Addr: m.address, Port: port} }
+
+// baseConfig has no listener.
+func (m *machine) baseConfig() haproxy.Config {
+	return haproxy.Config{
+		Owner: "cluster/namespace", AdminSocket: m.path("admin.sock"), MaxConnections: 1000,
+		Timeouts: haproxy.Timeouts{Connect: time.Second, Client: time.Minute, Server: time.Minute, Queue: time.Second},
+	}
+}
+
+// webConfig listens on port 8443 for these servers.
+func (m *machine) webConfig(servers ...haproxy.Server) haproxy.Config {
+	config := m.baseConfig()
+	config.Frontends = []haproxy.Frontend{{Name: "ns_web_https", Binds: []haproxy.Bind{m.bind(8443)}, Backend: "ns_web_app"}}
+	config.Backends = []haproxy.Backend{{Name: "ns_web_app", Balance: haproxy.RoundRobin, Servers: servers}}
+	return config
+}
+
+func idleText(t *testing.T, m *machine) []byte {
+	t.Helper()
+	file, err := haproxy.Render(m.baseConfig(), haproxy.Platform{StateFile: m.path("haproxy.cfg.edgelb-state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file.Text
+}
+
+// echo starts a server that says its name once and then echoes.
+func echo(t *testing.T, name string) haproxy.Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				fmt.Fprintln(conn, name)
+				_, _ = io.Copy(conn, conn)
+			}()
+		}
+	}()
+	addr := listener.Addr().(*net.TCPAddr).AddrPort()
+	return haproxy.Server{Name: name, Addr: addr.Addr().Unmap(), Port: addr.Port()}
+}
+
+// greeting is the name that a server says to a connection through the machine.
+func (m *machine) greeting(port uint16) string {
+	conn := m.connect(port)
+	if conn == nil {
+		return ""
+	}
+	defer conn.Close()
+	return readLine(conn)
+}
+
+func (m *machine) connect(port uint16) net.Conn {
+	conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(m.address, port).String(), 5*time.Second)
+	if err != nil {
+		return nil
+	}
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+func readLine(conn net.Conn) string {
+	var line []byte
+	one := make([]byte, 1)
+	for {
+		if _, err := conn.Read(one); err != nil || one[0] == '\n' {
+			return string(line)
+		}
+		line = append(line, one[0])
+	}
+}

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Looks at the host and changes nothing. Input: the paths of the configuration and of the admin socket.
+# Output: one fact a line, "key value…"; see facts.go.
+IFS= read -r config
+IFS= read -r socket
+real=$(readlink -f "$config" 2>/dev/null) || real=$config
+
+echo "config $real"
+[ -d "${socket%/*}" ] && echo socketdirectory yes
+id -u haproxy >/dev/null 2>&1 && echo user haproxy
+grep -q '^haproxy:' /etc/group && echo group haproxy
+[ -d /var/lib/haproxy ] && echo chroot /var/lib/haproxy
+[ -S /dev/log ] && echo syslog yes
+{ read -r _ </proc/net/if_inet6; } 2>/dev/null && echo ipv6 yes
+
+if [ -d /run/systemd/system ]; then
+	echo init systemd
+	unit=$(systemctl cat haproxy.service 2>/dev/null)
+elif [ -d /run/openrc ] && command -v rc-service >/dev/null; then
+	echo init openrc
+elif [ -x /etc/init.d/haproxy ]; then
+	echo init sysv
+fi
+# The service manager is asked to start or reload HAProxy only if its service runs this very file.
+if [ "$config" = /etc/haproxy/haproxy.cfg ] || { echo "${unit-}"; cat /etc/default/haproxy /etc/conf.d/haproxy 2>/dev/null; } | grep -qF -- "$config"; then
+	echo service yes
+fi
+
+if [ -s "$real" ]; then
+	sum=$(sha256sum "$real")
+	echo "sha256 ${sum%% *}"
+	# Debian's package manager knows what the file was like when it came.
+	sum=$(md5sum "$real")
+	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && echo pristine yes
+	sed -n '1,12s/^#/header #/p' "$real"
+	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
+fi
+
+# The network namespace tells HAProxies of containers, which have a /proc entry as well, from the host's own.
+here=$(readlink /proc/self/ns/net)
+for dir in /proc/[0-9]*; do
+	{ read -r name <"$dir/comm"; } 2>/dev/null || continue
+	[ "$name" = haproxy ] || continue
+	there=$(readlink "$dir/ns/net") && [ "$there" != "$here" ] && continue
+	parent='' uid='' capabilities=''
+	while read -r key value rest; do
+		case $key in
+		PPid:) parent=$value ;;
+		Uid:) uid=$value ;;
+		CapEff:) capabilities=$value ;;
+		esac
+	done 2>/dev/null <"$dir/status" || continue
+	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities $(tr '\0' '\t' <"$dir/cmdline")"
+done
+
+bin=$(command -v haproxy) && echo "binary $bin"
+exit 0

@@ -1,0 +1,194 @@
+package edge
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// sockets is what scripts/sockets.sh says: the host's addresses, and who listens on the ports in question.
+type sockets struct {
+	local     []netip.Prefix
+	listeners []listener
+	// firstFree is the first port that needs no privilege.
+	firstFree int
+	// nonlocal4 and nonlocal6 say that processes may bind addresses that the host does not have.
+	nonlocal4, nonlocal6 bool
+}
+
+// listener is one listening TCP socket.
+type listener struct {
+	addr  netip.AddrPort
+	inode string
+	// pid is 0 when the process may not be looked into.
+	pid  int
+	name string
+}
+
+// portList is the input of scripts/sockets.sh: the ports in the kernel's hex, with blanks around each.
+func portList(frontends []haproxy.Frontend) string {
+	list := " "
+	for _, frontend := range frontends {
+		for _, bind := range frontend.Binds {
+			list += fmt.Sprintf("%04X ", bind.Port)
+		}
+	}
+	return list
+}
+
+func parseSockets(output []byte) sockets {
+	s := sockets{firstFree: 1024}
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	for lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) > 1 {
+			s.add(fields[0], fields[1:])
+		}
+	}
+	return s
+}
+
+func (s *sockets) add(key string, values []string) {
+	switch {
+	case key == "local4":
+		if prefix, err := netip.ParsePrefix(values[0]); err == nil {
+			s.local = append(s.local, prefix)
+		}
+	case key == "if6":
+		if addr, ok := kernelAddr(values[0], false); ok {
+			s.local = append(s.local, netip.PrefixFrom(addr, addr.BitLen()))
+		}
+	case key == "sysctl" && len(values) == 2:
+		s.addSysctl(values[0], values[1])
+	case key == "listen" && len(values) == 3:
+		s.addListener(values[1], values[2])
+	case key == "owner" && len(values) == 3:
+		for i := range s.listeners {
+			if s.listeners[i].inode == values[0] {
+				s.listeners[i].pid, _ = strconv.Atoi(values[1])
+				s.listeners[i].name = values[2]
+			}
+		}
+	}
+}
+
+func (s *sockets) addSysctl(name, value string) {
+	switch name {
+	case "ipv4/ip_unprivileged_port_start":
+		if port, err := strconv.Atoi(value); err == nil {
+			s.firstFree = port
+		}
+	case "ipv4/ip_nonlocal_bind":
+		s.nonlocal4 = value != "0"
+	case "ipv6/ip_nonlocal_bind":
+		s.nonlocal6 = value != "0"
+	}
+}
+
+// addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex.
+func (s *sockets) addListener(local, inode string) {
+	text, portText, _ := strings.Cut(local, ":")
+	addr, ok := kernelAddr(text, true)
+	port, err := strconv.ParseUint(portText, 16, 16)
+	if ok && err == nil {
+		s.listeners = append(s.listeners, listener{addr: netip.AddrPortFrom(addr, uint16(port)), inode: inode})
+	}
+}
+
+// kernelAddr reads the hex form of an address in /proc/net. In socket tables the 32-bit words are little-endian: of the
+// machines that run HAProxy at an edge, none is big-endian any more.
+func kernelAddr(text string, words bool) (netip.Addr, bool) {
+	raw, err := hex.DecodeString(text)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	if words {
+		for word := range slices.Chunk(raw, 4) {
+			slices.Reverse(word)
+		}
+	}
+	return netip.AddrFromSlice(raw)
+}
+
+// obstacles says which of the configuration's binds the host cannot take, in sentences; `haproxy -c` never binds, and a
+// reload that cannot bind refuses every connection for 2 s. The sockets of HAProxy itself do not count.
+func (s sockets) obstacles(config haproxy.Config, own []process, running map[string][]string) []string {
+	var found []string
+	for _, frontend := range config.Frontends {
+		for _, bind := range frontend.Binds {
+			if obstacle := s.obstacle(bind, own, running); obstacle != "" {
+				found = append(found, fmt.Sprintf("%s cannot be bound: %s", bind, obstacle))
+			}
+		}
+	}
+	return found
+}
+
+func (s sockets) obstacle(bind haproxy.Bind, own []process, running map[string][]string) string {
+	if !s.hasAddress(bind.Addr) {
+		return fmt.Sprintf("the host has no address %s; add it to an interface, or bind the wildcard address", bind.Addr)
+	}
+	if len(own) > 0 && !s.mayBind(own[0], bind.Port) {
+		return fmt.Sprintf("HAProxy runs without the right to bind ports below %d; run it as root or with CAP_NET_BIND_SERVICE", s.firstFree)
+	}
+	for _, l := range s.listeners {
+		if !l.blocks(bind) || l.belongsTo(own) || (l.pid == 0 && isBound(bind, running)) {
+			continue
+		}
+		who := "another process"
+		if l.pid != 0 {
+			who = fmt.Sprintf("%s (pid %d)", l.name, l.pid)
+		}
+		return fmt.Sprintf("%s already listens on %s; stop it, or choose another port", who, l.addr)
+	}
+	return ""
+}
+
+func (s sockets) hasAddress(addr netip.Addr) bool {
+	if addr.IsUnspecified() || (addr.Is4() && s.nonlocal4) || (addr.Is6() && s.nonlocal6) {
+		return true
+	}
+	return slices.ContainsFunc(s.local, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// capNetBindService is the bit of CAP_NET_BIND_SERVICE; see capabilities(7).
+const capNetBindService = 10
+
+// mayBind says whether the HAProxy that p leads may bind the port. Without a master process the service starts each new
+// one as root; what p has left of its rights says nothing then.
+func (s sockets) mayBind(p process, port uint16) bool {
+	return int(port) >= s.firstFree || !p.masterWorker() || p.capabilities&(1<<capNetBindService) != 0
+}
+
+// blocks says whether a bind fails because of the listener. The kernel's tables do not show whether an IPv6 wildcard takes
+// IPv4 connections as well; most do, so it counts.
+func (l listener) blocks(bind haproxy.Bind) bool {
+	if l.addr.Port() != bind.Port {
+		return false
+	}
+	addr := l.addr.Addr().Unmap()
+	if addr.Is4() != bind.Addr.Is4() {
+		return addr.Is6() && addr.IsUnspecified()
+	}
+	return addr == bind.Addr || addr.IsUnspecified() || bind.Addr.IsUnspecified()
+}
+
+func (l listener) belongsTo(own []process) bool {
+	return slices.ContainsFunc(own, func(p process) bool { return p.pid == l.pid })
+}
+
+// isBound says whether the configuration that runs has the bind.
+func isBound(bind haproxy.Bind, running map[string][]string) bool {
+	for _, binds := range running {
+		if slices.Contains(binds, bind.String()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,106 @@
+package edge
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// hostSockets is a host with one IPv4 and one IPv6 address, as scripts/sockets.sh describes it: sshd on port 22 of both
+// families, a web server on every address of both families' port 80, HAProxy (pid 700) on port 443.
+const hostSockets = `sysctl ipv4/ip_unprivileged_port_start 1024
+sysctl ipv4/ip_nonlocal_bind 0
+sysctl ipv6/ip_nonlocal_bind 0
+local4 127.0.0.0/8
+local4 127.0.0.1/32
+local4 198.51.100.7/32
+if6 00000000000000000000000000000001 01 80 10 80       lo
+if6 20010db8000000000000000000000007 02 40 00 80     eth0
+listen tcp 076433C6:0016 101
+listen tcp6 00000000000000000000000000000000:0050 102
+listen tcp 00000000:01BB 103
+listen tcp 0100007F:1F90 104
+owner 101 500 sshd
+owner 102 600 apache2
+owner 103 700 haproxy
+`
+
+func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
+	t.Parallel()
+	root := process{pid: 700, uid: 0, capabilities: 1<<capNetBindService | 1, args: []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}}
+	ordinary := process{pid: 700, uid: 1000, args: root.args}
+	for name, test := range map[string]struct {
+		bind    string
+		own     process
+		running map[string][]string
+		want    string
+	}{
+		"a free port":                               {"ipv4@:8443", root, nil, ""},
+		"a free port of one address":                {"ipv4@198.51.100.7:8443", root, nil, ""},
+		"a free port of one IPv6 address":           {"ipv6@[2001:db8::7]:8443", root, nil, ""},
+		"any loopback address":                      {"ipv4@127.9.9.9:8443", root, nil, ""},
+		"HAProxy's own port":                        {"ipv4@:443", root, nil, ""},
+		"sshd's port on the address that it has":    {"ipv4@198.51.100.7:22", root, nil, "sshd (pid 500) already listens on 198.51.100.7:22"},
+		"sshd's port on every address":              {"ipv4@:22", root, nil, "sshd (pid 500)"},
+		"sshd's port on another address":            {"ipv4@127.0.0.1:22", root, nil, ""},
+		"sshd's port in the other family":           {"ipv6@:22", root, nil, ""},
+		"a port taken for both families":            {"ipv4@:80", root, nil, "apache2 (pid 600)"},
+		"a port taken by who knows whom":            {"ipv4@127.0.0.1:8080", root, nil, "another process already listens"},
+		"a port of ours, seen without rights":       {"ipv4@127.0.0.1:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
+		"an address of another host":                {"ipv4@198.51.100.8:8443", root, nil, "the host has no address 198.51.100.8"},
+		"an IPv6 address of another host":           {"ipv6@[2001:db8::8]:8443", root, nil, "the host has no address 2001:db8::8"},
+		"a privileged port for an ordinary HAProxy": {"ipv4@:444", ordinary, nil, "without the right to bind ports below 1024"},
+		"a high port for an ordinary HAProxy":       {"ipv4@:1024", ordinary, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bind, err := haproxy.ParseBind(test.bind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{bind}}}}
+
+			got := strings.Join(parseSockets([]byte(hostSockets)).obstacles(config, []process{test.own}, test.running), "; ")
+
+			if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAddressesThatAHostMayBindWithoutHavingThemAreNoObstacle(t *testing.T) {
+	t.Parallel()
+	s := parseSockets([]byte("sysctl ipv4/ip_nonlocal_bind 1\n"))
+	if !s.hasAddress(netip.MustParseAddr("203.0.113.9")) || s.hasAddress(netip.MustParseAddr("2001:db8::9")) {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestAHAProxyWithoutAMasterIsStartedByRootAndMayBindAnyPort(t *testing.T) {
+	t.Parallel()
+	worker := process{pid: 1, uid: 999, args: []string{"/usr/sbin/haproxy", "-D", "-f", "/etc/haproxy/haproxy.cfg"}}
+	config := haproxy.Config{Frontends: []haproxy.Frontend{{Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}}}}
+	if got := parseSockets(nil).obstacles(config, []process{worker}, nil); len(got) > 0 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPortListIsInTheKernelsHex(t *testing.T) {
+	t.Parallel()
+	frontends := []haproxy.Frontend{{Binds: []haproxy.Bind{{Port: 443}, {Port: 80}}}, {Binds: []haproxy.Bind{{Port: 65535}}}}
+	if got := portList(frontends); got != " 01BB 0050 FFFF " {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzParseSocketsTakesAnything(f *testing.F) {
+	f.Add([]byte(hostSockets))
+	f.Add([]byte("listen tcp 0:0 0\nowner\nif6 00\nlocal4 /33\nsysctl a"))
+	config := haproxy.Config{Frontends: []haproxy.Frontend{{Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}}}}
+	f.Fuzz(func(_ *testing.T, output []byte) {
+		parseSockets(output).obstacles(config, nil, nil)
+	})
+}

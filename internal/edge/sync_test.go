@@ -1,0 +1,455 @@
+package edge_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+func TestSyncBringsAnIdleHostToItsFirstConfigurationAndProvesIt(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "pod-a"))
+
+	outcome := m.sync(config)
+
+	requireSynced(t, outcome)
+	if !outcome.Reloaded || !outcome.Changed || len(outcome.Reasons) == 0 {
+		t.Errorf("got %+v, want a reload with reasons", outcome)
+	}
+	if outcome.Fingerprint == "" || !strings.Contains(m.readConfig(), outcome.Fingerprint) {
+		t.Errorf("fingerprint %q is not in the file", outcome.Fingerprint)
+	}
+	if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 1, Total: 1}) {
+		t.Errorf("servers = %+v, want 1 of 1 up", got)
+	}
+	if !strings.HasPrefix(outcome.HAProxyVersion, "2.") && !strings.HasPrefix(outcome.HAProxyVersion, "3.") {
+		t.Errorf("version = %q", outcome.HAProxyVersion)
+	}
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q, want pod-a", got)
+	}
+}
+
+func TestSyncLeavesAHostAloneThatIsAsWanted(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "pod-a"))
+	requireSynced(t, m.sync(config))
+	worker := m.workerPID()
+
+	outcome := m.sync(config)
+
+	requireSynced(t, outcome)
+	if outcome.Changed || outcome.Reloaded || m.workerPID() != worker {
+		t.Errorf("the host was touched: %+v, worker %d, was %d", outcome, m.workerPID(), worker)
+	}
+}
+
+func TestSyncChangesServersAndKeepsOpenConnections(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.sync(m.webConfig(a)))
+	open := m.connect(8443)
+	if open == nil || readLine(open) != "pod-a" {
+		t.Fatal("no connection through the host")
+	}
+	defer open.Close()
+
+	outcome := m.sync(m.webConfig(b))
+
+	requireSynced(t, outcome)
+	if got := strings.Join(outcome.Reasons, "; "); !strings.Contains(got, "server pod-b added") || !strings.Contains(got, "server pod-a removed") {
+		t.Errorf("reasons = %q", got)
+	}
+	if got := m.greeting(8443); got != "pod-b" {
+		t.Errorf("a new connection reached %q, want pod-b", got)
+	}
+	fmt.Fprintln(open, "still here")
+	if got := readLine(open); got != "still here" {
+		t.Errorf("the open connection answered %q", got)
+	}
+}
+
+// A reload forgets which servers were down, unless it is told.
+func TestSyncHandsOverTheHealthOfServers(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "alive"), haproxy.Server{Name: "dead", Addr: m.address, Port: 1})
+	config.Backends[0].Check = haproxy.Check{Interval: 50e6, Rise: 1, Fall: 1}
+	requireSynced(t, m.sync(config))
+	m.eventually("the dead server is down", func() bool {
+		return m.sync(config).Servers["ns_web_app"] == edge.ServerCount{Up: 1, Total: 2}
+	})
+	config.Backends[0].Check.Interval = 3600e9
+
+	outcome := m.sync(config)
+
+	requireSynced(t, outcome)
+	if got := outcome.Servers["ns_web_app"]; !outcome.Reloaded || got != (edge.ServerCount{Up: 1, Total: 2}) {
+		t.Errorf("after the reload %+v are up (reloaded: %t), want 1 of 2", got, outcome.Reloaded)
+	}
+}
+
+func TestSyncTakesServersOutOfMaintenanceThatTheSavedStateWouldKeepThere(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a := echo(t, "pod-a")
+	requireSynced(t, m.sync(m.webConfig(a)))
+	m.ask("admin.sock", "set server ns_web_app/pod-a state maint")
+
+	outcome := m.sync(m.webConfig(a, echo(t, "pod-b")))
+
+	requireSynced(t, outcome)
+	if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 2, Total: 2}) {
+		t.Errorf("servers = %+v, want both up", got)
+	}
+}
+
+func TestSyncReloadsWhatAnInterruptedChangeLeftBehind(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.sync(m.webConfig(b)))
+	after := m.readConfig()
+	requireSynced(t, m.sync(m.webConfig(a)))
+	m.writeConfig([]byte(after))
+
+	outcome := m.sync(m.webConfig(b))
+
+	requireSynced(t, outcome)
+	if !outcome.Reloaded || m.greeting(8443) != "pod-b" {
+		t.Errorf("got %+v, and clients reach %q", outcome, m.greeting(8443))
+	}
+}
+
+func TestSyncWritesAFileAgainThatWasEditedOrLost(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*machine){
+		"edited": func(m *machine) { m.writeConfig([]byte(m.readConfig() + "# by hand\n")) },
+		"lost":   func(m *machine) { _ = os.Remove(m.config()) },
+		"empty":  func(m *machine) { m.writeConfig(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			config := m.webConfig(echo(t, "pod-a"))
+			requireSynced(t, m.sync(config))
+			want, worker := m.readConfig(), m.workerPID()
+			spoil(m)
+
+			outcome := m.sync(config)
+
+			requireSynced(t, outcome)
+			if !outcome.Changed || outcome.Reloaded || m.workerPID() != worker {
+				t.Errorf("got %+v, want a change without a reload", outcome)
+			}
+			if m.readConfig() != want {
+				t.Error("the file is not as it was")
+			}
+		})
+	}
+}
+
+func TestSyncKeepsTheServersOfAHostWhileTheyAreNotKnown(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	config := m.webConfig()
+	config.Backends[0].KeepServers = true
+	config.MaxConnections++ // forces a reload
+
+	outcome := m.sync(config)
+
+	requireSynced(t, outcome)
+	if got := m.greeting(8443); !outcome.Reloaded || got != "pod-a" {
+		t.Errorf("a client reached %q (reloaded: %t), want pod-a", got, outcome.Reloaded)
+	}
+}
+
+func TestSyncDoesNotTouchAFileThatSomebodyElseWrote(t *testing.T) {
+	t.Parallel()
+	m := newBareMachine(t)
+	foreign := "global\n stats socket " + m.path("admin.sock") + " level admin\n"
+	m.writeConfig([]byte(foreign))
+	m.start("-W", "-S", m.path("master.sock"))
+	config := m.webConfig(echo(t, "pod-a"))
+
+	outcome := m.sync(config)
+
+	requireFailure(t, outcome, edge.Refused, "adopt: true")
+	if m.readConfig() != foreign {
+		t.Error("the file was changed")
+	}
+
+	adopted := m.sync(config, func(r *edge.Request) { r.Adopt = true })
+
+	requireSynced(t, adopted)
+	backup, err := os.ReadFile(m.config() + ".before-edgelb")
+	if err != nil || string(backup) != foreign {
+		t.Errorf("backup = %q, %v", backup, err)
+	}
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q", got)
+	}
+}
+
+func TestSyncDoesNotTouchTheHostOfAnotherOperatorUntilThatLeavesItIdle(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	mine := m.webConfig(echo(t, "pod-a"))
+	theirs := m.webConfig(echo(t, "pod-b"))
+	theirs.Owner = "other/namespace"
+	requireSynced(t, m.sync(theirs))
+
+	requireFailure(t, m.sync(mine), edge.Refused, "other/namespace")
+
+	nothing := m.baseConfig()
+	requireSynced(t, m.sync(nothing))
+	if got := m.greeting(8443); got != "pod-b" {
+		t.Errorf("removing what was never there took %q away", "pod-b")
+	}
+	nothing.Owner = theirs.Owner
+	requireSynced(t, m.sync(nothing))
+	if conn := m.connect(8443); conn != nil {
+		t.Error("an idle host still listens")
+	}
+	requireSynced(t, m.sync(mine))
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q, want pod-a", got)
+	}
+}
+
+func TestSyncFindsABindThatTheHostCannotTakeBeforeAnyReload(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		bind  func(m *machine) haproxy.Bind
+		words string
+	}{
+		"port in use": {func(m *machine) haproxy.Bind {
+			l, err := net.Listen("tcp", netip.AddrPortFrom(m.address, 9443).String())
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			m.t.Cleanup(func() { l.Close() })
+			return m.bind(9443)
+		}, "already listens"},
+		"address of another host": {func(*machine) haproxy.Bind {
+			return haproxy.Bind{Addr: netip.MustParseAddr("192.0.2.77"), Port: 9443}
+		}, "no address 192.0.2.77"},
+		"IPv6 address of another host": {func(*machine) haproxy.Bind {
+			return haproxy.Bind{Addr: netip.MustParseAddr("2001:db8::77"), Port: 9443}
+		}, "no address 2001:db8::77"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			good := m.webConfig(echo(t, "pod-a"))
+			requireSynced(t, m.sync(good))
+			before, worker, reloads := m.readConfig(), m.workerPID(), m.ask("master.sock", "show proc")
+			bad := m.webConfig(echo(t, "pod-b"))
+			bad.Frontends[0].Binds = append(bad.Frontends[0].Binds, test.bind(m))
+
+			outcome := m.sync(bad)
+
+			requireFailure(t, outcome, edge.Rejected, test.words)
+			if outcome.ReloadFailed {
+				t.Error("a reload was tried")
+			}
+			if m.readConfig() != before || m.workerPID() != worker {
+				t.Error("the host was touched")
+			}
+			if after := m.ask("master.sock", "show proc"); strings.Count(after, "worker") != strings.Count(reloads, "worker") {
+				t.Errorf("HAProxy was reloaded: %s", after)
+			}
+			if got := m.greeting(8443); got != "pod-a" {
+				t.Errorf("a client reached %q, want pod-a", got)
+			}
+		})
+	}
+}
+
+func TestSyncReportsTheWordsOfAHAProxyThatRefusesTheFile(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	before := m.readConfig()
+	m.refuseEveryFile("some-keyword")
+
+	outcome := m.sync(m.webConfig(echo(t, "pod-b")))
+
+	requireFailure(t, outcome, edge.Rejected, "unknown keyword 'some-keyword' in 'global' section")
+	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
+		t.Error("the host was touched")
+	}
+	requireNoLeftovers(t, m)
+}
+
+// No `haproxy -c` finds out that there are not enough file descriptors.
+func TestSyncGoesBackWhenHAProxyCannotLoadAFileThatItFoundGood(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	before := m.readConfig()
+	bad := m.webConfig(echo(t, "pod-b"))
+	bad.MaxConnections = 1_000_000_000
+
+	outcome := m.sync(bad)
+
+	requireFailure(t, outcome, edge.Rejected, "goes on serving")
+	if !outcome.ReloadFailed {
+		t.Errorf("got %+v, want it to say that the reload failed", outcome)
+	}
+	if m.readConfig() != before {
+		t.Error("the bad file was left in place")
+	}
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q, want pod-a", got)
+	}
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-c"))))
+	if got := m.greeting(8443); got != "pod-c" {
+		t.Errorf("a client reached %q, want pod-c", got)
+	}
+}
+
+func TestSyncReportsAFileThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	before := m.readConfig()
+	// No file may grow: cat ends as it does on a full disk.
+	m.conn.prefix = "ulimit -f 0; "
+
+	outcome := m.sync(m.webConfig(echo(t, "pod-b")))
+
+	requireFailure(t, outcome, edge.Rejected, "cannot be written")
+	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
+		t.Error("the host was touched")
+	}
+	requireNoLeftovers(t, m)
+}
+
+func TestSyncSaysHowToStartAHAProxyThatNoServiceKnows(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.stop()
+
+	outcome := m.sync(m.webConfig())
+
+	requireFailure(t, outcome, edge.Rejected, "start it with haproxy -W")
+}
+
+func TestSyncSaysWhatItWouldDoToASuspendedHost(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	before := m.readConfig()
+
+	outcome := m.sync(m.webConfig(echo(t, "pod-a")), func(r *edge.Request) { r.DryRun = true })
+
+	if outcome.State != edge.Suspended || !strings.Contains(outcome.Message, "bind") {
+		t.Errorf("got %+v", outcome)
+	}
+	if m.readConfig() != before || outcome.Fingerprint != "" {
+		t.Error("the host was touched")
+	}
+}
+
+func TestSyncReachesTheSocketsOfAHostThatForbidsForwarding(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.conn.noForwarding = true
+
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q", got)
+	}
+}
+
+func TestSyncReloadsAMasterWithoutASocketBySignal(t *testing.T) {
+	t.Parallel()
+	m := newBareMachine(t)
+	m.writeConfig(idleText(t, m))
+	m.start("-W")
+
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q", got)
+	}
+}
+
+func TestSyncUsesTheReloadCommandOfTheSpec(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	command := fmt.Sprintf("kill -USR2 %d", m.haproxy.Process.Pid)
+
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a")), func(r *edge.Request) { r.ReloadCommand = command }))
+
+	outcome := m.sync(m.webConfig(echo(t, "pod-b")), func(r *edge.Request) { r.ReloadCommand = "/bin/false" })
+	requireFailure(t, outcome, edge.Rejected, "/bin/false")
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q, want pod-a", got)
+	}
+}
+
+// Whatever the moment at which the operator dies, the next one brings the host where it should be.
+func TestSyncRecoversFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-0"))))
+	for step := int32(1); ; step++ {
+		name := fmt.Sprintf("pod-%d", step)
+		config := m.webConfig(echo(t, name))
+		m.conn = &localConn{broken: step}
+		first := m.sync(config)
+		if first.State == edge.Synced {
+			break
+		}
+		if first.State != edge.Unreachable {
+			t.Fatalf("step %d: got %+v", step, first)
+		}
+		if got := m.greeting(8443); got == "" {
+			t.Fatalf("step %d: clients are refused", step)
+		}
+		m.conn = &localConn{}
+		requireSynced(t, m.sync(config))
+		if got := m.greeting(8443); got != name {
+			t.Fatalf("step %d: a client reached %q, want %q", step, got, name)
+		}
+	}
+}
+
+func requireSynced(t *testing.T, outcome edge.Outcome) {
+	t.Helper()
+	if outcome.State != edge.Synced || outcome.Message != "" {
+		t.Fatalf("got %s: %s (reasons: %q)", outcome.State, outcome.Message, outcome.Reasons)
+	}
+}
+
+func requireFailure(t *testing.T, outcome edge.Outcome, state edge.State, words string) {
+	t.Helper()
+	if outcome.State != state || !strings.Contains(outcome.Message, words) {
+		t.Fatalf("got %s: %q; want %s with %q", outcome.State, outcome.Message, state, words)
+	}
+	if outcome.Fingerprint != "" || outcome.Changed {
+		t.Errorf("a failure claims a proof: %+v", outcome)
+	}
+}
+
+func requireNoLeftovers(t *testing.T, m *machine) {
+	t.Helper()
+	for _, suffix := range []string{".edgelb-new", ".edgelb-copy"} {
+		if _, err := os.Stat(m.config() + suffix); err == nil {
+			t.Errorf("%s was left behind", suffix)
+		}
+	}
+}
+

@@ -1,0 +1,42 @@
+package edge
+
+import (
+	"regexp"
+	"strings"
+)
+
+// maxWords bounds, in bytes, what a host's words may take of a message.
+const maxWords = 600
+
+var (
+	// logPrefix is what HAProxy puts before the words that matter: "[ALERT]    (2292) : config : parsing [/etc/x:5] : ".
+	logPrefix = regexp.MustCompile(`^\[(ALERT|WARNING|NOTICE)\]\s*(?:\(\d+\)|\d+/\d+ \(\d+\))\s*:\s*(?:config\s*:\s*)?`)
+	// summaryLine ends each of HAProxy's lists of errors and says nothing by itself.
+	summaryLine = regexp.MustCompile(`(?i)(error\(s\) found in configuration|fatal errors found|unable to load|loading failure|failed to reload)`)
+)
+
+// haproxyWords picks the alerts out of HAProxy's output, or all of it when there are none.
+func haproxyWords(output string) string {
+	var alerts []string
+	for line := range strings.Lines(output) {
+		match := logPrefix.FindStringSubmatch(line)
+		if match == nil || match[1] != "ALERT" || summaryLine.MatchString(line) {
+			continue
+		}
+		words := strings.TrimSpace(line[len(match[0]):])
+		alerts = append(alerts, strings.ReplaceAll(words, ".edgelb-new:", ":"))
+	}
+	if len(alerts) == 0 {
+		return trimWords(output)
+	}
+	return trimWords(strings.Join(alerts, "; "))
+}
+
+// trimWords makes one line of at most maxWords bytes out of a host's output.
+func trimWords(output string) string {
+	words := strings.Join(strings.Fields(strings.ToValidUTF8(output, "?")), " ")
+	if len(words) > maxWords {
+		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
+	}
+	return words
+}

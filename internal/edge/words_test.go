@@ -1,0 +1,55 @@
+package edge
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestHAProxyWordsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ output, want string }{
+		"a refused file": {
+			"[NOTICE]   (2292) : haproxy version is 2.6.12-1+deb12u4\n" +
+				"[NOTICE]   (2292) : path to executable is /usr/sbin/haproxy\n" +
+				"[ALERT]    (2292) : config : parsing [/etc/haproxy/haproxy.cfg.edgelb-new:5] : unknown keyword 'foo' in 'global' section\n" +
+				"[ALERT]    (2292) : config : Error(s) found in configuration file : /etc/haproxy/haproxy.cfg.edgelb-new\n" +
+				"[ALERT]    (2292) : config : Fatal errors found in configuration.\n",
+			"parsing [/etc/haproxy/haproxy.cfg:5] : unknown keyword 'foo' in 'global' section",
+		},
+		"two alerts":         {"[ALERT] (1) : first\n[ALERT] (1) : second\n", "first; second"},
+		"something else":     {"sh: haproxy: not found\n", "sh: haproxy: not found"},
+		"nothing":            {"", ""},
+		"notices only":       {"[NOTICE]   (1) : haproxy version is 3.0.11\n", "[NOTICE] (1) : haproxy version is 3.0.11"},
+		"bytes of no string": {"\xff\xfe", "?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := haproxyWords(test.output); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTrimWordsEndsAnEndlessOutput(t *testing.T) {
+	t.Parallel()
+	got := trimWords(strings.Repeat("é ", 10_000))
+	if len(got) > maxWords+len("…") || !strings.HasSuffix(got, "…") || !utf8.ValidString(got) {
+		t.Errorf("got %d bytes", len(got))
+	}
+}
+
+func TestParseVersionTakesTheNumber(t *testing.T) {
+	t.Parallel()
+	for output, want := range map[string]string{
+		"HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n": "2.6.12",
+		"HA-Proxy version 1.8.27 2020/11/06": "1.8.27",
+		"HAProxy version 3.0":                "3.0",
+		"":                                   "",
+	} {
+		if got := parseVersion(output); got != want {
+			t.Errorf("%q: got %q, want %q", output, got, want)
+		}
+	}
+}

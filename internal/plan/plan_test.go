@@ -1,0 +1,180 @@
+package plan_test
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+const owner = "cluster/namespace"
+
+// want is a configuration with one listener and these servers.
+func want(t *testing.T, servers ...haproxy.Server) plan.Wanted {
+	t.Helper()
+	return render(t, haproxy.Config{
+		Owner: owner, AdminSocket: "/run/haproxy/admin.sock", MaxConnections: 1000,
+		Timeouts:  haproxy.Timeouts{Connect: time.Second, Client: time.Second, Server: time.Second, Queue: time.Second},
+		Frontends: []haproxy.Frontend{{Name: "ns_web_https", Binds: []haproxy.Bind{bind(t, "ipv4@:443"), bind(t, "ipv6@:443")}, Backend: "ns_web_app"}},
+		Backends:  []haproxy.Backend{{Name: "ns_web_app", Balance: haproxy.LeastConn, Servers: servers}},
+	})
+}
+
+func idle(t *testing.T) plan.Wanted {
+	t.Helper()
+	config := want(t).Config
+	config.Frontends, config.Backends = nil, nil
+	return render(t, config)
+}
+
+func render(t *testing.T, config haproxy.Config) plan.Wanted {
+	t.Helper()
+	file, err := haproxy.Render(config, haproxy.Platform{StateFile: "/etc/haproxy/state"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan.Wanted{Config: config, File: file}
+}
+
+func bind(t *testing.T, s string) haproxy.Bind {
+	t.Helper()
+	b, err := haproxy.ParseBind(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func server(name, addr string) haproxy.Server {
+	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(addr), Port: 8443}
+}
+
+// hostWith is a host that runs the configuration, and whose file is the one that was written for it.
+func hostWith(t *testing.T, w plan.Wanted) plan.Observed {
+	t.Helper()
+	header, ok := haproxy.ParseHeader(w.File.Text)
+	if !ok {
+		t.Fatal("the file has no header")
+	}
+	o := plan.Observed{
+		File:    plan.File{Exists: true, Managed: true, Header: header, SHA256: w.File.SHA256(), Binds: map[string][]string{}},
+		Running: plan.Running{Alive: true, Structure: w.File.Structure},
+	}
+	for _, frontend := range w.Config.Frontends {
+		for _, b := range frontend.Binds {
+			o.File.Binds[frontend.Name] = append(o.File.Binds[frontend.Name], b.String())
+		}
+	}
+	for _, backend := range w.Config.Backends {
+		for _, s := range backend.Servers {
+			o.Running.Servers = append(o.Running.Servers, runtime.Server{Backend: backend.Name, Name: s.Name, Addr: s.Addr, Port: s.Port})
+		}
+	}
+	return o
+}
+
+func TestComputeDecides(t *testing.T) {
+	t.Parallel()
+	a, b := server("a", "10.0.0.1"), server("b", "10.0.0.2")
+	moved := server("a", "10.0.0.9")
+	one := want(t, a)
+	another := func(o plan.Observed) plan.Observed { o.File.Header.Owner = "other/namespace"; return o }
+	foreign := plan.Observed{File: plan.File{Exists: true, SHA256: "x"}, Running: plan.Running{Alive: true}}
+	adopting := one
+	adopting.Adopt = true
+	slower := one.Config
+	slower.Timeouts.Client = time.Minute
+	otherBind := one.Config
+	otherBind.Frontends = []haproxy.Frontend{{Name: "ns_web_https", Binds: []haproxy.Bind{bind(t, "ipv4@:443"), bind(t, "ipv4@:8443")}, Backend: "ns_web_app"}}
+
+	for name, test := range map[string]struct {
+		observed plan.Observed
+		wanted   plan.Wanted
+		action   plan.Action
+		reasons  []string
+		backup   bool
+		former   bool
+	}{
+		"all is as wanted": {observed: hostWith(t, one), wanted: one, action: plan.NoOp},
+		"a server is added": {observed: hostWith(t, one), wanted: want(t, a, b), action: plan.Reload, former: true,
+			reasons: []string{"backend ns_web_app: server b added"}},
+		"a server is removed": {observed: hostWith(t, want(t, a, b)), wanted: one, action: plan.Reload, former: true,
+			reasons: []string{"backend ns_web_app: server b removed"}},
+		"a server is moved": {observed: hostWith(t, one), wanted: want(t, moved), action: plan.Reload, former: true,
+			reasons: []string{"backend ns_web_app: server a moved"}},
+		"a listener changes": {observed: hostWith(t, one), wanted: render(t, otherBind), action: plan.Reload, former: true,
+			reasons: []string{"frontend ns_web_https: bind ipv4@:8443 added", "frontend ns_web_https: bind ipv6@:443 removed"}},
+		"a setting changes": {observed: hostWith(t, one), wanted: render(t, slower), action: plan.Reload, former: true,
+			reasons: []string{"settings changed"}},
+		"the host is idle": {observed: hostWith(t, idle(t)), wanted: one, action: plan.Reload, former: true,
+			reasons: []string{"frontend ns_web_https: bind ipv4@:443 added", "frontend ns_web_https: bind ipv6@:443 added"}},
+		"the last listener goes": {observed: hostWith(t, one), wanted: idle(t), action: plan.Reload, former: true,
+			reasons: []string{"frontend ns_web_https: bind ipv4@:443 removed", "frontend ns_web_https: bind ipv6@:443 removed"}},
+		"the file was edited": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256 = "x" }), wanted: one, action: plan.Rewrite, former: true,
+			reasons: []string{"the file was edited, or only its comments changed"}},
+		"the file is that of other servers": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256, o.File.Header.Whole = "x", "x" }), wanted: one, action: plan.Rewrite, former: true,
+			reasons: []string{"the file differs from what runs"}},
+		"the file is gone": {observed: plan.Observed{Running: hostWith(t, one).Running}, wanted: one, action: plan.Rewrite,
+			reasons: []string{"the file is gone"}},
+		"a change broke before the reload": {observed: plan.Observed{File: hostWith(t, one).File, Running: hostWith(t, idle(t)).Running}, wanted: one, action: plan.Reload,
+			reasons: []string{"HAProxy does not run the configuration of the file"}},
+		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload,
+			reasons: []string{"HAProxy does not run"}},
+		"there is no file": {observed: plan.Observed{Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload,
+			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
+		"the file is the distribution's": {observed: change(foreign, func(o *plan.Observed) { o.File.Pristine = true }), wanted: one, action: plan.Reload, backup: true, former: true,
+			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
+		"somebody else wrote the file": {observed: foreign, wanted: one, action: plan.Refuse,
+			reasons: []string{"it was written by somebody else, not by edgelb"}},
+		"somebody else's file is adopted": {observed: foreign, wanted: adopting, action: plan.Reload, backup: true, former: true,
+			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
+		"another operator wrote the file": {observed: another(hostWith(t, one)), wanted: one, action: plan.Refuse,
+			reasons: []string{`it belongs to the edgelb of "other/namespace" (cluster/namespace)`}},
+		"another operator's file is adopted": {observed: another(hostWith(t, idle(t))), wanted: adopting, action: plan.Reload, former: true,
+			reasons: []string{"frontend ns_web_https: bind ipv4@:443 added", "frontend ns_web_https: bind ipv6@:443 added"}},
+		"nothing of ours is to be removed":               {observed: foreign, wanted: idle(t), action: plan.NoOp},
+		"nothing is to be removed of another operator's": {observed: another(hostWith(t, one)), wanted: idle(t), action: plan.NoOp},
+		"nothing is to be removed where nothing is":      {observed: plan.Observed{}, wanted: idle(t), action: plan.NoOp},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			got := plan.Compute(test.observed, test.wanted)
+
+			want := plan.Plan{Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+func change(o plan.Observed, by func(*plan.Observed)) plan.Observed {
+	by(&o)
+	return o
+}
+
+func TestServerReasonsLookAtTheBackendsOfTheConfigurationOnly(t *testing.T) {
+	t.Parallel()
+	running := []runtime.Server{{Backend: "elsewhere", Name: "x"}, {Backend: "ns_web_app", Name: "a", Addr: netip.MustParseAddr("10.0.0.1"), Port: 1}}
+	got := plan.ServerReasons(running, want(t, server("a", "10.0.0.1")).Config)
+	if strings.Join(got, ";") != "backend ns_web_app: server a moved" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestComputeSaysTheSameHoweverOftenItIsAsked(t *testing.T) {
+	t.Parallel()
+	observed, wanted := hostWith(t, want(t)), want(t, server("a", "10.0.0.1"), server("b", "10.0.0.2"), server("c", "10.0.0.3"))
+	first := plan.Compute(observed, wanted)
+	for range 50 {
+		if again := plan.Compute(observed, wanted); !reflect.DeepEqual(again, first) {
+			t.Fatalf("got %+v, then %+v", first, again)
+		}
+	}
+}
