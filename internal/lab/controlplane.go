@@ -88,7 +88,7 @@ func (cp *ControlPlane) Close() error {
 // Kubectl runs kubectl as the administrator and returns what it printed on stdout.
 func (cp *ControlPlane) Kubectl(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, filepath.Join(cp.Binaries, "kubectl"), args...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+cp.Kubeconfig)
+	command.Env = append(os.Environ(), "KUBECONFIG="+cp.Kubeconfig, "KUBECACHEDIR="+cp.file("kubectl-cache"))
 	output, err := command.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

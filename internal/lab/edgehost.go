@@ -118,7 +118,9 @@ func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
 		return err
 	}
 	if options.Config == "" {
-		options.Config = h.idleConfig()
+		if options.Config, err = h.idleConfig(); err != nil {
+			return err
+		}
 	}
 	if err := h.WriteConfig(options.Config); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +9,20 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// idleConfig is a configuration that serves nobody.
-func (h *EdgeHost) idleConfig() string {
-	return fmt.Sprintf("global\n    stats socket %s mode 600 level admin\n", h.AdminSocket)
+// idleConfig is the configuration of an HAProxy that serves nobody, as the operator leaves it behind.
+func (h *EdgeHost) idleConfig() (string, error) {
+	second := time.Second
+	file, err := haproxy.Render(haproxy.Config{
+		AdminSocket:    h.AdminSocket,
+		MaxConnections: 1000,
+		Timeouts:       haproxy.Timeouts{Connect: second, Client: second, Server: second, Queue: second},
+	}, haproxy.Platform{StateFile: h.file("server-state")})
+	return string(file.Text), err
 }
 
 // WriteConfig replaces haproxy.cfg. A running HAProxy does not notice.
@@ -118,7 +126,7 @@ func (h *EdgeHost) ask(ctx context.Context, socket, command string) (string, err
 	if err := conn.(*net.UnixConn).CloseWrite(); err != nil {
 		return "", err
 	}
-	answer, err := io.ReadAll(bufio.NewReader(conn))
+	answer, err := io.ReadAll(conn)
 	if err == nil && len(answer) == 0 {
 		err = errors.New("HAProxy answers nothing")
 	}

@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -83,7 +85,7 @@ func startInside(dir, target string) (*os.Process, error) {
 	}
 	command := exec.Command("/proc/self/exe", os.Args[1:]...)
 	command.Args[0] = os.Args[0]
-	command.Env = append(os.Environ(), envStage+"="+stageInside, envTarget+"="+target, "TMPDIR="+tmp, "XDG_CACHE_HOME="+tmp)
+	command.Env = append(os.Environ(), envStage+"="+stageInside, envTarget+"="+target, "TMPDIR="+tmp)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := command.Start(); err != nil {
 		return nil, err
@@ -107,10 +109,13 @@ func setUpMounts(dir string) error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc for the lab's own processes: %w; run as root, and in a container, one with --privileged", err)
 	}
-	if os.Getuid() == 0 {
-		return setUpRun()
+	if err := setUpAccount(dir); err != nil {
+		return fmt.Errorf("set up the lab's own account: %w", err)
 	}
-	return setUpAccount(dir)
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return setUpRun()
 }
 
 // setUpRun gives the lab a /run of its own, with the directory in it that sshd insists on when it runs as root.
@@ -121,30 +126,40 @@ func setUpRun() error {
 	return os.Mkdir("/run/sshd", 0o755)
 }
 
-// setUpAccount gives the user a home and a shell in the lab, since sshd hands out what /etc/passwd says: the real home
-// is none of a test's business, and the account of a service may have no shell at all.
+// setUpAccount gives the user a home and a shell in the lab, and an account that is not locked: sshd asks for all three.
+// The real home is none of a test's business, and the account of a service may have no shell.
 func setUpAccount(dir string) error {
 	home := filepath.Join(dir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
 	}
-	lines := []string{fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh", accountName(), os.Getuid(), os.Getgid(), home)}
-	existing, err := os.ReadFile("/etc/passwd")
-	if err != nil {
+	name := accountName()
+	entry := fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh", name, os.Getuid(), os.Getgid(), home)
+	if err := coverEntry(dir, "/etc/passwd", entry); err != nil {
 		return err
 	}
-	uid := itoa(os.Getuid())
+	return coverEntry(dir, "/etc/shadow", name+":*:::::::")
+}
+
+// coverEntry mounts a copy over an account file that has this entry in place of the account's own. Of a file that may not
+// be read, the entry is all that remains.
+func coverEntry(dir, file, entry string) error {
+	existing, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	name, _, _ := strings.Cut(entry, ":")
+	text := entry + "\n"
 	for line := range strings.Lines(string(existing)) {
-		fields := strings.Split(line, ":")
-		if len(fields) > 2 && fields[2] != uid && fields[0] != accountName() {
-			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		if !strings.HasPrefix(line, name+":") {
+			text += line
 		}
 	}
-	own := filepath.Join(dir, "passwd")
-	if err := os.WriteFile(own, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+	own := filepath.Join(dir, filepath.Base(file))
+	if err := os.WriteFile(own, []byte(text), 0o644); err != nil {
 		return err
 	}
-	return unix.Mount(own, "/etc/passwd", "", unix.MS_BIND, "")
+	return unix.Mount(own, file, "", unix.MS_BIND, "")
 }
 
 // accountName is the name of the user; one without an entry in /etc/passwd gets one.

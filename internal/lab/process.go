@@ -32,12 +32,18 @@ type process struct {
 
 // startProcess starts a program; what it prints is appended to the log file.
 func startProcess(log, program string, args ...string) (*process, error) {
+	return startProcessIn(os.Environ(), log, program, args...)
+}
+
+// startProcessIn does so with that environment.
+func startProcessIn(env []string, log, program string, args ...string) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	p := &process{name: filepath.Base(program), log: log, cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -79,7 +85,9 @@ func (p *process) stop() error {
 	if !p.running() {
 		return nil
 	}
-	_ = p.cmd.Process.Signal(unix.SIGTERM)
+	if err := p.cmd.Process.Signal(unix.SIGTERM); errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
 	select {
 	case <-p.ended:
 		return nil

@@ -1,0 +1,201 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// headerTimeout is how long a backend waits for the PROXY header.
+const headerTimeout = 5 * time.Second
+
+// Seen is what a backend tells a client about the connection.
+type Seen struct {
+	// Backend is the backend's name.
+	Backend string `json:"backend"`
+	// Client is the address that the backend takes for the client's.
+	Client netip.AddrPort `json:"client"`
+	// Proxy is the version of the PROXY header that came first; 0 for none.
+	Proxy int `json:"proxy"`
+}
+
+// BackendOptions say what a backend should be like.
+type BackendOptions struct {
+	// Name is what the backend calls itself; that of its pod, say.
+	Name string
+	// Addresses and Port are where it listens.
+	Addresses Addresses
+	Port      uint16
+	// Proxy is the PROXY header that every connection must begin with. A connection without it, or with one of the other
+	// version, is closed without an answer.
+	Proxy haproxy.ProxyProtocol
+}
+
+// Backend is a server in a pod. It answers an HTTP request with a Seen in JSON, and the line "echo" by sending back
+// whatever follows.
+type Backend struct {
+	options   BackendOptions
+	listeners []net.Listener
+	serving   sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	open   map[net.Conn]struct{}
+	served int
+}
+
+// StartBackend starts a backend on both its addresses.
+func StartBackend(ctx context.Context, options BackendOptions) (*Backend, error) {
+	b := &Backend{options: options, open: map[net.Conn]struct{}{}}
+	for _, address := range []netip.Addr{options.Addresses.IPv4, options.Addresses.IPv6} {
+		listener, err := listen(ctx, netip.AddrPortFrom(address, options.Port))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("start backend %s: %w", options.Name, err), b.Close())
+		}
+		b.listeners = append(b.listeners, listener)
+		b.serving.Go(func() { b.accept(listener) })
+	}
+	return b, nil
+}
+
+// Close stops listening and cuts every connection. It may be called more than once.
+func (b *Backend) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	for _, listener := range b.listeners {
+		// The second time it is closed already.
+		_ = listener.Close()
+	}
+	for conn := range b.open {
+		_ = conn.Close()
+	}
+	b.mu.Unlock()
+	b.serving.Wait()
+	return nil
+}
+
+// Served counts the clients' connections so far; health checks are none.
+func (b *Backend) Served() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.served
+}
+
+func (b *Backend) accept(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		if !b.track(conn) {
+			return
+		}
+		b.serving.Go(func() {
+			defer b.untrack(conn)
+			// The client learns of a failure by the end of the connection.
+			_ = b.serve(conn)
+		})
+	}
+}
+
+func (b *Backend) track(conn net.Conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		_ = conn.Close()
+		return false
+	}
+	b.open[conn] = struct{}{}
+	return true
+}
+
+func (b *Backend) untrack(conn net.Conn) {
+	_ = conn.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.open, conn)
+}
+
+func (b *Backend) serve(conn net.Conn) error {
+	reader := bufio.NewReader(conn)
+	seen, err := b.see(conn, reader)
+	if err != nil {
+		return err
+	}
+	first, err := reader.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	b.count()
+	if first == echoGreeting {
+		_, err = io.Copy(conn, reader)
+		return err
+	}
+	return answerHTTP(conn, io.MultiReader(strings.NewReader(first), reader), seen)
+}
+
+func (b *Backend) count() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.served++
+}
+
+// see reads the PROXY header, if there is to be one.
+func (b *Backend) see(conn net.Conn, reader *bufio.Reader) (Seen, error) {
+	seen := Seen{
+		Backend: b.options.Name,
+		Client:  addrPort(conn.RemoteAddr().(*net.TCPAddr)),
+		Proxy:   int(b.options.Proxy),
+	}
+	if b.options.Proxy == haproxy.ProxyNone {
+		return seen, nil
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
+		return seen, err
+	}
+	header, err := proxyproto.Read(reader)
+	if err != nil {
+		return seen, err
+	}
+	if int(header.Version) != int(b.options.Proxy) {
+		return seen, fmt.Errorf("PROXY header of version %d instead of %d", header.Version, b.options.Proxy)
+	}
+	// A health check brings no client: its header says LOCAL.
+	if source, ok := header.SourceAddr.(*net.TCPAddr); ok && !header.Command.IsLocal() {
+		seen.Client = addrPort(source)
+	}
+	return seen, conn.SetReadDeadline(time.Time{})
+}
+
+// answerHTTP answers one request and leaves the connection to be closed.
+func answerHTTP(conn net.Conn, request io.Reader, seen Seen) error {
+	if _, err := http.ReadRequest(bufio.NewReader(request)); err != nil {
+		return err
+	}
+	body, err := json.Marshal(seen)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
+		len(body)+1, body)
+	return err
+}
+
+// addrPort is the address; one of IPv4 is of that family, and not mapped into the other.
+func addrPort(a *net.TCPAddr) netip.AddrPort {
+	ap := a.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

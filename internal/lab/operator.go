@@ -1,0 +1,115 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// operatorStartTimeout is how long the operator may take to be ready.
+const operatorStartTimeout = 30 * time.Second
+
+// OperatorOptions say how to run the operator.
+type OperatorOptions struct {
+	// Binary is the manager, as from BuildOperator.
+	Binary string
+	// Kubeconfig is the path of the file to connect with, as from ControlPlane.KubeconfigFor.
+	Kubeconfig string
+	// Args are flags beside those that the lab gives: --metrics-bind-address and --health-probe-bind-address.
+	Args []string
+}
+
+// Operator is the real manager, as a process of its own.
+type Operator struct {
+	// MetricsAddress and HealthAddress are where it serves, as host:port.
+	MetricsAddress, HealthAddress string
+
+	dir     string
+	process *process
+}
+
+// BuildOperator compiles the manager from the repository that holds the working directory, and returns its path.
+func BuildOperator(ctx context.Context) (string, error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(Dir(), "manager")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the operator: %w\n%s", err, output)
+	}
+	return binary, nil
+}
+
+// StartOperator starts the operator and returns when it is ready.
+func StartOperator(ctx context.Context, options OperatorOptions) (*Operator, error) {
+	dir, err := os.MkdirTemp(Dir(), "operator-")
+	if err != nil {
+		return nil, err
+	}
+	o := &Operator{dir: dir}
+	ctx, cancel := context.WithTimeout(ctx, operatorStartTimeout)
+	defer cancel()
+	if err := o.start(ctx, options); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the operator: %w", err), o.Close())
+	}
+	return o, nil
+}
+
+func (o *Operator) start(ctx context.Context, options OperatorOptions) error {
+	var err error
+	if o.MetricsAddress, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	if o.HealthAddress, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	args := append([]string{
+		"--metrics-bind-address=" + o.MetricsAddress,
+		"--health-probe-bind-address=" + o.HealthAddress,
+	}, options.Args...)
+	env := append(os.Environ(), "KUBECONFIG="+options.Kubeconfig)
+	if o.process, err = startProcessIn(env, o.LogPath(), options.Binary, args...); err != nil {
+		return err
+	}
+	return o.process.await(ctx, healthy(http.DefaultClient, "http://"+o.HealthAddress+"/readyz"))
+}
+
+// LogPath is the path of the file that the operator logs to.
+func (o *Operator) LogPath() string { return filepath.Join(o.dir, "operator.log") }
+
+// Logs are the end of the operator's log.
+func (o *Operator) Logs() string { return string(tail(o.LogPath())) }
+
+// Running says whether the operator has not ended.
+func (o *Operator) Running() bool { return o.process.running() }
+
+// Stop ends the operator as Kubernetes would, by SIGTERM, and waits for its end. It is no error if it has ended before.
+func (o *Operator) Stop() error { return o.process.stop() }
+
+// Kill ends the operator as a crash of its node would.
+func (o *Operator) Kill() { o.process.kill() }
+
+// Close kills the operator and removes its files. It may be called more than once.
+func (o *Operator) Close() error {
+	o.process.kill()
+	return os.RemoveAll(o.dir)
+}
+
+// freeAddress is an address on which nobody listens. In the lab's own network nobody else takes it either.
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
