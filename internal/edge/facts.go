@@ -56,36 +56,24 @@ func parseFacts(output []byte) facts {
 			f.set(key, value)
 		}
 	}
+	f.file.Exists = f.file.SHA256 != ""
 	f.file.Header, f.file.Managed = haproxy.ParseHeader(header.Bytes())
 	return f
 }
 
 func (f *facts) set(key, value string) {
-	switch key {
-	case "config":
-		f.config = value
-	case "socketdirectory":
-		f.socketDirectory = true
-	case "user":
-		f.platform.User = value
-	case "group":
-		f.platform.Group = value
-	case "chroot":
-		f.platform.Chroot = value
-	case "syslog":
-		f.platform.Syslog = true
-	case "ipv6":
-		f.ipv6 = true
-	case "init":
-		f.init = value
-	case "service":
-		f.service = true
-	case "binary":
-		f.binary = value
-	case "sha256":
-		f.file.Exists, f.file.SHA256 = true, value
-	case "pristine":
-		f.file.Pristine = true
+	texts := map[string]*string{
+		"config": &f.config, "init": &f.init, "binary": &f.binary, "sha256": &f.file.SHA256,
+		"user": &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
+	}
+	flags := map[string]*bool{
+		"socketdirectory": &f.socketDirectory, "service": &f.service, "ipv6": &f.ipv6,
+		"syslog": &f.platform.Syslog, "pristine": &f.file.Pristine,
+	}
+	if text, ok := texts[key]; ok {
+		*text = value
+	} else if flag, ok := flags[key]; ok {
+		*flag = true
 	}
 }
 

@@ -55,25 +55,32 @@ func parseSockets(output []byte) sockets {
 }
 
 func (s *sockets) add(key string, values []string) {
-	switch {
-	case key == "local4":
+	for len(values) < 3 {
+		values = append(values, "")
+	}
+	switch key {
+	case "local4":
 		if prefix, err := netip.ParsePrefix(values[0]); err == nil {
 			s.local = append(s.local, prefix)
 		}
-	case key == "if6":
+	case "if6":
 		if addr, ok := kernelAddr(values[0], false); ok {
 			s.local = append(s.local, netip.PrefixFrom(addr, addr.BitLen()))
 		}
-	case key == "sysctl" && len(values) == 2:
+	case "sysctl":
 		s.addSysctl(values[0], values[1])
-	case key == "listen" && len(values) == 3:
+	case "listen":
 		s.addListener(values[1], values[2])
-	case key == "owner" && len(values) == 3:
-		for i := range s.listeners {
-			if s.listeners[i].inode == values[0] {
-				s.listeners[i].pid, _ = strconv.Atoi(values[1])
-				s.listeners[i].name = values[2]
-			}
+	case "owner":
+		s.addOwner(values[0], values[1], values[2])
+	}
+}
+
+func (s *sockets) addOwner(inode, pid, name string) {
+	for i := range s.listeners {
+		if s.listeners[i].inode == inode {
+			s.listeners[i].pid, _ = strconv.Atoi(pid)
+			s.listeners[i].name = name
 		}
 	}
 }
