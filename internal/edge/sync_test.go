@@ -452,4 +452,3 @@ func requireNoLeftovers(t *testing.T, m *machine) {
 		}
 	}
 }
-
