@@ -75,7 +75,7 @@ type Problem struct {
 }
 
 // Build says what the host of the key should be. Objects that do not name the host have no part in it; without any that
-// does, the Host has neither login nor settings.
+// does, the Host is all but empty; see Idle for the way to leave it.
 func Build(key HostKey, s Snapshot) Host {
 	host := Host{Key: key}
 	parts := host.share(s.Objects)
@@ -85,5 +85,14 @@ func Build(key HostKey, s Snapshot) Host {
 	host.settle(s.Cluster, parts)
 	host.addFrontends(parts)
 	host.addBackends(parts, s)
+	host.Config = host.Config.Normalize()
+	return host
+}
+
+// Idle says what a host is to be once the last object on it has gone: free for anybody. The object tells how to reach it, and
+// the entry is the one that its spec has or had for the host.
+func Idle(cluster string, object *v1alpha1.EdgeLoadBalancer, entry *v1alpha1.Host) Host {
+	host := Host{Key: KeyOf(&object.Spec.SSH, entry)}
+	host.settle(cluster, []part{{object: object, host: entry}})
 	return host
 }

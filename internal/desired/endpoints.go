@@ -32,7 +32,7 @@ type endpoint struct {
 	pod, node string
 }
 
-// servers returns the servers behind one port of a Service, sorted by name.
+// servers returns the servers behind one port of a Service, by address; each has a name of its own.
 func servers(service *corev1.Service, port corev1.ServicePort, all []*discoveryv1.EndpointSlice) []haproxy.Server {
 	var found []endpoint
 	for _, slice := range all {
@@ -190,7 +190,6 @@ func named(found []endpoint) []haproxy.Server {
 		}
 		result = append(result, haproxy.Server{Name: name, Addr: e.addr.Addr(), Port: e.addr.Port(), Node: e.node})
 	}
-	slices.SortFunc(result, func(a, b haproxy.Server) int { return strings.Compare(a.Name, b.Name) })
 	return result
 }
 

@@ -2,7 +2,6 @@ package desired
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -35,22 +34,21 @@ func (h *Host) addFrontends(parts []part) {
 			}
 		}
 	}
-	slices.SortFunc(h.Config.Frontends, func(a, b haproxy.Frontend) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func listensOn(listener *v1alpha1.Listener, host string) bool {
 	return len(listener.Hosts) == 0 || slices.Contains(listener.Hosts, host)
 }
 
-// claimBinds returns the listener's binds that are still free, sorted, and holds them for it. A listener with a bind that
+// claimBinds returns the listener's binds that are still free, and holds them for it. A listener with a bind that
 // cannot be read gets none: half of what was asked for would look like all of it.
 func (h *Host) claimBinds(held claims, p part, listener *v1alpha1.Listener) []haproxy.Bind {
 	wanted := make([]haproxy.Bind, len(listener.Bind))
 	for i, text := range listener.Bind {
-		bind, err := parseBind(text)
+		bind, err := haproxy.ParseBind(string(text))
 		if err != nil {
 			h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonBindInvalid,
-				"listener %s is left out: bind %q cannot be used: %v", listener.Name, text, err))
+				"listener %s is left out: %v", listener.Name, err))
 			return nil
 		}
 		wanted[i] = bind
@@ -66,7 +64,6 @@ func (h *Host) claimBinds(held claims, p part, listener *v1alpha1.Listener) []ha
 			h.Problems = append(h.Problems, bindConflict(p, listener, listener.Bind[i], holder))
 		}
 	}
-	slices.SortFunc(got, compareBinds)
 	return got
 }
 

@@ -122,8 +122,8 @@ func (h *Host) compareSettings(holder, p part) {
 	}
 	if len(ignored) > 0 {
 		h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
-			"host %s (%s) is shared with the older EdgeLoadBalancer %s, whose settings hold: %s of this object "+
-				"is ignored there. Set it as that object does, or leave it out",
+			"host %s (%s) is shared with the older EdgeLoadBalancer %s, whose settings hold. Those of this object are ignored "+
+				"there: %s. Set them as that object does, or leave them out",
 			p.host.Name, h.Key, holder.name(), strings.Join(ignored, ", ")))
 	}
 }

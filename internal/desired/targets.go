@@ -32,7 +32,6 @@ func (h *Host) addBackends(parts []part, s Snapshot) {
 		slices.Sort(member.Backends)
 		h.Members = append(h.Members, member)
 	}
-	slices.SortFunc(h.Config.Backends, func(a, b haproxy.Backend) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // backend makes the target's backend. Where the Service does not say who its servers are, the traffic that flowed is to go
