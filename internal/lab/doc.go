@@ -6,12 +6,6 @@
 // namespace, because its end takes every process with it, whatever happened before. A mount namespace, because sshd
 // wants directories and accounts that the machine may not have.
 //
-// A test enters the lab in TestMain with Main, a program with Enter. Three processes are then at work, all of the same
-// executable:
-//
-//	the program that was started   waits, and passes signals on and the exit status back
-//	└─ the lab's init              first process of the namespaces: sets them up, reaps, cleans up
-//	   └─ the program again        now inside: Main and Enter return here and nowhere else
-//
-// If any of the three is killed the other two notice, and neither a process nor a file stays behind.
+// A test enters the lab in TestMain with Main, a program with Enter; package sandbox does it. The control plane is that of
+// package kube.
 package lab

@@ -11,10 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
 // hostStartTimeout is how long sshd and HAProxy may take to come up.
@@ -53,7 +58,7 @@ type EdgeHost struct {
 	key     ssh.PublicKey
 	sshd    sshServer
 	program string
-	haproxy *process
+	haproxy *process.Process
 }
 
 // StartEdgeHost starts an edge host and returns when it can be logged in to and HAProxy runs.
@@ -73,7 +78,7 @@ func newEdgeHost(options EdgeHostOptions) (*EdgeHost, error) {
 		return nil, fmt.Errorf("an edge host's number is 1 to %d, not %d", maxHosts, options.Number)
 	}
 	if options.Name == "" {
-		options.Name = "gw" + itoa(options.Number)
+		options.Name = "gw" + strconv.Itoa(options.Number)
 	}
 	if options.HAProxy == "" {
 		options.HAProxy = "haproxy"
@@ -89,7 +94,7 @@ func newEdgeHost(options EdgeHostOptions) (*EdgeHost, error) {
 	address := managementAddress(options.Number)
 	return &EdgeHost{
 		Name:    options.Name,
-		Address: address, Port: sshPort, User: accountName(),
+		Address: address, Port: sshPort, User: sandbox.AccountName(),
 		Public:       PublicAddresses(options.Number),
 		ConfigPath:   filepath.Join(dir, "haproxy.cfg"),
 		AdminSocket:  filepath.Join(dir, "admin.sock"),
@@ -146,7 +151,7 @@ func (h *EdgeHost) HostKeys() ([]string, error) {
 	}
 	var lines []string
 	for _, key := range keys {
-		lines = append(lines, string(trimNewline(ssh.MarshalAuthorizedKey(key))))
+		lines = append(lines, strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(key)), "\n"))
 	}
 	return lines, nil
 }
@@ -162,10 +167,10 @@ func (h *EdgeHost) StartSSH(ctx context.Context) error {
 func (h *EdgeHost) StopSSH() { h.sshd.stop() }
 
 // Freeze stops sshd and every session without closing anything: who is connected waits, and who connects waits too.
-func (h *EdgeHost) Freeze() { h.sshd.signal(unix.SIGSTOP) }
+func (h *EdgeHost) Freeze() { h.sshd.process.SignalTree(unix.SIGSTOP) }
 
 // Thaw undoes Freeze.
-func (h *EdgeHost) Thaw() { h.sshd.signal(unix.SIGCONT) }
+func (h *EdgeHost) Thaw() { h.sshd.process.SignalTree(unix.SIGCONT) }
 
 // RotateHostKey gives the host other keys and restarts sshd with them.
 func (h *EdgeHost) RotateHostKey(ctx context.Context) error {
@@ -215,7 +220,7 @@ func (h *EdgeHost) DialSSH(ctx context.Context) (*ssh.Client, error) {
 
 // Logs are the ends of the logs of sshd and HAProxy.
 func (h *EdgeHost) Logs() map[string]string {
-	return map[string]string{"sshd": string(tail(h.file("sshd.log"))), "haproxy": string(tail(h.file("haproxy.log")))}
+	return map[string]string{"sshd": process.Tail(h.file("sshd.log")), "haproxy": process.Tail(h.file("haproxy.log"))}
 }
 
 func (h *EdgeHost) file(name string) string { return filepath.Join(h.dir, name) }

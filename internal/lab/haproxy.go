@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
 // idleConfig is the configuration of an HAProxy that serves nobody, as the operator leaves it behind.
@@ -41,10 +42,15 @@ func (h *EdgeHost) StartHAProxy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, hostStartTimeout)
 	defer cancel()
 	var err error
-	if h.haproxy, err = startProcess(h.file("haproxy.log"), h.program, "-W", "-S", h.MasterSocket, "-f", h.ConfigPath); err != nil {
+	h.haproxy, err = process.Start(process.Command{
+		Program: h.program,
+		Args:    []string{"-W", "-S", h.MasterSocket, "-f", h.ConfigPath},
+		Log:     h.file("haproxy.log"),
+	})
+	if err != nil {
 		return err
 	}
-	return h.haproxy.await(ctx, func(ctx context.Context) error {
+	return h.haproxy.Await(ctx, func(ctx context.Context) error {
 		_, err := h.WorkerPID(ctx)
 		return err
 	})
@@ -52,17 +58,12 @@ func (h *EdgeHost) StartHAProxy(ctx context.Context) error {
 
 // StopHAProxy ends HAProxy: master and workers, with their connections.
 func (h *EdgeHost) StopHAProxy() error {
-	if !h.haproxy.running() {
-		return nil
-	}
-	return h.haproxy.stop()
+	return h.haproxy.Stop()
 }
 
 // KillHAProxy ends HAProxy as a crash would.
 func (h *EdgeHost) KillHAProxy() {
-	if h.haproxy.running() {
-		h.haproxy.kill()
-	}
+	h.haproxy.Kill()
 }
 
 // MasterPID is the PID of HAProxy's master.

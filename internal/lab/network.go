@@ -1,17 +1,16 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
 // maxHosts is how many edge hosts have addresses: numbers 1 to maxHosts.
@@ -25,8 +24,8 @@ type Addresses struct {
 	IPv4, IPv6 netip.Addr
 }
 
-// Strings are the addresses as text, IPv4 first.
-func (a Addresses) Strings() []string { return []string{a.IPv4.String(), a.IPv6.String()} }
+// All are the addresses, that of IPv4 first.
+func (a Addresses) All() []netip.Addr { return []netip.Addr{a.IPv4, a.IPv6} }
 
 // PodAddresses are the addresses of pod n, from 1 on: in 10.244.0.0/16 and fd00:10:244::/64.
 func PodAddresses(n int) Addresses {
@@ -59,28 +58,18 @@ func numbered(v4, v6 netip.Addr, n int) Addresses {
 	return Addresses{IPv4: netip.AddrFrom4(b4), IPv6: netip.AddrFrom16(b6)}
 }
 
-// setUpNetwork brings up the only interface. Edge hosts get real addresses, since the operator looks whether a host has
-// those that it is to listen on. Pods and clients are many, and nobody looks: their prefixes are merely local.
-func setUpNetwork() error {
-	var batch strings.Builder
-	batch.WriteString("link set lo up\n")
-	for _, prefix := range []string{"10.244.0.0/16", "100.64.0.0/16", "fd00:10:244::/64", "2001:db8:c::/64"} {
-		fmt.Fprintf(&batch, "route add local %s dev lo\n", prefix)
-	}
+// network is the lab's. Edge hosts get real addresses, since the operator looks whether a host has those that it is to
+// listen on. Pods and clients are many, and nobody looks: their prefixes are merely local.
+func network() sandbox.Network {
+	plan := sandbox.Network{Local: []netip.Prefix{
+		netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/64"),
+		netip.MustParsePrefix("100.64.0.0/16"), netip.MustParsePrefix("2001:db8:c::/64"),
+	}}
 	for n := 1; n <= maxHosts; n++ {
-		public := PublicAddresses(n)
-		fmt.Fprintf(&batch, "addr add %s/32 dev lo\naddr add %s/32 dev lo\n", managementAddress(n), public.IPv4)
-		fmt.Fprintf(&batch, "addr add %s/128 dev lo\n", public.IPv6)
+		plan.Addresses = append(plan.Addresses, managementAddress(n))
+		plan.Addresses = append(plan.Addresses, PublicAddresses(n).All()...)
 	}
-	command := exec.Command("ip", "-batch", "-")
-	command.Stdin = strings.NewReader(batch.String())
-	var output bytes.Buffer
-	command.Stdout, command.Stderr = &output, &output
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("set up the lab's addresses with ip of iproute2: %w %s", err, output.Bytes())
-	}
-	// So that ordinary users can listen on ports 22, 80 and 443 of the lab.
-	return os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
+	return plan
 }
 
 // freeBind lets a socket be bound to an IPv6 address of a local prefix that no interface has.

@@ -15,11 +15,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
 // sshPort is where every edge host's sshd listens.
@@ -29,7 +30,7 @@ const sshPort = 22
 type sshServer struct {
 	dir     string
 	at      netip.AddrPort
-	process *process
+	process *process.Process
 }
 
 // setUp writes everything that sshd reads, with the one key authorized.
@@ -61,10 +62,15 @@ func (s *sshServer) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.process, err = startProcess(s.file("sshd.log"), program, "-D", "-e", "-f", s.file("sshd_config")); err != nil {
+	s.process, err = process.Start(process.Command{
+		Program: program,
+		Args:    []string{"-D", "-e", "-f", s.file("sshd_config")},
+		Log:     s.file("sshd.log"),
+	})
+	if err != nil {
 		return err
 	}
-	return s.process.await(ctx, s.answers)
+	return s.process.Await(ctx, s.answers)
 }
 
 // answers checks that sshd accepts connections and greets.
@@ -80,19 +86,10 @@ func (s *sshServer) answers(ctx context.Context) error {
 	return err
 }
 
-// stop ends sshd and every session that it serves.
+// stop ends sshd and every session that it serves. Sessions have process groups of their own.
 func (s *sshServer) stop() {
-	s.signal(unix.SIGKILL)
-	if s.process.running() {
-		s.process.kill()
-	}
-}
-
-// signal signals sshd and all that it started. Sessions have process groups of their own, so they are looked for.
-func (s *sshServer) signal(with syscall.Signal) {
-	if s.process.running() {
-		signalTree(s.process.pid(), with)
-	}
+	s.process.SignalTree(unix.SIGKILL)
+	s.process.Kill()
 }
 
 // rotateHostKeys makes new host keys; sshd reads them when it starts.

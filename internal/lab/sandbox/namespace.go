@@ -1,4 +1,15 @@
-package lab
+// Package sandbox restarts a program in namespaces of its own: for the network, for processes and for mounts; for users
+// as well where the program is not run by root. What it does there, no network and no other process notices; when it
+// ends, however it does, no process and no file of it is left.
+//
+// Three processes are at work, all of the same executable:
+//
+//	the program that was started   waits, and passes signals on and the exit status back
+//	└─ the sandbox's init          first process of the namespaces: sets them up, reaps, cleans up
+//	   └─ the program again        now inside: Enter returns here and nowhere else
+//
+// If any of the three is killed the other two notice and clean up.
+package sandbox
 
 import (
 	"errors"
@@ -7,9 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"syscall"
-	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,37 +33,22 @@ const (
 	stageInside = "inside"
 )
 
-// exitUnavailable is the status with which the lab's init says that the machine does not allow what it needs. The
+// exitUnavailable is the status with which init says that the machine does not allow what it needs. The
 // reason has been printed then.
 const exitUnavailable = 125
 
 // maxTempDir is how long the path of the temporary directory may be, so that unix sockets fit below it.
 const maxTempDir = 40
 
-// Main runs a package's tests inside the lab. It is all that a TestMain needs to do, and does not return.
-//
-// Where the machine allows no namespaces, it prints what to do about it; the tests fail then if CI is set in the
-// environment, and are passed over otherwise.
-func Main(m *testing.M) {
-	if err := Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, "the lab's tests cannot run here:", err)
-		if os.Getenv("CI") != "" {
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-// Enter restarts the program inside the lab, and returns there. In the process that called it first, it exits with the
-// status of the process inside; it returns an error where the machine does not allow the lab. It must be called before
-// the program does anything else.
-func Enter() error {
+// Enter restarts the program inside a sandbox with that network, and returns there. In the process that called it first,
+// it exits with the status of the process inside; it returns an error where the machine does not allow a sandbox. It must
+// be called before the program does anything else.
+func Enter(network Network) error {
 	switch os.Getenv(envStage) {
 	case stageInside:
 		return nil
 	case stageInit:
-		os.Exit(runInit())
+		os.Exit(runInit(network))
 	}
 	status, err := runOutside()
 	if err != nil {
@@ -64,14 +58,15 @@ func Enter() error {
 	return nil
 }
 
-// Inside says whether the program runs inside the lab.
+// Inside says whether the program runs in a sandbox.
 func Inside() bool { return os.Getenv(envStage) == stageInside }
 
-// Dir is the directory that holds all of the lab's files. It is removed when the lab ends.
+// Dir is the sandbox's own directory, which is removed when it ends. Its path is short, so that those of unix sockets
+// below fit.
 func Dir() string { return os.Getenv(envDir) }
 
-// EnterCommand is the command, without what it is to run, with which a person on the machine looks into the lab from
-// outside: its network, its processes and its files.
+// EnterCommand is the command, without what it is to run, with which a person on the machine looks into the
+// sandbox from outside: its network, its processes and its files.
 func EnterCommand() []string {
 	command := []string{"nsenter", "--target", os.Getenv(envTarget), "--net", "--pid", "--mount", "--wd=" + Dir()}
 	if os.Getuid() != 0 {
@@ -80,7 +75,7 @@ func EnterCommand() []string {
 	return append(command, "--")
 }
 
-// runOutside is the first of the three processes: it starts the lab's init and waits for it.
+// runOutside is the first of the three processes: it starts init and waits for it.
 func runOutside() (int, error) {
 	dir, err := makeDir()
 	if err != nil {
@@ -158,7 +153,7 @@ func namespaces(uid, gid int) *syscall.SysProcAttr {
 // explainRefusal says what a person can do when the kernel refuses the namespaces.
 func explainRefusal(err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("start the lab: %w", err)
+		return fmt.Errorf("start the sandbox: %w", err)
 	}
 	for _, switchedOff := range []struct{ sysctl, value, remedy string }{
 		{"kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"},
@@ -206,5 +201,3 @@ func waitStatus(status syscall.WaitStatus) int {
 	}
 	return status.ExitStatus()
 }
-
-func itoa[T ~int | ~int32 | ~uint16 | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }

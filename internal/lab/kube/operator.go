@@ -1,4 +1,4 @@
-package lab
+package kube
 
 import (
 	"context"
@@ -10,6 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
 // operatorStartTimeout is how long the operator may take to be ready.
@@ -31,7 +34,7 @@ type Operator struct {
 	MetricsAddress, HealthAddress string
 
 	dir     string
-	process *process
+	process *process.Process
 }
 
 // BuildOperator compiles the manager from the repository that holds the working directory, and returns its path.
@@ -40,7 +43,7 @@ func BuildOperator(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(Dir(), "manager")
+	binary := filepath.Join(sandbox.Dir(), "manager")
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
@@ -51,7 +54,7 @@ func BuildOperator(ctx context.Context) (string, error) {
 
 // StartOperator starts the operator and returns when it is ready.
 func StartOperator(ctx context.Context, options OperatorOptions) (*Operator, error) {
-	dir, err := os.MkdirTemp(Dir(), "operator-")
+	dir, err := os.MkdirTemp(sandbox.Dir(), "operator-")
 	if err != nil {
 		return nil, err
 	}
@@ -76,31 +79,36 @@ func (o *Operator) start(ctx context.Context, options OperatorOptions) error {
 		"--metrics-bind-address=" + o.MetricsAddress,
 		"--health-probe-bind-address=" + o.HealthAddress,
 	}, options.Args...)
-	env := append(os.Environ(), "KUBECONFIG="+options.Kubeconfig)
-	if o.process, err = startProcessIn(env, o.LogPath(), options.Binary, args...); err != nil {
+	o.process, err = process.Start(process.Command{
+		Program: options.Binary,
+		Args:    args,
+		Env:     []string{"KUBECONFIG=" + options.Kubeconfig},
+		Log:     o.LogPath(),
+	})
+	if err != nil {
 		return err
 	}
-	return o.process.await(ctx, healthy(http.DefaultClient, "http://"+o.HealthAddress+"/readyz"))
+	return o.process.Await(ctx, healthy(http.DefaultClient, "http://"+o.HealthAddress+"/readyz"))
 }
 
 // LogPath is the path of the file that the operator logs to.
 func (o *Operator) LogPath() string { return filepath.Join(o.dir, "operator.log") }
 
 // Logs are the end of the operator's log.
-func (o *Operator) Logs() string { return string(tail(o.LogPath())) }
+func (o *Operator) Logs() string { return process.Tail(o.LogPath()) }
 
 // Running says whether the operator has not ended.
-func (o *Operator) Running() bool { return o.process.running() }
+func (o *Operator) Running() bool { return o.process.Running() }
 
 // Stop ends the operator as Kubernetes would, by SIGTERM, and waits for its end. It is no error if it has ended before.
-func (o *Operator) Stop() error { return o.process.stop() }
+func (o *Operator) Stop() error { return o.process.Stop() }
 
 // Kill ends the operator as a crash of its node would.
-func (o *Operator) Kill() { o.process.kill() }
+func (o *Operator) Kill() { o.process.Kill() }
 
 // Close kills the operator and removes its files. It may be called more than once.
 func (o *Operator) Close() error {
-	o.process.kill()
+	o.process.Kill()
 	return os.RemoveAll(o.dir)
 }
 

@@ -1,8 +1,9 @@
-package lab
+package kube
 
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
 // terminationGrace is how long a pod stays terminating that nobody deletes for good: longer than any test.
@@ -24,8 +27,8 @@ const terminationGrace = int64(24 * time.Hour / time.Second)
 type Pod struct {
 	Namespace, Name string
 	Labels          map[string]string
-	// Addresses are the pod's, as from PodAddresses.
-	Addresses Addresses
+	// IPs are the pod's addresses, its first one first.
+	IPs []netip.Addr
 	// Ports are the container's ports, by name; Services that name a target port find it here.
 	Ports map[string]int32
 	// Node is where it runs; the Node is created if there is none. Default: "node-1".
@@ -71,9 +74,9 @@ func (cp *ControlPlane) CreatePod(ctx context.Context, want Pod) (*corev1.Pod, e
 	if err := cp.Client.Create(ctx, pod); err != nil {
 		return nil, err
 	}
-	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: want.Addresses.IPv4.String()}
-	for _, ip := range want.Addresses.Strings() {
-		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: ip})
+	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: want.IPs[0].String()}
+	for _, ip := range want.IPs {
+		pod.Status.PodIPs = append(pod.Status.PodIPs, corev1.PodIP{IP: ip.String()})
 	}
 	return pod, cp.setReady(ctx, pod, !want.Unready)
 }
@@ -144,7 +147,7 @@ func installCRDs(ctx context.Context, kube client.Client, dir string) error {
 		if err := kube.Create(ctx, crd); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		if err := poll(ctx, established(kube, crd)); err != nil {
+		if err := process.Poll(ctx, established(kube, crd)); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}

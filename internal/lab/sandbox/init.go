@@ -1,4 +1,4 @@
-package lab
+package sandbox
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -18,14 +19,14 @@ import (
 
 // runInit is the second of the three processes, and the first of the namespaces: their end is its end. It returns the
 // status to exit with.
-func runInit() int {
+func runInit(network Network) int {
 	dir := os.Getenv(envDir)
 	defer os.RemoveAll(dir)
 
-	// The link still speaks of the PID outside: /proc is not the lab's own yet.
+	// The link still speaks of the PID outside: /proc is not the sandbox's own yet.
 	target, err := os.Readlink("/proc/self")
 	if err == nil {
-		err = setUp(dir)
+		err = setUp(dir, network)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -35,7 +36,7 @@ func runInit() int {
 	signal.Notify(signals, forwarded...)
 	inside, err := startInside(dir, target)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "start the program inside the lab:", err)
+		fmt.Fprintln(os.Stderr, "start the program in the sandbox:", err)
 		return exitUnavailable
 	}
 	go forward(signals, inside)
@@ -94,11 +95,11 @@ func startInside(dir, target string) (*os.Process, error) {
 }
 
 // setUp makes the namespaces a place to live in.
-func setUp(dir string) error {
+func setUp(dir string, network Network) error {
 	if err := setUpMounts(dir); err != nil {
 		return err
 	}
-	return setUpNetwork()
+	return network.setUp()
 }
 
 func setUpMounts(dir string) error {
@@ -107,10 +108,10 @@ func setUpMounts(dir string) error {
 		return fmt.Errorf("make the mounts private: %w", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("mount /proc for the lab's own processes: %w; run as root, and in a container, one with --privileged", err)
+		return fmt.Errorf("mount /proc for the sandbox's own processes: %w; run as root, and in a container, one with --privileged", err)
 	}
 	if err := setUpAccount(dir); err != nil {
-		return fmt.Errorf("set up the lab's own account: %w", err)
+		return fmt.Errorf("set up the sandbox's own account: %w", err)
 	}
 	if os.Getuid() != 0 {
 		return nil
@@ -118,22 +119,22 @@ func setUpMounts(dir string) error {
 	return setUpRun()
 }
 
-// setUpRun gives the lab a /run of its own, with the directory in it that sshd insists on when it runs as root.
+// setUpRun gives the sandbox a /run of its own, with the directory in it that sshd insists on when it runs as root.
 func setUpRun() error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
-		return fmt.Errorf("mount the lab's own /run: %w", err)
+		return fmt.Errorf("mount the sandbox's own /run: %w", err)
 	}
 	return os.Mkdir("/run/sshd", 0o755)
 }
 
-// setUpAccount gives the user a home and a shell in the lab, and an account that is not locked: sshd asks for all three.
+// setUpAccount gives the user a home and a shell in the sandbox, and an account that is not locked: sshd asks for all three.
 // The real home is none of a test's business, and the account of a service may have no shell.
 func setUpAccount(dir string) error {
 	home := filepath.Join(dir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
 	}
-	name := accountName()
+	name := AccountName()
 	entry := fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh", name, os.Getuid(), os.Getgid(), home)
 	if err := coverEntry(dir, "/etc/passwd", entry); err != nil {
 		return err
@@ -162,9 +163,9 @@ func coverEntry(dir, file, entry string) error {
 	return unix.Mount(own, file, "", unix.MS_BIND, "")
 }
 
-// accountName is the name of the user; one without an entry in /etc/passwd gets one.
-func accountName() string {
-	account, err := user.LookupId(itoa(os.Getuid()))
+// AccountName is the name of the user who runs the sandbox; one without an entry in /etc/passwd gets one.
+func AccountName() string {
+	account, err := user.LookupId(strconv.Itoa(os.Getuid()))
 	if err != nil {
 		return "edge"
 	}

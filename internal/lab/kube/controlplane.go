@@ -1,4 +1,5 @@
-package lab
+// Package kube is the lab's Kubernetes: a control plane without nodes, and the objects that nodes would make.
+package kube
 
 import (
 	"context"
@@ -19,6 +20,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
 // The lab's network is its own, so nobody else can be on these ports.
@@ -29,6 +33,9 @@ const (
 	apiPort      = "6443"
 	apiURL       = "https://" + apiAddress + ":" + apiPort
 	startTimeout = time.Minute
+
+	// advertised is an address that nobody uses, for an API server that insists on one other than a loopback address.
+	advertised = "192.0.2.1"
 )
 
 // controllers are those that the lab has a use for.
@@ -48,12 +55,12 @@ type ControlPlane struct {
 
 	dir       string
 	ca        *authority
-	processes []*process
+	processes []*process.Process
 }
 
-// StartControlPlane starts a control plane with the project's CRDs, and returns when it is ready for use. Its Client knows
+// Start starts a control plane with the project's CRDs, and returns when it is ready for use. Its Client knows
 // the types of Kubernetes and those that are added here, such as by v1alpha1.AddToScheme.
-func StartControlPlane(ctx context.Context, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
+func Start(ctx context.Context, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
 	root, err := repositoryRoot()
 	if err != nil {
 		return nil, err
@@ -62,7 +69,7 @@ func StartControlPlane(ctx context.Context, addToScheme ...func(*runtime.Scheme)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(Dir(), "cp-")
+	dir, err := os.MkdirTemp(sandbox.Dir(), "cp-")
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +86,7 @@ func StartControlPlane(ctx context.Context, addToScheme ...func(*runtime.Scheme)
 func (cp *ControlPlane) Close() error {
 	for i := len(cp.processes) - 1; i >= 0; i-- {
 		// Nothing of it is kept, so there is no point in letting it end in peace.
-		cp.processes[i].kill()
+		cp.processes[i].Kill()
 	}
 	cp.processes = nil
 	return os.RemoveAll(cp.dir)
@@ -101,7 +108,7 @@ func (cp *ControlPlane) Kubectl(ctx context.Context, args ...string) (string, er
 func (cp *ControlPlane) Logs() map[string]string {
 	logs := map[string]string{}
 	for _, p := range cp.processes {
-		logs[p.name] = string(tail(p.log))
+		logs[p.Name()] = p.Log()
 	}
 	return logs
 }
@@ -171,14 +178,14 @@ func (cp *ControlPlane) startEtcd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return etcd.await(ctx, healthy(http.DefaultClient, etcdURL+"/health"))
+	return etcd.Await(ctx, healthy(http.DefaultClient, etcdURL+"/health"))
 }
 
 func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
 	server, err := cp.run("kube-apiserver",
 		"--etcd-servers="+etcdURL,
 		"--bind-address="+apiAddress, "--secure-port="+apiPort,
-		"--advertise-address="+PublicAddresses(maxHosts).IPv4.String(), "--endpoint-reconciler-type=none",
+		"--advertise-address="+advertised, "--endpoint-reconciler-type=none",
 		"--tls-cert-file="+cp.file("server.crt"), "--tls-private-key-file="+cp.file("server.key"),
 		"--client-ca-file="+cp.file("ca.crt"),
 		"--authorization-mode=RBAC",
@@ -196,7 +203,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
 	roots.AddCert(cp.ca.cert)
 	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	defer probe.CloseIdleConnections()
-	return server.await(ctx, healthy(probe, apiURL+"/readyz"))
+	return server.Await(ctx, healthy(probe, apiURL+"/readyz"))
 }
 
 func (cp *ControlPlane) startControllerManager() error {
@@ -221,8 +228,12 @@ func (cp *ControlPlane) connect(addToScheme []func(*runtime.Scheme) error) error
 	return err
 }
 
-func (cp *ControlPlane) run(program string, args ...string) (*process, error) {
-	p, err := startProcess(cp.file(program+".log"), filepath.Join(cp.Binaries, program), args...)
+func (cp *ControlPlane) run(program string, args ...string) (*process.Process, error) {
+	p, err := process.Start(process.Command{
+		Program: filepath.Join(cp.Binaries, program),
+		Args:    args,
+		Log:     cp.file(program + ".log"),
+	})
 	if err == nil {
 		cp.processes = append(cp.processes, p)
 	}
@@ -230,66 +241,6 @@ func (cp *ControlPlane) run(program string, args ...string) (*process, error) {
 }
 
 func (cp *ControlPlane) file(name string) string { return filepath.Join(cp.dir, name) }
-
-// healthy returns a check that the URL answers with 200.
-func healthy(via *http.Client, url string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		response, err := via.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answers %s", url, response.Status)
-		}
-		return nil
-	}
-}
-
-// repositoryRoot is the directory with go.mod, at or above the working directory.
-func repositoryRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-	}
-	return "", errors.New("the lab needs the project's files: run it inside the repository")
-}
-
-// controlPlaneBinaries is the directory of the control plane's programs: the one that KUBEBUILDER_ASSETS names, as in
-// other projects, else the one that `make control-plane` fills.
-func controlPlaneBinaries(root string) (string, error) {
-	candidates := []string{os.Getenv("KUBEBUILDER_ASSETS")}
-	if candidates[0] == "" {
-		var err error
-		if candidates, err = filepath.Glob(filepath.Join(root, "bin", "control-plane-*")); err != nil {
-			return "", err
-		}
-	}
-	for _, dir := range candidates {
-		if hasAll(dir, "etcd", "kube-apiserver", "kube-controller-manager", "kubectl") {
-			return dir, nil
-		}
-	}
-	return "", errors.New("no programs for a Kubernetes control plane: run `make control-plane`")
-}
-
-func hasAll(dir string, programs ...string) bool {
-	for _, program := range programs {
-		if _, err := exec.LookPath(filepath.Join(dir, program)); err != nil {
-			return false
-		}
-	}
-	return true
-}
 
 // writeKubeconfig writes a kubeconfig file with one context.
 func writeKubeconfig(path string, config *rest.Config) error {

@@ -1,0 +1,36 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
+)
+
+// Main runs a package's tests inside the lab. It is all that a TestMain needs to do, and does not return.
+//
+// Where the machine allows no namespaces, it prints what to do about it; the tests fail then if CI is set in the
+// environment, and are passed over otherwise.
+func Main(m *testing.M) {
+	if err := Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, "the lab's tests cannot run here:", err)
+		if os.Getenv("CI") != "" {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Enter restarts the program inside the lab, and returns there. In the process that called it first, it exits with the
+// status of the process inside; it returns an error where the machine does not allow the lab. It must be called before
+// the program does anything else.
+func Enter() error { return sandbox.Enter(network()) }
+
+// Dir is the directory that holds all of the lab's files. It is removed when the lab ends.
+func Dir() string { return sandbox.Dir() }
+
+// EnterCommand is the command, without what it is to run, with which a person on the machine looks into the lab from
+// outside: its network, its processes and its files.
+func EnterCommand() []string { return sandbox.EnterCommand() }

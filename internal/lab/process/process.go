@@ -1,0 +1,198 @@
+// Package process runs the lab's programs: each with a log file and a process group of its own.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stopGrace is how long a process may take to end on SIGTERM before it is killed.
+const stopGrace = 10 * time.Second
+
+// pollInterval is how often something is looked at that is waited for.
+const pollInterval = 10 * time.Millisecond
+
+// Command says what to run.
+type Command struct {
+	// Program is a path.
+	Program string
+	Args    []string
+	// Env is added to the environment of this process.
+	Env []string
+	// Log is the path of the file to which what the program prints is appended.
+	Log string
+}
+
+// Process is a child that leads a process group of its own. A nil Process is one that has ended.
+type Process struct {
+	name string
+	log  string
+	cmd  *exec.Cmd
+	// ended is closed when the process has ended.
+	ended chan struct{}
+}
+
+// Start starts a program.
+func Start(c Command) (*Process, error) {
+	out, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	p := &Process{
+		name:  filepath.Base(c.Program),
+		log:   c.Log,
+		cmd:   exec.Command(c.Program, c.Args...),
+		ended: make(chan struct{}),
+	}
+	p.cmd.Env = append(os.Environ(), c.Env...)
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	go func() {
+		// How it ended is in its log, and for those that were told to end it is of no interest.
+		_ = p.cmd.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// PID is the process's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Running says whether the process has not ended yet; a nil process is not running.
+func (p *Process) Running() bool {
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// Stop ends the process: by SIGTERM to itself, and by SIGKILL to its group if that takes too long. It is no error if it
+// has ended before.
+func (p *Process) Stop() error {
+	if !p.Running() {
+		return nil
+	}
+	if err := p.cmd.Process.Signal(unix.SIGTERM); errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(stopGrace):
+		p.Kill()
+		return fmt.Errorf("%s did not end within %s of SIGTERM and was killed", p.name, stopGrace)
+	}
+}
+
+// Kill ends the process and its group at once, and waits for the process.
+func (p *Process) Kill() {
+	if p.Running() {
+		// It may end by itself just now.
+		_ = unix.Kill(-p.PID(), unix.SIGKILL)
+		<-p.ended
+	}
+}
+
+// Name is the program's file name.
+func (p *Process) Name() string { return p.name }
+
+// Log is the end of what the program printed, for a person.
+func (p *Process) Log() string { return Tail(p.log) }
+
+// Await polls until ready returns nil. It gives up when the process ends or the context does, and returns the last error
+// together with the end of the log.
+func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
+	err := Poll(ctx, func(ctx context.Context) error {
+		if !p.Running() {
+			return errEnded
+		}
+		return ready(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("%s does not come up: %w\n%s", p.name, err, Tail(p.log))
+	}
+	return nil
+}
+
+var errEnded = errors.New("it has ended")
+
+// Poll calls ready until it returns nil, the process has ended, or the context is done; then it returns the last error.
+func Poll(ctx context.Context, ready func(context.Context) error) error {
+	for {
+		err := ready(ctx)
+		if err == nil || errors.Is(err, errEnded) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// SignalTree signals the process and all its descendants, parents first: also those that have left its group.
+func (p *Process) SignalTree(with syscall.Signal) {
+	if p.Running() {
+		signalTree(p.PID(), with)
+	}
+}
+
+func signalTree(pid int, with syscall.Signal) {
+	children := childrenOf(pid)
+	_ = unix.Kill(pid, with)
+	for _, child := range children {
+		signalTree(child, with)
+	}
+}
+
+// childrenOf are the processes that a process started and that still run.
+func childrenOf(pid int) []int {
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return nil
+	}
+	var children []int
+	for _, list := range lists {
+		// A thread may have ended since.
+		content, _ := os.ReadFile(list)
+		for _, field := range strings.Fields(string(content)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				children = append(children, child)
+			}
+		}
+	}
+	return children
+}
+
+// Tail is the last part of a log file, for a person.
+func Tail(path string) string {
+	const most = 4096
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	if len(content) > most {
+		content = content[len(content)-most:]
+	}
+	return string(content)
+}
