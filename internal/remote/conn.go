@@ -1,0 +1,151 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// maxSessions bounds the commands that run at once on one connection. sshd's own bound, MaxSessions, is 10 by default,
+// and it counts a command until its process has ended.
+const maxSessions = 8
+
+// Conn is one logged-in connection to a host. Its methods may be called at the same time.
+type Conn struct {
+	target  Target
+	client  *ssh.Client
+	hostKey ssh.PublicKey
+	// sessions holds one element for each command that runs.
+	sessions chan struct{}
+	done     chan struct{}
+
+	mu    sync.Mutex
+	cause error
+}
+
+var errClosed = errors.New("the connection was closed")
+
+func newConn(t Target, client *ssh.Client, hostKey ssh.PublicKey) *Conn {
+	c := &Conn{
+		target:   t,
+		client:   client,
+		hostKey:  hostKey,
+		sessions: make(chan struct{}, maxSessions),
+		done:     make(chan struct{}),
+	}
+	go c.waitForEnd()
+	go c.keepalive(t.keepalive())
+	return c
+}
+
+// Close ends the connection and everything that runs on it.
+func (c *Conn) Close() error {
+	c.fail(errClosed)
+	<-c.done
+	return nil
+}
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err says why the connection has ended; nil while it has not.
+func (c *Conn) Err() error {
+	select {
+	case <-c.done:
+	default:
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+// fail ends the connection. The first cause is kept.
+func (c *Conn) fail(cause error) {
+	c.mu.Lock()
+	if c.cause == nil {
+		c.cause = cause
+	}
+	c.mu.Unlock()
+	c.client.Close()
+}
+
+func (c *Conn) waitForEnd() {
+	err := c.client.Wait()
+	c.fail(err)
+	close(c.done)
+}
+
+// keepalive asks the host for a sign of life at each interval, and ends the connection if none comes within another.
+func (c *Conn) keepalive(interval time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-ticker.C:
+		}
+		noAnswer := time.AfterFunc(interval, func() { c.fail(errNoAnswer) })
+		_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
+		noAnswer.Stop()
+		if err != nil {
+			return
+		}
+	}
+}
+
+var errNoAnswer = errors.New("the host stopped answering")
+
+// serves reports whether the connection is what dialling the target would give: alive, with the same login, and to a
+// host whose key the target still allows.
+func (c *Conn) serves(t Target) bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+	}
+	if !c.target.sameLogin(t) {
+		return false
+	}
+	known, err := trustOf(t)
+	return err == nil && known.check(c.hostKey) == nil
+}
+
+// broken is the error of an operation that the connection or the context ended.
+func (c *Conn) broken(cause error) error {
+	if err := c.Err(); err != nil {
+		cause = err
+	}
+	return &UnreachableError{Address: c.target.hostPort(), Stage: StageOpen, Cause: cause}
+}
+
+// await returns what f returns, or the context's cause if that ends first. What f returns too late is given to late,
+// unless it is an error.
+func await[T any](ctx context.Context, f func() (T, error), late func(T)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	results := make(chan result)
+	go func() {
+		value, err := f()
+		select {
+		case results <- result{value, err}:
+		case <-ctx.Done():
+			if err == nil {
+				late(value)
+			}
+		}
+	}()
+	select {
+	case r := <-results:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}

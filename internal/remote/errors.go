@@ -1,0 +1,196 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Stage is how far a connection had come when it failed.
+type Stage string
+
+// The stages of a connection.
+const (
+	StageConnect   Stage = "Connect"
+	StageHandshake Stage = "Handshake"
+	StageOpen      Stage = "Open"
+)
+
+// UnreachableError says that there is no SSH connection to a host, or that it broke or did not answer in time.
+type UnreachableError struct {
+	// Address is "host:port".
+	Address string
+	Stage   Stage
+	Cause   error
+}
+
+func (e *UnreachableError) Error() string {
+	switch e.Stage {
+	case StageConnect:
+		return e.connectText()
+	case StageHandshake:
+		return e.handshakeText()
+	}
+	if isTimeout(e.Cause) {
+		return fmt.Sprintf("the host at %s did not answer in time", e.Address)
+	}
+	return fmt.Sprintf("the SSH connection to %s failed: %v", e.Address, e.Cause)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Cause }
+
+func (e *UnreachableError) connectText() string {
+	var dns *net.DNSError
+	switch {
+	case errors.As(e.Cause, &dns):
+		return fmt.Sprintf("the name of the host at %s cannot be resolved: %v", e.Address, dns)
+	case errors.Is(e.Cause, syscall.ECONNREFUSED):
+		return fmt.Sprintf("the host refuses connections to %s; is sshd running there, and on this port?", e.Address)
+	case isTimeout(e.Cause):
+		return fmt.Sprintf("nothing answers at %s; is the host up, and does a firewall let the operator through?", e.Address)
+	default:
+		return fmt.Sprintf("no connection to %s: %v", e.Address, e.Cause)
+	}
+}
+
+func (e *UnreachableError) handshakeText() string {
+	switch {
+	case isTimeout(e.Cause):
+		return fmt.Sprintf("%s accepts connections, but did not complete the SSH handshake in time; "+
+			"is it sshd that listens there, and is the host overloaded?", e.Address)
+	case isCut(e.Cause):
+		return fmt.Sprintf("%s closed the connection during the SSH handshake; sshd does so when it has too many "+
+			"logins at once (MaxStartups) or penalizes the operator's address (PerSourcePenalties)", e.Address)
+	default:
+		return fmt.Sprintf("the SSH handshake with %s failed: %v", e.Address, e.Cause)
+	}
+}
+
+// UntrustedProblem is why a host's key was not believed.
+type UntrustedProblem string
+
+// The problems that a host's key can have.
+const (
+	HostUnknown        UntrustedProblem = "Unknown"
+	HostKeyChanged     UntrustedProblem = "Changed"
+	HostKeyRevoked     UntrustedProblem = "Revoked"
+	HostKeyTypeMissing UntrustedProblem = "TypeMissing"
+	PinUnreadable      UntrustedProblem = "PinUnreadable"
+)
+
+// UntrustedError says that the host is not proved to be the one that is meant. Nothing was sent to it that would help an
+// impostor.
+type UntrustedError struct {
+	// Address is "host:port".
+	Address string
+	Problem UntrustedProblem
+	// Fingerprint is that of the key seen, such as "SHA256:…"; Line is what makes it known in known_hosts. Both are
+	// empty when no key was seen.
+	Fingerprint, Line string
+	// Expected are types and fingerprints of the keys that the host may have; with HostKeyTypeMissing the types alone.
+	Expected []string
+	// Offered are the signature algorithms of a host that has no key of the expected types.
+	Offered []string
+	// Authority says that known_hosts names a certificate authority for the host.
+	Authority bool
+	// Pin is the pin that cannot be read.
+	Pin   string
+	Cause error
+}
+
+func (e *UntrustedError) Error() string {
+	expected := strings.Join(e.Expected, " or ")
+	switch e.Problem {
+	case HostKeyChanged:
+		return fmt.Sprintf("the host at %s has the key %s, but %s is expected: somebody may be between the operator and "+
+			"the host. If the key was changed on purpose, replace the old one by: %s", e.Address, e.Fingerprint, expected, e.Line)
+	case HostKeyRevoked:
+		return fmt.Sprintf("the host at %s has the key %s, which known_hosts revokes; give the host a new key",
+			e.Address, e.Fingerprint)
+	case HostKeyTypeMissing:
+		return fmt.Sprintf("the host at %s has no key of the type that is pinned (%s); it offers %s: somebody may be between "+
+			"the operator and the host. If its keys were changed on purpose, pin one that it has",
+			e.Address, expected, strings.Join(e.Offered, ", "))
+	case PinUnreadable:
+		return fmt.Sprintf("the host key %q that is pinned for %s cannot be read: %v; it must be a line such as "+
+			"\"ssh-ed25519 AAAA…\", as ssh-keyscan prints it after the name", e.Pin, e.Address, e.Cause)
+	default:
+		return e.unknownText()
+	}
+}
+
+func (e *UntrustedError) Unwrap() error { return e.Cause }
+
+func (e *UntrustedError) unknownText() string {
+	why := "no key of it is pinned"
+	if e.Authority {
+		why = "known_hosts names only a certificate authority for it, which is not supported"
+	}
+	return fmt.Sprintf("the host at %s is not known: %s. It shows the key %s; compare it with the host's own "+
+		"(ssh-keygen -lf /etc/ssh/ssh_host_*.pub there), then add this line to known_hosts: %s",
+		e.Address, why, e.Fingerprint, e.Line)
+}
+
+// UnauthorizedError says that a host, which is the right one, refuses the login.
+type UnauthorizedError struct {
+	// Address is "host:port".
+	Address, User string
+	// Fingerprint is that of the key that was refused, AuthorizedKey the line that would let it in.
+	Fingerprint, AuthorizedKey string
+	Cause                      error
+}
+
+func (e *UnauthorizedError) Error() string {
+	if e.AuthorizedKey == "" {
+		return fmt.Sprintf("there is no private key to log in to %s as %q with", e.Address, e.User)
+	}
+	return fmt.Sprintf("the host at %s refuses the user %q with the key %s; add this line to the user's "+
+		".ssh/authorized_keys there, and see that sshd allows the user to log in: %s",
+		e.Address, e.User, e.Fingerprint, e.AuthorizedKey)
+}
+
+func (e *UnauthorizedError) Unwrap() error { return e.Cause }
+
+// ForwardingRefusedError says that the host does not connect to one of its unix sockets. sshd does not tell whether the
+// socket is missing, forbids this user, or may not be forwarded.
+type ForwardingRefusedError struct {
+	// Address is "host:port".
+	Address, Path string
+	Cause         error
+}
+
+func (e *ForwardingRefusedError) Error() string {
+	return fmt.Sprintf("the host at %s does not connect to its socket %s: the socket is missing, its permissions forbid it, "+
+		"or sshd's AllowStreamLocalForwarding or AllowTcpForwarding is off", e.Address, e.Path)
+}
+
+func (e *ForwardingRefusedError) Unwrap() error { return e.Cause }
+
+// SignalError says that a command was killed by a signal, such as "KILL".
+type SignalError struct{ Signal string }
+
+func (e *SignalError) Error() string { return "the command was killed by the signal " + e.Signal }
+
+// OutputError says that a command wrote more than is taken from it; it was ended.
+type OutputError struct{ Limit int }
+
+func (e *OutputError) Error() string {
+	return fmt.Sprintf("the command wrote more than %d bytes and was ended", e.Limit)
+}
+
+func isTimeout(err error) bool {
+	var netErr net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		(errors.As(err, &netErr) && netErr.Timeout())
+}
+
+// isCut reports whether the network ended the connection.
+func isCut(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op)
+}

@@ -1,0 +1,196 @@
+package remote
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // known_hosts hashes names with it; no signature depends on it.
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// KnownHosts is what a known_hosts file says. Names are matched as ssh does it: a port other than 22 is part of the
+// name ("[name]:port"), and an entry without a port does not vouch for other ports. The zero value knows no host.
+type KnownHosts struct {
+	entries []knownHost
+	revoked []ssh.PublicKey
+	// digest is that of the text, to tell two files apart.
+	digest [sha256.Size]byte
+}
+
+// knownHost is one line that vouches for a key.
+type knownHost struct {
+	matches   func(name string) bool
+	key       ssh.PublicKey
+	authority bool
+}
+
+// KnownHostsError says that a line of a known_hosts file cannot be read. Line counts from 1.
+type KnownHostsError struct {
+	Line  int
+	Cause error
+}
+
+func (e *KnownHostsError) Error() string {
+	return fmt.Sprintf("line %d of known_hosts cannot be used: %v; correct or delete it", e.Line, e.Cause)
+}
+
+func (e *KnownHostsError) Unwrap() error { return e.Cause }
+
+// ParseKnownHosts reads a known_hosts file: plain names, lists, wildcards, negation, hashed names, bracketed names with
+// a port, and the markers @revoked and @cert-authority. The error is a *KnownHostsError.
+//
+// A key that is revoked is refused on every host, whatever names its line gives. Host certificates are not verified: a
+// line with @cert-authority vouches for nothing, and a host that only such a line speaks of is refused with a message
+// that says so.
+func ParseKnownHosts(text []byte) (KnownHosts, error) {
+	known := KnownHosts{digest: sha256.Sum256(text)}
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		if err := known.add(line); err != nil {
+			return KnownHosts{}, &KnownHostsError{Line: number, Cause: err}
+		}
+	}
+	return known, nil
+}
+
+func (k *KnownHosts) add(line []byte) error {
+	if len(bytes.Fields(line)) < 3 {
+		return errors.New(`it is not of the form "name key-type key"`)
+	}
+	marker, hosts, key, _, _, err := ssh.ParseKnownHosts(line)
+	if err != nil {
+		return err
+	}
+	if marker == "revoked" {
+		k.revoked = append(k.revoked, key)
+		return nil
+	}
+	if marker != "" && marker != "cert-authority" {
+		return fmt.Errorf("the marker @%s is not known", marker)
+	}
+	if marker == "" && signatureAlgorithms(key.Type()) == nil {
+		return fmt.Errorf("keys of the type %s are not supported", key.Type())
+	}
+	matches, err := parseHosts(hosts)
+	if err != nil {
+		return err
+	}
+	k.entries = append(k.entries, knownHost{matches: matches, key: key, authority: marker == "cert-authority"})
+	return nil
+}
+
+// lookup returns the keys that a host may have, and whether a certificate authority is named for it.
+func (k KnownHosts) lookup(name string) (keys []ssh.PublicKey, authority bool) {
+	for _, entry := range k.entries {
+		switch {
+		case !entry.matches(name):
+		case entry.authority:
+			authority = true
+		default:
+			keys = append(keys, entry.key)
+		}
+	}
+	return keys, authority
+}
+
+// hostName is a host as known_hosts files name it: "name", or "[name]:port" if the port is not 22.
+func hostName(address string, port int) string {
+	address = strings.ToLower(address)
+	if port == defaultPort {
+		return address
+	}
+	return "[" + address + "]:" + strconv.Itoa(port)
+}
+
+func parseHosts(hosts []string) (func(name string) bool, error) {
+	if strings.HasPrefix(hosts[0], "|") {
+		if len(hosts) > 1 {
+			return nil, errors.New("a hashed name must stand alone")
+		}
+		return parseHashedHost(hosts[0])
+	}
+	var wanted, unwanted []string
+	for _, pattern := range hosts {
+		pattern = strings.ToLower(pattern)
+		if rest, negated := strings.CutPrefix(pattern, "!"); negated {
+			unwanted = append(unwanted, withoutDefaultPort(rest))
+		} else {
+			wanted = append(wanted, withoutDefaultPort(pattern))
+		}
+	}
+	return func(name string) bool { return matchesAny(wanted, name) && !matchesAny(unwanted, name) }, nil
+}
+
+// withoutDefaultPort turns "[name]:22" into "name", which means the same.
+func withoutDefaultPort(pattern string) string {
+	rest, bracketed := strings.CutPrefix(pattern, "[")
+	if name, ok := strings.CutSuffix(rest, "]:22"); bracketed && ok {
+		return name
+	}
+	return pattern
+}
+
+func parseHashedHost(text string) (func(name string) bool, error) {
+	parts := strings.Split(text, "|")
+	if len(parts) != 4 || parts[1] != "1" {
+		return nil, errors.New("the hashed name is not of the form |1|salt|hash")
+	}
+	salt, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil {
+		return nil, fmt.Errorf("the salt of the hashed name: %w", err)
+	}
+	want, err := base64.StdEncoding.DecodeString(parts[3])
+	if err != nil {
+		return nil, fmt.Errorf("the hash of the hashed name: %w", err)
+	}
+	if len(want) != sha1.Size {
+		return nil, fmt.Errorf("the hash of the hashed name has %d bytes instead of %d", len(want), sha1.Size)
+	}
+	return func(name string) bool {
+		mac := hmac.New(sha1.New, salt)
+		mac.Write([]byte(name))
+		return hmac.Equal(mac.Sum(nil), want)
+	}, nil
+}
+
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if matchesWildcard(pattern, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchesWildcard matches "*" with any text and "?" with any byte. It goes back to the last star only, so that its time
+// is bounded by the product of the lengths.
+func matchesWildcard(pattern, name string) bool {
+	p, n, star, resume := 0, 0, -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p++
+			n++
+		case star >= 0:
+			resume++
+			p, n = star+1, resume
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

@@ -1,0 +1,134 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// maxOutput bounds each of a command's two outputs, in bytes.
+const maxOutput = 16 << 20
+
+// Run runs a command line in the account's login shell with the input on its stdin, and waits for it. At most 8
+// commands run at once on a connection; others wait for their turn.
+//
+// An exit status other than 0 is no error, nor is it one that the command did not read all of its input. A command that
+// was killed is a *SignalError, one that writes too much an *OutputError; everything else is an *UnreachableError. When
+// the context ends, the command is killed as far as the host allows it.
+func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, stderr []byte, exit int, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	session, err := c.openSession(ctx)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	overflow := func() { cancel(&OutputError{Limit: maxOutput}) }
+	out, errOut := &boundedBuffer{overflow: overflow}, &boundedBuffer{overflow: overflow}
+	session.Stdin, session.Stdout, session.Stderr = bytes.NewReader(input), out, errOut
+	ended := make(chan error, 1)
+	go func() {
+		defer c.release()
+		defer session.Close()
+		ended <- session.Run(command)
+	}()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		go c.abandon(session, ended)
+	}
+	exit, err = c.outcome(ctx, err)
+	return out.bytes(), errOut.bytes(), exit, err
+}
+
+// outcome translates what the end of a session says.
+func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
+	var status *ssh.ExitError
+	var tooMuch *OutputError
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		// The end of the channel while the input is written means that the command ended with 0 and left some unread.
+		return 0, nil
+	case errors.As(err, &status) && status.Signal() != "":
+		return status.ExitStatus(), &SignalError{Signal: status.Signal()}
+	case errors.As(err, &status):
+		return status.ExitStatus(), nil
+	case errors.As(context.Cause(ctx), &tooMuch):
+		return 0, tooMuch
+	default:
+		return 0, c.broken(err)
+	}
+}
+
+// openSession waits for its turn and opens a session. Whoever gets one calls release when its command has ended.
+func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
+	select {
+	case c.sessions <- struct{}{}:
+	case <-c.done:
+		return nil, c.broken(errClosed)
+	case <-ctx.Done():
+		return nil, c.broken(context.Cause(ctx))
+	}
+	open := func() (*ssh.Session, error) {
+		session, err := c.client.NewSession()
+		if err != nil {
+			c.release()
+		}
+		return session, err
+	}
+	session, err := await(ctx, open, func(s *ssh.Session) {
+		s.Close()
+		c.release()
+	})
+	if err != nil {
+		return nil, c.broken(err)
+	}
+	return session, nil
+}
+
+func (c *Conn) release() { <-c.sessions }
+
+// abandon ends a session that nobody waits for any more. sshd lets a process live on that ignores this and counts it as
+// a session, so the connection is given up if the process does not end: a new one has room again.
+func (c *Conn) abandon(session *ssh.Session, ended <-chan error) {
+	unblock := time.AfterFunc(c.target.keepalive(), func() { c.fail(errStuck) })
+	defer unblock.Stop()
+	// Neither error matters: the session may have ended, and sshd may not allow signals.
+	_ = session.Signal(ssh.SIGKILL)
+	_ = session.Close()
+	select {
+	case <-ended:
+	case <-c.done:
+	}
+}
+
+var errStuck = errors.New("a command that was given up did not end")
+
+// boundedBuffer keeps what a command writes and calls overflow when that is too much.
+type boundedBuffer struct {
+	overflow func()
+
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.buf.Len()+len(p) > maxOutput {
+		b.overflow()
+		return len(p), nil
+	}
+	return b.buf.Write(p)
+}
+
+func (b *boundedBuffer) bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.buf.Bytes())
+}
