@@ -8,12 +8,12 @@ out=${1:?usage: control-plane.sh FOLDER KUBERNETES_VERSION ETCD_VERSION}
 kubernetes=${2:?the version of k8s.io/kubernetes, such as v1.36.3}
 etcd=${3:?the version of go.etcd.io/etcd, such as v3.6.5}
 
-complete() {
+is_complete() {
 	for program in etcd kube-apiserver kube-controller-manager kubectl; do
 		[ -x "$out/$program" ] || return 1
 	done
 }
-complete && exit 0
+is_complete && exit 0
 
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
@@ -55,4 +55,4 @@ import (
 func main() { etcdmain.Main(os.Args) }
 GO
 go build -mod=mod -trimpath -ldflags '-s -w' -o "$out/etcd" .
-complete
+is_complete
