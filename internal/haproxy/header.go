@@ -88,6 +88,8 @@ func fingerprint(s string) string {
 // running configuration is none of edgelb's.
 func ParseDescription(description string) (structure string, ok bool) {
 	value, found := strings.CutPrefix(description, descriptionPrefix)
-	structure = fingerprint(value)
-	return structure, found && structure != ""
+	if !found || fingerprint(value) == "" {
+		return "", false
+	}
+	return value, true
 }

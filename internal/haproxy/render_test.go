@@ -78,14 +78,24 @@ func haproxies(t *testing.T) []string {
 	return programs
 }
 
-// judge lets a real HAProxy read a file; warnings count as errors.
-func judge(t *testing.T, program, file string) (output string, ok bool) {
+// judge lets a real HAProxy read a file, and returns what it complains about. Warnings count, but for the one that the
+// server state is not there, which nothing before a first reload can have written.
+func judge(t *testing.T, program, file string) (complaints []string) {
 	t.Helper()
-	out, err := exec.Command(program, "-c", "-dW", "-f", file).CombinedOutput()
+	out, err := exec.Command(program, "-c", "-f", file).CombinedOutput()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited {
 		t.Fatal(err)
 	}
-	return string(out), err == nil
+	for line := range strings.Lines(string(out)) {
+		serious := strings.HasPrefix(line, "[ALERT]") || strings.HasPrefix(line, "[WARNING]")
+		if serious && !strings.Contains(line, "Can't open global server state file") {
+			complaints = append(complaints, line)
+		}
+	}
+	if err != nil && len(complaints) == 0 {
+		complaints = []string{err.Error()}
+	}
+	return complaints
 }
 
 func TestRealHAProxyAcceptsEveryGoldenFile(t *testing.T) {
@@ -102,8 +112,8 @@ func TestRealHAProxyAcceptsEveryGoldenFile(t *testing.T) {
 		first, _, _ := strings.Cut(string(version), "\n")
 		t.Logf("%s is %s", program, first)
 		for _, file := range files {
-			if out, ok := judge(t, program, file); !ok {
-				t.Errorf("%s refuses %s:\n%s", program, file, out)
+			if complaints := judge(t, program, file); complaints != nil {
+				t.Errorf("%s complains about %s: %q", program, file, complaints)
 			}
 		}
 	}
@@ -112,8 +122,9 @@ func TestRealHAProxyAcceptsEveryGoldenFile(t *testing.T) {
 func TestRealHAProxyRefusesABadFile(t *testing.T) {
 	t.Parallel()
 	for _, program := range haproxies(t) {
-		if out, ok := judge(t, program, "testdata/bad.cfg"); ok {
-			t.Errorf("%s accepts a file with an unknown keyword:\n%s", program, out)
+		complaints := judge(t, program, "testdata/bad.cfg")
+		if !strings.Contains(strings.Join(complaints, ""), "unknown keyword 'no-such-keyword'") {
+			t.Errorf("%s complains of a bad file: %q", program, complaints)
 		}
 	}
 }

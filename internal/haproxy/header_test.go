@@ -1,0 +1,112 @@
+package haproxy
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestParseHeaderReadsWhatRenderWrites(t *testing.T) {
+	t.Parallel()
+	for _, s := range shapes(t) {
+		file := render(t, s.config, s.platform)
+		want := Header{Owner: s.config.Owner, Structure: file.Structure, Whole: file.Whole}
+		if got, ok := ParseHeader(file.Text); !ok || got != want || got.Free() != s.config.Idle() {
+			t.Errorf("%s: got %+v, %v, want %+v", s.name, got, ok, want)
+		}
+	}
+}
+
+func TestAnIdleFileBelongsToNobody(t *testing.T) {
+	t.Parallel()
+	c := idle()
+	c.Owner = "former/owner"
+	if got, ok := ParseHeader(render(t, c, debian()).Text); !ok || !got.Free() || got.Owner != "" {
+		t.Errorf("got %+v, %v, want a free one", got, ok)
+	}
+}
+
+func TestParseHeaderTrustsOnlyTheTopOfTheFile(t *testing.T) {
+	t.Parallel()
+	hash, other := strings.Repeat("0a", 32), strings.Repeat("1b", 32)
+	full := marker + "\n# owner: me\n# structure: " + hash + "\n# whole: " + other + "\n"
+	for _, tc := range []struct {
+		name, file string
+		want       Header
+		wantOK     bool
+	}{
+		{"complete", full + "global\n", Header{"me", hash, other}, true},
+		{"without an end of line", strings.TrimSuffix(full, "\n"), Header{"me", hash, other}, true},
+		{"other order, unknown line", marker + "\n# whole: " + other + "\n# written by: x\n# owner: me\n", Header{"me", "", other}, true},
+		{"free", marker + "\n# owner: none\n", Header{}, true},
+		{"broken fingerprint", strings.Replace(full, hash, hash[1:], 1), Header{"me", "", other}, true},
+		{"fingerprint in upper case", strings.Replace(full, hash, strings.ToUpper(hash), 1), Header{"me", "", other}, true},
+		{"owner twice", marker + "\n# owner: me\n# owner: you\n", Header{"me", "", ""}, true},
+		{"empty file", "", Header{}, false},
+		{"marker only", marker, Header{}, false},
+		{"no owner", marker + "\n# whole: " + other + "\n", Header{}, false},
+		{"owner that edgelb cannot have written", marker + "\n# owner: a b\n", Header{}, false},
+		{"owner below the comments", marker + "\nglobal\n# owner: me\n", Header{}, false},
+		{"something above the marker", "\n" + full, Header{}, false},
+		{"marker with a word more", strings.Replace(full, "\n", " not\n", 1), Header{}, false},
+		{"lines that end as on Windows", strings.ReplaceAll(full, "\n", "\r\n"), Header{}, false},
+		{"binary", "\x00\xff\n# owner: me", Header{}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got, ok := ParseHeader([]byte(tc.file)); got != tc.want || ok != tc.wantOK {
+				t.Errorf("got %+v, %v, want %+v, %v", got, ok, tc.want, tc.wantOK)
+			}
+		})
+	}
+}
+
+func TestForeignFilesAreNotOurs(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("testdata/bad.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, ok := ParseHeader(file); ok {
+		t.Errorf("got %+v", h)
+	}
+}
+
+func TestParseDescriptionReadsWhatShowInfoReturns(t *testing.T) {
+	t.Parallel()
+	hash := strings.Repeat("0a", 32)
+	for _, tc := range []struct {
+		in, want string
+		wantOK   bool
+	}{
+		{"edgelb structure=" + hash, hash, true},
+		{"", "", false},
+		{hash, "", false},
+		{"edgelb structure=", "", false},
+		{"edgelb structure=" + hash + "0", "", false},
+		{"my edgelb structure=" + hash, "", false},
+	} {
+		if got, ok := ParseDescription(tc.in); got != tc.want || ok != tc.wantOK {
+			t.Errorf("%q: got %q, %v, want %q, %v", tc.in, got, ok, tc.want, tc.wantOK)
+		}
+	}
+}
+
+func FuzzParseHeader(f *testing.F) {
+	hash := strings.Repeat("0a", 32)
+	f.Add([]byte(Header{"me", hash, hash}.text()))
+	f.Add([]byte(Header{}.text()))
+	f.Add([]byte(marker + "\n# : \n#  \n# owner: \n"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		h, ok := ParseHeader(file)
+		if !ok {
+			if h != (Header{}) {
+				t.Errorf("refused, but got %+v", h)
+			}
+			return
+		}
+		if again, ok := ParseHeader([]byte(h.text())); !ok || again != h {
+			t.Errorf("%+v is written and reads as %+v, %v", h, again, ok)
+		}
+	})
+}

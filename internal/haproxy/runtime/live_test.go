@@ -1,0 +1,186 @@
+package runtime_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+)
+
+// programs finds the real HAProxys: the one in PATH, and bin/haproxy-* at the top of the repository.
+func programs(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("../../../bin/haproxy-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found = slices.DeleteFunc(found, func(path string) bool {
+		info, err := os.Stat(path)
+		return err != nil || info.IsDir() || info.Mode()&0o111 == 0
+	})
+	if path, err := exec.LookPath("haproxy"); err == nil {
+		found = append(found, path)
+	}
+	if len(found) == 0 {
+		t.Fatal("no haproxy is installed; install the package haproxy")
+	}
+	return found
+}
+
+// shortFolder is a new folder whose path is short enough for a unix socket; that of t.TempDir holds the test's name.
+func shortFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "haproxy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
+}
+
+// rendered writes the file of a Config with two servers, without checks, and returns where, with its fingerprint.
+func rendered(t *testing.T, socket string) (path, structure string) {
+	t.Helper()
+	folder := filepath.Dir(socket)
+	config := haproxy.Config{
+		AdminSocket:    socket,
+		MaxConnections: 100,
+		Timeouts:       haproxy.Timeouts{Connect: time.Second, Client: time.Second, Server: time.Second, Queue: time.Second},
+		Backends: []haproxy.Backend{{
+			Name: "ns.elb.web", Balance: haproxy.Source, ProxyProtocol: haproxy.ProxyV2,
+			Servers: []haproxy.Server{
+				{Name: "pod-a", Addr: netip.MustParseAddr("127.0.0.1"), Port: 1, Node: "node-1"},
+				{Name: "pod-b", Addr: netip.MustParseAddr("::1"), Port: 65535},
+			},
+		}},
+	}
+	file, err := haproxy.Render(config, haproxy.Platform{StateFile: filepath.Join(folder, "state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(folder, "haproxy.cfg")
+	if err := os.WriteFile(path, file.Text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, file.Structure
+}
+
+// start runs a HAProxy in the foreground until the test ends and waits for its socket.
+func start(t *testing.T, program, config, socket string) {
+	t.Helper()
+	cmd := exec.Command(program, "-db", "-f", config)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // killed, so never nil
+	})
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ask sends one command and reads the answer.
+func ask(t *testing.T, socket, command string) []byte {
+	t.Helper()
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, command+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// modes is how the running HAProxy says its servers are.
+func modes(t *testing.T, socket string) map[string]runtime.Mode {
+	t.Helper()
+	servers, err := runtime.ParseServersState(ask(t, socket, runtime.ShowServersState))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]runtime.Mode)
+	for _, s := range servers {
+		got[s.Name+" at "+netip.AddrPortFrom(s.Addr, s.Port).String()] = s.Admin.Mode()
+	}
+	return got
+}
+
+func TestARunningHAProxySaysWhichFileItLoadedAndObeys(t *testing.T) {
+	t.Parallel()
+	for _, program := range programs(t) {
+		t.Run(filepath.Base(program), func(t *testing.T) {
+			t.Parallel()
+			socket := filepath.Join(shortFolder(t), "s")
+			config, structure := rendered(t, socket)
+			start(t, program, config, socket)
+			info, err := runtime.ParseInfo(ask(t, socket, runtime.ShowInfo))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, ok := haproxy.ParseDescription(info.Description); !ok || got != structure || info.MaxConnections != 100 {
+				t.Errorf("got %+v, want structure %s", info, structure)
+			}
+			t.Logf("%s is HAProxy %s", program, info.Version)
+			obeys(t, socket)
+		})
+	}
+}
+
+func obeys(t *testing.T, socket string) {
+	t.Helper()
+	const a, b = "pod-a at 127.0.0.1:1", "pod-b at [::1]:65535"
+	for _, step := range []struct {
+		command runtime.Command
+		wantA   runtime.Mode
+	}{
+		{runtime.SetServerState{Backend: "ns.elb.web", Server: "pod-a", Mode: runtime.Drain}, runtime.Drain},
+		{runtime.SetServerState{Backend: "ns.elb.web", Server: "pod-a", Mode: runtime.Maintenance}, runtime.Maintenance},
+		{runtime.SetServerState{Backend: "ns.elb.web", Server: "pod-a", Mode: runtime.Ready}, runtime.Ready},
+		{runtime.SetServerWeight{Backend: "ns.elb.web", Server: "pod-a", Weight: 7}, runtime.Ready},
+	} {
+		if err := step.command.Check(ask(t, socket, step.command.String())); err != nil {
+			t.Fatal(err)
+		}
+		if got := modes(t, socket); len(got) != 2 || got[a] != step.wantA || got[b] != runtime.Ready {
+			t.Errorf("after %q: got %v", step.command, got)
+		}
+	}
+	missing := runtime.SetServerState{Backend: "ns.elb.web", Server: "nope", Mode: runtime.Ready}
+	var refused *runtime.AnswerError
+	if err := missing.Check(ask(t, socket, missing.String())); !errors.As(err, &refused) || refused.Answer != "No such server." {
+		t.Errorf("got %v, want HAProxy's refusal", err)
+	}
+}
