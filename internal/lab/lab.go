@@ -34,3 +34,24 @@ func Dir() string { return sandbox.Dir() }
 // EnterCommand is the command, without what it is to run, with which a person on the machine looks into the lab from
 // outside: its network, its processes and its files.
 func EnterCommand() []string { return sandbox.EnterCommand() }
+
+// Part is a part of the lab that keeps logs.
+type Part interface {
+	// Logs are the ends of the logs, by program.
+	Logs() map[string]string
+}
+
+// LogOnFailure prints the logs of parts if the test fails. It is to be called after the cleanup that closes them has been
+// registered, so that they are read before.
+func LogOnFailure(t testing.TB, parts ...Part) {
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for _, part := range parts {
+			for program, log := range part.Logs() {
+				t.Logf("the end of the log of %s:\n%s", program, log)
+			}
+		}
+	})
+}

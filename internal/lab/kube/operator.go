@@ -95,7 +95,9 @@ func (o *Operator) start(ctx context.Context, options OperatorOptions) error {
 func (o *Operator) LogPath() string { return filepath.Join(o.dir, "operator.log") }
 
 // Logs are the end of the operator's log.
-func (o *Operator) Logs() string { return process.Tail(o.LogPath()) }
+func (o *Operator) Logs() map[string]string {
+	return map[string]string{"operator": process.Tail(o.LogPath())}
+}
 
 // Running says whether the operator has not ended.
 func (o *Operator) Running() bool { return o.process.Running() }

@@ -21,7 +21,7 @@ import (
 // status to exit with.
 func runInit(network Network) int {
 	dir := os.Getenv(envDir)
-	defer os.RemoveAll(dir)
+	defer removeDir(dir)
 
 	// The link still speaks of the PID outside: /proc is not the sandbox's own yet.
 	target, err := os.Readlink("/proc/self")
@@ -44,8 +44,12 @@ func runInit(network Network) int {
 
 	status := reapUntil(inside.Pid)
 	killAll()
+	reapUntil(nobody)
 	return status
 }
+
+// nobody is no process's PID.
+const nobody = 0
 
 // killAllAfter waits for the end of the process outside, which holds the other end of the pipe. The program inside is
 // killed as well then, so that runInit comes to its end.
@@ -58,18 +62,36 @@ func killAllAfter(alive *os.File) {
 func killAll() { _ = unix.Kill(-1, unix.SIGKILL) }
 
 // reapUntil waits for every process that ends, as the first process of a PID namespace must, until it was the one with
-// that PID, and returns its status.
+// that PID or none is left. It returns the status of the one.
 func reapUntil(pid int) int {
 	for {
 		var status syscall.WaitStatus
 		ended, err := syscall.Wait4(-1, &status, 0, nil)
 		switch {
-		case ended == pid:
-			return waitStatus(status)
 		case err == syscall.ECHILD:
 			return 1
+		case err == nil && ended == pid:
+			return waitStatus(status)
 		}
 	}
+}
+
+// removeDir removes the sandbox's directory, unless something is still mounted below: that would be emptied as well.
+func removeDir(dir string) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(mounts)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || !strings.HasPrefix(fields[1], dir+"/") {
+			continue
+		}
+		if err := unix.Unmount(fields[1], unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			return
+		}
+	}
+	_ = os.RemoveAll(dir)
 }
 
 // startInside starts the program again, without the capabilities that init needed.
