@@ -81,7 +81,7 @@ func (h *host) runReload(ctx context.Context, how string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	words := trimWords(string(result.Stdout))
+	words := string(result.Stdout)
 	if result.Exit != 0 {
 		return "", h.withWords(ctx, fmt.Errorf("%s failed with exit status %d", describeReload(how), result.Exit), words)
 	}
