@@ -75,10 +75,10 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 	t.Parallel()
 	object := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 		o.Spec.Hosts = append(o.Spec.Hosts, v1alpha1.Host{Name: "gw2", Address: "192.0.2.2"})
-		o.Spec.Targets = append(o.Spec.Targets, target("other", "app", intstr.FromInt32(443)), target("idle", "app", intstr.FromInt32(443)))
+		o.Spec.Targets = append(o.Spec.Targets, target("alt", "app", intstr.FromInt32(443)), target("idle", "app", intstr.FromInt32(443)))
 		o.Spec.Listeners = append(o.Spec.Listeners,
 			v1alpha1.Listener{Name: "one", Bind: []v1alpha1.BindAddress{":80"}, Hosts: []string{"gw1"}, Target: "app"},
-			v1alpha1.Listener{Name: "two", Bind: []v1alpha1.BindAddress{":80"}, Hosts: []string{"gw2"}, Target: "other"},
+			v1alpha1.Listener{Name: "two", Bind: []v1alpha1.BindAddress{":80"}, Hosts: []string{"gw2"}, Target: "alt"},
 		)
 	})
 	tests := []struct {
@@ -89,7 +89,7 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 		{"192.0.2.1", map[string][]string{"shop_a_https": {"0.0.0.0:443"}, "shop_a_one": {"0.0.0.0:80"}},
 			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw1", []string{"shop_a_app"}}}},
 		{"192.0.2.2", map[string][]string{"shop_a_https": {"0.0.0.0:443"}, "shop_a_two": {"0.0.0.0:80"}},
-			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw2", []string{"shop_a_app", "shop_a_other"}}}},
+			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw2", []string{"shop_a_alt", "shop_a_app"}}}},
 	}
 	for _, test := range tests {
 		t.Run(test.address, func(t *testing.T) {

@@ -27,6 +27,9 @@ func TestTheOldestObjectHoldsTheHost(t *testing.T) {
 	withSecret := func(name string) edit {
 		return func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.SSH.SecretRef.Name = name }
 	}
+	withUID := func(uid types.UID) edit {
+		return func(o *v1alpha1.EdgeLoadBalancer) { o.UID = uid }
+	}
 	elsewhere := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "192.0.2.9" }
 	tests := []struct {
 		name         string
@@ -45,7 +48,9 @@ func TestTheOldestObjectHoldsTheHost(t *testing.T) {
 				{"b", v1alpha1.ReasonHostConflict, ""}, {"c", v1alpha1.ReasonHostConflict, ""},
 				{"z", v1alpha1.ReasonServiceNotFound, "app"}, // a Service of shop is not one of other
 			}},
-		{"the UID decides between objects of one age", []*v1alpha1.EdgeLoadBalancer{beside("c", created(0)), edgeLB("b")},
+		{"the UID decides between objects of one age", []*v1alpha1.EdgeLoadBalancer{beside("b", created(0), withUID("2")), edgeLB("c", withUID("1"))},
+			[]string{"c", "b"}, nil},
+		{"the name decides where there is no UID", []*v1alpha1.EdgeLoadBalancer{beside("c", created(0), withUID("")), edgeLB("b", withUID(""))},
 			[]string{"b", "c"}, nil},
 		{"an object on another host has no part", []*v1alpha1.EdgeLoadBalancer{edgeLB("a", elsewhere), beside("b")}, []string{"b"}, nil},
 	}
