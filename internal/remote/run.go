@@ -34,7 +34,7 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, s
 	go func() {
 		defer c.release()
 		defer session.Close()
-		ended <- session.Run(command)
+		ended <- runSession(session, command)
 	}()
 	select {
 	case err = <-ended:
@@ -46,13 +46,28 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, s
 	return out.bytes(), errOut.bytes(), exit, err
 }
 
+// errUnread says that a command ended well and left some of its input unread.
+var errUnread = errors.New("the command left some of its input unread")
+
+// runSession runs a command and waits for its end. A host that cuts the connection before it has accepted the command
+// must not look like a command that ended without reading its input: both are io.EOF to x/crypto/ssh.
+func runSession(session *ssh.Session, command string) error {
+	if err := session.Start(command); err != nil {
+		return err
+	}
+	err := session.Wait()
+	if errors.Is(err, io.EOF) {
+		return errUnread
+	}
+	return err
+}
+
 // outcome translates what the end of a session says.
 func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
 	var status *ssh.ExitError
 	var tooMuch *OutputError
 	switch {
-	case err == nil, errors.Is(err, io.EOF):
-		// The end of the channel while the input is written means that the command ended with 0 and left some unread.
+	case err == nil, errors.Is(err, errUnread):
 		return 0, nil
 	case errors.As(err, &status) && status.Signal() != "":
 		return status.ExitStatus(), &SignalError{Signal: status.Signal()}

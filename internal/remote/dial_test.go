@@ -1,0 +1,230 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+func TestEveryKindOfKeyLogsInToEveryKindOfHost(t *testing.T) {
+	t.Parallel()
+	for _, keyType := range keyTypes() {
+		t.Run(keyType, func(t *testing.T) {
+			t.Parallel()
+			key := newKey(t, keyType)
+			server := startSSHDWithKey(t, newKey(t, keyType), publicKey(t, key))
+			conn := dial(t, server.target(t, key))
+			if got, want := keyText(conn.hostKey), keyText(server.hostKey); got != want {
+				t.Errorf("host key %q, want %q", got, want)
+			}
+			if err := conn.Err(); err != nil {
+				t.Errorf("Err of a living connection is %v", err)
+			}
+		})
+	}
+}
+
+func TestKnownHostsLetAHostBeTrusted(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, ssh.KeyAlgoED25519)
+	server := startSSHD(t, publicKey(t, key))
+	name := hostName("127.0.0.1", server.port)
+	for what, hosts := range map[string]string{"bracketed": name, "hashed": knownhosts.HashHostname(name), "wildcard": "[127.*]:*"} {
+		target := server.target(t, key)
+		target.HostKeys = nil
+		target.Credentials = credentials(t, key, hosts+" "+keyText(server.hostKey)+"\n")
+		conn, err := Dial(t.Context(), target)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		conn.Close()
+	}
+}
+
+func TestAHostThatIsNotProvedIsUntrusted(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, ssh.KeyAlgoED25519)
+	server := startSSHD(t, publicKey(t, key))
+	seen := ssh.FingerprintSHA256(server.hostKey)
+	rsaPin := keyText(publicKey(t, newKey(t, ssh.KeyAlgoRSA)))
+	tests := []struct {
+		name            string
+		pins            []string
+		want            UntrustedProblem
+		wantFingerprint string
+	}{
+		{"without a pin", nil, HostUnknown, seen},
+		{"with another pin", []string{keyA}, HostKeyChanged, seen},
+		{"with a pin of another type", []string{rsaPin}, HostKeyTypeMissing, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			target := server.target(t, key)
+			target.HostKeys = test.pins
+			_, err := Dial(t.Context(), target)
+			var refused *UntrustedError
+			if !errors.As(err, &refused) || refused.Problem != test.want || refused.Fingerprint != test.wantFingerprint {
+				t.Fatalf("error %#v, want an *UntrustedError %s with the key %q", err, test.want, test.wantFingerprint)
+			}
+			if test.want == HostKeyTypeMissing && !slices.Equal(refused.Offered, []string{ssh.KeyAlgoED25519}) {
+				t.Errorf("offered %q, want ssh-ed25519", refused.Offered)
+			}
+			if !strings.Contains(err.Error(), server.address()) {
+				t.Errorf("%q does not name the host", err)
+			}
+		})
+	}
+}
+
+// An impostor must not learn which user or key would be let in.
+func TestNoLoginIsTriedOnAHostThatIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	hostKey, err := ssh.NewSignerFromKey(newKey(t, ssh.KeyAlgoED25519))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := make(chan string, 10)
+	config := &ssh.ServerConfig{
+		NoClientAuth:         true,
+		NoClientAuthCallback: func(c ssh.ConnMetadata) (*ssh.Permissions, error) { tried <- c.User(); return nil, nil },
+	}
+	config.AddHostKey(hostKey)
+	listener := listen(t)
+	defer listener.Close()
+	ended := make(chan error, 1)
+	go func() {
+		tcp, err := listener.Accept()
+		if err == nil {
+			_, _, _, err = ssh.NewServerConn(tcp, config)
+		}
+		ended <- err
+	}()
+	port := listener.Addr().(*net.TCPAddr).Port
+	_, err = Dial(t.Context(), Target{
+		Address: "127.0.0.1", Port: port, User: "secret-user", Credentials: credentials(t, newKey(t, ssh.KeyAlgoED25519), ""),
+	})
+	var refused *UntrustedError
+	if !errors.As(err, &refused) {
+		t.Fatalf("error %v, want an *UntrustedError", err)
+	}
+	if err := <-ended; err == nil || len(tried) > 0 {
+		t.Errorf("the host saw %d logins, error %v; want none and an error", len(tried), err)
+	}
+}
+
+func TestARefusedLoginSaysWhatToPutIntoAuthorizedKeys(t *testing.T) {
+	t.Parallel()
+	key, other := newKey(t, ssh.KeyAlgoED25519), newKey(t, ssh.KeyAlgoECDSA256)
+	server := startSSHD(t, publicKey(t, key))
+	wrongUser := server.target(t, key)
+	wrongUser.User = "no-such-user"
+	for name, target := range map[string]Target{"wrong key": server.target(t, other), "wrong user": wrongUser} {
+		_, err := Dial(t.Context(), target)
+		var refused *UnauthorizedError
+		if !errors.As(err, &refused) {
+			t.Errorf("%s: error %v, want an *UnauthorizedError", name, err)
+			continue
+		}
+		if refused.User != target.User || refused.Fingerprint != target.Credentials.Fingerprint() {
+			t.Errorf("%s: user %q and key %q", name, refused.User, refused.Fingerprint)
+		}
+		if !strings.HasSuffix(err.Error(), ": "+target.Credentials.AuthorizedKey()) {
+			t.Errorf("%s: %q does not end with the line to add", name, err)
+		}
+	}
+}
+
+func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		target func(t *testing.T) Target
+		want   Stage
+		says   string
+	}{
+		{"no such name", func(*testing.T) Target { return Target{Address: "no-such-host.invalid"} }, StageConnect, "cannot be resolved"},
+		{"nothing listens", func(t *testing.T) Target { return loopback(freePort(t)) }, StageConnect, "refuses connections"},
+		{"no banner", func(t *testing.T) Target { return loopback(serve(t, hold)) }, StageHandshake, "in time"},
+		{"closed at once", func(t *testing.T) Target { return loopback(serve(t, hangUp)) }, StageHandshake, "MaxStartups"},
+		{"another protocol", func(t *testing.T) Target { return loopback(serve(t, speakHTTP)) }, StageHandshake, "SSH handshake"},
+		{"frozen after the banner", func(t *testing.T) Target { return loopback(serve(t, onlyBanner)) }, StageHandshake, "in time"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			target := test.target(t)
+			target.ConnectTimeout = 300 * time.Millisecond
+			if test.want == StageConnect {
+				target.ConnectTimeout = patience
+			}
+			target.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
+			start := time.Now()
+			_, err := Dial(t.Context(), target)
+			var unreachable *UnreachableError
+			if !errors.As(err, &unreachable) || unreachable.Stage != test.want {
+				t.Fatalf("error %#v, want an *UnreachableError at %s", err, test.want)
+			}
+			if !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), target.hostPort()) {
+				t.Errorf("%q does not say %q of %s", err, test.says, target.hostPort())
+			}
+			if took := time.Since(start); took > patience {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+func TestDialEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	target := loopback(serve(t, hold))
+	target.ConnectTimeout = time.Hour
+	target.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, err := Dial(ctx, target); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+}
+
+func loopback(port int) Target { return Target{Address: "127.0.0.1", Port: port, User: "root"} }
+
+// serve listens and gives each connection to the handler, which runs until the client has gone or it returns.
+func serve(t *testing.T, handle func(net.Conn)) (port int) {
+	t.Helper()
+	listener := listen(t)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				handle(conn)
+			}()
+		}
+	}()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func hold(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+func hangUp(net.Conn) {}
+
+func speakHTTP(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }
+
+func onlyBanner(conn net.Conn) {
+	_, _ = io.WriteString(conn, "SSH-2.0-frozen\r\n")
+	hold(conn)
+}

@@ -1,0 +1,199 @@
+package remote
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+// Two keys that no host has.
+const (
+	keyA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+	keyB = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"
+)
+
+func TestKnownHostsVouchForTheHostsTheyName(t *testing.T) {
+	t.Parallel()
+	hashed := knownhosts.HashHostname("gw1.example.net")
+	hashedPort := knownhosts.HashHostname("[gw1.example.net]:2222")
+	tests := []struct {
+		name, hosts, address string
+		port                 int
+		want                 bool
+	}{
+		{"a plain name", "gw1.example.net", "gw1.example.net", 22, true},
+		{"another name", "gw1.example.net", "gw2.example.net", 22, false},
+		{"case does not matter in the file", "GW1.example.net", "gw1.example.net", 22, true},
+		{"nor in the address", "gw1.example.net", "GW1.example.net", 22, true},
+		{"one of a list", "gw1,gw2,192.0.2.1", "gw2", 22, true},
+		{"an address of a list", "gw1,192.0.2.1", "192.0.2.1", 22, true},
+		{"an IPv6 address", "2001:db8::1", "2001:db8::1", 22, true},
+		{"an IPv6 address with a port", "[2001:db8::1]:2222", "2001:db8::1", 2222, true},
+		{"a bracketed name with its port", "[gw1]:2222", "gw1", 2222, true},
+		{"a bracketed name with another port", "[gw1]:2222", "gw1", 2223, false},
+		{"a bracketed name and port 22", "[gw1]:2222", "gw1", 22, false},
+		{"a name without a port and port 2222", "gw1", "gw1", 2222, false},
+		{"brackets with port 22", "[gw1]:22", "gw1", 22, true},
+		{"a star", "*.example.net", "gw1.example.net", 22, true},
+		{"a star crosses dots", "*.net", "gw1.example.net", 22, true},
+		{"a star for nothing", "gw1*", "gw1", 22, true},
+		{"a star elsewhere", "*.example.net", "gw1.example.com", 22, false},
+		{"a star in brackets", "[*.example.net]:2222", "gw1.example.net", 2222, true},
+		{"a question mark", "gw?", "gw1", 22, true},
+		{"a question mark needs a byte", "gw?", "gw", 22, false},
+		{"negation wins", "*.example.net,!gw1.example.net", "gw1.example.net", 22, false},
+		{"negation wins in any order", "!gw1.example.net,*.example.net", "gw1.example.net", 22, false},
+		{"negation of another", "*.example.net,!gw1.example.net", "gw2.example.net", 22, true},
+		{"negation alone", "!gw1", "gw2", 22, false},
+		{"a hashed name", hashed, "gw1.example.net", 22, true},
+		{"a hashed name of another", hashed, "gw2.example.net", 22, false},
+		{"a hashed name and a port", hashedPort, "gw1.example.net", 2222, true},
+		{"a hashed name without the port", hashedPort, "gw1.example.net", 22, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			keys, _ := parseKnown(t, test.hosts+" "+keyA+" a comment\n").lookup(hostName(test.address, test.port))
+			if got := len(keys) == 1; got != test.want {
+				t.Errorf("%q vouches for %s port %d: %v, want %v", test.hosts, test.address, test.port, got, test.want)
+			}
+		})
+	}
+}
+
+func TestKnownHostsKeepEveryKeyOfAHost(t *testing.T) {
+	t.Parallel()
+	known := parseKnown(t, "gw1 "+keyA+"\r\n# a comment\r\n\r\ngw* "+keyB+"\r\n")
+	keys, authority := known.lookup("gw1")
+	if got := texts(keys); !slices.Equal(got, []string{keyA, keyB}) || authority {
+		t.Errorf("keys %q, authority %v, want both keys", got, authority)
+	}
+}
+
+func TestARevokedKeyIsRefusedOnEveryHost(t *testing.T) {
+	t.Parallel()
+	known := parseKnown(t, "gw1 "+keyA+"\n@revoked gw9 "+keyA+"\n")
+	assertProblem(t, Target{Address: "gw1", Credentials: Credentials{knownHosts: known}}, keyA, HostKeyRevoked)
+	pinned := Target{Address: "gw1", HostKeys: []string{keyA}, Credentials: Credentials{knownHosts: known}}
+	assertProblem(t, pinned, keyA, HostKeyRevoked)
+}
+
+func TestACertificateAuthorityVouchesForNothing(t *testing.T) {
+	t.Parallel()
+	known := parseKnown(t, "@cert-authority *.example.net "+keyA+"\n")
+	err := assertProblem(t, Target{Address: "gw1.example.net", Credentials: Credentials{knownHosts: known}}, keyA, HostUnknown)
+	if !strings.Contains(err.Error(), "certificate authority") {
+		t.Errorf("%q does not speak of the certificate authority", err)
+	}
+}
+
+func TestALineOfKnownHostsThatCannotBeReadIsNamed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		"too few fields":       "gw1 ssh-ed25519",
+		"one word":             "gw1",
+		"a key that is none":   "gw1 ssh-ed25519 AAAA",
+		"not base64":           "gw1 ssh-ed25519 !!!!",
+		"another type":         "gw1 ssh-rsa " + strings.Fields(keyA)[1],
+		"an unknown marker":    "@trusted gw1 " + keyA,
+		"a hash in a list":     knownhosts.HashHostname("gw1") + ",gw1 " + keyA,
+		"an unknown hash":      "|2|c2FsdA==|aGFzaA== " + keyA,
+		"a hash cut off":       "|1|c2FsdA== " + keyA,
+		"a salt that is none":  "|1|!!|" + strings.Repeat("A", 28) + " " + keyA,
+		"a hash that is none":  "|1|c2FsdA==|!! " + keyA,
+		"a hash of wrong size": "|1|c2FsdA==|aGFzaA== " + keyA,
+		"a marker and no host": "@revoked " + keyA,
+	}
+	for name, line := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ParseKnownHosts([]byte("gw1 " + keyA + "\n" + line + "\ngw2 " + keyB))
+			var refused *KnownHostsError
+			if !errors.As(err, &refused) || refused.Line != 2 || refused.Unwrap() == nil {
+				t.Fatalf("error %v, want a *KnownHostsError of line 2", err)
+			}
+			if !strings.Contains(err.Error(), "line 2 of known_hosts") {
+				t.Errorf("%q does not name the line", err)
+			}
+		})
+	}
+}
+
+func parseKnown(t testing.TB, text string) KnownHosts {
+	t.Helper()
+	known, err := ParseKnownHosts([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
+
+func texts(keys []ssh.PublicKey) []string {
+	var all []string
+	for _, key := range keys {
+		all = append(all, keyText(key))
+	}
+	return all
+}
+
+// FuzzParseKnownHosts: whatever is read, nothing panics, an error names a line of the text, and a line that vouches for
+// a name goes on doing so when it is appended to what was read.
+func FuzzParseKnownHosts(f *testing.F) {
+	for _, seed := range []string{
+		"gw1 " + keyA, "[gw1]:2222,*.example.net,!x " + keyB + " comment", "@revoked * " + keyA,
+		"@cert-authority * " + keyA, knownhosts.HashHostname("gw1") + " " + keyA, "# c\n\n", "|1|| x y", "@ @ @", "!",
+	} {
+		f.Add(seed, "gw1")
+	}
+	f.Fuzz(func(t *testing.T, text, name string) {
+		known, err := ParseKnownHosts([]byte(text))
+		var refused *KnownHostsError
+		if err != nil && (!errors.As(err, &refused) || refused.Line < 1 || refused.Line > strings.Count(text, "\n")+1) {
+			t.Fatalf("error %v does not name a line of %q", err, text)
+		}
+		if err != nil {
+			return
+		}
+		before, _ := known.lookup(name)
+		more := parseKnown(t, text+"\n"+"appended.example.net "+keyA+"\n")
+		after, _ := more.lookup(name)
+		if name != "appended.example.net" && !slices.Equal(texts(before), texts(after)) && !strings.HasSuffix(text, "\r") {
+			t.Fatalf("%q: a line for another host changed the keys of %q", text, name)
+		}
+		if keys, _ := more.lookup("appended.example.net"); !containsKey(keys, parsePin(t, keyA)) {
+			t.Fatalf("%q: the line that was appended does not count", text)
+		}
+	})
+}
+
+// FuzzMatchesWildcard compares with a plain recursive definition.
+func FuzzMatchesWildcard(f *testing.F) {
+	for _, seed := range [][2]string{{"*", ""}, {"a*b", "acb"}, {"*?", "x"}, {"**a", "ba"}, {"a", "b"}} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		if len(pattern) > 12 || len(name) > 12 {
+			return
+		}
+		if got, want := matchesWildcard(pattern, name), matchesByDefinition(pattern, name); got != want {
+			t.Fatalf("%q matches %q: %v, want %v", pattern, name, got, want)
+		}
+	})
+}
+
+func matchesByDefinition(pattern, name string) bool {
+	switch {
+	case pattern == "":
+		return name == ""
+	case pattern[0] == '*':
+		return matchesByDefinition(pattern[1:], name) || (name != "" && matchesByDefinition(pattern, name[1:]))
+	case name == "":
+		return false
+	default:
+		return (pattern[0] == '?' || pattern[0] == name[0]) && matchesByDefinition(pattern[1:], name[1:])
+	}
+}

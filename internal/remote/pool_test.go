@@ -1,0 +1,277 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// watched is a Pool that writes down what it tells.
+type watched struct {
+	*Pool
+	mu       sync.Mutex
+	down     []string
+	attempts []string
+}
+
+func newWatched(t testing.TB) *watched {
+	w := &watched{}
+	w.Pool = NewPool(Options{
+		Down:      func(key string) { w.mu.Lock(); defer w.mu.Unlock(); w.down = append(w.down, key) },
+		Attempted: func(result string) { w.mu.Lock(); defer w.mu.Unlock(); w.attempts = append(w.attempts, result) },
+	})
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *watched) told() (down, attempts []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.down), slices.Clone(w.attempts)
+}
+
+func (w *watched) mustGet(t *testing.T, key string, target Target) *Conn {
+	t.Helper()
+	conn, err := w.Get(within(t, patience), key, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func serverAndTarget(t *testing.T) (*sshd, Target) {
+	t.Helper()
+	key := newKey(t, ssh.KeyAlgoED25519)
+	server := startSSHD(t, publicKey(t, key))
+	return server, server.target(t, key)
+}
+
+func TestManyWhoAskForOneHostShareOneConnection(t *testing.T) {
+	t.Parallel()
+	_, target := serverAndTarget(t)
+	pool := newWatched(t)
+	conns := make([]*Conn, 20)
+	var all sync.WaitGroup
+	for i := range conns {
+		all.Go(func() { conns[i], _ = pool.Get(within(t, patience), "gw1", target) })
+	}
+	all.Wait()
+	if conns[0] == nil || len(slices.Compact(conns)) != 1 {
+		t.Errorf("got different connections")
+	}
+	if _, attempts := pool.told(); !slices.Equal(attempts, []string{ResultConnected}) {
+		t.Errorf("attempts %v, want one", attempts)
+	}
+	assertWorks(t, pool.mustGet(t, "gw1", target))
+}
+
+func TestManyWhoAskForOneHostShareItsError(t *testing.T) {
+	t.Parallel()
+	_, target := serverAndTarget(t)
+	target.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
+	pool := newWatched(t)
+	var failed atomic.Int32
+	release := make(chan struct{})
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			<-release
+			var refused *UnauthorizedError
+			if _, err := pool.Get(within(t, patience), "gw1", target); errors.As(err, &refused) {
+				failed.Add(1)
+			}
+		})
+	}
+	close(release)
+	all.Wait()
+	_, attempts := pool.told()
+	if failed.Load() != 10 || len(attempts) == 10 || attempts[0] != ResultUnauthorized {
+		t.Errorf("%d of 10 failed after the attempts %v, want all after fewer", failed.Load(), attempts)
+	}
+}
+
+func TestAHostThatDoesNotAnswerDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	_, target := serverAndTarget(t)
+	pool := newWatched(t)
+	dead := loopback(serve(t, hold))
+	dead.Credentials, dead.ConnectTimeout = target.Credentials, time.Hour
+	waiting := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, err := pool.Get(ctx, "dead", dead)
+		waiting <- err
+	}()
+	eventually(t, "the attempt on the dead host has begun", func() bool {
+		pool.Pool.mu.Lock()
+		defer pool.Pool.mu.Unlock()
+		return pool.links["dead"] != nil
+	})
+	assertWorks(t, pool.mustGet(t, "gw1", target))
+	select {
+	case err := <-waiting:
+		t.Errorf("the dead host answered: %v", err)
+	default:
+	}
+	cancel()
+	if err := <-waiting; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the caller's context", err)
+	}
+}
+
+func TestAConnectionThatDiesIsToldAndReplaced(t *testing.T) {
+	t.Parallel()
+	server, target := serverAndTarget(t)
+	pool := newWatched(t)
+	first := pool.mustGet(t, "gw1", target)
+	server.stop()
+	eventually(t, "the pool tells that the host is down", func() bool {
+		down, _ := pool.told()
+		return slices.Equal(down, []string{"gw1"})
+	})
+	var unreachable *UnreachableError
+	if _, err := pool.Get(within(t, patience), "gw1", target); !errors.As(err, &unreachable) {
+		t.Errorf("while sshd is away: error %v, want an *UnreachableError", err)
+	}
+	server.start(t)
+	second := pool.mustGet(t, "gw1", target)
+	if first == second {
+		t.Error("the dead connection was given again")
+	}
+	assertWorks(t, second)
+	want := []string{ResultConnected, ResultUnreachable, ResultConnected}
+	if down, attempts := pool.told(); len(down) != 1 || !slices.Equal(attempts, want) {
+		t.Errorf("down %v, attempts %v; want one, and %v", down, attempts, want)
+	}
+}
+
+func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
+	t.Parallel()
+	server, base := serverAndTarget(t)
+	hostLine := hostName(base.Address, base.Port) + " " + keyText(server.hostKey) + "\n"
+	known := func(text string) KnownHosts { return parseKnown(t, text) }
+	tests := []struct {
+		name     string
+		change   func(*Target)
+		wantKept bool
+	}{
+		{"nothing changes", func(*Target) {}, true},
+		{"another pin is added", func(t *Target) { t.HostKeys = append([]string{keyA}, t.HostKeys...) }, true},
+		{"the timeout changes", func(t *Target) { t.ConnectTimeout++ }, true},
+		{"the pin moves to known_hosts", func(t *Target) { t.HostKeys, t.Credentials.knownHosts = nil, known(hostLine) }, true},
+		{"the user changes", func(t *Target) { t.User = "no-such-user" }, false},
+		{"the key changes", func(target *Target) {
+			target.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
+		}, false},
+		{"the pin is withdrawn", func(t *Target) { t.HostKeys = nil }, false},
+		{"another key is pinned", func(t *Target) { t.HostKeys = []string{keyA} }, false},
+		{"the key is revoked", func(t *Target) { t.Credentials.knownHosts = known("@revoked * " + keyText(server.hostKey)) }, false},
+		{"the port changes", func(target *Target) { target.Port = freePort(t) }, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pool := newWatched(t)
+			first := pool.mustGet(t, "gw1", base)
+			changed := base
+			test.change(&changed)
+			second, err := pool.Get(within(t, patience), "gw1", changed)
+			if kept := err == nil && first == second; kept != test.wantKept {
+				t.Fatalf("kept %v, error %v; want kept %v", kept, err, test.wantKept)
+			}
+			if !test.wantKept {
+				<-first.Done()
+			}
+			if down, _ := pool.told(); len(down) != 0 {
+				t.Errorf("told that %v went down, though the pool closed it itself", down)
+			}
+		})
+	}
+}
+
+func TestAnAttemptEndsWhenItsTargetChanges(t *testing.T) {
+	t.Parallel()
+	_, target := serverAndTarget(t)
+	pool := newWatched(t)
+	dead := loopback(serve(t, hold))
+	dead.Credentials, dead.ConnectTimeout = target.Credentials, time.Hour
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := pool.Get(t.Context(), "gw1", dead)
+		waiting <- err
+	}()
+	eventually(t, "the first attempt has begun", func() bool {
+		pool.Pool.mu.Lock()
+		defer pool.Pool.mu.Unlock()
+		return pool.links["gw1"] != nil
+	})
+	assertWorks(t, pool.mustGet(t, "gw1", target))
+	if err := <-waiting; !errors.Is(err, errReplaced) {
+		t.Errorf("error %v, want %v", err, errReplaced)
+	}
+}
+
+func TestDropClosesAndForgets(t *testing.T) {
+	t.Parallel()
+	_, target := serverAndTarget(t)
+	pool := newWatched(t)
+	first := pool.mustGet(t, "gw1", target)
+	pool.Drop("gw1")
+	pool.Drop("never asked for")
+	<-first.Done()
+	if second := pool.mustGet(t, "gw1", target); second == first {
+		t.Error("the dropped connection was given again")
+	}
+	if down, _ := pool.told(); len(down) != 0 {
+		t.Errorf("told that %v went down", down)
+	}
+}
+
+func TestAClosedPoolGivesNothing(t *testing.T) {
+	t.Parallel()
+	_, target := serverAndTarget(t)
+	pool := newWatched(t)
+	conn := pool.mustGet(t, "gw1", target)
+	pool.Close()
+	<-conn.Done()
+	if _, err := pool.Get(t.Context(), "gw1", target); !errors.Is(err, errPoolClosed) {
+		t.Errorf("error %v, want %v", err, errPoolClosed)
+	}
+}
+
+// It counts the goroutines of the whole process, and so must not run beside other tests.
+func TestAPoolLeavesNothingBehind(t *testing.T) {
+	server, target := serverAndTarget(t)
+	wrong := target
+	wrong.HostKeys = []string{keyA}
+	before := runtime.NumGoroutine()
+	pool := newWatched(t)
+	for range 5 {
+		conn := pool.mustGet(t, "good", target)
+		assertWorks(t, conn)
+		stream, err := conn.Start(t.Context(), "cat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pool.Get(t.Context(), "wrong", wrong); err == nil {
+			t.Fatal("a host with another key was trusted")
+		}
+		stream.Close()
+		pool.Drop("good")
+	}
+	conn := pool.mustGet(t, "frozen", target)
+	server.freeze(t)
+	_, _, _, _ = conn.Run(within(t, 50*time.Millisecond), "true", make([]byte, 8<<20))
+	pool.Close()
+	if len(pool.links) != 0 {
+		t.Errorf("%d links are left", len(pool.links))
+	}
+	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+}

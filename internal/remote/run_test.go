@@ -1,0 +1,213 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+func TestRunReturnsWhatTheCommandSaysAndHowItEnds(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t)
+	tests := []struct {
+		name, command, input string
+		wantOut, wantErr     string
+		wantExit             int
+	}{
+		{"silent", "true", "", "", "", 0},
+		{"both outputs", "echo out; echo err >&2", "", "out\n", "err\n", 0},
+		{"an exit status", "exit 7", "", "", "", 7},
+		{"a command that is missing", "/no/such/command 2>/dev/null", "", "", "", 127},
+		{"a script on stdin", "sh -s a 'b c'", "printf '%s|' \"$@\"; exit 3", "a|b c|", "", 3},
+		{"a child that is killed", "sh -c 'kill -9 $$'; exit $?", "", "", "", 137},
+		{"input that nobody reads", "true", strings.Repeat("x", 4<<20), "", "", 0},
+		{"some input read", "head -c 5", strings.Repeat("x", 4<<20), "xxxxx", "", 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, exit, err := conn.Run(within(t, patience), test.command, []byte(test.input))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(string(stderr), test.wantErr) || string(stdout) != test.wantOut || exit != test.wantExit {
+				t.Errorf("stdout %q, stderr %q, exit %d; want %q, %q, %d", stdout, stderr, exit, test.wantOut, test.wantErr, test.wantExit)
+			}
+		})
+	}
+}
+
+func TestAMegabyteOfInputArrivesWhole(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t)
+	input := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	stdout, _, exit, err := conn.Run(within(t, patience), "cat", input)
+	if err != nil || exit != 0 || !bytes.Equal(stdout, input) {
+		t.Errorf("%d of %d bytes came back, exit %d, error %v", len(stdout), len(input), exit, err)
+	}
+}
+
+func TestACommandThatIsKilledIsReported(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t)
+	stdout, _, exit, err := conn.Run(within(t, patience), "echo before; kill -TERM $$; sleep 60", nil)
+	var killed *SignalError
+	if !errors.As(err, &killed) || killed.Signal != "TERM" || exit != 143 || string(stdout) != "before\n" {
+		t.Errorf("stdout %q, exit %d, error %v; want the signal TERM and 143", stdout, exit, err)
+	}
+}
+
+func TestACommandThatWritesTooMuchIsEnded(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t)
+	stdout, _, _, err := conn.Run(within(t, patience), "cat /dev/zero", nil)
+	var tooMuch *OutputError
+	if !errors.As(err, &tooMuch) || len(stdout) > maxOutput {
+		t.Fatalf("%d bytes, error %v; want an *OutputError", len(stdout), err)
+	}
+	assertWorks(t, conn)
+}
+
+func TestRunEndsWithItsContextAndTheConnectionStays(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t)
+	for range maxSessions + 4 {
+		_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "exec sleep 0.2", nil)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("error %v, want that of the context", err)
+		}
+	}
+	assertWorks(t, conn)
+}
+
+func TestAConnectionIsGivenUpWhenAnAbandonedCommandDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, ssh.KeyAlgoED25519)
+	target := startSSHD(t, publicKey(t, key)).target(t, key)
+	target.Keepalive = 200 * time.Millisecond
+	conn := dial(t, target)
+	// The process leaves the group that sshd may kill, and holds on to the session.
+	_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "setsid sh -c 'trap \"\" HUP PIPE TERM; sleep 3' & wait; sleep 3", nil)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("error %v, want that of the context", err)
+	}
+	eventually(t, "the session is free again or the connection is given up", func() bool {
+		return len(conn.sessions) == 0 || errors.Is(conn.Err(), errStuck)
+	})
+}
+
+func TestMoreCommandsThanSessionsWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t)
+	var all sync.WaitGroup
+	for range 40 {
+		all.Go(func() {
+			if stdout, _, exit, err := conn.Run(within(t, patience), "sleep 0.02; echo ok", nil); err != nil || exit != 0 || string(stdout) != "ok\n" {
+				t.Errorf("stdout %q, exit %d, error %v", stdout, exit, err)
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "all sessions are free again", func() bool { return len(conn.sessions) == 0 })
+}
+
+func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t)
+	for range maxSessions {
+		conn.sessions <- struct{}{}
+	}
+	if _, _, _, err := conn.Run(within(t, 50*time.Millisecond), "true", nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+}
+
+func TestAFrozenHostHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	server, conn := connect(t)
+	server.freeze(t)
+	big := bytes.Repeat([]byte("x"), 8<<20)
+	operations := map[string]func(ctx context.Context) error{
+		"Run":            func(ctx context.Context) error { _, _, _, err := conn.Run(ctx, "true", nil); return err },
+		"Run with input": func(ctx context.Context) error { _, _, _, err := conn.Run(ctx, "cat", big); return err },
+		"Start":          func(ctx context.Context) error { _, err := conn.Start(ctx, "cat"); return err },
+		"DialUnix":       func(ctx context.Context) error { _, err := conn.DialUnix(ctx, "/run/x.sock"); return err },
+	}
+	for name, operation := range operations {
+		start := time.Now()
+		err := operation(within(t, 100*time.Millisecond))
+		var unreachable *UnreachableError
+		if !errors.As(err, &unreachable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: error %v, want an *UnreachableError because of the context", name, err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s took %s", name, took)
+		}
+	}
+	if err := conn.Close(); err != nil || conn.Err() == nil {
+		t.Errorf("Close of a connection to a frozen host: %v, then Err %v", err, conn.Err())
+	}
+}
+
+func TestKeepalivesFindAFrozenHost(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, ssh.KeyAlgoED25519)
+	server := startSSHD(t, publicKey(t, key))
+	target := server.target(t, key)
+	target.Keepalive = 300 * time.Millisecond
+	conn := dial(t, target)
+	start := time.Now()
+	eventually(t, "several keepalives have passed", func() bool { return time.Since(start) > 3*target.Keepalive })
+	assertWorks(t, conn)
+	server.freeze(t)
+	select {
+	case <-conn.Done():
+	case <-time.After(patience):
+		t.Fatal("the connection to a frozen host is still open")
+	}
+	if err := conn.Err(); !errors.Is(err, errNoAnswer) {
+		t.Errorf("ended with %v, want %v", err, errNoAnswer)
+	}
+}
+
+func TestACutConnectionEndsWhatRuns(t *testing.T) {
+	t.Parallel()
+	server, conn := connect(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, _, _, err := conn.Run(t.Context(), "echo; sleep 60", nil)
+		ended <- err
+	}()
+	eventually(t, "the command runs", func() bool { return len(conn.sessions) == 1 })
+	server.stop()
+	var unreachable *UnreachableError
+	if err := <-ended; !errors.As(err, &unreachable) || unreachable.Stage != StageOpen {
+		t.Errorf("error %v, want an *UnreachableError at %s", err, StageOpen)
+	}
+	<-conn.Done()
+	if _, _, _, err := conn.Run(t.Context(), "true", nil); !errors.As(err, &unreachable) {
+		t.Errorf("afterwards: error %v, want an *UnreachableError", err)
+	}
+}
+
+func TestAHostWithoutSessionsSaysSo(t *testing.T) {
+	t.Parallel()
+	_, conn := connect(t, "MaxSessions 0")
+	_, _, _, err := conn.Run(within(t, patience), "true", nil)
+	var unreachable *UnreachableError
+	if !errors.As(err, &unreachable) || len(conn.sessions) != 0 {
+		t.Errorf("error %v with %d sessions held, want an *UnreachableError and none", err, len(conn.sessions))
+	}
+}
+
+func assertWorks(t *testing.T, conn *Conn) {
+	t.Helper()
+	if stdout, _, exit, err := conn.Run(within(t, patience), "echo works", nil); err != nil || exit != 0 || string(stdout) != "works\n" {
+		t.Errorf("stdout %q, exit %d, error %v; want a connection that works", stdout, exit, err)
+	}
+}

@@ -1,0 +1,144 @@
+package remote
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+)
+
+func parsePin(t testing.TB, line string) ssh.PublicKey {
+	t.Helper()
+	key, err := ParseHostKey(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// assertProblem checks what becomes of a host that shows the key.
+func assertProblem(t *testing.T, target Target, shown string, want UntrustedProblem) *UntrustedError {
+	t.Helper()
+	known, err := trustOf(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *UntrustedError
+	if err := known.check(parsePin(t, shown)); !errors.As(err, &refused) || refused.Problem != want {
+		t.Fatalf("error %v, want an *UntrustedError %s", err, want)
+	}
+	return refused
+}
+
+func TestThePinsOfATargetReplaceKnownHosts(t *testing.T) {
+	t.Parallel()
+	known := Credentials{knownHosts: parseKnown(t, "gw1 "+keyA+"\n")}
+	pinned := Target{Address: "gw1", Credentials: known, HostKeys: []string{keyB + " root@gw1"}}
+	assertProblem(t, pinned, keyA, HostKeyChanged)
+	accepted, err := trustOf(pinned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := accepted.check(parsePin(t, keyB)); err != nil {
+		t.Errorf("the pinned key is refused: %v", err)
+	}
+	assertProblem(t, Target{Address: "gw1", Credentials: known}, keyB, HostKeyChanged)
+}
+
+func TestAChangedKeyShowsWhatWasExpectedAndWhatWasSeen(t *testing.T) {
+	t.Parallel()
+	err := assertProblem(t, Target{Address: "gw1", HostKeys: []string{keyA}}, keyB, HostKeyChanged)
+	for _, part := range []string{
+		ssh.FingerprintSHA256(parsePin(t, keyA)), ssh.FingerprintSHA256(parsePin(t, keyB)), "gw1 " + keyB, "somebody may be between",
+	} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+}
+
+func TestTheLineOfAnUnknownHostMakesItKnown(t *testing.T) {
+	t.Parallel()
+	for _, target := range []Target{
+		{Address: "gw1"}, {Address: "GW1", Port: 22}, {Address: "gw1", Port: 2222}, {Address: "2001:db8::1"},
+		{Address: "2001:db8::1", Port: 2222},
+	} {
+		refused := assertProblem(t, target, keyA, HostUnknown)
+		if !strings.HasSuffix(refused.Error(), refused.Line) || refused.Fingerprint != ssh.FingerprintSHA256(parsePin(t, keyA)) {
+			t.Errorf("%q does not give the line %q", refused, refused.Line)
+		}
+		target.Credentials.knownHosts = parseKnown(t, refused.Line)
+		known, err := trustOf(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := known.check(parsePin(t, keyA)); err != nil {
+			t.Errorf("after adding %q: %v", refused.Line, err)
+		}
+	}
+}
+
+func TestOnlyTheAlgorithmsOfPinnedKeysAreNegotiated(t *testing.T) {
+	t.Parallel()
+	pin := func(keyType string) string { return keyText(publicKey(t, newKey(t, keyType))) }
+	all := []string{
+		"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
+	}
+	tests := []struct {
+		name string
+		pins []string
+		want []string
+	}{
+		{"ed25519", []string{keyA}, []string{"ssh-ed25519"}},
+		{"RSA means SHA-2", []string{pin(ssh.KeyAlgoRSA)}, []string{"rsa-sha2-512", "rsa-sha2-256"}},
+		{"two types", []string{pin(ssh.KeyAlgoECDSA256), keyA}, []string{"ssh-ed25519", "ecdsa-sha2-nistp256"}},
+		{"two keys of a type", []string{keyA, keyB}, []string{"ssh-ed25519"}},
+		{"none, to see a key", nil, all},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			known, err := trustOf(Target{Address: "gw1", HostKeys: test.pins})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := known.algorithms(); !slices.Equal(got, test.want) {
+				t.Errorf("algorithms %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAPinThatCannotBeReadIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, pin := range []string{
+		"", "SHA256:abc", "ssh-ed25519", "ssh-ed25519 AAAA", keyA + "\n" + keyB, "restrict " + keyA, "gw1 " + keyA,
+	} {
+		_, err := Dial(t.Context(), Target{Address: "127.0.0.1", HostKeys: []string{keyB, pin}})
+		var refused *UntrustedError
+		if !errors.As(err, &refused) || refused.Problem != PinUnreadable || refused.Pin != pin {
+			t.Errorf("pin %q: error %v, want an *UntrustedError %s", pin, err, PinUnreadable)
+		}
+	}
+}
+
+// FuzzParseHostKey: a pin that is accepted is one key of a supported type, and means the same when it is written anew.
+func FuzzParseHostKey(f *testing.F) {
+	for _, seed := range []string{keyA, keyB + " comment", " " + keyA, "ssh-rsa AAAA", "restrict " + keyA, "\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		key, err := ParseHostKey(line)
+		if err != nil {
+			return
+		}
+		if signatureAlgorithms(key.Type()) == nil {
+			t.Fatalf("%q is accepted with the type %s", line, key.Type())
+		}
+		if again := parsePin(t, keyText(key)); !containsKey([]ssh.PublicKey{key}, again) {
+			t.Fatalf("%q is another key when it is written anew", line)
+		}
+	})
+}
