@@ -85,7 +85,7 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: err}
 	}
 	login := login{target: t, trust: known}
-	client, err := login.handshake(ctx, tcp)
+	client, err := login.handshake(ctx, withQuickAck(tcp))
 	if err != nil {
 		tcp.Close()
 		return nil, login.explain(ctx, err)
