@@ -1,0 +1,89 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// credentials reads Secrets. Only their metadata is watched, so that the operator does not hold every Secret of the
+// cluster; the content of those that are used is read when their version changes, and kept.
+type credentials struct {
+	// metadata reads PartialObjectMetadata from the cache, content Secrets from the API server.
+	metadata, content client.Reader
+
+	reads singleflight.Group
+	mu    sync.Mutex
+	kept  map[types.NamespacedName]secret
+}
+
+// secret is a version of a Secret. Without a version there is no such Secret.
+type secret struct {
+	version string
+	data    map[string][]byte
+}
+
+func newCredentials(metadata, content client.Reader) *credentials {
+	return &credentials{metadata: metadata, content: content, kept: map[types.NamespacedName]secret{}}
+}
+
+// version is the Secret's resourceVersion; empty if there is no such Secret.
+func (c *credentials) version(ctx context.Context, name types.NamespacedName) (string, error) {
+	meta := &metav1.PartialObjectMetadata{}
+	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	if err := c.metadata.Get(ctx, name, meta); err != nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	return meta.ResourceVersion, nil
+}
+
+// load returns the Secret of a version that the cache has told of, or a younger one.
+func (c *credentials) load(ctx context.Context, name types.NamespacedName, version string) (secret, error) {
+	if kept, found := c.last(name); version == "" || (found && kept.version == version) {
+		return secret{version: version, data: kept.data}, nil
+	}
+	// Hosts by the hundred share a Secret: one of them reads it.
+	read, err, _ := c.reads.Do(name.String()+"@"+version, func() (any, error) { return c.read(ctx, name) })
+	if err != nil {
+		return secret{}, err
+	}
+	return read.(secret), nil
+}
+
+func (c *credentials) read(ctx context.Context, name types.NamespacedName) (secret, error) {
+	object := &corev1.Secret{}
+	if err := c.content.Get(ctx, name, object); err != nil {
+		if apierrors.IsNotFound(err) {
+			return secret{}, nil
+		}
+		return secret{}, fmt.Errorf("read Secret %s: %w", name, err)
+	}
+	read := secret{version: object.ResourceVersion, data: object.Data}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept[name] = read
+	return read, nil
+}
+
+// last returns the content as it was last read, also of a Secret that has gone since.
+func (c *credentials) last(name types.NamespacedName) (secret, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept, found := c.kept[name]
+	return kept, found
+}
+
+// prune drops the Secrets that nobody uses any more.
+func (c *credentials) prune(used func(types.NamespacedName) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.kept, func(name types.NamespacedName, _ secret) bool { return !used(name) })
+}

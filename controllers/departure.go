@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// fate is what becomes of a host that an object leaves.
+type fate int
+
+const (
+	// fateWaiting: the host still has the object's listeners, as far as is known.
+	fateWaiting fate = iota
+	// fateClean: the host is proved to be free from them, or never had them.
+	fateClean
+	// fateAbandoned: it could not be freed in time.
+	fateAbandoned
+)
+
+// departure decides about one host. wait is how long it may go on waiting.
+func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
+	leave := v.record.leaving[object.UID]
+	since := leave.since
+	if !object.DeletionTimestamp.IsZero() {
+		since = object.DeletionTimestamp.Time
+	}
+	switch {
+	case leave.done:
+		return fateClean, 0
+	case leave.tried && !v.everSynced(object):
+		// One try, in case that the operator died between a change and its note of it.
+		return fateClean, 0
+	case since.IsZero():
+		return fateWaiting, 0
+	case now.Before(since.Add(timeout)):
+		return fateWaiting, since.Add(timeout).Sub(now)
+	default:
+		return fateAbandoned, 0
+	}
+}
+
+// depart sorts out the hosts that the object leaves: those that are still to be freed are returned with the rest, those
+// that had to be given up with a notice. wait is the time to the next decision; 0 if there is none to make.
+func depart(object *v1alpha1.EdgeLoadBalancer, views []hostView, timeout time.Duration, now time.Time) (
+	remaining []hostView, given []notice, wait time.Duration,
+) {
+	for _, view := range views {
+		if !view.leaving {
+			remaining = append(remaining, view)
+			continue
+		}
+		switch f, left := view.departure(object, timeout, now); f {
+		case fateWaiting:
+			remaining = append(remaining, view)
+			if left > 0 && (wait == 0 || left < wait) {
+				wait = left
+			}
+		case fateAbandoned:
+			given = append(given, leftBehind(object, view, timeout))
+		case fateClean:
+		}
+	}
+	return remaining, given, wait
+}
+
+func leftBehind(object *v1alpha1.EdgeLoadBalancer, view hostView, timeout time.Duration) notice {
+	path := object.Spec.HAProxy.Paths.Config
+	if path == "" {
+		path = "/etc/haproxy/haproxy.cfg"
+	}
+	return notice{corev1.EventTypeWarning, eventLeftBehind, view.name, fmt.Sprintf(
+		"%s: the listeners of this object were left behind on %s, which could not be cleaned within %s. To remove them by hand, "+
+			"delete the sections that begin with %s_%s_ from %s there and reload HAProxy. The last attempt said: %s",
+		view.name, view.key, timeout, object.Namespace, object.Name, path, view.lastWords())}
+}
+
+func (v hostView) lastWords() string {
+	if v.record.outcome.Message == "" {
+		return "nothing"
+	}
+	return v.record.outcome.Message
+}
+
+// retains reports whether an object goes without its hosts being touched: by its policy, or because it is suspended.
+func retains(object *v1alpha1.EdgeLoadBalancer) bool {
+	return !object.DeletionTimestamp.IsZero() &&
+		(object.Spec.DeletionPolicy == v1alpha1.DeletionRetain || object.Spec.Suspend)
+}
+
+func retainedNotice(object *v1alpha1.EdgeLoadBalancer) notice {
+	why := "spec.deletionPolicy is Retain"
+	if object.Spec.Suspend {
+		why = "spec.suspend is true"
+	}
+	return notice{kind: corev1.EventTypeNormal, reason: eventRetained,
+		message: "the hosts keep the listeners of this object, because " + why}
+}

@@ -1,0 +1,119 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// Finalizer keeps an EdgeLoadBalancer until its hosts are clean of it.
+const Finalizer = "edgelb.io/hosts"
+
+// edgeLoadBalancerReconciler keeps the finalizer and the status of EdgeLoadBalancers. It never talks to a host: what there
+// is to know about hosts is in the records.
+type edgeLoadBalancerReconciler struct {
+	client   client.Client
+	recorder events.EventRecorder
+	records  *hostRecords
+	metrics  *metrics
+	// removalTimeout bounds how long a host that is left may take to be freed.
+	removalTimeout time.Duration
+	now            func() time.Time
+}
+
+// Reconcile holds the object, sorts out the hosts that it leaves, publishes its status, and lets it go once no host is left.
+func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	object := &v1alpha1.EdgeLoadBalancer{}
+	if err := r.client.Get(ctx, request.NamespacedName, object); err != nil {
+		r.metrics.forget(request.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	deleting := !object.DeletionTimestamp.IsZero()
+	switch {
+	case !isHeld(object) && deleting:
+		return ctrl.Result{}, nil
+	case !isHeld(object):
+		return ctrl.Result{}, r.hold(ctx, object)
+	case retains(object):
+		return ctrl.Result{}, r.release(ctx, object, []notice{retainedNotice(object)})
+	}
+	now := r.now()
+	views, given, wait := depart(object, viewsOf(object, r.records), r.removalTimeout, now)
+	if deleting && len(views) == 0 {
+		return ctrl.Result{}, r.release(ctx, object, given)
+	}
+	status := summarize(object, views, now)
+	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, status, append(given, noticesOf(object.Status, status, changesOf(views))...))
+}
+
+func isHeld(object *v1alpha1.EdgeLoadBalancer) bool {
+	return controllerutil.ContainsFinalizer(object, Finalizer)
+}
+
+// hold adds the finalizer. Hosts are touched only after that; the watch brings the object back.
+func (r *edgeLoadBalancerReconciler) hold(ctx context.Context, object *v1alpha1.EdgeLoadBalancer) error {
+	before := object.DeepCopy()
+	controllerutil.AddFinalizer(object, Finalizer)
+	return r.patch(ctx, object, before)
+}
+
+// release removes the finalizer, and says what it leaves behind.
+func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, notices []notice) error {
+	before := object.DeepCopy()
+	controllerutil.RemoveFinalizer(object, Finalizer)
+	if err := r.patch(ctx, object, before); err != nil {
+		return err
+	}
+	announce(r.recorder, before, notices)
+	return nil
+}
+
+func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *v1alpha1.EdgeLoadBalancer) error {
+	err := r.client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return outdated(err)
+}
+
+// publish writes the status if it differs, and then tells what is new in it.
+func (r *edgeLoadBalancerReconciler) publish(
+	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, status v1alpha1.EdgeLoadBalancerStatus, notices []notice,
+) error {
+	r.metrics.publish(client.ObjectKeyFromObject(object), object.Status.Hosts, status.Hosts)
+	if equality.Semantic.DeepEqual(object.Status, status) {
+		return nil
+	}
+	before := object.DeepCopy()
+	object.Status = status
+	// The lock makes sure that the former status, by which events are decided on, is the one that is replaced.
+	err := r.client.Status().Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err != nil {
+		return outdated(err)
+	}
+	announce(r.recorder, before, notices)
+	return nil
+}
+
+// outdated ignores that the object is not the newest one: the watch is about to bring that, and with it the next turn.
+func outdated(err error) error {
+	if err == nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("patch the EdgeLoadBalancer: %w", err)
+}
+
+// changesOf says, by the hosts' names, what their last change was for.
+func changesOf(views []hostView) map[string][]string {
+	changes := map[string][]string{}
+	for _, view := range views {
+		changes[view.name] = view.record.changes
+	}
+	return changes
+}

@@ -1,0 +1,222 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// Connector reaches hosts. Its methods may be called at the same time.
+type Connector interface {
+	// Connect returns a connection to the host that is logged in as the login and the content of its Secret say; the
+	// one that is open already where it is still right. The error is a *edge.Error; one with the state Pending says
+	// that the Secret cannot be used.
+	Connect(ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error)
+	// Forget closes the connection to a host that is no longer wanted.
+	Forget(key desired.HostKey)
+}
+
+// SyncFunc brings a host to what is wanted over a connection: edge.Sync.
+type SyncFunc func(ctx context.Context, conn edge.Conn, request edge.Request) edge.Outcome
+
+// hostReconciler brings hosts to where the EdgeLoadBalancers want them. It works on one host at a time for each key of its
+// queue, so a host that hangs delays no other.
+type hostReconciler struct {
+	reader      client.Reader
+	cluster     string
+	connector   Connector
+	sync        SyncFunc
+	credentials *credentials
+	records     *hostRecords
+	metrics     *metrics
+	// objects is where EdgeLoadBalancers are reported whose hosts have news.
+	objects *mailbox[ctrl.Request]
+	now     func() time.Time
+	// random returns a number from 0 to 1.
+	random func() float64
+}
+
+// attempt is one try to do a job.
+type attempt struct {
+	job     *job
+	started time.Time
+	outcome edge.Outcome
+	// reason is one of package v1alpha1 where it says more than the outcome's state.
+	reason string
+}
+
+// Reconcile observes, builds, connects, brings the host there, and records how it went.
+func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ctrl.Result, error) {
+	seen, err := observe(ctx, r.reader, r.cluster, key)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if len(seen.snapshot.Objects)+len(seen.leavers) == 0 {
+		r.forget(ctx, key)
+		return ctrl.Result{}, nil
+	}
+	record := r.recordBuilt(key, desired.Build(key, seen.snapshot), seen)
+	todo := chooseJob(record.host, seen, record)
+	if todo == nil {
+		return ctrl.Result{}, nil
+	}
+	version, err := r.credentials.version(ctx, todo.host.Login.Secret)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	todo.inputs = inputsOf(todo, version)
+	if wait := record.holdOff(todo.inputs, r.now()); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	started := r.now()
+	done, err := r.try(ctx, todo, version)
+	done.started = started
+	if err != nil || ctx.Err() != nil {
+		// What the end of the operator cut short says nothing about the host.
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: r.recordTried(ctx, key, done, seen)}, nil
+}
+
+// recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
+// whether the host answers or not.
+func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, seen observed) hostRecord {
+	built := map[types.UID]int64{}
+	for _, object := range seen.snapshot.Objects {
+		built[object.UID] = object.Generation
+	}
+	before := r.records.get(key)
+	after := r.records.update(key, func(record *hostRecord) {
+		if len(seen.snapshot.Objects) == 0 {
+			// The pins in it may still be needed on the way out.
+			host.Login = record.host.Login
+		}
+		record.host, record.built = host, built
+		record.leaving = leavingNow(record.leaving, seen.leavers, r.now())
+	})
+	if !slices.Equal(before.host.Problems, host.Problems) || !maps.Equal(before.built, built) || !maps.Equal(before.leaving, after.leaving) {
+		r.report(seen)
+	}
+	return after
+}
+
+func leavingNow(before map[types.UID]leave, leavers []leaver, now time.Time) map[types.UID]leave {
+	after := make(map[types.UID]leave, len(leavers))
+	for _, l := range leavers {
+		known, found := before[l.object.UID]
+		if !found {
+			known = leave{since: now}
+		}
+		after[l.object.UID] = known
+	}
+	return after
+}
+
+// try does a job. The error is one of the API server; what goes wrong with the host is in the attempt's outcome.
+func (r *hostReconciler) try(ctx context.Context, todo *job, secretVersion string) (attempt, error) {
+	host := &todo.host
+	content, err := r.credentials.load(ctx, host.Login.Secret, secretVersion)
+	if err != nil {
+		return attempt{}, err
+	}
+	if content.version == "" && len(todo.objects) == 0 {
+		// A namespace that is deleted loses its Secrets before its hosts could be cleaned.
+		content, _ = r.credentials.last(host.Login.Secret)
+	}
+	if content.version == "" {
+		return attempt{job: todo, reason: v1alpha1.ReasonSecretNotFound, outcome: secretMissing(host.Login.Secret)}, nil
+	}
+	conn, err := r.connector.Connect(ctx, host.Key, host.Login, content.data)
+	if err != nil {
+		return attempt{job: todo, reason: reasonOf(err), outcome: outcomeOf(err)}, nil
+	}
+	return attempt{job: todo, outcome: r.sync(ctx, conn, requestOf(host))}, nil
+}
+
+func requestOf(host *desired.Host) edge.Request {
+	return edge.Request{
+		Config:        host.Config,
+		Login:         host.Login.User,
+		ConfigPath:    host.ConfigPath,
+		ReloadCommand: host.ReloadCommand,
+		Adopt:         host.Adopt,
+		DryRun:        host.Suspend,
+	}
+}
+
+func secretMissing(name types.NamespacedName) edge.Outcome {
+	return edge.Outcome{State: edge.Pending, Message: fmt.Sprintf(
+		"Secret %s does not exist: create it with the keys ssh-privatekey and known_hosts", name)}
+}
+
+func outcomeOf(err error) edge.Outcome {
+	var failure *edge.Error
+	if errors.As(err, &failure) {
+		return edge.Outcome{State: failure.State, Message: failure.Message}
+	}
+	return edge.Outcome{State: edge.Unreachable, Message: err.Error()}
+}
+
+func reasonOf(err error) string {
+	if outcomeOf(err).State == edge.Pending {
+		return v1alpha1.ReasonSecretInvalid
+	}
+	return ""
+}
+
+// recordTried notes how an attempt went, tells the objects, and returns when to come back.
+func (r *hostReconciler) recordTried(ctx context.Context, key desired.HostKey, done attempt, seen observed) time.Duration {
+	now := r.now()
+	dirtySince := r.records.get(key).dirtySince
+	record := r.records.update(key, func(record *hostRecord) { record.apply(done, now, r.random()) })
+	r.metrics.attempted(done.outcome, dirtySince, now)
+	logAttempt(ctx, done.outcome, record)
+	r.report(seen)
+	if len(done.job.objects) == 0 && len(seen.snapshot.Objects) > 0 && !failed(done.outcome.State) {
+		// The host was only freed for its next owner, whose turn it is now.
+		return time.Millisecond
+	}
+	return record.retryAt.Sub(now)
+}
+
+// logAttempt logs what changed; a look that finds a host as it was is not worth a line.
+func logAttempt(ctx context.Context, outcome edge.Outcome, record hostRecord) {
+	logger := log.FromContext(ctx).WithValues("state", outcome.State)
+	switch {
+	case outcome.Changed:
+		logger.Info("Host changed", "reloaded", outcome.Reloaded, "reasons", outcome.Reasons)
+	case record.repeats == 1:
+		logger.Info("Host state changed", "message", outcome.Message)
+	default:
+		logger.V(1).Info("Host looked at", "message", outcome.Message)
+	}
+}
+
+// report tells every object of the host that there is news.
+func (r *hostReconciler) report(seen observed) {
+	for _, object := range seen.snapshot.Objects {
+		r.objects.add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
+	}
+	for _, l := range seen.leavers {
+		r.objects.add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(l.object)})
+	}
+}
+
+// forget drops everything about a host that no object names any more, and the Secrets that nothing else uses.
+func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
+	r.records.forget(key)
+	r.connector.Forget(key)
+	r.credentials.prune(func(name types.NamespacedName) bool { return len(r.objectsBy(ctx, indexSecret, name)) > 0 })
+}

@@ -1,0 +1,185 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+)
+
+// observed is what the cluster says about one host.
+type observed struct {
+	// snapshot is about the objects that want the host.
+	snapshot desired.Snapshot
+	// leavers are those that the host is to be freed from: they are being deleted, or have it in their status alone.
+	leavers []leaver
+}
+
+// leaver is an object that leaves a host, and the entry that it had for it.
+type leaver struct {
+	object *v1alpha1.EdgeLoadBalancer
+	entry  v1alpha1.Host
+}
+
+// observe reads what the cluster says about a host from the cache.
+func observe(ctx context.Context, reader client.Reader, cluster string, key desired.HostKey) (observed, error) {
+	var list v1alpha1.EdgeLoadBalancerList
+	if err := reader.List(ctx, &list, client.MatchingFields{indexHost: key.String()}); err != nil {
+		return observed{}, fmt.Errorf("list the EdgeLoadBalancers of host %s: %w", key, err)
+	}
+	seen := observed{snapshot: desired.Snapshot{Cluster: cluster}}
+	for i := range list.Items {
+		seen.add(key, &list.Items[i])
+	}
+	return seen, seen.addServices(ctx, reader)
+}
+
+// add sorts an object in. One without our finalizer is left alone: it could be gone before its hosts are cleaned.
+func (o *observed) add(key desired.HostKey, object *v1alpha1.EdgeLoadBalancer) {
+	entry, wanted := entryOf(object, key)
+	switch {
+	case !isHeld(object) || retains(object):
+	case wanted && object.DeletionTimestamp.IsZero():
+		o.snapshot.Objects = append(o.snapshot.Objects, object)
+	default:
+		o.leavers = append(o.leavers, leaver{object: object, entry: entry})
+	}
+}
+
+// entryOf is the object's entry for a host; one that is left in its status only is put together from that.
+func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1alpha1.Host, inSpec bool) {
+	for i := range object.Spec.Hosts {
+		if desired.KeyOf(&object.Spec.SSH, &object.Spec.Hosts[i]) == key {
+			return object.Spec.Hosts[i], true
+		}
+	}
+	entry = v1alpha1.Host{Address: key.Address, Port: &key.Port}
+	for _, host := range object.Status.Hosts {
+		if statusKey(host) == key {
+			entry.Name, entry.User = host.Name, host.User
+		}
+	}
+	return entry, false
+}
+
+func (o *observed) addServices(ctx context.Context, reader client.Reader) error {
+	o.snapshot.Services = map[types.NamespacedName]*corev1.Service{}
+	o.snapshot.Slices = map[types.NamespacedName][]*discoveryv1.EndpointSlice{}
+	for _, object := range o.snapshot.Objects {
+		for i := range object.Spec.Targets {
+			name := types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.Targets[i].Service.Name}
+			if err := o.addService(ctx, reader, name); err != nil {
+				return fmt.Errorf("read Service %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (o *observed) addService(ctx context.Context, reader client.Reader, name types.NamespacedName) error {
+	if _, known := o.snapshot.Services[name]; known {
+		return nil
+	}
+	service := &corev1.Service{}
+	if err := reader.Get(ctx, name, service); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	}
+	var list discoveryv1.EndpointSliceList
+	// Nobody changes the slices, and copies of thousands of endpoints at each change would cost more than all the rest.
+	err := reader.List(ctx, &list, client.InNamespace(name.Namespace), client.MatchingFields{indexService: name.String()},
+		client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return err
+	}
+	o.snapshot.Services[name] = service
+	for i := range list.Items {
+		o.snapshot.Slices[name] = append(o.snapshot.Slices[name], &list.Items[i])
+	}
+	return nil
+}
+
+// job is what to do with a host now.
+type job struct {
+	host desired.Host
+	// objects are the generations of the objects that host holds, and frees the objects that it is freed from.
+	objects map[types.UID]int64
+	frees   map[types.UID]bool
+	// inputs stand for all that a failure could have depended on, besides the host itself.
+	inputs string
+}
+
+// chooseJob says what to do with a host: to bring it to what the objects want, which frees it from those that leave; or
+// first to leave it idle if it belongs to one that leaves and its next owner is another. Nil if there is nothing to do.
+func chooseJob(host desired.Host, seen observed, record hostRecord) *job {
+	todo := &job{host: host, objects: membersOf(host, seen.snapshot.Objects), frees: map[types.UID]bool{}}
+	for _, l := range seen.leavers {
+		if record.leaving[l.object.UID].done {
+			continue
+		}
+		idle := idleHost(seen.snapshot.Cluster, l, record)
+		if len(todo.frees) == 0 && idle.Config.Owner != host.Config.Owner {
+			todo.host, todo.objects = idle, nil
+		}
+		if idle.Config.Owner == todo.host.Config.Owner {
+			todo.frees[l.object.UID] = true
+		}
+	}
+	if len(todo.objects) == 0 && len(todo.frees) == 0 {
+		return nil
+	}
+	return todo
+}
+
+// idleHost is the host without the leaver. The pins of a host that is no longer in the spec are known from the last time.
+func idleHost(cluster string, l leaver, record hostRecord) desired.Host {
+	entry := l.entry
+	if len(entry.HostKeys) == 0 {
+		entry.HostKeys = record.host.Login.HostKeys
+	}
+	return desired.Idle(cluster, l.object, &entry)
+}
+
+// membersOf are the generations of the objects that the host holds.
+func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[types.UID]int64 {
+	members := map[types.UID]int64{}
+	for _, object := range objects {
+		if _, found := memberOf(host, client.ObjectKeyFromObject(object)); found {
+			members[object.UID] = object.Generation
+		}
+	}
+	return members
+}
+
+func memberOf(host desired.Host, object types.NamespacedName) (desired.Member, bool) {
+	i := slices.IndexFunc(host.Members, func(m desired.Member) bool { return m.Object == object })
+	if i < 0 {
+		return desired.Member{}, false
+	}
+	return host.Members[i], true
+}
+
+// inputsOf stands for what a person can change about a job.
+func inputsOf(j *job, secretVersion string) string {
+	parts := []string{j.host.Login.Secret.String() + "@" + secretVersion}
+	for uid, generation := range j.objects {
+		parts = append(parts, fmt.Sprintf("%s@%d", uid, generation))
+	}
+	for uid := range maps.Keys(j.frees) {
+		parts = append(parts, fmt.Sprintf("%s leaves", uid))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,150 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// hostRecord is what the operator knows about one host since it started. It is a value: maps and slices in it are replaced
+// and never changed, so that a copy may be read without a lock.
+type hostRecord struct {
+	// host is what the host should be, as last built, and built the generations of the objects that it was built from.
+	host  desired.Host
+	built map[types.UID]int64
+
+	// outcome is that of the last attempt, and tried the generations of the objects that it was for. reason is one of
+	// package v1alpha1 where it says more than the state.
+	outcome edge.Outcome
+	reason  string
+	tried   map[types.UID]int64
+	// proved holds the last generation of each object that the host was proved to run.
+	proved map[types.UID]int64
+
+	// failures counts the failed attempts since the last good one, repeats those that ended like the last one.
+	failures, repeats int
+	// inputs are what the last attempt depended on, and retryAt is when to try again as long as they are the same.
+	inputs  string
+	retryAt time.Time
+
+	changedAt, reloadedAt time.Time
+	// changes says what the last change was for.
+	changes []string
+
+	// dirtySince is when the watch delivered the oldest change that is not proved yet; zero when there is none.
+	dirtySince time.Time
+	// leaving are the objects that the host is to be freed from.
+	leaving map[types.UID]leave
+}
+
+// leave is how far a host is with getting rid of an object's listeners.
+type leave struct {
+	since time.Time
+	// tried says that it was attempted at least once, and done that it is proved.
+	tried, done bool
+}
+
+// holdOff is how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on
+// has changed. Endpoints come and go while a host is away; they must not make the operator knock at its door each time.
+func (r hostRecord) holdOff(inputs string, now time.Time) time.Duration {
+	if !failed(r.outcome.State) || r.outcome.State == "" || r.inputs != inputs {
+		return 0
+	}
+	return max(0, r.retryAt.Sub(now))
+}
+
+// apply takes in the result of an attempt.
+func (r *hostRecord) apply(a attempt, now time.Time, random float64) {
+	r.count(a.outcome.State)
+	r.outcome, r.reason, r.inputs, r.tried = a.outcome, a.reason, a.job.inputs, a.job.objects
+	r.retryAt = now.Add(waitAfter(a.outcome, r.repeats, random))
+	if a.outcome.Changed {
+		r.changedAt, r.changes = now, a.outcome.Reasons
+	}
+	if a.outcome.Reloaded {
+		r.reloadedAt = now
+	}
+	if a.outcome.State == edge.Synced {
+		r.proved = a.job.objects
+	}
+	if a.outcome.State == edge.Synced && !r.dirtySince.After(a.started) {
+		r.dirtySince = time.Time{}
+	}
+	r.leaving = leavingAfter(r.leaving, a)
+}
+
+func (r *hostRecord) count(state edge.State) {
+	if state == r.outcome.State {
+		r.repeats++
+	} else {
+		r.repeats = 1
+	}
+	if failed(state) {
+		r.failures++
+	} else {
+		r.failures = 0
+	}
+}
+
+// leavingAfter notes how an attempt went for the objects that leave. On a host that belongs to somebody else there is
+// nothing of ours.
+func leavingAfter(leaving map[types.UID]leave, a attempt) map[types.UID]leave {
+	after := make(map[types.UID]leave, len(leaving))
+	for uid, l := range leaving {
+		if a.job.frees[uid] {
+			l.tried = true
+			l.done = a.outcome.State == edge.Synced || a.outcome.State == edge.Refused
+		}
+		after[uid] = l
+	}
+	return after
+}
+
+// hostRecords keeps the records of all hosts. Its methods may be called at the same time.
+type hostRecords struct {
+	mu    sync.Mutex
+	hosts map[desired.HostKey]hostRecord
+}
+
+func newHostRecords() *hostRecords {
+	return &hostRecords{hosts: map[desired.HostKey]hostRecord{}}
+}
+
+// get returns a host's record; the zero record if there is none.
+func (s *hostRecords) get(key desired.HostKey) hostRecord {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hosts[key]
+}
+
+// update changes a host's record and returns it.
+func (s *hostRecords) update(key desired.HostKey, change func(*hostRecord)) hostRecord {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record := s.hosts[key]
+	change(&record)
+	s.hosts[key] = record
+	return record
+}
+
+// forget drops a host's record.
+func (s *hostRecords) forget(key desired.HostKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.hosts, key)
+}
+
+// touch notes that something which the hosts depend on has changed.
+func (s *hostRecords) touch(keys []desired.HostKey, now time.Time) {
+	for _, key := range keys {
+		s.update(key, func(r *hostRecord) {
+			if r.dirtySince.IsZero() {
+				r.dirtySince = now
+			}
+		})
+	}
+}

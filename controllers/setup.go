@@ -1,0 +1,139 @@
+// Package controllers holds what talks to the Kubernetes API: one controller whose queue holds hosts and brings each of
+// them to where the EdgeLoadBalancers want it, and one that keeps the EdgeLoadBalancers' finalizers and statuses.
+//
+// The two share the records of the hosts and otherwise only wake each other up.
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+)
+
+// hostsAtOnce is how many hosts are worked on at the same time. One that does not answer holds one of these places for
+// as long as its connectTimeout.
+const hostsAtOnce = 256
+
+// Signals carry what happens by itself from the transport to the controllers. Its methods may be called at any time.
+type Signals struct {
+	hosts   *mailbox[desired.HostKey]
+	metrics *metrics
+}
+
+// NewSignals registers the operator's metrics, of which one counts logins.
+func NewSignals(registry prometheus.Registerer) (*Signals, error) {
+	registered, err := newMetrics(registry)
+	if err != nil {
+		return nil, fmt.Errorf("register the metrics: %w", err)
+	}
+	return &Signals{hosts: &mailbox[desired.HostKey]{}, metrics: registered}, nil
+}
+
+// Down says that an established connection to a host has ended by itself: the host is looked at again at once.
+func (s *Signals) Down(key desired.HostKey) { s.hosts.add(key) }
+
+// Attempted counts an attempt to log in to a host, by its result.
+func (s *Signals) Attempted(result string) { s.metrics.connected(result) }
+
+// Options are what the controllers need besides the manager.
+type Options struct {
+	// Cluster identifies the cluster on the hosts; see ClusterID.
+	Cluster string
+	// Connector reaches hosts, and Sync brings one to what is wanted.
+	Connector Connector
+	Sync      SyncFunc
+	// Signals are those that Connector gives.
+	Signals *Signals
+	// RemovalTimeout bounds how long a host that an object leaves may take to be freed.
+	RemovalTimeout time.Duration
+}
+
+// Setup adds the controllers to the manager, whose cache must have been made with CacheOptions.
+func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("add the cache's indexes: %w", err)
+	}
+	hosts := &hostReconciler{
+		reader:      mgr.GetClient(),
+		cluster:     options.Cluster,
+		connector:   options.Connector,
+		sync:        options.Sync,
+		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader()),
+		records:     newHostRecords(),
+		metrics:     options.Signals.metrics,
+		objects:     &mailbox[ctrl.Request]{},
+		now:         time.Now,
+		random:      rand.Float64,
+	}
+	objects := &edgeLoadBalancerReconciler{
+		client:         mgr.GetClient(),
+		recorder:       mgr.GetEventRecorder("edgelb"),
+		records:        hosts.records,
+		metrics:        hosts.metrics,
+		removalTimeout: options.RemovalTimeout,
+		now:            time.Now,
+	}
+	if err := objects.setup(mgr, hosts.objects); err != nil {
+		return fmt.Errorf("set up the controller of EdgeLoadBalancers: %w", err)
+	}
+	if err := hosts.setup(mgr, options.Signals.hosts); err != nil {
+		return fmt.Errorf("set up the controller of hosts: %w", err)
+	}
+	return nil
+}
+
+// setup watches the objects, and hears from the host controller when a host has news. Its own writes come back to it, too:
+// that is how it gets past a cache that was behind.
+func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *mailbox[ctrl.Request]) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.EdgeLoadBalancer{}).
+		WatchesRawSource(news).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 4, EnableWarmup: new(true)}).
+		Complete(r)
+}
+
+// setup watches everything that a host's configuration is made of.
+func (r *hostReconciler) setup(mgr ctrl.Manager, down *mailbox[desired.HostKey]) error {
+	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.HostKey]
+	return builder.TypedControllerManagedBy[desired.HostKey](mgr).
+		Named("host").
+		Watches(&v1alpha1.EdgeLoadBalancer{}, to(r.hostsOfObject), builder.WithPredicates(hostsConcerned())).
+		Watches(&corev1.Service{}, to(r.hostsOfService), builder.WithPredicates(contentChanged())).
+		Watches(&discoveryv1.EndpointSlice{}, to(r.hostsOfSlice), builder.WithPredicates(contentChanged())).
+		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesRawSource(down).
+		WithOptions(controller.TypedOptions[desired.HostKey]{MaxConcurrentReconciles: hostsAtOnce, EnableWarmup: new(true)}).
+		WithLogConstructor(func(key *desired.HostKey) logr.Logger {
+			logger := mgr.GetLogger().WithValues("controller", "host")
+			if key != nil {
+				logger = logger.WithValues("host", key.String())
+			}
+			return logger
+		}).
+		Complete(r)
+}
+
+// ClusterID is an identifier of the cluster that lasts as long as it does: the UID of its namespace kube-system.
+func ClusterID(ctx context.Context, reader client.Reader) (string, error) {
+	namespace := &corev1.Namespace{}
+	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, namespace); err != nil {
+		return "", fmt.Errorf("read the namespace kube-system, whose UID identifies the cluster: %w", err)
+	}
+	return string(namespace.UID), nil
+}

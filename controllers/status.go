@@ -1,0 +1,348 @@
+package controllers
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+)
+
+// summarize computes an object's whole status from what is known of its hosts. It says the same again as long as nothing
+// changes, so that an object that is quiet is not written to.
+func summarize(object *v1alpha1.EdgeLoadBalancer, views []hostView, now time.Time) v1alpha1.EdgeLoadBalancerStatus {
+	s := &summary{object: object, views: views, now: now}
+	status := v1alpha1.EdgeLoadBalancerStatus{
+		ObservedGeneration: object.Generation,
+		Addresses:          publicAddresses(object),
+		Conditions:         slices.Clone(object.Status.Conditions),
+	}
+	for _, view := range views {
+		host := view.status(object)
+		status.Hosts = append(status.Hosts, host)
+		if !view.leaving {
+			s.hosts = append(s.hosts, host)
+		}
+	}
+	status.Summary = s.counts(status.Hosts)
+	s.setConditions(&status.Conditions)
+	return status
+}
+
+// publicAddresses are those of all hosts, whether they answer or not: an address once published is not withdrawn because
+// its host is away.
+func publicAddresses(object *v1alpha1.EdgeLoadBalancer) []string {
+	var addresses []string
+	for i := range object.Spec.Hosts {
+		for _, address := range object.Spec.Hosts[i].PublicAddresses {
+			if !slices.Contains(addresses, address) {
+				addresses = append(addresses, address)
+			}
+		}
+	}
+	return addresses
+}
+
+// summary is the work of summarize. hosts are those that the spec wants.
+type summary struct {
+	object *v1alpha1.EdgeLoadBalancer
+	views  []hostView
+	hosts  []v1alpha1.HostStatus
+	now    time.Time
+}
+
+func (s *summary) counts(all []v1alpha1.HostStatus) v1alpha1.Summary {
+	var synced int
+	var up, servers int32
+	for _, host := range all {
+		if s.isSynced(host) {
+			synced++
+		}
+		up += host.ServersUp
+		servers += host.Servers
+	}
+	return v1alpha1.Summary{
+		Hosts:   fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
+		Servers: fmt.Sprintf("%d/%d", up, servers),
+	}
+}
+
+func (s *summary) isSynced(host v1alpha1.HostStatus) bool {
+	return host.State == v1alpha1.HostSynced && host.ObservedGeneration == s.object.Generation
+}
+
+// cause is one thing that keeps an object from being ready.
+type cause struct {
+	reason, message string
+}
+
+// verdict is the status of a condition and the causes for it.
+type verdict struct {
+	status metav1.ConditionStatus
+	causes []cause
+}
+
+func (s *summary) setConditions(conditions *[]metav1.Condition) {
+	accepted, targets := s.problemVerdict(specReason), s.problemVerdict(targetReason)
+	hosts := s.hostsVerdict()
+	all := []verdict{accepted, hosts, targets}
+	ready := combine(all)
+	if !s.object.DeletionTimestamp.IsZero() {
+		ready = verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonDeleting, s.deletingMessage()}}}
+	}
+	s.set(conditions, v1alpha1.ConditionReady, ready,
+		cause{v1alpha1.ReasonSynced, "every host is proved to run what the spec says, and every target has a server"})
+	s.set(conditions, v1alpha1.ConditionAccepted, accepted,
+		cause{v1alpha1.ReasonAccepted, "the spec can be turned into configurations"})
+	s.set(conditions, v1alpha1.ConditionHostsSynced, hosts,
+		cause{v1alpha1.ReasonSynced, "every host is proved to run what the spec says"})
+	s.set(conditions, v1alpha1.ConditionTargetsAvailable, targets,
+		cause{v1alpha1.ReasonAvailable, "every target has a server"})
+	reconciling, stalled := s.progress(ready)
+	s.set(conditions, v1alpha1.ConditionReconciling, reconciling, cause{})
+	s.set(conditions, v1alpha1.ConditionStalled, stalled, cause{})
+}
+
+// set writes one condition. A verdict without causes is told as good; a verdict without status leaves the condition as it is.
+func (s *summary) set(conditions *[]metav1.Condition, kind string, v verdict, good cause) {
+	if v.status == "" {
+		return
+	}
+	said := good
+	if len(v.causes) > 0 {
+		said = merge(v.causes)
+	}
+	meta.SetStatusCondition(conditions, metav1.Condition{
+		Type: kind, Status: v.status, Reason: cmp.Or(said.reason, v1alpha1.ReasonSynced), Message: said.message,
+		ObservedGeneration: s.object.Generation, LastTransitionTime: *seconds(s.now),
+	})
+}
+
+// merge makes one cause of several. What they have in common is the reason; else it is that of hosts in different states.
+func merge(causes []cause) cause {
+	const shown = 5
+	merged := cause{reason: causes[0].reason}
+	var messages []string
+	for i, c := range causes {
+		if c.reason != merged.reason {
+			merged.reason = v1alpha1.ReasonHostsNotSynced
+		}
+		if i < shown {
+			messages = append(messages, c.message)
+		}
+	}
+	merged.message = strings.Join(messages, "; ")
+	if more := len(causes) - shown; more > 0 {
+		merged.message += fmt.Sprintf("; and %d more", more)
+	}
+	return merged
+}
+
+// combine is good if all are. What has failed counts for more than what is only not known yet.
+func combine(all []verdict) verdict {
+	combined := verdict{status: metav1.ConditionTrue}
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionUnknown, metav1.ConditionFalse} {
+		var causes []cause
+		for _, v := range all {
+			if v.status == status {
+				causes = append(causes, v.causes...)
+			}
+		}
+		if len(causes) > 0 {
+			combined = verdict{status, causes}
+		}
+	}
+	return combined
+}
+
+func specReason(reason string) bool {
+	return !targetReason(reason)
+}
+
+func targetReason(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints:
+		return true
+	default:
+		return false
+	}
+}
+
+// problemVerdict tells the problems of one kind that desired.Build found, each once though every host has it. As long as
+// the operator has not built all hosts since it started, no news is no good news.
+func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
+	name := client.ObjectKeyFromObject(s.object)
+	var found []cause
+	complete := true
+	for _, view := range s.views {
+		if view.leaving {
+			continue
+		}
+		complete = complete && view.record.built[s.object.UID] == s.object.Generation
+		for _, problem := range view.record.host.Problems {
+			told := causeOf(problem)
+			if problem.Object == name && kind(problem.Reason) && !slices.Contains(found, told) {
+				found = append(found, told)
+			}
+		}
+	}
+	switch {
+	case len(found) > 0:
+		return verdict{metav1.ConditionFalse, found}
+	case complete:
+		return verdict{status: metav1.ConditionTrue}
+	default:
+		return s.stillOr(kind)
+	}
+}
+
+func causeOf(problem desired.Problem) cause {
+	return cause{problem.Reason, problem.Message}
+}
+
+// stillOr repeats what the former status said of this generation; else the answer is not known yet.
+func (s *summary) stillOr(kind func(reason string) bool) verdict {
+	conditionType := v1alpha1.ConditionAccepted
+	if kind(v1alpha1.ReasonNoEndpoints) {
+		conditionType = v1alpha1.ConditionTargetsAvailable
+	}
+	former := meta.FindStatusCondition(s.object.Status.Conditions, conditionType)
+	if former == nil || former.ObservedGeneration != s.object.Generation {
+		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "the spec is being read"}}}
+	}
+	if former.Status == metav1.ConditionTrue {
+		return verdict{status: former.Status}
+	}
+	return verdict{former.Status, []cause{{former.Reason, former.Message}}}
+}
+
+// hostsVerdict says how the hosts of the spec are doing.
+func (s *summary) hostsVerdict() verdict {
+	var failing, waiting []cause
+	for i, view := range s.wanted() {
+		host := s.hosts[i]
+		switch {
+		case s.isSynced(host):
+		case s.isWaiting(view, host):
+			waiting = append(waiting, cause{v1alpha1.ReasonProgressing, host.Name + " is being brought to what the spec says"})
+		default:
+			failing = append(failing, cause{s.hostReason(view, host), host.Name + " " + joined(host)})
+		}
+	}
+	switch {
+	case len(failing) > 0:
+		return verdict{metav1.ConditionFalse, failing}
+	case len(waiting) > 0:
+		return verdict{metav1.ConditionUnknown, waiting}
+	default:
+		return verdict{status: metav1.ConditionTrue}
+	}
+}
+
+func joined(host v1alpha1.HostStatus) string {
+	if host.Message == "" {
+		return "is " + string(host.State)
+	}
+	return fmt.Sprintf("is %s: %s", host.State, host.Message)
+}
+
+func (s *summary) wanted() []hostView {
+	return slices.DeleteFunc(slices.Clone(s.views), func(v hostView) bool { return v.leaving })
+}
+
+// isWaiting reports whether the host's turn is still to come for this generation of the spec. After a start of the operator
+// the former status of this generation stands in until the host has been looked at.
+func (s *summary) isWaiting(view hostView, host v1alpha1.HostStatus) bool {
+	switch {
+	case view.conflict(s.object) != "":
+		return false
+	case view.record.tried[s.object.UID] > 0:
+		return view.record.tried[s.object.UID] != s.object.Generation
+	default:
+		return view.former == nil || s.object.Status.ObservedGeneration != s.object.Generation ||
+			s.formerReason(host) == v1alpha1.ReasonProgressing
+	}
+}
+
+// hostReason is the reason for which a host is not synced.
+func (s *summary) hostReason(view hostView, host v1alpha1.HostStatus) string {
+	switch {
+	case host.State != v1alpha1.HostPending:
+		return string(host.State)
+	case view.conflict(s.object) != "":
+		return v1alpha1.ReasonHostConflict
+	case view.record.tried[s.object.UID] > 0:
+		return cmp.Or(view.record.reason, v1alpha1.ReasonProgressing)
+	default:
+		return s.formerReason(host)
+	}
+}
+
+// formerReason is the reason for a host's state as the former status told it.
+func (s *summary) formerReason(host v1alpha1.HostStatus) string {
+	former := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionHostsSynced)
+	if host.State != v1alpha1.HostPending {
+		return string(host.State)
+	}
+	if former == nil || former.Status != metav1.ConditionFalse {
+		return v1alpha1.ReasonProgressing
+	}
+	return former.Reason
+}
+
+// needsPerson lists the reasons that no retry removes: somebody has to change something.
+func needsPerson(reason string) bool {
+	switch reason {
+	case string(v1alpha1.HostUntrusted), string(v1alpha1.HostUnauthorized), string(v1alpha1.HostRejected),
+		string(v1alpha1.HostRefused), v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonHostConflict,
+		v1alpha1.ReasonBindConflict, v1alpha1.ReasonBindInvalid, v1alpha1.ReasonPortNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// progress computes the two conditions that kstatus reads, of which at most one is True: Stalled if a person has to act,
+// Reconciling if the operator goes on by itself.
+func (s *summary) progress(ready verdict) (reconciling, stalled verdict) {
+	idle := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonSynced, "nothing is left to do"}}}
+	going := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonProgressing, "the operator goes on by itself"}}}
+	blocked := slices.DeleteFunc(slices.Clone(ready.causes), func(c cause) bool { return !needsPerson(c.reason) })
+	suspended := len(ready.causes) > 0 && merge(ready.causes).reason == v1alpha1.ReasonSuspended
+	switch {
+	case len(blocked) > 0:
+		return verdict{metav1.ConditionFalse, blocked}, verdict{metav1.ConditionTrue, blocked}
+	case suspended:
+		return verdict{metav1.ConditionFalse, ready.causes}, verdict{metav1.ConditionFalse, ready.causes}
+	case len(ready.causes) > 0:
+		return verdict{metav1.ConditionTrue, ready.causes}, going
+	case len(s.views) > len(s.hosts):
+		leaving := cause{v1alpha1.ReasonProgressing, s.deletingMessage()}
+		return verdict{metav1.ConditionTrue, []cause{leaving}}, going
+	default:
+		return idle, idle
+	}
+}
+
+func (s *summary) deletingMessage() string {
+	var names []string
+	for _, view := range s.views {
+		if view.leaving {
+			names = append(names, view.name)
+		}
+	}
+	return "the configuration is being removed from " + strings.Join(names, ", ")
+}
+
+// seconds is a time as the API keeps it.
+func seconds(t time.Time) *metav1.Time {
+	rounded := metav1.NewTime(t).Rfc3339Copy()
+	return &rounded
+}

@@ -1,0 +1,174 @@
+package controllers
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// hostView is one host as one object sees it.
+type hostView struct {
+	// name is the host's name in the status.
+	name  string
+	key   desired.HostKey
+	entry v1alpha1.Host
+	user  string
+	// former is what the object's status said last; nil if it did not mention the host.
+	former *v1alpha1.HostStatus
+	record hostRecord
+	// leaving says that the host is to be freed from the object.
+	leaving bool
+}
+
+// viewsOf are the hosts of an object's spec, in order, and after them those that only its status still has.
+func viewsOf(object *v1alpha1.EdgeLoadBalancer, records *hostRecords) []hostView {
+	deleting := !object.DeletionTimestamp.IsZero()
+	former := map[desired.HostKey]*v1alpha1.HostStatus{}
+	for i := range object.Status.Hosts {
+		former[statusKey(object.Status.Hosts[i])] = &object.Status.Hosts[i]
+	}
+	var views []hostView
+	for _, entry := range object.Spec.Hosts {
+		key := desired.KeyOf(&object.Spec.SSH, &entry)
+		views = append(views, hostView{
+			name: entry.Name, key: key, entry: entry, user: cmp.Or(entry.User, object.Spec.SSH.User),
+			former: former[key], record: records.get(key), leaving: deleting,
+		})
+		delete(former, key)
+	}
+	for _, host := range object.Status.Hosts {
+		key := statusKey(host)
+		if former[key] != nil {
+			views = append(views, leavingView(object, former[key], records.get(key)))
+		}
+	}
+	return views
+}
+
+// leavingView is a host that has left the spec. Another host may have taken over its name.
+func leavingView(object *v1alpha1.EdgeLoadBalancer, former *v1alpha1.HostStatus, record hostRecord) hostView {
+	key, name := statusKey(*former), former.Name
+	for i := range object.Spec.Hosts {
+		if object.Spec.Hosts[i].Name == name {
+			name = fmt.Sprintf("%s@%s", name, key)
+		}
+	}
+	return hostView{
+		name: name, key: key, entry: v1alpha1.Host{Name: name, Address: former.Address}, user: former.User,
+		former: former, record: record, leaving: true,
+	}
+}
+
+// everSynced says whether the host is known to have had the object's listeners.
+func (v hostView) everSynced(object *v1alpha1.EdgeLoadBalancer) bool {
+	return v.record.proved[object.UID] > 0 || (v.former != nil && v.former.ObservedGeneration > 0)
+}
+
+// status is what the object's status says about the host.
+func (v hostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
+	host := v1alpha1.HostStatus{State: v1alpha1.HostPending, Message: "has not been looked at yet"}
+	if v.former != nil {
+		host = *v.former.DeepCopy()
+	}
+	host.Name, host.Address, host.Port, host.User = v.name, v.entry.Address, v.key.Port, v.user
+	switch {
+	case v.leaving:
+		host.State, host.Message = v1alpha1.HostPending, v.leavingMessage(object)
+	case v.conflict(object) != "":
+		host.State, host.Message = v1alpha1.HostPending, v.conflict(object)
+	case v.record.tried[object.UID] > 0:
+		v.describe(object, &host)
+	}
+	return host
+}
+
+func (v hostView) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
+	message := "is being removed"
+	if v.record.leaving[object.UID].tried && v.record.outcome.Message != "" {
+		message += ": " + v.record.outcome.Message
+	}
+	return message
+}
+
+// conflict says why the object has no part in the host; empty if it has, or if that is not known yet.
+func (v hostView) conflict(object *v1alpha1.EdgeLoadBalancer) string {
+	name := client.ObjectKeyFromObject(object)
+	if _, member := memberOf(v.record.host, name); member || v.record.built[object.UID] == 0 {
+		return ""
+	}
+	for _, problem := range v.record.host.Problems {
+		if problem.Object == name && problem.Reason == v1alpha1.ReasonHostConflict {
+			return problem.Message
+		}
+	}
+	return ""
+}
+
+// describe tells the outcome of the last attempt.
+func (v hostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+	record, outcome := v.record, v.record.outcome
+	host.State, host.Message = v1alpha1.HostState(outcome.State), outcome.Message
+	host.ConsecutiveErrors = rounded(record.failures)
+	if failed(outcome.State) && outcome.State != edge.Pending {
+		host.Message += retryNote(outcome)
+	}
+	if outcome.HAProxyVersion != "" {
+		host.HAProxyVersion = outcome.HAProxyVersion
+	}
+	if outcome.Fingerprint != "" {
+		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, record.tried[object.UID]
+	}
+	if !record.changedAt.IsZero() {
+		host.LastSyncTime = seconds(record.changedAt)
+	}
+	if !record.reloadedAt.IsZero() {
+		host.LastReloadTime, host.LastUpdate = seconds(record.reloadedAt), v1alpha1.UpdateReload
+	}
+	v.countServers(object, host)
+}
+
+// countServers counts the object's servers, if HAProxy could be asked; else the last count stays.
+func (v hostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+	member, found := memberOf(v.record.host, client.ObjectKeyFromObject(object))
+	if v.record.outcome.Servers == nil || !found {
+		return
+	}
+	host.ServersUp, host.Servers = 0, 0
+	for _, backend := range member.Backends {
+		count := v.record.outcome.Servers[backend]
+		host.ServersUp += int32(count.Up)
+		host.Servers += int32(count.Total)
+	}
+}
+
+// retryNote says when the next try is. It names the longest wait and not the present one, so that the status of a host that
+// stays away is not written at each try.
+func retryNote(outcome edge.Outcome) string {
+	return fmt.Sprintf("; next try within %s", shortDuration(backoffOf(outcome).longest))
+}
+
+func shortDuration(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// rounded rounds a number of failures down to a power of two: a host that stays away for a day is some ten writes of the
+// status and not thousands.
+func rounded(failures int) int32 {
+	power := int32(1)
+	if failures < 1 {
+		return 0
+	}
+	for int(power) <= failures/2 {
+		power *= 2
+	}
+	return power
+}

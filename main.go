@@ -1,0 +1,137 @@
+// Command manager is the edgelb operator: it keeps the HAProxy hosts outside of a cluster as its EdgeLoadBalancers say.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/controllers"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// shutdownTimeout is how long changes that have begun may take to end when the operator is told to.
+const shutdownTimeout = 70 * time.Second
+
+// settings are what the flags say.
+type settings struct {
+	metricsAddress, probeAddress string
+	leaderElect                  bool
+	leaderElectionNamespace      string
+	removalTimeout               time.Duration
+	clusterID                    string
+	log                          zap.Options
+}
+
+func main() {
+	var s settings
+	s.addTo(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&s.log)))
+	if err := run(ctrl.SetupSignalHandler(), s); err != nil {
+		ctrl.Log.Error(err, "The operator ended")
+		os.Exit(1)
+	}
+}
+
+func (s *settings) addTo(flags *flag.FlagSet) {
+	flags.StringVar(&s.metricsAddress, "metrics-bind-address", ":8080", "address that serves Prometheus metrics; 0 for none")
+	flags.StringVar(&s.probeAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz")
+	flags.BoolVar(&s.leaderElect, "leader-elect", false, "work only while this replica holds the lease")
+	flags.StringVar(&s.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; default: the operator's own")
+	flags.DurationVar(&s.removalTimeout, "removal-timeout", 2*time.Minute,
+		"how long a host that an object leaves may take to be freed before it is given up")
+	flags.StringVar(&s.clusterID, "cluster-id", "", "identifies this cluster on the hosts; default: the UID of the namespace kube-system")
+	s.log.BindFlags(flags)
+}
+
+func run(ctx context.Context, s settings) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	options, err := managerOptions(s)
+	if err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(config, options)
+	if err != nil {
+		return fmt.Errorf("make the manager: %w", err)
+	}
+	hosts, err := addControllers(ctx, mgr, s)
+	if err != nil {
+		return err
+	}
+	defer hosts.Close()
+	if err := addProbes(mgr); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func managerOptions(s settings) (ctrl.Options, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return ctrl.Options{}, err
+	}
+	return ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         controllers.CacheOptions(),
+		Metrics:                       metricsserver.Options{BindAddress: s.metricsAddress},
+		HealthProbeBindAddress:        s.probeAddress,
+		LeaderElection:                s.leaderElect,
+		LeaderElectionID:              "manager.edgelb.io",
+		LeaderElectionNamespace:       s.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       new(shutdownTimeout),
+	}, nil
+}
+
+// addControllers wires the controllers to SSH.
+func addControllers(ctx context.Context, mgr ctrl.Manager, s settings) (*transport, error) {
+	if s.clusterID == "" {
+		id, err := controllers.ClusterID(ctx, mgr.GetAPIReader())
+		if err != nil {
+			return nil, err
+		}
+		s.clusterID = id
+	}
+	signals, err := controllers.NewSignals(metrics.Registry)
+	if err != nil {
+		return nil, err
+	}
+	hosts := newTransport(signals)
+	return hosts, controllers.Setup(ctx, mgr, controllers.Options{
+		Cluster:        s.clusterID,
+		Connector:      hosts,
+		Sync:           edge.Sync,
+		Signals:        signals,
+		RemovalTimeout: s.removalTimeout,
+	})
+}
+
+// addProbes makes the operator alive once it runs, and ready once it has seen the cluster.
+func addProbes(mgr ctrl.Manager) error {
+	ready := func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), 100*time.Millisecond)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the caches are not synced yet")
+		}
+		return nil
+	}
+	return errors.Join(mgr.AddHealthzCheck("healthz", healthz.Ping), mgr.AddReadyzCheck("readyz", ready))
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+
+	"github.com/edgelb/edgelb/controllers"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/remote"
+)
+
+// The keys of a Secret that logs in to hosts.
+const (
+	secretPrivateKey = "ssh-privatekey"
+	secretKnownHosts = "known_hosts"
+)
+
+// transport puts SSH behind the ports of the packages controllers and edge.
+type transport struct {
+	pool *remote.Pool
+}
+
+// newTransport returns a transport without connections, which signals what happens to those that it makes.
+func newTransport(signals *controllers.Signals) *transport {
+	return &transport{pool: remote.NewPool(remote.Options{
+		Attempted: signals.Attempted,
+		Down: func(key string) {
+			if host, err := parseKey(key); err == nil {
+				signals.Down(host)
+			}
+		},
+	})}
+}
+
+// parseKey reads what HostKey.String wrote.
+func parseKey(text string) (desired.HostKey, error) {
+	address, digits, err := net.SplitHostPort(text)
+	if err != nil {
+		return desired.HostKey{}, err
+	}
+	port, err := strconv.ParseInt(digits, 10, 32)
+	return desired.NewHostKey(address, int32(port)), err
+}
+
+// Connect implements controllers.Connector.
+func (t *transport) Connect(
+	ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte,
+) (edge.Conn, error) {
+	credentials, err := remote.ParseCredentials(secret[secretPrivateKey], secret[secretKnownHosts])
+	if err != nil {
+		return nil, translate(fmt.Errorf("Secret %s, with the keys %s and %s, cannot be used: %w",
+			login.Secret, secretPrivateKey, secretKnownHosts, err))
+	}
+	conn, err := t.pool.Get(ctx, key.String(), remote.Target{
+		Address:        key.Address,
+		Port:           int(key.Port),
+		User:           login.User,
+		ConnectTimeout: login.ConnectTimeout,
+		Credentials:    credentials,
+		HostKeys:       login.HostKeys,
+	})
+	if err != nil {
+		return nil, translate(err)
+	}
+	return connection{conn}, nil
+}
+
+// Forget implements controllers.Connector.
+func (t *transport) Forget(key desired.HostKey) { t.pool.Drop(key.String()) }
+
+// Close closes every connection.
+func (t *transport) Close() { t.pool.Close() }
+
+// connection is a remote.Conn as package edge wants one.
+type connection struct {
+	conn *remote.Conn
+}
+
+func (c connection) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+	stdout, stderr, exit, err := c.conn.Run(ctx, command, input)
+	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, translate(err)
+}
+
+func (c connection) Start(ctx context.Context, command string) (io.ReadWriteCloser, error) {
+	return opened(c.conn.Start(ctx, command))
+}
+
+func (c connection) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
+	return opened(c.conn.DialUnix(ctx, path))
+}
+
+// opened keeps a nil *remote.Stream from becoming an interface that is not nil.
+func opened(stream *remote.Stream, err error) (io.ReadWriteCloser, error) {
+	if err != nil {
+		return nil, translate(err)
+	}
+	return stream, nil
+}
+
+// translate says in the words of package edge what went wrong on the way to a host. It is the one table for that.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &edge.Error{State: stateOf(err), Message: err.Error(), Cause: err}
+}
+
+func stateOf(err error) edge.State {
+	switch {
+	case is[*remote.PrivateKeyError](err), is[*remote.KnownHostsError](err):
+		return edge.Pending
+	case is[*remote.UntrustedError](err):
+		return edge.Untrusted
+	case is[*remote.UnauthorizedError](err):
+		return edge.Unauthorized
+	case is[*remote.ForwardingRefusedError](err), is[*remote.SignalError](err), is[*remote.OutputError](err):
+		return edge.Rejected
+	default:
+		return edge.Unreachable
+	}
+}
+
+func is[E error](err error) bool {
+	var target E
+	return errors.As(err, &target)
+}
