@@ -1,16 +1,14 @@
-#!/bin/sh
-# The first process of a Debian host: makes the folder it stands in the root of its mount namespace, with a /proc, /sys, /dev
-# and /run as a container has them, and becomes the init system that $INIT names.
+# The first process of a Debian host. It makes the folder that it stands in the root of its mount namespace, with a /proc, /sys,
+# /dev and /run as a container has them, and becomes the init system.
+#
+# The environment: NAME and INIT (systemd, sysv or openrc).
 hostname "$NAME"
 mount --make-rprivate /
-mount --bind . /mnt/root
-cd /mnt/root
 mount -t proc proc proc
 # The kernel's settings are the machine's; those of the network are the host's own.
-mount --bind proc/sys/net dev
 mount --bind proc/sys proc/sys
+mount --bind proc/sys/net proc/sys/net
 mount -o remount,bind,ro proc/sys
-mount --move dev proc/sys/net
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs run
@@ -26,19 +24,7 @@ ln -s /proc/self/fd dev/fd
 pivot_root . mnt
 cd /
 umount -l /mnt
-export container=lab
-
 case $INIT in
-systemd) exec /lib/systemd/systemd --log-target=journal ;;
-sysv)
-	/etc/init.d/ssh start
-	/etc/init.d/haproxy start
-	;;
-openrc)
-	openrc sysinit
-	openrc default
-	;;
+systemd) exec env -i PATH="$PATH" container=lab /sbin/init ;;
+*) exec env -i PATH="$PATH" /sbin/init "$INIT" ;;
 esac
-# As the first process it inherits the orphans; waiting for one child reaps them as well.
-sleep infinity &
-wait

@@ -1,0 +1,91 @@
+# The machine under a Debian host: its network, its disk and its power. Runs in a network and a mount namespace made for it,
+# so that everything here goes with the last process. SIGTERM cuts the power.
+#
+# The environment: ROOT and INIT (systemd, sysv or openrc), NAME, NUMBER, LAB (a process of the lab's namespaces), PID_FILE (for
+# the PID of the host's first process), HOST_KEY, AUTHORIZED_KEY, SUDOERS, and the scripts BOOT and SMALL_INIT.
+set -eu
+mount --make-rprivate /
+
+ip link add eth0 type veth peer name "debian$NUMBER" netns "$LAB"
+nsenter --target "$LAB" --net ip -batch - <<IP
+address add 10.99.$NUMBER.1/30 dev debian$NUMBER
+address add fd00:99:$NUMBER::1/64 dev debian$NUMBER nodad
+link set debian$NUMBER up
+IP
+ip -batch - <<IP
+address add 10.99.$NUMBER.2/30 dev eth0
+address add fd00:99:$NUMBER::2/64 dev eth0 nodad
+link set lo up
+link set eth0 up
+route add default via 10.99.$NUMBER.1
+route add default via fd00:99:$NUMBER::1
+IP
+
+# What the host writes stays in memory. The root is "." since the mount may hide it.
+cd "$ROOT"
+mount -t tmpfs -o mode=755 host /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay -o lowerdir=.,upperdir=/mnt/upper,workdir=/mnt/work host /mnt/root
+cd /mnt/root
+
+echo "$NAME" >etc/hostname
+printf '127.0.0.1 localhost %s\n::1 localhost %s\n' "$NAME" "$NAME" >etc/hosts
+: >etc/machine-id
+(umask 077 && printf '%s' "$HOST_KEY" >etc/ssh/ssh_host_ed25519_key)
+chroot . useradd --create-home --shell /bin/sh edgelb
+for home in root home/edgelb; do
+	mkdir -m 700 -p "$home/.ssh"
+	printf '%s' "$AUTHORIZED_KEY" >"$home/.ssh/authorized_keys"
+done
+chroot . chown -R edgelb:edgelb /home/edgelb/.ssh
+if [ -n "$SUDOERS" ]; then
+	(umask 337 && printf '%s\n' "$SUDOERS" >etc/sudoers.d/edgelb)
+fi
+# Units that would wait for hardware that is not there, or reach for the machine's own.
+for unit in systemd-modules-load.service systemd-udevd.service systemd-udev-trigger.service getty.target \
+	console-getty.service dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount; do
+	ln -sf /dev/null "etc/systemd/system/$unit"
+done
+if [ "$INIT" = openrc ]; then
+	chroot . sh -c 'dpkg --install /var/cache/openrc/*.deb'
+	# As above.
+	rm -f etc/runlevels/sysinit/*
+fi
+if [ "$INIT" != systemd ]; then
+	rm -f sbin/init
+	printf '%s' "$SMALL_INIT" >sbin/init
+	chmod 755 sbin/init
+fi
+printf '%s' "$BOOT" >/mnt/boot
+
+# systemd rules a cgroup of its own; where the hierarchy is mounted differs between machines. No two living namespaces share
+# a number. When a lab is killed with all that is in it, empty cgroups remain, and go here.
+hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+for left in "$hierarchy"/edgelb-lab-*; do
+	! grep -qs 'populated 0' "$left/cgroup.events" || find "$left" -depth -type d -exec rmdir {} \; || :
+done
+network=$(readlink /proc/self/ns/net)
+cgroup=$hierarchy/edgelb-lab-${network#net:}
+# Another lab may take it for one of those before somebody is in it.
+join='until mkdir -p "$0" && echo $$ >"$0/cgroup.procs"; do :; done'
+
+host=
+power_off() {
+	[ -z "$host" ] || kill -KILL "$host" || :
+	wait
+	find "$cgroup" -depth -type d -exec rmdir {} \;
+}
+trap power_off EXIT
+trap 'exit 0' TERM
+sh -euc "$join"'
+exec setpriv --pdeathsig KILL env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin INIT="$INIT" NAME="$NAME" \
+	unshare --cgroup --pid --mount --uts --ipc --fork --kill-child sh -eu /mnt/boot' "$cgroup" &
+# Once it has become unshare, its only child is the host's first process. That list ends without a newline.
+program=
+while [ -z "$host" ]; do
+	read -r program <"/proc/$!/comm"
+	[ "$program" != unshare ] || read -r host _ <"/proc/$!/task/$!/children" || :
+done
+echo "$host" >"$PID_FILE.new"
+mv "$PID_FILE.new" "$PID_FILE"
+wait

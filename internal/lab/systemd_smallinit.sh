@@ -1,0 +1,15 @@
+#!/bin/sh
+# The init of a Debian host that does not run systemd: starts the services as "sysv" or "openrc" does ($1) and then waits, for
+# as long as the host has power. As the first process it inherits the orphans; waiting reaps them as well.
+case $1 in
+sysv)
+	/etc/init.d/ssh start
+	/etc/init.d/haproxy start
+	;;
+openrc)
+	openrc sysinit
+	openrc default
+	;;
+esac
+sleep infinity &
+wait
