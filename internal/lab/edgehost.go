@@ -74,6 +74,9 @@ func StartEdgeHost(ctx context.Context, options EdgeHostOptions) (*EdgeHost, err
 }
 
 func newEdgeHost(options EdgeHostOptions) (*EdgeHost, error) {
+	if !sandbox.Inside() {
+		return nil, sandbox.ErrOutside
+	}
 	if options.Number < 1 || options.Number > maxHosts {
 		return nil, fmt.Errorf("an edge host's number is 1 to %d, not %d", maxHosts, options.Number)
 	}

@@ -61,7 +61,10 @@ type ControlPlane struct {
 // Start starts a control plane with the project's CRDs, and returns when it is ready for use. Its Client knows
 // the types of Kubernetes and those that are added here, such as by v1alpha1.AddToScheme.
 func Start(ctx context.Context, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
-	root, err := repositoryRoot()
+	if !sandbox.Inside() {
+		return nil, sandbox.ErrOutside
+	}
+	root, err := RepositoryRoot()
 	if err != nil {
 		return nil, err
 	}

@@ -135,6 +135,9 @@ func installCRDs(ctx context.Context, kube client.Client, dir string) error {
 	if err != nil {
 		return err
 	}
+	if len(files) == 0 {
+		return fmt.Errorf("no CRDs in %s: run `make manifests`", dir)
+	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {

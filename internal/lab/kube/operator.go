@@ -39,7 +39,7 @@ type Operator struct {
 
 // BuildOperator compiles the manager from the repository that holds the working directory, and returns its path.
 func BuildOperator(ctx context.Context) (string, error) {
-	root, err := repositoryRoot()
+	root, err := RepositoryRoot()
 	if err != nil {
 		return "", err
 	}

@@ -37,8 +37,8 @@ func hasAll(dir string, programs ...string) bool {
 	return true
 }
 
-// repositoryRoot is the directory with go.mod, at or above the working directory.
-func repositoryRoot() (string, error) {
+// RepositoryRoot is the directory with go.mod, at or above the working directory.
+func RepositoryRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

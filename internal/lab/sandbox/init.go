@@ -125,12 +125,8 @@ func setUp(dir string, network Network) error {
 }
 
 func setUpMounts(dir string) error {
-	// Nothing that is mounted here may show up outside.
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make the mounts private: %w", err)
-	}
-	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("mount /proc for the sandbox's own processes: %w; run as root, and in a container, one with --privileged", err)
+	if err := mountPrivately(); err != nil {
+		return err
 	}
 	if err := setUpAccount(dir); err != nil {
 		return fmt.Errorf("set up the sandbox's own account: %w", err)
@@ -139,6 +135,17 @@ func setUpMounts(dir string) error {
 		return nil
 	}
 	return setUpRun()
+}
+
+// mountPrivately keeps to this mount namespace whatever is mounted from now on, and mounts the /proc of this PID namespace.
+func mountPrivately() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc for the sandbox's own processes: %w; run as root, and in a container, one with --privileged", err)
+	}
+	return nil
 }
 
 // setUpRun gives the sandbox a /run of its own, with the directory in it that sshd insists on when it runs as root.

@@ -9,6 +9,8 @@
 //	   └─ the program again        now inside: Enter returns here and nowhere else
 //
 // If any of the three is killed the other two notice and clean up.
+//
+// Inside, the program can start machines, each with a view of its own of processes and files: see Machine.
 package sandbox
 
 import (
@@ -23,14 +25,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The environment of the stages. Only this file and init.go read it.
+// The environment of the stages. Only this package reads it.
 const (
 	envStage  = "EDGELB_LAB_STAGE"
 	envDir    = "EDGELB_LAB_DIR"
 	envTarget = "EDGELB_LAB_TARGET"
 
-	stageInit   = "init"
-	stageInside = "inside"
+	stageInit    = "init"
+	stageInside  = "inside"
+	stageMachine = "machine"
 )
 
 // exitUnavailable is the status with which init says that the machine does not allow what it needs. The
@@ -49,6 +52,8 @@ func Enter(network Network) error {
 		return nil
 	case stageInit:
 		os.Exit(runInit(network))
+	case stageMachine:
+		os.Exit(runMachine())
 	}
 	status, err := runOutside()
 	if err != nil {
@@ -57,6 +62,9 @@ func Enter(network Network) error {
 	os.Exit(status)
 	return nil
 }
+
+// ErrOutside is why something does not work outside a sandbox.
+var ErrOutside = errors.New("not inside the lab: call lab.Main in TestMain, or lab.Enter at the begin of the program")
 
 // Inside says whether the program runs in a sandbox.
 func Inside() bool { return os.Getenv(envStage) == stageInside }
@@ -130,22 +138,21 @@ func initCommand(dir string, alive *os.File) *exec.Cmd {
 	command.Env = append(os.Environ(), envStage+"="+stageInit, envDir+"="+dir)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.ExtraFiles = []*os.File{alive}
-	command.SysProcAttr = namespaces(os.Getuid(), os.Getgid())
+	command.SysProcAttr = namespaces(unix.CLONE_NEWNET|unix.CLONE_NEWPID|unix.CLONE_NEWNS|unix.CLONE_NEWIPC,
+		unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN)
 	return command
 }
 
-// namespaces are those that init is started in. A process group of its own keeps a terminal's Ctrl-C from reaching the
-// processes inside twice.
-func namespaces(uid, gid int) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC,
-		Setpgid:    true,
-	}
-	if uid != 0 {
+// namespaces starts a process in new namespaces of those kinds. Root has all capabilities in them; for an ordinary user, a
+// user namespace is made as well, and the process gets the capabilities named. A process group of its own keeps a terminal's
+// Ctrl-C from reaching the processes inside twice.
+func namespaces(kinds uintptr, capabilities ...uintptr) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Cloneflags: kinds, Setpgid: true}
+	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-		attr.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN}
+		attr.AmbientCaps = capabilities
 	}
 	return attr
 }

@@ -1,0 +1,100 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
+)
+
+// runMachine is the first process of a machine: it mounts the machine's directories and starts the programs that it is
+// asked for, until nobody can ask any more. It returns the status to exit with.
+func runMachine() int {
+	// Capabilities are a thread's own: the one that drops them has to be the one that starts programs.
+	runtime.LockOSThread()
+	conn, err := unixConn(os.NewFile(3, "machine"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "reach the program that started the machine:", err)
+		return exitUnavailable
+	}
+	requests := json.NewDecoder(conn)
+	var view machineView
+	if err := requests.Decode(&view); err != nil {
+		return 1
+	}
+	go reapOrphans()
+	if err := answer(conn, view.setUp(), nil); err != nil {
+		return 1
+	}
+	for {
+		var c process.Command
+		if err := requests.Decode(&c); err != nil {
+			return 0
+		}
+		if err := launch(conn, c); err != nil {
+			return 1
+		}
+	}
+}
+
+func (v machineView) setUp() error {
+	if err := mountPrivately(); err != nil {
+		return err
+	}
+	for _, path := range v.Own {
+		if err := unix.Mount(filepath.Join(v.Root, path), path, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount the machine's own %s: %w", path, err)
+		}
+	}
+	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+}
+
+// launch starts a program and answers with its pidfd.
+func launch(conn *net.UnixConn, c process.Command) error {
+	cmd, err := c.Launch()
+	if err != nil {
+		return answer(conn, err, nil)
+	}
+	defer cmd.Process.Release()
+	var answered error
+	err = cmd.Process.WithHandle(func(pidfd uintptr) {
+		answered = answer(conn, nil, unix.UnixRights(int(pidfd)))
+	})
+	if err != nil {
+		return answer(conn, err, nil)
+	}
+	return answered
+}
+
+func answer(conn *net.UnixConn, failed error, rights []byte) error {
+	var r reply
+	if failed != nil {
+		r.Error = failed.Error()
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, _, err = conn.WriteMsgUnix(text, rights, nil)
+	return err
+}
+
+// reapOrphans waits for every process that ends, as the first process of a PID namespace must.
+func reapOrphans() {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	for range ended {
+		for {
+			if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 && err != unix.EINTR {
+				break
+			}
+		}
+	}
+}
