@@ -8,6 +8,7 @@ type EdgeLoadBalancerStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// Conditions are all of those below, always.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -18,16 +19,19 @@ type EdgeLoadBalancerStatus struct {
 	// +optional
 	Addresses []string `json:"addresses,omitempty"`
 
+	// Summary counts hosts and servers.
 	// +optional
 	Summary Summary `json:"summary,omitempty"`
 
+	// Hosts says of every host of the spec how it is doing.
 	// +listType=map
 	// +listMapKey=name
 	// +optional
 	Hosts []HostStatus `json:"hosts,omitempty"`
 }
 
-// Summary counts, for kubectl get.
+// Summary is what kubectl get shows. A printer column shows the first match of its JSONPath only, so whatever is a list
+// elsewhere is one string here.
 type Summary struct {
 	// Hosts is synced/declared, such as "2/2".
 	// +optional
@@ -35,6 +39,12 @@ type Summary struct {
 	// Servers is up/declared over all hosts, such as "6/6".
 	// +optional
 	Servers string `json:"servers,omitempty"`
+	// Binds are those of all listeners, such as "ipv4@:443,ipv6@:443".
+	// +optional
+	Binds string `json:"binds,omitempty"`
+	// NotSynced names the hosts that are not synced, such as "gw2,gw3".
+	// +optional
+	NotSynced string `json:"notSynced,omitempty"`
 }
 
 // HostStatus is how one host is doing.
@@ -43,12 +53,14 @@ type HostStatus struct {
 	Name string `json:"name"`
 	// Address is what the operator dials.
 	Address string `json:"address"`
-	// Port and User are how it logs in. They are kept so that a host that has left the spec can still be cleaned up.
+	// Port is sshd's. Port and User are kept so that a host that has left the spec can still be cleaned up.
 	// +optional
 	Port int32 `json:"port,omitempty"`
+	// User is the account on the host.
 	// +optional
 	User string `json:"user,omitempty"`
 
+	// State is how the host is doing.
 	State HostState `json:"state"`
 
 	// ConfigHash is the fingerprint of the configuration that was proved to be running.
@@ -60,11 +72,13 @@ type HostStatus struct {
 	// LastSyncTime is when the host was last changed, not when it was last looked at.
 	// +optional
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+	// LastReloadTime is when HAProxy was last reloaded for edgelb.
 	// +optional
 	LastReloadTime *metav1.Time `json:"lastReloadTime,omitempty"`
 	// LastUpdate is how the last change was made.
 	// +optional
 	LastUpdate UpdateKind `json:"lastUpdate,omitempty"`
+	// HAProxyVersion is that of the running HAProxy, such as 2.6.12.
 	// +optional
 	HAProxyVersion string `json:"haproxyVersion,omitempty"`
 	// ServersUp and Servers count the object's servers on this host.

@@ -1,0 +1,64 @@
+package v1alpha1_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+)
+
+// apiServer is how the tests connect to the API server that TestMain starts, with the CRD as it is shipped.
+var apiServer *rest.Config
+
+func TestMain(m *testing.M) {
+	os.Exit(runWithAPIServer(m))
+}
+
+func runWithAPIServer(m *testing.M) int {
+	binaries, err := filepath.Glob("../../bin/control-plane-*")
+	if err != nil || len(binaries) == 0 {
+		fmt.Fprintln(os.Stderr, "no control plane in bin/: run `make control-plane`")
+		return 1
+	}
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory: binaries[len(binaries)-1],
+		CRDDirectoryPaths:     []string{"../../config/crd/bases"},
+		ErrorIfCRDPathMissing: true,
+	}
+	if apiServer, err = environment.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "the API server does not start, or refuses the CRD:", err)
+		return 1
+	}
+	defer func() {
+		if err := environment.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	return m.Run()
+}
+
+// newClient returns a client that knows no Go types: what a test sends is what the server gets.
+func newClient(t *testing.T) client.Client {
+	t.Helper()
+	c, err := client.New(apiServer, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// parse reads one object from YAML.
+func parse(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}

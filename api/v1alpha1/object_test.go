@@ -1,0 +1,257 @@
+package v1alpha1_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// withDefaults is what the API server makes of the smallest object's spec.
+const withDefaults = `
+deletionPolicy: Remove
+ssh:
+  user: root
+  port: 22
+  secretRef: {name: edge-ssh}
+  connectTimeout: 5s
+hosts:
+  - {name: gw1, address: gw1.example.net}
+  - {name: gw2, address: 198.51.100.7}
+listeners:
+  - {name: https, protocol: TCP, bind: ["ipv4@:443", "ipv6@:443"], target: traefik}
+targets:
+  - name: traefik
+    service: {name: traefik, port: websecure}
+    via: PodIP
+    proxyProtocol: V2
+    balance: LeastConn
+    healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3}
+haproxy:
+  maxConnections: 40000
+  timeouts: {connect: 5s, client: 1h, server: 1h, queue: 5s}
+  paths: {config: /etc/haproxy/haproxy.cfg, adminSocket: /run/haproxy/admin.sock}
+`
+
+func TestTheSmallestObjectGetsTheDocumentedDefaults(t *testing.T) {
+	t.Parallel()
+	object := parse(t, smallest)
+	if err := client.NewDryRunClient(newClient(t)).Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]any
+	if err := yaml.Unmarshal([]byte(withDefaults), &want); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := toJSON(t, object.Object["spec"]), toJSON(t, want); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestAnObjectWithEveryFieldIsTakenAsItIs(t *testing.T) {
+	t.Parallel()
+	object := parse(t, everything)
+	set(t, object, "spec.listeners.1.protocol", "TCP")
+	sent := toJSON(t, object.Object["spec"])
+	if err := client.NewDryRunClient(newClient(t)).Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if got := toJSON(t, object.Object["spec"]); got != sent {
+		t.Errorf("got  %s\nsent %s", got, sent)
+	}
+}
+
+func TestTheGoTypesKeepEveryFieldOfTheSpec(t *testing.T) {
+	t.Parallel()
+	object := parse(t, everything)
+	var typed v1alpha1.EdgeLoadBalancer
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &typed, true); err != nil {
+		t.Fatal(err)
+	}
+	back, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed.DeepCopy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Go writes durations in its own way; all else is as it was.
+	set(t, object, "spec.targets.0.healthCheck.interval", "1.5s")
+	for field, want := range map[string]string{"client": "1h30m0s", "server": "240h0m0s"} {
+		set(t, object, "spec.haproxy.timeouts."+field, want)
+	}
+	if got, want := toJSON(t, back["spec"]), toJSON(t, object.Object["spec"]); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestAnUnknownFieldIsDroppedOrRefusedAsTheClientAsks(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	send := func(validation string) (*unstructured.Unstructured, error) {
+		object := parse(t, smallest)
+		set(t, object, "spec.virtualIPs", map[string]any{})
+		err := c.Create(t.Context(), object, client.DryRunAll, client.FieldValidation(validation))
+		return object, err
+	}
+	if _, err := send(metav1.FieldValidationStrict); err == nil || !strings.Contains(err.Error(), `unknown field "spec.virtualIPs"`) {
+		t.Errorf("strict: want a refusal that names the field, got: %v", err)
+	}
+	object, err := send(metav1.FieldValidationIgnore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at(object.Object, []string{"spec", "virtualIPs"}) != nil {
+		t.Error("ignore: the field is still there")
+	}
+}
+
+func TestTheResourceHasItsShortNamesAndCategory(t *testing.T) {
+	t.Parallel()
+	d, err := discovery.NewDiscoveryClientForConfig(apiServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources, err := d.ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, resource := range resources.APIResources {
+		if resource.Name != "edgeloadbalancers" {
+			continue
+		}
+		if want := []string{"elb", "edgelb"}; !reflect.DeepEqual(resource.ShortNames, want) {
+			t.Errorf("short names are %v, want %v", resource.ShortNames, want)
+		}
+		if want := []string{"edgelb"}; !reflect.DeepEqual(resource.Categories, want) {
+			t.Errorf("categories are %v, want %v", resource.Categories, want)
+		}
+		return
+	}
+	t.Error("the API server does not serve edgeloadbalancers")
+}
+
+func TestStatusIsWrittenOnItsOwnAndKubectlShowsIt(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	object := parse(t, smallest)
+	object.SetName("shown")
+	set(t, object, "status", map[string]any{"summary": map[string]any{"hosts": "9/9"}})
+	if err := c.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if at(object.Object, []string{"status", "summary", "hosts"}) != nil {
+		t.Error("creating the object wrote its status")
+	}
+	generation := object.GetGeneration()
+	set(t, object, "spec.suspend", true)
+	set(t, object, "status", status(t))
+	if err := c.Status().Update(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if object.GetGeneration() != generation || at(object.Object, []string{"spec", "suspend"}) != nil {
+		t.Error("writing the status changed the spec")
+	}
+
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"elb"}, []string{
+			"NAME READY HOSTS SERVERS ADDRESS REASON AGE",
+			`shown False 1/2 5/6 ["198.51.100.1","2001:db8::1"] Unreachable`,
+		}},
+		{[]string{"edgelb", "-o", "wide"}, []string{
+			"NAME READY HOSTS SERVERS ADDRESS REASON AGE BINDS NOT SYNCED",
+			`shown False 1/2 5/6 ["198.51.100.1","2001:db8::1"] Unreachable`,
+		}},
+	} {
+		got := kubectlGet(t, tt.args...)
+		for i, want := range tt.want {
+			if len(got) <= i || !strings.HasPrefix(got[i], want) {
+				t.Errorf("kubectl get %v: got %q, want line %d to be %q", tt.args, got, i, want)
+			}
+		}
+	}
+	wide := kubectlGet(t, "elb", "shown", "-o", "wide")
+	if want := `ipv4@:443,ipv6@:443 gw2`; !strings.HasSuffix(wide[len(wide)-1], want) {
+		t.Errorf("got %q, want it to end with %q", wide, want)
+	}
+}
+
+// status is one such as the operator writes.
+func status(t *testing.T) map[string]any {
+	t.Helper()
+	now := metav1.Now()
+	value, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.EdgeLoadBalancerStatus{
+		ObservedGeneration: 1,
+		Conditions: []metav1.Condition{{
+			Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: string(v1alpha1.HostUnreachable), LastTransitionTime: now,
+		}},
+		Addresses: []string{"198.51.100.1", "2001:db8::1"},
+		Summary:   v1alpha1.Summary{Hosts: "1/2", Servers: "5/6", Binds: "ipv4@:443,ipv6@:443", NotSynced: "gw2"},
+		Hosts: []v1alpha1.HostStatus{
+			{Name: "gw1", Address: "gw1.example.net", State: v1alpha1.HostSynced, LastUpdate: v1alpha1.UpdateReload, LastReloadTime: &now},
+			{Name: "gw2", Address: "198.51.100.7", State: v1alpha1.HostUnreachable},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// kubectlGet is what the real kubectl prints, line by line, with single blanks between the columns.
+func kubectlGet(t *testing.T, args ...string) []string {
+	t.Helper()
+	programs, err := filepath.Glob("../../bin/control-plane-*/kubectl")
+	if err != nil || len(programs) == 0 {
+		t.Fatal("no kubectl in bin/: run `make control-plane`")
+	}
+	// Without its cache, kubectl would leave files behind in the home directory.
+	args = append([]string{"--kubeconfig", kubeconfig(t, apiServer), "--cache-dir", t.TempDir(), "get"}, args...)
+	out, err := exec.CommandContext(t.Context(), programs[len(programs)-1], args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %v: %v: %s", args, err, out)
+	}
+	var lines []string
+	for line := range strings.Lines(string(out)) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	return lines
+}
+
+func kubeconfig(t *testing.T, config *rest.Config) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	err := clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: "https://" + strings.TrimPrefix(config.Host, "https://"), CertificateAuthorityData: config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
+		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test"}},
+		CurrentContext: "test",
+	}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func toJSON(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

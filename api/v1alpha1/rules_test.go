@@ -1,0 +1,217 @@
+package v1alpha1_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+type (
+	object = map[string]any
+	list   = []any
+)
+
+func listener(name, target string, hosts, binds list) object {
+	l := object{"name": name, "target": target, "bind": binds}
+	if hosts != nil {
+		l["hosts"] = hosts
+	}
+	return l
+}
+
+func target(name string) object {
+	return object{"name": name, "service": object{"name": "traefik", "port": int64(443)}}
+}
+
+func host(name string) object {
+	return object{"name": name, "address": name + ".example.net"}
+}
+
+// many makes n entries.
+func many[T any](n int, make func(name string) T) list {
+	entries := list{}
+	for i := range n {
+		entries = append(entries, make(fmt.Sprintf("n%03d", i)))
+	}
+	return entries
+}
+
+func name(n string) string { return n }
+
+// refusal is a value that the API server does not take, and a part of what it says about it.
+type refusal struct {
+	value any
+	want  string
+}
+
+const (
+	dnsLabel    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?`
+	bindForm    = "a bind is ADDRESS:PORT"
+	addressForm = "address must be a host name or a valid IP address"
+	portForm    = "port must be the name of one of the Service's ports, or its number from 1 to 65535"
+	required    = "Required value"
+	tooMany     = "must have at most"
+)
+
+// rules says of each field which values the API server takes, and which it refuses with which words.
+var rules = []struct {
+	path     string
+	accepted list
+	refused  []refusal
+}{
+	{"metadata.name", list{strings.Repeat("n", 63)}, []refusal{{strings.Repeat("n", 64), "metadata.name must be at most 63 characters"}}},
+	{"spec.suspend", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.deletionPolicy", list{"Remove", "Retain"}, []refusal{{"Keep", `supported values: "Remove", "Retain"`}}},
+	{"spec.ssh", nil, []refusal{{nil, required}}},
+	{"spec.ssh.user", list{"root", "edge_lb-1", "_x"}, []refusal{{"Root", "should match"}, {"-oProxyCommand", "should match"}, {strings.Repeat("u", 33), "Too long"}}},
+	{"spec.ssh.port", list{int64(1), int64(65535)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(65536), "less than or equal to 65535"}}},
+	{"spec.ssh.secretRef", nil, []refusal{{nil, required}, {object{}, required}}},
+	{"spec.ssh.secretRef.name", list{"edge-ssh", "a.b"}, []refusal{{"Edge", "should match"}, {"../x", "should match"}}},
+	{"spec.ssh.connectTimeout", list{"100ms", "1.5s", "60s"}, []refusal{
+		{"99ms", "between 100ms and 60s"}, {"61s", "between 100ms and 60s"}, {"5", "should match"}, {"-5s", "should match"},
+	}},
+	{"spec.hosts", list{
+		many(500, host),
+	}, []refusal{
+		{nil, required}, {list{}, "at least 1"}, {many(501, host), tooMany}, {list{host("gw1"), host("gw1")}, "Duplicate value"},
+	}},
+	{"spec.hosts.0.name", list{"gw-1", "1"}, []refusal{{"gw.1", dnsLabel}, {"GW1", dnsLabel}, {"-gw", dnsLabel}, {strings.Repeat("g", 64), "Too long"}, {nil, required}}},
+	{"spec.hosts.0.address", list{"gw", "gw1.example.net", "198.51.100.1", "2001:db8::1", "::1"}, []refusal{
+		{"256.1.1.1", addressForm}, {"1.2.3", addressForm}, {"gw1:22", addressForm}, {"2001:db8::g", "should match"}, {"2001:db8:::1", addressForm},
+		{"[2001:db8::1]", "should match"}, {"", "should match"}, {"-oProxyCommand=x", "should match"}, {nil, required},
+	}},
+	{"spec.hosts.0.port", list{int64(1), int64(65535)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(65536), "less than or equal to 65535"}}},
+	{"spec.hosts.0.user", list{"root", "edge_lb-1"}, []refusal{{"Root", "should match"}, {"-l", "should match"}}},
+	{"spec.hosts.0.hostKeys", list{
+		list{"ssh-ed25519 AAAAC3Nz", "ecdsa-sha2-nistp256 AAAA+/=="}, list{"sk-ssh-ed25519@openssh.com AAAA"},
+	}, []refusal{
+		{list{"AAAAC3Nz"}, "should match"}, {list{"ssh-ed25519  AAAA"}, "should match"}, {list{"ssh-ed25519 AAAA root@gw1"}, "should match"},
+		{list{"ssh-ed25519 AAAA", "ssh-ed25519 AAAA"}, "Duplicate value"}, {many(17, func(n string) string { return "ssh-ed25519 " + n }), tooMany},
+	}},
+	{"spec.hosts.0.publicAddresses", list{list{"198.51.100.1", "2001:db8::1"}}, []refusal{
+		{list{"256.1.1.1"}, "must be IP addresses"}, {list{"gw1.example.net"}, "must be IP addresses"}, {list{"198.51.100.0/24"}, "must be IP addresses"},
+		{list{"::1", "::1"}, "Duplicate value"}, {many(17, func(n string) string { return "2001:db8::" + n[1:] }), tooMany},
+	}},
+	{"spec.hosts.0.adopt", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.listeners", list{
+		list{listener("a", "traefik", nil, list{"ipv4@:443"}), listener("b", "traefik", nil, list{"ipv6@:443"})},
+		list{listener("a", "traefik", list{"gw1"}, list{":443"}), listener("b", "traefik", list{"gw2"}, list{":443"})},
+		many(64, func(n string) object { return listener(n, "traefik", nil, list{":1" + n[1:]}) }),
+	}, []refusal{
+		{nil, required}, {list{}, "at least 1"},
+		{many(65, func(n string) object { return listener(n, "traefik", nil, list{":1" + n[1:]}) }), tooMany},
+		{list{listener("a", "traefik", nil, list{":1"}), listener("a", "traefik", nil, list{":2"})}, "Duplicate value"},
+		{list{listener("a", "traefik", nil, list{":443"}), listener("b", "traefik", nil, list{":443"})}, "one of them is for all hosts"},
+		{list{listener("a", "traefik", nil, list{":443"}), listener("b", "traefik", list{"gw1"}, list{":443"})}, "one of them is for all hosts"},
+		{list{listener("a", "traefik", list{"gw1", "gw2"}, list{":443"}), listener("b", "traefik", list{"gw2"}, list{":80", ":443"})}, "same bind on the same host"},
+		{list{listener("a", "traefik", nil, list{":443"}), listener("b", "traefik", nil, list{"ipv4@:443"})}, "two listeners want the same bind"},
+		{list{listener("a", "traefik", list{"gw1"}, list{"[2001:db8::1]:443"}), listener("b", "traefik", list{"gw1"}, list{"ipv6@[2001:db8::1]:443"})}, "same bind on the same host"},
+	}},
+	{"spec.listeners.0.name", list{"https-1"}, []refusal{{"https 1", dnsLabel}, {"a.b", dnsLabel}, {nil, required}}},
+	{"spec.listeners.0.protocol", list{"TCP"}, []refusal{
+		{"UDP", "HAProxy does not carry UDP: use protocol TCP"}, {"HTTP", "protocol must be TCP"}, {"tcp", "protocol must be TCP"},
+	}},
+	{"spec.listeners.0.bind", list{
+		list{":443"}, list{"ipv4@:1"}, list{"ipv6@:65535"}, list{"192.0.2.1:443"}, list{"ipv4@192.0.2.1:443"}, list{"[2001:db8::1]:443"},
+		list{"ipv6@[2001:db8::1]:443"}, list{"[::]:443", "0.0.0.0:443"},
+		many(16, func(n string) string { return ":1" + n[1:] }),
+	}, []refusal{
+		{nil, required}, {list{}, "at least 1"}, {list{":443", ":443"}, "Duplicate value"}, {list{":443", "ipv4@:443"}, "same bind twice"},
+		{list{"[::]:443", "ipv6@[::]:443"}, "same bind twice"}, {many(17, func(n string) string { return ":1" + n[1:] }), tooMany},
+		{list{""}, bindForm}, {list{"443"}, bindForm}, {list{"gw1:443"}, bindForm}, {list{"*:443"}, bindForm}, {list{":0"}, bindForm},
+		{list{":0443"}, bindForm}, {list{":443-445"}, bindForm}, {list{"ipv6@192.0.2.1:443"}, bindForm}, {list{"ipv4@[::1]:443"}, bindForm},
+		{list{"unix@/run/x"}, bindForm}, {list{"2001:db8::1:443"}, bindForm}, {list{"192.0.2.1:443,:80"}, bindForm}, {list{":443 ssl"}, bindForm},
+		{list{":65536"}, "between 1 and 65535"}, {list{"ipv4@:99999"}, "between 1 and 65535"},
+		{list{"256.1.1.1:443"}, "IPv4 address must be valid"}, {list{"ipv4@1.2.3:443"}, "IPv4 address must be valid"}, {list{"1.2.3.04:443"}, "IPv4 address must be valid"},
+		{list{"[2001:db8:::1]:443"}, "valid IPv6 address"}, {list{"[1.2.3.4]:443"}, "valid IPv6 address"}, {list{"ipv6@[::fffff]:443"}, "valid IPv6 address"},
+	}},
+	{"spec.listeners.0.hosts", list{list{"gw1"}, list{"gw2", "gw1"}}, []refusal{
+		{list{"gw3"}, "a listener's hosts must be names of entries of spec.hosts"}, {list{"gw1", "gw3"}, "a listener's hosts must be names"}, {list{}, "at least 1"},
+		{list{"gw1", "gw1"}, "Duplicate value"}, {list{"GW1"}, dnsLabel}, {many(33, name), tooMany},
+	}},
+	{"spec.listeners.0.target", list{"traefik"}, []refusal{{"other", "a listener's target must be the name of an entry of spec.targets"}, {"", dnsLabel}, {nil, required}}},
+	{"spec.targets", list{
+		list{target("traefik"), target("unused")},
+		append(many(255, target), target("traefik")),
+	}, []refusal{
+		{nil, required}, {list{}, "at least 1"}, {append(many(256, target), target("traefik")), tooMany}, {list{target("traefik"), target("traefik")}, "Duplicate value"},
+	}},
+	{"spec.targets.0.name", nil, []refusal{{"Traefik", dnsLabel}, {nil, required}}},
+	{"spec.targets.0.service", nil, []refusal{{nil, required}, {object{}, required}}},
+	{"spec.targets.0.service.name", list{"traefik", "1"}, []refusal{{"Traefik", dnsLabel}, {"a/b", dnsLabel}, {nil, required}}},
+	{"spec.targets.0.service.port", list{"websecure", "h2", "8080-tcp", int64(1), int64(65535)}, []refusal{
+		{int64(0), portForm}, {int64(65536), portForm}, {"443", portForm}, {"Web", portForm}, {"a_b", portForm}, {"", portForm}, {strings.Repeat("p", 16), "Too long"}, {nil, required},
+	}},
+	{"spec.targets.0.via", list{"PodIP"}, []refusal{{"NodePort", `supported values: "PodIP"`}}},
+	{"spec.targets.0.proxyProtocol", list{"None", "V1", "V2"}, []refusal{{"V3", `supported values: "None", "V1", "V2"`}}},
+	{"spec.targets.0.balance", list{"LeastConn", "RoundRobin", "Source"}, []refusal{{"First", `supported values: "LeastConn", "RoundRobin", "Source"`}}},
+	{"spec.targets.0.healthCheck", list{object{}, object{"type": "None"}}, []refusal{{"TCP", "object"}}},
+	{"spec.targets.0.healthCheck.type", list{"TCP", "None"}, []refusal{{"HTTP", `supported values: "TCP", "None"`}}},
+	{"spec.targets.0.healthCheck.interval", list{"100ms", "1h"}, []refusal{{"99ms", "between 100ms and 1h"}, {"61m", "between 100ms and 1h"}, {"2", "should match"}}},
+	{"spec.targets.0.healthCheck.rise", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
+	{"spec.targets.0.healthCheck.fall", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
+	{"spec.haproxy.maxConnections", list{int64(100), int64(1000000)}, []refusal{{int64(99), "greater than or equal to 100"}, {int64(1000001), "less than or equal to 1000000"}}},
+	{"spec.haproxy.timeouts.connect", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"5 s", "should match"}}},
+	{"spec.haproxy.timeouts.client", list{"1s", "240h", "1h30m0s"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"1d", "should match"}}},
+	{"spec.haproxy.timeouts.server", list{"1s", "240h"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"0", "should match"}}},
+	{"spec.haproxy.timeouts.queue", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"", "should match"}}},
+	{"spec.haproxy.paths.config", list{"/etc/haproxy/haproxy.cfg"}, []refusal{{"haproxy.cfg", "should match"}, {"/etc/../x", "without . and .."}, {"/etc/", "should match"}}},
+	{"spec.haproxy.paths.adminSocket", list{"/run/haproxy/admin.sock"}, []refusal{{"admin.sock", "should match"}, {"/run/./x", "without . and .."}, {"/" + strings.Repeat("s", 90), "Too long"}}},
+	{"spec.haproxy.reloadCommand", list{"/usr/sbin/service haproxy reload", "", "systemctl reload haproxy@edge"}, []refusal{
+		{"a; b", "should match"}, {"a  b", "should match"}, {"$(a)", "should match"}, {"a | b", "should match"}, {" a", "should match"},
+	}},
+}
+
+// room is what a value is put into: the smallest object, with room for what it leaves out.
+const room = smallest + `
+      healthCheck: {}
+  haproxy: {timeouts: {}, paths: {}}
+`
+
+func TestEveryRuleAcceptsWhatIsRightAndRefusesTheRestWithASentence(t *testing.T) {
+	t.Parallel()
+	dryRun := client.NewDryRunClient(newClient(t))
+	for _, rule := range rules {
+		for _, value := range rule.accepted {
+			t.Run(fmt.Sprintf("%s takes %.60v", rule.path, value), func(t *testing.T) {
+				t.Parallel()
+				object := parse(t, room)
+				set(t, object, rule.path, value)
+				if err := dryRun.Create(t.Context(), object); err != nil {
+					t.Errorf("refused: %v", err)
+				}
+			})
+		}
+		for _, refusal := range rule.refused {
+			t.Run(fmt.Sprintf("%s refuses %.60v", rule.path, refusal.value), func(t *testing.T) {
+				t.Parallel()
+				object := parse(t, room)
+				set(t, object, rule.path, refusal.value)
+				err := dryRun.Create(t.Context(), object)
+				if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), refusal.want) {
+					t.Errorf("want a refusal that says %q, got: %v", refusal.want, err)
+				}
+			})
+		}
+	}
+}
+
+func TestTheTableHasARowForEveryFieldOfTheSpec(t *testing.T) {
+	t.Parallel()
+	tested := map[string]bool{}
+	for _, rule := range rules {
+		tested[rule.path] = true
+	}
+	for _, field := range specFields(t) {
+		switch {
+		case tested[field.path], tested[strings.TrimSuffix(field.path, ".0")]:
+		case field.schema.Type == "object":
+			// Its fields have rows of their own.
+		default:
+			t.Errorf("%s has no row", field.path)
+		}
+	}
+}
