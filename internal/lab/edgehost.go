@@ -37,10 +37,13 @@ type EdgeHostOptions struct {
 	Config string
 	// WithoutHAProxy leaves HAProxy stopped and its configuration unwritten.
 	WithoutHAProxy bool
+	// PrivateKey is what can log in, in OpenSSH's format, so that hosts can share it; default: a new one.
+	PrivateKey []byte
 }
 
-// EdgeHost is a real sshd and a real HAProxy in master-worker mode, run by the user whom the lab runs as, with files of
-// their own. Its methods are not to be called at the same time.
+// EdgeHost is a real sshd and a real HAProxy in master-worker mode, run by the user whom the lab runs as. Who logs in finds
+// a machine without an init system that has these processes only, and directories /etc/haproxy and /run of its own. Its
+// methods are not to be called at the same time.
 type EdgeHost struct {
 	Name string
 	// Address and Port are where sshd listens, User who can log in.
@@ -49,12 +52,15 @@ type EdgeHost struct {
 	User    string
 	// Public are the addresses that the host can listen on for clients.
 	Public Addresses
-	// ConfigPath, AdminSocket and MasterSocket are where HAProxy's files are.
+	// ConfigPath, AdminSocket and MasterSocket are where HAProxy's files are on the host: the same on every host.
 	ConfigPath, AdminSocket, MasterSocket string
 	// PrivateKey can log in; it is in OpenSSH's format, as a Secret holds it.
 	PrivateKey []byte
 
-	dir     string
+	dir string
+	// root is where the lab finds the host's own directories.
+	root    string
+	machine *sandbox.Machine
 	key     ssh.PublicKey
 	sshd    sshServer
 	program string
@@ -99,24 +105,21 @@ func newEdgeHost(options EdgeHostOptions) (*EdgeHost, error) {
 		Name:    options.Name,
 		Address: address, Port: sshPort, User: sandbox.AccountName(),
 		Public:       PublicAddresses(options.Number),
-		ConfigPath:   filepath.Join(dir, "haproxy.cfg"),
-		AdminSocket:  filepath.Join(dir, "admin.sock"),
-		MasterSocket: filepath.Join(dir, "master.sock"),
+		ConfigPath:   "/etc/haproxy/haproxy.cfg",
+		AdminSocket:  "/run/haproxy/admin.sock",
+		MasterSocket: "/run/haproxy/master.sock",
 		dir:          dir,
+		root:         filepath.Join(dir, "root"),
 		program:      program,
 		sshd:         sshServer{dir: dir, at: netip.AddrPortFrom(address, sshPort)},
 	}, nil
 }
 
 func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
+	if err := h.setUpLogin(options.PrivateKey); err != nil {
 		return err
 	}
-	if h.PrivateKey, err = marshalPrivateKey(private); err != nil {
-		return err
-	}
-	if h.key, err = ssh.NewPublicKey(public); err != nil {
+	if err := h.startMachine(); err != nil {
 		return err
 	}
 	if err := h.sshd.setUp(h.key); err != nil {
@@ -126,6 +129,7 @@ func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
 		return err
 	}
 	if options.Config == "" {
+		var err error
 		if options.Config, err = h.idleConfig(); err != nil {
 			return err
 		}
@@ -136,11 +140,47 @@ func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
 	return h.StartHAProxy(ctx)
 }
 
+// setUpLogin takes the private key, or makes one if there is none.
+func (h *EdgeHost) setUpLogin(privateKey []byte) error {
+	if privateKey == nil {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		if privateKey, err = marshalPrivateKey(private); err != nil {
+			return err
+		}
+	}
+	signer, err := ssh.ParsePrivateKey(privateKey)
+	if err != nil {
+		return err
+	}
+	h.PrivateKey, h.key = privateKey, signer.PublicKey()
+	return nil
+}
+
+// startMachine starts the machine that the host's programs run in. sshd of root insists on /run/sshd.
+func (h *EdgeHost) startMachine() error {
+	for _, dir := range []string{"/etc/haproxy", "/run/haproxy", "/run/sshd"} {
+		if err := os.MkdirAll(h.path(dir), 0o755); err != nil {
+			return err
+		}
+	}
+	machine, err := sandbox.StartMachine(h.root, "/etc/haproxy", "/run")
+	if err != nil {
+		return err
+	}
+	h.machine, h.sshd.machine = machine, machine
+	return nil
+}
+
+// path is where the lab finds a file of the host's own directories.
+func (h *EdgeHost) path(onHost string) string { return filepath.Join(h.root, onHost) }
+
 // Close ends the host and removes its files. It may be called more than once.
 func (h *EdgeHost) Close() error {
-	h.sshd.stop()
-	err := h.StopHAProxy()
-	return errors.Join(err, os.RemoveAll(h.dir))
+	h.machine.Close()
+	return os.RemoveAll(h.dir)
 }
 
 // KnownHosts are the lines of a known_hosts file for the host's present keys.

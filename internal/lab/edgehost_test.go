@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +220,10 @@ func TestClosedEdgeHostLeavesNoProcessAndNoFile(t *testing.T) {
 	session, err := dialSSH(t, h).NewSession()
 	must(t, err)
 	must(t, session.Start("exec sleep 1000"))
+	namespace := processNamespace(strconv.Itoa(h.haproxy.PID()))
+	if err := nobodyIn(namespace); err == nil {
+		t.Fatalf("no process in %q, where HAProxy runs", namespace)
+	}
 	begin := time.Now()
 	for range 2 {
 		must(t, h.Close())
@@ -226,22 +231,27 @@ func TestClosedEdgeHostLeavesNoProcessAndNoFile(t *testing.T) {
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("closing took %s", took)
 	}
-	if _, err := os.Stat(filepath.Dir(h.ConfigPath)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(h.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("files are left: %v", err)
 	}
-	eventually(t, func() error { return noProcessOf(h) })
+	eventually(t, func() error { return nobodyIn(namespace) })
 }
 
-// noProcessOf is nil when no process has a file or a socket of the host among its arguments, or serves its connections.
-func noProcessOf(h *EdgeHost) error {
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+// processNamespace is the PID namespace of a process, as long as that runs.
+func processNamespace(pid string) string {
+	namespace, _ := os.Readlink("/proc/" + pid + "/ns/pid")
+	return namespace
+}
+
+// nobodyIn is nil when no process is in the PID namespace.
+func nobodyIn(namespace string) error {
+	processes, err := os.ReadDir("/proc")
 	if err != nil {
 		return err
 	}
-	for _, line := range lines {
-		arguments, _ := os.ReadFile(line)
-		if strings.Contains(string(arguments), filepath.Dir(h.ConfigPath)+"/") || strings.Contains(string(arguments), "sleep\x001000") {
-			return fmt.Errorf("%s: %q", line, arguments)
+	for _, p := range processes {
+		if processNamespace(p.Name()) == namespace {
+			return fmt.Errorf("process %s is left", p.Name())
 		}
 	}
 	return nil

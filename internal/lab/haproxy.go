@@ -22,18 +22,18 @@ func (h *EdgeHost) idleConfig() (string, error) {
 		AdminSocket:    h.AdminSocket,
 		MaxConnections: 1000,
 		Timeouts:       haproxy.Timeouts{Connect: second, Client: second, Server: second, Queue: second},
-	}, haproxy.Platform{StateFile: h.file("server-state")})
+	}, haproxy.Platform{StateFile: "/run/haproxy/server-state"})
 	return string(file.Text), err
 }
 
 // WriteConfig replaces haproxy.cfg. A running HAProxy does not notice.
 func (h *EdgeHost) WriteConfig(config string) error {
-	return os.WriteFile(h.ConfigPath, []byte(config), 0o600)
+	return os.WriteFile(h.path(h.ConfigPath), []byte(config), 0o600)
 }
 
 // ReadConfig is the content of haproxy.cfg.
 func (h *EdgeHost) ReadConfig() (string, error) {
-	content, err := os.ReadFile(h.ConfigPath)
+	content, err := os.ReadFile(h.path(h.ConfigPath))
 	return string(content), err
 }
 
@@ -42,9 +42,9 @@ func (h *EdgeHost) StartHAProxy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, hostStartTimeout)
 	defer cancel()
 	var err error
-	h.haproxy, err = process.Start(process.Command{
+	h.haproxy, err = h.machine.Start(process.Command{
 		Program: h.program,
-		Args:    []string{"-W", "-S", h.MasterSocket, "-f", h.ConfigPath},
+		Args:    []string{"-W", "-S", h.MasterSocket, "-p", "/run/haproxy.pid", "-f", h.ConfigPath},
 		Log:     h.file("haproxy.log"),
 	})
 	if err != nil {
@@ -66,12 +66,12 @@ func (h *EdgeHost) KillHAProxy() {
 	h.haproxy.Kill()
 }
 
-// MasterPID is the PID of HAProxy's master.
+// MasterPID is the PID, on the host, of HAProxy's master.
 func (h *EdgeHost) MasterPID(ctx context.Context) (int, error) {
 	return h.pid(ctx, "master")
 }
 
-// WorkerPID is the PID of the worker that serves. It changes with each reload.
+// WorkerPID is the PID, on the host, of the worker that serves. It changes with each reload.
 func (h *EdgeHost) WorkerPID(ctx context.Context) (int, error) {
 	return h.pid(ctx, "worker")
 }
@@ -111,10 +111,10 @@ func (h *EdgeHost) Info(ctx context.Context) (map[string]string, error) {
 	return info, nil
 }
 
-// ask sends a command to a socket of HAProxy and reads up to the end of the answer. The master does not close the
+// ask sends a command to a socket of HAProxy, a path on the host, and reads up to the end of the answer. The master does not close the
 // connection of its own, so the sending half is closed.
 func (h *EdgeHost) ask(ctx context.Context, socket, command string) (string, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", h.path(socket))
 	if err != nil {
 		return "", err
 	}

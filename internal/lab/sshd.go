@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
 // sshPort is where every edge host's sshd listens.
@@ -29,6 +30,7 @@ const sshPort = 22
 // sshServer is the sshd of one edge host.
 type sshServer struct {
 	dir     string
+	machine *sandbox.Machine
 	at      netip.AddrPort
 	process *process.Process
 }
@@ -62,7 +64,7 @@ func (s *sshServer) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.process, err = process.Start(process.Command{
+	s.process, err = s.machine.Start(process.Command{
 		Program: program,
 		Args:    []string{"-D", "-e", "-f", s.file("sshd_config")},
 		Log:     s.file("sshd.log"),

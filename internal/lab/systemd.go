@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
 // The scripts of a Debian host, from the outside in.
@@ -34,8 +35,8 @@ var (
 // maxSystemdHosts is how many systemd hosts have addresses: numbers 1 to maxSystemdHosts.
 const maxSystemdHosts = 250
 
-// Account is the ordinary account of a systemd host, beside root.
-const Account = "edgelb"
+// OrdinaryUser is the account of a systemd host that is not root.
+const OrdinaryUser = "edgelb"
 
 // Init is an init system.
 type Init string
@@ -59,9 +60,9 @@ type SystemdHostOptions struct {
 	Root string
 	// Init is the init system; default: Systemd.
 	Init Init
-	// User is who logs in: Account, or root, which is the default.
+	// User is who logs in: OrdinaryUser, or root, which is the default.
 	User string
-	// Sudoers are lines about Account for sudo; none by default.
+	// Sudoers are lines about OrdinaryUser for sudo; none by default.
 	Sudoers string
 }
 
@@ -106,6 +107,9 @@ func StartSystemdHost(ctx context.Context, options SystemdHostOptions) (*Systemd
 
 // complete puts the defaults in, and says what is impossible.
 func (o *SystemdHostOptions) complete() error {
+	if !sandbox.Inside() {
+		return sandbox.ErrOutside
+	}
 	if os.Getuid() != 0 {
 		return errors.New("only root can boot a Debian; run this with sudo")
 	}
@@ -164,9 +168,10 @@ func (h *SystemdHost) start(ctx context.Context, options SystemdHostOptions) err
 	}
 	h.outside = EdgeHost{
 		Name:         h.Name,
-		ConfigPath:   h.Path(h.ConfigPath),
-		AdminSocket:  h.Path(h.AdminSocket),
-		MasterSocket: h.Path(h.MasterSocket),
+		ConfigPath:   h.ConfigPath,
+		AdminSocket:  h.AdminSocket,
+		MasterSocket: h.MasterSocket,
+		root:         h.Path("/"),
 	}
 	return h.machine.Await(ctx, func(ctx context.Context) error { return h.serves(ctx, options.Init) })
 }
@@ -330,7 +335,9 @@ func (h *SystemdHost) Ask(ctx context.Context, command string) (string, error) {
 }
 
 // Info is HAProxy's `show info`, by key.
-func (h *SystemdHost) Info(ctx context.Context) (map[string]string, error) { return h.outside.Info(ctx) }
+func (h *SystemdHost) Info(ctx context.Context) (map[string]string, error) {
+	return h.outside.Info(ctx)
+}
 
 // Logs are the ends of the logs of the machine that the host runs on.
 func (h *SystemdHost) Logs() map[string]string {

@@ -33,44 +33,49 @@ type Command struct {
 	Log string
 }
 
-// Process is a child that leads a process group of its own. A nil Process is one that has ended.
+// Process leads a process group of its own. A nil Process is one that has ended.
 type Process struct {
-	name string
-	log  string
-	cmd  *exec.Cmd
+	name    string
+	log     string
+	process *os.Process
 	// ended is closed when the process has ended.
 	ended chan struct{}
 }
 
 // Start starts a program.
 func Start(c Command) (*Process, error) {
-	out, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	cmd, err := c.Launch()
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
-	p := &Process{
-		name:  filepath.Base(c.Program),
-		log:   c.Log,
-		cmd:   exec.Command(c.Program, c.Args...),
-		ended: make(chan struct{}),
-	}
-	p.cmd.Env = append(os.Environ(), c.Env...)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.name, err)
-	}
+	p := &Process{name: filepath.Base(c.Program), log: c.Log, process: cmd.Process, ended: make(chan struct{})}
 	go func() {
 		// How it ended is in its log, and for those that were told to end it is of no interest.
-		_ = p.cmd.Wait()
+		_ = cmd.Wait()
 		close(p.ended)
 	}()
 	return p, nil
 }
 
+// Launch starts the program and leaves it to the caller to wait for its end.
+func (c Command) Launch() (*exec.Cmd, error) {
+	out, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	cmd := exec.Command(c.Program, c.Args...)
+	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Program), err)
+	}
+	return cmd, nil
+}
+
 // PID is the process's.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.process.Pid }
 
 // Running says whether the process has not ended yet; a nil process is not running.
 func (p *Process) Running() bool {
@@ -91,7 +96,7 @@ func (p *Process) Stop() error {
 	if !p.Running() {
 		return nil
 	}
-	if err := p.cmd.Process.Signal(unix.SIGTERM); errors.Is(err, os.ErrProcessDone) {
+	if err := p.process.Signal(unix.SIGTERM); errors.Is(err, os.ErrProcessDone) {
 		return nil
 	}
 	select {
