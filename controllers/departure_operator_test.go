@@ -1,0 +1,242 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func TestDeletedObjectGoesWhenItsHostsAreClean(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a", "b"))
+	w.delete(w.becomes("web", "ready", isReady))
+	w.goes("web")
+	for _, address := range []string{"a", "b"} {
+		if host := w.hosts.see(address); len(host.running.Frontends) != 0 || host.reloads != 2 {
+			t.Errorf("host %s runs %+v after %d reloads", address, host.running, host.reloads)
+		}
+	}
+	w.eventually("the connection is closed", func() error {
+		if w.hosts.see("a").forgotten == 0 {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+}
+
+func TestDeletedObjectLeavesTheListenersOfOthersOnTheHost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("stays", "a"))
+	w.becomes("stays", "ready", isReady)
+	second := w.balancer("goes", "a")
+	second.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"}
+	w.create(second)
+	w.delete(w.becomes("goes", "ready", isReady))
+	w.goes("goes")
+	frontends := w.hosts.see("a").running.Frontends
+	if len(frontends) != 1 || !strings.Contains(frontends[0].Name, "stays") {
+		t.Errorf("frontends %+v", frontends)
+	}
+}
+
+func TestDeletedObjectGivesUpOnAHostThatStaysAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(3 * time.Second)
+	w.create(w.balancer("web", "a", "b"))
+	object := w.becomes("web", "ready", isReady)
+	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.delete(object)
+	waiting := w.becomes("web", "Deleting", notReady(v1alpha1.ReasonDeleting))
+	if len(waiting.Status.Hosts) == 0 || waiting.Status.Hosts[len(waiting.Status.Hosts)-1].State != v1alpha1.HostPending {
+		t.Errorf("hosts while it waits: %+v", waiting.Status.Hosts)
+	}
+	w.goes("web")
+	w.eventTold("web", "gw2", eventLeftBehind)
+	note := w.note("web", eventLeftBehind)
+	for _, want := range []string{"b:22", w.namespace + "_web_", "/etc/haproxy/haproxy.cfg", "nothing answers"} {
+		if !strings.Contains(note, want) {
+			t.Errorf("the note does not say %q: %s", want, note)
+		}
+	}
+	if told := w.events("web", "gw1")[eventLeftBehind]; told != 0 {
+		t.Error("the clean host is said to be left behind")
+	}
+}
+
+// note is what an event about the object says.
+func (w *world) note(name, reason string) string {
+	w.t.Helper()
+	var list eventsv1.EventList
+	if err := w.List(w.t.Context(), &list, client.InNamespace(w.namespace)); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range list.Items {
+		if e.Regarding.Name == name && e.Reason == reason {
+			return e.Note
+		}
+	}
+	return ""
+}
+
+func TestObjectThatNeverReachedItsHostsGoesAtOnce(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(w *world, object *v1alpha1.EdgeLoadBalancer){
+		"unreachable": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
+			w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("no such host") })
+		},
+		"no Secret": func(_ *world, object *v1alpha1.EdgeLoadBalancer) { object.Spec.SSH.SecretRef.Name = "nowhere" },
+		"rejected": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
+			w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Rejected, Message: "no HAProxy here"} })
+		},
+		"somebody else's": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
+			w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Refused, Message: "not ours"} })
+		},
+	}
+	for name, prepare := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			object := w.balancer("web", "a")
+			prepare(w, object)
+			w.start(time.Hour)
+			w.create(object)
+			w.delete(w.becomes("web", "failing", func(o *v1alpha1.EdgeLoadBalancer) bool {
+				return len(o.Status.Hosts) == 1 && o.Status.Hosts[0].ConsecutiveErrors > 0
+			}))
+			w.goes("web")
+		})
+	}
+}
+
+func TestRetainedAndSuspendedObjectsLeaveTheirHostsAlone(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*v1alpha1.EdgeLoadBalancer){
+		"retained":  func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.DeletionPolicy = v1alpha1.DeletionRetain },
+		"suspended": func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend = true },
+	}
+	for name, edit := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.start(time.Hour)
+			w.create(w.balancer("web", "a"))
+			w.becomes("web", "ready", isReady)
+			change(w, "web", edit)
+			w.delete(w.read("web"))
+			w.goes("web")
+			w.eventTold("web", "", eventRetained)
+			if host := w.hosts.see("a"); len(host.running.Frontends) != 1 || host.reloads != 1 {
+				t.Errorf("the host runs %+v after %d reloads", host.running, host.reloads)
+			}
+		})
+	}
+}
+
+func TestHostThatLeftTheSpecIsFreedAndThenForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Hour)
+	object := w.balancer("web", "a", "b")
+	object.Spec.Hosts[1].User = "edge"
+	object.Spec.Hosts[1].HostKeys = []string{"ssh-ed25519 AAAA"}
+	w.create(object)
+	w.becomes("web", "ready", isReady)
+	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[:1] })
+	leaving := w.becomes("web", "leaving", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		return isReady(o) && len(o.Status.Hosts) == 2 && strings.HasPrefix(o.Status.Hosts[1].Message, "is being removed: nothing answers")
+	})
+	if leaving.Status.Hosts[1].State != v1alpha1.HostPending || leaving.Status.Summary.Hosts != "1/1" {
+		t.Errorf("status %+v", leaving.Status)
+	}
+	w.hosts.set("b", func(h *fakeHost) { h.away = nil })
+	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 1 })
+	host := w.hosts.see("b")
+	if len(host.running.Frontends) != 0 || host.user != "edge" || fmt.Sprint(host.pins) != "[ssh-ed25519 AAAA]" {
+		t.Errorf("host %+v", host)
+	}
+}
+
+func TestHostThatLeftTheSpecIsGivenUpInTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(2 * time.Second)
+	w.create(w.balancer("web", "a", "b"))
+	w.becomes("web", "ready", isReady)
+	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[:1] })
+	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	w.eventTold("web", "gw2", eventLeftBehind)
+}
+
+func TestHostMayGetANewAddressUnderItsName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Hour)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "ready", isReady)
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
+	w.becomes("web", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		return isReady(o) && len(o.Status.Hosts) == 1 && o.Status.Hosts[0].Address == "b"
+	})
+	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
+		t.Errorf("the former host runs %+v", host.running)
+	}
+}
+
+func TestNamespaceThatIsDeletedTakesItsObjectsAlong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Hour)
+	w.create(w.balancer("web", "a"))
+	object := w.becomes("web", "ready", isReady)
+	namespace := &corev1.Namespace{}
+	if err := w.Get(t.Context(), client.ObjectKey{Name: w.namespace}, namespace); err != nil {
+		t.Fatal(err)
+	}
+	w.delete(namespace)
+	// What the namespace controller does, in the order that is the hardest: the Secret first.
+	w.delete(&corev1.Secret{ObjectMeta: w.meta("edge-ssh")})
+	w.delete(object)
+	w.goes("web")
+	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
+		t.Errorf("the host runs %+v", host.running)
+	}
+}
+
+func TestOwnerOfAHostLeavesBeforeTheNextOneComes(t *testing.T) {
+	t.Parallel()
+	first, second := newWorld(t), newWorld(t)
+	// One operator for both namespaces.
+	first.start(time.Hour, second.namespace)
+	first.create(first.balancer("web", "shared"))
+	older := first.becomes("web", "ready", isReady)
+	first.eventually("the second ends", func() error {
+		if time.Since(older.CreationTimestamp.Time) < time.Second {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	second.create(second.balancer("web", "shared"))
+	second.becomes("web", "HostConflict", notReady(v1alpha1.ReasonHostConflict))
+	first.delete(older)
+	first.goes("web")
+	second.becomes("web", "ready", isReady)
+	host := first.hosts.see("shared")
+	if host.running.Owner != "test/"+second.namespace || host.reloads != 3 {
+		t.Errorf("owner %s after %d reloads, want that of the second namespace, with an idle host between", host.running.Owner, host.reloads)
+	}
+}

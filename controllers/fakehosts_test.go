@@ -1,0 +1,124 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// fakeHosts stands at the port of package edge: it is the Connector, and what edge.Sync would do over its connections.
+type fakeHosts struct {
+	signals *Signals
+
+	mu    sync.Mutex
+	hosts map[string]*fakeHost
+}
+
+// fakeHost is one host, by the address that it is dialled at.
+type fakeHost struct {
+	// privateKey is the one that lets in.
+	privateKey string
+	// away, if not nil, is the error of every connection.
+	away *edge.Error
+	// sick, if not nil, is the outcome of every attempt.
+	sick *edge.Outcome
+	// hang, if not nil, keeps everybody waiting who connects until it is closed.
+	hang chan struct{}
+
+	running   haproxy.Config
+	connects  int
+	syncs     int
+	reloads   int
+	forgotten int
+	last      edge.Request
+	user      string
+	pins      []string
+}
+
+type fakeConn struct {
+	edge.Conn
+	address string
+}
+
+func newFakeHosts() *fakeHosts {
+	return &fakeHosts{hosts: map[string]*fakeHost{}}
+}
+
+// set changes a host, and see returns it as it is.
+func (f *fakeHosts) set(address string, change func(*fakeHost)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f.host(address))
+}
+
+func (f *fakeHosts) see(address string) fakeHost {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return *f.host(address)
+}
+
+func (f *fakeHosts) host(address string) *fakeHost {
+	if f.hosts[address] == nil {
+		f.hosts[address] = &fakeHost{privateKey: "right"}
+	}
+	return f.hosts[address]
+}
+
+func (f *fakeHosts) Connect(ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
+	f.mu.Lock()
+	host := f.host(key.Address)
+	host.connects++
+	host.user, host.pins = login.User, login.HostKeys
+	hang, away, right := host.hang, host.away, host.privateKey
+	f.mu.Unlock()
+	if hang != nil {
+		select {
+		case <-hang:
+		case <-ctx.Done():
+			return nil, &edge.Error{State: edge.Unreachable, Message: "it hangs"}
+		}
+	}
+	switch {
+	case len(secret["ssh-privatekey"]) == 0:
+		return nil, &edge.Error{State: edge.Pending, Message: "the private key is missing"}
+	case away != nil:
+		return nil, away
+	case string(secret["ssh-privatekey"]) != right:
+		return nil, &edge.Error{State: edge.Unauthorized, Message: "the key is refused"}
+	}
+	return fakeConn{address: key.Address}, nil
+}
+
+func (f *fakeHosts) Forget(key desired.HostKey) {
+	f.set(key.Address, func(h *fakeHost) { h.forgotten++ })
+}
+
+func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, request edge.Request) edge.Outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	host := f.host(conn.(fakeConn).address)
+	host.syncs++
+	host.last = request
+	switch {
+	case host.sick != nil:
+		return *host.sick
+	case request.DryRun:
+		return edge.Outcome{State: edge.Suspended, Message: "would reload"}
+	}
+	outcome := edge.Outcome{State: edge.Synced, HAProxyVersion: "2.6.12", Servers: map[string]edge.ServerCount{}}
+	for _, backend := range request.Config.Backends {
+		outcome.Servers[backend.Name] = edge.ServerCount{Up: len(backend.Servers), Total: len(backend.Servers)}
+	}
+	if !reflect.DeepEqual(host.running, request.Config) {
+		host.running = request.Config
+		host.reloads++
+		outcome.Changed, outcome.Reloaded, outcome.Reasons = true, true, []string{"something differs"}
+	}
+	outcome.Fingerprint = fmt.Sprintf("%x", host.reloads)
+	return outcome
+}

@@ -1,0 +1,313 @@
+package controllers
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func isReady(object *v1alpha1.EdgeLoadBalancer) bool {
+	return object.Status.ObservedGeneration == object.Generation &&
+		meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// notReady tells an object that is not ready for a reason.
+func notReady(reason string) func(*v1alpha1.EdgeLoadBalancer) bool {
+	return func(object *v1alpha1.EdgeLoadBalancer) bool {
+		ready := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
+		return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == reason
+	}
+}
+
+func unreachable(message string) *edge.Error {
+	return &edge.Error{State: edge.Unreachable, Message: message}
+}
+
+func TestObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a", "b"))
+	object := w.becomes("web", "ready", isReady)
+
+	status := object.Status
+	if got, want := status.Summary, (v1alpha1.Summary{Hosts: "2/2", Servers: "2/2"}); got != want {
+		t.Errorf("summary %+v, want %+v", got, want)
+	}
+	if got, want := fmt.Sprint(status.Addresses), "[198.51.100.1 198.51.100.2]"; got != want {
+		t.Errorf("addresses %s, want %s", got, want)
+	}
+	first := status.Hosts[0]
+	if first.State != v1alpha1.HostSynced || first.ObservedGeneration != 1 || first.ConfigHash == "" || first.HAProxyVersion != "2.6.12" ||
+		first.LastReloadTime == nil || first.LastSyncTime == nil || first.LastUpdate != v1alpha1.UpdateReload {
+		t.Errorf("first host %+v", first)
+	}
+	if request := w.hosts.see("a").last; request.Login != "root" || request.ConfigPath != "/etc/haproxy/haproxy.cfg" {
+		t.Errorf("request %+v", request)
+	}
+	w.eventTold("web", "gw1", v1alpha1.ReasonSynced)
+	w.eventTold("web", "gw2", v1alpha1.ReasonSynced)
+}
+
+func TestHostThatHangsDoesNotDelayTheOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts.set("dead", func(h *fakeHost) { h.hang = make(chan struct{}) })
+	w.start(time.Minute)
+	w.create(w.balancer("web", "dead", "alive"))
+	object := w.becomes("web", "half synced", func(o *v1alpha1.EdgeLoadBalancer) bool { return o.Status.Summary.Hosts == "1/2" })
+	if object.Status.Hosts[1].State != v1alpha1.HostSynced {
+		t.Errorf("second host %+v", object.Status.Hosts[1])
+	}
+	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
+	w.becomes("web", "changed", func(o *v1alpha1.EdgeLoadBalancer) bool { return o.Status.Hosts[1].Servers == 2 })
+	if connects := w.hosts.see("dead").connects; connects != 1 {
+		t.Errorf("the host that hangs was worked on %d times at once", connects)
+	}
+}
+
+func TestUnreachableHostIsTriedAgainUntilItRecovers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a", "b"))
+	object := w.becomes("web", "Unreachable", notReady("Unreachable"))
+	if got, want := object.Status.Hosts[1].Message, "nothing answers at b:22; next try within 30s"; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
+	if len(object.Status.Addresses) != 2 {
+		t.Errorf("addresses %v: that of a host that is away was withdrawn", object.Status.Addresses)
+	}
+	if !meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling) {
+		t.Error("Reconciling is not True though the operator goes on trying")
+	}
+	w.eventTold("web", "gw2", "Unreachable")
+	w.hosts.set("b", func(h *fakeHost) { h.away = nil })
+	w.becomes("web", "ready", isReady)
+	w.eventTold("web", "gw2", eventRecovered)
+	if told := w.events("web", "gw2")["Unreachable"]; told != 1 {
+		t.Errorf("Unreachable was told %d times", told)
+	}
+}
+
+func TestEndpointChangesDoNotKnockAtTheDoorOfADeadHost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts.set("a", func(h *fakeHost) { h.away = &edge.Error{State: edge.Untrusted, Message: "another key"} })
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a", "b"))
+	w.becomes("web", "Untrusted", notReady("Untrusted"))
+	for i := range 5 {
+		w.setEndpoints("app", fmt.Sprintf("10.1.0.%d", i+2))
+	}
+	w.eventually("the other host follows", func() error {
+		if running := w.hosts.see("b").running; len(running.Backends) != 1 || running.Backends[0].Servers[0].Addr.String() != "10.1.0.6" {
+			return fmt.Errorf("it runs %+v", running)
+		}
+		return nil
+	})
+	if connects := w.hosts.see("a").connects; connects != 1 {
+		t.Errorf("the dead host was dialled %d times, want 1", connects)
+	}
+	object := w.read("web")
+	if !meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionStalled) {
+		t.Error("Stalled is not True though a person has to act")
+	}
+}
+
+func TestNewContentOfTheSecretIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts.set("a", func(h *fakeHost) { h.privateKey = "new" })
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "Unauthorized", notReady("Unauthorized"))
+	change(w, "edge-ssh", func(s *corev1.Secret) { s.Data["ssh-privatekey"] = []byte("new") })
+	w.becomes("web", "ready", isReady)
+}
+
+func TestMissingAndUnusableSecretsAreNamedAndWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	object := w.balancer("web", "a")
+	object.Spec.SSH.SecretRef.Name = "late"
+	w.create(object)
+	w.becomes("web", "SecretNotFound", notReady(v1alpha1.ReasonSecretNotFound))
+	w.eventTold("web", "", v1alpha1.ReasonSecretNotFound)
+	w.create(&corev1.Secret{ObjectMeta: w.meta("late")})
+	w.becomes("web", "SecretInvalid", notReady(v1alpha1.ReasonSecretInvalid))
+	change(w, "late", func(s *corev1.Secret) { s.Data = map[string][]byte{"ssh-privatekey": []byte("right")} })
+	w.becomes("web", "ready", isReady)
+}
+
+func TestChangeOfTheSpecIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Rejected, Message: "port 443 is in use"} })
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "Rejected", notReady("Rejected"))
+	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"} })
+	w.becomes("web", "ready", isReady)
+}
+
+func TestMissingServiceIsReportedAndComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	object := w.balancer("web", "a")
+	object.Spec.Targets[0].Service.Name = "late"
+	w.create(object)
+	w.becomes("web", "ServiceNotFound", notReady(v1alpha1.ReasonServiceNotFound))
+	w.eventTold("web", "", v1alpha1.ReasonServiceNotFound)
+	w.addService("late")
+	w.becomes("web", "NoEndpoints", notReady(v1alpha1.ReasonNoEndpoints))
+	w.setEndpoints("late", "10.1.0.9")
+	w.becomes("web", "ready", isReady)
+}
+
+func TestSlicesConcernOnlyTheHostsThatListenForThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addService("other", "10.2.0.1")
+	w.start(time.Minute)
+	object := w.balancer("web", "a", "b")
+	object.Spec.Listeners[0].Hosts = []string{"gw1"}
+	object.Spec.Listeners = append(object.Spec.Listeners, v1alpha1.Listener{
+		Name: "other", Bind: []v1alpha1.BindAddress{":8443"}, Target: "other", Hosts: []string{"gw2"},
+	})
+	target := object.Spec.Targets[0]
+	target.Name, target.Service.Name = "other", "other"
+	object.Spec.Targets = append(object.Spec.Targets, target)
+	w.create(object)
+	w.becomes("web", "ready", isReady)
+	before := w.hosts.see("a").syncs
+	w.setEndpoints("other", "10.2.0.1", "10.2.0.2")
+	w.becomes("web", "changed", func(o *v1alpha1.EdgeLoadBalancer) bool { return o.Status.Hosts[1].Servers == 2 })
+	if after := w.hosts.see("a").syncs; after != before {
+		t.Errorf("the other host was looked at %d times", after-before)
+	}
+}
+
+func TestQuietObjectIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a", "b"))
+	w.becomes("web", "counted", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		return o.Status.Summary.Hosts == "1/2" && o.Status.Hosts[1].ConsecutiveErrors == 2
+	})
+	before, looks := w.read("web").ResourceVersion, w.hosts.see("a").syncs
+	w.eventually("both hosts are looked at again", func() error {
+		w.hosts.signals.Down(desired.NewHostKey("a", 22))
+		if w.hosts.see("a").syncs < looks+20 || w.hosts.see("b").connects < 3 {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	if after := w.read("web").ResourceVersion; after != before {
+		t.Errorf("resourceVersion went from %s to %s", before, after)
+	}
+}
+
+func TestConnectionThatDiesIsMadeAnewAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "ready", isReady)
+	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("gone") })
+	w.hosts.signals.Down(desired.NewHostKey("a", 22))
+	w.becomes("web", "Unreachable", notReady("Unreachable"))
+}
+
+func TestRestartedOperatorNeitherChangesHostsNorStatusNorTellsEventsAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts.set("b", func(h *fakeHost) { h.away = &edge.Error{State: edge.Untrusted, Message: "another key"} })
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a", "b"))
+	before := w.becomes("web", "half synced", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		return o.Status.Summary.Hosts == "1/2" && o.Status.Hosts[1].State == v1alpha1.HostUntrusted
+	})
+	w.eventTold("web", "gw2", "Untrusted")
+	w.stop()
+	looks, dials := w.hosts.see("a").syncs, w.hosts.see("b").connects
+	w.start(time.Minute)
+	w.eventually("the hosts are looked at again", func() error {
+		if w.hosts.see("a").syncs == looks || w.hosts.see("b").connects == dials {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	// A change that is told proves that the new operator has spoken; nothing else may have been said before.
+	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("gone") })
+	w.hosts.signals.Down(desired.NewHostKey("a", 22))
+	w.eventTold("web", "gw1", "Unreachable")
+	after := w.read("web")
+	if after.Status.Hosts[1].State != before.Status.Hosts[1].State || w.hosts.see("a").reloads != 1 {
+		t.Errorf("status %+v after %d reloads", after.Status, w.hosts.see("a").reloads)
+	}
+	if told := w.events("web", "gw2"); told["Untrusted"] != 1 {
+		t.Errorf("told are %v", told)
+	}
+}
+
+func TestSuspendedObjectChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	object := w.balancer("web", "a")
+	object.Spec.Suspend = true
+	w.create(object)
+	suspended := w.becomes("web", "Suspended", notReady(v1alpha1.ReasonSuspended))
+	if got := suspended.Status.Hosts[0]; got.State != v1alpha1.HostSuspended || got.Message != "would reload" {
+		t.Errorf("host %+v", got)
+	}
+	if host := w.hosts.see("a"); !host.last.DryRun || host.reloads != 0 {
+		t.Errorf("host %+v", host)
+	}
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend = false })
+	w.becomes("web", "ready", isReady)
+}
+
+func TestYoungerObjectOfAnotherSecretIsToldOfTheConflict(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("older", "a"))
+	older := w.becomes("older", "ready", isReady)
+	w.create(&corev1.Secret{ObjectMeta: w.meta("second"), Data: map[string][]byte{"ssh-privatekey": []byte("right")}})
+	w.eventually("the second ends", func() error { // in which the older object was created
+		if time.Since(older.CreationTimestamp.Time) < time.Second {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	younger := w.balancer("younger", "a")
+	younger.Spec.SSH.SecretRef.Name = "second"
+	w.create(younger)
+	w.becomes("younger", "HostConflict", notReady(v1alpha1.ReasonHostConflict))
+	w.delete(w.read("younger"))
+	w.goes("younger")
+	if host := w.hosts.see("a"); len(host.running.Frontends) != 1 || !isReady(w.read("older")) {
+		t.Errorf("the older object's host runs %+v", host.running)
+	}
+	var list v1alpha1.EdgeLoadBalancerList
+	if err := w.List(t.Context(), &list, client.InNamespace(w.namespace)); err != nil || len(list.Items) != 1 {
+		t.Errorf("%d objects are left, error %v", len(list.Items), err)
+	}
+}
