@@ -24,7 +24,7 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
 	if todo.Action == plan.Reload {
-		if err := h.checkBinds(ctx); err != nil {
+		if err := h.checkRoom(ctx); err != nil {
 			return err
 		}
 	}
@@ -43,11 +43,15 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) error {
 	return nil
 }
 
-func (h *host) checkBinds(ctx context.Context) error {
+// checkRoom looks for what `haproxy -c` does not: whether the host can take the binds and the connections.
+func (h *host) checkRoom(ctx context.Context) error {
 	// Where HAProxy does not run, its service may still make the folder.
 	if h.isRunning() && !h.facts.socketDirectory {
 		return &Error{State: Rejected, Message: fmt.Sprintf("the folder of the admin socket %s does not exist: create it on the host, or set spec.haproxy.paths.adminSocket%s",
 			h.req.Config.AdminSocket, h.stillRuns())}
+	}
+	if obstacle := h.facts.lackOfDescriptors(h.processes, h.config); obstacle != "" {
+		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
 	}
 	result, err := h.session.run(ctx, "sockets", nil, portList(h.config.Frontends))
 	if err != nil {

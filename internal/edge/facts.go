@@ -23,9 +23,11 @@ type facts struct {
 	// service says that the init system's haproxy service runs this configuration.
 	service bool
 	// binary is the HAProxy in the PATH; empty when there is none.
-	binary    string
-	file      plan.File
-	processes []process
+	binary string
+	file   plan.File
+	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
+	mostDescriptors int
+	processes       []process
 }
 
 // process is one HAProxy of the host, whichever configuration it runs.
@@ -33,7 +35,9 @@ type process struct {
 	pid, parent, uid int
 	// capabilities is the effective set.
 	capabilities uint64
-	args         []string
+	// descriptors is how many files it may open at most; 0 for no limit.
+	descriptors int
+	args        []string
 }
 
 // parseFacts reads the output of scripts/observe.sh. Lines that it does not know are passed over.
@@ -50,6 +54,8 @@ func parseFacts(output []byte) facts {
 			header.WriteString(value + "\n")
 		case "line":
 			frontend = f.addOutline(frontend, value)
+		case "mostdescriptors":
+			f.mostDescriptors, _ = strconv.Atoi(value)
 		case "process":
 			f.processes = append(f.processes, parseProcess(value))
 		default:
@@ -90,17 +96,18 @@ func (f *facts) addOutline(frontend, line string) string {
 	return frontend
 }
 
-// parseProcess reads "PID PARENT UID CAPABILITIES ARG<tab>ARG<tab>…".
+// parseProcess reads "PID PARENT UID CAPABILITIES DESCRIPTORS ARG<tab>ARG<tab>…".
 func parseProcess(value string) process {
-	fields := strings.SplitN(value, " ", 5)
-	for len(fields) < 5 {
+	fields := strings.SplitN(value, " ", 6)
+	for len(fields) < 6 {
 		fields = append(fields, "")
 	}
-	p := process{args: strings.Split(strings.TrimRight(fields[4], "\t"), "\t")}
+	p := process{args: strings.Split(strings.TrimRight(fields[5], "\t"), "\t")}
 	p.pid, _ = strconv.Atoi(fields[0])
 	p.parent, _ = strconv.Atoi(fields[1])
 	p.uid, _ = strconv.Atoi(fields[2])
 	p.capabilities, _ = strconv.ParseUint(fields[3], 16, 64)
+	p.descriptors, _ = strconv.Atoi(fields[4]) // "unlimited" is 0
 	return p
 }
 

@@ -11,9 +11,9 @@ const debianHost = "config /etc/haproxy/haproxy.cfg\n" +
 	"sha256 0f343b0931126a20f133d67c2b018a3b\n" +
 	"header # Managed by edgelb. Do not edit: what is changed by hand is overwritten.\nheader # owner: c/ns\nheader # structure: -\nheader # whole: -\n" +
 	"line frontend ns_web_https\nline bind ipv4@:443\nline bind ipv6@:443\nline frontend ns_web_http\nline bind ipv4@:80\n" +
-	"process 700 1 0 000001ffffffffff /usr/sbin/haproxy\t-sf\t702\t-x\tsockpair@4\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t-p\t/run/haproxy.pid\t-S\t/run/haproxy-master.sock,mode,660\t\n" +
-	"process 702 700 106 0000000000000000 /usr/sbin/haproxy\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t\n" +
-	"process 900 1 0 000001ffffffffff haproxy\t-f\t/srv/other.cfg\t\n" +
+	"process 700 1 0 000001ffffffffff 524288 /usr/sbin/haproxy\t-sf\t702\t-x\tsockpair@4\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t-p\t/run/haproxy.pid\t-S\t/run/haproxy-master.sock,mode,660\t\n" +
+	"process 702 700 106 0000000000000000 524288 /usr/sbin/haproxy\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t\n" +
+	"process 900 1 0 000001ffffffffff unlimited haproxy\t-f\t/srv/other.cfg\t\n" +
 	"binary /usr/sbin/haproxy\n"
 
 func TestParseFactsReadsWhatTheScriptSays(t *testing.T) {
@@ -54,7 +54,7 @@ func TestMasterSocketIsEmptyForOneThatHasNoPath(t *testing.T) {
 		"haproxy\t-W\t-S\tunix@/run/m.sock":    "/run/m.sock",
 		"":                                     "",
 	} {
-		if got := parseProcess("1 0 0 0 " + args).masterSocket(); got != want {
+		if got := parseProcess("1 0 0 0 0 " + args).masterSocket(); got != want {
 			t.Errorf("%q: got %q, want %q", args, got, want)
 		}
 	}

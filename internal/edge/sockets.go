@@ -164,13 +164,18 @@ func (s sockets) hasAddress(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.local, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// capNetBindService is the bit of CAP_NET_BIND_SERVICE; see capabilities(7).
-const capNetBindService = 10
+// The bits of capabilities; see capabilities(7).
+const (
+	capNetBindService = 10
+	capSysResource    = 24
+)
+
+func (p process) may(capability int) bool { return p.capabilities&(1<<capability) != 0 }
 
 // mayBind says whether the HAProxy that p leads may bind the port. Without a master process the service starts each new
 // one as root; what p has left of its rights says nothing then.
 func (s sockets) mayBind(p process, port uint16) bool {
-	return int(port) >= s.firstFree || !p.masterWorker() || p.capabilities&(1<<capNetBindService) != 0
+	return int(port) >= s.firstFree || !p.masterWorker() || p.may(capNetBindService)
 }
 
 // blocks says whether a bind fails because of the listener. The kernel's tables do not show whether an IPv6 wildcard takes

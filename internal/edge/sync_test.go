@@ -292,14 +292,33 @@ func TestSyncReportsTheWordsOfAHAProxyThatRefusesTheFile(t *testing.T) {
 	requireNoLeftovers(t, m)
 }
 
-// No `haproxy -c` finds out that there are not enough file descriptors.
+func TestSyncFindsTooFewFileDescriptorsBeforeAnyReload(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	worker := m.workerPID()
+	bad := m.webConfig(echo(t, "pod-b"))
+	bad.MaxConnections = 1_000_000
+
+	outcome := m.sync(bad)
+
+	requireFailure(t, outcome, edge.Rejected, "spec.haproxy.maxConnections")
+	if outcome.ReloadFailed || m.workerPID() != worker || m.greeting(8443) != "pod-a" {
+		t.Errorf("the host was touched: %+v", outcome)
+	}
+}
+
+// `haproxy -c` binds nothing, and a socket that cannot be put where a folder is looks good to every check.
 func TestSyncGoesBackWhenHAProxyCannotLoadAFileThatItFoundGood(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
 	before := m.readConfig()
 	bad := m.webConfig(echo(t, "pod-b"))
-	bad.MaxConnections = 1_000_000_000
+	bad.AdminSocket = m.path("folder")
+	if err := os.Mkdir(bad.AdminSocket, 0o755); err != nil {
+		t.Fatal(err)
+	}
 
 	outcome := m.sync(bad)
 

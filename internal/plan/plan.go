@@ -101,7 +101,7 @@ func Compute(observed Observed, wanted Wanted) Plan {
 func compare(observed Observed, wanted Wanted) Plan {
 	replaced := Plan{
 		Backup:     observed.File.Exists && !observed.File.Managed,
-		KeepFormer: observed.File.Exists && (!observed.File.Managed || observed.File.Header.Structure == observed.Running.Structure),
+		KeepFormer: observed.File.Exists && (!observed.File.Managed || mayRun(observed)),
 	}
 	if reasons := runningDiffers(observed, wanted); len(reasons) > 0 {
 		replaced.Action, replaced.Reasons = Reload, reasons
@@ -112,6 +112,13 @@ func compare(observed Observed, wanted Wanted) Plan {
 		return replaced
 	}
 	return Plan{Action: NoOp}
+}
+
+// mayRun says whether the file is what HAProxy runs, as far as is known. A file that it does not run is no good to go back
+// to: it may be the very one that HAProxy could not load.
+func mayRun(observed Observed) bool {
+	running := observed.Running
+	return running.Alive && (running.Structure == "" || running.Structure == observed.File.Header.Structure)
 }
 
 // foreignOwner says in words whose the file is, if it is neither free nor the owner's. A file is free when there is none,

@@ -123,6 +123,8 @@ func TestComputeDecides(t *testing.T) {
 			reasons: []string{"the file is gone"}},
 		"a change broke before the reload": {observed: plan.Observed{File: hostWith(t, one).File, Running: hostWith(t, idle(t)).Running}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run the configuration of the file"}},
+		"HAProxy does not say what it runs": {observed: plan.Observed{File: hostWith(t, one).File, Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload, former: true,
+			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run"}},
 		"there is no file": {observed: plan.Observed{Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload,

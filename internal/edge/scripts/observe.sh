@@ -50,8 +50,13 @@ for dir in /proc/[0-9]*; do
 		CapEff:) capabilities=$value ;;
 		esac
 	done 2>/dev/null <"$dir/status" || continue
-	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities $(tr '\0' '\t' <"$dir/cmdline")"
+	descriptors=''
+	while read -r first second third _ hard _; do
+		[ "$first $second $third" = "Max open files" ] && descriptors=$hard
+	done 2>/dev/null <"$dir/limits"
+	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities ${descriptors:--} $(tr '\0' '\t' <"$dir/cmdline")"
 done
 
+{ read -r most </proc/sys/fs/nr_open; } 2>/dev/null && echo "mostdescriptors $most"
 bin=$(command -v haproxy) && echo "binary $bin"
 exit 0
