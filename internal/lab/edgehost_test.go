@@ -119,8 +119,11 @@ func TestStoppedSSHCutsSessionsAndRefuses(t *testing.T) {
 	h := startHost(t, EdgeHostOptions{Number: 6, WithoutHAProxy: true})
 	client := dialSSH(t, h)
 	h.StopSSH()
-	ended := make(chan error, 1)
-	go func() { ended <- client.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = client.Wait()
+	}()
 	select {
 	case <-ended:
 	case <-time.After(patience):

@@ -30,7 +30,7 @@ func standIn(args []string) int {
 		return 1
 	}
 	http.HandleFunc("/readyz", func(http.ResponseWriter, *http.Request) {})
-	go http.ListenAndServe(*health, nil)
+	go func() { fmt.Println(http.ListenAndServe(*health, nil)) }()
 	fmt.Println("kubeconfig", os.Getenv("KUBECONFIG"))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM)
