@@ -33,7 +33,7 @@ func runInit(network Network) int {
 		return exitUnavailable
 	}
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, forwarded...)
+	signal.Notify(signals, forwarded()...)
 	inside, err := startInside(dir, target)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "start the program in the sandbox:", err)

@@ -99,7 +99,7 @@ func runOutside() (int, error) {
 	defer hold.Close()
 
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, forwarded...)
+	signal.Notify(signals, forwarded()...)
 	command := initCommand(dir, alive)
 	if err := command.Start(); err != nil {
 		return 0, explainRefusal(err)
@@ -115,7 +115,9 @@ func runOutside() (int, error) {
 }
 
 // forwarded are the signals that are passed on to the process inside.
-var forwarded = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
+func forwarded() []os.Signal {
+	return []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
+}
 
 func forward(signals <-chan os.Signal, to *os.Process) {
 	for s := range signals {
