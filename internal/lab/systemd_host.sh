@@ -7,14 +7,19 @@ set -eu
 mount --make-rprivate /
 
 ip link add eth0 type veth peer name "debian$NUMBER" netns "$LAB"
+# The link-local addresses of the kernel's own making are not usable at first, and neighbours are asked for from them.
 nsenter --target "$LAB" --net ip -batch - <<IP
+link set debian$NUMBER addrgenmode none
 address add 10.99.$NUMBER.1/30 dev debian$NUMBER
 address add fd00:99:$NUMBER::1/64 dev debian$NUMBER nodad
+address add fe80::1/64 dev debian$NUMBER nodad
 link set debian$NUMBER up
 IP
 ip -batch - <<IP
+link set eth0 addrgenmode none
 address add 10.99.$NUMBER.2/30 dev eth0
 address add fd00:99:$NUMBER::2/64 dev eth0 nodad
+address add fe80::2/64 dev eth0 nodad
 link set lo up
 link set eth0 up
 route add default via 10.99.$NUMBER.1
@@ -61,30 +66,32 @@ printf '%s' "$BOOT" >/mnt/boot
 # systemd rules a cgroup of its own; where the hierarchy is mounted differs between machines. No two living namespaces share
 # a number. When a lab is killed with all that is in it, empty cgroups remain, and go here.
 hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[ -n "$hierarchy" ] || { echo "no cgroup2 is mounted, and systemd needs it; mount it at /sys/fs/cgroup/unified"; exit 1; }
 for left in "$hierarchy"/edgelb-lab-*; do
 	! grep -qs 'populated 0' "$left/cgroup.events" || find "$left" -depth -type d -exec rmdir {} \; || :
 done
 network=$(readlink /proc/self/ns/net)
 cgroup=$hierarchy/edgelb-lab-${network#net:}
-# Another lab may take it for one of those before somebody is in it.
-join='until mkdir -p "$0" && echo $$ >"$0/cgroup.procs"; do :; done'
+# Another lab may have taken it for one of those, before somebody was in it: hence the second try.
+join='mkdir -p "$0" && echo $$ >"$0/cgroup.procs"'
 
 host=
 power_off() {
-	[ -z "$host" ] || kill -KILL "$host" || :
+	kill -KILL "${host:-$machine}" || :
 	wait
 	find "$cgroup" -depth -type d -exec rmdir {} \;
 }
-trap power_off EXIT
-trap 'exit 0' TERM
-sh -euc "$join"'
+sh -euc "{ $join; } || { $join; }"'
 exec setpriv --pdeathsig KILL env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin INIT="$INIT" NAME="$NAME" \
 	unshare --cgroup --pid --mount --uts --ipc --fork --kill-child sh -eu /mnt/boot' "$cgroup" &
+machine=$!
+trap power_off EXIT
+trap 'exit 0' TERM
 # Once it has become unshare, its only child is the host's first process. That list ends without a newline.
 program=
 while [ -z "$host" ]; do
-	read -r program <"/proc/$!/comm"
-	[ "$program" != unshare ] || read -r host _ <"/proc/$!/task/$!/children" || :
+	read -r program <"/proc/$machine/comm"
+	[ "$program" != unshare ] || read -r host _ <"/proc/$machine/task/$machine/children" || :
 done
 echo "$host" >"$PID_FILE.new"
 mv "$PID_FILE.new" "$PID_FILE"
