@@ -13,14 +13,12 @@ KUBERNETES_VERSION := v1.36.3
 ETCD_VERSION := v3.6.5
 CONTROLLER_GEN_VERSION := v0.23.0
 GOLANGCI_LINT_VERSION := v2.15.0
-KUSTOMIZE_VERSION := v5.8.1
 
 # File names carry versions, so that a new pin is a new file and an old one is never mistaken for it.
 BIN := $(CURDIR)/bin
 CONTROL_PLANE := $(BIN)/control-plane-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
 CONTROLLER_GEN := $(BIN)/controller-gen-$(CONTROLLER_GEN_VERSION)
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
-KUSTOMIZE := $(BIN)/kustomize-$(KUSTOMIZE_VERSION)
 
 SHELL_SCRIPTS = $(wildcard hack/*.sh internal/edge/scripts/*.sh) .ci/run
 
@@ -88,17 +86,17 @@ verify: require-go generate manifests lint lint-scripts ## Regenerate and check 
 ##@ Install into a cluster
 
 .PHONY: install
-install: $(KUSTOMIZE) ## Install the CRD into the cluster of KUBECONFIG.
-	$(KUSTOMIZE) build config/crd | $(KUBECTL) apply --server-side -f -
+install: ## Install the CRD into the cluster of KUBECONFIG.
+	$(KUBECTL) kustomize config/crd | $(KUBECTL) apply --server-side -f -
 
 .PHONY: deploy
-deploy: $(KUSTOMIZE) ## Install the operator, as image IMG, into the cluster of KUBECONFIG.
-	$(KUSTOMIZE) build config/default | sed 's|ghcr.io/edgelb/edgelb:latest|$(IMG)|' | $(KUBECTL) apply --server-side -f -
+deploy: ## Install the operator, as image IMG, into the cluster of KUBECONFIG.
+	$(KUBECTL) kustomize config/default | sed 's|ghcr.io/edgelb/edgelb:latest|$(IMG)|' | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: $(KUSTOMIZE) ## Remove the operator and the CRD, and with it every EdgeLoadBalancer.
+undeploy: ## Remove the operator and the CRD, and with it every EdgeLoadBalancer.
 	$(KUBECTL) delete edgeloadbalancers.edgelb.io --all --all-namespaces --ignore-not-found
-	$(KUSTOMIZE) build config/default | $(KUBECTL) delete --ignore-not-found -f -
+	$(KUBECTL) kustomize config/default | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: docker-build
 docker-build: ## Build the operator's image IMG.
@@ -119,7 +117,7 @@ control-plane: require-go ## Build kube-apiserver, kube-controller-manager, kube
 	@hack/control-plane.sh $(CONTROL_PLANE) $(KUBERNETES_VERSION) $(ETCD_VERSION)
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(KUSTOMIZE) ## Install the pinned tools.
+tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) ## Install the pinned tools.
 
 .PHONY: debian-roots
 debian-roots: ## Install the Debian 12 and 13 that tests boot edge hosts from (root only; once, some minutes).
@@ -150,6 +148,3 @@ $(CONTROLLER_GEN):
 
 $(GOLANGCI_LINT):
 	$(call go-install,$@,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION))
-
-$(KUSTOMIZE):
-	$(call go-install,$@,sigs.k8s.io/kustomize/kustomize/v5,$(KUSTOMIZE_VERSION))

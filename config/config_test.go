@@ -1,0 +1,173 @@
+// Package config_test applies the manifests of this directory to a real API server.
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
+	t.Parallel()
+	binaries := controlPlane(t)
+	c := newClient(t, startAPIServer(t, binaries))
+
+	for _, directory := range []string{"default", "network-policy", "samples"} {
+		for _, object := range build(t, binaries, directory) {
+			apply(t, c, object)
+		}
+	}
+	t.Run("the operator may do what it needs, and nothing else", func(t *testing.T) { checkPermissions(t, c) })
+}
+
+func TestTheServiceMonitorLooksForTheOperatorsMetrics(t *testing.T) {
+	t.Parallel()
+	binaries := controlPlane(t)
+	monitor := build(t, binaries, "prometheus")[0]
+	for _, object := range build(t, binaries, "default") {
+		if object.GetKind() != "Service" {
+			continue
+		}
+		wanted, _, err := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for label, want := range wanted {
+			if got := object.GetLabels()[label]; got != want {
+				t.Errorf("the Service's label %s is %q, and the ServiceMonitor looks for %q", label, got, want)
+			}
+		}
+		if object.GetNamespace() != monitor.GetNamespace() {
+			t.Errorf("the Service is in %s, the ServiceMonitor in %s", object.GetNamespace(), monitor.GetNamespace())
+		}
+		return
+	}
+	t.Error("config/default has no Service")
+}
+
+// checkPermissions asks the API server what the operator's ServiceAccount may do.
+func checkPermissions(t *testing.T, c client.Client) {
+	elb := schema.GroupResource{Group: "edgelb.io", Resource: "edgeloadbalancers"}
+	secrets := schema.GroupResource{Resource: "secrets"}
+	services := schema.GroupResource{Resource: "services"}
+	endpointSlices := schema.GroupResource{Group: "discovery.k8s.io", Resource: "endpointslices"}
+	namespaces := schema.GroupResource{Resource: "namespaces"}
+	events := schema.GroupResource{Group: "events.k8s.io", Resource: "events"}
+	leases := schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
+	const lease = "manager.edgelb.io"
+	tests := []struct {
+		namespace   string
+		resource    schema.GroupResource
+		subresource string
+		name        string
+		may, mayNot []string
+	}{
+		{"", elb, "", "", []string{"get", "list", "watch", "patch"}, []string{"create", "update", "delete", "deletecollection"}},
+		{"", elb, "status", "", []string{"patch"}, []string{"update"}},
+		{"", services, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
+		{"", endpointSlices, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
+		{"", secrets, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
+		{"", namespaces, "", "kube-system", []string{"get"}, []string{"list", "watch", "update", "patch", "delete"}},
+		{"", namespaces, "", "default", nil, []string{"get"}},
+		{"default", events, "", "", []string{"create", "patch"}, []string{"get", "list", "watch", "update", "delete"}},
+		{"edgelb-system", leases, "", lease, []string{"get", "update", "create"}, []string{"delete"}},
+		{"edgelb-system", leases, "", "another", nil, []string{"get", "update"}},
+		{"default", leases, "", lease, nil, []string{"get", "update", "create"}},
+		{"", schema.GroupResource{Resource: "pods"}, "", "", nil, []string{"get", "list", "create"}},
+		{"", schema.GroupResource{Resource: "configmaps"}, "", "", nil, []string{"get", "list", "create"}},
+	}
+	for _, tt := range tests {
+		for _, verb := range append(tt.may, tt.mayNot...) {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: "system:serviceaccount:edgelb-system:edgelb-controller-manager",
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: tt.namespace, Group: tt.resource.Group, Resource: tt.resource.Resource,
+					Subresource: tt.subresource, Name: tt.name, Verb: verb,
+				},
+			}}
+			if err := c.Create(t.Context(), review); err != nil {
+				t.Fatal(err)
+			}
+			if want := slices.Contains(tt.may, verb); review.Status.Allowed != want {
+				t.Errorf("%s %s/%s %s in %q: allowed is %t, want %t",
+					verb, tt.resource, tt.subresource, tt.name, tt.namespace, review.Status.Allowed, want)
+			}
+		}
+	}
+}
+
+// apply is what kubectl apply --server-side does, and no field is one that the API server does not know.
+func apply(t *testing.T, c client.Client, object *unstructured.Unstructured) {
+	t.Helper()
+	err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"))
+	if err != nil {
+		t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+}
+
+// build is what kustomize makes of a directory.
+func build(t *testing.T, binaries, directory string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "kubectl"), "kustomize", directory).Output()
+	if err != nil {
+		t.Fatalf("%s: %v", directory, err)
+	}
+	var objects []*unstructured.Unstructured
+	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096); ; {
+		object := &unstructured.Unstructured{}
+		switch err := decoder.Decode(&object.Object); {
+		case errors.Is(err, io.EOF):
+			return objects
+		case err != nil:
+			t.Fatalf("%s: %v", directory, err)
+		}
+		objects = append(objects, object)
+	}
+}
+
+func startAPIServer(t *testing.T, binaries string) *rest.Config {
+	t.Helper()
+	environment := &envtest.Environment{BinaryAssetsDirectory: binaries, CRDDirectoryPaths: []string{"crd/bases"}, ErrorIfCRDPathMissing: true}
+	config, err := environment.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := environment.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return config
+}
+
+func newClient(t *testing.T, config *rest.Config) client.Client {
+	t.Helper()
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.WithFieldValidation(c, metav1.FieldValidationStrict)
+}
+
+// controlPlane is the directory with kubectl and the programs of the control plane.
+func controlPlane(t *testing.T) string {
+	t.Helper()
+	directories, err := filepath.Glob("../bin/control-plane-*")
+	if err != nil || len(directories) == 0 {
+		t.Fatal("no control plane in bin/: run `make control-plane`")
+	}
+	return directories[len(directories)-1]
+}

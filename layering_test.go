@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/edgelb/edgelb"
+
+// layers says what each package may import besides the standard library: an entry stands for itself and all below it.
+// Imports point inward, from main to the pure core; main may import everything that is shipped. A package that is not here may import nothing.
+var layers = map[string][]string{
+	module + "/internal/haproxy":         {},
+	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
+	module + "/internal/plan":            {module + "/internal/haproxy"},
+	module + "/internal/remote":          {"golang.org/x/crypto/ssh"},
+	module + "/internal/edge":            {module + "/internal/haproxy", module + "/internal/plan"},
+	module + "/api/v1alpha1":             {"k8s.io/apimachinery"},
+	module + "/internal/desired":         {module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
+	module + "/controllers": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge",
+		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
+		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
+	},
+}
+
+// outside are the parts that tests, benchmarks and the demo are made of. They may import everything, and nothing that is
+// shipped may import them.
+var outside = []string{module + "/internal/lab", module + "/test", module + "/hack"}
+
+// goPackage is what `go list` says of a package. Tests' own imports are not among its Imports.
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsPointInward(t *testing.T) {
+	t.Parallel()
+	packages := listPackages(t)
+	if len(packages) < len(layers) {
+		t.Fatalf("go list found %d packages, and the layers are %d", len(packages), len(layers))
+	}
+	for _, violation := range violations(packages) {
+		t.Error(violation)
+	}
+}
+
+func TestEveryLayerExists(t *testing.T) {
+	t.Parallel()
+	packages := listPackages(t)
+	for layer := range layers {
+		if !slices.ContainsFunc(packages, func(p goPackage) bool { return p.ImportPath == layer }) {
+			t.Errorf("%s is among the layers and does not exist", layer)
+		}
+	}
+}
+
+func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name           string
+		importer       string
+		imported       string
+		wantViolations int
+	}{
+		{"the core knows the host", module + "/internal/haproxy", module + "/internal/edge", 1},
+		{"the core knows Kubernetes", module + "/internal/haproxy/runtime", "k8s.io/api/core/v1", 1},
+		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/remote", 1},
+		{"edge knows SSH", module + "/internal/edge", module + "/internal/remote", 1},
+		{"edge knows Kubernetes", module + "/internal/edge", "k8s.io/apimachinery/pkg/types", 1},
+		{"desired has a client", module + "/internal/desired", "sigs.k8s.io/controller-runtime/pkg/client", 1},
+		{"controllers know SSH", module + "/controllers", module + "/internal/remote", 1},
+		{"main imports the lab", module, module + "/internal/lab/kube", 1},
+		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
+		{"a name only begins like an allowed one", module + "/internal/plan", module + "/internal/haproxyother", 1},
+		{"the core imports the standard library", module + "/internal/haproxy", "net/netip", 0},
+		{"runtime imports the model", module + "/internal/haproxy/runtime", module + "/internal/haproxy", 0},
+		{"main imports everything that is shipped", module, module + "/internal/remote", 0},
+		{"the lab imports everything", module + "/internal/lab", module + "/controllers", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := violations([]goPackage{{ImportPath: tt.importer, Imports: []string{tt.imported}}})
+			if len(got) != tt.wantViolations {
+				t.Errorf("got violations %q, want %d", got, tt.wantViolations)
+			}
+		})
+	}
+}
+
+// violations are the imports that the layers do not allow, one sentence each.
+func violations(packages []goPackage) []string {
+	var found []string
+	for _, p := range packages {
+		for _, imported := range p.Imports {
+			if !mayImport(p.ImportPath, imported) {
+				found = append(found, p.ImportPath+" must not import "+imported)
+			}
+		}
+	}
+	return found
+}
+
+func mayImport(importer, imported string) bool {
+	switch {
+	case isStandard(imported), within(outside, importer):
+		return true
+	case within(outside, imported):
+		return false
+	case importer == module:
+		return true
+	default:
+		return within(layers[importer], imported)
+	}
+}
+
+// within says that the package is one of the roots or below one.
+func within(roots []string, path string) bool {
+	return slices.ContainsFunc(roots, func(root string) bool {
+		return path == root || strings.HasPrefix(path, root+"/")
+	})
+}
+
+// isStandard says that a package is the standard library's: no other's path begins with a name without a dot.
+func isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []goPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		switch err := decoder.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return packages
+		case err != nil:
+			t.Fatalf("go list: %v", err)
+		}
+		packages = append(packages, p)
+	}
+}
