@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
 // envProgram makes the test binary a program that enters a sandbox, as one of programs.
@@ -44,7 +46,8 @@ func programs() map[string]func() int {
 	}
 }
 
-// linger leaves files behind and processes that no terminal or process group ends, tells where the files are, and waits.
+// linger leaves files behind, a machine, and processes that no terminal or process group ends, tells where the files are, and
+// waits.
 func linger() int {
 	for range 3 {
 		sleep := exec.Command("sleep", "1000")
@@ -59,8 +62,19 @@ func linger() int {
 	if err := os.WriteFile(filepath.Join(Dir(), "left"), nil, 0o600); err != nil {
 		return 1
 	}
+	if _, err := lingerInMachine(); err != nil {
+		return 1
+	}
 	fmt.Println(Dir())
 	select {}
+}
+
+func lingerInMachine() (*process.Process, error) {
+	m, err := StartMachine(Dir())
+	if err != nil {
+		return nil, err
+	}
+	return m.Start(process.Command{Program: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(Dir(), "log")})
 }
 
 // awaitSignal says that it waits, and then how many SIGINT come before a SIGTERM.

@@ -148,8 +148,8 @@ func TestNothingIsLeftWhenAProcessIsKilled(t *testing.T) {
 			s := start(t, "linger")
 			dir := s.line(t)
 			pids := tree(s.command.Process.Pid)
-			if len(pids) != 6 {
-				t.Fatalf("processes %v, want the three of a sandbox and three that it started", pids)
+			if len(pids) != 8 {
+				t.Fatalf("processes %v, want the three of a sandbox, three that it started, and two of a machine", pids)
 			}
 			if err := unix.Kill(pids[depth], unix.SIGKILL); err != nil {
 				t.Fatal(err)
