@@ -14,8 +14,8 @@ type (
 	list   = []any
 )
 
-func listener(name, target string, hosts, binds list) object {
-	l := object{"name": name, "target": target, "bind": binds}
+func listener(name string, hosts, binds list) object {
+	l := object{"name": name, "target": "traefik", "bind": binds}
 	if hosts != nil {
 		l["hosts"] = hosts
 	}
@@ -97,18 +97,18 @@ var rules = []struct {
 	}},
 	{"spec.hosts.0.adopt", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.listeners", list{
-		list{listener("a", "traefik", nil, list{"ipv4@:443"}), listener("b", "traefik", nil, list{"ipv6@:443"})},
-		list{listener("a", "traefik", list{"gw1"}, list{":443"}), listener("b", "traefik", list{"gw2"}, list{":443"})},
-		many(64, func(n string) object { return listener(n, "traefik", nil, list{":1" + n[1:]}) }),
+		list{listener("a", nil, list{"ipv4@:443"}), listener("b", nil, list{"ipv6@:443"})},
+		list{listener("a", list{"gw1"}, list{":443"}), listener("b", list{"gw2"}, list{":443"})},
+		many(64, func(n string) object { return listener(n, nil, list{":1" + n[1:]}) }),
 	}, []refusal{
 		{nil, required}, {list{}, "at least 1"},
-		{many(65, func(n string) object { return listener(n, "traefik", nil, list{":1" + n[1:]}) }), tooMany},
-		{list{listener("a", "traefik", nil, list{":1"}), listener("a", "traefik", nil, list{":2"})}, "Duplicate value"},
-		{list{listener("a", "traefik", nil, list{":443"}), listener("b", "traefik", nil, list{":443"})}, "one of them is for all hosts"},
-		{list{listener("a", "traefik", nil, list{":443"}), listener("b", "traefik", list{"gw1"}, list{":443"})}, "one of them is for all hosts"},
-		{list{listener("a", "traefik", list{"gw1", "gw2"}, list{":443"}), listener("b", "traefik", list{"gw2"}, list{":80", ":443"})}, "same bind on the same host"},
-		{list{listener("a", "traefik", nil, list{":443"}), listener("b", "traefik", nil, list{"ipv4@:443"})}, "two listeners want the same bind"},
-		{list{listener("a", "traefik", list{"gw1"}, list{"[2001:db8::1]:443"}), listener("b", "traefik", list{"gw1"}, list{"ipv6@[2001:db8::1]:443"})}, "same bind on the same host"},
+		{many(65, func(n string) object { return listener(n, nil, list{":1" + n[1:]}) }), tooMany},
+		{list{listener("a", nil, list{":1"}), listener("a", nil, list{":2"})}, "Duplicate value"},
+		{list{listener("a", nil, list{":443"}), listener("b", nil, list{":443"})}, "one of them is for all hosts"},
+		{list{listener("a", nil, list{":443"}), listener("b", list{"gw1"}, list{":443"})}, "one of them is for all hosts"},
+		{list{listener("a", list{"gw1", "gw2"}, list{":443"}), listener("b", list{"gw2"}, list{":80", ":443"})}, "same bind on the same host"},
+		{list{listener("a", nil, list{":443"}), listener("b", nil, list{"ipv4@:443"})}, "two listeners want the same bind"},
+		{list{listener("a", list{"gw1"}, list{"[2001:db8::1]:443"}), listener("b", list{"gw1"}, list{"ipv6@[2001:db8::1]:443"})}, "same bind on the same host"},
 	}},
 	{"spec.listeners.0.name", list{"https-1"}, []refusal{{"https 1", dnsLabel}, {"a.b", dnsLabel}, {nil, required}}},
 	{"spec.listeners.0.protocol", list{"TCP"}, []refusal{
