@@ -26,6 +26,7 @@ SH
 
 # The mirror that this machine's own apt uses for Debian; debootstrap's own where apt has none (on an Ubuntu, say).
 mirror() {
+	# shellcheck disable=SC2016 # apt's own substitution
 	apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Created-By: Packages' |
 		awk '$2 == "Debian" || $1 ~ /\/debian\/$/ { print $1; exit }'
 }
@@ -38,12 +39,13 @@ if [ ! -d "$out" ]; then
 
 	mkdir -p "$(dirname "$out")"
 	work=$(mktemp -d "$out.XXXXXX")
-	trap 'rm -rf --one-file-system "$work"' EXIT
+	trap 'rm -rf --one-file-system "$work" "$work.log"' EXIT
+	trap 'exit 1' INT TERM HUP
+	mirror=$(mirror)
 	echo "installing Debian $suite into $out (once, about a minute)" >&2
 	# debootstrap itself keeps the packages' services from starting.
-	debootstrap --variant=minbase --include="$packages" "$suite" "$work" $(mirror) >"$work.log" ||
-		{ cat "$work.log" >&2; rm -f "$work.log"; exit 1; }
-	rm -f "$work.log"
+	debootstrap --variant=minbase --include="$packages" "$suite" "$work" ${mirror:+"$mirror"} >"$work.log" ||
+		{ cat "$work.log" >&2; exit 1; }
 
 	# OpenRC lies beside as packages: a host that boots with it installs them first, all others never see them. From
 	# Debian 13 on it does not suffer systemd-sysv beside it.
@@ -59,6 +61,5 @@ if [ ! -d "$out" ]; then
 	rm -rf "$work"/usr/share/doc/* "$work"/usr/share/man/* "$work"/usr/share/locale/* "$work"/usr/share/info/*
 	chmod 755 "$work"
 	mv -T "$work" "$out"
-	trap - EXIT
 fi
 [ -z "$wrapper" ] || write_wrapper

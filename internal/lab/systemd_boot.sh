@@ -1,3 +1,4 @@
+#!/bin/sh
 # The first process of a Debian host. It makes the folder that it stands in the root of its mount namespace, with a /proc, /sys,
 # /dev and /run as a container has them, and becomes the init system.
 #

@@ -1,3 +1,4 @@
+#!/bin/sh
 # The machine under a Debian host: its network, its disk and its power. Runs in a network and a mount namespace made for it,
 # so that everything here goes with the last process. SIGTERM cuts the power.
 #
@@ -39,7 +40,8 @@ printf '127.0.0.1 localhost %s\n::1 localhost %s\n' "$NAME" "$NAME" >etc/hosts
 (umask 077 && printf '%s' "$HOST_KEY" >etc/ssh/ssh_host_ed25519_key)
 chroot . useradd --create-home --shell /bin/sh edgelb
 for home in root home/edgelb; do
-	mkdir -m 700 -p "$home/.ssh"
+	mkdir -p "$home/.ssh"
+	chmod 700 "$home/.ssh"
 	printf '%s' "$AUTHORIZED_KEY" >"$home/.ssh/authorized_keys"
 done
 chroot . chown -R edgelb:edgelb /home/edgelb/.ssh
@@ -73,6 +75,7 @@ done
 network=$(readlink /proc/self/ns/net)
 cgroup=$hierarchy/edgelb-lab-${network#net:}
 # Another lab may have taken it for one of those, before somebody was in it: hence the second try.
+# shellcheck disable=SC2016 # for the shell that is to join
 join='mkdir -p "$0" && echo $$ >"$0/cgroup.procs"'
 
 host=

@@ -337,7 +337,7 @@ func runOverSSH(t *testing.T, h *SystemdHost, command string) (string, error) {
 	t.Helper()
 	client, err := h.DialSSH(t.Context())
 	must(t, err)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	session, err := client.NewSession()
 	must(t, err)
 	output, err := session.Output(command)
