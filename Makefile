@@ -20,13 +20,13 @@ CONTROL_PLANE := $(BIN)/control-plane-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
 CONTROLLER_GEN := $(BIN)/controller-gen-$(CONTROLLER_GEN_VERSION)
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-SHELL_SCRIPTS = $(wildcard hack/*.sh internal/edge/scripts/*.sh) .ci/run
+SHELL_SCRIPTS = $(wildcard hack/*.sh internal/*/*.sh internal/*/scripts/*.sh) .ci/run
 
 # Programs that tests and the demo run, besides Go. Debian hosts in network namespaces need root.
-RUN_PROGRAMS := haproxy sshd
+RUN_PROGRAMS := haproxy ip sshd
 TEST_PROGRAMS := $(RUN_PROGRAMS) cc
 ifeq ($(shell id -u),0)
-TEST_PROGRAMS += ip debootstrap
+TEST_PROGRAMS += debootstrap
 TEST_ROOTS := debian-roots
 endif
 
