@@ -161,18 +161,25 @@ func (h *EdgeHost) setUpLogin(privateKey []byte) error {
 
 // startMachine starts the machine that the host's programs run in. sshd of root insists on /run/sshd.
 func (h *EdgeHost) startMachine() error {
-	for _, dir := range []string{"/etc/haproxy", "/run/haproxy", "/run/sshd"} {
+	own := []string{"/etc/haproxy", "/run"}
+	if _, err := os.Stat(initScripts); err == nil {
+		own = append(own, initScripts)
+	}
+	for _, dir := range append(own, "/run/haproxy", "/run/sshd") {
 		if err := os.MkdirAll(h.path(dir), 0o755); err != nil {
 			return err
 		}
 	}
-	machine, err := sandbox.StartMachine(h.root, "/etc/haproxy", "/run")
+	machine, err := sandbox.StartMachine(h.root, own...)
 	if err != nil {
 		return err
 	}
 	h.machine, h.sshd.machine = machine, machine
 	return nil
 }
+
+// initScripts is hidden from hosts: with a script of Debian's, the operator would start another HAProxy than the lab does.
+const initScripts = "/etc/init.d"
 
 // path is where the lab finds a file of the host's own directories.
 func (h *EdgeHost) path(onHost string) string { return filepath.Join(h.root, onHost) }
