@@ -141,15 +141,16 @@ func build(t *testing.T, binaries, directory string) []*unstructured.Unstructure
 func startAPIServer(t *testing.T, binaries string) *rest.Config {
 	t.Helper()
 	environment := &envtest.Environment{BinaryAssetsDirectory: binaries, CRDDirectoryPaths: []string{"crd/bases"}, ErrorIfCRDPathMissing: true}
-	config, err := environment.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
+	// Also after a start that failed half-way: what did start is to end.
 	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
+	config, err := environment.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
 	return config
 }
 

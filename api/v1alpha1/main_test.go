@@ -31,15 +31,16 @@ func runWithAPIServer(m *testing.M) int {
 		CRDDirectoryPaths:     []string{"../../config/crd/bases"},
 		ErrorIfCRDPathMissing: true,
 	}
-	if apiServer, err = environment.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, "the API server does not start, or refuses the CRD:", err)
-		return 1
-	}
+	// Also after a start that failed half-way: what did start is to end.
 	defer func() {
 		if err := environment.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
+	if apiServer, err = environment.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "the API server does not start, or refuses the CRD:", err)
+		return 1
+	}
 	return m.Run()
 }
 
