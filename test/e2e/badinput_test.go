@@ -1,0 +1,283 @@
+package e2e
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab"
+)
+
+// running is a host that serves, the object that made it so, and its Secret.
+type running struct {
+	*world
+	gw     *lab.EdgeHost
+	elb    *v1alpha1.EdgeLoadBalancer
+	secret *corev1.Secret
+}
+
+func newRunning(t *testing.T) running {
+	t.Helper()
+	w := newWorld(t)
+	gw := w.host()
+	secret := w.secret(gw)
+	w.app("web", haproxy.ProxyV2, "web-a")
+	elb := w.loadBalancer(gw)
+	w.create(elb)
+	w.awaitReady(elb)
+	return running{w, gw, elb, secret}
+}
+
+// setSecret replaces a key of the Secret; nil removes it.
+func (r running) setSecret(key string, value []byte) {
+	r.t.Helper()
+	r.update(r.secret, func() {
+		if value == nil {
+			delete(r.secret.Data, key)
+			return
+		}
+		r.secret.Data[key] = value
+	})
+}
+
+// Each of these is something that a person gets wrong, or that goes wrong. The status says what to do about it, the traffic
+// that flowed goes on flowing, and when it is put right no more hands are needed.
+func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spoil func(r running)
+		state v1alpha1.HostState
+		words string
+		mend  func(r running)
+	}{
+		"the key is not authorized": {
+			spoil: func(r running) { must(r.t, r.gw.Deauthorize()); restartSSH(r) },
+			state: v1alpha1.HostUnauthorized, words: "authorized_keys",
+			mend: func(r running) { must(r.t, r.gw.Authorize()); touchSecret(r) },
+		},
+		"the Secret has another key": {
+			spoil: func(r running) { r.setSecret("ssh-privatekey", privateKey(r.t, "")) },
+			state: v1alpha1.HostUnauthorized, words: "authorized_keys",
+			mend: func(r running) { r.setSecret("ssh-privatekey", r.gw.PrivateKey) },
+		},
+		"the host is unknown": {
+			spoil: func(r running) { r.setSecret("known_hosts", nil) },
+			state: v1alpha1.HostUntrusted, words: "add this line to known_hosts",
+			mend: func(r running) { r.setSecret("known_hosts", knownHosts(r)) },
+		},
+		"the host's key has changed": {
+			spoil: func(r running) { must(r.t, r.gw.RotateHostKey(r.t.Context())) },
+			state: v1alpha1.HostUntrusted, words: "is expected",
+			mend: func(r running) { r.setSecret("known_hosts", knownHosts(r)) },
+		},
+		"the known_hosts cannot be read": {
+			spoil: func(r running) { r.setSecret("known_hosts", []byte("gw1 ssh-ed25519 not-base64\n")) },
+			state: v1alpha1.HostPending, words: "known_hosts",
+			mend: func(r running) { r.setSecret("known_hosts", knownHosts(r)) },
+		},
+		"the Secret is gone": {
+			spoil: func(r running) { must(r.t, r.Client.Delete(r.t.Context(), r.secret)) },
+			state: v1alpha1.HostPending, words: "does not exist",
+			mend: func(r running) { r.world.secret(r.gw) },
+		},
+		"the Secret is empty": {
+			spoil: func(r running) { r.update(r.secret, func() { r.secret.Data = nil }) },
+			state: v1alpha1.HostPending, words: "ssh-privatekey",
+			mend: func(r running) {
+				r.update(r.secret, func() {
+					r.secret.Data = map[string][]byte{"ssh-privatekey": r.gw.PrivateKey, "known_hosts": knownHosts(r)}
+				})
+			},
+		},
+		"the Secret has no private key": {
+			spoil: func(r running) { r.setSecret("ssh-privatekey", nil) },
+			state: v1alpha1.HostPending, words: "ssh-privatekey",
+			mend: func(r running) { r.setSecret("ssh-privatekey", r.gw.PrivateKey) },
+		},
+		"the private key has a passphrase": {
+			spoil: func(r running) { r.setSecret("ssh-privatekey", privateKey(r.t, "secret")) },
+			state: v1alpha1.HostPending, words: "passphrase",
+			mend: func(r running) { r.setSecret("ssh-privatekey", r.gw.PrivateKey) },
+		},
+		"a port is in use": {
+			spoil: func(r running) {
+				listener, err := net.Listen("tcp", netip.AddrPortFrom(r.gw.Public.IPv4, 9443).String())
+				must(r.t, err)
+				r.t.Cleanup(func() { listener.Close() })
+				r.update(r.elb, func() {
+					r.elb.Spec.Listeners[0].Bind = append(r.elb.Spec.Listeners[0].Bind, v1alpha1.BindAddress("ipv4@"+listener.Addr().String()))
+				})
+			},
+			state: v1alpha1.HostRejected, words: "already listens",
+			mend: func(r running) {
+				r.update(r.elb, func() { r.elb.Spec.Listeners[0].Bind = r.elb.Spec.Listeners[0].Bind[:2] })
+			},
+		},
+		"an address is not the host's": {
+			spoil: func(r running) {
+				r.update(r.elb, func() {
+					r.elb.Spec.Listeners[0].Bind = append(r.elb.Spec.Listeners[0].Bind, "ipv4@203.0.113.200:443")
+				})
+			},
+			state: v1alpha1.HostRejected, words: "no address 203.0.113.200",
+			mend: func(r running) {
+				r.update(r.elb, func() { r.elb.Spec.Listeners[0].Bind = r.elb.Spec.Listeners[0].Bind[:2] })
+			},
+		},
+		"somebody else wrote the file": {
+			spoil: func(r running) {
+				must(r.t, r.gw.WriteConfig("# mine\nglobal\n  maxconn 100\n"))
+				touch(r)
+			},
+			state: v1alpha1.HostRefused, words: "adopt: true",
+			mend: func(r running) { r.update(r.elb, func() { r.elb.Spec.Hosts[0].Adopt = true }) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRunning(t)
+
+			test.spoil(r)
+
+			r.awaitHost(r.elb, r.gw.Name, test.state, test.words)
+			r.awaitReason(r.elb, condition(r.elb, v1alpha1.ConditionReady).Reason)
+			r.requireServed(r.gw, "web-a")
+
+			test.mend(r)
+
+			r.awaitReady(r.elb)
+			r.requireServed(r.gw, "web-a")
+		})
+	}
+}
+
+func TestATargetThatCannotBeFoundKeepsItsServers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(elb *v1alpha1.EdgeLoadBalancer)
+		reason string
+		words  string
+	}{
+		"the Service does not exist": {
+			func(elb *v1alpha1.EdgeLoadBalancer) { elb.Spec.Targets[0].Service.Name = "elsewhere" }, v1alpha1.ReasonServiceNotFound, "elsewhere",
+		},
+		"the Service has no such port": {
+			func(elb *v1alpha1.EdgeLoadBalancer) { elb.Spec.Targets[0].Service.Port = intOrName("nope") }, v1alpha1.ReasonPortNotFound, "websecure",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRunning(t)
+
+			r.update(r.elb, func() { test.change(r.elb) })
+
+			r.awaitReason(r.elb, test.reason)
+			if message := condition(r.elb, v1alpha1.ConditionReady).Message; !strings.Contains(message, test.words) {
+				t.Errorf("message = %q, want it to name %q", message, test.words)
+			}
+			r.requireServed(r.gw, "web-a")
+		})
+	}
+}
+
+func TestAServiceThatIsDeletedKeepsItsServersAlsoAcrossAReload(t *testing.T) {
+	t.Parallel()
+	r := newRunning(t)
+
+	if _, err := r.Kubectl(t.Context(), "delete", "service", "-n", r.namespace, "web"); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitReason(r.elb, v1alpha1.ReasonServiceNotFound)
+	r.update(r.elb, func() { r.elb.Spec.HAProxy.MaxConnections = 1500 })
+
+	r.eventually("the host has the new setting", func() string {
+		if config, err := r.gw.ReadConfig(); err != nil || !strings.Contains(config, "maxconn 1500") {
+			return config
+		}
+		return ""
+	})
+	r.requireServed(r.gw, "web-a")
+}
+
+// The API server compares binds by their text; the operator by what they mean.
+func TestTwoListenersWithTheSameBindAreToldApartByTheirOrder(t *testing.T) {
+	t.Parallel()
+	r := newRunning(t)
+
+	r.update(r.elb, func() {
+		again := r.elb.Spec.Listeners[0]
+		again.Name = "again"
+		again.Bind = []v1alpha1.BindAddress{v1alpha1.BindAddress(strings.TrimPrefix(string(again.Bind[0]), "ipv4@"))}
+		r.elb.Spec.Listeners = append(r.elb.Spec.Listeners, again)
+	})
+
+	r.awaitReason(r.elb, v1alpha1.ReasonBindConflict)
+	r.requireServed(r.gw, "web-a")
+}
+
+func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	gw := w.host(func(o *lab.EdgeHostOptions) { o.WithoutHAProxy = true })
+	w.secret(gw)
+	w.app("web", haproxy.ProxyV2, "web-a")
+	elb := w.loadBalancer(gw)
+	w.create(elb)
+
+	// HAProxy is installed on this machine, and so on the host, but does not run there.
+	w.awaitHost(elb, gw.Name, v1alpha1.HostRejected, "start it with haproxy -W")
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func knownHosts(r running) []byte {
+	lines, err := r.gw.KnownHosts()
+	must(r.t, err)
+	return []byte(lines)
+}
+
+// restartSSH cuts the operator's connection, so that it has to log in again.
+func restartSSH(r running) {
+	r.gw.StopSSH()
+	must(r.t, r.gw.StartSSH(r.t.Context()))
+}
+
+// touch makes the operator look at the host.
+func touch(r running) {
+	r.update(r.elb, func() { r.elb.Spec.HAProxy.MaxConnections++ })
+}
+
+// touchSecret changes the Secret without changing what it means.
+func touchSecret(r running) {
+	r.setSecret("note", []byte("touched"))
+}
+
+// privateKey is a key that no host knows, encrypted if there is a passphrase.
+func privateKey(t *testing.T, passphrase string) []byte {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	var block *pem.Block
+	if passphrase == "" {
+		block, err = ssh.MarshalPrivateKey(key, "")
+	} else {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte(passphrase))
+	}
+	must(t, err)
+	return pem.EncodeToMemory(block)
+}
+

@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/scene"
+)
+
+var systemdNumbers atomic.Int32
+
+// debian boots a Debian as its users have it: nothing but the distribution's packages, and a key.
+func (w *world) debian(options lab.SystemdHostOptions) *lab.SystemdHost {
+	w.t.Helper()
+	options.Number = int(systemdNumbers.Add(1))
+	options.Root = filepath.Join("..", "..", options.Root)
+	host, err := lab.StartSystemdHost(w.t.Context(), options)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("logs of %s: %v", host.Name, host.Logs())
+		}
+		_ = host.Close()
+	})
+	return host
+}
+
+// onDebian is an object that listens on every address of a Debian, as in the README.
+func (w *world) onDebian(host *lab.SystemdHost) *v1alpha1.EdgeLoadBalancer {
+	w.t.Helper()
+	_, err := scene.CreateSecret(w.t.Context(), w.ControlPlane, types.NamespacedName{Namespace: w.namespace, Name: "edge-ssh"}, host.PrivateKey, host.KnownHosts())
+	must(w.t, err)
+	elb := &v1alpha1.EdgeLoadBalancer{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}}
+	elb.Spec.SSH = v1alpha1.SSH{User: host.User, SecretRef: v1alpha1.SecretReference{Name: "edge-ssh"}}
+	elb.Spec.Hosts = []v1alpha1.Host{{Name: host.Name, Address: host.Address.String()}}
+	elb.Spec.Listeners = []v1alpha1.Listener{{Name: "https", Bind: []v1alpha1.BindAddress{"ipv4@:443", "ipv6@:443"}, Target: "app"}}
+	elb.Spec.HAProxy.MaxConnections = fewConnections
+	elb.Spec.Targets = []v1alpha1.Target{{
+		Name: "app", Service: v1alpha1.ServicePort{Name: "web", Port: intOrName("websecure")}, ProxyProtocol: v1alpha1.ProxyV2,
+	}}
+	w.create(elb)
+	return elb
+}
+
+const sudoers = lab.OrdinaryUser + " ALL=(root) NOPASSWD: /bin/sh\n"
+
+func TestDistributionsAreServedAsTheyCome(t *testing.T) {
+	if os.Getuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("only root can boot a Debian, and CI has to")
+		}
+		t.Skip("only root can boot a Debian: run make test with sudo for these")
+	}
+	t.Parallel()
+	for name, options := range map[string]lab.SystemdHostOptions{
+		"Debian 12 with systemd":          {Root: "bin/debian-12"},
+		"Debian 13 with systemd":          {Root: "bin/debian-13"},
+		"Debian 12 with systemd and sudo": {Root: "bin/debian-12", User: lab.OrdinaryUser, Sudoers: sudoers},
+		"Debian 13 with systemd and sudo": {Root: "bin/debian-13", User: lab.OrdinaryUser, Sudoers: sudoers},
+		"Debian 12 with SysV init":        {Root: "bin/debian-12", Init: lab.SysV},
+		"Debian 12 with SysV and sudo":    {Root: "bin/debian-12", Init: lab.SysV, User: lab.OrdinaryUser, Sudoers: sudoers},
+		"Debian 12 with OpenRC":           {Root: "bin/debian-12", Init: lab.OpenRC},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			host := w.debian(options)
+			app := w.app("web", haproxy.ProxyV2, "web-a")
+			elb := w.onDebian(host)
+
+			w.awaitReady(elb)
+			w.awaitDebian(host, "web-a")
+			w.requireFollows(host, app, elb)
+			w.requireRejects(host, elb)
+			w.requireStarts(host, elb)
+			w.delete(elb)
+
+			config, err := host.ReadConfig()
+			if err != nil || strings.Contains(config, "frontend") {
+				t.Errorf("the host still has (%v):\n%s", err, config)
+			}
+		})
+	}
+}
+
+// awaitDebian waits until clients reach the backend over both families, and fails if it sees another address than theirs.
+func (w *world) awaitDebian(host *lab.SystemdHost, backend string) {
+	w.t.Helper()
+	for _, at := range host.Public.All() {
+		w.eventually(fmt.Sprintf("%s leads to %s", at, backend), func() string {
+			seen, err := w.client.Get(w.t.Context(), netip.AddrPortFrom(at, 443))
+			switch from := w.client.Addresses; {
+			case err != nil:
+				return err.Error()
+			case seen.Backend != backend:
+				return "it leads to " + seen.Backend
+			case seen.Client.Addr() != from.IPv4 && seen.Client.Addr() != from.IPv6:
+				w.t.Errorf("the Service saw %s, want %v", seen.Client, from)
+			}
+			return ""
+		})
+	}
+}
+
+// requireFollows changes the endpoints and looks whether the host follows.
+func (w *world) requireFollows(host *lab.SystemdHost, app *scene.App, elb *v1alpha1.EdgeLoadBalancer) {
+	w.t.Helper()
+	must(w.t, app.AddPod(w.t.Context(), "web-b"))
+	must(w.t, app.DeletePod(w.t.Context(), "web-a"))
+	w.eventually("only web-b is left", func() string {
+		state, err := host.Ask(w.t.Context(), "show servers state")
+		if err != nil || strings.Contains(state, " web-a ") || !strings.Contains(state, " web-b ") {
+			return fmt.Sprint(err, state)
+		}
+		return ""
+	})
+	w.awaitReady(elb)
+	w.awaitDebian(host, "web-b")
+}
+
+// requireRejects asks for a port that sshd has, and takes it back.
+func (w *world) requireRejects(host *lab.SystemdHost, elb *v1alpha1.EdgeLoadBalancer) {
+	w.t.Helper()
+	w.update(elb, func() { elb.Spec.Listeners[0].Bind = append(elb.Spec.Listeners[0].Bind, "ipv4@:22") })
+	w.awaitHost(elb, host.Name, v1alpha1.HostRejected, "sshd")
+	w.awaitDebian(host, "web-b")
+	w.update(elb, func() { elb.Spec.Listeners[0].Bind = elb.Spec.Listeners[0].Bind[:2] })
+	w.awaitReady(elb)
+}
+
+// requireStarts stops HAProxy's service and looks whether it is started again.
+func (w *world) requireStarts(host *lab.SystemdHost, elb *v1alpha1.EdgeLoadBalancer) {
+	w.t.Helper()
+	if _, err := host.Exec(w.t.Context(), "sh", "-c", "if [ -d /run/systemd/system ]; then systemctl stop haproxy; else /etc/init.d/haproxy stop; fi"); err != nil {
+		w.t.Fatal(err)
+	}
+	w.update(elb, func() { elb.Spec.HAProxy.MaxConnections++ })
+	w.awaitReady(elb)
+	w.awaitDebian(host, "web-b")
+}
+
+func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can boot a Debian: run make test with sudo for this")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12", User: lab.OrdinaryUser})
+	w.app("web", haproxy.ProxyV2, "web-a")
+	elb := w.onDebian(host)
+
+	w.awaitHost(elb, host.Name, v1alpha1.HostUnauthorized, "NOPASSWD: /bin/sh")
+}

@@ -1,0 +1,415 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/scene"
+)
+
+// patience is how long something may take that is waited for. It bounds a failing test and measures nothing.
+const patience = 60 * time.Second
+
+// cluster is the control plane of all tests, with one operator. Each test has a namespace and hosts of its own.
+type cluster struct {
+	*kube.ControlPlane
+	kubeconfig string
+	binary     string
+	operator   *kube.Operator
+}
+
+var theCluster = sync.OnceValues(startCluster)
+
+func startCluster() (*cluster, error) {
+	ctx := context.Background()
+	plane, err := kube.Start(ctx, v1alpha1.AddToScheme)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{ControlPlane: plane}
+	if c.kubeconfig, err = scene.InstallOperator(ctx, plane); err != nil {
+		return nil, err
+	}
+	if c.binary, err = kube.BuildOperator(ctx); err != nil {
+		return nil, err
+	}
+	return c, c.startOperator(ctx)
+}
+
+// startOperator runs the operator with the flags of config/manager, and gives up unreachable hosts sooner.
+func (c *cluster) startOperator(ctx context.Context) error {
+	var err error
+	c.operator, err = kube.StartOperator(ctx, kube.OperatorOptions{
+		Binary: c.binary, Kubeconfig: c.kubeconfig,
+		Args: append(scene.OperatorArgs(), "--removal-timeout=5s"),
+	})
+	return err
+}
+
+// world is what one test works with: a namespace, and what it starts there.
+type world struct {
+	*cluster
+	t         *testing.T
+	namespace string
+	client    lab.Client
+	// key logs in to every host of the world.
+	key []byte
+}
+
+// hostNumbers and clientNumbers give each test's machines addresses of their own.
+var hostNumbers, clientNumbers atomic.Int32
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c, err := theCluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace, err := c.CreateNamespace(t.Context(), "e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{cluster: c, t: t, namespace: namespace, key: privateKey(t, ""), client: lab.Client{Addresses: lab.ClientAddresses(int(clientNumbers.Add(1)))}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("operator's log:\n%s", c.operator.Logs())
+		}
+	})
+	return w
+}
+
+// host starts an edge host, named gw1, gw2, … within the lab.
+func (w *world) host(options ...func(*lab.EdgeHostOptions)) *lab.EdgeHost {
+	w.t.Helper()
+	o := lab.EdgeHostOptions{Number: int(hostNumbers.Add(1)), PrivateKey: w.key}
+	for _, option := range options {
+		option(&o)
+	}
+	host, err := lab.StartEdgeHost(w.t.Context(), o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("logs of %s: %v", host.Name, host.Logs())
+		}
+		_ = host.Close()
+	})
+	return host
+}
+
+// app starts a Service with these pods.
+func (w *world) app(name string, proxy haproxy.ProxyProtocol, pods ...string) *scene.App {
+	w.t.Helper()
+	app, err := scene.StartApp(w.t.Context(), w.ControlPlane, w.namespace, name, proxy, pods...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(app.Close)
+	return app
+}
+
+// secret makes the Secret "edge-ssh" for the hosts.
+func (w *world) secret(hosts ...*lab.EdgeHost) *corev1.Secret {
+	w.t.Helper()
+	var knownHosts []string
+	for _, host := range hosts {
+		lines, err := host.KnownHosts()
+		must(w.t, err)
+		knownHosts = append(knownHosts, lines)
+	}
+	name := types.NamespacedName{Namespace: w.namespace, Name: "edge-ssh"}
+	secret, err := scene.CreateSecret(w.t.Context(), w.ControlPlane, name, w.key, knownHosts...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return secret
+}
+
+// fewConnections are what HAProxy can have on a test machine that allows few file descriptors.
+const fewConnections = 2000
+
+// publicPort is where clients reach the hosts.
+const publicPort = 8443
+
+// loadBalancer is an object with a listener for each host on its public addresses, and the Service "web" behind.
+func (w *world) loadBalancer(hosts ...*lab.EdgeHost) *v1alpha1.EdgeLoadBalancer {
+	elb := &v1alpha1.EdgeLoadBalancer{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"},
+		Spec: v1alpha1.EdgeLoadBalancerSpec{
+			SSH: v1alpha1.SSH{SecretRef: v1alpha1.SecretReference{Name: "edge-ssh"}},
+			Targets: []v1alpha1.Target{{
+				Name: "app", Service: v1alpha1.ServicePort{Name: "web", Port: intstr.FromString("websecure")}, ProxyProtocol: v1alpha1.ProxyV2,
+			}},
+		},
+	}
+	elb.Spec.HAProxy.MaxConnections = fewConnections
+	for _, host := range hosts {
+		port := int32(host.Port)
+		elb.Spec.Hosts = append(elb.Spec.Hosts, v1alpha1.Host{
+			Name: host.Name, Address: host.Address.String(), Port: &port, User: host.User,
+			PublicAddresses: []string{host.Public.IPv4.String(), host.Public.IPv6.String()},
+		})
+		elb.Spec.Listeners = append(elb.Spec.Listeners, v1alpha1.Listener{
+			Name: "https-" + host.Name, Hosts: []string{host.Name}, Target: "app", Bind: binds(host.Public, publicPort),
+		})
+	}
+	return elb
+}
+
+func binds(at lab.Addresses, port int) []v1alpha1.BindAddress {
+	return []v1alpha1.BindAddress{
+		v1alpha1.BindAddress(fmt.Sprintf("ipv4@%s:%d", at.IPv4, port)),
+		v1alpha1.BindAddress(fmt.Sprintf("ipv6@[%s]:%d", at.IPv6, port)),
+	}
+}
+
+func (w *world) create(object client.Object) {
+	w.t.Helper()
+	if err := w.Client.Create(w.t.Context(), object); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// update changes the object as it is now on the API server.
+func (w *world) update(object client.Object, change func()) {
+	w.t.Helper()
+	w.eventually("update "+object.GetName(), func() string {
+		if err := w.Client.Get(w.t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			return err.Error()
+		}
+		change()
+		if err := w.Client.Update(w.t.Context(), object); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+}
+
+// eventually waits until check returns nothing; what it returned last says why the test fails.
+func (w *world) eventually(what string, check func() string) {
+	w.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		problem := check()
+		if problem == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited %s: %s: %s", patience, what, problem)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// refresh reads the object again.
+func (w *world) refresh(elb *v1alpha1.EdgeLoadBalancer) error {
+	return w.Client.Get(w.t.Context(), client.ObjectKeyFromObject(elb), elb)
+}
+
+// awaitReady waits until the object is Ready in its present generation.
+func (w *world) awaitReady(elb *v1alpha1.EdgeLoadBalancer) {
+	w.t.Helper()
+	w.eventually(elb.Name+" is Ready", func() string {
+		if err := w.refresh(elb); err != nil {
+			return err.Error()
+		}
+		ready := condition(elb, v1alpha1.ConditionReady)
+		if ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != elb.Generation {
+			return describe(elb)
+		}
+		return ""
+	})
+}
+
+// awaitHost waits until the host is in a state whose message has these words.
+func (w *world) awaitHost(elb *v1alpha1.EdgeLoadBalancer, name string, state v1alpha1.HostState, words string) v1alpha1.HostStatus {
+	w.t.Helper()
+	var found v1alpha1.HostStatus
+	w.eventually(fmt.Sprintf("%s is %s: …%s…", name, state, words), func() string {
+		if err := w.refresh(elb); err != nil {
+			return err.Error()
+		}
+		for _, host := range elb.Status.Hosts {
+			if host.Name == name && host.State == state && strings.Contains(host.Message, words) {
+				found = host
+				return ""
+			}
+		}
+		return describe(elb)
+	})
+	return found
+}
+
+func condition(elb *v1alpha1.EdgeLoadBalancer, name string) metav1.Condition {
+	for _, c := range elb.Status.Conditions {
+		if c.Type == name {
+			return c
+		}
+	}
+	return metav1.Condition{}
+}
+
+// describe is the status in few words.
+func describe(elb *v1alpha1.EdgeLoadBalancer) string {
+	var words strings.Builder
+	ready := condition(elb, v1alpha1.ConditionReady)
+	fmt.Fprintf(&words, "generation %d; Ready=%s (%s, generation %d): %s", elb.Generation, ready.Status, ready.Reason, ready.ObservedGeneration, ready.Message)
+	for _, host := range elb.Status.Hosts {
+		fmt.Fprintf(&words, "; %s is %s: %s", host.Name, host.State, host.Message)
+	}
+	return words.String()
+}
+
+// awaitServed waits until clients reach that backend through the host.
+func (w *world) awaitServed(host *lab.EdgeHost, backend string) lab.Seen {
+	w.t.Helper()
+	var seen lab.Seen
+	w.eventually(host.Name+" leads to "+backend, func() string {
+		var err error
+		seen, err = w.get(host.Public.IPv4)
+		switch {
+		case err != nil:
+			return err.Error()
+		case seen.Backend != backend:
+			return "it leads to " + seen.Backend
+		}
+		return ""
+	})
+	return seen
+}
+
+func (w *world) get(at netip.Addr) (lab.Seen, error) {
+	return w.client.Get(w.t.Context(), netip.AddrPortFrom(at, publicPort))
+}
+
+// requireServed fails unless clients reach the backend through the host now.
+func (w *world) requireServed(host *lab.EdgeHost, backend string) {
+	w.t.Helper()
+	for _, at := range host.Public.All() {
+		if seen, err := w.get(at); err != nil || seen.Backend != backend {
+			w.t.Fatalf("a client of %s reaches %q (%v), want %q", at, seen.Backend, err, backend)
+		}
+	}
+}
+
+func (w *world) workerPID(host *lab.EdgeHost) int {
+	w.t.Helper()
+	pid, err := host.WorkerPID(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return pid
+}
+
+// events are the reasons of the events about the object, each as often as it was recorded.
+func (w *world) events(elb *v1alpha1.EdgeLoadBalancer) map[string]int {
+	w.t.Helper()
+	var list eventsv1.EventList
+	if err := w.Client.List(w.t.Context(), &list, client.InNamespace(elb.Namespace)); err != nil {
+		w.t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, event := range list.Items {
+		if event.Regarding.Name != elb.Name {
+			continue
+		}
+		counts[event.Reason]++
+		if event.Series != nil {
+			counts[event.Reason] += int(event.Series.Count) - 1
+		}
+	}
+	return counts
+}
+
+// awaitReason waits until the object is not Ready for that reason.
+func (w *world) awaitReason(elb *v1alpha1.EdgeLoadBalancer, reason string) {
+	w.t.Helper()
+	w.eventually("Ready is False because of "+reason, func() string {
+		if err := w.refresh(elb); err != nil {
+			return err.Error()
+		}
+		if ready := condition(elb, v1alpha1.ConditionReady); ready.Status != metav1.ConditionFalse || ready.Reason != reason {
+			return describe(elb)
+		}
+		return ""
+	})
+}
+
+// delete deletes the object and waits until it is gone.
+func (w *world) delete(elb *v1alpha1.EdgeLoadBalancer) {
+	w.t.Helper()
+	if err := w.Client.Delete(w.t.Context(), elb); err != nil {
+		w.t.Fatal(err)
+	}
+	w.eventually(elb.Name+" is gone", func() string {
+		err := w.refresh(elb)
+		switch {
+		case apierrors.IsNotFound(err):
+			return ""
+		case err != nil:
+			return err.Error()
+		default:
+			return describe(elb)
+		}
+	})
+}
+
+// metric is the sum of the operator's metrics whose lines begin with the prefix and contain the labels.
+func (w *world) metric(prefix string, labels ...string) (float64, error) {
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "http://"+w.operator.MetricsAddress+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	sum := 0.0
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		line := lines.Text()
+		fits := strings.HasPrefix(line, prefix)
+		for _, label := range labels {
+			fits = fits && strings.Contains(line, label)
+		}
+		if value, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64); fits && err == nil {
+			sum += value
+		}
+	}
+	return sum, lines.Err()
+}
+
+func intOrName(port string) intstr.IntOrString { return intstr.Parse(port) }
+
+func keys(counts map[string]int) []string {
+	var names []string
+	for name, count := range counts {
+		names = append(names, fmt.Sprintf("%s×%d", name, count))
+	}
+	slices.Sort(names)
+	return names
+}
