@@ -1,0 +1,104 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
+	t.Parallel()
+	const timeout = 2 * time.Minute
+	proved := map[types.UID]int64{uid: 2}
+	leaves := func(l leave) map[types.UID]leave { return map[types.UID]leave{uid: l} }
+	former := &v1alpha1.HostStatus{ObservedGeneration: 1}
+	tests := map[string]struct {
+		view     hostView
+		deleted  time.Time
+		wantFate fate
+		wantWait time.Duration
+	}{
+		"not seen as left yet": {hostView{former: former}, time.Time{}, fateWaiting, 0},
+		"left a moment ago": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon().Add(-30 * time.Second)})}},
+			time.Time{}, fateWaiting, 90 * time.Second},
+		"tried in vain": {hostView{record: hostRecord{proved: proved, leaving: leaves(leave{since: noon(), tried: true})}},
+			time.Time{}, fateWaiting, timeout},
+		"tried in vain and never reached": {hostView{record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}},
+			time.Time{}, fateClean, 0},
+		"tried in vain and reached before a restart": {hostView{former: former,
+			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}}, time.Time{}, fateWaiting, timeout},
+		"clean": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon(), tried: true, done: true})}},
+			time.Time{}, fateClean, 0},
+		"left too long ago": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon().Add(-timeout)})}},
+			time.Time{}, fateAbandoned, 0},
+		"deleted a moment ago": {hostView{former: former}, noon().Add(-time.Minute), fateWaiting, time.Minute},
+		"deleted too long ago, as the object itself remembers": {hostView{former: former,
+			record: hostRecord{leaving: leaves(leave{since: noon()})}}, noon().Add(-timeout), fateAbandoned, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			if !test.deleted.IsZero() {
+				object.DeletionTimestamp = seconds(test.deleted)
+			}
+			gotFate, gotWait := test.view.departure(object, timeout, noon())
+			if gotFate != test.wantFate || gotWait != test.wantWait {
+				t.Errorf("got %d and %s, want %d and %s", gotFate, gotWait, test.wantFate, test.wantWait)
+			}
+		})
+	}
+}
+
+func TestDepartKeepsTheHostsOfTheSpecAndWaitsForTheFirstToDecide(t *testing.T) {
+	t.Parallel()
+	left := func(name string, ago time.Duration, done bool) hostView {
+		return hostView{name: name, leaving: true, former: &v1alpha1.HostStatus{ObservedGeneration: 1},
+			record: hostRecord{leaving: map[types.UID]leave{uid: {since: noon().Add(-ago), tried: true, done: done}}}}
+	}
+	views := []hostView{{name: "stays"}, left("young", time.Second, false), left("clean", 0, true),
+		left("old", time.Hour, false), left("older", 50*time.Second, false)}
+	remaining, given, wait := depart(twoHosts(), views, time.Minute, noon())
+	var names []string
+	for _, view := range remaining {
+		names = append(names, view.name)
+	}
+	if len(names) != 3 || names[0] != "stays" || names[1] != "young" || names[2] != "older" {
+		t.Errorf("remaining are %v", names)
+	}
+	if len(given) != 1 || given[0].host != "old" || given[0].reason != eventLeftBehind {
+		t.Errorf("given up are %+v", given)
+	}
+	if wait != 10*time.Second {
+		t.Errorf("waits %s, want 10s", wait)
+	}
+}
+
+func TestOnlyDeletedObjectsAreRetained(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		edit func(*v1alpha1.EdgeLoadBalancer)
+		want bool
+	}{
+		"removed":          {func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = seconds(noon()) }, false},
+		"alive, Retain":    {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.DeletionPolicy = v1alpha1.DeletionRetain }, false},
+		"alive, suspended": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend = true }, false},
+		"deleted and Retain": {func(o *v1alpha1.EdgeLoadBalancer) {
+			o.DeletionTimestamp, o.Spec.DeletionPolicy = seconds(noon()), v1alpha1.DeletionRetain
+		}, true},
+		"deleted and suspended": {func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp, o.Spec.Suspend = seconds(noon()), true }, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			test.edit(object)
+			if got := retains(object); got != test.want {
+				t.Errorf("got %t, want %t", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// toldOf are the notices in short, such as "Warning Unreachable gw2".
+func toldOf(notices []notice) []string {
+	told := []string{}
+	for _, n := range notices {
+		told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s %s", n.kind, n.reason, n.host)))
+	}
+	return told
+}
+
+func TestEventsTellTransitionsOnce(t *testing.T) {
+	t.Parallel()
+	later := synced()
+	later.changedAt = noon().Add(time.Minute)
+	secretGone := failing(edge.Pending, "no Secret")
+	secretGone.reason = v1alpha1.ReasonSecretNotFound
+	noEndpoints := synced()
+	noEndpoints.host.Problems = append(noEndpoints.host.Problems, problem(v1alpha1.ReasonNoEndpoints, "none"))
+	noService := synced()
+	noService.host.Problems = append(noService.host.Problems, problem(v1alpha1.ReasonServiceNotFound, "none"))
+	conflict := synced()
+	conflict.host.Problems = append(conflict.host.Problems, problem(v1alpha1.ReasonBindConflict, "taken"))
+	tests := map[string]struct {
+		before, after hostRecord
+		want          []string
+	}{
+		"the first change":    {hostRecord{}, synced(), []string{"Normal Synced gw2"}},
+		"a change":            {synced(), later, []string{"Normal Synced gw2"}},
+		"nothing":             {synced(), synced(), []string{}},
+		"a host goes":         {synced(), failing(edge.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
+		"a host stays away":   {failing(edge.Unreachable, "x"), failing(edge.Unreachable, "other words"), []string{}},
+		"another failure":     {failing(edge.Unreachable, "x"), failing(edge.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
+		"an untrusted host":   {hostRecord{}, failing(edge.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
+		"a rejected file":     {synced(), failing(edge.Rejected, "x"), []string{"Warning Rejected gw2"}},
+		"somebody else's":     {hostRecord{}, failing(edge.Refused, "x"), []string{"Warning Refused gw2"}},
+		"a host returns":      {failing(edge.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"no Secret":           {synced(), secretGone, []string{"Warning SecretNotFound"}},
+		"still no Secret":     {secretGone, secretGone, []string{}},
+		"no endpoints":        {synced(), noEndpoints, []string{"Warning NoEndpoints"}},
+		"no Service any more": {noEndpoints, noService, []string{"Warning ServiceNotFound"}},
+		"endpoints again":     {noEndpoints, synced(), []string{}},
+		"a bind is taken":     {synced(), conflict, []string{"Warning BindConflict"}},
+		"the operator starts": {failing(edge.Untrusted, "x"), hostRecord{}, []string{}},
+		"a host is suspended": {synced(), failing(edge.Suspended, "would reload"), []string{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, synced(), test.before)
+			after := summarized(object, synced(), test.after)
+			if got := toldOf(noticesOf(object.Status, after, nil)); !slices.Equal(got, test.want) {
+				t.Errorf("told %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEventAboutAChangeSaysWhatItWasFor(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	after := summarized(object, synced(), hostRecord{})
+	notices := noticesOf(object.Status, after, map[string][]string{"gw1": {"frontend web is new", "backend app is new"}})
+	if want := "gw1: was changed and runs what the spec says: frontend web is new; backend app is new"; len(notices) != 1 || notices[0].message != want {
+		t.Errorf("told %+v, want %q", notices, want)
+	}
+}
+
+func TestNotesFitIntoAnEvent(t *testing.T) {
+	t.Parallel()
+	for name, message := range map[string]string{
+		"short": "all is well", "long": strings.Repeat("x", 5000), "long and not in ASCII": strings.Repeat("é…", 2000),
+		"just fits": strings.Repeat("x", noteLimit),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := shortened(message)
+			if len(got) > noteLimit || !utf8.ValidString(got) || !strings.HasPrefix(message, strings.TrimSuffix(got, "…")) {
+				t.Errorf("%d bytes: %q", len(got), got)
+			}
+			if len(message) <= noteLimit && got != message {
+				t.Errorf("%q was shortened", message)
+			}
+		})
+	}
+}

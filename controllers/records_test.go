@@ -1,0 +1,117 @@
+package controllers
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
+
+func TestHoldOffLastsUntilTheRetryUnlessTheInputsChange(t *testing.T) {
+	t.Parallel()
+	record := func(state edge.State) hostRecord {
+		return hostRecord{outcome: edge.Outcome{State: state}, inputs: "a", retryAt: noon().Add(10 * time.Second)}
+	}
+	tests := map[string]struct {
+		record hostRecord
+		inputs string
+		now    time.Time
+		want   time.Duration
+	}{
+		"never tried":          {hostRecord{}, "a", noon(), 0},
+		"synced":               {record(edge.Synced), "a", noon(), 0},
+		"suspended":            {record(edge.Suspended), "a", noon(), 0},
+		"failed":               {record(edge.Unreachable), "a", noon(), 10 * time.Second},
+		"failed some time ago": {record(edge.Rejected), "a", noon().Add(4 * time.Second), 6 * time.Second},
+		"failed long ago":      {record(edge.Unreachable), "a", noon().Add(time.Minute), 0},
+		"failed differently":   {record(edge.Untrusted), "b", noon(), 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.record.holdOff(test.inputs, test.now); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
+	t.Parallel()
+	var record hostRecord
+	for i, step := range []struct {
+		state                     edge.State
+		wantFailures, wantRepeats int
+	}{
+		{edge.Unreachable, 1, 1}, {edge.Unreachable, 2, 2}, {edge.Unauthorized, 3, 1}, {edge.Unauthorized, 4, 2},
+		{edge.Synced, 0, 1}, {edge.Synced, 0, 2}, {edge.Rejected, 1, 1},
+	} {
+		record.apply(attempt{job: &job{}, outcome: edge.Outcome{State: step.state}}, noon(), 0)
+		if record.failures != step.wantFailures || record.repeats != step.wantRepeats {
+			t.Errorf("step %d: %d failures and %d repeats, want %d and %d",
+				i, record.failures, record.repeats, step.wantFailures, step.wantRepeats)
+		}
+	}
+}
+
+func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
+	t.Parallel()
+	var record hostRecord
+	changed := edge.Outcome{State: edge.Synced, Changed: true, Reloaded: true, Reasons: []string{"new"}}
+	record.apply(attempt{job: &job{objects: map[types.UID]int64{"x": 3}}, outcome: changed}, noon(), 0)
+	record.apply(attempt{job: &job{objects: map[types.UID]int64{"x": 4}}, outcome: edge.Outcome{State: edge.Rejected}}, noon().Add(time.Hour), 0)
+	if record.proved["x"] != 3 || record.tried["x"] != 4 {
+		t.Errorf("proved %v, tried %v", record.proved, record.tried)
+	}
+	if record.changedAt != noon() || record.reloadedAt != noon() || !reflect.DeepEqual(record.changes, []string{"new"}) {
+		t.Errorf("changed at %s, reloaded at %s, for %v", record.changedAt, record.reloadedAt, record.changes)
+	}
+}
+
+func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
+	t.Parallel()
+	before := map[types.UID]leave{"x": {since: noon()}, "other": {since: noon()}}
+	for state, want := range map[edge.State]leave{
+		edge.Synced:      {noon(), true, true},
+		edge.Refused:     {noon(), true, true},
+		edge.Suspended:   {noon(), true, false},
+		edge.Unreachable: {noon(), true, false},
+		edge.Rejected:    {noon(), true, false},
+	} {
+		after := leavingAfter(before, attempt{job: &job{frees: map[types.UID]bool{"x": true}}, outcome: edge.Outcome{State: state}})
+		if after["x"] != want || after["other"] != (leave{since: noon()}) {
+			t.Errorf("after %s: %+v, want %+v and the other one as before", state, after, want)
+		}
+	}
+}
+
+func TestTouchKeepsTheOldestChangeAndAProofClearsIt(t *testing.T) {
+	t.Parallel()
+	records, key := newHostRecords(), desired.HostKey{Address: "a", Port: 22}
+	records.touch([]desired.HostKey{key}, noon())
+	records.touch([]desired.HostKey{key}, noon().Add(time.Second))
+	if got := records.get(key).dirtySince; got != noon() {
+		t.Errorf("dirty since %s, want %s", got, noon())
+	}
+	proof := func(started time.Time) attempt {
+		return attempt{job: &job{}, started: started, outcome: edge.Outcome{State: edge.Synced}}
+	}
+	after := records.update(key, func(r *hostRecord) { r.apply(proof(noon().Add(-time.Second)), noon(), 0) })
+	if after.dirtySince.IsZero() {
+		t.Error("a change that came during an attempt counts as proved by it")
+	}
+	after = records.update(key, func(r *hostRecord) { r.apply(proof(noon().Add(time.Second)), noon(), 0) })
+	if !after.dirtySince.IsZero() {
+		t.Errorf("still dirty since %s", after.dirtySince)
+	}
+	records.forget(key)
+	if got := records.get(key); !reflect.DeepEqual(got, hostRecord{}) {
+		t.Errorf("forgotten is %+v", got)
+	}
+}

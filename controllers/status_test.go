@@ -1,0 +1,310 @@
+package controllers
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+const uid = types.UID("1234")
+
+// twoHosts is an object of generation 2 with the hosts gw1 and gw2.
+func twoHosts() *v1alpha1.EdgeLoadBalancer {
+	return &v1alpha1.EdgeLoadBalancer{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: uid, Generation: 2},
+		Spec: v1alpha1.EdgeLoadBalancerSpec{
+			SSH: v1alpha1.SSH{User: "root", Port: 22},
+			Hosts: []v1alpha1.Host{
+				{Name: "gw1", Address: "a", PublicAddresses: []string{"192.0.2.1", "192.0.2.9"}},
+				{Name: "gw2", Address: "b", PublicAddresses: []string{"192.0.2.2", "192.0.2.9"}},
+			},
+		},
+	}
+}
+
+// tried is the record of a host that was tried for twoHosts.
+func tried(outcome edge.Outcome, problems ...desired.Problem) hostRecord {
+	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"}}
+	record := hostRecord{
+		host:    desired.Host{Members: []desired.Member{member}, Problems: problems},
+		built:   map[types.UID]int64{uid: 2},
+		outcome: outcome,
+		tried:   map[types.UID]int64{uid: 2},
+	}
+	if failed(outcome.State) {
+		record.failures, record.repeats = 5, 5
+	}
+	return record
+}
+
+func synced() hostRecord {
+	record := tried(edge.Outcome{State: edge.Synced, Fingerprint: "f00", HAProxyVersion: "2.6.12",
+		Servers: map[string]edge.ServerCount{"shop_web_app": {Up: 2, Total: 3}, "shop_other_app": {Up: 1, Total: 1}}})
+	record.changedAt, record.reloadedAt = noon(), noon()
+	return record
+}
+
+func failing(state edge.State, message string) hostRecord {
+	return tried(edge.Outcome{State: state, Message: message})
+}
+
+// summarized is the status of twoHosts when its hosts have these records.
+func summarized(object *v1alpha1.EdgeLoadBalancer, first, second hostRecord) v1alpha1.EdgeLoadBalancerStatus {
+	records := newHostRecords()
+	for address, record := range map[string]hostRecord{"a": first, "b": second} {
+		records.update(desired.NewHostKey(address, 22), func(r *hostRecord) { *r = record })
+	}
+	return summarize(object, viewsOf(object, records), noon())
+}
+
+// said is a condition in short, such as "False Unreachable".
+func said(status v1alpha1.EdgeLoadBalancerStatus, kind string) string {
+	condition := meta.FindStatusCondition(status.Conditions, kind)
+	if condition == nil {
+		return "absent"
+	}
+	return string(condition.Status) + " " + condition.Reason
+}
+
+func problem(reason, message string) desired.Problem {
+	return desired.Problem{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Reason: reason, Message: message}
+}
+
+func TestConditionsSayWhatTheHostsSay(t *testing.T) {
+	t.Parallel()
+	withProblem := func(reason string) hostRecord {
+		record := synced()
+		record.host.Problems = []desired.Problem{problem(reason, "it is so")}
+		return record
+	}
+	conflict := withProblem(v1alpha1.ReasonHostConflict)
+	conflict.host.Members, conflict.tried = nil, nil
+	secretGone := failing(edge.Pending, "no Secret")
+	secretGone.reason = v1alpha1.ReasonSecretNotFound
+	secretBad := failing(edge.Pending, "no key")
+	secretBad.reason = v1alpha1.ReasonSecretInvalid
+	older := synced()
+	older.tried = map[types.UID]int64{uid: 1}
+	tests := map[string]struct {
+		first, second                hostRecord
+		wantReady, wantHosts         string
+		wantTargets, wantAccepted    string
+		wantReconciling, wantStalled string
+		wantSummary                  string
+	}{
+		"all is well": {synced(), synced(), "True Synced", "True Synced", "True Available", "True Accepted",
+			"False Synced", "False Synced", "2/2"},
+		"nothing is known": {hostRecord{}, hostRecord{}, "Unknown Progressing", "Unknown Progressing", "Unknown Progressing",
+			"Unknown Progressing", "True Progressing", "False Progressing", "0/2"},
+		"one is still at the former generation": {synced(), older, "Unknown Progressing", "Unknown Progressing", "True Available",
+			"True Accepted", "True Progressing", "False Progressing", "1/2"},
+		"one is away": {synced(), failing(edge.Unreachable, "x"), "False Unreachable", "False Unreachable", "True Available",
+			"True Accepted", "True Unreachable", "False Progressing", "1/2"},
+		"one is untrusted": {failing(edge.Untrusted, "x"), synced(), "False Untrusted", "False Untrusted", "True Available",
+			"True Accepted", "False Untrusted", "True Untrusted", "1/2"},
+		"both fail alike": {failing(edge.Rejected, "x"), failing(edge.Rejected, "y"), "False Rejected", "False Rejected",
+			"True Available", "True Accepted", "False Rejected", "True Rejected", "0/2"},
+		"both fail differently": {failing(edge.Unreachable, "x"), failing(edge.Refused, "y"), "False HostsNotSynced",
+			"False HostsNotSynced", "True Available", "True Accepted", "False Refused", "True Refused", "0/2"},
+		"the Secret is missing": {secretGone, secretGone, "False SecretNotFound", "False SecretNotFound", "True Available",
+			"True Accepted", "True SecretNotFound", "False Progressing", "0/2"},
+		"the Secret is unusable": {secretBad, secretBad, "False SecretInvalid", "False SecretInvalid", "True Available",
+			"True Accepted", "False SecretInvalid", "True SecretInvalid", "0/2"},
+		"a target has no endpoints": {withProblem(v1alpha1.ReasonNoEndpoints), withProblem(v1alpha1.ReasonNoEndpoints),
+			"False NoEndpoints", "True Synced", "False NoEndpoints", "True Accepted", "True NoEndpoints", "False Progressing", "2/2"},
+		"a bind is taken": {withProblem(v1alpha1.ReasonBindConflict), synced(), "False BindConflict", "True Synced",
+			"True Available", "False BindConflict", "False BindConflict", "True BindConflict", "2/2"},
+		"a host is another's": {synced(), conflict, "False HostConflict", "False HostConflict", "True Available",
+			"False HostConflict", "False HostConflict", "True HostConflict", "1/2"},
+		"suspended": {failing(edge.Suspended, "would reload"), failing(edge.Suspended, ""), "False Suspended", "False Suspended",
+			"True Available", "True Accepted", "False Suspended", "False Suspended", "0/2"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status := summarized(twoHosts(), test.first, test.second)
+			for kind, want := range map[string]string{
+				v1alpha1.ConditionReady: test.wantReady, v1alpha1.ConditionHostsSynced: test.wantHosts,
+				v1alpha1.ConditionTargetsAvailable: test.wantTargets, v1alpha1.ConditionAccepted: test.wantAccepted,
+				v1alpha1.ConditionReconciling: test.wantReconciling, v1alpha1.ConditionStalled: test.wantStalled,
+			} {
+				if got := said(status, kind); got != want {
+					t.Errorf("%s is %s, want %s", kind, got, want)
+				}
+			}
+			if status.Summary.Hosts != test.wantSummary {
+				t.Errorf("hosts %s, want %s", status.Summary.Hosts, test.wantSummary)
+			}
+		})
+	}
+}
+
+func TestHostStatusTellsWhatWasProved(t *testing.T) {
+	t.Parallel()
+	status := summarized(twoHosts(), synced(), hostRecord{})
+	want := v1alpha1.HostStatus{
+		Name: "gw1", Address: "a", Port: 22, User: "root", State: v1alpha1.HostSynced, ConfigHash: "f00", ObservedGeneration: 2,
+		LastSyncTime: seconds(noon()), LastReloadTime: seconds(noon()), LastUpdate: v1alpha1.UpdateReload,
+		HAProxyVersion: "2.6.12", ServersUp: 2, Servers: 3,
+	}
+	if !reflect.DeepEqual(status.Hosts[0], want) {
+		t.Errorf("got  %+v\nwant %+v", status.Hosts[0], want)
+	}
+	if got := status.Hosts[1]; got.State != v1alpha1.HostPending || got.Message == "" {
+		t.Errorf("the host that was not looked at is %+v", got)
+	}
+	if got, want := status.Addresses, []string{"192.0.2.1", "192.0.2.9", "192.0.2.2"}; !slices.Equal(got, want) {
+		t.Errorf("addresses %v, want %v", got, want)
+	}
+}
+
+func TestHostThatIsAwayKeepsWhatWasProvedBefore(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Status = summarized(object, synced(), synced())
+	away := failing(edge.Unreachable, "nothing answers at a:22")
+	status := summarized(object, away, synced())
+	got := status.Hosts[0]
+	if got.ConfigHash != "f00" || got.ObservedGeneration != 2 || got.ServersUp != 2 || got.LastSyncTime == nil {
+		t.Errorf("host %+v", got)
+	}
+	if want := "nothing answers at a:22; next try within 30s"; got.Message != want || got.ConsecutiveErrors != 4 {
+		t.Errorf("message %q after %d errors, want %q after 4", got.Message, got.ConsecutiveErrors, want)
+	}
+	if status.Summary.Servers != "4/6" {
+		t.Errorf("servers %s, want 4/6", status.Summary.Servers)
+	}
+}
+
+func TestSameKnowledgeGivesTheSameStatus(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]hostRecord{
+		"synced": synced(), "away": failing(edge.Unreachable, "x"), "unknown": {},
+		"without endpoints": tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, synced(), second)
+			if got := summarized(object, synced(), second); !reflect.DeepEqual(got, object.Status) {
+				t.Errorf("got  %+v\nwant %+v", got, object.Status)
+			}
+		})
+	}
+}
+
+func TestEachFurtherFailureIsNotWorthAWrite(t *testing.T) {
+	t.Parallel()
+	away := failing(edge.Unreachable, "x")
+	object := twoHosts()
+	object.Status = summarized(object, synced(), away)
+	for failures, want := range map[int]bool{5: true, 7: true, 8: false} {
+		away.failures = failures
+		if got := reflect.DeepEqual(summarized(object, synced(), away), object.Status); got != want {
+			t.Errorf("after %d failures the status is the same: %t, want %t", failures, got, want)
+		}
+	}
+}
+
+func TestRestartedOperatorKeepsTheStatusUntilItKnowsBetter(t *testing.T) {
+	t.Parallel()
+	secretGone := failing(edge.Pending, "no Secret")
+	secretGone.reason = v1alpha1.ReasonSecretNotFound
+	for name, second := range map[string]hostRecord{
+		"synced": synced(), "untrusted": failing(edge.Untrusted, "x"), "secret": secretGone,
+		"endpoints": tried(edge.Outcome{State: edge.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonNoEndpoints, "none")),
+		"binds":     tried(edge.Outcome{State: edge.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonBindConflict, "taken")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, synced(), second)
+			if got := summarized(object, hostRecord{}, hostRecord{}); !reflect.DeepEqual(got, object.Status) {
+				t.Errorf("got  %+v\nwant %+v", got, object.Status)
+			}
+		})
+	}
+}
+
+func TestTransitionTimeIsThatOfTheTransition(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Status = summarized(object, synced(), failing(edge.Unreachable, "x"))
+	records := newHostRecords()
+	records.update(desired.NewHostKey("a", 22), func(r *hostRecord) { *r = synced() })
+	records.update(desired.NewHostKey("b", 22), func(r *hostRecord) { *r = synced() })
+	later := noon().Add(90 * time.Minute)
+	status := summarize(object, viewsOf(object, records), later)
+	for kind, want := range map[string]time.Time{v1alpha1.ConditionReady: later, v1alpha1.ConditionAccepted: noon()} {
+		if got := meta.FindStatusCondition(status.Conditions, kind).LastTransitionTime; !got.Time.Equal(want) {
+			t.Errorf("%s changed at %s, want %s", kind, got, want)
+		}
+	}
+}
+
+func TestManyFailingHostsMakeAShortMessage(t *testing.T) {
+	t.Parallel()
+	var causes []cause
+	for range 500 {
+		causes = append(causes, cause{"Unreachable", "gw is away"})
+	}
+	if got := merge(causes); got.reason != "Unreachable" || strings.Count(got.message, "gw is away") != 5 ||
+		!strings.HasSuffix(got.message, "and 495 more") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestObjectThatIsDeletedSaysSo(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.DeletionTimestamp = seconds(noon())
+	status := summarized(object, synced(), synced())
+	if got := said(status, v1alpha1.ConditionReady); got != "False Deleting" {
+		t.Errorf("Ready is %s", got)
+	}
+	if got := said(status, v1alpha1.ConditionReconciling); got != "True Deleting" {
+		t.Errorf("Reconciling is %s", got)
+	}
+	for _, host := range status.Hosts {
+		if host.State != v1alpha1.HostPending || host.Message != "is being removed" {
+			t.Errorf("host %+v", host)
+		}
+	}
+	if len(status.Addresses) != 3 {
+		t.Errorf("addresses %v", status.Addresses)
+	}
+}
+
+func TestHostThatLeavesIsToldBesideItsSuccessorOfTheSameName(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Status = summarized(object, synced(), synced())
+	object.Spec.Hosts[1].Address = "c"
+	status := summarized(object, synced(), synced())
+	var names []string
+	for _, host := range status.Hosts {
+		names = append(names, host.Name+" "+host.Address+" "+string(host.State))
+	}
+	if want := []string{"gw1 a Synced", "gw2 c Pending", "gw2@b:22 b Pending"}; !slices.Equal(names, want) {
+		t.Errorf("hosts %v, want %v", names, want)
+	}
+}
+
+func TestErrorsAreRoundedDownToAPowerOfTwo(t *testing.T) {
+	t.Parallel()
+	for failures, want := range map[int]int32{0: 0, 1: 1, 2: 2, 3: 2, 4: 4, 7: 4, 8: 8, 1000: 512} {
+		if got := rounded(failures); got != want {
+			t.Errorf("%d is told as %d, want %d", failures, got, want)
+		}
+	}
+}

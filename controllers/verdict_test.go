@@ -1,0 +1,77 @@
+package controllers
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func TestWaitGrowsWithFailuresUpToALimitThatFitsTheFailure(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		outcome                  edge.Outcome
+		wantFirst, wantThird     time.Duration
+		wantFarther, wantLongest time.Duration
+	}{
+		"unreachable": {edge.Outcome{State: edge.Unreachable}, time.Second, 4 * time.Second, 16 * time.Second, 30 * time.Second},
+		"untrusted": {edge.Outcome{State: edge.Untrusted}, 30 * time.Second, 2 * time.Minute, 5 * time.Minute,
+			5 * time.Minute},
+		"unauthorized": {edge.Outcome{State: edge.Unauthorized}, 30 * time.Second, 2 * time.Minute, 5 * time.Minute,
+			5 * time.Minute},
+		"rejected": {edge.Outcome{State: edge.Rejected}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
+		"refused":  {edge.Outcome{State: edge.Refused}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
+		"a reload that failed": {edge.Outcome{State: edge.Rejected, ReloadFailed: true}, 5 * time.Minute, 20 * time.Minute,
+			30 * time.Minute, 30 * time.Minute},
+		"pending":   {edge.Outcome{State: edge.Pending}, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
+		"synced":    {edge.Outcome{State: edge.Synced}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		"suspended": {edge.Outcome{State: edge.Suspended}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for repeats, want := range map[int]time.Duration{
+				1: test.wantFirst, 3: test.wantThird, 5: test.wantFarther, 100: test.wantLongest, 1 << 40: test.wantLongest,
+			} {
+				if got := waitAfter(test.outcome, repeats, 0); got != want {
+					t.Errorf("after %d in a row: %s, want %s", repeats, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestJitterOnlyShortensAWaitAndByAFifthAtMost(t *testing.T) {
+	t.Parallel()
+	outcome := edge.Outcome{State: edge.Synced}
+	for random, want := range map[float64]time.Duration{0: 30 * time.Second, 0.5: 27 * time.Second, 1: 24 * time.Second} {
+		if got := waitAfter(outcome, 1, random); got != want {
+			t.Errorf("with the random number %v: %s, want %s", random, got, want)
+		}
+	}
+}
+
+func TestHostThatStaysAwayIsTriedSomeHundredTimesInAnHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var record hostRecord
+		away := attempt{job: &job{inputs: "same"}, outcome: edge.Outcome{State: edge.Unreachable}}
+		var tries int
+		for begin := time.Now(); time.Since(begin) < time.Hour; {
+			// Endpoints change every 100 ms all the while.
+			if record.holdOff("same", time.Now()) == 0 {
+				record.apply(away, time.Now(), 0.5)
+				tries++
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		// 0.9+1.8+3.6+7.2+14.4 s, then every 27 s.
+		if tries < 130 || tries > 140 {
+			t.Errorf("tried %d times", tries)
+		}
+		if record.failures != tries || record.holdOff("other", time.Now()) != 0 {
+			t.Errorf("%d failures counted; other inputs wait %s", record.failures, record.holdOff("other", time.Now()))
+		}
+	})
+}

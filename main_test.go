@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/remote"
+)
+
+func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		err  error
+		want edge.State
+	}{
+		"no connection":      {&remote.UnreachableError{Address: "a:22", Cause: errors.New("x")}, edge.Unreachable},
+		"unknown host":       {&remote.UntrustedError{Address: "a:22"}, edge.Untrusted},
+		"refused login":      {&remote.UnauthorizedError{Address: "a:22", User: "root"}, edge.Unauthorized},
+		"bad private key":    {&remote.PrivateKeyError{Problem: remote.PrivateKeyEncrypted}, edge.Pending},
+		"bad known_hosts":    {&remote.KnownHostsError{Line: 3, Cause: errors.New("x")}, edge.Pending},
+		"refused forwarding": {&remote.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, edge.Rejected},
+		"killed command":     {&remote.SignalError{Signal: "KILL"}, edge.Rejected},
+		"endless output":     {&remote.OutputError{Limit: 1}, edge.Rejected},
+		"wrapped":            {fmt.Errorf("Secret x: %w", &remote.PrivateKeyError{}), edge.Pending},
+		"anything else":      {errors.New("x"), edge.Unreachable},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got *edge.Error
+			if !errors.As(translate(test.err), &got) {
+				t.Fatalf("%v is no *edge.Error", translate(test.err))
+			}
+			if got.State != test.want || got.Message != test.err.Error() || !errors.Is(got, test.err) {
+				t.Errorf("got %+v, want %s", got, test.want)
+			}
+		})
+	}
+	if err := translate(nil); err != nil {
+		t.Errorf("no error became %v", err)
+	}
+}
+
+func TestPoolKeysCanBeReadBack(t *testing.T) {
+	t.Parallel()
+	for _, want := range []desired.HostKey{
+		desired.NewHostKey("gw1.example.net", 22), desired.NewHostKey("192.0.2.1", 2222), desired.NewHostKey("2001:db8::1", 22),
+	} {
+		if got, err := parseKey(want.String()); err != nil || got != want {
+			t.Errorf("got %v, error %v, want %v", got, err, want)
+		}
+	}
+	for _, text := range []string{"", "gw1", "gw1:ssh"} {
+		if _, err := parseKey(text); err == nil {
+			t.Errorf("%q is read without an error", text)
+		}
+	}
+}
+
+func TestSecretWithoutAKeyIsNotDialledWith(t *testing.T) {
+	t.Parallel()
+	hosts := &transport{pool: remote.NewPool(remote.Options{})}
+	defer hosts.Close()
+	login := desired.Login{User: "root"}
+	login.Secret.Namespace, login.Secret.Name = "shop", "edge-ssh"
+	_, err := hosts.Connect(t.Context(), desired.NewHostKey("192.0.2.1", 22), login, nil)
+	var failure *edge.Error
+	if !errors.As(err, &failure) || failure.State != edge.Pending {
+		t.Fatalf("got %v", err)
+	}
+	if want := "Secret shop/edge-ssh, with the keys ssh-privatekey and known_hosts, cannot be used: "; failure.Message[:len(want)] != want {
+		t.Errorf("message %q", failure.Message)
+	}
+}
