@@ -125,7 +125,7 @@ func (d *demo) startHosts(ctx context.Context) error {
 
 func (d *demo) startApp(ctx context.Context) error {
 	var err error
-	d.app, err = scene.StartApp(ctx, d.cluster, namespace, "traefik", haproxy.ProxyV2, "traefik-a", "traefik-b")
+	d.app, err = scene.StartApp(ctx, d.cluster, types.NamespacedName{Namespace: namespace, Name: "traefik"}, haproxy.ProxyV2, "traefik-a", "traefik-b")
 	if err != nil {
 		return err
 	}

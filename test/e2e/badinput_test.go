@@ -216,7 +216,7 @@ func TestTwoListenersWithTheSameBindAreToldApartByTheirOrder(t *testing.T) {
 	r.update(r.elb, func() {
 		again := r.elb.Spec.Listeners[0]
 		again.Name = "again"
-		again.Bind = []v1alpha1.BindAddress{v1alpha1.BindAddress(strings.TrimPrefix(string(again.Bind[0]), "ipv4@"))}
+		again.Bind = []v1alpha1.BindAddress{v1alpha1.BindAddress(strings.Replace(string(again.Bind[1]), "::", ":0::", 1))}
 		r.elb.Spec.Listeners = append(r.elb.Spec.Listeners, again)
 	})
 
@@ -224,7 +224,7 @@ func TestTwoListenersWithTheSameBindAreToldApartByTheirOrder(t *testing.T) {
 	r.requireServed(r.gw, "web-a")
 }
 
-func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
+func TestAHAProxyThatNoServiceKnowsIsToBeStartedByHand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	gw := w.host(func(o *lab.EdgeHostOptions) { o.WithoutHAProxy = true })
@@ -233,7 +233,6 @@ func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
 	elb := w.loadBalancer(gw)
 	w.create(elb)
 
-	// HAProxy is installed on this machine, and so on the host, but does not run there.
 	w.awaitHost(elb, gw.Name, v1alpha1.HostRejected, "start it with haproxy -W")
 }
 
@@ -280,4 +279,3 @@ func privateKey(t *testing.T, passphrase string) []byte {
 	must(t, err)
 	return pem.EncodeToMemory(block)
 }
-

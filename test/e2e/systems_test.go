@@ -58,12 +58,7 @@ func (w *world) onDebian(host *lab.SystemdHost) *v1alpha1.EdgeLoadBalancer {
 const sudoers = lab.OrdinaryUser + " ALL=(root) NOPASSWD: /bin/sh\n"
 
 func TestDistributionsAreServedAsTheyCome(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("only root can boot a Debian, and CI has to")
-		}
-		t.Skip("only root can boot a Debian: run make test with sudo for these")
-	}
+	needsRoot(t)
 	t.Parallel()
 	for name, options := range map[string]lab.SystemdHostOptions{
 		"Debian 12 with systemd":          {Root: "bin/debian-12"},
@@ -120,13 +115,7 @@ func (w *world) requireFollows(host *lab.SystemdHost, app *scene.App, elb *v1alp
 	w.t.Helper()
 	must(w.t, app.AddPod(w.t.Context(), "web-b"))
 	must(w.t, app.DeletePod(w.t.Context(), "web-a"))
-	w.eventually("only web-b is left", func() string {
-		state, err := host.Ask(w.t.Context(), "show servers state")
-		if err != nil || strings.Contains(state, " web-a ") || !strings.Contains(state, " web-b ") {
-			return fmt.Sprint(err, state)
-		}
-		return ""
-	})
+	w.awaitServers(host, "web-b")
 	w.awaitReady(elb)
 	w.awaitDebian(host, "web-b")
 }
@@ -144,18 +133,14 @@ func (w *world) requireRejects(host *lab.SystemdHost, elb *v1alpha1.EdgeLoadBala
 // requireStarts stops HAProxy's service and looks whether it is started again.
 func (w *world) requireStarts(host *lab.SystemdHost, elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
-	if _, err := host.Exec(w.t.Context(), "sh", "-c", "if [ -d /run/systemd/system ]; then systemctl stop haproxy; else /etc/init.d/haproxy stop; fi"); err != nil {
-		w.t.Fatal(err)
-	}
+	w.on(host, "if [ -d /run/systemd/system ]; then systemctl stop haproxy; else /etc/init.d/haproxy stop; fi")
 	w.update(elb, func() { elb.Spec.HAProxy.MaxConnections++ })
 	w.awaitReady(elb)
 	w.awaitDebian(host, "web-b")
 }
 
 func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can boot a Debian: run make test with sudo for this")
-	}
+	needsRoot(t)
 	t.Parallel()
 	w := newWorld(t)
 	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12", User: lab.OrdinaryUser})
@@ -163,4 +148,63 @@ func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
 	elb := w.onDebian(host)
 
 	w.awaitHost(elb, host.Name, v1alpha1.HostUnauthorized, "NOPASSWD: /bin/sh")
+}
+
+func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
+	needsRoot(t)
+	t.Parallel()
+	w := newWorld(t)
+	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12"})
+	w.on(host, "systemctl stop haproxy && mv /usr/sbin/haproxy /root/")
+	w.app("web", haproxy.ProxyV2, "web-a")
+	elb := w.onDebian(host)
+	w.awaitHost(elb, host.Name, v1alpha1.HostRejected, "HAProxy is not installed")
+
+	w.on(host, "mv /root/haproxy /usr/sbin/")
+	w.update(elb, func() { elb.Spec.HAProxy.MaxConnections++ })
+
+	w.awaitReady(elb)
+	w.awaitDebian(host, "web-a")
+}
+
+func TestAFullDiskIsSaidAndTheTrafficFlowsOn(t *testing.T) {
+	needsRoot(t)
+	t.Parallel()
+	w := newWorld(t)
+	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12"})
+	w.on(host, "cp -a /etc/haproxy /root/ && mount -t tmpfs -o size=100k disk /etc/haproxy && cp -a /root/haproxy/haproxy.cfg /etc/haproxy/")
+	app := w.app("web", haproxy.ProxyV2, "web-a")
+	elb := w.onDebian(host)
+	w.awaitReady(elb)
+	w.awaitDebian(host, "web-a")
+
+	w.on(host, "dd if=/dev/zero of=/etc/haproxy/ballast bs=1k 2>/dev/null || :")
+	must(t, app.AddPod(t.Context(), "web-b"))
+
+	w.awaitHost(elb, host.Name, v1alpha1.HostRejected, "No space left on device")
+	w.awaitDebian(host, "web-a")
+	w.on(host, "rm /etc/haproxy/ballast && ! ls /etc/haproxy/*-new /etc/haproxy/*-copy 2>/dev/null")
+	w.update(elb, func() { elb.Spec.HAProxy.MaxConnections++ })
+	w.awaitServers(host, "web-a", "web-b")
+	w.awaitReady(elb)
+}
+
+// on runs a line of shell on the host.
+func (w *world) on(host *lab.SystemdHost, line string) {
+	w.t.Helper()
+	if output, err := host.Exec(w.t.Context(), "sh", "-c", line); err != nil {
+		w.t.Fatalf("%s: %v\n%s", line, err, output)
+	}
+}
+
+// needsRoot skips a test that only root can run, unless nobody would notice.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	switch {
+	case os.Getuid() == 0:
+	case os.Getenv("CI") != "":
+		t.Fatal("only root can boot a Debian, and CI has to")
+	default:
+		t.Skip("only root can boot a Debian: run make test with sudo for these")
+	}
 }

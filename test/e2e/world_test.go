@@ -24,6 +24,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/kube"
 	"github.com/edgelb/edgelb/internal/lab/scene"
@@ -123,7 +124,7 @@ func (w *world) host(options ...func(*lab.EdgeHostOptions)) *lab.EdgeHost {
 // app starts a Service with these pods.
 func (w *world) app(name string, proxy haproxy.ProxyProtocol, pods ...string) *scene.App {
 	w.t.Helper()
-	app, err := scene.StartApp(w.t.Context(), w.ControlPlane, w.namespace, name, proxy, pods...)
+	app, err := scene.StartApp(w.t.Context(), w.ControlPlane, types.NamespacedName{Namespace: w.namespace, Name: name}, proxy, pods...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -299,6 +300,45 @@ func (w *world) awaitServed(host *lab.EdgeHost, backend string) lab.Seen {
 		return ""
 	})
 	return seen
+}
+
+// awaitServers waits until the HAProxy that serves on the host has these servers and no others.
+func (w *world) awaitServers(host asked, names ...string) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("the servers are %q", names), func() string {
+		answer, err := host.Ask(w.t.Context(), runtime.ShowServersState)
+		if err != nil {
+			return err.Error()
+		}
+		servers, err := runtime.ParseServersState([]byte(answer))
+		if err != nil {
+			return err.Error()
+		}
+		var found []string
+		for _, server := range servers {
+			found = append(found, server.Name)
+		}
+		if slices.Sort(found); !slices.Equal(found, names) {
+			return fmt.Sprintf("they are %q", found)
+		}
+		return ""
+	})
+}
+
+// asked is a host whose HAProxy can be asked.
+type asked interface {
+	Ask(ctx context.Context, command string) (string, error)
+}
+
+// awaitSummary waits until so many servers are up on all hosts together.
+func (w *world) awaitSummary(elb *v1alpha1.EdgeLoadBalancer, servers string) {
+	w.t.Helper()
+	w.eventually("servers are "+servers, func() string {
+		if err := w.refresh(elb); err != nil || elb.Status.Summary.Servers != servers {
+			return "they are " + elb.Status.Summary.Servers + "; " + describe(elb)
+		}
+		return ""
+	})
 }
 
 func (w *world) get(at netip.Addr) (lab.Seen, error) {

@@ -60,7 +60,7 @@ const appPort = 8443
 
 // App is a Service of dual stack, named port "websecure" (443), with pods that tell a client which address they see.
 type App struct {
-	Namespace, Name string
+	types.NamespacedName
 
 	cluster *kube.ControlPlane
 	proxy   haproxy.ProxyProtocol
@@ -72,11 +72,12 @@ type App struct {
 // podNumbers gives every pod of the lab addresses of its own.
 var podNumbers atomic.Int32
 
-// StartApp makes the Service and its pods, and waits for nothing: the endpoints appear soon.
-func StartApp(ctx context.Context, cluster *kube.ControlPlane, namespace, name string, proxy haproxy.ProxyProtocol, pods ...string) (*App, error) {
-	app := &App{Namespace: namespace, Name: name, cluster: cluster, proxy: proxy, pods: map[string]*lab.Backend{}}
+// StartApp makes the Service and its pods, which insist on that version of the PROXY header, and waits for nothing: the
+// endpoints appear soon.
+func StartApp(ctx context.Context, cluster *kube.ControlPlane, at types.NamespacedName, proxy haproxy.ProxyProtocol, pods ...string) (*App, error) {
+	app := &App{NamespacedName: at, cluster: cluster, proxy: proxy, pods: map[string]*lab.Backend{}}
 	port := corev1.ServicePort{Name: "websecure", Port: 443, TargetPort: intstr.FromInt32(appPort)}
-	if _, err := cluster.CreateService(ctx, namespace, name, app.labels(), port); err != nil {
+	if _, err := cluster.CreateService(ctx, at.Namespace, at.Name, app.labels(), port); err != nil {
 		return nil, err
 	}
 	for _, pod := range pods {
