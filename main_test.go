@@ -71,7 +71,7 @@ func TestSecretWithoutAKeyIsNotDialledWith(t *testing.T) {
 	if !errors.As(err, &failure) || failure.State != edge.Pending {
 		t.Fatalf("got %v", err)
 	}
-	if want := "Secret shop/edge-ssh, with the keys ssh-privatekey and known_hosts, cannot be used: "; failure.Message[:len(want)] != want {
+	if want := "the Secret shop/edge-ssh, with the keys ssh-privatekey and known_hosts, cannot be used: "; failure.Message[:len(want)] != want {
 		t.Errorf("message %q", failure.Message)
 	}
 }

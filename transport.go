@@ -53,7 +53,7 @@ func (t *transport) Connect(
 ) (edge.Conn, error) {
 	credentials, err := remote.ParseCredentials(secret[secretPrivateKey], secret[secretKnownHosts])
 	if err != nil {
-		return nil, translate(fmt.Errorf("Secret %s, with the keys %s and %s, cannot be used: %w",
+		return nil, translate(fmt.Errorf("the Secret %s, with the keys %s and %s, cannot be used: %w",
 			login.Secret, secretPrivateKey, secretKnownHosts, err))
 	}
 	conn, err := t.pool.Get(ctx, key.String(), remote.Target{

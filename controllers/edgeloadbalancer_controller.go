@@ -33,9 +33,11 @@ type edgeLoadBalancerReconciler struct {
 // Reconcile holds the object, sorts out the hosts that it leaves, publishes its status, and lets it go once no host is left.
 func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	object := &v1alpha1.EdgeLoadBalancer{}
-	if err := r.client.Get(ctx, request.NamespacedName, object); err != nil {
+	if err := r.client.Get(ctx, request.NamespacedName, object); apierrors.IsNotFound(err) {
 		r.metrics.forget(request.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{}, nil
+	} else if err != nil {
+		return ctrl.Result{}, fmt.Errorf("read the EdgeLoadBalancer: %w", err)
 	}
 	deleting := !object.DeletionTimestamp.IsZero()
 	switch {

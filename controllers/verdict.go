@@ -25,8 +25,8 @@ func (b backoff) after(failures int) time.Duration {
 }
 
 // backoffOf says how to wait after an outcome. A host that is away may be back at any moment, and a try costs it nothing.
-// A refused login does cost: sshd from 9.8 on locks an address out that fails repeatedly. A host that is as it should be,
-// or is only watched, is looked at at even intervals.
+// A refused login does cost: sshd from 9.8 on locks an address out that fails repeatedly. So does a reload that fails: the
+// host may refuse all connections for 2 s. A host that is as it should be, or is only watched, is looked at at even intervals.
 func backoffOf(outcome edge.Outcome) backoff {
 	switch outcome.State {
 	case edge.Unreachable:
@@ -35,7 +35,7 @@ func backoffOf(outcome edge.Outcome) backoff {
 		return backoff{first: 30 * time.Second, longest: 5 * time.Minute}
 	case edge.Rejected, edge.Refused:
 		if outcome.ReloadFailed {
-			return backoff{first: 5 * time.Minute, longest: 30 * time.Minute}
+			return backoff{first: 5 * time.Minute, longest: 5 * time.Minute}
 		}
 		return backoff{first: 10 * time.Second, longest: 5 * time.Minute}
 	case edge.Pending:
