@@ -157,8 +157,8 @@ func (h *host) refreshProcesses(ctx context.Context) {
 
 // withWords adds HAProxy's own words to an error: those of the answer, else what its service logged a moment ago.
 func (h *host) withWords(ctx context.Context, err error, words string) error {
-	if !strings.Contains(words, "[ALERT]") && h.facts.init == "systemd" && h.facts.service {
-		if result, runErr := h.session.run(ctx, "journal", nil); runErr == nil {
+	if !hasAlert(words) && h.facts.init == "systemd" && h.facts.service {
+		if result, runErr := h.session.run(ctx, "journal", nil); runErr == nil && hasAlert(string(result.Stdout)) {
 			words = string(result.Stdout)
 		}
 	}

@@ -15,6 +15,8 @@ var (
 	summaryLine = regexp.MustCompile(`(?i)(error\(s\) found in configuration|fatal errors found|unable to load|loading failure|failed to reload)`)
 )
 
+func hasAlert(output string) bool { return strings.Contains(output, "[ALERT]") }
+
 // haproxyWords picks the alerts out of HAProxy's output, or all of it when there are none.
 func haproxyWords(output string) string {
 	var alerts []string

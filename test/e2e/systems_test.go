@@ -172,7 +172,7 @@ func TestAFullDiskIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12"})
-	w.on(host, "cp -a /etc/haproxy /root/ && mount -t tmpfs -o size=100k disk /etc/haproxy && cp -a /root/haproxy/haproxy.cfg /etc/haproxy/")
+	w.on(host, "cp -a /etc/haproxy /root/ && mount -t tmpfs -o size=200k disk /etc/haproxy && cp -a /root/haproxy/. /etc/haproxy/ && systemctl restart haproxy")
 	app := w.app("web", haproxy.ProxyV2, "web-a")
 	elb := w.onDebian(host)
 	w.awaitReady(elb)
