@@ -30,14 +30,17 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, s
 	overflow := func() { cancel(&OutputError{Limit: maxOutput}) }
 	out, errOut := &boundedBuffer{overflow: overflow}, &boundedBuffer{overflow: overflow}
 	session.Stdin, session.Stdout, session.Stderr = bytes.NewReader(input), out, errOut
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
+	var result error
 	go func() {
 		defer c.release()
 		defer session.Close()
-		ended <- runSession(session, command)
+		result = runSession(session, command)
+		close(ended)
 	}()
 	select {
-	case err = <-ended:
+	case <-ended:
+		err = result
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 		go c.abandon(session, ended)
@@ -110,7 +113,7 @@ func (c *Conn) release() { <-c.sessions }
 
 // abandon ends a session that nobody waits for any more. sshd lets a process live on that ignores this and counts it as
 // a session, so the connection is given up if the process does not end: a new one has room again.
-func (c *Conn) abandon(session *ssh.Session, ended <-chan error) {
+func (c *Conn) abandon(session *ssh.Session, ended <-chan struct{}) {
 	unblock := time.AfterFunc(c.target.keepalive(), func() { c.fail(errStuck) })
 	defer unblock.Stop()
 	// Neither error matters: the session may have ended, and sshd may not allow signals.

@@ -11,7 +11,7 @@ import (
 // Stream is a connection to a command or to a socket on the host. When the context ends that it was opened under, it is
 // closed, and a Read or Write that waits returns that context's error.
 type Stream struct {
-	ctx    context.Context //nolint:containedctx // it is the stream's life time, as documented.
+	ctx    context.Context // the stream's life time
 	cancel context.CancelCauseFunc
 	reader *io.PipeReader
 	remote remoteEnd
@@ -101,13 +101,14 @@ func (c *Conn) start(session *ssh.Session, command string) (remoteEnd, error) {
 	if err := session.Start(command); err != nil {
 		return remoteEnd{}, err
 	}
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	return remoteEnd{
 		in:    in,
 		out:   out,
 		close: func() { c.abandon(session, ended) },
 		wait: func() {
-			ended <- session.Wait()
+			_ = session.Wait() // how it went is a matter between the caller and the command
+			close(ended)
 			c.release()
 		},
 	}, nil

@@ -36,7 +36,7 @@ func TestThePinsOfATargetReplaceKnownHosts(t *testing.T) {
 	t.Parallel()
 	known := Credentials{knownHosts: parseKnown(t, "gw1 "+keyA+"\n")}
 	pinned := Target{Address: "gw1", Credentials: known, HostKeys: []string{keyB + " root@gw1"}}
-	assertProblem(t, pinned, keyA, HostKeyChanged)
+	_ = assertProblem(t, pinned, keyA, HostKeyChanged)
 	accepted, err := trustOf(pinned)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestThePinsOfATargetReplaceKnownHosts(t *testing.T) {
 	if err := accepted.check(parsePin(t, keyB)); err != nil {
 		t.Errorf("the pinned key is refused: %v", err)
 	}
-	assertProblem(t, Target{Address: "gw1", Credentials: known}, keyB, HostKeyChanged)
+	_ = assertProblem(t, Target{Address: "gw1", Credentials: known}, keyB, HostKeyChanged)
 }
 
 func TestAChangedKeyShowsWhatWasExpectedAndWhatWasSeen(t *testing.T) {

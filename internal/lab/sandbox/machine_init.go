@@ -62,7 +62,7 @@ func launch(conn *net.UnixConn, c process.Command) error {
 	if err != nil {
 		return answer(conn, err, nil)
 	}
-	defer cmd.Process.Release()
+	defer func() { _ = cmd.Process.Release() }()
 	var answered error
 	err = cmd.Process.WithHandle(func(pidfd uintptr) {
 		answered = answer(conn, nil, unix.UnixRights(int(pidfd)))
