@@ -28,11 +28,11 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 	secretGone := failing(edge.Pending, "no Secret")
 	secretGone.reason = v1alpha1.ReasonSecretNotFound
 	noEndpoints := synced()
-	noEndpoints.host.Problems = append(noEndpoints.host.Problems, problem(v1alpha1.ReasonNoEndpoints, "none"))
+	noEndpoints.problems = append(noEndpoints.problems, problem(v1alpha1.ReasonNoEndpoints, "none"))
 	noService := synced()
-	noService.host.Problems = append(noService.host.Problems, problem(v1alpha1.ReasonServiceNotFound, "none"))
+	noService.problems = append(noService.problems, problem(v1alpha1.ReasonServiceNotFound, "none"))
 	conflict := synced()
-	conflict.host.Problems = append(conflict.host.Problems, problem(v1alpha1.ReasonBindConflict, "taken"))
+	conflict.problems = append(conflict.problems, problem(v1alpha1.ReasonBindConflict, "taken"))
 	tests := map[string]struct {
 		before, after hostRecord
 		want          []string

@@ -104,9 +104,10 @@ func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, see
 			host.Login = record.host.Login
 		}
 		record.host, record.built = host, built
+		record.problems = withNew(record.problems, host.Problems)
 		record.leaving = leavingNow(record.leaving, seen.leavers, r.now())
 	})
-	if !slices.Equal(before.host.Problems, host.Problems) || !maps.Equal(before.built, built) || !maps.Equal(before.leaving, after.leaving) {
+	if !slices.Equal(before.problems, after.problems) || !maps.Equal(before.built, built) || !maps.Equal(before.leaving, after.leaving) {
 		r.report(seen)
 	}
 	return after

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,9 @@ type hostRecord struct {
 	// host is what the host should be, as last built, and built the generations of the objects that it was built from.
 	host  desired.Host
 	built map[types.UID]int64
+	// problems are those of host, and those of before as long as no attempt has shown that the host is rid of them: that a
+	// Service has endpoints again is no news until they are served.
+	problems []desired.Problem
 
 	// outcome is that of the last attempt, and tried the generations of the objects that it was for. reason is one of
 	// package v1alpha1 where it says more than the state.
@@ -74,7 +78,21 @@ func (r *hostRecord) apply(a attempt, now time.Time, random float64) {
 	if a.outcome.State == edge.Synced && !r.dirtySince.After(a.started) {
 		r.dirtySince = time.Time{}
 	}
+	if len(a.job.objects) > 0 {
+		r.problems = a.job.host.Problems
+	}
 	r.leaving = leavingAfter(r.leaving, a)
+}
+
+// withNew appends the problems that are not among the old ones.
+func withNew(old, problems []desired.Problem) []desired.Problem {
+	all := slices.Clone(old)
+	for _, problem := range problems {
+		if !slices.Contains(all, problem) {
+			all = append(all, problem)
+		}
+	}
+	return all
 }
 
 func (r *hostRecord) count(state edge.State) {

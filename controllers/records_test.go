@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 )
@@ -113,5 +114,22 @@ func TestTouchKeepsTheOldestChangeAndAProofClearsIt(t *testing.T) {
 	records.forget(key)
 	if got := records.get(key); !reflect.DeepEqual(got, hostRecord{}) {
 		t.Errorf("forgotten is %+v", got)
+	}
+}
+
+// Otherwise an object would be Ready while its hosts still serve what they served before.
+func TestAProblemIsOverOnlyWhenAnAttemptHasShownIt(t *testing.T) {
+	t.Parallel()
+	old, fresh := problem(v1alpha1.ReasonNoEndpoints, "none"), problem(v1alpha1.ReasonServiceNotFound, "gone")
+	record := hostRecord{problems: []desired.Problem{old}}
+
+	record.problems = withNew(record.problems, []desired.Problem{fresh})
+	if want := []desired.Problem{old, fresh}; !reflect.DeepEqual(record.problems, want) {
+		t.Errorf("before the attempt: %v, want %v", record.problems, want)
+	}
+	done := &job{objects: map[types.UID]int64{"web": 1}, host: desired.Host{Problems: []desired.Problem{fresh}}}
+	record.apply(attempt{job: done, outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	if want := []desired.Problem{fresh}; !reflect.DeepEqual(record.problems, want) {
+		t.Errorf("after it: %v, want %v", record.problems, want)
 	}
 }

@@ -61,17 +61,34 @@ type summary struct {
 func (s *summary) counts(all []v1alpha1.HostStatus) v1alpha1.Summary {
 	var synced int
 	var up, servers int32
+	var others []string
 	for _, host := range all {
 		if s.isSynced(host) {
 			synced++
+		} else {
+			others = append(others, host.Name)
 		}
 		up += host.ServersUp
 		servers += host.Servers
 	}
 	return v1alpha1.Summary{
-		Hosts:   fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
-		Servers: fmt.Sprintf("%d/%d", up, servers),
+		Hosts:     fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
+		Servers:   fmt.Sprintf("%d/%d", up, servers),
+		Binds:     allBinds(s.object),
+		NotSynced: strings.Join(others, ","),
 	}
+}
+
+func allBinds(object *v1alpha1.EdgeLoadBalancer) string {
+	var binds []string
+	for _, listener := range object.Spec.Listeners {
+		for _, bind := range listener.Bind {
+			if !slices.Contains(binds, string(bind)) {
+				binds = append(binds, string(bind))
+			}
+		}
+	}
+	return strings.Join(binds, ",")
 }
 
 func (s *summary) isSynced(host v1alpha1.HostStatus) bool {
@@ -186,7 +203,7 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 			continue
 		}
 		complete = complete && view.record.built[s.object.UID] == s.object.Generation
-		for _, problem := range view.record.host.Problems {
+		for _, problem := range view.record.problems {
 			told := causeOf(problem)
 			if problem.Object == name && kind(problem.Reason) && !slices.Contains(found, told) {
 				found = append(found, told)

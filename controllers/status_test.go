@@ -36,7 +36,7 @@ func twoHosts() *v1alpha1.EdgeLoadBalancer {
 func tried(outcome edge.Outcome, problems ...desired.Problem) hostRecord {
 	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"}}
 	record := hostRecord{
-		host:    desired.Host{Members: []desired.Member{member}, Problems: problems},
+		host: desired.Host{Members: []desired.Member{member}, Problems: problems}, problems: problems,
 		built:   map[types.UID]int64{uid: 2},
 		outcome: outcome,
 		tried:   map[types.UID]int64{uid: 2},
@@ -84,7 +84,8 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 	t.Parallel()
 	withProblem := func(reason string) hostRecord {
 		record := synced()
-		record.host.Problems = []desired.Problem{problem(reason, "it is so")}
+		record.problems = []desired.Problem{problem(reason, "it is so")}
+		record.host.Problems = record.problems
 		return record
 	}
 	conflict := withProblem(v1alpha1.ReasonHostConflict)

@@ -39,7 +39,7 @@ func (e *UnreachableError) Error() string {
 	if isTimeout(e.Cause) {
 		return fmt.Sprintf("the host at %s did not answer in time", e.Address)
 	}
-	return fmt.Sprintf("the SSH connection to %s failed: %v", e.Address, e.Cause)
+	return fmt.Sprintf("the SSH connection to %s failed: %v", e.Address, plain(e.Cause))
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Cause }
@@ -54,7 +54,7 @@ func (e *UnreachableError) connectText() string {
 	case isTimeout(e.Cause):
 		return fmt.Sprintf("nothing answers at %s; is the host up, and does a firewall let the operator through?", e.Address)
 	default:
-		return fmt.Sprintf("no connection to %s: %v", e.Address, e.Cause)
+		return fmt.Sprintf("no connection to %s: %v", e.Address, plain(e.Cause))
 	}
 }
 
@@ -67,7 +67,7 @@ func (e *UnreachableError) handshakeText() string {
 		return fmt.Sprintf("%s closed the connection during the SSH handshake; sshd does so when it has too many "+
 			"logins at once (MaxStartups) or penalizes the operator's address (PerSourcePenalties)", e.Address)
 	default:
-		return fmt.Sprintf("the SSH handshake with %s failed: %v", e.Address, e.Cause)
+		return fmt.Sprintf("the SSH handshake with %s failed: %v", e.Address, plain(e.Cause))
 	}
 }
 
@@ -181,6 +181,15 @@ type OutputError struct{ Limit int }
 
 func (e *OutputError) Error() string {
 	return fmt.Sprintf("the command wrote more than %d bytes and was ended", e.Limit)
+}
+
+// plain leaves out the local address, whose port is another one each time: the same failure has the same text.
+func plain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 func isTimeout(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -153,5 +154,16 @@ func TestACutConnectionEndsAStream(t *testing.T) {
 	<-conn.Done()
 	if _, err := conn.DialUnix(t.Context(), "/run/x.sock"); !errors.As(err, &unreachable) {
 		t.Errorf("afterwards: error %v, want an *UnreachableError", err)
+	}
+}
+
+func TestAFailureHasTheSameTextWhateverTheLocalPort(t *testing.T) {
+	t.Parallel()
+	text := func(port int) string {
+		cause := &net.OpError{Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: port}, Err: syscall.ECONNRESET}
+		return (&UnreachableError{Address: "gw1:22", Stage: StageOpen, Cause: cause}).Error()
+	}
+	if text(40001) != text(40002) || !strings.Contains(text(40001), "reset") {
+		t.Errorf("got %q and %q", text(40001), text(40002))
 	}
 }
