@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -149,7 +150,12 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 			test.spoil(r)
 
 			r.awaitHost(r.elb, r.gw.Name, test.state, test.words)
-			r.awaitReason(r.elb, condition(r.elb, v1alpha1.ConditionReady).Reason)
+			r.eventually("Ready is False", func() string {
+				if err := r.refresh(r.elb); err != nil || condition(r.elb, v1alpha1.ConditionReady).Status != metav1.ConditionFalse {
+					return describe(r.elb)
+				}
+				return ""
+			})
 			r.requireServed(r.gw, "web-a")
 
 			test.mend(r)
