@@ -3,6 +3,7 @@ package edge
 import (
 	"bufio"
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -136,13 +137,10 @@ func (p process) runs(paths ...string) bool {
 
 // masterWorker says whether the process was started as a master that forks its workers.
 func (p process) masterWorker() bool {
-	for _, arg := range p.args {
-		if arg == "-W" || arg == "-Ws" {
-			return true
-		}
-	}
-	return false
+	return p.has("-W") || p.has("-Ws")
 }
+
+func (p process) has(flag string) bool { return slices.Contains(p.args, flag) }
 
 // masterSocket is the path of the master's socket; empty when it has none that can be dialled by path.
 func (p process) masterSocket() string {

@@ -66,7 +66,7 @@ func (h *host) checkProcesses() error {
 		return &Error{State: Rejected, Message: "HAProxy is not installed on the host: install the distribution's package, such as apt-get install haproxy"}
 	}
 	if !h.isRunning() {
-		return nil
+		return h.checkStrangers()
 	}
 	for _, file := range h.processes[0].after("-f") {
 		if file != h.req.ConfigPath && file != h.facts.config {
@@ -78,6 +78,23 @@ func (h *host) checkProcesses() error {
 		return &Error{State: Rejected, Message: fmt.Sprintf(
 			"HAProxy runs twice with %s (pids %d and %d) and connections would go to either: stop the one that the service does not know",
 			h.req.ConfigPath, h.processes[0].pid, h.processes[1].pid)}
+	}
+	return nil
+}
+
+// checkStrangers refuses a host whose service would have to be started to run the file, while a HAProxy with another one
+// is there: most likely it is the service's, and to start that again would change nothing.
+func (h *host) checkStrangers() error {
+	if !h.facts.service || h.facts.init == "" || h.req.Config.Idle() {
+		return nil
+	}
+	for _, stranger := range h.facts.processes {
+		// One without a master or a daemon is a check that somebody runs by hand.
+		if files := stranger.after("-f"); len(files) > 0 && (stranger.masterWorker() || stranger.has("-D")) {
+			return &Error{State: Rejected, Message: fmt.Sprintf(
+				"HAProxy on the host (pid %d) runs with %s and not with %s: set spec.haproxy.paths.config to its file, or have its service run that one",
+				stranger.pid, strings.Join(files, " and "), h.req.ConfigPath)}
+		}
 	}
 	return nil
 }

@@ -365,6 +365,32 @@ func TestSyncSaysHowToStartAHAProxyThatNoServiceKnows(t *testing.T) {
 	requireFailure(t, outcome, edge.Rejected, "start it with haproxy -W")
 }
 
+func TestSyncCleansAHostWhoseHAProxyIsStopped(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig()))
+	m.stop()
+
+	requireSynced(t, m.sync(m.baseConfig()))
+
+	if strings.Contains(m.readConfig(), "frontend") {
+		t.Error("the listeners are still in the file")
+	}
+}
+
+func TestSyncSaysThatHAProxyLoadsAnotherFileAsWell(t *testing.T) {
+	t.Parallel()
+	m := newBareMachine(t)
+	m.writeConfig(idleText(t, m))
+	other := m.path("other.cfg")
+	if err := os.WriteFile(other, []byte("defaults\n  timeout client 1s\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.start("-W", "-S", m.path("master.sock"), "-f", other)
+
+	requireFailure(t, m.sync(m.webConfig()), edge.Rejected, "loads "+other+" as well")
+}
+
 func TestSyncSaysWhatItWouldDoToASuspendedHost(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

@@ -80,6 +80,7 @@ type Plan struct {
 //	file                       wanted     running          plan
 //	another's, not adopted     idle       any              NoOp: there is nothing of ours to remove
 //	another's, not adopted     listeners  any              Refuse
+//	ours                       idle       nothing          Rewrite: nobody needs a HAProxy that serves nobody
 //	any                        any        not the wanted   Reload
 //	not the wanted             any        the wanted       Rewrite
 //	the wanted                 any        the wanted       NoOp
@@ -139,6 +140,8 @@ func foreignOwner(file File, owner string) string {
 func runningDiffers(observed Observed, wanted Wanted) []string {
 	running := observed.Running
 	switch {
+	case !running.Alive && wanted.Config.Idle():
+		return nil
 	case !running.Alive:
 		return []string{"HAProxy does not run"}
 	case running.Structure == "":

@@ -127,6 +127,8 @@ func TestComputeDecides(t *testing.T) {
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run"}},
+		"the last listener goes while HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: idle(t), action: plan.Rewrite,
+			reasons: []string{"the file differs from what runs"}},
 		"there is no file": {observed: plan.Observed{Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"the file is the distribution's": {observed: change(foreign, func(o *plan.Observed) { o.File.Pristine = true }), wanted: one, action: plan.Reload, backup: true, former: true,
