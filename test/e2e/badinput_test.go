@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -18,28 +17,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-// running is a host that serves, the object that made it so, and its Secret.
-type running struct {
-	*world
-	gw     *lab.EdgeHost
-	elb    *v1alpha1.EdgeLoadBalancer
-	secret *corev1.Secret
-}
-
-func newRunning(t *testing.T) running {
-	t.Helper()
-	w := newWorld(t)
-	gw := w.host()
-	secret := w.secret(gw)
-	w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	w.create(elb)
-	w.awaitReady(elb)
-	return running{w, gw, elb, secret}
-}
-
 // setSecret replaces a key of the Secret; nil removes it.
-func (r running) setSecret(key string, value []byte) {
+func (r *scenario) setSecret(key string, value []byte) {
 	r.t.Helper()
 	r.update(r.secret, func() {
 		if value == nil {
@@ -55,63 +34,63 @@ func (r running) setSecret(key string, value []byte) {
 func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		spoil func(r running)
+		spoil func(r *scenario)
 		state v1alpha1.HostState
 		words string
-		mend  func(r running)
+		mend  func(r *scenario)
 	}{
 		"the key is not authorized": {
-			spoil: func(r running) { must(r.t, r.gw.Deauthorize()); restartSSH(r) },
+			spoil: func(r *scenario) { must(r.t, r.gw1().Deauthorize()); restartSSH(r) },
 			state: v1alpha1.HostUnauthorized, words: "authorized_keys",
-			mend: func(r running) { must(r.t, r.gw.Authorize()); touchSecret(r) },
+			mend: func(r *scenario) { must(r.t, r.gw1().Authorize()); touchSecret(r) },
 		},
 		"the Secret has another key": {
-			spoil: func(r running) { r.setSecret("ssh-privatekey", privateKey(r.t, "")) },
+			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", privateKey(r.t, "")) },
 			state: v1alpha1.HostUnauthorized, words: "authorized_keys",
-			mend: func(r running) { r.setSecret("ssh-privatekey", r.gw.PrivateKey) },
+			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"the host is unknown": {
-			spoil: func(r running) { r.setSecret("known_hosts", nil) },
+			spoil: func(r *scenario) { r.setSecret("known_hosts", nil) },
 			state: v1alpha1.HostUntrusted, words: "add this line to known_hosts",
-			mend: func(r running) { r.setSecret("known_hosts", knownHosts(r)) },
+			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the host's key has changed": {
-			spoil: func(r running) { must(r.t, r.gw.RotateHostKey(r.t.Context())) },
+			spoil: func(r *scenario) { must(r.t, r.gw1().RotateHostKey(r.t.Context())) },
 			state: v1alpha1.HostUntrusted, words: "is expected",
-			mend: func(r running) { r.setSecret("known_hosts", knownHosts(r)) },
+			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the known_hosts cannot be read": {
-			spoil: func(r running) { r.setSecret("known_hosts", []byte("gw1 ssh-ed25519 not-base64\n")) },
+			spoil: func(r *scenario) { r.setSecret("known_hosts", []byte("gw1 ssh-ed25519 not-base64\n")) },
 			state: v1alpha1.HostPending, words: "known_hosts",
-			mend: func(r running) { r.setSecret("known_hosts", knownHosts(r)) },
+			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the Secret is gone": {
-			spoil: func(r running) { must(r.t, r.Client.Delete(r.t.Context(), r.secret)) },
+			spoil: func(r *scenario) { must(r.t, r.Client.Delete(r.t.Context(), r.secret)) },
 			state: v1alpha1.HostPending, words: "does not exist",
-			mend: func(r running) { r.world.secret(r.gw) },
+			mend: func(r *scenario) { r.world.secret(r.gw1()) },
 		},
 		"the Secret is empty": {
-			spoil: func(r running) { r.update(r.secret, func() { r.secret.Data = nil }) },
+			spoil: func(r *scenario) { r.update(r.secret, func() { r.secret.Data = nil }) },
 			state: v1alpha1.HostPending, words: "ssh-privatekey",
-			mend: func(r running) {
+			mend: func(r *scenario) {
 				r.update(r.secret, func() {
-					r.secret.Data = map[string][]byte{"ssh-privatekey": r.gw.PrivateKey, "known_hosts": knownHosts(r)}
+					r.secret.Data = map[string][]byte{"ssh-privatekey": r.gw1().PrivateKey, "known_hosts": knownHosts(r)}
 				})
 			},
 		},
 		"the Secret has no private key": {
-			spoil: func(r running) { r.setSecret("ssh-privatekey", nil) },
+			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", nil) },
 			state: v1alpha1.HostPending, words: "ssh-privatekey",
-			mend: func(r running) { r.setSecret("ssh-privatekey", r.gw.PrivateKey) },
+			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"the private key has a passphrase": {
-			spoil: func(r running) { r.setSecret("ssh-privatekey", privateKey(r.t, "secret")) },
+			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", privateKey(r.t, "secret")) },
 			state: v1alpha1.HostPending, words: "passphrase",
-			mend: func(r running) { r.setSecret("ssh-privatekey", r.gw.PrivateKey) },
+			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"a port is in use": {
-			spoil: func(r running) {
-				listener, err := net.Listen("tcp", netip.AddrPortFrom(r.gw.Public.IPv4, 9443).String())
+			spoil: func(r *scenario) {
+				listener, err := net.Listen("tcp", netip.AddrPortFrom(r.gw1().Public.IPv4, 9443).String())
 				must(r.t, err)
 				r.t.Cleanup(func() { listener.Close() })
 				r.update(r.elb, func() {
@@ -119,49 +98,49 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 				})
 			},
 			state: v1alpha1.HostRejected, words: "already listens",
-			mend: func(r running) {
+			mend: func(r *scenario) {
 				r.update(r.elb, func() { r.elb.Spec.Listeners[0].Bind = r.elb.Spec.Listeners[0].Bind[:2] })
 			},
 		},
 		"an address is not the host's": {
-			spoil: func(r running) {
+			spoil: func(r *scenario) {
 				r.update(r.elb, func() {
 					r.elb.Spec.Listeners[0].Bind = append(r.elb.Spec.Listeners[0].Bind, "ipv4@203.0.113.200:443")
 				})
 			},
 			state: v1alpha1.HostRejected, words: "no address 203.0.113.200",
-			mend: func(r running) {
+			mend: func(r *scenario) {
 				r.update(r.elb, func() { r.elb.Spec.Listeners[0].Bind = r.elb.Spec.Listeners[0].Bind[:2] })
 			},
 		},
 		"somebody else wrote the file": {
-			spoil: func(r running) {
-				must(r.t, r.gw.WriteConfig("# mine\nglobal\n  maxconn 100\n"))
+			spoil: func(r *scenario) {
+				must(r.t, r.gw1().WriteConfig("# mine\nglobal\n  maxconn 100\n"))
 				touch(r)
 			},
 			state: v1alpha1.HostRefused, words: "adopt: true",
-			mend: func(r running) { r.update(r.elb, func() { r.elb.Spec.Hosts[0].Adopt = true }) },
+			mend: func(r *scenario) { r.update(r.elb, func() { r.elb.Spec.Hosts[0].Adopt = true }) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRunning(t)
+			r := serving(t, 1)
 
 			test.spoil(r)
 
-			r.awaitHost(r.elb, r.gw.Name, test.state, test.words)
+			r.awaitHost(r.elb, r.gw1().Name, test.state, test.words)
 			r.eventually("Ready is False", func() string {
 				if err := r.refresh(r.elb); err != nil || condition(r.elb, v1alpha1.ConditionReady).Status != metav1.ConditionFalse {
 					return describe(r.elb)
 				}
 				return ""
 			})
-			r.requireServed(r.gw, "web-a")
+			r.requireServed(r.gw1(), "web-a")
 
 			test.mend(r)
 
 			r.awaitReady(r.elb)
-			r.requireServed(r.gw, "web-a")
+			r.requireServed(r.gw1(), "web-a")
 		})
 	}
 }
@@ -182,7 +161,7 @@ func TestATargetThatCannotBeFoundKeepsItsServers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRunning(t)
+			r := serving(t, 1)
 
 			r.update(r.elb, func() { test.change(r.elb) })
 
@@ -190,14 +169,14 @@ func TestATargetThatCannotBeFoundKeepsItsServers(t *testing.T) {
 			if message := condition(r.elb, v1alpha1.ConditionReady).Message; !strings.Contains(message, test.words) {
 				t.Errorf("message = %q, want it to name %q", message, test.words)
 			}
-			r.requireServed(r.gw, "web-a")
+			r.requireServed(r.gw1(), "web-a")
 		})
 	}
 }
 
 func TestAServiceThatIsDeletedKeepsItsServersAlsoAcrossAReload(t *testing.T) {
 	t.Parallel()
-	r := newRunning(t)
+	r := serving(t, 1)
 
 	if _, err := r.Kubectl(t.Context(), "delete", "service", "-n", r.namespace, "web"); err != nil {
 		t.Fatal(err)
@@ -206,18 +185,18 @@ func TestAServiceThatIsDeletedKeepsItsServersAlsoAcrossAReload(t *testing.T) {
 	r.update(r.elb, func() { r.elb.Spec.HAProxy.MaxConnections = 1500 })
 
 	r.eventually("the host has the new setting", func() string {
-		if config, err := r.gw.ReadConfig(); err != nil || !strings.Contains(config, "maxconn 1500") {
+		if config, err := r.gw1().ReadConfig(); err != nil || !strings.Contains(config, "maxconn 1500") {
 			return config
 		}
 		return ""
 	})
-	r.requireServed(r.gw, "web-a")
+	r.requireServed(r.gw1(), "web-a")
 }
 
 // The API server compares binds by their text; the operator by what they mean.
 func TestTwoListenersWithTheSameBindAreToldApartByTheirOrder(t *testing.T) {
 	t.Parallel()
-	r := newRunning(t)
+	r := serving(t, 1)
 
 	r.update(r.elb, func() {
 		again := r.elb.Spec.Listeners[0]
@@ -227,7 +206,7 @@ func TestTwoListenersWithTheSameBindAreToldApartByTheirOrder(t *testing.T) {
 	})
 
 	r.awaitReason(r.elb, v1alpha1.ReasonBindConflict)
-	r.requireServed(r.gw, "web-a")
+	r.requireServed(r.gw1(), "web-a")
 }
 
 func TestAHAProxyThatNoServiceKnowsIsToBeStartedByHand(t *testing.T) {
@@ -249,25 +228,25 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func knownHosts(r running) []byte {
-	lines, err := r.gw.KnownHosts()
+func knownHosts(r *scenario) []byte {
+	lines, err := r.gw1().KnownHosts()
 	must(r.t, err)
 	return []byte(lines)
 }
 
 // restartSSH cuts the operator's connection, so that it has to log in again.
-func restartSSH(r running) {
-	r.gw.StopSSH()
-	must(r.t, r.gw.StartSSH(r.t.Context()))
+func restartSSH(r *scenario) {
+	r.gw1().StopSSH()
+	must(r.t, r.gw1().StartSSH(r.t.Context()))
 }
 
 // touch makes the operator look at the host.
-func touch(r running) {
+func touch(r *scenario) {
 	r.update(r.elb, func() { r.elb.Spec.HAProxy.MaxConnections++ })
 }
 
 // touchSecret changes the Secret without changing what it means.
-func touchSecret(r running) {
+func touchSecret(r *scenario) {
 	r.setSecret("note", []byte("touched"))
 }
 

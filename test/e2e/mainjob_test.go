@@ -93,33 +93,23 @@ func TestEveryProxyVersionReachesAServerThatInsistsOnIt(t *testing.T) {
 
 func TestAnEndpointThatGoesIsGoneFromEveryHostAndOpenConnectionsStay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw1, gw2 := w.host(), w.host()
-	w.secret(gw1, gw2)
-	app := w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw1, gw2)
-	w.create(elb)
-	w.awaitReady(elb)
-	w.requireServed(gw1, "web-a")
-	open, err := w.client.Open(t.Context(), netip.AddrPortFrom(gw1.Public.IPv6, publicPort))
+	s := serving(t, 2)
+	s.requireServed(s.gw1(), "web-a")
+	open, err := s.client.Open(t.Context(), netip.AddrPortFrom(s.gw1().Public.IPv6, publicPort))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer open.Close()
 
-	if err := app.AddPod(t.Context(), "web-b"); err != nil {
-		t.Fatal(err)
-	}
-	w.awaitServed(gw1, "web-b")
-	if err := app.DeletePod(t.Context(), "web-a"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.app.AddPod(t.Context(), "web-b"))
+	s.awaitServed(s.gw1(), "web-b")
+	must(t, s.app.DeletePod(t.Context(), "web-a"))
 
-	w.awaitServers(gw1, "web-b")
-	w.awaitServers(gw2, "web-b")
+	s.awaitServers(s.gw1(), "web-b")
+	s.awaitServers(s.gw2(), "web-b")
 	for range 4 {
-		w.requireServed(gw1, "web-b")
-		w.requireServed(gw2, "web-b")
+		s.requireServed(s.gw1(), "web-b")
+		s.requireServed(s.gw2(), "web-b")
 	}
 	if err := open.Ping(t.Context()); err != nil {
 		t.Errorf("the open connection was cut: %v", err)
@@ -128,128 +118,84 @@ func TestAnEndpointThatGoesIsGoneFromEveryHostAndOpenConnectionsStay(t *testing.
 
 func TestTheLastEndpointThatGoesLeavesTheFrontendAndTheStatusSaysSo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw := w.host()
-	w.secret(gw)
-	app := w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 1)
 
-	if err := app.DeletePod(t.Context(), "web-a"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.app.DeletePod(t.Context(), "web-a"))
 
-	w.awaitReason(elb, v1alpha1.ReasonNoEndpoints)
-	config, err := gw.ReadConfig()
-	if err != nil || !strings.Contains(config, "bind ipv4@"+gw.Public.IPv4.String()) {
+	s.awaitReason(s.elb, v1alpha1.ReasonNoEndpoints)
+	config, err := s.gw1().ReadConfig()
+	if err != nil || !strings.Contains(config, "bind ipv4@"+s.gw1().Public.IPv4.String()) {
 		t.Errorf("the frontend is gone (%v):\n%s", err, config)
 	}
-	if err := app.AddPod(t.Context(), "web-b"); err != nil {
-		t.Fatal(err)
-	}
-	w.awaitReady(elb)
-	w.requireServed(gw, "web-b")
+	must(t, s.app.AddPod(t.Context(), "web-b"))
+	s.awaitReady(s.elb)
+	s.requireServed(s.gw1(), "web-b")
 }
 
 // Terminating pods that still serve stand in while no pod is ready.
 func TestTerminatingPodsServeUntilAReadyOneComes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw := w.host()
-	w.secret(gw)
-	app := w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 1)
 
-	if err := w.TerminatePod(t.Context(), w.namespace, "web-a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := app.AddPod(t.Context(), "web-b"); err != nil {
-		t.Fatal(err)
-	}
-	w.awaitServed(gw, "web-b")
-	w.awaitServers(gw, "web-b")
-	if err := w.SetPodReady(t.Context(), w.namespace, "web-b", false); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.TerminatePod(t.Context(), s.namespace, "web-a"))
+	must(t, s.app.AddPod(t.Context(), "web-b"))
+	s.awaitServed(s.gw1(), "web-b")
+	s.awaitServers(s.gw1(), "web-b")
+	must(t, s.SetPodReady(t.Context(), s.namespace, "web-b", false))
 
-	w.awaitServed(gw, "web-a")
+	s.awaitServed(s.gw1(), "web-a")
 }
 
 func TestAnOperatorThatIsRestartedTouchesNoHostAndNoStatus(t *testing.T) {
-	w := newWorld(t) // not parallel: it takes the operator away from all others
-	gw1, gw2 := w.host(), w.host()
-	w.secret(gw1, gw2)
-	w.app("web", haproxy.ProxyV2, "web-a", "web-b")
-	elb := w.loadBalancer(gw1, gw2)
-	w.create(elb)
-	w.awaitReady(elb)
-	workers := []int{w.workerPID(gw1), w.workerPID(gw2)}
+	s := serving(t, 2) // not parallel: it takes the operator away from all others
+	workers := []int{s.workerPID(s.gw1()), s.workerPID(s.gw2())}
 
-	if err := w.operator.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.startOperator(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	unchanged := elb.DeepCopy()
-	w.eventually("the new operator has looked at both hosts", func() string {
-		synced, err := w.metric(`edgelb_host_state{`, `namespace="`+w.namespace+`"`, `state="Synced"`)
+	must(t, s.operator.Stop())
+	must(t, s.startOperator(t.Context()))
+	unchanged := s.elb.DeepCopy()
+	s.eventually("the new operator has looked at both hosts", func() string {
+		synced, err := s.metric(`edgelb_host_state{`, `namespace="`+s.namespace+`"`, `state="Synced"`)
 		if err != nil || synced < 2 {
 			return "it has not"
 		}
 		return ""
 	})
 
-	if got := []int{w.workerPID(gw1), w.workerPID(gw2)}; got[0] != workers[0] || got[1] != workers[1] {
+	if got := []int{s.workerPID(s.gw1()), s.workerPID(s.gw2())}; got[0] != workers[0] || got[1] != workers[1] {
 		t.Errorf("HAProxy's workers were %v and are %v: a host was reloaded", workers, got)
 	}
-	if err := w.refresh(elb); err != nil || elb.ResourceVersion != unchanged.ResourceVersion {
-		t.Errorf("the object was written again (%v):\n%+v\nwas\n%+v", err, elb, unchanged)
+	if err := s.refresh(s.elb); err != nil || s.elb.ResourceVersion != unchanged.ResourceVersion {
+		t.Errorf("the object was written again (%v):\n%+v\nwas\n%+v", err, s.elb, unchanged)
 	}
 }
 
 func TestAHostThatIsAwayDelaysNoOtherAndComesBackByItself(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw1, gw2 := w.host(), w.host()
-	w.secret(gw1, gw2)
-	app := w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw1, gw2)
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 2)
 
-	gw2.StopSSH()
-	if err := app.AddPod(t.Context(), "web-b"); err != nil {
-		t.Fatal(err)
-	}
-	if err := app.DeletePod(t.Context(), "web-a"); err != nil {
-		t.Fatal(err)
-	}
+	s.gw2().StopSSH()
+	must(t, s.app.AddPod(t.Context(), "web-b"))
+	must(t, s.app.DeletePod(t.Context(), "web-a"))
 
-	w.awaitServed(gw1, "web-b")
-	w.awaitHost(elb, gw2.Name, v1alpha1.HostUnreachable, gw2.Address.String())
-	if got := elb.Status.Summary.Hosts; got != "1/2" {
+	s.awaitServed(s.gw1(), "web-b")
+	s.awaitHost(s.elb, s.gw2().Name, v1alpha1.HostUnreachable, s.gw2().Address.String())
+	if got := s.elb.Status.Summary.Hosts; got != "1/2" {
 		t.Errorf("hosts = %q, want 1/2", got)
 	}
-	if ready := condition(elb, v1alpha1.ConditionReady); ready.Reason != string(v1alpha1.HostUnreachable) || !strings.Contains(ready.Message, gw2.Name) {
+	if ready := condition(s.elb, v1alpha1.ConditionReady); ready.Reason != string(v1alpha1.HostUnreachable) || !strings.Contains(ready.Message, s.gw2().Name) {
 		t.Errorf("Ready = %+v", ready)
 	}
-	if got := len(elb.Status.Addresses); got != 4 {
-		t.Errorf("addresses = %q: one was withdrawn because its host is away", elb.Status.Addresses)
+	if got := len(s.elb.Status.Addresses); got != 4 {
+		t.Errorf("addresses = %q: one was withdrawn because its host is away", s.elb.Status.Addresses)
 	}
-	w.requireServed(gw2, "web-a")
+	s.requireServed(s.gw2(), "web-a")
 
-	if err := gw2.StartSSH(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.gw2().StartSSH(t.Context()))
 
-	w.awaitServed(gw2, "web-b")
-	w.awaitReady(elb)
-	w.eventually("the events say so, each once", func() string {
-		events := w.events(elb)
+	s.awaitServed(s.gw2(), "web-b")
+	s.awaitReady(s.elb)
+	s.eventually("the events say so, each once", func() string {
+		events := s.events(s.elb)
 		if events["Unreachable"] != 1 || events["Recovered"] != 1 {
 			return strings.Join(keys(events), ", ")
 		}
@@ -259,60 +205,41 @@ func TestAHostThatIsAwayDelaysNoOtherAndComesBackByItself(t *testing.T) {
 
 func TestADeletedObjectLeavesItsHostsIdle(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw := w.host()
-	w.secret(gw)
-	w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 1)
 
-	w.delete(elb)
+	s.delete(s.elb)
 
-	config, err := gw.ReadConfig()
+	config, err := s.gw1().ReadConfig()
 	if err != nil || strings.Contains(config, "frontend") {
 		t.Errorf("the host still has (%v):\n%s", err, config)
 	}
-	if _, err := w.get(gw.Public.IPv4); err == nil {
+	if _, err := s.get(s.gw1().Public.IPv4); err == nil {
 		t.Error("the host still listens")
 	}
 }
 
 func TestDeletionPolicyRetainLeavesHostsAsTheyAre(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw := w.host()
-	w.secret(gw)
-	w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	elb.Spec.DeletionPolicy = v1alpha1.DeletionRetain
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 1, func(elb *v1alpha1.EdgeLoadBalancer) { elb.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
 
-	w.delete(elb)
+	s.delete(s.elb)
 
-	w.requireServed(gw, "web-a")
+	s.requireServed(s.gw1(), "web-a")
 }
 
 func TestDeletionGivesUpAHostThatIsAwayAndSaysWhatStaysBehind(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw1, gw2 := w.host(), w.host()
-	w.secret(gw1, gw2)
-	w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw1, gw2)
-	w.create(elb)
-	w.awaitReady(elb)
-	gw2.StopSSH()
+	s := serving(t, 2)
+	s.gw2().StopSSH()
 
-	w.delete(elb)
+	s.delete(s.elb)
 
-	if config, err := gw1.ReadConfig(); err != nil || strings.Contains(config, "frontend") {
+	if config, err := s.gw1().ReadConfig(); err != nil || strings.Contains(config, "frontend") {
 		t.Errorf("the host that is there was not cleaned (%v):\n%s", err, config)
 	}
-	w.eventually("an event names the host", func() string {
-		list, err := w.Kubectl(t.Context(), "get", "events", "-n", w.namespace)
-		if err != nil || !strings.Contains(list, gw2.Name) || !strings.Contains(list, "haproxy.cfg") {
+	s.eventually("an event names the host", func() string {
+		list, err := s.Kubectl(t.Context(), "get", "events", "-n", s.namespace)
+		if err != nil || !strings.Contains(list, s.gw2().Name) || !strings.Contains(list, "haproxy.cfg") {
 			return list
 		}
 		return ""
@@ -321,29 +248,23 @@ func TestDeletionGivesUpAHostThatIsAwayAndSaysWhatStaysBehind(t *testing.T) {
 
 func TestANamespaceThatIsDeletedIsNotHeldUp(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw := w.host()
-	w.secret(gw)
-	app := w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 1)
 
-	if _, err := w.Kubectl(t.Context(), "delete", "namespace", w.namespace, "--wait=false"); err != nil {
+	if _, err := s.Kubectl(t.Context(), "delete", "namespace", s.namespace, "--wait=false"); err != nil {
 		t.Fatal(err)
 	}
 	// Pods go first, and there is no kubelet to end them.
-	must(t, app.DeletePod(t.Context(), "web-a"))
+	must(t, s.app.DeletePod(t.Context(), "web-a"))
 
-	w.eventually("the object is gone", func() string {
-		if err := w.refresh(elb); client.IgnoreNotFound(err) != nil || err == nil {
-			deletion, _ := w.Kubectl(t.Context(), "get", "namespace", w.namespace, "-o", "yaml")
-			return describe(elb) + deletion
+	s.eventually("the object is gone", func() string {
+		if err := s.refresh(s.elb); client.IgnoreNotFound(err) != nil || err == nil {
+			deletion, _ := s.Kubectl(t.Context(), "get", "namespace", s.namespace, "-o", "yaml")
+			return describe(s.elb) + deletion
 		}
 		return ""
 	})
-	w.eventually("the host is idle", func() string {
-		if config, err := gw.ReadConfig(); err != nil || strings.Contains(config, "frontend") {
+	s.eventually("the host is idle", func() string {
+		if config, err := s.gw1().ReadConfig(); err != nil || strings.Contains(config, "frontend") {
 			return config
 		}
 		return ""
@@ -352,70 +273,48 @@ func TestANamespaceThatIsDeletedIsNotHeldUp(t *testing.T) {
 
 func TestASuspendedObjectChangesNothingAndSaysWhatItWould(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw := w.host()
-	w.secret(gw)
-	app := w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	w.create(elb)
-	w.awaitReady(elb)
-	w.update(elb, func() { elb.Spec.Suspend = true })
-	w.awaitHost(elb, gw.Name, v1alpha1.HostSuspended, "")
-	worker := w.workerPID(gw)
+	s := serving(t, 1)
+	s.update(s.elb, func() { s.elb.Spec.Suspend = true })
+	s.awaitHost(s.elb, s.gw1().Name, v1alpha1.HostSuspended, "")
+	worker := s.workerPID(s.gw1())
 
-	if err := app.AddPod(t.Context(), "web-b"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.app.AddPod(t.Context(), "web-b"))
 
-	w.awaitHost(elb, gw.Name, v1alpha1.HostSuspended, "server web-b added")
-	if w.workerPID(gw) != worker {
+	s.awaitHost(s.elb, s.gw1().Name, v1alpha1.HostSuspended, "server web-b added")
+	if s.workerPID(s.gw1()) != worker {
 		t.Error("the host was reloaded")
 	}
-	w.update(elb, func() { elb.Spec.Suspend = false })
-	w.awaitReady(elb)
-	w.awaitServed(gw, "web-b")
+	s.update(s.elb, func() { s.elb.Spec.Suspend = false })
+	s.awaitReady(s.elb)
+	s.awaitServed(s.gw1(), "web-b")
 }
 
 func TestAHostThatLeavesTheSpecIsCleaned(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw1, gw2 := w.host(), w.host()
-	w.secret(gw1, gw2)
-	w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw1, gw2)
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 2)
 
-	w.update(elb, func() { elb.Spec.Hosts, elb.Spec.Listeners = elb.Spec.Hosts[:1], elb.Spec.Listeners[:1] })
+	s.update(s.elb, func() { s.elb.Spec.Hosts, s.elb.Spec.Listeners = s.elb.Spec.Hosts[:1], s.elb.Spec.Listeners[:1] })
 
-	w.eventually("the host is idle and has left the status", func() string {
-		config, err := gw2.ReadConfig()
-		if refreshErr := w.refresh(elb); err != nil || refreshErr != nil || strings.Contains(config, "frontend") || len(elb.Status.Hosts) != 1 {
-			return describe(elb)
+	s.eventually("the host is idle and has left the status", func() string {
+		config, err := s.gw2().ReadConfig()
+		if refreshErr := s.refresh(s.elb); err != nil || refreshErr != nil || strings.Contains(config, "frontend") || len(s.elb.Status.Hosts) != 1 {
+			return describe(s.elb)
 		}
 		return ""
 	})
-	w.awaitReady(elb)
-	w.requireServed(gw1, "web-a")
+	s.awaitReady(s.elb)
+	s.requireServed(s.gw1(), "web-a")
 }
 
 func TestProgrammingTimeIsMeasured(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	gw := w.host()
-	w.secret(gw)
-	app := w.app("web", haproxy.ProxyV2, "web-a")
-	elb := w.loadBalancer(gw)
-	w.create(elb)
-	w.awaitReady(elb)
+	s := serving(t, 1)
 
-	if err := app.AddPod(t.Context(), "web-b"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.app.AddPod(t.Context(), "web-b"))
 
-	w.awaitServed(gw, "web-b")
-	w.eventually("the time was measured", func() string {
-		if count, err := w.metric("edgelb_programming_duration_seconds_count{"); err != nil || count == 0 {
+	s.awaitServed(s.gw1(), "web-b")
+	s.eventually("the time was measured", func() string {
+		if count, err := s.metric("edgelb_programming_duration_seconds_count{"); err != nil || count == 0 {
 			return "there is no measurement"
 		}
 		return ""

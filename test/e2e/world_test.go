@@ -187,6 +187,40 @@ func binds(at lab.Addresses, port int) []v1alpha1.BindAddress {
 	}
 }
 
+// scenario is a world in which hosts serve the Service "web", whose only pod is web-a, and what made it so.
+type scenario struct {
+	*world
+	hosts  []*lab.EdgeHost
+	secret *corev1.Secret
+	app    *scene.App
+	elb    *v1alpha1.EdgeLoadBalancer
+}
+
+// serving returns when so many hosts serve. The changes are made to the object before it is created.
+func serving(t *testing.T, hosts int, changes ...func(*v1alpha1.EdgeLoadBalancer)) *scenario {
+	t.Helper()
+	s := &scenario{world: newWorld(t)}
+	for range hosts {
+		s.hosts = append(s.hosts, s.host())
+	}
+	s.secret = s.world.secret(s.hosts...)
+	s.app = s.world.app("web", haproxy.ProxyV2, "web-a")
+	s.elb = s.loadBalancer(s.hosts...)
+	for _, change := range changes {
+		change(s.elb)
+	}
+	s.create(s.elb)
+	s.awaitReady(s.elb)
+	for _, host := range s.hosts {
+		s.awaitServed(host, "web-a")
+	}
+	return s
+}
+
+// gw1 and gw2 are the first two hosts.
+func (s *scenario) gw1() *lab.EdgeHost { return s.hosts[0] }
+func (s *scenario) gw2() *lab.EdgeHost { return s.hosts[1] }
+
 func (w *world) create(object client.Object) {
 	w.t.Helper()
 	if err := w.Client.Create(w.t.Context(), object); err != nil {
