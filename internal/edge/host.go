@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -53,7 +54,9 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	if err := h.checkProcesses(); err != nil {
 		return err
 	}
-	h.readRunning(ctx)
+	if err := h.observeRunning(ctx); err != nil {
+		return err
+	}
 	if h.version == "" {
 		h.readVersion(ctx)
 	}
@@ -118,7 +121,21 @@ func (h *host) privileged() bool {
 	return h.session.elevate || h.req.Login == "root"
 }
 
-// readRunning asks the admin socket. A HAProxy that does not answer there runs something else than edgelb's configuration.
+// observeRunning asks what runs. Where the file is edgelb's, HAProxy answers, and it is given time to: it may be about to
+// reload, or its socket be busy, and nobody wants a reload because of that.
+func (h *host) observeRunning(ctx context.Context) error {
+	patience := time.Duration(0)
+	if h.isRunning() && h.facts.file.Managed {
+		patience = answerPatience
+	}
+	_ = poll(ctx, patience, func() bool {
+		h.readRunning(ctx)
+		return h.running.pid != 0 || patience == 0
+	})
+	return ctx.Err()
+}
+
+// readRunning asks the admin socket. What does not answer there is left at zero.
 func (h *host) readRunning(ctx context.Context) {
 	h.running = running{}
 	if !h.isRunning() {
@@ -196,8 +213,10 @@ func (h *host) platform() haproxy.Platform {
 
 func (h *host) observed() plan.Observed {
 	return plan.Observed{
-		File:    h.facts.file,
-		Running: plan.Running{Alive: h.isRunning(), Structure: h.running.structure, Servers: h.running.servers},
+		File: h.facts.file,
+		Running: plan.Running{
+			Alive: h.isRunning(), Answers: h.running.pid != 0, Structure: h.running.structure, Servers: h.running.servers,
+		},
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	masterPatience = 15 * time.Second
 	// workerPatience is how long the new worker may take to answer on the admin socket.
 	workerPatience = 10 * time.Second
+	// answerPatience is how long HAProxy may take to answer on the admin socket before it counts as silent.
+	answerPatience = 2 * time.Second
 	// pollInterval is the pause between two questions.
 	pollInterval = 10 * time.Millisecond
 )

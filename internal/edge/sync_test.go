@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -363,6 +364,46 @@ func TestSyncSaysHowToStartAHAProxyThatNoServiceKnows(t *testing.T) {
 	outcome := m.sync(m.webConfig())
 
 	requireFailure(t, outcome, edge.Rejected, "start it with haproxy -W")
+}
+
+func TestSyncReloadsAHAProxyThatLostItsAdminSocket(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "pod-a"))
+	requireSynced(t, m.sync(config))
+	if err := os.Remove(m.path("admin.sock")); err != nil {
+		t.Fatal(err)
+	}
+
+	outcome := m.sync(config)
+
+	requireSynced(t, outcome)
+	if got := strings.Join(outcome.Reasons, "; "); !outcome.Reloaded || !strings.Contains(got, "does not answer") {
+		t.Errorf("got %+v", outcome)
+	}
+	if got := m.greeting(8443); got != "pod-a" {
+		t.Errorf("a client reached %q", got)
+	}
+}
+
+func TestSyncWaitsForAHAProxyThatIsBusy(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "pod-a"))
+	requireSynced(t, m.sync(config))
+	worker := m.workerPID()
+	hidden := m.path("admin.sock") + "-away"
+	if err := os.Rename(m.path("admin.sock"), hidden); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(500*time.Millisecond, func() { _ = os.Rename(hidden, m.path("admin.sock")) })
+
+	outcome := m.sync(config)
+
+	requireSynced(t, outcome)
+	if outcome.Changed || m.workerPID() != worker {
+		t.Errorf("the host was touched: %+v", outcome)
+	}
 }
 
 func TestSyncCleansAHostWhoseHAProxyIsStopped(t *testing.T) {

@@ -35,6 +35,8 @@ type File struct {
 type Running struct {
 	// Alive is false when no HAProxy runs with the configuration file.
 	Alive bool
+	// Answers is false when its admin socket does not.
+	Answers bool
 	// Structure is the fingerprint that the worker returns; empty when it runs a configuration that is not edgelb's.
 	Structure string
 	// Servers are the worker's servers.
@@ -144,6 +146,8 @@ func runningDiffers(observed Observed, wanted Wanted) []string {
 		return nil
 	case !running.Alive:
 		return []string{"HAProxy does not run"}
+	case !running.Answers:
+		return []string{"HAProxy does not answer on the admin socket of edgelb's configuration"}
 	case running.Structure == "":
 		return []string{"HAProxy runs a configuration that is not edgelb's"}
 	case running.Structure != wanted.File.Structure:

@@ -63,7 +63,7 @@ func hostWith(t *testing.T, w plan.Wanted) plan.Observed {
 	}
 	o := plan.Observed{
 		File:    plan.File{Exists: true, Managed: true, Header: header, SHA256: w.File.SHA256(), Binds: map[string][]string{}},
-		Running: plan.Running{Alive: true, Structure: w.File.Structure},
+		Running: plan.Running{Alive: true, Answers: true, Structure: w.File.Structure},
 	}
 	for _, frontend := range w.Config.Frontends {
 		for _, b := range frontend.Binds {
@@ -84,7 +84,7 @@ func TestComputeDecides(t *testing.T) {
 	moved := server("a", "10.0.0.9")
 	one := want(t, a)
 	another := func(o plan.Observed) plan.Observed { o.File.Header.Owner = "other/namespace"; return o }
-	foreign := plan.Observed{File: plan.File{Exists: true, SHA256: "x"}, Running: plan.Running{Alive: true}}
+	foreign := plan.Observed{File: plan.File{Exists: true, SHA256: "x"}, Running: plan.Running{Alive: true, Answers: true}}
 	adopting := one
 	adopting.Adopt = true
 	slower := one.Config
@@ -124,12 +124,12 @@ func TestComputeDecides(t *testing.T) {
 		"a change broke before the reload": {observed: plan.Observed{File: hostWith(t, one).File, Running: hostWith(t, idle(t)).Running}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run the configuration of the file"}},
 		"HAProxy does not say what it runs": {observed: plan.Observed{File: hostWith(t, one).File, Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload, former: true,
-			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
+			reasons: []string{"HAProxy does not answer on the admin socket of edgelb's configuration"}},
 		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run"}},
 		"the last listener goes while HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: idle(t), action: plan.Rewrite,
 			reasons: []string{"the file differs from what runs"}},
-		"there is no file": {observed: plan.Observed{Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload,
+		"there is no file": {observed: plan.Observed{Running: plan.Running{Alive: true, Answers: true}}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"the file is the distribution's": {observed: change(foreign, func(o *plan.Observed) { o.File.Pristine = true }), wanted: one, action: plan.Reload, backup: true, former: true,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
