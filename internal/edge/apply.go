@@ -147,7 +147,7 @@ func (h *host) alignServers(ctx context.Context) error {
 
 // send has the worker carry out a command.
 func (h *host) send(ctx context.Context, command runtime.Command) error {
-	answer, err := h.session.ask(ctx, h.req.Config.AdminSocket, command.String())
+	answer, err := h.askWorker(ctx, command.String())
 	if err != nil {
 		return err
 	}

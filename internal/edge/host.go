@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -135,13 +136,13 @@ func (h *host) observeRunning(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// readRunning asks the admin socket. What does not answer there is left at zero.
+// readRunning asks what runs. If nobody answers it is left at zero.
 func (h *host) readRunning(ctx context.Context) {
 	h.running = running{}
 	if !h.isRunning() {
 		return
 	}
-	answer, err := h.session.ask(ctx, h.req.Config.AdminSocket, runtime.ShowInfo)
+	answer, err := h.askWorker(ctx, runtime.ShowInfo)
 	if err != nil {
 		return
 	}
@@ -150,7 +151,7 @@ func (h *host) readRunning(ctx context.Context) {
 		return
 	}
 	h.version = info.Version
-	state, err := h.session.ask(ctx, h.req.Config.AdminSocket, runtime.ShowServersState)
+	state, err := h.askWorker(ctx, runtime.ShowServersState)
 	if err != nil {
 		return
 	}
@@ -161,6 +162,22 @@ func (h *host) readRunning(ctx context.Context) {
 	structure, _ := haproxy.ParseDescription(info.Description)
 	h.running = running{pid: info.Pid, structure: structure, servers: servers, state: state}
 }
+
+// askWorker asks the worker that serves: on the admin socket of edgelb's configuration, or else through the master. A
+// reload hands the admin socket on, so one whose file was removed comes back with a restart only.
+func (h *host) askWorker(ctx context.Context, command string) ([]byte, error) {
+	answer, err := h.session.ask(ctx, h.req.Config.AdminSocket, command)
+	if err == nil && len(answer) > 0 {
+		return answer, nil
+	}
+	master := h.processes[0].masterSocket()
+	if master == "" {
+		return nil, errors.Join(err, errSilent)
+	}
+	return h.session.ask(ctx, master, "@1 "+command)
+}
+
+var errSilent = errors.New("HAProxy does not answer on its admin socket")
 
 // readVersion asks the program, where there is no process to ask.
 func (h *host) readVersion(ctx context.Context) {

@@ -35,7 +35,7 @@ type File struct {
 type Running struct {
 	// Alive is false when no HAProxy runs with the configuration file.
 	Alive bool
-	// Answers is false when its admin socket does not.
+	// Answers is false when it cannot be asked.
 	Answers bool
 	// Structure is the fingerprint that the worker returns; empty when it runs a configuration that is not edgelb's.
 	Structure string
@@ -147,7 +147,7 @@ func runningDiffers(observed Observed, wanted Wanted) []string {
 	case !running.Alive:
 		return []string{"HAProxy does not run"}
 	case !running.Answers:
-		return []string{"HAProxy does not answer on the admin socket of edgelb's configuration"}
+		return []string{"HAProxy does not say what it runs"}
 	case running.Structure == "":
 		return []string{"HAProxy runs a configuration that is not edgelb's"}
 	case running.Structure != wanted.File.Structure:

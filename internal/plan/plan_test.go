@@ -124,7 +124,7 @@ func TestComputeDecides(t *testing.T) {
 		"a change broke before the reload": {observed: plan.Observed{File: hostWith(t, one).File, Running: hostWith(t, idle(t)).Running}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run the configuration of the file"}},
 		"HAProxy does not say what it runs": {observed: plan.Observed{File: hostWith(t, one).File, Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload, former: true,
-			reasons: []string{"HAProxy does not answer on the admin socket of edgelb's configuration"}},
+			reasons: []string{"HAProxy does not say what it runs"}},
 		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run"}},
 		"the last listener goes while HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: idle(t), action: plan.Rewrite,
