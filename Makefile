@@ -20,7 +20,7 @@ CONTROL_PLANE := $(BIN)/control-plane-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
 CONTROLLER_GEN := $(BIN)/controller-gen-$(CONTROLLER_GEN_VERSION)
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-SHELL_SCRIPTS = $(wildcard hack/*.sh internal/*/*.sh internal/*/scripts/*.sh) .ci/run
+SHELL_SCRIPTS = $(wildcard hack/*.sh internal/*/*/*.sh) .ci/run
 
 # Programs that tests and the demo run, besides Go. Debian hosts in network namespaces need root.
 RUN_PROGRAMS := haproxy ip sshd

@@ -8,5 +8,5 @@
 // these, so that all can have their files at the same paths.
 //
 // A test enters the lab in TestMain with Main, a program with Enter; package sandbox does it. The control plane is that of
-// package kube.
+// package kube; hosts with the init system and the HAProxy of a distribution are those of package debian.
 package lab

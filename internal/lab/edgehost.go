@@ -2,17 +2,12 @@ package lab
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -45,21 +40,9 @@ type EdgeHostOptions struct {
 // a machine without an init system that has these processes only, and directories /etc/haproxy and /run of its own. Its
 // methods are not to be called at the same time.
 type EdgeHost struct {
-	Name string
-	// Address and Port are where sshd listens, User who can log in.
-	Address netip.Addr
-	Port    uint16
-	User    string
-	// Public are the addresses that the host can listen on for clients.
-	Public Addresses
-	// ConfigPath, AdminSocket and MasterSocket are where HAProxy's files are on the host: the same on every host.
-	ConfigPath, AdminSocket, MasterSocket string
-	// PrivateKey can log in; it is in OpenSSH's format, as a Secret holds it.
-	PrivateKey []byte
+	Host
 
-	dir string
-	// root is where the lab finds the host's own directories.
-	root    string
+	dir     string
 	machine *sandbox.Machine
 	key     ssh.PublicKey
 	sshd    sshServer
@@ -100,19 +83,22 @@ func newEdgeHost(options EdgeHostOptions) (*EdgeHost, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	address := managementAddress(options.Number)
-	return &EdgeHost{
-		Name:    options.Name,
-		Address: address, Port: sshPort, User: sandbox.AccountName(),
-		Public:       PublicAddresses(options.Number),
-		ConfigPath:   "/etc/haproxy/haproxy.cfg",
-		AdminSocket:  "/run/haproxy/admin.sock",
-		MasterSocket: "/run/haproxy/master.sock",
-		dir:          dir,
-		root:         filepath.Join(dir, "root"),
-		program:      program,
-		sshd:         sshServer{dir: dir, at: netip.AddrPortFrom(address, sshPort)},
-	}, nil
+	h := &EdgeHost{
+		Host: Host{
+			Name:    options.Name,
+			Address: managementAddress(options.Number), Port: SSHPort, User: sandbox.AccountName(),
+			Public:       PublicAddresses(options.Number),
+			ConfigPath:   "/etc/haproxy/haproxy.cfg",
+			AdminSocket:  "/run/haproxy/admin.sock",
+			MasterSocket: "/run/haproxy/master.sock",
+			Root:         filepath.Join(dir, "root"),
+		},
+		dir:     dir,
+		program: program,
+		sshd:    sshServer{dir: dir},
+	}
+	h.HostKeyFiles = h.sshd.hostKeyFiles()
+	return h, nil
 }
 
 func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
@@ -122,7 +108,7 @@ func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
 	if err := h.startMachine(); err != nil {
 		return err
 	}
-	if err := h.sshd.setUp(h.key); err != nil {
+	if err := h.sshd.setUp(h.sshAddress(), h.key); err != nil {
 		return err
 	}
 	if err := h.StartSSH(ctx); err != nil || options.WithoutHAProxy {
@@ -143,11 +129,8 @@ func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
 // setUpLogin takes the private key, or makes one if there is none.
 func (h *EdgeHost) setUpLogin(privateKey []byte) error {
 	if privateKey == nil {
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			return err
-		}
-		if privateKey, err = marshalPrivateKey(private); err != nil {
+		var err error
+		if privateKey, err = NewPrivateKey(); err != nil {
 			return err
 		}
 	}
@@ -166,11 +149,11 @@ func (h *EdgeHost) startMachine() error {
 		own = append(own, initScripts)
 	}
 	for _, dir := range append(own, "/run/haproxy", "/run/sshd") {
-		if err := os.MkdirAll(h.path(dir), 0o755); err != nil {
+		if err := os.MkdirAll(h.Path(dir), 0o755); err != nil {
 			return err
 		}
 	}
-	machine, err := sandbox.StartMachine(h.root, own...)
+	machine, err := sandbox.StartMachine(h.Root, own...)
 	if err != nil {
 		return err
 	}
@@ -181,36 +164,20 @@ func (h *EdgeHost) startMachine() error {
 // initScripts is hidden from hosts: with a script of Debian's, the operator would start another HAProxy than the lab does.
 const initScripts = "/etc/init.d"
 
-// path is where the lab finds a file of the host's own directories.
-func (h *EdgeHost) path(onHost string) string { return filepath.Join(h.root, onHost) }
-
 // Close ends the host and removes its files. It may be called more than once.
 func (h *EdgeHost) Close() error {
 	h.machine.Close()
 	return os.RemoveAll(h.dir)
 }
 
-// KnownHosts are the lines of a known_hosts file for the host's present keys.
-func (h *EdgeHost) KnownHosts() (string, error) { return h.sshd.knownHosts() }
-
-// HostKeys are the host's present keys as an authorized_keys file would write them, ed25519 first.
-func (h *EdgeHost) HostKeys() ([]string, error) {
-	keys, err := h.sshd.hostKeys()
-	if err != nil {
-		return nil, err
-	}
-	var lines []string
-	for _, key := range keys {
-		lines = append(lines, strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(key)), "\n"))
-	}
-	return lines, nil
-}
-
 // StartSSH starts sshd, and returns when it answers.
 func (h *EdgeHost) StartSSH(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, hostStartTimeout)
 	defer cancel()
-	return h.sshd.start(ctx)
+	if err := h.sshd.start(); err != nil {
+		return err
+	}
+	return h.sshd.process.Await(ctx, h.AnswersSSH)
 }
 
 // StopSSH ends sshd and every session: connections that are open end, new ones are refused.
@@ -240,32 +207,6 @@ func (h *EdgeHost) Deauthorize() error { return h.sshd.authorize(nil) }
 // AuthorizeAlso lets other keys log in beside PrivateKey.
 func (h *EdgeHost) AuthorizeAlso(keys ...ssh.PublicKey) error {
 	return h.sshd.authorize(append([]ssh.PublicKey{h.key}, keys...))
-}
-
-// DialSSH logs in. It trusts the host's present keys.
-func (h *EdgeHost) DialSSH(ctx context.Context) (*ssh.Client, error) {
-	signer, err := ssh.ParsePrivateKey(h.PrivateKey)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := h.sshd.hostKeys()
-	if err != nil {
-		return nil, err
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", h.sshd.at.String())
-	if err != nil {
-		return nil, err
-	}
-	transport, channels, requests, err := ssh.NewClientConn(conn, h.sshd.at.String(), &ssh.ClientConfig{
-		User:              h.User,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
-		HostKeyCallback:   ssh.FixedHostKey(keys[0]),
-		HostKeyAlgorithms: []string{keys[0].Type()},
-	})
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return ssh.NewClient(transport, channels, requests), nil
 }
 
 // Logs are the ends of the logs of sshd and HAProxy.

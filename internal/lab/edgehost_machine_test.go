@@ -102,7 +102,7 @@ func TestReloadIsSeenOnTheHost(t *testing.T) {
 	h := startHost(t, EdgeHostOptions{Number: 18})
 	master, worker := pids(t, h)
 	run(t, h, "kill -USR2 $(cat /run/haproxy.pid)")
-	eventually(t, func() error {
+	Eventually(t, func() error {
 		again, err := h.WorkerPID(t.Context())
 		if err == nil && again == worker {
 			return fmt.Errorf("worker %d still serves", worker)

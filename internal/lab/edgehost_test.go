@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -19,12 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/sys/unix"
-
-	"github.com/edgelb/edgelb/internal/lab/process"
 )
-
-// patience is how long a test waits for something that takes milliseconds.
-const patience = 20 * time.Second
 
 func TestEdgeHostRunsCommandsOverSSH(t *testing.T) {
 	t.Parallel()
@@ -237,7 +231,7 @@ func TestClosedEdgeHostLeavesNoProcessAndNoFile(t *testing.T) {
 	if _, err := os.Stat(h.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("files are left: %v", err)
 	}
-	eventually(t, func() error { return nobodyIn(namespace) })
+	Eventually(t, func() error { return nobodyIn(namespace) })
 }
 
 // processNamespace is the PID namespace of a process, as long as that runs.
@@ -335,11 +329,4 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func eventually(t *testing.T, ready func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	must(t, process.Poll(ctx, func(context.Context) error { return ready() }))
 }

@@ -1,10 +1,13 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
@@ -54,4 +57,17 @@ func LogOnFailure(t testing.TB, parts ...Part) {
 			}
 		}
 	})
+}
+
+// patience is how long a test waits for something that takes milliseconds, or seconds on a busy machine.
+const patience = 30 * time.Second
+
+// Eventually polls until ready returns nil, and fails the test with the last error if that takes longer than 30 s.
+func Eventually(t testing.TB, ready func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := process.Poll(ctx, func(context.Context) error { return ready() }); err != nil {
+		t.Fatal(err)
+	}
 }

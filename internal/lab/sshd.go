@@ -2,41 +2,36 @@ package lab
 
 import (
 	"bytes"
-	"context"
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/pem"
-	"fmt"
-	"net"
-	"net/netip"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/sys/unix"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
-// sshPort is where every edge host's sshd listens.
-const sshPort = 22
+// The names of the private host keys.
+const (
+	ed25519KeyFile = "ssh_host_ed25519_key"
+	ecdsaKeyFile   = "ssh_host_ecdsa_key"
+)
 
 // sshServer is the sshd of one edge host.
 type sshServer struct {
 	dir     string
 	machine *sandbox.Machine
-	at      netip.AddrPort
 	process *process.Process
 }
 
-// setUp writes everything that sshd reads, with the one key authorized.
-func (s *sshServer) setUp(authorized ssh.PublicKey) error {
+// setUp writes everything that sshd reads, to listen at that address, with the one key authorized.
+func (s *sshServer) setUp(address string, authorized ssh.PublicKey) error {
 	if err := s.rotateHostKeys(); err != nil {
 		return err
 	}
@@ -44,9 +39,7 @@ func (s *sshServer) setUp(authorized ssh.PublicKey) error {
 		return err
 	}
 	config := []string{
-		"ListenAddress " + s.at.String(),
-		"HostKey " + s.file("ssh_host_ed25519_key"),
-		"HostKey " + s.file("ssh_host_ecdsa_key"),
+		"ListenAddress " + address,
 		"AuthorizedKeysFile " + s.file("authorized_keys"),
 		"PidFile none",
 		// The files are below a temporary directory, which sshd would find too open.
@@ -56,10 +49,13 @@ func (s *sshServer) setUp(authorized ssh.PublicKey) error {
 		"PermitRootLogin prohibit-password",
 		"LogLevel VERBOSE",
 	}
+	for _, file := range s.hostKeyFiles() {
+		config = append(config, "HostKey "+file)
+	}
 	return os.WriteFile(s.file("sshd_config"), []byte(strings.Join(config, "\n")+"\n"), 0o600)
 }
 
-func (s *sshServer) start(ctx context.Context) error {
+func (s *sshServer) start() error {
 	program, err := findProgram("sshd")
 	if err != nil {
 		return err
@@ -69,22 +65,6 @@ func (s *sshServer) start(ctx context.Context) error {
 		Args:    []string{"-D", "-e", "-f", s.file("sshd_config")},
 		Log:     s.file("sshd.log"),
 	})
-	if err != nil {
-		return err
-	}
-	return s.process.Await(ctx, s.answers)
-}
-
-// answers checks that sshd accepts connections and greets.
-func (s *sshServer) answers(ctx context.Context) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.at.String())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	_, err = conn.Read(make([]byte, 1))
 	return err
 }
 
@@ -96,35 +76,27 @@ func (s *sshServer) stop() {
 
 // rotateHostKeys makes new host keys; sshd reads them when it starts.
 func (s *sshServer) rotateHostKeys() error {
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	ed25519Key, err := NewPrivateKey()
 	if err != nil {
 		return err
 	}
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
-	if err := writeHostKey(s.file("ssh_host_ed25519_key"), ed); err != nil {
+	ecdsaKey, err := marshalPrivateKey(private)
+	if err != nil {
 		return err
 	}
-	return writeHostKey(s.file("ssh_host_ecdsa_key"), ec)
+	return errors.Join(
+		os.WriteFile(s.file(ed25519KeyFile), ed25519Key, 0o600),
+		os.WriteFile(s.file(ecdsaKeyFile), ecdsaKey, 0o600),
+	)
 }
 
-// hostKeys are the public host keys, ed25519 first.
-func (s *sshServer) hostKeys() ([]ssh.PublicKey, error) {
-	var keys []ssh.PublicKey
-	for _, name := range []string{"ssh_host_ed25519_key", "ssh_host_ecdsa_key"} {
-		content, err := os.ReadFile(s.file(name))
-		if err != nil {
-			return nil, err
-		}
-		signer, err := ssh.ParsePrivateKey(content)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, signer.PublicKey())
-	}
-	return keys, nil
+// hostKeyFiles are where the private host keys are.
+func (s *sshServer) hostKeyFiles() []string {
+	return []string{s.file(ed25519KeyFile), s.file(ecdsaKeyFile)}
 }
 
 // authorize replaces the keys that may log in. sshd reads them at each login.
@@ -136,34 +108,4 @@ func (s *sshServer) authorize(keys []ssh.PublicKey) error {
 	return os.WriteFile(s.file("authorized_keys"), lines.Bytes(), 0o600)
 }
 
-// knownHosts are the lines of a known_hosts file for the server.
-func (s *sshServer) knownHosts() (string, error) {
-	keys, err := s.hostKeys()
-	if err != nil {
-		return "", err
-	}
-	var lines strings.Builder
-	for _, key := range keys {
-		fmt.Fprintln(&lines, knownhosts.Line([]string{s.at.String()}, key))
-	}
-	return lines.String(), nil
-}
-
 func (s *sshServer) file(name string) string { return filepath.Join(s.dir, name) }
-
-func writeHostKey(path string, key crypto.PrivateKey) error {
-	content, err := marshalPrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, content, 0o600)
-}
-
-// marshalPrivateKey is the key in OpenSSH's format, as Secrets hold it.
-func marshalPrivateKey(key crypto.PrivateKey) ([]byte, error) {
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		return nil, err
-	}
-	return pem.EncodeToMemory(block), nil
-}

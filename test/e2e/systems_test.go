@@ -14,18 +14,19 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
-	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
-var systemdNumbers atomic.Int32
+// debianNumbers gives every Debian addresses of its own.
+var debianNumbers atomic.Int32
 
 // debian boots a Debian as its users have it: nothing but the distribution's packages, and a key.
-func (w *world) debian(options lab.SystemdHostOptions) *lab.SystemdHost {
+func (w *world) debian(options debian.Options) *debian.Host {
 	w.t.Helper()
-	options.Number = int(systemdNumbers.Add(1))
+	options.Number = int(debianNumbers.Add(1))
 	options.Root = filepath.Join("..", "..", options.Root)
-	host, err := lab.StartSystemdHost(w.t.Context(), options)
+	host, err := debian.Start(w.t.Context(), options)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -39,9 +40,11 @@ func (w *world) debian(options lab.SystemdHostOptions) *lab.SystemdHost {
 }
 
 // onDebian is an object that listens on every address of a Debian, as in the README.
-func (w *world) onDebian(host *lab.SystemdHost) *v1alpha1.EdgeLoadBalancer {
+func (w *world) onDebian(host *debian.Host) *v1alpha1.EdgeLoadBalancer {
 	w.t.Helper()
-	_, err := scene.CreateSecret(w.t.Context(), w.ControlPlane, types.NamespacedName{Namespace: w.namespace, Name: "edge-ssh"}, host.PrivateKey, host.KnownHosts())
+	knownHosts, err := host.KnownHosts()
+	must(w.t, err)
+	_, err = scene.CreateSecret(w.t.Context(), w.ControlPlane, types.NamespacedName{Namespace: w.namespace, Name: "edge-ssh"}, host.PrivateKey, knownHosts)
 	must(w.t, err)
 	elb := &v1alpha1.EdgeLoadBalancer{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}}
 	elb.Spec.SSH = v1alpha1.SSH{User: host.User, SecretRef: v1alpha1.SecretReference{Name: "edge-ssh"}}
@@ -55,19 +58,19 @@ func (w *world) onDebian(host *lab.SystemdHost) *v1alpha1.EdgeLoadBalancer {
 	return elb
 }
 
-const sudoers = lab.OrdinaryUser + " ALL=(root) NOPASSWD: /bin/sh\n"
+const sudoers = debian.OrdinaryUser + " ALL=(root) NOPASSWD: /bin/sh\n"
 
 func TestDistributionsAreServedAsTheyCome(t *testing.T) {
 	needsRoot(t)
 	t.Parallel()
-	for name, options := range map[string]lab.SystemdHostOptions{
+	for name, options := range map[string]debian.Options{
 		"Debian 12 with systemd":          {Root: "bin/debian-12"},
 		"Debian 13 with systemd":          {Root: "bin/debian-13"},
-		"Debian 12 with systemd and sudo": {Root: "bin/debian-12", User: lab.OrdinaryUser, Sudoers: sudoers},
-		"Debian 13 with systemd and sudo": {Root: "bin/debian-13", User: lab.OrdinaryUser, Sudoers: sudoers},
-		"Debian 12 with SysV init":        {Root: "bin/debian-12", Init: lab.SysV},
-		"Debian 12 with SysV and sudo":    {Root: "bin/debian-12", Init: lab.SysV, User: lab.OrdinaryUser, Sudoers: sudoers},
-		"Debian 12 with OpenRC":           {Root: "bin/debian-12", Init: lab.OpenRC},
+		"Debian 12 with systemd and sudo": {Root: "bin/debian-12", User: debian.OrdinaryUser, Sudoers: sudoers},
+		"Debian 13 with systemd and sudo": {Root: "bin/debian-13", User: debian.OrdinaryUser, Sudoers: sudoers},
+		"Debian 12 with SysV init":        {Root: "bin/debian-12", Init: debian.SysV},
+		"Debian 12 with SysV and sudo":    {Root: "bin/debian-12", Init: debian.SysV, User: debian.OrdinaryUser, Sudoers: sudoers},
+		"Debian 12 with OpenRC":           {Root: "bin/debian-12", Init: debian.OpenRC},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,7 +95,7 @@ func TestDistributionsAreServedAsTheyCome(t *testing.T) {
 }
 
 // awaitDebian waits until clients reach the backend over both families, and fails if it sees another address than theirs.
-func (w *world) awaitDebian(host *lab.SystemdHost, backend string) {
+func (w *world) awaitDebian(host *debian.Host, backend string) {
 	w.t.Helper()
 	for _, at := range host.Public.All() {
 		w.eventually(fmt.Sprintf("%s leads to %s", at, backend), func() string {
@@ -111,7 +114,7 @@ func (w *world) awaitDebian(host *lab.SystemdHost, backend string) {
 }
 
 // requireFollows changes the endpoints and looks whether the host follows.
-func (w *world) requireFollows(host *lab.SystemdHost, app *scene.App, elb *v1alpha1.EdgeLoadBalancer) {
+func (w *world) requireFollows(host *debian.Host, app *scene.App, elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	must(w.t, app.AddPod(w.t.Context(), "web-b"))
 	must(w.t, app.DeletePod(w.t.Context(), "web-a"))
@@ -121,7 +124,7 @@ func (w *world) requireFollows(host *lab.SystemdHost, app *scene.App, elb *v1alp
 }
 
 // requireRejects asks for a port that sshd has, and takes it back.
-func (w *world) requireRejects(host *lab.SystemdHost, elb *v1alpha1.EdgeLoadBalancer) {
+func (w *world) requireRejects(host *debian.Host, elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	w.update(elb, func() { elb.Spec.Listeners[0].Bind = append(elb.Spec.Listeners[0].Bind, "ipv4@:22") })
 	w.awaitHost(elb, host.Name, v1alpha1.HostRejected, "sshd")
@@ -131,7 +134,7 @@ func (w *world) requireRejects(host *lab.SystemdHost, elb *v1alpha1.EdgeLoadBala
 }
 
 // requireStarts stops HAProxy's service and looks whether it is started again.
-func (w *world) requireStarts(host *lab.SystemdHost, elb *v1alpha1.EdgeLoadBalancer) {
+func (w *world) requireStarts(host *debian.Host, elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	w.on(host, "if [ -d /run/systemd/system ]; then systemctl stop haproxy; else /etc/init.d/haproxy stop; fi")
 	w.update(elb, func() { elb.Spec.HAProxy.MaxConnections++ })
@@ -143,7 +146,7 @@ func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
 	needsRoot(t)
 	t.Parallel()
 	w := newWorld(t)
-	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12", User: lab.OrdinaryUser})
+	host := w.debian(debian.Options{Root: "bin/debian-12", User: debian.OrdinaryUser})
 	w.app("web", haproxy.ProxyV2, "web-a")
 	elb := w.onDebian(host)
 
@@ -154,7 +157,7 @@ func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
 	needsRoot(t)
 	t.Parallel()
 	w := newWorld(t)
-	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12"})
+	host := w.debian(debian.Options{Root: "bin/debian-12"})
 	w.on(host, "systemctl stop haproxy && mv /usr/sbin/haproxy /root/")
 	w.app("web", haproxy.ProxyV2, "web-a")
 	elb := w.onDebian(host)
@@ -171,7 +174,7 @@ func TestAFullDiskIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 	needsRoot(t)
 	t.Parallel()
 	w := newWorld(t)
-	host := w.debian(lab.SystemdHostOptions{Root: "bin/debian-12"})
+	host := w.debian(debian.Options{Root: "bin/debian-12"})
 	w.on(host, "cp -a /etc/haproxy /root/ && mount -t tmpfs -o size=200k disk /etc/haproxy && cp -a /root/haproxy/. /etc/haproxy/ && systemctl restart haproxy")
 	app := w.app("web", haproxy.ProxyV2, "web-a")
 	elb := w.onDebian(host)
@@ -190,7 +193,7 @@ func TestAFullDiskIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 }
 
 // on runs a line of shell on the host.
-func (w *world) on(host *lab.SystemdHost, line string) {
+func (w *world) on(host *debian.Host, line string) {
 	w.t.Helper()
 	if output, err := host.Exec(w.t.Context(), "sh", "-c", line); err != nil {
 		w.t.Fatalf("%s: %v\n%s", line, err, output)

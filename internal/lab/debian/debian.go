@@ -1,0 +1,248 @@
+// Package debian boots Debians as hosts of the lab: with the init system, the units or start scripts, the sshd and the HAProxy
+// of the distribution, untouched. Only root can.
+package debian
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/sandbox"
+)
+
+// The scripts of a host, from the outside in.
+var (
+	//go:embed host.sh
+	hostScript string
+	//go:embed boot.sh
+	bootScript string
+	//go:embed smallinit.sh
+	smallInitScript string
+)
+
+// maxHosts is how many hosts have addresses: numbers 1 to maxHosts.
+const maxHosts = 250
+
+// startTimeout is how long a host may take to come up.
+const startTimeout = 20 * time.Second
+
+// OrdinaryUser is the account of a host that is not root.
+const OrdinaryUser = "edgelb"
+
+// Init is an init system.
+type Init string
+
+// The init systems that a host can run.
+const (
+	Systemd Init = "systemd"
+	// SysV starts the services by their scripts in /etc/init.d. HAProxy has no master process then.
+	SysV Init = "sysv"
+	// OpenRC starts the same scripts as SysV by its own means. It needs the root of Debian 12.
+	OpenRC Init = "openrc"
+)
+
+// Options say what a host should be like.
+type Options struct {
+	// Number tells the Debians apart and decides their addresses, from 1 to 250.
+	Number int
+	// Name is the host name; default: "debian" and the number.
+	Name string
+	// Root is a directory that hack/debian-root.sh has made. It is not written to.
+	Root string
+	// Init is the init system; default: Systemd.
+	Init Init
+	// User is who logs in: OrdinaryUser, or root, which is the default.
+	User string
+	// Sudoers are lines about OrdinaryUser for sudo; none by default.
+	Sudoers string
+}
+
+// Host is a Debian in namespaces of its own. Its network is a cable into the lab's; its disk is in memory and gone at the end.
+// PrivateKey logs in as root and as OrdinaryUser. Hosts without systemd have no HAProxy master.
+type Host struct {
+	lab.Host
+
+	pidFile string
+	// machine is what the host runs on: its end is the end of the host.
+	machine *process.Process
+	// init is the PID, in the lab, of the host's first process.
+	init int
+}
+
+// Start boots a host and returns when it can be logged in to and HAProxy runs; the lab must have been entered.
+func Start(ctx context.Context, options Options) (*Host, error) {
+	if err := options.complete(); err != nil {
+		return nil, err
+	}
+	h := newHost(options)
+	if err := h.start(ctx, options); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s host %s: %w", options.Init, h.Name, err), h.Close())
+	}
+	return h, nil
+}
+
+// complete puts the defaults in, and says what is impossible.
+func (o *Options) complete() error {
+	if !sandbox.Inside() {
+		return sandbox.ErrOutside
+	}
+	if os.Getuid() != 0 {
+		return errors.New("only root can boot a Debian; run this with sudo")
+	}
+	if o.Number < 1 || o.Number > maxHosts {
+		return fmt.Errorf("a Debian's number is 1 to %d, not %d", maxHosts, o.Number)
+	}
+	if o.Name == "" {
+		o.Name = "debian" + strconv.Itoa(o.Number)
+	}
+	if o.Init == "" {
+		o.Init = Systemd
+	}
+	if o.User == "" {
+		o.User = "root"
+	}
+	if _, err := os.Stat(filepath.Join(o.Root, "usr/sbin/haproxy")); err != nil {
+		return fmt.Errorf("no Debian root to boot from; make one with hack/debian-root.sh: %w", err)
+	}
+	return nil
+}
+
+func newHost(options Options) *Host {
+	address := netip.AddrFrom4([4]byte{10, 99, byte(options.Number), 2})
+	h := &Host{
+		Host: lab.Host{
+			Name:    options.Name,
+			Address: address, Port: lab.SSHPort, User: options.User,
+			Public: lab.Addresses{
+				IPv4: address,
+				IPv6: netip.MustParseAddr(fmt.Sprintf("fd00:99:%d::2", options.Number)),
+			},
+			ConfigPath:  "/etc/haproxy/haproxy.cfg",
+			AdminSocket: "/run/haproxy/admin.sock",
+		},
+		pidFile: filepath.Join(lab.Dir(), options.Name+".pid"),
+	}
+	if options.Init == Systemd {
+		h.MasterSocket = "/run/haproxy-master.sock"
+	}
+	return h
+}
+
+func (h *Host) start(ctx context.Context, options Options) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	environment, err := h.environment(options)
+	if err != nil {
+		return err
+	}
+	h.machine, err = process.Start(process.Command{
+		Program: "/usr/bin/unshare",
+		Args:    []string{"--mount", "--net", "sh", "-c", hostScript, options.Name},
+		Env:     environment,
+		Log:     filepath.Join(lab.Dir(), options.Name+".log"),
+	})
+	if err != nil {
+		return err
+	}
+	if err := h.machine.Await(ctx, h.hasPower); err != nil {
+		return err
+	}
+	return h.machine.Await(ctx, h.serves)
+}
+
+// environment is what the scripts want to know. It makes the keys.
+func (h *Host) environment(options Options) ([]string, error) {
+	root, err := filepath.Abs(options.Root)
+	if err != nil {
+		return nil, err
+	}
+	if h.PrivateKey, err = lab.NewPrivateKey(); err != nil {
+		return nil, err
+	}
+	login, err := ssh.ParsePrivateKey(h.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	hostKey, err := lab.NewPrivateKey()
+	if err != nil {
+		return nil, err
+	}
+	return []string{
+		"ROOT=" + root,
+		"INIT=" + string(options.Init),
+		"NAME=" + options.Name,
+		"NUMBER=" + strconv.Itoa(options.Number),
+		"LAB=" + strconv.Itoa(os.Getpid()),
+		"PID_FILE=" + h.pidFile,
+		"HOST_KEY=" + string(hostKey),
+		"AUTHORIZED_KEY=" + string(ssh.MarshalAuthorizedKey(login.PublicKey())),
+		"SUDOERS=" + options.Sudoers,
+		"BOOT=" + bootScript,
+		"SMALL_INIT=" + smallInitScript,
+	}, nil
+}
+
+// hasPower finds the host's first process, and through it the host's files.
+func (h *Host) hasPower(context.Context) error {
+	content, err := os.ReadFile(h.pidFile)
+	if err != nil {
+		return err
+	}
+	if h.init, err = strconv.Atoi(strings.TrimSpace(string(content))); err != nil {
+		return err
+	}
+	h.Root = filepath.Join("/proc", strconv.Itoa(h.init), "root")
+	h.HostKeyFiles = []string{h.Path("/etc/ssh/ssh_host_ed25519_key")}
+	return nil
+}
+
+// serves checks that the host can be logged in to and that HAProxy runs and answers.
+func (h *Host) serves(ctx context.Context) error {
+	if err := h.AnswersSSH(ctx); err != nil {
+		return err
+	}
+	if _, err := h.WorkerPID(ctx); err != nil {
+		return err
+	}
+	_, err := h.Info(ctx)
+	return err
+}
+
+// Close cuts the power: nothing of the host is left. It may be called more than once.
+func (h *Host) Close() error {
+	err := h.machine.Stop()
+	if removed := os.Remove(h.pidFile); !errors.Is(removed, os.ErrNotExist) {
+		err = errors.Join(err, removed)
+	}
+	return err
+}
+
+// Exec runs a program on the host as root, past sshd, and returns what it prints to stdout.
+func (h *Host) Exec(ctx context.Context, argv ...string) (string, error) {
+	// An empty environment: not even the PATH of the machine is the host's.
+	enter := []string{"--target", strconv.Itoa(h.init), "--all", "env", "-i",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	output, err := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%s on %s: %w: %s", argv[0], h.Name, err, exit.Stderr)
+	}
+	return string(output), err
+}
+
+// Logs are the ends of the logs of the machine that the host runs on.
+func (h *Host) Logs() map[string]string {
+	return map[string]string{"machine": h.machine.Log()}
+}

@@ -1,0 +1,55 @@
+package lab
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/process"
+)
+
+// idleConfig is the configuration of an HAProxy that serves nobody, as the operator leaves it behind.
+func (h *EdgeHost) idleConfig() (string, error) {
+	second := time.Second
+	file, err := haproxy.Render(haproxy.Config{
+		AdminSocket:    h.AdminSocket,
+		MaxConnections: 1000,
+		Timeouts:       haproxy.Timeouts{Connect: second, Client: second, Server: second, Queue: second},
+	}, haproxy.Platform{StateFile: "/run/haproxy/server-state"})
+	return string(file.Text), err
+}
+
+// WriteConfig replaces haproxy.cfg. A running HAProxy does not notice.
+func (h *EdgeHost) WriteConfig(config string) error {
+	return os.WriteFile(h.Path(h.ConfigPath), []byte(config), 0o600)
+}
+
+// StartHAProxy starts HAProxy with the configuration that is there, and returns when a worker runs.
+func (h *EdgeHost) StartHAProxy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, hostStartTimeout)
+	defer cancel()
+	var err error
+	h.haproxy, err = h.machine.Start(process.Command{
+		Program: h.program,
+		Args:    []string{"-W", "-S", h.MasterSocket, "-p", "/run/haproxy.pid", "-f", h.ConfigPath},
+		Log:     h.file("haproxy.log"),
+	})
+	if err != nil {
+		return err
+	}
+	return h.haproxy.Await(ctx, func(ctx context.Context) error {
+		_, err := h.WorkerPID(ctx)
+		return err
+	})
+}
+
+// StopHAProxy ends HAProxy: master and workers, with their connections.
+func (h *EdgeHost) StopHAProxy() error {
+	return h.haproxy.Stop()
+}
+
+// KillHAProxy ends HAProxy as a crash would.
+func (h *EdgeHost) KillHAProxy() {
+	h.haproxy.Kill()
+}
