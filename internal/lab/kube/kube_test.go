@@ -1,7 +1,6 @@
 package kube_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -22,10 +21,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/kube"
-	"github.com/edgelb/edgelb/internal/lab/process"
 )
-
-const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == standInArg {
@@ -104,7 +100,7 @@ func serviceAccountIsBoundByRBAC(t *testing.T, cp *kube.ControlPlane) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "robot"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "robot"}},
 	}))
-	eventually(t, list)
+	lab.Eventually(t, list)
 	if err := robot.List(t.Context(), &corev1.SecretList{}); !apierrors.IsForbidden(err) {
 		t.Errorf("what the role does not say: %v, want forbidden", err)
 	}
@@ -121,7 +117,7 @@ func namespaceGoesAway(t *testing.T, cp *kube.ControlPlane) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "s"}}
 	must(t, cp.Client.Create(t.Context(), secret))
 	must(t, cp.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
-	eventually(t, func() error {
+	lab.Eventually(t, func() error {
 		err := cp.Client.Get(t.Context(), client.ObjectKey{Name: namespace}, &corev1.Namespace{})
 		if !apierrors.IsNotFound(err) {
 			return fmt.Errorf("the namespace: %v, want not found", err)
@@ -160,7 +156,7 @@ func clientFor(t *testing.T, cp *kube.ControlPlane, namespace, account string) c
 
 func awaitEndpoints(t *testing.T, cp *kube.ControlPlane, namespace, want string) {
 	t.Helper()
-	eventually(t, func() error {
+	lab.Eventually(t, func() error {
 		slices := &discoveryv1.EndpointSliceList{}
 		if err := cp.Client.List(t.Context(), slices, client.InNamespace(namespace)); err != nil {
 			return err
@@ -230,11 +226,4 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func eventually(t *testing.T, ready func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	must(t, process.Poll(ctx, func(context.Context) error { return ready() }))
 }

@@ -82,18 +82,19 @@ func TestAProcessOfAMachineIsKilledWithItsGroup(t *testing.T) {
 	p := inMachine(t, m, "sleep 1000 & echo ready; wait")
 	eventually(t, func() error { return logIs(p, "ready\n") })
 	p.Kill()
-	eventually(t, func() error {
-		if got := runIn(t, m, listProcesses); strings.Count(got, "\n") != 1 {
-			return fmt.Errorf("processes in state %q, want the first one alone", got)
-		}
-		return nil
-	})
+	awaitOnlyItsFirst(t, m)
 }
 
 func TestOrphansOfAMachineAreReaped(t *testing.T) {
 	t.Parallel()
 	m, _ := startMachine(t)
 	runIn(t, m, "for i in 1 2 3; do (sleep 0.05 &) done")
+	awaitOnlyItsFirst(t, m)
+}
+
+// awaitOnlyItsFirst waits until the machine has no process but its first.
+func awaitOnlyItsFirst(t *testing.T, m *Machine) {
+	t.Helper()
 	eventually(t, func() error {
 		if got := runIn(t, m, listProcesses); strings.Count(got, "\n") != 1 {
 			return fmt.Errorf("processes in state %q, want the first one alone", got)

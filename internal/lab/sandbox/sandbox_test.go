@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
 // patience is how long a test waits for something that takes milliseconds.
@@ -262,15 +265,9 @@ func gone(dir string, pids []int) error {
 
 func eventually(t *testing.T, ready func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := ready()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(5 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := process.Poll(ctx, func(context.Context) error { return ready() }); err != nil {
+		t.Fatal(err)
 	}
 }
