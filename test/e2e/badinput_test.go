@@ -18,14 +18,14 @@ import (
 )
 
 // setSecret replaces a key of the Secret; nil removes it.
-func (r *scenario) setSecret(key string, value []byte) {
-	r.t.Helper()
-	r.update(r.secret, func() {
+func (s *scenario) setSecret(key string, value []byte) {
+	s.t.Helper()
+	s.update(s.secret, func() {
 		if value == nil {
-			delete(r.secret.Data, key)
+			delete(s.secret.Data, key)
 			return
 		}
-		r.secret.Data[key] = value
+		s.secret.Data[key] = value
 	})
 }
 
