@@ -24,10 +24,7 @@ const (
 // departure decides about one host. wait is how long it may go on waiting.
 func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
 	leave := v.record.leaving[object.UID]
-	since := leave.since
-	if !object.DeletionTimestamp.IsZero() {
-		since = object.DeletionTimestamp.Time
-	}
+	since := leave.countsFrom(object)
 	switch {
 	case leave.done:
 		return fateClean, 0
@@ -41,6 +38,15 @@ func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Dura
 	default:
 		return fateAbandoned, 0
 	}
+}
+
+// countsFrom is when the time began that the host has to be freed in; zero if it has not begun. A deletion outlasts the
+// operator, which may have been away for all that time: it counts from its start only once this operator has tried.
+func (l leave) countsFrom(object *v1alpha1.EdgeLoadBalancer) time.Time {
+	if l.tried && !object.DeletionTimestamp.IsZero() {
+		return object.DeletionTimestamp.Time
+	}
+	return l.since
 }
 
 // depart sorts out the hosts that the object leaves: those that are still to be freed are returned with the rest, those

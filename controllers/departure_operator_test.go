@@ -170,6 +170,29 @@ func TestHostThatLeftTheSpecIsFreedAndThenForgotten(t *testing.T) {
 	}
 }
 
+func TestObjectThatWasDeletedWhileTheOperatorWasAwayIsRemovedFromItsHosts(t *testing.T) {
+	t.Parallel()
+	const timeout = time.Second
+	w := newWorld(t)
+	w.start(timeout)
+	w.create(w.balancer("web", "a"))
+	object := w.becomes("web", "ready", isReady)
+	w.stop()
+	w.delete(object)
+	deleted := w.read("web").DeletionTimestamp
+	w.eventually("the time to remove it is over", func() error {
+		if time.Since(deleted.Time) < 2*timeout {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	w.start(timeout)
+	w.goes("web")
+	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
+		t.Errorf("the host runs %+v", host.running)
+	}
+}
+
 func TestHostThatLeftTheSpecIsGivenUpInTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

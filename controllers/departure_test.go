@@ -34,9 +34,15 @@ func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
 			time.Time{}, fateClean, 0},
 		"left too long ago": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon().Add(-timeout)})}},
 			time.Time{}, fateAbandoned, 0},
-		"deleted a moment ago": {hostView{former: former}, noon().Add(-time.Minute), fateWaiting, time.Minute},
-		"deleted too long ago, as the object itself remembers": {hostView{former: former,
-			record: hostRecord{leaving: leaves(leave{since: noon()})}}, noon().Add(-timeout), fateAbandoned, 0},
+		"deleted a moment ago and tried": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}},
+			noon().Add(-time.Minute), fateWaiting, time.Minute},
+		"deleted too long ago, as the object itself remembers, and tried": {hostView{former: former,
+			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}}, noon().Add(-timeout), fateAbandoned, 0},
+		"deleted while the operator was away, and not seen yet": {hostView{former: former}, noon().Add(-timeout), fateWaiting, 0},
+		"deleted while the operator was away, and not tried yet": {hostView{former: former,
+			record: hostRecord{leaving: leaves(leave{since: noon().Add(-time.Second)})}}, noon().Add(-timeout), fateWaiting, timeout - time.Second},
+		"deleted long ago and never tried": {hostView{former: former,
+			record: hostRecord{leaving: leaves(leave{since: noon().Add(-timeout)})}}, noon().Add(-2 * timeout), fateAbandoned, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
