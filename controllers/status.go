@@ -192,27 +192,30 @@ func targetReason(reason string) bool {
 	}
 }
 
-// problemVerdict tells the problems of one kind that desired.Build found, each once though every host has it. As long as
-// the operator has not built all hosts since it started, no news is no good news.
+// problemVerdict tells the problems of one kind that desired.Build found in this generation of the spec, each once though
+// every host has it. As long as the operator has not built all hosts from it, no news is no good news.
 func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
-	name := client.ObjectKeyFromObject(s.object)
-	var found []cause
+	var found, former []cause
 	complete := true
-	for _, view := range s.views {
-		if view.leaving {
-			continue
+	for _, view := range s.wanted() {
+		record := view.record
+		if built := record.built[s.object.UID] == s.object.Generation; built {
+			found = s.withCauses(found, record.host.Problems, kind)
+		} else {
+			complete = false
 		}
-		complete = complete && view.record.built[s.object.UID] == s.object.Generation
-		for _, problem := range view.record.problems {
-			told := causeOf(problem)
-			if problem.Object == name && kind(problem.Reason) && !slices.Contains(found, told) {
-				found = append(found, told)
-			}
+		// What an attempt has not shown to be over may still be so; that of another generation may also never have been.
+		if record.tried[s.object.UID] == s.object.Generation {
+			found = s.withCauses(found, record.problems, kind)
+		} else {
+			former = s.withCauses(former, record.problems, kind)
 		}
 	}
 	switch {
 	case len(found) > 0:
 		return verdict{metav1.ConditionFalse, found}
+	case complete && kind(v1alpha1.ReasonNoEndpoints) && len(former) > 0:
+		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not proved yet that every target has a server"}}}
 	case complete:
 		return verdict{status: metav1.ConditionTrue}
 	default:
@@ -220,8 +223,16 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 	}
 }
 
-func causeOf(problem desired.Problem) cause {
-	return cause{problem.Reason, problem.Message}
+// withCauses appends the object's problems of one kind that are not among the causes yet.
+func (s *summary) withCauses(causes []cause, problems []desired.Problem, kind func(reason string) bool) []cause {
+	name := client.ObjectKeyFromObject(s.object)
+	for _, problem := range problems {
+		told := cause{problem.Reason, problem.Message}
+		if problem.Object == name && kind(problem.Reason) && !slices.Contains(causes, told) {
+			causes = append(causes, told)
+		}
+	}
+	return causes
 }
 
 // stillOr repeats what the former status said of this generation; else the answer is not known yet.

@@ -150,6 +150,56 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 	}
 }
 
+// A person who has just corrected the spec must not be told that it still waits for one.
+func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
+	t.Parallel()
+	// both hosts were tried with generation 1, which had the problem, and now is the moment after generation 2 came.
+	before := func(reason string) hostRecord {
+		record := tried(edge.Outcome{State: edge.Synced}, problem(reason, "it was so"))
+		record.built, record.tried = map[types.UID]int64{uid: 1}, map[types.UID]int64{uid: 1}
+		return record
+	}
+	rebuilt := func(record hostRecord, problems ...desired.Problem) hostRecord {
+		record.built, record.host.Problems = map[types.UID]int64{uid: 2}, problems
+		record.problems = withNew(record.problems, problems)
+		return record
+	}
+	conflict := before(v1alpha1.ReasonHostConflict)
+	conflict.host.Members, conflict.tried = nil, nil
+	still := problem(v1alpha1.ReasonBindConflict, "it is still so")
+	tests := map[string]struct {
+		record                                 hostRecord
+		wantAccepted, wantTargets, wantStalled string
+	}{
+		"a bind, not built yet":      {before(v1alpha1.ReasonBindConflict), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
+		"a bind, corrected":          {rebuilt(before(v1alpha1.ReasonBindConflict)), "True Accepted", "True Available", "False Progressing"},
+		"a bind, not corrected":      {rebuilt(before(v1alpha1.ReasonBindConflict), still), "False BindConflict", "True Available", "True BindConflict"},
+		"a host, not built yet":      {conflict, "Unknown Progressing", "Unknown Progressing", "False Progressing"},
+		"a port, not built yet":      {before(v1alpha1.ReasonPortNotFound), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
+		"a port, corrected":          {rebuilt(before(v1alpha1.ReasonPortNotFound)), "True Accepted", "Unknown Progressing", "False Progressing"},
+		"endpoints, not proved yet":  {rebuilt(before(v1alpha1.ReasonNoEndpoints)), "True Accepted", "Unknown Progressing", "False Progressing"},
+		"endpoints, of this version": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")), "True Accepted", "False NoEndpoints", "False Progressing"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Generation = 1
+			object.Status = summarized(object, before(v1alpha1.ReasonBindConflict), before(v1alpha1.ReasonBindConflict))
+			object.Generation = 2
+			status := summarized(object, test.record, test.record)
+			for kind, want := range map[string]string{
+				v1alpha1.ConditionAccepted: test.wantAccepted, v1alpha1.ConditionTargetsAvailable: test.wantTargets,
+				v1alpha1.ConditionStalled: test.wantStalled,
+			} {
+				if got := said(status, kind); got != want {
+					t.Errorf("%s is %s, want %s", kind, got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestHostStatusTellsWhatWasProved(t *testing.T) {
 	t.Parallel()
 	status := summarized(twoHosts(), synced(), hostRecord{})

@@ -96,10 +96,10 @@ func (v hostView) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	return message
 }
 
-// conflict says why the object has no part in the host; empty if it has, or if that is not known yet.
+// conflict says why the object has no part in the host; empty if it has, or if that is not known yet of this generation.
 func (v hostView) conflict(object *v1alpha1.EdgeLoadBalancer) string {
 	name := client.ObjectKeyFromObject(object)
-	if _, member := memberOf(v.record.host, name); member || v.record.built[object.UID] == 0 {
+	if _, member := memberOf(v.record.host, name); member || v.record.built[object.UID] != object.Generation {
 		return ""
 	}
 	for _, problem := range v.record.host.Problems {
