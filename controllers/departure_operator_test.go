@@ -51,6 +51,33 @@ func TestDeletedObjectLeavesTheListenersOfOthersOnTheHost(t *testing.T) {
 	}
 }
 
+func TestObjectThatIsReplacedWithoutItsFinalizerKeepsItsListeners(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("stays", "a"))
+	w.becomes("stays", "ready", isReady)
+	second := w.balancer("web", "a")
+	second.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"}
+	w.create(second)
+	w.becomes("web", "ready", isReady)
+	before := w.hosts.see("a")
+	for range 20 {
+		change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Finalizers = nil })
+		w.becomes("web", "held again", isHeld)
+	}
+	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
+	w.eventually("the host follows", func() error {
+		if running := w.hosts.see("a").running; len(running.Backends) == 0 || len(running.Backends[0].Servers) != 2 {
+			return fmt.Errorf("it runs %+v", running)
+		}
+		return nil
+	})
+	if after := w.hosts.see("a"); after.reloads != before.reloads+1 || len(after.running.Frontends) != 2 {
+		t.Errorf("the host was reloaded %d times and runs %+v", after.reloads-before.reloads, after.running.Frontends)
+	}
+}
+
 func TestDeletedObjectGivesUpOnAHostThatStaysAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

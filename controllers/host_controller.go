@@ -63,6 +63,10 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if seen.unsettled {
+		// The finalizer's return wakes the host again.
+		return ctrl.Result{}, nil
+	}
 	if len(seen.snapshot.Objects)+len(seen.leavers) == 0 {
 		r.forget(ctx, key)
 		return ctrl.Result{}, nil

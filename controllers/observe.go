@@ -23,6 +23,8 @@ type observed struct {
 	snapshot desired.Snapshot
 	// leavers are those that the host is to be freed from: they are being deleted, or have it in their status alone.
 	leavers []leaver
+	// unsettled says that an object which may be on the host has lost our finalizer, and is about to get it back.
+	unsettled bool
 }
 
 // leaver is an object that leaves a host, and the entry that it had for it.
@@ -48,6 +50,9 @@ func observe(ctx context.Context, reader client.Reader, cluster string, key desi
 func (o *observed) add(key desired.HostKey, object *v1alpha1.EdgeLoadBalancer) {
 	entry, wanted := entryOf(object, key)
 	switch {
+	case !isHeld(object) && object.DeletionTimestamp.IsZero():
+		// Somebody replaced the object as a whole. Without it, the host would lose its listeners for that moment.
+		o.unsettled = o.unsettled || inStatus(object, key)
 	case !isHeld(object) || retains(object):
 	case wanted && object.DeletionTimestamp.IsZero():
 		o.snapshot.Objects = append(o.snapshot.Objects, object)
@@ -70,6 +75,10 @@ func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1al
 		}
 	}
 	return entry, false
+}
+
+func inStatus(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) bool {
+	return slices.ContainsFunc(object.Status.Hosts, func(host v1alpha1.HostStatus) bool { return statusKey(host) == key })
 }
 
 func (o *observed) addServices(ctx context.Context, reader client.Reader) error {

@@ -50,6 +50,33 @@ func TestObjectsAreSortedIntoThoseThatWantTheHostAndThoseThatLeaveIt(t *testing.
 	}
 }
 
+func TestHostIsLeftAloneWhileAnObjectOnItHasLostTheFinalizer(t *testing.T) {
+	t.Parallel()
+	gone := func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = seconds(noon()) }
+	elsewhere := func(o *v1alpha1.EdgeLoadBalancer) { o.Status.Hosts[0].Address = "z" }
+	held := func(o *v1alpha1.EdgeLoadBalancer) { o.Finalizers = []string{Finalizer} }
+	for name, test := range map[string]struct {
+		edit func(*v1alpha1.EdgeLoadBalancer)
+		want bool
+	}{
+		"lost it": {func(*v1alpha1.EdgeLoadBalancer) {}, true}, "holds it": {held, false},
+		"is not on the host yet": {elsewhere, false}, "is being deleted": {gone, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := named("shop", "web", uid)
+			object.Finalizers = nil
+			object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22}}
+			test.edit(object)
+			var seen observed
+			seen.add(desired.NewHostKey("a", 22), object)
+			if seen.unsettled != test.want {
+				t.Errorf("unsettled is %t, want %t", seen.unsettled, test.want)
+			}
+		})
+	}
+}
+
 func TestEntryOfAHostThatLeftTheSpecComesFromTheStatus(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
