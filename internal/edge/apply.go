@@ -2,20 +2,17 @@ package edge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// The exit statuses of the scripts that write.
-const (
-	exitRefused    = 1
-	exitUnwritable = 3
-)
+// exitRefused is the exit status of scripts/stage.sh when HAProxy refuses the file.
+const exitRefused = 1
 
 // apply makes the host run the wanted configuration: the binds are looked at, the file is staged and checked, the former
 // one kept, the new one put in its place; then HAProxy loads it and is asked whether it did. If it did not, the former
@@ -64,9 +61,12 @@ func (h *host) checkRoom(ctx context.Context) error {
 	return nil
 }
 
+// candidate is where the file is staged. Its name tells attempts apart: one whose connection broke may still be at work.
+func (h *host) candidate() string { return h.facts.config + ".edgelb-new-" + h.file.SHA256()[:16] }
+
 func (h *host) stage(ctx context.Context) error {
 	text := h.file.Text
-	result, err := h.session.run(ctx, "stage", text, h.facts.config, h.program(), strconv.Itoa(len(text)))
+	result, err := h.session.run(ctx, "stage", text, h.facts.config, h.program(), h.candidate(), strconv.Itoa(len(text)))
 	switch {
 	case err != nil:
 		return err
@@ -81,15 +81,38 @@ func (h *host) stage(ctx context.Context) error {
 
 // commit puts the staged file in its place and reads back that it is there.
 func (h *host) commit(ctx context.Context, todo plan.Plan) error {
-	result, err := h.session.run(ctx, "commit", h.running.state,
-		h.facts.config, word(todo.Backup, "backup"), word(todo.KeepFormer, "former"))
+	result, err := h.session.run(ctx, "commit", h.handover(),
+		h.facts.config, h.candidate(), h.file.SHA256(), word(todo.Backup, "backup"), word(todo.KeepFormer, "former"))
 	if err != nil {
 		return err
 	}
-	if result.Exit != 0 || strings.TrimSpace(string(result.Stdout)) != h.file.SHA256() {
+	if result.Exit != 0 {
 		return h.unwritable(result)
 	}
+	if strings.TrimSpace(string(result.Stdout)) != h.file.SHA256() {
+		return h.goBack(ctx, fmt.Errorf("%s is not what was written: somebody else writes it as well", h.facts.config))
+	}
 	return nil
+}
+
+// handover is what the next worker is to know of its servers: which are down. Otherwise it would take them for up, and send
+// them connections until its own checks have failed. Nothing else is handed over, since what the state says of a server
+// goes before the configuration: its port, its weight, and that somebody put it into maintenance; and without checks a
+// server that is down would stay so.
+func (h *host) handover() []byte {
+	wanted := map[string]haproxy.Server{}
+	for _, backend := range h.config.Backends {
+		for _, server := range backend.Servers {
+			if backend.Check.Enabled() {
+				wanted[backend.Name+"/"+server.Name] = server
+			}
+		}
+	}
+	return runtime.FilterServersState(h.running.state, func(s runtime.Server) bool {
+		want, found := wanted[s.Backend+"/"+s.Name]
+		return found && s.Operation == runtime.Stopped && s.Admin.Mode() == runtime.Ready &&
+			s.Addr == want.Addr && s.Port == want.Port && s.Weight == s.InitialWeight
+	})
 }
 
 func (h *host) unwritable(result Result) error {
@@ -97,26 +120,49 @@ func (h *host) unwritable(result Result) error {
 		h.facts.config, trimWords(string(result.Stderr)), h.stillRuns())}
 }
 
-// goBack puts the former file back after a reload that failed, so that HAProxy also comes up again after a reboot.
+// goBack undoes a change that could not be proved: the former file goes back, so that HAProxy also comes up again after a
+// reboot, and is loaded again if a new worker has taken over meanwhile. It has time of its own: the change may have used
+// all that it had.
 func (h *host) goBack(ctx context.Context, cause error) error {
-	result, err := h.session.run(ctx, "restore", nil, h.facts.config)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goBackTimeout)
+	defer cancel()
+	how := "former"
+	if !h.facts.file.Exists {
+		how = "none"
+	}
+	failed := func(format string, args ...any) error {
+		return &reloadError{&Error{State: Rejected, Cause: cause, Message: cause.Error() + fmt.Sprintf(format, args...)}}
+	}
+	result, err := h.session.run(ctx, "restore", nil, h.facts.config, how)
 	if err != nil {
-		return err
+		return failed("; and the former %s could not be put back: %v", h.facts.config, err)
 	}
 	if result.Exit != 0 {
-		return &reloadError{&Error{State: Rejected, Cause: cause, Message: fmt.Sprintf(
-			"%s; the former %s could not be put back (%s): copy %s.edgelb-former over it",
-			cause, h.facts.config, trimWords(string(result.Stderr)), h.facts.config)}}
+		return failed("; and the former %s could not be put back (%s): copy %s.edgelb-former over it",
+			h.facts.config, trimWords(string(result.Stderr)), h.facts.config)
 	}
-	before := h.running.pid
-	h.readRunning(ctx)
-	if h.running.pid != 0 && h.running.pid != before && h.running.structure == h.file.Structure {
-		// The new worker took over but is not as wanted: the former configuration has to be loaded again.
-		if _, err := h.startReload(ctx); err != nil {
-			return &reloadError{&Error{State: Rejected, Cause: cause, Message: fmt.Sprintf("%s; and the former configuration could not be loaded: %s", cause, err)}}
-		}
+	if err := h.loadFormer(ctx); err != nil {
+		return failed("; and HAProxy did not go back to the former configuration: %v", err)
 	}
-	return &reloadError{&Error{State: Rejected, Cause: cause, Message: cause.Error() + h.stillRuns()}}
+	return failed("%s", h.stillRuns())
+}
+
+// loadFormer makes HAProxy load the file that was put back, unless it never left it.
+func (h *host) loadFormer(ctx context.Context) error {
+	silence := h.readRunning(ctx)
+	if !h.isRunning() || h.before.pid == 0 || h.running.sameAs(h.before) {
+		return nil
+	}
+	if silence != nil {
+		return silence
+	}
+	taken := h.running.pid
+	if _, err := h.startReload(ctx); err != nil {
+		return err
+	}
+	return poll(ctx, workerPatience, func() bool {
+		return h.readRunning(ctx) == nil && h.running.pid != taken && h.running.structure == h.before.structure
+	})
 }
 
 // stillRuns says what serves now.
@@ -125,33 +171,6 @@ func (h *host) stillRuns() string {
 		return ". HAProxy does not run on this host"
 	}
 	return ". The former configuration goes on serving"
-}
-
-// alignServers undoes what the saved state handed over although the configuration does not ask for it: a server that
-// somebody had put into maintenance or drain.
-func (h *host) alignServers(ctx context.Context) error {
-	var failures []error
-	changed := false
-	for _, server := range h.running.servers {
-		if server.Admin.Mode() == runtime.Ready {
-			continue
-		}
-		changed = true
-		failures = append(failures, h.send(ctx, runtime.SetServerState{Backend: server.Backend, Server: server.Name, Mode: runtime.Ready}))
-	}
-	if changed {
-		h.readRunning(ctx)
-	}
-	return errors.Join(failures...)
-}
-
-// send has the worker carry out a command.
-func (h *host) send(ctx context.Context, command runtime.Command) error {
-	answer, err := h.askWorker(ctx, command.String())
-	if err != nil {
-		return err
-	}
-	return command.Check(answer)
 }
 
 func word(when bool, word string) string {

@@ -26,6 +26,10 @@ type facts struct {
 	// binary is the HAProxy in the PATH; empty when there is none.
 	binary string
 	file   plan.File
+	// uid is the account's, or root's if it works by sudo; haproxyUID is that of the account haproxy, 0 if there is none.
+	uid, haproxyUID int
+	// processesHidden says that the account does not see other accounts' processes.
+	processesHidden bool
 	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
 	mostDescriptors int
 	processes       []process
@@ -55,15 +59,14 @@ func parseFacts(output []byte) facts {
 			header.WriteString(value + "\n")
 		case "line":
 			frontend = f.addOutline(frontend, value)
-		case "mostdescriptors":
-			f.mostDescriptors, _ = strconv.Atoi(value)
 		case "process":
-			f.processes = append(f.processes, parseProcess(value))
+			if p := parseProcess(value); p.serves() {
+				f.processes = append(f.processes, p)
+			}
 		default:
 			f.set(key, value)
 		}
 	}
-	f.file.Exists = f.file.SHA256 != ""
 	f.file.Header, f.file.Managed = haproxy.ParseHeader(header.Bytes())
 	return f
 }
@@ -73,12 +76,18 @@ func (f *facts) set(key, value string) {
 		"config": &f.config, "init": &f.init, "binary": &f.binary, "sha256": &f.file.SHA256,
 		"user": &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}
+	numbers := map[string]*int{
+		"uid": &f.uid, "haproxyuid": &f.haproxyUID, "mostdescriptors": &f.mostDescriptors,
+	}
 	flags := map[string]*bool{
+		"exists": &f.file.Exists, "processeshidden": &f.processesHidden,
 		"socketdirectory": &f.socketDirectory, "service": &f.service, "ipv6": &f.ipv6,
 		"syslog": &f.platform.Syslog, "pristine": &f.file.Pristine,
 	}
 	if text, ok := texts[key]; ok {
 		*text = value
+	} else if number, ok := numbers[key]; ok {
+		*number, _ = strconv.Atoi(value)
 	} else if flag, ok := flags[key]; ok {
 		*flag = true
 	}
@@ -123,6 +132,11 @@ func (p process) after(flag string) []string {
 	return values
 }
 
+// serves is false for a HAProxy that only checks a file or prints something.
+func (p process) serves() bool {
+	return !p.has("-c") && !p.has("-v") && !p.has("-vv")
+}
+
 // runs says whether the process was started with one of these configuration files.
 func (p process) runs(paths ...string) bool {
 	for _, file := range p.after("-f") {
@@ -154,23 +168,29 @@ func (p process) masterSocket() string {
 	return ""
 }
 
-// ours returns the processes that run the configuration: the one that leads them first, then its workers.
+// ours returns the processes that run the configuration: those that lead first, then their workers.
 func (f facts) ours(path string) []process {
-	var leaders, workers []process
-	pids := map[int]bool{}
+	running, leading := map[int]bool{}, map[int]bool{}
 	for _, p := range f.processes {
-		if p.runs(path, f.config) {
-			pids[p.pid] = true
+		running[p.pid] = p.runs(path, f.config) && f.trusts(p)
+	}
+	var leaders, workers []process
+	for _, p := range f.processes {
+		if running[p.pid] && !running[p.parent] {
+			leaders = append(leaders, p)
+			leading[p.pid] = true
 		}
 	}
 	for _, p := range f.processes {
-		switch {
-		case !pids[p.pid]:
-		case pids[p.parent]:
+		if leading[p.parent] {
 			workers = append(workers, p)
-		default:
-			leaders = append(leaders, p)
 		}
 	}
 	return append(leaders, workers...)
+}
+
+// trusts says whether a process can be HAProxy. Anybody on the host can give a process that name and any arguments; but only
+// root, the account itself and HAProxy's own account can have started the real one.
+func (f facts) trusts(p process) bool {
+	return p.uid == 0 || p.uid == f.uid || (f.haproxyUID != 0 && p.uid == f.haproxyUID)
 }

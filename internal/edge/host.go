@@ -20,8 +20,9 @@ type host struct {
 	facts   facts
 	// processes are the HAProxies that run the configuration, the leading one first.
 	processes []process
-	running   running
-	version   string
+	// running is what the worker said last, and before what it said before anything was changed.
+	running, before running
+	version         string
 	// config is the wanted configuration as far as this host can have it, and file its text.
 	config haproxy.Config
 	file   haproxy.File
@@ -34,8 +35,13 @@ type running struct {
 	pid       int
 	structure string
 	servers   []runtime.Server
-	// state is the answer that the next worker can be given to start from.
+	// state is what it said of its servers, in its own words.
 	state []byte
+}
+
+// sameAs says whether this is the same worker with the same configuration.
+func (r running) sameAs(other running) bool {
+	return r.pid == other.pid && r.structure == other.structure
 }
 
 func (h *host) observe(ctx context.Context, conn Conn) error {
@@ -48,8 +54,8 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 		return err
 	}
 	h.facts = parseFacts(result.Stdout)
-	if h.facts.config == "" {
-		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", trimWords(string(result.Stderr)))}
+	if err := h.checkSight(result); err != nil {
+		return err
 	}
 	h.processes = h.facts.ours(h.req.ConfigPath)
 	if err := h.checkProcesses(); err != nil {
@@ -62,6 +68,21 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 		h.readVersion(ctx)
 	}
 	return h.render()
+}
+
+// checkSight refuses a host of which not enough was seen.
+func (h *host) checkSight(result Result) error {
+	switch {
+	case h.facts.config == "":
+		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", trimWords(string(result.Stderr)))}
+	case h.facts.file.Exists && h.facts.file.SHA256 == "":
+		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo",
+			h.req.Login, h.facts.config, trimWords(string(result.Stderr)))}
+	case h.facts.processesHidden:
+		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s does not see the host's processes (/proc is mounted with hidepid): add the account to the group that may, or use sudo", h.req.Login)}
+	default:
+		return nil
+	}
 }
 
 // checkProcesses refuses hosts whose HAProxy would not do what the file says.
@@ -107,8 +128,12 @@ func (h *host) isRunning() bool { return len(h.processes) > 0 }
 
 // program is the HAProxy to check configurations with: the one that runs, else the one in the PATH.
 func (h *host) program() string {
-	if h.isRunning() && path.IsAbs(h.processes[0].args[0]) {
-		return h.processes[0].args[0]
+	if h.isRunning() {
+		// A daemon has dropped its rights, and HAProxy's own account must not choose what root runs.
+		leader := h.processes[0]
+		if path.IsAbs(leader.args[0]) && (leader.uid == 0 || leader.uid == h.facts.uid) {
+			return leader.args[0]
+		}
 	}
 	return h.facts.binary
 }
@@ -129,38 +154,49 @@ func (h *host) observeRunning(ctx context.Context) error {
 	if h.isRunning() && h.facts.file.Managed {
 		patience = answerPatience
 	}
+	var silence error
 	_ = poll(ctx, patience, func() bool {
-		h.readRunning(ctx)
-		return h.running.pid != 0 || patience == 0
+		silence = h.readRunning(ctx)
+		return silence == nil || patience == 0
 	})
-	return ctx.Err()
+	h.before = h.running
+	switch {
+	case ctx.Err() != nil:
+		return &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s: %v", observeTimeout, silence), Cause: ctx.Err()}
+	case silence != nil && h.isRunning() && h.facts.file.Managed:
+		// Nothing could be proved, and to reload would be no cure.
+		return &Error{State: Rejected, Message: fmt.Sprintf("HAProxy runs but cannot be asked what: %v. It goes on serving; restart it if its socket is gone", silence), Cause: silence}
+	default:
+		return nil
+	}
 }
 
-// readRunning asks what runs. If nobody answers it is left at zero.
-func (h *host) readRunning(ctx context.Context) {
+// readRunning asks what runs. If nobody answers it is left at zero, and the error says why.
+func (h *host) readRunning(ctx context.Context) error {
 	h.running = running{}
 	if !h.isRunning() {
-		return
+		return nil
 	}
 	answer, err := h.askWorker(ctx, runtime.ShowInfo)
 	if err != nil {
-		return
+		return err
 	}
 	info, err := runtime.ParseInfo(answer)
 	if err != nil {
-		return
+		return err
 	}
 	h.version = info.Version
 	state, err := h.askWorker(ctx, runtime.ShowServersState)
 	if err != nil {
-		return
+		return err
 	}
 	servers, err := runtime.ParseServersState(state)
 	if err != nil {
-		return
+		return err
 	}
 	structure, _ := haproxy.ParseDescription(info.Description)
 	h.running = running{pid: info.Pid, structure: structure, servers: servers, state: state}
+	return nil
 }
 
 // askWorker asks the worker that serves: on the admin socket of edgelb's configuration, or else through the master. A
@@ -201,11 +237,17 @@ func parseVersion(output string) string {
 
 // render fits the wanted configuration to the host.
 func (h *host) render() error {
+	if h.facts.file.Managed && h.running.pid == 0 && h.req.Config.KeepsServers() {
+		return &Error{State: Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: mend the target, and HAProxy is started"}
+	}
 	h.config = h.req.Config.WithServers(serversByBackend(h.running.servers))
 	if !h.facts.ipv6 {
 		var left []haproxy.Bind
 		if h.config, left = h.config.WithoutIPv6(); len(left) > 0 {
 			h.note = fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left))
+		}
+		if h.config.Idle() && !h.req.Config.Idle() {
+			return &Error{State: Rejected, Message: h.note + ", and there is nothing else to listen on: switch it on, or bind IPv4 addresses"}
 		}
 	}
 	file, err := haproxy.Render(h.config, h.platform())

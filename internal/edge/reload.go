@@ -19,8 +19,8 @@ const (
 	workerPatience = 10 * time.Second
 	// answerPatience is how long HAProxy may take to answer on the admin socket before it counts as silent.
 	answerPatience = 2 * time.Second
-	// pollInterval is the pause between two questions.
-	pollInterval = 10 * time.Millisecond
+	// firstPause and longestPause are between two questions: a question may cost a login by sudo on the host.
+	firstPause, longestPause = 10 * time.Millisecond, 200 * time.Millisecond
 )
 
 // reloadError marks a failure of the reload itself: HAProxy took the file in `-c` but did not come up with it. Trying again
@@ -40,9 +40,6 @@ func (h *host) reload(ctx context.Context) error {
 	}
 	if err := h.awaitWorker(ctx, former); err != nil {
 		return h.withWords(ctx, err, words)
-	}
-	if err := h.alignServers(ctx); err != nil {
-		return err
 	}
 	if reasons := plan.ServerReasons(h.running.servers, h.config); len(reasons) > 0 {
 		return fmt.Errorf("HAProxy loaded the file but runs other servers: %s", summary(reasons))
@@ -141,8 +138,7 @@ func (h *host) awaitWorker(ctx context.Context, former int) error {
 		if !h.isRunning() {
 			h.refreshProcesses(ctx)
 		}
-		h.readRunning(ctx)
-		return h.running.pid != former && h.running.structure == h.file.Structure
+		return h.readRunning(ctx) == nil && h.running.pid != former && h.running.structure == h.file.Structure
 	})
 	if err != nil {
 		return fmt.Errorf("HAProxy did not come up with the new configuration within %s", workerPatience)
@@ -170,15 +166,15 @@ func (h *host) withWords(ctx context.Context, err error, words string) error {
 	return err
 }
 
-// poll calls done until it says so, or fails after the patience.
+// poll calls done until it says so, at first often, or fails after the patience.
 func poll(ctx context.Context, patience time.Duration, done func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for !done() {
+	for pause := firstPause; !done(); pause = min(2*pause, longestPause) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pollInterval):
+		case <-time.After(pause):
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,9 +15,9 @@ var scripts embed.FS
 
 // loader is the only command line that hosts ever see. It reads a script from stdin up to endOfScript and runs it; what
 // follows on stdin is the script's own input. So no value is ever part of a command line, and a sudoers file can name
-// it. `read` takes single bytes from a pipe, so nothing of the input is lost, whichever shell /bin/sh is.
+// it. The folders of an administrator's programs are not in an ordinary account's PATH. `read` takes single bytes from a pipe, so nothing of the input is lost, whichever shell /bin/sh is.
 const (
-	loader      = `n=$(printf "\n."); n=${n%.}; s=; while IFS= read -r l && [ "$l" != "` + endOfScript + `" ]; do s=$s$l$n; done; eval "$s"`
+	loader      = `PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; n=$(printf "\n."); n=${n%.}; s=; while IFS= read -r l && [ "$l" != "` + endOfScript + `" ]; do s=$s$l$n; done; eval "$s"`
 	endOfScript = "#end of script"
 )
 
@@ -111,8 +112,14 @@ func (s *session) ask(ctx context.Context, socket, line string) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("reading from %s: %w", socket, err)
 	}
+	if words, failed := bytes.CutPrefix(answer, []byte(bridgeFailure)); failed {
+		return nil, errors.New(trimWords(string(words)))
+	}
 	return answer, nil
 }
+
+// bridgeFailure begins what scripts/bridge.sh says when it cannot connect.
+const bridgeFailure = "edgelb:"
 
 // maxAnswer bounds what is read from a socket; 10,000 servers take 4 MB (`show stat` of HAProxy 3.0).
 const maxAnswer = 64 << 20

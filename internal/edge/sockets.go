@@ -64,7 +64,7 @@ func (s *sockets) add(key string, values []string) {
 			s.local = append(s.local, prefix)
 		}
 	case "if6":
-		if addr, ok := kernelAddr(values[0], false); ok {
+		if addr, ok := kernelAddr(values[0], false); ok && !unusable(values[1:]) {
 			s.local = append(s.local, netip.PrefixFrom(addr, addr.BitLen()))
 		}
 	case "sysctl":
@@ -74,6 +74,18 @@ func (s *sockets) add(key string, values []string) {
 	case "owner":
 		s.addOwner(values[0], values[1], values[2])
 	}
+}
+
+// unusable says whether an IPv6 address cannot be bound, by the fields that follow it in /proc/net/if_inet6: interface,
+// prefix length, scope, flags. Such are one that another machine has as well (IFA_F_DADFAILED) and one of which this is not
+// yet known (IFA_F_TENTATIVE).
+func unusable(fields []string) bool {
+	const dadFailed, tentative = 0x08, 0x40
+	if len(fields) < 4 {
+		return false
+	}
+	flags, err := strconv.ParseUint(fields[3], 16, 32)
+	return err == nil && flags&(dadFailed|tentative) != 0
 }
 
 func (s *sockets) addOwner(inode, pid, name string) {
@@ -145,7 +157,7 @@ func (s sockets) obstacle(bind haproxy.Bind, own []process, running map[string][
 		return fmt.Sprintf("HAProxy runs without the right to bind ports below %d; run it as root or with CAP_NET_BIND_SERVICE", s.firstFree)
 	}
 	for _, l := range s.listeners {
-		if !l.blocks(bind) || l.belongsTo(own) || (l.pid == 0 && isBound(bind, running)) {
+		if !l.blocks(bind) || l.belongsTo(own) || (l.pid == 0 && l.isBoundBy(running)) {
 			continue
 		}
 		who := "another process"
@@ -195,11 +207,14 @@ func (l listener) belongsTo(own []process) bool {
 	return slices.ContainsFunc(own, func(p process) bool { return p.pid == l.pid })
 }
 
-// isBound says whether the configuration that runs has the bind.
-func isBound(bind haproxy.Bind, running map[string][]string) bool {
+// isBoundBy says whether the listener is one of the configuration that runs, as far as its binds can be read.
+func (l listener) isBoundBy(running map[string][]string) bool {
 	for _, binds := range running {
-		if slices.Contains(binds, bind.String()) {
-			return true
+		for _, text := range binds {
+			bind, err := haproxy.ParseBind(text)
+			if err == nil && netip.AddrPortFrom(bind.Addr, bind.Port) == l.addr {
+				return true
+			}
 		}
 	}
 	return false

@@ -18,6 +18,7 @@ local4 127.0.0.1/32
 local4 198.51.100.7/32
 if6 00000000000000000000000000000001 01 80 10 80       lo
 if6 20010db8000000000000000000000007 02 40 00 80     eth0
+if6 20010db8000000000000000000000009 02 40 00 88     eth0
 listen tcp 076433C6:0016 101
 listen tcp6 00000000000000000000000000000000:0050 102
 listen tcp 00000000:01BB 103
@@ -49,7 +50,9 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 		"a port taken for both families":            {"ipv4@:80", root, nil, "apache2 (pid 600)"},
 		"a port taken by who knows whom":            {"ipv4@127.0.0.1:8080", root, nil, "another process already listens"},
 		"a port of ours, seen without rights":       {"ipv4@127.0.0.1:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
+		"a wildcard of ours becomes an address":     {"ipv4@198.51.100.7:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
 		"an address of another host":                {"ipv4@198.51.100.8:8443", root, nil, "the host has no address 198.51.100.8"},
+		"an IPv6 address that another host has too": {"ipv6@[2001:db8::9]:8443", root, nil, "the host has no address 2001:db8::9"},
 		"an IPv6 address of another host":           {"ipv6@[2001:db8::8]:8443", root, nil, "the host has no address 2001:db8::8"},
 		"a privileged port for an ordinary HAProxy": {"ipv4@:444", ordinary, nil, "without the right to bind ports below 1024"},
 		"a high port for an ordinary HAProxy":       {"ipv4@:1024", ordinary, nil, ""},

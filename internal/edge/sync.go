@@ -15,6 +15,8 @@ const (
 	observeTimeout = 20 * time.Second
 	// applyTimeout bounds a change. It is not cut short by the end of the operator: a change that has begun is ended.
 	applyTimeout = 60 * time.Second
+	// goBackTimeout bounds what it takes to undo one.
+	goBackTimeout = 30 * time.Second
 )
 
 // Sync brings a host to what is wanted, and reports what was read back from it. It does nothing if the host is already so.
@@ -52,8 +54,10 @@ func lookAt(ctx context.Context, conn Conn, req Request) (*host, error) {
 func (h *host) outcome(err error) Outcome {
 	outcome := Outcome{State: Synced, HAProxyVersion: h.version, Servers: h.serverCounts()}
 	if err == nil {
-		outcome.Fingerprint = h.file.Whole
 		outcome.Message = h.note
+		if h.running.structure == h.file.Structure {
+			outcome.Fingerprint = h.file.Whole
+		}
 		return outcome
 	}
 	var failure *Error

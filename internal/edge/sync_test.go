@@ -99,14 +99,61 @@ func TestSyncHandsOverTheHealthOfServers(t *testing.T) {
 	}
 }
 
-func TestSyncTakesServersOutOfMaintenanceThatTheSavedStateWouldKeepThere(t *testing.T) {
+// What the saved state says of a server goes before the configuration; only that it is down may be handed over.
+func TestSyncHandsOverNothingThatTheConfigurationDoesNotSay(t *testing.T) {
+	t.Parallel()
+	for name, command := range map[string]string{
+		"maintenance": "set server ns_web_app/pod-a state maint",
+		"drain":       "set server ns_web_app/pod-a state drain",
+		"weight":      "set server ns_web_app/pod-a weight 0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			a := echo(t, "pod-a")
+			requireSynced(t, m.sync(m.webConfig(a)))
+			m.ask("admin.sock", command)
+
+			outcome := m.sync(m.webConfig(a, haproxy.Server{Name: "pod-b", Addr: m.address, Port: 1}))
+
+			requireSynced(t, outcome)
+			if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 2, Total: 2}) {
+				t.Errorf("servers = %+v, want both up", got)
+			}
+			m.eventually("pod-a is chosen again", func() bool { return m.greeting(8443) == "pod-a" })
+		})
+	}
+}
+
+// A Service's target port changes, and the pods keep their names.
+func TestSyncMovesAServerThatKeepsItsNameToAnotherPort(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	a := echo(t, "pod-a")
-	requireSynced(t, m.sync(m.webConfig(a)))
-	m.ask("admin.sock", "set server ns_web_app/pod-a state maint")
+	before, after := echo(t, "before"), echo(t, "after")
+	before.Name, after.Name = "pod-a", "pod-a"
+	requireSynced(t, m.sync(m.webConfig(before)))
 
-	outcome := m.sync(m.webConfig(a, echo(t, "pod-b")))
+	outcome := m.sync(m.webConfig(after))
+
+	requireSynced(t, outcome)
+	if got := m.greeting(8443); got != "after" {
+		t.Errorf("a client reached the server %q", got)
+	}
+}
+
+// A check that is wrong is switched off: the servers that it took down must come back, and no check will do that.
+func TestSyncRevivesServersWhoseCheckIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "alive"), haproxy.Server{Name: "dead", Addr: m.address, Port: 1})
+	config.Backends[0].Check = haproxy.Check{Interval: 50e6, Rise: 1, Fall: 1}
+	requireSynced(t, m.sync(config))
+	m.eventually("the dead server is down", func() bool {
+		return m.sync(config).Servers["ns_web_app"] == edge.ServerCount{Up: 1, Total: 2}
+	})
+	config.Backends[0].Check = haproxy.Check{}
+
+	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
 	if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 2, Total: 2}) {
@@ -172,6 +219,96 @@ func TestSyncKeepsTheServersOfAHostWhileTheyAreNotKnown(t *testing.T) {
 	requireSynced(t, outcome)
 	if got := m.greeting(8443); !outcome.Reloaded || got != "pod-a" {
 		t.Errorf("a client reached %q (reloaded: %t), want pod-a", got, outcome.Reloaded)
+	}
+}
+
+func TestSyncDoesNotStartAHAProxyWhoseServersNobodyKnows(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	before := m.readConfig()
+	m.stop()
+	config := m.webConfig()
+	config.Backends[0].KeepServers = true
+
+	outcome := m.sync(config)
+
+	requireFailure(t, outcome, edge.Rejected, "mend the target")
+	if m.readConfig() != before {
+		t.Error("the servers are gone from the file")
+	}
+}
+
+func TestSyncTouchesNothingOfAHAProxyThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	m := newBareMachine(t)
+	m.writeConfig(idleText(t, m))
+	m.start("-W")
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	before := m.readConfig()
+	if err := os.Remove(m.path("admin.sock")); err != nil {
+		t.Fatal(err)
+	}
+
+	outcome := m.sync(m.webConfig(echo(t, "pod-b")))
+
+	requireFailure(t, outcome, edge.Rejected, "cannot be asked")
+	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
+		t.Error("the host was touched")
+	}
+}
+
+// The reload command does its work and then takes too long, or fails: the new worker serves, but unproved.
+func TestSyncLoadsTheFormerConfigurationAgainWhenTheNewOneIsNotProved(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	before := m.readConfig()
+	script := fmt.Sprintf("#!/bin/sh\nkill -USR2 %d\nuntil grep -q -- -sf /proc/%d/cmdline; do sleep 0.01; done\nsleep 0.3\nexit 7\n", m.haproxy.Process.Pid, m.haproxy.Process.Pid)
+	if err := os.WriteFile(m.path("reload"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+
+	outcome := m.sync(m.webConfig(echo(t, "pod-b")), func(r *edge.Request) { r.ReloadCommand = m.path("reload") })
+
+	if outcome.State != edge.Rejected || !outcome.ReloadFailed || !strings.Contains(outcome.Message, "exit status 7") {
+		t.Errorf("got %+v", outcome)
+	}
+	if m.readConfig() != before {
+		t.Error("the file is not the former one")
+	}
+	m.eventually("clients reach the former server", func() bool { return m.greeting(8443) == "pod-a" })
+}
+
+func TestSyncGoesBackToTheFileThatRanLast(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	for _, name := range []string{"pod-1", "pod-2", "pod-3"} {
+		requireSynced(t, m.sync(m.webConfig(echo(t, name))))
+	}
+	want := m.readConfig()
+	m.stop()
+
+	outcome := m.sync(m.webConfig(echo(t, "pod-4")))
+
+	requireFailure(t, outcome, edge.Rejected, "start it with haproxy -W")
+	if m.readConfig() != want {
+		t.Errorf("the file is not the one that ran last:\n%s", m.readConfig())
+	}
+}
+
+func TestSyncTakesTheListenersFromAHAProxyWhoseFileIsGone(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	if err := os.Remove(m.config()); err != nil {
+		t.Fatal(err)
+	}
+
+	requireSynced(t, m.sync(m.baseConfig()))
+
+	if conn := m.connect(8443); conn != nil {
+		t.Error("the host still listens")
 	}
 }
 

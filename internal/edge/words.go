@@ -11,6 +11,8 @@ const maxWords = 600
 var (
 	// logPrefix is what HAProxy puts before the words that matter: "[ALERT]    (2292) : config : parsing [/etc/x:5] : ".
 	logPrefix = regexp.MustCompile(`^\[(ALERT|WARNING|NOTICE)\]\s*(?:\(\d+\)|\d+/\d+ \(\d+\))\s*:\s*(?:config\s*:\s*)?`)
+	// candidateName is what a candidate has behind the name of the configuration.
+	candidateName = regexp.MustCompile(`\.edgelb-new-[0-9a-f]+`)
 	// summaryLine ends each of HAProxy's lists of errors and says nothing by itself.
 	summaryLine = regexp.MustCompile(`(?i)(error\(s\) found in configuration|fatal errors found|unable to load|loading failure|failed to reload)`)
 )
@@ -26,7 +28,7 @@ func haproxyWords(output string) string {
 			continue
 		}
 		words := strings.TrimSpace(line[len(match[0]):])
-		alerts = append(alerts, strings.ReplaceAll(words, ".edgelb-new:", ":"))
+		alerts = append(alerts, candidateName.ReplaceAllString(words, ""))
 	}
 	if len(alerts) == 0 {
 		return trimWords(output)

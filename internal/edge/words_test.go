@@ -12,8 +12,8 @@ func TestHAProxyWordsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
 		"a refused file": {
 			"[NOTICE]   (2292) : haproxy version is 2.6.12-1+deb12u4\n" +
 				"[NOTICE]   (2292) : path to executable is /usr/sbin/haproxy\n" +
-				"[ALERT]    (2292) : config : parsing [/etc/haproxy/haproxy.cfg.edgelb-new:5] : unknown keyword 'foo' in 'global' section\n" +
-				"[ALERT]    (2292) : config : Error(s) found in configuration file : /etc/haproxy/haproxy.cfg.edgelb-new\n" +
+				"[ALERT]    (2292) : config : parsing [/etc/haproxy/haproxy.cfg.edgelb-new-0f1e2d3c4b5a6978:5] : unknown keyword 'foo' in 'global' section\n" +
+				"[ALERT]    (2292) : config : Error(s) found in configuration file : /etc/haproxy/haproxy.cfg.edgelb-new-0f1e2d3c4b5a6978\n" +
 				"[ALERT]    (2292) : config : Fatal errors found in configuration.\n",
 			"parsing [/etc/haproxy/haproxy.cfg:5] : unknown keyword 'foo' in 'global' section",
 		},

@@ -120,12 +120,3 @@ func hostPart(addr netip.Addr) string {
 func (b Bind) Compare(other Bind) int {
 	return cmp.Or(b.Addr.Compare(other.Addr), cmp.Compare(b.Port, other.Port))
 }
-
-// Overlaps says whether some connection could arrive at both: same family and port, and the same address or one of
-// them a wildcard. The families are apart, since an IPv6 wildcard takes IPv6 connections only.
-func (b Bind) Overlaps(other Bind) bool {
-	if b.Port != other.Port || b.Addr.Is4() != other.Addr.Is4() {
-		return false
-	}
-	return b.Addr == other.Addr || b.Addr.IsUnspecified() || other.Addr.IsUnspecified()
-}

@@ -84,31 +84,6 @@ func TestParseBindSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestBindsOverlapWhenAConnectionCouldArriveAtBoth(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		a, b string
-		want bool
-	}{
-		{"ipv4@:443", "ipv4@:443", true},
-		{"ipv4@:443", "192.0.2.1:443", true},
-		{"192.0.2.1:443", "192.0.2.1:443", true},
-		{"ipv6@:443", "[2001:db8::1]:443", true},
-		{"192.0.2.1:443", "192.0.2.2:443", false},
-		{"ipv4@:443", "ipv4@:444", false},
-		{"ipv4@:443", "ipv6@:443", false},
-		{"ipv6@:443", "192.0.2.1:443", false},
-	} {
-		t.Run(tc.a+" and "+tc.b, func(t *testing.T) {
-			t.Parallel()
-			a, b := bind(t, tc.a), bind(t, tc.b)
-			if a.Overlaps(b) != tc.want || b.Overlaps(a) != tc.want {
-				t.Errorf("got %v and %v, want %v", a.Overlaps(b), b.Overlaps(a), tc.want)
-			}
-		})
-	}
-}
-
 func FuzzParseBind(f *testing.F) {
 	for _, s := range []string{"ipv4@:443", "ipv6@[2001:db8::1]:443", "192.0.2.1:443", ":443", "[::ffff:1.2.3.4]:1", "ipv6@[fe80::1%x]:2", "ipv4@\n:1"} {
 		f.Add(s)

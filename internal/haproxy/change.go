@@ -30,6 +30,11 @@ func sortedServers(servers []Server) []Server {
 	return slices.SortedFunc(slices.Values(servers), func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// KeepsServers says that there is a backend that is to keep the host's servers.
+func (c Config) KeepsServers() bool {
+	return slices.ContainsFunc(c.Backends, func(b Backend) bool { return b.KeepServers })
+}
+
 // WithServers is a copy in which every backend that is to keep the host's servers has those that the host runs, by name
 // of the backend. A backend that the host does not run is left empty. No other backend changes.
 func (c Config) WithServers(running map[string][]Server) Config {

@@ -73,7 +73,7 @@ type Plan struct {
 	Reasons []string
 	// Backup says that the file which is replaced was not edgelb's and is to be kept for good.
 	Backup bool
-	// KeepFormer says that the file which is replaced is what HAProxy runs, and so is what to go back to.
+	// KeepFormer says that the file which is replaced is what to go back to, as far as is known.
 	KeepFormer bool
 }
 
@@ -81,6 +81,7 @@ type Plan struct {
 //
 //	file                       wanted     running          plan
 //	another's, not adopted     idle       any              NoOp: there is nothing of ours to remove
+//	none, or the default       idle       not ours         NoOp: likewise
 //	another's, not adopted     listeners  any              Refuse
 //	ours                       idle       nothing          Rewrite: nobody needs a HAProxy that serves nobody
 //	any                        any        not the wanted   Reload
@@ -95,7 +96,7 @@ func Compute(observed Observed, wanted Wanted) Plan {
 			return Plan{Action: Refuse, Reasons: []string{owner}}
 		}
 	}
-	if wanted.Config.Idle() && !observed.File.Managed {
+	if wanted.Config.Idle() && !observed.File.Managed && observed.Running.Structure == "" {
 		return Plan{Action: NoOp}
 	}
 	return compare(observed, wanted)
@@ -104,7 +105,7 @@ func Compute(observed Observed, wanted Wanted) Plan {
 func compare(observed Observed, wanted Wanted) Plan {
 	replaced := Plan{
 		Backup:     observed.File.Exists && !observed.File.Managed,
-		KeepFormer: observed.File.Exists && (!observed.File.Managed || mayRun(observed)),
+		KeepFormer: observed.File.Exists && !isUnproved(observed),
 	}
 	if reasons := runningDiffers(observed, wanted); len(reasons) > 0 {
 		replaced.Action, replaced.Reasons = Reload, reasons
@@ -117,11 +118,11 @@ func compare(observed Observed, wanted Wanted) Plan {
 	return Plan{Action: NoOp}
 }
 
-// mayRun says whether the file is what HAProxy runs, as far as is known. A file that it does not run is no good to go back
-// to: it may be the very one that HAProxy could not load.
-func mayRun(observed Observed) bool {
+// isUnproved says whether the file is known not to be what HAProxy runs. It is then no good to go back to: it may be the very
+// one that HAProxy could not load.
+func isUnproved(observed Observed) bool {
 	running := observed.Running
-	return running.Alive && (running.Structure == "" || running.Structure == observed.File.Header.Structure)
+	return observed.File.Managed && running.Answers && running.Structure != observed.File.Header.Structure
 }
 
 // foreignOwner says in words whose the file is, if it is neither free nor the owner's. A file is free when there is none,

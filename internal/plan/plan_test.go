@@ -125,9 +125,9 @@ func TestComputeDecides(t *testing.T) {
 			reasons: []string{"HAProxy does not run the configuration of the file"}},
 		"HAProxy does not say what it runs": {observed: plan.Observed{File: hostWith(t, one).File, Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload, former: true,
 			reasons: []string{"HAProxy does not say what it runs"}},
-		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload,
+		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload, former: true,
 			reasons: []string{"HAProxy does not run"}},
-		"the last listener goes while HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: idle(t), action: plan.Rewrite,
+		"the last listener goes while HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: idle(t), action: plan.Rewrite, former: true,
 			reasons: []string{"the file differs from what runs"}},
 		"there is no file": {observed: plan.Observed{Running: plan.Running{Alive: true, Answers: true}}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
@@ -143,7 +143,9 @@ func TestComputeDecides(t *testing.T) {
 			reasons: []string{"frontend ns_web_https: bind ipv4@:443 added", "frontend ns_web_https: bind ipv6@:443 added"}},
 		"nothing of ours is to be removed":               {observed: foreign, wanted: idle(t), action: plan.NoOp},
 		"nothing is to be removed of another operator's": {observed: another(hostWith(t, one)), wanted: idle(t), action: plan.NoOp},
-		"nothing is to be removed where nothing is":      {observed: plan.Observed{}, wanted: idle(t), action: plan.NoOp},
+		"the file is gone, but its listeners are still served": {observed: plan.Observed{Running: hostWith(t, one).Running}, wanted: idle(t), action: plan.Reload,
+			reasons: []string{"HAProxy does not run the configuration of the file"}},
+		"nothing is to be removed where nothing is": {observed: plan.Observed{}, wanted: idle(t), action: plan.NoOp},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

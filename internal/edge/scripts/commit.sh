@@ -1,26 +1,33 @@
 #!/bin/sh
-# Makes the candidate the configuration. Input: the configuration's path; "backup" to keep the former file for good;
-# "former" to keep it until the next change; then the state of the servers. Exit: 3 if the configuration was not changed.
+# Makes the candidate the configuration. Input: the paths of the configuration and of the candidate; the candidate's SHA-256;
+# "backup" to keep the former file for good; "former" to keep it until the next change; then the state of the servers.
+# Output: the configuration's SHA-256, read back. Exit: not 0 if the configuration was not changed.
 IFS= read -r config
+IFS= read -r new
+IFS= read -r want
 IFS= read -r backup
 IFS= read -r former
 set -e
 umask 022
-trap '[ $? = 0 ] || { rm -f "$config.edgelb-new" "$config.edgelb-copy"; exit 3; }' EXIT
+copy=$config.edgelb-copy-$$
+trap 'rm -f "$new" "$copy"' EXIT
 
-# Every file appears under its name only when it is whole.
-cat >"$config.edgelb-copy"
-mv -f "$config.edgelb-copy" "$config.edgelb-state"
-if [ "$backup" = backup ] && [ ! -e "$config.before-edgelb" ]; then
-	cp -p "$config" "$config.edgelb-copy"
-	mv -f "$config.edgelb-copy" "$config.before-edgelb"
-fi
-if [ "$former" = former ]; then
-	cp -p "$config" "$config.edgelb-copy"
-	mv -f "$config.edgelb-copy" "$config.edgelb-former"
-fi
-sync
-mv -f "$config.edgelb-new" "$config"
-sync "$config" 2>/dev/null || sync
-sum=$(sha256sum "$config")
-echo "${sum%% *}"
+sum() {
+	line=$(sha256sum "$1")
+	echo "${line%% *}"
+}
+# A file appears under its name only when it is whole.
+keep() {
+	cp -p "$config" "$copy"
+	sync "$copy" 2>/dev/null || sync
+	mv -f "$copy" "$1"
+}
+cat >"$copy"
+mv -f "$copy" "$config.edgelb-state"
+[ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config.before-edgelb"
+[ "$former" != former ] || keep "$config.edgelb-former"
+# Another attempt, whose connection broke, may still be at work.
+[ "$(sum "$new")" = "$want" ]
+mv -f "$new" "$config"
+sync "$config" 2>/dev/null || sync || :
+sum "$config"

@@ -6,6 +6,10 @@ IFS= read -r socket
 real=$(readlink -f "$config" 2>/dev/null) || real=$config
 
 echo "config $real"
+id -u | sed 's/^/uid /'
+id -u haproxy 2>/dev/null | sed 's/^/haproxyuid /'
+# With hidepid, /proc shows an ordinary account its own processes only.
+[ -d /proc/1 ] || echo processeshidden yes
 [ -d "${socket%/*}" ] && echo socketdirectory yes
 id -u haproxy >/dev/null 2>&1 && echo user haproxy
 grep -q '^haproxy:' /etc/group && echo group haproxy
@@ -27,8 +31,8 @@ if [ "$config" = /etc/haproxy/haproxy.cfg ] || { echo "${unit-}"; cat /etc/defau
 fi
 
 if [ -s "$real" ]; then
-	sum=$(sha256sum "$real")
-	echo "sha256 ${sum%% *}"
+	echo exists yes
+	sum=$(sha256sum "$real") && echo "sha256 ${sum%% *}"
 	# Debian's package manager knows what the file was like when it came.
 	sum=$(md5sum "$real")
 	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && echo pristine yes
@@ -36,12 +40,18 @@ if [ -s "$real" ]; then
 	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
 fi
 
-# The network namespace tells HAProxies of containers, which have a /proc entry as well, from the host's own.
-here=$(readlink /proc/self/ns/net)
+# The namespaces tell HAProxies of containers, which have a /proc entry as well, from the host's own. They are compared as
+# far as the account may see them.
+elsewhere() {
+	for kind in net pid; do
+		there=$(readlink "$1/ns/$kind") && [ "$there" != "$(readlink "/proc/self/ns/$kind")" ] && return 0
+	done 2>/dev/null
+	return 1
+}
 for dir in /proc/[0-9]*; do
 	{ read -r name <"$dir/comm"; } 2>/dev/null || continue
 	[ "$name" = haproxy ] || continue
-	there=$(readlink "$dir/ns/net") && [ "$there" != "$here" ] && continue
+	elsewhere "$dir" && continue
 	parent='' uid='' capabilities=''
 	while read -r key value rest; do
 		case $key in
@@ -54,7 +64,7 @@ for dir in /proc/[0-9]*; do
 	while read -r first second third _ hard _; do
 		[ "$first $second $third" = "Max open files" ] && descriptors=$hard
 	done 2>/dev/null <"$dir/limits"
-	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities ${descriptors:--} $(tr '\0' '\t' <"$dir/cmdline")"
+	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities ${descriptors:--} $(tr '\0\n' '\t ' <"$dir/cmdline")"
 done
 
 { read -r most </proc/sys/fs/nr_open; } 2>/dev/null && echo "mostdescriptors $most"

@@ -1,11 +1,16 @@
 #!/bin/sh
-# Puts the former configuration back. Input: the configuration's path. Exit: 0 if that was done.
+# Takes the configuration back. Input: its path; "former" to put the file back that was kept, "none" to have no file again.
+# Exit: 0 if that was done.
 IFS= read -r config
+IFS= read -r how
 set -e
-if [ -e "$config.edgelb-former" ]; then
-	cp -p "$config.edgelb-former" "$config.edgelb-copy"
-	mv -f "$config.edgelb-copy" "$config"
-else
-	rm -f "$config"
-fi
-sync
+copy=$config.edgelb-copy-$$
+trap 'rm -f "$copy"' EXIT
+case $how in
+former)
+	cp -p "$config.edgelb-former" "$copy"
+	mv -f "$copy" "$config"
+	sync "$config" 2>/dev/null || sync
+	;;
+none) rm -f "$config" ;;
+esac

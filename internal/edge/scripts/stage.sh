@@ -1,15 +1,18 @@
 #!/bin/sh
-# Puts a candidate beside the configuration and lets HAProxy check it. Input: the configuration's path, HAProxy's, the
-# candidate's size in bytes, the candidate. Exit: 0 good, 1 refused by HAProxy (its words on stderr), 3 cannot be written.
+# Puts a candidate beside the configuration and lets HAProxy check it. Input: the paths of the configuration, of HAProxy and
+# of the candidate, the candidate's size in bytes, the candidate. Exit: 0 good, 1 refused by HAProxy (its words on stderr),
+# 3 cannot be written.
 IFS= read -r config
 IFS= read -r program
+IFS= read -r new
 IFS= read -r size
 umask 022
-new=$config.edgelb-new
 unwritable() {
 	rm -f "$new"
 	exit 3
 }
+# What attempts have left behind that broke.
+rm -f "$config".edgelb-new-*
 cat >"$new" || unwritable
 # The size is less if the connection broke in the middle.
 [ "$(wc -c <"$new")" -eq "$size" ] || unwritable

@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,16 @@ type Server struct {
 func (s Server) Up() bool {
 	return (s.Operation == Running || s.Operation == Starting) && s.Admin.Mode() == Ready
 }
+
+// Mode is what is wanted of a server, in HAProxy's word for it.
+type Mode string
+
+// The modes: Ready takes connections, Drain only keeps those that it has, Maintenance is out of service and unchecked.
+const (
+	Ready       Mode = "ready"
+	Drain       Mode = "drain"
+	Maintenance Mode = "maint"
+)
 
 // Operation is a server's operational state, as HAProxy numbers it.
 type Operation int
@@ -83,6 +94,23 @@ func ParseServersState(answer []byte) ([]Server, error) {
 		servers = append(servers, server)
 	}
 	return servers, nil
+}
+
+// FilterServersState keeps the lines of the answer to ShowServersState whose servers are to be kept. An answer that cannot be
+// read is dropped as a whole.
+func FilterServersState(answer []byte, keep func(Server) bool) []byte {
+	servers, err := ParseServersState(answer)
+	if err != nil {
+		return nil
+	}
+	lines := strings.Split(strings.TrimSpace(string(answer)), "\n")
+	kept := slices.Clone(lines[:2])
+	for i, server := range servers {
+		if keep(server) {
+			kept = append(kept, lines[2+i])
+		}
+	}
+	return []byte(strings.Join(kept, "\n") + "\n")
 }
 
 func parseServer(columns map[string]int, words []string) (Server, error) {
