@@ -28,6 +28,8 @@ func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Dura
 	switch {
 	case leave.done:
 		return fateClean, 0
+	case object.Spec.Suspend:
+		return fateWaiting, 0
 	case leave.tried && !v.everSynced(object):
 		// One try, in case that the operator died between a change and its note of it.
 		return fateClean, 0
@@ -41,9 +43,10 @@ func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Dura
 }
 
 // countsFrom is when the time began that the host has to be freed in; zero if it has not begun. A deletion outlasts the
-// operator, which may have been away for all that time: it counts from its start only once this operator has tried.
+// operator, which may have been away for all that time: it counts from its start only once this operator has tried, and not at
+// all if it had to wait for the end of a suspension.
 func (l leave) countsFrom(object *v1alpha1.EdgeLoadBalancer) time.Time {
-	if l.tried && !object.DeletionTimestamp.IsZero() {
+	if l.tried && !l.delayed && !object.DeletionTimestamp.IsZero() {
 		return object.DeletionTimestamp.Time
 	}
 	return l.since

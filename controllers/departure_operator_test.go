@@ -232,6 +232,32 @@ func TestHostThatLeftTheSpecIsGivenUpInTime(t *testing.T) {
 	w.eventTold("web", "gw2", eventLeftBehind)
 }
 
+func TestHostThatLeftASuspendedSpecIsFreedWhenTheObjectResumes(t *testing.T) {
+	t.Parallel()
+	const timeout = 500 * time.Millisecond
+	w := newWorld(t)
+	w.start(timeout)
+	w.create(w.balancer("web", "a", "b"))
+	w.becomes("web", "ready", isReady)
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend, o.Spec.Hosts = true, o.Spec.Hosts[:1] })
+	w.becomes("web", "Suspended", notReady(v1alpha1.ReasonSuspended))
+	began := time.Now()
+	w.eventually("the time to free the host is over", func() error {
+		if time.Since(began) < 3*timeout {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	if status := w.read("web").Status; len(status.Hosts) != 2 {
+		t.Errorf("hosts while suspended: %+v", status.Hosts)
+	}
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend = false })
+	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	if host := w.hosts.see("b"); len(host.running.Frontends) != 0 {
+		t.Errorf("the host runs %+v", host.running)
+	}
+}
+
 func TestHostMayGetANewAddressUnderItsName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -38,6 +38,10 @@ func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
 			noon().Add(-time.Minute), fateWaiting, time.Minute},
 		"deleted too long ago, as the object itself remembers, and tried": {hostView{former: former,
 			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}}, noon().Add(-timeout), fateAbandoned, 0},
+		"deleted long ago, but suspended by another until a moment ago": {hostView{former: former,
+			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true, delayed: true})}}, noon().Add(-time.Hour), fateWaiting, timeout},
+		"suspended by another": {hostView{former: former, record: hostRecord{leaving: leaves(leave{delayed: true})}},
+			noon().Add(-time.Hour), fateWaiting, 0},
 		"deleted while the operator was away, and not seen yet": {hostView{former: former}, noon().Add(-timeout), fateWaiting, 0},
 		"deleted while the operator was away, and not tried yet": {hostView{former: former,
 			record: hostRecord{leaving: leaves(leave{since: noon().Add(-time.Second)})}}, noon().Add(-timeout), fateWaiting, timeout - time.Second},
@@ -56,6 +60,21 @@ func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
 				t.Errorf("got %d and %s, want %d and %s", gotFate, gotWait, test.wantFate, test.wantWait)
 			}
 		})
+	}
+}
+
+func TestHostThatIsLeftWaitsForTheEndOfASuspension(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Spec.Suspend = true
+	late := leave{since: noon().Add(-time.Hour), tried: true}
+	for name, view := range map[string]hostView{
+		"reached before": {former: &v1alpha1.HostStatus{ObservedGeneration: 1}, record: hostRecord{leaving: map[types.UID]leave{uid: late}}},
+		"never reached":  {record: hostRecord{leaving: map[types.UID]leave{uid: late}}},
+	} {
+		if got, wait := view.departure(object, time.Minute, noon()); got != fateWaiting || wait != 0 {
+			t.Errorf("%s: got %d and %s, want to wait without an end", name, got, wait)
+		}
 	}
 }
 

@@ -109,7 +109,7 @@ func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, see
 		}
 		record.host, record.built = host, built
 		record.problems = withNew(record.problems, host.Problems)
-		record.leaving = leavingNow(record.leaving, seen.leavers, r.now())
+		record.leaving = leavingNow(*record, seen.leavers, r.now())
 	})
 	if !slices.Equal(before.problems, after.problems) || !maps.Equal(before.built, built) || !maps.Equal(before.leaving, after.leaving) {
 		r.report(seen)
@@ -117,16 +117,29 @@ func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, see
 	return after
 }
 
-func leavingNow(before map[types.UID]leave, leavers []leaver, now time.Time) map[types.UID]leave {
+// leavingNow is how far a host, as it was built just now, is with the objects that leave it.
+func leavingNow(record hostRecord, leavers []leaver, now time.Time) map[types.UID]leave {
 	after := make(map[types.UID]leave, len(leavers))
 	for _, l := range leavers {
-		known, found := before[l.object.UID]
-		if !found {
-			known = leave{since: now}
+		known := record.leaving[l.object.UID]
+		switch {
+		case known.done:
+		case l.object.Spec.Suspend, record.host.Suspend && ownerOf(record.host) == l.object.Namespace:
+			known = leave{delayed: true}
+		case known.since.IsZero():
+			known.since = now
 		}
 		after[l.object.UID] = known
 	}
 	return after
+}
+
+// ownerOf is the namespace whose objects hold the host; empty if none does.
+func ownerOf(host desired.Host) string {
+	if len(host.Members) == 0 {
+		return ""
+	}
+	return host.Members[0].Object.Namespace
 }
 
 // try does a job. The error is one of the API server; what goes wrong with the host is in the attempt's outcome.

@@ -47,7 +47,9 @@ type hostRecord struct {
 
 // leave is how far a host is with getting rid of an object's listeners.
 type leave struct {
-	since time.Time
+	// since is when it could begin; zero as long as the host is suspended. delayed says that it once was.
+	since   time.Time
+	delayed bool
 	// tried says that it was attempted at least once, and done that it is proved.
 	tried, done bool
 }
@@ -114,7 +116,8 @@ func leavingAfter(leaving map[types.UID]leave, a attempt) map[types.UID]leave {
 	after := make(map[types.UID]leave, len(leaving))
 	for uid, l := range leaving {
 		if a.job.frees[uid] {
-			l.tried = true
+			// A suspended host is only looked at.
+			l.tried = l.tried || a.outcome.State != edge.Suspended
 			l.done = a.outcome.State == edge.Synced || a.outcome.State == edge.Refused
 		}
 		after[uid] = l

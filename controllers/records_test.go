@@ -79,16 +79,53 @@ func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
 	t.Parallel()
 	before := map[types.UID]leave{"x": {since: noon()}, "other": {since: noon()}}
 	for state, want := range map[edge.State]leave{
-		edge.Synced:      {noon(), true, true},
-		edge.Refused:     {noon(), true, true},
-		edge.Suspended:   {noon(), true, false},
-		edge.Unreachable: {noon(), true, false},
-		edge.Rejected:    {noon(), true, false},
+		edge.Synced:      {since: noon(), tried: true, done: true},
+		edge.Refused:     {since: noon(), tried: true, done: true},
+		edge.Suspended:   {since: noon()},
+		edge.Unreachable: {since: noon(), tried: true},
+		edge.Rejected:    {since: noon(), tried: true},
 	} {
 		after := leavingAfter(before, attempt{job: &job{frees: map[types.UID]bool{"x": true}}, outcome: edge.Outcome{State: state}})
 		if after["x"] != want || after["other"] != (leave{since: noon()}) {
 			t.Errorf("after %s: %+v, want %+v and the other one as before", state, after, want)
 		}
+	}
+}
+
+func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
+	t.Parallel()
+	suspended := twoHosts()
+	suspended.Spec.Suspend = true
+	earlier := noon().Add(-time.Minute)
+	suspendedBy := func(namespace string) desired.Host {
+		return desired.Host{Suspend: true, Members: []desired.Member{{Object: types.NamespacedName{Namespace: namespace, Name: "other"}}}}
+	}
+	tests := map[string]struct {
+		before map[types.UID]leave
+		object *v1alpha1.EdgeLoadBalancer
+		host   desired.Host
+		want   leave
+	}{
+		"new":                     {nil, twoHosts(), desired.Host{}, leave{since: noon()}},
+		"known":                   {map[types.UID]leave{uid: {since: earlier, tried: true}}, twoHosts(), desired.Host{}, leave{since: earlier, tried: true}},
+		"new and suspended":       {nil, suspended, desired.Host{}, leave{delayed: true}},
+		"suspended later":         {map[types.UID]leave{uid: {since: earlier, tried: true}}, suspended, desired.Host{}, leave{delayed: true}},
+		"suspended by another":    {map[types.UID]leave{uid: {since: earlier}}, twoHosts(), suspendedBy("shop"), leave{delayed: true}},
+		"suspended by a stranger": {map[types.UID]leave{uid: {since: earlier}}, twoHosts(), suspendedBy("bank"), leave{since: earlier}},
+		"no longer suspended":     {map[types.UID]leave{uid: {delayed: true}}, twoHosts(), desired.Host{}, leave{since: noon(), delayed: true}},
+		"clean when suspended":    {map[types.UID]leave{uid: {since: earlier, done: true}}, suspended, desired.Host{}, leave{since: earlier, done: true}},
+		"resumed some time ago":   {map[types.UID]leave{uid: {since: earlier, delayed: true}}, twoHosts(), desired.Host{}, leave{since: earlier, delayed: true}},
+		"another one has left us": {map[types.UID]leave{"x": {since: earlier}}, twoHosts(), desired.Host{}, leave{since: noon()}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seen := observed{leavers: []leaver{{object: test.object}}}
+			after := leavingNow(hostRecord{leaving: test.before, host: test.host}, seen.leavers, noon())
+			if len(after) != 1 || after[uid] != test.want {
+				t.Errorf("got %+v, want %+v", after, test.want)
+			}
+		})
 	}
 }
 
