@@ -109,10 +109,10 @@ type verdict struct {
 func (s *summary) setConditions(conditions *[]metav1.Condition) {
 	accepted, targets := s.problemVerdict(specReason), s.problemVerdict(targetReason)
 	hosts := s.hostsVerdict()
-	all := []verdict{accepted, hosts, targets}
-	ready := combine(all)
-	if !s.object.DeletionTimestamp.IsZero() {
-		ready = verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonDeleting, s.deletingMessage()}}}
+	ready := combine([]verdict{accepted, hosts, targets})
+	if s.isDeleting() {
+		hosts = verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonDeleting, s.deletingMessage()}}}
+		ready = hosts
 	}
 	s.set(conditions, v1alpha1.ConditionReady, ready,
 		cause{v1alpha1.ReasonSynced, "every host is proved to run what the spec says, and every target has a server"})
@@ -214,6 +214,9 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 	switch {
 	case len(found) > 0:
 		return verdict{metav1.ConditionFalse, found}
+	case s.isDeleting():
+		// Nobody builds it any more.
+		return s.stillOr(kind)
 	case complete && kind(v1alpha1.ReasonNoEndpoints) && len(former) > 0:
 		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not proved yet that every target has a server"}}}
 	case complete:
@@ -235,14 +238,20 @@ func (s *summary) withCauses(causes []cause, problems []desired.Problem, kind fu
 	return causes
 }
 
-// stillOr repeats what the former status said of this generation; else the answer is not known yet.
+// isDeleting says that no host is wanted any more.
+func (s *summary) isDeleting() bool {
+	return !s.object.DeletionTimestamp.IsZero()
+}
+
+// stillOr repeats what the former status said of this generation; else the answer is not known yet. A deletion is a new
+// generation, too, but of the same spec.
 func (s *summary) stillOr(kind func(reason string) bool) verdict {
 	conditionType := v1alpha1.ConditionAccepted
 	if kind(v1alpha1.ReasonNoEndpoints) {
 		conditionType = v1alpha1.ConditionTargetsAvailable
 	}
 	former := meta.FindStatusCondition(s.object.Status.Conditions, conditionType)
-	if former == nil || former.ObservedGeneration != s.object.Generation {
+	if former == nil || (former.ObservedGeneration != s.object.Generation && !s.isDeleting()) {
 		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "the spec is being read"}}}
 	}
 	if former.Status == metav1.ConditionTrue {

@@ -315,24 +315,42 @@ func TestManyFailingHostsMakeAShortMessage(t *testing.T) {
 	}
 }
 
-func TestObjectThatIsDeletedSaysSo(t *testing.T) {
+func TestObjectThatIsDeletedSaysSoAndKeepsWhatWasSaidOfItsSpec(t *testing.T) {
 	t.Parallel()
-	object := twoHosts()
-	object.DeletionTimestamp = seconds(noon())
-	status := summarized(object, synced(), synced())
-	if got := said(status, v1alpha1.ConditionReady); got != "False Deleting" {
-		t.Errorf("Ready is %s", got)
+	noEndpoints := tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none"))
+	tests := map[string]struct {
+		before                    hostRecord
+		wantAccepted, wantTargets string
+	}{
+		"was well":             {synced(), "True Accepted", "True Available"},
+		"had no endpoints":     {noEndpoints, "True Accepted", "False NoEndpoints"},
+		"was not known enough": {hostRecord{}, "Unknown Progressing", "Unknown Progressing"},
 	}
-	if got := said(status, v1alpha1.ConditionReconciling); got != "True Deleting" {
-		t.Errorf("Reconciling is %s", got)
-	}
-	for _, host := range status.Hosts {
-		if host.State != v1alpha1.HostPending || host.Message != "is being removed" {
-			t.Errorf("host %+v", host)
-		}
-	}
-	if len(status.Addresses) != 3 {
-		t.Errorf("addresses %v", status.Addresses)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, test.before, test.before)
+			object.DeletionTimestamp, object.Generation = seconds(noon()), 3
+			status := summarized(object, failing(edge.Unreachable, "x"), failing(edge.Unreachable, "x"))
+			for kind, want := range map[string]string{
+				v1alpha1.ConditionReady: "False Deleting", v1alpha1.ConditionReconciling: "True Deleting",
+				v1alpha1.ConditionStalled: "False Progressing", v1alpha1.ConditionHostsSynced: "False Deleting",
+				v1alpha1.ConditionAccepted: test.wantAccepted, v1alpha1.ConditionTargetsAvailable: test.wantTargets,
+			} {
+				if got := said(status, kind); got != want {
+					t.Errorf("%s is %s, want %s", kind, got, want)
+				}
+			}
+			for _, host := range status.Hosts {
+				if host.State != v1alpha1.HostPending || host.Message != "is being removed" {
+					t.Errorf("host %+v", host)
+				}
+			}
+			if len(status.Addresses) != 3 {
+				t.Errorf("addresses %v", status.Addresses)
+			}
+		})
 	}
 }
 
