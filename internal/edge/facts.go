@@ -23,6 +23,8 @@ type facts struct {
 	init string
 	// service says that the init system's haproxy service runs this configuration.
 	service bool
+	// emptyFolder is one that HAProxy may load as well, since there is nothing in it.
+	emptyFolder string
 	// binary is the HAProxy in the PATH; empty when there is none.
 	binary string
 	file   plan.File
@@ -73,7 +75,7 @@ func parseFacts(output []byte) facts {
 
 func (f *facts) set(key, value string) {
 	texts := map[string]*string{
-		"config": &f.config, "init": &f.init, "binary": &f.binary, "sha256": &f.file.SHA256,
+		"config": &f.config, "init": &f.init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "sha256": &f.file.SHA256,
 		"user": &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}
 	numbers := map[string]*int{

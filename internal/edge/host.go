@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (h *host) checkProcesses() error {
 		return h.checkStrangers()
 	}
 	for _, file := range h.processes[0].after("-f") {
-		if file != h.req.ConfigPath && file != h.facts.config {
+		if !slices.Contains([]string{h.req.ConfigPath, h.facts.config, h.facts.emptyFolder}, file) {
 			return &Error{State: Rejected, Message: fmt.Sprintf(
 				"HAProxy on the host loads %s as well: take \"-f %s\" from its command line, since that file is not checked together with edgelb's", file, file)}
 		}
@@ -114,8 +115,8 @@ func (h *host) checkStrangers() error {
 		return nil
 	}
 	for _, stranger := range h.facts.processes {
-		// One without a master or a daemon is a check that somebody runs by hand.
-		if files := stranger.after("-f"); len(files) > 0 && (stranger.masterWorker() || stranger.has("-D")) {
+		// One that is neither a master nor a daemon is something that somebody tries out.
+		if files := stranger.after("-f"); len(files) > 0 && h.facts.trusts(stranger) && (stranger.masterWorker() || stranger.has("-D")) {
 			return &Error{State: Rejected, Message: fmt.Sprintf(
 				"HAProxy on the host (pid %d) runs with %s and not with %s: set spec.haproxy.paths.config to its file, or have its service run that one",
 				stranger.pid, strings.Join(files, " and "), h.req.ConfigPath)}

@@ -23,19 +23,20 @@ func TestCheckProcessesRefusesAHAProxyThatWouldNotDoWhatTheFileSays(t *testing.T
 		config    haproxy.Config
 		want      string
 	}{
-		"it runs the file":                 {[]process{master(7, 1, "-f", configFile), master(8, 7, "-f", configFile)}, "/usr/sbin/haproxy", listening, ""},
-		"with old workers":                 {[]process{master(7, 1, "-f", configFile), master(8, 7, "-f", configFile), master(9, 7, "-f", configFile)}, "/usr/sbin/haproxy", listening, ""},
-		"it does not run":                  {nil, "/usr/sbin/haproxy", listening, ""},
-		"it is not installed":              {nil, "", listening, "not installed"},
-		"nothing needs it":                 {nil, "", haproxy.Config{}, ""},
-		"it runs another file":             {[]process{master(7, 1, "-f", "/srv/other.cfg")}, "/usr/sbin/haproxy", listening, "runs with /srv/other.cfg and not with"},
-		"it runs a folder":                 {[]process{master(7, 1, "-f", "/etc/haproxy/conf.d")}, "/usr/sbin/haproxy", listening, "spec.haproxy.paths.config"},
-		"it runs another file beside ours": {[]process{master(7, 1, "-f", configFile, "-f", "/srv/more.cfg")}, "/usr/sbin/haproxy", listening, "loads /srv/more.cfg as well"},
-		"it runs twice":                    {[]process{master(7, 1, "-f", configFile), master(9, 1, "-f", configFile)}, "/usr/sbin/haproxy", listening, "runs twice"},
+		"it runs the file":                    {[]process{master(7, 1, "-f", configFile), master(8, 7, "-f", configFile)}, "/usr/sbin/haproxy", listening, ""},
+		"with old workers":                    {[]process{master(7, 1, "-f", configFile), master(8, 7, "-f", configFile), master(9, 7, "-f", configFile)}, "/usr/sbin/haproxy", listening, ""},
+		"it does not run":                     {nil, "/usr/sbin/haproxy", listening, ""},
+		"it is not installed":                 {nil, "", listening, "not installed"},
+		"nothing needs it":                    {nil, "", haproxy.Config{}, ""},
+		"it runs another file":                {[]process{master(7, 1, "-f", "/srv/other.cfg")}, "/usr/sbin/haproxy", listening, "runs with /srv/other.cfg and not with"},
+		"it runs a folder":                    {[]process{master(7, 1, "-f", "/etc/haproxy/parts")}, "/usr/sbin/haproxy", listening, "spec.haproxy.paths.config"},
+		"it runs another file beside ours":    {[]process{master(7, 1, "-f", configFile, "-f", "/srv/more.cfg")}, "/usr/sbin/haproxy", listening, "loads /srv/more.cfg as well"},
+		"it runs an empty folder beside ours": {[]process{master(7, 1, "-f", configFile, "-f", "/etc/haproxy/conf.d")}, "/usr/sbin/haproxy", listening, ""},
+		"it runs twice":                       {[]process{master(7, 1, "-f", configFile), master(9, 1, "-f", configFile)}, "/usr/sbin/haproxy", listening, "runs twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := &host{req: Request{ConfigPath: configFile, Config: test.config}, facts: facts{config: configFile, init: "systemd", service: true, binary: test.binary, processes: test.processes}}
+			h := &host{req: Request{ConfigPath: configFile, Config: test.config}, facts: facts{config: configFile, emptyFolder: "/etc/haproxy/conf.d", init: "systemd", service: true, binary: test.binary, processes: test.processes}}
 			h.processes = h.facts.ours(configFile)
 
 			err := h.checkProcesses()

@@ -30,6 +30,10 @@ if [ "$config" = /etc/haproxy/haproxy.cfg ] || { echo "${unit-}"; cat /etc/defau
 	echo service yes
 fi
 
+# Fedora and its kin load this folder as well, and ship it empty.
+folder=${config%/*}/conf.d
+[ -d "$folder" ] && ! ls "$folder"/*.cfg >/dev/null 2>&1 && echo "emptyfolder $folder"
+
 if [ -s "$real" ]; then
 	echo exists yes
 	sum=$(sha256sum "$real") && echo "sha256 ${sum%% *}"
