@@ -51,7 +51,6 @@ type hostReconciler struct {
 // attempt is one try to do a job.
 type attempt struct {
 	job     *job
-	started time.Time
 	outcome edge.Outcome
 	// reason is one of package v1alpha1 where it says more than the outcome's state.
 	reason string
@@ -59,6 +58,7 @@ type attempt struct {
 
 // Reconcile observes, builds, connects, brings the host there, and records how it went.
 func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ctrl.Result, error) {
+	r.records.look(key, r.now())
 	seen, err := observe(ctx, r.reader, r.cluster, key)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -84,9 +84,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 	if wait := record.holdOff(todo.inputs, r.now()); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	started := r.now()
 	done, err := r.try(ctx, todo, version)
-	done.started = started
 	if err != nil || ctx.Err() != nil {
 		// What the end of the operator cut short says nothing about the host.
 		return ctrl.Result{}, err
@@ -197,9 +195,9 @@ func reasonOf(err error) string {
 // recordTried notes how an attempt went, tells the objects, and returns when to come back.
 func (r *hostReconciler) recordTried(ctx context.Context, key desired.HostKey, done attempt, seen observed) time.Duration {
 	now := r.now()
-	dirtySince := r.records.get(key).dirtySince
+	changedSince := r.records.get(key).unprovedSince
 	record := r.records.update(key, func(record *hostRecord) { record.apply(done, now, r.random()) })
-	r.metrics.attempted(done.outcome, dirtySince, now)
+	r.metrics.attempted(done.outcome, changedSince, now)
 	logAttempt(ctx, done.outcome, record)
 	r.report(seen)
 	if len(done.job.objects) == 0 && len(seen.snapshot.Objects) > 0 && !failed(done.outcome.State) {

@@ -60,16 +60,16 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// attempted counts an attempt. dirtySince is when the change came that it proved; zero if there was none.
-func (m *metrics) attempted(outcome edge.Outcome, dirtySince, now time.Time) {
+// attempted counts an attempt. changedSince is when the change came that it proved; zero if there was none.
+func (m *metrics) attempted(outcome edge.Outcome, changedSince, now time.Time) {
 	if outcome.Changed || len(outcome.Reasons) > 0 {
 		m.updates.WithLabelValues(string(v1alpha1.UpdateReload), string(outcome.State)).Inc()
 	}
 	if outcome.Reloaded {
 		m.reloads.Inc()
 	}
-	if outcome.Changed && !dirtySince.IsZero() {
-		m.programming.WithLabelValues(string(v1alpha1.UpdateReload)).Observe(now.Sub(dirtySince).Seconds())
+	if outcome.Changed && !changedSince.IsZero() {
+		m.programming.WithLabelValues(string(v1alpha1.UpdateReload)).Observe(now.Sub(changedSince).Seconds())
 	}
 }
 

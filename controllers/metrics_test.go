@@ -67,7 +67,7 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		outcome                                        edge.Outcome
-		dirtySince                                     time.Time
+		changedSince                                   time.Time
 		wantSynced, wantRejected, wantReloads, wantHow float64
 	}{
 		"a look":         {edge.Outcome{State: edge.Synced}, noon(), 0, 0, 0, 0},
@@ -80,7 +80,7 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, registry := registered(t)
-			m.attempted(test.outcome, test.dirtySince, noon().Add(time.Second))
+			m.attempted(test.outcome, test.changedSince, noon().Add(time.Second))
 			measured, err := testutil.GatherAndCount(registry, "edgelb_programming_duration_seconds")
 			if err != nil {
 				t.Fatal(err)

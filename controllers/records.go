@@ -39,8 +39,9 @@ type hostRecord struct {
 	// changes says what the last change was for.
 	changes []string
 
-	// dirtySince is when the watch delivered the oldest change that is not proved yet; zero when there is none.
-	dirtySince time.Time
+	// unseenSince is when the watch delivered the oldest change that nobody has looked at yet, and unprovedSince the same
+	// of those that were looked at and are not proved; zero when there is none.
+	unseenSince, unprovedSince time.Time
 	// leaving are the objects that the host is to be freed from.
 	leaving map[types.UID]leave
 }
@@ -77,8 +78,9 @@ func (r *hostRecord) apply(a attempt, now time.Time, random float64) {
 	if a.outcome.State == edge.Synced {
 		r.proved = a.job.objects
 	}
-	if a.outcome.State == edge.Synced && !r.dirtySince.After(a.started) {
-		r.dirtySince = time.Time{}
+	if !failed(a.outcome.State) {
+		// How long a suspension lasts says nothing about how long a change takes.
+		r.unprovedSince = time.Time{}
 	}
 	if len(a.job.objects) > 0 {
 		r.problems = a.job.host.Problems
@@ -129,6 +131,8 @@ func leavingAfter(leaving map[types.UID]leave, a attempt) map[types.UID]leave {
 type hostRecords struct {
 	mu    sync.Mutex
 	hosts map[desired.HostKey]hostRecord
+	// began is when the first host was looked at. A replica that only stands by hears of changes as well.
+	began time.Time
 }
 
 func newHostRecords() *hostRecords {
@@ -162,10 +166,32 @@ func (s *hostRecords) forget(key desired.HostKey) {
 // touch notes that something which the hosts depend on has changed.
 func (s *hostRecords) touch(keys []desired.HostKey, now time.Time) {
 	for _, key := range keys {
-		s.update(key, func(r *hostRecord) {
-			if r.dirtySince.IsZero() {
-				r.dirtySince = now
-			}
-		})
+		s.update(key, func(r *hostRecord) { r.unseenSince = earlier(r.unseenSince, now) })
 	}
+}
+
+// look notes that what is observed from now on has all the changes in it that were delivered so far.
+func (s *hostRecords) look(key desired.HostKey, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.IsZero() {
+		s.began = now
+	}
+	record, found := s.hosts[key]
+	if !found || record.unseenSince.IsZero() {
+		return
+	}
+	if record.unseenSince.Before(s.began) {
+		record.unseenSince = s.began
+	}
+	record.unprovedSince, record.unseenSince = earlier(record.unprovedSince, record.unseenSince), time.Time{}
+	s.hosts[key] = record
+}
+
+// earlier is the earlier of a time, which may be zero for none, and another.
+func earlier(known, other time.Time) time.Time {
+	if known.IsZero() || other.Before(known) {
+		return other
+	}
+	return known
 }

@@ -129,28 +129,48 @@ func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
 	}
 }
 
-func TestTouchKeepsTheOldestChangeAndAProofClearsIt(t *testing.T) {
+func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
 	t.Parallel()
-	records, key := newHostRecords(), desired.HostKey{Address: "a", Port: 22}
-	records.touch([]desired.HostKey{key}, noon())
-	records.touch([]desired.HostKey{key}, noon().Add(time.Second))
-	if got := records.get(key).dirtySince; got != noon() {
-		t.Errorf("dirty since %s, want %s", got, noon())
+	key := desired.HostKey{Address: "a", Port: 22}
+	at := func(seconds int) time.Time { return noon().Add(time.Duration(seconds) * time.Second) }
+	touch := func(seconds int) func(*hostRecords) {
+		return func(s *hostRecords) { s.touch([]desired.HostKey{key}, at(seconds)) }
 	}
-	proof := func(started time.Time) attempt {
-		return attempt{job: &job{}, started: started, outcome: edge.Outcome{State: edge.Synced}}
+	look := func(seconds int) func(*hostRecords) {
+		return func(s *hostRecords) { s.look(key, at(seconds)) }
 	}
-	after := records.update(key, func(r *hostRecord) { r.apply(proof(noon().Add(-time.Second)), noon(), 0) })
-	if after.dirtySince.IsZero() {
-		t.Error("a change that came during an attempt counts as proved by it")
+	ends := func(state edge.State) func(*hostRecords) {
+		return func(s *hostRecords) {
+			s.update(key, func(r *hostRecord) { r.apply(attempt{job: &job{}, outcome: edge.Outcome{State: state}}, noon(), 0) })
+		}
 	}
-	after = records.update(key, func(r *hostRecord) { r.apply(proof(noon().Add(time.Second)), noon(), 0) })
-	if !after.dirtySince.IsZero() {
-		t.Errorf("still dirty since %s", after.dirtySince)
+	forget := func(s *hostRecords) { s.forget(key) }
+	started, synced, failed, suspended := look(0), ends(edge.Synced), ends(edge.Unreachable), ends(edge.Suspended)
+	tests := map[string]struct {
+		steps []func(*hostRecords)
+		want  time.Time
+	}{
+		"a change":                          {[]func(*hostRecords){started, touch(1), look(2)}, at(1)},
+		"two changes":                       {[]func(*hostRecords){started, touch(1), touch(2), look(3)}, at(1)},
+		"a change that is proved":           {[]func(*hostRecords){started, touch(1), look(2), synced, look(3)}, time.Time{}},
+		"a change during the attempt":       {[]func(*hostRecords){started, touch(1), look(2), touch(3), synced, look(4)}, at(3)},
+		"a change after a failure":          {[]func(*hostRecords){started, touch(1), look(2), failed, touch(3), look(4)}, at(1)},
+		"a change during a failing attempt": {[]func(*hostRecords){started, touch(1), look(2), touch(3), failed, look(4)}, at(1)},
+		"a change while suspended":          {[]func(*hostRecords){started, touch(1), look(2), suspended, touch(3), look(4)}, at(3)},
+		"a change while standing by":        {[]func(*hostRecords){touch(-90), look(0)}, at(0)},
+		"a host that went":                  {[]func(*hostRecords){started, touch(1), look(2), forget}, time.Time{}},
 	}
-	records.forget(key)
-	if got := records.get(key); !reflect.DeepEqual(got, hostRecord{}) {
-		t.Errorf("forgotten is %+v", got)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			records := newHostRecords()
+			for _, step := range test.steps {
+				step(records)
+			}
+			if got := records.get(key).unprovedSince; !got.Equal(test.want) {
+				t.Errorf("counts from %s, want %s", got, test.want)
+			}
+		})
 	}
 }
 
