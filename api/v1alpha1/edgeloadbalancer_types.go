@@ -46,7 +46,7 @@ type EdgeLoadBalancerList struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, self.targets.exists(t, t.name == l.target))",message="a listener's target must be the name of an entry of spec.targets: add the target, or correct the name"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.hosts.filter(h, h.name in l.hosts).size() == l.hosts.size())",message="a listener's hosts must be names of entries of spec.hosts: add the host, or correct the name"
-// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, has(l.hosts) || self.listeners.all(m, m.name == l.name || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
+// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, self.listeners.all(m, m.name == l.name || (has(l.hosts) && has(m.hosts)) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.listeners.all(m, m.name == l.name || !has(m.hosts) || !l.hosts.exists(h, h in m.hosts) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind on the same host: give them different binds, or different hosts"
 type EdgeLoadBalancerSpec struct {
 	// Suspend stops every change on every host; the status goes on being reported.
