@@ -30,7 +30,7 @@ func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Dura
 		return fateClean, 0
 	case object.Spec.Suspend:
 		return fateWaiting, 0
-	case leave.tried && !v.everSynced(object):
+	case leave.tried && !v.mayHave(object):
 		// One try, in case that the operator died between a change and its note of it.
 		return fateClean, 0
 	case since.IsZero():

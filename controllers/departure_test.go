@@ -28,6 +28,8 @@ func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
 			time.Time{}, fateWaiting, timeout},
 		"tried in vain and never reached": {hostView{record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}},
 			time.Time{}, fateClean, 0},
+		"tried in vain after a change that broke": {hostView{
+			record: hostRecord{attempted: proved, leaving: leaves(leave{since: noon(), tried: true})}}, time.Time{}, fateWaiting, timeout},
 		"tried in vain and reached before a restart": {hostView{former: former,
 			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}}, time.Time{}, fateWaiting, timeout},
 		"clean": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon(), tried: true, done: true})}},

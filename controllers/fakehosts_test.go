@@ -36,7 +36,7 @@ type fakeHost struct {
 	reloads   int
 	forgotten int
 	last      edge.Request
-	user      string
+	users     []string
 	pins      []string
 }
 
@@ -73,7 +73,7 @@ func (f *fakeHosts) Connect(ctx context.Context, key desired.HostKey, login desi
 	f.mu.Lock()
 	host := f.host(key.Address)
 	host.connects++
-	host.user, host.pins = login.User, login.HostKeys
+	host.users, host.pins = append(host.users, login.User), login.HostKeys
 	hang, away, right := host.hang, host.away, host.privateKey
 	f.mu.Unlock()
 	if hang != nil {

@@ -122,6 +122,8 @@ func leavingNow(record hostRecord, leavers []leaver, now time.Time) map[types.UI
 		known := record.leaving[l.object.UID]
 		switch {
 		case known.done:
+		case isStranger(record, l):
+			known.done = true
 		case l.object.Spec.Suspend, record.host.Suspend && ownerOf(record.host) == l.object.Namespace:
 			known = leave{delayed: true}
 		case known.since.IsZero():
@@ -130,6 +132,13 @@ func leavingNow(record hostRecord, leavers []leaver, now time.Time) map[types.UI
 		after[l.object.UID] = known
 	}
 	return after
+}
+
+// isStranger says that a host is another namespace's and never had the leaver's listeners. It is not logged in to with a
+// foreign Secret only because somebody has named it.
+func isStranger(record hostRecord, l leaver) bool {
+	owner := ownerOf(record.host)
+	return owner != "" && owner != l.object.Namespace && !l.served && !record.mayHave(l.object.UID)
 }
 
 // ownerOf is the namespace whose objects hold the host; empty if none does.

@@ -31,6 +31,8 @@ type observed struct {
 type leaver struct {
 	object *v1alpha1.EdgeLoadBalancer
 	entry  v1alpha1.Host
+	// served says that the object's status knows of a moment when its listeners were on the host.
+	served bool
 }
 
 // observe reads what the cluster says about a host from the cache.
@@ -52,12 +54,14 @@ func (o *observed) add(key desired.HostKey, object *v1alpha1.EdgeLoadBalancer) {
 	switch {
 	case !isHeld(object) && object.DeletionTimestamp.IsZero():
 		// Somebody replaced the object as a whole. Without it, the host would lose its listeners for that moment.
-		o.unsettled = o.unsettled || inStatus(object, key)
+		_, known := statusOf(object, key)
+		o.unsettled = o.unsettled || known
 	case !isHeld(object) || retains(object):
 	case wanted && object.DeletionTimestamp.IsZero():
 		o.snapshot.Objects = append(o.snapshot.Objects, object)
 	default:
-		o.leavers = append(o.leavers, leaver{object: object, entry: entry})
+		status, _ := statusOf(object, key)
+		o.leavers = append(o.leavers, leaver{object: object, entry: entry, served: status.ObservedGeneration > 0})
 	}
 }
 
@@ -69,16 +73,19 @@ func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1al
 		}
 	}
 	entry = v1alpha1.Host{Address: key.Address, Port: &key.Port}
-	for _, host := range object.Status.Hosts {
-		if statusKey(host) == key {
-			entry.Name, entry.User = host.Name, host.User
-		}
+	if status, found := statusOf(object, key); found {
+		entry.Name, entry.User = status.Name, status.User
 	}
 	return entry, false
 }
 
-func inStatus(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) bool {
-	return slices.ContainsFunc(object.Status.Hosts, func(host v1alpha1.HostStatus) bool { return statusKey(host) == key })
+// statusOf is what the object's status says of a host.
+func statusOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (status v1alpha1.HostStatus, found bool) {
+	i := slices.IndexFunc(object.Status.Hosts, func(host v1alpha1.HostStatus) bool { return statusKey(host) == key })
+	if i < 0 {
+		return v1alpha1.HostStatus{}, false
+	}
+	return object.Status.Hosts[i], true
 }
 
 func (o *observed) addServices(ctx context.Context, reader client.Reader) error {

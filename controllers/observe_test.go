@@ -77,6 +77,20 @@ func TestHostIsLeftAloneWhileAnObjectOnItHasLostTheFinalizer(t *testing.T) {
 	}
 }
 
+func TestLeaverKnowsFromItsStatusWhetherItWasOnTheHost(t *testing.T) {
+	t.Parallel()
+	for generation, want := range map[int64]bool{0: false, 1: true} {
+		object := named("shop", "web", uid)
+		object.DeletionTimestamp = seconds(noon())
+		object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ObservedGeneration: generation}}
+		var seen observed
+		seen.add(desired.NewHostKey("a", 22), object)
+		if len(seen.leavers) != 1 || seen.leavers[0].served != want {
+			t.Errorf("generation %d was proved: %+v, want served %t", generation, seen.leavers, want)
+		}
+	}
+}
+
 func TestEntryOfAHostThatLeftTheSpecComesFromTheStatus(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
@@ -135,7 +149,7 @@ func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
 func TestThereIsNoJobOnceTheLastObjectHasLeft(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
-	seen := observed{snapshot: desired.Snapshot{Cluster: "c"}, leavers: []leaver{{object, object.Spec.Hosts[0]}}}
+	seen := observed{snapshot: desired.Snapshot{Cluster: "c"}, leavers: []leaver{{object: object, entry: object.Spec.Hosts[0]}}}
 	record := hostRecord{leaving: map[types.UID]leave{uid: {done: true}}}
 	if got := chooseJob(desired.Host{}, seen, record); got != nil {
 		t.Errorf("got %+v", got)

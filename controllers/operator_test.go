@@ -291,12 +291,7 @@ func TestYoungerObjectOfAnotherSecretIsToldOfTheConflict(t *testing.T) {
 	w.create(w.balancer("older", "a"))
 	older := w.becomes("older", "ready", isReady)
 	w.create(&corev1.Secret{ObjectMeta: w.meta("second"), Data: map[string][]byte{"ssh-privatekey": []byte("right")}})
-	w.eventually("the second ends", func() error { // in which the older object was created
-		if time.Since(older.CreationTimestamp.Time) < time.Second {
-			return fmt.Errorf("not yet")
-		}
-		return nil
-	})
+	w.passes(time.Second, older.CreationTimestamp.Time)
 	younger := w.balancer("younger", "a")
 	younger.Spec.SSH.SecretRef.Name = "second"
 	w.create(younger)

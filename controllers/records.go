@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ type hostRecord struct {
 	tried   map[types.UID]int64
 	// proved holds the last generation of each object that the host was proved to run.
 	proved map[types.UID]int64
+	// attempted holds the objects whose listeners a change was to bring since then. It may have broken in the middle.
+	attempted map[types.UID]int64
 
 	// failures counts the failed attempts since the last good one, repeats those that ended like the last one.
 	failures, repeats int
@@ -75,8 +78,11 @@ func (r *hostRecord) apply(a attempt, now time.Time, random float64) {
 	if a.outcome.Reloaded {
 		r.reloadedAt = now
 	}
-	if a.outcome.State == edge.Synced {
-		r.proved = a.job.objects
+	switch {
+	case a.outcome.State == edge.Synced:
+		r.proved, r.attempted = a.job.objects, nil
+	case len(a.outcome.Reasons) > 0:
+		r.attempted = union(r.attempted, a.job.objects)
 	}
 	if !failed(a.outcome.State) {
 		// How long a suspension lasts says nothing about how long a change takes.
@@ -86,6 +92,18 @@ func (r *hostRecord) apply(a attempt, now time.Time, random float64) {
 		r.problems = a.job.host.Problems
 	}
 	r.leaving = leavingAfter(r.leaving, a)
+}
+
+// mayHave says that the host may have an object's listeners, as far as this operator can know.
+func (r hostRecord) mayHave(object types.UID) bool {
+	return r.proved[object] > 0 || r.attempted[object] > 0
+}
+
+func union(a, b map[types.UID]int64) map[types.UID]int64 {
+	both := make(map[types.UID]int64, len(a)+len(b))
+	maps.Copy(both, a)
+	maps.Copy(both, b)
+	return both
 }
 
 // withNew appends the problems that are not among the old ones.

@@ -120,12 +120,61 @@ func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seen := observed{leavers: []leaver{{object: test.object}}}
+			seen := observed{leavers: []leaver{{object: test.object, served: true}}}
 			after := leavingNow(hostRecord{leaving: test.before, host: test.host}, seen.leavers, noon())
 			if len(after) != 1 || after[uid] != test.want {
 				t.Errorf("got %+v, want %+v", after, test.want)
 			}
 		})
+	}
+}
+
+func TestHostOfAnotherNamespaceIsNotLoggedInToForAnObjectThatNeverHadAPartInIt(t *testing.T) {
+	t.Parallel()
+	held := func(namespace string) desired.Host {
+		return desired.Host{Members: []desired.Member{{Object: types.NamespacedName{Namespace: namespace, Name: "other"}}}}
+	}
+	tests := map[string]struct {
+		record   hostRecord
+		served   bool
+		wantDone bool
+	}{
+		"never had a part":          {hostRecord{host: held("bank")}, false, true},
+		"had it, says the status":   {hostRecord{host: held("bank")}, true, false},
+		"had it, says the record":   {hostRecord{host: held("bank"), proved: map[types.UID]int64{uid: 1}}, false, false},
+		"may have got it":           {hostRecord{host: held("bank"), attempted: map[types.UID]int64{uid: 1}}, false, false},
+		"the host is our own":       {hostRecord{host: held("shop")}, false, false},
+		"the host is nobody's else": {hostRecord{}, false, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			after := leavingNow(test.record, []leaver{{object: twoHosts(), served: test.served}}, noon())
+			if after[uid].done != test.wantDone {
+				t.Errorf("done is %t, want %t", after[uid].done, test.wantDone)
+			}
+		})
+	}
+}
+
+func TestChangeThatBrokeInTheMiddleMayBeOnTheHostUntilTheNextProof(t *testing.T) {
+	t.Parallel()
+	var record hostRecord
+	for i, step := range []struct {
+		object  types.UID
+		outcome edge.Outcome
+		wantX   bool
+	}{
+		{"x", edge.Outcome{State: edge.Unreachable}, false},
+		{"x", edge.Outcome{State: edge.Unreachable, Reasons: []string{"frontend x is new"}}, true},
+		{"y", edge.Outcome{State: edge.Unreachable, Reasons: []string{"frontend y is new"}}, true},
+		{"y", edge.Outcome{State: edge.Unreachable}, true},
+		{"y", edge.Outcome{State: edge.Synced}, false},
+	} {
+		record.apply(attempt{job: &job{objects: map[types.UID]int64{step.object: 1}}, outcome: step.outcome}, noon(), 0)
+		if got := record.mayHave("x"); got != step.wantX {
+			t.Errorf("step %d: the host may have x: %t, want %t", i, got, step.wantX)
+		}
 	}
 }
 

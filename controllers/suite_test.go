@@ -253,6 +253,17 @@ func (w *world) eventually(what string, holds func() error) {
 	}
 }
 
+// passes waits until so much time has passed since a moment.
+func (w *world) passes(d time.Duration, since time.Time) {
+	w.t.Helper()
+	w.eventually(d.String()+" pass", func() error {
+		if left := d - time.Since(since); left > 0 {
+			return fmt.Errorf("%s are left", left)
+		}
+		return nil
+	})
+}
+
 // becomes waits until the object is as wanted.
 func (w *world) becomes(name, what string, wanted func(*v1alpha1.EdgeLoadBalancer) bool) *v1alpha1.EdgeLoadBalancer {
 	w.t.Helper()

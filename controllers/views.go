@@ -65,9 +65,9 @@ func leavingView(object *v1alpha1.EdgeLoadBalancer, former *v1alpha1.HostStatus,
 	}
 }
 
-// everSynced says whether the host is known to have had the object's listeners.
-func (v hostView) everSynced(object *v1alpha1.EdgeLoadBalancer) bool {
-	return v.record.proved[object.UID] > 0 || (v.former != nil && v.former.ObservedGeneration > 0)
+// mayHave says whether the host has had the object's listeners, or may have got them from a change that was not proved.
+func (v hostView) mayHave(object *v1alpha1.EdgeLoadBalancer) bool {
+	return v.record.mayHave(object.UID) || (v.former != nil && v.former.ObservedGeneration > 0)
 }
 
 // status is what the object's status says about the host.
