@@ -65,23 +65,25 @@ func isHeld(object *v1alpha1.EdgeLoadBalancer) bool {
 func (r *edgeLoadBalancerReconciler) hold(ctx context.Context, object *v1alpha1.EdgeLoadBalancer) error {
 	before := object.DeepCopy()
 	controllerutil.AddFinalizer(object, Finalizer)
-	return r.patch(ctx, object, before)
+	_, err := r.patch(ctx, object, before)
+	return err
 }
 
 // release removes the finalizer, and says what it leaves behind.
 func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, notices []notice) error {
 	before := object.DeepCopy()
 	controllerutil.RemoveFinalizer(object, Finalizer)
-	if err := r.patch(ctx, object, before); err != nil {
+	if written, err := r.patch(ctx, object, before); err != nil || !written {
 		return err
 	}
-	announce(r.recorder, before, notices)
+	announce(ctx, r.recorder, before, notices)
 	return nil
 }
 
-func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *v1alpha1.EdgeLoadBalancer) error {
-	err := r.client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	return outdated(err)
+// patch writes an object's metadata. One that is outdated is not written.
+func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *v1alpha1.EdgeLoadBalancer) (written bool, err error) {
+	err = r.client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return err == nil, outdated(err)
 }
 
 // publish writes the status if it differs, and then tells what is new in it.
@@ -99,7 +101,7 @@ func (r *edgeLoadBalancerReconciler) publish(
 	if err != nil {
 		return outdated(err)
 	}
-	announce(r.recorder, before, notices)
+	announce(ctx, r.recorder, before, notices)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -9,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
@@ -90,9 +92,13 @@ func conditionNotices(kind string, before, after []metav1.Condition) []notice {
 }
 
 // announce sends notices. They are about a part of the object, as those of a Pod are about a container; events about
-// different hosts would otherwise be taken for repetitions of one.
-func announce(recorder events.EventRecorder, object *v1alpha1.EdgeLoadBalancer, notices []notice) {
+// different hosts would otherwise be taken for repetitions of one. What stays on hosts is also logged: a namespace that is
+// being deleted takes no events any more.
+func announce(ctx context.Context, recorder events.EventRecorder, object *v1alpha1.EdgeLoadBalancer, notices []notice) {
 	for _, n := range notices {
+		if n.reason == eventLeftBehind || n.reason == eventRetained {
+			log.FromContext(ctx).Info("Listeners stay on hosts", "reason", n.reason, "host", n.host, "message", n.message)
+		}
 		about := &corev1.ObjectReference{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "EdgeLoadBalancer",
 			Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,

@@ -1,12 +1,23 @@
 package controllers
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-logr/logr/funcr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
@@ -76,6 +87,66 @@ func TestEventAboutAChangeSaysWhatItWasFor(t *testing.T) {
 	notices := noticesOf(object.Status, after, map[string][]string{"gw1": {"frontend web is new", "backend app is new"}})
 	if want := "gw1: was changed and runs what the spec says: frontend web is new; backend app is new"; len(notices) != 1 || notices[0].message != want {
 		t.Errorf("told %+v, want %q", notices, want)
+	}
+}
+
+// recorded is a recorder that keeps the reasons of the events.
+type recorded struct{ reasons []string }
+
+func (r *recorded) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
+	r.reasons = append(r.reasons, reason)
+}
+
+func TestWhatStaysOnHostsIsLoggedBesideItsEvent(t *testing.T) {
+	t.Parallel()
+	var logged []any
+	sink := funcr.NewJSON(func(line string) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		logged = append(logged, fields["reason"], fields["host"], fields["message"])
+	}, funcr.Options{})
+	recorder := &recorded{}
+	announce(log.IntoContext(t.Context(), sink), recorder, twoHosts(), []notice{
+		{reason: v1alpha1.ReasonSynced, host: "gw1"}, {reason: eventLeftBehind, host: "gw2", message: "all of it"}, {reason: eventRetained, message: "kept"},
+	})
+	if want := []any{eventLeftBehind, "gw2", "all of it", eventRetained, "", "kept"}; !slices.Equal(logged, want) {
+		t.Errorf("logged %v, want %v", logged, want)
+	}
+	if want := []string{v1alpha1.ReasonSynced, eventLeftBehind, eventRetained}; !slices.Equal(recorder.reasons, want) {
+		t.Errorf("events %v, want %v", recorder.reasons, want)
+	}
+}
+
+// A turn whose object is not the newest one is repeated; its events would be told twice.
+func TestObjectThatIsReleasedInVainTellsNothing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fails error
+		want  []string
+	}{
+		"released": {nil, []string{eventRetained}},
+		"outdated": {apierrors.NewConflict(schema.GroupResource{}, "web", nil), nil},
+		"gone":     {apierrors.NewNotFound(schema.GroupResource{}, "web"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := named("shop", "web", uid)
+			writes := interceptor.NewClient(fake.NewClientBuilder().WithScheme(newScheme(t)).Build(), interceptor.Funcs{
+				Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+					return test.fails
+				},
+			})
+			recorder := &recorded{}
+			r := &edgeLoadBalancerReconciler{client: writes, recorder: recorder}
+			if err := r.release(t.Context(), object, []notice{retainedNotice(object)}); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(recorder.reasons, test.want) {
+				t.Errorf("told %v, want %v", recorder.reasons, test.want)
+			}
+		})
 	}
 }
 
