@@ -75,6 +75,43 @@ func TestHostThatHangsDoesNotDelayTheOther(t *testing.T) {
 	}
 }
 
+func TestHundredsOfHostsThatHangDoNotDelayAnother(t *testing.T) {
+	t.Parallel()
+	const dead = 400
+	w := newWorld(t)
+	w.startWith(Options{RemovalTimeout: time.Minute})
+	hang := make(chan struct{})
+	object := w.balancer("dead")
+	for i := range dead {
+		address := fmt.Sprintf("dead%d", i)
+		w.hosts.set(address, func(h *fakeHost) { h.hang = hang })
+		object.Spec.Hosts = append(object.Spec.Hosts, v1alpha1.Host{Name: address, Address: address})
+	}
+	w.create(object)
+	w.eventually("all of them hang", func() error {
+		for i := range dead {
+			if w.hosts.see(fmt.Sprintf("dead%d", i)).connects == 0 {
+				return fmt.Errorf("number %d is not dialled", i)
+			}
+		}
+		return nil
+	})
+	w.create(w.balancer("web", "alive"))
+	w.becomes("web", "ready", isReady)
+}
+
+func TestAPIServerIsAskedAgainSoonAndNeverLateAfterAnError(t *testing.T) {
+	t.Parallel()
+	retries := apiRetries[string]()
+	var waits []time.Duration
+	for range 12 {
+		waits = append(waits, retries.When("web"))
+	}
+	if waits[0] != 100*time.Millisecond || waits[1] != 200*time.Millisecond || waits[11] != 30*time.Second {
+		t.Errorf("waits %v", waits)
+	}
+}
+
 func TestUnreachableHostIsTriedAgainUntilItRecovers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

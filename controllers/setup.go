@@ -5,6 +5,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,9 +28,15 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 )
 
-// hostsAtOnce is how many hosts are worked on at the same time. One that does not answer holds one of these places for
-// as long as its connectTimeout.
-const hostsAtOnce = 256
+// hostsAtOnce is how many hosts are worked on at the same time if nothing else is said. One that does not answer holds one
+// of these places for as long as its connectTimeout, and a place that nobody needs costs next to nothing.
+const hostsAtOnce = 2048
+
+// The waits between tries of what the API server refused: it may be back at any moment.
+const (
+	firstAPIRetry   = 100 * time.Millisecond
+	longestAPIRetry = 30 * time.Second
+)
 
 // Signals carry what happens by itself from the transport to the controllers. Its methods may be called at any time.
 type Signals struct {
@@ -62,6 +70,8 @@ type Options struct {
 	Signals *Signals
 	// RemovalTimeout bounds how long a host that an object leaves may take to be freed.
 	RemovalTimeout time.Duration
+	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 stands for 2048.
+	HostsAtOnce int
 }
 
 // Setup adds the controllers to the manager, whose cache must have been made with CacheOptions.
@@ -92,7 +102,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := objects.setup(mgr, hosts.objects); err != nil {
 		return fmt.Errorf("set up the controller of EdgeLoadBalancers: %w", err)
 	}
-	if err := hosts.setup(mgr, options.Signals.hosts); err != nil {
+	if err := hosts.setup(mgr, options.Signals.hosts, cmp.Or(options.HostsAtOnce, hostsAtOnce)); err != nil {
 		return fmt.Errorf("set up the controller of hosts: %w", err)
 	}
 	return nil
@@ -104,12 +114,12 @@ func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *mailbox[ctrl.
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.EdgeLoadBalancer{}).
 		WatchesRawSource(news).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 4, EnableWarmup: new(true)}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 4, EnableWarmup: new(true), RateLimiter: apiRetries[ctrl.Request]()}).
 		Complete(r)
 }
 
 // setup watches everything that a host's configuration is made of.
-func (r *hostReconciler) setup(mgr ctrl.Manager, down *mailbox[desired.HostKey]) error {
+func (r *hostReconciler) setup(mgr ctrl.Manager, down *mailbox[desired.HostKey], atOnce int) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.HostKey]
 	return builder.TypedControllerManagedBy[desired.HostKey](mgr).
 		Named("host").
@@ -118,7 +128,9 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, down *mailbox[desired.HostKey])
 		Watches(&discoveryv1.EndpointSlice{}, to(r.hostsOfSlice), builder.WithPredicates(contentChanged())).
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(down).
-		WithOptions(controller.TypedOptions[desired.HostKey]{MaxConcurrentReconciles: hostsAtOnce, EnableWarmup: new(true)}).
+		WithOptions(controller.TypedOptions[desired.HostKey]{
+			MaxConcurrentReconciles: atOnce, EnableWarmup: new(true), RateLimiter: apiRetries[desired.HostKey](),
+		}).
 		WithLogConstructor(func(key *desired.HostKey) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "host")
 			if key != nil {
@@ -127,6 +139,11 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, down *mailbox[desired.HostKey])
 			return logger
 		}).
 		Complete(r)
+}
+
+// apiRetries says how to wait after an error, which is always one of the API server: a host's failures have waits of their own.
+func apiRetries[request comparable]() workqueue.TypedRateLimiter[request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[request](firstAPIRetry, longestAPIRetry)
 }
 
 // ClusterID is an identifier of the cluster that lasts as long as it does: the UID of its namespace kube-system.

@@ -104,8 +104,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// start runs an operator until the test ends or stop is called. It watches the world's namespace, and others.
+// start runs an operator until the test ends or stop is called. It watches the world's namespace, and others. The race
+// detector bears some 8,000 goroutines, so few hosts are worked on at once.
 func (w *world) start(removalTimeout time.Duration, others ...string) {
+	w.t.Helper()
+	w.startWith(Options{RemovalTimeout: removalTimeout, HostsAtOnce: 16}, others...)
+}
+
+func (w *world) startWith(options Options, others ...string) {
 	w.t.Helper()
 	mgr, err := ctrl.NewManager(apiServer, w.managerOptions(others))
 	if err != nil {
@@ -117,9 +123,8 @@ func (w *world) start(removalTimeout time.Duration, others ...string) {
 		w.t.Fatal(err)
 	}
 	w.hosts.signals = signals
-	if err := Setup(ctx, mgr, Options{
-		Cluster: "test", Connector: w.hosts, Sync: w.hosts.sync, Signals: signals, RemovalTimeout: removalTimeout,
-	}); err != nil {
+	options.Cluster, options.Connector, options.Sync, options.Signals = "test", w.hosts, w.hosts.sync, signals
+	if err := Setup(ctx, mgr, options); err != nil {
 		w.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
