@@ -8,7 +8,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -38,10 +40,19 @@ const (
 	longestAPIRetry = 30 * time.Second
 )
 
+// downInterval is the least time between two turns of a host because its connection has ended. An sshd that closes every
+// connection after its first use would otherwise be asked as fast as the network allows.
+const downInterval = time.Second
+
 // Signals carry what happens by itself from the transport to the controllers. Its methods may be called at any time.
 type Signals struct {
 	hosts   *mailbox[desired.HostKey]
 	metrics *metrics
+	now     func() time.Time
+
+	mu sync.Mutex
+	// turns are the hosts' last turns because of Down, as far as they matter still: those to come and those of the last second.
+	turns map[desired.HostKey]time.Time
 }
 
 // NewSignals registers the operator's metrics, of which one counts logins.
@@ -50,11 +61,33 @@ func NewSignals(registry prometheus.Registerer) (*Signals, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)
 	}
-	return &Signals{hosts: &mailbox[desired.HostKey]{}, metrics: registered}, nil
+	return &Signals{
+		hosts: &mailbox[desired.HostKey]{}, metrics: registered, now: time.Now, turns: map[desired.HostKey]time.Time{},
+	}, nil
 }
 
-// Down says that an established connection to a host has ended by itself: the host is looked at again at once.
-func (s *Signals) Down(key desired.HostKey) { s.hosts.add(key) }
+// Down says that an established connection to a host has ended by itself: the host is looked at again at once; within a
+// second if the last connection has just ended, too.
+func (s *Signals) Down(key desired.HostKey) {
+	s.hosts.addAfter(key, s.pause(key))
+}
+
+// pause is how long a host's turn has to wait for the one before it.
+func (s *Signals) pause(key desired.HostKey) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	maps.DeleteFunc(s.turns, func(_ desired.HostKey, turn time.Time) bool { return now.Sub(turn) >= downInterval })
+	turn, found := s.turns[key]
+	switch {
+	case !found:
+		turn = now
+	case !turn.After(now):
+		turn = turn.Add(downInterval)
+	}
+	s.turns[key] = turn
+	return turn.Sub(now)
+}
 
 // Attempted counts an attempt to log in to a host, by its result.
 func (s *Signals) Attempted(result string) { s.metrics.connected(result) }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -239,12 +240,15 @@ func (m *mailbox[request]) Start(_ context.Context, queue workqueue.TypedRateLim
 }
 
 // add puts a request into the queue, or keeps it until there is one.
-func (m *mailbox[request]) add(r request) {
+func (m *mailbox[request]) add(r request) { m.addAfter(r, 0) }
+
+// addAfter puts a request into the queue after a while; one that is kept until there is a queue has waited by then.
+func (m *mailbox[request]) addAfter(r request, wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.queue == nil {
 		m.early = append(m.early, r)
 		return
 	}
-	m.queue.Add(r)
+	m.queue.AddAfter(r, wait)
 }

@@ -5,7 +5,9 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,6 +131,35 @@ func TestCacheKeepsOnlyWhatIsRead(t *testing.T) {
 				t.Errorf("got  %+v, error %v\nwant %+v", got, err, test.want)
 			}
 		})
+	}
+}
+
+func TestConnectionsThatEndAgainAndAgainWakeTheirHostOnceASecond(t *testing.T) {
+	t.Parallel()
+	now := noon()
+	signals, err := NewSignals(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signals.now = func() time.Time { return now }
+	bad, good := desired.NewHostKey("a", 22), desired.NewHostKey("b", 22)
+	for i, step := range []struct {
+		after time.Duration
+		key   desired.HostKey
+		want  time.Duration
+	}{
+		{0, bad, 0}, {100 * time.Millisecond, bad, 900 * time.Millisecond}, {0, good, 0},
+		{400 * time.Millisecond, bad, 500 * time.Millisecond}, // its turn is still to come
+		{600 * time.Millisecond, bad, 900 * time.Millisecond}, {time.Second, good, 0}, {2 * time.Second, bad, 0},
+	} {
+		now = now.Add(step.after)
+		if got := signals.pause(step.key); got != step.want {
+			t.Errorf("step %d: waits %s, want %s", i, got, step.want)
+		}
+	}
+	now = now.Add(time.Hour)
+	if signals.pause(good); len(signals.turns) != 1 {
+		t.Errorf("remembered are %v", signals.turns)
 	}
 }
 
