@@ -274,17 +274,18 @@ func (d *demo) explain() {
 	fmt.Printf(`
 The edge stays up until Ctrl-C. It has a network of its own; in another terminal, this opens a shell there:
 
-    %s env KUBECONFIG=%s PATH=%s:$PATH sh
+    %s env KUBECONFIG=%s PATH="%s:$PATH" sh
 
 and in that shell, try:
 
     kubectl get elb -A -o wide                              # how the hosts are doing
     kubectl describe elb -n %s web                        # what happened, and each host's state
-    kubectl get pods,endpointslices -n %s                 # what is behind
-    curl -s http://%s:%d                       # through %s; the pod says whose address it saw
-    kubectl delete pod -n %s traefik-b --now              # the last endpoint goes; watch the status
+    kubectl get endpointslices -n %s                      # what is behind
+    curl -s --interface %s http://%s:%d # through %s; the pod says whose address it saw
+    kubectl delete pod -n %s traefik-b --force            # the last endpoint goes (no kubelet is here to end it, hence --force)
+    kubectl get elb -A                                      # what the edge makes of that
     tail -f %s
-`, enter, d.cluster.Kubeconfig, filepath.Dir(kubectl), namespace, namespace, gw.Public.IPv4, port, gw.Name, namespace, d.operator.LogPath())
+`, enter, d.cluster.Kubeconfig, filepath.Dir(kubectl), namespace, namespace, d.client.Addresses.IPv4, gw.Public.IPv4, port, gw.Name, namespace, d.operator.LogPath())
 }
 
 // logs are the ends of all logs, for whoever wants to know why a step failed.
