@@ -58,7 +58,7 @@ func hostNotices(before, after v1alpha1.HostStatus, changes []string) []notice {
 	case isFailure(after.State) && after.State != before.State:
 		notices = append(notices, notice{corev1.EventTypeWarning, string(after.State), after.Name,
 			fmt.Sprintf("%s: %s", after.Name, after.Message)})
-	case after.State == v1alpha1.HostSynced && isFailure(before.State):
+	case after.State == v1alpha1.HostSynced && wasFailing(before):
 		notices = append(notices, notice{corev1.EventTypeNormal, eventRecovered, after.Name,
 			fmt.Sprintf("%s: is synced again after it was %s", after.Name, before.State)})
 	}
@@ -67,6 +67,11 @@ func hostNotices(before, after v1alpha1.HostStatus, changes []string) []notice {
 			fmt.Sprintf("%s: was changed and runs what the spec says: %s", after.Name, strings.Join(changes, "; "))})
 	}
 	return notices
+}
+
+// wasFailing counts a Secret that is missing or cannot be used, too. That is told once for the object and not for each host.
+func wasFailing(host v1alpha1.HostStatus) bool {
+	return isFailure(host.State) || (host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
 }
 
 func isFailure(state v1alpha1.HostState) bool {

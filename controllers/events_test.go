@@ -38,6 +38,8 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 	later.changedAt = noon().Add(time.Minute)
 	secretGone := failing(edge.Pending, "no Secret")
 	secretGone.reason = v1alpha1.ReasonSecretNotFound
+	unchanged := synced()
+	unchanged.changedAt = time.Time{}
 	noEndpoints := synced()
 	noEndpoints.problems = append(noEndpoints.problems, problem(v1alpha1.ReasonNoEndpoints, "none"))
 	noService := synced()
@@ -59,6 +61,8 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 		"somebody else's":     {hostRecord{}, failing(edge.Refused, "x"), []string{"Warning Refused gw2"}},
 		"a host returns":      {failing(edge.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
 		"no Secret":           {synced(), secretGone, []string{"Warning SecretNotFound"}},
+		"a Secret again":      {secretGone, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a first look":        {hostRecord{}, unchanged, []string{}},
 		"still no Secret":     {secretGone, secretGone, []string{}},
 		"no endpoints":        {synced(), noEndpoints, []string{"Warning NoEndpoints"}},
 		"no Service any more": {noEndpoints, noService, []string{"Warning ServiceNotFound"}},

@@ -369,6 +369,25 @@ func TestHostThatLeavesIsToldBesideItsSuccessorOfTheSameName(t *testing.T) {
 	}
 }
 
+func TestHostThatReturnsToTheSpecIsNotSaidToBeRemoved(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Status = summarized(object, synced(), synced())
+	both := object.Spec.Hosts
+	object.Spec.Hosts = both[:1]
+	away := failing(edge.Unreachable, "nothing answers")
+	away.tried, away.leaving = nil, map[types.UID]leave{uid: {since: noon(), tried: true}}
+	object.Status = summarized(object, synced(), away)
+	if got, want := object.Status.Hosts[1].Message, "is being removed: nothing answers"; got != want {
+		t.Fatalf("while it leaves it says %q, want %q", got, want)
+	}
+	object.Spec.Hosts, object.Generation = both, 3
+	got := summarized(object, synced(), away).Hosts[1]
+	if got.State != v1alpha1.HostPending || got.Message != "has not been looked at yet" || got.ConfigHash != "f00" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestErrorsAreRoundedDownToAPowerOfTwo(t *testing.T) {
 	t.Parallel()
 	for failures, want := range map[int]int32{0: 0, 1: 1, 2: 2, 3: 2, 4: 4, 7: 4, 8: 8, 1000: 512} {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -10,6 +11,12 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// What is said of a host before it was tried for the spec, and after it has left that.
+const (
+	notLookedAt  = "has not been looked at yet"
+	beingRemoved = "is being removed"
 )
 
 // hostView is one host as one object sees it.
@@ -72,9 +79,13 @@ func (v hostView) mayHave(object *v1alpha1.EdgeLoadBalancer) bool {
 
 // status is what the object's status says about the host.
 func (v hostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
-	host := v1alpha1.HostStatus{State: v1alpha1.HostPending, Message: "has not been looked at yet"}
+	host := v1alpha1.HostStatus{State: v1alpha1.HostPending, Message: notLookedAt}
 	if v.former != nil {
 		host = *v.former.DeepCopy()
+	}
+	if !v.leaving && strings.HasPrefix(host.Message, beingRemoved) {
+		// It has come back into the spec.
+		host.Message, host.ConsecutiveErrors = notLookedAt, 0
 	}
 	host.Name, host.Address, host.Port, host.User = v.name, v.entry.Address, v.key.Port, v.user
 	switch {
@@ -89,7 +100,7 @@ func (v hostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus 
 }
 
 func (v hostView) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
-	message := "is being removed"
+	message := beingRemoved
 	if v.record.leaving[object.UID].tried && v.record.outcome.Message != "" {
 		message += ": " + v.record.outcome.Message
 	}
