@@ -33,7 +33,7 @@ endif
 ##@ Try it
 
 .PHONY: demo
-demo: require-go control-plane ## Bring up a whole edge on this machine and show it at work; ONCE=1 does not stay up.
+demo: require-go control-plane build ## Bring up a whole edge on this machine and show it at work; ONCE=1 does not stay up.
 	@hack/host-packages.sh $(RUN_PROGRAMS)
 	go run ./hack/demo $(if $(ONCE),-once)
 

@@ -74,7 +74,8 @@ func run(ctx context.Context, once bool) error {
 	for i, step := range steps {
 		fmt.Printf("\n[%d/%d] %s\n", i+1, len(steps), step.title)
 		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w%s", strings.ToLower(step.title), err, d.logs())
+			fmt.Fprintln(os.Stderr, d.logs())
+			return fmt.Errorf("%s: %w", strings.ToLower(step.title), err)
 		}
 	}
 	if once {

@@ -37,7 +37,8 @@ type Operator struct {
 	process *process.Process
 }
 
-// BuildOperator compiles the manager from the repository that holds the working directory, and returns its path.
+// BuildOperator compiles the manager from the repository that holds the working directory, and returns its path. The lab
+// has no network: the modules must be there already, as they are when the project was built before.
 func BuildOperator(ctx context.Context) (string, error) {
 	root, err := RepositoryRoot()
 	if err != nil {
