@@ -2,9 +2,12 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
@@ -100,11 +103,41 @@ func retains(object *v1alpha1.EdgeLoadBalancer) bool {
 		(object.Spec.DeletionPolicy == v1alpha1.DeletionRetain || object.Spec.Suspend)
 }
 
-func retainedNotice(object *v1alpha1.EdgeLoadBalancer) notice {
+// retainedNotices tells which hosts keep the listeners of an object that goes without its hosts being touched. One that is
+// shared does not: it runs what its objects say.
+func retainedNotices(object *v1alpha1.EdgeLoadBalancer, views []hostView) []notice {
 	why := "spec.deletionPolicy is Retain"
 	if object.Spec.Suspend {
 		why = "spec.suspend is true"
 	}
-	return notice{kind: corev1.EventTypeNormal, reason: eventRetained,
-		message: "the hosts keep the listeners of this object, because " + why}
+	var keep []string
+	var notices []notice
+	for _, view := range views {
+		sharer, shared := view.sharer(object)
+		switch {
+		case !view.mayHave(object):
+		case shared:
+			notices = append(notices, notice{corev1.EventTypeWarning, eventNotRetained, view.name, fmt.Sprintf(
+				"%s: the listeners of this object will be removed there although %s, because EdgeLoadBalancer %s shares the host",
+				view.name, why, sharer)})
+		default:
+			keep = append(keep, view.name)
+		}
+	}
+	if len(keep) == 0 {
+		return notices
+	}
+	return append(notices, notice{kind: corev1.EventTypeNormal, reason: eventRetained, message: fmt.Sprintf(
+		"the listeners of this object stay on %s, because %s", strings.Join(keep, ", "), why)})
+}
+
+// sharer is another object that holds the host together with this one.
+func (v hostView) sharer(object *v1alpha1.EdgeLoadBalancer) (name types.NamespacedName, found bool) {
+	own := client.ObjectKeyFromObject(object)
+	for _, member := range v.record.host.Members {
+		if member.Object != own && member.Object.Namespace == own.Namespace {
+			return member.Object, true
+		}
+	}
+	return types.NamespacedName{}, false
 }

@@ -173,6 +173,34 @@ func TestRetainedAndSuspendedObjectsLeaveTheirHostsAlone(t *testing.T) {
 	}
 }
 
+func TestSharedHostDoesNotKeepTheListenersOfARetainedObjectAndItIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("stays", "shared"))
+	second := w.balancer("goes", "own", "shared")
+	second.Spec.DeletionPolicy = v1alpha1.DeletionRetain
+	second.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"}
+	w.create(second)
+	w.becomes("stays", "ready", isReady)
+	w.delete(w.becomes("goes", "ready", isReady))
+	w.goes("goes")
+	w.eventTold("goes", "gw2", eventNotRetained)
+	w.eventTold("goes", "", eventRetained)
+	if note := w.note("goes", eventRetained); !strings.Contains(note, "stay on gw1,") {
+		t.Errorf("the note is %q", note)
+	}
+	w.eventually("the shared host is free from it", func() error {
+		if frontends := w.hosts.see("shared").running.Frontends; len(frontends) != 1 {
+			return fmt.Errorf("it runs %+v", frontends)
+		}
+		return nil
+	})
+	if frontends := w.hosts.see("own").running.Frontends; len(frontends) != 1 {
+		t.Errorf("its own host runs %+v", frontends)
+	}
+}
+
 func TestHostThatLeftTheSpecIsFreedAndThenForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -1,12 +1,14 @@
 package controllers
 
 import (
+	"slices"
 	"testing"
 	"time"
 
-	"github.com/edgelb/edgelb/api/v1alpha1"
-
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
 )
 
 func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
@@ -125,6 +127,43 @@ func TestOnlyDeletedObjectsAreRetained(t *testing.T) {
 			test.edit(object)
 			if got := retains(object); got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestObjectThatIsRetainedSaysWhichHostsKeepItsListeners(t *testing.T) {
+	t.Parallel()
+	members := func(names ...types.NamespacedName) hostRecord {
+		record := hostRecord{proved: map[types.UID]int64{uid: 1}}
+		for _, name := range names {
+			record.host.Members = append(record.host.Members, desired.Member{Object: name})
+		}
+		return record
+	}
+	own, sharer := types.NamespacedName{Namespace: "shop", Name: "web"}, types.NamespacedName{Namespace: "shop", Name: "other"}
+	stranger := types.NamespacedName{Namespace: "bank", Name: "web"}
+	never := members(stranger)
+	never.proved = nil
+	tests := map[string]struct {
+		first, second hostRecord
+		want          []string
+	}{
+		"alone":              {members(own), members(), []string{"Normal Retained"}},
+		"one host is shared": {members(own), members(own, sharer), []string{"Warning NotRetained gw2", "Normal Retained"}},
+		"and was before":     {members(sharer), members(own), []string{"Warning NotRetained gw1", "Normal Retained"}},
+		"all are shared":     {members(own, sharer), members(sharer), []string{"Warning NotRetained gw1", "Warning NotRetained gw2"}},
+		"a stranger's host":  {members(own), never, []string{"Normal Retained"}},
+		"it never got there": {never, never, []string{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.DeletionTimestamp, object.Spec.DeletionPolicy = seconds(noon()), v1alpha1.DeletionRetain
+			views := []hostView{{name: "gw1", record: test.first}, {name: "gw2", record: test.second}}
+			if got := toldOf(retainedNotices(object, views)); !slices.Equal(got, test.want) {
+				t.Errorf("told %v, want %v", got, test.want)
 			}
 		})
 	}

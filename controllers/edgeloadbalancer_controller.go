@@ -46,7 +46,7 @@ func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl
 	case !isHeld(object):
 		return ctrl.Result{}, r.hold(ctx, object)
 	case retains(object):
-		return ctrl.Result{}, r.release(ctx, object, []notice{retainedNotice(object)})
+		return ctrl.Result{}, r.release(ctx, object, retainedNotices(object, viewsOf(object, r.records)))
 	}
 	now := r.now()
 	views, given, wait := depart(object, viewsOf(object, r.records), r.removalTimeout, now)

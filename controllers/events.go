@@ -17,9 +17,10 @@ import (
 
 // The reasons of events that are no reasons of conditions.
 const (
-	eventRecovered  = "Recovered"
-	eventLeftBehind = "LeftBehind"
-	eventRetained   = "Retained"
+	eventRecovered   = "Recovered"
+	eventLeftBehind  = "LeftBehind"
+	eventRetained    = "Retained"
+	eventNotRetained = "NotRetained"
 )
 
 // noteLimit is how long the API server lets an event's note be, in bytes.
@@ -97,12 +98,13 @@ func conditionNotices(kind string, before, after []metav1.Condition) []notice {
 }
 
 // announce sends notices. They are about a part of the object, as those of a Pod are about a container; events about
-// different hosts would otherwise be taken for repetitions of one. What stays on hosts is also logged: a namespace that is
-// being deleted takes no events any more.
+// different hosts would otherwise be taken for repetitions of one. What stays on hosts, or does not although it
+// should, is also logged: a namespace that is being deleted takes no events any more.
 func announce(ctx context.Context, recorder events.EventRecorder, object *v1alpha1.EdgeLoadBalancer, notices []notice) {
 	for _, n := range notices {
-		if n.reason == eventLeftBehind || n.reason == eventRetained {
-			log.FromContext(ctx).Info("Listeners stay on hosts", "reason", n.reason, "host", n.host, "message", n.message)
+		switch n.reason {
+		case eventLeftBehind, eventRetained, eventNotRetained:
+			log.FromContext(ctx).Info("Object leaves hosts", "reason", n.reason, "host", n.host, "message", n.message)
 		}
 		about := &corev1.ObjectReference{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "EdgeLoadBalancer",

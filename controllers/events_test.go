@@ -144,7 +144,7 @@ func TestObjectThatIsReleasedInVainTellsNothing(t *testing.T) {
 			})
 			recorder := &recorded{}
 			r := &edgeLoadBalancerReconciler{client: writes, recorder: recorder}
-			if err := r.release(t.Context(), object, []notice{retainedNotice(object)}); err != nil {
+			if err := r.release(t.Context(), object, []notice{{reason: eventRetained}}); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(recorder.reasons, test.want) {

@@ -53,7 +53,9 @@ type EdgeLoadBalancerSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// DeletionPolicy says what happens to the hosts' configuration when the object is deleted.
+	// DeletionPolicy says what happens to the hosts' configuration when the object is deleted. Retain leaves it there, and so
+	// does the deletion of an object that is suspended. A host that another object shares runs what its objects say,
+	// so it does not keep the listeners of one that has gone.
 	// +kubebuilder:default=Remove
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -100,7 +102,7 @@ type DeletionPolicy string
 const (
 	// DeletionRemove takes the object's listeners off the hosts before the object goes.
 	DeletionRemove DeletionPolicy = "Remove"
-	// DeletionRetain leaves the hosts as they are.
+	// DeletionRetain leaves the hosts as they are, but for a host that another object shares: it runs what its objects say.
 	DeletionRetain DeletionPolicy = "Retain"
 )
 
