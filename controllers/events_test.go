@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -94,11 +94,15 @@ func TestEventAboutAChangeSaysWhatItWasFor(t *testing.T) {
 	}
 }
 
-// recorded is a recorder that keeps the reasons of the events.
-type recorded struct{ reasons []string }
-
-func (r *recorded) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
-	r.reasons = append(r.reasons, reason)
+// recorded are the reasons of the events that a recorder was given.
+func recorded(recorder *events.FakeRecorder) []string {
+	close(recorder.Events)
+	var reasons []string
+	for line := range recorder.Events {
+		// Kind, reason and note.
+		reasons = append(reasons, strings.Fields(line)[1])
+	}
+	return reasons
 }
 
 func TestWhatStaysOnHostsIsLoggedBesideItsEvent(t *testing.T) {
@@ -111,15 +115,16 @@ func TestWhatStaysOnHostsIsLoggedBesideItsEvent(t *testing.T) {
 		}
 		logged = append(logged, fields["reason"], fields["host"], fields["message"])
 	}, funcr.Options{})
-	recorder := &recorded{}
+	recorder := events.NewFakeRecorder(10)
 	announce(log.IntoContext(t.Context(), sink), recorder, twoHosts(), []notice{
-		{reason: v1alpha1.ReasonSynced, host: "gw1"}, {reason: eventLeftBehind, host: "gw2", message: "all of it"}, {reason: eventRetained, message: "kept"},
+		{kind: "Normal", reason: v1alpha1.ReasonSynced, host: "gw1"},
+		{kind: "Warning", reason: eventLeftBehind, host: "gw2", message: "all of it"}, {kind: "Normal", reason: eventRetained, message: "kept"},
 	})
 	if want := []any{eventLeftBehind, "gw2", "all of it", eventRetained, "", "kept"}; !slices.Equal(logged, want) {
 		t.Errorf("logged %v, want %v", logged, want)
 	}
-	if want := []string{v1alpha1.ReasonSynced, eventLeftBehind, eventRetained}; !slices.Equal(recorder.reasons, want) {
-		t.Errorf("events %v, want %v", recorder.reasons, want)
+	if got, want := recorded(recorder), []string{v1alpha1.ReasonSynced, eventLeftBehind, eventRetained}; !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
 	}
 }
 
@@ -142,13 +147,13 @@ func TestObjectThatIsReleasedInVainTellsNothing(t *testing.T) {
 					return test.fails
 				},
 			})
-			recorder := &recorded{}
+			recorder := events.NewFakeRecorder(10)
 			r := &edgeLoadBalancerReconciler{client: writes, recorder: recorder}
-			if err := r.release(t.Context(), object, []notice{{reason: eventRetained}}); err != nil {
+			if err := r.release(t.Context(), object, []notice{{kind: "Normal", reason: eventRetained}}); err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(recorder.reasons, test.want) {
-				t.Errorf("told %v, want %v", recorder.reasons, test.want)
+			if got := recorded(recorder); !slices.Equal(got, test.want) {
+				t.Errorf("told %v, want %v", got, test.want)
 			}
 		})
 	}
