@@ -35,7 +35,8 @@ endif
 .PHONY: demo
 demo: require-go control-plane build ## Bring up a whole edge on this machine and show it at work; ONCE=1 does not stay up.
 	@hack/host-packages.sh $(RUN_PROGRAMS)
-	go run ./hack/demo $(if $(ONCE),-once)
+	@CGO_ENABLED=0 go build -o $(BIN)/demo ./hack/demo
+	@$(BIN)/demo $(if $(ONCE),-once)
 
 ##@ Develop
 
@@ -95,7 +96,8 @@ deploy: ## Install the operator, as image IMG, into the cluster of KUBECONFIG.
 
 .PHONY: undeploy
 undeploy: ## Remove the operator and the CRD, and with it every EdgeLoadBalancer.
-	$(KUBECTL) delete edgeloadbalancers.edgelb.io --all --all-namespaces --ignore-not-found
+	@! $(KUBECTL) get crd edgeloadbalancers.edgelb.io >/dev/null 2>&1 || \
+		$(KUBECTL) delete edgeloadbalancers.edgelb.io --all --all-namespaces
 	$(KUBECTL) kustomize config/default | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: docker-build

@@ -19,11 +19,12 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-echo "building kubernetes $kubernetes and etcd $etcd into $out (once, some minutes)" >&2
+trap 'exit 1' INT TERM HUP
+echo "building kubernetes $kubernetes and etcd $etcd into $out (once, about 6 minutes on 2 cores)" >&2
 
 # A module that only requires k8s.io/kubernetes does not build: its go.mod replaces the staging modules by folders that
 # the module zip does not hold. Here each is replaced by its published twin (v1.36.3 -> v0.36.3).
-mkdir "$work/kubernetes" "$work/etcd"
+mkdir "$work/kubernetes" "$work/etcd" "$work/bin"
 cd "$work/kubernetes"
 staging=v0.${kubernetes#v1.}
 go mod init build >/dev/null 2>&1
@@ -37,7 +38,7 @@ stamp=k8s.io/component-base/version
 flags="-s -w -X $stamp.gitVersion=$kubernetes -X $stamp.gitMajor=1 -X $stamp.gitMinor=$(echo "$kubernetes" | cut -d. -f2)"
 export CGO_ENABLED=0
 for program in kube-apiserver kube-controller-manager kubectl; do
-	go build -mod=mod -trimpath -ldflags "$flags" -o "$out/$program" "k8s.io/kubernetes/cmd/$program"
+	go build -mod=mod -trimpath -ldflags "$flags" -o "$work/bin/$program" "k8s.io/kubernetes/cmd/$program"
 done
 
 cd "$work/etcd"
@@ -54,5 +55,7 @@ import (
 
 func main() { etcdmain.Main(os.Args) }
 GO
-go build -mod=mod -trimpath -ldflags '-s -w' -o "$out/etcd" .
+go build -mod=mod -trimpath -ldflags '-s -w' -o "$work/bin/etcd" .
+# Only whole programs get there.
+mv "$work"/bin/* "$out"
 is_complete

@@ -131,6 +131,7 @@ func (d *demo) startApp(ctx context.Context) error {
 		return err
 	}
 	d.closers = append(d.closers, func() error { d.app.Close(); return nil })
+	fmt.Println("      traefik-a and traefik-b; the API server makes EndpointSlices of both address families of them")
 	return nil
 }
 
@@ -148,6 +149,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 		return err
 	}
 	d.closers = append(d.closers, d.operator.Close)
+	fmt.Println("      it is ready, and may do what its ServiceAccount may")
 	return nil
 }
 

@@ -23,6 +23,9 @@ import (
 // terminationGrace is how long a pod stays terminating that nobody deletes for good: longer than any test.
 const terminationGrace = int64(24 * time.Hour / time.Second)
 
+// container and image are those of every pod.
+const container, image = "app", "none"
+
 // Pod says what a pod without a kubelet should look like.
 type Pod struct {
 	Namespace, Name string
@@ -63,13 +66,13 @@ func (cp *ControlPlane) CreatePod(ctx context.Context, want Pod) (*corev1.Pod, e
 	if err := cp.Client.Create(ctx, node); err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, err
 	}
-	container := corev1.Container{Name: "app", Image: "none"}
+	app := corev1.Container{Name: container, Image: image}
 	for name, port := range want.Ports {
-		container.Ports = append(container.Ports, corev1.ContainerPort{Name: name, ContainerPort: port})
+		app.Ports = append(app.Ports, corev1.ContainerPort{Name: name, ContainerPort: port})
 	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: want.Namespace, Name: want.Name, Labels: want.Labels},
-		Spec:       corev1.PodSpec{NodeName: want.Node, Containers: []corev1.Container{container}},
+		Spec:       corev1.PodSpec{NodeName: want.Node, Containers: []corev1.Container{app}},
 	}
 	if err := cp.Client.Create(ctx, pod); err != nil {
 		return nil, err
@@ -96,6 +99,7 @@ func (cp *ControlPlane) setReady(ctx context.Context, pod *corev1.Pod, ready boo
 		status = corev1.ConditionTrue
 	}
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: container, Image: image, ImageID: image, Ready: ready}}
 	return cp.Client.Status().Update(ctx, pod)
 }
 
