@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -72,7 +70,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		return ctrl.Result{}, nil
 	}
 	record := r.recordBuilt(key, desired.Build(key, seen.snapshot), seen)
-	todo := chooseJob(record.host, seen, record)
+	todo := record.choose(seen.snapshot, seen.leavers)
 	if todo == nil {
 		return ctrl.Result{}, nil
 	}
@@ -95,21 +93,11 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
 // whether the host answers or not.
 func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, seen observed) hostRecord {
-	built := map[types.UID]int64{}
-	for _, object := range seen.snapshot.Objects {
-		built[object.UID] = object.Generation
-	}
-	before := r.records.get(key)
+	var news bool
 	after := r.records.update(key, func(record *hostRecord) {
-		if len(seen.snapshot.Objects) == 0 {
-			// The pins in it may still be needed on the way out.
-			host.Login = record.host.Login
-		}
-		record.host, record.built = host, built
-		record.problems = withNew(record.problems, host.Problems)
-		record.leaving = leavingNow(*record, seen.leavers, r.now())
+		news = record.rebuild(host, seen.snapshot.Objects, seen.leavers, r.now())
 	})
-	if !slices.Equal(before.problems, after.problems) || !maps.Equal(before.built, built) || !maps.Equal(before.leaving, after.leaving) {
+	if news {
 		r.report(seen)
 	}
 	return after

@@ -137,16 +137,16 @@ type job struct {
 	inputs string
 }
 
-// chooseJob says what to do with a host: to bring it to what the objects want, which frees it from those that leave; or
+// choose says what to do with a host: to bring it to what the objects want, which frees it from those that leave; or
 // first to leave it idle if it belongs to one that leaves and its next owner is another. Nil if there is nothing to do.
-func chooseJob(host desired.Host, seen observed, record hostRecord) *job {
-	todo := &job{host: host, objects: membersOf(host, seen.snapshot.Objects), frees: map[types.UID]bool{}}
-	for _, l := range seen.leavers {
-		if record.leaving[l.object.UID].done {
+func (r hostRecord) choose(snapshot desired.Snapshot, leavers []leaver) *job {
+	todo := &job{host: r.host, objects: membersOf(r.host, snapshot.Objects), frees: map[types.UID]bool{}}
+	for _, l := range leavers {
+		if r.leaving[l.object.UID].done {
 			continue
 		}
-		idle := idleHost(seen.snapshot.Cluster, l, record)
-		if len(todo.frees) == 0 && idle.Config.Owner != host.Config.Owner {
+		idle := idleHost(snapshot.Cluster, l, r)
+		if len(todo.frees) == 0 && idle.Config.Owner != r.host.Config.Owner {
 			todo.host, todo.objects = idle, nil
 		}
 		if idle.Config.Owner == todo.host.Config.Owner {

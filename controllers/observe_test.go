@@ -133,11 +133,13 @@ func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			key := desired.NewHostKey("a", 22)
-			seen := observed{snapshot: desired.Snapshot{Cluster: "c", Objects: test.objects}}
+			snapshot := desired.Snapshot{Cluster: "c", Objects: test.objects}
+			var leavers []leaver
 			for _, object := range test.leavers {
-				seen.leavers = append(seen.leavers, leaver{object: object, entry: object.Spec.Hosts[0]})
+				leavers = append(leavers, leaver{object: object, entry: object.Spec.Hosts[0]})
 			}
-			got := chooseJob(desired.Build(key, seen.snapshot), seen, test.record)
+			test.record.host = desired.Build(key, snapshot)
+			got := test.record.choose(snapshot, leavers)
 			if got.host.Config.Owner != test.wantOwner || !maps.Equal(got.objects, test.wantObjects) || !maps.Equal(got.frees, test.wantFrees) {
 				t.Errorf("owner %s, objects %v, frees %v; want %s, %v, %v",
 					got.host.Config.Owner, got.objects, got.frees, test.wantOwner, test.wantObjects, test.wantFrees)
@@ -149,9 +151,9 @@ func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
 func TestThereIsNoJobOnceTheLastObjectHasLeft(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
-	seen := observed{snapshot: desired.Snapshot{Cluster: "c"}, leavers: []leaver{{object: object, entry: object.Spec.Hosts[0]}}}
+	leavers := []leaver{{object: object, entry: object.Spec.Hosts[0]}}
 	record := hostRecord{leaving: map[types.UID]leave{uid: {done: true}}}
-	if got := chooseJob(desired.Host{}, seen, record); got != nil {
+	if got := record.choose(desired.Snapshot{Cluster: "c"}, leavers); got != nil {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 )
@@ -65,6 +66,23 @@ func (r hostRecord) holdOff(inputs string, now time.Time) time.Duration {
 		return 0
 	}
 	return max(0, r.retryAt.Sub(now))
+}
+
+// rebuild takes in what the host should be now that these objects want it and those leave it. It says whether that is news for
+// the objects.
+func (r *hostRecord) rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, leavers []leaver, now time.Time) (news bool) {
+	before := *r
+	if len(objects) == 0 {
+		// The pins in it may still be needed on the way out.
+		host.Login = r.host.Login
+	}
+	r.host, r.built = host, map[types.UID]int64{}
+	for _, object := range objects {
+		r.built[object.UID] = object.Generation
+	}
+	r.problems = withNew(r.problems, host.Problems)
+	r.leaving = leavingNow(*r, leavers, now)
+	return !slices.Equal(before.problems, r.problems) || !maps.Equal(before.built, r.built) || !maps.Equal(before.leaving, r.leaving)
 }
 
 // apply takes in the result of an attempt.

@@ -120,8 +120,8 @@ func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seen := observed{leavers: []leaver{{object: test.object, served: true}}}
-			after := leavingNow(hostRecord{leaving: test.before, host: test.host}, seen.leavers, noon())
+			leavers := []leaver{{object: test.object, served: true}}
+			after := leavingNow(hostRecord{leaving: test.before, host: test.host}, leavers, noon())
 			if len(after) != 1 || after[uid] != test.want {
 				t.Errorf("got %+v, want %+v", after, test.want)
 			}

@@ -52,6 +52,11 @@ func waitAfter(outcome edge.Outcome, repeats int, random float64) time.Duration 
 	return wait - time.Duration(random*float64(wait)/5)
 }
 
+// longestWait is the longest that a host is left alone after an outcome.
+func longestWait(outcome edge.Outcome) time.Duration {
+	return backoffOf(outcome).longest
+}
+
 // failed reports whether an outcome is one that is tried again later.
 func failed(state edge.State) bool {
 	return state != edge.Synced && state != edge.Suspended

@@ -161,7 +161,7 @@ func (v hostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1
 // retryNote says when the next try is. It names the longest wait and not the present one, so that the status of a host that
 // stays away is not written at each try.
 func retryNote(outcome edge.Outcome) string {
-	return fmt.Sprintf("; next try within %s", shortDuration(backoffOf(outcome).longest))
+	return fmt.Sprintf("; next try within %s", shortDuration(longestWait(outcome)))
 }
 
 func shortDuration(d time.Duration) string {
