@@ -22,8 +22,16 @@ var layers = map[string][]string{
 	module + "/internal/edge":            {module + "/internal/haproxy", module + "/internal/plan"},
 	module + "/api/v1alpha1":             {"k8s.io/apimachinery"},
 	module + "/internal/desired":         {module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
+	module + "/internal/record": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", "k8s.io/apimachinery",
+	},
+	module + "/internal/status": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", module + "/internal/record",
+		"k8s.io/api", "k8s.io/apimachinery",
+	},
 	module + "/controllers": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge",
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", module + "/internal/record",
+		module + "/internal/status",
 		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
 	},
@@ -74,6 +82,9 @@ func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
 		{"edge knows SSH", module + "/internal/edge", module + "/internal/remote", 1},
 		{"edge knows Kubernetes", module + "/internal/edge", "k8s.io/apimachinery/pkg/types", 1},
 		{"desired has a client", module + "/internal/desired", "sigs.k8s.io/controller-runtime/pkg/client", 1},
+		{"a status is written where it is computed", module + "/internal/status", "sigs.k8s.io/controller-runtime/pkg/client", 1},
+		{"a record has a client", module + "/internal/record", "sigs.k8s.io/controller-runtime/pkg/client", 1},
+		{"a record knows its status", module + "/internal/record", module + "/internal/status", 1},
 		{"controllers know SSH", module + "/controllers", module + "/internal/remote", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},

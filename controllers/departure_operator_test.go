@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 func TestDeletedObjectGoesWhenItsHostsAreClean(t *testing.T) {
@@ -92,14 +93,14 @@ func TestDeletedObjectGivesUpOnAHostThatStaysAway(t *testing.T) {
 		t.Errorf("hosts while it waits: %+v", waiting.Status.Hosts)
 	}
 	w.goes("web")
-	w.eventTold("web", "gw2", eventLeftBehind)
-	note := w.note("web", eventLeftBehind)
+	w.eventTold("web", "gw2", status.EventLeftBehind)
+	note := w.note("web", status.EventLeftBehind)
 	for _, want := range []string{"b:22", w.namespace + "_web_", "/etc/haproxy/haproxy.cfg", "nothing answers"} {
 		if !strings.Contains(note, want) {
 			t.Errorf("the note does not say %q: %s", want, note)
 		}
 	}
-	if told := w.events("web", "gw1")[eventLeftBehind]; told != 0 {
+	if told := w.events("web", "gw1")[status.EventLeftBehind]; told != 0 {
 		t.Error("the clean host is said to be left behind")
 	}
 }
@@ -165,7 +166,7 @@ func TestRetainedAndSuspendedObjectsLeaveTheirHostsAlone(t *testing.T) {
 			change(w, "web", edit)
 			w.delete(w.read("web"))
 			w.goes("web")
-			w.eventTold("web", "", eventRetained)
+			w.eventTold("web", "", status.EventRetained)
 			if host := w.hosts.see("a"); len(host.running.Frontends) != 1 || host.reloads != 1 {
 				t.Errorf("the host runs %+v after %d reloads", host.running, host.reloads)
 			}
@@ -185,9 +186,9 @@ func TestSharedHostDoesNotKeepTheListenersOfARetainedObjectAndItIsSaid(t *testin
 	w.becomes("stays", "ready", isReady)
 	w.delete(w.becomes("goes", "ready", isReady))
 	w.goes("goes")
-	w.eventTold("goes", "gw2", eventNotRetained)
-	w.eventTold("goes", "", eventRetained)
-	if note := w.note("goes", eventRetained); !strings.Contains(note, "stay on gw1,") {
+	w.eventTold("goes", "gw2", status.EventNotRetained)
+	w.eventTold("goes", "", status.EventRetained)
+	if note := w.note("goes", status.EventRetained); !strings.Contains(note, "stay on gw1,") {
 		t.Errorf("the note is %q", note)
 	}
 	w.eventually("the shared host is free from it", func() error {
@@ -253,7 +254,7 @@ func TestHostThatLeftTheSpecIsGivenUpInTime(t *testing.T) {
 	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[:1] })
 	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
-	w.eventTold("web", "gw2", eventLeftBehind)
+	w.eventTold("web", "gw2", status.EventLeftBehind)
 }
 
 func TestHostThatLeftASuspendedSpecIsFreedWhenTheObjectResumes(t *testing.T) {

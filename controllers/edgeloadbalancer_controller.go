@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 // Finalizer keeps an EdgeLoadBalancer until its hosts are clean of it.
@@ -23,7 +25,7 @@ const Finalizer = "edgelb.io/hosts"
 type edgeLoadBalancerReconciler struct {
 	client   client.Client
 	recorder events.EventRecorder
-	records  *hostRecords
+	records  *record.Store
 	metrics  *metrics
 	// removalTimeout bounds how long a host that is left may take to be freed.
 	removalTimeout time.Duration
@@ -45,16 +47,16 @@ func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl
 		return ctrl.Result{}, nil
 	case !isHeld(object):
 		return ctrl.Result{}, r.hold(ctx, object)
-	case retains(object):
-		return ctrl.Result{}, r.release(ctx, object, retainedNotices(object, viewsOf(object, r.records)))
+	case status.Retains(object):
+		return ctrl.Result{}, r.release(ctx, object, status.RetainedNotices(object, status.ViewsOf(object, r.records.Get)))
 	}
 	now := r.now()
-	views, given, wait := depart(object, viewsOf(object, r.records), r.removalTimeout, now)
+	views, given, wait := status.Depart(object, status.ViewsOf(object, r.records.Get), r.removalTimeout, now)
 	if deleting && len(views) == 0 {
 		return ctrl.Result{}, r.release(ctx, object, given)
 	}
-	status := summarize(object, views, now)
-	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, status, append(given, noticesOf(object.Status, status, changesOf(views))...))
+	told := status.Summarize(object, views, now)
+	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, told, append(given, status.NoticesOf(object.Status, told, status.ChangesOf(views))...))
 }
 
 func isHeld(object *v1alpha1.EdgeLoadBalancer) bool {
@@ -70,7 +72,7 @@ func (r *edgeLoadBalancerReconciler) hold(ctx context.Context, object *v1alpha1.
 }
 
 // release removes the finalizer, and says what it leaves behind.
-func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, notices []notice) error {
+func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, notices []status.Notice) error {
 	before := object.DeepCopy()
 	controllerutil.RemoveFinalizer(object, Finalizer)
 	if written, err := r.patch(ctx, object, before); err != nil || !written {
@@ -88,14 +90,14 @@ func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *
 
 // publish writes the status if it differs, and then tells what is new in it.
 func (r *edgeLoadBalancerReconciler) publish(
-	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, status v1alpha1.EdgeLoadBalancerStatus, notices []notice,
+	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, notices []status.Notice,
 ) error {
-	r.metrics.publish(client.ObjectKeyFromObject(object), object.Status.Hosts, status.Hosts)
-	if equality.Semantic.DeepEqual(object.Status, status) {
+	r.metrics.publish(client.ObjectKeyFromObject(object), object.Status.Hosts, told.Hosts)
+	if equality.Semantic.DeepEqual(object.Status, told) {
 		return nil
 	}
 	before := object.DeepCopy()
-	object.Status = status
+	object.Status = told
 	// The lock makes sure that the former status, by which events are decided on, is the one that is replaced.
 	err := r.client.Status().Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if err != nil {
@@ -111,13 +113,4 @@ func outdated(err error) error {
 		return nil
 	}
 	return fmt.Errorf("patch the EdgeLoadBalancer: %w", err)
-}
-
-// changesOf says, by the hosts' names, what their last change was for.
-func changesOf(views []hostView) map[string][]string {
-	changes := map[string][]string{}
-	for _, view := range views {
-		changes[view.name] = view.record.changes
-	}
-	return changes
 }

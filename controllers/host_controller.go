@@ -14,6 +14,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
 )
 
 // Connector reaches hosts. Its methods may be called at the same time.
@@ -37,7 +38,7 @@ type hostReconciler struct {
 	connector   Connector
 	sync        SyncFunc
 	credentials *credentials
-	records     *hostRecords
+	records     *record.Store
 	metrics     *metrics
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
@@ -46,17 +47,9 @@ type hostReconciler struct {
 	random func() float64
 }
 
-// attempt is one try to do a job.
-type attempt struct {
-	job     *job
-	outcome edge.Outcome
-	// reason is one of package v1alpha1 where it says more than the outcome's state.
-	reason string
-}
-
 // Reconcile observes, builds, connects, brings the host there, and records how it went.
 func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ctrl.Result, error) {
-	r.records.look(key, r.now())
+	r.records.Look(key, r.now())
 	seen, err := observe(ctx, r.reader, r.cluster, key)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -69,17 +62,17 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		r.forget(ctx, key)
 		return ctrl.Result{}, nil
 	}
-	record := r.recordBuilt(key, desired.Build(key, seen.snapshot), seen)
-	todo := record.choose(seen.snapshot, seen.leavers)
+	known := r.recordBuilt(key, desired.Build(key, seen.snapshot), seen)
+	todo := known.Choose(seen.snapshot, seen.leavers)
 	if todo == nil {
 		return ctrl.Result{}, nil
 	}
-	version, err := r.credentials.version(ctx, todo.host.Login.Secret)
+	version, err := r.credentials.version(ctx, todo.Host.Login.Secret)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	todo.inputs = inputsOf(todo, version)
-	if wait := record.holdOff(todo.inputs, r.now()); wait > 0 {
+	todo.Inputs = record.InputsOf(todo, version)
+	if wait := known.HoldOff(todo.Inputs, r.now()); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	done, err := r.try(ctx, todo, version)
@@ -92,10 +85,10 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
 // whether the host answers or not.
-func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, seen observed) hostRecord {
+func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, seen observed) record.Host {
 	var news bool
-	after := r.records.update(key, func(record *hostRecord) {
-		news = record.rebuild(host, seen.snapshot.Objects, seen.leavers, r.now())
+	after := r.records.Update(key, func(known *record.Host) {
+		news = known.Rebuild(host, seen.snapshot.Objects, seen.leavers, r.now())
 	})
 	if news {
 		r.report(seen)
@@ -103,59 +96,25 @@ func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, see
 	return after
 }
 
-// leavingNow is how far a host, as it was built just now, is with the objects that leave it.
-func leavingNow(record hostRecord, leavers []leaver, now time.Time) map[types.UID]leave {
-	after := make(map[types.UID]leave, len(leavers))
-	for _, l := range leavers {
-		known := record.leaving[l.object.UID]
-		switch {
-		case known.done:
-		case isStranger(record, l):
-			known.done = true
-		case l.object.Spec.Suspend, record.host.Suspend && ownerOf(record.host) == l.object.Namespace:
-			known = leave{delayed: true}
-		case known.since.IsZero():
-			known.since = now
-		}
-		after[l.object.UID] = known
-	}
-	return after
-}
-
-// isStranger says that a host is another namespace's and never had the leaver's listeners. It is not logged in to with a
-// foreign Secret only because somebody has named it.
-func isStranger(record hostRecord, l leaver) bool {
-	owner := ownerOf(record.host)
-	return owner != "" && owner != l.object.Namespace && !l.served && !record.mayHave(l.object.UID)
-}
-
-// ownerOf is the namespace whose objects hold the host; empty if none does.
-func ownerOf(host desired.Host) string {
-	if len(host.Members) == 0 {
-		return ""
-	}
-	return host.Members[0].Object.Namespace
-}
-
 // try does a job. The error is one of the API server; what goes wrong with the host is in the attempt's outcome.
-func (r *hostReconciler) try(ctx context.Context, todo *job, secretVersion string) (attempt, error) {
-	host := &todo.host
+func (r *hostReconciler) try(ctx context.Context, todo *record.Job, secretVersion string) (record.Attempt, error) {
+	host := &todo.Host
 	content, err := r.credentials.load(ctx, host.Login.Secret, secretVersion)
 	if err != nil {
-		return attempt{}, err
+		return record.Attempt{}, err
 	}
-	if content.version == "" && len(todo.objects) == 0 {
+	if content.version == "" && len(todo.Objects) == 0 {
 		// A namespace that is deleted loses its Secrets before its hosts could be cleaned.
 		content, _ = r.credentials.last(host.Login.Secret)
 	}
 	if content.version == "" {
-		return attempt{job: todo, reason: v1alpha1.ReasonSecretNotFound, outcome: secretMissing(host.Login.Secret)}, nil
+		return record.Attempt{Job: todo, Reason: v1alpha1.ReasonSecretNotFound, Outcome: secretMissing(host.Login.Secret)}, nil
 	}
 	conn, err := r.connector.Connect(ctx, host.Key, host.Login, content.data)
 	if err != nil {
-		return attempt{job: todo, reason: reasonOf(err), outcome: outcomeOf(err)}, nil
+		return record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}, nil
 	}
-	return attempt{job: todo, outcome: r.sync(ctx, conn, requestOf(host))}, nil
+	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, requestOf(host))}, nil
 }
 
 func requestOf(host *desired.Host) edge.Request {
@@ -190,27 +149,27 @@ func reasonOf(err error) string {
 }
 
 // recordTried notes how an attempt went, tells the objects, and returns when to come back.
-func (r *hostReconciler) recordTried(ctx context.Context, key desired.HostKey, done attempt, seen observed) time.Duration {
+func (r *hostReconciler) recordTried(ctx context.Context, key desired.HostKey, done record.Attempt, seen observed) time.Duration {
 	now := r.now()
-	changedSince := r.records.get(key).unprovedSince
-	record := r.records.update(key, func(record *hostRecord) { record.apply(done, now, r.random()) })
-	r.metrics.attempted(done.outcome, changedSince, now)
-	logAttempt(ctx, done.outcome, record)
+	changedSince := r.records.Get(key).UnprovedSince
+	known := r.records.Update(key, func(known *record.Host) { known.Apply(done, now, r.random()) })
+	r.metrics.attempted(done.Outcome, changedSince, now)
+	logAttempt(ctx, done.Outcome, known)
 	r.report(seen)
-	if len(done.job.objects) == 0 && len(seen.snapshot.Objects) > 0 && !failed(done.outcome.State) {
+	if len(done.Job.Objects) == 0 && len(seen.snapshot.Objects) > 0 && !record.Failed(done.Outcome.State) {
 		// The host was only freed for its next owner, whose turn it is now.
 		return time.Millisecond
 	}
-	return record.retryAt.Sub(now)
+	return known.RetryAt.Sub(now)
 }
 
 // logAttempt logs what changed; a look that finds a host as it was is not worth a line.
-func logAttempt(ctx context.Context, outcome edge.Outcome, record hostRecord) {
+func logAttempt(ctx context.Context, outcome edge.Outcome, known record.Host) {
 	logger := log.FromContext(ctx).WithValues("state", outcome.State)
 	switch {
 	case outcome.Changed:
 		logger.Info("Host changed", "reloaded", outcome.Reloaded, "reasons", outcome.Reasons)
-	case record.repeats == 1:
+	case known.Repeats == 1:
 		logger.Info("Host state changed", "message", outcome.Message)
 	default:
 		logger.V(1).Info("Host looked at", "message", outcome.Message)
@@ -223,13 +182,13 @@ func (r *hostReconciler) report(seen observed) {
 		r.objects.add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
 	}
 	for _, l := range seen.leavers {
-		r.objects.add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(l.object)})
+		r.objects.add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(l.Object)})
 	}
 }
 
 // forget drops everything about a host that no object names any more, and the Secrets that nothing else uses.
 func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
-	r.records.forget(key)
+	r.records.Forget(key)
 	r.connector.Forget(key)
 	r.credentials.prune(func(name types.NamespacedName) bool { return len(r.objectsBy(ctx, indexSecret, name)) > 0 })
 }

@@ -3,9 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -15,6 +13,8 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 // observed is what the cluster says about one host.
@@ -22,17 +22,9 @@ type observed struct {
 	// snapshot is about the objects that want the host.
 	snapshot desired.Snapshot
 	// leavers are those that the host is to be freed from: they are being deleted, or have it in their status alone.
-	leavers []leaver
+	leavers []record.Leaver
 	// unsettled says that an object which may be on the host has lost our finalizer, and is about to get it back.
 	unsettled bool
-}
-
-// leaver is an object that leaves a host, and the entry that it had for it.
-type leaver struct {
-	object *v1alpha1.EdgeLoadBalancer
-	entry  v1alpha1.Host
-	// served says that the object's status knows of a moment when its listeners were on the host.
-	served bool
 }
 
 // observe reads what the cluster says about a host from the cache.
@@ -56,12 +48,12 @@ func (o *observed) add(key desired.HostKey, object *v1alpha1.EdgeLoadBalancer) {
 		// Somebody replaced the object as a whole. Without it, the host would lose its listeners for that moment.
 		_, known := statusOf(object, key)
 		o.unsettled = o.unsettled || known
-	case !isHeld(object) || retains(object):
+	case !isHeld(object) || status.Retains(object):
 	case wanted && object.DeletionTimestamp.IsZero():
 		o.snapshot.Objects = append(o.snapshot.Objects, object)
 	default:
-		status, _ := statusOf(object, key)
-		o.leavers = append(o.leavers, leaver{object: object, entry: entry, served: status.ObservedGeneration > 0})
+		told, _ := statusOf(object, key)
+		o.leavers = append(o.leavers, record.Leaver{Object: object, Entry: entry, Served: told.ObservedGeneration > 0})
 	}
 }
 
@@ -73,15 +65,15 @@ func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1al
 		}
 	}
 	entry = v1alpha1.Host{Address: key.Address, Port: &key.Port}
-	if status, found := statusOf(object, key); found {
-		entry.Name, entry.User = status.Name, status.User
+	if told, found := statusOf(object, key); found {
+		entry.Name, entry.User = told.Name, told.User
 	}
 	return entry, false
 }
 
 // statusOf is what the object's status says of a host.
-func statusOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (status v1alpha1.HostStatus, found bool) {
-	i := slices.IndexFunc(object.Status.Hosts, func(host v1alpha1.HostStatus) bool { return statusKey(host) == key })
+func statusOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (told v1alpha1.HostStatus, found bool) {
+	i := slices.IndexFunc(object.Status.Hosts, func(host v1alpha1.HostStatus) bool { return status.KeyOf(host) == key })
 	if i < 0 {
 		return v1alpha1.HostStatus{}, false
 	}
@@ -125,77 +117,4 @@ func (o *observed) addService(ctx context.Context, reader client.Reader, name ty
 		o.snapshot.Slices[name] = append(o.snapshot.Slices[name], &list.Items[i])
 	}
 	return nil
-}
-
-// job is what to do with a host now.
-type job struct {
-	host desired.Host
-	// objects are the generations of the objects that host holds, and frees the objects that it is freed from.
-	objects map[types.UID]int64
-	frees   map[types.UID]bool
-	// inputs stand for all that a failure could have depended on, besides the host itself.
-	inputs string
-}
-
-// choose says what to do with a host: to bring it to what the objects want, which frees it from those that leave; or
-// first to leave it idle if it belongs to one that leaves and its next owner is another. Nil if there is nothing to do.
-func (r hostRecord) choose(snapshot desired.Snapshot, leavers []leaver) *job {
-	todo := &job{host: r.host, objects: membersOf(r.host, snapshot.Objects), frees: map[types.UID]bool{}}
-	for _, l := range leavers {
-		if r.leaving[l.object.UID].done {
-			continue
-		}
-		idle := idleHost(snapshot.Cluster, l, r)
-		if len(todo.frees) == 0 && idle.Config.Owner != r.host.Config.Owner {
-			todo.host, todo.objects = idle, nil
-		}
-		if idle.Config.Owner == todo.host.Config.Owner {
-			todo.frees[l.object.UID] = true
-		}
-	}
-	if len(todo.objects) == 0 && len(todo.frees) == 0 {
-		return nil
-	}
-	return todo
-}
-
-// idleHost is the host without the leaver. The pins of a host that is no longer in the spec are known from the last time.
-func idleHost(cluster string, l leaver, record hostRecord) desired.Host {
-	entry := l.entry
-	if len(entry.HostKeys) == 0 {
-		entry.HostKeys = record.host.Login.HostKeys
-	}
-	return desired.Idle(cluster, l.object, &entry)
-}
-
-// membersOf are the generations of the objects that the host holds.
-func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[types.UID]int64 {
-	members := map[types.UID]int64{}
-	for _, object := range objects {
-		if _, found := memberOf(host, client.ObjectKeyFromObject(object)); found {
-			members[object.UID] = object.Generation
-		}
-	}
-	return members
-}
-
-func memberOf(host desired.Host, object types.NamespacedName) (desired.Member, bool) {
-	i := slices.IndexFunc(host.Members, func(m desired.Member) bool { return m.Object == object })
-	if i < 0 {
-		return desired.Member{}, false
-	}
-	return host.Members[i], true
-}
-
-// inputsOf stands for what a person can change about a job.
-func inputsOf(j *job, secretVersion string) string {
-	parts := []string{j.host.Login.Secret.String() + "@" + secretVersion}
-	for uid, generation := range j.objects {
-		parts = append(parts, fmt.Sprintf("%s@%d", uid, generation))
-	}
-	for uid := range maps.Keys(j.frees) {
-		parts = append(parts, fmt.Sprintf("%s leaves", uid))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, " ")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 func isReady(object *v1alpha1.EdgeLoadBalancer) bool {
@@ -131,7 +132,7 @@ func TestUnreachableHostIsTriedAgainUntilItRecovers(t *testing.T) {
 	w.eventTold("web", "gw2", "Unreachable")
 	w.hosts.set("b", func(h *fakeHost) { h.away = nil })
 	w.becomes("web", "ready", isReady)
-	w.eventTold("web", "gw2", eventRecovered)
+	w.eventTold("web", "gw2", status.EventRecovered)
 	if told := w.events("web", "gw2")["Unreachable"]; told != 1 {
 		t.Errorf("Unreachable was told %d times", told)
 	}

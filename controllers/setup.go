@@ -28,6 +28,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/record"
 )
 
 // hostsAtOnce is how many hosts are worked on at the same time if nothing else is said. One that does not answer holds one
@@ -118,7 +119,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		connector:   options.Connector,
 		sync:        options.Sync,
 		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader()),
-		records:     newHostRecords(),
+		records:     record.NewStore(),
 		metrics:     options.Signals.metrics,
 		objects:     &mailbox[ctrl.Request]{},
 		now:         time.Now,

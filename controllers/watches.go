@@ -20,6 +20,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 // The names of the cache's indexes: EdgeLoadBalancers by host, by Service and by Secret, and EndpointSlices by Service.
@@ -67,13 +68,9 @@ func hostKeys(object *v1alpha1.EdgeLoadBalancer) []desired.HostKey {
 		keys[desired.KeyOf(&object.Spec.SSH, &object.Spec.Hosts[i])] = true
 	}
 	for _, host := range object.Status.Hosts {
-		keys[statusKey(host)] = true
+		keys[status.KeyOf(host)] = true
 	}
 	return slices.Collect(maps.Keys(keys))
-}
-
-func statusKey(host v1alpha1.HostStatus) desired.HostKey {
-	return desired.NewHostKey(host.Address, host.Port)
 }
 
 func secretName(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
@@ -154,7 +151,7 @@ func (r *hostReconciler) objectsBy(ctx context.Context, index string, name types
 
 // touched notes the moment from which the time to the proof is measured.
 func (r *hostReconciler) touched(keys []desired.HostKey) []desired.HostKey {
-	r.records.touch(keys, r.now())
+	r.records.Touch(keys, r.now())
 	return keys
 }
 

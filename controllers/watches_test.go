@@ -70,7 +70,7 @@ func TestHostsAreWokenByWhatConcernsThem(t *testing.T) {
 		want   bool
 	}{
 		"a new spec":  {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Generation = 3 }), true},
-		"a deletion":  {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = seconds(noon()) }), true},
+		"a deletion":  {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = deletedAt() }), true},
 		"a finalizer": {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Finalizers = []string{Finalizer} }), true},
 		"a host gone from the status": {hostsConcerned(),
 			balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Status.Hosts = []v1alpha1.HostStatus{{Address: "old", Port: 22}} }), twoHosts(), true},

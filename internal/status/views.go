@@ -1,4 +1,4 @@
-package controllers
+package status
 
 import (
 	"cmp"
@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
 )
 
 // What is said of a host before it was tried for the spec, and after it has left that.
@@ -19,8 +18,8 @@ const (
 	beingRemoved = "is being removed"
 )
 
-// hostView is one host as one object sees it.
-type hostView struct {
+// View is one host as one object sees it.
+type View struct {
 	// name is the host's name in the status.
 	name  string
 	key   desired.HostKey
@@ -28,57 +27,58 @@ type hostView struct {
 	user  string
 	// former is what the object's status said last; nil if it did not mention the host.
 	former *v1alpha1.HostStatus
-	record hostRecord
+	record record.Host
 	// leaving says that the host is to be freed from the object.
 	leaving bool
 }
 
-// viewsOf are the hosts of an object's spec, in order, and after them those that only its status still has.
-func viewsOf(object *v1alpha1.EdgeLoadBalancer, records *hostRecords) []hostView {
+// ViewsOf are the hosts of an object's spec, in order, and after them those that only its status still has. recordOf returns
+// what is known of a host.
+func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey) record.Host) []View {
 	deleting := !object.DeletionTimestamp.IsZero()
 	former := map[desired.HostKey]*v1alpha1.HostStatus{}
 	for i := range object.Status.Hosts {
-		former[statusKey(object.Status.Hosts[i])] = &object.Status.Hosts[i]
+		former[KeyOf(object.Status.Hosts[i])] = &object.Status.Hosts[i]
 	}
-	var views []hostView
+	var views []View
 	for _, entry := range object.Spec.Hosts {
 		key := desired.KeyOf(&object.Spec.SSH, &entry)
-		views = append(views, hostView{
+		views = append(views, View{
 			name: entry.Name, key: key, entry: entry, user: cmp.Or(entry.User, object.Spec.SSH.User),
-			former: former[key], record: records.get(key), leaving: deleting,
+			former: former[key], record: recordOf(key), leaving: deleting,
 		})
 		delete(former, key)
 	}
 	for _, host := range object.Status.Hosts {
-		key := statusKey(host)
+		key := KeyOf(host)
 		if former[key] != nil {
-			views = append(views, leavingView(object, former[key], records.get(key)))
+			views = append(views, leavingView(object, former[key], recordOf(key)))
 		}
 	}
 	return views
 }
 
 // leavingView is a host that has left the spec. Another host may have taken over its name.
-func leavingView(object *v1alpha1.EdgeLoadBalancer, former *v1alpha1.HostStatus, record hostRecord) hostView {
-	key, name := statusKey(*former), former.Name
+func leavingView(object *v1alpha1.EdgeLoadBalancer, former *v1alpha1.HostStatus, known record.Host) View {
+	key, name := KeyOf(*former), former.Name
 	for i := range object.Spec.Hosts {
 		if object.Spec.Hosts[i].Name == name {
 			name = fmt.Sprintf("%s@%s", name, key)
 		}
 	}
-	return hostView{
+	return View{
 		name: name, key: key, entry: v1alpha1.Host{Name: name, Address: former.Address}, user: former.User,
-		former: former, record: record, leaving: true,
+		former: former, record: known, leaving: true,
 	}
 }
 
 // mayHave says whether the host has had the object's listeners, or may have got them from a change that was not proved.
-func (v hostView) mayHave(object *v1alpha1.EdgeLoadBalancer) bool {
-	return v.record.mayHave(object.UID) || (v.former != nil && v.former.ObservedGeneration > 0)
+func (v View) mayHave(object *v1alpha1.EdgeLoadBalancer) bool {
+	return v.record.MayHave(object.UID) || (v.former != nil && v.former.ObservedGeneration > 0)
 }
 
 // status is what the object's status says about the host.
-func (v hostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
+func (v View) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
 	host := v1alpha1.HostStatus{State: v1alpha1.HostPending, Message: notLookedAt}
 	if v.former != nil {
 		host = *v.former.DeepCopy()
@@ -93,27 +93,27 @@ func (v hostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus 
 		host.State, host.Message = v1alpha1.HostPending, v.leavingMessage(object)
 	case v.conflict(object) != "":
 		host.State, host.Message = v1alpha1.HostPending, v.conflict(object)
-	case v.record.tried[object.UID] > 0:
+	case v.record.Tried[object.UID] > 0:
 		v.describe(object, &host)
 	}
 	return host
 }
 
-func (v hostView) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
+func (v View) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	message := beingRemoved
-	if v.record.leaving[object.UID].tried && v.record.outcome.Message != "" {
-		message += ": " + v.record.outcome.Message
+	if v.record.Leaving[object.UID].Tried && v.record.Outcome.Message != "" {
+		message += ": " + v.record.Outcome.Message
 	}
 	return message
 }
 
 // conflict says why the object has no part in the host; empty if it has, or if that is not known yet of this generation.
-func (v hostView) conflict(object *v1alpha1.EdgeLoadBalancer) string {
-	name := client.ObjectKeyFromObject(object)
-	if _, member := memberOf(v.record.host, name); member || v.record.built[object.UID] != object.Generation {
+func (v View) conflict(object *v1alpha1.EdgeLoadBalancer) string {
+	name := record.NameOf(object)
+	if _, member := record.MemberOf(v.record.Wanted, name); member || v.record.Built[object.UID] != object.Generation {
 		return ""
 	}
-	for _, problem := range v.record.host.Problems {
+	for _, problem := range v.record.Wanted.Problems {
 		if problem.Object == name && problem.Reason == v1alpha1.ReasonHostConflict {
 			return problem.Message
 		}
@@ -122,37 +122,37 @@ func (v hostView) conflict(object *v1alpha1.EdgeLoadBalancer) string {
 }
 
 // describe tells the outcome of the last attempt.
-func (v hostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
-	record, outcome := v.record, v.record.outcome
+func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+	known, outcome := v.record, v.record.Outcome
 	host.State, host.Message = v1alpha1.HostState(outcome.State), outcome.Message
-	host.ConsecutiveErrors = rounded(record.failures)
-	if failed(outcome.State) && outcome.State != edge.Pending {
+	host.ConsecutiveErrors = rounded(known.Failures)
+	if record.Failed(outcome.State) && outcome.State != edge.Pending {
 		host.Message += retryNote(outcome)
 	}
 	if outcome.HAProxyVersion != "" {
 		host.HAProxyVersion = outcome.HAProxyVersion
 	}
 	if outcome.Fingerprint != "" {
-		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, record.tried[object.UID]
+		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
-	if !record.changedAt.IsZero() {
-		host.LastSyncTime = seconds(record.changedAt)
+	if !known.ChangedAt.IsZero() {
+		host.LastSyncTime = seconds(known.ChangedAt)
 	}
-	if !record.reloadedAt.IsZero() {
-		host.LastReloadTime, host.LastUpdate = seconds(record.reloadedAt), v1alpha1.UpdateReload
+	if !known.ReloadedAt.IsZero() {
+		host.LastReloadTime, host.LastUpdate = seconds(known.ReloadedAt), v1alpha1.UpdateReload
 	}
 	v.countServers(object, host)
 }
 
 // countServers counts the object's servers, if HAProxy could be asked; else the last count stays.
-func (v hostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
-	member, found := memberOf(v.record.host, client.ObjectKeyFromObject(object))
-	if v.record.outcome.Servers == nil || !found {
+func (v View) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+	member, found := record.MemberOf(v.record.Wanted, record.NameOf(object))
+	if v.record.Outcome.Servers == nil || !found {
 		return
 	}
 	host.ServersUp, host.Servers = 0, 0
 	for _, backend := range member.Backends {
-		count := v.record.outcome.Servers[backend]
+		count := v.record.Outcome.Servers[backend]
 		host.ServersUp += int32(count.Up)
 		host.Servers += int32(count.Total)
 	}
@@ -161,7 +161,7 @@ func (v hostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1
 // retryNote says when the next try is. It names the longest wait and not the present one, so that the status of a host that
 // stays away is not written at each try.
 func retryNote(outcome edge.Outcome) string {
-	return fmt.Sprintf("; next try within %s", shortDuration(longestWait(outcome)))
+	return fmt.Sprintf("; next try within %s", shortDuration(record.LongestWait(outcome)))
 }
 
 func shortDuration(d time.Duration) string {
@@ -182,4 +182,9 @@ func rounded(failures int) int32 {
 		power *= 2
 	}
 	return power
+}
+
+// KeyOf is the host that a host's status is about.
+func KeyOf(host v1alpha1.HostStatus) desired.HostKey {
+	return desired.NewHostKey(host.Address, host.Port)
 }

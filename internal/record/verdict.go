@@ -1,4 +1,4 @@
-package controllers
+package record
 
 import (
 	"time"
@@ -52,12 +52,12 @@ func waitAfter(outcome edge.Outcome, repeats int, random float64) time.Duration 
 	return wait - time.Duration(random*float64(wait)/5)
 }
 
-// longestWait is the longest that a host is left alone after an outcome.
-func longestWait(outcome edge.Outcome) time.Duration {
+// LongestWait is the longest that a host is left alone after an outcome.
+func LongestWait(outcome edge.Outcome) time.Duration {
 	return backoffOf(outcome).longest
 }
 
-// failed reports whether an outcome is one that is tried again later.
-func failed(state edge.State) bool {
+// Failed reports whether an outcome is one that is tried again later.
+func Failed(state edge.State) bool {
 	return state != edge.Synced && state != edge.Suspended
 }

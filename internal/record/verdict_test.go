@@ -1,4 +1,4 @@
-package controllers
+package record
 
 import (
 	"testing"
@@ -55,13 +55,13 @@ func TestJitterOnlyShortensAWaitAndByAFifthAtMost(t *testing.T) {
 func TestHostThatStaysAwayIsTriedSomeHundredTimesInAnHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var record hostRecord
-		away := attempt{job: &job{inputs: "same"}, outcome: edge.Outcome{State: edge.Unreachable}}
+		var record Host
+		away := Attempt{Job: &Job{Inputs: "same"}, Outcome: edge.Outcome{State: edge.Unreachable}}
 		var tries int
 		for begin := time.Now(); time.Since(begin) < time.Hour; {
 			// Endpoints change every 100 ms all the while.
-			if record.holdOff("same", time.Now()) == 0 {
-				record.apply(away, time.Now(), 0.5)
+			if record.HoldOff("same", time.Now()) == 0 {
+				record.Apply(away, time.Now(), 0.5)
 				tries++
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -70,8 +70,8 @@ func TestHostThatStaysAwayIsTriedSomeHundredTimesInAnHour(t *testing.T) {
 		if tries < 130 || tries > 140 {
 			t.Errorf("tried %d times", tries)
 		}
-		if record.failures != tries || record.holdOff("other", time.Now()) != 0 {
-			t.Errorf("%d failures counted; other inputs wait %s", record.failures, record.holdOff("other", time.Now()))
+		if record.Failures != tries || record.HoldOff("other", time.Now()) != 0 {
+			t.Errorf("%d failures counted; other inputs wait %s", record.Failures, record.HoldOff("other", time.Now()))
 		}
 	})
 }

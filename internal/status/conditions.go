@@ -1,99 +1,18 @@
-package controllers
+package status
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/record"
 )
-
-// summarize computes an object's whole status from what is known of its hosts. It says the same again as long as nothing
-// changes, so that an object that is quiet is not written to.
-func summarize(object *v1alpha1.EdgeLoadBalancer, views []hostView, now time.Time) v1alpha1.EdgeLoadBalancerStatus {
-	s := &summary{object: object, views: views, now: now}
-	status := v1alpha1.EdgeLoadBalancerStatus{
-		ObservedGeneration: object.Generation,
-		Addresses:          publicAddresses(object),
-		Conditions:         slices.Clone(object.Status.Conditions),
-	}
-	for _, view := range views {
-		host := view.status(object)
-		status.Hosts = append(status.Hosts, host)
-		if !view.leaving {
-			s.hosts = append(s.hosts, host)
-		}
-	}
-	status.Summary = s.counts(status.Hosts)
-	s.setConditions(&status.Conditions)
-	return status
-}
-
-// publicAddresses are those of all hosts, whether they answer or not: an address once published is not withdrawn because
-// its host is away.
-func publicAddresses(object *v1alpha1.EdgeLoadBalancer) []string {
-	var addresses []string
-	for i := range object.Spec.Hosts {
-		for _, address := range object.Spec.Hosts[i].PublicAddresses {
-			if !slices.Contains(addresses, address) {
-				addresses = append(addresses, address)
-			}
-		}
-	}
-	return addresses
-}
-
-// summary is the work of summarize. hosts are those that the spec wants.
-type summary struct {
-	object *v1alpha1.EdgeLoadBalancer
-	views  []hostView
-	hosts  []v1alpha1.HostStatus
-	now    time.Time
-}
-
-func (s *summary) counts(all []v1alpha1.HostStatus) v1alpha1.Summary {
-	var synced int
-	var up, servers int32
-	var others []string
-	for _, host := range all {
-		if s.isSynced(host) {
-			synced++
-		} else {
-			others = append(others, host.Name)
-		}
-		up += host.ServersUp
-		servers += host.Servers
-	}
-	return v1alpha1.Summary{
-		Hosts:     fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
-		Servers:   fmt.Sprintf("%d/%d", up, servers),
-		Binds:     allBinds(s.object),
-		NotSynced: strings.Join(others, ","),
-	}
-}
-
-func allBinds(object *v1alpha1.EdgeLoadBalancer) string {
-	var binds []string
-	for _, listener := range object.Spec.Listeners {
-		for _, bind := range listener.Bind {
-			if !slices.Contains(binds, string(bind)) {
-				binds = append(binds, string(bind))
-			}
-		}
-	}
-	return strings.Join(binds, ",")
-}
-
-func (s *summary) isSynced(host v1alpha1.HostStatus) bool {
-	return host.State == v1alpha1.HostSynced && host.ObservedGeneration == s.object.Generation
-}
 
 // cause is one thing that keeps an object from being ready.
 type cause struct {
@@ -198,17 +117,17 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 	var found, former []cause
 	complete := true
 	for _, view := range s.wanted() {
-		record := view.record
-		if built := record.built[s.object.UID] == s.object.Generation; built {
-			found = s.withCauses(found, record.host.Problems, kind)
+		known := view.record
+		if built := known.Built[s.object.UID] == s.object.Generation; built {
+			found = s.withCauses(found, known.Wanted.Problems, kind)
 		} else {
 			complete = false
 		}
 		// What an attempt has not shown to be over may still be so; that of another generation may also never have been.
-		if record.tried[s.object.UID] == s.object.Generation {
-			found = s.withCauses(found, record.problems, kind)
+		if known.Tried[s.object.UID] == s.object.Generation {
+			found = s.withCauses(found, known.Problems, kind)
 		} else {
-			former = s.withCauses(former, record.problems, kind)
+			former = s.withCauses(former, known.Problems, kind)
 		}
 	}
 	switch {
@@ -228,7 +147,7 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 
 // withCauses appends the object's problems of one kind that are not among the causes yet.
 func (s *summary) withCauses(causes []cause, problems []desired.Problem, kind func(reason string) bool) []cause {
-	name := client.ObjectKeyFromObject(s.object)
+	name := record.NameOf(s.object)
 	for _, problem := range problems {
 		told := cause{problem.Reason, problem.Message}
 		if problem.Object == name && kind(problem.Reason) && !slices.Contains(causes, told) {
@@ -236,11 +155,6 @@ func (s *summary) withCauses(causes []cause, problems []desired.Problem, kind fu
 		}
 	}
 	return causes
-}
-
-// isDeleting says that no host is wanted any more.
-func (s *summary) isDeleting() bool {
-	return !s.object.DeletionTimestamp.IsZero()
 }
 
 // stillOr repeats what the former status said of this generation; else the answer is not known yet. A deletion is a new
@@ -290,18 +204,14 @@ func joined(host v1alpha1.HostStatus) string {
 	return fmt.Sprintf("is %s: %s", host.State, host.Message)
 }
 
-func (s *summary) wanted() []hostView {
-	return slices.DeleteFunc(slices.Clone(s.views), func(v hostView) bool { return v.leaving })
-}
-
 // isWaiting reports whether the host's turn is still to come for this generation of the spec. After a start of the operator
 // the former status of this generation stands in until the host has been looked at.
-func (s *summary) isWaiting(view hostView, host v1alpha1.HostStatus) bool {
+func (s *summary) isWaiting(view View, host v1alpha1.HostStatus) bool {
 	switch {
 	case view.conflict(s.object) != "":
 		return false
-	case view.record.tried[s.object.UID] > 0:
-		return view.record.tried[s.object.UID] != s.object.Generation
+	case view.record.Tried[s.object.UID] > 0:
+		return view.record.Tried[s.object.UID] != s.object.Generation
 	default:
 		return view.former == nil || s.object.Status.ObservedGeneration != s.object.Generation ||
 			s.formerReason(host) == v1alpha1.ReasonProgressing
@@ -309,14 +219,14 @@ func (s *summary) isWaiting(view hostView, host v1alpha1.HostStatus) bool {
 }
 
 // hostReason is the reason for which a host is not synced.
-func (s *summary) hostReason(view hostView, host v1alpha1.HostStatus) string {
+func (s *summary) hostReason(view View, host v1alpha1.HostStatus) string {
 	switch {
 	case host.State != v1alpha1.HostPending:
 		return string(host.State)
 	case view.conflict(s.object) != "":
 		return v1alpha1.ReasonHostConflict
-	case view.record.tried[s.object.UID] > 0:
-		return cmp.Or(view.record.reason, v1alpha1.ReasonProgressing)
+	case view.record.Tried[s.object.UID] > 0:
+		return cmp.Or(view.record.Reason, v1alpha1.ReasonProgressing)
 	default:
 		return s.formerReason(host)
 	}
@@ -366,20 +276,4 @@ func (s *summary) progress(ready verdict) (reconciling, stalled verdict) {
 	default:
 		return idle, idle
 	}
-}
-
-func (s *summary) deletingMessage() string {
-	var names []string
-	for _, view := range s.views {
-		if view.leaving {
-			names = append(names, view.name)
-		}
-	}
-	return "the configuration is being removed from " + strings.Join(names, ", ")
-}
-
-// seconds is a time as the API keeps it.
-func seconds(t time.Time) *metav1.Time {
-	rounded := metav1.NewTime(t).Rfc3339Copy()
-	return &rounded
 }

@@ -1,4 +1,4 @@
-package controllers
+package status
 
 import (
 	"reflect"
@@ -8,96 +8,32 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
 )
-
-const uid = types.UID("1234")
-
-// twoHosts is an object of generation 2 with the hosts gw1 and gw2.
-func twoHosts() *v1alpha1.EdgeLoadBalancer {
-	return &v1alpha1.EdgeLoadBalancer{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: uid, Generation: 2},
-		Spec: v1alpha1.EdgeLoadBalancerSpec{
-			SSH: v1alpha1.SSH{User: "root", Port: 22},
-			Hosts: []v1alpha1.Host{
-				{Name: "gw1", Address: "a", PublicAddresses: []string{"192.0.2.1", "192.0.2.9"}},
-				{Name: "gw2", Address: "b", PublicAddresses: []string{"192.0.2.2", "192.0.2.9"}},
-			},
-		},
-	}
-}
-
-// tried is the record of a host that was tried for twoHosts.
-func tried(outcome edge.Outcome, problems ...desired.Problem) hostRecord {
-	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"}}
-	record := hostRecord{
-		host: desired.Host{Members: []desired.Member{member}, Problems: problems}, problems: problems,
-		built:   map[types.UID]int64{uid: 2},
-		outcome: outcome,
-		tried:   map[types.UID]int64{uid: 2},
-	}
-	if failed(outcome.State) {
-		record.failures, record.repeats = 5, 5
-	}
-	return record
-}
-
-func synced() hostRecord {
-	record := tried(edge.Outcome{State: edge.Synced, Fingerprint: "f00", HAProxyVersion: "2.6.12",
-		Servers: map[string]edge.ServerCount{"shop_web_app": {Up: 2, Total: 3}, "shop_other_app": {Up: 1, Total: 1}}})
-	record.changedAt, record.reloadedAt = noon(), noon()
-	return record
-}
-
-func failing(state edge.State, message string) hostRecord {
-	return tried(edge.Outcome{State: state, Message: message})
-}
-
-// summarized is the status of twoHosts when its hosts have these records.
-func summarized(object *v1alpha1.EdgeLoadBalancer, first, second hostRecord) v1alpha1.EdgeLoadBalancerStatus {
-	records := newHostRecords()
-	for address, record := range map[string]hostRecord{"a": first, "b": second} {
-		records.update(desired.NewHostKey(address, 22), func(r *hostRecord) { *r = record })
-	}
-	return summarize(object, viewsOf(object, records), noon())
-}
-
-// said is a condition in short, such as "False Unreachable".
-func said(status v1alpha1.EdgeLoadBalancerStatus, kind string) string {
-	condition := meta.FindStatusCondition(status.Conditions, kind)
-	if condition == nil {
-		return "absent"
-	}
-	return string(condition.Status) + " " + condition.Reason
-}
-
-func problem(reason, message string) desired.Problem {
-	return desired.Problem{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Reason: reason, Message: message}
-}
 
 func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 	t.Parallel()
-	withProblem := func(reason string) hostRecord {
-		record := synced()
-		record.problems = []desired.Problem{problem(reason, "it is so")}
-		record.host.Problems = record.problems
-		return record
+	withProblem := func(reason string) record.Host {
+		known := synced()
+		known.Problems = []desired.Problem{problem(reason, "it is so")}
+		known.Wanted.Problems = known.Problems
+		return known
 	}
 	conflict := withProblem(v1alpha1.ReasonHostConflict)
-	conflict.host.Members, conflict.tried = nil, nil
+	conflict.Wanted.Members, conflict.Tried = nil, nil
 	secretGone := failing(edge.Pending, "no Secret")
-	secretGone.reason = v1alpha1.ReasonSecretNotFound
+	secretGone.Reason = v1alpha1.ReasonSecretNotFound
 	secretBad := failing(edge.Pending, "no key")
-	secretBad.reason = v1alpha1.ReasonSecretInvalid
+	secretBad.Reason = v1alpha1.ReasonSecretInvalid
 	older := synced()
-	older.tried = map[types.UID]int64{uid: 1}
+	older.Tried = map[types.UID]int64{uid: 1}
 	tests := map[string]struct {
-		first, second                hostRecord
+		first, second                record.Host
 		wantReady, wantHosts         string
 		wantTargets, wantAccepted    string
 		wantReconciling, wantStalled string
@@ -105,7 +41,7 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 	}{
 		"all is well": {synced(), synced(), "True Synced", "True Synced", "True Available", "True Accepted",
 			"False Synced", "False Synced", "2/2"},
-		"nothing is known": {hostRecord{}, hostRecord{}, "Unknown Progressing", "Unknown Progressing", "Unknown Progressing",
+		"nothing is known": {record.Host{}, record.Host{}, "Unknown Progressing", "Unknown Progressing", "Unknown Progressing",
 			"Unknown Progressing", "True Progressing", "False Progressing", "0/2"},
 		"one is still at the former generation": {synced(), older, "Unknown Progressing", "Unknown Progressing", "True Available",
 			"True Accepted", "True Progressing", "False Progressing", "1/2"},
@@ -154,21 +90,21 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 	t.Parallel()
 	// both hosts were tried with generation 1, which had the problem, and now is the moment after generation 2 came.
-	before := func(reason string) hostRecord {
-		record := tried(edge.Outcome{State: edge.Synced}, problem(reason, "it was so"))
-		record.built, record.tried = map[types.UID]int64{uid: 1}, map[types.UID]int64{uid: 1}
-		return record
+	before := func(reason string) record.Host {
+		known := tried(edge.Outcome{State: edge.Synced}, problem(reason, "it was so"))
+		known.Built, known.Tried = map[types.UID]int64{uid: 1}, map[types.UID]int64{uid: 1}
+		return known
 	}
-	rebuilt := func(record hostRecord, problems ...desired.Problem) hostRecord {
-		record.built, record.host.Problems = map[types.UID]int64{uid: 2}, problems
-		record.problems = withNew(record.problems, problems)
-		return record
+	rebuilt := func(known record.Host, problems ...desired.Problem) record.Host {
+		known.Built, known.Wanted.Problems = map[types.UID]int64{uid: 2}, problems
+		known.Problems = append(slices.Clone(known.Problems), problems...)
+		return known
 	}
 	conflict := before(v1alpha1.ReasonHostConflict)
-	conflict.host.Members, conflict.tried = nil, nil
+	conflict.Wanted.Members, conflict.Tried = nil, nil
 	still := problem(v1alpha1.ReasonBindConflict, "it is still so")
 	tests := map[string]struct {
-		record                                 hostRecord
+		record                                 record.Host
 		wantAccepted, wantTargets, wantStalled string
 	}{
 		"a bind, not built yet":      {before(v1alpha1.ReasonBindConflict), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
@@ -202,7 +138,7 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 
 func TestHostStatusTellsWhatWasProved(t *testing.T) {
 	t.Parallel()
-	status := summarized(twoHosts(), synced(), hostRecord{})
+	status := summarized(twoHosts(), synced(), record.Host{})
 	want := v1alpha1.HostStatus{
 		Name: "gw1", Address: "a", Port: 22, User: "root", State: v1alpha1.HostSynced, ConfigHash: "f00", ObservedGeneration: 2,
 		LastSyncTime: seconds(noon()), LastReloadTime: seconds(noon()), LastUpdate: v1alpha1.UpdateReload,
@@ -239,7 +175,7 @@ func TestHostThatIsAwayKeepsWhatWasProvedBefore(t *testing.T) {
 
 func TestSameKnowledgeGivesTheSameStatus(t *testing.T) {
 	t.Parallel()
-	for name, second := range map[string]hostRecord{
+	for name, second := range map[string]record.Host{
 		"synced": synced(), "away": failing(edge.Unreachable, "x"), "unknown": {},
 		"without endpoints": tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")),
 	} {
@@ -260,7 +196,7 @@ func TestEachFurtherFailureIsNotWorthAWrite(t *testing.T) {
 	object := twoHosts()
 	object.Status = summarized(object, synced(), away)
 	for failures, want := range map[int]bool{5: true, 7: true, 8: false} {
-		away.failures = failures
+		away.Failures = failures
 		if got := reflect.DeepEqual(summarized(object, synced(), away), object.Status); got != want {
 			t.Errorf("after %d failures the status is the same: %t, want %t", failures, got, want)
 		}
@@ -270,8 +206,8 @@ func TestEachFurtherFailureIsNotWorthAWrite(t *testing.T) {
 func TestRestartedOperatorKeepsTheStatusUntilItKnowsBetter(t *testing.T) {
 	t.Parallel()
 	secretGone := failing(edge.Pending, "no Secret")
-	secretGone.reason = v1alpha1.ReasonSecretNotFound
-	for name, second := range map[string]hostRecord{
+	secretGone.Reason = v1alpha1.ReasonSecretNotFound
+	for name, second := range map[string]record.Host{
 		"synced": synced(), "untrusted": failing(edge.Untrusted, "x"), "secret": secretGone,
 		"endpoints": tried(edge.Outcome{State: edge.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonNoEndpoints, "none")),
 		"binds":     tried(edge.Outcome{State: edge.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonBindConflict, "taken")),
@@ -280,7 +216,7 @@ func TestRestartedOperatorKeepsTheStatusUntilItKnowsBetter(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			object.Status = summarized(object, synced(), second)
-			if got := summarized(object, hostRecord{}, hostRecord{}); !reflect.DeepEqual(got, object.Status) {
+			if got := summarized(object, record.Host{}, record.Host{}); !reflect.DeepEqual(got, object.Status) {
 				t.Errorf("got  %+v\nwant %+v", got, object.Status)
 			}
 		})
@@ -291,11 +227,11 @@ func TestTransitionTimeIsThatOfTheTransition(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Status = summarized(object, synced(), failing(edge.Unreachable, "x"))
-	records := newHostRecords()
-	records.update(desired.NewHostKey("a", 22), func(r *hostRecord) { *r = synced() })
-	records.update(desired.NewHostKey("b", 22), func(r *hostRecord) { *r = synced() })
+	records := record.NewStore()
+	records.Update(desired.NewHostKey("a", 22), func(r *record.Host) { *r = synced() })
+	records.Update(desired.NewHostKey("b", 22), func(r *record.Host) { *r = synced() })
 	later := noon().Add(90 * time.Minute)
-	status := summarize(object, viewsOf(object, records), later)
+	status := Summarize(object, ViewsOf(object, records.Get), later)
 	for kind, want := range map[string]time.Time{v1alpha1.ConditionReady: later, v1alpha1.ConditionAccepted: noon()} {
 		if got := meta.FindStatusCondition(status.Conditions, kind).LastTransitionTime; !got.Time.Equal(want) {
 			t.Errorf("%s changed at %s, want %s", kind, got, want)
@@ -319,12 +255,12 @@ func TestObjectThatIsDeletedSaysSoAndKeepsWhatWasSaidOfItsSpec(t *testing.T) {
 	t.Parallel()
 	noEndpoints := tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none"))
 	tests := map[string]struct {
-		before                    hostRecord
+		before                    record.Host
 		wantAccepted, wantTargets string
 	}{
 		"was well":             {synced(), "True Accepted", "True Available"},
 		"had no endpoints":     {noEndpoints, "True Accepted", "False NoEndpoints"},
-		"was not known enough": {hostRecord{}, "Unknown Progressing", "Unknown Progressing"},
+		"was not known enough": {record.Host{}, "Unknown Progressing", "Unknown Progressing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -376,7 +312,7 @@ func TestHostThatReturnsToTheSpecIsNotSaidToBeRemoved(t *testing.T) {
 	both := object.Spec.Hosts
 	object.Spec.Hosts = both[:1]
 	away := failing(edge.Unreachable, "nothing answers")
-	away.tried, away.leaving = nil, map[types.UID]leave{uid: {since: noon(), tried: true}}
+	away.Tried, away.Leaving = nil, map[types.UID]record.Leave{uid: {Since: noon(), Tried: true}}
 	object.Status = summarized(object, synced(), away)
 	if got, want := object.Status.Hosts[1].Message, "is being removed: nothing answers"; got != want {
 		t.Fatalf("while it leaves it says %q, want %q", got, want)

@@ -1,4 +1,4 @@
-package controllers
+package status
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/record"
 )
 
 // fate is what becomes of a host that an object leaves.
@@ -25,15 +25,15 @@ const (
 )
 
 // departure decides about one host. wait is how long it may go on waiting.
-func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
-	leave := v.record.leaving[object.UID]
-	since := leave.countsFrom(object)
+func (v View) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
+	leave := v.record.Leaving[object.UID]
+	since := leave.CountsFrom(object)
 	switch {
-	case leave.done:
+	case leave.Done:
 		return fateClean, 0
 	case object.Spec.Suspend:
 		return fateWaiting, 0
-	case leave.tried && !v.mayHave(object):
+	case leave.Tried && !v.mayHave(object):
 		// One try, in case that the operator died between a change and its note of it.
 		return fateClean, 0
 	case since.IsZero():
@@ -45,20 +45,10 @@ func (v hostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Dura
 	}
 }
 
-// countsFrom is when the time began that the host has to be freed in; zero if it has not begun. A deletion outlasts the
-// operator, which may have been away for all that time: it counts from its start only once this operator has tried, and not at
-// all if it had to wait for the end of a suspension.
-func (l leave) countsFrom(object *v1alpha1.EdgeLoadBalancer) time.Time {
-	if l.tried && !l.delayed && !object.DeletionTimestamp.IsZero() {
-		return object.DeletionTimestamp.Time
-	}
-	return l.since
-}
-
-// depart sorts out the hosts that the object leaves: those that are still to be freed are returned with the rest, those
+// Depart sorts out the hosts that the object leaves: those that are still to be freed are returned with the rest, those
 // that had to be given up with a notice. wait is the time to the next decision; 0 if there is none to make.
-func depart(object *v1alpha1.EdgeLoadBalancer, views []hostView, timeout time.Duration, now time.Time) (
-	remaining []hostView, given []notice, wait time.Duration,
+func Depart(object *v1alpha1.EdgeLoadBalancer, views []View, timeout time.Duration, now time.Time) (
+	remaining []View, given []Notice, wait time.Duration,
 ) {
 	for _, view := range views {
 		if !view.leaving {
@@ -79,45 +69,45 @@ func depart(object *v1alpha1.EdgeLoadBalancer, views []hostView, timeout time.Du
 	return remaining, given, wait
 }
 
-func leftBehind(object *v1alpha1.EdgeLoadBalancer, view hostView, timeout time.Duration) notice {
+func leftBehind(object *v1alpha1.EdgeLoadBalancer, view View, timeout time.Duration) Notice {
 	path := object.Spec.HAProxy.Paths.Config
 	if path == "" {
 		path = "/etc/haproxy/haproxy.cfg"
 	}
-	return notice{corev1.EventTypeWarning, eventLeftBehind, view.name, fmt.Sprintf(
+	return Notice{corev1.EventTypeWarning, EventLeftBehind, view.name, fmt.Sprintf(
 		"%s: the listeners of this object were left behind on %s, which could not be cleaned within %s. To remove them by hand, "+
 			"delete the sections that begin with %s_%s_ from %s there and reload HAProxy. The last attempt said: %s",
 		view.name, view.key, timeout, object.Namespace, object.Name, path, view.lastWords())}
 }
 
-func (v hostView) lastWords() string {
-	if v.record.outcome.Message == "" {
+func (v View) lastWords() string {
+	if v.record.Outcome.Message == "" {
 		return "nothing"
 	}
-	return v.record.outcome.Message
+	return v.record.Outcome.Message
 }
 
-// retains reports whether an object goes without its hosts being touched: by its policy, or because it is suspended.
-func retains(object *v1alpha1.EdgeLoadBalancer) bool {
+// Retains reports whether an object goes without its hosts being touched: by its policy, or because it is suspended.
+func Retains(object *v1alpha1.EdgeLoadBalancer) bool {
 	return !object.DeletionTimestamp.IsZero() &&
 		(object.Spec.DeletionPolicy == v1alpha1.DeletionRetain || object.Spec.Suspend)
 }
 
-// retainedNotices tells which hosts keep the listeners of an object that goes without its hosts being touched. One that is
+// RetainedNotices tells which hosts keep the listeners of an object that goes without its hosts being touched. One that is
 // shared does not: it runs what its objects say.
-func retainedNotices(object *v1alpha1.EdgeLoadBalancer, views []hostView) []notice {
+func RetainedNotices(object *v1alpha1.EdgeLoadBalancer, views []View) []Notice {
 	why := "spec.deletionPolicy is Retain"
 	if object.Spec.Suspend {
 		why = "spec.suspend is true"
 	}
 	var keep []string
-	var notices []notice
+	var notices []Notice
 	for _, view := range views {
 		sharer, shared := view.sharer(object)
 		switch {
 		case !view.mayHave(object):
 		case shared:
-			notices = append(notices, notice{corev1.EventTypeWarning, eventNotRetained, view.name, fmt.Sprintf(
+			notices = append(notices, Notice{corev1.EventTypeWarning, EventNotRetained, view.name, fmt.Sprintf(
 				"%s: the listeners of this object will be removed there although %s, because EdgeLoadBalancer %s shares the host",
 				view.name, why, sharer)})
 		default:
@@ -127,14 +117,14 @@ func retainedNotices(object *v1alpha1.EdgeLoadBalancer, views []hostView) []noti
 	if len(keep) == 0 {
 		return notices
 	}
-	return append(notices, notice{kind: corev1.EventTypeNormal, reason: eventRetained, message: fmt.Sprintf(
+	return append(notices, Notice{Kind: corev1.EventTypeNormal, Reason: EventRetained, Message: fmt.Sprintf(
 		"the listeners of this object stay on %s, because %s", strings.Join(keep, ", "), why)})
 }
 
 // sharer is another object that holds the host together with this one.
-func (v hostView) sharer(object *v1alpha1.EdgeLoadBalancer) (name types.NamespacedName, found bool) {
-	own := client.ObjectKeyFromObject(object)
-	for _, member := range v.record.host.Members {
+func (v View) sharer(object *v1alpha1.EdgeLoadBalancer) (name types.NamespacedName, found bool) {
+	own := record.NameOf(object)
+	for _, member := range v.record.Wanted.Members {
 		if member.Object != own && member.Object.Namespace == own.Namespace {
 			return member.Object, true
 		}

@@ -1,4 +1,4 @@
-package controllers
+package status
 
 import (
 	"slices"
@@ -9,48 +9,49 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/record"
 )
 
 func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
 	t.Parallel()
 	const timeout = 2 * time.Minute
 	proved := map[types.UID]int64{uid: 2}
-	leaves := func(l leave) map[types.UID]leave { return map[types.UID]leave{uid: l} }
+	leaves := func(l record.Leave) map[types.UID]record.Leave { return map[types.UID]record.Leave{uid: l} }
 	former := &v1alpha1.HostStatus{ObservedGeneration: 1}
 	tests := map[string]struct {
-		view     hostView
+		view     View
 		deleted  time.Time
 		wantFate fate
 		wantWait time.Duration
 	}{
-		"not seen as left yet": {hostView{former: former}, time.Time{}, fateWaiting, 0},
-		"left a moment ago": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon().Add(-30 * time.Second)})}},
+		"not seen as left yet": {View{former: former}, time.Time{}, fateWaiting, 0},
+		"left a moment ago": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-30 * time.Second)})}},
 			time.Time{}, fateWaiting, 90 * time.Second},
-		"tried in vain": {hostView{record: hostRecord{proved: proved, leaving: leaves(leave{since: noon(), tried: true})}},
+		"tried in vain": {View{record: record.Host{Proved: proved, Leaving: leaves(record.Leave{Since: noon(), Tried: true})}},
 			time.Time{}, fateWaiting, timeout},
-		"tried in vain and never reached": {hostView{record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}},
+		"tried in vain and never reached": {View{record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}},
 			time.Time{}, fateClean, 0},
-		"tried in vain after a change that broke": {hostView{
-			record: hostRecord{attempted: proved, leaving: leaves(leave{since: noon(), tried: true})}}, time.Time{}, fateWaiting, timeout},
-		"tried in vain and reached before a restart": {hostView{former: former,
-			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}}, time.Time{}, fateWaiting, timeout},
-		"clean": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon(), tried: true, done: true})}},
+		"tried in vain after a change that broke": {View{
+			record: record.Host{Attempted: proved, Leaving: leaves(record.Leave{Since: noon(), Tried: true})}}, time.Time{}, fateWaiting, timeout},
+		"tried in vain and reached before a restart": {View{former: former,
+			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}}, time.Time{}, fateWaiting, timeout},
+		"clean": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true, Done: true})}},
 			time.Time{}, fateClean, 0},
-		"left too long ago": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon().Add(-timeout)})}},
+		"left too long ago": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-timeout)})}},
 			time.Time{}, fateAbandoned, 0},
-		"deleted a moment ago and tried": {hostView{former: former, record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}},
+		"deleted a moment ago and tried": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}},
 			noon().Add(-time.Minute), fateWaiting, time.Minute},
-		"deleted too long ago, as the object itself remembers, and tried": {hostView{former: former,
-			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true})}}, noon().Add(-timeout), fateAbandoned, 0},
-		"deleted long ago, but suspended by another until a moment ago": {hostView{former: former,
-			record: hostRecord{leaving: leaves(leave{since: noon(), tried: true, delayed: true})}}, noon().Add(-time.Hour), fateWaiting, timeout},
-		"suspended by another": {hostView{former: former, record: hostRecord{leaving: leaves(leave{delayed: true})}},
+		"deleted too long ago, as the object itself remembers, and tried": {View{former: former,
+			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}}, noon().Add(-timeout), fateAbandoned, 0},
+		"deleted long ago, but suspended by another until a moment ago": {View{former: former,
+			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true, Delayed: true})}}, noon().Add(-time.Hour), fateWaiting, timeout},
+		"suspended by another": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Delayed: true})}},
 			noon().Add(-time.Hour), fateWaiting, 0},
-		"deleted while the operator was away, and not seen yet": {hostView{former: former}, noon().Add(-timeout), fateWaiting, 0},
-		"deleted while the operator was away, and not tried yet": {hostView{former: former,
-			record: hostRecord{leaving: leaves(leave{since: noon().Add(-time.Second)})}}, noon().Add(-timeout), fateWaiting, timeout - time.Second},
-		"deleted long ago and never tried": {hostView{former: former,
-			record: hostRecord{leaving: leaves(leave{since: noon().Add(-timeout)})}}, noon().Add(-2 * timeout), fateAbandoned, 0},
+		"deleted while the operator was away, and not seen yet": {View{former: former}, noon().Add(-timeout), fateWaiting, 0},
+		"deleted while the operator was away, and not tried yet": {View{former: former,
+			record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-time.Second)})}}, noon().Add(-timeout), fateWaiting, timeout - time.Second},
+		"deleted long ago and never tried": {View{former: former,
+			record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-timeout)})}}, noon().Add(-2 * timeout), fateAbandoned, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -71,10 +72,10 @@ func TestHostThatIsLeftWaitsForTheEndOfASuspension(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Spec.Suspend = true
-	late := leave{since: noon().Add(-time.Hour), tried: true}
-	for name, view := range map[string]hostView{
-		"reached before": {former: &v1alpha1.HostStatus{ObservedGeneration: 1}, record: hostRecord{leaving: map[types.UID]leave{uid: late}}},
-		"never reached":  {record: hostRecord{leaving: map[types.UID]leave{uid: late}}},
+	late := record.Leave{Since: noon().Add(-time.Hour), Tried: true}
+	for name, view := range map[string]View{
+		"reached before": {former: &v1alpha1.HostStatus{ObservedGeneration: 1}, record: record.Host{Leaving: map[types.UID]record.Leave{uid: late}}},
+		"never reached":  {record: record.Host{Leaving: map[types.UID]record.Leave{uid: late}}},
 	} {
 		if got, wait := view.departure(object, time.Minute, noon()); got != fateWaiting || wait != 0 {
 			t.Errorf("%s: got %d and %s, want to wait without an end", name, got, wait)
@@ -84,13 +85,13 @@ func TestHostThatIsLeftWaitsForTheEndOfASuspension(t *testing.T) {
 
 func TestDepartKeepsTheHostsOfTheSpecAndWaitsForTheFirstToDecide(t *testing.T) {
 	t.Parallel()
-	left := func(name string, ago time.Duration, done bool) hostView {
-		return hostView{name: name, leaving: true, former: &v1alpha1.HostStatus{ObservedGeneration: 1},
-			record: hostRecord{leaving: map[types.UID]leave{uid: {since: noon().Add(-ago), tried: true, done: done}}}}
+	left := func(name string, ago time.Duration, done bool) View {
+		return View{name: name, leaving: true, former: &v1alpha1.HostStatus{ObservedGeneration: 1},
+			record: record.Host{Leaving: map[types.UID]record.Leave{uid: {Since: noon().Add(-ago), Tried: true, Done: done}}}}
 	}
-	views := []hostView{{name: "stays"}, left("young", time.Second, false), left("clean", 0, true),
+	views := []View{{name: "stays"}, left("young", time.Second, false), left("clean", 0, true),
 		left("old", time.Hour, false), left("older", 50*time.Second, false)}
-	remaining, given, wait := depart(twoHosts(), views, time.Minute, noon())
+	remaining, given, wait := Depart(twoHosts(), views, time.Minute, noon())
 	var names []string
 	for _, view := range remaining {
 		names = append(names, view.name)
@@ -98,7 +99,7 @@ func TestDepartKeepsTheHostsOfTheSpecAndWaitsForTheFirstToDecide(t *testing.T) {
 	if len(names) != 3 || names[0] != "stays" || names[1] != "young" || names[2] != "older" {
 		t.Errorf("remaining are %v", names)
 	}
-	if len(given) != 1 || given[0].host != "old" || given[0].reason != eventLeftBehind {
+	if len(given) != 1 || given[0].Host != "old" || given[0].Reason != EventLeftBehind {
 		t.Errorf("given up are %+v", given)
 	}
 	if wait != 10*time.Second {
@@ -125,7 +126,7 @@ func TestOnlyDeletedObjectsAreRetained(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			test.edit(object)
-			if got := retains(object); got != test.want {
+			if got := Retains(object); got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)
 			}
 		})
@@ -134,19 +135,19 @@ func TestOnlyDeletedObjectsAreRetained(t *testing.T) {
 
 func TestObjectThatIsRetainedSaysWhichHostsKeepItsListeners(t *testing.T) {
 	t.Parallel()
-	members := func(names ...types.NamespacedName) hostRecord {
-		record := hostRecord{proved: map[types.UID]int64{uid: 1}}
+	members := func(names ...types.NamespacedName) record.Host {
+		known := record.Host{Proved: map[types.UID]int64{uid: 1}}
 		for _, name := range names {
-			record.host.Members = append(record.host.Members, desired.Member{Object: name})
+			known.Wanted.Members = append(known.Wanted.Members, desired.Member{Object: name})
 		}
-		return record
+		return known
 	}
 	own, sharer := types.NamespacedName{Namespace: "shop", Name: "web"}, types.NamespacedName{Namespace: "shop", Name: "other"}
 	stranger := types.NamespacedName{Namespace: "bank", Name: "web"}
 	never := members(stranger)
-	never.proved = nil
+	never.Proved = nil
 	tests := map[string]struct {
-		first, second hostRecord
+		first, second record.Host
 		want          []string
 	}{
 		"alone":              {members(own), members(), []string{"Normal Retained"}},
@@ -161,8 +162,8 @@ func TestObjectThatIsRetainedSaysWhichHostsKeepItsListeners(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			object.DeletionTimestamp, object.Spec.DeletionPolicy = seconds(noon()), v1alpha1.DeletionRetain
-			views := []hostView{{name: "gw1", record: test.first}, {name: "gw2", record: test.second}}
-			if got := toldOf(retainedNotices(object, views)); !slices.Equal(got, test.want) {
+			views := []View{{name: "gw1", record: test.first}, {name: "gw2", record: test.second}}
+			if got := toldOf(RetainedNotices(object, views)); !slices.Equal(got, test.want) {
 				t.Errorf("told %v, want %v", got, test.want)
 			}
 		})

@@ -1,0 +1,103 @@
+package record
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// Job is what to do with a host now.
+type Job struct {
+	// Host is what to bring it to.
+	Host desired.Host
+	// Objects are the generations of the objects that Host holds, and Frees the objects that it is freed from.
+	Objects map[types.UID]int64
+	Frees   map[types.UID]bool
+	// Inputs stand for all that a failure could have depended on, besides the host itself.
+	Inputs string
+}
+
+// Attempt is one try to do a job.
+type Attempt struct {
+	// Job is what was tried, and Outcome how it went.
+	Job     *Job
+	Outcome edge.Outcome
+	// Reason is one of package v1alpha1 where it says more than the outcome's state.
+	Reason string
+}
+
+// Choose says what to do with a host: to bring it to what the objects want, which frees it from those that leave; or
+// first to leave it idle if it belongs to one that leaves and its next owner is another. Nil if there is nothing to do.
+func (r Host) Choose(snapshot desired.Snapshot, leavers []Leaver) *Job {
+	todo := &Job{Host: r.Wanted, Objects: membersOf(r.Wanted, snapshot.Objects), Frees: map[types.UID]bool{}}
+	for _, l := range leavers {
+		if r.Leaving[l.Object.UID].Done {
+			continue
+		}
+		idle := idleHost(snapshot.Cluster, l, r)
+		if len(todo.Frees) == 0 && idle.Config.Owner != r.Wanted.Config.Owner {
+			todo.Host, todo.Objects = idle, nil
+		}
+		if idle.Config.Owner == todo.Host.Config.Owner {
+			todo.Frees[l.Object.UID] = true
+		}
+	}
+	if len(todo.Objects) == 0 && len(todo.Frees) == 0 {
+		return nil
+	}
+	return todo
+}
+
+// idleHost is the host without the leaver. The pins of a host that is no longer in the spec are known from the last time.
+func idleHost(cluster string, l Leaver, record Host) desired.Host {
+	entry := l.Entry
+	if len(entry.HostKeys) == 0 {
+		entry.HostKeys = record.Wanted.Login.HostKeys
+	}
+	return desired.Idle(cluster, l.Object, &entry)
+}
+
+// NameOf is the name of an object.
+func NameOf(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
+	return types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+}
+
+// membersOf are the generations of the objects that the host holds.
+func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[types.UID]int64 {
+	members := map[types.UID]int64{}
+	for _, object := range objects {
+		if _, found := MemberOf(host, NameOf(object)); found {
+			members[object.UID] = object.Generation
+		}
+	}
+	return members
+}
+
+// MemberOf is an object's part in a host.
+func MemberOf(host desired.Host, object types.NamespacedName) (desired.Member, bool) {
+	i := slices.IndexFunc(host.Members, func(m desired.Member) bool { return m.Object == object })
+	if i < 0 {
+		return desired.Member{}, false
+	}
+	return host.Members[i], true
+}
+
+// InputsOf stands for what a person can change about a job.
+func InputsOf(j *Job, secretVersion string) string {
+	parts := []string{j.Host.Login.Secret.String() + "@" + secretVersion}
+	for uid, generation := range j.Objects {
+		parts = append(parts, fmt.Sprintf("%s@%d", uid, generation))
+	}
+	for uid := range maps.Keys(j.Frees) {
+		parts = append(parts, fmt.Sprintf("%s leaves", uid))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}

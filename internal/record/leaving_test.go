@@ -1,0 +1,94 @@
+package record
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
+	t.Parallel()
+	suspended := twoHosts()
+	suspended.Spec.Suspend = true
+	earlier := noon().Add(-time.Minute)
+	suspendedBy := func(namespace string) desired.Host {
+		return desired.Host{Suspend: true, Members: []desired.Member{{Object: types.NamespacedName{Namespace: namespace, Name: "other"}}}}
+	}
+	tests := map[string]struct {
+		before map[types.UID]Leave
+		object *v1alpha1.EdgeLoadBalancer
+		host   desired.Host
+		want   Leave
+	}{
+		"new":                     {nil, twoHosts(), desired.Host{}, Leave{Since: noon()}},
+		"known":                   {map[types.UID]Leave{uid: {Since: earlier, Tried: true}}, twoHosts(), desired.Host{}, Leave{Since: earlier, Tried: true}},
+		"new and suspended":       {nil, suspended, desired.Host{}, Leave{Delayed: true}},
+		"suspended later":         {map[types.UID]Leave{uid: {Since: earlier, Tried: true}}, suspended, desired.Host{}, Leave{Delayed: true}},
+		"suspended by another":    {map[types.UID]Leave{uid: {Since: earlier}}, twoHosts(), suspendedBy("shop"), Leave{Delayed: true}},
+		"suspended by a stranger": {map[types.UID]Leave{uid: {Since: earlier}}, twoHosts(), suspendedBy("bank"), Leave{Since: earlier}},
+		"no longer suspended":     {map[types.UID]Leave{uid: {Delayed: true}}, twoHosts(), desired.Host{}, Leave{Since: noon(), Delayed: true}},
+		"clean when suspended":    {map[types.UID]Leave{uid: {Since: earlier, Done: true}}, suspended, desired.Host{}, Leave{Since: earlier, Done: true}},
+		"resumed some time ago":   {map[types.UID]Leave{uid: {Since: earlier, Delayed: true}}, twoHosts(), desired.Host{}, Leave{Since: earlier, Delayed: true}},
+		"another one has left us": {map[types.UID]Leave{"x": {Since: earlier}}, twoHosts(), desired.Host{}, Leave{Since: noon()}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			leavers := []Leaver{{Object: test.object, Served: true}}
+			after := leavingNow(Host{Leaving: test.before, Wanted: test.host}, leavers, noon())
+			if len(after) != 1 || after[uid] != test.want {
+				t.Errorf("got %+v, want %+v", after, test.want)
+			}
+		})
+	}
+}
+
+func TestHostOfAnotherNamespaceIsNotLoggedInToForAnObjectThatNeverHadAPartInIt(t *testing.T) {
+	t.Parallel()
+	held := func(namespace string) desired.Host {
+		return desired.Host{Members: []desired.Member{{Object: types.NamespacedName{Namespace: namespace, Name: "other"}}}}
+	}
+	tests := map[string]struct {
+		record   Host
+		served   bool
+		wantDone bool
+	}{
+		"never had a part":          {Host{Wanted: held("bank")}, false, true},
+		"had it, says the status":   {Host{Wanted: held("bank")}, true, false},
+		"had it, says the record":   {Host{Wanted: held("bank"), Proved: map[types.UID]int64{uid: 1}}, false, false},
+		"may have got it":           {Host{Wanted: held("bank"), Attempted: map[types.UID]int64{uid: 1}}, false, false},
+		"the host is our own":       {Host{Wanted: held("shop")}, false, false},
+		"the host is nobody's else": {Host{}, false, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			after := leavingNow(test.record, []Leaver{{Object: twoHosts(), Served: test.served}}, noon())
+			if after[uid].Done != test.wantDone {
+				t.Errorf("done is %t, want %t", after[uid].Done, test.wantDone)
+			}
+		})
+	}
+}
+
+func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
+	t.Parallel()
+	before := map[types.UID]Leave{"x": {Since: noon()}, "other": {Since: noon()}}
+	for state, want := range map[edge.State]Leave{
+		edge.Synced:      {Since: noon(), Tried: true, Done: true},
+		edge.Refused:     {Since: noon(), Tried: true, Done: true},
+		edge.Suspended:   {Since: noon()},
+		edge.Unreachable: {Since: noon(), Tried: true},
+		edge.Rejected:    {Since: noon(), Tried: true},
+	} {
+		after := leavingAfter(before, Attempt{Job: &Job{Frees: map[types.UID]bool{"x": true}}, Outcome: edge.Outcome{State: state}})
+		if after["x"] != want || after["other"] != (Leave{Since: noon()}) {
+			t.Errorf("after %s: %+v, want %+v and the other one as before", state, after, want)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+// Package record keeps what the operator knows about each host since it started, and says what to do with a host next, and when.
+//
+// What it says of one host is pure: a Host is a value that takes in what the host should be and how an attempt went. Store
+// alone holds them all.
+package record
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// Host is what the operator knows about one host since it started. It is a value: maps and slices in it are replaced
+// and never changed, so that a copy may be read without a lock.
+type Host struct {
+	// Wanted is what the host should be, as last built, and Built the generations of the objects that it was built from.
+	Wanted desired.Host
+	Built  map[types.UID]int64
+	// Problems are those of Wanted, and those of before as long as no attempt has shown that the host is rid of them: that a
+	// Service has endpoints again is no news until they are served.
+	Problems []desired.Problem
+
+	// Outcome is that of the last attempt, and Tried the generations of the objects that it was for. Reason is one of
+	// package v1alpha1 where it says more than the state.
+	Outcome edge.Outcome
+	Reason  string
+	Tried   map[types.UID]int64
+	// Proved holds the last generation of each object that the host was proved to run.
+	Proved map[types.UID]int64
+	// Attempted holds the objects whose listeners a change was to bring since then. It may have broken in the middle.
+	Attempted map[types.UID]int64
+
+	// Failures counts the failed attempts since the last good one, Repeats those that ended like the last one.
+	Failures, Repeats int
+	// Inputs are what the last attempt depended on, and RetryAt is when to try again as long as they are the same.
+	Inputs  string
+	RetryAt time.Time
+
+	// ChangedAt and ReloadedAt are when the host was last changed, and HAProxy reloaded; zero if this operator did not.
+	ChangedAt, ReloadedAt time.Time
+	// Changes says what the last change was for.
+	Changes []string
+
+	// UnseenSince is when the watch delivered the oldest change that nobody has looked at yet, and UnprovedSince the same
+	// of those that were looked at and are not proved; zero when there is none.
+	UnseenSince, UnprovedSince time.Time
+	// Leaving are the objects that the host is to be freed from.
+	Leaving map[types.UID]Leave
+}
+
+// HoldOff is how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on
+// has changed. Endpoints come and go while a host is away; they must not make the operator knock at its door each time.
+func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
+	if !Failed(r.Outcome.State) || r.Outcome.State == "" || r.Inputs != inputs {
+		return 0
+	}
+	return max(0, r.RetryAt.Sub(now))
+}
+
+// Rebuild takes in what the host should be now that these objects want it and those leave it. It says whether that is news for
+// the objects.
+func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, leavers []Leaver, now time.Time) (news bool) {
+	before := *r
+	if len(objects) == 0 {
+		// The pins in it may still be needed on the way out.
+		host.Login = r.Wanted.Login
+	}
+	r.Wanted, r.Built = host, map[types.UID]int64{}
+	for _, object := range objects {
+		r.Built[object.UID] = object.Generation
+	}
+	r.Problems = withNew(r.Problems, host.Problems)
+	r.Leaving = leavingNow(*r, leavers, now)
+	return !slices.Equal(before.Problems, r.Problems) || !maps.Equal(before.Built, r.Built) || !maps.Equal(before.Leaving, r.Leaving)
+}
+
+// Apply takes in the result of an attempt. The random number, from 0 to 1, spreads the tries of hosts that failed together.
+func (r *Host) Apply(a Attempt, now time.Time, random float64) {
+	r.count(a.Outcome.State)
+	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
+	r.RetryAt = now.Add(waitAfter(a.Outcome, r.Repeats, random))
+	if a.Outcome.Changed {
+		r.ChangedAt, r.Changes = now, a.Outcome.Reasons
+	}
+	if a.Outcome.Reloaded {
+		r.ReloadedAt = now
+	}
+	switch {
+	case a.Outcome.State == edge.Synced:
+		r.Proved, r.Attempted = a.Job.Objects, nil
+	case len(a.Outcome.Reasons) > 0:
+		r.Attempted = union(r.Attempted, a.Job.Objects)
+	}
+	if !Failed(a.Outcome.State) {
+		// How long a suspension lasts says nothing about how long a change takes.
+		r.UnprovedSince = time.Time{}
+	}
+	if len(a.Job.Objects) > 0 {
+		r.Problems = a.Job.Host.Problems
+	}
+	r.Leaving = leavingAfter(r.Leaving, a)
+}
+
+// MayHave says that the host may have an object's listeners, as far as this operator can know.
+func (r Host) MayHave(object types.UID) bool {
+	return r.Proved[object] > 0 || r.Attempted[object] > 0
+}
+
+func union(a, b map[types.UID]int64) map[types.UID]int64 {
+	both := make(map[types.UID]int64, len(a)+len(b))
+	maps.Copy(both, a)
+	maps.Copy(both, b)
+	return both
+}
+
+// withNew appends the problems that are not among the old ones.
+func withNew(old, problems []desired.Problem) []desired.Problem {
+	all := slices.Clone(old)
+	for _, problem := range problems {
+		if !slices.Contains(all, problem) {
+			all = append(all, problem)
+		}
+	}
+	return all
+}
+
+func (r *Host) count(state edge.State) {
+	if state == r.Outcome.State {
+		r.Repeats++
+	} else {
+		r.Repeats = 1
+	}
+	if Failed(state) {
+		r.Failures++
+	} else {
+		r.Failures = 0
+	}
+}

@@ -1,0 +1,116 @@
+package record
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func TestHoldOffLastsUntilTheRetryUnlessTheInputsChange(t *testing.T) {
+	t.Parallel()
+	record := func(state edge.State) Host {
+		return Host{Outcome: edge.Outcome{State: state}, Inputs: "a", RetryAt: noon().Add(10 * time.Second)}
+	}
+	tests := map[string]struct {
+		record Host
+		inputs string
+		now    time.Time
+		want   time.Duration
+	}{
+		"never tried":          {Host{}, "a", noon(), 0},
+		"synced":               {record(edge.Synced), "a", noon(), 0},
+		"suspended":            {record(edge.Suspended), "a", noon(), 0},
+		"failed":               {record(edge.Unreachable), "a", noon(), 10 * time.Second},
+		"failed some time ago": {record(edge.Rejected), "a", noon().Add(4 * time.Second), 6 * time.Second},
+		"failed long ago":      {record(edge.Unreachable), "a", noon().Add(time.Minute), 0},
+		"failed differently":   {record(edge.Untrusted), "b", noon(), 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.record.HoldOff(test.inputs, test.now); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
+	t.Parallel()
+	var record Host
+	for i, step := range []struct {
+		state                     edge.State
+		wantFailures, wantRepeats int
+	}{
+		{edge.Unreachable, 1, 1}, {edge.Unreachable, 2, 2}, {edge.Unauthorized, 3, 1}, {edge.Unauthorized, 4, 2},
+		{edge.Synced, 0, 1}, {edge.Synced, 0, 2}, {edge.Rejected, 1, 1},
+	} {
+		record.Apply(Attempt{Job: &Job{}, Outcome: edge.Outcome{State: step.state}}, noon(), 0)
+		if record.Failures != step.wantFailures || record.Repeats != step.wantRepeats {
+			t.Errorf("step %d: %d failures and %d repeats, want %d and %d",
+				i, record.Failures, record.Repeats, step.wantFailures, step.wantRepeats)
+		}
+	}
+}
+
+func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
+	t.Parallel()
+	var record Host
+	changed := edge.Outcome{State: edge.Synced, Changed: true, Reloaded: true, Reasons: []string{"new"}}
+	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 3}}, Outcome: changed}, noon(), 0)
+	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 4}}, Outcome: edge.Outcome{State: edge.Rejected}}, noon().Add(time.Hour), 0)
+	if record.Proved["x"] != 3 || record.Tried["x"] != 4 {
+		t.Errorf("proved %v, tried %v", record.Proved, record.Tried)
+	}
+	if record.ChangedAt != noon() || record.ReloadedAt != noon() || !reflect.DeepEqual(record.Changes, []string{"new"}) {
+		t.Errorf("changed at %s, reloaded at %s, for %v", record.ChangedAt, record.ReloadedAt, record.Changes)
+	}
+}
+
+func TestChangeThatBrokeInTheMiddleMayBeOnTheHostUntilTheNextProof(t *testing.T) {
+	t.Parallel()
+	var record Host
+	for i, step := range []struct {
+		object  types.UID
+		outcome edge.Outcome
+		wantX   bool
+	}{
+		{"x", edge.Outcome{State: edge.Unreachable}, false},
+		{"x", edge.Outcome{State: edge.Unreachable, Reasons: []string{"frontend x is new"}}, true},
+		{"y", edge.Outcome{State: edge.Unreachable, Reasons: []string{"frontend y is new"}}, true},
+		{"y", edge.Outcome{State: edge.Unreachable}, true},
+		{"y", edge.Outcome{State: edge.Synced}, false},
+	} {
+		record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{step.object: 1}}, Outcome: step.outcome}, noon(), 0)
+		if got := record.MayHave("x"); got != step.wantX {
+			t.Errorf("step %d: the host may have x: %t, want %t", i, got, step.wantX)
+		}
+	}
+}
+
+func problem(reason, message string) desired.Problem {
+	return desired.Problem{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Reason: reason, Message: message}
+}
+
+// Otherwise an object would be Ready while its hosts still serve what they served before.
+func TestAProblemIsOverOnlyWhenAnAttemptHasShownIt(t *testing.T) {
+	t.Parallel()
+	old, fresh := problem(v1alpha1.ReasonNoEndpoints, "none"), problem(v1alpha1.ReasonServiceNotFound, "gone")
+	record := Host{Problems: []desired.Problem{old}}
+
+	record.Problems = withNew(record.Problems, []desired.Problem{fresh})
+	if want := []desired.Problem{old, fresh}; !reflect.DeepEqual(record.Problems, want) {
+		t.Errorf("before the attempt: %v, want %v", record.Problems, want)
+	}
+	done := &Job{Objects: map[types.UID]int64{"web": 1}, Host: desired.Host{Problems: []desired.Problem{fresh}}}
+	record.Apply(Attempt{Job: done, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	if want := []desired.Problem{fresh}; !reflect.DeepEqual(record.Problems, want) {
+		t.Errorf("after it: %v, want %v", record.Problems, want)
+	}
+}

@@ -1,0 +1,78 @@
+package record
+
+import (
+	"sync"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/desired"
+)
+
+// Store keeps the records of all hosts. Its methods may be called at the same time.
+type Store struct {
+	mu    sync.Mutex
+	hosts map[desired.HostKey]Host
+	// began is when the first host was looked at. A replica that only stands by hears of changes as well.
+	began time.Time
+}
+
+// NewStore returns a store without records.
+func NewStore() *Store {
+	return &Store{hosts: map[desired.HostKey]Host{}}
+}
+
+// Get returns a host's record; the zero record if there is none.
+func (s *Store) Get(key desired.HostKey) Host {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hosts[key]
+}
+
+// Update changes a host's record and returns it.
+func (s *Store) Update(key desired.HostKey, change func(*Host)) Host {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record := s.hosts[key]
+	change(&record)
+	s.hosts[key] = record
+	return record
+}
+
+// Forget drops a host's record.
+func (s *Store) Forget(key desired.HostKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.hosts, key)
+}
+
+// Touch notes that something which the hosts depend on has changed.
+func (s *Store) Touch(keys []desired.HostKey, now time.Time) {
+	for _, key := range keys {
+		s.Update(key, func(r *Host) { r.UnseenSince = earlier(r.UnseenSince, now) })
+	}
+}
+
+// Look notes that what is observed from now on has all the changes in it that were delivered so far.
+func (s *Store) Look(key desired.HostKey, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.IsZero() {
+		s.began = now
+	}
+	record, found := s.hosts[key]
+	if !found || record.UnseenSince.IsZero() {
+		return
+	}
+	if record.UnseenSince.Before(s.began) {
+		record.UnseenSince = s.began
+	}
+	record.UnprovedSince, record.UnseenSince = earlier(record.UnprovedSince, record.UnseenSince), time.Time{}
+	s.hosts[key] = record
+}
+
+// earlier is the earlier of a time, which may be zero for none, and another.
+func earlier(known, other time.Time) time.Time {
+	if known.IsZero() || other.Before(known) {
+		return other
+	}
+	return known
+}

@@ -1,0 +1,119 @@
+// Package status computes what an EdgeLoadBalancer's status and its events say, and when it may go, from what is known of its
+// hosts. It is pure: it has no client and no clock.
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// Summarize computes an object's whole status from what is known of its hosts. It says the same again as long as nothing
+// changes, so that an object that is quiet is not written to.
+func Summarize(object *v1alpha1.EdgeLoadBalancer, views []View, now time.Time) v1alpha1.EdgeLoadBalancerStatus {
+	s := &summary{object: object, views: views, now: now}
+	status := v1alpha1.EdgeLoadBalancerStatus{
+		ObservedGeneration: object.Generation,
+		Addresses:          publicAddresses(object),
+		Conditions:         slices.Clone(object.Status.Conditions),
+	}
+	for _, view := range views {
+		host := view.status(object)
+		status.Hosts = append(status.Hosts, host)
+		if !view.leaving {
+			s.hosts = append(s.hosts, host)
+		}
+	}
+	status.Summary = s.counts(status.Hosts)
+	s.setConditions(&status.Conditions)
+	return status
+}
+
+// publicAddresses are those of all hosts, whether they answer or not: an address once published is not withdrawn because
+// its host is away.
+func publicAddresses(object *v1alpha1.EdgeLoadBalancer) []string {
+	var addresses []string
+	for i := range object.Spec.Hosts {
+		for _, address := range object.Spec.Hosts[i].PublicAddresses {
+			if !slices.Contains(addresses, address) {
+				addresses = append(addresses, address)
+			}
+		}
+	}
+	return addresses
+}
+
+// summary is the work of Summarize. hosts are those that the spec wants.
+type summary struct {
+	object *v1alpha1.EdgeLoadBalancer
+	views  []View
+	hosts  []v1alpha1.HostStatus
+	now    time.Time
+}
+
+func (s *summary) counts(all []v1alpha1.HostStatus) v1alpha1.Summary {
+	var synced int
+	var up, servers int32
+	var others []string
+	for _, host := range all {
+		if s.isSynced(host) {
+			synced++
+		} else {
+			others = append(others, host.Name)
+		}
+		up += host.ServersUp
+		servers += host.Servers
+	}
+	return v1alpha1.Summary{
+		Hosts:     fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
+		Servers:   fmt.Sprintf("%d/%d", up, servers),
+		Binds:     allBinds(s.object),
+		NotSynced: strings.Join(others, ","),
+	}
+}
+
+func allBinds(object *v1alpha1.EdgeLoadBalancer) string {
+	var binds []string
+	for _, listener := range object.Spec.Listeners {
+		for _, bind := range listener.Bind {
+			if !slices.Contains(binds, string(bind)) {
+				binds = append(binds, string(bind))
+			}
+		}
+	}
+	return strings.Join(binds, ",")
+}
+
+func (s *summary) isSynced(host v1alpha1.HostStatus) bool {
+	return host.State == v1alpha1.HostSynced && host.ObservedGeneration == s.object.Generation
+}
+
+// isDeleting says that no host is wanted any more.
+func (s *summary) isDeleting() bool {
+	return !s.object.DeletionTimestamp.IsZero()
+}
+
+func (s *summary) wanted() []View {
+	return slices.DeleteFunc(slices.Clone(s.views), func(v View) bool { return v.leaving })
+}
+
+func (s *summary) deletingMessage() string {
+	var names []string
+	for _, view := range s.views {
+		if view.leaving {
+			names = append(names, view.name)
+		}
+	}
+	return "the configuration is being removed from " + strings.Join(names, ", ")
+}
+
+// seconds is a time as the API keeps it.
+func seconds(t time.Time) *metav1.Time {
+	rounded := metav1.NewTime(t).Rfc3339Copy()
+	return &rounded
+}
