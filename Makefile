@@ -1,6 +1,8 @@
 # edgelb's tasks; `make` lists them. Every tool and version that the project depends on is pinned here, once.
 
 SHELL := /bin/sh
+# HAProxy and sshd are where an ordinary user's PATH often does not lead.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 

@@ -130,6 +130,8 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 func TestAFrozenHostHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	server, conn := connect(t)
+	// After the login of an ordinary user sshd starts the process that serves him; it is to be frozen, too.
+	assertWorks(t, conn)
 	server.freeze(t)
 	big := bytes.Repeat([]byte("x"), 8<<20)
 	operations := map[string]func(ctx context.Context) error{
