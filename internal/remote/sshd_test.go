@@ -55,6 +55,8 @@ func startSSHDWithKey(t testing.TB, hostKey crypto.Signer, authorized ssh.Public
 		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"),
 		"PidFile none", "UsePAM no", "StrictModes no", "PermitRootLogin yes", "PasswordAuthentication no",
 		"KbdInteractiveAuthentication no", "MaxStartups 200", "LoginGraceTime 60",
+		// A login shell reads the files of the account, which may take long, and wait for a lock that a killed shell has left.
+		"SetEnv HOME=" + dir,
 	}, lines...)
 	write(t, s.config, []byte(strings.Join(config, "\n")+"\n"))
 	s.start(t)
