@@ -98,7 +98,7 @@ func (f *fakeHosts) Forget(key desired.HostKey) {
 	f.set(key.Address, func(h *fakeHost) { h.forgotten++ })
 }
 
-func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, request edge.Request) edge.Outcome {
+func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, request edge.Request) edge.Outcome {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	host := f.host(conn.(fakeConn).address)
@@ -117,7 +117,7 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, request edge.Request
 	if !reflect.DeepEqual(host.running, request.Config) {
 		host.running = request.Config
 		host.reloads++
-		outcome.Changed, outcome.Reloaded, outcome.Reasons = true, true, []string{"something differs"}
+		outcome.Changed, outcome.Update, outcome.Reasons = true, edge.UpdateReload, []string{"something differs"}
 	}
 	outcome.Fingerprint = fmt.Sprintf("%x", host.reloads)
 	return outcome

@@ -28,7 +28,7 @@ type Connector interface {
 }
 
 // SyncFunc brings a host to what is wanted over a connection: edge.Sync.
-type SyncFunc func(ctx context.Context, conn edge.Conn, request edge.Request) edge.Outcome
+type SyncFunc func(ctx context.Context, conn edge.Conn, memory *edge.Memory, request edge.Request) edge.Outcome
 
 // hostReconciler brings hosts to where the EdgeLoadBalancers want them. It works on one host at a time for each key of its
 // queue, so a host that hangs delays no other.
@@ -39,6 +39,7 @@ type hostReconciler struct {
 	sync        SyncFunc
 	credentials *credentials
 	records     *record.Store
+	memories    *memories
 	metrics     *metrics
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
@@ -114,7 +115,7 @@ func (r *hostReconciler) try(ctx context.Context, todo *record.Job, secretVersio
 	if err != nil {
 		return record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}, nil
 	}
-	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, requestOf(host))}, nil
+	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), requestOf(host))}, nil
 }
 
 func requestOf(host *desired.Host) edge.Request {
@@ -168,7 +169,7 @@ func logAttempt(ctx context.Context, outcome edge.Outcome, known record.Host) {
 	logger := log.FromContext(ctx).WithValues("state", outcome.State)
 	switch {
 	case outcome.Changed:
-		logger.Info("Host changed", "reloaded", outcome.Reloaded, "reasons", outcome.Reasons)
+		logger.Info("Host changed", "update", outcome.Update, "reasons", outcome.Reasons)
 	case known.Repeats == 1:
 		logger.Info("Host state changed", "message", outcome.Message)
 	default:
@@ -189,6 +190,7 @@ func (r *hostReconciler) report(seen observed) {
 // forget drops everything about a host that no object names any more, and the Secrets that nothing else uses.
 func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
 	r.records.Forget(key)
+	r.memories.forget(key)
 	r.connector.Forget(key)
 	r.credentials.prune(func(name types.NamespacedName) bool { return len(r.objectsBy(ctx, indexSecret, name)) > 0 })
 }

@@ -65,7 +65,7 @@ func (m *metrics) attempted(outcome edge.Outcome, changedSince, now time.Time) {
 	if outcome.Changed || len(outcome.Reasons) > 0 {
 		m.updates.WithLabelValues(string(v1alpha1.UpdateReload), string(outcome.State)).Inc()
 	}
-	if outcome.Reloaded {
+	if outcome.Changed && outcome.Update == edge.UpdateReload {
 		m.reloads.Inc()
 	}
 	if outcome.Changed && !changedSince.IsZero() {

@@ -71,8 +71,8 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 		wantSynced, wantRejected, wantReloads, wantHow float64
 	}{
 		"a look":         {edge.Outcome{State: edge.Synced}, noon(), 0, 0, 0, 0},
-		"a reload":       {edge.Outcome{State: edge.Synced, Changed: true, Reloaded: true}, noon(), 1, 0, 1, 1},
-		"a repair":       {edge.Outcome{State: edge.Synced, Changed: true, Reloaded: true}, time.Time{}, 1, 0, 1, 0},
+		"a reload":       {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload}, noon(), 1, 0, 1, 1},
+		"a repair":       {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload}, time.Time{}, 1, 0, 1, 0},
 		"a refused file": {edge.Outcome{State: edge.Rejected, Reasons: []string{"new"}}, noon(), 0, 1, 0, 0},
 		"an absent host": {edge.Outcome{State: edge.Unreachable}, noon(), 0, 0, 0, 0},
 	}

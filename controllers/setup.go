@@ -120,6 +120,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		sync:        options.Sync,
 		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader()),
 		records:     record.NewStore(),
+		memories:    newMemories(),
 		metrics:     options.Signals.metrics,
 		objects:     &mailbox[ctrl.Request]{},
 		now:         time.Now,

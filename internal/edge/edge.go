@@ -7,6 +7,7 @@ package edge
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
@@ -42,6 +43,13 @@ type Request struct {
 	Adopt bool
 	// DryRun changes nothing and reports what would be changed.
 	DryRun bool
+	// DrainTimeouts say, by the backend's name, how long a server that is wanted no more keeps its open connections.
+	DrainTimeouts map[string]time.Duration
+	// ReportDrift leaves a host alone that was changed by somebody else, and reports how it differs.
+	ReportDrift bool
+	// Proved is the fingerprint of the configuration that the host was last proved to run; empty if that is not known. A
+	// host that differs from what it was proved to run was changed by somebody else.
+	Proved string
 }
 
 // State is how a host is doing, in the words of the API.
@@ -57,6 +65,21 @@ const (
 	Rejected     State = "Rejected"
 	Refused      State = "Refused"
 	Suspended    State = "Suspended"
+	// Drifted: somebody changed the host, and the request wants that to be reported only.
+	Drifted State = "Drifted"
+)
+
+// Update is how a change is brought to a host.
+type Update string
+
+// The ways to bring a change to a host.
+const (
+	// UpdateRuntime changes the running HAProxy's servers through its socket.
+	UpdateRuntime Update = "Runtime"
+	// UpdateReload has HAProxy load another file.
+	UpdateReload Update = "Reload"
+	// UpdateFile writes the file only: what runs is as wanted.
+	UpdateFile Update = "File"
 )
 
 // Error is a failure to bring a host where it should be. Message is a sentence for a person: what is wrong and what to do.
@@ -82,13 +105,38 @@ type Outcome struct {
 	HAProxyVersion string
 	// Servers is what the running HAProxy says of each server, by backend. Nil when it could not be asked.
 	Servers map[string]ServerCount
-	// Changed says that something was changed on the host and proved, Reloaded that this took a reload, and Reasons why.
-	// Reasons are also there when a change was tried and failed.
-	Changed, Reloaded bool
-	Reasons           []string
+	// Update is how a change was brought to the host, and Reasons why. Both are also there when that failed; Changed says
+	// that it was proved.
+	Update  Update
+	Reasons []string
+	Changed bool
+	// Drift says how the host differed from what it was proved to run; Reasons then say the same if it was repaired.
+	Drift []string
+	// Unserved are the binds that the host cannot take. Everything else is served.
+	Unserved []Unserved
+	// FollowUp is when the host should have its next turn to end what is begun: the file is still to be written, or servers
+	// that are wanted no more still have connections. 0 if there is nothing.
+	FollowUp time.Duration
+	// OldWorkers are those that live on after reloads until their last connection ends, and FailedReloads the reloads that
+	// failed since the last one that did not, as HAProxy's master says.
+	OldWorkers, FailedReloads int
+	// Phases say where the time went.
+	Phases Phases
 	// ReloadFailed says that HAProxy could not load a file that it had found good. Each further try may refuse all
 	// connections for 2 s: it should be long in coming, unless what is wanted changes.
 	ReloadFailed bool
+}
+
+// Unserved is a bind that a host cannot take.
+type Unserved struct {
+	// Frontend and Bind are as in the configuration; Why is a clause that says what is in the way.
+	Frontend, Bind, Why string
+}
+
+// Phases are the times that a Sync took: to find out how the host is, to decide, to change it, and to read back that it
+// changed. Where commands and the question after them went in one round trip, Change holds both.
+type Phases struct {
+	Observe, Decide, Change, Prove time.Duration
 }
 
 // ServerCount counts the servers of one backend.

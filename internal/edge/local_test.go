@@ -229,7 +229,7 @@ func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) edg
 	for _, apply := range change {
 		apply(&req)
 	}
-	return edge.Sync(m.t.Context(), m.conn, req)
+	return edge.Sync(m.t.Context(), m.conn, &edge.Memory{}, req)
 }
 
 // bind is an address of the machine.

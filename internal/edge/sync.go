@@ -21,7 +21,9 @@ const (
 
 // Sync brings a host to what is wanted, and reports what was read back from it. It does nothing if the host is already so.
 // Whatever goes wrong, HAProxy goes on with what it ran before.
-func Sync(ctx context.Context, conn Conn, req Request) Outcome {
+//
+// The memory is what earlier Syncs of the same host have left; no two Syncs may have it at once.
+func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 	h, err := lookAt(ctx, conn, req)
 	if err != nil {
 		return h.outcome(err)
@@ -39,8 +41,19 @@ func Sync(ctx context.Context, conn Conn, req Request) Outcome {
 	outcome := h.outcome(err)
 	outcome.Reasons = todo.Reasons
 	outcome.Changed = err == nil
-	outcome.Reloaded = err == nil && todo.Action == plan.Reload
+	outcome.Update = updateBy(todo.Action)
 	return outcome
+}
+
+func updateBy(action plan.Action) Update {
+	switch action {
+	case plan.Reload:
+		return UpdateReload
+	case plan.Rewrite:
+		return UpdateFile
+	default:
+		return ""
+	}
 }
 
 func lookAt(ctx context.Context, conn Conn, req Request) (*host, error) {

@@ -21,7 +21,7 @@ func TestSyncBringsAnIdleHostToItsFirstConfigurationAndProvesIt(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if !outcome.Reloaded || !outcome.Changed || len(outcome.Reasons) == 0 {
+	if outcome.Update != edge.UpdateReload || !outcome.Changed || len(outcome.Reasons) == 0 {
 		t.Errorf("got %+v, want a reload with reasons", outcome)
 	}
 	if outcome.Fingerprint == "" || !strings.Contains(m.readConfig(), outcome.Fingerprint) {
@@ -48,7 +48,7 @@ func TestSyncLeavesAHostAloneThatIsAsWanted(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if outcome.Changed || outcome.Reloaded || m.workerPID() != worker {
+	if outcome.Changed || outcome.Update == edge.UpdateReload || m.workerPID() != worker {
 		t.Errorf("the host was touched: %+v, worker %d, was %d", outcome, m.workerPID(), worker)
 	}
 }
@@ -94,8 +94,8 @@ func TestSyncHandsOverTheHealthOfServers(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if got := outcome.Servers["ns_web_app"]; !outcome.Reloaded || got != (edge.ServerCount{Up: 1, Total: 2}) {
-		t.Errorf("after the reload %+v are up (reloaded: %t), want 1 of 2", got, outcome.Reloaded)
+	if got := outcome.Servers["ns_web_app"]; outcome.Update != edge.UpdateReload || got != (edge.ServerCount{Up: 1, Total: 2}) {
+		t.Errorf("after the reload %+v are up (update: %s), want 1 of 2", got, outcome.Update)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestSyncReloadsWhatAnInterruptedChangeLeftBehind(t *testing.T) {
 	outcome := m.sync(m.webConfig(b))
 
 	requireSynced(t, outcome)
-	if !outcome.Reloaded || m.greeting(8443) != "pod-b" {
+	if outcome.Update != edge.UpdateReload || m.greeting(8443) != "pod-b" {
 		t.Errorf("got %+v, and clients reach %q", outcome, m.greeting(8443))
 	}
 }
@@ -196,7 +196,7 @@ func TestSyncWritesAFileAgainThatWasEditedOrLost(t *testing.T) {
 			outcome := m.sync(config)
 
 			requireSynced(t, outcome)
-			if !outcome.Changed || outcome.Reloaded || m.workerPID() != worker {
+			if !outcome.Changed || outcome.Update == edge.UpdateReload || m.workerPID() != worker {
 				t.Errorf("got %+v, want a change without a reload", outcome)
 			}
 			if m.readConfig() != want {
@@ -217,8 +217,8 @@ func TestSyncKeepsTheServersOfAHostWhileTheyAreNotKnown(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if got := m.greeting(8443); !outcome.Reloaded || got != "pod-a" {
-		t.Errorf("a client reached %q (reloaded: %t), want pod-a", got, outcome.Reloaded)
+	if got := m.greeting(8443); outcome.Update != edge.UpdateReload || got != "pod-a" {
+		t.Errorf("a client reached %q (update: %s), want pod-a", got, outcome.Update)
 	}
 }
 

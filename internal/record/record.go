@@ -88,7 +88,7 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) {
 	if a.Outcome.Changed {
 		r.ChangedAt, r.Changes = now, a.Outcome.Reasons
 	}
-	if a.Outcome.Reloaded {
+	if a.Outcome.Changed && a.Outcome.Update == edge.UpdateReload {
 		r.ReloadedAt = now
 	}
 	switch {

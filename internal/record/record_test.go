@@ -62,7 +62,7 @@ func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
 func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
 	t.Parallel()
 	var record Host
-	changed := edge.Outcome{State: edge.Synced, Changed: true, Reloaded: true, Reasons: []string{"new"}}
+	changed := edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload, Reasons: []string{"new"}}
 	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 3}}, Outcome: changed}, noon(), 0)
 	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 4}}, Outcome: edge.Outcome{State: edge.Rejected}}, noon().Add(time.Hour), 0)
 	if record.Proved["x"] != 3 || record.Tried["x"] != 4 {

@@ -1,0 +1,35 @@
+package controllers
+
+import (
+	"sync"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// memories keep for every host what package edge remembers of it. The queue works on no host twice at once, so a memory is
+// never in use twice.
+type memories struct {
+	mu    sync.Mutex
+	hosts map[desired.HostKey]*edge.Memory
+}
+
+func newMemories() *memories {
+	return &memories{hosts: map[desired.HostKey]*edge.Memory{}}
+}
+
+// of is the host's memory; a new one if it has none.
+func (m *memories) of(key desired.HostKey) *edge.Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.hosts[key] == nil {
+		m.hosts[key] = &edge.Memory{}
+	}
+	return m.hosts[key]
+}
+
+func (m *memories) forget(key desired.HostKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.hosts, key)
+}
