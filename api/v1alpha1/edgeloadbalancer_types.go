@@ -53,6 +53,12 @@ type EdgeLoadBalancerSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
+	// DriftPolicy says what happens when somebody else changes a host. Repair brings it back to what this object says;
+	// Report leaves it alone and says in the status how it differs, until that is undone or this object changes.
+	// +kubebuilder:default=Repair
+	// +optional
+	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
+
 	// DeletionPolicy says what happens to the hosts' configuration when the object is deleted. Retain leaves it there, and so
 	// does the deletion of an object that is suspended. A host that another object shares runs what its objects say,
 	// so it does not keep the listeners of one that has gone.
@@ -93,6 +99,18 @@ type EdgeLoadBalancerSpec struct {
 	// +optional
 	HAProxy HAProxy `json:"haproxy,omitempty"`
 }
+
+// DriftPolicy says what happens when somebody else changes a host.
+//
+// +kubebuilder:validation:Enum=Repair;Report
+type DriftPolicy string
+
+const (
+	// DriftRepair brings the host back to what the object says.
+	DriftRepair DriftPolicy = "Repair"
+	// DriftReport leaves the host as it was found, and says how it differs.
+	DriftReport DriftPolicy = "Report"
+)
 
 // DeletionPolicy says what happens to the hosts' configuration when the object is deleted.
 //

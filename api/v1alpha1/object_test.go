@@ -23,6 +23,7 @@ import (
 
 // withDefaults is what the API server makes of the smallest object's spec.
 const withDefaults = `
+driftPolicy: Repair
 deletionPolicy: Remove
 ssh:
   user: root
@@ -41,6 +42,7 @@ targets:
     proxyProtocol: V2
     balance: LeastConn
     healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3}
+    drainTimeout: 5m
 haproxy:
   maxConnections: 40000
   timeouts: {connect: 5s, client: 1h, server: 1h, queue: 5s}
@@ -88,6 +90,7 @@ func TestTheGoTypesKeepEveryFieldOfTheSpec(t *testing.T) {
 	}
 	// Go writes durations in its own way; all else is as it was.
 	set(t, object, "spec.targets.0.healthCheck.interval", "1.5s")
+	set(t, object, "spec.targets.0.drainTimeout", "1m30s")
 	for field, want := range map[string]string{"client": "1h30m0s", "server": "240h0m0s"} {
 		set(t, object, "spec.haproxy.timeouts."+field, want)
 	}
@@ -204,6 +207,7 @@ func status(t *testing.T) map[string]any {
 		Hosts: []v1alpha1.HostStatus{
 			{Name: "gw1", Address: "gw1.example.net", State: v1alpha1.HostSynced, LastUpdate: v1alpha1.UpdateReload, LastReloadTime: &now},
 			{Name: "gw2", Address: "198.51.100.7", State: v1alpha1.HostUnreachable},
+			{Name: "gw3", Address: "198.51.100.8", State: v1alpha1.HostDrifted, LastUpdate: v1alpha1.UpdateRuntime},
 		},
 	})
 	if err != nil {

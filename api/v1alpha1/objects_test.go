@@ -34,6 +34,7 @@ kind: EdgeLoadBalancer
 metadata: {name: everything, namespace: default}
 spec:
   suspend: true
+  driftPolicy: Report
   deletionPolicy: Retain
   ssh:
     user: edgelb
@@ -58,6 +59,7 @@ spec:
       proxyProtocol: V1
       balance: Source
       healthCheck: {type: TCP, interval: 1500ms, rise: 1, fall: 5}
+      drainTimeout: 90s
   haproxy:
     maxConnections: 1000
     timeouts: {connect: 1s, client: 1h30m, server: 240h, queue: 10ms}

@@ -64,6 +64,7 @@ var rules = []struct {
 }{
 	{"metadata.name", list{strings.Repeat("n", 63)}, []refusal{{strings.Repeat("n", 64), "metadata.name must be at most 63 characters"}}},
 	{"spec.suspend", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.driftPolicy", list{"Repair", "Report"}, []refusal{{"Ignore", `supported values: "Repair", "Report"`}}},
 	{"spec.deletionPolicy", list{"Remove", "Retain"}, []refusal{{"Keep", `supported values: "Remove", "Retain"`}}},
 	{"spec.ssh", nil, []refusal{{nil, required}}},
 	{"spec.ssh.user", list{"root", "edge_lb-1", "_x"}, []refusal{{"Root", "should match"}, {"-oProxyCommand", "should match"}, {strings.Repeat("u", 33), "Too long"}}},
@@ -156,6 +157,9 @@ var rules = []struct {
 	{"spec.targets.0.healthCheck.interval", list{"100ms", "1h"}, []refusal{{"99ms", "between 100ms and 1h"}, {"61m", "between 100ms and 1h"}, {"2", "should match"}}},
 	{"spec.targets.0.healthCheck.rise", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
 	{"spec.targets.0.healthCheck.fall", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
+	{"spec.targets.0.drainTimeout", list{"0s", "1h30m", "24h"}, []refusal{
+		{"24h1s", "between 0s and 24h"}, {"-1s", "should match"}, {"5", "should match"}, {"1d", "should match"},
+	}},
 	{"spec.haproxy.maxConnections", list{int64(100), int64(1000000)}, []refusal{{int64(99), "greater than or equal to 100"}, {int64(1000001), "less than or equal to 1000000"}}},
 	{"spec.haproxy.timeouts.connect", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"5 s", "should match"}}},
 	{"spec.haproxy.timeouts.client", list{"1s", "240h", "1h30m0s"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"1d", "should match"}}},

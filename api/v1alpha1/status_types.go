@@ -69,7 +69,7 @@ type HostStatus struct {
 	// ObservedGeneration is the generation of the spec that was proved to be running.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// LastSyncTime is when the host was last changed, not when it was last looked at.
+	// LastSyncTime is when what runs on the host was last changed, not when it was last looked at.
 	// +optional
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 	// LastReloadTime is when HAProxy was last reloaded for edgelb.
@@ -96,15 +96,19 @@ type HostStatus struct {
 
 // UpdateKind is how a change was brought to a host.
 //
-// +kubebuilder:validation:Enum=Reload
+// +kubebuilder:validation:Enum=Runtime;Reload
 type UpdateKind string
 
-// UpdateReload is a reload of HAProxy.
-const UpdateReload UpdateKind = "Reload"
+const (
+	// UpdateRuntime is a change of servers in the HAProxy that runs, without a reload.
+	UpdateRuntime UpdateKind = "Runtime"
+	// UpdateReload is a reload of HAProxy.
+	UpdateReload UpdateKind = "Reload"
+)
 
 // HostState is how one host is doing.
 //
-// +kubebuilder:validation:Enum=Synced;Pending;Unreachable;Untrusted;Unauthorized;Rejected;Refused;Suspended
+// +kubebuilder:validation:Enum=Synced;Pending;Unreachable;Untrusted;Unauthorized;Rejected;Refused;Drifted;Suspended
 type HostState string
 
 const (
@@ -122,6 +126,8 @@ const (
 	HostRejected HostState = "Rejected"
 	// HostRefused: the host's haproxy.cfg belongs to somebody else.
 	HostRefused HostState = "Refused"
+	// HostDrifted: somebody changed the host, and spec.driftPolicy is Report; the message says how it differs.
+	HostDrifted HostState = "Drifted"
 	// HostSuspended: spec.suspend is set; the message says what would be changed.
 	HostSuspended HostState = "Suspended"
 )

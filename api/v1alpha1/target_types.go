@@ -36,6 +36,16 @@ type Target struct {
 	// +kubebuilder:default={}
 	// +optional
 	HealthCheck HealthCheck `json:"healthCheck,omitempty"`
+
+	// DrainTimeout is how long a server that is wanted no more, such as a pod that terminates, keeps its open connections. It
+	// gets no new ones. 0s cuts them at once.
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('24h')",message="drainTimeout must be between 0s and 24h"
+	// +optional
+	DrainTimeout *metav1.Duration `json:"drainTimeout,omitempty"`
 }
 
 // ServicePort names one port of a Service.
