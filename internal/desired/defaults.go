@@ -30,6 +30,14 @@ func duration(d *metav1.Duration, unset time.Duration) time.Duration {
 	return d.Duration
 }
 
+func reportDrift(spec *v1alpha1.EdgeLoadBalancerSpec) bool {
+	return spec.DriftPolicy == v1alpha1.DriftReport
+}
+
+func drainTimeout(t *v1alpha1.Target) time.Duration {
+	return duration(t.DrainTimeout, 5*time.Minute)
+}
+
 func configPath(h *v1alpha1.HAProxy) string {
 	return cmp.Or(h.Paths.Config, "/etc/haproxy/haproxy.cfg")
 }

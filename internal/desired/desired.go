@@ -38,6 +38,10 @@ type Host struct {
 	ReloadCommand string
 	Adopt         bool
 	Suspend       bool
+	// ReportDrift leaves the host alone when somebody else has changed it.
+	ReportDrift bool
+	// DrainTimeouts say, by backend, how long a server that is wanted no more keeps its connections.
+	DrainTimeouts map[string]time.Duration
 	// Members are the objects whose listeners are in Config, oldest first; the first one's settings hold.
 	Members []Member
 	// Problems are what keeps something that an object asks for out of Config, or a target without servers.
@@ -83,6 +87,7 @@ func Build(key HostKey, s Snapshot) Host {
 		return host
 	}
 	host.settle(s.Cluster, parts)
+	host.ReportDrift = reportDrift(&parts[0].object.Spec)
 	host.addFrontends(parts)
 	host.addBackends(parts, s)
 	host.Config = host.Config.Normalize()

@@ -139,6 +139,7 @@ func settings(p part) []setting {
 	spec := &p.object.Spec
 	limits := timeouts(&spec.HAProxy.Timeouts)
 	return []setting{
+		{"driftPolicy", reportDrift(spec)},
 		{"ssh.user", sshUser(&spec.SSH, p.host)},
 		{"haproxy.maxConnections", maxConnections(&spec.HAProxy)},
 		{"haproxy.timeouts.connect", limits.Connect},

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"reflect"
 	"testing"
 	"time"
@@ -147,7 +148,10 @@ func TestDefaultsAreThoseOfTheAPI(t *testing.T) {
 	if !reflect.DeepEqual(backend, wantBackend) {
 		t.Errorf("backend %+v, want %+v", backend, wantBackend)
 	}
-	host.Config.Backends, host.Config.Frontends, host.Members = nil, nil, nil
+	if want := map[string]time.Duration{"shop_a_app": 5 * time.Minute}; !maps.Equal(host.DrainTimeouts, want) {
+		t.Errorf("drain timeouts %v, want %v", host.DrainTimeouts, want)
+	}
+	host.Config.Backends, host.Config.Frontends, host.Members, host.DrainTimeouts = nil, nil, nil, nil
 	if !reflect.DeepEqual(host, want) {
 		t.Errorf("host %+v, want %+v", host, want)
 	}
@@ -156,6 +160,7 @@ func TestDefaultsAreThoseOfTheAPI(t *testing.T) {
 // tuned is an object with every setting that there is one of per host away from its default.
 func tuned(o *v1alpha1.EdgeLoadBalancer) {
 	seconds := func(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Second} }
+	o.Spec.DriftPolicy = v1alpha1.DriftReport
 	o.Spec.SSH.User = "edgelb"
 	o.Spec.SSH.ConnectTimeout = seconds(9)
 	o.Spec.HAProxy = v1alpha1.HAProxy{
@@ -180,6 +185,9 @@ func TestSettingsAreTheOldestObjects(t *testing.T) {
 	if !reflect.DeepEqual(config, wantConfig) {
 		t.Errorf("config %+v, want %+v", config, wantConfig)
 	}
+	if !host.ReportDrift {
+		t.Error("drift is repaired though the oldest object wants it to be reported")
+	}
 	if host.ConfigPath != "/srv/haproxy.cfg" || host.ReloadCommand != "service haproxy reload" {
 		t.Errorf("path %q and reload command %q, want the oldest object's", host.ConfigPath, host.ReloadCommand)
 	}
@@ -201,10 +209,14 @@ func TestSettingsAskedForInVainAreReported(t *testing.T) {
 		{"other settings than the oldest object's", func(*v1alpha1.EdgeLoadBalancer) {}, tuned, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
 		{"the same settings are fine", tuned, tuned, nil},
 		{"the default, said aloud, is fine", tuned, func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.DriftPolicy = v1alpha1.DriftRepair
 			o.Spec.SSH.User = "root"
 			o.Spec.HAProxy.Timeouts.Client = &metav1.Duration{Duration: time.Hour}
 			o.Spec.HAProxy.Paths.Config = "/etc/haproxy/haproxy.cfg"
 		}, nil},
+		{"what to do on drift counts", func(*v1alpha1.EdgeLoadBalancer) {}, func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.DriftPolicy = v1alpha1.DriftReport
+		}, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
 		{"the host's own user counts", func(*v1alpha1.EdgeLoadBalancer) {}, func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Hosts[0].User = "me"
 		}, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
@@ -246,5 +258,29 @@ func TestAnyMemberMaySuspendAdoptAndPin(t *testing.T) {
 	host = Build(gw1(), snapshotOf(edgeLB("a"), beside("b", pins("ssh-ed25519 A"), suspend, adopt, stranger)))
 	if host.Suspend || host.Adopt || host.Login.HostKeys != nil {
 		t.Errorf("suspend %t, adopt %t, pins %q: want nothing of an object that is left out", host.Suspend, host.Adopt, host.Login.HostKeys)
+	}
+}
+
+func TestEachBackendHasTheDrainTimeoutOfItsTarget(t *testing.T) {
+	t.Parallel()
+	drain := func(d time.Duration) edit {
+		return func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].DrainTimeout = &metav1.Duration{Duration: d} }
+	}
+	unused := func(o *v1alpha1.EdgeLoadBalancer) {
+		spare := o.Spec.Targets[0]
+		spare.Name = "spare"
+		o.Spec.Targets = append(o.Spec.Targets, spare)
+	}
+	host := Build(gw1(), snapshotOf(edgeLB("a", drain(time.Hour), unused), beside("b", drain(0))))
+	if want := map[string]time.Duration{"shop_a_app": time.Hour, "shop_b_app": 0}; !maps.Equal(host.DrainTimeouts, want) {
+		t.Errorf("got %v, want %v", host.DrainTimeouts, want)
+	}
+}
+
+func TestAHostThatIsLeftIsFreedEvenIfItHasDrifted(t *testing.T) {
+	t.Parallel()
+	object := edgeLB("a", tuned)
+	if host := Idle("prod", object, &object.Spec.Hosts[0]); host.ReportDrift {
+		t.Error("drift would only be reported")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,6 +21,7 @@ func (h *Host) addBackends(parts []part, s Snapshot) {
 	for _, frontend := range h.Config.Frontends {
 		used[frontend.Backend] = true
 	}
+	h.DrainTimeouts = make(map[string]time.Duration, len(used))
 	for _, p := range parts {
 		member := Member{Object: p.name(), Generation: p.object.Generation, HostName: p.host.Name}
 		for i := range p.object.Spec.Targets {
@@ -27,6 +29,7 @@ func (h *Host) addBackends(parts []part, s Snapshot) {
 			if name := p.configName(target.Name); used[name] {
 				member.Backends = append(member.Backends, name)
 				h.Config.Backends = append(h.Config.Backends, h.backend(p, target, s))
+				h.DrainTimeouts[name] = drainTimeout(target)
 			}
 		}
 		slices.Sort(member.Backends)
