@@ -27,7 +27,7 @@ func idle() Config {
 // web is a valid Config with one listener and two servers.
 func web(t testing.TB) Config {
 	c := idle()
-	c.Owner = "0b9d6d0c/kube-system/web"
+	c.Owner, c.Host = "0b9d6d0c/kube-system/web", "gw1.example.net:22"
 	c.Frontends = []Frontend{{
 		Name:    "kube-system.web.https",
 		Binds:   []Bind{bind(t, "ipv4@:443"), bind(t, "ipv6@:443")},

@@ -14,6 +14,9 @@ type Config struct {
 	// Owner says whose host it is; it is written to the file's header. Letters, digits and "/._:-", and not "none".
 	// It may be empty in an idle Config, whose file belongs to nobody.
 	Owner string
+	// Host is the host's name for its owner, such as gw1.example.net:22. It is written to the header of a file that has an
+	// owner and is part of no fingerprint. Letters, digits and "_.:[]-"; may be empty.
+	Host string
 	// AdminSocket is the absolute path of the stats socket, at most 90 bytes long.
 	AdminSocket string
 	// MaxConnections bounds the connections of the process.

@@ -22,6 +22,9 @@ var fingerprintPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 type Header struct {
 	// Owner is whose file it is; empty for an idle file, which anybody may replace.
 	Owner string
+	// Host is the name under which the owner keeps the host; empty for an idle file and for one of an edgelb that did not
+	// say. It tells the names of one machine apart.
+	Host string
 	// Structure and Whole are the fingerprints as in File. They are empty where the file's cannot be read, and so never
 	// equal to those of a wanted configuration.
 	Structure, Whole string
@@ -36,7 +39,11 @@ func (h Header) text() string {
 	if h.Free() {
 		owner = nobody
 	}
-	return fmt.Sprintf("%s\n# owner: %s\n# structure: %s\n# whole: %s\n", marker, owner, h.Structure, h.Whole)
+	host := ""
+	if h.Host != "" {
+		host = "# host: " + h.Host + "\n"
+	}
+	return fmt.Sprintf("%s\n# owner: %s\n%s# structure: %s\n# whole: %s\n", marker, owner, host, h.Structure, h.Whole)
 }
 
 // ParseHeader reads who wrote a file; false when edgelb did not, or when the file does not say for whom. Only the comment
@@ -51,10 +58,14 @@ func ParseHeader(file []byte) (Header, bool) {
 	if len(owner) > maxOwner || !ownerPattern.MatchString(owner) {
 		return Header{}, false
 	}
+	header := Header{Owner: owner, Host: fields["host"], Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"])}
 	if owner == nobody {
-		owner = ""
+		header.Owner = ""
 	}
-	return Header{Owner: owner, Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"])}, true
+	if header.Free() || !validHost(header.Host) {
+		header.Host = ""
+	}
+	return header, true
 }
 
 // headerFields reads "# key: value" lines up to the first line that is no such. Of a key that comes twice the first

@@ -10,7 +10,7 @@ func TestParseHeaderReadsWhatRenderWrites(t *testing.T) {
 	t.Parallel()
 	for _, s := range shapes(t) {
 		file := render(t, s.config, s.platform)
-		want := Header{Owner: s.config.Owner, Structure: file.Structure, Whole: file.Whole}
+		want := Header{Owner: s.config.Owner, Host: s.config.Host, Structure: file.Structure, Whole: file.Whole}
 		if got, ok := ParseHeader(file.Text); !ok || got != want || got.Free() != s.config.Idle() {
 			t.Errorf("%s: got %+v, %v, want %+v", s.name, got, ok, want)
 		}
@@ -20,8 +20,8 @@ func TestParseHeaderReadsWhatRenderWrites(t *testing.T) {
 func TestAnIdleFileBelongsToNobody(t *testing.T) {
 	t.Parallel()
 	c := idle()
-	c.Owner = "former/owner"
-	if got, ok := ParseHeader(render(t, c, debian()).Text); !ok || !got.Free() || got.Owner != "" {
+	c.Owner, c.Host = "former/owner", "gw1.example.net:22"
+	if got, ok := ParseHeader(render(t, c, debian()).Text); !ok || !got.Free() || got.Host != "" {
 		t.Errorf("got %+v, %v, want a free one", got, ok)
 	}
 }
@@ -29,19 +29,24 @@ func TestAnIdleFileBelongsToNobody(t *testing.T) {
 func TestParseHeaderTrustsOnlyTheTopOfTheFile(t *testing.T) {
 	t.Parallel()
 	hash, other := strings.Repeat("0a", 32), strings.Repeat("1b", 32)
-	full := marker + "\n# owner: me\n# structure: " + hash + "\n# whole: " + other + "\n"
+	full := marker + "\n# owner: me\n# host: gw1:22\n# structure: " + hash + "\n# whole: " + other + "\n"
 	for _, tc := range []struct {
 		name, file string
 		want       Header
 		wantOK     bool
 	}{
-		{"complete", full + "global\n", Header{"me", hash, other}, true},
-		{"without an end of line", strings.TrimSuffix(full, "\n"), Header{"me", hash, other}, true},
-		{"other order, unknown line", marker + "\n# whole: " + other + "\n# written by: x\n# owner: me\n", Header{"me", "", other}, true},
+		{"complete", full + "global\n", Header{"me", "gw1:22", hash, other}, true},
+		{"without an end of line", strings.TrimSuffix(full, "\n"), Header{"me", "gw1:22", hash, other}, true},
+		{"other order, unknown line", marker + "\n# whole: " + other + "\n# written by: x\n# owner: me\n", Header{"me", "", "", other}, true},
 		{"free", marker + "\n# owner: none\n", Header{}, true},
-		{"broken fingerprint", strings.Replace(full, hash, hash[1:], 1), Header{"me", "", other}, true},
-		{"fingerprint in upper case", strings.Replace(full, hash, strings.ToUpper(hash), 1), Header{"me", "", other}, true},
-		{"owner twice", marker + "\n# owner: me\n# owner: you\n", Header{"me", "", ""}, true},
+		{"free, and a host", marker + "\n# owner: none\n# host: gw1:22\n", Header{}, true},
+		{"of an edgelb that did not name the host", strings.Replace(full, "# host: gw1:22\n", "", 1), Header{"me", "", hash, other}, true},
+		{"host that edgelb cannot have written", strings.Replace(full, "gw1:22", "gw 1", 1), Header{"me", "", hash, other}, true},
+		{"host with an IPv6 address", marker + "\n# owner: me\n# host: [2001:db8::1]:22\n", Header{"me", "[2001:db8::1]:22", "", ""}, true},
+		{"host too long", marker + "\n# owner: me\n# host: " + strings.Repeat("a", maxHost+1), Header{"me", "", "", ""}, true},
+		{"broken fingerprint", strings.Replace(full, hash, hash[1:], 1), Header{"me", "gw1:22", "", other}, true},
+		{"fingerprint in upper case", strings.Replace(full, hash, strings.ToUpper(hash), 1), Header{"me", "gw1:22", "", other}, true},
+		{"owner twice", marker + "\n# owner: me\n# owner: you\n", Header{Owner: "me"}, true},
 		{"empty file", "", Header{}, false},
 		{"marker only", marker, Header{}, false},
 		{"no owner", marker + "\n# whole: " + other + "\n", Header{}, false},
@@ -94,7 +99,7 @@ func TestParseDescriptionReadsWhatShowInfoReturns(t *testing.T) {
 
 func FuzzParseHeader(f *testing.F) {
 	hash := strings.Repeat("0a", 32)
-	f.Add([]byte(Header{"me", hash, hash}.text()))
+	f.Add([]byte(Header{"me", "gw1:22", hash, hash}.text()))
 	f.Add([]byte(Header{}.text()))
 	f.Add([]byte(marker + "\n# : \n#  \n# owner: \n"))
 	f.Fuzz(func(t *testing.T, file []byte) {

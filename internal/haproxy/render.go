@@ -26,8 +26,8 @@ type File struct {
 	// Structure covers every line but the comments and the servers' names, addresses and ports. Files of one structure
 	// differ in nothing but servers. The servers' options are part of it, and so is the Platform.
 	Structure string
-	// Whole covers Structure and the servers' names, addresses and ports. Owner and Server.Node are comments: no
-	// fingerprint covers them.
+	// Whole covers Structure and the servers' names, addresses and ports. Owner, Host and Server.Node are
+	// comments: no fingerprint covers them.
 	Whole string
 }
 
@@ -50,9 +50,9 @@ func Render(c Config, p Platform) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	header := Header{Owner: c.Owner, Structure: structure, Whole: wholeOf(c, structure)}
+	header := Header{Owner: c.Owner, Host: c.Host, Structure: structure, Whole: wholeOf(c, structure)}
 	if c.Idle() {
-		header.Owner = ""
+		header.Owner, header.Host = "", ""
 	}
 	text := bytes.NewBufferString(header.text())
 	description, err := quote(descriptionPrefix + structure)

@@ -160,6 +160,7 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 	}{
 		{"nothing changes", func(*Config, *Platform) {}, everything},
 		{"a time that HAProxy cannot tell", func(c *Config, _ *Platform) { c.Timeouts.Connect += time.Microsecond }, everything},
+		{"another host", func(c *Config, _ *Platform) { c.Host = "[2001:db8::1]:2222" }, onlyComments},
 		{"another owner", func(c *Config, _ *Platform) { c.Owner = "other" }, onlyComments},
 		{"another node", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Node = "node-9" }, onlyComments},
 		{"another server address", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Addr = c.Backends[0].Servers[0].Addr.Next() }, servers},
@@ -307,7 +308,7 @@ func FuzzRenderWritesTheLinesOfTheModelOnly(f *testing.F) {
 	f.Fuzz(func(t *testing.T, owner, path, frontend, backend, server, node, user, chroot string) {
 		build := func(owner, path, frontend, backend, server, node, user, chroot string) (File, error) {
 			c := change(t, func(c *Config) {
-				c.Owner, c.AdminSocket = owner, path
+				c.Owner, c.Host, c.AdminSocket = owner, server, path
 				c.Frontends[0].Name, c.Frontends[0].Backend, c.Backends[0].Name = frontend, backend, backend
 				c.Backends[0].Servers = c.Backends[0].Servers[:1]
 				c.Backends[0].Servers[0].Name, c.Backends[0].Servers[0].Node = server, node
@@ -331,7 +332,7 @@ func FuzzRenderWritesTheLinesOfTheModelOnly(f *testing.F) {
 		if !slices.Equal(skeleton(got.Text), skeleton(want.Text)) {
 			t.Errorf("got:\n%s\nwant lines as in:\n%s", got.Text, want.Text)
 		}
-		if h, ok := ParseHeader(got.Text); !ok || h != (Header{owner, got.Structure, got.Whole}) {
+		if h, ok := ParseHeader(got.Text); !ok || h != (Header{Owner: owner, Host: server, Structure: got.Structure, Whole: got.Whole}) {
 			t.Errorf("the header reads as %+v, %v", h, ok)
 		}
 	})

@@ -15,6 +15,7 @@ const maxName = 300
 var (
 	namePattern    = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 	ownerPattern   = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
+	hostPattern    = regexp.MustCompile(`^[A-Za-z0-9_.:[\]-]+$`)
 	pathPattern    = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 	accountPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 )
@@ -23,6 +24,7 @@ var (
 // binds before it renames the socket.
 const (
 	maxOwner      = 1024
+	maxHost       = 300
 	maxPath       = 200
 	maxSocketPath = 90
 	maxAccount    = 32
@@ -34,10 +36,18 @@ func ValidName(name string) bool {
 	return len(name) <= maxName && namePattern.MatchString(name)
 }
 
+// validHost says whether the header can name a host so.
+func validHost(host string) bool {
+	return len(host) <= maxHost && hostPattern.MatchString(host)
+}
+
 // Validate says everything that is wrong with the Config; nil for nothing. Each error names the thing that it is about.
 func (c Config) Validate() error {
 	var f faults
 	c.checkOwner(&f)
+	if c.Host != "" && !validHost(c.Host) {
+		f.add(`host %s: use 1 to %d letters, digits and "_.:[]-"`, excerpt(c.Host), maxHost)
+	}
 	f.checkPath("the admin socket", c.AdminSocket, maxSocketPath)
 	if c.MaxConnections < 1 || c.MaxConnections > math.MaxInt32 {
 		f.add("maximum of connections: %d is not between 1 and %d", c.MaxConnections, math.MaxInt32)
