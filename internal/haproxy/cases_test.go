@@ -39,8 +39,8 @@ func web(t testing.TB) Config {
 		ProxyProtocol: ProxyV2,
 		Check:         Check{Interval: 2 * time.Second, Rise: 2, Fall: 3},
 		Servers: []Server{
-			{Name: "traefik-7c9f-4xk2p", Addr: netip.MustParseAddr("10.42.0.7"), Port: 8443, Node: "node-1"},
-			{Name: "traefik-7c9f-9b8rm", Addr: netip.MustParseAddr("10.42.1.9"), Port: 8443, Node: "node-2.example.net"},
+			{Name: "traefik-7c9f-4xk2p", Addr: netip.MustParseAddr("10.42.0.7"), Port: 8443, Weight: 1, Node: "node-1"},
+			{Name: "traefik-7c9f-9b8rm", Addr: netip.MustParseAddr("10.42.1.9"), Port: 8443, Weight: 1, Node: "node-2.example.net"},
 		},
 	}}
 	return c
@@ -89,8 +89,8 @@ func ipv6(t testing.TB) Config {
 	return change(t, func(c *Config) {
 		c.Frontends[0].Binds = []Bind{bind(t, "192.0.2.1:443"), bind(t, "[2001:db8::1]:443")}
 		c.Backends[0].Servers = []Server{
-			{Name: "pod-a", Addr: netip.MustParseAddr("fd00:10:42::7"), Port: 8443, Node: "node-1"},
-			{Name: "pod-b", Addr: netip.MustParseAddr("10.42.0.7"), Port: 8443},
+			{Name: "pod-a", Addr: netip.MustParseAddr("fd00:10:42::7"), Port: 8443, Weight: 1, Node: "node-1"},
+			{Name: "pod-b", Addr: netip.MustParseAddr("10.42.0.7"), Port: 8443, Weight: 1},
 		}
 	})
 }
@@ -103,7 +103,7 @@ func twoListeners(t testing.TB) Config {
 		}, c.Frontends...)
 		c.Backends = append([]Backend{{
 			Name: "kube-system.web.dns", Balance: RoundRobin,
-			Servers: []Server{{Name: "coredns-0", Addr: netip.MustParseAddr("10.42.0.2"), Port: 53}},
+			Servers: []Server{{Name: "coredns-0", Addr: netip.MustParseAddr("10.42.0.2"), Port: 53, Weight: 1}},
 		}}, c.Backends...)
 	})
 }
@@ -121,7 +121,7 @@ func servers(n int) []Server {
 		all = append(all, Server{
 			Name: fmt.Sprintf("pod-%05d", i),
 			Addr: netip.AddrFrom4([4]byte{10, 42, byte(i / 250), byte(i%250 + 1)}),
-			Port: 8080,
+			Port: 8080, Weight: 1,
 		})
 	}
 	return all

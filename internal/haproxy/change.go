@@ -48,18 +48,63 @@ func (c Config) WithServers(running map[string][]Server) Config {
 	return c
 }
 
-// WithoutIPv6 is a copy for a host where IPv6 is switched off: without IPv6 binds, and without the frontends that have
-// no other. It also returns the binds that were left out, in the order of the Config. Backends stay, since IPv6 servers
-// are merely down there.
-func (c Config) WithoutIPv6() (Config, []Bind) {
+// ServersChanged compares the Config with the one that was before it. It returns the backends whose servers differ in
+// name, address, port or weight, and whether nothing else differs that HAProxy would have to load: not counting Server.Node,
+// the files' texts are the same but for the servers of the backends returned. Where only is false, changed says nothing.
+func (c Config) ServersChanged(before Config) (changed []Backend, only bool) {
+	if len(c.Backends) != len(before.Backends) || !c.sameFrontends(before) {
+		return nil, false
+	}
+	for i, b := range c.Backends {
+		old := before.Backends[i]
+		if b.withoutServers() != old.withoutServers() {
+			return nil, false
+		}
+		if !slices.EqualFunc(b.Servers, old.Servers, Server.runsAs) {
+			changed = append(changed, b)
+		}
+	}
+	return changed, true
+}
+
+// sameFrontends says that the Configs do not differ but for their backends.
+func (c Config) sameFrontends(other Config) bool {
+	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
+		c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
+		slices.EqualFunc(c.Frontends, other.Frontends, Frontend.equal)
+}
+
+func (f Frontend) equal(other Frontend) bool {
+	return f.Name == other.Name && f.Backend == other.Backend && slices.Equal(f.Binds, other.Binds)
+}
+
+// backendOnly is what a backend is but for its servers.
+type backendOnly struct {
+	name     string
+	balance  Balance
+	protocol ProxyProtocol
+	check    Check
+	keep     bool
+}
+
+func (b Backend) withoutServers() backendOnly {
+	return backendOnly{name: b.Name, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, keep: b.KeepServers}
+}
+
+// runsAs says that HAProxy would do the same with both.
+func (s Server) runsAs(other Server) bool {
+	s.Node, other.Node = "", ""
+	return s == other
+}
+
+// WithoutBinds is a copy without the binds that are to be dropped, and without the frontends that have no other. Backends
+// stay.
+func (c Config) WithoutBinds(drop func(frontend string, b Bind) bool) Config {
 	var kept []Frontend
-	var left []Bind
 	for _, f := range c.Frontends {
 		var binds []Bind
 		for _, b := range f.Binds {
-			if b.Addr.Is6() {
-				left = append(left, b)
-			} else {
+			if !drop(f.Name, b) {
 				binds = append(binds, b)
 			}
 		}
@@ -68,5 +113,19 @@ func (c Config) WithoutIPv6() (Config, []Bind) {
 		}
 	}
 	c.Frontends = kept
-	return c, left
+	return c
+}
+
+// WithoutIPv6 is a copy for a host where IPv6 is switched off: without IPv6 binds, and without the frontends that have
+// no other. It also returns the binds that were left out, in the order of the Config. Backends stay, since IPv6 servers
+// are merely down there.
+func (c Config) WithoutIPv6() (Config, []Bind) {
+	var left []Bind
+	without := c.WithoutBinds(func(_ string, b Bind) bool {
+		if b.Addr.Is6() {
+			left = append(left, b)
+		}
+		return b.Addr.Is6()
+	})
+	return without, left
 }

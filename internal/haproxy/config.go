@@ -95,6 +95,9 @@ type Server struct {
 	// Addr is never the unspecified address, has no zone and is no IPv4 address in IPv6 form.
 	Addr netip.Addr
 	Port uint16
+	// Weight is the server's share of the connections next to those of the others, from 0, which is none, to 256. 1 is
+	// HAProxy's own default.
+	Weight int
 	// Node is where the endpoint runs, for the reader of the file only; it is part of no fingerprint. May be empty.
 	Node string
 }

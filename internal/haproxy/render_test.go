@@ -165,6 +165,7 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 		{"another node", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Node = "node-9" }, onlyComments},
 		{"another server address", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Addr = c.Backends[0].Servers[0].Addr.Next() }, servers},
 		{"another server port", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Port++ }, servers},
+		{"another server weight", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Weight = 0 }, servers},
 		{"another server name", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Name = "a" }, servers},
 		{"one server less", func(c *Config, _ *Platform) { c.Backends[0].Servers = c.Backends[0].Servers[:1] }, servers},
 		{"no server at all", func(c *Config, _ *Platform) { c.Backends[0].Servers = nil }, servers},
@@ -193,6 +194,9 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 			c, p := base(), debian()
 			tc.edit(&c, &p)
 			after := render(t, c, p)
+			if structure, whole, err := Fingerprints(c, p); err != nil || structure != after.Structure || whole != after.Whole {
+				t.Errorf("got fingerprints %s and %s, %v, want those of the file", structure, whole, err)
+			}
 			got := kept{before.Structure == after.Structure, before.Whole == after.Whole, bytes.Equal(before.Text, after.Text)}
 			if got != tc.want {
 				t.Errorf("what stays the same: got %+v, want %+v", got, tc.want)
@@ -244,6 +248,10 @@ func TestRenderRefusesWhatIsNotKnownOrNotValid(t *testing.T) {
 			file, err := Render(tc.config, tc.platform)
 			if err == nil || !strings.Contains(err.Error(), tc.wantError) || file.Text != nil {
 				t.Errorf("got %q, %v, want an error with %q", file.Text, err, tc.wantError)
+			}
+			structure, whole, err := Fingerprints(tc.config, tc.platform)
+			if err == nil || !strings.Contains(err.Error(), tc.wantError) || structure+whole != "" {
+				t.Errorf("got %q, %q, %v, want an error with %q", structure, whole, err, tc.wantError)
 			}
 		})
 	}

@@ -5,15 +5,20 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strings"
 	"time"
 )
 
-// maxName bounds the names of frontends, backends and servers, in bytes; HAProxy was seen to take that many.
-const maxName = 300
+const (
+	// maxName bounds the names of frontends, backends and servers, in bytes; HAProxy was seen to take that many. It also
+	// keeps each command for the runtime API far below the 15 kB that HAProxy can read.
+	maxName = 300
+	// maxWeight is HAProxy's own limit.
+	maxWeight = 256
+)
 
 // What may stand in the text unquoted. None of it leaves room for a blank, a quote, a comment, an escape or a line's end.
 var (
-	namePattern    = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 	ownerPattern   = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
 	hostPattern    = regexp.MustCompile(`^[A-Za-z0-9_.:[\]-]+$`)
 	pathPattern    = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
@@ -33,7 +38,15 @@ const (
 // ValidName says whether HAProxy takes a string as the name of a frontend, backend or server. Such a name needs no
 // quoting, in the file or in a command.
 func ValidName(name string) bool {
-	return len(name) <= maxName && namePattern.MatchString(name)
+	// A loop, since a regular expression takes too long where there are thousands of servers.
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && ('0' > c || c > '9') && strings.IndexByte("_.:-", c) < 0 {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxName
 }
 
 // validHost says whether the header can name a host so.
@@ -163,17 +176,22 @@ func (c Check) check(f *faults, where string) {
 }
 
 func (s Server) check(f *faults, where string) {
-	where += ": server " + excerpt(s.Name)
+	add := func(format string, args ...any) {
+		f.add("%s: server %s: "+format, append([]any{where, excerpt(s.Name)}, args...)...)
+	}
 	if fault := addrFault(s.Addr); fault != "" {
-		f.add("%s: address %s %s", where, s.Addr, fault)
+		add("address %s %s", s.Addr, fault)
 	} else if s.Addr.IsUnspecified() {
-		f.add("%s: address %s is no address to connect to", where, s.Addr)
+		add("address %s is no address to connect to", s.Addr)
 	}
 	if s.Port == 0 {
-		f.add("%s: it has no port", where)
+		add("it has no port")
+	}
+	if s.Weight < 0 || s.Weight > maxWeight {
+		add("weight %d is not between 0 and %d", s.Weight, maxWeight)
 	}
 	if s.Node != "" && !ValidName(s.Node) {
-		f.add(`%s: node %s: use letters, digits and "_.:-"`, where, excerpt(s.Node))
+		add(`node %s: use letters, digits and "_.:-"`, excerpt(s.Node))
 	}
 }
 

@@ -90,6 +90,8 @@ func TestValidateNamesTheThingThatIsWrong(t *testing.T) {
 		{"server at the wildcard", server(func(s *Server) { s.Addr = netip.IPv6Unspecified() }), "address :: is no address to connect to"},
 		{"server with a zone", server(func(s *Server) { s.Addr = netip.MustParseAddr("fe80::1%eth0") }), "has a zone"},
 		{"server without a port", server(func(s *Server) { s.Port = 0 }), be + `server "traefik-7c9f-4xk2p": it has no port`},
+		{"server with a negative weight", server(func(s *Server) { s.Weight = -1 }), be + `server "traefik-7c9f-4xk2p": weight -1 is not between 0 and 256`},
+		{"server with too much weight", server(func(s *Server) { s.Weight = 257 }), "weight 257 is not between 0 and 256"},
 		{"node with a line's end", server(func(s *Server) { s.Node = "n\nglobal" }), `node "n\nglobal"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package runtime reads what HAProxy's runtime API answers. It is pure: others send and receive. HAProxy 2.6 and 3.0 answer
-// alike but for blank lines, which nothing here depends on.
+// Package runtime speaks HAProxy's runtime API: commands as values, and what the answers mean. It is pure: others open
+// the sockets. HAProxy 2.6 and 3.0 answer alike but for blank lines and what Command.Check knows.
 package runtime
 
 import (

@@ -62,8 +62,8 @@ func rendered(t *testing.T, socket string) (path, structure string) {
 		Backends: []haproxy.Backend{{
 			Name: "ns.elb.web", Balance: haproxy.Source, ProxyProtocol: haproxy.ProxyV2,
 			Servers: []haproxy.Server{
-				{Name: "pod-a", Addr: netip.MustParseAddr("127.0.0.1"), Port: 1, Node: "node-1"},
-				{Name: "pod-b", Addr: netip.MustParseAddr("::1"), Port: 65535},
+				{Name: "pod-a", Addr: netip.MustParseAddr("127.0.0.1"), Port: 1, Weight: 1, Node: "node-1"},
+				{Name: "pod-b", Addr: netip.MustParseAddr("::1"), Port: 65535, Weight: 1},
 			},
 		}},
 	}

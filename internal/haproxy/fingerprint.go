@@ -1,0 +1,54 @@
+package haproxy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// Fingerprints are those of the file that Render would write, without writing it; it refuses what Render refuses. It is
+// cheap even where there are thousands of servers.
+func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
+	if err := errors.Join(c.Validate(), c.checkKnown(), p.Validate()); err != nil {
+		return "", "", fmt.Errorf("cannot write this configuration: %w", err)
+	}
+	if structure, err = structureOf(c, p); err != nil {
+		return "", "", err
+	}
+	return structure, wholeOf(c, structure), nil
+}
+
+// structureOf hashes the text with each backend's servers replaced by what they all have.
+func structureOf(c Config, p Platform) (string, error) {
+	hash := sha256.New()
+	inCommon := func(b Backend) []string { return []string{b.serversInCommon()} }
+	if err := body.Execute(hash, newView(c, p, "", inCommon)); err != nil {
+		return "", fmt.Errorf("hash the configuration's structure: %w", err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// wholeOf hashes the structure and a line for each server.
+func wholeOf(c Config, structure string) string {
+	hash := sha256.New()
+	lines := append([]byte(structure), '\n')
+	for _, b := range c.Backends {
+		for _, s := range b.Servers {
+			lines = append(lines, b.Name...)
+			lines = append(lines, '/')
+			lines = append(lines, s.Name...)
+			lines = append(lines, ' ')
+			lines = s.appendEndpoint(lines)
+			lines = s.appendWeight(lines)
+			lines = append(lines, '\n')
+			// A hash takes many servers at once faster than one at a time, and never fails.
+			if len(lines) > 4096 {
+				_, _ = hash.Write(lines)
+				lines = lines[:0]
+			}
+		}
+	}
+	_, _ = hash.Write(lines)
+	return hex.EncodeToString(hash.Sum(nil))
+}

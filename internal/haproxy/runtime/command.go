@@ -1,0 +1,150 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// Command is one line for HAProxy's runtime API. Names of backends and servers are such that haproxy.ValidName accepts; so
+// a line holds one command, and is far shorter than the 15 kB that HAProxy can read.
+type Command struct {
+	line string
+	want success
+	// to is where a server is to be moved.
+	to netip.AddrPort
+}
+
+// success is how HAProxy says that it carried out a command.
+type success int
+
+const (
+	silence success = iota
+	added
+	deleted
+	moved
+)
+
+// RefusedError says that HAProxy did not do what it was told.
+type RefusedError struct{ Command, Reply string }
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("HAProxy answers %s to %q", excerpt(e.Reply), e.Command)
+}
+
+// ErrStillConnected says that a server cannot be deleted yet, since it still has connections.
+var ErrStillConnected = errors.New("the server still has connections")
+
+// String is the command's line, without its end.
+func (c Command) String() string { return c.line }
+
+// Check says whether a reply means that the command was carried out: nil, ErrStillConnected for a server that cannot be
+// deleted yet, or a *RefusedError.
+func (c Command) Check(reply string) error {
+	reply = strings.TrimSpace(reply)
+	var done bool
+	switch c.want {
+	case silence:
+		done = reply == ""
+	case added:
+		done = reply == "New server registered."
+	case deleted:
+		if strings.HasPrefix(reply, "Server still has connections") {
+			return fmt.Errorf("%s: %w", c.line, ErrStillConnected)
+		}
+		done = reply == "Server deleted."
+	case moved:
+		done = movedTo(reply, c.to)
+	}
+	if !done {
+		return &RefusedError{Command: c.line, Reply: reply}
+	}
+	return nil
+}
+
+// movedTo reads what HAProxy says of a server's address and port. What did not change 2.6 names and 3.0 does not:
+//
+//	IP changed from '192.0.2.1' to '192.0.2.2', no need to change the port by 'stats socket command'
+//	port changed from '80' to '81' by 'stats socket command'
+//	nothing changed
+func movedTo(reply string, to netip.AddrPort) bool {
+	if reply == "nothing changed" {
+		return true
+	}
+	changes, ok := strings.CutSuffix(reply, " by 'stats socket command'")
+	if !ok {
+		return false
+	}
+	for change := range strings.SplitSeq(changes, ", ") {
+		switch what, _, _ := strings.Cut(change, " changed from "); what {
+		case "no need to change the addr", "no need to change the port":
+		case "IP":
+			ok = ok && strings.HasSuffix(change, " to '"+to.Addr().String()+"'")
+		case "port":
+			ok = ok && strings.HasSuffix(change, " to '"+strconv.Itoa(int(to.Port()))+"'")
+		default:
+			return false
+		}
+	}
+	return ok
+}
+
+// AddServer adds one of the backend's servers and lets it take connections.
+func AddServer(b haproxy.Backend, s haproxy.Server) []Command {
+	return AddServers(b, []haproxy.Server{s})
+}
+
+// AddServers adds some of the backend's servers and lets them take connections. Each has the same keywords as in the file,
+// and then the checks are to be switched on, and the maintenance off in which HAProxy adds a server. The keyword "enabled"
+// seems to do that at once, but 2.6 miscounts its servers after it.
+func AddServers(b haproxy.Backend, servers []haproxy.Server) []Command {
+	commands := make([]Command, 0, 3*len(servers))
+	for i, words := range b.ServerWords(servers) {
+		name := servers[i].Name
+		commands = append(commands, Command{line: "add server " + b.Name + "/" + name + " " + words, want: added})
+		if b.Check.Enabled() {
+			commands = append(commands, EnableHealth(b.Name, name))
+		}
+		commands = append(commands, SetMode(b.Name, name, Ready))
+	}
+	return commands
+}
+
+// MoveServer gives a server that runs another address and port. Open connections stay where they are.
+func MoveServer(backend string, s haproxy.Server) Command {
+	to := netip.AddrPortFrom(s.Addr, s.Port)
+	line := "set server " + backend + "/" + s.Name + " addr " + s.Addr.String() + " port " + strconv.Itoa(int(s.Port))
+	return Command{line: line, want: moved, to: to}
+}
+
+// SetWeight sets a server's weight, from 0 to 256.
+func SetWeight(backend, server string, weight int) Command {
+	return Command{line: "set server " + backend + "/" + server + " weight " + strconv.Itoa(weight)}
+}
+
+// SetMode makes a server ready, drains it, or takes it out of service.
+func SetMode(backend, server string, mode Mode) Command {
+	return Command{line: "set server " + backend + "/" + server + " state " + string(mode)}
+}
+
+// EnableHealth switches a server's checks on.
+func EnableHealth(backend, server string) Command {
+	return Command{line: "enable health " + backend + "/" + server}
+}
+
+// DeleteServer takes a server away that is in maintenance and has no connection.
+func DeleteServer(backend, server string) Command {
+	return Command{line: "del server " + backend + "/" + server, want: deleted}
+}
+
+// ShutdownSessions cuts all connections of a server.
+func ShutdownSessions(backend, server string) Command {
+	return Command{line: "shutdown sessions server " + backend + "/" + server}
+}
+
+// ShowServersOf asks for the state of one backend's servers; ParseServersState reads the answer.
+func ShowServersOf(backend string) string { return ShowServersState + " " + backend }

@@ -1,0 +1,75 @@
+package runtime
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Prompt begins a dialogue: HAProxy then reads one command after the other, and ends each answer, and that to Prompt
+// itself, which is empty, with a line's end and "> ". Several lines may be sent at once; they are answered in order.
+const Prompt = "prompt"
+
+// maxReply bounds an answer. The state of 10,000 servers is about 1 MB.
+const maxReply = 64 << 20
+
+// Replies reads the answers of a dialogue that Prompt began.
+type Replies struct {
+	reader *bufio.Reader
+	// err ended the reading: what follows cannot be told from the rest of the answer before it.
+	err error
+}
+
+// NewReplies reads answers from a socket.
+func NewReplies(r io.Reader) *Replies {
+	return &Replies{reader: bufio.NewReaderSize(r, 64<<10)}
+}
+
+// Next returns the next answer, without the blank lines around it. The error is io.EOF where HAProxy ended the dialogue
+// after an answer, io.ErrUnexpectedEOF where it did so within one. No answer follows an error.
+func (r *Replies) Next() (string, error) {
+	if r.err != nil {
+		return "", r.err
+	}
+	reply, err := r.untilPrompt()
+	if err != nil {
+		r.err = fmt.Errorf("read HAProxy's answer: %w", err)
+		return "", r.err
+	}
+	return strings.TrimSpace(string(reply)), nil
+}
+
+// untilPrompt reads up to the end of an answer, which it cuts off.
+func (r *Replies) untilPrompt() ([]byte, error) {
+	var reply []byte
+	for {
+		part, err := r.reader.ReadSlice('>')
+		reply = append(reply, part...)
+		switch {
+		case len(reply) > maxReply:
+			return nil, fmt.Errorf("it is longer than %d bytes", maxReply)
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF) && len(reply) > 0:
+			return nil, io.ErrUnexpectedEOF
+		case err != nil:
+			return nil, err
+		}
+		if text, found := bytes.CutSuffix(reply, []byte("\n>")); found && r.skipBlank() {
+			return text, nil
+		}
+	}
+}
+
+// skipBlank reads the next byte if it is a blank.
+func (r *Replies) skipBlank() bool {
+	next, err := r.reader.Peek(1)
+	if err != nil || next[0] != ' ' {
+		return false
+	}
+	_, err = r.reader.Discard(1)
+	return err == nil
+}

@@ -1,0 +1,121 @@
+package haproxy
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// ServerOptions are the keywords of every server of the backend, as they stand behind the address in the file. Each is
+// spelled out: a server that is added at run time inherits nothing from the backend. Empty if there are none.
+func (b Backend) ServerOptions() string {
+	var words []string
+	switch b.ProxyProtocol {
+	case ProxyV1:
+		words = append(words, "send-proxy", "check-send-proxy")
+	case ProxyV2:
+		words = append(words, "send-proxy-v2", "check-send-proxy")
+	}
+	if b.Check.Enabled() {
+		words = append(words, fmt.Sprintf("check inter %s fall %d rise %d", duration(b.Check.Interval), b.Check.Fall, b.Check.Rise))
+	}
+	return strings.Join(words, " ")
+}
+
+// ServerWords say for each of these servers of the backend what stands behind its name, both in the file and in the
+// command that adds it at run time: its address and port, the ServerOptions, its weight if that is not HAProxy's default,
+// and its id where that matters.
+func (b Backend) ServerWords(servers []Server) []string {
+	options := b.ServerOptions()
+	displaced := b.displacedIDs()
+	all := make([]string, 0, len(servers))
+	var words []byte
+	for _, s := range servers {
+		words = s.appendEndpoint(words[:0])
+		if options != "" {
+			words = append(append(words, ' '), options...)
+		}
+		words = s.appendWeight(words)
+		if b.hashesIDs() {
+			id, moved := displaced[s.Name]
+			if !moved {
+				id = idOf(s.Name)
+			}
+			words = strconv.AppendUint(append(words, " id "...), uint64(id), 10)
+		}
+		all = append(all, string(words))
+	}
+	return all
+}
+
+// serversInCommon is what every server of the backend has, for the fingerprint of the structure.
+func (b Backend) serversInCommon() string {
+	if b.hashesIDs() {
+		return b.ServerOptions() + " id"
+	}
+	return b.ServerOptions()
+}
+
+// serverLines are what stands behind the word server in the file.
+func (b Backend) serverLines() []string {
+	lines := b.ServerWords(b.Servers)
+	for i, s := range b.Servers {
+		lines[i] = s.Name + " " + lines[i]
+		if s.Node != "" {
+			lines[i] += " # on node " + s.Node
+		}
+	}
+	return lines
+}
+
+// Endpoint is the server's address and port as HAProxy reads them: 192.0.2.1:80 or [2001:db8::1]:80.
+func (s Server) Endpoint() string { return string(s.appendEndpoint(nil)) }
+
+func (s Server) appendEndpoint(to []byte) []byte {
+	return netip.AddrPortFrom(s.Addr, s.Port).AppendTo(to)
+}
+
+// appendWeight writes the weight if it is not HAProxy's default.
+func (s Server) appendWeight(to []byte) []byte {
+	if s.Weight == 1 {
+		return to
+	}
+	return strconv.AppendInt(append(to, " weight "...), int64(s.Weight), 10)
+}
+
+// hashesIDs says that the algorithm maps clients to servers by a hash of the servers' ids. Without an id of its own a
+// server would get one by the order in which servers were added, and so two hosts, or one before and after a reload, would
+// send one client to different servers.
+func (b Backend) hashesIDs() bool { return b.Balance == Source }
+
+// maxID keeps ids apart in the 20 bits of them that HAProxy's hash depends on.
+const maxID = 1<<20 - 1
+
+// idOf is the id of a server in a backend where no other server wants the same.
+func idOf(name string) uint32 {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(name)) // a hash takes every write
+	return 1 + hash.Sum32()%maxID
+}
+
+// displacedIDs are the ids of the servers that cannot have that of their name, since a server with an earlier name has it:
+// each takes the next one that is free. Where such a server comes or goes at run time, others may keep ids that they would
+// not be given again; then some clients of these few servers move at the next reload.
+func (b Backend) displacedIDs() map[string]uint32 {
+	if !b.hashesIDs() {
+		return nil
+	}
+	displaced := make(map[string]uint32)
+	taken := make(map[uint32]bool, len(b.Servers))
+	for _, s := range b.Servers {
+		id := idOf(s.Name)
+		for taken[id] {
+			id = 1 + id%maxID
+			displaced[s.Name] = id
+		}
+		taken[id] = true
+	}
+	return displaced
+}

@@ -1,0 +1,47 @@
+package haproxy
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+)
+
+func TestServerWordsAreThoseOfTheFile(t *testing.T) {
+	t.Parallel()
+	backend := web(t).Backends[0]
+	backend.Servers[1].Weight = 0
+	want := []string{
+		"10.42.0.7:8443 send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2",
+		"10.42.1.9:8443 send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2 weight 0",
+	}
+	if got := backend.ServerWords(backend.Servers); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (Backend{}).ServerWords(backend.Servers[:1]); !reflect.DeepEqual(got, []string{"10.42.0.7:8443"}) {
+		t.Errorf("without options got %q", got)
+	}
+}
+
+func TestServersThatAreHashedHaveIDsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	// With so many names, about 50 pairs want the same id.
+	backend := Backend{Balance: Source, Servers: servers(10_000)}
+	seen := make(map[int]string)
+	for i, words := range backend.ServerWords(backend.Servers) {
+		var endpoint string
+		var id int
+		if n, err := fmt.Sscanf(words, "%s id %d", &endpoint, &id); n != 2 || err != nil {
+			t.Fatalf("got %q, %v", words, err)
+		}
+		if id < 1 || id > maxID {
+			t.Errorf("id %d is out of range", id)
+		}
+		if other, twice := seen[id]; twice {
+			t.Errorf("id %d is that of %s and of %s", id, other, backend.Servers[i].Name)
+		}
+		seen[id] = backend.Servers[i].Name
+	}
+	if len(backend.displacedIDs()) == 0 {
+		t.Error("no two names want the same id, so this proves nothing")
+	}
+}
