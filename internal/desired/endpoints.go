@@ -188,7 +188,7 @@ func named(found []endpoint) []haproxy.Server {
 		if name == "" || namesakes[name] > 1 {
 			name = e.addr.Addr().String() + ":" + strconv.Itoa(int(e.addr.Port()))
 		}
-		result = append(result, haproxy.Server{Name: name, Addr: e.addr.Addr(), Port: e.addr.Port(), Node: e.node})
+		result = append(result, haproxy.Server{Name: name, Addr: e.addr.Addr(), Port: e.addr.Port(), Weight: 1, Node: e.node})
 	}
 	return result
 }

@@ -99,7 +99,7 @@ func unreadyPod(name, address string) discoveryv1.Endpoint {
 }
 
 func server(name, address string, port uint16) haproxy.Server {
-	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(address), Port: port}
+	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(address), Port: port, Weight: 1}
 }
 
 // snapshotOf is a cluster with the objects and with Service app, whose two pods are ready.

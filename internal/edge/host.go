@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -29,6 +30,12 @@ type host struct {
 	file   haproxy.File
 	// note is what the user should know although all is well.
 	note string
+	// unserved are the binds that the host cannot take.
+	unserved []Unserved
+	// counts are those of the configuration's servers, by backend; nil when HAProxy could not be asked.
+	counts map[string]ServerCount
+	// master is what HAProxy's master process said of itself, if it has a socket.
+	master runtime.Processes
 }
 
 // running is what the admin socket says.
@@ -68,6 +75,7 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	if h.version == "" {
 		h.readVersion(ctx)
 	}
+	h.readMaster(ctx)
 	return h.render()
 }
 
@@ -216,6 +224,18 @@ func (h *host) askWorker(ctx context.Context, command string) ([]byte, error) {
 
 var errSilent = errors.New("HAProxy does not answer on its admin socket")
 
+// readMaster asks the master process, where there is one to be asked, how its reloads went.
+func (h *host) readMaster(ctx context.Context) {
+	if !h.isRunning() {
+		return
+	}
+	if socket := h.processes[0].masterSocket(); socket != "" {
+		if master, err := h.askMaster(ctx, socket); err == nil {
+			h.master = master
+		}
+	}
+}
+
 // readVersion asks the program, where there is no process to ask.
 func (h *host) readVersion(ctx context.Context) {
 	if h.program() == "" {
@@ -241,22 +261,49 @@ func (h *host) render() error {
 	if h.facts.file.Managed && h.running.pid == 0 && h.req.Config.KeepsServers() {
 		return &Error{State: Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: mend the target, and HAProxy is started"}
 	}
-	h.config = h.req.Config.WithServers(serversByBackend(h.running.servers))
-	if !h.facts.ipv6 {
-		var left []haproxy.Bind
-		if h.config, left = h.config.WithoutIPv6(); len(left) > 0 {
-			h.note = fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left))
-		}
-		if h.config.Idle() && !h.req.Config.Idle() {
-			return &Error{State: Rejected, Message: h.note + ", and there is nothing else to listen on: switch it on, or bind IPv4 addresses"}
-		}
+	h.config, h.note = h.fit(h.req.Config, serversByBackend(h.running.servers))
+	if h.config.Idle() && !h.req.Config.Idle() {
+		return &Error{State: Rejected, Message: h.nothingLeft()}
 	}
 	file, err := haproxy.Render(h.config, h.platform())
 	if err != nil {
 		return &Error{State: Rejected, Message: "the configuration cannot be written: " + err.Error(), Cause: err}
 	}
 	h.file = file
+	if h.running.pid != 0 {
+		h.counts = withCounts(nil, h.running.servers, h.config.Backends)
+	}
 	return nil
+}
+
+// fit is the configuration as far as this host can have it, with the servers that it has where those are to be kept. It also
+// says what the user should know of it.
+func (h *host) fit(config haproxy.Config, servers map[string][]haproxy.Server) (haproxy.Config, string) {
+	config = config.WithServers(servers)
+	var note string
+	if !h.facts.ipv6 {
+		var left []haproxy.Bind
+		if config, left = config.WithoutIPv6(); len(left) > 0 {
+			note = fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left))
+		}
+	}
+	return config.WithoutBinds(h.isUnserved), note
+}
+
+func (h *host) isUnserved(frontend string, bind haproxy.Bind) bool {
+	return slices.ContainsFunc(h.unserved, func(u Unserved) bool { return u.Frontend == frontend && u.Bind == bind.String() })
+}
+
+// nothingLeft says why there is nothing to listen on.
+func (h *host) nothingLeft() string {
+	if len(h.unserved) == 0 {
+		return h.note + ", and there is nothing else to listen on: switch it on, or bind IPv4 addresses"
+	}
+	var obstacles []string
+	for _, u := range h.unserved {
+		obstacles = append(obstacles, fmt.Sprintf("%s cannot be bound: %s", u.Bind, u.Why))
+	}
+	return strings.Join(obstacles, "; ") + h.stillRuns()
 }
 
 func (h *host) platform() haproxy.Platform {
@@ -284,28 +331,40 @@ func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{Config: h.config, File: h.file, Adopt: h.req.Adopt}
 }
 
-func (h *host) serverCounts() map[string]ServerCount {
-	if h.running.pid == 0 {
-		return nil
+// withCounts are the counts, with those of the backends taken from the running servers.
+func withCounts(counts map[string]ServerCount, running []runtime.Server, backends []haproxy.Backend) map[string]ServerCount {
+	after := make(map[string]ServerCount, len(backends))
+	maps.Copy(after, counts)
+	for _, backend := range backends {
+		after[backend.Name] = ServerCount{Total: len(backend.Servers)}
 	}
-	counts := map[string]ServerCount{}
-	for _, server := range h.running.servers {
-		count := counts[server.Backend]
-		count.Total++
-		if server.Up() {
+	for _, server := range running {
+		if count, ours := after[server.Backend]; ours && server.Up() {
 			count.Up++
+			after[server.Backend] = count
 		}
-		counts[server.Backend] = count
 	}
-	return counts
+	return after
 }
 
-func serversByBackend(servers []runtime.Server) map[string][]haproxy.Server {
-	byBackend := map[string][]haproxy.Server{}
-	for _, s := range servers {
-		byBackend[s.Backend] = append(byBackend[s.Backend], haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port})
+// serversByBackend are the running servers that take connections, as a configuration has them.
+func serversByBackend(running []runtime.Server) map[string][]haproxy.Server {
+	servers := map[string][]haproxy.Server{}
+	for _, s := range running {
+		if s.Admin.Mode() == runtime.Ready {
+			servers[s.Backend] = append(servers[s.Backend], haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight})
+		}
 	}
-	return byBackend
+	return servers
+}
+
+// backendServers are the servers of a configuration, by backend.
+func backendServers(config haproxy.Config) map[string][]haproxy.Server {
+	servers := make(map[string][]haproxy.Server, len(config.Backends))
+	for _, backend := range config.Backends {
+		servers[backend.Name] = backend.Servers
+	}
+	return servers
 }
 
 func joinBinds(binds []haproxy.Bind) string {

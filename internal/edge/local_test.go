@@ -282,7 +282,7 @@ func echo(t *testing.T, name string) haproxy.Server {
 		}
 	}()
 	addr := listener.Addr().(*net.TCPAddr).AddrPort()
-	return haproxy.Server{Name: name, Addr: addr.Addr().Unmap(), Port: addr.Port()}
+	return haproxy.Server{Name: name, Addr: addr.Addr().Unmap(), Port: addr.Port(), Weight: 1}
 }
 
 // greeting is the name that a server says to a connection through the machine.

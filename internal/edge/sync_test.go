@@ -83,7 +83,7 @@ func TestSyncChangesServersAndKeepsOpenConnections(t *testing.T) {
 func TestSyncHandsOverTheHealthOfServers(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	config := m.webConfig(echo(t, "alive"), haproxy.Server{Name: "dead", Addr: m.address, Port: 1})
+	config := m.webConfig(echo(t, "alive"), haproxy.Server{Name: "dead", Addr: m.address, Port: 1, Weight: 1})
 	config.Backends[0].Check = haproxy.Check{Interval: 50e6, Rise: 1, Fall: 1}
 	requireSynced(t, m.sync(config))
 	m.eventually("the dead server is down", func() bool {
@@ -114,7 +114,7 @@ func TestSyncHandsOverNothingThatTheConfigurationDoesNotSay(t *testing.T) {
 			requireSynced(t, m.sync(m.webConfig(a)))
 			m.ask("admin.sock", command)
 
-			outcome := m.sync(m.webConfig(a, haproxy.Server{Name: "pod-b", Addr: m.address, Port: 1}))
+			outcome := m.sync(m.webConfig(a, haproxy.Server{Name: "pod-b", Addr: m.address, Port: 1, Weight: 1}))
 
 			requireSynced(t, outcome)
 			if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 2, Total: 2}) {
@@ -145,7 +145,7 @@ func TestSyncMovesAServerThatKeepsItsNameToAnotherPort(t *testing.T) {
 func TestSyncRevivesServersWhoseCheckIsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	config := m.webConfig(echo(t, "alive"), haproxy.Server{Name: "dead", Addr: m.address, Port: 1})
+	config := m.webConfig(echo(t, "alive"), haproxy.Server{Name: "dead", Addr: m.address, Port: 1, Weight: 1})
 	config.Backends[0].Check = haproxy.Check{Interval: 50e6, Rise: 1, Fall: 1}
 	requireSynced(t, m.sync(config))
 	m.eventually("the dead server is down", func() bool {

@@ -51,7 +51,7 @@ func bind(t *testing.T, s string) haproxy.Bind {
 }
 
 func server(name, addr string) haproxy.Server {
-	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(addr), Port: 8443}
+	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(addr), Port: 8443, Weight: 1}
 }
 
 // hostWith is a host that runs the configuration, and whose file is the one that was written for it.
