@@ -121,11 +121,11 @@ func TestParseServersStateReadsWhatHAProxyAnswers(t *testing.T) {
 		v4, v6 := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")
 		const backend = "kube-system.web.https"
 		want := []Server{
-			{Backend: backend, Name: "web-0", Addr: v4, Port: port, Operation: Running, Weight: 1, InitialWeight: 1},
-			{Backend: backend, Name: "web-1", Addr: v4, Port: port + 1, Operation: Stopped, Weight: 1, InitialWeight: 1},
-			{Backend: backend, Name: "web-2", Addr: v6, Port: port, Operation: Running, Weight: 1, InitialWeight: 1},
+			{Backend: backend, Name: "web-0", Addr: v4, Port: port, Operation: Running, Weight: 1, InitialWeight: 1, Checked: true},
+			{Backend: backend, Name: "web-1", Addr: v4, Port: port + 1, Operation: Stopped, Weight: 1, InitialWeight: 1, Checked: true},
+			{Backend: backend, Name: "web-2", Addr: v6, Port: port, Operation: Running, Weight: 1, InitialWeight: 1, Checked: true},
 			{Backend: backend, Name: "web-3", Addr: v4, Port: port, Operation: Stopped, Admin: 1, Weight: 1, InitialWeight: 1},
-			{Backend: backend, Name: "web-4", Addr: v4, Port: port, Operation: Running, Admin: 8, Weight: 1, InitialWeight: 1},
+			{Backend: backend, Name: "web-4", Addr: v4, Port: port, Operation: Running, Admin: 8, Weight: 1, InitialWeight: 1, Checked: true},
 		}
 		got, err := ParseServersState(recorded(t, version, "show-servers-state"))
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -145,9 +145,9 @@ func TestParseServersStateReadsWhatHAProxyAnswers(t *testing.T) {
 
 func TestParseServersStateReadsColumnsByName(t *testing.T) {
 	t.Parallel()
-	answer := "1\n# srv_name srv_port be_name srv_iweight srv_uweight srv_op_state srv_admin_state new srv_addr\n" +
-		"s 80 b 7 256 1 0 x -\n\n"
-	want := []Server{{Backend: "b", Name: "s", Port: 80, Operation: Starting, Weight: 256, InitialWeight: 7}}
+	answer := "1\n# srv_name srv_port be_name srv_iweight srv_uweight srv_op_state srv_admin_state new srv_addr srv_check_state\n" +
+		"s 80 b 7 256 1 0 x - 6\n\n"
+	want := []Server{{Backend: "b", Name: "s", Port: 80, Operation: Starting, Weight: 256, InitialWeight: 7, Checked: true}}
 	if got, err := ParseServersState([]byte(answer)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
@@ -163,20 +163,20 @@ func TestParseServersStateOfNoServersIsEmpty(t *testing.T) {
 
 func TestParseServersStateSaysWhatWasUnexpected(t *testing.T) {
 	t.Parallel()
-	const head = "1\n# be_name srv_name srv_addr srv_port srv_op_state srv_admin_state srv_uweight srv_iweight\n"
+	const head = "1\n# be_name srv_name srv_addr srv_port srv_op_state srv_admin_state srv_uweight srv_iweight srv_check_state\n"
 	for _, tc := range []struct{ name, answer, want string }{
 		{"nothing", "", "it does not start with version 1"},
 		{"refusal", "Permission denied\n", "Permission denied"},
 		{"another version", "2\n# be_name srv_name\n", "it does not start with version 1"},
 		{"no column names", "1\nb s\n", "it does not start with version 1"},
-		{"field missing", head + "b s 127.0.0.1 80 2 0 1\n", "a server has 7 fields, not 8"},
+		{"field missing", head + "b s 127.0.0.1 80 2 0 1\n", "a server has 7 fields, not 9"},
 		{"column missing", "1\n# be_name srv_name\nb s\n", "srv_port is no number"},
-		{"cut off within", head + "b s 127.0.0.1 80 2 0 1 1\nb s2 127.", "a server has 3 fields, not 8"},
-		{"backend name", head + "b;quit s 127.0.0.1 80 2 0 1 1\n", "be_name is no name"},
-		{"server name", head + "b s/t 127.0.0.1 80 2 0 1 1\n", "srv_name is no name"},
-		{"port", head + "b s 127.0.0.1 65536 2 0 1 1\n", "srv_port is no number of 16 bits"},
-		{"state", head + "b s 127.0.0.1 80 up 0 1 1\n", "srv_op_state is no number"},
-		{"weight", head + "b s 127.0.0.1 80 2 0 -1 1\n", "srv_uweight is no number"},
+		{"cut off within", head + "b s 127.0.0.1 80 2 0 1 1 6\nb s2 127.", "a server has 3 fields, not 9"},
+		{"backend name", head + "b;quit s 127.0.0.1 80 2 0 1 1 6\n", "be_name is no name"},
+		{"server name", head + "b s/t 127.0.0.1 80 2 0 1 1 6\n", "srv_name is no name"},
+		{"port", head + "b s 127.0.0.1 65536 2 0 1 1 6\n", "srv_port is no number of 16 bits"},
+		{"state", head + "b s 127.0.0.1 80 up 0 1 1 6\n", "srv_op_state is no number"},
+		{"weight", head + "b s 127.0.0.1 80 2 0 -1 1 6\n", "srv_uweight is no number"},
 		{"long line", head + strings.Repeat("x ", 5000), "a server has 5000 fields"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

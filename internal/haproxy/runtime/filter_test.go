@@ -8,10 +8,10 @@ import (
 )
 
 const threeServers = `1
-# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_port
-3 web 1 a 10.0.0.1 2 0 1 1 80
-3 web 2 b 10.0.0.2 0 0 1 1 80
-3 web 3 c 10.0.0.3 0 1 1 1 80
+# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_port srv_check_state
+3 web 1 a 10.0.0.1 2 0 1 1 80 6
+3 web 2 b 10.0.0.2 0 0 1 1 80 6
+3 web 3 c 10.0.0.3 0 1 1 1 80 6
 `
 
 func TestFilterServersStateKeepsTheLinesThatAreWanted(t *testing.T) {
@@ -20,7 +20,7 @@ func TestFilterServersStateKeepsTheLinesThatAreWanted(t *testing.T) {
 
 	kept := string(runtime.FilterServersState([]byte(threeServers), down))
 
-	want := strings.Join(strings.Split(threeServers, "\n")[:2], "\n") + "\n3 web 2 b 10.0.0.2 0 0 1 1 80\n"
+	want := strings.Join(strings.Split(threeServers, "\n")[:2], "\n") + "\n3 web 2 b 10.0.0.2 0 0 1 1 80 6\n"
 	if kept != want {
 		t.Errorf("got\n%swant\n%s", kept, want)
 	}

@@ -22,6 +22,8 @@ type Server struct {
 	Admin     Admin
 	// Weight is the one that counts now, InitialWeight that of the file.
 	Weight, InitialWeight int
+	// Checked says that its health checks are switched on.
+	Checked bool
 }
 
 // Up says that the server is sent new connections.
@@ -60,6 +62,9 @@ const (
 	drainBits       Admin = 0x08 | 0x10
 )
 
+// checkEnabled is the bit of the check's state that "enable health" and "disable health" switch.
+const checkEnabled = 0x04
+
 // Mode is the state as a command sets it; maintenance hides that a server is also drained.
 func (a Admin) Mode() Mode {
 	switch {
@@ -73,27 +78,28 @@ func (a Admin) Mode() Mode {
 
 // ParseServersState reads the answer to ShowServersState. Backends without servers do not appear in it.
 func ParseServersState(answer []byte) ([]Server, error) {
-	lines := strings.Split(strings.TrimSpace(string(answer)), "\n")
-	header, ok := "", len(lines) >= 2 && strings.TrimSpace(lines[0]) == "1"
-	if ok {
-		header, ok = strings.CutPrefix(lines[1], "# ")
-	}
+	header, lines, ok := splitServersState(answer)
 	if !ok {
 		return nil, unexpected(ShowServersState, "it does not start with version 1 and a line of column names", string(answer))
 	}
-	columns := make(map[string]int)
-	for i, column := range strings.Fields(header) {
-		columns[column] = i
-	}
-	servers := make([]Server, 0, len(lines)-2)
-	for _, line := range lines[2:] {
-		server, err := parseServer(columns, strings.Fields(line))
+	row := newRow(header)
+	servers := make([]Server, 0, strings.Count(lines, "\n")+1)
+	for line := range strings.Lines(lines) {
+		server, err := row.server(line)
 		if err != nil {
 			return nil, unexpected(ShowServersState, err.Error(), line)
 		}
 		servers = append(servers, server)
 	}
 	return servers, nil
+}
+
+// splitServersState splits the answer into the names of the columns and the lines of servers.
+func splitServersState(answer []byte) (header, lines string, ok bool) {
+	version, rest, _ := strings.Cut(strings.TrimSpace(string(answer)), "\n")
+	header, lines, _ = strings.Cut(rest, "\n")
+	header, ok = strings.CutPrefix(header, "# ")
+	return header, lines, ok && strings.TrimSpace(version) == "1"
 }
 
 // FilterServersState keeps the lines of the answer to ShowServersState whose servers are to be kept. An answer that cannot be
@@ -113,11 +119,27 @@ func FilterServersState(answer []byte, keep func(Server) bool) []byte {
 	return []byte(strings.Join(kept, "\n") + "\n")
 }
 
-func parseServer(columns map[string]int, words []string) (Server, error) {
-	if len(words) != len(columns) {
-		return Server{}, fmt.Errorf("a server has %d fields, not %d", len(words), len(columns))
+// row reads one line after the other by its columns. There may be many thousands, so nothing is made anew for each.
+type row struct {
+	columns map[string]int
+	// words are those of the present line, err is the first thing that is wrong with it.
+	words []string
+	err   error
+}
+
+func newRow(header string) *row {
+	r := &row{columns: make(map[string]int)}
+	for i, column := range strings.Fields(header) {
+		r.columns[column] = i
 	}
-	r := row{columns: columns, words: words}
+	return r
+}
+
+func (r *row) server(line string) (Server, error) {
+	r.words, r.err = appendWords(r.words[:0], line), nil
+	if len(r.words) != len(r.columns) {
+		return Server{}, fmt.Errorf("a server has %d fields, not %d", len(r.words), len(r.columns))
+	}
 	s := Server{
 		Backend:       r.name("be_name"),
 		Name:          r.name("srv_name"),
@@ -126,6 +148,7 @@ func parseServer(columns map[string]int, words []string) (Server, error) {
 		Admin:         Admin(r.number("srv_admin_state", 8)),
 		Weight:        r.number("srv_uweight", 16),
 		InitialWeight: r.number("srv_iweight", 16),
+		Checked:       r.number("srv_check_state", 8)&checkEnabled != 0,
 	}
 	if addr, err := netip.ParseAddr(r.field("srv_addr")); err == nil {
 		s.Addr = addr
@@ -133,11 +156,15 @@ func parseServer(columns map[string]int, words []string) (Server, error) {
 	return s, r.err
 }
 
-// row is one line by column; err is the first thing that was wrong with it.
-type row struct {
-	columns map[string]int
-	words   []string
-	err     error
+// appendWords splits a line as strings.Fields does, without an allocation.
+func appendWords(words []string, line string) []string {
+	for line = strings.TrimSpace(line); line != ""; {
+		var word string
+		word, line, _ = strings.Cut(line, " ")
+		words = append(words, word)
+		line = strings.TrimLeft(line, " ")
+	}
+	return words
 }
 
 // field is the word in a column; empty where there is no such column.
