@@ -115,7 +115,9 @@ func (r *hostReconciler) try(ctx context.Context, todo *record.Job, secretVersio
 	if err != nil {
 		return record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}, nil
 	}
-	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), requestOf(host))}, nil
+	request := requestOf(host)
+	request.Wants = wanting(ctx, r.reader, host.Login.Secret.Namespace)
+	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), request)}, nil
 }
 
 func requestOf(host *desired.Host) edge.Request {

@@ -80,6 +80,22 @@ func statusOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (told v1al
 	return object.Status.Hosts[i], true
 }
 
+// wanting says whether objects of a namespace still want a host of a name, as the cache knows when it is asked.
+func wanting(ctx context.Context, reader client.Reader, namespace string) func(host string) bool {
+	return func(host string) bool {
+		var list v1alpha1.EdgeLoadBalancerList
+		err := reader.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexHost: host}, client.UnsafeDisableDeepCopy)
+		// What cannot be read may be wanted.
+		return err != nil || slices.ContainsFunc(list.Items, func(o v1alpha1.EdgeLoadBalancer) bool { return wantsHost(&o, host) })
+	}
+}
+
+func wantsHost(object *v1alpha1.EdgeLoadBalancer, host string) bool {
+	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
+		return desired.KeyOf(&object.Spec.SSH, &entry).String() == host
+	})
+}
+
 func (o *observed) addServices(ctx context.Context, reader client.Reader) error {
 	o.snapshot.Services = map[types.NamespacedName]*corev1.Service{}
 	o.snapshot.Slices = map[types.NamespacedName][]*discoveryv1.EndpointSlice{}

@@ -3,6 +3,7 @@ package controllers
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
@@ -88,5 +89,52 @@ func TestEntryOfAHostThatLeftTheSpecComesFromTheStatus(t *testing.T) {
 	want := v1alpha1.Host{Name: "old", Address: "2001:db8::1", Port: new(int32(2222)), User: "edge"}
 	if inSpec || !reflect.DeepEqual(entry, want) || desired.KeyOf(&object.Spec.SSH, &entry) != key {
 		t.Errorf("got %+v (in the spec: %t), want %+v", entry, inSpec, want)
+	}
+}
+
+func TestNameOfAHostIsWantedAsLongAsASpecThatStaysHasIt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		edit func(*v1alpha1.EdgeLoadBalancer)
+		want bool
+	}{
+		"in the spec": {func(*v1alpha1.EdgeLoadBalancer) {}, true},
+		"in the spec in other words": {func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.Hosts[0].Address, o.Spec.Hosts[0].Port = "A", new(int32(22))
+		}, true},
+		"in the spec on another port": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.SSH.Port = 2222 }, false},
+		"in the status only":          {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[1:] }, false},
+		"in a spec that is deleted":   {func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = deletedAt() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := named("shop", "web", uid)
+			object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22}}
+			test.edit(object)
+			if got := wantsHost(object, "a:22"); got != test.want {
+				t.Errorf("wanted is %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestHostIsBroughtInLineKnowingWhichOtherNamesAreWantedInItsNamespace(t *testing.T) {
+	t.Parallel()
+	w, stranger := newWorld(t), newWorld(t)
+	w.start(time.Hour, stranger.namespace)
+	w.create(w.balancer("web", "a", "b"))
+	stranger.create(stranger.balancer("web", "c"))
+	w.becomes("web", "ready", isReady)
+	stranger.becomes("web", "ready", isReady)
+	asked := w.hosts.see("a").last.Wants
+	for host, want := range map[string]bool{"a:22": true, "b:22": true, "b:2222": false, "c:22": false, "d:22": false} {
+		if got := asked(host); got != want {
+			t.Errorf("%s is wanted: %t, want %t", host, got, want)
+		}
+	}
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[:1] })
+	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	if asked("b:22") {
+		t.Error("a host that has left the spec is wanted")
 	}
 }

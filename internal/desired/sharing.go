@@ -89,6 +89,7 @@ func (h *Host) settle(cluster string, parts []part) {
 	spec := &holder.object.Spec
 	h.Config = haproxy.Config{
 		Owner:          cluster + "/" + holder.object.Namespace,
+		Host:           h.Key.String(),
 		AdminSocket:    adminSocket(&spec.HAProxy),
 		MaxConnections: maxConnections(&spec.HAProxy),
 		Timeouts:       timeouts(&spec.HAProxy.Timeouts),

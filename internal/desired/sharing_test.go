@@ -133,6 +133,7 @@ func TestDefaultsAreThoseOfTheAPI(t *testing.T) {
 		},
 		Config: haproxy.Config{
 			Owner:          "prod/shop",
+			Host:           "192.0.2.1:22",
 			AdminSocket:    "/run/haproxy/admin.sock",
 			MaxConnections: 40000,
 			Timeouts:       haproxy.Timeouts{Connect: 5 * time.Second, Client: time.Hour, Server: time.Hour, Queue: 5 * time.Second},
@@ -178,6 +179,7 @@ func TestSettingsAreTheOldestObjects(t *testing.T) {
 	config.Frontends, config.Backends = nil, nil
 	wantConfig := haproxy.Config{
 		Owner:          "prod/shop",
+		Host:           "192.0.2.1:22",
 		AdminSocket:    "/srv/admin.sock",
 		MaxConnections: 500,
 		Timeouts:       haproxy.Timeouts{Connect: time.Second, Client: 2 * time.Second, Server: 3 * time.Second, Queue: 4 * time.Second},

@@ -41,6 +41,9 @@ type Request struct {
 	ReloadCommand string
 	// Adopt allows to replace a file that somebody else wrote.
 	Adopt bool
+	// Wants says whether objects of the owner still want a host of that name, as Config.Host has it. It is asked only where
+	// the host's file names another one; nil if none does.
+	Wants func(host string) bool
 	// DryRun changes nothing and reports what would be changed.
 	DryRun bool
 	// DrainTimeouts say, by the backend's name, how long a server that is wanted no more keeps its open connections.

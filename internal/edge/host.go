@@ -328,7 +328,7 @@ func (h *host) observed() plan.Observed {
 }
 
 func (h *host) wanted() plan.Wanted {
-	return plan.Wanted{Config: h.config, File: h.file, Adopt: h.req.Adopt}
+	return plan.Wanted{Config: h.config, File: h.file, Adopt: h.req.Adopt, Wants: h.req.Wants}
 }
 
 // withCounts are the counts, with those of the backends taken from the running servers.

@@ -84,6 +84,10 @@ func (h *host) outcome(err error) Outcome {
 }
 
 func (h *host) refused(todo plan.Plan) error {
+	if todo.Twin {
+		return &Error{State: Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
+			h.facts.config, strings.Join(todo.Reasons, "; "))}
+	}
 	return &Error{State: Refused, Message: fmt.Sprintf(
 		"%s is left alone: %s. Move what it does elsewhere, or set adopt: true on this host to replace it; a copy stays beside it as %s.before-edgelb",
 		h.facts.config, strings.Join(todo.Reasons, "; "), h.facts.config)}

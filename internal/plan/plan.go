@@ -50,6 +50,8 @@ type Wanted struct {
 	File haproxy.File
 	// Adopt allows to replace a file that somebody else wrote.
 	Adopt bool
+	// Wants says whether objects of the same owner still want a host of that name; nil if none does.
+	Wants func(host string) bool
 }
 
 // Action is what has to be done.
@@ -75,26 +77,23 @@ type Plan struct {
 	Backup bool
 	// KeepFormer says that the file which is replaced is what to go back to, as far as is known.
 	KeepFormer bool
+	// Twin says of a Refuse that the file is the owner's own, under another name of the same machine. Wanted.Adopt does not
+	// lift that.
+	Twin bool
 }
 
 // Compute decides.
 //
 //	file                       wanted     running          plan
-//	another's, not adopted     idle       any              NoOp: there is nothing of ours to remove
+//	kept by another            any        any              as keptByAnother says
 //	none, or the default       idle       not ours         NoOp: likewise
-//	another's, not adopted     listeners  any              Refuse
 //	ours                       idle       nothing          Rewrite: nobody needs a HAProxy that serves nobody
 //	any                        any        not the wanted   Reload
 //	not the wanted             any        the wanted       Rewrite
 //	the wanted                 any        the wanted       NoOp
 func Compute(observed Observed, wanted Wanted) Plan {
-	if owner := foreignOwner(observed.File, wanted.Config.Owner); owner != "" {
-		if wanted.Config.Idle() {
-			return Plan{Action: NoOp}
-		}
-		if !wanted.Adopt {
-			return Plan{Action: Refuse, Reasons: []string{owner}}
-		}
+	if decided, kept := keptByAnother(observed.File, wanted); kept {
+		return decided
 	}
 	if wanted.Config.Idle() && !observed.File.Managed && observed.Running.Structure == "" {
 		return Plan{Action: NoOp}
@@ -123,21 +122,6 @@ func compare(observed Observed, wanted Wanted) Plan {
 func isUnproved(observed Observed) bool {
 	running := observed.Running
 	return observed.File.Managed && running.Answers && running.Structure != observed.File.Header.Structure
-}
-
-// foreignOwner says in words whose the file is, if it is neither free nor the owner's. A file is free when there is none,
-// when nobody ever changed the distribution's own, and when an edgelb left it behind idle.
-func foreignOwner(file File, owner string) string {
-	switch {
-	case !file.Exists || file.Pristine:
-		return ""
-	case !file.Managed:
-		return "it was written by somebody else, not by edgelb"
-	case file.Header.Owner == "" || file.Header.Owner == owner:
-		return ""
-	default:
-		return fmt.Sprintf("it belongs to the edgelb of %q (cluster/namespace)", file.Header.Owner)
-	}
 }
 
 func runningDiffers(observed Observed, wanted Wanted) []string {

@@ -1,0 +1,68 @@
+package plan
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+func TestWhoKeepsAHostIsWrittenOnIt(t *testing.T) {
+	t.Parallel()
+	const self = "gw1.example.net:22"
+	file := func(owner, host string) File {
+		return File{Exists: true, Managed: true, Header: haproxy.Header{Owner: owner, Host: host}}
+	}
+	refused := func(reason string) *Plan { return &Plan{Action: Refuse, Reasons: []string{reason}} }
+	twin := &Plan{Action: Refuse, Twin: true, Reasons: []string{`this machine is already kept as host "192.0.2.1:22"`}}
+	otherCluster := refused(`it belongs to the edgelb of "other/shop" (cluster/namespace)`)
+	otherNamespace := refused(`it belongs to the edgelb of "prod/bank" (cluster/namespace)`)
+	nothing := &Plan{Action: NoOp}
+	for name, test := range map[string]struct {
+		file  File
+		wants []string
+		// serve, adopt and leave are what is done to serve there, the same with adopt, and to leave; nil if the host is ours to
+		// do with as is wanted.
+		serve, adopt, leave *Plan
+	}{
+		"nobody's: there is no file":              {file: File{}},
+		"nobody's: the distribution's":            {file: File{Exists: true, Pristine: true}},
+		"nobody's: left idle":                     {file: file("", "")},
+		"somebody's who is no edgelb":             {file: File{Exists: true}, serve: refused("it was written by somebody else, not by edgelb"), leave: nothing},
+		"another cluster's":                       {file: file("other/shop", self), serve: otherCluster, leave: nothing},
+		"another namespace's":                     {file: file("prod/bank", self), serve: otherNamespace, leave: nothing},
+		"another's under a name that is ours too": {file: file("prod/bank", "192.0.2.1:22"), wants: []string{"192.0.2.1:22"}, serve: otherNamespace, leave: nothing},
+		"ours":                                  {file: file("prod/shop", self), wants: []string{self}},
+		"ours, by an edgelb that named no host": {file: file("prod/shop", ""), wants: []string{self}},
+		"ours under another name":               {file: file("prod/shop", "192.0.2.1:22"), wants: []string{self, "192.0.2.1:22"}, serve: twin, adopt: twin, leave: nothing},
+		"ours under a name that was given up":   {file: file("prod/shop", "192.0.2.1:22"), wants: []string{self}, leave: nothing},
+		"ours on another port":                  {file: file("prod/shop", "gw1.example.net:2222"), wants: []string{self}, leave: nothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			serving := haproxy.Config{Owner: "prod/shop", Host: self, Frontends: []haproxy.Frontend{{Name: "https"}}}
+			idle := haproxy.Config{Owner: "prod/shop", Host: self}
+			wants := func(host string) bool { return slices.Contains(test.wants, host) }
+			requireKept(t, "to serve", test.file, Wanted{Config: serving, Wants: wants}, test.serve)
+			requireKept(t, "to serve and adopt", test.file, Wanted{Config: serving, Wants: wants, Adopt: true}, test.adopt)
+			requireKept(t, "to leave", test.file, Wanted{Config: idle, Wants: wants}, test.leave)
+			requireKept(t, "to leave and adopt", test.file, Wanted{Config: idle, Wants: wants, Adopt: true}, test.leave)
+		})
+	}
+}
+
+func requireKept(t *testing.T, what string, file File, wanted Wanted, want *Plan) {
+	t.Helper()
+	got, kept := keptByAnother(file, wanted)
+	if kept != (want != nil) || (kept && !reflect.DeepEqual(got, *want)) {
+		t.Errorf("%s: %t, %+v; want %+v", what, kept, got, want)
+	}
+}
+
+func TestWhereNobodySaysWhichNamesAreWantedAnotherNameIsTakenOver(t *testing.T) {
+	t.Parallel()
+	file := File{Exists: true, Managed: true, Header: haproxy.Header{Owner: "prod/shop", Host: "192.0.2.1:22"}}
+	serving := haproxy.Config{Owner: "prod/shop", Host: "gw1:22", Frontends: []haproxy.Frontend{{Name: "https"}}}
+	requireKept(t, "to serve", file, Wanted{Config: serving}, nil)
+}
