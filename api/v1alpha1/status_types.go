@@ -78,6 +78,9 @@ type HostStatus struct {
 	// LastUpdate is how the last change was made.
 	// +optional
 	LastUpdate UpdateKind `json:"lastUpdate,omitempty"`
+	// LastDriftTime is when the host was last found to be changed by somebody else.
+	// +optional
+	LastDriftTime *metav1.Time `json:"lastDriftTime,omitempty"`
 	// HAProxyVersion is that of the running HAProxy, such as 2.6.12.
 	// +optional
 	HAProxyVersion string `json:"haproxyVersion,omitempty"`

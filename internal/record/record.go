@@ -31,8 +31,11 @@ type Host struct {
 	Outcome edge.Outcome
 	Reason  string
 	Tried   map[types.UID]int64
-	// Proved holds the last generation of each object that the host was proved to run.
-	Proved map[types.UID]int64
+	// Proved holds the last generation of each object that the host was proved to run, Fingerprint is that of the
+	// configuration, and ProvedAt the last time; zero if this operator has proved nothing.
+	Proved      map[types.UID]int64
+	Fingerprint string
+	ProvedAt    time.Time
 	// Attempted holds the objects whose listeners a change was to bring since then. It may have broken in the middle.
 	Attempted map[types.UID]int64
 
@@ -42,10 +45,16 @@ type Host struct {
 	Inputs  string
 	RetryAt time.Time
 
-	// ChangedAt and ReloadedAt are when the host was last changed, and HAProxy reloaded; zero if this operator did not.
+	// ChangedAt and ReloadedAt are when what runs on the host was last changed, and HAProxy reloaded; zero if this operator
+	// did not. Update says how it was changed, and ReloadReasons what the last reload was for.
 	ChangedAt, ReloadedAt time.Time
-	// Changes says what the last change was for.
-	Changes []string
+	Update                edge.Update
+	ReloadReasons         []string
+	// DriftedAt is when the host was last found changed by somebody else, and Drift how; zero if it never was.
+	DriftedAt time.Time
+	Drift     []string
+	// OldWorkers and FailedReloads are those of the last outcome of a HAProxy that answered.
+	OldWorkers, FailedReloads int
 
 	// UnseenSince is when the watch delivered the oldest change that nobody has looked at yet, and UnprovedSince the same
 	// of those that were looked at and are not proved; zero when there is none.
@@ -85,26 +94,52 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) {
 	r.count(a.Outcome.State)
 	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
 	r.RetryAt = now.Add(waitAfter(a.Outcome, r.Repeats, random))
-	if a.Outcome.Changed {
-		r.ChangedAt, r.Changes = now, a.Outcome.Reasons
-	}
-	if a.Outcome.Changed && a.Outcome.Update == edge.UpdateReload {
-		r.ReloadedAt = now
-	}
-	switch {
-	case a.Outcome.State == edge.Synced:
-		r.Proved, r.Attempted = a.Job.Objects, nil
-	case len(a.Outcome.Reasons) > 0:
-		r.Attempted = union(r.Attempted, a.Job.Objects)
-	}
-	if !Failed(a.Outcome.State) {
-		// How long a suspension lasts says nothing about how long a change takes.
-		r.UnprovedSince = time.Time{}
-	}
+	r.noteChange(a.Outcome, now)
+	r.noteDrift(a.Outcome, now)
+	r.noteProof(a, now)
 	if len(a.Job.Objects) > 0 {
 		r.Problems = a.Job.Host.Problems
 	}
 	r.Leaving = leavingAfter(r.Leaving, a)
+}
+
+// noteChange notes a change of what runs. That only the file was written is none.
+func (r *Host) noteChange(outcome edge.Outcome, now time.Time) {
+	if outcome.Changed && outcome.Update != edge.UpdateFile {
+		r.ChangedAt, r.Update = now, outcome.Update
+	}
+	if outcome.Changed && outcome.Update == edge.UpdateReload {
+		r.ReloadedAt, r.ReloadReasons = now, outcome.Reasons
+	}
+	if outcome.Servers != nil {
+		r.OldWorkers, r.FailedReloads = outcome.OldWorkers, outcome.FailedReloads
+	}
+}
+
+// noteDrift notes that somebody else has changed the host. A host that is left so is found so again at every look.
+func (r *Host) noteDrift(outcome edge.Outcome, now time.Time) {
+	if HasDrifted(outcome) && (outcome.State != edge.Drifted || r.Repeats == 1) {
+		r.DriftedAt, r.Drift = now, outcome.Drift
+	}
+}
+
+// HasDrifted says that an attempt found a host which somebody else has changed, and repaired it or left it so.
+func HasDrifted(outcome edge.Outcome) bool {
+	return outcome.State == edge.Drifted || (outcome.Changed && len(outcome.Drift) > 0)
+}
+
+func (r *Host) noteProof(a Attempt, now time.Time) {
+	switch {
+	case a.Outcome.State == edge.Synced:
+		r.Proved, r.Attempted = a.Job.Objects, nil
+		r.ProvedAt, r.Fingerprint = now, a.Outcome.Fingerprint
+	case a.Outcome.State != edge.Drifted && len(a.Outcome.Reasons) > 0:
+		r.Attempted = union(r.Attempted, a.Job.Objects)
+	}
+	if !Failed(a.Outcome.State) {
+		// How long a suspension or a drift lasts says nothing about how long a change takes.
+		r.UnprovedSince = time.Time{}
+	}
 }
 
 // MayHave says that the host may have an object's listeners, as far as this operator can know.

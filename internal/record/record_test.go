@@ -2,6 +2,7 @@ package record
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func TestHoldOffLastsUntilTheRetryUnlessTheInputsChange(t *testing.T) {
 		"never tried":          {Host{}, "a", noon(), 0},
 		"synced":               {record(edge.Synced), "a", noon(), 0},
 		"suspended":            {record(edge.Suspended), "a", noon(), 0},
+		"drifted":              {record(edge.Drifted), "a", noon(), 0},
 		"failed":               {record(edge.Unreachable), "a", noon(), 10 * time.Second},
 		"failed some time ago": {record(edge.Rejected), "a", noon().Add(4 * time.Second), 6 * time.Second},
 		"failed long ago":      {record(edge.Unreachable), "a", noon().Add(time.Minute), 0},
@@ -49,7 +51,7 @@ func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
 		wantFailures, wantRepeats int
 	}{
 		{edge.Unreachable, 1, 1}, {edge.Unreachable, 2, 2}, {edge.Unauthorized, 3, 1}, {edge.Unauthorized, 4, 2},
-		{edge.Synced, 0, 1}, {edge.Synced, 0, 2}, {edge.Rejected, 1, 1},
+		{edge.Synced, 0, 1}, {edge.Synced, 0, 2}, {edge.Rejected, 1, 1}, {edge.Drifted, 0, 1}, {edge.Drifted, 0, 2},
 	} {
 		record.Apply(Attempt{Job: &Job{}, Outcome: edge.Outcome{State: step.state}}, noon(), 0)
 		if record.Failures != step.wantFailures || record.Repeats != step.wantRepeats {
@@ -68,8 +70,97 @@ func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
 	if record.Proved["x"] != 3 || record.Tried["x"] != 4 {
 		t.Errorf("proved %v, tried %v", record.Proved, record.Tried)
 	}
-	if record.ChangedAt != noon() || record.ReloadedAt != noon() || !reflect.DeepEqual(record.Changes, []string{"new"}) {
-		t.Errorf("changed at %s, reloaded at %s, for %v", record.ChangedAt, record.ReloadedAt, record.Changes)
+	if record.ChangedAt != noon() || record.ReloadedAt != noon() || !reflect.DeepEqual(record.ReloadReasons, []string{"new"}) {
+		t.Errorf("changed at %s, reloaded at %s, for %v", record.ChangedAt, record.ReloadedAt, record.ReloadReasons)
+	}
+}
+
+func TestOnlyAChangeOfWhatRunsIsNotedAsOne(t *testing.T) {
+	t.Parallel()
+	first, second := noon(), noon().Add(time.Hour)
+	for name, test := range map[string]struct {
+		outcome                     edge.Outcome
+		wantChanged, wantReloaded   time.Time
+		wantUpdate                  edge.Update
+		wantReasons                 []string
+		wantOldWorkers, wantRefused int
+	}{
+		"a runtime update": {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateRuntime, Reasons: []string{"server"}},
+			second, first, edge.UpdateRuntime, []string{"listener"}, 2, 1},
+		"a reload": {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload, Reasons: []string{"setting"}},
+			second, second, edge.UpdateReload, []string{"setting"}, 2, 1},
+		"a file": {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile, Reasons: []string{"file"}},
+			first, first, edge.UpdateReload, []string{"listener"}, 2, 1},
+		"a reload that failed": {edge.Outcome{State: edge.Rejected, Update: edge.UpdateReload, Reasons: []string{"setting"}},
+			first, first, edge.UpdateReload, []string{"listener"}, 2, 1},
+		"a look": {edge.Outcome{State: edge.Synced, Servers: map[string]edge.ServerCount{}, OldWorkers: 3},
+			first, first, edge.UpdateReload, []string{"listener"}, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			record := Host{ChangedAt: first, ReloadedAt: first, Update: edge.UpdateReload, ReloadReasons: []string{"listener"},
+				OldWorkers: 2, FailedReloads: 1}
+			record.Apply(Attempt{Job: &Job{}, Outcome: test.outcome}, second, 0)
+			if record.ChangedAt != test.wantChanged || record.ReloadedAt != test.wantReloaded || record.Update != test.wantUpdate ||
+				!slices.Equal(record.ReloadReasons, test.wantReasons) {
+				t.Errorf("changed at %s by %s, reloaded at %s for %v", record.ChangedAt, record.Update, record.ReloadedAt, record.ReloadReasons)
+			}
+			if record.OldWorkers != test.wantOldWorkers || record.FailedReloads != test.wantRefused {
+				t.Errorf("%d old workers, %d failed reloads", record.OldWorkers, record.FailedReloads)
+			}
+		})
+	}
+}
+
+// A host that was freed runs nothing of ours: what it is made to run later is no drift from what it ran before.
+func TestWhatWasProvedLastIsRememberedThroughFailuresAndForgottenWhenTheHostIsFreed(t *testing.T) {
+	t.Parallel()
+	var record Host
+	for i, step := range []struct {
+		outcome    edge.Outcome
+		want       string
+		wantProved int
+	}{
+		{edge.Outcome{State: edge.Unreachable}, "", -1},
+		{edge.Outcome{State: edge.Synced, Fingerprint: "f1"}, "f1", 1},
+		{edge.Outcome{State: edge.Unreachable}, "f1", 1},
+		{edge.Outcome{State: edge.Drifted, Drift: []string{"server x added"}}, "f1", 1},
+		{edge.Outcome{State: edge.Synced, Fingerprint: "f2", Changed: true, Update: edge.UpdateRuntime}, "f2", 4},
+		{edge.Outcome{State: edge.Synced}, "", 5},
+	} {
+		at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Second) }
+		record.Apply(Attempt{Job: &Job{}, Outcome: step.outcome}, at(i), 0)
+		var wantAt time.Time
+		if step.wantProved >= 0 {
+			wantAt = at(step.wantProved)
+		}
+		if record.Fingerprint != step.want || !record.ProvedAt.Equal(wantAt) {
+			t.Errorf("step %d: %q at %s, want %q at %s", i, record.Fingerprint, record.ProvedAt, step.want, wantAt)
+		}
+	}
+}
+
+func TestDriftIsNotedOncePerOccurrence(t *testing.T) {
+	t.Parallel()
+	drift := []string{"the file was edited"}
+	var record Host
+	for i, step := range []struct {
+		outcome edge.Outcome
+		want    int
+	}{
+		{edge.Outcome{State: edge.Drifted, Drift: drift}, 0},
+		{edge.Outcome{State: edge.Drifted, Drift: drift}, 0},
+		{edge.Outcome{State: edge.Synced}, 0},
+		{edge.Outcome{State: edge.Drifted, Drift: drift}, 3},
+		{edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile, Drift: drift}, 4},
+		{edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload, Drift: drift}, 5},
+		{edge.Outcome{State: edge.Unreachable, Drift: drift}, 5},
+	} {
+		at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Second) }
+		record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 1}}, Outcome: step.outcome}, at(i), 0)
+		if !record.DriftedAt.Equal(at(step.want)) || !slices.Equal(record.Drift, drift) {
+			t.Errorf("step %d: %v at %s, want it at %s", i, record.Drift, record.DriftedAt, at(step.want))
+		}
 	}
 }
 
@@ -86,6 +177,7 @@ func TestChangeThatBrokeInTheMiddleMayBeOnTheHostUntilTheNextProof(t *testing.T)
 		{"y", edge.Outcome{State: edge.Unreachable, Reasons: []string{"frontend y is new"}}, true},
 		{"y", edge.Outcome{State: edge.Unreachable}, true},
 		{"y", edge.Outcome{State: edge.Synced}, false},
+		{"x", edge.Outcome{State: edge.Drifted, Reasons: []string{"server s added"}}, false},
 	} {
 		record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{step.object: 1}}, Outcome: step.outcome}, noon(), 0)
 		if got := record.MayHave("x"); got != step.wantX {

@@ -46,10 +46,15 @@ func backoffOf(outcome edge.Outcome) backoff {
 }
 
 // waitAfter is how long to leave a host alone after so many outcomes of this kind in a row. The random number, from 0 to 1,
-// shortens it by up to a fifth, so that hosts which failed together do not come back together.
+// shortens it by up to a fifth, so that hosts which failed together do not come back together. What is begun is ended when it
+// asks for it, but not sooner than a host that failed is tried again.
 func waitAfter(outcome edge.Outcome, repeats int, random float64) time.Duration {
 	wait := backoffOf(outcome).after(repeats)
-	return wait - time.Duration(random*float64(wait)/5)
+	wait -= time.Duration(random * float64(wait) / 5)
+	if outcome.FollowUp > 0 && !Failed(outcome.State) {
+		return min(wait, outcome.FollowUp)
+	}
+	return wait
 }
 
 // LongestWait is the longest that a host is left alone after an outcome.
@@ -57,7 +62,8 @@ func LongestWait(outcome edge.Outcome) time.Duration {
 	return backoffOf(outcome).longest
 }
 
-// Failed reports whether an outcome is one that is tried again later.
+// Failed reports whether an outcome is one that is tried again later, and rarer each time. A host that drifted and is to be
+// left so has not failed: it is only watched.
 func Failed(state edge.State) bool {
-	return state != edge.Synced && state != edge.Suspended
+	return state != edge.Synced && state != edge.Suspended && state != edge.Drifted
 }

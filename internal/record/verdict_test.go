@@ -24,8 +24,19 @@ func TestWaitGrowsWithFailuresUpToALimitThatFitsTheFailure(t *testing.T) {
 		"refused":  {edge.Outcome{State: edge.Refused}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
 		"a reload that failed": {edge.Outcome{State: edge.Rejected, ReloadFailed: true}, 5 * time.Minute, 5 * time.Minute,
 			5 * time.Minute, 5 * time.Minute},
-		"pending":   {edge.Outcome{State: edge.Pending}, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
-		"synced":    {edge.Outcome{State: edge.Synced}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		"pending": {edge.Outcome{State: edge.Pending}, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
+		"synced":  {edge.Outcome{State: edge.Synced}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		"drifted": {edge.Outcome{State: edge.Drifted}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		"synced with something to end": {edge.Outcome{State: edge.Synced, FollowUp: time.Second}, time.Second, time.Second,
+			time.Second, time.Second},
+		"drifted with something to end": {edge.Outcome{State: edge.Drifted, FollowUp: time.Second}, time.Second, time.Second,
+			time.Second, time.Second},
+		"unreachable with something to end": {edge.Outcome{State: edge.Unreachable, FollowUp: 200 * time.Millisecond}, time.Second,
+			4 * time.Second, 16 * time.Second, 30 * time.Second},
+		"a reload that failed, with something to end": {edge.Outcome{State: edge.Rejected, ReloadFailed: true, FollowUp: time.Second},
+			5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
+		"synced with something to end late": {edge.Outcome{State: edge.Synced, FollowUp: time.Hour}, 30 * time.Second, 30 * time.Second,
+			30 * time.Second, 30 * time.Second},
 		"suspended": {edge.Outcome{State: edge.Suspended}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
 	}
 	for name, test := range tests {
@@ -48,6 +59,16 @@ func TestJitterOnlyShortensAWaitAndByAFifthAtMost(t *testing.T) {
 	for random, want := range map[float64]time.Duration{0: 30 * time.Second, 0.5: 27 * time.Second, 1: 24 * time.Second} {
 		if got := waitAfter(outcome, 1, random); got != want {
 			t.Errorf("with the random number %v: %s, want %s", random, got, want)
+		}
+	}
+}
+
+func TestWhatIsBegunIsEndedOnTime(t *testing.T) {
+	t.Parallel()
+	outcome := edge.Outcome{State: edge.Synced, FollowUp: time.Second}
+	for _, random := range []float64{0, 0.5, 1} {
+		if got := waitAfter(outcome, 1, random); got != time.Second {
+			t.Errorf("with the random number %v: %s, want 1s", random, got)
 		}
 	}
 }

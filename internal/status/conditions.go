@@ -256,17 +256,24 @@ func needsPerson(reason string) bool {
 	}
 }
 
+// isAsWished reports whether the operator leaves a host as it is because the spec says so.
+func isAsWished(c cause) bool {
+	return c.reason == v1alpha1.ReasonSuspended || c.reason == string(v1alpha1.HostDrifted)
+}
+
 // progress computes the two conditions that kstatus reads, of which at most one is True: Stalled if a person has to act,
-// Reconciling if the operator goes on by itself.
+// Reconciling if the operator goes on by itself. Neither is so where hosts are only watched, because the object is suspended or
+// wants drift to be reported: nothing has failed, and nothing is going on. kstatus then takes the object for in progress
+// because Ready is False, and that is right: it is not as the spec says, and no deadline of a rollout should call it failed.
 func (s *summary) progress(ready verdict) (reconciling, stalled verdict) {
 	idle := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonSynced, "nothing is left to do"}}}
 	going := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonProgressing, "the operator goes on by itself"}}}
 	blocked := slices.DeleteFunc(slices.Clone(ready.causes), func(c cause) bool { return !needsPerson(c.reason) })
-	suspended := len(ready.causes) > 0 && merge(ready.causes).reason == v1alpha1.ReasonSuspended
+	watched := len(ready.causes) > 0 && !slices.ContainsFunc(ready.causes, func(c cause) bool { return !isAsWished(c) })
 	switch {
 	case len(blocked) > 0:
 		return verdict{metav1.ConditionFalse, blocked}, verdict{metav1.ConditionTrue, blocked}
-	case suspended:
+	case watched:
 		return verdict{metav1.ConditionFalse, ready.causes}, verdict{metav1.ConditionFalse, ready.causes}
 	case len(ready.causes) > 0:
 		return verdict{metav1.ConditionTrue, ready.causes}, going

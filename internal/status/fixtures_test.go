@@ -50,7 +50,7 @@ func tried(outcome edge.Outcome, problems ...desired.Problem) record.Host {
 func synced() record.Host {
 	known := tried(edge.Outcome{State: edge.Synced, Fingerprint: "f00", HAProxyVersion: "2.6.12",
 		Servers: map[string]edge.ServerCount{"shop_web_app": {Up: 2, Total: 3}, "shop_other_app": {Up: 1, Total: 1}}})
-	known.ChangedAt, known.ReloadedAt = noon(), noon()
+	known.ChangedAt, known.ReloadedAt, known.Update = noon(), noon(), edge.UpdateReload
 	return known
 }
 
@@ -65,6 +65,16 @@ func summarized(object *v1alpha1.EdgeLoadBalancer, first, second record.Host) v1
 		records.Update(desired.NewHostKey(address, 22), func(r *record.Host) { *r = known })
 	}
 	return Summarize(object, ViewsOf(object, records.Get), noon())
+}
+
+// only is the record of one host, and nothing of any other.
+func only(address string, known record.Host) func(desired.HostKey) record.Host {
+	return func(key desired.HostKey) record.Host {
+		if key == desired.NewHostKey(address, 22) {
+			return known
+		}
+		return record.Host{}
+	}
 }
 
 // said is a condition in short, such as "False Unreachable".

@@ -15,6 +15,9 @@ import (
 const (
 	// EventRecovered: a host that had failed is synced.
 	EventRecovered = "Recovered"
+	// EventDrifted: somebody else has changed a host, and it is left so. EventDriftRepaired: it was brought back.
+	EventDrifted       = string(v1alpha1.HostDrifted)
+	EventDriftRepaired = "DriftRepaired"
 	// EventLeftBehind: a host could not be freed in time, and may still have the object's listeners.
 	EventLeftBehind = "LeftBehind"
 	// EventRetained: hosts keep the object's listeners, as it wants.
@@ -33,10 +36,16 @@ type Notice struct {
 	Message string
 }
 
+// Change is what is known of a host's last changes besides their times.
+type Change struct {
+	// Reload says what HAProxy was last reloaded for, and Drift how the host differed when somebody else had changed it.
+	Reload, Drift []string
+}
+
 // NoticesOf says what is worth an event about the step from one status to the next. Since the former status is kept in the
-// cluster, nothing is told twice: not at a retry, and not after a restart of the operator. changes says, by host, what its
-// last change was for.
-func NoticesOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string][]string) []Notice {
+// cluster, nothing is told twice: not at a retry, and not after a restart of the operator. That endpoints come and go is
+// routine, and no news. changes are the last ones by host.
+func NoticesOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string]Change) []Notice {
 	former := map[string]v1alpha1.HostStatus{}
 	for _, host := range before.Hosts {
 		former[host.Name] = host
@@ -51,8 +60,11 @@ func NoticesOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string
 	return notices
 }
 
-func hostNotices(before, after v1alpha1.HostStatus, changes []string) []Notice {
+func hostNotices(before, after v1alpha1.HostStatus, change Change) []Notice {
 	var notices []Notice
+	if isLater(after.LastDriftTime, before.LastDriftTime) {
+		notices = append(notices, driftNotice(after, change.Drift))
+	}
 	switch {
 	case isFailure(after.State) && after.State != before.State:
 		notices = append(notices, Notice{corev1.EventTypeWarning, string(after.State), after.Name,
@@ -61,16 +73,46 @@ func hostNotices(before, after v1alpha1.HostStatus, changes []string) []Notice {
 		notices = append(notices, Notice{corev1.EventTypeNormal, EventRecovered, after.Name,
 			fmt.Sprintf("%s: is synced again after it was %s", after.Name, before.State)})
 	}
-	if after.State == v1alpha1.HostSynced && after.LastSyncTime != nil && !after.LastSyncTime.Equal(before.LastSyncTime) {
+	if after.State == v1alpha1.HostSynced && isLater(after.LastReloadTime, before.LastReloadTime) {
 		notices = append(notices, Notice{corev1.EventTypeNormal, v1alpha1.ReasonSynced, after.Name,
-			fmt.Sprintf("%s: was changed and runs what the spec says: %s", after.Name, strings.Join(changes, "; "))})
+			fmt.Sprintf("%s: was reloaded and runs what the spec says: %s", after.Name, phrases(change.Reload))})
 	}
 	return notices
 }
 
-// wasFailing counts a Secret that is missing or cannot be used, too. That is told once for the object and not for each host.
+func isLater(after, before *metav1.Time) bool {
+	return after != nil && !after.Equal(before)
+}
+
+func driftNotice(host v1alpha1.HostStatus, drift []string) Notice {
+	if host.State == v1alpha1.HostDrifted {
+		return Notice{corev1.EventTypeWarning, EventDrifted, host.Name, fmt.Sprintf(
+			"%s: was changed by somebody else and is left so, as spec.driftPolicy says: %s", host.Name, phrases(drift))}
+	}
+	return Notice{corev1.EventTypeWarning, EventDriftRepaired, host.Name, fmt.Sprintf(
+		"%s: was changed by somebody else and brought back: %s", host.Name, phrases(drift))}
+}
+
+// phrases joins phrases. It shortens those that are long, and counts those that are too many to read.
+func phrases(all []string) string {
+	const shown, longest = 5, 160
+	var short []string
+	for _, phrase := range all[:min(len(all), shown)] {
+		if runes := []rune(phrase); len(runes) > longest {
+			phrase = string(runes[:longest]) + "…"
+		}
+		short = append(short, phrase)
+	}
+	if more := len(all) - shown; more > 0 {
+		short = append(short, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(short, "; ")
+}
+
+// wasFailing counts a drift, which has an event of its own, and a Secret that is missing or cannot be used, too. That is told
+// once for the object and not for each host.
 func wasFailing(host v1alpha1.HostStatus) bool {
-	return isFailure(host.State) || (host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
+	return isFailure(host.State) || host.State == v1alpha1.HostDrifted || (host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
 }
 
 func isFailure(state v1alpha1.HostState) bool {
@@ -95,11 +137,11 @@ func conditionNotices(kind string, before, after []metav1.Condition) []Notice {
 	return []Notice{{Kind: corev1.EventTypeWarning, Reason: is.Reason, Message: is.Message}}
 }
 
-// ChangesOf says, by the hosts' names, what their last change was for.
-func ChangesOf(views []View) map[string][]string {
-	changes := map[string][]string{}
+// ChangesOf are the last changes of hosts by their names.
+func ChangesOf(views []View) map[string]Change {
+	changes := map[string]Change{}
 	for _, view := range views {
-		changes[view.name] = view.record.Changes
+		changes[view.name] = Change{Reload: view.record.ReloadReasons, Drift: view.record.Drift}
 	}
 	return changes
 }

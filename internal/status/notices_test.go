@@ -24,11 +24,19 @@ func toldOf(notices []Notice) []string {
 func TestEventsTellTransitionsOnce(t *testing.T) {
 	t.Parallel()
 	later := synced()
-	later.ChangedAt = noon().Add(time.Minute)
+	later.ChangedAt, later.ReloadedAt = noon().Add(time.Minute), noon().Add(time.Minute)
+	routine := synced()
+	routine.ChangedAt, routine.Update = noon().Add(time.Minute), edge.UpdateRuntime
+	drifted := failing(edge.Drifted, "")
+	drifted.DriftedAt = noon()
+	repaired := synced()
+	repaired.DriftedAt = noon().Add(time.Minute)
+	undone := synced()
+	undone.DriftedAt = noon()
 	secretGone := failing(edge.Pending, "no Secret")
 	secretGone.Reason = v1alpha1.ReasonSecretNotFound
 	unchanged := synced()
-	unchanged.ChangedAt = time.Time{}
+	unchanged.ChangedAt, unchanged.ReloadedAt = time.Time{}, time.Time{}
 	noEndpoints := synced()
 	noEndpoints.Problems = append(noEndpoints.Problems, problem(v1alpha1.ReasonNoEndpoints, "none"))
 	noService := synced()
@@ -40,7 +48,14 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 		want          []string
 	}{
 		"the first change":    {record.Host{}, synced(), []string{"Normal Synced gw2"}},
-		"a change":            {synced(), later, []string{"Normal Synced gw2"}},
+		"a reload":            {synced(), later, []string{"Normal Synced gw2"}},
+		"a runtime update":    {synced(), routine, []string{}},
+		"a drift":             {synced(), drifted, []string{"Warning Drifted gw2"}},
+		"a drift that stays":  {drifted, drifted, []string{}},
+		"a drift undone":      {drifted, undone, []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a drift, repaired":   {synced(), repaired, []string{"Warning DriftRepaired gw2"}},
+		"repaired some time":  {repaired, repaired, []string{}},
+		"repaired in the end": {drifted, repaired, []string{"Warning DriftRepaired gw2", "Normal Recovered gw2", "Normal Synced gw2"}},
 		"nothing":             {synced(), synced(), []string{}},
 		"a host goes":         {synced(), failing(edge.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
 		"a host stays away":   {failing(edge.Unreachable, "x"), failing(edge.Unreachable, "other words"), []string{}},
@@ -73,12 +88,35 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 	}
 }
 
-func TestEventAboutAChangeSaysWhatItWasFor(t *testing.T) {
+func TestEventAboutAReloadSaysWhatItWasFor(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
-	after := summarized(object, synced(), record.Host{})
-	notices := NoticesOf(object.Status, after, map[string][]string{"gw1": {"frontend web is new", "backend app is new"}})
-	if want := "gw1: was changed and runs what the spec says: frontend web is new; backend app is new"; len(notices) != 1 || notices[0].Message != want {
+	known := synced()
+	known.ReloadReasons = []string{"frontend web is new", "backend app is new"}
+	notices := NoticesOf(object.Status, summarized(object, known, record.Host{}), ChangesOf(ViewsOf(object, only("a", known))))
+	if want := "gw1: was reloaded and runs what the spec says: frontend web is new; backend app is new"; len(notices) != 1 || notices[0].Message != want {
 		t.Errorf("told %+v, want %q", notices, want)
+	}
+}
+
+func TestEventAboutADriftShowsWhatDifferedAndIsShort(t *testing.T) {
+	t.Parallel()
+	drift := []string{"backend app: server x added", strings.Repeat("é", 4000), "3", "4", "5", "6", "7"}
+	for state, want := range map[edge.State]string{
+		edge.Synced:  "gw1: was changed by somebody else and brought back: ",
+		edge.Drifted: "gw1: was changed by somebody else and is left so, as spec.driftPolicy says: ",
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, synced(), record.Host{})
+			known := synced()
+			known.Outcome.State, known.DriftedAt, known.Drift = state, noon().Add(time.Minute), drift
+			notices := NoticesOf(object.Status, summarized(object, known, record.Host{}), ChangesOf(ViewsOf(object, only("a", known))))
+			want += "backend app: server x added; " + strings.Repeat("é", 160) + "…; 3; 4; 5; and 2 more"
+			if len(notices) != 1 || notices[0].Message != want {
+				t.Errorf("told %+v, want %q", notices, want)
+			}
+		})
 	}
 }

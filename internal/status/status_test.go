@@ -63,6 +63,10 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 			"True Available", "False BindConflict", "False BindConflict", "True BindConflict", "2/2"},
 		"a host is another's": {synced(), conflict, "False HostConflict", "False HostConflict", "True Available",
 			"False HostConflict", "False HostConflict", "True HostConflict", "1/2"},
+		"one is left drifted": {synced(), failing(edge.Drifted, "x"), "False Drifted", "False Drifted", "True Available",
+			"True Accepted", "False Drifted", "False Drifted", "1/2"},
+		"one is left drifted, and one is away": {failing(edge.Unreachable, "x"), failing(edge.Drifted, "x"), "False HostsNotSynced",
+			"False HostsNotSynced", "True Available", "True Accepted", "True HostsNotSynced", "False Progressing", "0/2"},
 		"suspended": {failing(edge.Suspended, "would reload"), failing(edge.Suspended, ""), "False Suspended", "False Suspended",
 			"True Available", "True Accepted", "False Suspended", "False Suspended", "0/2"},
 	}
@@ -152,6 +156,75 @@ func TestHostStatusTellsWhatWasProved(t *testing.T) {
 	}
 	if got, want := status.Addresses, []string{"192.0.2.1", "192.0.2.9", "192.0.2.2"}; !slices.Equal(got, want) {
 		t.Errorf("addresses %v, want %v", got, want)
+	}
+}
+
+func TestHostStatusTellsTheLastChangeOfWhatRuns(t *testing.T) {
+	t.Parallel()
+	reloaded := synced()
+	runtime := synced()
+	runtime.ChangedAt, runtime.Update = noon().Add(time.Minute), edge.UpdateRuntime
+	restarted := synced()
+	restarted.ChangedAt, restarted.ReloadedAt, restarted.Update = time.Time{}, time.Time{}, ""
+	object := twoHosts()
+	for i, step := range []struct {
+		known      record.Host
+		wantUpdate v1alpha1.UpdateKind
+		wantSync   time.Time
+	}{
+		{reloaded, v1alpha1.UpdateReload, noon()}, {runtime, v1alpha1.UpdateRuntime, noon().Add(time.Minute)},
+		{restarted, v1alpha1.UpdateRuntime, noon().Add(time.Minute)},
+	} {
+		object.Status = summarized(object, step.known, record.Host{})
+		got := object.Status.Hosts[0]
+		if got.LastUpdate != step.wantUpdate || !got.LastSyncTime.Time.Equal(step.wantSync) || !got.LastReloadTime.Time.Equal(noon()) {
+			t.Errorf("step %d: %s at %s, reloaded at %s", i, got.LastUpdate, got.LastSyncTime, got.LastReloadTime)
+		}
+	}
+}
+
+func TestHostThatDriftedIsToldWithWhatDiffers(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"the file was edited": "the file was edited", "": "was changed by somebody else: server x added",
+	} {
+		known := failing(edge.Drifted, message)
+		known.Outcome.Drift, known.DriftedAt = []string{"server x added"}, noon()
+		got := summarized(twoHosts(), known, record.Host{}).Hosts[0]
+		if got.State != v1alpha1.HostDrifted || got.Message != want || got.ConsecutiveErrors != 0 || !got.LastDriftTime.Time.Equal(noon()) {
+			t.Errorf("got %+v, want the message %q", got, want)
+		}
+	}
+}
+
+func TestWhatWasProvedBeforeAStartIsTheNewestWordOfAnObjectThatNamesTheHost(t *testing.T) {
+	t.Parallel()
+	told := func(address, hash string, minute int) *v1alpha1.EdgeLoadBalancer {
+		object := twoHosts()
+		object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: address, Port: 22, ConfigHash: hash}}
+		if minute > 0 {
+			object.Status.Hosts[0].LastSyncTime = seconds(noon().Add(time.Duration(minute) * time.Minute))
+		}
+		return object
+	}
+	tests := map[string]struct {
+		objects []*v1alpha1.EdgeLoadBalancer
+		want    string
+	}{
+		"nobody":                   {nil, ""},
+		"nothing proved":           {[]*v1alpha1.EdgeLoadBalancer{told("a", "", 0), told("a", "", 3)}, ""},
+		"another host":             {[]*v1alpha1.EdgeLoadBalancer{told("b", "f1", 1)}, ""},
+		"one":                      {[]*v1alpha1.EdgeLoadBalancer{told("b", "f1", 1), told("A", "f2", 0)}, "f2"},
+		"two, the newer one first": {[]*v1alpha1.EdgeLoadBalancer{told("a", "f2", 2), told("a", "f1", 1)}, "f2"},
+		"two, the newer one last":  {[]*v1alpha1.EdgeLoadBalancer{told("a", "f1", 0), told("a", "f2", 2)}, "f2"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := ProvedBefore(test.objects, desired.NewHostKey("a", 22)); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
@@ -125,6 +127,9 @@ func (v View) conflict(object *v1alpha1.EdgeLoadBalancer) string {
 func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	known, outcome := v.record, v.record.Outcome
 	host.State, host.Message = v1alpha1.HostState(outcome.State), outcome.Message
+	if outcome.State == edge.Drifted {
+		host.Message = cmp.Or(outcome.Message, "was changed by somebody else: "+phrases(outcome.Drift))
+	}
 	host.ConsecutiveErrors = rounded(known.Failures)
 	if record.Failed(outcome.State) && outcome.State != edge.Pending {
 		host.Message += retryNote(outcome)
@@ -135,13 +140,21 @@ func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostSta
 	if outcome.Fingerprint != "" {
 		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
+	describeChanges(known, host)
+	v.countServers(object, host)
+}
+
+// describeChanges tells when the host was changed, as far as this operator knows; else what the former one told stays.
+func describeChanges(known record.Host, host *v1alpha1.HostStatus) {
 	if !known.ChangedAt.IsZero() {
-		host.LastSyncTime = seconds(known.ChangedAt)
+		host.LastSyncTime, host.LastUpdate = seconds(known.ChangedAt), v1alpha1.UpdateKind(known.Update)
 	}
 	if !known.ReloadedAt.IsZero() {
-		host.LastReloadTime, host.LastUpdate = seconds(known.ReloadedAt), v1alpha1.UpdateReload
+		host.LastReloadTime = seconds(known.ReloadedAt)
 	}
-	v.countServers(object, host)
+	if !known.DriftedAt.IsZero() {
+		host.LastDriftTime = seconds(known.DriftedAt)
+	}
 }
 
 // countServers counts the object's servers, if HAProxy could be asked; else the last count stays.
@@ -182,6 +195,31 @@ func rounded(failures int) int32 {
 		power *= 2
 	}
 	return power
+}
+
+// ProvedBefore is the fingerprint of the configuration that a host was last proved to run, as the objects that name it told it
+// last; empty if none of them knows the host. Objects that share a host are written one after the other: the newest counts.
+func ProvedBefore(objects []*v1alpha1.EdgeLoadBalancer, key desired.HostKey) string {
+	var hash string
+	var at time.Time
+	for _, object := range objects {
+		for _, host := range object.Status.Hosts {
+			if host.ConfigHash == "" || KeyOf(host) != key {
+				continue
+			}
+			if synced := timeOf(host.LastSyncTime); hash == "" || synced.After(at) {
+				hash, at = host.ConfigHash, synced
+			}
+		}
+	}
+	return hash
+}
+
+func timeOf(t *metav1.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.Time
 }
 
 // KeyOf is the host that a host's status is about.
