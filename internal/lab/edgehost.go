@@ -34,6 +34,10 @@ type EdgeHostOptions struct {
 	WithoutHAProxy bool
 	// PrivateKey is what can log in, in OpenSSH's format, so that hosts can share it; default: a new one.
 	PrivateKey []byte
+	// ConfigRoom is the size, in bytes, of a disk of its own for the folder of haproxy.cfg; default: that of the lab.
+	ConfigRoom int
+	// Env is added to the environment of all programs on the host, also of those that who logs in runs.
+	Env []string
 }
 
 // EdgeHost is a real sshd and a real HAProxy in master-worker mode, run by the user whom the lab runs as. Who logs in finds
@@ -47,6 +51,7 @@ type EdgeHost struct {
 	key     ssh.PublicKey
 	sshd    sshServer
 	program string
+	env     []string
 	haproxy *process.Process
 }
 
@@ -95,7 +100,8 @@ func newEdgeHost(options EdgeHostOptions) (*EdgeHost, error) {
 		},
 		dir:     dir,
 		program: program,
-		sshd:    sshServer{dir: dir},
+		env:     options.Env,
+		sshd:    sshServer{dir: dir, env: options.Env},
 	}
 	h.HostKeyFiles = h.sshd.hostKeyFiles()
 	return h, nil
@@ -106,6 +112,9 @@ func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
 		return err
 	}
 	if err := h.startMachine(); err != nil {
+		return err
+	}
+	if err := h.limitConfig(options.ConfigRoom); err != nil {
 		return err
 	}
 	if err := h.sshd.setUp(h.sshAddress(), h.key); err != nil {
@@ -161,6 +170,26 @@ func (h *EdgeHost) startMachine() error {
 	return nil
 }
 
+// limitConfig gives the folder of haproxy.cfg a disk of its own. That is seen on the host only, and so the host's files are
+// looked at as the host sees them.
+func (h *EdgeHost) limitConfig(room int) error {
+	if room == 0 {
+		return nil
+	}
+	h.Root = h.machine.Root()
+	return h.machine.Mount(sandbox.Mount{
+		Source: "disk", Target: filepath.Dir(h.ConfigPath), Type: "tmpfs", Data: fmt.Sprintf("size=%d,mode=755", room),
+	})
+}
+
+// CoverConfig mounts haproxy.cfg over itself: its content can be changed, but nothing can be put in its place.
+func (h *EdgeHost) CoverConfig() error {
+	return h.machine.Mount(sandbox.Mount{Source: h.ConfigPath, Target: h.ConfigPath, Flags: unix.MS_BIND})
+}
+
+// UncoverConfig undoes CoverConfig.
+func (h *EdgeHost) UncoverConfig() error { return h.machine.Unmount(h.ConfigPath) }
+
 // initScripts is hidden from hosts: with a script of Debian's, the operator would start another HAProxy than the lab does.
 const initScripts = "/etc/init.d"
 
@@ -189,7 +218,15 @@ func (h *EdgeHost) Freeze() { h.sshd.process.SignalTree(unix.SIGSTOP) }
 // Thaw undoes Freeze.
 func (h *EdgeHost) Thaw() { h.sshd.process.SignalTree(unix.SIGCONT) }
 
-// RotateHostKey gives the host other keys and restarts sshd with them.
+// NextHostKeys are the keys that the host will have after the next RotateHostKey, as HostKeys writes them.
+func (h *EdgeHost) NextHostKeys() ([]string, error) {
+	if err := h.sshd.makeNextHostKeys(); err != nil {
+		return nil, err
+	}
+	return authorizedLines(h.sshd.nextHostKeyFiles())
+}
+
+// RotateHostKey gives the host other keys, those of NextHostKeys if that was asked for, and restarts sshd with them.
 func (h *EdgeHost) RotateHostKey(ctx context.Context) error {
 	if err := h.sshd.rotateHostKeys(); err != nil {
 		return err
@@ -208,6 +245,9 @@ func (h *EdgeHost) Deauthorize() error { return h.sshd.authorize(nil) }
 func (h *EdgeHost) AuthorizeAlso(keys ...ssh.PublicKey) error {
 	return h.sshd.authorize(append([]ssh.PublicKey{h.key}, keys...))
 }
+
+// AuthorizeOnly lets these keys log in and no others; sessions that are open stay.
+func (h *EdgeHost) AuthorizeOnly(keys ...ssh.PublicKey) error { return h.sshd.authorize(keys) }
 
 // Logs are the ends of the logs of sshd and HAProxy.
 func (h *EdgeHost) Logs() map[string]string {

@@ -33,6 +33,7 @@ func (h *EdgeHost) StartHAProxy(ctx context.Context) error {
 	h.haproxy, err = h.machine.Start(process.Command{
 		Program: h.program,
 		Args:    []string{"-W", "-S", h.MasterSocket, "-p", "/run/haproxy.pid", "-f", h.ConfigPath},
+		Env:     h.env,
 		Log:     h.file("haproxy.log"),
 	})
 	if err != nil {

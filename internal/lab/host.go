@@ -60,8 +60,11 @@ func (h *Host) KnownHosts() (string, error) {
 }
 
 // HostKeys are the host's present keys as an authorized_keys file would write them, in the order of HostKeyFiles.
-func (h *Host) HostKeys() ([]string, error) {
-	keys, err := h.hostKeys()
+func (h *Host) HostKeys() ([]string, error) { return authorizedLines(h.HostKeyFiles) }
+
+// authorizedLines are the public keys of files with private ones, as an authorized_keys file would write them.
+func authorizedLines(files []string) ([]string, error) {
+	keys, err := publicKeys(files)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +75,11 @@ func (h *Host) HostKeys() ([]string, error) {
 	return lines, nil
 }
 
-func (h *Host) hostKeys() ([]ssh.PublicKey, error) {
+func (h *Host) hostKeys() ([]ssh.PublicKey, error) { return publicKeys(h.HostKeyFiles) }
+
+func publicKeys(files []string) ([]ssh.PublicKey, error) {
 	var keys []ssh.PublicKey
-	for _, file := range h.HostKeyFiles {
+	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -21,6 +22,8 @@ type LoadResult struct {
 	TimedOut int
 	// Slowest is how long the slowest of the answered took.
 	Slowest time.Duration
+	// Failures are the first few that were not answered: when, how long they took, and why.
+	Failures []string
 	// Answered counts the answers of each backend, by its name.
 	Answered map[string]int
 }
@@ -55,7 +58,13 @@ func (c Client) Load(ctx context.Context, rate int, at netip.AddrPort) LoadResul
 	}
 }
 
+// mostFailures is how many failures are told one by one.
+const mostFailures = 5
+
 func (r *LoadResult) count(seen Seen, err error, took time.Duration) {
+	if err != nil && len(r.Failures) < mostFailures {
+		r.Failures = append(r.Failures, fmt.Sprintf("%s, after %s: %v", time.Now().Format(time.StampMilli), took, err))
+	}
 	switch {
 	case err == nil:
 		r.OK++

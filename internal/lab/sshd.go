@@ -26,6 +26,7 @@ const (
 // sshServer is the sshd of one edge host.
 type sshServer struct {
 	dir     string
+	env     []string
 	machine *sandbox.Machine
 	process *process.Process
 }
@@ -52,6 +53,10 @@ func (s *sshServer) setUp(address string, authorized ssh.PublicKey) error {
 	for _, file := range s.hostKeyFiles() {
 		config = append(config, "HostKey "+file)
 	}
+	if len(s.env) > 0 {
+		// sshd gives nothing of its own environment to those who log in.
+		config = append(config, "SetEnv "+strings.Join(s.env, " "))
+	}
 	return os.WriteFile(s.file("sshd_config"), []byte(strings.Join(config, "\n")+"\n"), 0o600)
 }
 
@@ -63,6 +68,7 @@ func (s *sshServer) start() error {
 	s.process, err = s.machine.Start(process.Command{
 		Program: program,
 		Args:    []string{"-D", "-e", "-f", s.file("sshd_config")},
+		Env:     s.env,
 		Log:     s.file("sshd.log"),
 	})
 	return err
@@ -74,8 +80,24 @@ func (s *sshServer) stop() {
 	s.process.Kill()
 }
 
-// rotateHostKeys makes new host keys; sshd reads them when it starts.
+// rotateHostKeys puts new host keys in the place of those that are there; sshd reads them when it starts.
 func (s *sshServer) rotateHostKeys() error {
+	if err := s.makeNextHostKeys(); err != nil {
+		return err
+	}
+	var failed error
+	for i, next := range s.nextHostKeyFiles() {
+		failed = errors.Join(failed, os.Rename(next, s.hostKeyFiles()[i]))
+	}
+	return failed
+}
+
+// makeNextHostKeys makes the keys that are to come, unless there are some.
+func (s *sshServer) makeNextHostKeys() error {
+	files := s.nextHostKeyFiles()
+	if _, err := os.Stat(files[0]); err == nil {
+		return nil
+	}
 	ed25519Key, err := NewPrivateKey()
 	if err != nil {
 		return err
@@ -88,10 +110,16 @@ func (s *sshServer) rotateHostKeys() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		os.WriteFile(s.file(ed25519KeyFile), ed25519Key, 0o600),
-		os.WriteFile(s.file(ecdsaKeyFile), ecdsaKey, 0o600),
-	)
+	return errors.Join(os.WriteFile(files[0], ed25519Key, 0o600), os.WriteFile(files[1], ecdsaKey, 0o600))
+}
+
+// nextHostKeyFiles are where the host keys are that are to come, in the order of hostKeyFiles.
+func (s *sshServer) nextHostKeyFiles() []string {
+	var files []string
+	for _, file := range s.hostKeyFiles() {
+		files = append(files, file+".next")
+	}
+	return files
 }
 
 // hostKeyFiles are where the private host keys are.

@@ -88,6 +88,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c.newWorld(t)
+}
+
+func (c *cluster) newWorld(t *testing.T) *world {
+	t.Helper()
 	namespace, err := c.CreateNamespace(t.Context(), "e2e")
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,11 +29,9 @@ import (
 
 // The lab's network is its own, so nobody else can be on these ports.
 const (
-	etcdURL      = "http://127.0.0.1:2379"
-	etcdPeerURL  = "http://127.0.0.1:2380"
-	apiAddress   = "127.0.0.1"
+	etcdPort     = "2379"
+	etcdPeerPort = "2380"
 	apiPort      = "6443"
-	apiURL       = "https://" + apiAddress + ":" + apiPort
 	startTimeout = time.Minute
 
 	// advertised is an address that nobody uses, for an API server that insists on one other than a loopback address.
@@ -42,7 +42,7 @@ const (
 const controllers = "endpointslice-controller,namespace-controller,serviceaccount-controller,garbage-collector-controller"
 
 // ControlPlane is a Kubernetes control plane without nodes: etcd, kube-apiserver with RBAC, and kube-controller-manager,
-// which makes the EndpointSlices. There is one at most in a lab.
+// which makes the EndpointSlices. Each of a lab has a loopback address of its own.
 type ControlPlane struct {
 	// Client is the administrator's.
 	Client client.WithWatch
@@ -54,13 +54,20 @@ type ControlPlane struct {
 	Binaries string
 
 	dir       string
+	address   string
 	ca        *authority
+	apiServer *process.Process
 	processes []*process.Process
 }
 
 // Start starts a control plane with the project's CRDs, and returns when it is ready for use. Its Client knows
 // the types of Kubernetes and those that are added here, such as by v1alpha1.AddToScheme.
 func Start(ctx context.Context, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
+	return StartAt(ctx, netip.MustParseAddr("127.0.0.1"), addToScheme...)
+}
+
+// StartAt starts a control plane beside another one, on a loopback address of its own.
+func StartAt(ctx context.Context, address netip.Addr, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
 	if !sandbox.Inside() {
 		return nil, sandbox.ErrOutside
 	}
@@ -76,7 +83,7 @@ func Start(ctx context.Context, addToScheme ...func(*runtime.Scheme) error) (*Co
 	if err != nil {
 		return nil, err
 	}
-	cp := &ControlPlane{Binaries: binaries, dir: dir}
+	cp := &ControlPlane{Binaries: binaries, dir: dir, address: address.String()}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := cp.start(ctx, filepath.Join(root, "config", "crd", "bases"), addToScheme); err != nil {
@@ -141,7 +148,7 @@ func (cp *ControlPlane) writeCredentials() error {
 	if cp.ca, err = newAuthority(); err != nil {
 		return err
 	}
-	server, err := cp.ca.server(apiAddress)
+	server, err := cp.ca.server(cp.address)
 	if err != nil {
 		return err
 	}
@@ -155,7 +162,7 @@ func (cp *ControlPlane) writeCredentials() error {
 	}
 	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
 	cp.Config = &rest.Config{
-		Host:            apiURL,
+		Host:            cp.apiURL(),
 		TLSClientConfig: rest.TLSClientConfig{CAData: cp.ca.pem, CertData: admin.cert, KeyData: admin.key},
 		// The lab is no user that has to be held back.
 		QPS: -1,
@@ -169,11 +176,12 @@ func (cp *ControlPlane) writeCredentials() error {
 }
 
 func (cp *ControlPlane) startEtcd(ctx context.Context) error {
+	url, peerURL := cp.etcdURL(), "http://"+net.JoinHostPort(cp.address, etcdPeerPort)
 	etcd, err := cp.run("etcd",
 		"--data-dir="+filepath.Join(cp.dir, "etcd"),
-		"--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL,
-		"--listen-peer-urls="+etcdPeerURL, "--initial-advertise-peer-urls="+etcdPeerURL,
-		"--initial-cluster=default="+etcdPeerURL,
+		"--listen-client-urls="+url, "--advertise-client-urls="+url,
+		"--listen-peer-urls="+peerURL, "--initial-advertise-peer-urls="+peerURL,
+		"--initial-cluster=default="+peerURL,
 		// It is alone, and its data need not outlive it.
 		"--heartbeat-interval=10", "--election-timeout=100", "--unsafe-no-fsync",
 		"--logger=zap", "--log-level=warn",
@@ -181,13 +189,14 @@ func (cp *ControlPlane) startEtcd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return etcd.Await(ctx, healthy(http.DefaultClient, etcdURL+"/health"))
+	return etcd.Await(ctx, healthy(http.DefaultClient, url+"/health"))
 }
 
 func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
-	server, err := cp.run("kube-apiserver",
-		"--etcd-servers="+etcdURL,
-		"--bind-address="+apiAddress, "--secure-port="+apiPort,
+	var err error
+	cp.apiServer, err = cp.run("kube-apiserver",
+		"--etcd-servers="+cp.etcdURL(),
+		"--bind-address="+cp.address, "--secure-port="+apiPort,
 		"--advertise-address="+advertised, "--endpoint-reconciler-type=none",
 		"--tls-cert-file="+cp.file("server.crt"), "--tls-private-key-file="+cp.file("server.key"),
 		"--client-ca-file="+cp.file("ca.crt"),
@@ -206,8 +215,22 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
 	roots.AddCert(cp.ca.cert)
 	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	defer probe.CloseIdleConnections()
-	return server.Await(ctx, healthy(probe, apiURL+"/readyz"))
+	return cp.apiServer.Await(ctx, healthy(probe, cp.apiURL()+"/readyz"))
 }
+
+// StopAPIServer ends the API server as a crash would. What it has stored stays.
+func (cp *ControlPlane) StopAPIServer() { cp.apiServer.Kill() }
+
+// StartAPIServer starts the API server again, with all that it has stored, and returns when it is ready.
+func (cp *ControlPlane) StartAPIServer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return cp.startAPIServer(ctx)
+}
+
+func (cp *ControlPlane) apiURL() string { return "https://" + net.JoinHostPort(cp.address, apiPort) }
+
+func (cp *ControlPlane) etcdURL() string { return "http://" + net.JoinHostPort(cp.address, etcdPort) }
 
 func (cp *ControlPlane) startControllerManager() error {
 	_, err := cp.run("kube-controller-manager",

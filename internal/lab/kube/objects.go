@@ -127,7 +127,7 @@ func (cp *ControlPlane) KubeconfigFor(ctx context.Context, namespace, serviceAcc
 	}
 	path := cp.file(fmt.Sprintf("kubeconfig-%s-%s", namespace, serviceAccount))
 	return path, writeKubeconfig(path, &rest.Config{
-		Host:            apiURL,
+		Host:            cp.apiURL(),
 		BearerToken:     token.Status.Token,
 		TLSClientConfig: rest.TLSClientConfig{CAData: cp.ca.pem},
 	})

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
@@ -110,6 +112,12 @@ func (o *Operator) Stop() error { return o.process.Stop() }
 
 // Kill ends the operator as a crash of its node would.
 func (o *Operator) Kill() { o.process.Kill() }
+
+// Freeze stops the operator without ending anything: its connections stay open, and nobody answers on them.
+func (o *Operator) Freeze() { o.process.SignalTree(unix.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (o *Operator) Thaw() { o.process.SignalTree(unix.SIGCONT) }
 
 // Close kills the operator and removes its files. It may be called more than once.
 func (o *Operator) Close() error {

@@ -29,7 +29,21 @@ type machineView struct {
 	Own  []string
 }
 
-// reply is the answer to a request. That to a process.Command has the program's pidfd with it.
+// order is any later request: to start a program, to mount something, or to unmount what is mounted at a path.
+type order struct {
+	Launch  *process.Command `json:",omitempty"`
+	Mount   *Mount           `json:",omitempty"`
+	Unmount string           `json:",omitempty"`
+}
+
+// Mount is something to be mounted in a machine; the fields are the arguments of mount(2).
+type Mount struct {
+	Source, Target, Type string
+	Flags                uintptr
+	Data                 string
+}
+
+// reply is the answer to a request. That to start a program has the program's pidfd with it.
 type reply struct {
 	// Error is empty for none.
 	Error string
@@ -62,12 +76,27 @@ func StartMachine(root string, own ...string) (*Machine, error) {
 // Start starts a program in the machine.
 func (m *Machine) Start(c process.Command) (*process.Process, error) {
 	c.Env = append(os.Environ(), c.Env...)
-	pidfd, err := m.request(c)
+	pidfd, err := m.request(order{Launch: &c})
 	if err != nil {
 		return nil, err
 	}
 	return process.Watch(c, pidfd)
 }
+
+// Mount mounts something that the programs in the machine see, and nobody else.
+func (m *Machine) Mount(mount Mount) error {
+	_, err := m.request(order{Mount: &mount})
+	return err
+}
+
+// Unmount undoes the last Mount at the path.
+func (m *Machine) Unmount(target string) error {
+	_, err := m.request(order{Unmount: target})
+	return err
+}
+
+// Root is where the sandbox finds the files of the machine as the programs in it see them.
+func (m *Machine) Root() string { return fmt.Sprintf("/proc/%d/root", m.init.Process.Pid) }
 
 // Close ends the machine and all its processes at once. It may be called more than once, and for nil.
 func (m *Machine) Close() {

@@ -14,8 +14,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
-// runMachine is the first process of a machine: it mounts the machine's directories and starts the programs that it is
-// asked for, until nobody can ask any more. It returns the status to exit with.
+// runMachine is the first process of a machine: it mounts the machine's directories, and then starts programs and mounts as
+// it is asked to, until nobody can ask any more. It returns the status to exit with.
 func runMachine() int {
 	// Capabilities are a thread's own: the one that drops them has to be the one that starts programs.
 	runtime.LockOSThread()
@@ -34,13 +34,25 @@ func runMachine() int {
 		return 1
 	}
 	for {
-		var c process.Command
-		if err := requests.Decode(&c); err != nil {
+		var o order
+		if err := requests.Decode(&o); err != nil {
 			return 0
 		}
-		if err := launch(conn, c); err != nil {
+		if err := o.carryOut(conn); err != nil {
 			return 1
 		}
+	}
+}
+
+// carryOut does what is asked for and answers. The error is one of the connection.
+func (o order) carryOut(conn *net.UnixConn) error {
+	switch {
+	case o.Launch != nil:
+		return launch(conn, *o.Launch)
+	case o.Mount != nil:
+		return answer(conn, unix.Mount(o.Mount.Source, o.Mount.Target, o.Mount.Type, o.Mount.Flags, o.Mount.Data), nil)
+	default:
+		return answer(conn, unix.Unmount(o.Unmount, unix.UMOUNT_NOFOLLOW), nil)
 	}
 }
 

@@ -1,0 +1,190 @@
+// Package fault breaks the lab in the ways in which an edge breaks, and keeps clients at work meanwhile, so that a test can say
+// what they noticed.
+package fault
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// Wire is the way to a host: it passes the bytes of connections on, counts the steps of the talk, and can do something at any
+// of them. A step is a change of direction: a question after an answer, or an answer after a question. Its methods may be
+// called at the same time, also by what is done at a step.
+type Wire struct {
+	listener net.Listener
+	host     string
+	running  sync.WaitGroup
+
+	mu    sync.Mutex
+	links map[*link]struct{}
+	// last is the direction of the last bytes.
+	last  direction
+	steps int
+	// at is the step to call act at; 0 for none.
+	at  int
+	act func()
+	// hole is there while nothing is passed on, and closed when that ends.
+	hole chan struct{}
+}
+
+// direction is where bytes go.
+type direction int
+
+const (
+	nowhere direction = iota
+	toHost
+	toOperator
+)
+
+// link is one connection: its two halves.
+type link struct {
+	operator, host net.Conn
+	cut            context.Context
+	close          context.CancelFunc
+}
+
+// Lay starts a wire that takes connections at one address and leads to another.
+func Lay(ctx context.Context, at, host netip.AddrPort) (*Wire, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at.String())
+	if err != nil {
+		return nil, err
+	}
+	w := &Wire{listener: listener, host: host.String(), links: map[*link]struct{}{}}
+	w.running.Go(w.accept)
+	return w, nil
+}
+
+// Close removes the wire and cuts its connections. It may be called more than once.
+func (w *Wire) Close() {
+	_ = w.listener.Close()
+	w.Mend()
+	w.Cut()
+	w.running.Wait()
+}
+
+// At counts the steps from 1 anew, and calls act at the step before its bytes are passed on. Step 0 never comes.
+func (w *Wire) At(step int, act func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last, w.steps, w.at, w.act = nowhere, 0, step, act
+}
+
+// Steps are those since the last At.
+func (w *Wire) Steps() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.steps
+}
+
+// Cut ends every connection, for both sides.
+func (w *Wire) Cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for l := range w.links {
+		l.close()
+	}
+}
+
+// BlackHole passes nothing on any more, not even that a side has gone. Nobody is told.
+func (w *Wire) BlackHole() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hole == nil {
+		w.hole = make(chan struct{})
+	}
+}
+
+// Mend undoes BlackHole: what was sent meanwhile arrives.
+func (w *Wire) Mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hole != nil {
+		close(w.hole)
+		w.hole = nil
+	}
+}
+
+func (w *Wire) accept() {
+	for {
+		operator, err := w.listener.Accept()
+		if err != nil {
+			return
+		}
+		w.running.Go(func() { w.connect(operator) })
+	}
+}
+
+func (w *Wire) connect(operator net.Conn) {
+	host, err := net.Dial("tcp", w.host)
+	if err != nil {
+		_ = operator.Close()
+		return
+	}
+	l := &link{operator: operator, host: host}
+	l.cut, l.close = context.WithCancel(context.Background())
+	context.AfterFunc(l.cut, func() {
+		_ = operator.Close()
+		_ = host.Close()
+	})
+	w.mu.Lock()
+	w.links[l] = struct{}{}
+	w.mu.Unlock()
+	w.running.Go(func() { w.carry(l, toHost, operator, host) })
+	w.carry(l, toOperator, host, operator)
+	<-l.cut.Done()
+	w.mu.Lock()
+	delete(w.links, l)
+	w.mu.Unlock()
+}
+
+// carry passes bytes on until one side has gone, and then tells the other.
+func (w *Wire) carry(l *link, d direction, from, to net.Conn) {
+	defer l.close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			w.step(d)
+		}
+		w.awaitMended(l)
+		if err == nil {
+			_, err = to.Write(buffer[:n])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// step counts, and does what is to be done at the step.
+func (w *Wire) step(d direction) {
+	w.mu.Lock()
+	var act func()
+	if d != w.last {
+		w.last = d
+		w.steps++
+		if w.steps == w.at {
+			act = w.act
+		}
+	}
+	w.mu.Unlock()
+	if act != nil {
+		act()
+	}
+}
+
+// awaitMended waits for the end of a black hole.
+func (w *Wire) awaitMended(l *link) {
+	w.mu.Lock()
+	hole := w.hole
+	w.mu.Unlock()
+	if hole == nil {
+		return
+	}
+	select {
+	case <-hole:
+	case <-l.cut.Done():
+	}
+}
