@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -14,21 +15,64 @@ import (
 // exitRefused is the exit status of scripts/stage.sh when HAProxy refuses the file.
 const exitRefused = 1
 
-// apply makes the host run the wanted configuration: the binds are looked at, the file is staged and checked, the former
-// one kept, the new one put in its place; then HAProxy loads it and is asked whether it did. If it did not, the former
-// file goes back. Until the reload nothing has happened that a connection could notice.
-func (h *host) apply(ctx context.Context, todo plan.Plan) error {
+// apply makes the host run the wanted configuration, and returns the plan that did it: where HAProxy does not take a command,
+// it is a reload.
+func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
-	if todo.Action == plan.Reload {
-		if err := h.checkRoom(ctx); err != nil {
+	if todo.Action == plan.Runtime {
+		if err := h.applyRuntime(ctx, todo.Commands); err != nil {
+			todo.Action, todo.Reasons = plan.Reload, append(todo.Reasons, err.Error())
+		} else if !todo.StaleFile {
+			return todo, nil
+		}
+	}
+	return todo, h.applyFile(ctx, todo)
+}
+
+// applyRuntime sends commands to the running HAProxy and reads back whether it has the wanted servers.
+func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) error {
+	talk, err := h.session.converse(ctx, h.req.Config.AdminSocket)
+	if err != nil {
+		return err
+	}
+	defer talk.close()
+	lines := make([]string, len(commands))
+	for i, command := range commands {
+		lines[i] = command.String()
+	}
+	answers, err := talk.ask(ctx, lines)
+	if err != nil {
+		return err
+	}
+	for i, command := range commands {
+		if err := command.Check(answers[i]); err != nil {
 			return err
 		}
 	}
+	if err := h.readRunning(ctx); err != nil {
+		return err
+	}
+	return h.checkServers()
+}
+
+// checkServers compares the servers that were read with the wanted ones.
+func (h *host) checkServers() error {
+	h.counts = withCounts(nil, h.running.servers, h.config.Backends)
+	if change := plan.Servers(h.running.servers, h.config.Backends); len(change.Reasons) > 0 {
+		return fmt.Errorf("HAProxy runs other servers than it was told to: %s", summary(change.Reasons))
+	}
+	return nil
+}
+
+// applyFile puts the wanted file in the place of the former one, and has HAProxy load it if the plan says so: the file is
+// staged and checked, the former one kept, the new one put in its place; then HAProxy loads it and is asked whether it did. If
+// it did not, the former file goes back. Until the reload nothing has happened that a connection could notice.
+func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 	if err := h.stage(ctx); err != nil {
 		return err
 	}
-	if err := h.commit(ctx, todo); err != nil {
+	if err := h.commit(ctx, commitment{backup: todo.Backup, keepFormer: todo.KeepFormer, handover: h.handover()}); err != nil {
 		return err
 	}
 	if todo.Action != plan.Reload {
@@ -40,7 +84,7 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) error {
 	return nil
 }
 
-// checkRoom looks for what `haproxy -c` does not: whether the host can take the binds and the connections.
+// checkRoom looks for what `haproxy -c` does not: whether the host can take the connections, and which of the binds it cannot.
 func (h *host) checkRoom(ctx context.Context) error {
 	// Where HAProxy does not run, its service may still make the folder.
 	if h.isRunning() && !h.facts.socketDirectory {
@@ -54,10 +98,7 @@ func (h *host) checkRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	obstacles := parseSockets(result.Stdout).obstacles(h.config, h.processes, h.facts.file.Binds)
-	if len(obstacles) > 0 {
-		return &Error{State: Rejected, Message: strings.Join(obstacles, "; ") + h.stillRuns()}
-	}
+	h.unserved = parseSockets(result.Stdout).obstacles(h.config, h.processes, h.facts.file.Binds)
 	return nil
 }
 
@@ -79,20 +120,36 @@ func (h *host) stage(ctx context.Context) error {
 	}
 }
 
+// commitment is what goes with a file that is put in its place.
+type commitment struct {
+	// backup keeps the former file for good, keepFormer until the next change.
+	backup, keepFormer bool
+	// expected is the SHA-256 that the former file must have; empty if it may be any.
+	expected string
+	// handover is what the next worker is to know of the servers.
+	handover []byte
+}
+
+// exitUnexpected is the exit status of scripts/commit.sh when the former file is another than expected.
+const exitUnexpected = 4
+
 // commit puts the staged file in its place and reads back that it is there.
-func (h *host) commit(ctx context.Context, todo plan.Plan) error {
-	result, err := h.session.run(ctx, "commit", h.handover(),
-		h.facts.config, h.candidate(), h.file.SHA256(), word(todo.Backup, "backup"), word(todo.KeepFormer, "former"))
+func (h *host) commit(ctx context.Context, c commitment) error {
+	result, err := h.session.run(ctx, "commit", c.handover, h.facts.config, h.candidate(), h.file.SHA256(),
+		word(c.backup, "backup"), word(c.keepFormer, "former"), cmp.Or(c.expected, "-"))
 	if err != nil {
 		return err
 	}
-	if result.Exit != 0 {
+	switch {
+	case result.Exit == exitUnexpected:
+		return errUnlikeMemory
+	case result.Exit != 0:
 		return h.unwritable(result)
-	}
-	if strings.TrimSpace(string(result.Stdout)) != h.file.SHA256() {
+	case strings.TrimSpace(string(result.Stdout)) != h.file.SHA256():
 		return h.goBack(ctx, fmt.Errorf("%s is not what was written: somebody else writes it as well", h.facts.config))
+	default:
+		return nil
 	}
-	return nil
 }
 
 // handover is what the next worker is to know of its servers: which are down. Otherwise it would take them for up, and send

@@ -46,6 +46,9 @@ type Request struct {
 	Wants func(host string) bool
 	// DryRun changes nothing and reports what would be changed.
 	DryRun bool
+	// RuntimeOnly brings servers in line through HAProxy's socket, as far as it runs their backends, and leaves everything
+	// else for a later Sync: it is for a host that could not be brought to what is wanted; see Outcome.Live.
+	RuntimeOnly bool
 	// DrainTimeouts say, by the backend's name, how long a server that is wanted no more keeps its open connections.
 	DrainTimeouts map[string]time.Duration
 	// ReportDrift leaves a host alone that was changed by somebody else, and reports how it differs.
@@ -125,6 +128,8 @@ type Outcome struct {
 	OldWorkers, FailedReloads int
 	// Phases say where the time went.
 	Phases Phases
+	// Live says that, although State is a failure, Sync with RuntimeOnly can bring the endpoints' changes to the host.
+	Live bool
 	// ReloadFailed says that HAProxy could not load a file that it had found good. Each further try may refuse all
 	// connections for 2 s: it should be long in coming, unless what is wanted changes.
 	ReloadFailed bool

@@ -318,6 +318,12 @@ func (h *host) platform() haproxy.Platform {
 	return platform
 }
 
+// isProved says that what was last read back is the wanted configuration.
+func (h *host) isProved() bool {
+	return h.running.pid != 0 && h.running.structure == h.file.Structure &&
+		len(plan.Servers(h.running.servers, h.config.Backends).Reasons) == 0
+}
+
 func (h *host) observed() plan.Observed {
 	return plan.Observed{
 		File: h.facts.file,

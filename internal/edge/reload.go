@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
-	"github.com/edgelb/edgelb/internal/plan"
 )
 
 const (
@@ -41,10 +40,8 @@ func (h *host) reload(ctx context.Context) error {
 	if err := h.awaitWorker(ctx, former); err != nil {
 		return h.withWords(ctx, err, words)
 	}
-	if reasons := plan.ServerReasons(h.running.servers, h.config); len(reasons) > 0 {
-		return fmt.Errorf("HAProxy loaded the file but runs other servers: %s", summary(reasons))
-	}
-	return nil
+	h.readMaster(ctx)
+	return h.checkServers()
 }
 
 // startReload asks HAProxy to load its file, in the way that tells most about the result: the master's socket, which can

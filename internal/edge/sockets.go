@@ -135,14 +135,14 @@ func kernelAddr(text string, words bool) (netip.Addr, bool) {
 	return netip.AddrFromSlice(raw)
 }
 
-// obstacles says which of the configuration's binds the host cannot take, in sentences; `haproxy -c` never binds, and a
-// reload that cannot bind refuses every connection for 2 s. The sockets of HAProxy itself do not count.
-func (s sockets) obstacles(config haproxy.Config, own []process, running map[string][]string) []string {
-	var found []string
+// obstacles says which of the configuration's binds the host cannot take; `haproxy -c` never binds, and a reload that cannot
+// bind refuses every connection for 2 s. The sockets of HAProxy itself do not count.
+func (s sockets) obstacles(config haproxy.Config, own []process, running map[string][]string) []Unserved {
+	var found []Unserved
 	for _, frontend := range config.Frontends {
 		for _, bind := range frontend.Binds {
 			if obstacle := s.obstacle(bind, own, running); obstacle != "" {
-				found = append(found, fmt.Sprintf("%s cannot be bound: %s", bind, obstacle))
+				found = append(found, Unserved{Frontend: frontend.Name, Bind: bind.String(), Why: obstacle})
 			}
 		}
 	}

@@ -65,7 +65,13 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 			}
 			config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{bind}}}}
 
-			got := strings.Join(parseSockets([]byte(hostSockets)).obstacles(config, []process{test.own}, test.running), "; ")
+			var got string
+			for _, u := range parseSockets([]byte(hostSockets)).obstacles(config, []process{test.own}, test.running) {
+				if u.Frontend != "web" || u.Bind != bind.String() {
+					t.Errorf("got %+v of %s", u, bind)
+				}
+				got += u.Why
+			}
 
 			if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)

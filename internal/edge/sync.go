@@ -24,31 +24,90 @@ const (
 //
 // The memory is what earlier Syncs of the same host have left; no two Syncs may have it at once.
 func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
+	if outcome, done := quickTurn(ctx, conn, memory, req); done {
+		return outcome
+	}
+	if req.RuntimeOnly {
+		return Outcome{State: Pending, Message: "the host has to be looked at as a whole"}
+	}
+	return fullTurn(ctx, conn, memory, req)
+}
+
+// fullTurn looks at everything on the host that matters, decides, and carries it out.
+func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
+	began := time.Now()
 	h, err := lookAt(ctx, conn, req)
 	if err != nil {
 		return h.outcome(err)
 	}
+	observed := time.Now()
+	todo, err := h.decide(ctx)
+	if err != nil {
+		return h.outcome(err)
+	}
+	var phases Phases
+	phases.Observe, phases.Decide = observed.Sub(began), time.Since(observed)
+	outcome := h.carryOut(ctx, todo)
+	phases.Change = time.Since(observed) - phases.Decide
+	outcome.Phases = phases
+	memory.learn(h, outcome)
+	outcome.Live = outcome.State == Rejected && memory.last != nil
+	outcome.FollowUp = memory.followUp(time.Now(), false)
+	return outcome
+}
+
+// decide computes the plan. Binds that the host cannot take are left out of what is wanted first.
+func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 	todo := plan.Compute(h.observed(), h.wanted())
+	if todo.Action != plan.Reload || h.req.DryRun {
+		return todo, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	if err := h.checkRoom(ctx); err != nil || len(h.unserved) == 0 {
+		return todo, err
+	}
+	if err := h.render(); err != nil {
+		return todo, err
+	}
+	return plan.Compute(h.observed(), h.wanted()), nil
+}
+
+// carryOut does what the plan says, unless nothing may be done.
+func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
+	drift := h.drift(todo)
 	switch {
 	case todo.Action == plan.Refuse:
 		return h.outcome(h.refused(todo))
-	case req.DryRun:
+	case h.req.DryRun:
 		return h.suspended(todo)
 	case todo.Action == plan.NoOp:
 		return h.outcome(nil)
+	case len(drift) > 0 && h.req.ReportDrift:
+		return h.drifted(drift)
 	}
-	err = h.apply(ctx, todo)
+	done, err := h.apply(ctx, todo)
 	outcome := h.outcome(err)
-	outcome.Reasons = todo.Reasons
-	outcome.Changed = err == nil
-	outcome.Update = updateBy(todo.Action)
+	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = updateBy(done.Action), done.Reasons, err == nil, drift
 	return outcome
+}
+
+// drift says how the host differs from what it was proved to run, which nobody but somebody else can have done. A file of
+// edgelb's own that lags behind the servers that run is none: it was about to be written.
+func (h *host) drift(todo plan.Plan) []string {
+	lags := todo.Action == plan.Rewrite && h.facts.file.Managed && h.facts.file.Header.Whole != h.file.Whole
+	if h.req.Proved == "" || h.req.Proved != h.file.Whole || lags {
+		return nil
+	}
+	return todo.Reasons
 }
 
 func updateBy(action plan.Action) Update {
 	switch action {
 	case plan.Reload:
 		return UpdateReload
+	case plan.Runtime:
+		return UpdateRuntime
 	case plan.Rewrite:
 		return UpdateFile
 	default:
@@ -65,7 +124,10 @@ func lookAt(ctx context.Context, conn Conn, req Request) (*host, error) {
 
 // outcome reports how the host is doing after err.
 func (h *host) outcome(err error) Outcome {
-	outcome := Outcome{State: Synced, HAProxyVersion: h.version, Servers: h.serverCounts()}
+	outcome := Outcome{
+		State: Synced, HAProxyVersion: h.version, Servers: h.counts, Unserved: h.unserved,
+		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
+	}
 	if err == nil {
 		outcome.Message = h.note
 		if h.running.structure == h.file.Structure {
@@ -100,6 +162,13 @@ func (h *host) suspended(todo plan.Plan) Outcome {
 		outcome.Fingerprint = ""
 		outcome.Message = fmt.Sprintf("suspended; would %s: %s", strings.ToLower(string(todo.Action)), summary(todo.Reasons))
 	}
+	return outcome
+}
+
+func (h *host) drifted(drift []string) Outcome {
+	outcome := h.outcome(nil)
+	outcome.State, outcome.Drift, outcome.Fingerprint = Drifted, drift, ""
+	outcome.Message = fmt.Sprintf("somebody changed the host: %s. Undo it there, or set spec.driftPolicy: Repair; the next change of the object or of its endpoints overwrites it as well", summary(drift))
 	return outcome
 }
 

@@ -97,6 +97,22 @@ func (s Server) runsAs(other Server) bool {
 	return s == other
 }
 
+// WithServersOf is a copy in which every backend has the servers that it has in the other Config, where that differs from it
+// in nothing else and says which they are.
+func (c Config) WithServersOf(other Config) Config {
+	byName := make(map[string]Backend, len(other.Backends))
+	for _, b := range other.Backends {
+		byName[b.Name] = b
+	}
+	c.Backends = slices.Clone(c.Backends)
+	for i, b := range c.Backends {
+		if o, found := byName[b.Name]; found && !o.KeepServers && o.withoutServers() == b.withoutServers() {
+			c.Backends[i].Servers = o.Servers
+		}
+	}
+	return c
+}
+
 // WithoutBinds is a copy without the binds that are to be dropped, and without the frontends that have no other. Backends
 // stay.
 func (c Config) WithoutBinds(drop func(frontend string, b Bind) bool) Config {

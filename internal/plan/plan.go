@@ -62,6 +62,8 @@ const (
 	NoOp Action = "NoOp"
 	// Rewrite: what runs is as wanted, the file is not.
 	Rewrite Action = "Rewrite"
+	// Runtime: the Commands bring what runs to what is wanted, without a reload.
+	Runtime Action = "Runtime"
 	// Reload: HAProxy has to load the wanted file.
 	Reload Action = "Reload"
 	// Refuse: the file is somebody else's, and nothing may be done. The reason says whose.
@@ -73,6 +75,10 @@ type Plan struct {
 	Action Action
 	// Reasons are never empty unless the Action is NoOp. Each is a phrase that a person understands.
 	Reasons []string
+	// Commands are those of a Runtime, in the order in which they are to be sent.
+	Commands []runtime.Command
+	// StaleFile says that the file has to be written once what runs is as wanted. A Reload writes it in any case.
+	StaleFile bool
 	// Backup says that the file which is replaced was not edgelb's and is to be kept for good.
 	Backup bool
 	// KeepFormer says that the file which is replaced is what to go back to, as far as is known.
@@ -88,7 +94,8 @@ type Plan struct {
 //	kept by another            any        any              as keptByAnother says
 //	none, or the default       idle       not ours         NoOp: likewise
 //	ours                       idle       nothing          Rewrite: nobody needs a HAProxy that serves nobody
-//	any                        any        not the wanted   Reload
+//	any                        any        other servers    Runtime
+//	any                        any        otherwise other  Reload
 //	not the wanted             any        the wanted       Rewrite
 //	the wanted                 any        the wanted       NoOp
 func Compute(observed Observed, wanted Wanted) Plan {
@@ -106,12 +113,18 @@ func compare(observed Observed, wanted Wanted) Plan {
 		Backup:     observed.File.Exists && !observed.File.Managed,
 		KeepFormer: observed.File.Exists && !isUnproved(observed),
 	}
-	if reasons := runningDiffers(observed, wanted); len(reasons) > 0 {
+	if reasons := structureDiffers(observed, wanted); len(reasons) > 0 {
 		replaced.Action, replaced.Reasons = Reload, reasons
 		return replaced
 	}
-	if reason := fileDiffers(observed.File, wanted.File); reason != "" {
-		replaced.Action, replaced.Reasons = Rewrite, []string{reason}
+	stale := fileDiffers(observed.File, wanted.File)
+	replaced.StaleFile = stale != ""
+	if change := Servers(observed.Running.Servers, wanted.Config.Backends); len(change.Reasons) > 0 {
+		replaced.Action, replaced.Reasons, replaced.Commands = Runtime, change.Reasons, change.Commands
+		return replaced
+	}
+	if replaced.StaleFile {
+		replaced.Action, replaced.Reasons = Rewrite, []string{stale}
 		return replaced
 	}
 	return Plan{Action: NoOp}
@@ -124,7 +137,8 @@ func isUnproved(observed Observed) bool {
 	return observed.File.Managed && running.Answers && running.Structure != observed.File.Header.Structure
 }
 
-func runningDiffers(observed Observed, wanted Wanted) []string {
+// structureDiffers says why HAProxy has to load the file; empty if what runs differs in servers at most.
+func structureDiffers(observed Observed, wanted Wanted) []string {
 	running := observed.Running
 	switch {
 	case !running.Alive && wanted.Config.Idle():
@@ -138,7 +152,7 @@ func runningDiffers(observed Observed, wanted Wanted) []string {
 	case running.Structure != wanted.File.Structure:
 		return structureReasons(observed, wanted)
 	default:
-		return ServerReasons(running.Servers, wanted.Config)
+		return nil
 	}
 }
 
@@ -179,44 +193,6 @@ func missing(format string, these, those []string) []string {
 		}
 	}
 	return out
-}
-
-// ServerReasons says how the servers that run differ from the wanted ones; empty when they do not. Only the backends of
-// the configuration count.
-func ServerReasons(running []runtime.Server, config haproxy.Config) []string {
-	var reasons []string
-	has := map[string]map[string]runtime.Server{}
-	for _, server := range running {
-		if has[server.Backend] == nil {
-			has[server.Backend] = map[string]runtime.Server{}
-		}
-		has[server.Backend][server.Name] = server
-	}
-	for _, backend := range config.Backends {
-		reasons = append(reasons, backendReasons(backend, has[backend.Name])...)
-	}
-	return reasons
-}
-
-func backendReasons(backend haproxy.Backend, has map[string]runtime.Server) []string {
-	var reasons []string
-	wanted := map[string]bool{}
-	for _, want := range backend.Servers {
-		wanted[want.Name] = true
-		server, found := has[want.Name]
-		switch {
-		case !found:
-			reasons = append(reasons, fmt.Sprintf("backend %s: server %s added", backend.Name, want.Name))
-		case server.Addr != want.Addr || server.Port != want.Port:
-			reasons = append(reasons, fmt.Sprintf("backend %s: server %s moved", backend.Name, want.Name))
-		}
-	}
-	for _, name := range sortedKeys(has) {
-		if !wanted[name] {
-			reasons = append(reasons, fmt.Sprintf("backend %s: server %s removed", backend.Name, name))
-		}
-	}
-	return reasons
 }
 
 func fileDiffers(file File, wanted haproxy.File) string {

@@ -3,7 +3,6 @@ package plan_test
 import (
 	"net/netip"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -101,12 +100,12 @@ func TestComputeDecides(t *testing.T) {
 		former   bool
 	}{
 		"all is as wanted": {observed: hostWith(t, one), wanted: one, action: plan.NoOp},
-		"a server is added": {observed: hostWith(t, one), wanted: want(t, a, b), action: plan.Reload, former: true,
+		"a server is added": {observed: hostWith(t, one), wanted: want(t, a, b), action: plan.Runtime, former: true,
 			reasons: []string{"backend ns_web_app: server b added"}},
-		"a server is removed": {observed: hostWith(t, want(t, a, b)), wanted: one, action: plan.Reload, former: true,
+		"a server is removed": {observed: hostWith(t, want(t, a, b)), wanted: one, action: plan.Runtime, former: true,
 			reasons: []string{"backend ns_web_app: server b removed"}},
-		"a server is moved": {observed: hostWith(t, one), wanted: want(t, moved), action: plan.Reload, former: true,
-			reasons: []string{"backend ns_web_app: server a moved"}},
+		"a server is moved": {observed: hostWith(t, one), wanted: want(t, moved), action: plan.Runtime, former: true,
+			reasons: []string{"backend ns_web_app: server a moved from 10.0.0.1:8443 to 10.0.0.9:8443"}},
 		"a listener changes": {observed: hostWith(t, one), wanted: render(t, otherBind), action: plan.Reload, former: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:8443 added", "frontend ns_web_https: bind ipv6@:443 removed"}},
 		"a setting changes": {observed: hostWith(t, one), wanted: render(t, slower), action: plan.Reload, former: true,
@@ -152,7 +151,14 @@ func TestComputeDecides(t *testing.T) {
 
 			got := plan.Compute(test.observed, test.wanted)
 
-			want := plan.Plan{Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former}
+			if (len(got.Commands) > 0) != (got.Action == plan.Runtime) {
+				t.Errorf("%s has the commands %v", got.Action, got.Commands)
+			}
+			got.Commands = nil
+			want := plan.Plan{
+				Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former,
+				StaleFile: test.action == plan.Rewrite || test.action == plan.Runtime,
+			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
@@ -163,15 +169,6 @@ func TestComputeDecides(t *testing.T) {
 func change(o plan.Observed, by func(*plan.Observed)) plan.Observed {
 	by(&o)
 	return o
-}
-
-func TestServerReasonsLookAtTheBackendsOfTheConfigurationOnly(t *testing.T) {
-	t.Parallel()
-	running := []runtime.Server{{Backend: "elsewhere", Name: "x"}, {Backend: "ns_web_app", Name: "a", Addr: netip.MustParseAddr("10.0.0.1"), Port: 1}}
-	got := plan.ServerReasons(running, want(t, server("a", "10.0.0.1")).Config)
-	if strings.Join(got, ";") != "backend ns_web_app: server a moved" {
-		t.Errorf("got %q", got)
-	}
 }
 
 func TestComputeSaysTheSameHoweverOftenItIsAsked(t *testing.T) {

@@ -1,12 +1,15 @@
 #!/bin/sh
 # Makes the candidate the configuration. Input: the paths of the configuration and of the candidate; the candidate's SHA-256;
-# "backup" to keep the former file for good; "former" to keep it until the next change; then the state of the servers.
-# Output: the configuration's SHA-256, read back. Exit: not 0 if the configuration was not changed.
+# "backup" to keep the former file for good; "former" to keep it until the next change; the SHA-256 that the former file must
+# have, or "-"; then the state of the servers.
+# Output: the configuration's SHA-256, read back. Exit: 4 if the former file is another one, and otherwise not 0 if the
+# configuration was not changed.
 IFS= read -r config
 IFS= read -r new
 IFS= read -r want
 IFS= read -r backup
 IFS= read -r former
+IFS= read -r expected
 set -e
 umask 022
 copy=$config.edgelb-copy-$$
@@ -22,6 +25,7 @@ keep() {
 	sync "$copy" 2>/dev/null || sync
 	mv -f "$copy" "$1"
 }
+[ "$expected" = - ] || { [ -e "$config" ] && [ "$(sum "$config")" = "$expected" ]; } || exit 4
 cat >"$copy"
 mv -f "$copy" "$config.edgelb-state"
 [ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config.before-edgelb"

@@ -1,0 +1,77 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+)
+
+// linesAtOnce is how many lines are written before their answers are read. Lines are below 1 KB and most answers are empty, so
+// that neither side ever waits for the other to read.
+const linesAtOnce = 128
+
+// dialogue is a conversation with HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy
+// ends it after two quiet minutes ("stats timeout"), and when a worker that was replaced ends.
+type dialogue struct {
+	stream  io.ReadWriteCloser
+	replies *runtime.Replies
+	// opened is false until the prompt was asked for, which goes along with the first lines.
+	opened bool
+	end    context.CancelFunc
+}
+
+// converse opens a conversation that outlives the context.
+func (s *session) converse(ctx context.Context, socket string) (*dialogue, error) {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, end)
+	defer stop()
+	stream, err := s.dial(life, socket)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &dialogue{stream: stream, replies: runtime.NewReplies(stream), end: end}, nil
+}
+
+// ask sends lines and returns the answer to each. After an error the conversation is over.
+func (d *dialogue) ask(ctx context.Context, lines []string) ([]string, error) {
+	stop := context.AfterFunc(ctx, d.close)
+	defer stop()
+	if !d.opened {
+		lines = append([]string{runtime.Prompt}, lines...)
+	}
+	answers := make([]string, 0, len(lines))
+	for chunk := range slices.Chunk(lines, linesAtOnce) {
+		if _, err := io.WriteString(d.stream, strings.Join(chunk, "\n")+"\n"); err != nil {
+			return nil, d.broken(ctx, err)
+		}
+		for range chunk {
+			answer, err := d.replies.Next()
+			if err != nil {
+				return nil, d.broken(ctx, err)
+			}
+			answers = append(answers, answer)
+		}
+	}
+	if !d.opened {
+		d.opened, answers = true, answers[1:]
+	}
+	return answers, nil
+}
+
+func (d *dialogue) broken(ctx context.Context, err error) error {
+	d.close()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("the conversation with HAProxy's admin socket broke: %w", err)
+}
+
+func (d *dialogue) close() {
+	_ = d.stream.Close() // nothing that was written is waited for
+	d.end()
+}

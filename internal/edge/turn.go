@@ -1,0 +1,322 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// turnTimeout bounds what is done with a host that is known. HAProxy answers within milliseconds.
+const turnTimeout = 5 * time.Second
+
+// turn is one turn of a host of which it is known what it runs: servers that changed are brought in line through the socket,
+// what was begun is ended, and from time to time it is looked whether somebody else has changed it.
+type turn struct {
+	*host
+	memory *Memory
+	now    time.Time
+	// outcome gathers what was done.
+	outcome Outcome
+}
+
+// errUnlikeMemory says that the host is not as it is remembered: it has to be looked at as a whole.
+var errUnlikeMemory = errors.New("the host is not as it was left")
+
+// quickTurn does the turn from memory. It returns false if that cannot be, and the host has to be looked at as a whole.
+func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Outcome, bool) {
+	h := memory.recall(conn, req)
+	if h == nil || req.DryRun {
+		return Outcome{}, false
+	}
+	// What has begun is ended, also when the operator ends.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
+	defer cancel()
+	t := &turn{host: h, memory: memory, now: time.Now()}
+	config, changed, ok := t.changes()
+	if !ok {
+		return Outcome{}, false
+	}
+	if err := t.run(ctx, config, changed); err != nil {
+		memory.hangUp()
+		var failure *Error
+		if errors.As(err, &failure) {
+			return t.finish(err), true
+		}
+		return Outcome{}, false
+	}
+	return t.finish(nil), true
+}
+
+// changes says what the host is to run now, and the backends whose servers differ from what it runs. False when more than
+// servers differs. If only servers may be changed, those of backends stay out of it that the host does not run.
+func (t *turn) changes() (haproxy.Config, []haproxy.Backend, bool) {
+	wanted, _ := t.fit(t.req.Config, backendServers(t.config))
+	changed, only := wanted.ServersChanged(t.config)
+	if !only && t.req.RuntimeOnly {
+		wanted = t.config.WithServersOf(wanted)
+		changed, only = wanted.ServersChanged(t.config)
+	}
+	return wanted, changed, only
+}
+
+func (t *turn) run(ctx context.Context, config haproxy.Config, changed []haproxy.Backend) error {
+	quiet := len(changed) == 0
+	if !quiet {
+		if err := t.update(ctx, config, changed); err != nil {
+			return err
+		}
+	}
+	if due := t.memory.saveDue(); !t.req.RuntimeOnly && !due.IsZero() && !due.After(t.now) {
+		quiet = false
+		if err := t.save(ctx); err != nil {
+			return err
+		}
+	}
+	dismissed, err := t.dismiss(ctx)
+	if err != nil {
+		return err
+	}
+	if quiet && !dismissed || t.now.Sub(t.memory.lookedAt) > lookInterval {
+		return t.glance(ctx)
+	}
+	return nil
+}
+
+// update brings the servers of the changed backends in line and proves it, in one round trip: it is asked which HAProxy
+// answers, the commands are sent, and the backends read back.
+func (t *turn) update(ctx context.Context, config haproxy.Config, changed []haproxy.Backend) error {
+	began := time.Now()
+	structure, whole, err := haproxy.Fingerprints(config, t.platform())
+	if err != nil || structure != t.file.Structure {
+		return errUnlikeMemory
+	}
+	change := plan.Servers(t.remembered(changed), changed)
+	decided := time.Now()
+	answers, err := t.memory.ask(ctx, t.host, updateLines(change.Commands, changed))
+	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
+	if err != nil {
+		return silence(ctx, err)
+	}
+	if err := t.prove(answers, change.Commands, changed); err != nil {
+		return err
+	}
+	t.config, t.file.Whole = config, whole
+	t.memory.remember(t.host)
+	t.memory.changed(t.now)
+	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = UpdateRuntime, change.Reasons, true
+	return nil
+}
+
+// updateLines are the question who answers, the commands, and a question for each backend.
+func updateLines(commands []runtime.Command, changed []haproxy.Backend) []string {
+	lines := []string{runtime.ShowInfo}
+	for _, command := range commands {
+		lines = append(lines, command.String())
+	}
+	for _, backend := range changed {
+		lines = append(lines, runtime.ShowServersOf(backend.Name))
+	}
+	return lines
+}
+
+// remembered are the servers that the changed backends run as far as is known: those of the configuration, and those that
+// leave.
+func (t *turn) remembered(changed []haproxy.Backend) []runtime.Server {
+	former := backendServers(t.config)
+	var servers []runtime.Server
+	for _, backend := range changed {
+		for _, s := range former[backend.Name] {
+			servers = append(servers, runtime.Server{
+				Backend: backend.Name, Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight, Checked: backend.Check.Enabled(),
+			})
+		}
+	}
+	names := namesOf(changed)
+	for id, l := range t.memory.leaving {
+		if names[id.backend] {
+			servers = append(servers, l.server)
+		}
+	}
+	return servers
+}
+
+// prove reads the answers to updateLines.
+func (t *turn) prove(answers []string, commands []runtime.Command, changed []haproxy.Backend) error {
+	if err := t.checkWorker(answers[0]); err != nil {
+		return err
+	}
+	for i, command := range commands {
+		if err := command.Check(answers[1+i]); err != nil {
+			return err
+		}
+	}
+	var servers []runtime.Server
+	for _, answer := range answers[1+len(commands):] {
+		read, err := runtime.ParseServersState([]byte(answer))
+		if err != nil {
+			return err
+		}
+		servers = append(servers, read...)
+	}
+	if len(plan.Servers(servers, changed).Reasons) > 0 {
+		return errUnlikeMemory
+	}
+	t.take(servers, changed)
+	return nil
+}
+
+// checkWorker reads the answer to ShowInfo: it has to be the worker that was proved last, and to serve still.
+func (t *turn) checkWorker(answer string) error {
+	info, err := runtime.ParseInfo([]byte(answer))
+	if err != nil {
+		return err
+	}
+	structure, _ := haproxy.ParseDescription(info.Description)
+	if info.Stopping || info.Pid != t.running.pid || structure != t.running.structure {
+		return errUnlikeMemory
+	}
+	return nil
+}
+
+// glance looks whether the host still is as it was left: the file, the worker, its servers, and its master. It costs one
+// round trip, since everything is asked at the same time.
+func (t *turn) glance(ctx context.Context) error {
+	if len(t.unserved) > 0 {
+		// What was in the way of a bind may be gone.
+		return errUnlikeMemory
+	}
+	began := time.Now()
+	defer func() { t.outcome.Phases.Prove = time.Since(began) }()
+	var file Result
+	var fileErr error
+	var asking sync.WaitGroup
+	asking.Go(func() { file, fileErr = t.session.run(ctx, "glance", nil, t.facts.config) })
+	asking.Go(func() { t.readMaster(ctx) })
+	answers, err := t.memory.ask(ctx, t.host, []string{runtime.ShowInfo, runtime.ShowServersState})
+	asking.Wait()
+	if err := errors.Join(err, fileErr); err != nil {
+		return silence(ctx, err)
+	}
+	if err := t.checkWorker(answers[0]); err != nil {
+		return err
+	}
+	servers, err := runtime.ParseServersState([]byte(answers[1]))
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(file.Stdout)) != t.memory.fileSHA256 || len(plan.Servers(servers, t.config.Backends).Reasons) > 0 {
+		return errUnlikeMemory
+	}
+	t.take(servers, t.config.Backends)
+	t.memory.lookedAt = t.now
+	t.memory.remember(t.host)
+	return nil
+}
+
+// take notes how the servers of the backends are.
+func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
+	t.counts = withCounts(t.counts, servers, backends)
+	t.memory.noteLeaving(plan.Leaving(servers, backends), namesOf(backends), t.now)
+}
+
+// save writes the file that belongs to the servers that were changed at run time. Nobody must have written it meanwhile.
+func (t *turn) save(ctx context.Context) error {
+	file, err := haproxy.Render(t.config, t.platform())
+	if err != nil {
+		return err
+	}
+	t.file = file
+	if err := t.stage(ctx); err != nil {
+		return err
+	}
+	if err := t.commit(ctx, commitment{expected: t.memory.fileSHA256, keepFormer: true}); err != nil {
+		return err
+	}
+	t.memory.written(file.SHA256())
+	t.memory.remember(t.host)
+	if t.outcome.Update == "" {
+		t.outcome.Update, t.outcome.Changed, t.outcome.Reasons = UpdateFile, true, []string{"the file lagged behind what runs"}
+	}
+	return nil
+}
+
+// dismiss takes servers out that are wanted no more: as soon as they have no connection left, or once they had all the time
+// that they may have. It says whether there was one to be tried.
+func (t *turn) dismiss(ctx context.Context) (bool, error) {
+	lines := []string{runtime.ShowInfo}
+	var farewells []farewell
+	for id, l := range t.memory.leaving {
+		if l.next.After(t.now) {
+			continue
+		}
+		f := t.farewell(id, l)
+		farewells = append(farewells, f)
+		for _, command := range f.commands {
+			lines = append(lines, command.String())
+		}
+	}
+	if len(farewells) == 0 {
+		return false, nil
+	}
+	answers, err := t.memory.ask(ctx, t.host, lines)
+	if err != nil {
+		return true, silence(ctx, err)
+	}
+	if err := t.checkWorker(answers[0]); err != nil {
+		return true, err
+	}
+	answers = answers[1:]
+	for _, f := range farewells {
+		t.memory.noteFarewell(f, answers[len(f.commands)-1], t.now)
+		answers = answers[len(f.commands):]
+	}
+	return true, nil
+}
+
+// farewell is what takes one server out; its last command deletes it.
+type farewell struct {
+	id       serverID
+	commands []runtime.Command
+}
+
+func (t *turn) farewell(id serverID, l leave) farewell {
+	f := farewell{id: id}
+	if patience, limited := t.req.DrainTimeouts[id.backend]; limited && t.now.Sub(l.since) >= patience {
+		f.commands = append(f.commands, runtime.ShutdownSessions(id.backend, id.server))
+	}
+	f.commands = append(f.commands,
+		runtime.SetMode(id.backend, id.server, runtime.Maintenance), runtime.DeleteServer(id.backend, id.server))
+	return f
+}
+
+// finish is the outcome of the turn.
+func (t *turn) finish(err error) Outcome {
+	outcome := t.host.outcome(err)
+	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Phases = t.outcome.Update, t.outcome.Reasons, t.outcome.Changed, t.outcome.Phases
+	outcome.Live = outcome.State == Rejected
+	outcome.FollowUp = t.memory.followUp(time.Now(), err == nil && !t.req.RuntimeOnly)
+	return outcome
+}
+
+// silence is the error of a host that let the time pass; else it is the error that it was.
+func silence(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", turnTimeout), Cause: err}
+}
+
+func namesOf(backends []haproxy.Backend) map[string]bool {
+	names := make(map[string]bool, len(backends))
+	for _, backend := range backends {
+		names[backend.Name] = true
+	}
+	return names
+}
