@@ -71,7 +71,7 @@ func hostWith(t *testing.T, w plan.Wanted) plan.Observed {
 	}
 	for _, backend := range w.Config.Backends {
 		for _, s := range backend.Servers {
-			o.Running.Servers = append(o.Running.Servers, runtime.Server{Backend: backend.Name, Name: s.Name, Addr: s.Addr, Port: s.Port})
+			o.Running.Servers = append(o.Running.Servers, runtime.Server{Backend: backend.Name, Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight, Checked: true})
 		}
 	}
 	return o
