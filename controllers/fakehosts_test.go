@@ -35,6 +35,7 @@ type fakeHost struct {
 	syncs     int
 	reloads   int
 	forgotten int
+	first     edge.Request
 	last      edge.Request
 	users     []string
 	pins      []string
@@ -103,7 +104,9 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 	defer f.mu.Unlock()
 	host := f.host(conn.(fakeConn).address)
 	host.syncs++
-	host.last = request
+	if host.last = request; host.syncs == 1 {
+		host.first = request
+	}
 	switch {
 	case host.sick != nil:
 		return *host.sick

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
@@ -50,7 +49,8 @@ type hostReconciler struct {
 
 // Reconcile observes, builds, connects, brings the host there, and records how it went.
 func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ctrl.Result, error) {
-	r.records.Look(key, r.now())
+	began := r.now()
+	r.records.Look(key, began)
 	seen, err := observe(ctx, r.reader, r.cluster, key)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -64,24 +64,30 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		return ctrl.Result{}, nil
 	}
 	known := r.recordBuilt(key, desired.Build(key, seen.snapshot), seen)
-	todo := known.Choose(seen.snapshot, seen.leavers)
-	if todo == nil {
+	t := &turn{key: key, seen: seen, known: known, todo: known.Choose(seen.snapshot, seen.leavers)}
+	t.began, t.built = began, r.now()
+	return r.work(ctx, t)
+}
+
+// work does the turn, unless there is nothing to do, or the host is to be left alone for now.
+func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error) {
+	if t.todo == nil {
 		return ctrl.Result{}, nil
 	}
-	version, err := r.credentials.version(ctx, todo.Host.Login.Secret)
+	version, err := r.credentials.version(ctx, t.todo.Host.Login.Secret)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	todo.Inputs = record.InputsOf(todo, version)
-	if wait := known.HoldOff(todo.Inputs, r.now()); wait > 0 {
+	t.todo.Inputs = record.InputsOf(t.todo, version)
+	if wait := t.known.HoldOff(t.todo.Inputs, r.now()); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	done, err := r.try(ctx, todo, version)
+	done, err := r.try(ctx, t, version)
 	if err != nil || ctx.Err() != nil {
 		// What the end of the operator cut short says nothing about the host.
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: r.recordTried(ctx, key, done, seen)}, nil
+	return ctrl.Result{RequeueAfter: r.recordTried(ctx, t, done)}, nil
 }
 
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
@@ -98,8 +104,9 @@ func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, see
 }
 
 // try does a job. The error is one of the API server; what goes wrong with the host is in the attempt's outcome.
-func (r *hostReconciler) try(ctx context.Context, todo *record.Job, secretVersion string) (record.Attempt, error) {
-	host := &todo.Host
+func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string) (record.Attempt, error) {
+	began := r.now()
+	todo, host := t.todo, &t.todo.Host
 	content, err := r.credentials.load(ctx, host.Login.Secret, secretVersion)
 	if err != nil {
 		return record.Attempt{}, err
@@ -115,20 +122,10 @@ func (r *hostReconciler) try(ctx context.Context, todo *record.Job, secretVersio
 	if err != nil {
 		return record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}, nil
 	}
-	request := requestOf(host)
+	t.connect = r.now().Sub(began)
+	request := t.request()
 	request.Wants = wanting(ctx, r.reader, host.Login.Secret.Namespace)
 	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), request)}, nil
-}
-
-func requestOf(host *desired.Host) edge.Request {
-	return edge.Request{
-		Config:        host.Config,
-		Login:         host.Login.User,
-		ConfigPath:    host.ConfigPath,
-		ReloadCommand: host.ReloadCommand,
-		Adopt:         host.Adopt,
-		DryRun:        host.Suspend,
-	}
 }
 
 func secretMissing(name types.NamespacedName) edge.Outcome {
@@ -152,31 +149,17 @@ func reasonOf(err error) string {
 }
 
 // recordTried notes how an attempt went, tells the objects, and returns when to come back.
-func (r *hostReconciler) recordTried(ctx context.Context, key desired.HostKey, done record.Attempt, seen observed) time.Duration {
+func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.Attempt) time.Duration {
 	now := r.now()
-	changedSince := r.records.Get(key).UnprovedSince
-	known := r.records.Update(key, func(known *record.Host) { known.Apply(done, now, r.random()) })
-	r.metrics.attempted(done.Outcome, changedSince, now)
-	logAttempt(ctx, done.Outcome, known)
-	r.report(seen)
-	if len(done.Job.Objects) == 0 && len(seen.snapshot.Objects) > 0 && !record.Failed(done.Outcome.State) {
+	known := r.records.Update(t.key, func(known *record.Host) { known.Apply(done, now, r.random()) })
+	r.metrics.attempted(done.Outcome, t.known.UnprovedSince, now)
+	t.log(ctx, done.Outcome, known, now)
+	r.report(t.seen)
+	if len(done.Job.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && done.Outcome.State == edge.Synced {
 		// The host was only freed for its next owner, whose turn it is now.
 		return time.Millisecond
 	}
 	return known.RetryAt.Sub(now)
-}
-
-// logAttempt logs what changed; a look that finds a host as it was is not worth a line.
-func logAttempt(ctx context.Context, outcome edge.Outcome, known record.Host) {
-	logger := log.FromContext(ctx).WithValues("state", outcome.State)
-	switch {
-	case outcome.Changed:
-		logger.Info("Host changed", "update", outcome.Update, "reasons", outcome.Reasons)
-	case known.Repeats == 1:
-		logger.Info("Host state changed", "message", outcome.Message)
-	default:
-		logger.V(1).Info("Host looked at", "message", outcome.Message)
-	}
 }
 
 // report tells every object of the host that there is news.

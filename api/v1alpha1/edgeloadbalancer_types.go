@@ -54,8 +54,8 @@ type EdgeLoadBalancerSpec struct {
 	Suspend bool `json:"suspend,omitempty"`
 
 	// DriftPolicy says what happens when somebody else changes a host. Repair brings it back to what this object says;
-	// Report leaves it alone and says in the status how it differs, until that is undone or the policy is Repair. A host that
-	// this object leaves is freed from it in any case.
+	// Report leaves it alone and says in the status how it differs, until that is undone, or there is something new to bring
+	// to the host: a change of this object, or of a Service's endpoints.
 	// +kubebuilder:default=Repair
 	// +optional
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`

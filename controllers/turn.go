@@ -1,0 +1,105 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status"
+)
+
+// turn is one turn of a host.
+type turn struct {
+	key  desired.HostKey
+	seen observed
+	// known is the host's record when the turn began, and todo what is to be done; nil for nothing.
+	known record.Host
+	todo  *record.Job
+	// began and built are when the turn began and when it knew what to do, and connect is what it took to reach the host.
+	began, built time.Time
+	connect      time.Duration
+}
+
+// request is what package edge is asked for.
+func (t *turn) request() edge.Request {
+	host := &t.todo.Host
+	return edge.Request{
+		Config:        host.Config,
+		Login:         host.Login.User,
+		ConfigPath:    host.ConfigPath,
+		ReloadCommand: host.ReloadCommand,
+		Adopt:         host.Adopt,
+		DryRun:        host.Suspend,
+		DrainTimeouts: host.DrainTimeouts,
+		ReportDrift:   host.ReportDrift,
+		Proved:        t.proved(),
+	}
+}
+
+// proved is the fingerprint that the host was last proved to run: by this operator, or by the one before.
+func (t *turn) proved() string {
+	if !t.known.ProvedAt.IsZero() {
+		return t.known.Fingerprint
+	}
+	return status.ProvedBefore(t.seen.snapshot.Objects, t.key)
+}
+
+// log tells what changed; a look that finds a host as it was is not worth a line, nor is the end of what was told before.
+func (t *turn) log(ctx context.Context, outcome edge.Outcome, after record.Host, now time.Time) {
+	logger := log.FromContext(ctx).WithValues("state", outcome.State)
+	switch {
+	case outcome.Changed:
+		if outcome.Update == edge.UpdateFile || t.endsFormer() {
+			logger = logger.V(1)
+		}
+		// Programs read this line: they rely on its message and on its keys.
+		logger.Info("Host changed", t.measured(outcome, now)...)
+	case after.Repeats == 1:
+		logger.Info("Host state changed", "message", outcome.Message)
+	default:
+		logger.V(1).Info("Host looked at", "message", outcome.Message)
+	}
+}
+
+// endsFormer says that the turn came only because the one before had left something to be ended.
+func (t *turn) endsFormer() bool {
+	return t.known.Outcome.FollowUp > 0 && t.known.UnprovedSince.IsZero()
+}
+
+// measured are keys and values of a log line about a change: how and why it was made; the seconds from the watch's delivery of
+// the oldest change in it to the proof, if it came from there; and the milliseconds of each phase of that time.
+func (t *turn) measured(outcome edge.Outcome, now time.Time) []any {
+	phases := map[string]float64{
+		"build":   milliseconds(t.built.Sub(t.began)),
+		"connect": milliseconds(t.connect),
+		"observe": milliseconds(outcome.Phases.Observe),
+		"decide":  milliseconds(outcome.Phases.Decide),
+		"change":  milliseconds(outcome.Phases.Change),
+		"prove":   milliseconds(outcome.Phases.Prove),
+	}
+	values := []any{"update", outcome.Update, "reasons", fewReasons(outcome.Reasons), "phases", phases}
+	if since := t.known.UnprovedSince; !since.IsZero() {
+		phases["queued"] = milliseconds(t.began.Sub(since))
+		values = append(values, "seconds", now.Sub(since).Seconds())
+	}
+	return values
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d) / float64(time.Millisecond)
+}
+
+// fewReasons are the first reasons, and how many more there are.
+func fewReasons(reasons []string) []string {
+	const shown = 5
+	if len(reasons) <= shown {
+		return reasons
+	}
+	return append(slices.Clone(reasons[:shown]), fmt.Sprintf("and %d more", len(reasons)-shown))
+}

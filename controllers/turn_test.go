@@ -1,0 +1,151 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
+)
+
+func TestRequestSaysWhatTheHostWasLastProvedToRun(t *testing.T) {
+	t.Parallel()
+	told := named("shop", "web", uid)
+	told.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ConfigHash: "told"}}
+	for name, test := range map[string]struct {
+		known record.Host
+		want  string
+	}{
+		"after a start":          {record.Host{}, "told"},
+		"proved by this one":     {record.Host{ProvedAt: noon(), Fingerprint: "own"}, "own"},
+		"freed by this one":      {record.Host{ProvedAt: noon()}, ""},
+		"not proved by this one": {record.Host{Outcome: edge.Outcome{State: edge.Unreachable}}, "told"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			next := &turn{key: desired.NewHostKey("a", 22), known: test.known, todo: &record.Job{Host: desired.Host{
+				ReportDrift: true, DrainTimeouts: map[string]time.Duration{"shop_web_app": time.Minute},
+			}}}
+			next.seen.snapshot.Objects = []*v1alpha1.EdgeLoadBalancer{told}
+			got := next.request()
+			if got.Proved != test.want || !got.ReportDrift || !maps.Equal(got.DrainTimeouts, next.todo.Host.DrainTimeouts) {
+				t.Errorf("request %+v, want it to say that %q was proved", got, test.want)
+			}
+		})
+	}
+}
+
+// logged is what a turn logs, with the level under "level".
+func logged(t *testing.T, done *turn, outcome edge.Outcome, after record.Host, now time.Time) map[string]any {
+	t.Helper()
+	var lines []map[string]any
+	sink := funcr.NewJSON(func(line string) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		lines = append(lines, fields)
+	}, funcr.Options{Verbosity: 1})
+	done.log(log.IntoContext(context.Background(), sink), outcome, after, now)
+	if len(lines) != 1 {
+		t.Fatalf("logged %v, want one line", lines)
+	}
+	return lines[0]
+}
+
+func TestChangesAreLoggedWithTheTimesThatTheyTook(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return noon().Add(time.Duration(ms) * time.Millisecond) }
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	outcome := edge.Outcome{
+		State: edge.Synced, Changed: true, Update: edge.UpdateRuntime, Reasons: []string{"1", "2", "3", "4", "5", "6", "7"},
+		Phases: edge.Phases{Observe: ms(1), Decide: ms(2), Change: ms(3), Prove: 4500 * time.Microsecond},
+	}
+	done := &turn{known: record.Host{UnprovedSince: at(0)}, began: at(20), built: at(25), connect: ms(6)}
+	got := logged(t, done, outcome, record.Host{}, at(50))
+	want := map[string]any{
+		"logger": "", "level": 0.0, "msg": "Host changed", "state": "Synced", "update": "Runtime", "seconds": 0.05,
+		"reasons": []any{"1", "2", "3", "4", "5", "and 2 more"},
+		"phases": map[string]any{
+			"queued": 20.0, "build": 5.0, "connect": 6.0, "observe": 1.0, "decide": 2.0, "change": 3.0, "prove": 4.5,
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	done.known.UnprovedSince = time.Time{}
+	got = logged(t, done, outcome, record.Host{}, at(50))
+	if got["seconds"] != nil || got["phases"].(map[string]any)["queued"] != nil {
+		t.Errorf("a change that did not come from the watch took %v s, %v", got["seconds"], got["phases"])
+	}
+}
+
+func TestRoutineIsLoggedForDebuggingOnly(t *testing.T) {
+	t.Parallel()
+	changed := func(update edge.Update) edge.Outcome {
+		return edge.Outcome{State: edge.Synced, Changed: true, Update: update}
+	}
+	began := record.Host{Outcome: edge.Outcome{FollowUp: time.Second}}
+	touched := began
+	touched.UnprovedSince = noon()
+	for name, test := range map[string]struct {
+		known     record.Host
+		outcome   edge.Outcome
+		repeats   int
+		wantLevel float64
+		want      string
+	}{
+		"a runtime update":           {record.Host{}, changed(edge.UpdateRuntime), 2, 0, "Host changed"},
+		"a reload":                   {record.Host{}, changed(edge.UpdateReload), 2, 0, "Host changed"},
+		"a file":                     {record.Host{}, changed(edge.UpdateFile), 2, 1, "Host changed"},
+		"the end of what was begun":  {began, changed(edge.UpdateRuntime), 2, 1, "Host changed"},
+		"a change in such a turn":    {touched, changed(edge.UpdateRuntime), 2, 0, "Host changed"},
+		"a new state":                {record.Host{}, edge.Outcome{State: edge.Unreachable}, 1, 0, "Host state changed"},
+		"a look":                     {record.Host{}, edge.Outcome{State: edge.Synced}, 2, 1, "Host looked at"},
+		"a drift that is left so":    {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at"},
+		"a drift that is seen first": {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := logged(t, &turn{known: test.known}, test.outcome, record.Host{Repeats: test.repeats}, noon())
+			if got["level"] != test.wantLevel || got["msg"] != test.want {
+				t.Errorf("got %v, want %q at level %v", got, test.want, test.wantLevel)
+			}
+		})
+	}
+}
+
+func TestRestartedOperatorKnowsWhatItsHostsWereProvedToRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	object := w.balancer("web", "a")
+	object.Spec.DriftPolicy = v1alpha1.DriftReport
+	w.create(object)
+	w.becomes("web", "ready", isReady)
+	if first := w.hosts.see("a").first; first.Proved != "" || !first.ReportDrift || first.DrainTimeouts[w.namespace+"_web_app"] != 5*time.Minute {
+		t.Errorf("the first request is %+v", first)
+	}
+	w.stop()
+	looks := w.hosts.see("a").syncs
+	w.start(time.Minute)
+	w.eventually("the host is looked at again", func() error {
+		if w.hosts.see("a").syncs == looks {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	if got, want := w.hosts.see("a").last.Proved, w.read("web").Status.Hosts[0].ConfigHash; got != want || want == "" {
+		t.Errorf("%q is said to be proved, want %q", got, want)
+	}
+}
