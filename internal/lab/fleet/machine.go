@@ -1,0 +1,122 @@
+package fleet
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/fleet/model"
+)
+
+// Where a simulated host has its files: where Debian has them.
+const (
+	ConfigPath   = "/etc/haproxy/haproxy.cfg"
+	AdminSocket  = "/run/haproxy/admin.sock"
+	MasterSocket = "/run/haproxy-master.sock"
+)
+
+// machine is a host behind its sshd: a disk with some files, and a HAProxy that is started with one of them.
+type machine struct {
+	counters *counters
+	disk     *disk
+	haproxy  *model.HAProxy
+}
+
+// counters count what happened on all machines.
+type counters struct {
+	logins, scripts, commands, reloads, failedReloads atomic.Int64
+}
+
+func newMachine(counted *counters, known model.Commands, config string) (*machine, error) {
+	files := &disk{files: map[string]string{ConfigPath: config}}
+	running, err := model.Start(func() string { return files.read(ConfigPath) }, known)
+	if err != nil {
+		return nil, err
+	}
+	return &machine{counters: counted, disk: files, haproxy: running}, nil
+}
+
+// idleConfig is what a host begins with: a file as edgelb leaves it behind, which anybody may replace.
+func idleConfig() (string, error) {
+	file, err := haproxy.Render(haproxy.Config{
+		AdminSocket:    AdminSocket,
+		MaxConnections: 1000,
+		Timeouts:       haproxy.Timeouts{Connect: time.Second, Client: time.Second, Server: time.Second, Queue: time.Second},
+	}, haproxy.Platform{StateFile: "/run/haproxy/server-state"})
+	return string(file.Text), err
+}
+
+// connect carries on a dialogue with one of HAProxy's sockets; found is false when there is no such socket.
+func (m *machine) connect(path string) (serve func(io.ReadWriter), found bool) {
+	var dialogue *model.Dialogue
+	switch path {
+	case AdminSocket:
+		dialogue = m.haproxy.Worker()
+	case MasterSocket:
+		dialogue = m.haproxy.Master(m.reload)
+	default:
+		return nil, false
+	}
+	return func(conn io.ReadWriter) {
+		_ = dialogue.Serve(conn) // the end of the connection says it
+		m.counters.commands.Add(int64(dialogue.Commands()))
+	}, true
+}
+
+// reload makes HAProxy load its file.
+func (m *machine) reload() {
+	m.counters.reloads.Add(1)
+	if !m.haproxy.Reload() {
+		m.counters.failedReloads.Add(1)
+	}
+}
+
+// disk holds files by their paths. Its methods may be called at the same time.
+type disk struct {
+	mu    sync.Mutex
+	files map[string]string
+}
+
+// read is the file's text; empty when there is none.
+func (d *disk) read(path string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.files[path]
+}
+
+func (d *disk) has(path string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, found := d.files[path]
+	return found
+}
+
+func (d *disk) write(path, text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.files[path] = text
+}
+
+func (d *disk) remove(path string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.files, path)
+}
+
+// removeAll removes the files whose paths begin so.
+func (d *disk) removeAll(prefix string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.files, func(path, _ string) bool { return strings.HasPrefix(path, prefix) })
+}
+
+func sum(text string) string {
+	hash := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(hash[:])
+}

@@ -1,0 +1,197 @@
+package fleet
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/lab/fleet/model"
+)
+
+// endOfScript is the line that ends the script on stdin; what follows is the script's own input.
+const endOfScript = "#end of script"
+
+// result is how a command ended.
+type result struct {
+	stdout, stderr string
+	exit           int
+}
+
+// script does what a script of the operator's does, on the machine.
+type script func(m *machine, input *bufio.Reader) result
+
+// scripts are those of the operator's that machines can run, by their file names.
+func scripts() map[string]script {
+	return map[string]script{
+		"access.sh":  func(*machine, *bufio.Reader) result { return result{stdout: "direct\n"} },
+		"commit.sh":  (*machine).commit,
+		"glance.sh":  (*machine).glance,
+		"journal.sh": func(*machine, *bufio.Reader) result { return result{} },
+		"observe.sh": (*machine).observe,
+		"reload.sh":  (*machine).runReload,
+		"restore.sh": (*machine).restore,
+		"sockets.sh": (*machine).sockets,
+		"stage.sh":   (*machine).stage,
+		"version.sh": func(*machine, *bufio.Reader) result { return result{stdout: model.VersionLine} },
+	}
+}
+
+// readScripts finds the texts of the scripts in the operator's folder, and returns what does the same by the text. A script
+// that changes so that the simulation does not do the same any more is found by the tests that compare.
+func readScripts(folder fs.FS) (map[string]script, error) {
+	byText := map[string]script{}
+	for name, do := range scripts() {
+		text, err := fs.ReadFile(folder, name)
+		if err != nil {
+			return nil, fmt.Errorf("the simulated hosts know a script that the operator does not have: %w", err)
+		}
+		byText[string(text)] = do
+	}
+	return byText, nil
+}
+
+// run reads a script from stdin, as the loader does that the command line is about, and does what it would do.
+func (m *machine) run(known map[string]script, commandLine string, stdin io.Reader) result {
+	if !strings.Contains(commandLine, "/bin/sh -c ") || !strings.Contains(commandLine, endOfScript) {
+		return result{stderr: fmt.Sprintf("a simulated host does not run %q\n", commandLine), exit: 127}
+	}
+	input := bufio.NewReader(stdin)
+	var text strings.Builder
+	for {
+		line, err := input.ReadString('\n')
+		if err != nil {
+			return result{stderr: "the script has no end\n", exit: 127}
+		}
+		if line == endOfScript+"\n" {
+			break
+		}
+		text.WriteString(line)
+	}
+	m.counters.scripts.Add(1)
+	do, found := known[text.String()]
+	if !found {
+		return result{stderr: fmt.Sprintf("a simulated host does not know the script %.200q\n", text.String()), exit: 127}
+	}
+	return do(m, input)
+}
+
+// argument is the next line of a script's input.
+func argument(input *bufio.Reader) string {
+	line, _ := input.ReadString('\n') // at the end there is nothing more
+	return strings.TrimSuffix(line, "\n")
+}
+
+func (m *machine) glance(input *bufio.Reader) result {
+	config := argument(input)
+	if !m.disk.has(config) {
+		return result{}
+	}
+	return result{stdout: sum(m.disk.read(config)) + "\n"}
+}
+
+func (m *machine) stage(input *bufio.Reader) result {
+	config, _, candidate, size := argument(input), argument(input), argument(input), argument(input)
+	m.disk.removeAll(config + ".edgelb-new-")
+	text, err := io.ReadAll(input)
+	if err != nil || strconv.Itoa(len(text)) != size {
+		return result{exit: 3}
+	}
+	var wrong *model.SyntaxError
+	if errors.As(model.Check(string(text)), &wrong) {
+		return result{stderr: wrong.Alerts(candidate), exit: 1}
+	}
+	m.disk.write(candidate, string(text))
+	return result{stderr: "Configuration file is valid\n"}
+}
+
+func (m *machine) commit(input *bufio.Reader) result {
+	config, candidate, want := argument(input), argument(input), argument(input)
+	backup, former, expected := argument(input), argument(input), argument(input)
+	state, err := io.ReadAll(input)
+	current, text := m.disk.read(config), m.disk.read(candidate)
+	m.disk.remove(candidate)
+	switch {
+	case err != nil || sum(text) != want:
+		return result{exit: 1}
+	case expected != "-" && sum(current) != expected:
+		return result{exit: 4}
+	}
+	m.disk.write(config+".edgelb-state", string(state))
+	if backup == "backup" && !m.disk.has(config+".before-edgelb") {
+		m.disk.write(config+".before-edgelb", current)
+	}
+	if former == "former" {
+		m.disk.write(config+".edgelb-former", current)
+	}
+	m.disk.write(config, text)
+	return result{stdout: sum(text) + "\n"}
+}
+
+func (m *machine) restore(input *bufio.Reader) result {
+	config, how := argument(input), argument(input)
+	former := config + ".edgelb-former"
+	switch {
+	case how == "none":
+		m.disk.remove(config)
+	case !m.disk.has(former):
+		return result{stderr: fmt.Sprintf("cp: cannot stat '%s': No such file or directory\n", former), exit: 1}
+	default:
+		m.disk.write(config, m.disk.read(former))
+	}
+	return result{}
+}
+
+func (m *machine) runReload(*bufio.Reader) result {
+	m.reload()
+	return result{}
+}
+
+// sockets says that nobody but sshd and HAProxy listens.
+func (m *machine) sockets(input *bufio.Reader) result {
+	answer := "sysctl ipv4/ip_unprivileged_port_start 1024\nsysctl ipv4/ip_nonlocal_bind 0\nsysctl ipv6/ip_nonlocal_bind 0\n" +
+		"local4 127.0.0.0/8\n"
+	if strings.Contains(argument(input), " 0016 ") {
+		answer += "listen tcp 00000000:0016 4711\nowner 4711 500 sshd\n"
+	}
+	return result{stdout: answer}
+}
+
+// observe says what a Debian 12 says whose HAProxy runs by its own unit.
+func (m *machine) observe(input *bufio.Reader) result {
+	config := argument(input)
+	const capabilities = "000001ffffffffff"
+	facts := []string{
+		"config " + config, "uid 0", "haproxyuid 106", "socketdirectory yes", "user haproxy", "group haproxy",
+		"chroot /var/lib/haproxy", "syslog yes", "ipv6 yes", "init systemd", "service yes",
+	}
+	if text := m.disk.read(config); text != "" {
+		facts = append(append(facts, "exists yes", "sha256 "+sum(text)), outline(text)...)
+	}
+	master, worker := m.haproxy.PIDs()
+	for _, ids := range [][2]int{{master, 1}, {worker, master}} {
+		facts = append(facts, fmt.Sprintf("process %d %d 0 %s 524288 /usr/sbin/haproxy\t-Ws\t-f\t%s\t-p\t/run/haproxy.pid\t-S\t%s\t",
+			ids[0], ids[1], capabilities, ConfigPath, MasterSocket))
+	}
+	return result{stdout: strings.Join(append(facts, "mostdescriptors 1048576", "binary /usr/sbin/haproxy"), "\n") + "\n"}
+}
+
+// outline is the file's header, and the first two words of each line that says frontend or bind.
+func outline(text string) []string {
+	const headerLines = 12
+	var facts []string
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		if comment, found := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "#"); found && number <= headerLines {
+			facts = append(facts, "header #"+comment)
+		}
+		if words := strings.Fields(line); len(words) > 1 && (words[0] == "frontend" || words[0] == "bind") {
+			facts = append(facts, "line "+words[0]+" "+words[1])
+		}
+	}
+	return facts
+}
