@@ -73,6 +73,8 @@ func shapes(t testing.TB) []shape {
 		{"proxy-none-check-none", backend(func(b *Backend) { b.ProxyProtocol, b.Check = ProxyNone, Check{} }), debian()},
 		{"balance-roundrobin", backend(func(b *Backend) { b.Balance = RoundRobin }), debian()},
 		{"balance-source", backend(func(b *Backend) { b.Balance = Source }), debian()},
+		{"same-ids", backend(func(b *Backend) { b.Balance, b.Servers = Source, sameIDs() }), debian()},
+		{"weights", backend(func(b *Backend) { b.Servers[0].Weight, b.Servers[1].Weight = 0, 256 }), debian()},
 		{"no-servers", backend(func(b *Backend) { b.Servers = nil }), debian()},
 		{"ipv6", ipv6(t), debian()},
 		{"two-listeners", twoListeners(t), debian()},
@@ -123,6 +125,15 @@ func servers(n int) []Server {
 			Addr: netip.AddrFrom4([4]byte{10, 42, byte(i / 250), byte(i%250 + 1)}),
 			Port: 8080, Weight: 1,
 		})
+	}
+	return all
+}
+
+// sameIDs are servers of which the second and the third want one id, and the fourth and the fifth the last one that there is.
+func sameIDs() []Server {
+	all := servers(6)
+	for i, name := range []string{"pod-1344", "pod-1346", "pod-2320", "pod-349623", "pod-830867", "pod-9"} {
+		all[i].Name = name
 	}
 	return all
 }

@@ -71,11 +71,11 @@ func (c Config) ServersChanged(before Config) (changed []Backend, only bool) {
 func (c Config) sameFrontends(other Config) bool {
 	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
 		c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
-		slices.EqualFunc(c.Frontends, other.Frontends, Frontend.equal)
+		slices.EqualFunc(c.Frontends, other.Frontends, sameFrontend)
 }
 
-func (f Frontend) equal(other Frontend) bool {
-	return f.Name == other.Name && f.Backend == other.Backend && slices.Equal(f.Binds, other.Binds)
+func sameFrontend(a, b Frontend) bool {
+	return a.Name == b.Name && a.Backend == b.Backend && slices.Equal(a.Binds, b.Binds)
 }
 
 // backendOnly is what a backend is but for its servers.

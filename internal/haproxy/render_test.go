@@ -345,12 +345,3 @@ func FuzzRenderWritesTheLinesOfTheModelOnly(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkRenderTenThousandServers(b *testing.B) {
-	c := change(b, func(c *Config) { c.Backends[0].Servers = servers(10_000) })
-	for b.Loop() {
-		if _, err := Render(c, debian()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -45,3 +45,18 @@ func TestServersThatAreHashedHaveIDsOfTheirOwn(t *testing.T) {
 		t.Error("no two names want the same id, so this proves nothing")
 	}
 }
+
+func TestOfServersThatWantOneIDTheFirstByNameHasIt(t *testing.T) {
+	t.Parallel()
+	all := sameIDs()
+	if idOf(all[1].Name) != idOf(all[2].Name) || idOf(all[3].Name) != maxID || idOf(all[4].Name) != maxID {
+		t.Fatal("these names want different ids, so they prove nothing")
+	}
+	want := map[string]uint32{all[2].Name: idOf(all[1].Name) + 1, all[4].Name: 1}
+	if got := (Backend{Balance: Source, Servers: all}).displacedIDs(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := (Backend{Balance: Source, Servers: all[4:]}).displacedIDs(); len(got) > 0 {
+		t.Errorf("without the servers that had the ids got %v", got)
+	}
+}
