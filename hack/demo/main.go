@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/kube"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
@@ -253,12 +255,12 @@ func (d *demo) removeEndpoint(ctx context.Context) error {
 	return d.show(ctx)
 }
 
-// awaitWithout waits until the HAProxy that serves has no server of that name.
+// awaitWithout waits until the HAProxy that serves gives no new connection to a server of that name.
 func awaitWithout(ctx context.Context, host *lab.EdgeHost, server string) error {
 	for {
 		// While HAProxy takes over from its former self it may not answer.
 		state, err := host.Ask(ctx, "show servers state")
-		if err == nil && !strings.Contains(state, " "+server+" ") {
+		if err == nil && !serves(state, server) {
 			return nil
 		}
 		select {
@@ -267,6 +269,14 @@ func awaitWithout(ctx context.Context, host *lab.EdgeHost, server string) error 
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
+}
+
+// serves says whether a server takes new connections, by the answer to "show servers state". One that is drained does not.
+func serves(state, name string) bool {
+	servers, err := runtime.ParseServersState([]byte(state))
+	return err != nil || slices.ContainsFunc(servers, func(s runtime.Server) bool {
+		return s.Name == name && s.Admin.Mode() == runtime.Ready
+	})
 }
 
 // explain tells how to look around.
