@@ -31,15 +31,15 @@ const (
 
 // Options say what the hosts should be like.
 type Options struct {
-	// Hosts is how many there are.
-	Hosts int
+	// First is the number of the first host, from 1 on, and Hosts how many there are; their numbers decide their addresses.
+	First, Hosts int
 	// PrivateKey is what can log in, and HostKey is every host's own; both in OpenSSH's format.
 	PrivateKey, HostKey []byte
 	// Scripts is the folder of the operator's scripts.
 	Scripts string
 }
 
-// Address is where the host of that number listens, from 1 on: all of 127.1.0.0/16 is the lab's own.
+// Address is where the host of that number listens: all of 127.1.0.0/16 is the lab's own.
 func Address(number int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(number >> 8), byte(number)})
 }
@@ -52,6 +52,7 @@ type Counters struct {
 // hosts are the simulated hosts of this process.
 type hosts struct {
 	counters  counters
+	first     int
 	machines  []*machine
 	listeners []net.Listener
 }
@@ -66,8 +67,8 @@ func startHosts(ctx context.Context, options Options) (*hosts, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, known := &hosts{}, model.NewCommands()
-	for number := 1; number <= options.Hosts; number++ {
+	all, known := &hosts{first: options.First}, model.NewCommands()
+	for number := options.First; number < options.First+options.Hosts; number++ {
 		m, err := newMachine(&all.counters, known, config)
 		if err != nil {
 			return nil, errors.Join(err, all.close())
@@ -121,11 +122,11 @@ func (h *hosts) control() http.Handler {
 	})
 	mux.HandleFunc("GET /servers", func(w http.ResponseWriter, r *http.Request) {
 		number, err := strconv.Atoi(r.FormValue("host"))
-		if err != nil || number < 1 || number > len(h.machines) {
+		if err != nil || number < h.first || number >= h.first+len(h.machines) {
 			http.Error(w, "no such host", http.StatusNotFound)
 			return
 		}
-		_, _ = w.Write([]byte(h.machines[number-1].haproxy.Ask("show servers state")))
+		_, _ = w.Write([]byte(h.machines[number-h.first].haproxy.Ask("show servers state")))
 	})
 	return mux
 }

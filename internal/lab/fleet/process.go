@@ -131,7 +131,7 @@ func (f *Fleet) KnownHosts() (string, error) {
 		return "", err
 	}
 	var lines strings.Builder
-	for number := 1; number <= f.options.Hosts; number++ {
+	for number := f.options.First; number < f.options.First+f.options.Hosts; number++ {
 		fmt.Fprintln(&lines, knownhosts.Line([]string{Address(number).String()}, signer.PublicKey()))
 	}
 	return lines.String(), nil

@@ -1,0 +1,294 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/remote"
+)
+
+func TestMain(m *testing.M) {
+	Serve()
+	lab.Main(m)
+}
+
+// sshConn is a connection as package edge wants one.
+type sshConn struct{ *remote.Conn }
+
+func (c sshConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input)
+	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, err
+}
+
+func (c sshConn) Start(ctx context.Context, command string) (io.ReadWriteCloser, error) {
+	return c.Conn.Start(ctx, command)
+}
+
+func (c sshConn) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
+	stream, err := c.Conn.DialUnix(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// dial logs in as the operator does.
+func dial(t *testing.T, address netip.Addr, user, knownHosts string, key []byte) sshConn {
+	t.Helper()
+	credentials, err := remote.ParseCredentials(key, []byte(knownHosts))
+	must(t, err)
+	conn, err := remote.Dial(t.Context(), remote.Target{Address: address.String(), User: user, Credentials: credentials})
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return sshConn{conn}
+}
+
+func scriptsFolder(t *testing.T) string {
+	t.Helper()
+	root, err := kube.RepositoryRoot()
+	must(t, err)
+	return filepath.Join(root, "internal", "edge", "scripts")
+}
+
+func startFleet(t *testing.T, first, hosts int) *Fleet {
+	t.Helper()
+	login, err := lab.NewPrivateKey()
+	must(t, err)
+	hostKey, err := lab.NewPrivateKey()
+	must(t, err)
+	f, err := Start(t.Context(), Options{
+		First: first, Hosts: hosts, PrivateKey: login, HostKey: hostKey, Scripts: scriptsFolder(t),
+	})
+	must(t, err)
+	t.Cleanup(func() { must(t, f.Close()) })
+	lab.LogOnFailure(t, f)
+	return f
+}
+
+func (f *Fleet) dial(t *testing.T, number int) sshConn {
+	t.Helper()
+	known, err := f.KnownHosts()
+	must(t, err)
+	return dial(t, Address(number), User, known, f.options.PrivateKey)
+}
+
+// side is one of two hosts that are brought to the same configurations.
+type side struct {
+	conn   edge.Conn
+	memory edge.Memory
+	user   string
+	proved string
+}
+
+// sync is one turn.
+func (s *side) sync(t *testing.T, config haproxy.Config) edge.Outcome {
+	t.Helper()
+	outcome := edge.Sync(t.Context(), s.conn, &s.memory, edge.Request{
+		Config: config, Login: s.user, ConfigPath: ConfigPath, Proved: s.proved,
+		DrainTimeouts: map[string]time.Duration{"ns_web_app": time.Hour, "ns_web_checked": time.Hour},
+	})
+	if outcome.State == edge.Synced {
+		s.proved = outcome.Fingerprint
+	}
+	return outcome
+}
+
+// settle takes the turns that the outcome asks for, and returns how HAProxy's servers are then, in words.
+func (s *side) settle(t *testing.T, config haproxy.Config, outcome edge.Outcome) string {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); outcome.FollowUp > 0; outcome = s.sync(t, config) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the host is never done: %+v", outcome)
+		}
+		select {
+		case <-time.After(outcome.FollowUp):
+		case <-t.Context().Done():
+		}
+	}
+	servers, err := runtime.ParseServersState([]byte(s.ask(t, "show servers state")))
+	must(t, err)
+	var lines []string
+	for _, server := range servers {
+		lines = append(lines, fmt.Sprintf("%+v", server))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (s *side) ask(t *testing.T, command string) string {
+	t.Helper()
+	stream, err := s.conn.DialUnix(t.Context(), AdminSocket)
+	must(t, err)
+	defer stream.Close()
+	_, err = io.WriteString(stream, command+"\n")
+	must(t, err)
+	answer, err := io.ReadAll(stream)
+	must(t, err)
+	return string(answer)
+}
+
+// essence is what two hosts have in common that are in the same state: not the fingerprint, which depends on what the host
+// offers besides HAProxy, and no times.
+func essence(t *testing.T, outcome edge.Outcome) string {
+	t.Helper()
+	proved := outcome.Fingerprint != ""
+	followUp := outcome.FollowUp > 0
+	outcome.Fingerprint, outcome.FollowUp, outcome.Phases, outcome.OldWorkers = "", 0, edge.Phases{}, 0
+	text, err := json.Marshal(outcome)
+	must(t, err)
+	return fmt.Sprintf("%s proved=%t followUp=%t", text, proved, followUp)
+}
+
+// A simulated host is worth nothing if the operator fares differently with a real one.
+func TestTheOperatorFaresWithASimulatedHostAsWithARealOne(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t, 1, 1)
+	real, err := lab.StartEdgeHost(t.Context(), lab.EdgeHostOptions{Number: 1})
+	must(t, err)
+	t.Cleanup(func() { must(t, real.Close()) })
+	lab.LogOnFailure(t, real)
+	known, err := real.KnownHosts()
+	must(t, err)
+	sides := []*side{
+		{conn: f.dial(t, 1), user: User},
+		{conn: dial(t, real.Address, real.User, known, real.PrivateKey), user: real.User},
+	}
+	for _, step := range steps(t) {
+		var essences, servers []string
+		for _, s := range sides {
+			if step.tamper != "" {
+				s.ask(t, step.tamper)
+			}
+			outcome := s.sync(t, step.config)
+			essences = append(essences, essence(t, outcome))
+			servers = append(servers, s.settle(t, step.config, outcome))
+		}
+		if essences[0] != essences[1] {
+			t.Errorf("%s: simulated and real differ:\n%s\n%s", step.name, essences[0], essences[1])
+		}
+		if servers[0] != servers[1] {
+			t.Errorf("%s: simulated:\n%s\nreal:\n%s", step.name, servers[0], servers[1])
+		}
+	}
+}
+
+// step is a configuration that a host is brought to, after something was done to its HAProxy behind the operator's back.
+type step struct {
+	name, tamper string
+	config       haproxy.Config
+}
+
+func steps(t *testing.T) []step {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { listener.Close() })
+	port := uint16(listener.Addr().(*net.TCPAddr).Port)
+	server := func(name string, port uint16, weight int) haproxy.Server {
+		return haproxy.Server{Name: name, Addr: netip.MustParseAddr("127.0.0.1"), Port: port, Weight: weight, Node: "node-1"}
+	}
+	a, b, c := server("a", port, 1), server("b", port, 1), server("c", port, 5)
+	config := func(listen uint16, servers ...haproxy.Server) haproxy.Config {
+		return haproxy.Config{
+			Owner: "cluster/ns", Host: "gw1:22", AdminSocket: AdminSocket, MaxConnections: 100,
+			Timeouts: haproxy.Timeouts{Connect: time.Second, Client: time.Minute, Server: time.Minute, Queue: time.Second},
+			Frontends: []haproxy.Frontend{
+				{Name: "ns_web_http", Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: listen}}, Backend: "ns_web_checked"},
+				{Name: "ns_web_https", Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 9443}}, Backend: "ns_web_app"},
+			},
+			Backends: []haproxy.Backend{
+				{Name: "ns_web_app", Balance: haproxy.LeastConn, ProxyProtocol: haproxy.ProxyV2, Servers: servers},
+				{Name: "ns_web_checked", Balance: haproxy.Source, Check: haproxy.Check{Interval: time.Hour, Rise: 1, Fall: 1}, Servers: slices.Clone(servers)},
+			},
+		}
+	}
+	moved := server("a", port, 7)
+	moved.Addr = netip.MustParseAddr("127.0.0.2")
+	return []step{
+		{name: "the first configuration", config: config(9080, a, b)},
+		{name: "nothing new", config: config(9080, a, b)},
+		{name: "one more server", config: config(9080, a, b, c)},
+		{name: "a server less", config: config(9080, b, c)},
+		{name: "the server returns", config: config(9080, a, b, c)},
+		{name: "other servers altogether", config: config(9080, a)},
+		{name: "another address and weight", config: config(9080, moved)},
+		{name: "no server at all", config: config(9080)},
+		{name: "servers again", config: config(9080, a, b)},
+		{name: "somebody took a server away", tamper: "set server ns_web_app/a state maint;del server ns_web_app/a", config: config(9080, a, b)},
+		{name: "somebody drained a server", tamper: "set server ns_web_checked/b state drain", config: config(9080, a, b)},
+		{name: "somebody added a server", tamper: "add server ns_web_app/x 127.0.0.9:9;set server ns_web_app/x state ready", config: config(9080, a, b)},
+		{name: "another bind", config: config(9081, a, b)},
+		{name: "a server more after the reload", config: config(9081, a, b, c)},
+		{name: "idle", config: haproxy.Config{Owner: "cluster/ns", Host: "gw1:22", AdminSocket: AdminSocket, MaxConnections: 100, Timeouts: config(1).Timeouts}},
+	}
+}
+
+func TestAFleetCountsWhatIsDoneToIt(t *testing.T) {
+	t.Parallel()
+	const first, hosts = 100, 3
+	f := startFleet(t, first, hosts)
+	config := steps(t)[0].config
+	for number := first; number < first+hosts; number++ {
+		s := &side{conn: f.dial(t, number), user: User}
+		if outcome := s.sync(t, config); outcome.State != edge.Synced {
+			t.Fatalf("host %d: %+v", number, outcome)
+		}
+		state, err := f.ServersState(t.Context(), number)
+		must(t, err)
+		if servers, err := runtime.ParseServersState(state); err != nil || len(servers) != 4 {
+			t.Errorf("host %d has the servers %v, %v", number, servers, err)
+		}
+	}
+	counted, err := f.Counters(t.Context())
+	must(t, err)
+	if counted.Logins != hosts || counted.Reloads != hosts || counted.FailedReloads != 0 || counted.Scripts < hosts {
+		t.Errorf("counted %+v", counted)
+	}
+	if _, err := f.ServersState(t.Context(), first+hosts); err == nil {
+		t.Error("a host that does not exist has servers")
+	}
+}
+
+func TestASimulatedHostSaysWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	hosts, err := startHosts(t.Context(), Options{})
+	if err == nil || hosts != nil {
+		t.Error("hosts without keys were started")
+	}
+	known, err := readScripts(os.DirFS(scriptsFolder(t)))
+	must(t, err)
+	config, err := idleConfig()
+	must(t, err)
+	m, err := newMachine(&counters{}, nil, config)
+	must(t, err)
+	for command, input := range map[string]string{
+		"uname -a": "",
+		"exec /bin/sh -c '… #end of script …'":  "echo hello\n#end of script\n",
+		"exec /bin/sh -c '…  #end of script …'": "echo hello\n",
+	} {
+		if got := m.run(known, command, strings.NewReader(input)); got.exit != 127 || got.stderr == "" {
+			t.Errorf("%q with %q: %+v, want an error", command, input, got)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
