@@ -79,9 +79,11 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 		return ctrl.Result{}, err
 	}
 	t.todo.Inputs = record.InputsOf(t.todo, version)
-	if wait := t.known.HoldOff(t.todo.Inputs, r.now()); wait > 0 {
+	wait := t.known.HoldOff(t.todo.Inputs, r.now())
+	if wait > 0 && !t.known.Outcome.Live {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
+	t.todo.RuntimeOnly = wait > 0
 	done, err := r.try(ctx, t, version)
 	if err != nil || ctx.Err() != nil {
 		// What the end of the operator cut short says nothing about the host.
@@ -159,7 +161,7 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.A
 		// The host was only freed for its next owner, whose turn it is now.
 		return time.Millisecond
 	}
-	return known.RetryAt.Sub(now)
+	return known.Wait(done.Outcome, now)
 }
 
 // report tells every object of the host that there is news.

@@ -36,6 +36,7 @@ func (t *turn) request() edge.Request {
 		ReloadCommand: host.ReloadCommand,
 		Adopt:         host.Adopt,
 		DryRun:        host.Suspend,
+		RuntimeOnly:   t.todo.RuntimeOnly,
 		DrainTimeouts: host.DrainTimeouts,
 		ReportDrift:   host.ReportDrift,
 		Proved:        t.proved(),

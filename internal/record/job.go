@@ -22,6 +22,8 @@ type Job struct {
 	Frees   map[types.UID]bool
 	// Inputs stand for all that a failure could have depended on, besides the host itself.
 	Inputs string
+	// RuntimeOnly says that the host is to be left alone after a failure, but for servers that can follow their endpoints.
+	RuntimeOnly bool
 }
 
 // Attempt is one try to do a job.

@@ -91,6 +91,10 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 
 // Apply takes in the result of an attempt. The random number, from 0 to 1, spreads the tries of hosts that failed together.
 func (r *Host) Apply(a Attempt, now time.Time, random float64) {
+	if a.Job.RuntimeOnly {
+		r.follow(a.Outcome, now)
+		return
+	}
 	r.count(a.Outcome.State)
 	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
 	r.RetryAt = now.Add(waitAfter(a.Outcome, r.Repeats, random))
@@ -101,6 +105,25 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) {
 		r.Problems = a.Job.Host.Problems
 	}
 	r.Leaving = leavingAfter(r.Leaving, a)
+}
+
+// follow takes in how servers were brought in line on a host whose last attempt has failed. That failure stays what there is
+// to say of the host, and the time of the next try what it was.
+func (r *Host) follow(outcome edge.Outcome, now time.Time) {
+	r.noteChange(outcome, now)
+	r.Outcome.Live = outcome.Live || outcome.State == edge.Synced
+	if outcome.State == edge.Synced {
+		r.Outcome.Servers, r.UnprovedSince = outcome.Servers, time.Time{}
+	}
+}
+
+// Wait is how long to leave the host alone after an attempt, or until what it has begun is to be ended.
+func (r Host) Wait(last edge.Outcome, now time.Time) time.Duration {
+	wait := r.RetryAt.Sub(now)
+	if r.Outcome.Live && last.FollowUp > 0 {
+		wait = min(wait, last.FollowUp)
+	}
+	return wait
 }
 
 // noteChange notes a change of what runs. That only the file was written is none.
