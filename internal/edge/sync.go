@@ -42,14 +42,14 @@ func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outco
 	}
 	observed := time.Now()
 	todo, err := h.decide(ctx)
+	decided := time.Now()
+	var outcome Outcome
 	if err != nil {
-		return h.outcome(err)
+		outcome = h.outcome(err)
+	} else {
+		outcome = h.carryOut(ctx, todo)
 	}
-	var phases Phases
-	phases.Observe, phases.Decide = observed.Sub(began), time.Since(observed)
-	outcome := h.carryOut(ctx, todo)
-	phases.Change = time.Since(observed) - phases.Decide
-	outcome.Phases = phases
+	outcome.Phases = Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
 	memory.learn(h, outcome)
 	outcome.Live = outcome.State == Rejected && memory.last != nil
 	outcome.FollowUp = memory.followUp(time.Now(), false)

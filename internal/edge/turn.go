@@ -13,8 +13,8 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// turnTimeout bounds what is done with a host that is known. HAProxy answers within milliseconds.
-const turnTimeout = 5 * time.Second
+// askTimeout bounds a question to a host that is known. HAProxy answers within milliseconds.
+const askTimeout = 5 * time.Second
 
 // turn is one turn of a host of which it is known what it runs: servers that changed are brought in line through the socket,
 // what was begun is ended, and from time to time it is looked whether somebody else has changed it.
@@ -36,8 +36,7 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 		return Outcome{}, false
 	}
 	// What has begun is ended, also when the operator ends.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	t := &turn{host: h, memory: memory, now: time.Now()}
 	config, changed, ok := t.changes()
 	if !ok {
@@ -99,10 +98,10 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, changed []hapr
 	}
 	change := plan.Servers(t.remembered(changed), changed)
 	decided := time.Now()
-	answers, err := t.memory.ask(ctx, t.host, updateLines(change.Commands, changed))
+	answers, err := t.ask(ctx, updateLines(change.Commands, changed))
 	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
-		return silence(ctx, err)
+		return err
 	}
 	if err := t.prove(answers, change.Commands, changed); err != nil {
 		return err
@@ -192,6 +191,8 @@ func (t *turn) glance(ctx context.Context) error {
 		// What was in the way of a bind may be gone.
 		return errUnlikeMemory
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	began := time.Now()
 	defer func() { t.outcome.Phases.Prove = time.Since(began) }()
 	var file Result
@@ -199,10 +200,10 @@ func (t *turn) glance(ctx context.Context) error {
 	var asking sync.WaitGroup
 	asking.Go(func() { file, fileErr = t.session.run(ctx, "glance", nil, t.facts.config) })
 	asking.Go(func() { t.readMaster(ctx) })
-	answers, err := t.memory.ask(ctx, t.host, []string{runtime.ShowInfo, runtime.ShowServersState})
+	answers, err := t.ask(ctx, []string{runtime.ShowInfo, runtime.ShowServersState})
 	asking.Wait()
 	if err := errors.Join(err, fileErr); err != nil {
-		return silence(ctx, err)
+		return err
 	}
 	if err := t.checkWorker(answers[0]); err != nil {
 		return err
@@ -228,6 +229,8 @@ func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
 
 // save writes the file that belongs to the servers that were changed at run time. Nobody must have written it meanwhile.
 func (t *turn) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
 	file, err := haproxy.Render(t.config, t.platform())
 	if err != nil {
 		return err
@@ -265,9 +268,9 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 	if len(farewells) == 0 {
 		return false, nil
 	}
-	answers, err := t.memory.ask(ctx, t.host, lines)
+	answers, err := t.ask(ctx, lines)
 	if err != nil {
-		return true, silence(ctx, err)
+		return true, err
 	}
 	if err := t.checkWorker(answers[0]); err != nil {
 		return true, err
@@ -305,12 +308,15 @@ func (t *turn) finish(err error) Outcome {
 	return outcome
 }
 
-// silence is the error of a host that let the time pass; else it is the error that it was.
-func silence(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
+// ask sends lines to HAProxy. The error is a *Error if the host let the time pass.
+func (t *turn) ask(ctx context.Context, lines []string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	answers, err := t.memory.ask(ctx, t.host, lines)
+	if err != nil && ctx.Err() != nil {
+		return nil, &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", askTimeout), Cause: err}
 	}
-	return &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", turnTimeout), Cause: err}
+	return answers, err
 }
 
 func namesOf(backends []haproxy.Backend) map[string]bool {

@@ -48,11 +48,11 @@ func (c Config) WithServers(running map[string][]Server) Config {
 	return c
 }
 
-// ServersChanged compares the Config with the one that was before it. It returns the backends whose servers differ in
-// name, address, port or weight, and whether nothing else differs that HAProxy would have to load: not counting Server.Node,
-// the files' texts are the same but for the servers of the backends returned. Where only is false, changed says nothing.
+// ServersChanged compares the Config with the one that was before it: which backends have servers of other names, addresses,
+// ports or weights, and whether only that differs. Server.Node does not count, since HAProxy does not read it. Where other
+// things differ too, or it is not known which servers a backend is to have, only is false and changed says nothing.
 func (c Config) ServersChanged(before Config) (changed []Backend, only bool) {
-	if len(c.Backends) != len(before.Backends) || !c.sameFrontends(before) {
+	if len(c.Backends) != len(before.Backends) || !c.sameButBackends(before) {
 		return nil, false
 	}
 	for i, b := range c.Backends {
@@ -67,8 +67,8 @@ func (c Config) ServersChanged(before Config) (changed []Backend, only bool) {
 	return changed, true
 }
 
-// sameFrontends says that the Configs do not differ but for their backends.
-func (c Config) sameFrontends(other Config) bool {
+// sameButBackends says that the Configs do not differ but for their backends.
+func (c Config) sameButBackends(other Config) bool {
 	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
 		c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
 		slices.EqualFunc(c.Frontends, other.Frontends, sameFrontend)

@@ -166,3 +166,41 @@ func TestWithoutBindsLeavesOutFrontendsThatHaveNoneLeft(t *testing.T) {
 		t.Errorf("the input was changed: %+v", before)
 	}
 }
+
+func TestWithServersOfTakesTheServersOfBackendsThatAreOtherwiseTheSame(t *testing.T) {
+	t.Parallel()
+	other := twoListeners(t)
+	other.MaxConnections++
+	other.Backends[0].Servers, other.Backends[1].Servers = servers(3), servers(4)
+	before := func() Config {
+		c := twoListeners(t)
+		c.Backends = append(c.Backends, Backend{Name: "z-gone", Servers: servers(1)})
+		return c
+	}
+	both, one, none := before(), before(), before()
+	both.Backends[0].Servers, both.Backends[1].Servers = servers(3), servers(4)
+	one.Backends[1].Servers = servers(4)
+	input := before()
+	if got := input.WithServersOf(other); !reflect.DeepEqual(got, both) {
+		t.Errorf("got %+v, want %+v", got, both)
+	}
+	other.Backends[0].Balance = Source
+	if got := input.WithServersOf(other); !reflect.DeepEqual(got, one) {
+		t.Errorf("with another algorithm got %+v, want %+v", got, one)
+	}
+	other.Backends[1].Servers, other.Backends[1].KeepServers = nil, true
+	if got := input.WithServersOf(other); !reflect.DeepEqual(got, none) {
+		t.Errorf("with servers to keep got %+v, want %+v", got, none)
+	}
+	if !reflect.DeepEqual(input, before()) {
+		t.Errorf("the input was changed: %+v", input)
+	}
+}
+
+func TestAConfigKnowsWhetherItKeepsServers(t *testing.T) {
+	t.Parallel()
+	keeping := change(t, func(c *Config) { c.Backends[0].KeepServers = true })
+	if !keeping.KeepsServers() || web(t).KeepsServers() {
+		t.Errorf("got %v and %v, want true and false", keeping.KeepsServers(), web(t).KeepsServers())
+	}
+}

@@ -87,7 +87,7 @@ func (s Server) appendWeight(to []byte) []byte {
 
 // hashesIDs says that the algorithm maps clients to servers by a hash of the servers' ids. Without an id of its own a
 // server would get one by the order in which servers were added, and so two hosts, or one before and after a reload, would
-// send one client to different servers.
+// send one client to different servers. (HAProxy 2.6 and 3.0 do so in any case: they hash the client differently.)
 func (b Backend) hashesIDs() bool { return b.Balance == Source }
 
 // maxID keeps ids apart in the 20 bits of them that HAProxy's hash depends on.

@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"testing"
 )
@@ -58,5 +59,14 @@ func TestOfServersThatWantOneIDTheFirstByNameHasIt(t *testing.T) {
 	}
 	if got := (Backend{Balance: Source, Servers: all[4:]}).displacedIDs(); len(got) > 0 {
 		t.Errorf("without the servers that had the ids got %v", got)
+	}
+}
+
+func TestAnEndpointIsWrittenAsHAProxyReadsIt(t *testing.T) {
+	t.Parallel()
+	for want, addr := range map[string]string{"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1"} {
+		if got := (Server{Addr: netip.MustParseAddr(addr), Port: 80}).Endpoint(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }

@@ -25,6 +25,9 @@ type remoteEnd struct {
 	close, wait func()
 }
 
+// streamBuffer is the size, in bytes, of the buffer of each open stream.
+const streamBuffer = 4 << 10
+
 var errStreamClosed = errors.New("the stream was closed")
 
 func newStream(ctx context.Context, remote remoteEnd) *Stream {
@@ -35,7 +38,8 @@ func newStream(ctx context.Context, remote remoteEnd) *Stream {
 		remote.close()
 	})
 	go func() {
-		_, err := io.Copy(writer, remote.out)
+		// Streams stay open by the thousand: a buffer of io.Copy's own size would be most of what each costs.
+		_, err := io.CopyBuffer(writer, remote.out, make([]byte, streamBuffer))
 		writer.CloseWithError(err)
 		remote.wait()
 	}()

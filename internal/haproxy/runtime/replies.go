@@ -25,7 +25,7 @@ type Replies struct {
 
 // NewReplies reads answers from a socket.
 func NewReplies(r io.Reader) *Replies {
-	return &Replies{reader: bufio.NewReaderSize(r, 64<<10)}
+	return &Replies{reader: bufio.NewReader(r)}
 }
 
 // Next returns the next answer, without the blank lines around it. The error is io.EOF where HAProxy ended the dialogue
