@@ -50,7 +50,7 @@ func (c Config) WithServers(running map[string][]Server) Config {
 
 // ServersChanged compares the Config with the one that was before it: which backends have servers of other names, addresses,
 // ports or weights, and whether only that differs. Server.Node does not count, since HAProxy does not read it. Where other
-// things differ too, or it is not known which servers a backend is to have, only is false and changed says nothing.
+// things differ too, KeepServers among them, only is false and changed says nothing.
 func (c Config) ServersChanged(before Config) (changed []Backend, only bool) {
 	if len(c.Backends) != len(before.Backends) || !c.sameButBackends(before) {
 		return nil, false
