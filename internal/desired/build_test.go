@@ -126,18 +126,28 @@ func TestWhatIsBuiltIsAlwaysValid(t *testing.T) {
 		if err := host.Config.Validate(); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
-		var backends []string
-		for _, member := range host.Members {
-			backends = append(backends, member.Backends...)
-		}
-		slices.Sort(backends)
-		var want []string
-		for _, backend := range host.Config.Backends {
-			want = append(want, backend.Name)
-		}
-		if !slices.Equal(backends, want) {
-			t.Errorf("seed %d: the members have backends %v, and the configuration %v", seed, backends, want)
-		}
+		requireOwned(t, host)
+	}
+}
+
+// requireOwned fails unless each frontend and backend is one member's.
+func requireOwned(t *testing.T, host Host) {
+	t.Helper()
+	var frontends, backends, wantFrontends, wantBackends []string
+	for _, member := range host.Members {
+		frontends, backends = append(frontends, member.Frontends...), append(backends, member.Backends...)
+	}
+	for _, frontend := range host.Config.Frontends {
+		wantFrontends = append(wantFrontends, frontend.Name)
+	}
+	for _, backend := range host.Config.Backends {
+		wantBackends = append(wantBackends, backend.Name)
+	}
+	slices.Sort(frontends)
+	slices.Sort(backends)
+	if !slices.Equal(frontends, wantFrontends) || !slices.Equal(backends, wantBackends) {
+		t.Errorf("the members have frontends %v and backends %v, and the configuration %v and %v",
+			frontends, backends, wantFrontends, wantBackends)
 	}
 }
 

@@ -63,8 +63,8 @@ type Member struct {
 	Generation int64
 	// HostName is the host's name in that object.
 	HostName string
-	// Backends are the names of the object's backends in Config.
-	Backends []string
+	// Frontends and Backends are the names of the object's frontends and backends in Config, sorted.
+	Frontends, Backends []string
 }
 
 // Problem is something that the user should know about an object.

@@ -87,9 +87,9 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 		wantMembers   []Member
 	}{
 		{"192.0.2.1", map[string][]string{"shop_a_https": {"0.0.0.0:443"}, "shop_a_one": {"0.0.0.0:80"}},
-			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw1", []string{"shop_a_app"}}}},
+			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw1", []string{"shop_a_https", "shop_a_one"}, []string{"shop_a_app"}}}},
 		{"192.0.2.2", map[string][]string{"shop_a_https": {"0.0.0.0:443"}, "shop_a_two": {"0.0.0.0:80"}},
-			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw2", []string{"shop_a_alt", "shop_a_app"}}}},
+			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw2", []string{"shop_a_https", "shop_a_two"}, []string{"shop_a_alt", "shop_a_app"}}}},
 	}
 	for _, test := range tests {
 		t.Run(test.address, func(t *testing.T) {
@@ -105,5 +105,16 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 				t.Errorf("%d backends, want those of the listeners on the host only", len(host.Config.Backends))
 			}
 		})
+	}
+}
+
+func TestAFrontendTellsItsListener(t *testing.T) {
+	t.Parallel()
+	host := Build(gw1(), snapshotOf(edgeLB("a-b")))
+	if name := host.Config.Frontends[0].Name; ListenerOf(name) != "https" {
+		t.Errorf("the listener of frontend %s is %q, want https", name, ListenerOf(name))
+	}
+	if got := host.Members[0].Frontends; len(got) != 1 || got[0] != "shop_a-b_https" {
+		t.Errorf("the member has frontends %q", got)
 	}
 }

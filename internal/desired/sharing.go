@@ -29,6 +29,23 @@ func (p part) configName(element string) string {
 	return p.object.Namespace + "_" + p.object.Name + "_" + element
 }
 
+// ListenerOf is the listener that a frontend of Host.Config stands for.
+func ListenerOf(frontend string) string {
+	return frontend[strings.LastIndexByte(frontend, '_')+1:]
+}
+
+// frontends are the object's frontends among those that are served.
+func (p part) frontends(served map[string]bool) []string {
+	var names []string
+	for i := range p.object.Spec.Listeners {
+		if name := p.configName(p.object.Spec.Listeners[i].Name); served[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func (p part) problem(reason, format string, args ...any) Problem {
 	return Problem{Object: p.name(), Reason: reason, Message: fmt.Sprintf(format, args...)}
 }

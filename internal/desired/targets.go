@@ -17,13 +17,13 @@ import (
 
 // addBackends adds a backend for each target that a frontend sends connections to, and says which are whose.
 func (h *Host) addBackends(parts []part, s Snapshot) {
-	used := make(map[string]bool, len(h.Config.Frontends))
+	used, served := make(map[string]bool, len(h.Config.Frontends)), make(map[string]bool, len(h.Config.Frontends))
 	for _, frontend := range h.Config.Frontends {
-		used[frontend.Backend] = true
+		used[frontend.Backend], served[frontend.Name] = true, true
 	}
 	h.DrainTimeouts = make(map[string]time.Duration, len(used))
 	for _, p := range parts {
-		member := Member{Object: p.name(), Generation: p.object.Generation, HostName: p.host.Name}
+		member := Member{Object: p.name(), Generation: p.object.Generation, HostName: p.host.Name, Frontends: p.frontends(served)}
 		for i := range p.object.Spec.Targets {
 			target := &p.object.Spec.Targets[i]
 			if name := p.configName(target.Name); used[name] {

@@ -41,6 +41,8 @@ type Host struct {
 
 	// Failures counts the failed attempts since the last good one, Repeats those that ended like the last one.
 	Failures, Repeats int
+	// Shortfalls counts, for each object, the looks in a row at which the host could not serve a bind of its.
+	Shortfalls map[types.NamespacedName]int
 	// Inputs are what the last attempt depended on, and RetryAt is when to try again as long as they are the same.
 	Inputs  string
 	RetryAt time.Time
@@ -96,6 +98,7 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) {
 		return
 	}
 	r.count(a.Outcome.State)
+	r.Shortfalls = shortfallsAfter(r.Shortfalls, a)
 	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
 	r.RetryAt = now.Add(waitAfter(a.Outcome, r.Repeats, random))
 	r.noteChange(a.Outcome, now)

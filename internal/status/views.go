@@ -140,6 +140,7 @@ func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostSta
 	if outcome.Fingerprint != "" {
 		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
+	v.describeUnserved(object, host)
 	describeChanges(known, host)
 	v.countServers(object, host)
 }
