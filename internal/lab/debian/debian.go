@@ -67,6 +67,8 @@ type Options struct {
 	User string
 	// Sudoers are lines about OrdinaryUser for sudo; none by default.
 	Sudoers string
+	// PrivateKey is what can log in, in OpenSSH's format, so that hosts can share it; default: a new one.
+	PrivateKey []byte
 }
 
 // Host is a Debian in namespaces of its own. Its network is a cable into the lab's; its disk is in memory and gone at the end.
@@ -168,8 +170,10 @@ func (h *Host) environment(options Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.PrivateKey, err = lab.NewPrivateKey(); err != nil {
-		return nil, err
+	if h.PrivateKey = options.PrivateKey; h.PrivateKey == nil {
+		if h.PrivateKey, err = lab.NewPrivateKey(); err != nil {
+			return nil, err
+		}
 	}
 	login, err := ssh.ParsePrivateKey(h.PrivateKey)
 	if err != nil {

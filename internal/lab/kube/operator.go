@@ -104,6 +104,9 @@ func (o *Operator) Logs() map[string]string {
 	return map[string]string{"operator": process.Tail(o.LogPath())}
 }
 
+// PID is that of the operator's process.
+func (o *Operator) PID() int { return o.process.PID() }
+
 // Running says whether the operator has not ended.
 func (o *Operator) Running() bool { return o.process.Running() }
 
