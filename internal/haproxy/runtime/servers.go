@@ -156,13 +156,20 @@ func (r *row) server(line string) (Server, error) {
 	return s, r.err
 }
 
-// appendWords splits a line as strings.Fields does, without an allocation.
+// appendWords splits a line at its blanks, as strings.Fields does, without an allocation.
 func appendWords(words []string, line string) []string {
-	for line = strings.TrimSpace(line); line != ""; {
-		var word string
-		word, line, _ = strings.Cut(line, " ")
-		words = append(words, word)
-		line = strings.TrimLeft(line, " ")
+	start := 0
+	for i := range len(line) {
+		if c := line[i]; c != ' ' && c != '\n' {
+			continue
+		}
+		if i > start {
+			words = append(words, line[start:i])
+		}
+		start = i + 1
+	}
+	if start < len(line) {
+		words = append(words, line[start:])
 	}
 	return words
 }
