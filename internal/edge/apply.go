@@ -50,10 +50,13 @@ func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) err
 			return err
 		}
 	}
-	if err := h.readRunning(ctx); err != nil {
-		return err
-	}
-	return h.checkServers()
+	_ = poll(ctx, settlePatience, func() bool {
+		if err = h.readRunning(ctx); err == nil {
+			err = h.checkServers()
+		}
+		return err == nil
+	})
+	return err
 }
 
 // checkServers compares the servers that were read with the wanted ones.

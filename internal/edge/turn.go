@@ -16,6 +16,10 @@ import (
 // askTimeout bounds a question to a host that is known. HAProxy answers within milliseconds.
 const askTimeout = 5 * time.Second
 
+// settlePatience is how long HAProxy may take to do what it said that it did. 3.0 moves a server to another address a moment
+// after it has answered.
+const settlePatience = 500 * time.Millisecond
+
 // turn is one turn of a host of which it is known what it runs: servers that changed are brought in line through the socket,
 // what was begun is ended, and from time to time it is looked whether somebody else has changed it.
 type turn struct {
@@ -103,7 +107,7 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, changed []hapr
 	if err != nil {
 		return err
 	}
-	if err := t.prove(answers, change.Commands, changed); err != nil {
+	if err := t.prove(ctx, answers, change.Commands, changed); err != nil {
 		return err
 	}
 	t.config, t.file.Whole = config, whole
@@ -146,8 +150,8 @@ func (t *turn) remembered(changed []haproxy.Backend) []runtime.Server {
 	return servers
 }
 
-// prove reads the answers to updateLines.
-func (t *turn) prove(answers []string, commands []runtime.Command, changed []haproxy.Backend) error {
+// prove reads the answers to updateLines, and asks again where HAProxy has not got round to it yet.
+func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.Command, changed []haproxy.Backend) error {
 	if err := t.checkWorker(answers[0]); err != nil {
 		return err
 	}
@@ -156,19 +160,50 @@ func (t *turn) prove(answers []string, commands []runtime.Command, changed []hap
 			return err
 		}
 	}
-	var servers []runtime.Server
-	for _, answer := range answers[1+len(commands):] {
-		read, err := runtime.ParseServersState([]byte(answer))
-		if err != nil {
-			return err
-		}
-		servers = append(servers, read...)
+	servers, err := parseServers(answers[1+len(commands):])
+	if err != nil {
+		return err
 	}
-	if len(plan.Servers(servers, changed).Reasons) > 0 {
+	isDone := func() bool { return err != nil || len(plan.Servers(servers, changed).Reasons) == 0 }
+	late := poll(ctx, settlePatience, func() bool {
+		if !isDone() {
+			servers, err = t.readServers(ctx, changed)
+		}
+		return isDone()
+	})
+	switch {
+	case err != nil:
+		return err
+	case late != nil:
 		return errUnlikeMemory
 	}
 	t.take(servers, changed)
 	return nil
+}
+
+// readServers asks for the servers of the backends.
+func (t *turn) readServers(ctx context.Context, backends []haproxy.Backend) ([]runtime.Server, error) {
+	answers, err := t.ask(ctx, updateLines(nil, backends))
+	if err != nil {
+		return nil, err
+	}
+	if err := t.checkWorker(answers[0]); err != nil {
+		return nil, err
+	}
+	return parseServers(answers[1:])
+}
+
+// parseServers reads answers to ShowServersOf.
+func parseServers(answers []string) ([]runtime.Server, error) {
+	var servers []runtime.Server
+	for _, answer := range answers {
+		read, err := runtime.ParseServersState([]byte(answer))
+		if err != nil {
+			return nil, err
+		}
+		servers = append(servers, read...)
+	}
+	return servers, nil
 }
 
 // checkWorker reads the answer to ShowInfo: it has to be the worker that was proved last, and to serve still.
