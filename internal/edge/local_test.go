@@ -32,12 +32,32 @@ type localConn struct {
 	commands atomic.Int32
 	// broken fails the command of that number (from 1) and all that follow.
 	broken int32
+	// steps counts what goes over the connection: the begin and the end of each command, and whatever is written to streams
+	// and read from them. From the step of the number breaksAt on (from 1) everything fails.
+	steps    atomic.Int32
+	breaksAt int32
+}
+
+// step says whether the connection still holds.
+func (c *localConn) step() error {
+	if n := c.steps.Add(1); c.breaksAt > 0 && n >= c.breaksAt {
+		return &edge.Error{State: edge.Unreachable, Message: "the connection broke"}
+	}
+	return nil
 }
 
 func (c *localConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
 	if n := c.commands.Add(1); c.broken > 0 && n >= c.broken {
 		return edge.Result{}, &edge.Error{State: edge.Unreachable, Message: "the connection broke"}
 	}
+	if err := c.step(); err != nil {
+		return edge.Result{}, err
+	}
+	result, err := c.run(ctx, command, input)
+	return result, errors.Join(err, c.step())
+}
+
+func (c *localConn) run(ctx context.Context, command string, input []byte) (edge.Result, error) {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
 	cmd.Stdin = bytes.NewReader(input)
 	var stdout, stderr bytes.Buffer
@@ -76,14 +96,46 @@ func (c *localConn) Start(ctx context.Context, command string) (io.ReadWriteClos
 	if err != nil {
 		return nil, err
 	}
-	return piped{stdout, stdin, cmd}, cmd.Start()
+	return stepped{piped{stdout, stdin, cmd}, c}, cmd.Start()
+}
+
+// stepped is a stream that breaks together with its connection.
+type stepped struct {
+	io.ReadWriteCloser
+	conn *localConn
+}
+
+func (s stepped) Write(p []byte) (int, error) {
+	if err := s.conn.step(); err != nil {
+		return 0, err
+	}
+	return s.ReadWriteCloser.Write(p)
+}
+
+func (s stepped) Read(p []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Read(p)
+	if broken := s.conn.step(); broken != nil {
+		return 0, broken
+	}
+	return n, err
+}
+
+func (s stepped) CloseWrite() error {
+	return s.ReadWriteCloser.(interface{ CloseWrite() error }).CloseWrite()
 }
 
 func (c *localConn) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
 	if c.noForwarding {
 		return nil, errors.New("open failed")
 	}
-	return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err := c.step(); err != nil {
+		return nil, err
+	}
+	stream, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return stepped{stream, c}, nil
 }
 
 // machine is one HAProxy with its own files and its own loopback address.
@@ -93,6 +145,10 @@ type machine struct {
 	dir     string
 	address netip.Addr
 	haproxy *exec.Cmd
+	// program is the HAProxy, which path("haproxy") links to.
+	program string
+	// memory is what turns leave to the next one.
+	memory edge.Memory
 }
 
 var lastAddress atomic.Uint32
@@ -119,12 +175,21 @@ func newBareMachine(t *testing.T) *machine {
 	if err != nil {
 		t.Fatalf("%v: install the package haproxy", err)
 	}
-	if err := os.Symlink(program, filepath.Join(dir, "haproxy")); err != nil {
-		t.Fatal(err)
-	}
 	n := lastAddress.Add(1)
 	address := netip.AddrFrom4([4]byte{127, 80 + byte(os.Getpid()%100), byte(n >> 8), byte(n)})
-	return &machine{t: t, conn: &localConn{}, dir: dir, address: address}
+	m := &machine{t: t, conn: &localConn{}, dir: dir, address: address}
+	m.install(program)
+	return m
+}
+
+// install makes a program the machine's HAProxy.
+func (m *machine) install(program string) {
+	m.t.Helper()
+	_ = os.Remove(m.path("haproxy"))
+	if err := os.Symlink(program, m.path("haproxy")); err != nil {
+		m.t.Fatal(err)
+	}
+	m.program = program
 }
 
 func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
@@ -168,11 +233,7 @@ func (m *machine) start(args ...string) {
 // refuseEveryFile replaces the program by one that finds a keyword which it does not know, as after a downgrade.
 func (m *machine) refuseEveryFile(keyword string) {
 	m.t.Helper()
-	program, err := os.Readlink(m.path("haproxy"))
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" -f %s\n", program, m.path("bad.cfg"))
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" -f %s\n", m.program, m.path("bad.cfg"))
 	for name, content := range map[string]string{"bad.cfg": "global\n  " + keyword + "\n", "haproxy-new": script} {
 		if err := os.WriteFile(m.path(name), []byte(content), 0o755); err != nil {
 			m.t.Fatal(err)
@@ -225,11 +286,21 @@ func (m *machine) eventually(what string, done func() bool) {
 // sync brings the machine to the configuration.
 func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
 	m.t.Helper()
+	return m.syncWith(&edge.Memory{}, config, change...)
+}
+
+// turn brings the machine to the configuration, with what the turns before it have left in memory.
+func (m *machine) turn(config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+	m.t.Helper()
+	return m.syncWith(&m.memory, config, change...)
+}
+
+func (m *machine) syncWith(memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
 	req := edge.Request{Config: config, Login: "root", ConfigPath: m.config()}
 	for _, apply := range change {
 		apply(&req)
 	}
-	return edge.Sync(m.t.Context(), m.conn, &edge.Memory{}, req)
+	return edge.Sync(m.t.Context(), m.conn, memory, req)
 }
 
 // bind is an address of the machine.

@@ -1,0 +1,295 @@
+package edge_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+)
+
+// eachHAProxy runs a test on a machine with the HAProxy in the PATH, and on one with the newer HAProxy that the repository
+// may have got.
+func eachHAProxy(t *testing.T, test func(t *testing.T, m *machine)) {
+	t.Helper()
+	t.Run("PATH", func(t *testing.T) {
+		t.Parallel()
+		test(t, newMachine(t))
+	})
+	loaders, err := filepath.Glob("../../bin/debian-13/usr/lib/*-linux-gnu/ld-linux*.so.*")
+	if err != nil || len(loaders) == 0 {
+		return
+	}
+	t.Run("3.0", func(t *testing.T) {
+		t.Parallel()
+		m := newBareMachine(t)
+		m.installFrom("../../bin/debian-13", loaders[0])
+		m.writeConfig(idleText(t, m))
+		m.start("-W", "-S", m.path("master.sock"))
+		test(t, m)
+	})
+}
+
+// installFrom makes the HAProxy of another distribution's root folder that of the machine. It runs with the libraries from
+// there, and looks like any HAProxy: its process has that name, and its first argument is a program to check files with.
+func (m *machine) installFrom(root, loader string) {
+	m.t.Helper()
+	root, err := filepath.Abs(root)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if loader, err = filepath.Abs(loader); err != nil {
+		m.t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/bash\nexec -a %[1]s %[2]s --argv0 %[1]s --library-path %[3]s %[4]s/usr/sbin/haproxy \"$@\"\n",
+		m.path("haproxy"), m.path("loader/haproxy"), filepath.Dir(loader), root)
+	err = os.Mkdir(m.path("loader"), 0o755)
+	if err == nil {
+		err = os.Symlink(loader, m.path("loader/haproxy"))
+	}
+	if err == nil {
+		err = os.WriteFile(m.path("haproxy-3.0"), []byte(script), 0o755)
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.install(m.path("haproxy-3.0"))
+}
+
+// reloads is how often HAProxy was reloaded.
+func (m *machine) reloads() int {
+	m.t.Helper()
+	processes, err := runtime.ParseProcesses([]byte(m.ask("master.sock", runtime.ShowProcesses)))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return processes.Reloads
+}
+
+// servers is what HAProxy says of its servers, by "backend/name".
+func (m *machine) servers() map[string]runtime.Server {
+	m.t.Helper()
+	list, err := runtime.ParseServersState([]byte(m.ask("admin.sock", runtime.ShowServersState)))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	byName := map[string]runtime.Server{}
+	for _, s := range list {
+		byName[s.Backend+"/"+s.Name] = s
+	}
+	return byName
+}
+
+// tell sends a command to the admin socket that is not to be answered, and fails the test if it is.
+func (m *machine) tell(commands ...string) {
+	m.t.Helper()
+	for _, command := range commands {
+		answer := strings.TrimSpace(m.ask("admin.sock", command))
+		if answer != "" && answer != "New server registered." && answer != "Server deleted." && !strings.Contains(answer, "changed from") {
+			m.t.Fatalf("HAProxy answers %q to %q", answer, command)
+		}
+	}
+}
+
+// sight is what a turn that has nothing to do, or only servers to change, leaves as it was.
+type sight struct {
+	worker, reloads int
+	commands        int32
+	file            string
+}
+
+func (m *machine) look() sight {
+	m.t.Helper()
+	text, _ := os.ReadFile(m.config())
+	return sight{worker: m.workerPID(), reloads: m.reloads(), commands: m.conn.commands.Load(), file: string(text)}
+}
+
+// requireLive fails unless a change of servers was made at run time and proved, and nothing but HAProxy's socket was used.
+func (m *machine) requireLive(outcome edge.Outcome, before sight) {
+	m.t.Helper()
+	requireSynced(m.t, outcome)
+	if outcome.Update != edge.UpdateRuntime || !outcome.Changed || len(outcome.Reasons) == 0 || outcome.Fingerprint == "" {
+		m.t.Errorf("got %+v, want a proved change at run time", outcome)
+	}
+	m.requireAsBefore(before)
+}
+
+func (m *machine) requireAsBefore(before sight) {
+	m.t.Helper()
+	if after := m.look(); after != before {
+		m.t.Errorf("the host was touched: worker %d (was %d), %d reloads (%d), %d commands (%d), same file: %t", after.worker, before.worker,
+			after.reloads, before.reloads, after.commands, before.commands, after.file == before.file)
+	}
+}
+
+// requireServes fails unless new connections reach all of these servers and no other.
+func (m *machine) requireServes(port uint16, names ...string) {
+	m.t.Helper()
+	seen := map[string]bool{}
+	m.eventually(fmt.Sprintf("clients reach %q", names), func() bool {
+		name := m.greeting(port)
+		if !slices.Contains(names, name) {
+			m.t.Fatalf("a client reached %q, want one of %q", name, names)
+		}
+		seen[name] = true
+		return len(seen) == len(names)
+	})
+}
+
+// turnsUntil does turns as they are asked for, until one is as it should be.
+func (m *machine) turnsUntil(what string, last edge.Outcome, config haproxy.Config, done func(edge.Outcome) bool, change ...func(*edge.Request)) edge.Outcome {
+	m.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(last); {
+		if last.FollowUp == 0 {
+			m.t.Fatalf("no turn is asked for before %s: %+v", what, last)
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("waited 20 s: %s; the last turn was %+v", what, last)
+		}
+		<-time.After(last.FollowUp)
+		last = m.turn(config, change...)
+		requireSynced(m.t, last)
+	}
+	return last
+}
+
+// isSaved says that a turn wrote the file that lagged behind.
+func isSaved(outcome edge.Outcome) bool { return outcome.Update == edge.UpdateFile }
+
+// requireFileOf fails unless the file is the one that an operator writes who remembers nothing.
+func (m *machine) requireFileOf(config haproxy.Config, fingerprint string) {
+	m.t.Helper()
+	before := m.look()
+	fresh := m.sync(config)
+	requireSynced(m.t, fresh)
+	if fresh.Changed || fresh.Update != "" || fresh.Fingerprint != fingerprint {
+		m.t.Errorf("an operator that was restarted finds %+v, want the fingerprint %s and nothing to do", fresh, fingerprint)
+	}
+	before.commands = m.conn.commands.Load()
+	m.requireAsBefore(before)
+	if !strings.Contains(before.file, fingerprint) {
+		m.t.Errorf("the fingerprint %s is not in the file:\n%s", fingerprint, before.file)
+	}
+}
+
+// guest is a client that keeps its connection.
+type guest struct {
+	conn net.Conn
+	// server is the name of the server that it is connected to.
+	server string
+}
+
+// guests are so many clients that keep their connections.
+func (m *machine) guests(port uint16, n int) []guest {
+	m.t.Helper()
+	all := make([]guest, n)
+	for i := range all {
+		conn := m.connect(port)
+		if conn == nil {
+			m.t.Fatal("no connection through the machine")
+		}
+		m.t.Cleanup(func() { conn.Close() })
+		all[i] = guest{conn, readLine(conn)}
+	}
+	return all
+}
+
+// guestOf is a client that keeps its connection to that server.
+func (m *machine) guestOf(port uint16, server string) guest {
+	m.t.Helper()
+	var found guest
+	m.eventually("a client reaches "+server, func() bool {
+		found = m.guests(port, 1)[0]
+		if found.server != server {
+			found.conn.Close()
+		}
+		return found.server == server
+	})
+	return found
+}
+
+// isServed says whether the guest still has its connection.
+func (g guest) isServed() bool {
+	_ = g.conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintln(g.conn, "still here")
+	return readLine(g.conn) == "still here"
+}
+
+func requireGuestsServed(t *testing.T, guests []guest) {
+	t.Helper()
+	for i, g := range guests {
+		if !g.isServed() {
+			t.Errorf("the open connection %d, to %s, was lost", i, g.server)
+		}
+	}
+}
+
+// crowd is clients that come and go, one after the other at each of two doors.
+type crowd struct {
+	end   chan struct{}
+	doors sync.WaitGroup
+	mu    sync.Mutex
+	// served counts the clients, refused those of them that reached nobody.
+	served, refused int
+}
+
+func (m *machine) crowd(port uint16) *crowd {
+	c := &crowd{end: make(chan struct{})}
+	for range 2 {
+		c.doors.Go(func() {
+			for {
+				select {
+				case <-c.end:
+					return
+				case <-time.After(time.Millisecond):
+					c.count(m.visit(port))
+				}
+			}
+		})
+	}
+	return c
+}
+
+// visit says whether a client was greeted, and heard its own words after that.
+func (m *machine) visit(port uint16) bool {
+	conn := m.connect(port)
+	if conn == nil {
+		return false
+	}
+	defer conn.Close()
+	replies := bufio.NewReader(conn)
+	if name, err := replies.ReadString('\n'); err != nil || name == "" {
+		return false
+	}
+	fmt.Fprintln(conn, "hello")
+	answer, err := replies.ReadString('\n')
+	return err == nil && answer == "hello\n"
+}
+
+func (c *crowd) count(ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.served++
+	if !ok {
+		c.refused++
+	}
+}
+
+// requireServed ends the crowd, and fails the test if one of them was not served.
+func (c *crowd) requireServed(t *testing.T) {
+	t.Helper()
+	close(c.end)
+	c.doors.Wait()
+	if c.refused > 0 || c.served == 0 {
+		t.Errorf("%d of %d clients were not served", c.refused, c.served)
+	}
+}

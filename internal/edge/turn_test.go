@@ -1,0 +1,125 @@
+package edge_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+const app = "ns_web_app"
+
+func TestAChangeOfServersIsLiveWithoutAReloadAndLosesNoConnection(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		a, b, c, d, other := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c"), echo(t, "pod-d"), echo(t, "other")
+		movedB, heavyB := other, other
+		movedB.Name, heavyB.Name, heavyB.Weight = "pod-b", "pod-b", 7
+		requireSynced(t, m.turn(m.webConfig(a)))
+		guests, crowd := m.guests(8443, 20), m.crowd(8443)
+		var last edge.Outcome
+		var config haproxy.Config
+		for _, step := range []struct {
+			servers []haproxy.Server
+			reason  string
+			serve   []string
+		}{
+			{[]haproxy.Server{a, b}, "server pod-b added", []string{"pod-a", "pod-b"}},
+			{[]haproxy.Server{b}, "server pod-a removed", []string{"pod-b"}},
+			{[]haproxy.Server{movedB}, "server pod-b moved", []string{"other"}},
+			{[]haproxy.Server{heavyB}, "weight of server pod-b changed from 1 to 7", []string{"other"}},
+			{[]haproxy.Server{c, d}, "server pod-c added", []string{"pod-c", "pod-d"}},
+		} {
+			config = m.webConfig(step.servers...)
+			before := m.look()
+
+			last = m.turn(config)
+
+			// The first change of all may be long ago enough for its file to be due.
+			if last.Update == edge.UpdateRuntime && m.look().commands > before.commands {
+				before.commands, before.file = m.conn.commands.Load(), m.readConfig()
+			}
+			m.requireLive(last, before)
+			if !strings.Contains(strings.Join(last.Reasons, "; "), step.reason) {
+				t.Errorf("reasons are %q, want %q", last.Reasons, step.reason)
+			}
+			if got, want := last.Servers[app], (edge.ServerCount{Up: len(step.servers), Total: len(step.servers)}); got != want {
+				t.Errorf("%s: servers = %+v, want %+v", step.reason, got, want)
+			}
+			m.requireServes(8443, step.serve...)
+			guests = append(guests, m.guests(8443, 1)...)
+		}
+		saved := m.turnsUntil("the file is written", last, config, isSaved)
+		m.requireFileOf(config, saved.Fingerprint)
+		crowd.requireServed(t)
+		requireGuestsServed(t, guests)
+
+		m.stop()
+		m.start("-W", "-S", m.path("master.sock"))
+		m.requireServes(8443, "pod-c", "pod-d")
+	})
+}
+
+func TestAQuietChangeIsSavedAMomentLater(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.turn(m.webConfig(a)))
+	before := m.look()
+
+	changed := m.turn(m.webConfig(a, b))
+
+	m.requireLive(changed, before)
+	if changed.FollowUp <= 0 || changed.FollowUp > 200*time.Millisecond {
+		t.Errorf("the next turn is asked for in %s, want within 200 ms", changed.FollowUp)
+	}
+	saved := m.turnsUntil("the file is written", changed, m.webConfig(a, b), isSaved)
+	if !saved.Changed || saved.FollowUp != 0 || saved.Fingerprint != changed.Fingerprint {
+		t.Errorf("got %+v after %+v", saved, changed)
+	}
+	m.requireFileOf(m.webConfig(a, b), saved.Fingerprint)
+	if after := m.look(); after.worker != before.worker || after.reloads != before.reloads {
+		t.Errorf("got %+v, was %+v", after, before)
+	}
+}
+
+// Each change is followed by another before the file would be written.
+func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a := echo(t, "pod-a")
+	requireSynced(t, m.turn(m.webConfig(a)))
+	var stale time.Time
+	saves := 0
+	start := time.Now()
+	for a.Weight = 2; saves < 2; a.Weight = a.Weight%256 + 1 {
+		began, commands := time.Now(), m.conn.commands.Load()
+
+		outcome := m.turn(m.webConfig(a))
+
+		requireSynced(t, outcome)
+		if outcome.Update != edge.UpdateRuntime {
+			t.Fatalf("got %+v", outcome)
+		}
+		if m.conn.commands.Load() != commands {
+			saves++
+			stale = time.Time{}
+			if outcome.FollowUp != 0 || !strings.Contains(m.readConfig(), fmt.Sprintf(" weight %d\n", a.Weight)) {
+				t.Errorf("the file that was written is not that of the weight %d; the next turn in %s", a.Weight, outcome.FollowUp)
+			}
+			continue
+		}
+		if stale.IsZero() {
+			stale = time.Now()
+		}
+		if latest := stale.Add(time.Second); began.After(latest) || began.Add(outcome.FollowUp).After(latest.Add(time.Millisecond)) {
+			t.Fatalf("the file is stale since %s, and the next turn is in %s", began.Sub(stale), outcome.FollowUp)
+		}
+	}
+	if took := time.Since(start); took < time.Second {
+		t.Errorf("two files were written within %s of changes without a pause", took)
+	}
+}
