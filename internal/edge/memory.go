@@ -47,6 +47,17 @@ type leave struct {
 	// since is when it was first seen to take no new connections, and next when to try to take it out.
 	since, next time.Time
 	pause       time.Duration
+	// isCut says that its connections were ended.
+	isCut bool
+}
+
+// due is when there is something to be done about the server: to see whether it has no connection left, or to end those that
+// had all the time that they may have.
+func (l leave) due(timeouts map[string]time.Duration) time.Time {
+	if patience, limited := timeouts[l.server.Backend]; limited && !l.isCut {
+		return earlier(l.next, l.since.Add(patience))
+	}
+	return l.next
 }
 
 // recall returns the host as it was last proved, with what is wanted now; nil when nothing is known that could still be true.
@@ -172,20 +183,23 @@ func (m *Memory) noteFarewell(f farewell, answer string, now time.Time) {
 		return
 	}
 	l := after[f.id]
-	l.server.Admin = runtime.Admin(1)
+	l.server.Admin, l.isCut = runtime.Admin(1), l.isCut || f.cuts
 	l.pause = min(2*l.pause, longestDismissal)
+	if f.cuts {
+		l.pause = firstDismissal
+	}
 	l.next = now.Add(l.pause)
 	after[f.id] = l
 }
 
 // followUp is how long from now there is something to be ended; 0 if there is nothing.
-func (m *Memory) followUp(now time.Time, file bool) time.Duration {
+func (m *Memory) followUp(now time.Time, timeouts map[string]time.Duration, file bool) time.Duration {
 	var due time.Time
 	if file {
 		due = m.saveDue()
 	}
 	for _, l := range m.leaving {
-		due = earlier(due, l.next)
+		due = earlier(due, l.due(timeouts))
 	}
 	if due.IsZero() {
 		return 0

@@ -52,7 +52,7 @@ func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outco
 	outcome.Phases = Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
 	memory.learn(h, outcome)
 	outcome.Live = outcome.State == Rejected && memory.last != nil
-	outcome.FollowUp = memory.followUp(time.Now(), false)
+	outcome.FollowUp = memory.followUp(time.Now(), req.DrainTimeouts, false)
 	return outcome
 }
 

@@ -291,7 +291,7 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 	lines := []string{runtime.ShowInfo}
 	var farewells []farewell
 	for id, l := range t.memory.leaving {
-		if l.next.After(t.now) {
+		if l.due(t.req.DrainTimeouts).After(t.now) {
 			continue
 		}
 		f := t.farewell(id, l)
@@ -322,11 +322,14 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 type farewell struct {
 	id       serverID
 	commands []runtime.Command
+	// cuts says that connections are ended that are still open.
+	cuts bool
 }
 
 func (t *turn) farewell(id serverID, l leave) farewell {
 	f := farewell{id: id}
 	if patience, limited := t.req.DrainTimeouts[id.backend]; limited && t.now.Sub(l.since) >= patience {
+		f.cuts = true
 		f.commands = append(f.commands, runtime.ShutdownSessions(id.backend, id.server))
 	}
 	f.commands = append(f.commands,
@@ -339,7 +342,7 @@ func (t *turn) finish(err error) Outcome {
 	outcome := t.host.outcome(err)
 	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Phases = t.outcome.Update, t.outcome.Reasons, t.outcome.Changed, t.outcome.Phases
 	outcome.Live = outcome.State == Rejected
-	outcome.FollowUp = t.memory.followUp(time.Now(), err == nil && !t.req.RuntimeOnly)
+	outcome.FollowUp = t.memory.followUp(time.Now(), t.req.DrainTimeouts, err == nil && !t.req.RuntimeOnly)
 	return outcome
 }
 

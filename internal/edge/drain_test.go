@@ -1,0 +1,211 @@
+package edge_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+)
+
+// drainFor says how long the servers of the backend keep their connections.
+func drainFor(backend string, timeout time.Duration) func(*edge.Request) {
+	return func(r *edge.Request) {
+		if r.DrainTimeouts == nil {
+			r.DrainTimeouts = map[string]time.Duration{}
+		}
+		r.DrainTimeouts[backend] = timeout
+	}
+}
+
+// isGone is a condition for turnsUntil.
+func (m *machine) isGone(server string) func(edge.Outcome) bool {
+	return func(edge.Outcome) bool {
+		_, runs := m.servers()[server]
+		return !runs
+	}
+}
+
+func TestAServerThatGoesKeepsItsConnectionsUntilTheLastHasEnded(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		a, b := echo(t, "pod-a"), echo(t, "pod-b")
+		anHour := drainFor(app, time.Hour)
+		requireSynced(t, m.turn(m.webConfig(a, b), anHour))
+		guest := m.guestOf(8443, "pod-a")
+		before := m.look()
+		config := m.webConfig(b)
+
+		outcome := m.turn(config, anHour)
+
+		m.requireLive(outcome, before)
+		if got := m.servers()[app+"/pod-a"].Admin.Mode(); got != runtime.Drain {
+			t.Errorf("pod-a is in state %s", got)
+		}
+		m.requireServes(8443, "pod-b")
+		saved := m.turnsUntil("the file is written", outcome, config, isSaved, anHour)
+		if strings.Contains(m.readConfig(), "pod-a") {
+			t.Errorf("a server that goes is in the file:\n%s", m.readConfig())
+		}
+		m.requireFileOf(config, saved.Fingerprint)
+		saves := m.conn.commands.Load()
+		tried := m.turnsUntil("it was tried to take pod-a out", saved, config, func(edge.Outcome) bool {
+			return m.servers()[app+"/pod-a"].Admin.Mode() == runtime.Maintenance
+		}, anHour)
+		if !guest.isServed() {
+			t.Error("the open connection was lost")
+		}
+		_ = guest.conn.Close()
+		gone := m.turnsUntil("pod-a is gone", tried, config, m.isGone(app+"/pod-a"), anHour)
+		if gone.FollowUp != 0 || gone.Changed || gone.Fingerprint != saved.Fingerprint {
+			t.Errorf("got %+v", gone)
+		}
+		if after := m.look(); after.worker != before.worker || after.reloads != before.reloads || after.commands != saves {
+			t.Errorf("got %+v, was %+v, and %d commands after the file", after, before, saves)
+		}
+		m.requireServes(8443, "pod-b")
+	})
+}
+
+// twoApps is a configuration with two backends, for these servers each.
+func (m *machine) twoApps(servers ...haproxy.Server) haproxy.Config {
+	config := m.webConfig(servers...)
+	config.Frontends = append(config.Frontends, haproxy.Frontend{Name: "ns_web_other", Binds: []haproxy.Bind{m.bind(9443)}, Backend: "ns_web_other"})
+	other := config.Backends[0]
+	other.Name = "ns_web_other"
+	config.Backends = append(config.Backends, other)
+	return config
+}
+
+// cutAt is when the guest's connection ends.
+func (g guest) cutAt(t *testing.T) <-chan time.Time {
+	t.Helper()
+	at := make(chan time.Time, 1)
+	_ = g.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	go func() {
+		_, _ = io.Copy(io.Discard, g.conn)
+		at <- time.Now()
+	}()
+	return at
+}
+
+func TestAServerThatGoesIsCutWhenItsTimeIsUp(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		const patience = 400 * time.Millisecond
+		timeouts := func(r *edge.Request) {
+			drainFor(app, 0)(r)
+			drainFor("ns_web_other", patience)(r)
+		}
+		a, b := echo(t, "pod-a"), echo(t, "pod-b")
+		requireSynced(t, m.turn(m.twoApps(a, b), timeouts))
+		stays := m.guestOf(8443, "pod-b")
+		atOnce, later := m.guestOf(8443, "pod-a").cutAt(t), m.guestOf(9443, "pod-a").cutAt(t)
+		began := time.Now()
+		config := m.twoApps(b)
+
+		outcome := m.turn(config, timeouts)
+
+		requireSynced(t, outcome)
+		if cut := <-atOnce; cut.Sub(began) > 5*time.Second {
+			t.Errorf("a server with 0s was cut after %s", cut.Sub(began))
+		}
+		outcome = m.turnsUntil("both servers are gone", outcome, config, func(o edge.Outcome) bool {
+			return m.isGone(app+"/pod-a")(o) && m.isGone("ns_web_other/pod-a")(o)
+		}, timeouts)
+		if cut := <-later; cut.Sub(began) < patience {
+			t.Errorf("a server with %s was cut after %s", patience, cut.Sub(began))
+		}
+		if outcome.FollowUp != 0 || !stays.isServed() {
+			t.Errorf("got %+v, or a connection to the other server was cut", outcome)
+		}
+	})
+}
+
+// Where the first turn cuts, no other is needed for that.
+func TestAServerThatMayNotDrainIsCutByTheTurnThatRemovesIt(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.turn(m.webConfig(a, b)))
+	cut := m.guestOf(8443, "pod-a").cutAt(t)
+
+	requireSynced(t, m.turn(m.webConfig(b), drainFor(app, 0)))
+
+	select {
+	case <-cut:
+	case <-time.After(10 * time.Second):
+		t.Error("the connection is still open")
+	}
+}
+
+func TestAServerThatComesBackWhileItLeavesTakesConnectionsAgain(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		b, former, moved := echo(t, "pod-b"), echo(t, "former"), echo(t, "moved")
+		former.Name, moved.Name = "pod-a", "pod-a"
+		requireSynced(t, m.turn(m.webConfig(former, b)))
+		guest := m.guestOf(8443, "former")
+		var outcome edge.Outcome
+		for _, back := range []struct {
+			server  haproxy.Server
+			reached string
+			// left is how far it was with leaving.
+			left runtime.Mode
+		}{
+			{former, "former", runtime.Drain},
+			{moved, "moved", runtime.Drain},
+			{former, "former", runtime.Maintenance},
+		} {
+			outcome = m.turn(m.webConfig(b))
+			outcome = m.turnsUntil("pod-a is in state "+string(back.left), outcome, m.webConfig(b), func(edge.Outcome) bool {
+				return m.servers()[app+"/pod-a"].Admin.Mode() == back.left
+			})
+			before := m.look()
+
+			outcome = m.turn(m.webConfig(back.server, b))
+
+			requireSynced(t, outcome)
+			if after := m.look(); outcome.Update != edge.UpdateRuntime || after.worker != before.worker || after.reloads != before.reloads {
+				t.Errorf("got %+v", outcome)
+			}
+			m.requireServes(8443, back.reached, "pod-b")
+		}
+		saved := m.turnsUntil("the file is written", outcome, m.webConfig(former, b), isSaved)
+		m.requireFileOf(m.webConfig(former, b), saved.Fingerprint)
+		if saved.FollowUp != 0 || !guest.isServed() {
+			t.Errorf("got %+v, or the open connection was lost", saved)
+		}
+	})
+}
+
+func TestARestartedOperatorGoesOnWithWhatLeaves(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b, c := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c")
+	requireSynced(t, m.turn(m.webConfig(a, b)))
+	guest := m.guestOf(8443, "pod-a")
+	requireSynced(t, m.turn(m.webConfig(b)))
+	before := m.look()
+	m.memory = edge.Memory{}
+
+	first := m.turn(m.webConfig(b))
+
+	requireSynced(t, first)
+	if first.Update != edge.UpdateFile || first.FollowUp == 0 {
+		t.Errorf("got %+v, want the file and what leaves", first)
+	}
+	before.commands, before.file = m.conn.commands.Load(), m.readConfig()
+	m.requireLive(m.turn(m.webConfig(b, c)), before)
+	if !guest.isServed() {
+		t.Error("the open connection was lost")
+	}
+	_ = guest.conn.Close()
+	m.turnsUntil("pod-a is gone", first, m.webConfig(b, c), m.isGone(app+"/pod-a"))
+	if after := m.look(); after.worker != before.worker || after.reloads != before.reloads {
+		t.Errorf("HAProxy was reloaded: %+v, was %+v", after, before)
+	}
+}
