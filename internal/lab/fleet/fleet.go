@@ -44,9 +44,10 @@ func Address(number int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(number >> 8), byte(number)})
 }
 
-// Counters are what happened on all hosts since they were started.
+// Counters are what happened on all hosts since they were started. Writes are those of configuration files, and the commands
+// are those of conversations that have ended.
 type Counters struct {
-	Logins, Scripts, Commands, Reloads, FailedReloads int64
+	Logins, Scripts, Writes, Commands, Reloads, FailedReloads int64
 }
 
 // hosts are the simulated hosts of this process.
@@ -116,7 +117,7 @@ func (h *hosts) control() http.Handler {
 	mux.HandleFunc("GET /counters", func(w http.ResponseWriter, _ *http.Request) {
 		c := &h.counters
 		_ = json.NewEncoder(w).Encode(Counters{
-			Logins: c.logins.Load(), Scripts: c.scripts.Load(), Commands: c.commands.Load(),
+			Logins: c.logins.Load(), Scripts: c.scripts.Load(), Writes: c.writes.Load(), Commands: c.commands.Load(),
 			Reloads: c.reloads.Load(), FailedReloads: c.failedReloads.Load(),
 		})
 	})

@@ -255,7 +255,7 @@ func TestAFleetCountsWhatIsDoneToIt(t *testing.T) {
 	}
 	counted, err := f.Counters(t.Context())
 	must(t, err)
-	if counted.Logins != hosts || counted.Reloads != hosts || counted.FailedReloads != 0 || counted.Scripts < hosts {
+	if counted.Logins != hosts || counted.Reloads != hosts || counted.FailedReloads != 0 || counted.Writes != hosts || counted.Scripts < 2*hosts {
 		t.Errorf("counted %+v", counted)
 	}
 	if _, err := f.ServersState(t.Context(), first+hosts); err == nil {

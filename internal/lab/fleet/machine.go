@@ -30,7 +30,7 @@ type machine struct {
 
 // counters count what happened on all machines.
 type counters struct {
-	logins, scripts, commands, reloads, failedReloads atomic.Int64
+	logins, scripts, writes, commands, reloads, failedReloads atomic.Int64
 }
 
 func newMachine(counted *counters, known model.Commands, config string) (*machine, error) {

@@ -128,6 +128,7 @@ func (m *machine) commit(input *bufio.Reader) result {
 		m.disk.write(config+".edgelb-former", current)
 	}
 	m.disk.write(config, text)
+	m.counters.writes.Add(1)
 	return result{stdout: sum(text) + "\n"}
 }
 

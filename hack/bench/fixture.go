@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/scene"
+)
+
+// patience is how long anything may take before the run is broken.
+const patience = 2 * time.Minute
+
+// fixture is what one measurement is made with: hosts, objects in a namespace of their own, and an operator.
+type fixture struct {
+	*hostGroup
+	bench     *bench
+	namespace string
+	version   string
+
+	operator *kube.Operator
+	events   chan event
+	// unfollow ends the reading of the operator's log.
+	unfollow context.CancelFunc
+}
+
+const secretName = "edge-ssh"
+
+// newFixture takes the hosts over: they are ended with it.
+func (b *bench) newFixture(ctx context.Context, name string, group *hostGroup) (*fixture, error) {
+	f := &fixture{hostGroup: group, bench: b}
+	version, err := group.hosts[0].version(ctx)
+	if err != nil {
+		return nil, errors.Join(err, group.close())
+	}
+	f.version = majorAndMinor(version)
+	if f.namespace, err = b.cluster.CreateNamespace(ctx, "bench-"+name); err != nil {
+		return nil, errors.Join(err, group.close())
+	}
+	secret := types.NamespacedName{Namespace: f.namespace, Name: secretName}
+	if _, err := scene.CreateSecret(ctx, b.cluster, secret, group.privateKey, group.knownHosts...); err != nil {
+		return nil, errors.Join(err, group.close())
+	}
+	return f, nil
+}
+
+// end ends the hosts and the operator, and takes the objects away, so that the next operator does not look for the hosts.
+func (f *fixture) end(ctx context.Context) error {
+	errs := []error{f.stopOperator()}
+	var list v1alpha1.EdgeLoadBalancerList
+	errs = append(errs, f.bench.list(ctx, f.namespace, &list))
+	for i := range list.Items {
+		object := &list.Items[i]
+		object.Finalizers = nil
+		errs = append(errs, f.bench.cluster.Client.Update(ctx, object), f.bench.cluster.Client.Delete(ctx, object))
+	}
+	all := client.InNamespace(f.namespace)
+	errs = append(errs,
+		f.bench.cluster.Client.DeleteAllOf(ctx, &discoveryv1.EndpointSlice{}, all),
+		f.bench.cluster.Client.DeleteAllOf(ctx, &corev1.Service{}, all),
+		f.close())
+	return errors.Join(errs...)
+}
+
+func (b *bench) list(ctx context.Context, namespace string, into client.ObjectList) error {
+	return b.cluster.Client.List(ctx, into, client.InNamespace(namespace))
+}
+
+// startOperator starts an operator that says when what happened, to the microsecond, and leaves nothing out: of many lines
+// in one second it else logs some only.
+func (f *fixture) startOperator(ctx context.Context) error {
+	args := append(scene.OperatorArgs(), "--zap-devel", "--zap-encoder=json", "--zap-log-level=info", "--zap-time-encoding=rfc3339nano")
+	var err error
+	f.operator, err = kube.StartOperator(ctx, kube.OperatorOptions{Binary: f.bench.binary, Kubeconfig: f.bench.kubeconfig, Args: args})
+	if err != nil {
+		return err
+	}
+	f.events = make(chan event, 1<<16)
+	reading, unfollow := context.WithCancel(ctx)
+	f.unfollow = unfollow
+	go func() {
+		if err := follow(reading, f.operator.LogPath(), f.events); err != nil {
+			f.bench.report.note("the operator's log could not be read: %v", err)
+		}
+	}()
+	return nil
+}
+
+// stopOperator ends the operator as Kubernetes does.
+func (f *fixture) stopOperator() error {
+	if f.operator == nil {
+		return nil
+	}
+	f.unfollow()
+	err := errors.Join(f.operator.Stop(), f.operator.Close())
+	f.operator = nil
+	return err
+}
+
+// newTarget is a target for the Service, checked by TCP at that interval.
+func newTarget(s *service, checks time.Duration) v1alpha1.Target {
+	return v1alpha1.Target{
+		Name:        s.name,
+		Service:     v1alpha1.ServicePort{Name: s.name, Port: intstr.FromString("app")},
+		HealthCheck: v1alpha1.HealthCheck{Interval: &metav1.Duration{Duration: checks}},
+	}
+}
+
+// newObject is an object for the hosts, with these targets and a listener for each of them on each host, from that port on.
+func (f *fixture) newObject(name string, hosts []*edgeHost, port int, targets ...v1alpha1.Target) *v1alpha1.EdgeLoadBalancer {
+	object := &v1alpha1.EdgeLoadBalancer{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: name},
+		Spec: v1alpha1.EdgeLoadBalancerSpec{
+			SSH:     v1alpha1.SSH{SecretRef: v1alpha1.SecretReference{Name: secretName}},
+			Targets: targets,
+			HAProxy: v1alpha1.HAProxy{MaxConnections: 2000},
+		},
+	}
+	for _, h := range hosts {
+		object.Spec.Hosts = append(object.Spec.Hosts, h.spec)
+	}
+	for i, target := range targets {
+		object.Spec.Listeners = append(object.Spec.Listeners, listeners(hosts, port+i, target.Name)...)
+	}
+	return object
+}
+
+// listeners are one for all hosts that listen on the wildcard address, and else one for each.
+func listeners(hosts []*edgeHost, port int, target string) []v1alpha1.Listener {
+	if hosts[0].public.IsUnspecified() {
+		return []v1alpha1.Listener{{Name: target, Bind: []v1alpha1.BindAddress{hosts[0].bind(port)}, Target: target}}
+	}
+	var all []v1alpha1.Listener
+	for _, h := range hosts {
+		all = append(all, v1alpha1.Listener{
+			Name: fmt.Sprintf("%s-%s", target, h.spec.Name), Hosts: []string{h.spec.Name}, Bind: []v1alpha1.BindAddress{h.bind(port)}, Target: target,
+		})
+	}
+	return all
+}
+
+// deploy creates the objects, starts an operator, and waits until it has proved all hosts to run them.
+func (f *fixture) deploy(ctx context.Context, objects ...*v1alpha1.EdgeLoadBalancer) error {
+	for _, object := range objects {
+		if err := f.bench.cluster.Client.Create(ctx, object); err != nil {
+			return err
+		}
+	}
+	if err := f.startOperator(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the first configuration is not there in time"))
+	defer cancel()
+	synced := func(e event) bool { return e.State == string(v1alpha1.HostSynced) }
+	if _, err := awaitHosts(ctx, f.events, f.hosts, synced); err != nil {
+		return f.explain(err)
+	}
+	return nil
+}
+
+// majorAndMinor makes 2.6 of 2.6.12-1+deb12u4.
+func majorAndMinor(version string) string {
+	if words := strings.SplitN(version, ".", 3); len(words) == 3 {
+		return words[0] + "." + words[1]
+	}
+	return version
+}
+
+// explain adds the end of the operator's log to an error.
+func (f *fixture) explain(err error) error {
+	return fmt.Errorf("%w\n%s", err, f.operator.Logs()["operator"])
+}
+
+// backend is the name that HAProxy knows an object's target by.
+func (f *fixture) backend(object, target string) string {
+	return f.namespace + "_" + object + "_" + target
+}

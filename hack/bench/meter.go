@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+// meter measures what the operator uses from a moment on.
+type meter struct {
+	fixture *fixture
+	pid     int
+	cpu     float64
+}
+
+func (f *fixture) meter() (*meter, error) {
+	pid := f.operator.PID()
+	cpu, err := cpuSeconds(pid)
+	return &meter{fixture: f, pid: pid, cpu: cpu}, err
+}
+
+// seconds are those of CPU since then.
+func (m *meter) seconds() (float64, error) {
+	cpu, err := cpuSeconds(m.pid)
+	return cpu - m.cpu, err
+}
+
+// report reports the CPU for each host and change, with all that followed from it, and the most memory.
+func (m *meter) report(part, name string, changes int, limits map[string]*target) error {
+	cpu, errCPU := m.seconds()
+	peak, errPeak := peakMiB(m.pid)
+	if err := errors.Join(errCPU, errPeak); err != nil {
+		return err
+	}
+	b, version := m.fixture.bench, m.fixture.version
+	b.report.one(row{Part: "d", What: name + " (" + part + "): operator's CPU for each host and change", HAProxy: version, Unit: "ms"},
+		1000*cpu/float64(changes), limits["cpu"])
+	b.report.one(row{Part: "d", What: name + " (" + part + "): operator's memory at its peak", HAProxy: version, Unit: "MiB"},
+		peak, limits["memory"])
+	return nil
+}
+
+// closing ends the fixture, and keeps the first error. What was interrupted is cleaned up, too.
+func closing(ctx context.Context, f *fixture, err *error) {
+	*err = errors.Join(*err, f.end(context.WithoutCancel(ctx)))
+}

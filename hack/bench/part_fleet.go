@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/fleet"
+)
+
+// hostsPerObject is how many hosts each object of the simulated fleet has.
+const hostsPerObject = 10
+
+// thousand is a fleet under measurement: every object has the Service that all share, and one of its own.
+type thousand struct {
+	*fixture
+	fleet *fleet.Fleet
+	// shared is every host's, own that of the first object.
+	shared, own *service
+	objects     []*v1alpha1.EdgeLoadBalancer
+}
+
+// partFleet measures changes that concern all simulated hosts and ten of them, then a cold start, and then rest.
+func partFleet(ctx context.Context, b *bench) (err error) {
+	group, simulated, err := startFleet(ctx, b.fleet)
+	if err != nil {
+		return err
+	}
+	f, err := b.newFixture(ctx, "fleet", group)
+	if err != nil {
+		return err
+	}
+	defer closing(ctx, f, &err)
+	t := &thousand{fixture: f, fleet: simulated}
+	if err := t.layOut(ctx); err != nil {
+		return err
+	}
+	if err := f.deploy(ctx, t.objects...); err != nil {
+		return err
+	}
+	if err := t.quiet(ctx, ""); err != nil {
+		return err
+	}
+	if err := t.changes(ctx); err != nil {
+		return err
+	}
+	if err := t.coldStart(ctx); err != nil {
+		return err
+	}
+	return t.rest(ctx)
+}
+
+// layOut makes the Services and the objects.
+func (t *thousand) layOut(ctx context.Context) error {
+	var err error
+	if t.shared, err = t.newService(ctx, "shared", podPort, t.bench.newPods(5)); err != nil {
+		return err
+	}
+	for begin := 0; begin < len(t.hosts); begin += hostsPerObject {
+		own, err := t.newService(ctx, fmt.Sprintf("own-%d", begin/hostsPerObject), podPort, t.bench.newPods(5))
+		if err != nil {
+			return err
+		}
+		if begin == 0 {
+			t.own = own
+		}
+		hosts := t.hosts[begin:min(begin+hostsPerObject, len(t.hosts))]
+		name := fmt.Sprintf("web-%d", begin/hostsPerObject)
+		t.objects = append(t.objects, t.newObject(name, hosts, 8443, newTarget(t.shared, checks), newTarget(own, checks)))
+	}
+	return nil
+}
+
+// objectOf is the object that a host belongs to.
+func (t *thousand) objectOf(host *edgeHost) string {
+	for _, object := range t.objects {
+		for i := range object.Spec.Hosts {
+			if object.Spec.Hosts[i].Address == host.spec.Address {
+				return object.Name
+			}
+		}
+	}
+	return ""
+}
+
+func (t *thousand) changes(ctx context.Context) error {
+	all := course{
+		count: min(t.bench.changes, 30), service: t.shared, hosts: t.hosts, object: t.objectOf, settled: t.quiet,
+	}
+	few := all
+	few.service, few.hosts = t.own, t.hosts[:min(hostsPerObject, len(t.hosts))]
+	used, err := t.meter()
+	if err != nil {
+		return err
+	}
+	samples, err := t.measure(ctx, all)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%d simulated hosts", len(t.hosts))
+	t.bench.reportChanges("b", name, t.version, samples, atMost(2000))
+	t.bench.reportPhases("b", name, t.version, samples)
+	limits := map[string]*target{"cpu": atMost(1), "memory": atMost(256)}
+	if err := used.report("b", name, len(samples)*len(t.hosts), limits); err != nil {
+		return err
+	}
+	if samples, err = t.measure(ctx, few); err != nil {
+		return err
+	}
+	t.bench.reportChanges("b", fmt.Sprintf("%d of %s", len(few.hosts), name), t.version, samples, nil)
+	return nil
+}
+
+// quiet waits until no file was written on a host for a while.
+func (t *thousand) quiet(ctx context.Context, _ string) error {
+	const still = 1500 * time.Millisecond
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the operator is never done"))
+	defer cancel()
+	var last int64
+	since := time.Now()
+	for time.Since(since) < still {
+		counted, err := t.fleet.Counters(ctx)
+		if err != nil {
+			return err
+		}
+		if counted.Writes != last {
+			last, since = counted.Writes, time.Now()
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// coldStart replaces the operator by a new one, and measures until that has proved all hosts.
+func (t *thousand) coldStart(ctx context.Context) error {
+	if err := t.stopOperator(); err != nil {
+		return err
+	}
+	before, err := t.fleet.Counters(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := t.startOperator(ctx); err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the hosts are not proved in time"))
+	defer cancel()
+	proofs, err := awaitHosts(waiting, t.events, t.hosts, func(e event) bool { return e.State == string(v1alpha1.HostSynced) })
+	if err != nil {
+		return t.explain(err)
+	}
+	var last time.Time
+	for _, proof := range proofs {
+		if proof.At.After(last) {
+			last = proof.At
+		}
+	}
+	after, err := t.fleet.Counters(ctx)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("cold start with %d hosts in sync", len(t.hosts))
+	report := &t.bench.report
+	report.one(row{Part: "f", What: name + ": until all are proved", HAProxy: t.version, Unit: "s"}, last.Sub(began).Seconds(), nil)
+	report.one(row{Part: "f", What: name + ": reloads", HAProxy: t.version}, float64(after.Reloads-before.Reloads), atMost(0))
+	cpu, err := cpuSeconds(t.operator.PID())
+	report.one(row{Part: "f", What: name + ": operator's CPU", HAProxy: t.version, Unit: "s"}, cpu, nil)
+	return err
+}
+
+// rest measures what the operator uses when there is nothing to do but to look at the hosts from time to time.
+func (t *thousand) rest(ctx context.Context) error {
+	if err := t.quiet(ctx, ""); err != nil {
+		return err
+	}
+	used, err := t.meter()
+	if err != nil {
+		return err
+	}
+	looks, err := t.fleet.Counters(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := sleep(ctx, t.bench.idle); err != nil {
+		return err
+	}
+	cpu, err := used.seconds()
+	if err != nil {
+		return err
+	}
+	after, err := t.fleet.Counters(ctx)
+	if err != nil {
+		return err
+	}
+	peak, err := peakMiB(t.operator.PID())
+	report := &t.bench.report
+	name := fmt.Sprintf("%d hosts at rest", len(t.hosts))
+	report.one(row{Part: "f", What: name + ": operator's CPU, in percent of one", HAProxy: t.version, Unit: "%"},
+		100*cpu/time.Since(began).Seconds(), atMost(5))
+	report.one(row{Part: "f", What: name + ": scripts run on each host meanwhile", HAProxy: t.version},
+		float64(after.Scripts-looks.Scripts)/float64(len(t.hosts)), nil)
+	report.one(row{Part: "f", What: name + ": operator's memory at its peak since it was started", HAProxy: t.version, Unit: "MiB"}, peak, atMost(256))
+	return err
+}

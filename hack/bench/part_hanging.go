@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// partHanging measures a change on nine hosts, at first with a tenth that is well and then with one that hangs: its sshd accepts
+// connections and says nothing.
+func partHanging(ctx context.Context, b *bench) (err error) {
+	group, err := startHosts(ctx, 10)
+	if err != nil {
+		return err
+	}
+	f, app, err := b.oneService(ctx, "hanging", group, 10, checks)
+	if err != nil {
+		return err
+	}
+	defer closing(ctx, f, &err)
+	nine, tenth := f.hosts[:9], f.hosts[9].real
+	changes := course{
+		count: min(b.changes, 60), service: app, hosts: nine, object: always("web"), settled: filesWritten(nine),
+	}
+	before, err := f.measure(ctx, changes)
+	if err != nil {
+		return err
+	}
+	b.reportChanges("g", "9 hosts of 10", f.version, before, nil)
+	tenth.Freeze()
+	defer tenth.Thaw()
+	after, err := f.measure(ctx, changes)
+	if err != nil {
+		return err
+	}
+	b.reportChanges("g", "9 hosts of 10, the tenth hangs", f.version, after, nil)
+	line := row{Part: "g", What: "9 hosts of 10: median while the tenth hangs, compared with before", HAProxy: f.version, Unit: "×"}
+	b.report.one(line, medianOf(lives(after))/medianOf(lives(before)), atMost(1.1))
+	return f.awaitUnreachable(ctx, f.hosts[9])
+}
+
+// awaitUnreachable makes sure that the operator has found the host to hang: else the figures would say nothing.
+func (f *fixture) awaitUnreachable(ctx context.Context, host *edgeHost) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the operator does not notice that a host hangs"))
+	defer cancel()
+	for {
+		var list v1alpha1.EdgeLoadBalancerList
+		if err := f.bench.list(ctx, f.namespace, &list); err != nil {
+			return err
+		}
+		for _, status := range list.Items[0].Status.Hosts {
+			if status.Name == host.spec.Name && status.State == v1alpha1.HostUnreachable {
+				return nil
+			}
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// rarely is how often servers are checked where there are thousands that nobody means.
+const rarely = time.Hour
+
+// layout is a number of servers on one host.
+type layout struct {
+	servers, backends int
+	limit             float64
+}
+
+// partLarge measures a change of one server on one host that has few or many.
+func partLarge(ctx context.Context, b *bench) error {
+	var few float64
+	for i, l := range []layout{
+		{servers: 10, backends: 1}, {servers: 1000, backends: 100}, {servers: 10000, backends: 100, limit: 3}, {servers: 10000, backends: 1},
+	} {
+		median, err := b.largeChanges(ctx, l)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			few = median
+			continue
+		}
+		line := row{Part: "e", What: fmt.Sprintf("%s: median compared with 10 servers", l.name()), HAProxy: "2.6", Unit: "×"}
+		var limit *target
+		if l.limit > 0 {
+			limit = atMost(l.limit)
+		}
+		b.report.one(line, median/few, limit)
+	}
+	return nil
+}
+
+func (l layout) name() string { return fmt.Sprintf("%d servers in %d backends", l.servers, l.backends) }
+
+func (b *bench) largeChanges(ctx context.Context, l layout) (median float64, err error) {
+	group, err := startHosts(ctx, 1)
+	if err != nil {
+		return 0, err
+	}
+	f, err := b.newFixture(ctx, "large", group)
+	if err != nil {
+		return 0, err
+	}
+	defer closing(ctx, f, &err)
+	changed, objects, err := f.layOut(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	if err := f.deploy(ctx, objects...); err != nil {
+		return 0, err
+	}
+	samples, err := f.measure(ctx, course{
+		count: min(b.changes, 40), service: changed, hosts: f.hosts, object: always(objects[0].Name), settled: filesWritten(f.hosts),
+	})
+	if err != nil {
+		return 0, err
+	}
+	b.reportChanges("e", l.name(), f.version, samples, nil)
+	b.reportPhases("e", l.name(), f.version, samples)
+	peak, err := peakMiB(f.operator.PID())
+	b.report.one(row{Part: "e", What: l.name() + ": operator's memory at its peak", HAProxy: f.version, Unit: "MiB"}, peak, nil)
+	return medianOf(lives(samples)), err
+}
+
+// layOut makes a Service for each backend, and objects with at most fifty of them each. It returns the first Service.
+func (f *fixture) layOut(ctx context.Context, l layout) (*service, []*v1alpha1.EdgeLoadBalancer, error) {
+	const most = 50
+	var first *service
+	var objects []*v1alpha1.EdgeLoadBalancer
+	for begin := 0; begin < l.backends; begin += most {
+		var targets []v1alpha1.Target
+		for i := begin; i < min(begin+most, l.backends); i++ {
+			s, err := f.newService(ctx, fmt.Sprintf("app-%d", i), podPort, f.bench.newPods(l.servers/l.backends))
+			if err != nil {
+				return nil, nil, err
+			}
+			if first == nil {
+				first = s
+			}
+			targets = append(targets, newTarget(s, rarely))
+		}
+		objects = append(objects, f.newObject(fmt.Sprintf("web-%d", begin/most), f.hosts, 20000+begin, targets...))
+	}
+	return first, objects, nil
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab"
+)
+
+const (
+	// loadRate is how many connections a second are made, and longLived how many stay open all the time.
+	loadRate  = 400
+	longLived = 50
+	// servingPort is where pods listen that serve.
+	servingPort = 8081
+)
+
+// partLost counts the connections that are lost while endpoints come and go, and while HAProxy is reloaded.
+func partLost(ctx context.Context, b *bench) error {
+	group, err := startHosts(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if err := b.lost(ctx, group); err != nil {
+		return err
+	}
+	root, err := debianRoot()
+	if err != nil {
+		b.report.note("HAProxy 3.0 was left out of part c: %v.", err)
+		return nil
+	}
+	if group, err = startDebians(ctx, root, 1); err != nil {
+		return err
+	}
+	return b.lost(ctx, group)
+}
+
+func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
+	f, err := b.newFixture(ctx, "lost", group)
+	if err != nil {
+		return err
+	}
+	defer closing(ctx, f, &err)
+	// Pods that come later listen as well: every one that the bench makes from here on has a place in reserve.
+	pods := b.newPods(5)
+	reserve := b.pods
+	ends, err := serve(ctx, append(pods, b.newPods(100)...))
+	defer ends()
+	if err != nil {
+		return err
+	}
+	b.pods = reserve
+	app, err := f.newService(ctx, "app", servingPort, pods)
+	if err != nil {
+		return err
+	}
+	object := f.newObject("web", f.hosts, 8443, newTarget(app, checks))
+	if err := f.deploy(ctx, object); err != nil {
+		return err
+	}
+	at := netip.AddrPortFrom(f.hosts[0].public, 8443)
+	changes := course{count: min(b.changes, 100), service: app, hosts: f.hosts, object: always("web"), settled: filesWritten(f.hosts)}
+	if err := f.underLoad(ctx, at, fmt.Sprintf("%d endpoint changes", changes.count), func() error {
+		_, err := f.measure(ctx, changes)
+		return err
+	}); err != nil {
+		return err
+	}
+	reloads := min(b.changes, 20)
+	return f.underLoad(ctx, at, fmt.Sprintf("%d reloads", reloads), func() error { return f.reloads(ctx, object, reloads) })
+}
+
+// serve starts servers for the pods that answer and echo.
+func serve(ctx context.Context, pods []pod) (end func(), err error) {
+	var backends []*lab.Backend
+	end = func() {
+		for _, backend := range backends {
+			_ = backend.Close()
+		}
+	}
+	for _, p := range pods {
+		backend, err := lab.StartBackend(ctx, lab.BackendOptions{
+			Name: p.name, Addresses: p.addresses, Port: servingPort, Proxy: haproxy.ProxyNone,
+		})
+		if err != nil {
+			return end, err
+		}
+		backends = append(backends, backend)
+	}
+	return end, nil
+}
+
+// underLoad does something while connections are made and others stay open, and reports those that were lost.
+func (f *fixture) underLoad(ctx context.Context, at netip.AddrPort, what string, do func() error) error {
+	visitor := lab.Client{Addresses: lab.ClientAddresses(1)}
+	long, err := openLong(ctx, lab.Client{Addresses: lab.ClientAddresses(2)}, at)
+	if err != nil {
+		return err
+	}
+	loading, stop := context.WithCancel(ctx)
+	var result lab.LoadResult
+	var load sync.WaitGroup
+	load.Go(func() { result = visitor.Load(loading, loadRate, at) })
+	err = do()
+	stop()
+	load.Wait()
+	if err != nil {
+		return err
+	}
+	cut := 0
+	for _, l := range long {
+		if l.Ping(ctx) != nil {
+			cut++
+		}
+		_ = l.Close()
+	}
+	report := &f.bench.report
+	report.one(row{Part: "c", What: fmt.Sprintf("%s: of %d new connections lost", what, result.OK+result.Failed()), HAProxy: f.version},
+		float64(result.Failed()), atMost(0))
+	report.one(row{Part: "c", What: fmt.Sprintf("%s: of %d long connections cut", what, len(long)), HAProxy: f.version},
+		float64(cut), atMost(0))
+	report.one(row{Part: "c", What: what + ": slowest new connection", HAProxy: f.version, Unit: "ms"}, milliseconds(result.Slowest), nil)
+	return nil
+}
+
+func openLong(ctx context.Context, from lab.Client, at netip.AddrPort) ([]*lab.LongLived, error) {
+	var long []*lab.LongLived
+	for range longLived {
+		l, err := from.Open(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		long = append(long, l)
+	}
+	return long, nil
+}
+
+// reloads changes a timeout again and again, which no HAProxy can take without a reload.
+func (f *fixture) reloads(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, count int) error {
+	for i := range count {
+		ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the reload is not proved in time"))
+		defer cancel()
+		name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+		if err := f.bench.cluster.Client.Get(ctx, name, object); err != nil {
+			return err
+		}
+		before := object.DeepCopy()
+		object.Spec.HAProxy.Timeouts.Queue = &metav1.Duration{Duration: time.Duration(5+i%2)*time.Second + time.Second}
+		began := time.Now()
+		if err := f.bench.cluster.Client.Patch(ctx, object, client.MergeFrom(before)); err != nil {
+			return err
+		}
+		_, err := awaitHosts(ctx, f.events, f.hosts, func(e event) bool {
+			return e.Message == hostChanged && e.Update == "Reload" && !e.At.Before(began)
+		})
+		if err != nil {
+			return f.explain(err)
+		}
+		if err := sleep(ctx, f.bench.pause); err != nil {
+			return err
+		}
+	}
+	return nil
+}

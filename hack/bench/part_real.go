@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// checks is how often servers are checked where nothing else is said: the API's default.
+const checks = 2 * time.Second
+
+// partReal measures a change with 1, 10 and 50 real hosts, and with 10 of the newer Debian.
+func partReal(ctx context.Context, b *bench) error {
+	for _, count := range []int{1, 10, 50} {
+		group, err := startHosts(ctx, count)
+		if err != nil {
+			return err
+		}
+		if err := b.realChanges(ctx, group); err != nil {
+			return err
+		}
+	}
+	root, err := debianRoot()
+	if err != nil {
+		b.report.note("HAProxy 3.0 was left out: %v.", err)
+		return nil
+	}
+	group, err := startDebians(ctx, root, 10)
+	if err != nil {
+		return err
+	}
+	return b.realChanges(ctx, group)
+}
+
+func (b *bench) realChanges(ctx context.Context, group *hostGroup) (err error) {
+	f, app, err := b.oneService(ctx, "real", group, 10, checks)
+	if err != nil {
+		return err
+	}
+	defer closing(ctx, f, &err)
+	used, err := f.meter()
+	if err != nil {
+		return err
+	}
+	samples, err := f.measure(ctx, course{
+		count: b.changes, service: app, hosts: f.hosts, object: always("web"), settled: filesWritten(f.hosts),
+	})
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%d hosts", len(f.hosts))
+	b.reportChanges("a", name, f.version, samples, targetOf(len(f.hosts)))
+	b.reportPhases("a", name, f.version, samples)
+	return used.report("a", name, len(samples)*len(f.hosts), nil)
+}
+
+// targetOf is what a change on so many real hosts may take.
+func targetOf(hosts int) *target {
+	if hosts != 10 {
+		return nil
+	}
+	median, p99 := 50.0, 200.0
+	return &target{Median: &median, P99: &p99}
+}
+
+// oneService deploys one object with one target, whose Service has so many pods, on all hosts.
+func (b *bench) oneService(ctx context.Context, name string, group *hostGroup, pods int, checks time.Duration) (*fixture, *service, error) {
+	f, err := b.newFixture(ctx, name, group)
+	if err != nil {
+		return nil, nil, err
+	}
+	app, err := f.newService(ctx, "app", podPort, b.newPods(pods))
+	if err == nil {
+		err = f.deploy(ctx, f.newObject("web", f.hosts, 8443, newTarget(app, checks)))
+	}
+	if err != nil {
+		closing(ctx, f, &err)
+		return nil, nil, err
+	}
+	return f, app, nil
+}
+
+// reportChanges reports how long changes took until they were live.
+func (b *bench) reportChanges(part, name, version string, samples []sample, limit *target) {
+	b.report.add(row{Part: part, What: name + ": endpoint change to proof on the last host", HAProxy: version, Unit: "ms"}, lives(samples), limit)
+	b.report.add(row{Part: part, What: name + ": the same from the watch's delivery on", HAProxy: version, Unit: "ms"},
+		collect(samples, func(s sample) float64 { return s.watched }), nil)
+}
+
+// reportPhases reports where the time of the last host went.
+func (b *bench) reportPhases(part, name, version string, samples []sample) {
+	for _, phase := range []struct{ key, words string }{
+		{"api", "API server, from the write to the watch"},
+		{"queued", "waiting for its turn"},
+		{"build", "building the configuration"},
+		{"connect", "finding the connection"},
+		{"observe", "looking at the host"},
+		{"decide", "deciding"},
+		{"change", "commands and reading back, over SSH"},
+		{"prove", "proving"},
+	} {
+		values := collect(samples, func(s sample) float64 { return s.phases[phase.key] })
+		b.report.add(row{Part: part, What: "   " + name + ", last host: " + phase.words, HAProxy: version, Unit: "ms"}, values, nil)
+	}
+}
