@@ -37,16 +37,26 @@ func (h *Host) WorkerPID(ctx context.Context) (int, error) {
 	return strconv.Atoi(info["Pid"])
 }
 
+// Reloads counts how often HAProxy's master has reloaded since it started.
+func (h *Host) Reloads(ctx context.Context) (int, error) {
+	const column = 2
+	return h.showProcColumn(ctx, "master", column)
+}
+
 // showProc finds the PID of the first process of that kind in `show proc`; the worker that serves comes before old ones.
 func (h *Host) showProc(ctx context.Context, kind string) (int, error) {
+	return h.showProcColumn(ctx, kind, 0)
+}
+
+func (h *Host) showProcColumn(ctx context.Context, kind string, column int) (int, error) {
 	answer, err := h.ask(ctx, h.MasterSocket, "show proc")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(answer) {
 		fields := strings.Fields(line)
-		if len(fields) > 1 && fields[1] == kind {
-			return strconv.Atoi(fields[0])
+		if len(fields) > column && len(fields) > 1 && fields[1] == kind {
+			return strconv.Atoi(fields[column])
 		}
 	}
 	return 0, fmt.Errorf("HAProxy of %s has no %s", h.Name, kind)

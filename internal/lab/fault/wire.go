@@ -11,11 +11,14 @@ import (
 
 // Wire is the way to a host: it passes the bytes of connections on, counts the steps of the talk, and can do something at any
 // of them. A step is a change of direction: a question after an answer, or an answer after a question. Its methods may be
-// called at the same time, also by what is done at a step.
+// called at the same time.
 type Wire struct {
 	listener net.Listener
 	host     string
 	running  sync.WaitGroup
+
+	// acting is held while a step is counted and what is to be done at it is done; mu only for a moment.
+	acting sync.Mutex
 
 	mu    sync.Mutex
 	links map[*link]struct{}
@@ -64,8 +67,11 @@ func (w *Wire) Close() {
 	w.running.Wait()
 }
 
-// At counts the steps from 1 anew, and calls act at the step before its bytes are passed on. Step 0 never comes.
+// At counts the steps from 1 anew, and calls act once, at the step and before its bytes are passed on. Step 0 never comes. What
+// was to be done before is done when At returns, or never will be. Act may call Cut, BlackHole and Mend.
 func (w *Wire) At(step int, act func()) {
+	w.acting.Lock()
+	defer w.acting.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.last, w.steps, w.at, w.act = nowhere, 0, step, act
@@ -160,6 +166,8 @@ func (w *Wire) carry(l *link, d direction, from, to net.Conn) {
 
 // step counts, and does what is to be done at the step.
 func (w *Wire) step(d direction) {
+	w.acting.Lock()
+	defer w.acting.Unlock()
 	w.mu.Lock()
 	var act func()
 	if d != w.last {

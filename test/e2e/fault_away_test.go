@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/fault"
+)
+
+// leastDelay is the least time by which a host that does not answer could hold another one up: its connectTimeout.
+const leastDelay = 5 * time.Second
+
+// changeInterval is how often something is changed while a host is away.
+const changeInterval = 3 * time.Second
+
+// hostAway takes the third host away for a while, without a word. Meanwhile the changes of the others are not delayed.
+func hostAway(lasts time.Duration, leave, come func(*shaken)) func(*testing.T) {
+	return func(t *testing.T) {
+		s := sharedCluster(t).shake(t, 3)
+		leave(s)
+		back := time.After(lasts)
+		ticker := time.NewTicker(changeInterval)
+		defer ticker.Stop()
+		var slowest time.Duration
+		for away := true; away; {
+			s.changeEndpoints()
+			slowest = max(slowest, s.within(leastDelay, "the other hosts follow", s.wrongOnOthers))
+			select {
+			case <-ticker.C:
+			case <-back:
+				away = false
+			}
+		}
+		t.Logf("the slowest change of the others took %s", slowest.Round(time.Millisecond))
+		s.awaitHost(s.elb, s.hosts[2].Name, v1alpha1.HostUnreachable, "")
+		come(s)
+		// Between two tries of a host that is away there are at most 30 s.
+		took := s.settle(45 * time.Second)
+		t.Logf("right %s after the host was back", took.Round(time.Millisecond))
+	}
+}
+
+// wrongOnOthers says what is not right yet on the first two hosts.
+func (s *shaken) wrongOnOthers() string {
+	for i := range 2 {
+		if problem := s.wrongOn(i); problem != "" {
+			return problem
+		}
+	}
+	return ""
+}
+
+// blackHoleInApply makes the change with each host's way gone from another step on, until the status says of all that they
+// are away.
+func blackHoleInApply(do change) func(*testing.T) {
+	return func(t *testing.T) {
+		const hosts = 5
+		s := sharedCluster(t).shake(t, hosts)
+		steps := s.steps(do)
+		for i, wire := range s.wires {
+			// The last step is none to be cut off at: there is nothing to come.
+			wire.At(steps[i*(len(steps)-1)/hosts], wire.BlackHole)
+		}
+		do(s)
+		for _, host := range s.hosts {
+			s.awaitHost(s.elb, host.Name, v1alpha1.HostUnreachable, "")
+		}
+		for _, wire := range s.wires {
+			wire.At(0, nil)
+			wire.Mend()
+		}
+		took := s.settle(45 * time.Second)
+		t.Logf("right %s after the way was there again", took.Round(time.Millisecond))
+	}
+}
+
+// stall is how long a way is gone so that nobody can call that an end.
+const stall = 2 * time.Second
+
+// stallFor is a step at which nothing is passed on for a while.
+func stallFor(wire *fault.Wire) {
+	wire.BlackHole()
+	time.AfterFunc(stall, wire.Mend)
+}
+
+// sshdRestarted restarts sshd, which cuts every session, while a change is made.
+func sshdRestarted(t *testing.T) {
+	s := sharedCluster(t).shake(t, 1)
+	for _, do := range []change{
+		(*shaken).changeEndpoints, (*shaken).changeListeners, (*shaken).changeEndpoints, (*shaken).changeListeners,
+	} {
+		do(s)
+		s.gw1().StopSSH()
+		must(t, s.gw1().StartSSH(t.Context()))
+		s.recovers("after sshd was restarted")
+	}
+}

@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/lab/fault"
+)
+
+// change is what a test does again and again: it turns something on, or off again. What is needed on a host for a change of
+// endpoints is not what is needed for one of listeners.
+type change func(*shaken)
+
+// mostSteps is how many steps of a change are gone through; of more, evenly chosen ones.
+const mostSteps = 20
+
+// steps are those of a change, as far as the first wire sees them; a change is made there and back for that.
+func (s *shaken) steps(do change) []int {
+	s.t.Helper()
+	count := 0
+	for range 2 {
+		s.wires[0].At(0, nil)
+		do(s)
+		s.settle(patience)
+		count = max(count, s.wires[0].Steps())
+	}
+	s.t.Logf("a change takes %d steps", count)
+	return sample(count, mostSteps)
+}
+
+// sample are the numbers from 1 to count, or so many of them with even distances, the first and the last among them.
+func sample(count, most int) []int {
+	var numbers []int
+	for i := range min(count, most) {
+		if count > most {
+			i = i * (count - 1) / (most - 1)
+		}
+		numbers = append(numbers, i+1)
+	}
+	return numbers
+}
+
+// atEveryStep makes the change once for each of its steps, and does something to the wires at the step. Each host has its own
+// step in each round.
+func atEveryStep(do change, hosts int, act func(*fault.Wire)) func(*testing.T) {
+	return func(t *testing.T) {
+		s := sharedCluster(t).shake(t, hosts)
+		for steps := range slices.Chunk(s.steps(do), hosts) {
+			for i, step := range steps {
+				s.wires[i].At(step, func() { act(s.wires[i]) })
+			}
+			do(s)
+			s.recovers(fmt.Sprintf("after steps %v", steps))
+			for _, wire := range s.wires {
+				wire.At(0, nil)
+			}
+		}
+	}
+}
+
+// recovery is how long it may take until everything is right again after a fault of a moment.
+const recovery = 15 * time.Second
+
+// recovers waits until everything is right again. What is not right in time makes the test fail, and it goes on, so that
+// all steps are seen at which that happens.
+func (s *shaken) recovers(when string) {
+	s.t.Helper()
+	took, problem := await(recovery, s.wrong)
+	if problem != "" {
+		s.t.Errorf("%s: not right after %s: %s", when, took, problem)
+		return
+	}
+	s.t.Logf("%s: right after %s", when, took.Round(time.Millisecond))
+}

@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/debian"
+	"github.com/edgelb/edgelb/internal/lab/fault"
+	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/scene"
+)
+
+// breakage is a fault and its test.
+type breakage struct {
+	name string
+	test func(*testing.T)
+}
+
+// Whatever breaks, clients lose no connection that the fault itself does not end, and in the end every host is right. The
+// clients are at work all the time, see shake.
+//
+// Most of these tests wait most of the time. So rows of different lanes run at once, and those of a lane one after the other,
+// whatever -parallel says. The lane with a cluster of its own holds what the operator of all others must not suffer.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	var lanes sync.WaitGroup
+	for _, lane := range [][]breakage{
+		{
+			{"the operator is killed at every step of a reload", killedAtEveryStep((*shaken).changeListeners)},
+			{"the operator is killed at every step of a change of servers", killedAtEveryStep((*shaken).changeEndpoints)},
+		},
+		{
+			{"the connection is cut at every step of a reload", atEveryStep((*shaken).changeListeners, 4, (*fault.Wire).Cut)},
+			{"the connection is cut at every step of a change of servers", atEveryStep((*shaken).changeEndpoints, 4, (*fault.Wire).Cut)},
+			{"the connection stalls for 2 s at every step of a reload", atEveryStep((*shaken).changeListeners, 4, stallFor)},
+			{"sshd is restarted", sshdRestarted},
+			{"a hundred changes in a second", hundredChanges},
+			{"endpoints that flap for 30 s", flapping},
+		},
+		{
+			{"a host is frozen for a minute", hostAway(time.Minute,
+				func(s *shaken) { s.hosts[2].Freeze() }, func(s *shaken) { s.hosts[2].Thaw() })},
+			{"packets are black-holed for 40 s", hostAway(40*time.Second,
+				func(s *shaken) { s.wires[2].BlackHole() }, func(s *shaken) { s.wires[2].Mend() })},
+			{"packets are black-holed in the middle of a reload", blackHoleInApply((*shaken).changeListeners)},
+			{"packets are black-holed in the middle of a change of servers", blackHoleInApply((*shaken).changeEndpoints)},
+		},
+		{
+			{"HAProxy's worker is killed, without an init system", crashed(killWorker)},
+			{"HAProxy's master is killed, without an init system", crashed(killMaster)},
+			{"HAProxy's worker is killed on Debian 13 with systemd", crashedService(debian.Options{Root: "bin/debian-13"},
+				"$(ps -o pid= --ppid $(systemctl show --property MainPID --value haproxy))")},
+			{"HAProxy's master is killed on Debian 12 with systemd", crashedService(debian.Options{Root: "bin/debian-12"},
+				"$(systemctl show --property MainPID --value haproxy)")},
+			{"HAProxy is killed on Debian 12 with SysV init", crashedService(debian.Options{Root: "bin/debian-12", Init: debian.SysV},
+				"$(pidof haproxy)")},
+			{"the disk with the file is full", fullDisk},
+			{"the file cannot be replaced", pinnedFile},
+			{"the clock is wrong by a day", wrongClock},
+			{"the Secret has another key, and the host the other one", secretRotated},
+			{"the host shows the other one of two pinned keys", hostKeyRotated},
+		},
+	} {
+		lanes.Go(func() {
+			for _, row := range lane {
+				t.Run(row.name, row.test)
+			}
+		})
+	}
+	lanes.Wait()
+}
+
+// sharedCluster is that of all tests.
+func sharedCluster(t *testing.T) *cluster {
+	t.Helper()
+	c, err := theCluster()
+	must(t, err)
+	return c
+}
+
+// brokenCluster is a control plane of its own for what the operator of all other tests must not suffer. Its tests follow one
+// another, and each starts its own operators.
+var brokenCluster = sync.OnceValues(func() (*cluster, error) {
+	shared, err := theCluster()
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	plane, err := kube.StartAt(ctx, netip.MustParseAddr("127.0.0.2"), v1alpha1.AddToScheme)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{ControlPlane: plane, binary: shared.binary}
+	c.kubeconfig, err = scene.InstallOperator(ctx, plane)
+	return c, err
+})
+
+// ownCluster is a cluster with an operator that the test may break.
+func ownCluster(t *testing.T, args ...string) *cluster {
+	t.Helper()
+	c, err := brokenCluster()
+	must(t, err)
+	c.restartOperator(t, args...)
+	t.Cleanup(func() { _ = c.operator.Close() })
+	return c
+}
+
+// restartOperator starts an operator in the place of one that is gone.
+func (c *cluster) restartOperator(t *testing.T, args ...string) {
+	t.Helper()
+	c.operator = c.anotherOperator(t, args...)
+}
+
+// anotherOperator starts an operator beside that of the cluster.
+func (c *cluster) anotherOperator(t *testing.T, args ...string) *kube.Operator {
+	t.Helper()
+	operator, err := kube.StartOperator(t.Context(), kube.OperatorOptions{Binary: c.binary, Kubeconfig: c.kubeconfig, Args: args})
+	must(t, err)
+	return operator
+}

@@ -1,0 +1,333 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/fault"
+	"github.com/edgelb/edgelb/internal/lab/scene"
+)
+
+// What clients do in each test of a fault, on all hosts together: half of it over IPv4 and half over IPv6.
+const (
+	newConnections = 100 // a second
+	longLived      = 20
+)
+
+// secondPort is where the hosts listen as well while a listener is there to be added and removed.
+const secondPort = 9443
+
+// wirePort is where the operator reaches the sshd of a host through the host's wire.
+const wirePort = 2222
+
+// shaken is a scenario in which something goes wrong: the operator reaches the hosts through wires, the Service has
+// endpoints that come and go as the test says, besides its pods web-a and web-b, and clients are at work.
+type shaken struct {
+	*scenario
+	wires []*fault.Wire
+	// extra is the EndpointSlice with the endpoints that come and go.
+	extra *discoveryv1.EndpointSlice
+	// servers are the names that every host should have.
+	servers []string
+	traffic *fault.Traffic
+}
+
+// stable are the pods that serve from the begin to the end.
+func stable() []string { return []string{"web-a", "web-b"} }
+
+// shake returns when so many hosts serve and clients are at work on all of them. What these notice is looked at when the test
+// ends.
+func (c *cluster) shake(t *testing.T, hosts int, options ...func(*lab.EdgeHostOptions)) *shaken {
+	t.Helper()
+	s := c.quiet(t, hosts, options...)
+	s.startTraffic(s.hosts...)
+	return s
+}
+
+// quiet is shake without clients.
+func (c *cluster) quiet(t *testing.T, hosts int, options ...func(*lab.EdgeHostOptions)) *shaken {
+	t.Helper()
+	s := &shaken{scenario: &scenario{world: c.newWorld(t)}, servers: stable()}
+	for range hosts {
+		s.hosts = append(s.hosts, s.host(options...))
+	}
+	s.layWires()
+	s.app = s.world.app("web", haproxy.ProxyV2, stable()...)
+	s.createExtra()
+	s.elb = s.loadBalancer(s.hosts...)
+	port := int32(wirePort)
+	for i := range s.elb.Spec.Hosts {
+		s.elb.Spec.Hosts[i].Port = &port
+	}
+	s.create(s.elb)
+	s.settle(patience)
+	return s
+}
+
+// layWires lays a wire to each host, and makes the Secret with the keys that the hosts show there.
+func (s *shaken) layWires() {
+	s.t.Helper()
+	var known []string
+	for _, host := range s.hosts {
+		wire, err := fault.Lay(s.t.Context(), netip.AddrPortFrom(host.Address, wirePort), netip.AddrPortFrom(host.Address, host.Port))
+		must(s.t, err)
+		s.t.Cleanup(wire.Close)
+		s.wires = append(s.wires, wire)
+		keys, err := host.HostKeys()
+		must(s.t, err)
+		known = append(known, knownHostsLines(host, keys)...)
+	}
+	var err error
+	s.secret, err = scene.CreateSecret(s.t.Context(), s.ControlPlane, types.NamespacedName{Namespace: s.namespace, Name: "edge-ssh"}, s.key, known...)
+	must(s.t, err)
+}
+
+// knownHostsLines are lines of a known_hosts file for these keys of a host behind its wire.
+func knownHostsLines(host *lab.EdgeHost, keys []string) []string {
+	var lines []string
+	for _, key := range keys {
+		lines = append(lines, fmt.Sprintf("[%s]:%d %s", host.Address, wirePort, key))
+	}
+	return lines
+}
+
+// extraNumbers give the endpoints that come and go addresses of their own, far from those of pods.
+var extraNumbers atomic.Int32
+
+// maxExtra is how many endpoints come and go.
+const maxExtra = 4
+
+// createExtra makes the EndpointSlice, empty, and starts what its endpoints lead to: that goes on answering whether it is
+// in the slice or not, so that every connection that is lost was lost by a host.
+func (s *shaken) createExtra() {
+	s.t.Helper()
+	port, name := int32(8443), "websecure"
+	s.extra = &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "web-extra", Labels: map[string]string{
+			discoveryv1.LabelServiceName: "web", discoveryv1.LabelManagedBy: "fault.edgelb.io",
+		}},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Ports:       []discoveryv1.EndpointPort{{Name: &name, Port: &port}},
+	}
+	for i := range maxExtra {
+		addresses := lab.PodAddresses(50000 + int(extraNumbers.Add(1)))
+		backend, err := lab.StartBackend(s.t.Context(), lab.BackendOptions{
+			Name: extraName(i), Addresses: addresses, Port: uint16(port), Proxy: haproxy.ProxyV2,
+		})
+		must(s.t, err)
+		s.t.Cleanup(func() { _ = backend.Close() })
+		s.extra.Endpoints = append(s.extra.Endpoints, discoveryv1.Endpoint{
+			Addresses: []string{addresses.IPv4.String()},
+			TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: s.namespace, Name: extraName(i)},
+		})
+	}
+	s.setReady(0)
+	s.create(s.extra)
+}
+
+func extraName(i int) string { return fmt.Sprintf("extra-%d", i) }
+
+// setReady makes the first so many of the extra endpoints ready, and the others not, in memory.
+func (s *shaken) setReady(count int) {
+	s.servers = stable()
+	for i := range s.extra.Endpoints {
+		ready := i < count
+		s.extra.Endpoints[i].Conditions.Ready = &ready
+		if ready {
+			s.servers = append(s.servers, extraName(i))
+		}
+	}
+	slices.Sort(s.servers)
+}
+
+// endpoints makes so many of the extra endpoints ready.
+func (s *shaken) endpoints(count int) {
+	s.t.Helper()
+	s.update(s.extra, func() { s.setReady(count) })
+}
+
+// changeEndpoints adds an endpoint, or takes it away again: what a runtime update can do.
+func (s *shaken) changeEndpoints() {
+	s.t.Helper()
+	count := 1
+	if len(s.servers) > len(stable()) {
+		count = 0
+	}
+	s.endpoints(count)
+}
+
+// changeListeners adds a port to every host, or takes it away again: what takes a reload.
+func (s *shaken) changeListeners() {
+	s.t.Helper()
+	s.update(s.elb, func() {
+		if added := len(s.elb.Spec.Listeners) > len(s.hosts); added {
+			s.elb.Spec.Listeners = s.elb.Spec.Listeners[:len(s.hosts)]
+			return
+		}
+		for _, host := range s.hosts {
+			s.elb.Spec.Listeners = append(s.elb.Spec.Listeners, v1alpha1.Listener{
+				Name: "second-" + host.Name, Hosts: []string{host.Name}, Target: "app", Bind: binds(host.Public, secondPort),
+			})
+		}
+	})
+}
+
+// startTraffic starts the clients of these hosts, and fails the test when it ends if they have lost anything.
+func (s *shaken) startTraffic(hosts ...*lab.EdgeHost) {
+	s.t.Helper()
+	load := fault.Load{}
+	for _, host := range hosts {
+		for _, at := range host.Public.All() {
+			load.At = append(load.At, netip.AddrPortFrom(at, publicPort))
+		}
+	}
+	load.Rate, load.LongLived = atLeast(newConnections, len(load.At)), atLeast(longLived, len(load.At))
+	var err error
+	s.traffic, err = fault.StartTraffic(s.t.Context(), s.client, load)
+	must(s.t, err)
+	s.t.Cleanup(func() {
+		result := s.traffic.Stop()
+		s.t.Log(result)
+		if result.Lost+result.Cut > 0 {
+			s.t.Errorf("connections were lost that nothing should have touched: %s", result)
+		}
+	})
+}
+
+// atLeast is how many each of the parts takes so that together they have the whole.
+func atLeast(whole, parts int) int { return (whole + parts - 1) / parts }
+
+// settle waits until every host is right: its HAProxy has the servers and no others, it listens where it should, the file says
+// the same, and the object is Ready. It returns how long that took.
+func (s *shaken) settle(within time.Duration) time.Duration {
+	s.t.Helper()
+	return s.within(within, "everything is right again", s.wrong)
+}
+
+// within waits until check returns nothing, as eventually does, with a deadline of its own. It returns how long that took.
+func (w *world) within(deadline time.Duration, what string, check func() string) time.Duration {
+	w.t.Helper()
+	took, problem := await(deadline, check)
+	if problem != "" {
+		w.t.Fatalf("waited %s: %s: %s", deadline, what, problem)
+	}
+	return took
+}
+
+// await waits until check returns nothing, and returns how long that took; or what it returned last if it took too long.
+func await(deadline time.Duration, check func() string) (took time.Duration, problem string) {
+	begin := time.Now()
+	for {
+		problem = check()
+		took = time.Since(begin)
+		if problem == "" || took > deadline {
+			return took, problem
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// wrong says what is not right yet; nothing if all is.
+func (s *shaken) wrong() string {
+	for i := range s.hosts {
+		if problem := s.wrongOn(i); problem != "" {
+			return problem
+		}
+	}
+	return s.notReady()
+}
+
+// notReady says why the object is not Ready, with every host Synced; nothing if it is.
+func (s *shaken) notReady() string {
+	if err := s.refresh(s.elb); err != nil {
+		return err.Error()
+	}
+	ready := condition(s.elb, v1alpha1.ConditionReady)
+	if ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != s.elb.Generation {
+		return describe(s.elb)
+	}
+	for _, host := range s.elb.Status.Hosts {
+		if host.State != v1alpha1.HostSynced {
+			return describe(s.elb)
+		}
+	}
+	return ""
+}
+
+// wrongOn says what is not right yet on a host.
+func (s *shaken) wrongOn(i int) string {
+	host := s.hosts[i]
+	if live := s.live(host); live != strings.Join(s.servers, " ") {
+		return fmt.Sprintf("%s has the servers %s, and should have %s", host.Name, live, s.servers)
+	}
+	config, err := host.ReadConfig()
+	if err != nil {
+		return err.Error()
+	}
+	if file := strings.Join(serversIn(config), " "); file != strings.Join(s.servers, " ") {
+		return fmt.Sprintf("the file of %s has the servers %s, and should have %s", host.Name, file, s.servers)
+	}
+	if wanted := s.wants(host, secondPort); wanted != strings.Contains(config, fmt.Sprintf(":%d", secondPort)) {
+		return fmt.Sprintf("port %d in the file of %s: wanted is %t:\n%s", secondPort, host.Name, wanted, config)
+	}
+	for _, port := range []int{publicPort, secondPort} {
+		_, err := s.client.Get(s.t.Context(), netip.AddrPortFrom(host.Public.IPv4, uint16(port)))
+		if wanted := s.wants(host, port); wanted != (err == nil) {
+			return fmt.Sprintf("a client of %s at port %d gets %v, and the port is wanted: %t", host.Name, port, err, wanted)
+		}
+	}
+	return ""
+}
+
+// wants says whether the object wants the host to listen on the port.
+func (s *shaken) wants(host *lab.EdgeHost, port int) bool {
+	return slices.ContainsFunc(s.elb.Spec.Listeners, func(l v1alpha1.Listener) bool {
+		return slices.Contains(l.Hosts, host.Name) && strings.HasSuffix(string(l.Bind[0]), fmt.Sprintf(":%d", port))
+	})
+}
+
+// live are the servers that the HAProxy of a host has, or why that is not known.
+func (s *shaken) live(host asked) string {
+	answer, err := host.Ask(s.t.Context(), runtime.ShowServersState)
+	if err != nil {
+		return err.Error()
+	}
+	servers, err := runtime.ParseServersState([]byte(answer))
+	if err != nil {
+		return err.Error()
+	}
+	var names []string
+	for _, server := range servers {
+		names = append(names, server.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// serverLine is a server in a haproxy.cfg.
+var serverLine = regexp.MustCompile(`(?m)^\s+server (\S+) `)
+
+// serversIn are the names of the servers in a haproxy.cfg.
+func serversIn(config string) []string {
+	var names []string
+	for _, match := range serverLine.FindAllStringSubmatch(config, -1) {
+		names = append(names, match[1])
+	}
+	slices.Sort(names)
+	return names
+}
