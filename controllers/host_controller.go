@@ -63,10 +63,15 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		r.forget(ctx, key)
 		return ctrl.Result{}, nil
 	}
+	seen.await(r.records.Get)
 	known := r.recordBuilt(key, desired.Build(key, seen.snapshot), seen)
 	t := &turn{key: key, seen: seen, known: known, todo: known.Choose(seen.snapshot, seen.leavers)}
 	t.began, t.built = began, r.now()
-	return r.work(ctx, t)
+	result, err := r.work(ctx, t)
+	if err == nil {
+		result.RequeueAfter = known.Await(result.RequeueAfter)
+	}
+	return result, err
 }
 
 // work does the turn, unless there is nothing to do, or the host is to be left alone for now.
@@ -156,6 +161,9 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.A
 	known := r.records.Update(t.key, func(known *record.Host) { known.Apply(done, now, r.random()) })
 	r.metrics.attempted(done.Outcome, t.known.UnprovedSince, now)
 	t.log(ctx, done.Outcome, known, now)
+	if done.Outcome.TookOver != "" {
+		r.records.Moved(done.Outcome.TookOver, done.Job.Objects)
+	}
 	r.report(t.seen)
 	if len(done.Job.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && done.Outcome.State == edge.Synced {
 		// The host was only freed for its next owner, whose turn it is now.

@@ -57,6 +57,13 @@ func (o *observed) add(key desired.HostKey, object *v1alpha1.EdgeLoadBalancer) {
 	}
 }
 
+// await notes which leavers go on being served until other hosts do that. recordOf returns what is known of a host.
+func (o *observed) await(recordOf func(desired.HostKey) record.Host) {
+	for i := range o.leavers {
+		o.leavers[i].Awaits = record.MustAwait(o.leavers[i].Object, recordOf)
+	}
+}
+
 // entryOf is the object's entry for a host; one that is left in its status only is put together from that.
 func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1alpha1.Host, inSpec bool) {
 	for i := range object.Spec.Hosts {

@@ -1,12 +1,14 @@
 package controllers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 func TestBindThatAHostCannotTakeHoldsUpNoOtherObject(t *testing.T) {
@@ -32,4 +34,80 @@ func TestBindThatAHostCannotTakeHoldsUpNoOtherObject(t *testing.T) {
 	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
 	w.becomes("short", "ready", isReady)
 	w.eventTold("short", "gw1", "Recovered")
+}
+
+func TestHostThatIsReplacedServesUntilTheOtherDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	// It is not given up in the meantime.
+	w.start(300 * time.Millisecond)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "ready", isReady)
+	coming := make(chan struct{})
+	w.hosts.set("b", func(h *fakeHost) { h.hang = coming })
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
+	begun := time.Now()
+	w.becomes("web", "on its way", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 2 })
+	w.passes(time.Second, begun)
+	if host := w.hosts.see("a"); len(host.running.Frontends) != 1 {
+		t.Errorf("the host that serves runs %+v", host.running)
+	}
+	close(coming)
+	w.becomes("web", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
+		t.Errorf("the former host runs %+v", host.running)
+	}
+	if told := w.events("web", "gw1@a:22")[status.EventLeftBehind]; told != 0 {
+		t.Error("the former host is said to be left behind")
+	}
+}
+
+func TestSharedHostThatIsReplacedServesUntilTheOtherDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a"))
+	second := w.balancer("mail", "a")
+	second.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"}
+	w.create(second)
+	w.becomes("web", "ready", isReady)
+	w.becomes("mail", "ready", isReady)
+	coming := make(chan struct{})
+	w.hosts.set("b", func(h *fakeHost) { h.hang = coming })
+	change(w, "mail", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
+	w.becomes("mail", "on its way", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 2 })
+	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
+	w.eventually("the object that stays has its endpoints", func() error {
+		for _, backend := range w.hosts.see("a").running.Backends {
+			if strings.Contains(backend.Name, "_web_") && len(backend.Servers) == 2 {
+				return nil
+			}
+		}
+		return fmt.Errorf("the host runs %+v", w.hosts.see("a").running)
+	})
+	if frontends := w.hosts.see("a").running.Frontends; len(frontends) != 2 {
+		t.Errorf("the host that serves has the frontends %+v", frontends)
+	}
+	close(coming)
+	w.becomes("mail", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	if frontends := w.hosts.see("a").running.Frontends; len(frontends) != 1 || !strings.Contains(frontends[0].Name, "_web_") {
+		t.Errorf("the former host has the frontends %+v", frontends)
+	}
+}
+
+func TestMachineThatIsReachedUnderItsNewNameAloneIsNotSaidToBeLeftBehind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Hour)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "ready", isReady)
+	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("nothing answers at a:22") })
+	w.hosts.set("b", func(h *fakeHost) {
+		h.sick = &edge.Outcome{State: edge.Synced, Fingerprint: "f00", Changed: true, Update: edge.UpdateFile, TookOver: "a:22"}
+	})
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
+	w.becomes("web", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	if told := w.events("web", "gw1@a:22")[status.EventLeftBehind]; told != 0 {
+		t.Error("the former host is said to be left behind")
+	}
 }

@@ -3,6 +3,7 @@ package desired
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -98,6 +99,34 @@ func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
 		}
 	}
 	return p, found
+}
+
+// Keep is the host with the frontends of an object that it was built with formerly, as far as their binds are free now. Their
+// backends keep the servers that they had.
+func (h Host) Keep(former Host, object types.NamespacedName) Host {
+	i := slices.IndexFunc(former.Members, func(m Member) bool { return m.Object == object })
+	if i < 0 || former.Config.Owner != h.Config.Owner {
+		return h
+	}
+	member, held := former.Members[i], map[haproxy.Bind]bool{}
+	for _, frontend := range h.Config.Frontends {
+		for _, bind := range frontend.Binds {
+			held[bind] = true
+		}
+	}
+	kept := former.Config.WithoutBinds(func(frontend string, b haproxy.Bind) bool {
+		return !slices.Contains(member.Frontends, frontend) || held[b]
+	})
+	kept.Backends = slices.DeleteFunc(slices.Clone(kept.Backends), func(b haproxy.Backend) bool { return !slices.Contains(member.Backends, b.Name) })
+	h.Config.Frontends = slices.Concat(h.Config.Frontends, kept.Frontends)
+	h.Config.Backends = slices.Concat(h.Config.Backends, kept.Backends)
+	h.Config = h.Config.Normalize()
+	h.Members = append(slices.Clone(h.Members), member)
+	h.DrainTimeouts = maps.Clone(h.DrainTimeouts)
+	for _, backend := range member.Backends {
+		h.DrainTimeouts[backend] = former.DrainTimeouts[backend]
+	}
+	return h
 }
 
 // settle takes what there can be only one of from the oldest object, and what everybody may add from all of them.

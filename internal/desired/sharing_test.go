@@ -286,3 +286,65 @@ func TestAHostThatIsLeftIsFreedEvenIfItHasDrifted(t *testing.T) {
 		t.Error("drift would only be reported")
 	}
 }
+
+func TestAnObjectThatIsKeptHasWhatItHadUnlessAnotherHasItsBindsNow(t *testing.T) {
+	t.Parallel()
+	two := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":1", ":2"} }
+	former := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", two, created(1))))
+	b := types.NamespacedName{Namespace: "shop", Name: "b"}
+	tests := []struct {
+		name         string
+		now          Host
+		object       types.NamespacedName
+		want         map[string][]string
+		wantBackends int
+	}{
+		{"nobody has them", Build(gw1(), snapshotOf(edgeLB("a", bound(":9")))), b,
+			map[string][]string{"shop_a_https": {"0.0.0.0:9"}, "shop_b_https": {"0.0.0.0:1", "0.0.0.0:2"}}, 2},
+		{"another has one", Build(gw1(), snapshotOf(edgeLB("a", bound(":1")))), b,
+			map[string][]string{"shop_a_https": {"0.0.0.0:1"}, "shop_b_https": {"0.0.0.0:2"}}, 2},
+		{"another has all", Build(gw1(), snapshotOf(edgeLB("a", bound(":1", ":2")))), b,
+			map[string][]string{"shop_a_https": {"0.0.0.0:1", "0.0.0.0:2"}}, 2},
+		{"it had none", Build(gw1(), snapshotOf(edgeLB("a"))), types.NamespacedName{Namespace: "shop", Name: "c"},
+			map[string][]string{"shop_a_https": {"0.0.0.0:443"}}, 1},
+		{"the host is another owner's now", Build(gw1(), Snapshot{Cluster: "other", Objects: []*v1alpha1.EdgeLoadBalancer{edgeLB("a")}}), b,
+			map[string][]string{"shop_a_https": {"0.0.0.0:443"}}, 1},
+		{"the host is nobody's now", Host{Key: gw1()}, b, map[string][]string{}, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			members := len(test.now.Members)
+			kept := test.now.Keep(former, test.object)
+			if got := bindsOf(kept.Config); !reflect.DeepEqual(got, test.want) || len(kept.Config.Backends) != test.wantBackends {
+				t.Errorf("binds %v and %d backends, want %v and %d", got, len(kept.Config.Backends), test.want, test.wantBackends)
+			}
+			if err := kept.Config.Validate(); err != nil && len(kept.Members) > 0 {
+				t.Errorf("it is not valid: %v", err)
+			}
+			if again := test.now.Keep(kept, test.object); !reflect.DeepEqual(again, kept) {
+				t.Errorf("kept once more it is %+v, and was %+v", again, kept)
+			}
+			if len(test.now.Members) != members {
+				t.Error("the host itself was changed")
+			}
+		})
+	}
+}
+
+func TestAnObjectThatIsKeptKeepsItsServersAndTheirDrainTimeout(t *testing.T) {
+	t.Parallel()
+	patient := func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Targets[0].DrainTimeout = &metav1.Duration{Duration: time.Minute}
+	}
+	former := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", patient, created(1))))
+	now := snapshotOf(edgeLB("a", bound(":9")))
+	now.Slices = nil
+	kept := Build(gw1(), now).Keep(former, types.NamespacedName{Namespace: "shop", Name: "b"})
+	if servers := kept.Config.Backends[1].Servers; len(servers) != 2 {
+		t.Errorf("servers %v, want those of before", servers)
+	}
+	if got := kept.DrainTimeouts["shop_b_app"]; got != time.Minute {
+		t.Errorf("they are drained for %s", got)
+	}
+}

@@ -120,6 +120,8 @@ type Outcome struct {
 	Drift []string
 	// Unserved are the binds that the host cannot take. Everything else is served.
 	Unserved []Unserved
+	// TookOver is the name under which the same owner kept the host until this Sync, if it was another one.
+	TookOver string
 	// FollowUp is when the host should have its next turn to end what is begun: the file is still to be written, or servers
 	// that are wanted no more still have connections. 0 if there is nothing.
 	FollowUp time.Duration

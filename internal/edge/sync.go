@@ -89,6 +89,9 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
 	done, err := h.apply(ctx, todo)
 	outcome := h.outcome(err)
 	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = updateBy(done.Action), done.Reasons, err == nil, drift
+	if outcome.Changed {
+		outcome.TookOver = done.TookOver
+	}
 	return outcome
 }
 

@@ -1,6 +1,10 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
 
 // keptByAnother says what to do with a host that somebody else keeps; false if nobody does, or if it may be taken over.
 //
@@ -50,4 +54,12 @@ func otherName(file File, host string) string {
 		return ""
 	}
 	return file.Header.Host
+}
+
+// takenFrom is the name of a host that has got another one since its file was written.
+func takenFrom(file File, wanted haproxy.Config) string {
+	if file.Header.Owner != wanted.Owner {
+		return ""
+	}
+	return otherName(file, wanted.Host)
 }

@@ -66,3 +66,23 @@ func TestWhereNobodySaysWhichNamesAreWantedAnotherNameIsTakenOver(t *testing.T) 
 	serving := haproxy.Config{Owner: "prod/shop", Host: "gw1:22", Frontends: []haproxy.Frontend{{Name: "https"}}}
 	requireKept(t, "to serve", file, Wanted{Config: serving}, nil)
 }
+
+func TestAHostThatIsTakenOverSaysUnderWhichNameItWasKept(t *testing.T) {
+	t.Parallel()
+	config := haproxy.Config{Owner: "prod/shop", Host: "gw1:22", Frontends: []haproxy.Frontend{{Name: "https"}}}
+	for name, test := range map[string]struct {
+		header haproxy.Header
+		want   string
+	}{
+		"another name": {haproxy.Header{Owner: "prod/shop", Host: "192.0.2.1:22"}, "192.0.2.1:22"},
+		"the same":     {haproxy.Header{Owner: "prod/shop", Host: "gw1:22"}, ""},
+		"none":         {haproxy.Header{Owner: "prod/shop"}, ""},
+		"another's":    {haproxy.Header{Owner: "prod/bank", Host: "192.0.2.1:22"}, ""},
+		"nobody's":     {haproxy.Header{}, ""},
+	} {
+		observed := Observed{File: File{Exists: true, Managed: true, Header: test.header}}
+		if got := Compute(observed, Wanted{Config: config, Adopt: true}); got.TookOver != test.want || got.Action != Reload {
+			t.Errorf("%s: took it over from %q by %s, want %q", name, got.TookOver, got.Action, test.want)
+		}
+	}
+}

@@ -86,6 +86,8 @@ type Plan struct {
 	// Twin says of a Refuse that the file is the owner's own, under another name of the same machine. Wanted.Adopt does not
 	// lift that.
 	Twin bool
+	// TookOver is the name under which the owner kept the host until now, if it was another one.
+	TookOver string
 }
 
 // Compute decides.
@@ -105,7 +107,9 @@ func Compute(observed Observed, wanted Wanted) Plan {
 	if wanted.Config.Idle() && !observed.File.Managed && observed.Running.Structure == "" {
 		return Plan{Action: NoOp}
 	}
-	return compare(observed, wanted)
+	todo := compare(observed, wanted)
+	todo.TookOver = takenFrom(observed.File, wanted.Config)
+	return todo
 }
 
 func compare(observed Observed, wanted Wanted) Plan {

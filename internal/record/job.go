@@ -36,14 +36,23 @@ type Attempt struct {
 }
 
 // Choose says what to do with a host: to bring it to what the objects want, which frees it from those that leave; or
-// first to leave it idle if it belongs to one that leaves and its next owner is another. Nil if there is nothing to do.
+// first to leave it idle if it belongs to one that leaves and its next owner is another. Nil if there is nothing to do, or if
+// one that leaves has to be served for the time being.
 func (r Host) Choose(snapshot desired.Snapshot, leavers []Leaver) *Job {
 	todo := &Job{Host: r.Wanted, Objects: membersOf(r.Wanted, snapshot.Objects), Frees: map[types.UID]bool{}}
 	for _, l := range leavers {
-		if r.Leaving[l.Object.UID].Done {
+		leave := r.Leaving[l.Object.UID]
+		if leave.Done {
 			continue
 		}
 		idle := idleHost(snapshot.Cluster, l, r)
+		if leave.awaits() {
+			if idle.Config.Owner != r.Wanted.Config.Owner {
+				return nil
+			}
+			todo.keep(l.Object)
+			continue
+		}
 		if len(todo.Frees) == 0 && idle.Config.Owner != r.Wanted.Config.Owner {
 			todo.Host, todo.Objects = idle, nil
 		}
@@ -55,6 +64,13 @@ func (r Host) Choose(snapshot desired.Snapshot, leavers []Leaver) *Job {
 		return nil
 	}
 	return todo
+}
+
+// keep notes in which generation the host still holds an object that is to leave.
+func (j *Job) keep(object *v1alpha1.EdgeLoadBalancer) {
+	if member, found := MemberOf(j.Host, NameOf(object)); found {
+		j.Objects[object.UID] = member.Generation
+	}
 }
 
 // idleHost is the host without the leaver. The pins of a host that is no longer in the spec are known from the last time.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -10,14 +11,27 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 )
 
+const (
+	// handover is how long a host that a spec replaces goes on serving until those that replace it do.
+	handover = 10 * time.Second
+	// handoverLook is how often it is looked whether they do.
+	handoverLook = 500 * time.Millisecond
+)
+
 // Leave is how far a host is with getting rid of an object's listeners.
 type Leave struct {
-	// Since is when it could begin; zero as long as the host is suspended. Delayed says that it once was.
+	// Awaited is when the host began to wait for those that replace it; zero when it does not wait.
+	Awaited time.Time
+	// Since is when it could begin; zero as long as the host waits or is suspended. Delayed says that it once was suspended.
 	Since   time.Time
 	Delayed bool
-	// Tried says that it was attempted at least once, and Done that it is proved.
-	Tried, Done bool
+	// Tried says that it was attempted at least once, and Done that it is proved. Moved says that the machine is kept under
+	// another name now, and so has nothing left under this one.
+	Tried, Done, Moved bool
 }
+
+// awaits says that the host is to go on serving the object for now.
+func (l Leave) awaits() bool { return !l.Awaited.IsZero() }
 
 // CountsFrom is when the time began that the host has to be freed in; zero if it has not begun. A deletion outlasts the
 // operator, which may have been away for all that time: it counts from its start only once this operator has tried, and not at
@@ -36,6 +50,17 @@ type Leaver struct {
 	Entry  v1alpha1.Host
 	// Served says that the object's status knows of a moment when its listeners were on the host.
 	Served bool
+	// Awaits says that not all hosts which the object's spec names now do serve it.
+	Awaits bool
+}
+
+// MustAwait says that one of the hosts which the object's spec names now was not proved to serve all that it says in its
+// present generation. recordOf returns what is known of a host. A deleted object waits for nobody.
+func MustAwait(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey) Host) bool {
+	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
+		record := recordOf(desired.KeyOf(&object.Spec.SSH, &entry))
+		return record.Proved[object.UID] != object.Generation || len(record.Unserved(NameOf(object))) > 0
+	})
 }
 
 // leavingNow is how far a host, as it was built just now, is with the objects that leave it.
@@ -48,13 +73,38 @@ func leavingNow(record Host, leavers []Leaver, now time.Time) map[types.UID]Leav
 		case isStranger(record, l):
 			known.Done = true
 		case l.Object.Spec.Suspend, record.Wanted.Suspend && ownerOf(record.Wanted) == l.Object.Namespace:
-			known = Leave{Delayed: true}
-		case known.Since.IsZero():
-			known.Since = now
+			known = Leave{Delayed: true, Moved: known.Moved}
+		case !known.Since.IsZero():
+		case l.Awaits && (!known.awaits() || now.Sub(known.Awaited) < handover):
+			known.Awaited = earlier(known.Awaited, now)
+		default:
+			known.Since, known.Awaited = now, time.Time{}
 		}
 		after[l.Object.UID] = known
 	}
 	return after
+}
+
+// Await is how long to leave the host alone that would have its next turn after the wait, or never if that is 0: not so long
+// if an object only waits for its leave.
+func (r Host) Await(wait time.Duration) time.Duration {
+	for _, l := range r.Leaving {
+		if l.awaits() && (wait == 0 || wait > handoverLook) {
+			wait = handoverLook
+		}
+	}
+	return wait
+}
+
+// keepAwaiting is the wanted host with what it had of the objects that wait for their leave.
+func (r Host) keepAwaiting(former desired.Host, leavers []Leaver) desired.Host {
+	kept := r.Wanted
+	for _, l := range leavers {
+		if r.Leaving[l.Object.UID].awaits() {
+			kept = kept.Keep(former, NameOf(l.Object))
+		}
+	}
+	return kept
 }
 
 // isStranger says that a host is another namespace's and never had the leaver's listeners. It is not logged in to with a

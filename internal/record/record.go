@@ -88,6 +88,7 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 	}
 	r.Problems = withNew(r.Problems, host.Problems)
 	r.Leaving = leavingNow(*r, leavers, now)
+	r.Wanted = r.keepAwaiting(before.Wanted, leavers)
 	return !slices.Equal(before.Problems, r.Problems) || !maps.Equal(before.Built, r.Built) || !maps.Equal(before.Leaving, r.Leaving)
 }
 

@@ -1,8 +1,11 @@
 package record
 
 import (
+	"maps"
 	"sync"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
 )
@@ -42,6 +45,26 @@ func (s *Store) Forget(key desired.HostKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.hosts, key)
+}
+
+// Moved notes that the machine which was kept as that host for the objects is kept under another name now.
+func (s *Store) Moved(host string, objects map[types.UID]int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, record := range s.hosts {
+		if key.String() != host {
+			continue
+		}
+		leaving := make(map[types.UID]Leave, len(objects))
+		maps.Copy(leaving, record.Leaving)
+		for uid := range objects {
+			l := leaving[uid]
+			l.Moved = true
+			leaving[uid] = l
+		}
+		record.Leaving = leaving
+		s.hosts[key] = record
+	}
 }
 
 // Touch notes that something which the hosts depend on has changed.

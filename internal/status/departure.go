@@ -33,8 +33,8 @@ func (v View) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration
 		return fateClean, 0
 	case object.Spec.Suspend:
 		return fateWaiting, 0
-	case leave.Tried && !v.mayHave(object):
-		// One try, in case that the operator died between a change and its note of it.
+	case leave.Tried && (leave.Moved || !v.mayHave(object)):
+		// One try, in case that the operator died between a change and its note of it, or that another machine has got the name.
 		return fateClean, 0
 	case since.IsZero():
 		return fateWaiting, 0

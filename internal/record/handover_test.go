@@ -1,0 +1,182 @@
+package record
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func TestLeaveAwaitsTheHostsThatReplaceTheOldOneButNotForLong(t *testing.T) {
+	t.Parallel()
+	ago := func(d time.Duration) time.Time { return noon().Add(-d) }
+	suspended := twoHosts()
+	suspended.Spec.Suspend = true
+	for name, test := range map[string]struct {
+		before Leave
+		object *v1alpha1.EdgeLoadBalancer
+		awaits bool
+		want   Leave
+	}{
+		"they do not serve yet":               {Leave{}, twoHosts(), true, Leave{Awaited: noon()}},
+		"they still do not":                   {Leave{Awaited: ago(9 * time.Second)}, twoHosts(), true, Leave{Awaited: ago(9 * time.Second)}},
+		"they do not in time":                 {Leave{Awaited: ago(10 * time.Second)}, twoHosts(), true, Leave{Since: noon()}},
+		"they serve":                          {Leave{Awaited: ago(time.Second)}, twoHosts(), false, Leave{Since: noon()}},
+		"they serve at once":                  {Leave{}, twoHosts(), false, Leave{Since: noon()}},
+		"there are others when it has begun":  {Leave{Since: ago(time.Second), Tried: true}, twoHosts(), true, Leave{Since: ago(time.Second), Tried: true}},
+		"they do not serve while suspended":   {Leave{Awaited: ago(time.Second)}, suspended, true, Leave{Delayed: true}},
+		"they do not serve after a suspense":  {Leave{Delayed: true}, twoHosts(), true, Leave{Delayed: true, Awaited: noon()}},
+		"the machine has another name by now": {Leave{Awaited: ago(time.Second), Moved: true}, twoHosts(), false, Leave{Since: noon(), Moved: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			record := Host{Leaving: map[types.UID]Leave{uid: test.before}}
+			after := leavingNow(record, []Leaver{{Object: test.object, Served: true, Awaits: test.awaits}}, noon())
+			if after[uid] != test.want {
+				t.Errorf("got %+v, want %+v", after[uid], test.want)
+			}
+		})
+	}
+}
+
+func TestObjectAwaitsTheProofOfEveryHostOfItsSpec(t *testing.T) {
+	t.Parallel()
+	proved := func(generation int64) Host { return Host{Proved: map[types.UID]int64{uid: generation}} }
+	short := proved(2)
+	short.Wanted.Members = []desired.Member{{Object: NameOf(twoHosts()), Frontends: []string{"shop_web_https"}}}
+	short.Outcome = edge.Outcome{State: edge.Synced, Unserved: []edge.Unserved{{Frontend: "shop_web_https"}}}
+	away := proved(2)
+	away.Outcome.State = edge.Unreachable
+	for name, test := range map[string]struct {
+		second  Host
+		deleted bool
+		want    bool
+	}{
+		"proved": {second: proved(2)}, "proved, and away since": {second: away}, "not looked at": {second: Host{}, want: true},
+		"proved for the former spec": {second: proved(1), want: true}, "lacks a bind": {second: short, want: true},
+		"not looked at, of a deleted object": {second: Host{}, deleted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			if test.deleted {
+				object.DeletionTimestamp = deletedAt()
+			}
+			got := MustAwait(object, func(key desired.HostKey) Host {
+				if key == desired.NewHostKey("b", 22) {
+					return test.second
+				}
+				return proved(2)
+			})
+			if got != test.want {
+				t.Errorf("awaits is %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+// builtFor is the record of a host that was built and proved with these objects, which differ in their binds.
+func builtFor(key desired.HostKey, objects ...*v1alpha1.EdgeLoadBalancer) Host {
+	var record Host
+	record.Rebuild(desired.Build(key, desired.Snapshot{Cluster: "c", Objects: objects}), objects, nil, noon())
+	job := record.Choose(desired.Snapshot{Cluster: "c", Objects: objects}, nil)
+	record.Apply(Attempt{Job: job, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	return record
+}
+
+func bound(object *v1alpha1.EdgeLoadBalancer, bind v1alpha1.BindAddress) *v1alpha1.EdgeLoadBalancer {
+	object.Spec.Listeners = []v1alpha1.Listener{{Name: "https", Bind: []v1alpha1.BindAddress{bind}, Target: "app"}}
+	object.Spec.Targets = []v1alpha1.Target{{Name: "app", Service: v1alpha1.ServicePort{Name: "app"}}}
+	return object
+}
+
+func TestSharedHostServesAnObjectThatAwaitsItsLeave(t *testing.T) {
+	t.Parallel()
+	key := desired.NewHostKey("a", 22)
+	stays, goes := bound(named("shop", "stays", "1"), ":1"), bound(named("shop", "goes", "2"), ":2")
+	record := builtFor(key, stays, goes)
+	snapshot := desired.Snapshot{Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{stays}}
+	leaver := Leaver{Object: bound(named("shop", "goes", "2"), ":2"), Entry: goes.Spec.Hosts[0], Served: true, Awaits: true}
+	leaver.Object.Generation = 3
+	for i, step := range []struct {
+		after         time.Duration
+		awaits        bool
+		wantFrontends int
+		wantObjects   map[types.UID]int64
+		wantFrees     map[types.UID]bool
+		wantWait      time.Duration
+	}{
+		{0, true, 2, map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}, handoverLook},
+		{5 * time.Second, true, 2, map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}, handoverLook},
+		{6 * time.Second, false, 1, map[types.UID]int64{"1": 2}, map[types.UID]bool{"2": true}, time.Minute},
+	} {
+		leaver.Awaits = step.awaits
+		record.Rebuild(desired.Build(key, snapshot), snapshot.Objects, []Leaver{leaver}, noon().Add(step.after))
+		todo := record.Choose(snapshot, []Leaver{leaver})
+		if len(todo.Host.Config.Frontends) != step.wantFrontends || !maps.Equal(todo.Objects, step.wantObjects) || !maps.Equal(todo.Frees, step.wantFrees) {
+			t.Errorf("step %d: %d frontends, objects %v, frees %v", i, len(todo.Host.Config.Frontends), todo.Objects, todo.Frees)
+		}
+		if got := record.Await(time.Minute); got != step.wantWait {
+			t.Errorf("step %d: the next turn is after %s, want %s", i, got, step.wantWait)
+		}
+		record.Apply(Attempt{Job: todo, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+		if !record.Leaving["2"].Done && !record.MayHave("2") {
+			t.Errorf("step %d: the host is said not to have what it serves", i)
+		}
+	}
+	if !record.Leaving["2"].Done {
+		t.Errorf("the leave is %+v", record.Leaving["2"])
+	}
+}
+
+func TestHostIsLeftAloneWhileItsOnlyObjectAwaitsItsLeave(t *testing.T) {
+	t.Parallel()
+	key := desired.NewHostKey("a", 22)
+	goes, next := bound(named("shop", "goes", "1"), ":1"), bound(named("bank", "next", "2"), ":1")
+	leavers := []Leaver{{Object: goes, Entry: goes.Spec.Hosts[0], Served: true, Awaits: true}}
+	for name, objects := range map[string][]*v1alpha1.EdgeLoadBalancer{"nobody comes": nil, "the next owner waits": {next}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			record := builtFor(key, goes)
+			snapshot := desired.Snapshot{Cluster: "c", Objects: objects}
+			record.Rebuild(desired.Build(key, snapshot), objects, leavers, noon())
+			if todo := record.Choose(snapshot, leavers); todo != nil {
+				t.Errorf("got %+v", todo)
+			}
+			if got := record.Await(0); got != handoverLook {
+				t.Errorf("the next turn is after %s", got)
+			}
+			record.Rebuild(desired.Build(key, snapshot), objects, leavers, noon().Add(handover))
+			if todo := record.Choose(snapshot, leavers); todo == nil || !todo.Frees["1"] || len(todo.Objects) != 0 {
+				t.Errorf("after the handover: %+v", todo)
+			}
+		})
+	}
+}
+
+func TestMachineThatGotAnotherNameIsNotedWhereItWasKept(t *testing.T) {
+	t.Parallel()
+	store := NewStore()
+	former, other := desired.NewHostKey("a", 22), desired.NewHostKey("b", 22)
+	for _, key := range []desired.HostKey{former, other} {
+		store.Update(key, func(r *Host) { r.Leaving = map[types.UID]Leave{"2": {Since: noon()}} })
+	}
+	before := store.Get(former)
+	store.Moved("a:22", map[types.UID]int64{"1": 1, "2": 4})
+	want := map[types.UID]Leave{"1": {Moved: true}, "2": {Since: noon(), Moved: true}}
+	if got := store.Get(former).Leaving; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if before.Leaving["2"].Moved || store.Get(other).Leaving["2"].Moved {
+		t.Error("a copy of the record, or another host, was changed")
+	}
+	store.Moved("c:22", map[types.UID]int64{"1": 1})
+	if got := store.Get(desired.NewHostKey("c", 22)); got.Leaving != nil {
+		t.Errorf("a host that nobody knows has got a record: %+v", got)
+	}
+}
