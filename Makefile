@@ -40,6 +40,12 @@ demo: require-go control-plane build ## Bring up a whole edge on this machine an
 	@CGO_ENABLED=0 go build -o $(BIN)/demo ./hack/demo
 	@$(BIN)/demo $(if $(ONCE),-once)
 
+.PHONY: bench
+bench: require-go control-plane build ## Measure it, in a quarter of an hour; ONLY=a,c does some parts, JSON=FILE keeps the results.
+	@hack/host-packages.sh $(RUN_PROGRAMS)
+	@CGO_ENABLED=0 go build -o $(BIN)/bench ./hack/bench
+	@$(BIN)/bench $(if $(ONLY),-only $(ONLY)) $(if $(JSON),-json $(JSON))
+
 ##@ Develop
 
 .PHONY: build
