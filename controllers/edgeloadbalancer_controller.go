@@ -26,7 +26,6 @@ type edgeLoadBalancerReconciler struct {
 	client   client.Client
 	recorder events.EventRecorder
 	records  *record.Store
-	metrics  *metrics
 	// removalTimeout bounds how long a host that is left may take to be freed.
 	removalTimeout time.Duration
 	now            func() time.Time
@@ -36,7 +35,6 @@ type edgeLoadBalancerReconciler struct {
 func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	object := &v1alpha1.EdgeLoadBalancer{}
 	if err := r.client.Get(ctx, request.NamespacedName, object); apierrors.IsNotFound(err) {
-		r.metrics.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("read the EdgeLoadBalancer: %w", err)
@@ -92,7 +90,6 @@ func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *
 func (r *edgeLoadBalancerReconciler) publish(
 	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, notices []status.Notice,
 ) error {
-	r.metrics.publish(client.ObjectKeyFromObject(object), object.Status.Hosts, told.Hosts)
 	if equality.Semantic.DeepEqual(object.Status, told) {
 		return nil
 	}

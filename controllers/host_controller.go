@@ -159,7 +159,7 @@ func reasonOf(err error) string {
 func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.Attempt) time.Duration {
 	now := r.now()
 	known := r.records.Update(t.key, func(known *record.Host) { known.Apply(done, now, r.random()) })
-	r.metrics.attempted(done.Outcome, t.known.UnprovedSince, now)
+	r.metrics.attempted(t.known, done, now)
 	t.log(ctx, done.Outcome, known, now)
 	if done.Outcome.TookOver != "" {
 		r.records.Moved(done.Outcome.TookOver, done.Job.Objects)

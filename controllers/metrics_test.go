@@ -1,15 +1,22 @@
 package controllers
 
 import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
 )
 
 func registered(t *testing.T) (*metrics, *prometheus.Registry) {
@@ -22,80 +29,105 @@ func registered(t *testing.T) (*metrics, *prometheus.Registry) {
 	return m, registry
 }
 
-func TestSeriesOfHostsComeAndGoWithThem(t *testing.T) {
-	t.Parallel()
-	m, registry := registered(t)
-	web, other := types.NamespacedName{Namespace: "shop", Name: "web"}, types.NamespacedName{Namespace: "shop", Name: "other"}
-	both := []v1alpha1.HostStatus{
-		{Name: "gw1", State: v1alpha1.HostSynced, ServersUp: 2, Servers: 3}, {Name: "gw2", State: v1alpha1.HostUnreachable},
+// values are the values of the registry's series that are not 0, such as `edgelb_updates_total{runtime,synced}`. That of a
+// histogram is how much was observed.
+func values(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
 	}
-	m.publish(web, nil, both)
-	m.publish(other, nil, both[:1])
-	for state, want := range map[v1alpha1.HostState]float64{v1alpha1.HostSynced: 0, v1alpha1.HostUnreachable: 1} {
-		if got := testutil.ToFloat64(m.hostState.WithLabelValues("shop", "web", "gw2", string(state))); got != want {
-			t.Errorf("gw2 is %s: %v, want %v", state, got, want)
+	all := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			var labels []string
+			for _, label := range metric.GetLabel() {
+				labels = append(labels, label.GetValue())
+			}
+			value := metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+			if value != 0 {
+				all[family.GetName()+"{"+strings.Join(labels, ",")+"}"] = value
+			}
 		}
 	}
-	if got := testutil.ToFloat64(m.serversUp.WithLabelValues("shop", "web", "gw1")); got != 2 {
-		t.Errorf("servers up: %v, want 2", got)
-	}
-	series := func() int {
-		count, err := testutil.GatherAndCount(registry, "edgelb_host_state", "edgelb_servers", "edgelb_servers_up")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return count
-	}
-	perHost := len(hostStates()) + 2
-	for _, step := range []struct {
-		name string
-		do   func()
-		want int
-	}{
-		{"all hosts", func() {}, 3 * perHost},
-		{"a host that left", func() { m.publish(web, both, both[:1]) }, 2 * perHost},
-		{"an object that went", func() { m.forget(web) }, perHost},
-	} {
-		step.do()
-		if got := series(); got != step.want {
-			t.Errorf("%s: %d series, want %d", step.name, got, step.want)
-		}
+	return all
+}
+
+func requireValues(t *testing.T, registry *prometheus.Registry, want map[string]float64) {
+	t.Helper()
+	if got := values(t, registry); !maps.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
 
 func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 	t.Parallel()
+	const (
+		programming = "edgelb_programming_duration_seconds"
+		network     = "edgelb_network_programming_duration_seconds{}"
+	)
+	touched := record.Host{UnprovedSince: noon(), UnprovedTriggers: []time.Time{noon(), noon().Add(-time.Second)}}
+	drifted := record.Host{Outcome: edge.Outcome{State: edge.Drifted}}
+	drift := []string{"server x added"}
 	tests := map[string]struct {
-		outcome                                        edge.Outcome
-		changedSince                                   time.Time
-		wantSynced, wantRejected, wantReloads, wantHow float64
+		before  record.Host
+		outcome edge.Outcome
+		want    map[string]float64
 	}{
-		"a look":         {edge.Outcome{State: edge.Synced}, noon(), 0, 0, 0, 0},
-		"a reload":       {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload}, noon(), 1, 0, 1, 1},
-		"a repair":       {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload}, time.Time{}, 1, 0, 1, 0},
-		"a refused file": {edge.Outcome{State: edge.Rejected, Reasons: []string{"new"}}, noon(), 0, 1, 0, 0},
-		"an absent host": {edge.Outcome{State: edge.Unreachable}, noon(), 0, 0, 0, 0},
+		"a look": {touched, edge.Outcome{State: edge.Synced}, nil},
+		"a runtime update": {touched, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateRuntime}, map[string]float64{
+			"edgelb_updates_total{synced,runtime}": 1, programming + "{runtime}": 1, network: 2,
+		}},
+		"a reload": {touched, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload}, map[string]float64{
+			"edgelb_updates_total{synced,reload}": 1, "edgelb_reloads_total{first}": 1, programming + "{reload}": 1, network: 2,
+		}},
+		"a file": {touched, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile}, map[string]float64{
+			"edgelb_updates_total{synced,file}": 1,
+		}},
+		"a refused file": {touched, edge.Outcome{State: edge.Rejected, Update: edge.UpdateReload, Reasons: drift}, map[string]float64{
+			"edgelb_updates_total{rejected,reload}": 1,
+		}},
+		"an absent host": {touched, edge.Outcome{State: edge.Unreachable}, nil},
+		"a repair": {record.Host{}, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateRuntime, Drift: drift}, map[string]float64{
+			"edgelb_updates_total{synced,runtime}": 1, "edgelb_drift_total{repaired}": 1,
+		}},
+		"a repair of the file": {record.Host{}, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile, Drift: drift}, map[string]float64{
+			"edgelb_updates_total{synced,file}": 1, "edgelb_drift_total{repaired}": 1,
+		}},
+		"a drift that is found": {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: drift}, map[string]float64{"edgelb_drift_total{reported}": 1}},
+		"a drift that stays":    {drifted, edge.Outcome{State: edge.Drifted, Drift: drift}, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, registry := registered(t)
-			m.attempted(test.outcome, test.changedSince, noon().Add(time.Second))
-			measured, err := testutil.GatherAndCount(registry, "edgelb_programming_duration_seconds")
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := []float64{
-				testutil.ToFloat64(m.updates.WithLabelValues("Reload", "Synced")),
-				testutil.ToFloat64(m.updates.WithLabelValues("Reload", "Rejected")),
-				testutil.ToFloat64(m.reloads), float64(measured),
-			}
-			for i, want := range []float64{test.wantSynced, test.wantRejected, test.wantReloads, test.wantHow} {
-				if got[i] != want {
-					t.Errorf("counted %v, want %v at %d", got, want, i)
-				}
-			}
+			m.attempted(test.before, record.Attempt{Job: &record.Job{}, Outcome: test.outcome}, noon().Add(time.Second))
+			requireValues(t, registry, test.want)
 		})
+	}
+}
+
+func TestTimesAreMeasuredFromTheirBeginnings(t *testing.T) {
+	t.Parallel()
+	m, registry := registered(t)
+	before := record.Host{UnprovedSince: noon(), UnprovedTriggers: []time.Time{noon().Add(-time.Second), noon().Add(time.Hour)}}
+	m.attempted(before, record.Attempt{Job: &record.Job{}, Outcome: edge.Outcome{
+		State: edge.Synced, Changed: true, Update: edge.UpdateRuntime,
+	}}, noon().Add(500*time.Millisecond))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		if h := family.GetMetric()[0].GetHistogram(); h != nil {
+			got[family.GetName()] = h.GetSampleSum()
+		}
+	}
+	// The clock of whoever wrote the later trigger is wrong; no time is less than 0.
+	want := map[string]float64{"edgelb_programming_duration_seconds": 0.5, "edgelb_network_programming_duration_seconds": 1.5}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -108,5 +140,125 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 	}
 	if _, err := NewSignals(registry); err == nil {
 		t.Error("a second registration is no error")
+	}
+}
+
+// knownHosts are the records of host a, which is well, and of host b, which is away.
+func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
+	records := record.NewStore()
+	member := desired.Member{Object: record.NameOf(object), Backends: []string{"shop_web_api", "shop_web_app"}}
+	job := &record.Job{Objects: map[types.UID]int64{uid: 2}}
+	for address, outcome := range map[string]edge.Outcome{
+		"a": {State: edge.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]edge.ServerCount{
+			"shop_web_app": {Up: 2, Total: 3}, "shop_web_api": {Up: 1, Total: 1}, "shop_other_app": {Up: 7, Total: 7},
+		}},
+		"b": {State: edge.Unreachable, Message: "away"},
+	} {
+		key := desired.NewHostKey(address, 22)
+		records.Update(key, func(r *record.Host) {
+			r.Wanted.Members = []desired.Member{member}
+			r.Apply(record.Attempt{Job: job, Outcome: outcome}, noon(), 0)
+		})
+	}
+	return records
+}
+
+func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
+	t.Parallel()
+	object := named("shop", "web", uid)
+	records, registry := knownHosts(object), prometheus.NewRegistry()
+	reader := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(object).Build()
+	registry.MustRegister(newGauges(reader, records))
+	requireValues(t, registry, nil) // it only stands by
+
+	records.Look(desired.NewHostKey("a", 22), noon())
+	synced := map[string]float64{
+		"edgelb_host_state{gw1,web,shop,Synced}": 1,
+		"edgelb_servers{gw1,web,shop}":           4, "edgelb_servers_up{gw1,web,shop}": 3,
+		"edgelb_target_servers{gw1,web,shop,app}": 3, "edgelb_target_servers_up{gw1,web,shop,app}": 2,
+		"edgelb_target_servers{gw1,web,shop,api}": 1, "edgelb_target_servers_up{gw1,web,shop,api}": 1,
+		"edgelb_last_proof_timestamp_seconds{gw1,web,shop}": float64(noon().Unix()),
+		"edgelb_haproxy_old_workers{gw1,web,shop}":          3, "edgelb_haproxy_failed_reloads{gw1,web,shop}": 1,
+	}
+	both := maps.Clone(synced)
+	both["edgelb_host_state{gw2,web,shop,Unreachable}"] = 1
+	requireValues(t, registry, both)
+
+	records.Update(desired.NewHostKey("b", 22), func(r *record.Host) {
+		r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{uid: 2}}, Outcome: edge.Outcome{State: edge.Drifted}}, noon(), 0)
+	})
+	delete(both, "edgelb_host_state{gw2,web,shop,Unreachable}")
+	both["edgelb_host_state{gw2,web,shop,Drifted}"] = 1
+	requireValues(t, registry, both)
+
+	object.Spec.Hosts = object.Spec.Hosts[:1]
+	if err := reader.Update(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	requireValues(t, registry, synced)
+	object.Finalizers = nil
+	if err := reader.Update(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Delete(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	requireValues(t, registry, nil)
+}
+
+func TestEveryStateHasASeries(t *testing.T) {
+	t.Parallel()
+	object := named("shop", "web", uid)
+	records, registry := knownHosts(object), prometheus.NewRegistry()
+	records.Look(desired.NewHostKey("a", 22), noon())
+	registry.MustRegister(newGauges(fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(object).Build(), records))
+	if got, err := testutil.GatherAndCount(registry, "edgelb_host_state"); err != nil || got != 2*len(hostStates()) {
+		t.Errorf("%d series (error %v), want %d for each of two hosts", got, err, len(hostStates()))
+	}
+	crd, err := os.ReadFile("../config/crd/bases/edgelb.io_edgeloadbalancers.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, states, _ := strings.Cut(string(crd), "description: State is how the host is doing.")
+	_, states, _ = strings.Cut(states, "enum:")
+	states, _, _ = strings.Cut(states, "type:")
+	var told []string
+	for _, state := range hostStates() {
+		told = append(told, string(state))
+	}
+	if want := strings.Fields(strings.ReplaceAll(states, "- ", "")); !slices.Equal(slices.Sorted(slices.Values(told)), slices.Sorted(slices.Values(want))) {
+		t.Errorf("states %v, want those of the API: %v", told, want)
+	}
+}
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); strings.HasPrefix(line, "| `edgelb_") {
+			documented = append(documented, strings.Trim(cells[1], " `"))
+		}
+	}
+	descs := make(chan *prometheus.Desc, 100)
+	newGauges(nil, nil).Describe(descs)
+	m, _ := registered(t)
+	for _, c := range []prometheus.Collector{m.updates, m.reloads, m.drift, m.connections, m.programming, m.network} {
+		c.Describe(descs)
+	}
+	close(descs)
+	var have []string
+	for desc := range descs {
+		_, name, _ := strings.Cut(desc.String(), `fqName: "`)
+		name, _, _ = strings.Cut(name, `"`)
+		have = append(have, name)
+	}
+	slices.Sort(have)
+	slices.Sort(documented)
+	if !slices.Equal(have, documented) {
+		t.Errorf("documented are %v\nthere are %v", documented, have)
 	}
 }

@@ -47,9 +47,10 @@ const downInterval = time.Second
 
 // Signals carry what happens by itself from the transport to the controllers. Its methods may be called at any time.
 type Signals struct {
-	hosts   *mailbox[desired.HostKey]
-	metrics *metrics
-	now     func() time.Time
+	hosts    *mailbox[desired.HostKey]
+	registry prometheus.Registerer
+	metrics  *metrics
+	now      func() time.Time
 
 	mu sync.Mutex
 	// turns are the hosts' last turns because of Down, as far as they matter still: those to come and those of the last second.
@@ -63,7 +64,8 @@ func NewSignals(registry prometheus.Registerer) (*Signals, error) {
 		return nil, fmt.Errorf("register the metrics: %w", err)
 	}
 	return &Signals{
-		hosts: &mailbox[desired.HostKey]{}, metrics: registered, now: time.Now, turns: map[desired.HostKey]time.Time{},
+		hosts: &mailbox[desired.HostKey]{}, registry: registry, metrics: registered, now: time.Now,
+		turns: map[desired.HostKey]time.Time{},
 	}, nil
 }
 
@@ -130,9 +132,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		client:         mgr.GetClient(),
 		recorder:       mgr.GetEventRecorder("edgelb"),
 		records:        hosts.records,
-		metrics:        hosts.metrics,
 		removalTimeout: options.RemovalTimeout,
 		now:            time.Now,
+	}
+	if err := options.Signals.registry.Register(newGauges(mgr.GetClient(), hosts.records)); err != nil {
+		return fmt.Errorf("register the gauges: %w", err)
 	}
 	if err := objects.setup(mgr, hosts.objects); err != nil {
 		return fmt.Errorf("set up the controller of EdgeLoadBalancers: %w", err)
@@ -160,7 +164,7 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, down *mailbox[desired.HostKey],
 		Named("host").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(r.hostsOfObject), builder.WithPredicates(hostsConcerned())).
 		Watches(&corev1.Service{}, to(r.hostsOfService), builder.WithPredicates(contentChanged())).
-		Watches(&discoveryv1.EndpointSlice{}, to(r.hostsOfSlice), builder.WithPredicates(contentChanged())).
+		Watches(&discoveryv1.EndpointSlice{}, r.sliceHandler(), builder.WithPredicates(contentChanged())).
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(down).
 		WithOptions(controller.TypedOptions[desired.HostKey]{

@@ -72,6 +72,7 @@ type world struct {
 	t         *testing.T
 	namespace string
 	hosts     *fakeHosts
+	registry  *prometheus.Registry
 	stop      func()
 }
 
@@ -118,7 +119,8 @@ func (w *world) startWith(options Options, others ...string) {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
-	signals, err := NewSignals(prometheus.NewRegistry())
+	w.registry = prometheus.NewRegistry()
+	signals, err := NewSignals(w.registry)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (t *turn) log(ctx context.Context, outcome edge.Outcome, after record.Host,
 		}
 		// Programs read this line: they rely on its message and on its keys.
 		logger.Info("Host changed", t.measured(outcome, now)...)
-	case after.Repeats == 1:
+	case after.Repeats == 1 && !t.todo.RuntimeOnly:
 		logger.Info("Host state changed", "message", outcome.Message)
 	default:
 		logger.V(1).Info("Host looked at", "message", outcome.Message)

@@ -99,25 +99,27 @@ func TestRoutineIsLoggedForDebuggingOnly(t *testing.T) {
 	touched := began
 	touched.UnprovedSince = noon()
 	for name, test := range map[string]struct {
-		known     record.Host
-		outcome   edge.Outcome
-		repeats   int
-		wantLevel float64
-		want      string
+		known       record.Host
+		outcome     edge.Outcome
+		repeats     int
+		wantLevel   float64
+		want        string
+		runtimeOnly bool
 	}{
-		"a runtime update":           {record.Host{}, changed(edge.UpdateRuntime), 2, 0, "Host changed"},
-		"a reload":                   {record.Host{}, changed(edge.UpdateReload), 2, 0, "Host changed"},
-		"a file":                     {record.Host{}, changed(edge.UpdateFile), 2, 1, "Host changed"},
-		"the end of what was begun":  {began, changed(edge.UpdateRuntime), 2, 1, "Host changed"},
-		"a change in such a turn":    {touched, changed(edge.UpdateRuntime), 2, 0, "Host changed"},
-		"a new state":                {record.Host{}, edge.Outcome{State: edge.Unreachable}, 1, 0, "Host state changed"},
-		"a look":                     {record.Host{}, edge.Outcome{State: edge.Synced}, 2, 1, "Host looked at"},
-		"a drift that is left so":    {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at"},
-		"a drift that is seen first": {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed"},
+		"a runtime update":          {record.Host{}, changed(edge.UpdateRuntime), 2, 0, "Host changed", false},
+		"a reload":                  {record.Host{}, changed(edge.UpdateReload), 2, 0, "Host changed", false},
+		"a file":                    {record.Host{}, changed(edge.UpdateFile), 2, 1, "Host changed", false},
+		"the end of what was begun": {began, changed(edge.UpdateRuntime), 2, 1, "Host changed", false},
+		"a change in such a turn":   {touched, changed(edge.UpdateRuntime), 2, 0, "Host changed", false},
+		"a new state":               {record.Host{}, edge.Outcome{State: edge.Unreachable}, 1, 0, "Host state changed", false},
+		"a look":                    {record.Host{}, edge.Outcome{State: edge.Synced}, 2, 1, "Host looked at", false},
+		"a drift that is left so":   {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at", false},
+		"servers that follow though the host has failed": {record.Host{}, edge.Outcome{State: edge.Synced}, 1, 1, "Host looked at", true},
+		"a drift that is seen first":                     {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := logged(t, &turn{known: test.known}, test.outcome, record.Host{Repeats: test.repeats}, noon())
+			got := logged(t, &turn{known: test.known, todo: &record.Job{RuntimeOnly: test.runtimeOnly}}, test.outcome, record.Host{Repeats: test.repeats}, noon())
 			if got["level"] != test.wantLevel || got["msg"] != test.want {
 				t.Errorf("got %v, want %q at level %v", got, test.want, test.wantLevel)
 			}

@@ -109,11 +109,6 @@ func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []
 	return r.touched(r.hostsThatServe(ctx, client.ObjectKeyFromObject(o)))
 }
 
-// hostsOfSlice are the hosts that have a listener whose connections go to an EndpointSlice's Service.
-func (r *hostReconciler) hostsOfSlice(ctx context.Context, o client.Object) []desired.HostKey {
-	return r.touched(r.hostsThatServe(ctx, serviceOf(o)))
-}
-
 func (r *hostReconciler) hostsThatServe(ctx context.Context, service types.NamespacedName) []desired.HostKey {
 	var keys []desired.HostKey
 	for _, object := range r.objectsBy(ctx, indexService, service) {
@@ -151,7 +146,7 @@ func (r *hostReconciler) objectsBy(ctx context.Context, index string, name types
 
 // touched notes the moment from which the time to the proof is measured.
 func (r *hostReconciler) touched(keys []desired.HostKey) []desired.HostKey {
-	r.records.Touch(keys, r.now())
+	r.records.Touch(keys, r.now(), time.Time{})
 	return keys
 }
 
@@ -208,7 +203,7 @@ func trim(o any) (any, error) {
 	case *corev1.Service:
 		object.Annotations = nil
 	case *discoveryv1.EndpointSlice:
-		object.Annotations = nil
+		object.Annotations = onlyTrigger(object.Annotations)
 		for i := range object.Endpoints {
 			endpoint := &object.Endpoints[i]
 			endpoint.Hints, endpoint.Zone, endpoint.DeprecatedTopology = nil, nil, nil

@@ -111,6 +111,7 @@ func TestCacheKeepsOnlyWhatIsRead(t *testing.T) {
 		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
 	}
 	bare := metav1.ObjectMeta{Name: "x", Labels: map[string]string{"a": "b"}}
+	const trigger = corev1.EndpointsLastChangeTriggerTime
 	annotated := metav1.ObjectMeta{Name: "x", Labels: full.Labels, Annotations: full.Annotations}
 	endpoint := endpoints("10.1.0.1")
 	endpoint[0].NodeName = new("node1")
@@ -121,6 +122,9 @@ func TestCacheKeepsOnlyWhatIsRead(t *testing.T) {
 		"a Service":           {&corev1.Service{ObjectMeta: full}, &corev1.Service{ObjectMeta: bare}},
 		"an EndpointSlice": {&discoveryv1.EndpointSlice{ObjectMeta: full, Endpoints: located},
 			&discoveryv1.EndpointSlice{ObjectMeta: bare, Endpoints: endpoint}},
+		"an EndpointSlice that says why it has changed": {
+			&discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{trigger: "2026-01-02T12:00:00Z", "a": "b"}}},
+			&discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{trigger: "2026-01-02T12:00:00Z"}}}},
 		"an EdgeLoadBalancer": {&v1alpha1.EdgeLoadBalancer{ObjectMeta: full}, &v1alpha1.EdgeLoadBalancer{ObjectMeta: annotated}},
 	}
 	for name, test := range tests {

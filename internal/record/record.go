@@ -36,6 +36,8 @@ type Host struct {
 	Proved      map[types.UID]int64
 	Fingerprint string
 	ProvedAt    time.Time
+	// Runs is what it was proved to run; nil if that is not known.
+	Runs *desired.Host
 	// Attempted holds the objects whose listeners a change was to bring since then. It may have broken in the middle.
 	Attempted map[types.UID]int64
 
@@ -55,12 +57,15 @@ type Host struct {
 	// DriftedAt is when the host was last found changed by somebody else, and Drift how; zero if it never was.
 	DriftedAt time.Time
 	Drift     []string
-	// OldWorkers and FailedReloads are those of the last outcome of a HAProxy that answered.
+	// Servers, OldWorkers and FailedReloads are those of the last outcome of a HAProxy that answered.
+	Servers                   map[string]edge.ServerCount
 	OldWorkers, FailedReloads int
 
 	// UnseenSince is when the watch delivered the oldest change that nobody has looked at yet, and UnprovedSince the same
 	// of those that were looked at and are not proved; zero when there is none.
 	UnseenSince, UnprovedSince time.Time
+	// UnseenTriggers and UnprovedTriggers are when Pods and Services changed because of which EndpointSlices did, likewise.
+	UnseenTriggers, UnprovedTriggers []time.Time
 	// Leaving are the objects that the host is to be freed from.
 	Leaving map[types.UID]Leave
 }
@@ -117,7 +122,8 @@ func (r *Host) follow(outcome edge.Outcome, now time.Time) {
 	r.noteChange(outcome, now)
 	r.Outcome.Live = outcome.Live || outcome.State == edge.Synced
 	if outcome.State == edge.Synced {
-		r.Outcome.Servers, r.UnprovedSince = outcome.Servers, time.Time{}
+		r.Outcome.Servers = outcome.Servers
+		r.UnprovedSince, r.UnprovedTriggers = time.Time{}, nil
 	}
 }
 
@@ -139,7 +145,7 @@ func (r *Host) noteChange(outcome edge.Outcome, now time.Time) {
 		r.ReloadedAt, r.ReloadReasons = now, outcome.Reasons
 	}
 	if outcome.Servers != nil {
-		r.OldWorkers, r.FailedReloads = outcome.OldWorkers, outcome.FailedReloads
+		r.Servers, r.OldWorkers, r.FailedReloads = outcome.Servers, outcome.OldWorkers, outcome.FailedReloads
 	}
 }
 
@@ -159,13 +165,13 @@ func (r *Host) noteProof(a Attempt, now time.Time) {
 	switch {
 	case a.Outcome.State == edge.Synced:
 		r.Proved, r.Attempted = a.Job.Objects, nil
-		r.ProvedAt, r.Fingerprint = now, a.Outcome.Fingerprint
+		r.ProvedAt, r.Fingerprint, r.Runs = now, a.Outcome.Fingerprint, &a.Job.Host
 	case a.Outcome.State != edge.Drifted && len(a.Outcome.Reasons) > 0:
 		r.Attempted = union(r.Attempted, a.Job.Objects)
 	}
 	if !Failed(a.Outcome.State) {
 		// How long a suspension or a drift lasts says nothing about how long a change takes.
-		r.UnprovedSince = time.Time{}
+		r.UnprovedSince, r.UnprovedTriggers = time.Time{}, nil
 	}
 }
 

@@ -2,6 +2,7 @@ package record
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,10 +68,21 @@ func (s *Store) Moved(host string, objects map[types.UID]int64) {
 	}
 }
 
-// Touch notes that something which the hosts depend on has changed.
-func (s *Store) Touch(keys []desired.HostKey, now time.Time) {
+// Began says whether this replica has looked at a host yet.
+func (s *Store) Began() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.began.IsZero()
+}
+
+// Touch notes that something which the hosts depend on has changed. The trigger is when that happened for which an
+// EndpointSlice was changed; zero if it is not known.
+func (s *Store) Touch(keys []desired.HostKey, now, trigger time.Time) {
 	for _, key := range keys {
-		s.Update(key, func(r *Host) { r.UnseenSince = earlier(r.UnseenSince, now) })
+		s.Update(key, func(r *Host) {
+			r.UnseenSince = earlier(r.UnseenSince, now)
+			r.UnseenTriggers = withTrigger(r.UnseenTriggers, trigger)
+		})
 	}
 }
 
@@ -89,7 +101,25 @@ func (s *Store) Look(key desired.HostKey, now time.Time) {
 		record.UnseenSince = s.began
 	}
 	record.UnprovedSince, record.UnseenSince = earlier(record.UnprovedSince, record.UnseenSince), time.Time{}
+	unproved := slices.Clone(record.UnprovedTriggers)
+	for _, trigger := range record.UnseenTriggers {
+		if !trigger.Before(s.began) {
+			unproved = withTrigger(unproved, trigger)
+		}
+	}
+	record.UnprovedTriggers, record.UnseenTriggers = unproved, nil
 	s.hosts[key] = record
+}
+
+// triggersKept bounds the triggers that are remembered of a host which is away.
+const triggersKept = 64
+
+// withTrigger appends a trigger that is known and not there yet. Slices that were changed by one cause have the same.
+func withTrigger(triggers []time.Time, trigger time.Time) []time.Time {
+	if trigger.IsZero() || len(triggers) >= triggersKept || slices.ContainsFunc(triggers, trigger.Equal) {
+		return triggers
+	}
+	return append(triggers, trigger)
 }
 
 // earlier is the earlier of a time, which may be zero for none, and another.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
 	key := desired.HostKey{Address: "a", Port: 22}
 	at := func(seconds int) time.Time { return noon().Add(time.Duration(seconds) * time.Second) }
 	touch := func(seconds int) func(*Store) {
-		return func(s *Store) { s.Touch([]desired.HostKey{key}, at(seconds)) }
+		return func(s *Store) { s.Touch([]desired.HostKey{key}, at(seconds), time.Time{}) }
 	}
 	look := func(seconds int) func(*Store) {
 		return func(s *Store) { s.Look(key, at(seconds)) }
@@ -50,5 +51,85 @@ func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
 				t.Errorf("counts from %s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
+	t.Parallel()
+	key := desired.HostKey{Address: "a", Port: 22}
+	at := func(seconds int) time.Time { return noon().Add(time.Duration(seconds) * time.Second) }
+	touch := func(trigger int) func(*Store) {
+		return func(s *Store) { s.Touch([]desired.HostKey{key}, at(50), at(trigger)) }
+	}
+	look := func(s *Store) { s.Look(key, at(0)) }
+	ends := func(state edge.State) func(*Store) {
+		return func(s *Store) {
+			s.Update(key, func(r *Host) { r.Apply(Attempt{Job: &Job{}, Outcome: edge.Outcome{State: state}}, noon(), 0) })
+		}
+	}
+	follows := func(s *Store) {
+		s.Update(key, func(r *Host) {
+			r.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+		})
+	}
+	unknown := func(s *Store) { s.Touch([]desired.HostKey{key}, at(50), time.Time{}) }
+	tests := map[string]struct {
+		steps []func(*Store)
+		want  []int
+	}{
+		"one":                          {[]func(*Store){look, touch(1), look}, []int{1}},
+		"two":                          {[]func(*Store){look, touch(2), touch(1), look}, []int{2, 1}},
+		"one in two slices":            {[]func(*Store){look, touch(1), touch(1), look}, []int{1}},
+		"one in two turns":             {[]func(*Store){look, touch(1), look, ends(edge.Rejected), touch(1), look}, []int{1}},
+		"one that is not seen yet":     {[]func(*Store){look, touch(1)}, nil},
+		"none is known":                {[]func(*Store){look, unknown, look}, nil},
+		"before the start":             {[]func(*Store){touch(-1), look, look}, nil},
+		"proved":                       {[]func(*Store){look, touch(1), look, ends(edge.Synced), look}, nil},
+		"proved of a host that failed": {[]func(*Store){look, touch(1), look, follows, look}, nil},
+		"the host is away":             {[]func(*Store){look, touch(1), look, ends(edge.Unreachable), touch(2), look}, []int{1, 2}},
+		"another during the attempt":   {[]func(*Store){look, touch(1), look, touch(2), ends(edge.Synced), look}, []int{2}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			records := NewStore()
+			for _, step := range test.steps {
+				step(records)
+			}
+			var want []time.Time
+			for _, seconds := range test.want {
+				want = append(want, at(seconds))
+			}
+			if got := records.Get(key).UnprovedTriggers; !slices.Equal(got, want) {
+				t.Errorf("kept are %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestTriggersOfAHostThatStaysAwayDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	key := desired.HostKey{Address: "a", Port: 22}
+	records := NewStore()
+	records.Look(key, noon())
+	for i := range 1000 {
+		records.Touch([]desired.HostKey{key}, noon(), noon().Add(time.Duration(i)*time.Second))
+		records.Look(key, noon())
+	}
+	if got := records.Get(key).UnprovedTriggers; len(got) != 64 || !got[0].Equal(noon()) {
+		t.Errorf("%d are kept, the first is %s", len(got), got[0])
+	}
+}
+
+func TestReplicaBeginsWithItsFirstLook(t *testing.T) {
+	t.Parallel()
+	key := desired.HostKey{Address: "a", Port: 22}
+	records := NewStore()
+	records.Touch([]desired.HostKey{key}, noon(), noon())
+	if records.Began() {
+		t.Error("it has begun before")
+	}
+	if records.Look(key, noon()); !records.Began() {
+		t.Error("it has not begun then")
 	}
 }

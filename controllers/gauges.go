@@ -1,0 +1,110 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status"
+)
+
+// gaugesTimeout bounds how long a scrape waits for a cache that is not filled yet.
+const gaugesTimeout = time.Second
+
+// gauges tell Prometheus how every object's hosts are. They are computed from the records whenever they are asked for, so that
+// they never lag behind, and are gone when the object or the host is.
+type gauges struct {
+	reader  client.Reader
+	records *record.Store
+
+	hostState, servers, serversUp, targetServers, targetServersUp, lastProof, oldWorkers, failedReloads *prometheus.Desc
+}
+
+func newGauges(reader client.Reader, records *record.Store) *gauges {
+	gauge := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, append([]string{"namespace", "name", "host"}, more...), nil)
+	}
+	return &gauges{
+		reader: reader, records: records,
+		hostState: gauge("edgelb_host_state", "1 for the state that the host is in, 0 for the others.", "state"),
+		servers:   gauge("edgelb_servers", "The object's servers that the host's HAProxy has."),
+		serversUp: gauge("edgelb_servers_up", "The object's servers that the host's HAProxy takes for up."),
+		targetServers: gauge("edgelb_target_servers",
+			"The target's servers that the host's HAProxy has, as it last said.", "target"),
+		targetServersUp: gauge("edgelb_target_servers_up",
+			"The target's servers that the host's HAProxy takes for up, as it last said.", "target"),
+		lastProof: gauge("edgelb_last_proof_timestamp_seconds",
+			"When the host was last proved to run what is wanted of it, in seconds since 1970."),
+		oldWorkers: gauge("edgelb_haproxy_old_workers",
+			"HAProxy's workers that live on after a reload until their last connection ends."),
+		failedReloads: gauge("edgelb_haproxy_failed_reloads",
+			"Reloads that failed since the last one that did not, as HAProxy's master says."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(to chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{
+		g.hostState, g.servers, g.serversUp, g.targetServers, g.targetServersUp, g.lastProof, g.oldWorkers, g.failedReloads,
+	} {
+		to <- desc
+	}
+}
+
+// Collect implements prometheus.Collector. A replica that only stands by knows nothing of hosts.
+func (g *gauges) Collect(to chan<- prometheus.Metric) {
+	if !g.records.Began() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
+	defer cancel()
+	var list v1alpha1.EdgeLoadBalancerList
+	// Nobody changes the objects.
+	if err := g.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		to <- prometheus.NewInvalidMetric(g.hostState, err)
+		return
+	}
+	for i := range list.Items {
+		object := &list.Items[i]
+		for _, reading := range status.ReadingsOf(object, g.records.Get) {
+			g.collect(to, object, reading)
+		}
+	}
+}
+
+func (g *gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadBalancer, reading status.Reading) {
+	send := func(desc *prometheus.Desc, value float64, more ...string) {
+		labels := append([]string{object.Namespace, object.Name, reading.Host.Name}, more...)
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	for _, state := range hostStates() {
+		value := 0.0
+		if reading.Host.State == state {
+			value = 1
+		}
+		send(g.hostState, value, string(state))
+	}
+	send(g.servers, float64(reading.Host.Servers))
+	send(g.serversUp, float64(reading.Host.ServersUp))
+	for target, count := range reading.Targets {
+		send(g.targetServers, float64(count.Total), target)
+		send(g.targetServersUp, float64(count.Up), target)
+	}
+	if reading.ProvedAt.IsZero() {
+		return
+	}
+	send(g.lastProof, float64(reading.ProvedAt.UnixMilli())/1000)
+	send(g.oldWorkers, float64(reading.OldWorkers))
+	send(g.failedReloads, float64(reading.FailedReloads))
+}
+
+func hostStates() []v1alpha1.HostState {
+	return []v1alpha1.HostState{
+		v1alpha1.HostSynced, v1alpha1.HostPending, v1alpha1.HostUnreachable, v1alpha1.HostUntrusted, v1alpha1.HostUnauthorized,
+		v1alpha1.HostRejected, v1alpha1.HostRefused, v1alpha1.HostDrifted, v1alpha1.HostSuspended,
+	}
+}

@@ -1,0 +1,45 @@
+package record
+
+import (
+	"reflect"
+
+	"github.com/edgelb/edgelb/internal/desired"
+)
+
+// The causes for which HAProxy is reloaded, in few words.
+const (
+	// ReloadFirst: this operator did not know yet what the host runs.
+	ReloadFirst = "first"
+	// ReloadListeners: what is listened on has changed, or where its connections go.
+	ReloadListeners = "listeners"
+	// ReloadSettings: something else has changed that HAProxy has to load.
+	ReloadSettings = "settings"
+	// ReloadRuntimeRefused: only servers have changed, and HAProxy did not take that at run time.
+	ReloadRuntimeRefused = "runtime-refused"
+	// ReloadDrift: nothing has changed. HAProxy did not run, or not what it was left with.
+	ReloadDrift = "drift"
+)
+
+// ReloadCauses are all of them.
+func ReloadCauses() []string {
+	return []string{ReloadFirst, ReloadListeners, ReloadSettings, ReloadRuntimeRefused, ReloadDrift}
+}
+
+// ReloadCause is why HAProxy had to be reloaded to bring the host from what it was proved to run to what is wanted.
+func (r Host) ReloadCause(wanted *desired.Host) string {
+	if r.Runs == nil {
+		return ReloadFirst
+	}
+	before := r.Runs.Config
+	changed, serversOnly := wanted.Config.ServersChanged(before)
+	switch {
+	case !reflect.DeepEqual(wanted.Config.Frontends, before.Frontends):
+		return ReloadListeners
+	case !serversOnly:
+		return ReloadSettings
+	case len(changed) > 0:
+		return ReloadRuntimeRefused
+	default:
+		return ReloadDrift
+	}
+}

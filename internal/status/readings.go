@@ -1,0 +1,46 @@
+package status
+
+import (
+	"strings"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
+)
+
+// Reading is what is measured of one host of an object.
+type Reading struct {
+	// Host is what the object's status would say of it now.
+	Host v1alpha1.HostStatus
+	// Targets counts the servers of each of the object's targets, as HAProxy last said.
+	Targets map[string]edge.ServerCount
+	// ProvedAt is when the host was last proved to run what is wanted of it; zero if this operator has not seen that.
+	ProvedAt time.Time
+	// OldWorkers and FailedReloads are as in edge.Outcome.
+	OldWorkers, FailedReloads int
+}
+
+// ReadingsOf are what is measured of an object's hosts at this moment.
+func ReadingsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey) record.Host) []Reading {
+	var readings []Reading
+	for _, view := range ViewsOf(object, recordOf) {
+		readings = append(readings, Reading{
+			Host: view.status(object), Targets: view.targets(object), ProvedAt: view.record.ProvedAt,
+			OldWorkers: view.record.OldWorkers, FailedReloads: view.record.FailedReloads,
+		})
+	}
+	return readings
+}
+
+func (v View) targets(object *v1alpha1.EdgeLoadBalancer) map[string]edge.ServerCount {
+	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
+	targets := map[string]edge.ServerCount{}
+	for _, backend := range member.Backends {
+		if count, found := v.record.Servers[backend]; found {
+			targets[strings.TrimPrefix(backend, object.Namespace+"_"+object.Name+"_")] = count
+		}
+	}
+	return targets
+}
