@@ -76,7 +76,8 @@ func parseFacts(output []byte) facts {
 func (f *facts) set(key, value string) {
 	texts := map[string]*string{
 		"config": &f.config, "init": &f.init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "sha256": &f.file.SHA256,
-		"user": &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
+		"settings": &f.file.SettingsSHA256,
+		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}
 	numbers := map[string]*int{
 		"uid": &f.uid, "haproxyuid": &f.haproxyUID, "mostdescriptors": &f.mostDescriptors,

@@ -24,7 +24,9 @@ type host struct {
 	processes []process
 	// running is what the worker said last, and before what it said before anything was changed.
 	running, before running
-	version         string
+	// left is how the host was left by the turn before.
+	left    left
+	version string
 	// config is the wanted configuration as far as this host can have it, and file its text.
 	config haproxy.Config
 	file   haproxy.File
@@ -36,6 +38,14 @@ type host struct {
 	counts map[string]ServerCount
 	// master is what HAProxy's master process said of itself, if it has a socket.
 	master runtime.Processes
+}
+
+// left is how a host was left; what is not known is zero.
+type left struct {
+	// fileSHA256 is that of its file.
+	fileSHA256 string
+	// running is what was proved to serve.
+	running running
 }
 
 // running is what the admin socket says.
@@ -329,6 +339,7 @@ func (h *host) observed() plan.Observed {
 		File: h.facts.file,
 		Running: plan.Running{
 			Alive: h.isRunning(), Answers: h.running.pid != 0, Structure: h.running.structure, Servers: h.running.servers,
+			Same: h.running.pid != 0 && h.running.sameAs(h.left.running),
 		},
 	}
 }

@@ -68,10 +68,12 @@ func (m *machine) installFrom(root, loader string) {
 // reloads is how often HAProxy was reloaded.
 func (m *machine) reloads() int {
 	m.t.Helper()
-	processes, err := runtime.ParseProcesses([]byte(m.ask("master.sock", runtime.ShowProcesses)))
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	var processes runtime.Processes
+	m.eventually("the master answers", func() bool {
+		var err error
+		processes, err = runtime.ParseProcesses([]byte(m.ask("master.sock", runtime.ShowProcesses)))
+		return err == nil
+	})
 	return processes.Reloads
 }
 

@@ -28,8 +28,10 @@ type Memory struct {
 	last *host
 	// talk is the open conversation with HAProxy; nil when there is none.
 	talk *dialogue
-	// fileSHA256 is that of the host's file, as it was last read or written.
+	// fileSHA256 is that of the host's file, as it was last read or written, and worker is the process that was last proved.
+	// They tell what somebody else has done to a host that is to be looked at as a whole.
 	fileSHA256 string
+	worker     running
 	// staleSince is when the file began to lag behind what runs, zero when it does not; changedAt is the last change.
 	staleSince, changedAt time.Time
 	// lookedAt is when the host was last looked at beyond what was changed.
@@ -75,7 +77,7 @@ func (m *Memory) recall(conn Conn, req Request) *host {
 func (m *Memory) remember(h *host) {
 	kept := *h
 	kept.file.Text, kept.running.servers, kept.running.state = nil, nil, nil
-	m.last = &kept
+	m.last, m.worker = &kept, kept.running
 }
 
 // learn takes in how a full turn went.
@@ -94,14 +96,21 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 		m.remember(h)
 	case m.last != nil && outcome.State == Rejected && h.running.sameAs(m.last.running):
 		// What could not be done has changed nothing.
+	case outcome.State == Drifted:
+		m.last, m.staleSince = nil, time.Time{}
 	default:
 		m.forget()
 	}
 }
 
+// left is how the host was left.
+func (m *Memory) left() left {
+	return left{fileSHA256: m.fileSHA256, running: m.worker}
+}
+
 // forget drops everything but since when servers leave.
 func (m *Memory) forget() {
-	m.last, m.staleSince = nil, time.Time{}
+	m.last, m.fileSHA256, m.worker, m.staleSince = nil, "", running{}, time.Time{}
 	m.hangUp()
 }
 

@@ -37,6 +37,7 @@ func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 	began := time.Now()
 	h, err := lookAt(ctx, conn, req)
+	h.left = memory.left()
 	if err != nil {
 		return h.outcome(err)
 	}
@@ -96,9 +97,11 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
 }
 
 // drift says how the host differs from what it was proved to run, which nobody but somebody else can have done. A file of
-// edgelb's own that lags behind the servers that run is none: it was about to be written.
+// edgelb's own that lags behind the servers that run is none, as long as it may be the one that was left: it was about to be
+// written.
 func (h *host) drift(todo plan.Plan) []string {
-	lags := todo.Action == plan.Rewrite && h.facts.file.Managed && h.facts.file.Header.Whole != h.file.Whole
+	lags := todo.Action == plan.Rewrite && h.facts.file.Managed && h.facts.file.Header.Whole != h.file.Whole &&
+		(h.left.fileSHA256 == "" || h.left.fileSHA256 == h.facts.file.SHA256)
 	if h.req.Proved == "" || h.req.Proved != h.file.Whole || lags {
 		return nil
 	}

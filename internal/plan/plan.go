@@ -3,6 +3,9 @@
 package plan
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -25,8 +28,8 @@ type File struct {
 	// Managed says that an edgelb wrote it; Header is then what it says of itself.
 	Managed bool
 	Header  haproxy.Header
-	// SHA256 is the hash of its bytes, in hex.
-	SHA256 string
+	// SHA256 is the hash of its bytes, in hex, and SettingsSHA256 that of its lines without comments; see SettingsSHA256.
+	SHA256, SettingsSHA256 string
 	// Binds are its bind addresses by frontend, in the order of the file.
 	Binds map[string][]string
 }
@@ -39,6 +42,8 @@ type Running struct {
 	Answers bool
 	// Structure is the fingerprint that the worker returns; empty when it runs a configuration that is not edgelb's.
 	Structure string
+	// Same says that it is the very process that was proved before, and so has loaded nothing since.
+	Same bool
 	// Servers are the worker's servers.
 	Servers []runtime.Server
 }
@@ -98,6 +103,7 @@ type Plan struct {
 //	ours                       idle       nothing          Rewrite: nobody needs a HAProxy that serves nobody
 //	any                        any        other servers    Runtime
 //	any                        any        otherwise other  Reload
+//	the wanted, edited         any        the wanted       Reload, unless the process is the Same: it may have loaded that
 //	not the wanted             any        the wanted       Rewrite
 //	the wanted                 any        the wanted       NoOp
 func Compute(observed Observed, wanted Wanted) Plan {
@@ -119,6 +125,10 @@ func compare(observed Observed, wanted Wanted) Plan {
 	}
 	if reasons := structureDiffers(observed, wanted); len(reasons) > 0 {
 		replaced.Action, replaced.Reasons = Reload, reasons
+		return replaced
+	}
+	if mayRunEdited(observed, wanted.File) {
+		replaced.Action, replaced.Reasons = Reload, []string{"the file was edited, and HAProxy may have loaded it"}
 		return replaced
 	}
 	stale := fileDiffers(observed.File, wanted.File)
@@ -197,6 +207,29 @@ func missing(format string, these, those []string) []string {
 		}
 	}
 	return out
+}
+
+// mayRunEdited says whether HAProxy may have loaded the wanted file with settings that somebody changed. It would still return
+// the fingerprint that stands in the file.
+func mayRunEdited(observed Observed, wanted haproxy.File) bool {
+	file, running := observed.File, observed.Running
+	return running.Alive && !running.Same && file.Managed && file.Header.Whole == wanted.Whole &&
+		file.SettingsSHA256 != SettingsSHA256(wanted.Text)
+}
+
+// SettingsSHA256 is the hash of a file's lines without comments and the blanks before them, and without empty lines, in hex.
+func SettingsSHA256(text []byte) string {
+	hash := sha256.New()
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		if settings, _, found := bytes.Cut(line, []byte("#")); found {
+			line = bytes.TrimRight(settings, " ")
+		}
+		if len(line) > 0 {
+			_, _ = hash.Write(append(bytes.Clone(line), '\n')) // a hash takes every write
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 func fileDiffers(file File, wanted haproxy.File) string {

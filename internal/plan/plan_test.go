@@ -61,7 +61,7 @@ func hostWith(t *testing.T, w plan.Wanted) plan.Observed {
 		t.Fatal("the file has no header")
 	}
 	o := plan.Observed{
-		File:    plan.File{Exists: true, Managed: true, Header: header, SHA256: w.File.SHA256(), Binds: map[string][]string{}},
+		File:    plan.File{Exists: true, Managed: true, Header: header, SHA256: w.File.SHA256(), SettingsSHA256: plan.SettingsSHA256(w.File.Text), Binds: map[string][]string{}},
 		Running: plan.Running{Alive: true, Answers: true, Structure: w.File.Structure},
 	}
 	for _, frontend := range w.Config.Frontends {
@@ -116,6 +116,11 @@ func TestComputeDecides(t *testing.T) {
 			reasons: []string{"frontend ns_web_https: bind ipv4@:443 removed", "frontend ns_web_https: bind ipv6@:443 removed"}},
 		"the file was edited": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256 = "x" }), wanted: one, action: plan.Rewrite, former: true,
 			reasons: []string{"the file was edited, or only its comments changed"}},
+		"settings in the file were edited": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256, o.File.SettingsSHA256 = "x", "x" }),
+			wanted: one, action: plan.Reload, former: true, reasons: []string{"the file was edited, and HAProxy may have loaded it"}},
+		"settings in the file were edited since HAProxy was proved": {observed: change(hostWith(t, one), func(o *plan.Observed) {
+			o.File.SHA256, o.File.SettingsSHA256, o.Running.Same = "x", "x", true
+		}), wanted: one, action: plan.Rewrite, former: true, reasons: []string{"the file was edited, or only its comments changed"}},
 		"the file is that of other servers": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256, o.File.Header.Whole = "x", "x" }), wanted: one, action: plan.Rewrite, former: true,
 			reasons: []string{"the file differs from what runs"}},
 		"the file is gone": {observed: plan.Observed{Running: hostWith(t, one).Running}, wanted: one, action: plan.Rewrite,
@@ -178,6 +183,22 @@ func TestComputeSaysTheSameHoweverOftenItIsAsked(t *testing.T) {
 	for range 50 {
 		if again := plan.Compute(observed, wanted); !reflect.DeepEqual(again, first) {
 			t.Fatalf("got %+v, then %+v", first, again)
+		}
+	}
+}
+
+func TestSettingsAreAFilesLinesWithoutComments(t *testing.T) {
+	t.Parallel()
+	plain := plan.SettingsSHA256([]byte("global\n  maxconn 9\n"))
+	for text, same := range map[string]bool{
+		"# header\n\nglobal\n  maxconn 9  # why\n#end": true,
+		"global\n  maxconn 9":                          true,
+		"global\n  maxconn 8\n":                        false,
+		"global\n  # maxconn 9\n":                      false,
+		"global maxconn 9\n":                           false,
+	} {
+		if got := plan.SettingsSHA256([]byte(text)); (got == plain) != same {
+			t.Errorf("%q: same settings: %t, want %t", text, got == plain, same)
 		}
 	}
 }

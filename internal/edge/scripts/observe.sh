@@ -37,6 +37,7 @@ folder=${config%/*}/conf.d
 if [ -s "$real" ]; then
 	echo exists yes
 	sum=$(sha256sum "$real") && echo "sha256 ${sum%% *}"
+	sum=$(sed -e 's/ *#.*//' -e '/^$/d' "$real" | sha256sum) && echo "settings ${sum%% *}"
 	# Debian's package manager knows what the file was like when it came.
 	sum=$(md5sum "$real")
 	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && echo pristine yes
