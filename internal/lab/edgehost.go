@@ -36,7 +36,8 @@ type EdgeHostOptions struct {
 	PrivateKey []byte
 	// ConfigRoom is the size, in bytes, of a disk of its own for the folder of haproxy.cfg; default: that of the lab.
 	ConfigRoom int
-	// Env is added to the environment of all programs on the host, also of those that who logs in runs.
+	// Env is added to the environment of HAProxy and of whatever somebody runs who logs in. sshd's own is left as it is:
+	// it kills those of its processes that do what it does not expect of them.
 	Env []string
 }
 

@@ -25,7 +25,8 @@ const (
 
 // sshServer is the sshd of one edge host.
 type sshServer struct {
-	dir     string
+	dir string
+	// env is what sshd gives to those who log in.
 	env     []string
 	machine *sandbox.Machine
 	process *process.Process
@@ -54,7 +55,6 @@ func (s *sshServer) setUp(address string, authorized ssh.PublicKey) error {
 		config = append(config, "HostKey "+file)
 	}
 	if len(s.env) > 0 {
-		// sshd gives nothing of its own environment to those who log in.
 		config = append(config, "SetEnv "+strings.Join(s.env, " "))
 	}
 	return os.WriteFile(s.file("sshd_config"), []byte(strings.Join(config, "\n")+"\n"), 0o600)
@@ -68,7 +68,6 @@ func (s *sshServer) start() error {
 	s.process, err = s.machine.Start(process.Command{
 		Program: program,
 		Args:    []string{"-D", "-e", "-f", s.file("sshd_config")},
-		Env:     s.env,
 		Log:     s.file("sshd.log"),
 	})
 	return err

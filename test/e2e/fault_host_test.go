@@ -147,7 +147,7 @@ func (s *shaken) unwritable(words string, undo func() error) {
 	s.settle(45 * time.Second)
 }
 
-// wrongClock has a host whose clock is a day ahead, and one a day behind.
+// wrongClock has a host whose clock is a day ahead, and one a day behind: for HAProxy and for what the operator runs there.
 func wrongClock(t *testing.T) {
 	const day = 24 * time.Hour
 	ahead, err := fault.Clock(day)
