@@ -160,8 +160,7 @@ func TestAServerThatComesBackWhileItLeavesTakesConnectionsAgain(t *testing.T) {
 			{moved, "moved", runtime.Drain},
 			{former, "former", runtime.Maintenance},
 		} {
-			outcome = m.turn(m.webConfig(b))
-			outcome = m.turnsUntil("pod-a is in state "+string(back.left), outcome, m.webConfig(b), func(edge.Outcome) bool {
+			m.turnsUntil("pod-a is in state "+string(back.left), m.turn(m.webConfig(b)), m.webConfig(b), func(edge.Outcome) bool {
 				return m.servers()[app+"/pod-a"].Admin.Mode() == back.left
 			})
 			before := m.look()
