@@ -1,0 +1,71 @@
+package edge_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// Whatever was under way when the connection broke, the next turn brings the host there: that of the same operator, and that of
+// one which was restarted.
+func TestTurnsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]bool{"same operator": false, "restarted operator": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			noDrain := drainFor(app, 0)
+			config := m.webConfig(echo(t, "pod-0"))
+			requireSynced(t, m.turn(config, noDrain))
+			reloads := m.reloads()
+			for step := int32(1); ; step++ {
+				m.conn.breaksAt = m.conn.steps.Load() + step
+				name := fmt.Sprintf("pod-%d", step)
+				config = m.webConfig(echo(t, name))
+				whole := m.turnsUntilBroken(config)
+				if m.greeting(8443) == "" {
+					t.Fatalf("step %d: clients are refused", step)
+				}
+				m.conn = &localConn{}
+				if restart {
+					m.memory = edge.Memory{}
+				}
+				outcome := m.turn(config, noDrain)
+				requireSynced(t, outcome)
+				m.turnsUntil("all is ended", outcome, config, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+				if got := m.greeting(8443); got != name {
+					t.Fatalf("step %d: a client reached %q", step, got)
+				}
+				if servers := m.servers(); len(servers) != 1 || !strings.Contains(m.readConfig(), outcome.Fingerprint) || m.reloads() != reloads {
+					t.Fatalf("step %d: servers are %+v, %d reloads, and the file is\n%s", step, servers, m.reloads()-reloads, m.readConfig())
+				}
+				requireNoLeftovers(t, m)
+				if whole {
+					t.Logf("the connection held for the first time at step %d", step)
+					break
+				}
+			}
+		})
+	}
+}
+
+// turnsUntilBroken changes servers and takes out what leaves, has the file written, and looks again. It says whether it came to
+// the end of that before the connection broke.
+func (m *machine) turnsUntilBroken(config haproxy.Config) bool {
+	m.t.Helper()
+	for _, update := range []edge.Update{edge.UpdateRuntime, edge.UpdateFile, ""} {
+		outcome := m.turn(config, drainFor(app, 0))
+		if outcome.State == edge.Unreachable {
+			return false
+		}
+		if requireSynced(m.t, outcome); outcome.Update != update {
+			m.t.Fatalf("got %+v, want an update by %q", outcome, update)
+		}
+		<-time.After(outcome.FollowUp)
+	}
+	return m.conn.steps.Load() < m.conn.breaksAt
+}

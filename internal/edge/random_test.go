@@ -1,0 +1,78 @@
+package edge_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// randomServers are some of a dozen servers, each with one of a few addresses, ports and weights.
+func randomServers(random *rand.Rand) []haproxy.Server {
+	addresses := []string{"127.0.0.1", "127.0.0.2", "192.0.2.1", "::1", "2001:db8::1"}
+	var servers []haproxy.Server
+	for n := range 12 {
+		if random.IntN(3) > 0 {
+			servers = append(servers, haproxy.Server{
+				Name:   fmt.Sprintf("pod-%02d", n),
+				Addr:   netip.MustParseAddr(addresses[random.IntN(len(addresses))]),
+				Port:   uint16(8000 + random.IntN(3)),
+				Weight: []int{0, 1, 1, 7, 256}[random.IntN(5)],
+			})
+		}
+	}
+	return servers
+}
+
+func TestAnySequenceOfServersRunsAsWantedAndIsSaved(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("the seed is %d", seed)
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		next := func() haproxy.Config {
+			config := m.twoApps(randomServers(random)...)
+			config.Backends[1].Servers = randomServers(random)
+			config.Backends[1].Balance = haproxy.Source
+			config.Backends[1].Check = haproxy.Check{Interval: 3600e9, Rise: 1, Fall: 1}
+			return config
+		}
+		// Servers of one backend leave at once, those of the other take their time.
+		noDrain := drainFor(app, 0)
+		config := next()
+		last := m.turn(config, noDrain)
+		requireSynced(t, last)
+		before := m.look()
+		for step := range 60 {
+			config = next()
+
+			last = m.turn(config, noDrain)
+
+			requireSynced(t, last)
+			if last.Update != edge.UpdateRuntime {
+				t.Errorf("step %d: got %+v", step, last)
+			}
+			var running []runtime.Server
+			for _, server := range m.servers() {
+				running = append(running, server)
+			}
+			if change := plan.Servers(running, config.Backends); len(change.Reasons) > 0 {
+				t.Fatalf("step %d: HAProxy differs from what it was told: %q", step, change.Reasons)
+			}
+		}
+		last = m.turnsUntil("all is ended", last, config, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+		m.requireFileOf(config, last.Fingerprint)
+		if got, want := len(m.servers()), len(config.Backends[0].Servers)+len(config.Backends[1].Servers); got != want {
+			t.Errorf("%d servers run, want %d", got, want)
+		}
+		if after := m.look(); after.worker != before.worker || after.reloads != before.reloads {
+			t.Errorf("HAProxy was reloaded: %+v, was %+v", after, before)
+		}
+	})
+}
