@@ -154,10 +154,13 @@ func (t *thousand) coldStart(ctx context.Context) error {
 	if err != nil {
 		return t.explain(err)
 	}
-	var last time.Time
+	var last, reloaded event
 	for _, proof := range proofs {
-		if proof.At.After(last) {
-			last = proof.At
+		if proof.At.After(last.At) {
+			last = proof
+		}
+		if proof.Update == "Reload" {
+			reloaded = proof
 		}
 	}
 	after, err := t.fleet.Counters(ctx)
@@ -166,8 +169,11 @@ func (t *thousand) coldStart(ctx context.Context) error {
 	}
 	name := fmt.Sprintf("cold start with %d hosts in sync", len(t.hosts))
 	report := &t.bench.report
-	report.one(row{Part: "f", What: name + ": until all are proved", HAProxy: t.version, Unit: "s"}, last.Sub(began).Seconds(), nil)
+	report.one(row{Part: "f", What: name + ": until all are proved", HAProxy: t.version, Unit: "s"}, last.At.Sub(began).Seconds(), nil)
 	report.one(row{Part: "f", What: name + ": reloads", HAProxy: t.version}, float64(after.Reloads-before.Reloads), atMost(0))
+	if reloaded.Host != "" {
+		report.note("At the cold start %s was reloaded: %v.", reloaded.Host, reloaded.Reasons)
+	}
 	cpu, err := cpuSeconds(t.operator.PID())
 	report.one(row{Part: "f", What: name + ": operator's CPU", HAProxy: t.version, Unit: "s"}, cpu, nil)
 	return err

@@ -170,6 +170,9 @@ func TestTheOperatorFaresWithASimulatedHostAsWithARealOne(t *testing.T) {
 	for _, step := range steps(t) {
 		var essences, servers []string
 		for _, s := range sides {
+			if step.fresh {
+				s.memory, s.proved = edge.Memory{}, ""
+			}
 			if step.tamper != "" {
 				s.ask(t, step.tamper)
 			}
@@ -186,9 +189,11 @@ func TestTheOperatorFaresWithASimulatedHostAsWithARealOne(t *testing.T) {
 	}
 }
 
-// step is a configuration that a host is brought to, after something was done to its HAProxy behind the operator's back.
+// step is a configuration that a host is brought to, after something was done to its HAProxy behind the operator's back. An
+// operator that is fresh does not know how the host was left.
 type step struct {
 	name, tamper string
+	fresh        bool
 	config       haproxy.Config
 }
 
@@ -222,6 +227,7 @@ func steps(t *testing.T) []step {
 		{name: "the first configuration", config: config(9080, a, b)},
 		{name: "nothing new", config: config(9080, a, b)},
 		{name: "one more server", config: config(9080, a, b, c)},
+		{name: "a new operator", fresh: true, config: config(9080, a, b, c)},
 		{name: "a server less", config: config(9080, b, c)},
 		{name: "the server returns", config: config(9080, a, b, c)},
 		{name: "other servers altogether", config: config(9080, a)},
@@ -233,6 +239,7 @@ func steps(t *testing.T) []step {
 		{name: "somebody added a server", tamper: "add server ns_web_app/x 127.0.0.9:9;set server ns_web_app/x state ready", config: config(9080, a, b)},
 		{name: "another bind", config: config(9081, a, b)},
 		{name: "a server more after the reload", config: config(9081, a, b, c)},
+		{name: "another server, and a new operator", fresh: true, config: config(9081, a, c)},
 		{name: "idle", config: haproxy.Config{Owner: "cluster/ns", Host: "gw1:22", AdminSocket: AdminSocket, MaxConnections: 100, Timeouts: config(1).Timeouts}},
 	}
 }

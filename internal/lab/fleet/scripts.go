@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
+	"github.com/edgelb/edgelb/internal/plan"
 )
 
 // endOfScript is the line that ends the script on stdin; what follows is the script's own input.
@@ -170,7 +171,7 @@ func (m *machine) observe(input *bufio.Reader) result {
 		"chroot /var/lib/haproxy", "syslog yes", "ipv6 yes", "init systemd", "service yes",
 	}
 	if text := m.disk.read(config); text != "" {
-		facts = append(append(facts, "exists yes", "sha256 "+sum(text)), outline(text)...)
+		facts = append(append(facts, "exists yes", "sha256 "+sum(text), "settings "+plan.SettingsSHA256([]byte(text))), outline(text)...)
 	}
 	master, worker := m.haproxy.PIDs()
 	for _, ids := range [][2]int{{master, 1}, {worker, master}} {
