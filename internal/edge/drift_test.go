@@ -200,6 +200,27 @@ func TestAHAProxyThatWasRestartedIsNoDrift(t *testing.T) {
 	})
 }
 
+// A host may be restarted before the file is written that belongs to what ran.
+func TestAHAProxyThatWasRestartedFromAFileThatLaggedIsNoDrift(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b, c := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c")
+	requireSynced(t, m.turn(m.webConfig(a)))
+	fingerprint := m.turn(m.webConfig(b, c)).Fingerprint
+	m.stop()
+	m.start("-W", "-S", m.path("master.sock"))
+	m.requireServes(8443, "pod-a")
+
+	outcome := m.turn(m.webConfig(b, c), proved(fingerprint), reportOnly)
+
+	requireSynced(t, outcome)
+	if outcome.Update != edge.UpdateRuntime || outcome.Drift != nil || outcome.Fingerprint != fingerprint {
+		t.Errorf("got %+v", outcome)
+	}
+	m.requireServes(8443, "pod-b", "pod-c")
+	m.requireFileOf(m.webConfig(b, c), fingerprint)
+}
+
 func TestAHAProxyThatWasStoppedIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

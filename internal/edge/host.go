@@ -42,8 +42,9 @@ type host struct {
 
 // left is how a host was left; what is not known is zero.
 type left struct {
-	// fileSHA256 is that of its file.
+	// fileSHA256 is that of its file, and lagged says that the servers of that were not those that ran.
 	fileSHA256 string
+	lagged     bool
 	// running is what was proved to serve.
 	running running
 }

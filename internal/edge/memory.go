@@ -105,7 +105,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 
 // left is how the host was left.
 func (m *Memory) left() left {
-	return left{fileSHA256: m.fileSHA256, running: m.worker}
+	return left{fileSHA256: m.fileSHA256, lagged: !m.staleSince.IsZero(), running: m.worker}
 }
 
 // forget drops everything but since when servers leave.

@@ -96,16 +96,26 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
 	return outcome
 }
 
-// drift says how the host differs from what it was proved to run, which nobody but somebody else can have done. A file of
-// edgelb's own that lags behind the servers that run is none, as long as it may be the one that was left: it was about to be
-// written.
+// drift says how the host differs from what it was proved to run, which nobody but somebody else can have done.
 func (h *host) drift(todo plan.Plan) []string {
-	lags := todo.Action == plan.Rewrite && h.facts.file.Managed && h.facts.file.Header.Whole != h.file.Whole &&
-		(h.left.fileSHA256 == "" || h.left.fileSHA256 == h.facts.file.SHA256)
-	if h.req.Proved == "" || h.req.Proved != h.file.Whole || lags {
+	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.lags(todo) {
 		return nil
 	}
 	return todo.Reasons
+}
+
+// lags says whether the host may differ only because edgelb had yet to write the servers into the file that ran: the file lags
+// behind what runs, or HAProxy was restarted from it.
+func (h *host) lags(todo plan.Plan) bool {
+	file := h.facts.file
+	switch todo.Action {
+	case plan.Rewrite:
+		return file.Managed && file.Header.Whole != h.file.Whole && (h.left.fileSHA256 == "" || h.left.fileSHA256 == file.SHA256)
+	case plan.Runtime:
+		return h.left.lagged && h.left.fileSHA256 == file.SHA256 && !h.running.sameAs(h.left.running)
+	default:
+		return false
+	}
 }
 
 func updateBy(action plan.Action) Update {

@@ -123,3 +123,54 @@ func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
 		t.Errorf("two files were written within %s of changes without a pause", took)
 	}
 }
+
+func TestHundredsOfServersChangeInOneTurn(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		first, last := echo(t, "pod-000"), echo(t, "pod-999")
+		var many []haproxy.Server
+		for n := 1; n < 400; n++ {
+			many = append(many, haproxy.Server{Name: fmt.Sprintf("pod-%03d", n), Addr: m.address, Port: uint16(n), Weight: 0})
+		}
+		noDrain := drainFor(app, 0)
+		requireSynced(t, m.turn(m.checkedConfig(first), noDrain))
+		before := m.look()
+		for _, step := range []struct {
+			servers []haproxy.Server
+			reached string
+		}{
+			{append([]haproxy.Server{first}, many...), "pod-000"},
+			{[]haproxy.Server{last}, "pod-999"},
+		} {
+			outcome := m.turn(m.checkedConfig(step.servers...), noDrain)
+			requireSynced(t, outcome)
+			after := m.look()
+			if outcome.Update != edge.UpdateRuntime || outcome.Servers[app].Total != len(step.servers) || after.worker != before.worker || after.reloads != before.reloads {
+				t.Errorf("got an update by %q of %+v, %q", outcome.Update, outcome.Servers, outcome.Message)
+			}
+			m.requireServes(8443, step.reached)
+		}
+		m.eventually("all others are gone", func() bool {
+			requireSynced(t, m.turn(m.checkedConfig(last), noDrain))
+			return len(m.servers()) == 1
+		})
+	})
+}
+
+// The Service of a target may be missing for a while.
+func TestATurnKeepsTheServersThatAreNotKnown(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.turn(m.webConfig(a)))
+	saved := m.turnsUntil("the file is written", m.turn(m.webConfig(a, b)), m.webConfig(a, b), isSaved)
+	unknown := m.webConfig()
+	unknown.Backends[0].KeepServers = true
+
+	m.requireGlance(unknown, saved.Fingerprint)
+
+	m.requireServes(8443, "pod-a", "pod-b")
+	before := m.look()
+	m.requireLive(m.turn(m.webConfig(b)), before)
+	m.requireServes(8443, "pod-b")
+}
