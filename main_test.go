@@ -1,9 +1,14 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"testing"
+
+	"golang.org/x/crypto/ssh"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
@@ -74,4 +79,45 @@ func TestSecretWithoutAKeyIsNotDialledWith(t *testing.T) {
 	if want := "the Secret shop/edge-ssh, with the keys ssh-privatekey and known_hosts, cannot be used: "; failure.Message[:len(want)] != want {
 		t.Errorf("message %q", failure.Message)
 	}
+}
+
+func TestASecretIsParsedAnewWhenItChanges(t *testing.T) {
+	t.Parallel()
+	first, second := privateKey(t), privateKey(t)
+	name := types.NamespacedName{Namespace: "shop", Name: "edge-ssh"}
+	var cache credentialsCache
+	parse := func(key, knownHosts []byte) string {
+		credentials, err := cache.parse(name, key, knownHosts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return credentials.AuthorizedKey()
+	}
+	one, two := parse(first, nil), parse(second, nil)
+	if one == two || one != parse(first, nil) {
+		t.Errorf("the keys are %q and %q", one, two)
+	}
+	if _, err := cache.parse(name, first, []byte("no such line\n")); err == nil {
+		t.Error("a known_hosts that cannot be read is taken for the former one")
+	}
+	for i := range 2 * mostParsed {
+		name.Name = fmt.Sprintf("edge-ssh-%d", i%(mostParsed+1))
+		parse(first, nil)
+	}
+	if len(cache.parsed) > mostParsed {
+		t.Errorf("it holds %d Secrets", len(cache.parsed))
+	}
+}
+
+func privateKey(t *testing.T) []byte {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(block)
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/controllers"
 	"github.com/edgelb/edgelb/internal/desired"
@@ -22,7 +26,8 @@ const (
 
 // transport puts SSH behind the ports of the packages controllers and edge.
 type transport struct {
-	pool *remote.Pool
+	pool        *remote.Pool
+	credentials credentialsCache
 }
 
 // newTransport returns a transport without connections, which signals what happens to those that it makes.
@@ -51,7 +56,7 @@ func parseKey(text string) (desired.HostKey, error) {
 func (t *transport) Connect(
 	ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte,
 ) (edge.Conn, error) {
-	credentials, err := remote.ParseCredentials(secret[secretPrivateKey], secret[secretKnownHosts])
+	credentials, err := t.credentials.parse(login.Secret, secret[secretPrivateKey], secret[secretKnownHosts])
 	if err != nil {
 		return nil, translate(fmt.Errorf("the Secret %s, with the keys %s and %s, cannot be used: %w",
 			login.Secret, secretPrivateKey, secretKnownHosts, err))
@@ -68,6 +73,38 @@ func (t *transport) Connect(
 		return nil, translate(err)
 	}
 	return connection{conn}, nil
+}
+
+// credentialsCache keeps what Secrets hold as it was last parsed: a known_hosts may have thousands of lines, and each host
+// asks for it at each of its turns. Its methods may be called at the same time.
+type credentialsCache struct {
+	mu     sync.Mutex
+	parsed map[types.NamespacedName]parsedSecret
+}
+
+type parsedSecret struct {
+	privateKey, knownHosts []byte
+	credentials            remote.Credentials
+}
+
+// mostParsed bounds the cache. Which Secrets are no longer used, nobody tells it.
+const mostParsed = 1000
+
+func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHosts []byte) (remote.Credentials, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, found := c.parsed[name]; found && bytes.Equal(known.privateKey, privateKey) && bytes.Equal(known.knownHosts, knownHosts) {
+		return known.credentials, nil
+	}
+	credentials, err := remote.ParseCredentials(privateKey, knownHosts)
+	if err != nil {
+		return remote.Credentials{}, err
+	}
+	if c.parsed == nil || len(c.parsed) >= mostParsed {
+		c.parsed = map[types.NamespacedName]parsedSecret{}
+	}
+	c.parsed[name] = parsedSecret{privateKey, knownHosts, credentials}
+	return credentials, nil
 }
 
 // Forget implements controllers.Connector.

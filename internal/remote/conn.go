@@ -100,14 +100,18 @@ func (c *Conn) keepalive(interval time.Duration) {
 
 var errNoAnswer = errors.New("the host stopped answering")
 
-// serves reports whether the connection is what dialling the target would give: alive, with the same login, and to a
-// host whose key the target still allows.
-func (c *Conn) serves(t Target) bool {
+func (c *Conn) isAlive() bool {
 	select {
 	case <-c.done:
 		return false
 	default:
+		return true
 	}
+}
+
+// serves reports whether the connection is what dialling the target would give: with the same login, and to a host whose key
+// the target still allows.
+func (c *Conn) serves(t Target) bool {
 	if !c.target.sameLogin(t) {
 		return false
 	}

@@ -173,10 +173,20 @@ func resultOf(err error) string {
 func (l *link) fits(t Target) bool {
 	select {
 	case <-l.ready:
-		return l.conn != nil && l.conn.serves(t)
 	default:
 		return l.target.equal(t)
 	}
+	if l.conn == nil || !l.conn.isAlive() {
+		return false
+	}
+	if !l.target.equal(t) {
+		if !l.conn.serves(t) {
+			return false
+		}
+		// To look through a long known_hosts once is enough.
+		l.target = t
+	}
+	return true
 }
 
 func (l *link) finish(conn *Conn, err error) {

@@ -93,7 +93,7 @@ func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 		return nil, c.broken(context.Cause(ctx))
 	}
 	open := func() (*ssh.Session, error) {
-		session, err := c.client.NewSession()
+		session, err := c.newSession(ctx)
 		if err != nil {
 			c.release()
 		}
@@ -108,6 +108,29 @@ func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 	}
 	return session, nil
 }
+
+// newSession opens a session. sshd counts one that has just ended for a moment longer than this side does, and refuses one that
+// is too many.
+func (c *Conn) newSession(ctx context.Context) (*ssh.Session, error) {
+	for pause := firstRefusalPause; ; pause *= 2 {
+		session, err := c.client.NewSession()
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) || pause > longestRefusalPause {
+			return session, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// The pauses between tries to open a session that sshd refuses: half a second in all.
+const (
+	firstRefusalPause   = 8 * time.Millisecond
+	longestRefusalPause = 256 * time.Millisecond
+)
 
 func (c *Conn) release() { <-c.sessions }
 
