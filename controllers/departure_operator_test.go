@@ -75,8 +75,8 @@ func TestObjectThatIsReplacedWithoutItsFinalizerKeepsItsListeners(t *testing.T) 
 		}
 		return nil
 	})
-	if after := w.hosts.see("a"); after.reloads != before.reloads+1 || len(after.running.Frontends) != 2 {
-		t.Errorf("the host was reloaded %d times and runs %+v", after.reloads-before.reloads, after.running.Frontends)
+	if after := w.hosts.see("a"); after.changes != before.changes+1 || len(after.running.Frontends) != 2 {
+		t.Errorf("the host was changed %d times and runs %+v", after.changes-before.changes, after.running.Frontends)
 	}
 }
 

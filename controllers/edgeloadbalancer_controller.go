@@ -26,6 +26,8 @@ type edgeLoadBalancerReconciler struct {
 	client   client.Client
 	recorder events.EventRecorder
 	records  *record.Store
+	// written is when the statuses were written last.
+	written *writes
 	// removalTimeout bounds how long a host that is left may take to be freed.
 	removalTimeout time.Duration
 	now            func() time.Time
@@ -33,8 +35,12 @@ type edgeLoadBalancerReconciler struct {
 
 // Reconcile holds the object, sorts out the hosts that it leaves, publishes its status, and lets it go once no host is left.
 func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	if rest := r.written.rest(request.NamespacedName, r.now()); rest > 0 {
+		return ctrl.Result{RequeueAfter: rest}, nil
+	}
 	object := &v1alpha1.EdgeLoadBalancer{}
 	if err := r.client.Get(ctx, request.NamespacedName, object); apierrors.IsNotFound(err) {
+		r.written.forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("read the EdgeLoadBalancer: %w", err)
@@ -54,6 +60,10 @@ func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl
 		return ctrl.Result{}, r.release(ctx, object, given)
 	}
 	told := status.Summarize(object, views, now)
+	if early := r.written.tooEarly(object, told, now); early > 0 {
+		// What there is to tell by then is told at once.
+		return ctrl.Result{RequeueAfter: early}, nil
+	}
 	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, told, append(given, status.NoticesOf(object.Status, told, status.ChangesOf(views))...))
 }
 
@@ -100,6 +110,7 @@ func (r *edgeLoadBalancerReconciler) publish(
 	if err != nil {
 		return outdated(err)
 	}
+	r.written.note(client.ObjectKeyFromObject(object), r.now())
 	announce(ctx, r.recorder, before, notices)
 	return nil
 }

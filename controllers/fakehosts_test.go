@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
@@ -29,11 +30,14 @@ type fakeHost struct {
 	sick *edge.Outcome
 	// hang, if not nil, keeps everybody waiting who connects until it is closed.
 	hang chan struct{}
+	// latency is what an attempt takes.
+	latency time.Duration
 
 	running   haproxy.Config
 	connects  int
 	syncs     int
 	reloads   int
+	changes   int
 	forgotten int
 	first     edge.Request
 	last      edge.Request
@@ -100,9 +104,11 @@ func (f *fakeHosts) Forget(key desired.HostKey) {
 }
 
 func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, request edge.Request) edge.Outcome {
+	address := conn.(fakeConn).address
+	time.Sleep(f.see(address).latency)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	host := f.host(conn.(fakeConn).address)
+	host := f.host(address)
 	host.syncs++
 	if host.last = request; host.syncs == 1 {
 		host.first = request
@@ -118,10 +124,15 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 		outcome.Servers[backend.Name] = edge.ServerCount{Up: len(backend.Servers), Total: len(backend.Servers)}
 	}
 	if !reflect.DeepEqual(host.running, request.Config) {
-		host.running = request.Config
-		host.reloads++
 		outcome.Changed, outcome.Update, outcome.Reasons = true, edge.UpdateReload, []string{"something differs"}
+		if _, serversOnly := request.Config.ServersChanged(host.running); serversOnly {
+			outcome.Update = edge.UpdateRuntime
+		} else {
+			host.reloads++
+		}
+		host.running = request.Config
+		host.changes++
 	}
-	outcome.Fingerprint = fmt.Sprintf("%x", host.reloads)
+	outcome.Fingerprint = fmt.Sprintf("%x", host.changes)
 	return outcome
 }

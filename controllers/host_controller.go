@@ -100,13 +100,11 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
 // whether the host answers or not.
 func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, seen observed) record.Host {
-	var news bool
+	var news record.News
 	after := r.records.Update(key, func(known *record.Host) {
 		news = known.Rebuild(host, seen.snapshot.Objects, seen.leavers, r.now())
 	})
-	if news {
-		r.report(seen)
-	}
+	r.report(seen, news)
 	return after
 }
 
@@ -158,13 +156,14 @@ func reasonOf(err error) string {
 // recordTried notes how an attempt went, tells the objects, and returns when to come back.
 func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.Attempt) time.Duration {
 	now := r.now()
-	known := r.records.Update(t.key, func(known *record.Host) { known.Apply(done, now, r.random()) })
+	var news record.News
+	known := r.records.Update(t.key, func(known *record.Host) { news = known.Apply(done, now, r.random()) })
 	r.metrics.attempted(t.known, done, now)
 	t.log(ctx, done.Outcome, known, now)
 	if done.Outcome.TookOver != "" {
 		r.records.Moved(done.Outcome.TookOver, done.Job.Objects)
 	}
-	r.report(t.seen)
+	r.report(t.seen, news)
 	if len(done.Job.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && done.Outcome.State == edge.Synced {
 		// The host was only freed for its next owner, whose turn it is now.
 		return time.Millisecond
@@ -172,13 +171,25 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.A
 	return known.Wait(done.Outcome, now)
 }
 
+// routineDelay is how long news may wait that comes all the time. A change of endpoints is news of every host that it
+// concerns, and an object should not be written once for each.
+const routineDelay = time.Second
+
 // report tells every object of the host that there is news.
-func (r *hostReconciler) report(seen observed) {
+func (r *hostReconciler) report(seen observed, news record.News) {
+	var delay time.Duration
+	switch news {
+	case record.NoNews:
+		return
+	case record.Routine:
+		delay = routineDelay
+	case record.Urgent:
+	}
 	for _, object := range seen.snapshot.Objects {
-		r.objects.add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)})
+		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}, delay)
 	}
 	for _, l := range seen.leavers {
-		r.objects.add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(l.Object)})
+		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(l.Object)}, delay)
 	}
 }
 

@@ -30,7 +30,8 @@ type observed struct {
 // observe reads what the cluster says about a host from the cache.
 func observe(ctx context.Context, reader client.Reader, cluster string, key desired.HostKey) (observed, error) {
 	var list v1alpha1.EdgeLoadBalancerList
-	if err := reader.List(ctx, &list, client.MatchingFields{indexHost: key.String()}); err != nil {
+	// Nobody changes the objects; see objectsBy.
+	if err := reader.List(ctx, &list, client.MatchingFields{indexHost: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return observed{}, fmt.Errorf("list the EdgeLoadBalancers of host %s: %w", key, err)
 	}
 	seen := observed{snapshot: desired.Snapshot{Cluster: cluster}}

@@ -132,6 +132,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		client:         mgr.GetClient(),
 		recorder:       mgr.GetEventRecorder("edgelb"),
 		records:        hosts.records,
+		written:        newWrites(),
 		removalTimeout: options.RemovalTimeout,
 		now:            time.Now,
 	}

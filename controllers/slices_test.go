@@ -44,7 +44,7 @@ func TestTimeFromATriggerToTheProofIsMeasuredOncePerHost(t *testing.T) {
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	w.becomes("web", "ready", isReady)
-	const observed, counted = "edgelb_network_programming_duration_seconds{}", "edgelb_programming_duration_seconds{reload}"
+	const observed, counted = "edgelb_network_programming_duration_seconds{}", "edgelb_programming_duration_seconds{runtime}"
 	before := values(t, w.registry)
 	steps := []struct {
 		trigger     time.Time

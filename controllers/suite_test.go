@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/watch"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -285,6 +286,29 @@ func (w *world) becomes(name, what string, wanted func(*v1alpha1.EdgeLoadBalance
 		return nil
 	})
 	return object
+}
+
+// watch calls when an object has changed, until the test ends.
+func (w *world) watch(name string, changed func()) {
+	w.t.Helper()
+	c, err := client.NewWithWatch(apiServer, client.Options{Scheme: newScheme(w.t)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	before := w.read(name).ResourceVersion
+	watching, err := c.Watch(w.t.Context(), &v1alpha1.EdgeLoadBalancerList{}, client.InNamespace(w.namespace),
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: before}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(watching.Stop)
+	go func() {
+		for e := range watching.ResultChan() {
+			if object, ok := e.Object.(client.Object); ok && object.GetName() == name && e.Type == watch.Modified {
+				changed()
+			}
+		}
+	}()
 }
 
 func (w *world) goes(name string) {

@@ -135,10 +135,11 @@ func servingHosts(object *v1alpha1.EdgeLoadBalancer, service string) []desired.H
 	return keys
 }
 
-// objectsBy asks an index. The cache is the only thing that could fail here, and it does not once it has started.
+// objectsBy asks an index. The cache is the only thing that could fail here, and it does not once it has started. Nobody may
+// change the objects: copies of all hosts of all objects at each change of a slice would cost more than all the rest.
 func (r *hostReconciler) objectsBy(ctx context.Context, index string, name types.NamespacedName) []v1alpha1.EdgeLoadBalancer {
 	var list v1alpha1.EdgeLoadBalancerList
-	if err := r.reader.List(ctx, &list, client.MatchingFields{index: name.String()}); err != nil {
+	if err := r.reader.List(ctx, &list, client.MatchingFields{index: name.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	return list.Items

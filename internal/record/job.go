@@ -89,9 +89,13 @@ func NameOf(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
 
 // membersOf are the generations of the objects that the host holds.
 func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[types.UID]int64 {
-	members := map[types.UID]int64{}
+	held := make(map[types.NamespacedName]bool, len(host.Members))
+	for _, member := range host.Members {
+		held[member.Object] = true
+	}
+	members := make(map[types.UID]int64, len(objects))
 	for _, object := range objects {
-		if _, found := MemberOf(host, NameOf(object)); found {
+		if held[NameOf(object)] {
 			members[object.UID] = object.Generation
 		}
 	}

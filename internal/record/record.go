@@ -79,9 +79,9 @@ func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
 	return max(0, r.RetryAt.Sub(now))
 }
 
-// Rebuild takes in what the host should be now that these objects want it and those leave it. It says whether that is news for
-// the objects.
-func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, leavers []Leaver, now time.Time) (news bool) {
+// Rebuild takes in what the host should be now that these objects want it and those leave it. It says what news that is for the
+// objects.
+func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, leavers []Leaver, now time.Time) News {
 	before := *r
 	if len(objects) == 0 {
 		// The pins in it may still be needed on the way out.
@@ -94,14 +94,15 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 	r.Problems = withNew(r.Problems, host.Problems)
 	r.Leaving = leavingNow(*r, leavers, now)
 	r.Wanted = r.keepAwaiting(before.Wanted, leavers)
-	return !slices.Equal(before.Problems, r.Problems) || !maps.Equal(before.Built, r.Built) || !maps.Equal(before.Leaving, r.Leaving)
+	return r.NewsSince(before)
 }
 
-// Apply takes in the result of an attempt. The random number, from 0 to 1, spreads the tries of hosts that failed together.
-func (r *Host) Apply(a Attempt, now time.Time, random float64) {
+// Apply takes in the result of an attempt, and says what news that is for the objects. The random number, from 0 to 1, spreads the tries of hosts that failed together.
+func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
+	before := *r
 	if a.Job.RuntimeOnly {
 		r.follow(a.Outcome, now)
-		return
+		return r.NewsSince(before)
 	}
 	r.count(a.Outcome.State)
 	r.Shortfalls = shortfallsAfter(r.Shortfalls, a)
@@ -114,6 +115,7 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) {
 		r.Problems = a.Job.Host.Problems
 	}
 	r.Leaving = leavingAfter(r.Leaving, a)
+	return r.NewsSince(before)
 }
 
 // follow takes in how servers were brought in line on a host whose last attempt has failed. That failure stays what there is
@@ -189,9 +191,16 @@ func union(a, b map[types.UID]int64) map[types.UID]int64 {
 
 // withNew appends the problems that are not among the old ones.
 func withNew(old, problems []desired.Problem) []desired.Problem {
+	if slices.Equal(old, problems) {
+		return old
+	}
+	known := make(map[desired.Problem]bool, len(old))
+	for _, problem := range old {
+		known[problem] = true
+	}
 	all := slices.Clone(old)
 	for _, problem := range problems {
-		if !slices.Contains(all, problem) {
+		if !known[problem] {
 			all = append(all, problem)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -31,6 +32,21 @@ func Summarize(object *v1alpha1.EdgeLoadBalancer, views []View, now time.Time) v
 	}
 	status.Summary = s.counts(status.Hosts)
 	s.setConditions(&status.Conditions)
+	return status
+}
+
+// IsRoutine says that two statuses differ only in what changes all the time: in servers, and in the proofs that follow them.
+func IsRoutine(before, after v1alpha1.EdgeLoadBalancerStatus) bool {
+	return equality.Semantic.DeepEqual(withoutRoutine(before), withoutRoutine(after))
+}
+
+func withoutRoutine(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerStatus {
+	status.Summary.Servers = ""
+	status.Hosts = slices.Clone(status.Hosts)
+	for i := range status.Hosts {
+		host := &status.Hosts[i]
+		host.ConfigHash, host.LastSyncTime, host.LastUpdate, host.ServersUp, host.Servers = "", nil, "", 0, 0
+	}
 	return status
 }
 

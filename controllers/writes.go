@@ -1,0 +1,65 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/status"
+)
+
+// writeInterval is the least time between two writes of a status. A change of the spec is news of hundreds of hosts, one after
+// the other.
+const writeInterval = 100 * time.Millisecond
+
+// writes keep when the status of each object was written last, since the start.
+type writes struct {
+	mu   sync.Mutex
+	last map[types.NamespacedName]time.Time
+}
+
+func newWrites() *writes {
+	return &writes{last: map[types.NamespacedName]time.Time{}}
+}
+
+// rest is how long an object should be left alone since it was written last.
+func (w *writes) rest(object types.NamespacedName, now time.Time) time.Duration {
+	return w.since(object, writeInterval, now)
+}
+
+// tooEarly is how long a status should wait until it is written in which only that has changed which changes all the time; 0 if
+// it may be written, or need not be.
+func (w *writes) tooEarly(object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, now time.Time) time.Duration {
+	left := w.since(client.ObjectKeyFromObject(object), routineDelay, now)
+	if left == 0 || equality.Semantic.DeepEqual(object.Status, told) || !status.IsRoutine(object.Status, told) {
+		return 0
+	}
+	return left
+}
+
+// since is what is left of an interval that began when the object was written last.
+func (w *writes) since(object types.NamespacedName, interval time.Duration, now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last, found := w.last[object]
+	if !found {
+		return 0
+	}
+	return max(0, interval-now.Sub(last))
+}
+
+func (w *writes) note(object types.NamespacedName, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last[object] = now
+}
+
+func (w *writes) forget(object types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.last, object)
+}

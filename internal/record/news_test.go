@@ -1,0 +1,93 @@
+package record
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+func TestNewsIsUrgentUnlessItIsOnlyOfServers(t *testing.T) {
+	t.Parallel()
+	well := func() edge.Outcome {
+		return edge.Outcome{State: edge.Synced, Fingerprint: "f1", HAProxyVersion: "2.6.12", Servers: map[string]edge.ServerCount{"b": {Up: 1, Total: 2}}}
+	}
+	with := func(edit func(*edge.Outcome)) edge.Outcome {
+		outcome := well()
+		edit(&outcome)
+		return outcome
+	}
+	job := func(generation int64, problems ...desired.Problem) *Job {
+		return &Job{Objects: map[types.UID]int64{uid: generation}, Host: desired.Host{Problems: problems}}
+	}
+	tests := map[string]struct {
+		first, second Attempt
+		want          News
+	}{
+		"a look": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: well()}, NoNews},
+		"a runtime update": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
+			o.Fingerprint, o.Changed, o.Update = "f2", true, edge.UpdateRuntime
+			o.Servers = map[string]edge.ServerCount{"b": {Up: 2, Total: 3}}
+		})}, Routine},
+		"a server down": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
+			o.Servers = map[string]edge.ServerCount{"b": {Up: 0, Total: 2}}
+		})}, Routine},
+		"the file": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
+			o.Changed, o.Update = true, edge.UpdateFile
+		})}, NoNews},
+		"a reload": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
+			o.Changed, o.Update = true, edge.UpdateReload
+		})}, Urgent},
+		"a drift that is repaired": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
+			o.Changed, o.Update, o.Drift = true, edge.UpdateFile, []string{"edited"}
+		})}, Urgent},
+		"another state":            {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable}}, Urgent},
+		"another generation":       {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(2), Outcome: well()}, Urgent},
+		"another HAProxy":          {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) { o.HAProxyVersion = "3.0" })}, Urgent},
+		"a bind that is not taken": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) { o.Unserved = []edge.Unserved{{Bind: ":443"}} })}, Urgent},
+		"a problem that is over": {Attempt{Job: job(1, problem(v1alpha1.ReasonNoEndpoints, "none")), Outcome: well()},
+			Attempt{Job: job(1), Outcome: well()}, Urgent},
+		"another failure": {Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "x"}},
+			Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "x"}}, Routine},
+		"a failure for another reason": {Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "x"}},
+			Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "y"}}, Urgent},
+		"servers that follow": {Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Rejected, Live: true}},
+			Attempt{Job: &Job{RuntimeOnly: true}, Outcome: well()}, Routine},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var record Host
+			if got := record.Apply(test.first, noon(), 0); got != Urgent {
+				t.Errorf("the first attempt is %v, want it to be urgent", got)
+			}
+			if got := record.Apply(test.second, noon().Add(time.Second), 0); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRebuiltHostIsNewsOnlyWhereItsProblemsOrObjectsChange(t *testing.T) {
+	t.Parallel()
+	object := named("shop", "web", uid)
+	build := func(problems ...desired.Problem) desired.Host { return desired.Host{Problems: problems} }
+	var record Host
+	for i, step := range []struct {
+		host       desired.Host
+		generation int64
+		want       News
+	}{
+		{build(), 1, Urgent}, {build(), 1, NoNews}, {build(problem(v1alpha1.ReasonNoEndpoints, "none")), 1, Urgent},
+		{build(problem(v1alpha1.ReasonNoEndpoints, "none")), 1, NoNews}, {build(), 1, NoNews}, {build(), 2, Urgent},
+	} {
+		object.Generation = step.generation
+		if got := record.Rebuild(step.host, []*v1alpha1.EdgeLoadBalancer{object}, nil, noon()); got != step.want {
+			t.Errorf("step %d: got %v, want %v", i, got, step.want)
+		}
+	}
+}
