@@ -68,7 +68,7 @@ func (o *observed) await(recordOf func(desired.HostKey) record.Host) {
 // entryOf is the object's entry for a host; one that is left in its status only is put together from that.
 func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1alpha1.Host, inSpec bool) {
 	for i := range object.Spec.Hosts {
-		if desired.KeyOf(&object.Spec.SSH, &object.Spec.Hosts[i]) == key {
+		if key.IsOf(&object.Spec.SSH, &object.Spec.Hosts[i]) {
 			return object.Spec.Hosts[i], true
 		}
 	}

@@ -29,6 +29,20 @@ func KeyOf(ssh *v1alpha1.SSH, host *v1alpha1.Host) HostKey {
 	return NewHostKey(host.Address, sshPort(ssh, host))
 }
 
+// IsOf says whether the key is that of a host of a spec. It costs less than KeyOf, and is asked of every host of every object
+// that shares a host.
+func (k HostKey) IsOf(ssh *v1alpha1.SSH, host *v1alpha1.Host) bool {
+	switch {
+	case sshPort(ssh, host) != k.Port:
+		return false
+	case strings.Contains(host.Address, ":"):
+		// IPv6 addresses alone have spellings that differ in more than the case.
+		return KeyOf(ssh, host) == k
+	default:
+		return strings.EqualFold(host.Address, k.Address)
+	}
+}
+
 // String is address:port, with brackets around an IPv6 address.
 func (k HostKey) String() string {
 	return net.JoinHostPort(k.Address, strconv.Itoa(int(k.Port)))

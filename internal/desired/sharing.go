@@ -90,7 +90,7 @@ func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
 	for i := range object.Spec.Hosts {
 		entry := &object.Spec.Hosts[i]
 		switch {
-		case KeyOf(&object.Spec.SSH, entry) != h.Key:
+		case !h.Key.IsOf(&object.Spec.SSH, entry):
 		case !found:
 			p, found = part{object: object, host: entry}, true
 		default:

@@ -113,8 +113,14 @@ func TestHostsAreToldApartByWhereTheyAnswer(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := KeyOf(&test.ssh, &test.host).String(); got != test.wantKey {
+			key := KeyOf(&test.ssh, &test.host)
+			if got := key.String(); got != test.wantKey {
 				t.Errorf("key %s, want %s", got, test.wantKey)
+			}
+			for _, other := range tests {
+				if got := KeyOf(&other.ssh, &other.host).IsOf(&test.ssh, &test.host); got != (other.wantKey == test.wantKey) {
+					t.Errorf("it is said to be %s: %t", other.wantKey, got)
+				}
 			}
 		})
 	}

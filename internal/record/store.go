@@ -13,32 +13,43 @@ import (
 
 // Store keeps the records of all hosts. Its methods may be called at the same time.
 type Store struct {
-	mu    sync.Mutex
-	hosts map[desired.HostKey]Host
+	mu sync.Mutex
+	// hosts are changed in place under the lock; what is handed out is a copy.
+	hosts map[desired.HostKey]*Host
 	// began is when the first host was looked at. A replica that only stands by hears of changes as well.
 	began time.Time
 }
 
 // NewStore returns a store without records.
 func NewStore() *Store {
-	return &Store{hosts: map[desired.HostKey]Host{}}
+	return &Store{hosts: map[desired.HostKey]*Host{}}
 }
 
 // Get returns a host's record; the zero record if there is none.
 func (s *Store) Get(key desired.HostKey) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.hosts[key]
+	if record := s.hosts[key]; record != nil {
+		return *record
+	}
+	return Host{}
 }
 
 // Update changes a host's record and returns it.
 func (s *Store) Update(key desired.HostKey, change func(*Host)) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	record := s.hosts[key]
-	change(&record)
-	s.hosts[key] = record
-	return record
+	record := s.at(key)
+	change(record)
+	return *record
+}
+
+// at is a host's record; a new one if it has none.
+func (s *Store) at(key desired.HostKey) *Host {
+	if s.hosts[key] == nil {
+		s.hosts[key] = &Host{}
+	}
+	return s.hosts[key]
 }
 
 // Forget drops a host's record.
@@ -78,11 +89,12 @@ func (s *Store) Began() bool {
 // Touch notes that something which the hosts depend on has changed. The trigger is when that happened for which an
 // EndpointSlice was changed; zero if it is not known.
 func (s *Store) Touch(keys []desired.HostKey, now, trigger time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, key := range keys {
-		s.Update(key, func(r *Host) {
-			r.UnseenSince = earlier(r.UnseenSince, now)
-			r.UnseenTriggers = withTrigger(r.UnseenTriggers, trigger)
-		})
+		record := s.at(key)
+		record.UnseenSince = earlier(record.UnseenSince, now)
+		record.UnseenTriggers = withTrigger(record.UnseenTriggers, trigger)
 	}
 }
 
@@ -93,8 +105,8 @@ func (s *Store) Look(key desired.HostKey, now time.Time) {
 	if s.began.IsZero() {
 		s.began = now
 	}
-	record, found := s.hosts[key]
-	if !found || record.UnseenSince.IsZero() {
+	record := s.hosts[key]
+	if record == nil || record.UnseenSince.IsZero() {
 		return
 	}
 	if record.UnseenSince.Before(s.began) {
@@ -108,7 +120,6 @@ func (s *Store) Look(key desired.HostKey, now time.Time) {
 		}
 	}
 	record.UnprovedTriggers, record.UnseenTriggers = unproved, nil
-	s.hosts[key] = record
 }
 
 // triggersKept bounds the triggers that are remembered of a host which is away.
