@@ -72,6 +72,9 @@ func (h *host) checkServers() error {
 // staged and checked, the former one kept, the new one put in its place; then HAProxy loads it and is asked whether it did. If
 // it did not, the former file goes back. Until the reload nothing has happened that a connection could notice.
 func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
+	if obstacle := h.lackOfLoader(); todo.Action == plan.Reload && obstacle != "" {
+		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
+	}
 	if err := h.stage(ctx); err != nil {
 		return err
 	}
@@ -182,8 +185,12 @@ func (h *host) unwritable(result Result) error {
 
 // goBack undoes a change that could not be proved: the former file goes back, so that HAProxy also comes up again after a
 // reboot, and is loaded again if a new worker has taken over meanwhile. It has time of its own: the change may have used
-// all that it had.
+// all that it had. Over a connection that is gone nothing can be undone, and nothing is known to have failed: whoever looks
+// next sees how far the change came.
 func (h *host) goBack(ctx context.Context, cause error) error {
+	if isLost(cause) && ctx.Err() == nil {
+		return cause
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goBackTimeout)
 	defer cancel()
 	how := "former"

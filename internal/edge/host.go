@@ -177,12 +177,14 @@ func (h *host) observeRunning(ctx context.Context) error {
 	var silence error
 	_ = poll(ctx, patience, func() bool {
 		silence = h.readRunning(ctx)
-		return silence == nil || patience == 0
+		return silence == nil || patience == 0 || isLost(silence)
 	})
 	h.before = h.running
 	switch {
 	case ctx.Err() != nil:
 		return &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s: %v", observeTimeout, silence), Cause: ctx.Err()}
+	case isLost(silence):
+		return silence
 	case silence != nil && h.isRunning() && h.facts.file.Managed:
 		// Nothing could be proved, and to reload would be no cure.
 		return &Error{State: Rejected, Message: fmt.Sprintf("HAProxy runs but cannot be asked what: %v. It goes on serving; restart it if its socket is gone", silence), Cause: silence}

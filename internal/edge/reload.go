@@ -51,9 +51,6 @@ func (h *host) startReload(ctx context.Context) (string, error) {
 		return h.runReload(ctx, "command "+h.req.ReloadCommand)
 	}
 	if !h.isRunning() {
-		if !h.facts.service || h.facts.init == "" {
-			return "", fmt.Errorf("HAProxy does not run with %s and this host has no service that would start it: start it with haproxy -W -S /run/haproxy-master.sock -f %s", h.req.ConfigPath, h.req.ConfigPath)
-		}
 		return h.runReload(ctx, "start "+h.facts.init)
 	}
 	leader := h.processes[0]
@@ -62,13 +59,23 @@ func (h *host) startReload(ctx context.Context) (string, error) {
 			return h.reloadByMaster(ctx, socket, before)
 		}
 	}
-	switch {
-	case leader.masterWorker():
+	if leader.masterWorker() {
 		return h.runReload(ctx, "signal "+strconv.Itoa(leader.pid))
-	case h.facts.service && h.facts.init != "":
-		return h.runReload(ctx, "reload "+h.facts.init)
+	}
+	return h.runReload(ctx, "reload "+h.facts.init)
+}
+
+// lackOfLoader says why nobody can be asked to load the file; empty if somebody can.
+func (h *host) lackOfLoader() string {
+	switch {
+	case h.req.ReloadCommand != "", h.facts.service && h.facts.init != "":
+		return ""
+	case !h.isRunning():
+		return fmt.Sprintf("HAProxy does not run with %s and this host has no service that would start it: start it with haproxy -W -S /run/haproxy-master.sock -f %s", h.req.ConfigPath, h.req.ConfigPath)
+	case !h.processes[0].masterWorker() && h.processes[0].masterSocket() == "":
+		return "HAProxy runs without a master process and no service knows it: run it with -W, or set spec.haproxy.reloadCommand"
 	default:
-		return "", errors.New("HAProxy runs without a master process and no service knows it: run it with -W, or set spec.haproxy.reloadCommand")
+		return ""
 	}
 }
 
@@ -109,17 +116,19 @@ func (h *host) askMaster(ctx context.Context, socket string) (runtime.Processes,
 // connection while it executes itself anew; 3.0 answers when it is done, with the log. Only `show proc` is the same in both.
 func (h *host) reloadByMaster(ctx context.Context, socket string, before runtime.Processes) (string, error) {
 	reply, err := h.session.ask(ctx, socket, "reload")
-	if err != nil && ctx.Err() != nil {
+	if err != nil && (ctx.Err() != nil || isLost(err)) {
 		return "", err
 	}
 	words := string(reply)
 	var after runtime.Processes
+	var silence error
 	err = poll(ctx, masterPatience, func() bool {
-		processes, err := h.askMaster(ctx, socket)
-		after = processes
-		return err == nil && processes.Reloads > before.Reloads
+		after, silence = h.askMaster(ctx, socket)
+		return isLost(silence) || silence == nil && after.Reloads > before.Reloads
 	})
 	switch {
+	case isLost(silence):
+		return "", silence
 	case err != nil:
 		return "", fmt.Errorf("HAProxy's master process did not say within %s that it reloaded", masterPatience)
 	case after.Failed > 0:
@@ -131,13 +140,18 @@ func (h *host) reloadByMaster(ctx context.Context, socket string, before runtime
 
 // awaitWorker waits until another worker than the former one answers with the wanted fingerprint.
 func (h *host) awaitWorker(ctx context.Context, former int) error {
+	var silence error
 	err := poll(ctx, workerPatience, func() bool {
 		if !h.isRunning() {
 			h.refreshProcesses(ctx)
 		}
-		return h.readRunning(ctx) == nil && h.running.pid != former && h.running.structure == h.file.Structure
+		silence = h.readRunning(ctx)
+		return isLost(silence) || silence == nil && h.running.pid != former && h.running.structure == h.file.Structure
 	})
-	if err != nil {
+	switch {
+	case isLost(silence):
+		return silence
+	case err != nil:
 		return fmt.Errorf("HAProxy did not come up with the new configuration within %s", workerPatience)
 	}
 	return nil

@@ -161,6 +161,12 @@ func (h *host) outcome(err error) Outcome {
 	return outcome
 }
 
+// isLost says that the connection to the host is what failed.
+func isLost(err error) bool {
+	var failure *Error
+	return errors.As(err, &failure) && failure.State == Unreachable
+}
+
 func (h *host) refused(todo plan.Plan) error {
 	if todo.Twin {
 		return &Error{State: Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
