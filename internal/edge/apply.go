@@ -3,6 +3,7 @@ package edge
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -76,10 +77,11 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
 	}
 	if err := h.stage(ctx); err != nil {
-		return err
+		return h.explain(err)
 	}
-	if err := h.commit(ctx, commitment{backup: todo.Backup, keepFormer: todo.KeepFormer, handover: h.handover()}); err != nil {
-		return err
+	written := commitment{backup: todo.Backup, keepFormer: todo.KeepFormer, expected: h.facts.file.SHA256, handover: h.handover()}
+	if err := h.commit(ctx, written); err != nil {
+		return h.explain(err)
 	}
 	if todo.Action != plan.Reload {
 		return nil
@@ -88,6 +90,15 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 		return h.goBack(ctx, err)
 	}
 	return nil
+}
+
+// explain says what it means that the file changed while the host was looked at as a whole: it is looked at again soon, and
+// then seen whose it is.
+func (h *host) explain(err error) error {
+	if !errors.Is(err, errUnlikeMemory) {
+		return err
+	}
+	return &Error{State: Rejected, Cause: err, Message: fmt.Sprintf("somebody else changes %s at the same moment%s", h.facts.config, h.stillRuns())}
 }
 
 // checkRoom looks for what `haproxy -c` does not: whether the host can take the connections, and which of the binds it cannot.
@@ -121,6 +132,8 @@ func (h *host) stage(ctx context.Context) error {
 		return nil
 	case result.Exit == exitRefused:
 		return &Error{State: Rejected, Message: "HAProxy refuses the configuration: " + haproxyWords(string(result.Stderr)) + h.stillRuns()}
+	case result.Exit == exitUnexpected:
+		return errUnlikeMemory
 	default:
 		return h.unwritable(result)
 	}
@@ -136,7 +149,8 @@ type commitment struct {
 	handover []byte
 }
 
-// exitUnexpected is the exit status of scripts/commit.sh when the former file is another than expected.
+// exitUnexpected is the exit status of scripts/stage.sh and scripts/commit.sh when somebody else is at work: the former file is
+// another than expected, or the candidate is gone.
 const exitUnexpected = 4
 
 // commit puts the staged file in its place and reads back that it is there.

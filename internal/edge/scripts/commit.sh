@@ -2,8 +2,8 @@
 # Makes the candidate the configuration. Input: the paths of the configuration and of the candidate; the candidate's SHA-256;
 # "backup" to keep the former file for good; "former" to keep it until the next change; the SHA-256 that the former file must
 # have, or "-"; then the state of the servers.
-# Output: the configuration's SHA-256, read back. Exit: 4 if the former file is another one, and otherwise not 0 if the
-# configuration was not changed.
+# Output: the configuration's SHA-256, read back. Exit: 4 if the former file is another one, or if somebody else is at work and
+# has taken the candidate away; otherwise not 0 if the configuration was not changed.
 IFS= read -r config
 IFS= read -r new
 IFS= read -r want
@@ -30,6 +30,7 @@ cat >"$copy"
 mv -f "$copy" "$config.edgelb-state"
 [ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config.before-edgelb"
 [ "$former" != former ] || keep "$config.edgelb-former"
+[ -e "$new" ] || exit 4
 # Another attempt, whose connection broke, may still be at work.
 [ "$(sum "$new")" = "$want" ]
 mv -f "$new" "$config"

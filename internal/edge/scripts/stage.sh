@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts a candidate beside the configuration and lets HAProxy check it. Input: the paths of the configuration, of HAProxy and
 # of the candidate, the candidate's size in bytes, the candidate. Exit: 0 good, 1 refused by HAProxy (its words on stderr),
-# 3 cannot be written.
+# 3 cannot be written, 4 somebody else is at work and has taken the candidate away.
 IFS= read -r config
 IFS= read -r program
 IFS= read -r new
@@ -18,5 +18,6 @@ cat >"$new" || unwritable
 [ "$(wc -c <"$new")" -eq "$size" ] || unwritable
 sync "$new" 2>/dev/null || sync || unwritable
 "$program" -c -f "$new" >&2 && exit 0
+[ -e "$new" ] || exit 4
 rm -f "$new"
 exit 1
