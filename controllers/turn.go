@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/internal/desired"
@@ -51,26 +52,25 @@ func (t *turn) proved() string {
 	return status.ProvedBefore(t.seen.snapshot.Objects, t.key)
 }
 
-// log tells what changed; a look that finds a host as it was is not worth a line, nor is the end of what was told before.
+// log tells what changed. A look that finds a host as it was is not worth a line, nor is the file that follows a runtime update.
 func (t *turn) log(ctx context.Context, outcome edge.Outcome, after record.Host, now time.Time) {
 	logger := log.FromContext(ctx).WithValues("state", outcome.State)
+	routine := outcome.Update == edge.UpdateFile && len(outcome.Drift) == 0
 	switch {
-	case outcome.Changed:
-		if outcome.Update == edge.UpdateFile || t.endsFormer() {
-			logger = logger.V(1)
-		}
-		// Programs read this line: they rely on its message and on its keys.
-		logger.Info("Host changed", t.measured(outcome, now)...)
+	case outcome.Changed && !routine:
+		t.logChange(logger, outcome, now)
 	case after.Repeats == 1 && !t.todo.RuntimeOnly:
 		logger.Info("Host state changed", "message", outcome.Message)
+	case outcome.Changed:
+		t.logChange(logger.V(1), outcome, now)
 	default:
 		logger.V(1).Info("Host looked at", "message", outcome.Message)
 	}
 }
 
-// endsFormer says that the turn came only because the one before had left something to be ended.
-func (t *turn) endsFormer() bool {
-	return t.known.Outcome.FollowUp > 0 && t.known.UnprovedSince.IsZero()
+// logChange writes a line that programs read, too: they rely on its message and on its keys.
+func (t *turn) logChange(logger logr.Logger, outcome edge.Outcome, now time.Time) {
+	logger.Info("Host changed", t.measured(outcome, now)...)
 }
 
 // measured are keys and values of a log line about a change: how and why it was made; the seconds from the watch's delivery of

@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 func TestRequestSaysWhatTheHostWasLastProvedToRun(t *testing.T) {
@@ -95,31 +96,29 @@ func TestRoutineIsLoggedForDebuggingOnly(t *testing.T) {
 	changed := func(update edge.Update) edge.Outcome {
 		return edge.Outcome{State: edge.Synced, Changed: true, Update: update}
 	}
-	began := record.Host{Outcome: edge.Outcome{FollowUp: time.Second}}
-	touched := began
-	touched.UnprovedSince = noon()
+	edited := changed(edge.UpdateFile)
+	edited.Drift = []string{"the file was edited"}
 	for name, test := range map[string]struct {
-		known       record.Host
 		outcome     edge.Outcome
 		repeats     int
 		wantLevel   float64
 		want        string
 		runtimeOnly bool
 	}{
-		"a runtime update":          {record.Host{}, changed(edge.UpdateRuntime), 2, 0, "Host changed", false},
-		"a reload":                  {record.Host{}, changed(edge.UpdateReload), 2, 0, "Host changed", false},
-		"a file":                    {record.Host{}, changed(edge.UpdateFile), 2, 1, "Host changed", false},
-		"the end of what was begun": {began, changed(edge.UpdateRuntime), 2, 1, "Host changed", false},
-		"a change in such a turn":   {touched, changed(edge.UpdateRuntime), 2, 0, "Host changed", false},
-		"a new state":               {record.Host{}, edge.Outcome{State: edge.Unreachable}, 1, 0, "Host state changed", false},
-		"a look":                    {record.Host{}, edge.Outcome{State: edge.Synced}, 2, 1, "Host looked at", false},
-		"a drift that is left so":   {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at", false},
-		"servers that follow though the host has failed": {record.Host{}, edge.Outcome{State: edge.Synced}, 1, 1, "Host looked at", true},
-		"a drift that is seen first":                     {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed", false},
+		"a runtime update":        {changed(edge.UpdateRuntime), 2, 0, "Host changed", false},
+		"a reload":                {changed(edge.UpdateReload), 2, 0, "Host changed", false},
+		"a file":                  {changed(edge.UpdateFile), 2, 1, "Host changed", false},
+		"a file after a failure":  {changed(edge.UpdateFile), 1, 0, "Host state changed", false},
+		"a file that was edited":  {edited, 2, 0, "Host changed", false},
+		"a new state":             {edge.Outcome{State: edge.Unreachable}, 1, 0, "Host state changed", false},
+		"a look":                  {edge.Outcome{State: edge.Synced}, 2, 1, "Host looked at", false},
+		"a drift that is left so": {edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at", false},
+		"servers that follow though the host has failed": {edge.Outcome{State: edge.Synced}, 1, 1, "Host looked at", true},
+		"a drift that is seen first":                     {edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := logged(t, &turn{known: test.known, todo: &record.Job{RuntimeOnly: test.runtimeOnly}}, test.outcome, record.Host{Repeats: test.repeats}, noon())
+			got := logged(t, &turn{todo: &record.Job{RuntimeOnly: test.runtimeOnly}}, test.outcome, record.Host{Repeats: test.repeats}, noon())
 			if got["level"] != test.wantLevel || got["msg"] != test.want {
 				t.Errorf("got %v, want %q at level %v", got, test.want, test.wantLevel)
 			}
@@ -149,5 +148,52 @@ func TestRestartedOperatorKnowsWhatItsHostsWereProvedToRun(t *testing.T) {
 	})
 	if got, want := w.hosts.see("a").last.Proved, w.read("web").Status.Hosts[0].ConfigHash; got != want || want == "" {
 		t.Errorf("%q is said to be proved, want %q", got, want)
+	}
+}
+
+func TestDriftIsToldOncePerOccurrence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	object := w.balancer("web", "a")
+	object.Spec.DriftPolicy = v1alpha1.DriftReport
+	w.create(object)
+	w.becomes("web", "ready", isReady)
+	look := func() {
+		t.Helper()
+		before := w.hosts.see("a").syncs
+		w.eventually("the host is looked at", func() error {
+			w.hosts.signals.Down(desired.NewHostKey("a", 22))
+			if w.hosts.see("a").syncs == before {
+				return fmt.Errorf("not yet")
+			}
+			return nil
+		})
+	}
+	drifted := edge.Outcome{State: edge.Drifted, Message: "somebody edited the file", Drift: []string{"the file was edited"}}
+	w.hosts.set("a", func(h *fakeHost) { h.sick = &drifted })
+	look()
+	told := w.becomes("web", "drifted", notReady("Drifted"))
+	if host := told.Status.Hosts[0]; host.State != v1alpha1.HostDrifted || host.Message != drifted.Message || host.LastDriftTime == nil {
+		t.Errorf("host %+v", host)
+	}
+	w.eventTold("web", "gw1", status.EventDrifted)
+	look()
+	repaired := edge.Outcome{
+		State: edge.Synced, Changed: true, Update: edge.UpdateFile, Drift: drifted.Drift, Reasons: drifted.Drift, Fingerprint: "1",
+		Servers: map[string]edge.ServerCount{},
+	}
+	w.hosts.set("a", func(h *fakeHost) { h.sick = &repaired })
+	w.passes(time.Second, told.Status.Hosts[0].LastDriftTime.Time)
+	look()
+	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	w.becomes("web", "ready", isReady)
+	w.eventTold("web", "gw1", status.EventDriftRepaired)
+	if events := w.events("web", "gw1"); events[status.EventDrifted] != 1 {
+		t.Errorf("told are %v", events)
+	}
+	counted := values(t, w.registry)
+	if counted["edgelb_drift_total{reported}"] != 1 || counted["edgelb_drift_total{repaired}"] == 0 {
+		t.Errorf("counted are %v", counted)
 	}
 }
