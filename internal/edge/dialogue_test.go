@@ -91,6 +91,7 @@ func TestTurnsGoOverABridgeWhereTheHostForbidsForwarding(t *testing.T) {
 	m.requireServes(8443, "pod-c")
 	saved := m.turnsUntil("the file is written", last, m.webConfig(c), isSaved, noDrain)
 	m.requireFileOf(m.webConfig(c), saved.Fingerprint)
+	m.turnsUntil("all is ended", saved, m.webConfig(c), func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 	m.requireGlance(m.webConfig(c), saved.Fingerprint)
 	if servers := m.servers(); len(servers) != 1 {
 		t.Errorf("servers are %+v", servers)

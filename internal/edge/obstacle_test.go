@@ -179,7 +179,9 @@ func TestServersChangeLiveWhileABindCannotBeServedUntilItCan(t *testing.T) {
 			requireUnserved(last)
 		}
 		m.requireServes(8443, "pod-c")
-		requireUnserved(m.turnsUntil("the file is written", last, config(c), isSaved))
+		last = m.turnsUntil("the file is written", last, config(c), isSaved)
+		requireUnserved(last)
+		m.turnsUntil("all is ended", last, config(c), func(o edge.Outcome) bool { return o.FollowUp == 0 })
 		// It is still in the way when it is looked again.
 		before := m.look()
 		again := m.turn(config(c))

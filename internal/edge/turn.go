@@ -266,6 +266,14 @@ func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
 func (t *turn) save(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
+	// It may have been restarted meanwhile, with the file that lags behind.
+	answers, err := t.ask(ctx, []string{runtime.ShowInfo})
+	if err != nil {
+		return err
+	}
+	if err := t.checkWorker(answers[0]); err != nil {
+		return err
+	}
 	file, err := haproxy.Render(t.config, t.platform())
 	if err != nil {
 		return err
