@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/edgelb/edgelb/hack/bench/oplog"
 )
 
 // course says which changes to make and measure.
@@ -16,8 +17,8 @@ type course struct {
 	service *service
 	hosts   []*edgeHost
 	object  func(*edgeHost) string
-	// settled waits until the hosts are done with a change, that is with what follows its proof.
-	settled func(ctx context.Context, words string) error
+	// inARow makes the next change as soon as one is proved; else the hosts' files are waited for, and then there is a pause.
+	inARow bool
 }
 
 // sample is one change, in milliseconds.
@@ -36,54 +37,46 @@ const verifyEvery = 10
 func (f *fixture) measure(ctx context.Context, c course) ([]sample, error) {
 	samples := make([]sample, 0, c.count)
 	for i := range c.count {
-		taken, words, err := f.measureOne(ctx, c)
+		taken, err := f.measureOne(ctx, c, i)
 		if err != nil {
 			return nil, fmt.Errorf("change %d: %w", i+1, f.explain(err))
 		}
 		samples = append(samples, taken)
-		if i%verifyEvery == 0 {
-			if err := f.verify(ctx, c, i/verifyEvery); err != nil {
-				return nil, fmt.Errorf("change %d: %w", i+1, err)
-			}
-		}
-		if err := c.settled(ctx, words); err != nil {
-			return nil, fmt.Errorf("change %d: %w", i+1, err)
-		}
-		if err := sleep(ctx, f.bench.pause); err != nil {
-			return nil, err
-		}
 	}
 	return samples, nil
 }
 
-func (f *fixture) measureOne(ctx context.Context, c course) (sample, string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the change is not live in time"))
+func (f *fixture) measureOne(ctx context.Context, c course, i int) (sample, error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the change is not there in time"))
 	defer cancel()
-	began := time.Now()
+	change := oplog.NewChange(f.events, keys(c.hosts))
 	words, err := c.service.change(ctx)
 	if err != nil {
-		return sample{}, "", err
+		return sample{}, err
 	}
-	proofs, err := awaitHosts(ctx, f.events, c.hosts, func(e event) bool {
-		return e.Message == hostChanged && !e.At.Before(began) && e.says(words)
-	})
+	proofs, err := change.Proofs(waiting, words)
 	if err != nil {
-		return sample{}, "", err
+		return sample{}, err
 	}
-	var last event
-	for _, proof := range proofs {
-		if proof.At.After(last.At) {
-			last = proof
+	last := oplog.Last(proofs)
+	taken := sample{live: milliseconds(last.At.Sub(change.Began())), watched: 1000 * last.Seconds, phases: last.Phases}
+	taken.phases["api"] = taken.live - taken.watched
+	if i%verifyEvery == 0 {
+		if err := f.verify(ctx, c, c.hosts[i%len(c.hosts)]); err != nil {
+			return sample{}, err
 		}
 	}
-	taken := sample{live: milliseconds(last.At.Sub(began)), watched: 1000 * last.Seconds, phases: last.Phases}
-	taken.phases["api"] = taken.live - taken.watched
-	return taken, words, nil
+	if c.inARow {
+		return taken, nil
+	}
+	if err := change.Files(waiting); err != nil {
+		return sample{}, fmt.Errorf("the files: %w", err)
+	}
+	return taken, sleep(ctx, f.bench.pause)
 }
 
-// verify asks one host after the other on its own socket whether it has the servers that it should have.
-func (f *fixture) verify(ctx context.Context, c course, turn int) error {
-	host := c.hosts[turn*7%len(c.hosts)]
+// verify asks a host on its own socket whether it has the servers that it should have.
+func (f *fixture) verify(ctx context.Context, c course, host *edgeHost) error {
 	servers, err := host.servers(ctx)
 	if err != nil {
 		return err
@@ -93,31 +86,6 @@ func (f *fixture) verify(ctx context.Context, c course, turn int) error {
 		return fmt.Errorf("%s is said to be proved, and its HAProxy has the servers\n%v instead of\n%v", host.key(), got, want)
 	}
 	return nil
-}
-
-// filesWritten waits until the files on all hosts say what the change was for.
-func filesWritten(hosts []*edgeHost) func(context.Context, string) error {
-	return func(ctx context.Context, words string) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the change is not in the files in time"))
-		defer cancel()
-		fields := strings.Fields(words)
-		line, there := "server "+fields[1]+" ", fields[2] == "added"
-		for _, h := range hosts {
-			for {
-				text, err := h.config()
-				if err != nil {
-					return err
-				}
-				if strings.Contains(text, line) == there {
-					break
-				}
-				if err := sleep(ctx, 10*time.Millisecond); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

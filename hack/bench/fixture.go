@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/oplog"
 	"github.com/edgelb/edgelb/internal/lab/kube"
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
@@ -30,7 +31,7 @@ type fixture struct {
 	version   string
 
 	operator *kube.Operator
-	events   chan event
+	events   chan oplog.Event
 	// unfollow ends the reading of the operator's log.
 	unfollow context.CancelFunc
 }
@@ -77,21 +78,21 @@ func (b *bench) list(ctx context.Context, namespace string, into client.ObjectLi
 	return b.cluster.Client.List(ctx, into, client.InNamespace(namespace))
 }
 
-// startOperator starts an operator that says when what happened, to the microsecond, and leaves nothing out: of many lines
-// in one second it else logs some only.
+// startOperator starts an operator, and follows its log.
 func (f *fixture) startOperator(ctx context.Context) error {
-	args := append(scene.OperatorArgs(), "--zap-devel", "--zap-encoder=json", "--zap-log-level=info", "--zap-time-encoding=rfc3339nano")
 	var err error
-	f.operator, err = kube.StartOperator(ctx, kube.OperatorOptions{Binary: f.bench.binary, Kubeconfig: f.bench.kubeconfig, Args: args})
+	f.operator, err = kube.StartOperator(ctx, kube.OperatorOptions{
+		Binary: f.bench.binary, Kubeconfig: f.bench.kubeconfig, Args: oplog.Flags(),
+	})
 	if err != nil {
 		return err
 	}
-	f.events = make(chan event, 1<<16)
+	f.events = make(chan oplog.Event, 1<<16)
 	reading, unfollow := context.WithCancel(ctx)
 	f.unfollow = unfollow
 	go func() {
-		if err := follow(reading, f.operator.LogPath(), f.events); err != nil {
-			f.bench.report.note("the operator's log could not be read: %v", err)
+		if err := oplog.Follow(reading, f.operator.LogPath(), f.events); err != nil {
+			f.bench.report.Note("the operator's log could not be read: %v", err)
 		}
 	}()
 	return nil
@@ -162,12 +163,13 @@ func (f *fixture) deploy(ctx context.Context, objects ...*v1alpha1.EdgeLoadBalan
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the first configuration is not there in time"))
 	defer cancel()
-	synced := func(e event) bool { return e.State == string(v1alpha1.HostSynced) }
-	if _, err := awaitHosts(ctx, f.events, f.hosts, synced); err != nil {
+	if _, err := oplog.Await(ctx, f.events, keys(f.hosts), isSynced); err != nil {
 		return f.explain(err)
 	}
 	return nil
 }
+
+func isSynced(e oplog.Event) bool { return e.State == string(v1alpha1.HostSynced) }
 
 // majorAndMinor makes 2.6 of 2.6.12-1+deb12u4.
 func majorAndMinor(version string) string {

@@ -28,8 +28,6 @@ type edgeHost struct {
 	state func(context.Context) (string, error)
 	// version is that of its HAProxy, such as 2.6.12-1+deb12u4.
 	version func(context.Context) (string, error)
-	// config is its haproxy.cfg; nil where the bench cannot see it.
-	config func() (string, error)
 	// real is the lab's own host; nil for another kind.
 	real *lab.EdgeHost
 }
@@ -37,6 +35,14 @@ type edgeHost struct {
 // key is what the operator's log calls the host.
 func (h *edgeHost) key() string {
 	return net.JoinHostPort(h.spec.Address, strconv.Itoa(int(*h.spec.Port)))
+}
+
+func keys(hosts []*edgeHost) []string {
+	all := make([]string, len(hosts))
+	for i, h := range hosts {
+		all[i] = h.key()
+	}
+	return all
 }
 
 func newHost(h *lab.Host) *edgeHost {
@@ -49,7 +55,6 @@ func newHost(h *lab.Host) *edgeHost {
 			info, err := h.Info(ctx)
 			return info["Version"], err
 		},
-		config: h.ReadConfig,
 	}
 }
 

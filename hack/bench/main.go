@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/figures"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/fleet"
 	"github.com/edgelb/edgelb/internal/lab/kube"
@@ -85,7 +86,7 @@ func letters() []string {
 // bench is what all parts share.
 type bench struct {
 	settings
-	report  report
+	report  figures.Report
 	cluster *kube.ControlPlane
 	// kubeconfig and binary are those of the operator.
 	kubeconfig, binary string
@@ -97,7 +98,7 @@ func run(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{settings: s, report: newReport()}
+	b := &bench{settings: s, report: figures.New()}
 	if b.cluster, err = kube.Start(ctx, v1alpha1.AddToScheme); err != nil {
 		return err
 	}
@@ -123,8 +124,8 @@ func run(ctx context.Context, s settings) (err error) {
 		}
 		fmt.Fprintf(os.Stderr, "   took %s\n", time.Since(began).Round(time.Second))
 	}
-	fmt.Print(b.report.table())
-	return b.report.write(s.json)
+	fmt.Print(b.report.Table())
+	return b.report.Write(s.json)
 }
 
 // choose finds the parts that are to be run.

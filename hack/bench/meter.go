@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+
+	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
 // meter measures what the operator uses from a moment on.
@@ -14,27 +16,27 @@ type meter struct {
 
 func (f *fixture) meter() (*meter, error) {
 	pid := f.operator.PID()
-	cpu, err := cpuSeconds(pid)
+	cpu, err := figures.CPUSeconds(pid)
 	return &meter{fixture: f, pid: pid, cpu: cpu}, err
 }
 
 // seconds are those of CPU since then.
 func (m *meter) seconds() (float64, error) {
-	cpu, err := cpuSeconds(m.pid)
+	cpu, err := figures.CPUSeconds(m.pid)
 	return cpu - m.cpu, err
 }
 
 // report reports the CPU for each host and change, with all that followed from it, and the most memory.
-func (m *meter) report(part, name string, changes int, limits map[string]*target) error {
+func (m *meter) report(part, name string, changes int, limits map[string]*figures.Target) error {
 	cpu, errCPU := m.seconds()
-	peak, errPeak := peakMiB(m.pid)
+	peak, errPeak := figures.PeakMiB(m.pid)
 	if err := errors.Join(errCPU, errPeak); err != nil {
 		return err
 	}
 	b, version := m.fixture.bench, m.fixture.version
-	b.report.one(row{Part: "d", What: name + " (" + part + "): operator's CPU for each host and change", HAProxy: version, Unit: "ms"},
+	b.report.One(figures.Row{Part: "d", What: name + " (" + part + "): operator's CPU for each host and change", HAProxy: version, Unit: "ms"},
 		1000*cpu/float64(changes), limits["cpu"])
-	b.report.one(row{Part: "d", What: name + " (" + part + "): operator's memory at its peak", HAProxy: version, Unit: "MiB"},
+	b.report.One(figures.Row{Part: "d", What: name + " (" + part + "): operator's memory at its peak", HAProxy: version, Unit: "MiB"},
 		peak, limits["memory"])
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/figures"
+	"github.com/edgelb/edgelb/hack/bench/oplog"
 	"github.com/edgelb/edgelb/internal/lab/fleet"
 )
 
@@ -38,9 +40,6 @@ func partFleet(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	if err := f.deploy(ctx, t.objects...); err != nil {
-		return err
-	}
-	if err := t.quiet(ctx, ""); err != nil {
 		return err
 	}
 	if err := t.changes(ctx); err != nil {
@@ -87,7 +86,7 @@ func (t *thousand) objectOf(host *edgeHost) string {
 
 func (t *thousand) changes(ctx context.Context) error {
 	all := course{
-		count: min(t.bench.changes, 30), service: t.shared, hosts: t.hosts, object: t.objectOf, settled: t.quiet,
+		count: min(t.bench.changes, 30), service: t.shared, hosts: t.hosts, object: t.objectOf,
 	}
 	few := all
 	few.service, few.hosts = t.own, t.hosts[:min(hostsPerObject, len(t.hosts))]
@@ -95,43 +94,31 @@ func (t *thousand) changes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fleetBefore, err := figures.CPUSeconds(t.fleet.PID())
+	if err != nil {
+		return err
+	}
 	samples, err := t.measure(ctx, all)
 	if err != nil {
 		return err
 	}
+	fleetAfter, err := figures.CPUSeconds(t.fleet.PID())
+	if err != nil {
+		return err
+	}
 	name := fmt.Sprintf("%d simulated hosts", len(t.hosts))
-	t.bench.reportChanges("b", name, t.version, samples, atMost(2000))
+	t.bench.reportChanges("b", name, t.version, samples, figures.AtMost(2000))
 	t.bench.reportPhases("b", name, t.version, samples)
-	limits := map[string]*target{"cpu": atMost(1), "memory": atMost(256)}
+	limits := map[string]*figures.Target{"cpu": figures.AtMost(1), "memory": figures.AtMost(256)}
 	if err := used.report("b", name, len(samples)*len(t.hosts), limits); err != nil {
 		return err
 	}
+	t.bench.report.One(figures.Row{Part: "d", What: name + " (b): CPU of the simulation itself for each host and change", HAProxy: t.version, Unit: "ms"},
+		1000*(fleetAfter-fleetBefore)/float64(len(samples)*len(t.hosts)), nil)
 	if samples, err = t.measure(ctx, few); err != nil {
 		return err
 	}
 	t.bench.reportChanges("b", fmt.Sprintf("%d of %s", len(few.hosts), name), t.version, samples, nil)
-	return nil
-}
-
-// quiet waits until no file was written on a host for a while.
-func (t *thousand) quiet(ctx context.Context, _ string) error {
-	const still = 1500 * time.Millisecond
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the operator is never done"))
-	defer cancel()
-	var last int64
-	since := time.Now()
-	for time.Since(since) < still {
-		counted, err := t.fleet.Counters(ctx)
-		if err != nil {
-			return err
-		}
-		if counted.Writes != last {
-			last, since = counted.Writes, time.Now()
-		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -150,15 +137,12 @@ func (t *thousand) coldStart(ctx context.Context) error {
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the hosts are not proved in time"))
 	defer cancel()
-	proofs, err := awaitHosts(waiting, t.events, t.hosts, func(e event) bool { return e.State == string(v1alpha1.HostSynced) })
+	proofs, err := oplog.Await(waiting, t.events, keys(t.hosts), isSynced)
 	if err != nil {
 		return t.explain(err)
 	}
-	var last, reloaded event
+	var reloaded oplog.Event
 	for _, proof := range proofs {
-		if proof.At.After(last.At) {
-			last = proof
-		}
 		if proof.Update == "Reload" {
 			reloaded = proof
 		}
@@ -169,21 +153,18 @@ func (t *thousand) coldStart(ctx context.Context) error {
 	}
 	name := fmt.Sprintf("cold start with %d hosts in sync", len(t.hosts))
 	report := &t.bench.report
-	report.one(row{Part: "f", What: name + ": until all are proved", HAProxy: t.version, Unit: "s"}, last.At.Sub(began).Seconds(), nil)
-	report.one(row{Part: "f", What: name + ": reloads", HAProxy: t.version}, float64(after.Reloads-before.Reloads), atMost(0))
+	report.One(figures.Row{Part: "f", What: name + ": until all are proved", HAProxy: t.version, Unit: "s"}, oplog.Last(proofs).At.Sub(began).Seconds(), nil)
+	report.One(figures.Row{Part: "f", What: name + ": reloads", HAProxy: t.version}, float64(after.Reloads-before.Reloads), figures.AtMost(0))
 	if reloaded.Host != "" {
-		report.note("At the cold start %s was reloaded: %v.", reloaded.Host, reloaded.Reasons)
+		report.Note("At the cold start %s was reloaded: %v.", reloaded.Host, reloaded.Reasons)
 	}
-	cpu, err := cpuSeconds(t.operator.PID())
-	report.one(row{Part: "f", What: name + ": operator's CPU", HAProxy: t.version, Unit: "s"}, cpu, nil)
+	cpu, err := figures.CPUSeconds(t.operator.PID())
+	report.One(figures.Row{Part: "f", What: name + ": operator's CPU", HAProxy: t.version, Unit: "s"}, cpu, nil)
 	return err
 }
 
 // rest measures what the operator uses when there is nothing to do but to look at the hosts from time to time.
 func (t *thousand) rest(ctx context.Context) error {
-	if err := t.quiet(ctx, ""); err != nil {
-		return err
-	}
 	used, err := t.meter()
 	if err != nil {
 		return err
@@ -204,13 +185,13 @@ func (t *thousand) rest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	peak, err := peakMiB(t.operator.PID())
+	peak, err := figures.PeakMiB(t.operator.PID())
 	report := &t.bench.report
 	name := fmt.Sprintf("%d hosts at rest", len(t.hosts))
-	report.one(row{Part: "f", What: name + ": operator's CPU, in percent of one", HAProxy: t.version, Unit: "%"},
-		100*cpu/time.Since(began).Seconds(), atMost(5))
-	report.one(row{Part: "f", What: name + ": scripts run on each host meanwhile", HAProxy: t.version},
+	report.One(figures.Row{Part: "f", What: name + ": operator's CPU, in percent of one", HAProxy: t.version, Unit: "%"},
+		100*cpu/time.Since(began).Seconds(), figures.AtMost(5))
+	report.One(figures.Row{Part: "f", What: name + ": scripts run on each host meanwhile", HAProxy: t.version},
 		float64(after.Scripts-looks.Scripts)/float64(len(t.hosts)), nil)
-	report.one(row{Part: "f", What: name + ": operator's memory at its peak since it was started", HAProxy: t.version, Unit: "MiB"}, peak, atMost(256))
+	report.One(figures.Row{Part: "f", What: name + ": operator's memory at its peak since it was started", HAProxy: t.version, Unit: "MiB"}, peak, figures.AtMost(256))
 	return err
 }

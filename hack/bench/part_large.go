@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
 // rarely is how often servers are checked where there are thousands that nobody means.
@@ -31,12 +32,12 @@ func partLarge(ctx context.Context, b *bench) error {
 			few = median
 			continue
 		}
-		line := row{Part: "e", What: fmt.Sprintf("%s: median compared with 10 servers", l.name()), HAProxy: "2.6", Unit: "×"}
-		var limit *target
+		line := figures.Row{Part: "e", What: fmt.Sprintf("%s: median compared with 10 servers", l.name()), HAProxy: "2.6", Unit: "×"}
+		var limit *figures.Target
 		if l.limit > 0 {
-			limit = atMost(l.limit)
+			limit = figures.AtMost(l.limit)
 		}
-		b.report.one(line, median/few, limit)
+		b.report.One(line, median/few, limit)
 	}
 	return nil
 }
@@ -61,16 +62,16 @@ func (b *bench) largeChanges(ctx context.Context, l layout) (median float64, err
 		return 0, err
 	}
 	samples, err := f.measure(ctx, course{
-		count: min(b.changes, 40), service: changed, hosts: f.hosts, object: always(objects[0].Name), settled: filesWritten(f.hosts),
+		count: min(b.changes, 40), service: changed, hosts: f.hosts, object: always(objects[0].Name),
 	})
 	if err != nil {
 		return 0, err
 	}
 	b.reportChanges("e", l.name(), f.version, samples, nil)
 	b.reportPhases("e", l.name(), f.version, samples)
-	peak, err := peakMiB(f.operator.PID())
-	b.report.one(row{Part: "e", What: l.name() + ": operator's memory at its peak", HAProxy: f.version, Unit: "MiB"}, peak, nil)
-	return medianOf(lives(samples)), err
+	peak, err := figures.PeakMiB(f.operator.PID())
+	b.report.One(figures.Row{Part: "e", What: l.name() + ": operator's memory at its peak", HAProxy: f.version, Unit: "MiB"}, peak, nil)
+	return figures.Median(lives(samples)), err
 }
 
 // layOut makes a Service for each backend, and objects with at most fifty of them each. It returns the first Service.

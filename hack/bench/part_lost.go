@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/figures"
+	"github.com/edgelb/edgelb/hack/bench/oplog"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab"
 )
@@ -36,7 +38,7 @@ func partLost(ctx context.Context, b *bench) error {
 	}
 	root, err := debianRoot()
 	if err != nil {
-		b.report.note("HAProxy 3.0 was left out of part c: %v.", err)
+		b.report.Note("HAProxy 3.0 was left out of part c: %v.", err)
 		return nil
 	}
 	if group, err = startDebians(ctx, root, 1); err != nil {
@@ -69,7 +71,7 @@ func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
 		return err
 	}
 	at := netip.AddrPortFrom(f.hosts[0].public, 8443)
-	changes := course{count: min(b.changes, 100), service: app, hosts: f.hosts, object: always("web"), settled: filesWritten(f.hosts)}
+	changes := course{count: min(b.changes, 100), service: app, hosts: f.hosts, object: always("web")}
 	if err := f.underLoad(ctx, at, fmt.Sprintf("%d endpoint changes", changes.count), func() error {
 		_, err := f.measure(ctx, changes)
 		return err
@@ -125,11 +127,11 @@ func (f *fixture) underLoad(ctx context.Context, at netip.AddrPort, what string,
 		_ = l.Close()
 	}
 	report := &f.bench.report
-	report.one(row{Part: "c", What: fmt.Sprintf("%s: of %d new connections lost", what, result.OK+result.Failed()), HAProxy: f.version},
-		float64(result.Failed()), atMost(0))
-	report.one(row{Part: "c", What: fmt.Sprintf("%s: of %d long connections cut", what, len(long)), HAProxy: f.version},
-		float64(cut), atMost(0))
-	report.one(row{Part: "c", What: what + ": slowest new connection", HAProxy: f.version, Unit: "ms"}, milliseconds(result.Slowest), nil)
+	report.One(figures.Row{Part: "c", What: fmt.Sprintf("%s: of %d new connections lost", what, result.OK+result.Failed()), HAProxy: f.version},
+		float64(result.Failed()), figures.AtMost(0))
+	report.One(figures.Row{Part: "c", What: fmt.Sprintf("%s: of %d long connections cut", what, len(long)), HAProxy: f.version},
+		float64(cut), figures.AtMost(0))
+	report.One(figures.Row{Part: "c", What: what + ": slowest new connection", HAProxy: f.version, Unit: "ms"}, milliseconds(result.Slowest), nil)
 	return nil
 }
 
@@ -160,8 +162,8 @@ func (f *fixture) reloads(ctx context.Context, object *v1alpha1.EdgeLoadBalancer
 		if err := f.bench.cluster.Client.Patch(ctx, object, client.MergeFrom(before)); err != nil {
 			return err
 		}
-		_, err := awaitHosts(ctx, f.events, f.hosts, func(e event) bool {
-			return e.Message == hostChanged && e.Update == "Reload" && !e.At.Before(began)
+		_, err := oplog.Await(ctx, f.events, keys(f.hosts), func(e oplog.Event) bool {
+			return e.Message == oplog.HostChanged && e.Update == "Reload" && !e.At.Before(began)
 		})
 		if err != nil {
 			return f.explain(err)

@@ -1,4 +1,4 @@
-package main
+package figures
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// cpuSeconds is the time that a process has spent on a CPU.
-func cpuSeconds(pid int) (float64, error) {
+// CPUSeconds is the time that a process has spent on a CPU.
+func CPUSeconds(pid int) (float64, error) {
 	// The kernel counts in hundredths of a second, whatever it ticks at.
 	const ticks = 100
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -25,8 +25,8 @@ func cpuSeconds(pid int) (float64, error) {
 	return float64(user+system) / ticks, nil
 }
 
-// peakMiB is the most memory that a process ever had.
-func peakMiB(pid int) (float64, error) {
+// PeakMiB is the most memory that a process ever had.
+func PeakMiB(pid int) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

@@ -1,4 +1,6 @@
-package main
+// Package figures holds what was measured, and shows it: values with their median, 99th percentile and worst, and the targets
+// that they are to meet.
+package figures
 
 import (
 	"encoding/json"
@@ -11,16 +13,18 @@ import (
 	"time"
 )
 
-// report gathers the results.
-type report struct {
+// Report gathers the results.
+type Report struct {
 	Started time.Time `json:"started"`
 	CPUs    int       `json:"cpus"`
-	Rows    []row     `json:"rows"`
-	Notes   []string  `json:"notes,omitempty"`
+	// Load is how many processes wanted a CPU before anything was measured. What others do on the machine makes figures worse.
+	Load  string   `json:"load"`
+	Rows  []Row    `json:"rows"`
+	Notes []string `json:"notes,omitempty"`
 }
 
-// row is one line of the table.
-type row struct {
+// Row is one line of the table.
+type Row struct {
 	Part string `json:"part"`
 	What string `json:"what"`
 	// HAProxy is the version; "2.6 simulated" where it is not a real one.
@@ -31,26 +35,34 @@ type row struct {
 	P99    float64 `json:"p99"`
 	Worst  float64 `json:"worst"`
 	Unit   string  `json:"unit"`
-	Target *target `json:"target,omitempty"`
+	Target *Target `json:"target,omitempty"`
 	Met    *bool   `json:"met,omitempty"`
 }
 
-// target is what a row should not exceed; nil for what does not matter.
-type target struct {
+// Target is what a row should not exceed; nil for what does not matter.
+type Target struct {
 	Median *float64 `json:"median,omitempty"`
 	P99    *float64 `json:"p99,omitempty"`
 	Worst  *float64 `json:"worst,omitempty"`
 }
 
-func newReport() report {
-	return report{Started: time.Now().UTC(), CPUs: runtime.NumCPU()}
+// New is an empty report.
+func New() Report {
+	load, _, _ := strings.Cut(readFile("/proc/loadavg"), " ")
+	return Report{Started: time.Now().UTC(), CPUs: runtime.NumCPU(), Load: load}
 }
 
-// atMost is a target for every value.
-func atMost(worst float64) *target { return &target{Worst: &worst} }
+// readFile is the content of a file; empty if there is none.
+func readFile(path string) string {
+	text, _ := os.ReadFile(path) // it is the reader of the report who misses it
+	return string(text)
+}
 
-// add makes a row of values in any order.
-func (r *report) add(line row, values []float64, limit *target) {
+// AtMost is a target for every value.
+func AtMost(worst float64) *Target { return &Target{Worst: &worst} }
+
+// Add makes a row of values in any order.
+func (r *Report) Add(line Row, values []float64, limit *Target) {
 	sorted := slices.Sorted(slices.Values(values))
 	if len(sorted) == 0 {
 		return
@@ -65,10 +77,11 @@ func (r *report) add(line row, values []float64, limit *target) {
 	fmt.Fprintf(os.Stderr, "   %s: median %s, p99 %s, worst %s %s\n", line.What, figure(line.Median), figure(line.P99), figure(line.Worst), line.Unit)
 }
 
-// one makes a row of one value.
-func (r *report) one(line row, value float64, limit *target) { r.add(line, []float64{value}, limit) }
+// One makes a row of one value.
+func (r *Report) One(line Row, value float64, limit *Target) { r.Add(line, []float64{value}, limit) }
 
-func (r *report) note(format string, args ...any) {
+// Note adds a sentence below the table.
+func (r *Report) Note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
@@ -78,16 +91,16 @@ func quantile(sorted []float64, share float64) float64 {
 	return sorted[min(max(i, 0), len(sorted)-1)]
 }
 
-// medianOf is the median of values in any order.
-func medianOf(values []float64) float64 { return quantile(slices.Sorted(slices.Values(values)), 0.5) }
+// Median is the median of values in any order.
+func Median(values []float64) float64 { return quantile(slices.Sorted(slices.Values(values)), 0.5) }
 
 func within(value float64, limit *float64) bool { return limit == nil || value <= *limit }
 
-// table is the report for a person.
-func (r *report) table() string {
+// Table is the report for a person.
+func (r *Report) Table() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\nedgelb on %d CPUs that the operator, the control plane and all hosts share, %s\n\n",
-		r.CPUs, r.Started.Format("2006-01-02 15:04 MST"))
+	fmt.Fprintf(&text, "\nedgelb on %d CPUs that the operator, the control plane and all hosts share, %s; load before: %s\n\n",
+		r.CPUs, r.Started.Format("2006-01-02 15:04 MST"), r.Load)
 	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(columns, "part\tHAProxy\tmedian\tp99\tworst\tunit\tn\ttarget\t\t  what")
 	for _, line := range r.Rows {
@@ -106,7 +119,7 @@ func (r *report) table() string {
 }
 
 // String is the target for a person.
-func (t *target) String() string {
+func (t *Target) String() string {
 	if t == nil {
 		return ""
 	}
@@ -147,8 +160,8 @@ func figure(value float64) string {
 	}
 }
 
-// write writes the results as JSON; an empty path is none.
-func (r *report) write(path string) error {
+// Write writes the results as JSON; an empty path is none.
+func (r *Report) Write(path string) error {
 	if path == "" {
 		return nil
 	}
