@@ -29,9 +29,13 @@ var layers = map[string][]string{
 		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", module + "/internal/record",
 		"k8s.io/api", "k8s.io/apimachinery",
 	},
+	module + "/internal/metrics": {
+		module + "/api/v1alpha1", module + "/internal/edge", module + "/internal/record", module + "/internal/status",
+		"github.com/prometheus/client_golang",
+	},
 	module + "/controllers": {
 		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", module + "/internal/record",
-		module + "/internal/status",
+		module + "/internal/status", module + "/internal/metrics",
 		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
 	},

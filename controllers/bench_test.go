@@ -18,6 +18,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -94,14 +95,14 @@ func benchObject(n int) *v1alpha1.EdgeLoadBalancer {
 
 func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	b.Helper()
-	counted, err := newMetrics(prometheus.NewRegistry())
+	counted, err := metrics.NewCounters(prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
 	}
 	hosts := newFakeHosts()
 	return &hostReconciler{
 		reader: cache, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache),
-		records: record.NewStore(), memories: newMemories(), metrics: counted, objects: &mailbox[ctrl.Request]{},
+		records: record.NewStore(), memories: newMemories(), counters: counted, objects: &mailbox[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}
 }

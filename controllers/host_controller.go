@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -39,7 +40,7 @@ type hostReconciler struct {
 	credentials *credentials
 	records     *record.Store
 	memories    *memories
-	metrics     *metrics
+	counters    *metrics.Counters
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
 	now     func() time.Time
@@ -158,7 +159,7 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.A
 	now := r.now()
 	var news record.News
 	known := r.records.Update(t.key, func(known *record.Host) { news = known.Apply(done, now, r.random()) })
-	r.metrics.attempted(t.known, done, now)
+	r.counters.Attempted(t.known, done, now)
 	t.log(ctx, done.Outcome, known, now)
 	if done.Outcome.TookOver != "" {
 		r.records.Moved(done.Outcome.TookOver, done.Job.Objects)

@@ -28,6 +28,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -49,7 +50,7 @@ const downInterval = time.Second
 type Signals struct {
 	hosts    *mailbox[desired.HostKey]
 	registry prometheus.Registerer
-	metrics  *metrics
+	counters *metrics.Counters
 	now      func() time.Time
 
 	mu sync.Mutex
@@ -59,12 +60,12 @@ type Signals struct {
 
 // NewSignals registers the operator's metrics, of which one counts logins.
 func NewSignals(registry prometheus.Registerer) (*Signals, error) {
-	registered, err := newMetrics(registry)
+	counters, err := metrics.NewCounters(registry)
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)
 	}
 	return &Signals{
-		hosts: &mailbox[desired.HostKey]{}, registry: registry, metrics: registered, now: time.Now,
+		hosts: &mailbox[desired.HostKey]{}, registry: registry, counters: counters, now: time.Now,
 		turns: map[desired.HostKey]time.Time{},
 	}, nil
 }
@@ -93,7 +94,7 @@ func (s *Signals) pause(key desired.HostKey) time.Duration {
 }
 
 // Attempted counts an attempt to log in to a host, by its result.
-func (s *Signals) Attempted(result string) { s.metrics.connected(result) }
+func (s *Signals) Attempted(result string) { s.counters.Connected(result) }
 
 // Options are what the controllers need besides the manager.
 type Options struct {
@@ -123,7 +124,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader()),
 		records:     record.NewStore(),
 		memories:    newMemories(),
-		metrics:     options.Signals.metrics,
+		counters:    options.Signals.counters,
 		objects:     &mailbox[ctrl.Request]{},
 		now:         time.Now,
 		random:      rand.Float64,
@@ -136,7 +137,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		removalTimeout: options.RemovalTimeout,
 		now:            time.Now,
 	}
-	if err := options.Signals.registry.Register(newGauges(mgr.GetClient(), hosts.records)); err != nil {
+	if err := options.Signals.registry.Register(metrics.NewGauges(objectsOf(mgr.GetClient()), hosts.records)); err != nil {
 		return fmt.Errorf("register the gauges: %w", err)
 	}
 	if err := objects.setup(mgr, hosts.objects); err != nil {
@@ -146,6 +147,20 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		return fmt.Errorf("set up the controller of hosts: %w", err)
 	}
 	return nil
+}
+
+// scrapeTimeout bounds how long a scrape waits for a cache that is not filled yet.
+const scrapeTimeout = time.Second
+
+// objectsOf returns all EdgeLoadBalancers of the cache, which nobody may change.
+func objectsOf(reader client.Reader) func() ([]v1alpha1.EdgeLoadBalancer, error) {
+	return func() ([]v1alpha1.EdgeLoadBalancer, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer cancel()
+		var list v1alpha1.EdgeLoadBalancerList
+		err := reader.List(ctx, &list, client.UnsafeDisableDeepCopy)
+		return list.Items, err
+	}
 }
 
 // setup watches the objects, and hears from the host controller when a host has news. Its own writes come back to it, too:

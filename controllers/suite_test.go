@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -361,4 +362,28 @@ func (w *world) eventTold(name, host, reason string) {
 		}
 		return nil
 	})
+}
+
+// values are the values of the registry's series that are not 0, such as `edgelb_updates_total{runtime,synced}`. That of a
+// histogram is how much was observed.
+func values(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			var labels []string
+			for _, label := range metric.GetLabel() {
+				labels = append(labels, label.GetValue())
+			}
+			value := metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+			if value != 0 {
+				all[family.GetName()+"{"+strings.Join(labels, ",")+"}"] = value
+			}
+		}
+	}
+	return all
 }

@@ -1,6 +1,7 @@
-package controllers
+package metrics
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"slices"
@@ -10,8 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
@@ -19,10 +20,26 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-func registered(t *testing.T) (*metrics, *prometheus.Registry) {
+const uid = types.UID("1234")
+
+// noon is the moment at which the tests happen.
+func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
+
+// twoHosts is an object with the hosts gw1 and gw2.
+func twoHosts() *v1alpha1.EdgeLoadBalancer {
+	return &v1alpha1.EdgeLoadBalancer{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: uid, Generation: 2},
+		Spec: v1alpha1.EdgeLoadBalancerSpec{
+			SSH:   v1alpha1.SSH{User: "root", Port: 22},
+			Hosts: []v1alpha1.Host{{Name: "gw1", Address: "a"}, {Name: "gw2", Address: "b"}},
+		},
+	}
+}
+
+func registered(t *testing.T) (*Counters, *prometheus.Registry) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	m, err := newMetrics(registry)
+	m, err := NewCounters(registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +118,7 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, registry := registered(t)
-			m.attempted(test.before, record.Attempt{Job: &record.Job{}, Outcome: test.outcome}, noon().Add(time.Second))
+			m.Attempted(test.before, record.Attempt{Job: &record.Job{}, Outcome: test.outcome}, noon().Add(time.Second))
 			requireValues(t, registry, test.want)
 		})
 	}
@@ -111,7 +128,7 @@ func TestTimesAreMeasuredFromTheirBeginnings(t *testing.T) {
 	t.Parallel()
 	m, registry := registered(t)
 	before := record.Host{UnprovedSince: noon(), UnprovedTriggers: []time.Time{noon().Add(-time.Second), noon().Add(time.Hour)}}
-	m.attempted(before, record.Attempt{Job: &record.Job{}, Outcome: edge.Outcome{
+	m.Attempted(before, record.Attempt{Job: &record.Job{}, Outcome: edge.Outcome{
 		State: edge.Synced, Changed: true, Update: edge.UpdateRuntime,
 	}}, noon().Add(500*time.Millisecond))
 	families, err := registry.Gather()
@@ -134,11 +151,11 @@ func TestTimesAreMeasuredFromTheirBeginnings(t *testing.T) {
 func TestMetricsAreRegisteredOnce(t *testing.T) {
 	t.Parallel()
 	m, registry := registered(t)
-	m.connected("connected")
+	m.Connected("connected")
 	if got := testutil.ToFloat64(m.connections.WithLabelValues("connected")); got != 1 {
 		t.Errorf("counted %v connections", got)
 	}
-	if _, err := NewSignals(registry); err == nil {
+	if _, err := NewCounters(registry); err == nil {
 		t.Error("a second registration is no error")
 	}
 }
@@ -165,10 +182,9 @@ func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 
 func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	t.Parallel()
-	object := named("shop", "web", uid)
-	records, registry := knownHosts(object), prometheus.NewRegistry()
-	reader := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(object).Build()
-	registry.MustRegister(newGauges(reader, records))
+	objects := []v1alpha1.EdgeLoadBalancer{*twoHosts()}
+	records, registry := knownHosts(&objects[0]), prometheus.NewRegistry()
+	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return objects, nil }, records))
 	requireValues(t, registry, nil) // it only stands by
 
 	records.Look(desired.NewHostKey("a", 22), noon())
@@ -191,31 +207,32 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	both["edgelb_host_state{gw2,web,shop,Drifted}"] = 1
 	requireValues(t, registry, both)
 
-	object.Spec.Hosts = object.Spec.Hosts[:1]
-	if err := reader.Update(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
+	objects[0].Spec.Hosts = objects[0].Spec.Hosts[:1]
 	requireValues(t, registry, synced)
-	object.Finalizers = nil
-	if err := reader.Update(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
-	if err := reader.Delete(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
+	objects = nil
 	requireValues(t, registry, nil)
+}
+
+func TestScrapeSaysThatObjectsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	records, registry := knownHosts(twoHosts()), prometheus.NewRegistry()
+	records.Look(desired.NewHostKey("a", 22), noon())
+	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return nil, errors.New("the cache is empty") }, records))
+	if _, err := registry.Gather(); err == nil || !strings.Contains(err.Error(), "the cache is empty") {
+		t.Errorf("the scrape says %v", err)
+	}
 }
 
 func TestEveryStateHasASeries(t *testing.T) {
 	t.Parallel()
-	object := named("shop", "web", uid)
-	records, registry := knownHosts(object), prometheus.NewRegistry()
+	objects := []v1alpha1.EdgeLoadBalancer{*twoHosts()}
+	records, registry := knownHosts(&objects[0]), prometheus.NewRegistry()
 	records.Look(desired.NewHostKey("a", 22), noon())
-	registry.MustRegister(newGauges(fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(object).Build(), records))
+	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return objects, nil }, records))
 	if got, err := testutil.GatherAndCount(registry, "edgelb_host_state"); err != nil || got != 2*len(hostStates()) {
 		t.Errorf("%d series (error %v), want %d for each of two hosts", got, err, len(hostStates()))
 	}
-	crd, err := os.ReadFile("../config/crd/bases/edgelb.io_edgeloadbalancers.yaml")
+	crd, err := os.ReadFile("../../config/crd/bases/edgelb.io_edgeloadbalancers.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +250,7 @@ func TestEveryStateHasASeries(t *testing.T) {
 
 func TestEveryMetricIsDocumented(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../docs/metrics.md")
+	text, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +261,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		}
 	}
 	descs := make(chan *prometheus.Desc, 100)
-	newGauges(nil, nil).Describe(descs)
+	NewGauges(nil, nil).Describe(descs)
 	m, _ := registered(t)
 	for _, c := range []prometheus.Collector{m.updates, m.reloads, m.drift, m.connections, m.programming, m.network} {
 		c.Describe(descs)

@@ -1,35 +1,29 @@
-package controllers
+package metrics
 
 import (
-	"context"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// gaugesTimeout bounds how long a scrape waits for a cache that is not filled yet.
-const gaugesTimeout = time.Second
-
-// gauges tell Prometheus how every object's hosts are. They are computed from the records whenever they are asked for, so that
+// Gauges tell how every object's hosts are. They are computed from the records whenever they are asked for, so that
 // they never lag behind, and are gone when the object or the host is.
-type gauges struct {
-	reader  client.Reader
+type Gauges struct {
+	objects func() ([]v1alpha1.EdgeLoadBalancer, error)
 	records *record.Store
 
 	hostState, servers, serversUp, targetServers, targetServersUp, lastProof, oldWorkers, failedReloads *prometheus.Desc
 }
 
-func newGauges(reader client.Reader, records *record.Store) *gauges {
+// NewGauges returns gauges that are to be registered. objects returns all EdgeLoadBalancers; it is called at each scrape.
+func NewGauges(objects func() ([]v1alpha1.EdgeLoadBalancer, error), records *record.Store) *Gauges {
 	gauge := func(name, help string, more ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, append([]string{"namespace", "name", "host"}, more...), nil)
 	}
-	return &gauges{
-		reader: reader, records: records,
+	return &Gauges{
+		objects: objects, records: records,
 		hostState: gauge("edgelb_host_state", "1 for the state that the host is in, 0 for the others.", "state"),
 		servers:   gauge("edgelb_servers", "The object's servers that the host's HAProxy has."),
 		serversUp: gauge("edgelb_servers_up", "The object's servers that the host's HAProxy takes for up."),
@@ -47,7 +41,7 @@ func newGauges(reader client.Reader, records *record.Store) *gauges {
 }
 
 // Describe implements prometheus.Collector.
-func (g *gauges) Describe(to chan<- *prometheus.Desc) {
+func (g *Gauges) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		g.hostState, g.servers, g.serversUp, g.targetServers, g.targetServersUp, g.lastProof, g.oldWorkers, g.failedReloads,
 	} {
@@ -56,27 +50,24 @@ func (g *gauges) Describe(to chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector. A replica that only stands by knows nothing of hosts.
-func (g *gauges) Collect(to chan<- prometheus.Metric) {
+func (g *Gauges) Collect(to chan<- prometheus.Metric) {
 	if !g.records.Began() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), gaugesTimeout)
-	defer cancel()
-	var list v1alpha1.EdgeLoadBalancerList
-	// Nobody changes the objects.
-	if err := g.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	objects, err := g.objects()
+	if err != nil {
 		to <- prometheus.NewInvalidMetric(g.hostState, err)
 		return
 	}
-	for i := range list.Items {
-		object := &list.Items[i]
+	for i := range objects {
+		object := &objects[i]
 		for _, reading := range status.ReadingsOf(object, g.records.Get) {
 			g.collect(to, object, reading)
 		}
 	}
 }
 
-func (g *gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadBalancer, reading status.Reading) {
+func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadBalancer, reading status.Reading) {
 	send := func(desc *prometheus.Desc, value float64, more ...string) {
 		labels := append([]string{object.Namespace, object.Name, reading.Host.Name}, more...)
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)

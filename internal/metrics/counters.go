@@ -1,4 +1,5 @@
-package controllers
+// Package metrics tells Prometheus what the operator does, and how hosts are. docs/metrics.md describes each metric.
+package metrics
 
 import (
 	"errors"
@@ -12,9 +13,8 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// metrics are what the operator counts for Prometheus; docs/metrics.md describes them and the gauges. Every label has few
-// values.
-type metrics struct {
+// Counters count what the operator does. Every label has few values.
+type Counters struct {
 	updates     *prometheus.CounterVec
 	reloads     *prometheus.CounterVec
 	drift       *prometheus.CounterVec
@@ -29,9 +29,9 @@ const (
 	driftReported = "reported"
 )
 
-// newMetrics registers the operator's metrics.
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
+// NewCounters returns counters that are registered.
+func NewCounters(registry prometheus.Registerer) (*Counters, error) {
+	m := &Counters{
 		updates: counter("edgelb_updates_total", "Attempts to change a host, by how and by the state that the host was in afterwards.",
 			"update", "result"),
 		reloads: counter("edgelb_reloads_total", "Reloads of HAProxy that were proved, by what they were for.", "reason"),
@@ -75,8 +75,8 @@ func networkBuckets() []float64 {
 		prometheus.LinearBuckets(60, 5, 12), prometheus.LinearBuckets(120, 30, 7))
 }
 
-// attempted counts an attempt. before is what was known of the host until then.
-func (m *metrics) attempted(before record.Host, done record.Attempt, now time.Time) {
+// Attempted counts an attempt. before is what was known of the host until then.
+func (m *Counters) Attempted(before record.Host, done record.Attempt, now time.Time) {
 	outcome := done.Outcome
 	update := strings.ToLower(string(outcome.Update))
 	if update != "" {
@@ -98,7 +98,7 @@ func (m *metrics) attempted(before record.Host, done record.Attempt, now time.Ti
 }
 
 // drifted counts a drift once, also if it is left so and found again at every look.
-func (m *metrics) drifted(before record.Host, outcome edge.Outcome) {
+func (m *Counters) drifted(before record.Host, outcome edge.Outcome) {
 	switch {
 	case outcome.State == edge.Drifted && before.Outcome.State != edge.Drifted:
 		m.drift.WithLabelValues(driftReported).Inc()
@@ -107,7 +107,7 @@ func (m *metrics) drifted(before record.Host, outcome edge.Outcome) {
 	}
 }
 
-// connected counts an attempt to log in to a host.
-func (m *metrics) connected(result string) {
+// Connected counts an attempt to log in to a host.
+func (m *Counters) Connected(result string) {
 	m.connections.WithLabelValues(result).Inc()
 }
