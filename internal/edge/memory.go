@@ -15,6 +15,8 @@ const (
 	// more of them may be about to follow. saveLatest counts from the first.
 	saveDelay  = 200 * time.Millisecond
 	saveLatest = time.Second
+	// overdueAfter is how long the file may lag although changes follow each other so fast that each turn finds another.
+	overdueAfter = 5 * time.Second
 	// firstDismissal and longestDismissal are the waits between tries to take a server out that still has connections.
 	firstDismissal, longestDismissal = time.Second, 5 * time.Second
 	// lookInterval is how old the last look at a host may be before a turn that changes nothing else looks again.
@@ -157,6 +159,15 @@ func (m *Memory) saveDue() time.Time {
 		return time.Time{}
 	}
 	return earlier(m.changedAt.Add(saveDelay), m.staleSince.Add(saveLatest))
+}
+
+func (m *Memory) isSaveDue(now time.Time) bool {
+	due := m.saveDue()
+	return !due.IsZero() && !due.After(now)
+}
+
+func (m *Memory) isOverdue(now time.Time) bool {
+	return !m.staleSince.IsZero() && now.Sub(m.staleSince) > overdueAfter
 }
 
 // noteLeaving takes in which servers of the backends were just seen to leave; without backends, those of all. What is known of

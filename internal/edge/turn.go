@@ -69,24 +69,25 @@ func (t *turn) changes() (haproxy.Config, []haproxy.Backend, bool) {
 	return wanted, changed, only
 }
 
+// run does what is due. Neither the file nor a look keeps the proof of a change waiting: they have a turn of their own right
+// after, unless changes follow each other so fast that it never comes.
 func (t *turn) run(ctx context.Context, config haproxy.Config, changed []haproxy.Backend) error {
-	quiet := len(changed) == 0
-	if !quiet {
+	if len(changed) > 0 {
 		if err := t.update(ctx, config, changed); err != nil {
 			return err
 		}
 	}
-	if due := t.memory.saveDue(); !t.req.RuntimeOnly && !due.IsZero() && !due.After(t.now) {
-		quiet = false
+	dismissed, err := t.dismiss(ctx)
+	if err != nil || (len(changed) > 0 && !t.memory.isOverdue(t.now)) {
+		return err
+	}
+	saves := !t.req.RuntimeOnly && t.memory.isSaveDue(t.now)
+	if saves {
 		if err := t.save(ctx); err != nil {
 			return err
 		}
 	}
-	dismissed, err := t.dismiss(ctx)
-	if err != nil {
-		return err
-	}
-	if quiet && !dismissed || t.now.Sub(t.memory.lookedAt) > lookInterval {
+	if quiet := len(changed) == 0 && !saves && !dismissed; quiet || t.now.Sub(t.memory.lookedAt) > lookInterval {
 		return t.glance(ctx)
 	}
 	return nil
@@ -96,8 +97,8 @@ func (t *turn) run(ctx context.Context, config haproxy.Config, changed []haproxy
 // answers, the commands are sent, and the backends read back.
 func (t *turn) update(ctx context.Context, config haproxy.Config, changed []haproxy.Backend) error {
 	began := time.Now()
-	structure, whole, err := haproxy.Fingerprints(config, t.platform())
-	if err != nil || structure != t.file.Structure {
+	whole, err := haproxy.Whole(config, t.file.Structure)
+	if err != nil {
 		return errUnlikeMemory
 	}
 	change := plan.Servers(t.remembered(changed), changed)

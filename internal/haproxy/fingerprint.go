@@ -10,13 +10,25 @@ import (
 // Fingerprints are those of the file that Render would write, without writing it; it refuses what Render refuses. It is
 // cheap even where there are thousands of servers.
 func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
-	if err := errors.Join(c.Validate(), c.checkKnown(), p.Validate()); err != nil {
+	if err := p.Validate(); err != nil {
 		return "", "", fmt.Errorf("cannot write this configuration: %w", err)
 	}
 	if structure, err = structureOf(c, p); err != nil {
 		return "", "", err
 	}
-	return structure, wholeOf(c, structure), nil
+	if whole, err = Whole(c, structure); err != nil {
+		return "", "", err
+	}
+	return structure, whole, nil
+}
+
+// Whole is the fingerprint of the file that Render would write, of which the structure's is known. It refuses a Config that
+// Render refuses.
+func Whole(c Config, structure string) (string, error) {
+	if err := errors.Join(c.Validate(), c.checkKnown()); err != nil {
+		return "", fmt.Errorf("cannot write this configuration: %w", err)
+	}
+	return wholeOf(c, structure), nil
 }
 
 // structureOf hashes the text with each backend's servers replaced by what they all have.

@@ -168,6 +168,25 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
+// ReadFrom reads until the end. Answers are short: io.Copy's own buffer would be most of what a command costs.
+func (b *boundedBuffer) ReadFrom(r io.Reader) (n int64, err error) {
+	chunk := make([]byte, answerChunk)
+	for {
+		read, err := r.Read(chunk)
+		n += int64(read)
+		_, _ = b.Write(chunk[:read]) // it takes everything
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// answerChunk is how many bytes of a command's output are read at once.
+const answerChunk = 1 << 10
+
 func (b *boundedBuffer) bytes() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -31,27 +31,28 @@ type Info struct {
 	Stopping bool
 }
 
-// ParseInfo reads the answer to ShowInfo.
+// ParseInfo reads the answer to ShowInfo. Of its many lines it keeps few: every turn of every host asks for it.
 func ParseInfo(answer []byte) (Info, error) {
-	fields := make(map[string]string)
+	var name, version, pid, uptime, most, description, stopping string
+	fields := map[string]*string{
+		"Name": &name, "Version": &version, "Pid": &pid, "Uptime_sec": &uptime, "Maxconn": &most,
+		"description": &description, "Stopping": &stopping,
+	}
 	for line := range strings.Lines(string(answer)) {
-		if key, value, ok := strings.Cut(line, ":"); ok {
-			fields[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		key, value, _ := strings.Cut(line, ":")
+		if field, wanted := fields[strings.TrimSpace(key)]; wanted {
+			*field = strings.TrimSpace(value)
 		}
 	}
-	if fields["Name"] != "HAProxy" {
+	if name != "HAProxy" {
 		return Info{}, unexpected(ShowInfo, "it has no line \"Name: HAProxy\"", string(answer))
 	}
-	info := Info{
-		Version:     shortVersion(fields["Version"]),
-		Description: fields["description"],
-		Stopping:    fields["Stopping"] == "1",
-	}
+	info := Info{Version: strings.Clone(shortVersion(version)), Description: strings.Clone(description), Stopping: stopping == "1"}
 	var seconds int
-	for name, to := range map[string]*int{"Pid": &info.Pid, "Uptime_sec": &seconds, "Maxconn": &info.MaxConnections} {
-		n, err := strconv.ParseUint(fields[name], 10, 31)
+	for key, to := range map[string]*int{"Pid": &info.Pid, "Uptime_sec": &seconds, "Maxconn": &info.MaxConnections} {
+		n, err := strconv.ParseUint(*fields[key], 10, 31)
 		if err != nil {
-			return Info{}, unexpected(ShowInfo, name+" is no number", fields[name])
+			return Info{}, unexpected(ShowInfo, key+" is no number", *fields[key])
 		}
 		*to = int(n)
 	}
