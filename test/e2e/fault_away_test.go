@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/fault"
 )
 
@@ -14,31 +19,30 @@ const leastDelay = 5 * time.Second
 // changeInterval is how often something is changed while a host is away.
 const changeInterval = 3 * time.Second
 
-// hostAway takes the third host away for a while, without a word. Meanwhile the changes of the others are not delayed.
-func hostAway(lasts time.Duration, leave, come func(*shaken)) func(*testing.T) {
-	return func(t *testing.T) {
-		s := sharedCluster(t).shake(t, 3)
-		leave(s)
-		back := time.After(lasts)
-		ticker := time.NewTicker(changeInterval)
-		defer ticker.Stop()
-		var slowest time.Duration
-		for away := true; away; {
-			s.changeEndpoints()
-			slowest = max(slowest, s.within(leastDelay, "the other hosts follow", s.wrongOnOthers))
-			select {
-			case <-ticker.C:
-			case <-back:
-				away = false
-			}
+// frozen stops sshd and all its sessions on the third host for a minute. Meanwhile the changes of the others are not delayed.
+func frozen(t *testing.T) {
+	const lasts = time.Minute
+	s := sharedCluster(t).shake(t, 3)
+	s.hosts[2].Freeze()
+	over := time.After(lasts)
+	ticker := time.NewTicker(changeInterval)
+	defer ticker.Stop()
+	var slowest time.Duration
+	for away := true; away; {
+		s.changeEndpoints()
+		slowest = max(slowest, s.within(leastDelay, "the other hosts follow", s.wrongOnOthers))
+		select {
+		case <-ticker.C:
+		case <-over:
+			away = false
 		}
-		t.Logf("the slowest change of the others took %s", slowest.Round(time.Millisecond))
-		s.awaitHost(s.elb, s.hosts[2].Name, v1alpha1.HostUnreachable, "")
-		come(s)
-		// Between two tries of a host that is away there are at most 30 s.
-		took := s.settle(45 * time.Second)
-		t.Logf("right %s after the host was back", took.Round(time.Millisecond))
 	}
+	t.Logf("the slowest change of the others took %s", slowest.Round(time.Millisecond))
+	s.awaitHost(s.elb, s.hosts[2].Name, v1alpha1.HostUnreachable, "")
+	s.hosts[2].Thaw()
+	// Between two tries of a host that is away there are at most 30 s.
+	took := s.settle(45 * time.Second)
+	t.Logf("right %s after the host was back", took.Round(time.Millisecond))
 }
 
 // wrongOnOthers says what is not right yet on the first two hosts.
@@ -49,6 +53,39 @@ func (s *shaken) wrongOnOthers() string {
 		}
 	}
 	return ""
+}
+
+// droppedPackets drops what the operator and a Debian send to each other, without a word to either: nothing is acknowledged,
+// and no connection is taken. The operator comes over IPv6, clients over IPv4.
+func droppedPackets(t *testing.T) {
+	needsRoot(t)
+	w := sharedCluster(t).newWorld(t)
+	host := w.debian(debian.Options{Root: "bin/debian-13"})
+	app := w.app("web", haproxy.ProxyV2, "web-a")
+	elb := w.onDebian(host)
+	pins, err := host.HostKeys()
+	must(t, err)
+	w.update(elb, func() {
+		elb.Spec.Hosts[0].Address, elb.Spec.Hosts[0].HostKeys = host.Public.IPv6.String(), pins
+	})
+	w.awaitReady(elb)
+	w.awaitDebian(host, "web-a")
+	w.startTraffic(netip.AddrPortFrom(host.Public.IPv4, 443))
+	undo, err := fault.DropPackets(t.Context(), host)
+	must(t, err)
+
+	must(t, app.AddPod(t.Context(), "web-b"))
+	w.awaitHost(elb, host.Name, v1alpha1.HostUnreachable, "")
+	must(t, undo(t.Context()))
+
+	took := w.within(45*time.Second, "the host follows", func() string {
+		if err := w.refresh(elb); err != nil || condition(elb, v1alpha1.ConditionReady).Status != metav1.ConditionTrue {
+			return describe(elb)
+		}
+		return ""
+	})
+	t.Logf("right %s after the packets arrived again", took.Round(time.Millisecond))
+	w.awaitServers(host, "web-a", "web-b")
 }
 
 // blackHoleInApply makes the change with each host's way gone from another step on, until the status says of all that they

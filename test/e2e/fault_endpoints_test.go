@@ -9,17 +9,38 @@ import (
 func hundredChanges(t *testing.T) {
 	const changes, within = 100, time.Second
 	s := sharedCluster(t).shake(t, 2)
+	before := s.allReloads()
 	took := s.flap(changes, within/changes)
 	t.Logf("%d changes were made in %s", changes, took.Round(time.Millisecond))
 	s.recovers("after the last change")
+	s.requireNoReload(before)
 }
 
 // flapping changes endpoints several times a second for half a minute.
 func flapping(t *testing.T) {
 	const changes, interval = 150, 200 * time.Millisecond
 	s := sharedCluster(t).shake(t, 2)
+	before := s.allReloads()
 	s.flap(changes, interval)
 	s.recovers("after the last change")
+	s.requireNoReload(before)
+}
+
+// allReloads counts the reloads of each host.
+func (s *shaken) allReloads() []int {
+	s.t.Helper()
+	var counts []int
+	for _, host := range s.hosts {
+		counts = append(counts, s.reloads(host))
+	}
+	return counts
+}
+
+func (s *shaken) requireNoReload(before []int) {
+	s.t.Helper()
+	for i, host := range s.hosts {
+		s.requireReloads(host, before[i], 0)
+	}
 }
 
 // flap changes the endpoints so many times, one after the other at least the interval apart, and returns how long that took.

@@ -137,14 +137,21 @@ func pinnedFile(t *testing.T) {
 	s.unwritable("cannot be written", undo)
 }
 
-// unwritable changes endpoints while the file of the second host cannot be written, and undoes that.
+// unwritable changes endpoints while the file of the second host cannot be written, and undoes that. The changes are live there
+// all the same, as on the other host.
 func (s *shaken) unwritable(words string, undo func() error) {
 	s.t.Helper()
+	before := s.allReloads()
 	s.changeEndpoints()
-	s.within(recovery, "the other host follows", func() string { return s.wrongOn(0) })
+	s.within(recovery, "the change is live", s.notLive)
 	s.awaitHost(s.elb, s.gw2().Name, v1alpha1.HostRejected, words)
+	s.changeEndpoints()
+	s.within(recovery, "another change is live", s.notLive)
+	s.within(recovery, "the other host has it in its file, too", func() string { return s.wrongOn(0) })
 	must(s.t, undo())
+	s.changeEndpoints()
 	s.settle(45 * time.Second)
+	s.requireNoReload(before)
 }
 
 // wrongClock has a host whose clock is a day ahead, and one a day behind: for HAProxy and for what the operator runs there.

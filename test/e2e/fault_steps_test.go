@@ -44,7 +44,8 @@ func sample(count, most int) []int {
 
 // atEveryStep makes the change once for each of its steps, and does something to the wires at the step. Each host has its own
 // step in each round.
-func atEveryStep(do change, hosts int, act func(*fault.Wire)) func(*testing.T) {
+func atEveryStep(do change, act func(*fault.Wire)) func(*testing.T) {
+	const hosts = 4
 	return func(t *testing.T) {
 		s := sharedCluster(t).shake(t, hosts)
 		for steps := range slices.Chunk(s.steps(do), hosts) {

@@ -5,7 +5,9 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/lab/debian"
@@ -32,24 +34,24 @@ func TestFault(t *testing.T) {
 		{
 			{"the operator is killed at every step of a reload", killedAtEveryStep((*shaken).changeListeners)},
 			{"the operator is killed at every step of a change of servers", killedAtEveryStep((*shaken).changeEndpoints)},
+			{"the API server is away for 30 s", apiServerAway},
+			{"of two operators, the leader is frozen in the middle of a reload, and another one killed", twoOperators},
 		},
 		{
-			{"the connection is cut at every step of a reload", atEveryStep((*shaken).changeListeners, 4, (*fault.Wire).Cut)},
-			{"the connection is cut at every step of a change of servers", atEveryStep((*shaken).changeEndpoints, 4, (*fault.Wire).Cut)},
-			{"the connection stalls for 2 s at every step of a reload", atEveryStep((*shaken).changeListeners, 4, stallFor)},
+			{"the connection is cut at every step of a reload", atEveryStep((*shaken).changeListeners, (*fault.Wire).Cut)},
+			{"the connection is cut at every step of a change of servers", atEveryStep((*shaken).changeEndpoints, (*fault.Wire).Cut)},
+			{"the connection stalls for 2 s at every step of a reload", atEveryStep((*shaken).changeListeners, stallFor)},
 			{"sshd is restarted", sshdRestarted},
 			{"a hundred changes in a second", hundredChanges},
 			{"endpoints that flap for 30 s", flapping},
-		},
-		{
-			{"a host is frozen for a minute", hostAway(time.Minute,
-				func(s *shaken) { s.hosts[2].Freeze() }, func(s *shaken) { s.hosts[2].Thaw() })},
-			{"packets are black-holed for 40 s", hostAway(40*time.Second,
-				func(s *shaken) { s.wires[2].BlackHole() }, func(s *shaken) { s.wires[2].Mend() })},
-			{"packets are black-holed in the middle of a reload", blackHoleInApply((*shaken).changeListeners)},
 			{"packets are black-holed in the middle of a change of servers", blackHoleInApply((*shaken).changeEndpoints)},
 		},
 		{
+			{"a host is frozen for a minute", frozen},
+			{"packets are black-holed in the middle of a reload", blackHoleInApply((*shaken).changeListeners)},
+		},
+		{
+			{"packets are black-holed", droppedPackets},
 			{"HAProxy's worker is killed, without an init system", crashed(killWorker)},
 			{"HAProxy's master is killed, without an init system", crashed(killMaster)},
 			{"HAProxy's worker is killed on Debian 13 with systemd", crashedService(debian.Options{Root: "bin/debian-13"},
@@ -89,6 +91,8 @@ var brokenCluster = sync.OnceValues(func() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Its clients would complain, since they are made long after the program began, that nobody wants their log.
+	log.SetLogger(logr.Discard())
 	ctx := context.Background()
 	plane, err := kube.StartAt(ctx, netip.MustParseAddr("127.0.0.2"), v1alpha1.AddToScheme)
 	if err != nil {
@@ -105,7 +109,11 @@ func ownCluster(t *testing.T, args ...string) *cluster {
 	c, err := brokenCluster()
 	must(t, err)
 	c.restartOperator(t, args...)
-	t.Cleanup(func() { _ = c.operator.Close() })
+	t.Cleanup(func() {
+		// It gives its lease back, so that the next one need not wait for that.
+		_ = c.operator.Stop()
+		_ = c.operator.Close()
+	})
 	return c
 }
 

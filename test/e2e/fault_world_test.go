@@ -44,7 +44,6 @@ type shaken struct {
 	extra *discoveryv1.EndpointSlice
 	// servers are the names that every host should have.
 	servers []string
-	traffic *fault.Traffic
 }
 
 // stable are the pods that serve from the begin to the end.
@@ -187,24 +186,30 @@ func (s *shaken) changeListeners() {
 	})
 }
 
-// startTraffic starts the clients of these hosts, and fails the test when it ends if they have lost anything.
+// startTraffic starts the clients of these hosts.
 func (s *shaken) startTraffic(hosts ...*lab.EdgeHost) {
 	s.t.Helper()
-	load := fault.Load{}
+	var at []netip.AddrPort
 	for _, host := range hosts {
-		for _, at := range host.Public.All() {
-			load.At = append(load.At, netip.AddrPortFrom(at, publicPort))
+		for _, address := range host.Public.All() {
+			at = append(at, netip.AddrPortFrom(address, publicPort))
 		}
 	}
-	load.Rate, load.LongLived = atLeast(newConnections, len(load.At)), atLeast(longLived, len(load.At))
-	var err error
-	s.traffic, err = fault.StartTraffic(s.t.Context(), s.client, load)
-	must(s.t, err)
-	s.t.Cleanup(func() {
-		result := s.traffic.Stop()
-		s.t.Log(result)
+	s.world.startTraffic(at...)
+}
+
+// startTraffic starts clients of these addresses, and fails the test when it ends if they have lost anything.
+func (w *world) startTraffic(at ...netip.AddrPort) {
+	w.t.Helper()
+	traffic, err := fault.StartTraffic(w.t.Context(), w.client, fault.Load{
+		Rate: atLeast(newConnections, len(at)), LongLived: atLeast(longLived, len(at)), At: at,
+	})
+	must(w.t, err)
+	w.t.Cleanup(func() {
+		result := traffic.Stop()
+		w.t.Log(result)
 		if result.Lost+result.Cut > 0 {
-			s.t.Errorf("connections were lost that nothing should have touched: %s", result)
+			w.t.Errorf("connections were lost that nothing should have touched: %s", result)
 		}
 	})
 }
@@ -317,6 +322,16 @@ func (s *shaken) live(host asked) string {
 	}
 	slices.Sort(names)
 	return strings.Join(names, " ")
+}
+
+// notLive says on which host the HAProxy has other servers than it should; nothing if none has.
+func (s *shaken) notLive() string {
+	for _, host := range s.hosts {
+		if live := s.live(host); live != strings.Join(s.servers, " ") {
+			return fmt.Sprintf("%s has the servers %s, and should have %s", host.Name, live, s.servers)
+		}
+	}
+	return ""
 }
 
 // serverLine is a server in a haproxy.cfg.

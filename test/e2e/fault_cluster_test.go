@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/scene"
+)
+
+// outage is how long the API server is away.
+const outage = 30 * time.Second
+
+// apiServerAway stops the API server for a while, with a change that nobody may have heard of, and makes another change when it
+// is back. The operator runs as it is shipped: it ends when it cannot renew its lease, is started again, and then has to
+// wait for 15 s until the lease of its own former self has run out.
+func apiServerAway(t *testing.T) {
+	c := ownCluster(t, scene.OperatorArgs()...)
+	s := c.shake(t, 2)
+	before := s.servers
+	s.endpoints(1)
+	c.StopAPIServer()
+	s.keepOperator()
+	<-time.After(outage)
+	for _, host := range s.hosts {
+		if live := s.live(host); live != strings.Join(before, " ") && live != strings.Join(s.servers, " ") {
+			t.Errorf("without an API server %s has the servers %s", host.Name, live)
+		}
+	}
+
+	must(t, c.StartAPIServer(t.Context()))
+	s.endpoints(2)
+
+	took := s.within(30*time.Second, "the changes are live", s.notLive)
+	t.Logf("the changes were live %s after the API server was ready", took.Round(time.Millisecond))
+	s.settle(recovery)
+}
+
+// restartPause is how long an operator that ended stays so.
+const restartPause = time.Second
+
+// keepOperator starts the operator again whenever it has ended, until the test ends.
+func (s *shaken) keepOperator() {
+	ctx, stop := context.WithCancel(s.t.Context())
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		for ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(restartPause):
+			}
+			if ctx.Err() != nil || s.operator.Running() {
+				continue
+			}
+			next, err := kube.StartOperator(ctx, kube.OperatorOptions{Binary: s.binary, Kubeconfig: s.kubeconfig, Args: scene.OperatorArgs()})
+			if err == nil {
+				_ = s.operator.Close()
+				s.cluster.operator = next
+			}
+		}
+	})
+	s.t.Cleanup(func() {
+		stop()
+		keeping.Wait()
+	})
+}
+
+// mostReloads is how often a host may be reloaded for one change by two operators, one of which did not finish.
+const mostReloads = 2
+
+// takeover is how long it may take until another operator has ended what the leader has begun: the lease takes 15 s to run out.
+const takeover = 45 * time.Second
+
+// twoOperators stops the leader of two operators in the middle of a reload, and lets it go on when the other one leads and has
+// changed more. Then it kills that one in the middle of a reload, and a third one takes over.
+func twoOperators(t *testing.T) {
+	c := ownCluster(t, scene.OperatorArgs()...)
+	s := c.shake(t, 2)
+	steps := s.steps((*shaken).changeListeners)
+	middle := steps[len(steps)/2]
+	first := c.operator
+	t.Cleanup(func() { _ = first.Close() })
+	second := c.anotherOperator(t, scene.OperatorArgs()...)
+	t.Cleanup(func() { _ = second.Close() })
+	before := s.reloads(s.gw1())
+
+	s.wires[0].At(middle, first.Freeze)
+	s.changeListeners()
+	t.Logf("right %s after the leader was frozen", s.settle(takeover))
+	s.changeEndpoints()
+	s.settle(recovery)
+	first.Thaw()
+	s.within(recovery, "the former leader ends", func() string { return stillRuns(first) })
+	t.Logf("right %s after the former leader had ended", s.settle(takeover))
+	s.requireReloads(s.gw1(), before, mostReloads)
+
+	before = s.reloads(s.gw1())
+	c.restartOperator(t, scene.OperatorArgs()...)
+	s.wires[0].At(middle, second.Kill)
+	s.changeListeners()
+	s.within(recovery, "the second leader is killed", func() string { return stillRuns(second) })
+	t.Logf("right %s after the second leader was killed", s.settle(takeover))
+	s.requireReloads(s.gw1(), before, mostReloads)
+}
+
+func stillRuns(operator *kube.Operator) string {
+	if operator.Running() {
+		return "it runs"
+	}
+	return ""
+}
+
+// reloads counts the reloads of a host since its HAProxy started.
+func (s *shaken) reloads(host *lab.EdgeHost) int {
+	s.t.Helper()
+	var count int
+	s.eventually("HAProxy's master counts its reloads", func() string {
+		var err error
+		if count, err = host.Reloads(s.t.Context()); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	return count
+}
+
+// requireReloads fails if there were more reloads than that.
+func (s *shaken) requireReloads(host *lab.EdgeHost, before, most int) {
+	s.t.Helper()
+	if count := s.reloads(host) - before; count > most {
+		s.t.Errorf("%s was reloaded %d times, want at most %d", host.Name, count, most)
+	}
+}
