@@ -104,11 +104,13 @@ func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[type
 
 // MemberOf is an object's part in a host.
 func MemberOf(host desired.Host, object types.NamespacedName) (desired.Member, bool) {
-	i := slices.IndexFunc(host.Members, func(m desired.Member) bool { return m.Object == object })
-	if i < 0 {
-		return desired.Member{}, false
+	for i := range host.Members {
+		// Of a host's members the namespace is the same, and comparing it first would cost more.
+		if host.Members[i].Object.Name == object.Name && host.Members[i].Object == object {
+			return host.Members[i], true
+		}
 	}
-	return host.Members[i], true
+	return desired.Member{}, false
 }
 
 // InputsOf stands for what a person can change about a job.
