@@ -81,13 +81,18 @@ func (t *turn) run(ctx context.Context, config haproxy.Config, changed []haproxy
 	if err != nil || (len(changed) > 0 && !t.memory.isOverdue(t.now)) {
 		return err
 	}
-	saves := !t.req.RuntimeOnly && t.memory.isSaveDue(t.now)
-	if saves {
+	return t.catchUp(ctx, len(changed) == 0 && !dismissed)
+}
+
+// catchUp writes the file if that is due, and looks at the host if the turn is quiet otherwise, or the last look long ago.
+func (t *turn) catchUp(ctx context.Context, quiet bool) error {
+	if !t.req.RuntimeOnly && t.memory.isSaveDue(t.now) {
+		quiet = false
 		if err := t.save(ctx); err != nil {
 			return err
 		}
 	}
-	if quiet := len(changed) == 0 && !saves && !dismissed; quiet || t.now.Sub(t.memory.lookedAt) > lookInterval {
+	if quiet || t.now.Sub(t.memory.lookedAt) > lookInterval {
 		return t.glance(ctx)
 	}
 	return nil
