@@ -29,13 +29,13 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, s
 	}
 	overflow := func() { cancel(&OutputError{Limit: maxOutput}) }
 	out, errOut := &boundedBuffer{overflow: overflow}, &boundedBuffer{overflow: overflow}
-	session.Stdin, session.Stdout, session.Stderr = bytes.NewReader(input), out, errOut
+	session.Stdout, session.Stderr = out, errOut
 	ended := make(chan struct{})
 	var result error
 	go func() {
 		defer c.release()
 		defer session.Close()
-		result = runSession(session, command)
+		result = runSession(session, command, input)
 		close(ended)
 	}()
 	select {
@@ -49,19 +49,23 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, s
 	return out.bytes(), errOut.bytes(), exit, err
 }
 
-// errUnread says that a command ended well and left some of its input unread.
-var errUnread = errors.New("the command left some of its input unread")
-
-// runSession runs a command and waits for its end. A host that cuts the connection before it has accepted the command
-// must not look like a command that ended without reading its input: both are io.EOF to x/crypto/ssh.
-func runSession(session *ssh.Session, command string) error {
+// runSession runs a command and waits for its end. Session.Stdin would do the same with a large buffer for each command.
+func runSession(session *ssh.Session, command string, input []byte) error {
+	stdin, err := session.StdinPipe()
+	if err != nil {
+		return err
+	}
 	if err := session.Start(command); err != nil {
 		return err
 	}
-	err := session.Wait()
-	if errors.Is(err, io.EOF) {
-		return errUnread
-	}
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		// A command need not read all of its input.
+		_, _ = stdin.Write(input)
+		_ = stdin.Close()
+	})
+	err = session.Wait()
+	writing.Wait()
 	return err
 }
 
@@ -70,7 +74,7 @@ func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
 	var status *ssh.ExitError
 	var tooMuch *OutputError
 	switch {
-	case err == nil, errors.Is(err, errUnread):
+	case err == nil:
 		return 0, nil
 	case errors.As(err, &status) && status.Signal() != "":
 		return status.ExitStatus(), &SignalError{Signal: status.Signal()}
