@@ -155,10 +155,10 @@ func (w *Wire) carry(l *link, d direction, from, to net.Conn) {
 			w.step(d)
 		}
 		w.awaitMended(l)
-		if err == nil {
-			_, err = to.Write(buffer[:n])
+		if err != nil || l.cut.Err() != nil {
+			return
 		}
-		if err != nil {
+		if _, err := to.Write(buffer[:n]); err != nil {
 			return
 		}
 	}

@@ -47,6 +47,7 @@ func TestControlPlane(t *testing.T) {
 		{"the project's objects are served", projectsObjectsAreServed},
 		{"a namespace that is deleted goes away with what it holds", namespaceGoesAway},
 		{"kubectl is the administrator", kubectlIsTheAdministrator},
+		{"an API server that was away has kept everything", apiServerComesBack},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.test(t, cp) })
 	}
@@ -225,5 +226,20 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func apiServerComesBack(t *testing.T, cp *kube.ControlPlane) {
+	namespace := newNamespace(t, cp)
+	cp.StopAPIServer()
+	got := &corev1.Namespace{}
+	if err := cp.Client.Get(t.Context(), client.ObjectKey{Name: namespace}, got); err == nil {
+		t.Error("it answers while it is away")
+	}
+	if err := cp.StartAPIServer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := cp.Client.Get(t.Context(), client.ObjectKey{Name: namespace}, got); err != nil {
+		t.Error(err)
 	}
 }
