@@ -21,6 +21,8 @@ type Conn struct {
 	// sessions holds one element for each command that runs.
 	sessions chan struct{}
 	done     chan struct{}
+	// probe asks for a sign of life when it fires.
+	probe *time.Timer
 
 	mu    sync.Mutex
 	cause error
@@ -28,16 +30,25 @@ type Conn struct {
 
 var errClosed = errors.New("the connection was closed")
 
-func newConn(t Target, client *ssh.Client, hostKey ssh.PublicKey) *Conn {
+// sshLink is what x/crypto/ssh makes of a TCP connection.
+type sshLink struct {
+	conn     ssh.Conn
+	channels <-chan ssh.NewChannel
+	requests <-chan *ssh.Request
+}
+
+func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
 	c := &Conn{
-		target:   t,
-		client:   client,
+		target: t,
+		// ssh.NewClient would keep four goroutines for what attend does in one.
+		client:   &ssh.Client{Conn: link.conn},
 		hostKey:  hostKey,
 		sessions: make(chan struct{}, maxSessions),
 		done:     make(chan struct{}),
 	}
-	go c.waitForEnd()
-	go c.keepalive(t.keepalive())
+	c.probe = time.AfterFunc(time.Hour, func() { c.keepAlive(t.keepalive()) })
+	c.probe.Reset(t.keepalive())
+	go c.attend(link.channels, link.requests)
 	return c
 }
 
@@ -73,28 +84,38 @@ func (c *Conn) fail(cause error) {
 	c.client.Close()
 }
 
-func (c *Conn) waitForEnd() {
-	err := c.client.Wait()
-	c.fail(err)
+// attend refuses whatever the host asks for, until the connection has ended.
+func (c *Conn) attend(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	for channels != nil || requests != nil {
+		select {
+		case channel, open := <-channels:
+			if !open {
+				channels = nil
+				continue
+			}
+			_ = channel.Reject(ssh.Prohibited, "edgelb opens channels itself") // the end of the connection is seen below
+		case request, open := <-requests:
+			if !open {
+				requests = nil
+				continue
+			}
+			if request.WantReply {
+				_ = request.Reply(false, nil)
+			}
+		}
+	}
+	c.probe.Stop()
+	c.fail(c.client.Wait())
 	close(c.done)
 }
 
-// keepalive asks the host for a sign of life at each interval, and ends the connection if none comes within another.
-func (c *Conn) keepalive(interval time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-ticker.C:
-		}
-		noAnswer := time.AfterFunc(interval, func() { c.fail(errNoAnswer) })
-		_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
-		noAnswer.Stop()
-		if err != nil {
-			return
-		}
+// keepAlive asks the host for a sign of life, again after each interval, and ends the connection if none comes within another.
+func (c *Conn) keepAlive(interval time.Duration) {
+	noAnswer := time.AfterFunc(interval, func() { c.fail(errNoAnswer) })
+	_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
+	noAnswer.Stop()
+	if err == nil {
+		c.probe.Reset(interval)
 	}
 }
 

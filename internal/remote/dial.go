@@ -85,12 +85,12 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: err}
 	}
 	login := login{target: t, trust: known}
-	client, err := login.handshake(ctx, withQuickAck(tcp))
+	link, err := login.handshake(ctx, withQuickAck(tcp))
 	if err != nil {
 		tcp.Close()
 		return nil, login.explain(ctx, err)
 	}
-	return newConn(t, client, login.hostKey), nil
+	return newConn(t, link, login.hostKey), nil
 }
 
 // login is one attempt to log in.
@@ -103,18 +103,18 @@ type login struct {
 
 // handshake makes an SSH connection out of a TCP one. x/crypto/ssh knows no context: closing the TCP connection when
 // the context ends is what ends it.
-func (l *login) handshake(ctx context.Context, tcp net.Conn) (*ssh.Client, error) {
+func (l *login) handshake(ctx context.Context, tcp net.Conn) (sshLink, error) {
 	stop := context.AfterFunc(ctx, func() { tcp.Close() })
 	conn, channels, requests, err := ssh.NewClientConn(tcp, l.target.hostPort(), l.config())
 	if err != nil {
 		stop()
-		return nil, err
+		return sshLink{}, err
 	}
 	if !stop() {
 		conn.Close()
-		return nil, ctx.Err()
+		return sshLink{}, ctx.Err()
 	}
-	return ssh.NewClient(conn, channels, requests), nil
+	return sshLink{conn: conn, channels: channels, requests: requests}, nil
 }
 
 func (l *login) config() *ssh.ClientConfig {

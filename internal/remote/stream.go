@@ -26,7 +26,7 @@ type remoteEnd struct {
 }
 
 // streamBuffer is the size, in bytes, of the buffer of each open stream.
-const streamBuffer = 4 << 10
+const streamBuffer = 1 << 10
 
 var errStreamClosed = errors.New("the stream was closed")
 

@@ -16,6 +16,9 @@ const Prompt = "prompt"
 // maxReply bounds an answer. The state of 10,000 servers is about 1 MB.
 const maxReply = 64 << 20
 
+// replyBuffer is the size, in bytes, of the buffer of each dialogue, of which thousands may be open.
+const replyBuffer = 1 << 10
+
 // Replies reads the answers of a dialogue that Prompt began.
 type Replies struct {
 	reader *bufio.Reader
@@ -25,7 +28,7 @@ type Replies struct {
 
 // NewReplies reads answers from a socket.
 func NewReplies(r io.Reader) *Replies {
-	return &Replies{reader: bufio.NewReader(r)}
+	return &Replies{reader: bufio.NewReaderSize(r, replyBuffer)}
 }
 
 // Next returns the next answer, without the blank lines around it. The error is io.EOF where HAProxy ended the dialogue
