@@ -33,5 +33,6 @@ func killedAtEveryStep(do change) func(*testing.T) {
 		if killed < len(steps)/2 {
 			t.Errorf("of %d steps only %d came: the others were not tested", len(steps), killed)
 		}
+		s.requireTidy(do)
 	}
 }

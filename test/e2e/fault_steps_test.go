@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,11 +61,32 @@ func atEveryStep(do change, act func(*fault.Wire)) func(*testing.T) {
 				wire.At(0, nil)
 			}
 		}
+		s.requireTidy(do)
+	}
+}
+
+// ownFiles are what there is beside haproxy.cfg on a host, after its name.
+func ownFiles() []string { return []string{"", ".edgelb-former", ".edgelb-state", ".before-edgelb"} }
+
+// requireTidy fails if attempts that broke have left files behind on a host that another change does not take away.
+func (s *shaken) requireTidy(do change) {
+	s.t.Helper()
+	do(s)
+	s.recovers("after another change")
+	for _, host := range s.hosts {
+		entries, err := os.ReadDir(host.Path(filepath.Dir(host.ConfigPath)))
+		must(s.t, err)
+		for _, entry := range entries {
+			rest, found := strings.CutPrefix(entry.Name(), filepath.Base(host.ConfigPath))
+			if !found || !slices.Contains(ownFiles(), rest) {
+				s.t.Errorf("%s has been left behind on %s", entry.Name(), host.Name)
+			}
+		}
 	}
 }
 
 // recovery is how long it may take until everything is right again after a fault of a moment.
-const recovery = 15 * time.Second
+const recovery = 20 * time.Second
 
 // recovers waits until everything is right again. What is not right in time makes the test fail, and it goes on, so that
 // all steps are seen at which that happens.

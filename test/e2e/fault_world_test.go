@@ -325,8 +325,10 @@ func (s *shaken) live(host asked) string {
 }
 
 // notLive says on which host the HAProxy has other servers than it should; nothing if none has.
-func (s *shaken) notLive() string {
-	for _, host := range s.hosts {
+func (s *shaken) notLive() string { return s.notLiveOn(s.hosts...) }
+
+func (s *shaken) notLiveOn(hosts ...*lab.EdgeHost) string {
+	for _, host := range hosts {
 		if live := s.live(host); live != strings.Join(s.servers, " ") {
 			return fmt.Sprintf("%s has the servers %s, and should have %s", host.Name, live, s.servers)
 		}
