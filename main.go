@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -36,10 +37,17 @@ type settings struct {
 	log                          zap.Options
 }
 
+// gcPercent makes the collector start earlier than Go's own 100 would: much of the operator's memory is the stacks of its
+// connections, which count double there. It costs a few percent of the time. GOGC overrides it.
+const gcPercent = 50
+
 func main() {
 	var s settings
 	s.addTo(flag.CommandLine)
 	flag.Parse()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&s.log)))
 	if err := run(ctrl.SetupSignalHandler(), s); err != nil {
 		ctrl.Log.Error(err, "The operator ended")

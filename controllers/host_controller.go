@@ -40,6 +40,7 @@ type hostReconciler struct {
 	credentials *credentials
 	records     *record.Store
 	memories    *memories
+	lanes       lanes
 	counters    *metrics.Counters
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
@@ -50,6 +51,10 @@ type hostReconciler struct {
 
 // Reconcile observes, builds, connects, brings the host there, and records how it went.
 func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ctrl.Result, error) {
+	if r.records.Get(key).Outcome.State == edge.Synced {
+		// Others may hang, and must not keep those waiting that do not.
+		defer r.lanes.enter(ctx)()
+	}
 	began := r.now()
 	r.records.Look(key, began)
 	seen, err := observe(ctx, r.reader, r.cluster, key)

@@ -124,6 +124,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader()),
 		records:     record.NewStore(),
 		memories:    newMemories(),
+		lanes:       make(lanes, laneCount),
 		counters:    options.Signals.counters,
 		objects:     &mailbox[ctrl.Request]{},
 		now:         time.Now,
