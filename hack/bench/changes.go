@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/oplog"
 )
 
@@ -14,7 +15,7 @@ import (
 type course struct {
 	count int
 	// service is changed, and hosts are those that have to be proved; object is the one of a host that has it as a target.
-	service *service
+	service *endpoints.Service
 	hosts   []*edgeHost
 	object  func(*edgeHost) string
 	// inARow makes the next change as soon as one is proved; else the hosts' files are waited for, and then there is a pause.
@@ -50,7 +51,7 @@ func (f *fixture) measureOne(ctx context.Context, c course, i int) (sample, erro
 	waiting, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the change is not there in time"))
 	defer cancel()
 	change := oplog.NewChange(f.events, keys(c.hosts))
-	words, err := c.service.change(ctx)
+	words, err := c.service.Change(ctx)
 	if err != nil {
 		return sample{}, err
 	}
@@ -81,7 +82,7 @@ func (f *fixture) verify(ctx context.Context, c course, host *edgeHost) error {
 	if err != nil {
 		return err
 	}
-	got, want := servers[f.backend(c.object(host), c.service.name)], c.service.names()
+	got, want := servers[f.backend(c.object(host), c.service.Name)], c.service.Names()
 	if slices.Sort(got); !slices.Equal(got, want) {
 		return fmt.Errorf("%s is said to be proved, and its HAProxy has the servers\n%v instead of\n%v", host.key(), got, want)
 	}

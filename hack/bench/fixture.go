@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/oplog"
 	"github.com/edgelb/edgelb/internal/lab/kube"
 	"github.com/edgelb/edgelb/internal/lab/scene"
@@ -29,6 +32,7 @@ type fixture struct {
 	bench     *bench
 	namespace string
 	version   string
+	services  endpoints.Place
 
 	operator *kube.Operator
 	events   chan oplog.Event
@@ -49,6 +53,7 @@ func (b *bench) newFixture(ctx context.Context, name string, group *hostGroup) (
 	if f.namespace, err = b.cluster.CreateNamespace(ctx, "bench-"+name); err != nil {
 		return nil, errors.Join(err, group.close())
 	}
+	f.services = endpoints.Place{Client: b.cluster.Client, Namespace: f.namespace, Pods: &b.pods}
 	secret := types.NamespacedName{Namespace: f.namespace, Name: secretName}
 	if _, err := scene.CreateSecret(ctx, b.cluster, secret, group.privateKey, group.knownHosts...); err != nil {
 		return nil, errors.Join(err, group.close())
@@ -110,10 +115,10 @@ func (f *fixture) stopOperator() error {
 }
 
 // newTarget is a target for the Service, checked by TCP at that interval.
-func newTarget(s *service, checks time.Duration) v1alpha1.Target {
+func newTarget(s *endpoints.Service, checks time.Duration) v1alpha1.Target {
 	return v1alpha1.Target{
-		Name:        s.name,
-		Service:     v1alpha1.ServicePort{Name: s.name, Port: intstr.FromString("app")},
+		Name:        s.Name,
+		Service:     v1alpha1.ServicePort{Name: s.Name, Port: intstr.FromString("app")},
 		HealthCheck: v1alpha1.HealthCheck{Interval: &metav1.Duration{Duration: checks}},
 	}
 }
@@ -166,7 +171,30 @@ func (f *fixture) deploy(ctx context.Context, objects ...*v1alpha1.EdgeLoadBalan
 	if _, err := oplog.Await(ctx, f.events, keys(f.hosts), isSynced); err != nil {
 		return f.explain(err)
 	}
+	// A host that several objects share is proved once for the first of them already.
+	if err := f.awaitReady(ctx); err != nil {
+		return f.explain(err)
+	}
 	return nil
+}
+
+// awaitReady waits until all objects say that they are ready.
+func (f *fixture) awaitReady(ctx context.Context) error {
+	for {
+		var list v1alpha1.EdgeLoadBalancerList
+		if err := f.bench.list(ctx, f.namespace, &list); err != nil {
+			return err
+		}
+		unready := slices.ContainsFunc(list.Items, func(object v1alpha1.EdgeLoadBalancer) bool {
+			return !meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady)
+		})
+		if !unready {
+			return nil
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 func isSynced(e oplog.Event) bool { return e.State == string(v1alpha1.HostSynced) }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/figures"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/fleet"
@@ -90,7 +91,7 @@ type bench struct {
 	cluster *kube.ControlPlane
 	// kubeconfig and binary are those of the operator.
 	kubeconfig, binary string
-	pods               int
+	pods               endpoints.Pods
 }
 
 func run(ctx context.Context, s settings) (err error) {
@@ -111,7 +112,7 @@ func run(ctx context.Context, s settings) (err error) {
 			return err
 		}
 	}
-	answers, err := answerChecks(ctx)
+	answers, err := endpoints.AnswerChecks(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/figures"
 	"github.com/edgelb/edgelb/hack/bench/oplog"
 	"github.com/edgelb/edgelb/internal/lab/fleet"
@@ -20,7 +21,7 @@ type thousand struct {
 	*fixture
 	fleet *fleet.Fleet
 	// shared is every host's, own that of the first object.
-	shared, own *service
+	shared, own *endpoints.Service
 	objects     []*v1alpha1.EdgeLoadBalancer
 }
 
@@ -54,11 +55,11 @@ func partFleet(ctx context.Context, b *bench) (err error) {
 // layOut makes the Services and the objects.
 func (t *thousand) layOut(ctx context.Context) error {
 	var err error
-	if t.shared, err = t.newService(ctx, "shared", podPort, t.bench.newPods(5)); err != nil {
+	if t.shared, err = t.services.New(ctx, "shared", endpoints.Port, t.bench.pods.Take(5)); err != nil {
 		return err
 	}
 	for begin := 0; begin < len(t.hosts); begin += hostsPerObject {
-		own, err := t.newService(ctx, fmt.Sprintf("own-%d", begin/hostsPerObject), podPort, t.bench.newPods(5))
+		own, err := t.services.New(ctx, fmt.Sprintf("own-%d", begin/hostsPerObject), endpoints.Port, t.bench.pods.Take(5))
 		if err != nil {
 			return err
 		}

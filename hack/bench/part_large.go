@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
@@ -15,14 +16,14 @@ const rarely = time.Hour
 // layout is a number of servers on one host.
 type layout struct {
 	servers, backends int
-	limit             float64
+	limit             *figures.Target
 }
 
 // partLarge measures a change of one server on one host that has few or many.
 func partLarge(ctx context.Context, b *bench) error {
 	var few float64
 	for i, l := range []layout{
-		{servers: 10, backends: 1}, {servers: 1000, backends: 100}, {servers: 10000, backends: 100, limit: 3}, {servers: 10000, backends: 1},
+		{servers: 10, backends: 1}, {servers: 1000, backends: 100}, {servers: 10000, backends: 100, limit: figures.AtMost(3)}, {servers: 10000, backends: 1},
 	} {
 		median, err := b.largeChanges(ctx, l)
 		if err != nil {
@@ -32,17 +33,18 @@ func partLarge(ctx context.Context, b *bench) error {
 			few = median
 			continue
 		}
-		line := figures.Row{Part: "e", What: fmt.Sprintf("%s: median compared with 10 servers", l.name()), HAProxy: "2.6", Unit: "×"}
-		var limit *figures.Target
-		if l.limit > 0 {
-			limit = figures.AtMost(l.limit)
-		}
-		b.report.One(line, median/few, limit)
+		line := figures.Row{Part: "e", What: l.name() + ": median compared with 10 servers", HAProxy: "2.6", Unit: "×"}
+		b.report.One(line, median/few, l.limit)
 	}
 	return nil
 }
 
-func (l layout) name() string { return fmt.Sprintf("%d servers in %d backends", l.servers, l.backends) }
+func (l layout) name() string {
+	if l.backends == 1 {
+		return fmt.Sprintf("%d servers in one backend", l.servers)
+	}
+	return fmt.Sprintf("%d servers in %d backends", l.servers, l.backends)
+}
 
 func (b *bench) largeChanges(ctx context.Context, l layout) (median float64, err error) {
 	group, err := startHosts(ctx, 1)
@@ -75,14 +77,14 @@ func (b *bench) largeChanges(ctx context.Context, l layout) (median float64, err
 }
 
 // layOut makes a Service for each backend, and objects with at most fifty of them each. It returns the first Service.
-func (f *fixture) layOut(ctx context.Context, l layout) (*service, []*v1alpha1.EdgeLoadBalancer, error) {
+func (f *fixture) layOut(ctx context.Context, l layout) (*endpoints.Service, []*v1alpha1.EdgeLoadBalancer, error) {
 	const most = 50
-	var first *service
+	var first *endpoints.Service
 	var objects []*v1alpha1.EdgeLoadBalancer
 	for begin := 0; begin < l.backends; begin += most {
 		var targets []v1alpha1.Target
 		for i := begin; i < min(begin+most, l.backends); i++ {
-			s, err := f.newService(ctx, fmt.Sprintf("app-%d", i), podPort, f.bench.newPods(l.servers/l.backends))
+			s, err := f.services.New(ctx, fmt.Sprintf("app-%d", i), endpoints.Port, f.bench.pods.Take(l.servers/l.backends))
 			if err != nil {
 				return nil, nil, err
 			}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/figures"
 	"github.com/edgelb/edgelb/hack/bench/oplog"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -53,16 +54,15 @@ func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
 		return err
 	}
 	defer closing(ctx, f, &err)
-	// Pods that come later listen as well: every one that the bench makes from here on has a place in reserve.
-	pods := b.newPods(5)
-	reserve := b.pods
-	ends, err := serve(ctx, append(pods, b.newPods(100)...))
+	// The pods that come and go serve as well.
+	pods, guests := b.pods.Take(5), b.pods.Take(100)
+	ends, err := serve(ctx, append(guests, pods...))
 	defer ends()
 	if err != nil {
 		return err
 	}
-	b.pods = reserve
-	app, err := f.newService(ctx, "app", servingPort, pods)
+	b.pods.Reserve = guests
+	app, err := f.services.New(ctx, "app", servingPort, pods)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
 }
 
 // serve starts servers for the pods that answer and echo.
-func serve(ctx context.Context, pods []pod) (end func(), err error) {
+func serve(ctx context.Context, pods []endpoints.Pod) (end func(), err error) {
 	var backends []*lab.Backend
 	end = func() {
 		for _, backend := range backends {
@@ -92,7 +92,7 @@ func serve(ctx context.Context, pods []pod) (end func(), err error) {
 	}
 	for _, p := range pods {
 		backend, err := lab.StartBackend(ctx, lab.BackendOptions{
-			Name: p.name, Addresses: p.addresses, Port: servingPort, Proxy: haproxy.ProxyNone,
+			Name: p.Name, Addresses: p.Addresses, Port: servingPort, Proxy: haproxy.ProxyNone,
 		})
 		if err != nil {
 			return end, err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
@@ -50,7 +51,7 @@ func (b *bench) realChanges(ctx context.Context, group *hostGroup) (err error) {
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%d hosts", len(f.hosts))
+	name := hostCount(len(f.hosts))
 	b.reportChanges("a", name, f.version, samples, targetOf(len(f.hosts)))
 	b.reportPhases("a", name, f.version, samples)
 	if err := used.report("a", name, len(samples)*len(f.hosts), nil); err != nil {
@@ -64,6 +65,13 @@ func (b *bench) realChanges(ctx context.Context, group *hostGroup) (err error) {
 	return nil
 }
 
+func hostCount(hosts int) string {
+	if hosts == 1 {
+		return "1 host"
+	}
+	return fmt.Sprintf("%d hosts", hosts)
+}
+
 // targetOf is what a change on so many real hosts may take.
 func targetOf(hosts int) *figures.Target {
 	if hosts != 10 {
@@ -74,12 +82,12 @@ func targetOf(hosts int) *figures.Target {
 }
 
 // oneService deploys one object with one target, whose Service has so many pods, on all hosts.
-func (b *bench) oneService(ctx context.Context, name string, group *hostGroup, pods int, checks time.Duration) (*fixture, *service, error) {
+func (b *bench) oneService(ctx context.Context, name string, group *hostGroup, pods int, checks time.Duration) (*fixture, *endpoints.Service, error) {
 	f, err := b.newFixture(ctx, name, group)
 	if err != nil {
 		return nil, nil, err
 	}
-	app, err := f.newService(ctx, "app", podPort, b.newPods(pods))
+	app, err := f.services.New(ctx, "app", endpoints.Port, b.pods.Take(pods))
 	if err == nil {
 		err = f.deploy(ctx, f.newObject("web", f.hosts, 8443, newTarget(app, checks)))
 	}
