@@ -87,7 +87,7 @@ func blackHoleInApply(do change) func(*testing.T) {
 	return func(t *testing.T) {
 		const hosts = 5
 		s := sharedCluster(t).shake(t, hosts)
-		steps := s.steps(do)
+		steps := s.steps(do, mostSteps)
 		for i, wire := range s.wires {
 			// The last step is none to be cut off at: there is nothing to come.
 			wire.At(steps[i*(len(steps)-1)/hosts], wire.BlackHole)

@@ -16,11 +16,15 @@ import (
 // endpoints is not what is needed for one of listeners.
 type change func(*shaken)
 
-// mostSteps is how many steps of a change are gone through; of more, evenly chosen ones.
-const mostSteps = 20
+// How many steps of a change are gone through; of more, evenly chosen ones. Where each takes an operator to start, there are fewer.
+const (
+	mostSteps = 20
+	mostKills = 15
+)
 
-// steps are those of a change, as far as the first wire sees them; a change is made there and back for that.
-func (s *shaken) steps(do change) []int {
+// steps are those of a change, as far as the first wire sees them; a change is made there and back for that. There are
+// no more than most.
+func (s *shaken) steps(do change, most int) []int {
 	s.t.Helper()
 	count := 0
 	for range 2 {
@@ -30,7 +34,7 @@ func (s *shaken) steps(do change) []int {
 		count = max(count, s.wires[0].Steps())
 	}
 	s.t.Logf("a change takes %d steps", count)
-	return sample(count, mostSteps)
+	return sample(count, most)
 }
 
 // sample are the numbers from 1 to count, or so many of them with even distances, the first and the last among them.
@@ -51,7 +55,7 @@ func atEveryStep(do change, act func(*fault.Wire)) func(*testing.T) {
 	const hosts = 4
 	return func(t *testing.T) {
 		s := sharedCluster(t).shake(t, hosts)
-		for steps := range slices.Chunk(s.steps(do), hosts) {
+		for steps := range slices.Chunk(s.steps(do, mostSteps), hosts) {
 			for i, step := range steps {
 				s.wires[i].At(step, func() { act(s.wires[i]) })
 			}
