@@ -4,6 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 )
 
@@ -46,5 +50,64 @@ func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 				t.Errorf("changed: %t", changed)
 			}
 		})
+	}
+}
+
+// live is a host that has failed so often that it is left alone for 5 minutes. Until then its servers follow their endpoints.
+func live(outcome edge.Outcome) Host {
+	var host Host
+	outcome.State, outcome.Live = edge.Rejected, true
+	for range 10 {
+		host.Apply(Attempt{Job: &Job{Inputs: "a"}, Outcome: outcome}, noon(), 0)
+	}
+	return host
+}
+
+func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		failed, outcome edge.Outcome
+		want            time.Duration
+	}{
+		"they can":                       {edge.Outcome{}, edge.Outcome{State: edge.Synced}, 5 * time.Minute},
+		"HAProxy refused one":            {edge.Outcome{}, edge.Outcome{State: edge.Rejected, Live: true}, 5 * time.Minute},
+		"the connection broke":           {edge.Outcome{}, edge.Outcome{State: edge.Unreachable}, 10 * time.Second},
+		"the connection is another":      {edge.Outcome{}, edge.Outcome{State: edge.Pending}, 10 * time.Second},
+		"a look would reload it in vain": {edge.Outcome{ReloadFailed: true}, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			host := live(test.failed)
+			host.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: test.outcome}, noon(), 0)
+			if wait := host.HoldOff("a", noon()); wait != test.want {
+				t.Errorf("it is left alone for %s, want %s", wait, test.want)
+			}
+		})
+	}
+}
+
+func TestHostIsTriedAgainWhenTheTimeForThatCameWhileServersFollowed(t *testing.T) {
+	t.Parallel()
+	host := live(edge.Outcome{})
+	followed := edge.Outcome{State: edge.Synced}
+	late := noon().Add(5*time.Minute + time.Second)
+	host.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: followed}, late, 0)
+	if wait := host.Wait(followed, late); wait != time.Millisecond {
+		t.Errorf("it is left alone for %s, want no time, and not for ever", wait)
+	}
+}
+
+func TestTargetThatGetsServersOnAHostThatFailsHasThem(t *testing.T) {
+	t.Parallel()
+	host := live(edge.Outcome{})
+	host.Problems = []desired.Problem{{Reason: v1alpha1.ReasonNoEndpoints}}
+	job := &Job{RuntimeOnly: true, Objects: map[types.UID]int64{uid: 2}}
+	host.Apply(Attempt{Job: job, Outcome: edge.Outcome{State: edge.Rejected, Live: true}}, noon(), 0)
+	if len(host.Problems) != 1 {
+		t.Errorf("after an attempt that failed: %v", host.Problems)
+	}
+	news := host.Apply(Attempt{Job: job, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	if len(host.Problems) != 0 || news != Urgent {
+		t.Errorf("after one that did not: %v, news %v", host.Problems, news)
 	}
 }

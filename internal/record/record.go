@@ -97,11 +97,12 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 	return r.NewsSince(before)
 }
 
-// Apply takes in the result of an attempt, and says what news that is for the objects. The random number, from 0 to 1, spreads the tries of hosts that failed together.
+// Apply takes in the result of an attempt, and says what news that is for the objects. The random number, from 0 to 1, spreads the
+// tries of hosts that failed together.
 func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 	before := *r
 	if a.Job.RuntimeOnly {
-		r.follow(a.Outcome, now)
+		r.follow(a, now)
 		return r.NewsSince(before)
 	}
 	r.count(a.Outcome.State)
@@ -111,31 +112,42 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 	r.noteChange(a.Outcome, now)
 	r.noteDrift(a.Outcome, now)
 	r.noteProof(a, now)
-	if len(a.Job.Objects) > 0 {
-		r.Problems = a.Job.Host.Problems
-	}
+	r.noteProblems(a.Job)
 	r.Leaving = leavingAfter(r.Leaving, a)
 	return r.NewsSince(before)
 }
 
 // follow takes in how servers were brought in line on a host whose last attempt has failed. That failure stays what there is
-// to say of the host, and the time of the next try what it was.
-func (r *Host) follow(outcome edge.Outcome, now time.Time) {
-	r.noteChange(outcome, now)
-	r.Outcome.Live = outcome.Live || outcome.State == edge.Synced
-	if outcome.State == edge.Synced {
-		r.Outcome.Servers = outcome.Servers
+// to say of the host, and the time of the next try what it was. Only where servers can follow no more, that is tried soon which
+// makes them follow again: a look at the whole host. Where HAProxy would be reloaded in vain, it has to wait nevertheless.
+func (r *Host) follow(a Attempt, now time.Time) {
+	r.noteChange(a.Outcome, now)
+	r.Outcome.Live = a.Outcome.Live || a.Outcome.State == edge.Synced
+	if a.Outcome.State == edge.Synced {
+		r.Outcome.Servers = a.Outcome.Servers
 		r.UnprovedSince, r.UnprovedTriggers = time.Time{}, nil
+		r.noteProblems(a.Job)
+	}
+	if !r.Outcome.Live && !r.Outcome.ReloadFailed {
+		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(r.Outcome).first))
 	}
 }
 
-// Wait is how long to leave the host alone after an attempt, or until what it has begun is to be ended.
+// noteProblems forgets the problems that are over. Of those of a host that is only freed nobody wants to hear.
+func (r *Host) noteProblems(done *Job) {
+	if len(done.Objects) > 0 {
+		r.Problems = done.Host.Problems
+	}
+}
+
+// Wait is how long to leave the host alone after an attempt, or until what it has begun is to be ended. It is never 0, which would
+// mean for ever: the time of the next try may have come while servers followed.
 func (r Host) Wait(last edge.Outcome, now time.Time) time.Duration {
 	wait := r.RetryAt.Sub(now)
 	if r.Outcome.Live && last.FollowUp > 0 {
 		wait = min(wait, last.FollowUp)
 	}
-	return wait
+	return max(wait, time.Millisecond)
 }
 
 // noteChange notes a change of what runs. That only the file was written is none.
