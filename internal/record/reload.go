@@ -35,7 +35,7 @@ func (r Host) ReloadCause(wanted *desired.Host) string {
 	switch {
 	case !reflect.DeepEqual(wanted.Config.Frontends, before.Frontends):
 		return ReloadListeners
-	case !serversOnly:
+	case !serversOnly, wanted.ConfigPath != r.Runs.ConfigPath:
 		return ReloadSettings
 	case len(changed) > 0:
 		return ReloadRuntimeRefused
