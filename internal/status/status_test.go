@@ -197,6 +197,29 @@ func TestHostThatDriftedIsToldWithWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestDriftThatIsLeftSoIsNotANewOneAfterAStart(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	drifted := failing(edge.Drifted, "")
+	drifted.DriftedAt = noon()
+	object.Status = summarized(object, drifted, drifted)
+
+	drifted.DriftedAt = noon().Add(time.Hour)
+	undone := synced()
+	undone.DriftedAt = drifted.DriftedAt
+	after := summarized(object, drifted, undone)
+
+	if got := after.Hosts[0].LastDriftTime; !got.Time.Equal(noon()) {
+		t.Errorf("the one that is left so is of %s", got)
+	}
+	if got := after.Hosts[1].LastDriftTime; !got.Time.Equal(drifted.DriftedAt) {
+		t.Errorf("the one that was repaired is of %s", got)
+	}
+	if told := toldOf(NoticesOf(object.Status, after, nil)); slices.Contains(told, "Warning Drifted gw1") {
+		t.Errorf("told %v", told)
+	}
+}
+
 func TestWhatWasProvedBeforeAStartIsTheNewestWordOfAnObjectThatNamesTheHost(t *testing.T) {
 	t.Parallel()
 	told := func(address, hash string, minute int) *v1alpha1.EdgeLoadBalancer {

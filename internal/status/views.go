@@ -141,19 +141,22 @@ func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostSta
 		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
 	v.describeUnserved(object, host)
-	describeChanges(known, host)
+	v.describeChanges(host)
 	v.countServers(object, host)
 }
 
 // describeChanges tells when the host was changed, as far as this operator knows; else what the former one told stays.
-func describeChanges(known record.Host, host *v1alpha1.HostStatus) {
+func (v View) describeChanges(host *v1alpha1.HostStatus) {
+	known := v.record
 	if !known.ChangedAt.IsZero() {
 		host.LastSyncTime, host.LastUpdate = seconds(known.ChangedAt), v1alpha1.UpdateKind(known.Update)
 	}
 	if !known.ReloadedAt.IsZero() {
 		host.LastReloadTime = seconds(known.ReloadedAt)
 	}
-	if !known.DriftedAt.IsZero() {
+	// A drift that is left so is the same one after a start of the operator.
+	left := host.LastDriftTime != nil && v.former.State == v1alpha1.HostDrifted && host.State == v1alpha1.HostDrifted
+	if !known.DriftedAt.IsZero() && !left {
 		host.LastDriftTime = seconds(known.DriftedAt)
 	}
 }
