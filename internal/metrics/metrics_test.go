@@ -213,6 +213,18 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	requireValues(t, registry, nil)
 }
 
+func TestProofOfAHostIsNotToldOfAnObjectThatHasNoPartInIt(t *testing.T) {
+	t.Parallel()
+	stranger := twoHosts()
+	stranger.Name, stranger.UID = "stranger", "5678"
+	records, registry := knownHosts(twoHosts()), prometheus.NewRegistry()
+	records.Look(desired.NewHostKey("a", 22), noon())
+	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return []v1alpha1.EdgeLoadBalancer{*stranger}, nil }, records))
+	requireValues(t, registry, map[string]float64{
+		"edgelb_host_state{gw1,stranger,shop,Pending}": 1, "edgelb_host_state{gw2,stranger,shop,Pending}": 1,
+	})
+}
+
 func TestScrapeSaysThatObjectsCannotBeRead(t *testing.T) {
 	t.Parallel()
 	records, registry := knownHosts(twoHosts()), prometheus.NewRegistry()

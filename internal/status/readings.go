@@ -16,7 +16,8 @@ type Reading struct {
 	Host v1alpha1.HostStatus
 	// Targets counts the servers of each of the object's targets, as HAProxy last said.
 	Targets map[string]edge.ServerCount
-	// ProvedAt is when the host was last proved to run what is wanted of it; zero if this operator has not seen that.
+	// ProvedAt is when the host was last proved to run what the object wants of it; zero if this operator has not seen that, as of
+	// a host that belongs to others.
 	ProvedAt time.Time
 	// OldWorkers and FailedReloads are as in edge.Outcome.
 	OldWorkers, FailedReloads int
@@ -26,10 +27,14 @@ type Reading struct {
 func ReadingsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey) record.Host) []Reading {
 	var readings []Reading
 	for _, view := range ViewsOf(object, recordOf) {
-		readings = append(readings, Reading{
-			Host: view.status(object), Targets: view.targets(object), ProvedAt: view.record.ProvedAt,
+		reading := Reading{
+			Host: view.status(object), Targets: view.targets(object),
 			OldWorkers: view.record.OldWorkers, FailedReloads: view.record.FailedReloads,
-		})
+		}
+		if view.record.Proved[object.UID] > 0 {
+			reading.ProvedAt = view.record.ProvedAt
+		}
+		readings = append(readings, reading)
 	}
 	return readings
 }
