@@ -102,7 +102,7 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	hosts := newFakeHosts()
 	return &hostReconciler{
 		reader: cache, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache),
-		records: record.NewStore(), memories: newMemories(), counters: counted, objects: &mailbox[ctrl.Request]{},
+		records: record.NewStore(), memories: newMemories(), lanes: make(lanes, laneCount), counters: counted, objects: &mailbox[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}
 }
