@@ -35,7 +35,7 @@ func apiServerAway(t *testing.T) {
 	must(t, c.StartAPIServer(t.Context()))
 	s.endpoints(2)
 
-	took := s.within(30*time.Second, "the changes are live", s.notLive)
+	took := s.within(45*time.Second, "the changes are live", s.notLive)
 	t.Logf("the changes were live %s after the API server was ready", took.Round(time.Millisecond))
 	s.settle(recovery)
 }
