@@ -171,11 +171,7 @@ func debianRoot() (string, error) {
 }
 
 // startFleet starts simulated hosts; the process of theirs is the second result.
-func startFleet(ctx context.Context, count int) (*hostGroup, *fleet.Fleet, error) {
-	root, err := kube.RepositoryRoot()
-	if err != nil {
-		return nil, nil, err
-	}
+func startFleet(ctx context.Context, count int, scripts string) (*hostGroup, *fleet.Fleet, error) {
 	hostKey, err := lab.NewPrivateKey()
 	if err != nil {
 		return nil, nil, err
@@ -185,7 +181,7 @@ func startFleet(ctx context.Context, count int) (*hostGroup, *fleet.Fleet, error
 		return nil, nil, err
 	}
 	f, err := fleet.Start(ctx, fleet.Options{
-		First: 1, Hosts: count, PrivateKey: key, HostKey: hostKey, Scripts: filepath.Join(root, "internal", "edge", "scripts"),
+		First: 1, Hosts: count, PrivateKey: key, HostKey: hostKey, Scripts: scripts,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -41,7 +42,7 @@ func main() {
 	flag.StringVar(&s.only, "only", "", "the parts to run, such as a,c; default: all of "+strings.Join(letters(), ","))
 	flag.StringVar(&s.json, "json", "", "file to write the results to")
 	flag.StringVar(&s.operator, "operator", "", "binary of the operator; default: built from the sources")
-	flag.IntVar(&s.changes, "changes", 200, "how many changes to measure with 1, 10 and 50 hosts; other parts make fewer")
+	flag.IntVar(&s.changes, "changes", 200, "how many changes to measure with 1 and with 10 hosts; other parts make fewer")
 	flag.IntVar(&s.fleet, "fleet", 1000, "how many simulated hosts; a multiple of 10")
 	flag.DurationVar(&s.pause, "pause", 100*time.Millisecond, "pause before the next change, once the hosts are done with the one before")
 	flag.DurationVar(&s.idle, "idle", 65*time.Second, "how long to watch the operator with nothing to do")
@@ -89,9 +90,9 @@ type bench struct {
 	settings
 	report  figures.Report
 	cluster *kube.ControlPlane
-	// kubeconfig and binary are those of the operator.
-	kubeconfig, binary string
-	pods               endpoints.Pods
+	// kubeconfig and binary are those of the operator, and scripts is a folder with what it runs on hosts.
+	kubeconfig, binary, scripts string
+	pods                        endpoints.Pods
 }
 
 func run(ctx context.Context, s settings) (err error) {
@@ -107,10 +108,8 @@ func run(ctx context.Context, s settings) (err error) {
 	if b.kubeconfig, err = scene.InstallOperator(ctx, b.cluster); err != nil {
 		return err
 	}
-	if b.binary = s.operator; b.binary == "" {
-		if b.binary, err = kube.BuildOperator(ctx); err != nil {
-			return err
-		}
+	if err := b.prepareOperator(ctx); err != nil {
+		return err
 	}
 	answers, err := endpoints.AnswerChecks(ctx)
 	if err != nil {
@@ -127,6 +126,22 @@ func run(ctx context.Context, s settings) (err error) {
 	}
 	fmt.Print(b.report.Table())
 	return b.report.Write(s.json)
+}
+
+// prepareOperator builds the operator, and keeps its scripts as they are now: the simulated hosts need the same.
+func (b *bench) prepareOperator(ctx context.Context) error {
+	root, err := kube.RepositoryRoot()
+	if err != nil {
+		return err
+	}
+	b.scripts = filepath.Join(lab.Dir(), "scripts")
+	if err := os.CopyFS(b.scripts, os.DirFS(filepath.Join(root, "internal", "edge", "scripts"))); err != nil {
+		return err
+	}
+	if b.binary = b.operator; b.binary == "" {
+		b.binary, err = kube.BuildOperator(ctx)
+	}
+	return err
 }
 
 // choose finds the parts that are to be run.

@@ -27,7 +27,7 @@ type thousand struct {
 
 // partFleet measures changes that concern all simulated hosts and ten of them, then a cold start, and then rest.
 func partFleet(ctx context.Context, b *bench) (err error) {
-	group, simulated, err := startFleet(ctx, b.fleet)
+	group, simulated, err := startFleet(ctx, b.fleet, b.scripts)
 	if err != nil {
 		return err
 	}

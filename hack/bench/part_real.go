@@ -13,14 +13,19 @@ import (
 // checks is how often servers are checked where nothing else is said: the API's default.
 const checks = 2 * time.Second
 
-// partReal measures a change with 1, 10 and 50 real hosts, and with 10 of the newer Debian.
+// partReal measures a change with 1, 10 and 50 real hosts, and half as many with 10 of the newer Debian.
 func partReal(ctx context.Context, b *bench) error {
 	for _, count := range []int{1, 10, 50} {
 		group, err := startHosts(ctx, count)
 		if err != nil {
 			return err
 		}
-		if err := b.realChanges(ctx, group); err != nil {
+		changes := b.changes
+		if count == 50 {
+			// Fifty HAProxys that check a file after each change take a machine their time.
+			changes = max(1, changes/2)
+		}
+		if err := b.realChanges(ctx, group, changes); err != nil {
 			return err
 		}
 	}
@@ -33,10 +38,10 @@ func partReal(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	return b.realChanges(ctx, group)
+	return b.realChanges(ctx, group, max(1, b.changes/2))
 }
 
-func (b *bench) realChanges(ctx context.Context, group *hostGroup) (err error) {
+func (b *bench) realChanges(ctx context.Context, group *hostGroup, changes int) (err error) {
 	f, app, err := b.oneService(ctx, "real", group, 10, checks)
 	if err != nil {
 		return err
@@ -46,7 +51,7 @@ func (b *bench) realChanges(ctx context.Context, group *hostGroup) (err error) {
 	if err != nil {
 		return err
 	}
-	row := course{count: b.changes, service: app, hosts: f.hosts, object: always("web")}
+	row := course{count: changes, service: app, hosts: f.hosts, object: always("web")}
 	samples, err := f.measure(ctx, row)
 	if err != nil {
 		return err
