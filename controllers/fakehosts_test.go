@@ -26,7 +26,7 @@ type fakeHost struct {
 	privateKey string
 	// away, if not nil, is the error of every connection.
 	away *edge.Error
-	// sick, if not nil, is the outcome of every attempt.
+	// sick, if not nil, is the outcome of every attempt; if it is live, not of those that only bring servers in line.
 	sick *edge.Outcome
 	// hang, if not nil, keeps everybody waiting who connects until it is closed.
 	hang chan struct{}
@@ -114,7 +114,7 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 		host.first = request
 	}
 	switch {
-	case host.sick != nil:
+	case host.sick != nil && !(host.sick.Live && request.RuntimeOnly):
 		return *host.sick
 	case request.DryRun:
 		return edge.Outcome{State: edge.Suspended, Message: "would reload"}
