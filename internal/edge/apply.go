@@ -8,6 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/session"
+	"github.com/edgelb/edgelb/internal/edge/survey"
+	"github.com/edgelb/edgelb/internal/edge/words"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
@@ -33,16 +37,16 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
 
 // applyRuntime sends commands to the running HAProxy and reads back whether it has the wanted servers.
 func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) error {
-	talk, err := h.session.converse(ctx, h.req.Config.AdminSocket)
+	talk, err := h.session.Converse(ctx, h.req.Config.AdminSocket)
 	if err != nil {
 		return err
 	}
-	defer talk.close()
+	defer talk.Close()
 	lines := make([]string, len(commands))
 	for i, command := range commands {
 		lines[i] = command.String()
 	}
-	answers, err := talk.ask(ctx, lines)
+	answers, err := talk.Ask(ctx, lines)
 	if err != nil {
 		return err
 	}
@@ -51,7 +55,7 @@ func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) err
 			return err
 		}
 	}
-	_ = poll(ctx, settlePatience, func() bool {
+	_ = daemon.Poll(ctx, settlePatience, func() bool {
 		if err = h.readRunning(ctx); err == nil {
 			err = h.checkServers()
 		}
@@ -62,8 +66,8 @@ func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) err
 
 // checkServers compares the servers that were read with the wanted ones.
 func (h *host) checkServers() error {
-	h.counts = withCounts(nil, h.running.servers, h.config.Backends)
-	if change := plan.Servers(h.running.servers, h.config.Backends); len(change.Reasons) > 0 {
+	h.counts = withCounts(nil, h.running.Servers, h.config.Backends)
+	if change := plan.Servers(h.running.Servers, h.config.Backends); len(change.Reasons) > 0 {
 		return fmt.Errorf("HAProxy runs other servers than it was told to: %s", summary(change.Reasons))
 	}
 	return nil
@@ -73,13 +77,13 @@ func (h *host) checkServers() error {
 // staged and checked, the former one kept, the new one put in its place; then HAProxy loads it and is asked whether it did. If
 // it did not, the former file goes back. Until the reload nothing has happened that a connection could notice.
 func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
-	if obstacle := h.lackOfLoader(); todo.Action == plan.Reload && obstacle != "" {
+	if obstacle := h.facts.LackOfLoader(); todo.Action == plan.Reload && h.req.ReloadCommand == "" && obstacle != "" {
 		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
 	}
 	if err := h.stage(ctx); err != nil {
 		return h.explain(err)
 	}
-	written := commitment{backup: todo.Backup, keepFormer: todo.KeepFormer, expected: h.facts.file.SHA256, handover: h.handover()}
+	written := commitment{backup: todo.Backup, keepFormer: todo.KeepFormer, expected: h.facts.File.SHA256, handover: h.handover()}
 	if err := h.commit(ctx, written); err != nil {
 		return h.explain(err)
 	}
@@ -98,40 +102,43 @@ func (h *host) explain(err error) error {
 	if !errors.Is(err, errUnlikeMemory) {
 		return err
 	}
-	return &Error{State: Rejected, Cause: err, Message: fmt.Sprintf("somebody else changes %s at the same moment%s", h.facts.config, h.stillRuns())}
+	return &Error{State: Rejected, Cause: err, Message: fmt.Sprintf("somebody else changes %s at the same moment%s", h.facts.Config, h.stillRuns())}
 }
 
 // checkRoom looks for what `haproxy -c` does not: whether the host can take the connections, and which of the binds it cannot.
 func (h *host) checkRoom(ctx context.Context) error {
 	// Where HAProxy does not run, its service may still make the folder.
-	if h.isRunning() && !h.facts.socketDirectory {
+	if h.facts.IsRunning() && !h.facts.SocketDirectory {
 		return &Error{State: Rejected, Message: fmt.Sprintf("the folder of the admin socket %s does not exist: create it on the host, or set spec.haproxy.paths.adminSocket%s",
 			h.req.Config.AdminSocket, h.stillRuns())}
 	}
-	if obstacle := h.facts.lackOfDescriptors(h.processes, h.config); obstacle != "" {
+	if obstacle := h.facts.LackOfDescriptors(h.config); obstacle != "" {
 		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
 	}
-	result, err := h.session.run(ctx, "sockets", nil, portList(h.config.Frontends))
+	result, err := h.session.Run(ctx, "sockets", nil, survey.PortList(h.config.Frontends))
 	if err != nil {
 		return err
 	}
-	h.unserved = parseSockets(result.Stdout).obstacles(h.config, h.processes, h.facts.file.Binds)
+	h.unserved = nil
+	for _, obstacle := range h.facts.Obstacles(survey.ParseSockets(result.Stdout), h.config) {
+		h.unserved = append(h.unserved, Unserved(obstacle))
+	}
 	return nil
 }
 
 // candidate is where the file is staged. Its name tells attempts apart: one whose connection broke may still be at work.
-func (h *host) candidate() string { return h.facts.config + ".edgelb-new-" + h.file.SHA256()[:16] }
+func (h *host) candidate() string { return h.facts.Config + ".edgelb-new-" + h.file.SHA256()[:16] }
 
 func (h *host) stage(ctx context.Context) error {
 	text := h.file.Text
-	result, err := h.session.run(ctx, "stage", text, h.facts.config, h.program(), h.candidate(), strconv.Itoa(len(text)))
+	result, err := h.session.Run(ctx, "stage", text, h.facts.Config, h.facts.Program(), h.candidate(), strconv.Itoa(len(text)))
 	switch {
 	case err != nil:
 		return err
 	case result.Exit == 0:
 		return nil
 	case result.Exit == exitRefused:
-		return &Error{State: Rejected, Message: "HAProxy refuses the configuration: " + haproxyWords(string(result.Stderr)) + h.stillRuns()}
+		return &Error{State: Rejected, Message: "HAProxy refuses the configuration: " + words.Alerts(string(result.Stderr)) + h.stillRuns()}
 	case result.Exit == exitUnexpected:
 		return errUnlikeMemory
 	default:
@@ -155,7 +162,7 @@ const exitUnexpected = 4
 
 // commit puts the staged file in its place and reads back that it is there.
 func (h *host) commit(ctx context.Context, c commitment) error {
-	result, err := h.session.run(ctx, "commit", c.handover, h.facts.config, h.candidate(), h.file.SHA256(),
+	result, err := h.session.Run(ctx, "commit", c.handover, h.facts.Config, h.candidate(), h.file.SHA256(),
 		word(c.backup, "backup"), word(c.keepFormer, "former"), cmp.Or(c.expected, "-"))
 	if err != nil {
 		return err
@@ -166,7 +173,7 @@ func (h *host) commit(ctx context.Context, c commitment) error {
 	case result.Exit != 0:
 		return h.unwritable(result)
 	case strings.TrimSpace(string(result.Stdout)) != h.file.SHA256():
-		return h.goBack(ctx, fmt.Errorf("%s is not what was written: somebody else writes it as well", h.facts.config))
+		return h.goBack(ctx, fmt.Errorf("%s is not what was written: somebody else writes it as well", h.facts.Config))
 	default:
 		return nil
 	}
@@ -185,7 +192,7 @@ func (h *host) handover() []byte {
 			}
 		}
 	}
-	return runtime.FilterServersState(h.running.state, func(s runtime.Server) bool {
+	return runtime.FilterServersState(h.running.State, func(s runtime.Server) bool {
 		want, found := wanted[s.Backend+"/"+s.Name]
 		return found && s.Operation == runtime.Stopped && s.Admin.Mode() == runtime.Ready &&
 			s.Addr == want.Addr && s.Port == want.Port && s.Weight == s.InitialWeight
@@ -194,7 +201,26 @@ func (h *host) handover() []byte {
 
 func (h *host) unwritable(result Result) error {
 	return &Error{State: Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
-		h.facts.config, trimWords(string(result.Stderr)), h.stillRuns())}
+		h.facts.Config, words.Trim(string(result.Stderr)), h.stillRuns())}
+}
+
+// reloadError marks a failure of the reload itself: HAProxy took the file in `-c` but did not come up with it. Trying again
+// may cost 2 s of refused connections, so nobody should do that often.
+type reloadError struct{ failure *Error }
+
+func (e *reloadError) Error() string { return e.failure.Error() }
+
+func (e *reloadError) Unwrap() error { return e.failure }
+
+// reload makes HAProxy load its file and returns nil when the wanted configuration was read back from the new worker.
+func (h *host) reload(ctx context.Context) error {
+	running, err := h.daemon().Reload(ctx, h.running, h.file.Structure)
+	h.hear(running)
+	if err != nil {
+		return err
+	}
+	h.readMaster(ctx)
+	return h.checkServers()
 }
 
 // goBack undoes a change that could not be proved: the former file goes back, so that HAProxy also comes up again after a
@@ -202,25 +228,25 @@ func (h *host) unwritable(result Result) error {
 // all that it had. Over a connection that is gone nothing can be undone, and nothing is known to have failed: whoever looks
 // next sees how far the change came.
 func (h *host) goBack(ctx context.Context, cause error) error {
-	if isLost(cause) && ctx.Err() == nil {
+	if session.IsLost(cause) && ctx.Err() == nil {
 		return cause
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goBackTimeout)
 	defer cancel()
 	how := "former"
-	if !h.facts.file.Exists {
+	if !h.facts.File.Exists {
 		how = "none"
 	}
 	failed := func(format string, args ...any) error {
 		return &reloadError{&Error{State: Rejected, Cause: cause, Message: cause.Error() + fmt.Sprintf(format, args...)}}
 	}
-	result, err := h.session.run(ctx, "restore", nil, h.facts.config, how)
+	result, err := h.session.Run(ctx, "restore", nil, h.facts.Config, how)
 	if err != nil {
-		return failed("; and the former %s could not be put back: %v", h.facts.config, err)
+		return failed("; and the former %s could not be put back: %v", h.facts.Config, err)
 	}
 	if result.Exit != 0 {
 		return failed("; and the former %s could not be put back (%s): copy %s.edgelb-former over it",
-			h.facts.config, trimWords(string(result.Stderr)), h.facts.config)
+			h.facts.Config, words.Trim(string(result.Stderr)), h.facts.Config)
 	}
 	if err := h.loadFormer(ctx); err != nil {
 		return failed("; and HAProxy did not go back to the former configuration: %v", err)
@@ -231,24 +257,24 @@ func (h *host) goBack(ctx context.Context, cause error) error {
 // loadFormer makes HAProxy load the file that was put back, unless it never left it.
 func (h *host) loadFormer(ctx context.Context) error {
 	silence := h.readRunning(ctx)
-	if !h.isRunning() || h.before.pid == 0 || h.running.sameAs(h.before) {
+	if !h.facts.IsRunning() || h.before.PID == 0 || h.running.SameAs(h.before) {
 		return nil
 	}
 	if silence != nil {
 		return silence
 	}
-	taken := h.running.pid
-	if _, err := h.startReload(ctx); err != nil {
+	taken := h.running.PID
+	if _, err := h.daemon().StartReload(ctx); err != nil {
 		return err
 	}
-	return poll(ctx, workerPatience, func() bool {
-		return h.readRunning(ctx) == nil && h.running.pid != taken && h.running.structure == h.before.structure
+	return daemon.Poll(ctx, daemon.WorkerPatience, func() bool {
+		return h.readRunning(ctx) == nil && h.running.PID != taken && h.running.Structure == h.before.Structure
 	})
 }
 
 // stillRuns says what serves now.
 func (h *host) stillRuns() string {
-	if !h.isRunning() {
+	if !h.facts.IsRunning() {
 		return ". HAProxy does not run on this host"
 	}
 	return ". The former configuration goes on serving"

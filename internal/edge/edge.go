@@ -2,32 +2,23 @@
 //
 // Sync is the whole story: observe the host, compute a plan, carry it out, read back, and report an Outcome. The package
 // knows neither Kubernetes nor SSH: it reaches a host through Conn, and main puts an SSH connection behind that.
+//
+// The packages below are what it works with: scripts are what runs on a host, session runs them and talks to sockets, survey
+// reads what they say and judges it, daemon is the HAProxy there, and pending what is begun and not ended.
 package edge
 
 import (
-	"context"
-	"io"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Conn is one logged-in connection to a host. Its methods may be called at the same time.
-type Conn interface {
-	// Run runs a command line in the account's login shell, with the input on its stdin, and waits for it. An exit
-	// status other than 0 is no error; an error means that the connection failed, and is a *Error.
-	Run(ctx context.Context, command string, input []byte) (Result, error)
-	// Start runs a command line and connects to its stdin and stdout.
-	Start(ctx context.Context, command string) (io.ReadWriteCloser, error)
-	// DialUnix connects to a unix socket of the host.
-	DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error)
-}
+// Conn is one logged-in connection to a host. Its errors are each a *Error.
+type Conn = session.Conn
 
 // Result is how a command ended.
-type Result struct {
-	Stdout, Stderr []byte
-	Exit           int
-}
+type Result = session.Result
 
 // Request is what a host is to be brought to.
 type Request struct {
@@ -98,6 +89,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Cause }
+
+// Lost says that the connection to the host is what failed.
+func (e *Error) Lost() bool { return e.State == Unreachable }
 
 // Outcome is what Sync did and saw.
 type Outcome struct {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/session"
+	"github.com/edgelb/edgelb/internal/edge/survey"
+	"github.com/edgelb/edgelb/internal/edge/words"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
@@ -18,12 +20,10 @@ import (
 // host is one host during one Sync: what is wanted, and what was seen of it.
 type host struct {
 	req     Request
-	session *session
-	facts   facts
-	// processes are the HAProxies that run the configuration, the leading one first.
-	processes []process
+	session *session.Session
+	facts   survey.Facts
 	// running is what the worker said last, and before what it said before anything was changed.
-	running, before running
+	running, before daemon.Running
 	// left is how the host was left by the turn before.
 	left    left
 	version string
@@ -46,45 +46,52 @@ type left struct {
 	fileSHA256 string
 	lagged     bool
 	// running is what was proved to serve.
-	running running
+	running daemon.Running
 }
 
-// running is what the admin socket says.
-type running struct {
-	pid       int
-	structure string
-	servers   []runtime.Server
-	// state is what it said of its servers, in its own words.
-	state []byte
+// daemon is the HAProxy of the host.
+func (h *host) daemon() daemon.Daemon {
+	return daemon.Daemon{Session: h.session, Facts: &h.facts, AdminSocket: h.req.Config.AdminSocket, ReloadCommand: h.req.ReloadCommand}
 }
 
-// sameAs says whether this is the same worker with the same configuration.
-func (r running) sameAs(other running) bool {
-	return r.pid == other.pid && r.structure == other.structure
+// platform is what a configuration has to know of the host.
+func (h *host) platform() haproxy.Platform {
+	return h.facts.Platform(h.req.Login, h.session.Elevated)
+}
+
+// openSession logs in to the host's files.
+func openSession(ctx context.Context, conn Conn, req Request) (*session.Session, error) {
+	opened, err := session.Open(ctx, conn, req.Login, req.ConfigPath)
+	var denied *session.DeniedError
+	if errors.As(err, &denied) {
+		return nil, &Error{State: Unauthorized, Message: fmt.Sprintf(
+			"%s may not write beside %s, and sudo refuses (%s): as root, put the line \"%s ALL=(root) NOPASSWD: /bin/sh\" into /etc/sudoers.d/edgelb on the host",
+			req.Login, req.ConfigPath, denied.Words, req.Login)}
+	}
+	return opened, err
 }
 
 func (h *host) observe(ctx context.Context, conn Conn) error {
 	var err error
-	if h.session, err = openSession(ctx, conn, h.req.Login, h.req.ConfigPath); err != nil {
+	if h.session, err = openSession(ctx, conn, h.req); err != nil {
 		return err
 	}
-	result, err := h.session.run(ctx, "observe", nil, h.req.ConfigPath, h.req.Config.AdminSocket)
+	result, err := h.session.Run(ctx, "observe", nil, h.req.ConfigPath, h.req.Config.AdminSocket)
 	if err != nil {
 		return err
 	}
-	h.facts = parseFacts(result.Stdout)
+	h.facts = survey.ParseFacts(result.Stdout, h.req.ConfigPath)
 	if err := h.checkSight(result); err != nil {
 		return err
 	}
-	h.processes = h.facts.ours(h.req.ConfigPath)
-	if err := h.checkProcesses(); err != nil {
-		return err
+	if misfit := h.facts.Misfit(h.req.Config.Idle()); misfit != "" {
+		return &Error{State: Rejected, Message: misfit}
 	}
 	if err := h.observeRunning(ctx); err != nil {
 		return err
 	}
 	if h.version == "" {
-		h.readVersion(ctx)
+		h.version = h.daemon().Version(ctx)
 	}
 	h.readMaster(ctx)
 	return h.render()
@@ -93,99 +100,34 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 // checkSight refuses a host of which not enough was seen.
 func (h *host) checkSight(result Result) error {
 	switch {
-	case h.facts.config == "":
-		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", trimWords(string(result.Stderr)))}
-	case h.facts.file.Exists && h.facts.file.SHA256 == "":
+	case h.facts.Config == "":
+		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", words.Trim(string(result.Stderr)))}
+	case h.facts.File.Exists && h.facts.File.SHA256 == "":
 		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo",
-			h.req.Login, h.facts.config, trimWords(string(result.Stderr)))}
-	case h.facts.processesHidden:
+			h.req.Login, h.facts.Config, words.Trim(string(result.Stderr)))}
+	case h.facts.ProcessesHidden:
 		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s does not see the host's processes (/proc is mounted with hidepid): add the account to the group that may, or use sudo", h.req.Login)}
 	default:
 		return nil
 	}
 }
 
-// checkProcesses refuses hosts whose HAProxy would not do what the file says.
-func (h *host) checkProcesses() error {
-	if h.program() == "" && !h.req.Config.Idle() {
-		return &Error{State: Rejected, Message: "HAProxy is not installed on the host: install the distribution's package, such as apt-get install haproxy"}
-	}
-	if !h.isRunning() {
-		return h.checkStrangers()
-	}
-	for _, file := range h.processes[0].after("-f") {
-		if !slices.Contains([]string{h.req.ConfigPath, h.facts.config, h.facts.emptyFolder}, file) {
-			return &Error{State: Rejected, Message: fmt.Sprintf(
-				"HAProxy on the host loads %s as well: take \"-f %s\" from its command line, since that file is not checked together with edgelb's", file, file)}
-		}
-	}
-	if len(h.processes) > 1 && h.processes[1].masterWorker() && h.processes[1].parent != h.processes[0].pid {
-		return &Error{State: Rejected, Message: fmt.Sprintf(
-			"HAProxy runs twice with %s (pids %d and %d) and connections would go to either: stop the one that the service does not know",
-			h.req.ConfigPath, h.processes[0].pid, h.processes[1].pid)}
-	}
-	return nil
-}
-
-// checkStrangers refuses a host whose service would have to be started to run the file, while a HAProxy with another one
-// is there: most likely it is the service's, and to start that again would change nothing.
-func (h *host) checkStrangers() error {
-	if !h.facts.service || h.facts.init == "" || h.req.Config.Idle() {
-		return nil
-	}
-	for _, stranger := range h.facts.processes {
-		// One that is neither a master nor a daemon is something that somebody tries out.
-		if files := stranger.after("-f"); len(files) > 0 && h.facts.trusts(stranger) && (stranger.masterWorker() || stranger.has("-D")) {
-			return &Error{State: Rejected, Message: fmt.Sprintf(
-				"HAProxy on the host (pid %d) runs with %s and not with %s: set spec.haproxy.paths.config to its file, or have its service run that one",
-				stranger.pid, strings.Join(files, " and "), h.req.ConfigPath)}
-		}
-	}
-	return nil
-}
-
-func (h *host) isRunning() bool { return len(h.processes) > 0 }
-
-// program is the HAProxy to check configurations with: the one that runs, else the one in the PATH.
-func (h *host) program() string {
-	if h.isRunning() {
-		// A daemon has dropped its rights, and HAProxy's own account must not choose what root runs.
-		leader := h.processes[0]
-		if path.IsAbs(leader.args[0]) && (leader.uid == 0 || leader.uid == h.facts.uid) {
-			return leader.args[0]
-		}
-	}
-	return h.facts.binary
-}
-
-// privileged says whether HAProxy starts as root, and so can change its user.
-func (h *host) privileged() bool {
-	if h.isRunning() && h.processes[0].masterWorker() {
-		return h.processes[0].uid == 0
-	}
-	// Without a master process the init script starts each new HAProxy.
-	return h.session.elevate || h.req.Login == "root"
-}
-
 // observeRunning asks what runs. Where the file is edgelb's, HAProxy answers, and it is given time to: it may be about to
 // reload, or its socket be busy, and nobody wants a reload because of that.
 func (h *host) observeRunning(ctx context.Context) error {
-	patience := time.Duration(0)
-	if h.isRunning() && h.facts.file.Managed {
-		patience = answerPatience
+	ask := h.daemon().Read
+	if h.facts.File.Managed {
+		ask = h.daemon().ReadPatiently
 	}
-	var silence error
-	_ = poll(ctx, patience, func() bool {
-		silence = h.readRunning(ctx)
-		return silence == nil || patience == 0 || isLost(silence)
-	})
-	h.before = h.running
+	running, silence := ask(ctx)
+	h.hear(running)
+	h.before = running
 	switch {
 	case ctx.Err() != nil:
 		return &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s: %v", observeTimeout, silence), Cause: ctx.Err()}
-	case isLost(silence):
+	case session.IsLost(silence):
 		return silence
-	case silence != nil && h.isRunning() && h.facts.file.Managed:
+	case silence != nil && h.facts.IsRunning() && h.facts.File.Managed:
 		// Nothing could be proved, and to reload would be no cure.
 		return &Error{State: Rejected, Message: fmt.Sprintf("HAProxy runs but cannot be asked what: %v. It goes on serving; restart it if its socket is gone", silence), Cause: silence}
 	default:
@@ -195,86 +137,32 @@ func (h *host) observeRunning(ctx context.Context) error {
 
 // readRunning asks what runs. If nobody answers it is left at zero, and the error says why.
 func (h *host) readRunning(ctx context.Context) error {
-	h.running = running{}
-	if !h.isRunning() {
-		return nil
-	}
-	answer, err := h.askWorker(ctx, runtime.ShowInfo)
-	if err != nil {
-		return err
-	}
-	info, err := runtime.ParseInfo(answer)
-	if err != nil {
-		return err
-	}
-	h.version = info.Version
-	state, err := h.askWorker(ctx, runtime.ShowServersState)
-	if err != nil {
-		return err
-	}
-	servers, err := runtime.ParseServersState(state)
-	if err != nil {
-		return err
-	}
-	structure, _ := haproxy.ParseDescription(info.Description)
-	h.running = running{pid: info.Pid, structure: structure, servers: servers, state: state}
-	return nil
+	running, err := h.daemon().Read(ctx)
+	h.hear(running)
+	return err
 }
 
-// askWorker asks the worker that serves: on the admin socket of edgelb's configuration, or else through the master. A
-// reload hands the admin socket on, so one whose file was removed comes back with a restart only.
-func (h *host) askWorker(ctx context.Context, command string) ([]byte, error) {
-	answer, err := h.session.ask(ctx, h.req.Config.AdminSocket, command)
-	if err == nil && len(answer) > 0 {
-		return answer, nil
+// hear notes what the worker said last.
+func (h *host) hear(running daemon.Running) {
+	h.running = running
+	if running.Version != "" {
+		h.version = running.Version
 	}
-	master := h.processes[0].masterSocket()
-	if master == "" {
-		return nil, errors.Join(err, errSilent)
-	}
-	return h.session.ask(ctx, master, "@1 "+command)
 }
-
-var errSilent = errors.New("HAProxy does not answer on its admin socket")
 
 // readMaster asks the master process, where there is one to be asked, how its reloads went.
 func (h *host) readMaster(ctx context.Context) {
-	if !h.isRunning() {
-		return
+	if master, ok := h.daemon().Master(ctx); ok {
+		h.master = master
 	}
-	if socket := h.processes[0].masterSocket(); socket != "" {
-		if master, err := h.askMaster(ctx, socket); err == nil {
-			h.master = master
-		}
-	}
-}
-
-// readVersion asks the program, where there is no process to ask.
-func (h *host) readVersion(ctx context.Context) {
-	if h.program() == "" {
-		return
-	}
-	if result, err := h.session.run(ctx, "version", nil, h.program()); err == nil {
-		h.version = parseVersion(string(result.Stdout))
-	}
-}
-
-// parseVersion takes "2.6.12" from "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/".
-func parseVersion(output string) string {
-	_, rest, _ := strings.Cut(output, "version ")
-	end := strings.IndexFunc(rest, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
-	if end < 0 {
-		return rest
-	}
-	return rest[:end]
 }
 
 // render fits the wanted configuration to the host.
 func (h *host) render() error {
-	if h.facts.file.Managed && h.running.pid == 0 && h.req.Config.KeepsServers() {
+	if h.facts.File.Managed && h.running.PID == 0 && h.req.Config.KeepsServers() {
 		return &Error{State: Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: mend the target, and HAProxy is started"}
 	}
-	h.config, h.note = h.fit(h.req.Config, serversByBackend(h.running.servers))
+	h.config, h.note = h.fit(h.req.Config, serversByBackend(h.running.Servers))
 	if h.config.Idle() && !h.req.Config.Idle() {
 		return &Error{State: Rejected, Message: h.nothingLeft()}
 	}
@@ -283,8 +171,8 @@ func (h *host) render() error {
 		return &Error{State: Rejected, Message: "the configuration cannot be written: " + err.Error(), Cause: err}
 	}
 	h.file = file
-	if h.running.pid != 0 {
-		h.counts = withCounts(nil, h.running.servers, h.config.Backends)
+	if h.running.PID != 0 {
+		h.counts = withCounts(nil, h.running.Servers, h.config.Backends)
 	}
 	return nil
 }
@@ -294,7 +182,7 @@ func (h *host) render() error {
 func (h *host) fit(config haproxy.Config, servers map[string][]haproxy.Server) (haproxy.Config, string) {
 	config = config.WithServers(servers)
 	var note string
-	if !h.facts.ipv6 {
+	if !h.facts.IPv6 {
 		var left []haproxy.Bind
 		if config, left = config.WithoutIPv6(); len(left) > 0 {
 			note = fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left))
@@ -319,30 +207,18 @@ func (h *host) nothingLeft() string {
 	return strings.Join(obstacles, "; ") + h.stillRuns()
 }
 
-func (h *host) platform() haproxy.Platform {
-	platform := h.facts.platform
-	platform.StateFile = h.facts.config + ".edgelb-state"
-	if !h.privileged() || platform.User == "" || platform.Group == "" {
-		platform.User, platform.Group, platform.Chroot = "", "", ""
-	}
-	if h.privileged() && h.req.Login != "root" {
-		platform.SocketUser = h.req.Login
-	}
-	return platform
-}
-
 // isProved says that what was last read back is the wanted configuration.
 func (h *host) isProved() bool {
-	return h.running.pid != 0 && h.running.structure == h.file.Structure &&
-		len(plan.Servers(h.running.servers, h.config.Backends).Reasons) == 0
+	return h.running.PID != 0 && h.running.Structure == h.file.Structure &&
+		len(plan.Servers(h.running.Servers, h.config.Backends).Reasons) == 0
 }
 
 func (h *host) observed() plan.Observed {
 	return plan.Observed{
-		File: h.facts.file,
+		File: h.facts.File,
 		Running: plan.Running{
-			Alive: h.isRunning(), Answers: h.running.pid != 0, Structure: h.running.structure, Servers: h.running.servers,
-			Same: h.running.pid != 0 && h.running.sameAs(h.left.running),
+			Alive: h.facts.IsRunning(), Answers: h.running.PID != 0, Structure: h.running.Structure, Servers: h.running.Servers,
+			Same: h.running.PID != 0 && h.running.SameAs(h.left.running),
 		},
 	}
 }

@@ -107,12 +107,12 @@ func (h *host) drift(todo plan.Plan) []string {
 // lags says whether the host may differ only because edgelb had yet to write the servers into the file that ran: the file lags
 // behind what runs, or HAProxy was restarted from it.
 func (h *host) lags(todo plan.Plan) bool {
-	file := h.facts.file
+	file := h.facts.File
 	switch todo.Action {
 	case plan.Rewrite:
 		return file.Managed && file.Header.Whole != h.file.Whole && (h.left.fileSHA256 == "" || h.left.fileSHA256 == file.SHA256)
 	case plan.Runtime:
-		return h.left.lagged && h.left.fileSHA256 == file.SHA256 && !h.running.sameAs(h.left.running)
+		return h.left.lagged && h.left.fileSHA256 == file.SHA256 && !h.running.SameAs(h.left.running)
 	default:
 		return false
 	}
@@ -146,7 +146,7 @@ func (h *host) outcome(err error) Outcome {
 	}
 	if err == nil {
 		outcome.Message = h.note
-		if h.running.structure == h.file.Structure {
+		if h.running.Structure == h.file.Structure {
 			outcome.Fingerprint = h.file.Whole
 		}
 		return outcome
@@ -161,20 +161,14 @@ func (h *host) outcome(err error) Outcome {
 	return outcome
 }
 
-// isLost says that the connection to the host is what failed.
-func isLost(err error) bool {
-	var failure *Error
-	return errors.As(err, &failure) && failure.State == Unreachable
-}
-
 func (h *host) refused(todo plan.Plan) error {
 	if todo.Twin {
 		return &Error{State: Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
-			h.facts.config, strings.Join(todo.Reasons, "; "))}
+			h.facts.Config, strings.Join(todo.Reasons, "; "))}
 	}
 	return &Error{State: Refused, Message: fmt.Sprintf(
 		"%s is left alone: %s. Move what it does elsewhere, or set adopt: true on this host to replace it; a copy stays beside it as %s.before-edgelb",
-		h.facts.config, strings.Join(todo.Reasons, "; "), h.facts.config)}
+		h.facts.Config, strings.Join(todo.Reasons, "; "), h.facts.Config)}
 }
 
 func (h *host) suspended(todo plan.Plan) Outcome {

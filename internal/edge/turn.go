@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
@@ -78,7 +79,7 @@ func (t *turn) run(ctx context.Context, config haproxy.Config, changed []haproxy
 		}
 	}
 	dismissed, err := t.dismiss(ctx)
-	if err != nil || (len(changed) > 0 && !t.memory.isOverdue(t.now)) {
+	if err != nil || (len(changed) > 0 && !t.memory.lag.IsOverdue(t.now)) {
 		return err
 	}
 	return t.catchUp(ctx, len(changed) == 0 && !dismissed)
@@ -86,7 +87,7 @@ func (t *turn) run(ctx context.Context, config haproxy.Config, changed []haproxy
 
 // catchUp writes the file if that is due, and looks at the host if the turn is quiet otherwise, or the last look long ago.
 func (t *turn) catchUp(ctx context.Context, quiet bool) error {
-	if !t.req.RuntimeOnly && t.memory.isSaveDue(t.now) {
+	if !t.req.RuntimeOnly && t.memory.lag.IsDue(t.now) {
 		quiet = false
 		if err := t.save(ctx); err != nil {
 			return err
@@ -118,7 +119,7 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, changed []hapr
 	}
 	t.config, t.file.Whole = config, whole
 	t.memory.remember(t.host)
-	t.memory.changed(t.now)
+	t.memory.lag = t.memory.lag.Changed(t.now)
 	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = UpdateRuntime, change.Reasons, true
 	return nil
 }
@@ -147,13 +148,7 @@ func (t *turn) remembered(changed []haproxy.Backend) []runtime.Server {
 			})
 		}
 	}
-	names := namesOf(changed)
-	for id, l := range t.memory.leaving {
-		if names[id.backend] {
-			servers = append(servers, l.server)
-		}
-	}
-	return servers
+	return append(servers, t.memory.leavers.Of(namesOf(changed))...)
 }
 
 // prove reads the answers to updateLines, and asks again where HAProxy has not got round to it yet.
@@ -171,7 +166,7 @@ func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.C
 		return err
 	}
 	isDone := func() bool { return err != nil || len(plan.Servers(servers, changed).Reasons) == 0 }
-	late := poll(ctx, settlePatience, func() bool {
+	late := daemon.Poll(ctx, settlePatience, func() bool {
 		if !isDone() {
 			servers, err = t.readServers(ctx, changed)
 		}
@@ -219,7 +214,7 @@ func (t *turn) checkWorker(answer string) error {
 		return err
 	}
 	structure, _ := haproxy.ParseDescription(info.Description)
-	if info.Stopping || info.Pid != t.running.pid || structure != t.running.structure {
+	if info.Stopping || info.Pid != t.running.PID || structure != t.running.Structure {
 		return errUnlikeMemory
 	}
 	return nil
@@ -239,7 +234,7 @@ func (t *turn) glance(ctx context.Context) error {
 	var file Result
 	var fileErr error
 	var asking sync.WaitGroup
-	asking.Go(func() { file, fileErr = t.session.run(ctx, "glance", nil, t.facts.config) })
+	asking.Go(func() { file, fileErr = t.session.Run(ctx, "glance", nil, t.facts.Config) })
 	asking.Go(func() { t.readMaster(ctx) })
 	answers, err := t.ask(ctx, []string{runtime.ShowInfo, runtime.ShowServersState})
 	asking.Wait()
@@ -265,7 +260,7 @@ func (t *turn) glance(ctx context.Context) error {
 // take notes how the servers of the backends are.
 func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
 	t.counts = withCounts(t.counts, servers, backends)
-	t.memory.noteLeaving(plan.Leaving(servers, backends), namesOf(backends), t.now)
+	t.memory.leavers = t.memory.leavers.Seen(plan.Leaving(servers, backends), namesOf(backends), t.now)
 }
 
 // save writes the file that belongs to the servers that were changed at run time. Nobody must have written it meanwhile.
@@ -302,20 +297,15 @@ func (t *turn) save(ctx context.Context) error {
 // dismiss takes servers out that are wanted no more: as soon as they have no connection left, or once they had all the time
 // that they may have. It says whether there was one to be tried.
 func (t *turn) dismiss(ctx context.Context) (bool, error) {
-	lines := []string{runtime.ShowInfo}
-	var farewells []farewell
-	for id, l := range t.memory.leaving {
-		if l.due(t.req.DrainTimeouts).After(t.now) {
-			continue
-		}
-		f := t.farewell(id, l)
-		farewells = append(farewells, f)
-		for _, command := range f.commands {
-			lines = append(lines, command.String())
-		}
-	}
+	farewells := t.memory.leavers.Farewells(t.req.DrainTimeouts, t.now)
 	if len(farewells) == 0 {
 		return false, nil
+	}
+	lines := []string{runtime.ShowInfo}
+	for _, farewell := range farewells {
+		for _, command := range farewell.Commands {
+			lines = append(lines, command.String())
+		}
 	}
 	answers, err := t.ask(ctx, lines)
 	if err != nil {
@@ -325,30 +315,12 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 		return true, err
 	}
 	answers = answers[1:]
-	for _, f := range farewells {
-		t.memory.noteFarewell(f, answers[len(f.commands)-1], t.now)
-		answers = answers[len(f.commands):]
+	for _, farewell := range farewells {
+		n := len(farewell.Commands)
+		t.memory.leavers = t.memory.leavers.Answered(farewell, answers[n-1], t.now)
+		answers = answers[n:]
 	}
 	return true, nil
-}
-
-// farewell is what takes one server out; its last command deletes it.
-type farewell struct {
-	id       serverID
-	commands []runtime.Command
-	// cuts says that connections are ended that are still open.
-	cuts bool
-}
-
-func (t *turn) farewell(id serverID, l leave) farewell {
-	f := farewell{id: id}
-	if patience, limited := t.req.DrainTimeouts[id.backend]; limited && t.now.Sub(l.since) >= patience {
-		f.cuts = true
-		f.commands = append(f.commands, runtime.ShutdownSessions(id.backend, id.server))
-	}
-	f.commands = append(f.commands,
-		runtime.SetMode(id.backend, id.server, runtime.Maintenance), runtime.DeleteServer(id.backend, id.server))
-	return f
 }
 
 // finish is the outcome of the turn.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Looks at the host and changes nothing. Input: the paths of the configuration and of the admin socket.
-# Output: one fact a line, "key value…"; see facts.go.
+# Output: one fact a line, "key value…"; see package survey.
 IFS= read -r config
 IFS= read -r socket
 real=$(readlink -f "$config" 2>/dev/null) || real=$config

@@ -1,4 +1,4 @@
-package edge
+package survey
 
 import (
 	"net/netip"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/plan"
 )
 
 // hostSockets is a host with one IPv4 and one IPv6 address, as scripts/sockets.sh describes it: sshd on port 22 of both
@@ -30,11 +31,11 @@ owner 103 700 haproxy
 
 func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 	t.Parallel()
-	root := process{pid: 700, uid: 0, capabilities: 1<<capNetBindService | 1, args: []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}}
-	ordinary := process{pid: 700, uid: 1000, args: root.args}
+	root := Process{PID: 700, uid: 0, capabilities: 1<<capNetBindService | 1, args: []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}}
+	ordinary := Process{PID: 700, uid: 1000, args: root.args}
 	for name, test := range map[string]struct {
 		bind    string
-		own     process
+		own     Process
 		running map[string][]string
 		want    string
 	}{
@@ -65,8 +66,9 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 			}
 			config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{bind}}}}
 
+			own := Facts{Own: []Process{test.own}, File: plan.File{Binds: test.running}}
 			var got string
-			for _, u := range parseSockets([]byte(hostSockets)).obstacles(config, []process{test.own}, test.running) {
+			for _, u := range own.Obstacles(ParseSockets([]byte(hostSockets)), config) {
 				if u.Frontend != "web" || u.Bind != bind.String() {
 					t.Errorf("got %+v of %s", u, bind)
 				}
@@ -82,7 +84,7 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 
 func TestAddressesThatAHostMayBindWithoutHavingThemAreNoObstacle(t *testing.T) {
 	t.Parallel()
-	s := parseSockets([]byte("sysctl ipv4/ip_nonlocal_bind 1\n"))
+	s := ParseSockets([]byte("sysctl ipv4/ip_nonlocal_bind 1\n"))
 	if !s.hasAddress(netip.MustParseAddr("203.0.113.9")) || s.hasAddress(netip.MustParseAddr("2001:db8::9")) {
 		t.Errorf("got %+v", s)
 	}
@@ -90,9 +92,9 @@ func TestAddressesThatAHostMayBindWithoutHavingThemAreNoObstacle(t *testing.T) {
 
 func TestAHAProxyWithoutAMasterIsStartedByRootAndMayBindAnyPort(t *testing.T) {
 	t.Parallel()
-	worker := process{pid: 1, uid: 999, args: []string{"/usr/sbin/haproxy", "-D", "-f", "/etc/haproxy/haproxy.cfg"}}
+	worker := Process{PID: 1, uid: 999, args: []string{"/usr/sbin/haproxy", "-D", "-f", "/etc/haproxy/haproxy.cfg"}}
 	config := haproxy.Config{Frontends: []haproxy.Frontend{{Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}}}}
-	if got := parseSockets(nil).obstacles(config, []process{worker}, nil); len(got) > 0 {
+	if got := (Facts{Own: []Process{worker}}).Obstacles(ParseSockets(nil), config); len(got) > 0 {
 		t.Errorf("got %q", got)
 	}
 }
@@ -100,7 +102,7 @@ func TestAHAProxyWithoutAMasterIsStartedByRootAndMayBindAnyPort(t *testing.T) {
 func TestPortListIsInTheKernelsHex(t *testing.T) {
 	t.Parallel()
 	frontends := []haproxy.Frontend{{Binds: []haproxy.Bind{{Port: 443}, {Port: 80}}}, {Binds: []haproxy.Bind{{Port: 65535}}}}
-	if got := portList(frontends); got != " 01BB 0050 FFFF " {
+	if got := PortList(frontends); got != " 01BB 0050 FFFF " {
 		t.Errorf("got %q", got)
 	}
 }
@@ -110,6 +112,6 @@ func FuzzParseSocketsTakesAnything(f *testing.F) {
 	f.Add([]byte("listen tcp 0:0 0\nowner\nif6 00\nlocal4 /33\nsysctl a"))
 	config := haproxy.Config{Frontends: []haproxy.Frontend{{Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}}}}
 	f.Fuzz(func(_ *testing.T, output []byte) {
-		parseSockets(output).obstacles(config, nil, nil)
+		Facts{}.Obstacles(ParseSockets(output), config)
 	})
 }

@@ -1,8 +1,7 @@
-package edge
+package survey
 
 import (
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -19,29 +18,29 @@ const debianHost = "config /etc/haproxy/haproxy.cfg\n" +
 
 func TestParseFactsReadsWhatTheScriptSays(t *testing.T) {
 	t.Parallel()
-	f := parseFacts([]byte(debianHost))
-	if f.config != "/etc/haproxy/haproxy.cfg" || f.init != "systemd" || !f.service || !f.ipv6 || !f.socketDirectory || f.binary != "/usr/sbin/haproxy" {
+	f := ParseFacts([]byte(debianHost), configFile)
+	if f.Config != "/etc/haproxy/haproxy.cfg" || f.Init != "systemd" || !f.Service || !f.IPv6 || !f.SocketDirectory || f.binary != "/usr/sbin/haproxy" {
 		t.Errorf("facts = %+v", f)
 	}
 	if p := f.platform; p.User != "haproxy" || p.Group != "haproxy" || p.Chroot != "/var/lib/haproxy" || !p.Syslog {
 		t.Errorf("platform = %+v", p)
 	}
-	if !f.file.Exists || !f.file.Managed || f.file.Pristine || f.file.Header.Owner != "c/ns" {
-		t.Errorf("file = %+v", f.file)
+	if !f.File.Exists || !f.File.Managed || f.File.Pristine || f.File.Header.Owner != "c/ns" {
+		t.Errorf("file = %+v", f.File)
 	}
-	if got := f.file.Binds["ns_web_https"]; !slices.Equal(got, []string{"ipv4@:443", "ipv6@:443"}) {
+	if got := f.File.Binds["ns_web_https"]; !slices.Equal(got, []string{"ipv4@:443", "ipv6@:443"}) {
 		t.Errorf("binds = %q", got)
 	}
 }
 
 func TestOursAreTheProcessesOfTheConfigurationTheMasterFirst(t *testing.T) {
 	t.Parallel()
-	ours := parseFacts([]byte(debianHost)).ours("/etc/haproxy/haproxy.cfg")
-	if len(ours) != 2 || ours[0].pid != 700 || ours[1].pid != 702 {
+	ours := ParseFacts([]byte(debianHost), configFile).Own
+	if len(ours) != 2 || ours[0].PID != 700 || ours[1].PID != 702 {
 		t.Fatalf("ours = %+v", ours)
 	}
-	if !ours[0].masterWorker() || ours[0].masterSocket() != "/run/haproxy-master.sock" {
-		t.Errorf("the master has socket %q", ours[0].masterSocket())
+	if !ours[0].MasterWorker() || ours[0].MasterSocket() != "/run/haproxy-master.sock" {
+		t.Errorf("the master has socket %q", ours[0].MasterSocket())
 	}
 }
 
@@ -49,10 +48,9 @@ func TestOursAreTheProcessesOfTheConfigurationTheMasterFirst(t *testing.T) {
 func TestAStrangersProcessIsNoHAProxy(t *testing.T) {
 	t.Parallel()
 	const line = "process 66 1 1000 0 0 /tmp/evil\t-W\t-f\t/etc/haproxy/haproxy.cfg\t\n"
-	h := &host{facts: parseFacts([]byte("config /etc/haproxy/haproxy.cfg\nuid 0\nhaproxyuid 106\nbinary /usr/sbin/haproxy\n" + line))}
-	h.processes = h.facts.ours("/etc/haproxy/haproxy.cfg")
-	if len(h.processes) > 0 || h.program() != "/usr/sbin/haproxy" {
-		t.Errorf("ours = %+v, and %s is run", h.processes, h.program())
+	f := ParseFacts([]byte("config /etc/haproxy/haproxy.cfg\nuid 0\nhaproxyuid 106\nbinary /usr/sbin/haproxy\n"+line), configFile)
+	if len(f.Own) > 0 || f.Program() != "/usr/sbin/haproxy" {
+		t.Errorf("ours = %+v, and %s is run", f.Own, f.Program())
 	}
 }
 
@@ -60,32 +58,17 @@ func TestAStrangersProcessIsNoHAProxy(t *testing.T) {
 func TestTheProgramOfADaemonIsThatOfThePath(t *testing.T) {
 	t.Parallel()
 	const line = "process 66 1 106 0 0 /tmp/evil\t-D\t-f\t/etc/haproxy/haproxy.cfg\t\n"
-	h := &host{facts: parseFacts([]byte("config /etc/haproxy/haproxy.cfg\nuid 0\nhaproxyuid 106\nbinary /usr/sbin/haproxy\n" + line))}
-	h.processes = h.facts.ours("/etc/haproxy/haproxy.cfg")
-	if len(h.processes) != 1 || h.program() != "/usr/sbin/haproxy" {
-		t.Errorf("ours = %+v, and %s is run", h.processes, h.program())
+	f := ParseFacts([]byte("config /etc/haproxy/haproxy.cfg\nuid 0\nhaproxyuid 106\nbinary /usr/sbin/haproxy\n"+line), configFile)
+	if len(f.Own) != 1 || f.Program() != "/usr/sbin/haproxy" {
+		t.Errorf("ours = %+v, and %s is run", f.Own, f.Program())
 	}
 }
 
 func TestAHAProxyThatOnlyChecksAFileDoesNotCount(t *testing.T) {
 	t.Parallel()
 	const line = "process 66 1 0 0 0 /usr/sbin/haproxy\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t-c\t-q\t\n"
-	if ours := parseFacts([]byte(line)).ours("/etc/haproxy/haproxy.cfg"); len(ours) > 0 {
+	if ours := ParseFacts([]byte(line), configFile).Own; len(ours) > 0 {
 		t.Errorf("ours = %+v", ours)
-	}
-}
-
-func TestCheckSightRefusesAHostOfWhichNotEnoughWasSeen(t *testing.T) {
-	t.Parallel()
-	for output, want := range map[string]string{
-		"": "cannot be looked at",
-		"config /etc/haproxy/haproxy.cfg\nexists yes\n":          "cannot read /etc/haproxy/haproxy.cfg",
-		"config /etc/haproxy/haproxy.cfg\nprocesseshidden yes\n": "hidepid",
-	} {
-		h := &host{req: Request{Login: "edgelb"}, facts: parseFacts([]byte(output))}
-		if err := h.checkSight(Result{}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v, want it to say %q", output, err, want)
-		}
 	}
 }
 
@@ -99,7 +82,7 @@ func TestMasterSocketIsEmptyForOneThatHasNoPath(t *testing.T) {
 		"haproxy\t-W\t-S\tunix@/run/m.sock":    "/run/m.sock",
 		"":                                     "",
 	} {
-		if got := parseProcess("1 0 0 0 0 " + args).masterSocket(); got != want {
+		if got := parseProcess("1 0 0 0 0 " + args).MasterSocket(); got != want {
 			t.Errorf("%q: got %q, want %q", args, got, want)
 		}
 	}
@@ -109,9 +92,9 @@ func FuzzParseFactsTakesAnything(f *testing.F) {
 	f.Add([]byte(debianHost))
 	f.Add([]byte("process\nprocess 1\nline frontend\nline bind x\nheader\n"))
 	f.Fuzz(func(_ *testing.T, output []byte) {
-		for _, p := range parseFacts(output).ours("/etc/haproxy/haproxy.cfg") {
-			p.masterSocket()
-			p.masterWorker()
+		for _, p := range ParseFacts(output, configFile).Own {
+			p.MasterSocket()
+			p.MasterWorker()
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package edge
+package survey
 
 import (
 	"bufio"
@@ -13,8 +13,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// sockets is what scripts/sockets.sh says: the host's addresses, and who listens on the ports in question.
-type sockets struct {
+// Sockets is what scripts/sockets.sh says: the host's addresses, and who listens on the ports in question.
+type Sockets struct {
 	local     []netip.Prefix
 	listeners []listener
 	// firstFree is the first port that needs no privilege.
@@ -32,8 +32,8 @@ type listener struct {
 	name string
 }
 
-// portList is the input of scripts/sockets.sh: the ports in the kernel's hex, with blanks around each.
-func portList(frontends []haproxy.Frontend) string {
+// PortList is the input of scripts/sockets.sh: the ports in the kernel's hex, with blanks around each.
+func PortList(frontends []haproxy.Frontend) string {
 	list := " "
 	for _, frontend := range frontends {
 		for _, bind := range frontend.Binds {
@@ -43,8 +43,9 @@ func portList(frontends []haproxy.Frontend) string {
 	return list
 }
 
-func parseSockets(output []byte) sockets {
-	s := sockets{firstFree: 1024}
+// ParseSockets reads the output of scripts/sockets.sh.
+func ParseSockets(output []byte) Sockets {
+	s := Sockets{firstFree: 1024}
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	for lines.Scan() {
 		if fields := strings.Fields(lines.Text()); len(fields) > 1 {
@@ -54,7 +55,7 @@ func parseSockets(output []byte) sockets {
 	return s
 }
 
-func (s *sockets) add(key string, values []string) {
+func (s *Sockets) add(key string, values []string) {
 	for len(values) < 3 {
 		values = append(values, "")
 	}
@@ -88,7 +89,7 @@ func unusable(fields []string) bool {
 	return err == nil && flags&(dadFailed|tentative) != 0
 }
 
-func (s *sockets) addOwner(inode, pid, name string) {
+func (s *Sockets) addOwner(inode, pid, name string) {
 	for i := range s.listeners {
 		if s.listeners[i].inode == inode {
 			s.listeners[i].pid, _ = strconv.Atoi(pid)
@@ -97,7 +98,7 @@ func (s *sockets) addOwner(inode, pid, name string) {
 	}
 }
 
-func (s *sockets) addSysctl(name, value string) {
+func (s *Sockets) addSysctl(name, value string) {
 	switch name {
 	case "ipv4/ip_unprivileged_port_start":
 		if port, err := strconv.Atoi(value); err == nil {
@@ -111,7 +112,7 @@ func (s *sockets) addSysctl(name, value string) {
 }
 
 // addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex.
-func (s *sockets) addListener(local, inode string) {
+func (s *Sockets) addListener(local, inode string) {
 	text, portText, _ := strings.Cut(local, ":")
 	addr, ok := kernelAddr(text, true)
 	port, err := strconv.ParseUint(portText, 16, 16)
@@ -135,21 +136,27 @@ func kernelAddr(text string, words bool) (netip.Addr, bool) {
 	return netip.AddrFromSlice(raw)
 }
 
-// obstacles says which of the configuration's binds the host cannot take; `haproxy -c` never binds, and a reload that cannot
+// Obstacle is what keeps a host from taking a bind.
+type Obstacle struct {
+	// Frontend and Bind are as in the configuration; Why is a clause that says what is in the way.
+	Frontend, Bind, Why string
+}
+
+// Obstacles says which of the configuration's binds the host cannot take; `haproxy -c` never binds, and a reload that cannot
 // bind refuses every connection for 2 s. The sockets of HAProxy itself do not count.
-func (s sockets) obstacles(config haproxy.Config, own []process, running map[string][]string) []Unserved {
-	var found []Unserved
+func (f Facts) Obstacles(s Sockets, config haproxy.Config) []Obstacle {
+	var found []Obstacle
 	for _, frontend := range config.Frontends {
 		for _, bind := range frontend.Binds {
-			if obstacle := s.obstacle(bind, own, running); obstacle != "" {
-				found = append(found, Unserved{Frontend: frontend.Name, Bind: bind.String(), Why: obstacle})
+			if obstacle := s.obstacle(bind, f.Own, f.File.Binds); obstacle != "" {
+				found = append(found, Obstacle{Frontend: frontend.Name, Bind: bind.String(), Why: obstacle})
 			}
 		}
 	}
 	return found
 }
 
-func (s sockets) obstacle(bind haproxy.Bind, own []process, running map[string][]string) string {
+func (s Sockets) obstacle(bind haproxy.Bind, own []Process, running map[string][]string) string {
 	if !s.hasAddress(bind.Addr) {
 		return fmt.Sprintf("the host has no address %s; add it to an interface, or bind the wildcard address", bind.Addr)
 	}
@@ -169,7 +176,7 @@ func (s sockets) obstacle(bind haproxy.Bind, own []process, running map[string][
 	return ""
 }
 
-func (s sockets) hasAddress(addr netip.Addr) bool {
+func (s Sockets) hasAddress(addr netip.Addr) bool {
 	if addr.IsUnspecified() || (addr.Is4() && s.nonlocal4) || (addr.Is6() && s.nonlocal6) {
 		return true
 	}
@@ -182,12 +189,12 @@ const (
 	capSysResource    = 24
 )
 
-func (p process) may(capability int) bool { return p.capabilities&(1<<capability) != 0 }
+func (p Process) may(capability int) bool { return p.capabilities&(1<<capability) != 0 }
 
 // mayBind says whether the HAProxy that p leads may bind the port. Without a master process the service starts each new
 // one as root; what p has left of its rights says nothing then.
-func (s sockets) mayBind(p process, port uint16) bool {
-	return int(port) >= s.firstFree || !p.masterWorker() || p.may(capNetBindService)
+func (s Sockets) mayBind(p Process, port uint16) bool {
+	return int(port) >= s.firstFree || !p.MasterWorker() || p.may(capNetBindService)
 }
 
 // blocks says whether a bind fails because of the listener. The kernel's tables do not show whether an IPv6 wildcard takes
@@ -203,8 +210,8 @@ func (l listener) blocks(bind haproxy.Bind) bool {
 	return addr == bind.Addr || addr.IsUnspecified() || bind.Addr.IsUnspecified()
 }
 
-func (l listener) belongsTo(own []process) bool {
-	return slices.ContainsFunc(own, func(p process) bool { return p.pid == l.pid })
+func (l listener) belongsTo(own []Process) bool {
+	return slices.ContainsFunc(own, func(p Process) bool { return p.PID == l.pid })
 }
 
 // isBoundBy says whether the listener is one of the configuration that runs, as far as its binds can be read.

@@ -1,4 +1,4 @@
-package edge
+package session
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 // that neither side ever waits for the other to read.
 const linesAtOnce = 128
 
-// dialogue is a conversation with HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy
+// Dialogue is a conversation with HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy
 // ends it after two quiet minutes ("stats timeout"), and when a worker that was replaced ends.
-type dialogue struct {
+type Dialogue struct {
 	stream  io.ReadWriteCloser
 	replies *runtime.Replies
 	// opened is false until the prompt was asked for, which goes along with the first lines.
@@ -24,8 +24,8 @@ type dialogue struct {
 	end    context.CancelFunc
 }
 
-// converse opens a conversation that outlives the context.
-func (s *session) converse(ctx context.Context, socket string) (*dialogue, error) {
+// Converse opens a conversation that outlives the context.
+func (s *Session) Converse(ctx context.Context, socket string) (*Dialogue, error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, end)
 	defer stop()
@@ -34,12 +34,12 @@ func (s *session) converse(ctx context.Context, socket string) (*dialogue, error
 		end()
 		return nil, err
 	}
-	return &dialogue{stream: stream, replies: runtime.NewReplies(stream), end: end}, nil
+	return &Dialogue{stream: stream, replies: runtime.NewReplies(stream), end: end}, nil
 }
 
-// ask sends lines and returns the answer to each. After an error the conversation is over.
-func (d *dialogue) ask(ctx context.Context, lines []string) ([]string, error) {
-	stop := context.AfterFunc(ctx, d.close)
+// Ask sends lines and returns the answer to each. After an error the conversation is over.
+func (d *Dialogue) Ask(ctx context.Context, lines []string) ([]string, error) {
+	stop := context.AfterFunc(ctx, d.Close)
 	defer stop()
 	if !d.opened {
 		lines = append([]string{runtime.Prompt}, lines...)
@@ -63,15 +63,16 @@ func (d *dialogue) ask(ctx context.Context, lines []string) ([]string, error) {
 	return answers, nil
 }
 
-func (d *dialogue) broken(ctx context.Context, err error) error {
-	d.close()
+func (d *Dialogue) broken(ctx context.Context, err error) error {
+	d.Close()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	return fmt.Errorf("the conversation with HAProxy's admin socket broke: %w", err)
 }
 
-func (d *dialogue) close() {
+// Close ends the conversation.
+func (d *Dialogue) Close() {
 	_ = d.stream.Close() // nothing that was written is waited for
 	d.end()
 }

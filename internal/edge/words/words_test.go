@@ -1,4 +1,4 @@
-package edge
+package words
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestHAProxyWordsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
+func TestAlertsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ output, want string }{
 		"a refused file": {
@@ -25,31 +25,17 @@ func TestHAProxyWordsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := haproxyWords(test.output); got != test.want {
+			if got := Alerts(test.output); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-func TestTrimWordsEndsAnEndlessOutput(t *testing.T) {
+func TestTrimEndsAnEndlessOutput(t *testing.T) {
 	t.Parallel()
-	got := trimWords(strings.Repeat("é ", 10_000))
+	got := Trim(strings.Repeat("é ", 10_000))
 	if len(got) > maxWords+len("…") || !strings.HasSuffix(got, "…") || !utf8.ValidString(got) {
 		t.Errorf("got %d bytes", len(got))
-	}
-}
-
-func TestParseVersionTakesTheNumber(t *testing.T) {
-	t.Parallel()
-	for output, want := range map[string]string{
-		"HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n": "2.6.12",
-		"HA-Proxy version 1.8.27 2020/11/06":                                   "1.8.27",
-		"HAProxy version 3.0":                                                  "3.0",
-		"":                                                                     "",
-	} {
-		if got := parseVersion(output); got != want {
-			t.Errorf("%q: got %q, want %q", output, got, want)
-		}
 	}
 }

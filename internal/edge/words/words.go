@@ -1,4 +1,5 @@
-package edge
+// Package words makes what hosts and their programs say fit for a message to a person.
+package words
 
 import (
 	"regexp"
@@ -17,10 +18,11 @@ var (
 	summaryLine = regexp.MustCompile(`(?i)(error\(s\) found in configuration|fatal errors found|unable to load|loading failure|failed to reload)`)
 )
 
-func hasAlert(output string) bool { return strings.Contains(output, "[ALERT]") }
+// HasAlert says that HAProxy reports an error.
+func HasAlert(output string) bool { return strings.Contains(output, "[ALERT]") }
 
-// haproxyWords picks the alerts out of HAProxy's output, or all of it when there are none.
-func haproxyWords(output string) string {
+// Alerts picks the alerts out of HAProxy's output, or all of it when there are none.
+func Alerts(output string) string {
 	var alerts []string
 	for line := range strings.Lines(output) {
 		match := logPrefix.FindStringSubmatch(line)
@@ -31,13 +33,13 @@ func haproxyWords(output string) string {
 		alerts = append(alerts, candidateName.ReplaceAllString(words, ""))
 	}
 	if len(alerts) == 0 {
-		return trimWords(output)
+		return Trim(output)
 	}
-	return trimWords(strings.Join(alerts, "; "))
+	return Trim(strings.Join(alerts, "; "))
 }
 
-// trimWords makes one line of at most maxWords bytes out of a host's output.
-func trimWords(output string) string {
+// Trim makes one line of at most maxWords bytes out of a host's output.
+func Trim(output string) string {
 	words := strings.Join(strings.Fields(strings.ToValidUTF8(output, "?")), " ")
 	if len(words) > maxWords {
 		words = strings.ToValidUTF8(words[:maxWords], "") + "…"

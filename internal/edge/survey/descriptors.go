@@ -1,4 +1,4 @@
-package edge
+package survey
 
 import (
 	"fmt"
@@ -14,15 +14,15 @@ func descriptorsFor(config haproxy.Config) int {
 	return 2*config.MaxConnections + config.MaxConnections/2 + own
 }
 
-// lackOfDescriptors says, in a sentence, if HAProxy may not open as many files as the configuration needs: `haproxy -c`
+// LackOfDescriptors says, in a sentence, if HAProxy may not open as many files as the configuration needs: `haproxy -c`
 // does not look, and a worker that may not does not start. Of a HAProxy without a master the limits are not known: the
 // next one gets those of whoever starts it.
-func (f facts) lackOfDescriptors(own []process, config haproxy.Config) string {
-	if len(own) == 0 || !own[0].masterWorker() {
+func (f Facts) LackOfDescriptors(config haproxy.Config) string {
+	if !f.IsRunning() || !f.Leader().MasterWorker() {
 		return ""
 	}
-	most := own[0].descriptors
-	if own[0].may(capSysResource) {
+	most := f.Leader().descriptors
+	if f.Leader().may(capSysResource) {
 		most = f.mostDescriptors
 	}
 	need := descriptorsFor(config)

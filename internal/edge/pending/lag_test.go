@@ -1,0 +1,63 @@
+package pending_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge/pending"
+)
+
+func TestAFileIsDueAMomentAfterTheLastChangeAndSoonAfterTheFirst(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	for name, test := range map[string]struct {
+		changes []time.Duration
+		want    time.Duration
+	}{
+		"one change":                    {[]time.Duration{0}, 200 * time.Millisecond},
+		"another one in time":           {[]time.Duration{0, 150 * time.Millisecond}, 350 * time.Millisecond},
+		"changes without a pause":       {[]time.Duration{0, 150 * time.Millisecond, 900 * time.Millisecond}, time.Second},
+		"changes that go on afterwards": {[]time.Duration{0, 900 * time.Millisecond, 3 * time.Second}, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var lag pending.Lag
+			for _, at := range test.changes {
+				lag = lag.Changed(start.Add(at))
+			}
+			if got := lag.Due().Sub(start); got != test.want {
+				t.Errorf("the file is due after %s, want %s", got, test.want)
+			}
+			if due := start.Add(test.want); lag.IsDue(due.Add(-time.Millisecond)) || !lag.IsDue(due) {
+				t.Errorf("it is not due at %s, or before", test.want)
+			}
+		})
+	}
+}
+
+func TestAFileIsOverdueWhenChangesNeverLeaveATurnForIt(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	lag := pending.Lag{}.Changed(start).Changed(start.Add(4 * time.Second))
+	if lag.IsOverdue(start.Add(5*time.Second)) || !lag.IsOverdue(start.Add(6*time.Second)) {
+		t.Errorf("got %+v", lag)
+	}
+}
+
+func TestAFileThatDoesNotLagIsNeverDue(t *testing.T) {
+	t.Parallel()
+	var lag pending.Lag
+	if now := time.Unix(1000, 0); lag.Exists() || !lag.Due().IsZero() || lag.IsDue(now) || lag.IsOverdue(now) {
+		t.Errorf("got %+v", lag)
+	}
+}
+
+func TestEarlierTakesZeroForNever(t *testing.T) {
+	t.Parallel()
+	a, b := time.Unix(1000, 0), time.Unix(2000, 0)
+	for _, test := range [][3]time.Time{{a, b, a}, {b, a, a}, {a, {}, a}, {{}, a, a}, {{}, {}, {}}} {
+		if got := pending.Earlier(test[0], test[1]); got != test[2] {
+			t.Errorf("Earlier(%v, %v) = %v", test[0], test[1], got)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package pending
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+)
+
+// firstDismissal and longestDismissal are the waits between tries to take a server out that still has connections.
+const firstDismissal, longestDismissal = time.Second, 5 * time.Second
+
+// Leavers are the servers of a host that are wanted no more and still run. The zero Leavers are none.
+type Leavers struct {
+	byID map[serverID]leave
+}
+
+// serverID names a server of a host.
+type serverID struct{ backend, server string }
+
+// leave is how far a server is with leaving.
+type leave struct {
+	server runtime.Server
+	// since is when it was first seen to take no new connections, and next when to try to take it out.
+	since, next time.Time
+	pause       time.Duration
+	// isCut says that its connections were ended.
+	isCut bool
+}
+
+// due is when there is something to be done about the server: to see whether it has no connection left, or to end those that
+// had all the time that they may have.
+func (l leave) due(timeouts map[string]time.Duration) time.Time {
+	if patience, limited := timeouts[l.server.Backend]; limited && !l.isCut {
+		return Earlier(l.next, l.since.Add(patience))
+	}
+	return l.next
+}
+
+// Seen are the leavers after these servers of the backends were seen to leave, and no others; without backends, those of all.
+// What is known of other backends stays.
+func (l Leavers) Seen(servers []runtime.Server, backends map[string]bool, now time.Time) Leavers {
+	after := maps.Clone(l.byID)
+	maps.DeleteFunc(after, func(id serverID, _ leave) bool { return backends == nil || backends[id.backend] })
+	for _, server := range servers {
+		// A part of an answer would keep all of it in memory.
+		server.Backend, server.Name = strings.Clone(server.Backend), strings.Clone(server.Name)
+		id := serverID{server.Backend, server.Name}
+		known, found := l.byID[id]
+		if !found {
+			known = leave{since: now, next: now.Add(firstDismissal), pause: firstDismissal}
+		}
+		known.server = server
+		if after == nil {
+			after = map[serverID]leave{}
+		}
+		after[id] = known
+	}
+	return Leavers{after}
+}
+
+// Of are the leavers of the backends.
+func (l Leavers) Of(backends map[string]bool) []runtime.Server {
+	var servers []runtime.Server
+	for id, leave := range l.byID {
+		if backends[id.backend] {
+			servers = append(servers, leave.server)
+		}
+	}
+	return servers
+}
+
+// Due is when there is something to be done about one of them; zero if there is none. The timeouts say, by backend, how long a
+// server keeps its connections.
+func (l Leavers) Due(timeouts map[string]time.Duration) time.Time {
+	var due time.Time
+	for _, leave := range l.byID {
+		due = Earlier(due, leave.due(timeouts))
+	}
+	return due
+}
+
+// Farewell is what takes one server out.
+type Farewell struct {
+	// Commands are to be sent together; the last one deletes the server.
+	Commands []runtime.Command
+
+	id serverID
+	// cuts says that connections are ended that are still open.
+	cuts bool
+}
+
+// Farewells are those that are due.
+func (l Leavers) Farewells(timeouts map[string]time.Duration, now time.Time) []Farewell {
+	var farewells []Farewell
+	for id, leave := range l.byID {
+		if !leave.due(timeouts).After(now) {
+			patience, limited := timeouts[id.backend]
+			farewells = append(farewells, newFarewell(id, limited && now.Sub(leave.since) >= patience))
+		}
+	}
+	return farewells
+}
+
+func newFarewell(id serverID, cuts bool) Farewell {
+	f := Farewell{id: id, cuts: cuts}
+	if cuts {
+		f.Commands = append(f.Commands, runtime.ShutdownSessions(id.backend, id.server))
+	}
+	f.Commands = append(f.Commands,
+		runtime.SetMode(id.backend, id.server, runtime.Maintenance), runtime.DeleteServer(id.backend, id.server))
+	return f
+}
+
+// Answered are the leavers after HAProxy has answered to the last command of a farewell. A server that it does not delete has
+// connections, or something else that will not be over soon.
+func (l Leavers) Answered(f Farewell, answer string, now time.Time) Leavers {
+	after := maps.Clone(l.byID)
+	if err := f.Commands[len(f.Commands)-1].Check(answer); err == nil {
+		delete(after, f.id)
+		return Leavers{after}
+	}
+	known := after[f.id]
+	known.server.Admin, known.isCut = runtime.Admin(1), known.isCut || f.cuts
+	known.pause = min(2*known.pause, longestDismissal)
+	if f.cuts {
+		known.pause = firstDismissal
+	}
+	known.next = now.Add(known.pause)
+	after[f.id] = known
+	return Leavers{after}
+}

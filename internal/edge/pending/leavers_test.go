@@ -1,0 +1,96 @@
+package pending_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge/pending"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+)
+
+const deleted, connected = "Server deleted.\n", "Server still has connections attached to it, cannot remove it.\n"
+
+func server(backend, name string) runtime.Server { return runtime.Server{Backend: backend, Name: name} }
+
+// commands are those of the farewells, in words.
+func commands(farewells []pending.Farewell) []string {
+	var all []string
+	for _, farewell := range farewells {
+		for _, command := range farewell.Commands {
+			all = append(all, command.String())
+		}
+	}
+	return all
+}
+
+func TestALeaverIsTriedEverLessOftenUntilItsTimeIsUp(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	timeouts := map[string]time.Duration{"web": 10 * time.Second}
+	leavers := pending.Leavers{}.Seen([]runtime.Server{server("web", "a")}, nil, start)
+	farewell := []string{"set server web/a state maint", "del server web/a"}
+	for _, step := range []struct {
+		at   time.Duration
+		want []string
+	}{
+		{time.Second, farewell},
+		{3 * time.Second, farewell},
+		{7 * time.Second, farewell},
+		{10 * time.Second, append([]string{"shutdown sessions server web/a"}, farewell...)},
+		// The connections that were ended take a moment to be gone.
+		{11 * time.Second, append([]string{"shutdown sessions server web/a"}, farewell...)},
+	} {
+		now := start.Add(step.at)
+		if due := leavers.Due(timeouts); !due.Equal(now) {
+			t.Fatalf("the next try is due after %s, want %s", due.Sub(start), step.at)
+		}
+		if early := leavers.Farewells(timeouts, now.Add(-time.Millisecond)); len(early) > 0 {
+			t.Errorf("%s: it is tried too early", step.at)
+		}
+		farewells := leavers.Farewells(timeouts, now)
+		if got := commands(farewells); !slices.Equal(got, step.want) {
+			t.Fatalf("%s: got %q, want %q", step.at, got, step.want)
+		}
+		leavers = leavers.Answered(farewells[0], connected, now)
+	}
+	last := leavers.Farewells(timeouts, start.Add(time.Minute))
+	leavers = leavers.Answered(last[0], deleted, start.Add(time.Minute))
+	if !leavers.Due(timeouts).IsZero() || len(leavers.Of(map[string]bool{"web": true})) > 0 {
+		t.Errorf("got %+v after the server was deleted", leavers)
+	}
+}
+
+func TestSeenReplacesWhatIsKnownOfTheBackendsThatWereAsked(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	web, other := map[string]bool{"web": true}, map[string]bool{"other": true}
+	leavers := pending.Leavers{}.Seen([]runtime.Server{server("web", "a"), server("web", "b"), server("other", "c")}, nil, start)
+
+	later := leavers.Seen([]runtime.Server{server("web", "b"), server("web", "d")}, web, start.Add(time.Second))
+
+	names := func(servers []runtime.Server) []string {
+		var all []string
+		for _, s := range servers {
+			all = append(all, s.Name)
+		}
+		slices.Sort(all)
+		return all
+	}
+	if got := names(later.Of(web)); !slices.Equal(got, []string{"b", "d"}) {
+		t.Errorf("of web, %q leave", got)
+	}
+	if got := names(later.Of(other)); !slices.Equal(got, []string{"c"}) {
+		t.Errorf("of other, %q leave", got)
+	}
+	if got := names(leavers.Of(web)); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("the leavers from before have become %q", got)
+	}
+	// b has been leaving for longer than d.
+	if got := commands(later.Farewells(nil, start.Add(time.Second))); !slices.Contains(got, "del server web/b") || slices.Contains(got, "del server web/d") {
+		t.Errorf("tried is %q", got)
+	}
+	if gone := later.Seen(nil, nil, start.Add(2*time.Second)); !gone.Due(nil).IsZero() {
+		t.Errorf("got %+v where none was seen", gone)
+	}
+}

@@ -1,0 +1,150 @@
+// Package session is a login to a host: it runs scripts there and talks to unix sockets. It knows no SSH: a Conn does.
+package session
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/edge/scripts"
+	"github.com/edgelb/edgelb/internal/edge/words"
+)
+
+// Conn is one logged-in connection to a host. Its methods may be called at the same time.
+type Conn interface {
+	// Run runs a command line in the account's login shell, with the input on its stdin, and waits for it. An exit
+	// status other than 0 is no error; an error means that the connection failed, and says so as IsLost knows it.
+	Run(ctx context.Context, command string, input []byte) (Result, error)
+	// Start runs a command line and connects to its stdin and stdout.
+	Start(ctx context.Context, command string) (io.ReadWriteCloser, error)
+	// DialUnix connects to a unix socket of the host.
+	DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error)
+}
+
+// Result is how a command ended.
+type Result struct {
+	Stdout, Stderr []byte
+	Exit           int
+}
+
+// IsLost says that the connection to the host is what failed: one of the errors has a method Lost that says so.
+func IsLost(err error) bool {
+	var failure interface {
+		error
+		Lost() bool
+	}
+	return errors.As(err, &failure) && failure.Lost()
+}
+
+// Session runs scripts on a host and talks to its unix sockets.
+type Session struct {
+	// Conn is the connection that it goes over.
+	Conn Conn
+	// Elevated says that the account needs sudo.
+	Elevated bool
+}
+
+// DeniedError says that an account may not do on a host what it would have to.
+type DeniedError struct {
+	// Words are those of sudo.
+	Words string
+}
+
+func (e *DeniedError) Error() string { return "sudo refuses: " + e.Words }
+
+// Open finds out whether the account needs sudo to reach the files beside configPath. The error is a *DeniedError if that
+// does not help either.
+func Open(ctx context.Context, conn Conn, login, configPath string) (*Session, error) {
+	s := &Session{Conn: conn}
+	if login == "root" {
+		return s, nil
+	}
+	result, err := s.Run(ctx, "access", nil, configPath)
+	if err != nil {
+		return nil, err
+	}
+	answer := strings.TrimSpace(string(result.Stdout))
+	switch {
+	case answer == "direct":
+	case answer == "sudo":
+		s.Elevated = true
+	default:
+		return nil, &DeniedError{Words: words.Trim(strings.TrimPrefix(answer, "none"))}
+	}
+	return s, nil
+}
+
+// Run runs the script of that name with the arguments as lines, and then the rest, on its stdin. An exit status other
+// than 0 is no error.
+func (s *Session) Run(ctx context.Context, name string, rest []byte, args ...string) (Result, error) {
+	input, err := scripts.Input(name, args...)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.Conn.Run(ctx, scripts.CommandLine(s.Elevated), append(input, rest...))
+}
+
+// Ask sends one line to a unix socket of the host and returns the whole answer.
+func (s *Session) Ask(ctx context.Context, socket, line string) ([]byte, error) {
+	stream, err := s.dial(ctx, socket)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	stop := context.AfterFunc(ctx, func() { stream.Close() })
+	defer stop()
+	if _, err := io.WriteString(stream, line+"\n"); err != nil {
+		return nil, fmt.Errorf("writing to %s: %w", socket, err)
+	}
+	// The master's socket stays open after an answer until it sees the end of the questions.
+	if half, ok := stream.(interface{ CloseWrite() error }); ok {
+		if err := half.CloseWrite(); err != nil {
+			return nil, fmt.Errorf("writing to %s: %w", socket, err)
+		}
+	}
+	answer, err := io.ReadAll(io.LimitReader(stream, maxAnswer))
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("reading from %s: %w", socket, context.Cause(ctx))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading from %s: %w", socket, err)
+	}
+	if reason, failed := bytes.CutPrefix(answer, []byte(bridgeFailure)); failed {
+		return nil, errors.New(words.Trim(string(reason)))
+	}
+	return answer, nil
+}
+
+// bridgeFailure begins what scripts/bridge.sh says when it cannot connect.
+const bridgeFailure = "edgelb:"
+
+// maxAnswer bounds what is read from a socket; 10,000 servers take 4 MB (`show stat` of HAProxy 3.0).
+const maxAnswer = 64 << 20
+
+// dial connects to a unix socket by SSH's own forwarding. sshd refuses that when its configuration forbids forwarding, and
+// when the account may not open the socket; it does not say which. Then a process on the host carries the bytes.
+func (s *Session) dial(ctx context.Context, socket string) (io.ReadWriteCloser, error) {
+	stream, err := s.Conn.DialUnix(ctx, socket)
+	if err == nil {
+		return stream, nil
+	}
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	bridge, err := s.Conn.Start(ctx, scripts.CommandLine(s.Elevated))
+	if err != nil {
+		return nil, err
+	}
+	input, err := scripts.Input("bridge", socket)
+	if err == nil {
+		_, err = bridge.Write(input)
+	}
+	if err != nil {
+		bridge.Close()
+		return nil, fmt.Errorf("connecting to %s: %w", socket, err)
+	}
+	return bridge, nil
+}

@@ -1,0 +1,110 @@
+// Package survey knows what hosts are like: it reads what the scripts say that look at them, and judges whether HAProxy there
+// can do what is wanted. It is pure.
+package survey
+
+import (
+	"bufio"
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// Facts is what scripts/observe.sh says of a host.
+type Facts struct {
+	// Path is the configuration's path as it was asked for, and Config the same with symbolic links resolved: the file to
+	// replace. Config is empty if the script could not do its work.
+	Path, Config string
+	// File is that file.
+	File plan.File
+	// SocketDirectory says that the folder of the admin socket exists.
+	SocketDirectory bool
+	// IPv6 says that the host has it.
+	IPv6 bool
+	// Init is "systemd", "openrc", "sysv", or empty.
+	Init string
+	// Service says that the init system's haproxy service runs this configuration.
+	Service bool
+	// ProcessesHidden says that the account does not see other accounts' processes.
+	ProcessesHidden bool
+	// Own are the HAProxies that run the configuration, the leading one first.
+	Own []Process
+
+	platform haproxy.Platform
+	// emptyFolder is one that HAProxy may load as well, since there is nothing in it.
+	emptyFolder string
+	// binary is the HAProxy in the PATH; empty when there is none.
+	binary string
+	// uid is the account's, or root's if it works by sudo; haproxyUID is that of the account haproxy, 0 if there is none.
+	uid, haproxyUID int
+	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
+	mostDescriptors int
+	// processes are the HAProxies of the host, whichever configuration they run.
+	processes []Process
+}
+
+// ParseFacts reads the output of scripts/observe.sh for the configuration of that path. Lines that it does not know are passed
+// over.
+func ParseFacts(output []byte, path string) Facts {
+	f := Facts{Path: path}
+	var header bytes.Buffer
+	var frontend string
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	lines.Buffer(nil, len(output)+1)
+	for lines.Scan() {
+		key, value, _ := strings.Cut(lines.Text(), " ")
+		switch key {
+		case "header":
+			header.WriteString(value + "\n")
+		case "line":
+			frontend = f.addOutline(frontend, value)
+		case "process":
+			if p := parseProcess(value); p.serves() {
+				f.processes = append(f.processes, p)
+			}
+		default:
+			f.set(key, value)
+		}
+	}
+	f.File.Header, f.File.Managed = haproxy.ParseHeader(header.Bytes())
+	f.Own = f.ours()
+	return f
+}
+
+func (f *Facts) set(key, value string) {
+	texts := map[string]*string{
+		"config": &f.Config, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "sha256": &f.File.SHA256,
+		"settings": &f.File.SettingsSHA256,
+		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
+	}
+	numbers := map[string]*int{
+		"uid": &f.uid, "haproxyuid": &f.haproxyUID, "mostdescriptors": &f.mostDescriptors,
+	}
+	flags := map[string]*bool{
+		"exists": &f.File.Exists, "processeshidden": &f.ProcessesHidden,
+		"socketdirectory": &f.SocketDirectory, "service": &f.Service, "ipv6": &f.IPv6,
+		"syslog": &f.platform.Syslog, "pristine": &f.File.Pristine,
+	}
+	if text, ok := texts[key]; ok {
+		*text = value
+	} else if number, ok := numbers[key]; ok {
+		*number, _ = strconv.Atoi(value)
+	} else if flag, ok := flags[key]; ok {
+		*flag = true
+	}
+}
+
+// addOutline notes a "frontend NAME" or a "bind ADDRESS" line of the file, and returns the frontend that is open after it.
+func (f *Facts) addOutline(frontend, line string) string {
+	keyword, value, _ := strings.Cut(line, " ")
+	if keyword == "frontend" {
+		return value
+	}
+	if f.File.Binds == nil {
+		f.File.Binds = map[string][]string{}
+	}
+	f.File.Binds[frontend] = append(f.File.Binds[frontend], value)
+	return frontend
+}

@@ -1,0 +1,104 @@
+package survey
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// IsRunning says that a HAProxy runs the configuration.
+func (f Facts) IsRunning() bool { return len(f.Own) > 0 }
+
+// Leader is the HAProxy that runs the configuration: its master process, where there is one. It must be running.
+func (f Facts) Leader() Process { return f.Own[0] }
+
+// Program is the HAProxy to check configurations with: the one that runs, else the one in the PATH. It is empty if there is
+// none.
+func (f Facts) Program() string {
+	if f.IsRunning() {
+		// A daemon has dropped its rights, and HAProxy's own account must not choose what root runs.
+		leader := f.Leader()
+		if path.IsAbs(leader.args[0]) && (leader.uid == 0 || leader.uid == f.uid) {
+			return leader.args[0]
+		}
+	}
+	return f.binary
+}
+
+// Platform is what a configuration has to know of the host, for an account that logged in by that name and may be elevated by
+// sudo.
+func (f Facts) Platform(login string, elevated bool) haproxy.Platform {
+	platform := f.platform
+	platform.StateFile = f.Config + ".edgelb-state"
+	privileged := f.isPrivileged(login, elevated)
+	if !privileged || platform.User == "" || platform.Group == "" {
+		platform.User, platform.Group, platform.Chroot = "", "", ""
+	}
+	if privileged && login != "root" {
+		platform.SocketUser = login
+	}
+	return platform
+}
+
+// isPrivileged says whether HAProxy starts as root, and so can change its user.
+func (f Facts) isPrivileged(login string, elevated bool) bool {
+	if f.IsRunning() && f.Leader().MasterWorker() {
+		return f.Leader().uid == 0
+	}
+	// Without a master process the init script starts each new HAProxy.
+	return elevated || login == "root"
+}
+
+// Misfit says, in a sentence, if HAProxy on the host would not do what the file says; empty if it would. An idle configuration
+// needs no HAProxy.
+func (f Facts) Misfit(idle bool) string {
+	if f.Program() == "" && !idle {
+		return "HAProxy is not installed on the host: install the distribution's package, such as apt-get install haproxy"
+	}
+	if !f.IsRunning() {
+		return f.stranger(idle)
+	}
+	for _, file := range f.Leader().after("-f") {
+		if !slices.Contains([]string{f.Path, f.Config, f.emptyFolder}, file) {
+			return fmt.Sprintf("HAProxy on the host loads %s as well: take \"-f %s\" from its command line, since that file is not checked together with edgelb's", file, file)
+		}
+	}
+	if len(f.Own) > 1 && f.Own[1].MasterWorker() && f.Own[1].parent != f.Leader().PID {
+		return fmt.Sprintf("HAProxy runs twice with %s (pids %d and %d) and connections would go to either: stop the one that the service does not know",
+			f.Path, f.Leader().PID, f.Own[1].PID)
+	}
+	return ""
+}
+
+// stranger says if there is a HAProxy with another file on a host whose service would have to be started to run this one: most
+// likely it is the service's, and to start that again would change nothing.
+func (f Facts) stranger(idle bool) string {
+	if !f.Service || f.Init == "" || idle {
+		return ""
+	}
+	for _, stranger := range f.processes {
+		// One that is neither a master nor a daemon is something that somebody tries out.
+		if files := stranger.after("-f"); len(files) > 0 && f.trusts(stranger) && (stranger.MasterWorker() || stranger.has("-D")) {
+			return fmt.Sprintf("HAProxy on the host (pid %d) runs with %s and not with %s: set spec.haproxy.paths.config to its file, or have its service run that one",
+				stranger.PID, strings.Join(files, " and "), f.Path)
+		}
+	}
+	return ""
+}
+
+// LackOfLoader says, in a sentence, why nobody on the host can be asked to load the file; empty if somebody can.
+func (f Facts) LackOfLoader() string {
+	switch {
+	case f.Service && f.Init != "":
+		return ""
+	case !f.IsRunning():
+		return fmt.Sprintf("HAProxy does not run with %s and this host has no service that would start it: start it with haproxy -W -S /run/haproxy-master.sock -f %s", f.Path, f.Path)
+	case !f.Leader().MasterWorker() && f.Leader().MasterSocket() == "":
+		return "HAProxy runs without a master process and no service knows it: run it with -W, or set spec.haproxy.reloadCommand"
+	default:
+		return ""
+	}
+}
