@@ -18,7 +18,8 @@ var layers = map[string][]string{
 	module + "/internal/haproxy":         {},
 	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
 	module + "/internal/plan":            {module + "/internal/haproxy"},
-	module + "/internal/remote":          {"golang.org/x/crypto/ssh"},
+	module + "/internal/remote":          {"golang.org/x/crypto/ssh", module + "/internal/remote/hostkeys"},
+	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/pending", module + "/internal/edge/session",

@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/remote"
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
@@ -25,7 +26,7 @@ func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
 		"unknown host":       {&remote.UntrustedError{Address: "a:22"}, edge.Untrusted},
 		"refused login":      {&remote.UnauthorizedError{Address: "a:22", User: "root"}, edge.Unauthorized},
 		"bad private key":    {&remote.PrivateKeyError{Problem: remote.PrivateKeyEncrypted}, edge.Pending},
-		"bad known_hosts":    {&remote.KnownHostsError{Line: 3, Cause: errors.New("x")}, edge.Pending},
+		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, edge.Pending},
 		"refused forwarding": {&remote.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, edge.Rejected},
 		"killed command":     {&remote.SignalError{Signal: "KILL"}, edge.Rejected},
 		"endless output":     {&remote.OutputError{Limit: 1}, edge.Rejected},

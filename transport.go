@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/remote"
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 // The keys of a Secret that logs in to hosts.
@@ -149,7 +150,7 @@ func translate(err error) error {
 
 func stateOf(err error) edge.State {
 	switch {
-	case is[*remote.PrivateKeyError](err), is[*remote.KnownHostsError](err):
+	case is[*remote.PrivateKeyError](err), is[*hostkeys.KnownHostsError](err):
 		return edge.Pending
 	case is[*remote.UntrustedError](err):
 		return edge.Untrusted

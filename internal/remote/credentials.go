@@ -12,22 +12,24 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 // Credentials are what logs in to hosts and what is known about their keys. The zero value can log in nowhere.
 type Credentials struct {
 	signer     ssh.Signer
-	knownHosts KnownHosts
+	knownHosts hostkeys.KnownHosts
 }
 
 // ParseCredentials reads a private key (ed25519, ECDSA or RSA, in OpenSSH's form or in PEM, without a passphrase) and a
-// known_hosts file, which may be empty. The error is a *PrivateKeyError or a *KnownHostsError.
+// known_hosts file, which may be empty. The error is a *PrivateKeyError or a *hostkeys.KnownHostsError.
 func ParseCredentials(privateKey, knownHosts []byte) (Credentials, error) {
 	signer, err := parsePrivateKey(privateKey)
 	if err != nil {
 		return Credentials{}, err
 	}
-	known, err := ParseKnownHosts(knownHosts)
+	known, err := hostkeys.ParseKnownHosts(knownHosts)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -40,7 +42,7 @@ func (c Credentials) AuthorizedKey() string {
 	if c.signer == nil {
 		return ""
 	}
-	return keyText(c.signer.PublicKey())
+	return hostkeys.Text(c.signer.PublicKey())
 }
 
 // Fingerprint is the SHA256 fingerprint of the public key, as ssh-keygen -l prints it; empty for the zero value.
@@ -130,7 +132,7 @@ func problemOf(text []byte, err error) PrivateKeyProblem {
 
 // restrictSignatures leaves the signer only the signatures that are sound: an RSA key must not sign with SHA-1.
 func restrictSignatures(signer ssh.Signer) (ssh.Signer, error) {
-	algorithms := signatureAlgorithms(signer.PublicKey().Type())
+	algorithms := hostkeys.SignatureAlgorithms(signer.PublicKey().Type())
 	algorithmSigner, ok := signer.(ssh.AlgorithmSigner)
 	if !ok || algorithms == nil {
 		return nil, &PrivateKeyError{Problem: PrivateKeyUnsupported}
@@ -140,9 +142,4 @@ func restrictSignatures(signer ssh.Signer) (ssh.Signer, error) {
 		return nil, &PrivateKeyError{Problem: PrivateKeyUnsupported, Cause: err}
 	}
 	return restricted, nil
-}
-
-// keyText is a public key in one line without a comment: "ssh-ed25519 AAAA…".
-func keyText(key ssh.PublicKey) string {
-	return strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(key)), "\n")
 }

@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 func TestEveryKindOfPrivateKeyIsReadInBothForms(t *testing.T) {
 	t.Parallel()
-	for _, keyType := range keyTypes() {
+	for _, keyType := range hostkeys.Types() {
 		t.Run(keyType, func(t *testing.T) {
 			t.Parallel()
 			key := newKey(t, keyType)
@@ -26,7 +28,7 @@ func TestEveryKindOfPrivateKeyIsReadInBothForms(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if want := keyText(publicKey(t, key)); got.AuthorizedKey() != want {
+				if want := hostkeys.Text(publicKey(t, key)); got.AuthorizedKey() != want {
 					t.Errorf("public key %q, want %q", got.AuthorizedKey(), want)
 				}
 				if want := ssh.FingerprintSHA256(publicKey(t, key)); got.Fingerprint() != want {
@@ -97,9 +99,9 @@ func block(blockType string) []byte {
 func TestKnownHostsThatCannotBeReadAreRefusedTogetherWithTheKey(t *testing.T) {
 	t.Parallel()
 	_, err := ParseCredentials(openSSHKey(t, newKey(t, ssh.KeyAlgoED25519)), []byte("# a comment\n\nnonsense\n"))
-	var refused *KnownHostsError
+	var refused *hostkeys.KnownHostsError
 	if !errors.As(err, &refused) || refused.Line != 3 {
-		t.Fatalf("error %v, want a *KnownHostsError of line 3", err)
+		t.Fatalf("error %v, want a *hostkeys.KnownHostsError of line 3", err)
 	}
 }
 

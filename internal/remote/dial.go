@@ -64,7 +64,7 @@ func (t Target) sameLogin(other Target) bool {
 // equal reports whether both would be dialled and judged in the same way.
 func (t Target) equal(other Target) bool {
 	return t.sameLogin(other) && slices.Equal(t.HostKeys, other.HostKeys) &&
-		t.Credentials.knownHosts.digest == other.Credentials.knownHosts.digest
+		t.Credentials.knownHosts.Equal(other.Credentials.knownHosts)
 }
 
 // Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, an *UntrustedError or an

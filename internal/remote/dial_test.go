@@ -12,17 +12,19 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 func TestEveryKindOfKeyLogsInToEveryKindOfHost(t *testing.T) {
 	t.Parallel()
-	for _, keyType := range keyTypes() {
+	for _, keyType := range hostkeys.Types() {
 		t.Run(keyType, func(t *testing.T) {
 			t.Parallel()
 			key := newKey(t, keyType)
 			server := startSSHDWithKey(t, newKey(t, keyType), publicKey(t, key))
 			conn := dial(t, server.target(t, key))
-			if got, want := keyText(conn.hostKey), keyText(server.hostKey); got != want {
+			if got, want := hostkeys.Text(conn.hostKey), hostkeys.Text(server.hostKey); got != want {
 				t.Errorf("host key %q, want %q", got, want)
 			}
 			if err := conn.Err(); err != nil {
@@ -36,11 +38,11 @@ func TestKnownHostsLetAHostBeTrusted(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, ssh.KeyAlgoED25519)
 	server := startSSHD(t, publicKey(t, key))
-	name := hostName("127.0.0.1", server.port)
+	name := hostkeys.HostName("127.0.0.1", server.port)
 	for what, hosts := range map[string]string{"bracketed": name, "hashed": knownhosts.HashHostname(name), "wildcard": "[127.*]:*"} {
 		target := server.target(t, key)
 		target.HostKeys = nil
-		target.Credentials = credentials(t, key, hosts+" "+keyText(server.hostKey)+"\n")
+		target.Credentials = credentials(t, key, hosts+" "+hostkeys.Text(server.hostKey)+"\n")
 		conn, err := Dial(t.Context(), target)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -55,7 +57,7 @@ func TestAHostThatIsNotProvedIsUntrusted(t *testing.T) {
 	key := newKey(t, ssh.KeyAlgoED25519)
 	server := startSSHD(t, publicKey(t, key))
 	seen := ssh.FingerprintSHA256(server.hostKey)
-	rsaPin := keyText(publicKey(t, newKey(t, ssh.KeyAlgoRSA)))
+	rsaPin := hostkeys.Text(publicKey(t, newKey(t, ssh.KeyAlgoRSA)))
 	tests := []struct {
 		name            string
 		pins            []string

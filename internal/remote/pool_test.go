@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 // watched is a Pool that writes down what it tells.
@@ -155,8 +157,8 @@ func TestAConnectionThatDiesIsToldAndReplaced(t *testing.T) {
 func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 	t.Parallel()
 	server, base := serverAndTarget(t)
-	hostLine := hostName(base.Address, base.Port) + " " + keyText(server.hostKey) + "\n"
-	known := func(text string) KnownHosts { return parseKnown(t, text) }
+	hostLine := hostkeys.HostName(base.Address, base.Port) + " " + hostkeys.Text(server.hostKey) + "\n"
+	known := func(text string) hostkeys.KnownHosts { return parseKnown(t, text) }
 	tests := []struct {
 		name     string
 		change   func(*Target)
@@ -172,7 +174,7 @@ func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 		}, false},
 		{"the pin is withdrawn", func(t *Target) { t.HostKeys = nil }, false},
 		{"another key is pinned", func(t *Target) { t.HostKeys = []string{keyA} }, false},
-		{"the key is revoked", func(t *Target) { t.Credentials.knownHosts = known("@revoked * " + keyText(server.hostKey)) }, false},
+		{"the key is revoked", func(t *Target) { t.Credentials.knownHosts = known("@revoked * " + hostkeys.Text(server.hostKey)) }, false},
 		{"the port changes", func(target *Target) { target.Port = freePort(t) }, false},
 	}
 	for _, test := range tests {

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 // patience bounds every wait of a test for something that must happen.
@@ -143,7 +145,7 @@ func (s *sshd) target(t testing.TB, key crypto.Signer) Target {
 	t.Helper()
 	return Target{
 		Address: "127.0.0.1", Port: s.port, User: currentUser(t), ConnectTimeout: patience,
-		Credentials: credentials(t, key, ""), HostKeys: []string{keyText(s.hostKey)},
+		Credentials: credentials(t, key, ""), HostKeys: []string{hostkeys.Text(s.hostKey)},
 	}
 }
 

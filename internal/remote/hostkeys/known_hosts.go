@@ -1,4 +1,4 @@
-package remote
+package hostkeys
 
 import (
 	"bytes"
@@ -79,7 +79,7 @@ func (k *KnownHosts) add(line []byte) error {
 	if marker != "" && marker != "cert-authority" {
 		return fmt.Errorf("the marker @%s is not known", marker)
 	}
-	if marker == "" && signatureAlgorithms(key.Type()) == nil {
+	if marker == "" && SignatureAlgorithms(key.Type()) == nil {
 		return fmt.Errorf("keys of the type %s are not supported", key.Type())
 	}
 	matches, err := parseHosts(hosts)
@@ -90,8 +90,14 @@ func (k *KnownHosts) add(line []byte) error {
 	return nil
 }
 
-// lookup returns the keys that a host may have, and whether a certificate authority is named for it.
-func (k KnownHosts) lookup(name string) (keys []ssh.PublicKey, authority bool) {
+// Equal says that both were read from the same text.
+func (k KnownHosts) Equal(other KnownHosts) bool { return k.digest == other.digest }
+
+// Revoked are the keys that no host may have.
+func (k KnownHosts) Revoked() []ssh.PublicKey { return k.revoked }
+
+// Lookup returns the keys that a host may have, and whether a certificate authority is named for it.
+func (k KnownHosts) Lookup(name string) (keys []ssh.PublicKey, authority bool) {
 	for _, entry := range k.entries {
 		switch {
 		case !entry.matches(name):
@@ -104,10 +110,10 @@ func (k KnownHosts) lookup(name string) (keys []ssh.PublicKey, authority bool) {
 	return keys, authority
 }
 
-// hostName is a host as known_hosts files name it: "name", or "[name]:port" if the port is not 22.
-func hostName(address string, port int) string {
+// HostName is a host as known_hosts files name it: "name", or "[name]:port" if the port is not 22.
+func HostName(address string, port int) string {
 	address = strings.ToLower(address)
-	if port == defaultPort {
+	if port == 22 {
 		return address
 	}
 	return "[" + address + "]:" + strconv.Itoa(port)

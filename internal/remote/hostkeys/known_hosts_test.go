@@ -1,4 +1,4 @@
-package remote
+package hostkeys
 
 import (
 	"errors"
@@ -57,7 +57,7 @@ func TestKnownHostsVouchForTheHostsTheyName(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			keys, _ := parseKnown(t, test.hosts+" "+keyA+" a comment\n").lookup(hostName(test.address, test.port))
+			keys, _ := parseKnown(t, test.hosts+" "+keyA+" a comment\n").Lookup(HostName(test.address, test.port))
 			if got := len(keys) == 1; got != test.want {
 				t.Errorf("%q vouches for %s port %d: %v, want %v", test.hosts, test.address, test.port, got, test.want)
 			}
@@ -68,26 +68,9 @@ func TestKnownHostsVouchForTheHostsTheyName(t *testing.T) {
 func TestKnownHostsKeepEveryKeyOfAHost(t *testing.T) {
 	t.Parallel()
 	known := parseKnown(t, "gw1 "+keyA+"\r\n# a comment\r\n\r\ngw* "+keyB+"\r\n")
-	keys, authority := known.lookup("gw1")
+	keys, authority := known.Lookup("gw1")
 	if got := texts(keys); !slices.Equal(got, []string{keyA, keyB}) || authority {
 		t.Errorf("keys %q, authority %v, want both keys", got, authority)
-	}
-}
-
-func TestARevokedKeyIsRefusedOnEveryHost(t *testing.T) {
-	t.Parallel()
-	known := parseKnown(t, "gw1 "+keyA+"\n@revoked gw9 "+keyA+"\n")
-	_ = assertProblem(t, Target{Address: "gw1", Credentials: Credentials{knownHosts: known}}, keyA, HostKeyRevoked)
-	pinned := Target{Address: "gw1", HostKeys: []string{keyA}, Credentials: Credentials{knownHosts: known}}
-	_ = assertProblem(t, pinned, keyA, HostKeyRevoked)
-}
-
-func TestACertificateAuthorityVouchesForNothing(t *testing.T) {
-	t.Parallel()
-	known := parseKnown(t, "@cert-authority *.example.net "+keyA+"\n")
-	err := assertProblem(t, Target{Address: "gw1.example.net", Credentials: Credentials{knownHosts: known}}, keyA, HostUnknown)
-	if !strings.Contains(err.Error(), "certificate authority") {
-		t.Errorf("%q does not speak of the certificate authority", err)
 	}
 }
 
@@ -135,7 +118,7 @@ func parseKnown(t testing.TB, text string) KnownHosts {
 func texts(keys []ssh.PublicKey) []string {
 	var all []string
 	for _, key := range keys {
-		all = append(all, keyText(key))
+		all = append(all, Text(key))
 	}
 	return all
 }
@@ -158,13 +141,13 @@ func FuzzParseKnownHosts(f *testing.F) {
 		if err != nil {
 			return
 		}
-		before, _ := known.lookup(name)
+		before, _ := known.Lookup(name)
 		more := parseKnown(t, text+"\n"+"appended.example.net "+keyA+"\n")
-		after, _ := more.lookup(name)
+		after, _ := more.Lookup(name)
 		if name != "appended.example.net" && !slices.Equal(texts(before), texts(after)) && !strings.HasSuffix(text, "\r") {
 			t.Fatalf("%q: a line for another host changed the keys of %q", text, name)
 		}
-		if keys, _ := more.lookup("appended.example.net"); !containsKey(keys, parsePin(t, keyA)) {
+		if keys, _ := more.Lookup("appended.example.net"); !Contains(keys, parse(t, keyA)) {
 			t.Fatalf("%q: the line that was appended does not count", text)
 		}
 	})
