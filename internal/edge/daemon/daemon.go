@@ -104,7 +104,10 @@ func (d Daemon) Master(ctx context.Context) (runtime.Processes, bool) {
 	return master, err == nil
 }
 
+// askMaster does not wait for long: a master that executes itself anew may have taken a connection that nobody answers any more.
 func (d Daemon) askMaster(ctx context.Context, socket string) (runtime.Processes, error) {
+	ctx, cancel := context.WithTimeout(ctx, masterAnswer)
+	defer cancel()
 	answer, err := d.Session.Ask(ctx, socket, runtime.ShowProcesses)
 	if err != nil {
 		return runtime.Processes{}, err

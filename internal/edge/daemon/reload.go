@@ -17,6 +17,8 @@ import (
 const (
 	// masterPatience is how long a master may take to say how a reload went. One that cannot bind tries for 2 s.
 	masterPatience = 15 * time.Second
+	// masterAnswer is how long a master may take to answer one question.
+	masterAnswer = 5 * time.Second
 	// answerPatience is how long HAProxy may take to answer on the admin socket before it counts as silent.
 	answerPatience = 2 * time.Second
 )
@@ -87,7 +89,9 @@ func describeReload(how string) string {
 // reloadByMaster sends `reload` and waits until `show proc` counts it. HAProxy 2.6 answers nothing and closes the
 // connection while it executes itself anew; 3.0 answers when it is done, with the log. Only `show proc` is the same in both.
 func (d Daemon) reloadByMaster(ctx context.Context, socket string, before runtime.Processes) (string, error) {
-	reply, err := d.Session.Ask(ctx, socket, "reload")
+	asking, cancel := context.WithTimeout(ctx, masterPatience)
+	defer cancel()
+	reply, err := d.Session.Ask(asking, socket, "reload")
 	if err != nil && (ctx.Err() != nil || session.IsLost(err)) {
 		return "", err
 	}
