@@ -11,8 +11,8 @@ const (
 	// work and one round trip. But a change that concerns a thousand hosts would hold a thousand turns in memory at once.
 	laneCount = 128
 	// lanePatience is how long a turn may take before its lane is given to another: one that waits for its host takes no
-	// memory worth speaking of, and must not keep others waiting.
-	lanePatience = 200 * time.Millisecond
+	// memory worth speaking of, and must not keep others waiting: of a thousand hosts that hang together, for less than a second.
+	lanePatience = 100 * time.Millisecond
 )
 
 // lanes bound how many turns are at work at the same time. Turns that wait for a host that does not answer do not count.
