@@ -50,13 +50,14 @@ func (c *Change) read(ctx context.Context, until map[string]Event) error {
 }
 
 func (c *Change) take(e Event) {
-	if e.Message != HostChanged || e.At.Before(c.began) {
+	if e.At.Before(c.began) {
 		return
 	}
+	// A file that is written by a host that had a failure in between comes with the news that it is well again.
 	switch _, proved := c.proofs[e.Host]; {
-	case !proved && strings.Contains(strings.Join(e.Reasons, "\n"), c.words):
+	case !proved && e.Message == HostChanged && strings.Contains(strings.Join(e.Reasons, "\n"), c.words):
 		c.proofs[e.Host] = e
-	case proved && e.Update != "Runtime":
+	case proved && e.Update != "Runtime" && e.State == "Synced":
 		c.files[e.Host] = e
 	}
 }

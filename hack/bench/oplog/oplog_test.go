@@ -51,11 +51,11 @@ func TestAChangeIsProvedByItsWordsAndThenItsFilesAreWritten(t *testing.T) {
 		{Host: "a", Message: HostChanged, At: later(-1), Update: "Runtime", Reasons: added},
 		{Host: "a", Message: HostChanged, At: later(1), Update: "Runtime", Reasons: []string{"backend x: server pod-1 removed"}},
 		{Host: "b", Message: HostStateChanged, At: later(1), Reasons: added},
-		{Host: "b", Message: HostChanged, At: later(2), Update: "File"},
+		{Host: "b", Message: HostChanged, At: later(2), Update: "File", State: "Synced"},
 		{Host: "a", Message: HostChanged, At: later(3), Update: "Runtime", Reasons: added},
-		{Host: "a", Message: HostChanged, At: later(4), Update: "File"},
+		{Host: "a", Message: HostChanged, At: later(4), Update: "File", State: "Synced"},
 		{Host: "b", Message: HostChanged, At: later(5), Update: "Runtime", Reasons: added},
-		{Host: "b", Message: HostChanged, At: later(6), Update: "File"},
+		{Host: "b", Message: HostChanged, At: later(6), Update: "File", State: "Synced"},
 	} {
 		events <- e
 	}
