@@ -30,6 +30,9 @@ type Leave struct {
 	Tried, Done, Moved bool
 }
 
+// IsSuspended says that a suspension keeps the host from beginning.
+func (l Leave) IsSuspended() bool { return l.Delayed && l.Since.IsZero() && !l.awaits() }
+
 // awaits says that the host is to go on serving the object for now.
 func (l Leave) awaits() bool { return !l.Awaited.IsZero() }
 

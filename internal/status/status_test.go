@@ -401,6 +401,31 @@ func TestHostThatLeavesIsToldBesideItsSuccessorOfTheSameName(t *testing.T) {
 	}
 }
 
+func TestHostThatLeavesSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		leave record.Leave
+		want  string
+	}{
+		"nothing yet":             {record.Leave{Since: noon()}, "is being removed"},
+		"the host":                {record.Leave{Since: noon(), Tried: true}, "is being removed: the disk is full"},
+		"the end of a suspension": {record.Leave{Delayed: true}, "is being removed as soon as no EdgeLoadBalancer on the host has spec.suspend set"},
+		"its successor since":     {record.Leave{Delayed: true, Awaited: noon()}, "is being removed"},
+		"the host since":          {record.Leave{Delayed: true, Since: noon(), Tried: true}, "is being removed: the disk is full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.DeletionTimestamp = seconds(noon())
+			known := failing(edge.Rejected, "the disk is full")
+			known.Leaving = map[types.UID]record.Leave{uid: test.leave}
+			if got := summarized(object, known, synced()).Hosts[0].Message; got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestHostThatReturnsToTheSpecIsNotSaidToBeRemoved(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()

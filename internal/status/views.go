@@ -102,11 +102,15 @@ func (v View) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
 }
 
 func (v View) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
-	message := beingRemoved
-	if v.record.Leaving[object.UID].Tried && v.record.Outcome.Message != "" {
-		message += ": " + v.record.Outcome.Message
+	leave := v.record.Leaving[object.UID]
+	switch {
+	case leave.IsSuspended():
+		return beingRemoved + " as soon as no EdgeLoadBalancer on the host has spec.suspend set"
+	case leave.Tried && v.record.Outcome.Message != "":
+		return beingRemoved + ": " + v.record.Outcome.Message
+	default:
+		return beingRemoved
 	}
-	return message
 }
 
 // conflict says why the object has no part in the host; empty if it has, or if that is not known yet of this generation.
