@@ -41,6 +41,14 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, s
 	select {
 	case <-ended:
 		err = result
+	case <-c.done:
+		// The session may not notice: one that is just being opened was seen to wait for its answer for good.
+		select {
+		case <-ended:
+			err = result
+		default:
+			err = errClosed
+		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 		go c.abandon(session, ended)
