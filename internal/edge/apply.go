@@ -3,6 +3,8 @@ package edge
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -126,8 +128,13 @@ func (h *host) checkRoom(ctx context.Context) error {
 	return nil
 }
 
-// candidate is where the file is staged. Its name tells attempts apart: one whose connection broke may still be at work.
-func (h *host) candidate() string { return h.facts.Config + ".edgelb-new-" + h.file.SHA256()[:16] }
+// candidate is where the file is staged. Its name says for which host of which owner, so that an attempt which finds a machine
+// under two names takes nothing from the other; and then tells attempts apart, since one whose connection broke may still be
+// at work.
+func (h *host) candidate() string {
+	writer := sha256.Sum256([]byte(h.config.Owner + "\n" + h.config.Host))
+	return h.facts.Config + ".edgelb-new-" + hex.EncodeToString(writer[:8]) + h.file.SHA256()[:16]
+}
 
 func (h *host) stage(ctx context.Context) error {
 	text := h.file.Text
@@ -150,7 +157,7 @@ func (h *host) stage(ctx context.Context) error {
 type commitment struct {
 	// backup keeps the former file for good, keepFormer until the next change.
 	backup, keepFormer bool
-	// expected is the SHA-256 that the former file must have; empty if it may be any.
+	// expected is the SHA-256 that the former file must have; empty if there must be none.
 	expected string
 	// handover is what the next worker is to know of the servers.
 	handover []byte
@@ -173,7 +180,8 @@ func (h *host) commit(ctx context.Context, c commitment) error {
 	case result.Exit != 0:
 		return h.unwritable(result)
 	case strings.TrimSpace(string(result.Stdout)) != h.file.SHA256():
-		return h.goBack(ctx, fmt.Errorf("%s is not what was written: somebody else writes it as well", h.facts.Config))
+		// Somebody else has written it since. It is theirs, and nothing of ours is left to be undone.
+		return errUnlikeMemory
 	default:
 		return nil
 	}

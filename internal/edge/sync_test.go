@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -676,11 +677,12 @@ func requireFailure(t *testing.T, outcome edge.Outcome, state edge.State, words 
 	}
 }
 
+// requireNoLeftovers fails if there is more beside the file than edgelb keeps there.
 func requireNoLeftovers(t *testing.T, m *machine) {
 	t.Helper()
-	for _, suffix := range []string{".edgelb-new", ".edgelb-copy"} {
-		if _, err := os.Stat(m.config() + suffix); err == nil {
-			t.Errorf("%s was left behind", suffix)
+	for _, pattern := range []string{".edgelb-new*", ".edgelb-copy*"} {
+		if found, err := filepath.Glob(m.config() + pattern); err != nil || len(found) > 0 {
+			t.Errorf("left behind are %q, %v", found, err)
 		}
 	}
 }

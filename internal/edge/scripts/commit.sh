@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the candidate the configuration. Input: the paths of the configuration and of the candidate; the candidate's SHA-256;
 # "backup" to keep the former file for good; "former" to keep it until the next change; the SHA-256 that the former file must
-# have, or "-"; then the state of the servers.
+# have, or "-" if there must be none; then the state of the servers.
 # Output: the configuration's SHA-256, read back. Exit: 4 if the former file is another one, or if somebody else is at work and
 # has taken the candidate away; otherwise not 0 if the configuration was not changed.
 IFS= read -r config
@@ -25,7 +25,10 @@ keep() {
 	sync "$copy" 2>/dev/null || sync
 	mv -f "$copy" "$1"
 }
-[ "$expected" = - ] || { [ -e "$config" ] && [ "$(sum "$config")" = "$expected" ]; } || exit 4
+is_expected() {
+	if [ -s "$config" ]; then [ "$(sum "$config")" = "$expected" ]; else [ "$expected" = - ]; fi
+}
+is_expected || exit 4
 cat >"$copy"
 mv -f "$copy" "$config.edgelb-state"
 [ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config.before-edgelb"
@@ -33,6 +36,8 @@ mv -f "$copy" "$config.edgelb-state"
 [ -e "$new" ] || exit 4
 # Another attempt, whose connection broke, may still be at work.
 [ "$(sum "$new")" = "$want" ]
+# To keep files takes a while on a slow disk.
+is_expected || exit 4
 mv -f "$new" "$config"
 sync "$config" 2>/dev/null || sync || :
 sum "$config"

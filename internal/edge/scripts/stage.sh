@@ -11,8 +11,11 @@ unwritable() {
 	rm -f "$new"
 	exit 3
 }
-# What attempts have left behind that broke.
-rm -f "$config".edgelb-new-*
+# What attempts have left behind that broke: those for the same host, whose names differ in the last 16 letters only. Others
+# may still be at work, but not for long.
+rm -f "${new%????????????????}"*
+find "${config%/*}" -maxdepth 1 \( -name "${config##*/}.edgelb-new-*" -o -name "${config##*/}.edgelb-copy-*" \) -mmin +10 \
+	-exec rm -f {} + 2>/dev/null
 cat >"$new" || unwritable
 # The size is less if the connection broke in the middle.
 [ "$(wc -c <"$new")" -eq "$size" ] || unwritable
