@@ -164,7 +164,7 @@ func (s Sockets) obstacle(bind haproxy.Bind, own []Process, running map[string][
 		return fmt.Sprintf("HAProxy runs without the right to bind ports below %d; run it as root or with CAP_NET_BIND_SERVICE", s.firstFree)
 	}
 	for _, l := range s.listeners {
-		if !l.blocks(bind) || l.belongsTo(own) || (l.pid == 0 && l.isBoundBy(running)) {
+		if !l.blocks(bind) || l.belongsTo(own) || (l.mayBeOurs() && l.isBoundBy(running)) {
 			continue
 		}
 		who := "another process"
@@ -213,6 +213,10 @@ func (l listener) blocks(bind haproxy.Bind) bool {
 func (l listener) belongsTo(own []Process) bool {
 	return slices.ContainsFunc(own, func(p Process) bool { return p.PID == l.pid })
 }
+
+// mayBeOurs says whether the listener may be one of ours although its process was not seen: the account may not look into it, or
+// a reload has started it a moment ago.
+func (l listener) mayBeOurs() bool { return l.pid == 0 || l.name == "haproxy" }
 
 // isBoundBy says whether the listener is one of the configuration that runs, as far as its binds can be read.
 func (l listener) isBoundBy(running map[string][]string) bool {

@@ -24,9 +24,11 @@ listen tcp 076433C6:0016 101
 listen tcp6 00000000000000000000000000000000:0050 102
 listen tcp 00000000:01BB 103
 listen tcp 0100007F:1F90 104
+listen tcp 0100007F:1F91 105
 owner 101 500 sshd
 owner 102 600 apache2
 owner 103 700 haproxy
+owner 105 701 haproxy
 `
 
 func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
@@ -51,6 +53,8 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 		"a port taken for both families":            {"ipv4@:80", root, nil, "apache2 (pid 600)"},
 		"a port taken by who knows whom":            {"ipv4@127.0.0.1:8080", root, nil, "another process already listens"},
 		"a port of ours, seen without rights":       {"ipv4@127.0.0.1:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
+		"a port of ours, of a worker that is new":   {"ipv4@127.0.0.1:8081", root, map[string][]string{"web": {"ipv4@127.0.0.1:8081"}}, ""},
+		"a port of another HAProxy":                 {"ipv4@127.0.0.1:8081", root, nil, "haproxy (pid 701) already listens"},
 		"a wildcard of ours becomes an address":     {"ipv4@198.51.100.7:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
 		"an address of another host":                {"ipv4@198.51.100.8:8443", root, nil, "the host has no address 198.51.100.8"},
 		"an IPv6 address that another host has too": {"ipv6@[2001:db8::9]:8443", root, nil, "the host has no address 2001:db8::9"},
