@@ -208,3 +208,32 @@ func TestARestartedOperatorGoesOnWithWhatLeaves(t *testing.T) {
 		t.Errorf("HAProxy was reloaded: %+v, was %+v", after, before)
 	}
 }
+
+// A host that may not be changed is not to be asked again and again, either.
+func TestAHostThatIsOnlyWatchedAsksForNoTurnBecauseOfAServerThatLeaves(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.turn(m.webConfig(a, b)))
+	guest := m.guestOf(8443, "pod-a")
+	leaving := m.turn(m.webConfig(b))
+	leaving = m.turnsUntil("the file is written", leaving, m.webConfig(b), isSaved)
+	if leaving.FollowUp == 0 {
+		t.Fatalf("nothing leaves: %+v", leaving)
+	}
+	m.tell("set server ns_web_app/pod-b state drain")
+
+	drifted := m.turn(m.webConfig(b), proved(leaving.Fingerprint), reportOnly)
+	suspended := m.turn(m.webConfig(b), func(r *edge.Request) { r.DryRun = true })
+
+	if drifted.State != edge.Drifted || drifted.FollowUp != 0 {
+		t.Errorf("got %+v", drifted)
+	}
+	if suspended.State != edge.Suspended || suspended.FollowUp != 0 {
+		t.Errorf("got %+v", suspended)
+	}
+	resumed := m.turn(m.webConfig(b))
+	if requireSynced(t, resumed); resumed.FollowUp == 0 || !guest.isServed() {
+		t.Errorf("got %+v, or the open connection was lost", resumed)
+	}
+}

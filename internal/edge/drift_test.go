@@ -321,3 +321,87 @@ func TestAFileThatSomebodyWroteIsNotSavedOver(t *testing.T) {
 		})
 	}
 }
+
+// The Service of a target may be missing while somebody drains one of its servers.
+func TestAServerThatSomebodyDrainedIsNotTakenForOneThatLeavesWhereServersAreToBeKept(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	fingerprint := m.turn(m.webConfig(a, b)).Fingerprint
+	unknown := m.webConfig()
+	unknown.Backends[0].KeepServers = true
+	m.tell("set server ns_web_app/pod-a state drain")
+	for range 2 {
+		report := m.turn(unknown, proved(fingerprint), reportOnly)
+		if report.State != edge.Drifted || !strings.Contains(strings.Join(report.Drift, "; "), "pod-a was in state drain") {
+			t.Errorf("got %+v", report)
+		}
+	}
+
+	repaired := m.turn(unknown, proved(fingerprint))
+
+	requireSynced(t, repaired)
+	if repaired.Fingerprint != fingerprint || len(repaired.Drift) != 1 {
+		t.Errorf("got %+v", repaired)
+	}
+	m.requireServes(8443, "pod-a", "pod-b")
+	m.requireFileOf(m.webConfig(a, b), fingerprint)
+}
+
+// What a turn has left half done, nobody else is to be blamed for: wherever the connection broke, and although what is wanted is
+// again what it was before.
+func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int32) edge.Outcome{
+		"of servers": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
+			m.conn.breaksAt = m.conn.steps.Load() + step
+			return m.turn(wanted)
+		},
+		"of the file": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
+			changed := m.turn(wanted)
+			requireSynced(m.t, changed)
+			<-time.After(changed.FollowUp)
+			m.conn.breaksAt = m.conn.steps.Load() + step
+			_ = m.turn(wanted)
+			return changed
+		},
+		"of everything": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
+			m.conn.breaksAt = m.conn.steps.Load() + step
+			wanted.MaxConnections++
+			return m.turn(wanted)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			a, b := echo(t, "pod-a"), echo(t, "pod-b")
+			former := m.webConfig(a)
+			fingerprint := m.turn(former).Fingerprint
+			stride := int32(1)
+			if name == "of everything" {
+				stride = 5 // there are many steps, and each costs a reload
+			}
+			for step := stride; ; step += stride {
+				last := begin(m, m.webConfig(a, b), step)
+				whole := m.conn.steps.Load() < m.conn.breaksAt
+				m.conn = &localConn{}
+				known := fingerprint
+				if last.State == edge.Synced {
+					known = last.Fingerprint
+				}
+
+				back := m.turn(former, proved(known), reportOnly)
+
+				if back.State != edge.Synced || back.Fingerprint != fingerprint || back.Drift != nil {
+					t.Fatalf("step %d: got %+v after %+v", step, back, last)
+				}
+				m.requireServes(8443, "pod-a")
+				noDrain := drainFor(app, 0)
+				m.turnsUntil("all is ended", m.turn(former, noDrain), former, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+				if whole {
+					break
+				}
+			}
+		})
+	}
+}

@@ -45,8 +45,11 @@ type left struct {
 	// fileSHA256 is that of its file, and lagged says that the servers of that were not those that ran.
 	fileSHA256 string
 	lagged     bool
-	// running is what was proved to serve.
+	// begun says that a change was begun of which it is not known how it ended.
+	begun bool
+	// running is what was proved to serve, and servers are the backends' that it was proved to have.
 	running daemon.Running
+	servers map[string][]haproxy.Server
 }
 
 // daemon is the HAProxy of the host.
@@ -162,7 +165,10 @@ func (h *host) render() error {
 	if h.facts.File.Managed && h.running.PID == 0 && h.req.Config.KeepsServers() {
 		return &Error{State: Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: mend the target, and HAProxy is started"}
 	}
-	h.config, h.note = h.fit(h.req.Config, serversByBackend(h.running.Servers))
+	// Where it is known what the host was proved to have, a server that somebody has drained is not taken for one that leaves.
+	servers := serversByBackend(h.running.Servers)
+	maps.Copy(servers, h.left.servers)
+	h.config, h.note = h.fit(h.req.Config, servers)
 	if h.config.Idle() && !h.req.Config.Idle() {
 		return &Error{State: Rejected, Message: h.nothingLeft()}
 	}

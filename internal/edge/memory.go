@@ -7,6 +7,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/pending"
 	"github.com/edgelb/edgelb/internal/edge/session"
+	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -20,10 +21,14 @@ type Memory struct {
 	last *host
 	// talk is the open conversation with HAProxy; nil when there is none.
 	talk *session.Dialogue
-	// fileSHA256 is that of the host's file, as it was last read or written, and worker is the process that was last proved.
-	// They tell what somebody else has done to a host that is to be looked at as a whole.
+	// fileSHA256 is that of the host's file, as it was last read or written; worker and config are the process that was last
+	// proved and what it ran. They tell what somebody else has done to a host that is to be looked at as a whole.
 	fileSHA256 string
 	worker     daemon.Running
+	config     haproxy.Config
+	// begun says that a change was begun of which it was not told that it is proved: how the host differs then is not for
+	// somebody else to answer for.
+	begun bool
 	// lag is how far that file is behind what runs.
 	lag pending.Lag
 	// lookedAt is when the host was last looked at beyond what was changed.
@@ -46,21 +51,22 @@ func (m *Memory) recall(conn Conn, req Request) *host {
 // remember keeps a host that was proved to run its configuration, without what is large and can be read again.
 func (m *Memory) remember(h *host) {
 	kept := *h
+	kept.left = left{}
 	kept.file.Text, kept.running.Servers, kept.running.State = nil, nil, nil
-	m.last, m.worker = &kept, kept.running
+	m.last, m.worker, m.config = &kept, kept.running, kept.config
 }
 
 // learn takes in how a full turn went.
 func (m *Memory) learn(h *host, outcome Outcome) {
 	m.hangUp()
 	now := time.Now()
+	m.begun = m.begun || (outcome.Update != "" && !outcome.Changed)
 	switch {
-	case h.isProved() && (outcome.State == Synced || outcome.State == Rejected):
-		m.lookedAt = now
+	case h.isProved() && (outcome.State == Synced || isUnwritten(outcome)):
+		m.lookedAt, m.begun = now, false
 		m.leavers = m.leavers.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
 		m.written(h.file.SHA256())
 		if outcome.State == Rejected {
-			// It is the file that could not be written.
 			m.fileSHA256, m.lag = h.facts.File.SHA256, m.lag.Changed(now)
 		}
 		m.remember(h)
@@ -73,14 +79,23 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	}
 }
 
-// left is how the host was left.
-func (m *Memory) left() left {
-	return left{fileSHA256: m.fileSHA256, lagged: m.lag.Exists(), running: m.worker}
+// isUnwritten says that what runs was brought where it should be, and it is the file that could not be written.
+func isUnwritten(outcome Outcome) bool {
+	return outcome.State == Rejected && (outcome.Update == UpdateRuntime || outcome.Update == UpdateFile)
 }
 
-// forget drops everything but since when servers leave.
+// left is how the host of the request was left.
+func (m *Memory) left(req Request) left {
+	l := left{fileSHA256: m.fileSHA256, lagged: m.lag.Exists(), begun: m.begun, running: m.worker}
+	if !m.begun && m.config.AdminSocket == req.Config.AdminSocket {
+		l.servers = backendServers(m.config)
+	}
+	return l
+}
+
+// forget drops everything but since when servers leave, and that a change was begun.
 func (m *Memory) forget() {
-	m.last, m.fileSHA256, m.worker, m.lag = nil, "", daemon.Running{}, pending.Lag{}
+	m.last, m.fileSHA256, m.worker, m.config, m.lag = nil, "", daemon.Running{}, haproxy.Config{}, pending.Lag{}
 	m.hangUp()
 }
 

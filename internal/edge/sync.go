@@ -36,8 +36,7 @@ func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 // fullTurn looks at everything on the host that matters, decides, and carries it out.
 func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 	began := time.Now()
-	h, err := lookAt(ctx, conn, req)
-	h.left = memory.left()
+	h, err := lookAt(ctx, conn, req, memory.left(req))
 	if err != nil {
 		return h.outcome(err)
 	}
@@ -53,7 +52,9 @@ func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outco
 	outcome.Phases = Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
 	memory.learn(h, outcome)
 	outcome.Live = outcome.State == Rejected && memory.last != nil
-	outcome.FollowUp = memory.followUp(time.Now(), req.DrainTimeouts, false)
+	if outcome.State == Synced || outcome.Live {
+		outcome.FollowUp = memory.followUp(time.Now(), req.DrainTimeouts, false)
+	}
 	return outcome
 }
 
@@ -98,7 +99,7 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
 
 // drift says how the host differs from what it was proved to run, which nobody but somebody else can have done.
 func (h *host) drift(todo plan.Plan) []string {
-	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.lags(todo) {
+	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.left.begun || h.lags(todo) {
 		return nil
 	}
 	return todo.Reasons
@@ -131,10 +132,10 @@ func updateBy(action plan.Action) Update {
 	}
 }
 
-func lookAt(ctx context.Context, conn Conn, req Request) (*host, error) {
+func lookAt(ctx context.Context, conn Conn, req Request, left left) (*host, error) {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	h := &host{req: req}
+	h := &host{req: req, left: left}
 	return h, h.observe(ctx, conn)
 }
 

@@ -9,13 +9,18 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// askTimeout bounds a question to a host that is known. HAProxy answers within milliseconds.
-const askTimeout = 5 * time.Second
+// askTimeout bounds a question to a host that is known, which HAProxy answers within milliseconds, and lineTimeout is what each
+// line adds to that: thousands of commands take more than one round trip.
+const (
+	askTimeout  = 5 * time.Second
+	lineTimeout = 2 * time.Millisecond
+)
 
 // settlePatience is how long HAProxy may take to do what it said that it did. 3.0 moves a server to another address a moment
 // after it has answered.
@@ -29,6 +34,8 @@ type turn struct {
 	now    time.Time
 	// outcome gathers what was done.
 	outcome Outcome
+	// doubt says that it was not known how an earlier change ended, and still is not.
+	doubt bool
 }
 
 // errUnlikeMemory says that the host is not as it is remembered: it has to be looked at as a whole.
@@ -42,7 +49,7 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 	}
 	// What has begun is ended, also when the operator ends.
 	ctx = context.WithoutCancel(ctx)
-	t := &turn{host: h, memory: memory, now: time.Now()}
+	t := &turn{host: h, memory: memory, now: time.Now(), doubt: memory.begun}
 	config, changed, ok := t.changes()
 	if !ok {
 		return Outcome{}, false
@@ -55,6 +62,7 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 		}
 		return Outcome{}, false
 	}
+	memory.begun = t.doubt
 	return t.finish(nil), true
 }
 
@@ -109,6 +117,7 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, changed []hapr
 	}
 	change := plan.Servers(t.remembered(changed), changed)
 	decided := time.Now()
+	t.memory.begun = true
 	answers, err := t.ask(ctx, updateLines(change.Commands, changed))
 	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
@@ -252,7 +261,7 @@ func (t *turn) glance(ctx context.Context) error {
 		return errUnlikeMemory
 	}
 	t.take(servers, t.config.Backends)
-	t.memory.lookedAt = t.now
+	t.memory.lookedAt, t.doubt = t.now, false
 	t.memory.remember(t.host)
 	return nil
 }
@@ -284,6 +293,7 @@ func (t *turn) save(ctx context.Context) error {
 		return err
 	}
 	if err := t.commit(ctx, commitment{expected: t.memory.fileSHA256, keepFormer: true}); err != nil {
+		t.memory.begun = t.memory.begun || session.IsLost(err)
 		return err
 	}
 	t.memory.written(file.SHA256())
@@ -314,12 +324,7 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 	if err := t.checkWorker(answers[0]); err != nil {
 		return true, err
 	}
-	answers = answers[1:]
-	for _, farewell := range farewells {
-		n := len(farewell.Commands)
-		t.memory.leavers = t.memory.leavers.Answered(farewell, answers[n-1], t.now)
-		answers = answers[n:]
-	}
+	t.memory.leavers = t.memory.leavers.Answered(farewells, answers[1:], t.now)
 	return true, nil
 }
 
@@ -334,11 +339,12 @@ func (t *turn) finish(err error) Outcome {
 
 // ask sends lines to HAProxy. The error is a *Error if the host let the time pass.
 func (t *turn) ask(ctx context.Context, lines []string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	timeout := askTimeout + time.Duration(len(lines))*lineTimeout
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	answers, err := t.memory.ask(ctx, t.host, lines)
 	if err != nil && ctx.Err() != nil {
-		return nil, &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", askTimeout), Cause: err}
+		return nil, &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", timeout.Round(time.Second)), Cause: err}
 	}
 	return answers, err
 }

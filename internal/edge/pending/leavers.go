@@ -113,21 +113,29 @@ func newFarewell(id serverID, cuts bool) Farewell {
 	return f
 }
 
-// Answered are the leavers after HAProxy has answered to the last command of a farewell. A server that it does not delete has
+// Answered are the leavers after HAProxy has answered to all commands of the farewells. A server that it does not delete has
 // connections, or something else that will not be over soon.
-func (l Leavers) Answered(f Farewell, answer string, now time.Time) Leavers {
+func (l Leavers) Answered(farewells []Farewell, answers []string, now time.Time) Leavers {
 	after := maps.Clone(l.byID)
-	if err := f.Commands[len(f.Commands)-1].Check(answer); err == nil {
-		delete(after, f.id)
-		return Leavers{after}
+	for _, f := range farewells {
+		last := len(f.Commands) - 1
+		if err := f.Commands[last].Check(answers[last]); err == nil {
+			delete(after, f.id)
+		} else {
+			after[f.id] = after[f.id].stayed(f, now)
+		}
+		answers = answers[len(f.Commands):]
 	}
-	known := after[f.id]
-	known.server.Admin, known.isCut = runtime.Admin(1), known.isCut || f.cuts
-	known.pause = min(2*known.pause, longestDismissal)
-	if f.cuts {
-		known.pause = firstDismissal
-	}
-	known.next = now.Add(known.pause)
-	after[f.id] = known
 	return Leavers{after}
+}
+
+// stayed is how far the server is after a farewell in vain.
+func (l leave) stayed(f Farewell, now time.Time) leave {
+	l.server.Admin, l.isCut = runtime.Admin(1), l.isCut || f.cuts
+	l.pause = min(2*l.pause, longestDismissal)
+	if f.cuts {
+		l.pause = firstDismissal
+	}
+	l.next = now.Add(l.pause)
+	return l
 }

@@ -1,6 +1,7 @@
 package pending_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -22,6 +23,38 @@ func commands(farewells []pending.Farewell) []string {
 		}
 	}
 	return all
+}
+
+// answers are those to the commands of the farewells, of which the last of each is answered so.
+func answers(farewells []pending.Farewell, last string) []string {
+	var all []string
+	for _, farewell := range farewells {
+		all = append(append(all, make([]string, len(farewell.Commands)-1)...), last)
+	}
+	return all
+}
+
+func TestThousandsOfLeaversAreDoneWithTogether(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	var servers []runtime.Server
+	for n := range 20_000 {
+		servers = append(servers, server("web", fmt.Sprintf("pod-%d", n)))
+	}
+	leavers := pending.Leavers{}.Seen(servers, nil, start)
+	farewells := leavers.Farewells(nil, start.Add(time.Minute))
+	replies := answers(farewells, deleted)
+	replies[len(replies)-1] = connected
+
+	began := time.Now()
+	leavers = leavers.Answered(farewells, replies, start.Add(time.Minute))
+
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if left := leavers.Of(map[string]bool{"web": true}); len(farewells) != len(servers) || len(left) != 1 {
+		t.Errorf("%d farewells, and %d servers stay", len(farewells), len(left))
+	}
 }
 
 func TestALeaverIsTriedEverLessOftenUntilItsTimeIsUp(t *testing.T) {
@@ -52,10 +85,10 @@ func TestALeaverIsTriedEverLessOftenUntilItsTimeIsUp(t *testing.T) {
 		if got := commands(farewells); !slices.Equal(got, step.want) {
 			t.Fatalf("%s: got %q, want %q", step.at, got, step.want)
 		}
-		leavers = leavers.Answered(farewells[0], connected, now)
+		leavers = leavers.Answered(farewells, answers(farewells, connected), now)
 	}
 	last := leavers.Farewells(timeouts, start.Add(time.Minute))
-	leavers = leavers.Answered(last[0], deleted, start.Add(time.Minute))
+	leavers = leavers.Answered(last, answers(last, deleted), start.Add(time.Minute))
 	if !leavers.Due(timeouts).IsZero() || len(leavers.Of(map[string]bool{"web": true})) > 0 {
 		t.Errorf("got %+v after the server was deleted", leavers)
 	}
