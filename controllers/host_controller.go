@@ -41,6 +41,7 @@ type hostReconciler struct {
 	records     *record.Store
 	memories    *memories
 	lanes       lanes
+	endpoints   desired.Cache
 	counters    *metrics.Counters
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
@@ -61,6 +62,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	seen.snapshot.Cache = &r.endpoints
 	if seen.unsettled {
 		// The finalizer's return wakes the host again.
 		return ctrl.Result{}, nil
@@ -203,6 +205,7 @@ func (r *hostReconciler) report(seen observed, news record.News) {
 func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
 	r.records.Forget(key)
 	r.memories.forget(key)
+	r.endpoints.Forget()
 	r.connector.Forget(key)
 	r.credentials.prune(func(name types.NamespacedName) bool { return len(r.objectsBy(ctx, indexSecret, name)) > 0 })
 }

@@ -267,6 +267,22 @@ func BenchmarkBuildTenThousandEndpoints(b *testing.B) {
 	}
 }
 
+// One Service of a hundred has changed.
+func BenchmarkBuildTenThousandEndpointsOfWhichAHundredChanged(b *testing.B) {
+	s := largeSnapshot(100, 1, 100)
+	s.Cache = &Cache{}
+	key := types.NamespacedName{Namespace: "shop", Name: "app-7"}
+	Build(gw1(), s)
+	b.ReportAllocs()
+	for b.Loop() {
+		changed := *s.Slices[key][0]
+		s.Slices[key] = []*discoveryv1.EndpointSlice{&changed}
+		if host := Build(gw1(), s); len(host.Config.Backends) != 100 {
+			b.Fatalf("%d backends", len(host.Config.Backends))
+		}
+	}
+}
+
 func BenchmarkBuildAThousandObjects(b *testing.B) {
 	s := largeSnapshot(1000, 1, 10)
 	b.ReportAllocs()

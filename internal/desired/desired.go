@@ -24,6 +24,8 @@ type Snapshot struct {
 	Services map[types.NamespacedName]*corev1.Service
 	// Slices holds the EndpointSlices of those Services.
 	Slices map[types.NamespacedName][]*discoveryv1.EndpointSlice
+	// Cache may be nil.
+	Cache *Cache
 }
 
 // Host is what one host should be.

@@ -51,7 +51,7 @@ func (h *Host) backend(p part, target *v1alpha1.Target, s Snapshot) haproxy.Back
 	port, failure := resolve(name, service, target.Service.Port)
 	if failure != nil {
 		b.KeepServers = true
-	} else if b.Servers = servers(service, port, s.Slices[name]); len(b.Servers) == 0 {
+	} else if b.Servers = s.Cache.servers(service, port, s.Slices[name]); len(b.Servers) == 0 {
 		failure = unavailablef(v1alpha1.ReasonNoEndpoints, "Service %s has no endpoint that is ready on port %s: look at its "+
 			"selector and at its pods. Until then the edge closes every connection", name, describePort(port))
 	}

@@ -20,14 +20,19 @@ func (c Config) Normalize() Config {
 	slices.SortFunc(c.Frontends, func(a, b Frontend) int { return cmp.Compare(a.Name, b.Name) })
 	c.Backends = slices.Clone(c.Backends)
 	for i, b := range c.Backends {
-		c.Backends[i].Servers = sortedServers(b.Servers)
+		c.Backends[i].Servers = SortServers(b.Servers)
 	}
 	slices.SortFunc(c.Backends, func(a, b Backend) int { return cmp.Compare(a.Name, b.Name) })
 	return c
 }
 
-func sortedServers(servers []Server) []Server {
-	return slices.SortedFunc(slices.Values(servers), func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
+// SortServers returns the servers in the order that Validate wants; the very same slice if they are so already.
+func SortServers(servers []Server) []Server {
+	byName := func(a, b Server) int { return cmp.Compare(a.Name, b.Name) }
+	if slices.IsSortedFunc(servers, byName) {
+		return servers
+	}
+	return slices.SortedFunc(slices.Values(servers), byName)
 }
 
 // KeepsServers says that there is a backend that is to keep the host's servers.
@@ -41,7 +46,7 @@ func (c Config) WithServers(running map[string][]Server) Config {
 	c.Backends = slices.Clone(c.Backends)
 	for i, b := range c.Backends {
 		if b.KeepServers {
-			c.Backends[i].Servers = sortedServers(running[b.Name])
+			c.Backends[i].Servers = SortServers(running[b.Name])
 			c.Backends[i].KeepServers = false
 		}
 	}
