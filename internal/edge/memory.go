@@ -71,7 +71,10 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 		}
 		m.remember(h)
 	case m.last != nil && outcome.State == Rejected && h.running.SameAs(m.last.running):
-		// What could not be done has changed nothing.
+		// What could not be done has changed nothing. But the host may be reached over another connection now.
+		kept := *m.last
+		kept.session = h.session
+		m.last = &kept
 	case outcome.State == Drifted:
 		m.last, m.lag = nil, pending.Lag{}
 	default:

@@ -84,6 +84,25 @@ func TestAHostThatCannotHaveANewSettingStillGetsItsServers(t *testing.T) {
 	}
 }
 
+func TestServersFollowOverANewConnectionOnceTheHostWasLookedAt(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.turn(m.webConfig(a)))
+	m.refuseEveryFile("some-keyword")
+	requireFailure(t, m.turn(m.twoApps(a)), edge.Rejected, "some-keyword")
+
+	m.conn = &localConn{}
+
+	requireFailure(t, m.turn(m.twoApps(b), runtimeOnly), edge.Pending, "as a whole")
+	if rejected := m.turn(m.twoApps(b)); !rejected.Live {
+		t.Fatalf("got %+v, want the endpoints' changes to go on", rejected)
+	}
+	before := m.look()
+	m.requireLive(m.turn(m.twoApps(b), runtimeOnly), before)
+	m.requireServes(8443, "pod-b")
+}
+
 // Servers are live although their file cannot be written.
 func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 	t.Parallel()
