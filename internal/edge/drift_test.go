@@ -405,3 +405,35 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 		})
 	}
 }
+
+// A slow disk may let the time pass for the answer, although the connection holds.
+func TestAFileThatWasWrittenWithoutAnAnswerIsNoDrift(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a := echo(t, "pod-a")
+	requireSynced(t, m.turn(m.webConfig(a)))
+	for step := int32(1); ; step++ {
+		a.Weight++
+		changed := m.turn(m.webConfig(a))
+		requireSynced(t, changed)
+		<-time.After(changed.FollowUp)
+		m.conn.breaksAt = m.conn.steps.Load() + step
+		_ = m.turn(m.webConfig(a))
+		whole := m.conn.steps.Load() < m.conn.breaksAt
+		m.conn.breaksAt = 0
+		a.Weight++
+
+		changed = m.turn(m.webConfig(a), proved(changed.Fingerprint), reportOnly)
+		requireSynced(t, changed)
+		ended := m.turnsUntil("all is ended", changed, m.webConfig(a), func(o edge.Outcome) bool { return o.FollowUp == 0 },
+			proved(changed.Fingerprint), reportOnly)
+
+		if changed.Drift != nil || ended.Drift != nil {
+			t.Fatalf("step %d: got %+v and %+v", step, changed, ended)
+		}
+		m.requireFileOf(m.webConfig(a), changed.Fingerprint)
+		if whole {
+			break
+		}
+	}
+}
