@@ -114,6 +114,9 @@ func TestAnEndpointThatGoesIsGoneFromEveryHostAndOpenConnectionsStay(t *testing.
 	if err := open.Ping(t.Context()); err != nil {
 		t.Errorf("the open connection was cut: %v", err)
 	}
+	open.Close()
+	s.awaitNoOthers(s.gw1(), "web-b")
+	s.awaitNoOthers(s.gw2(), "web-b")
 }
 
 func TestTheLastEndpointThatGoesLeavesTheFrontendAndTheStatusSaysSo(t *testing.T) {

@@ -341,8 +341,19 @@ func (w *world) awaitServed(host *lab.EdgeHost, backend string) lab.Seen {
 	return seen
 }
 
-// awaitServers waits until the HAProxy that serves on the host has these servers and no others.
+// awaitServers waits until these servers, and no others, take new connections on the host.
 func (w *world) awaitServers(host asked, names ...string) {
+	w.t.Helper()
+	w.awaitServersThat(host, names, func(s runtime.Server) bool { return s.Admin.Mode() == runtime.Ready })
+}
+
+// awaitNoOthers waits until the host has these servers and no others, not even such as only keep their open connections.
+func (w *world) awaitNoOthers(host asked, names ...string) {
+	w.t.Helper()
+	w.awaitServersThat(host, names, func(runtime.Server) bool { return true })
+}
+
+func (w *world) awaitServersThat(host asked, names []string, counts func(runtime.Server) bool) {
 	w.t.Helper()
 	w.eventually(fmt.Sprintf("the servers are %q", names), func() string {
 		answer, err := host.Ask(w.t.Context(), runtime.ShowServersState)
@@ -355,7 +366,9 @@ func (w *world) awaitServers(host asked, names ...string) {
 		}
 		var found []string
 		for _, server := range servers {
-			found = append(found, server.Name)
+			if counts(server) {
+				found = append(found, server.Name)
+			}
 		}
 		if slices.Sort(found); !slices.Equal(found, names) {
 			return fmt.Sprintf("they are %q", found)
