@@ -2,12 +2,14 @@ package edge_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -125,5 +127,28 @@ func TestAFileThatSomebodyElseChangesAtTheSameMomentIsNotReplaced(t *testing.T) 
 			}
 			m.requireServes(8443, "pod-0")
 		})
+	}
+}
+
+// What other attempts have left is taken away when they cannot be at work any more.
+func TestOnlyOldLeftoversOfOthersAreTakenAway(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	leave := func(suffix string, age time.Duration) string {
+		path := m.config() + suffix
+		at := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	fresh := leave(".edgelb-new-fresh", time.Minute)
+	leave(".edgelb-new-old", time.Hour)
+	leave(".edgelb-copy-1", time.Hour)
+
+	requireSynced(t, m.turn(m.webConfig(echo(t, "pod-0"))))
+
+	if found, err := filepath.Glob(m.config() + ".edgelb-[nc]*"); err != nil || len(found) != 1 || found[0] != fresh {
+		t.Errorf("left are %q, %v, want %s", found, err, fresh)
 	}
 }
