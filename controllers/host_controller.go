@@ -176,7 +176,7 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.A
 		// The host was only freed for its next owner, whose turn it is now.
 		return time.Millisecond
 	}
-	return known.Wait(done.Outcome, now)
+	return known.Wait(done, now)
 }
 
 // routineDelay is how long news may wait that comes all the time. A change of endpoints is news of every host that it

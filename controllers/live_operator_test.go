@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -20,6 +21,27 @@ func (w *world) serves(address string, servers int) {
 		}
 		return nil
 	})
+}
+
+func TestEndpointsThatChangeTogetherWithWhatAHostCannotHaveFollowAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "ready", isReady)
+	full := edge.Outcome{State: edge.Rejected, Message: "the disk is full", Live: true}
+	w.hosts.set("a", func(h *fakeHost) { h.sick = &full })
+	failed := time.Now()
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 4000 })
+	w.eventually("servers are brought in line", func() error {
+		if !w.hosts.see("a").last.RuntimeOnly {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if took := time.Since(failed); took > 7*time.Second {
+		t.Errorf("it took %s", took)
+	}
 }
 
 func TestEndpointsFollowOnAHostThatFailsAndItsTargetIsAvailable(t *testing.T) {

@@ -33,9 +33,14 @@ func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 			t.Parallel()
 			var host Host
 			host.UnprovedSince = noon()
-			host.Apply(Attempt{Job: &Job{Inputs: "a"}, Outcome: failed}, noon(), 0)
+			first := Attempt{Job: &Job{Inputs: "a"}, Outcome: failed}
+			host.Apply(first, noon(), 0)
+			if wait := host.Wait(first, noon()); wait != time.Millisecond {
+				t.Errorf("servers follow after %s, want at once", wait)
+			}
 
-			host.Apply(Attempt{Job: &Job{Inputs: "b", RuntimeOnly: true}, Outcome: test.outcome}, noon(), 0)
+			followed := Attempt{Job: &Job{Inputs: "b", RuntimeOnly: true}, Outcome: test.outcome}
+			host.Apply(followed, noon(), 0)
 
 			if host.Outcome.State != edge.Rejected || host.Outcome.Message != failed.Message || host.Failures != 1 || host.Inputs != "a" {
 				t.Errorf("the failure is now %+v, after %d failures", host.Outcome, host.Failures)
@@ -43,7 +48,7 @@ func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 			if host.Outcome.Live != test.wantLive || host.Outcome.Servers["b"].Up != test.wantUp {
 				t.Errorf("got %+v", host.Outcome)
 			}
-			if wait := host.Wait(test.outcome, noon()); wait != test.wantWait {
+			if wait := host.Wait(followed, noon()); wait != test.wantWait {
 				t.Errorf("it is left alone for %s, want %s", wait, test.wantWait)
 			}
 			if changed := host.ChangedAt.Equal(noon()); changed != test.outcome.Changed {
@@ -65,20 +70,24 @@ func live(outcome edge.Outcome) Host {
 
 func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 	t.Parallel()
+	good := edge.Outcome{State: edge.Synced}
 	for name, test := range map[string]struct {
-		failed, outcome edge.Outcome
-		want            time.Duration
+		failed, before, outcome edge.Outcome
+		want                    time.Duration
 	}{
-		"they can":                       {edge.Outcome{}, edge.Outcome{State: edge.Synced}, 5 * time.Minute},
-		"HAProxy refused one":            {edge.Outcome{}, edge.Outcome{State: edge.Rejected, Live: true}, 5 * time.Minute},
-		"the connection broke":           {edge.Outcome{}, edge.Outcome{State: edge.Unreachable}, 10 * time.Second},
-		"the connection is another":      {edge.Outcome{}, edge.Outcome{State: edge.Pending}, 10 * time.Second},
-		"a look would reload it in vain": {edge.Outcome{ReloadFailed: true}, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
+		"they can":                       {edge.Outcome{}, good, good, 5 * time.Minute},
+		"HAProxy refused one":            {edge.Outcome{}, good, edge.Outcome{State: edge.Rejected, Live: true}, 5 * time.Minute},
+		"the connection broke":           {edge.Outcome{}, good, edge.Outcome{State: edge.Unreachable}, 10 * time.Second},
+		"the connection is another":      {edge.Outcome{}, good, edge.Outcome{State: edge.Pending}, 10 * time.Second},
+		"they never could":               {edge.Outcome{}, edge.Outcome{State: edge.Pending}, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
+		"a look would reload it in vain": {edge.Outcome{ReloadFailed: true}, good, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			host := live(test.failed)
-			host.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: test.outcome}, noon(), 0)
+			for _, outcome := range []edge.Outcome{test.before, test.outcome} {
+				host.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: outcome}, noon(), 0)
+			}
 			if wait := host.HoldOff("a", noon()); wait != test.want {
 				t.Errorf("it is left alone for %s, want %s", wait, test.want)
 			}
@@ -89,9 +98,9 @@ func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 func TestHostIsTriedAgainWhenTheTimeForThatCameWhileServersFollowed(t *testing.T) {
 	t.Parallel()
 	host := live(edge.Outcome{})
-	followed := edge.Outcome{State: edge.Synced}
+	followed := Attempt{Job: &Job{RuntimeOnly: true}, Outcome: edge.Outcome{State: edge.Synced}}
 	late := noon().Add(5*time.Minute + time.Second)
-	host.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: followed}, late, 0)
+	host.Apply(followed, late, 0)
 	if wait := host.Wait(followed, late); wait != time.Millisecond {
 		t.Errorf("it is left alone for %s, want no time, and not for ever", wait)
 	}

@@ -48,6 +48,8 @@ type Host struct {
 	// Inputs are what the last attempt depended on, and RetryAt is when to try again as long as they are the same.
 	Inputs  string
 	RetryAt time.Time
+	// Followed says that servers could be brought in line since the last attempt, which failed.
+	Followed bool
 
 	// ChangedAt and ReloadedAt are when what runs on the host was last changed, and HAProxy reloaded; zero if this operator
 	// did not. Update says how it was changed, and ReloadReasons what the last reload was for.
@@ -108,7 +110,7 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 	r.count(a.Outcome.State)
 	r.Shortfalls = shortfallsAfter(r.Shortfalls, a)
 	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
-	r.RetryAt = now.Add(waitAfter(a.Outcome, r.Repeats, random))
+	r.RetryAt, r.Followed = now.Add(waitAfter(a.Outcome, r.Repeats, random)), false
 	r.noteChange(a.Outcome, now)
 	r.noteDrift(a.Outcome, now)
 	r.noteProof(a, now)
@@ -118,17 +120,17 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 }
 
 // follow takes in how servers were brought in line on a host whose last attempt has failed. That failure stays what there is
-// to say of the host, and the time of the next try what it was. Only where servers can follow no more, that is tried soon which
-// makes them follow again: a look at the whole host. Where HAProxy would be reloaded in vain, it has to wait nevertheless.
+// to say of the host, and the time of the next try what it was. Only where servers could follow and can no more, that is tried
+// soon which makes them follow again: a look at the whole host. Where HAProxy would be reloaded in vain, it has to wait nevertheless.
 func (r *Host) follow(a Attempt, now time.Time) {
 	r.noteChange(a.Outcome, now)
 	r.Outcome.Live = a.Outcome.Live || a.Outcome.State == edge.Synced
 	if a.Outcome.State == edge.Synced {
-		r.Outcome.Servers = a.Outcome.Servers
+		r.Outcome.Servers, r.Followed = a.Outcome.Servers, true
 		r.UnprovedSince, r.UnprovedTriggers = time.Time{}, nil
 		r.noteProblems(a.Job)
 	}
-	if !r.Outcome.Live && !r.Outcome.ReloadFailed {
+	if !r.Outcome.Live && r.Followed && !r.Outcome.ReloadFailed {
 		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(r.Outcome).first))
 	}
 }
@@ -141,11 +143,15 @@ func (r *Host) noteProblems(done *Job) {
 }
 
 // Wait is how long to leave the host alone after an attempt, or until what it has begun is to be ended. It is never 0, which would
-// mean for ever: the time of the next try may have come while servers followed.
-func (r Host) Wait(last edge.Outcome, now time.Time) time.Duration {
+// mean for ever: the time of the next try may have come while servers followed. Those that an attempt could not bring together
+// with everything else follow at once.
+func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 	wait := r.RetryAt.Sub(now)
-	if r.Outcome.Live && last.FollowUp > 0 {
-		wait = min(wait, last.FollowUp)
+	switch {
+	case r.Outcome.Live && !last.Job.RuntimeOnly:
+		wait = 0
+	case r.Outcome.Live && last.Outcome.FollowUp > 0:
+		wait = min(wait, last.Outcome.FollowUp)
 	}
 	return max(wait, time.Millisecond)
 }
