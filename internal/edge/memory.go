@@ -60,7 +60,7 @@ func (m *Memory) remember(h *host) {
 func (m *Memory) learn(h *host, outcome Outcome) {
 	m.hangUp()
 	now := time.Now()
-	m.begun = m.begun || (outcome.Update != "" && !outcome.Changed)
+	m.begun = m.begun || isUnproved(outcome)
 	switch {
 	case h.isProved() && (outcome.State == Synced || isUnwritten(outcome)):
 		m.lookedAt, m.begun = now, false
@@ -81,6 +81,9 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 		m.forget()
 	}
 }
+
+// isUnproved says that a change was made of which it is not known how far it came.
+func isUnproved(outcome Outcome) bool { return outcome.Update != "" && !outcome.Changed }
 
 // isUnwritten says that what runs was brought where it should be, and it is the file that could not be written.
 func isUnwritten(outcome Outcome) bool {
