@@ -77,8 +77,8 @@ func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 	}{
 		"they can":                       {edge.Outcome{}, good, good, 5 * time.Minute},
 		"HAProxy refused one":            {edge.Outcome{}, good, edge.Outcome{State: edge.Rejected, Live: true}, 5 * time.Minute},
-		"the connection broke":           {edge.Outcome{}, good, edge.Outcome{State: edge.Unreachable}, 10 * time.Second},
-		"the connection is another":      {edge.Outcome{}, good, edge.Outcome{State: edge.Pending}, 10 * time.Second},
+		"the connection broke":           {edge.Outcome{}, good, edge.Outcome{State: edge.Unreachable}, time.Second},
+		"the connection is another":      {edge.Outcome{}, good, edge.Outcome{State: edge.Pending}, time.Second},
 		"they never could":               {edge.Outcome{}, edge.Outcome{State: edge.Pending}, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
 		"a look would reload it in vain": {edge.Outcome{ReloadFailed: true}, good, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
 	} {

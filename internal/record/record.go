@@ -131,7 +131,7 @@ func (r *Host) follow(a Attempt, now time.Time) {
 		r.noteProblems(a.Job)
 	}
 	if !r.Outcome.Live && r.Followed && !r.Outcome.ReloadFailed {
-		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(r.Outcome).first))
+		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(edge.Outcome{State: edge.Unreachable}).first))
 	}
 }
 
