@@ -8,8 +8,9 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// firstDismissal and longestDismissal are the waits between tries to take a server out that still has connections.
-const firstDismissal, longestDismissal = time.Second, 5 * time.Second
+// The first try to take a server out comes when the file is written without it: that is one turn for both. shortestWait and
+// longestWait are between the tries at one that still has connections.
+const shortestWait, longestWait = time.Second, 5 * time.Second
 
 // Leavers are the servers of a host that are wanted no more and still run. The zero Leavers are none.
 type Leavers struct {
@@ -49,7 +50,7 @@ func (l Leavers) Seen(servers []runtime.Server, backends map[string]bool, now ti
 		id := serverID{server.Backend, server.Name}
 		known, found := l.byID[id]
 		if !found {
-			known = leave{since: now, next: now.Add(firstDismissal), pause: firstDismissal}
+			known = leave{since: now, next: now.Add(saveDelay)}
 		}
 		known.server = server
 		if after == nil {
@@ -132,9 +133,9 @@ func (l Leavers) Answered(farewells []Farewell, answers []string, now time.Time)
 // stayed is how far the server is after a farewell in vain.
 func (l leave) stayed(f Farewell, now time.Time) leave {
 	l.server.Admin, l.isCut = runtime.Admin(1), l.isCut || f.cuts
-	l.pause = min(2*l.pause, longestDismissal)
+	l.pause = min(max(2*l.pause, shortestWait), longestWait)
 	if f.cuts {
-		l.pause = firstDismissal
+		l.pause = shortestWait
 	}
 	l.next = now.Add(l.pause)
 	return l

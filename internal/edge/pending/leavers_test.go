@@ -67,9 +67,10 @@ func TestALeaverIsTriedEverLessOftenUntilItsTimeIsUp(t *testing.T) {
 		at   time.Duration
 		want []string
 	}{
-		{time.Second, farewell},
-		{3 * time.Second, farewell},
-		{7 * time.Second, farewell},
+		{200 * time.Millisecond, farewell},
+		{1200 * time.Millisecond, farewell},
+		{3200 * time.Millisecond, farewell},
+		{7200 * time.Millisecond, farewell},
 		{10 * time.Second, append([]string{"shutdown sessions server web/a"}, farewell...)},
 		// The connections that were ended take a moment to be gone.
 		{11 * time.Second, append([]string{"shutdown sessions server web/a"}, farewell...)},
