@@ -118,7 +118,7 @@ func (m *machine) commit(input *bufio.Reader) result {
 	switch {
 	case err != nil || sum(text) != want:
 		return result{exit: 1}
-	case expected != "-" && sum(current) != expected:
+	case current == "" && expected != "-", current != "" && sum(current) != expected:
 		return result{exit: 4}
 	}
 	m.disk.write(config+".edgelb-state", string(state))
