@@ -21,6 +21,9 @@ type Conn struct {
 	// sessions holds one element for each command that runs.
 	sessions chan struct{}
 	done     chan struct{}
+	// life ends, through end, when done is closed.
+	life context.Context
+	end  context.CancelFunc
 	// probe asks for a sign of life when it fires.
 	probe *time.Timer
 
@@ -46,6 +49,7 @@ func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
 		sessions: make(chan struct{}, maxSessions),
 		done:     make(chan struct{}),
 	}
+	c.life, c.end = context.WithCancel(context.Background())
 	c.probe = time.AfterFunc(time.Hour, func() { c.keepAlive(t.keepalive()) })
 	c.probe.Reset(t.keepalive())
 	go c.attend(link.channels, link.requests)
@@ -107,6 +111,7 @@ func (c *Conn) attend(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reque
 	c.probe.Stop()
 	c.fail(c.client.Wait())
 	close(c.done)
+	c.end()
 }
 
 // keepAlive asks the host for a sign of life, again after each interval, and ends the connection if none comes within another.
@@ -138,6 +143,17 @@ func (c *Conn) serves(t Target) bool {
 	}
 	known, err := trustOf(t)
 	return err == nil && known.check(c.hostKey) == nil
+}
+
+// whileAlive is the context as long as the connection lives. x/crypto/ssh lets an operation wait for its answer for good that
+// begins in the very moment at which the connection ends.
+func (c *Conn) whileAlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.life, func() { cancel(errClosed) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // broken is the error of an operation that the connection or the context ended.

@@ -111,7 +111,9 @@ func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 		}
 		return session, err
 	}
-	session, err := await(ctx, open, func(s *ssh.Session) {
+	alive, cancel := c.whileAlive(ctx)
+	defer cancel()
+	session, err := await(alive, open, func(s *ssh.Session) {
 		s.Close()
 		c.release()
 	})

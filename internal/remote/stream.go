@@ -83,7 +83,9 @@ func (c *Conn) Start(ctx context.Context, command string) (*Stream, error) {
 		}
 		return remote, err
 	}
-	remote, err := await(ctx, start, func(remote remoteEnd) {
+	alive, cancel := c.whileAlive(ctx)
+	defer cancel()
+	remote, err := await(alive, start, func(remote remoteEnd) {
 		go remote.close()
 		remote.wait()
 	})
@@ -136,7 +138,9 @@ func (c *Conn) DialUnix(ctx context.Context, path string) (*Stream, error) {
 		go ssh.DiscardRequests(requests)
 		return channel, nil
 	}
-	channel, err := await(ctx, open, func(late ssh.Channel) { late.Close() })
+	alive, cancel := c.whileAlive(ctx)
+	defer cancel()
+	channel, err := await(alive, open, func(late ssh.Channel) { late.Close() })
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		return nil, &ForwardingRefusedError{Address: c.target.hostPort(), Path: path, Cause: err}
