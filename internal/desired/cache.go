@@ -12,8 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Cache keeps the servers of Services from one Build to the next, for as long as their EndpointSlices are the very same
-// objects: a change of one Service does not make its hosts read the endpoints of all others again, and hosts that serve one
+// Cache keeps the servers of Services from one Build to the next, for as long as their EndpointSlices are the same: a change of one Service does not make its hosts read the endpoints of all others again, and hosts that serve one
 // Service share its servers. It changes no result. Its methods may be called at the same time; the zero Cache is empty.
 type Cache struct {
 	mu    sync.Mutex
@@ -54,12 +53,17 @@ func (c *Cache) servers(service *corev1.Service, port corev1.ServicePort, all []
 		port:    port.Name, target: port.TargetPort.String(), number: port.Port, protocol: port.Protocol,
 		ipv6: prefersIPv6(service),
 	}
-	if known, found := c.get(key); found && slices.Equal(known.slices, all) {
+	if known, found := c.get(key); found && slices.EqualFunc(known.slices, all, sameVersion) {
 		return known.servers
 	}
 	found := haproxy.SortServers(servers(service, port, all))
 	c.put(key, cached{slices: all, servers: found})
 	return found
+}
+
+// sameVersion says that both are one object that was not changed in between.
+func sameVersion(a, b *discoveryv1.EndpointSlice) bool {
+	return a == b || (a.ResourceVersion != "" && a.ResourceVersion == b.ResourceVersion && a.UID == b.UID)
 }
 
 func (c *Cache) get(key cacheKey) (cached, bool) {

@@ -65,6 +65,23 @@ func TestHostsThatServeOneServiceShareItsServers(t *testing.T) {
 	if &one[0] != &two[0] {
 		t.Error("each has servers of its own")
 	}
+	again := largeSnapshot(1, 2, 3)
+	for name, versions := range map[string][2]string{"the same version": {"7", "7"}, "another version": {"7", "8"}, "no version": {"", ""}} {
+		s, again := s, again
+		s.Cache, again.Cache = &Cache{}, nil
+		for i, snapshot := range []Snapshot{s, again} {
+			for _, slices := range snapshot.Slices {
+				for j := range slices {
+					slices[j].Name, slices[j].UID, slices[j].ResourceVersion = fmt.Sprint("app-", j), types.UID(fmt.Sprint(j)), versions[i]
+				}
+			}
+		}
+		again.Cache = s.Cache
+		one, two := Build(gw1(), s).Config.Backends[0].Servers, Build(gw1(), again).Config.Backends[0].Servers
+		if shared := &one[0] == &two[0]; shared != (name == "the same version") {
+			t.Errorf("%s: shared is %t", name, shared)
+		}
+	}
 	s.Cache.Forget()
 	if three := Build(gw1(), s).Config.Backends[0].Servers; &three[0] == &one[0] {
 		t.Error("what was forgotten is still there")
