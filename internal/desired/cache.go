@@ -12,8 +12,9 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Cache keeps the servers of Services from one Build to the next, for as long as their EndpointSlices are the same: a change of one Service does not make its hosts read the endpoints of all others again, and hosts that serve one
-// Service share its servers. It changes no result. Its methods may be called at the same time; the zero Cache is empty.
+// Cache keeps the servers of Services from one Build to the next, for as long as their EndpointSlices are the same: a change
+// of one Service does not make its hosts read the endpoints of all others again, and hosts that serve one Service share its
+// servers. It changes no result. Its methods may be called at the same time; the zero Cache is empty.
 type Cache struct {
 	mu    sync.Mutex
 	known map[cacheKey]cached
