@@ -41,10 +41,10 @@ demo: require-go control-plane build ## Bring up a whole edge on this machine an
 	@$(BIN)/demo $(if $(ONCE),-once)
 
 .PHONY: bench
-bench: require-go control-plane build ## Measure it, in a quarter of an hour; ONLY=a,c does some parts, JSON=FILE keeps the results.
+bench: require-go control-plane build ## Measure it, in a quarter of an hour; ONLY=a,c does some parts, JSON=FILE says where to (bin/bench.json).
 	@hack/host-packages.sh $(RUN_PROGRAMS)
 	@CGO_ENABLED=0 go build -o $(BIN)/bench ./hack/bench
-	@$(BIN)/bench $(if $(ONLY),-only $(ONLY)) $(if $(JSON),-json $(JSON))
+	@$(BIN)/bench $(if $(ONLY),-only $(ONLY)) -json $(or $(JSON),$(BIN)/bench.json)
 
 ##@ Develop
 

@@ -28,7 +28,9 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
 	if todo.Action == plan.Runtime {
-		if err := h.applyRuntime(ctx, todo.Commands); err != nil {
+		if err := h.applyRuntime(ctx, todo.Commands); session.IsLost(err) {
+			return todo, err
+		} else if err != nil {
 			todo.Action, todo.Reasons = plan.Reload, append(todo.Reasons, err.Error())
 		} else if !todo.StaleFile {
 			return todo, nil
@@ -44,18 +46,12 @@ func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) err
 		return err
 	}
 	defer talk.Close()
-	lines := make([]string, len(commands))
-	for i, command := range commands {
-		lines[i] = command.String()
-	}
-	answers, err := talk.Ask(ctx, lines)
+	answers, err := talk.Ask(ctx, runtime.Lines(commands))
 	if err != nil {
 		return err
 	}
-	for i, command := range commands {
-		if err := command.Check(answers[i]); err != nil {
-			return err
-		}
+	if err := runtime.CheckAll(commands, answers); err != nil {
+		return err
 	}
 	_ = daemon.Poll(ctx, settlePatience, func() bool {
 		if err = h.readRunning(ctx); err == nil {

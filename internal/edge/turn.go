@@ -135,10 +135,7 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, changed []hapr
 
 // updateLines are the question who answers, the commands, and a question for each backend.
 func updateLines(commands []runtime.Command, changed []haproxy.Backend) []string {
-	lines := []string{runtime.ShowInfo}
-	for _, command := range commands {
-		lines = append(lines, command.String())
-	}
+	lines := append([]string{runtime.ShowInfo}, runtime.Lines(commands)...)
 	for _, backend := range changed {
 		lines = append(lines, runtime.ShowServersOf(backend.Name))
 	}
@@ -165,10 +162,8 @@ func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.C
 	if err := t.checkWorker(answers[0]); err != nil {
 		return err
 	}
-	for i, command := range commands {
-		if err := command.Check(answers[1+i]); err != nil {
-			return err
-		}
+	if err := runtime.CheckAll(commands, answers[1:]); err != nil {
+		return err
 	}
 	servers, err := parseServers(answers[1+len(commands):])
 	if err != nil {
@@ -313,9 +308,7 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 	}
 	lines := []string{runtime.ShowInfo}
 	for _, farewell := range farewells {
-		for _, command := range farewell.Commands {
-			lines = append(lines, command.String())
-		}
+		lines = append(lines, runtime.Lines(farewell.Commands)...)
 	}
 	answers, err := t.ask(ctx, lines)
 	if err != nil {

@@ -93,6 +93,25 @@ func movedTo(reply string, to netip.AddrPort) bool {
 	return ok
 }
 
+// Lines are what to send for the commands, in their order.
+func Lines(commands []Command) []string {
+	lines := make([]string, len(commands))
+	for i, c := range commands {
+		lines[i] = c.line
+	}
+	return lines
+}
+
+// CheckAll is the first error of Check; there is a reply to each command.
+func CheckAll(commands []Command, replies []string) error {
+	for i, c := range commands {
+		if err := c.Check(replies[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // AddServer adds one of the backend's servers and lets it take connections.
 func AddServer(b haproxy.Backend, s haproxy.Server) []Command {
 	return AddServers(b, []haproxy.Server{s})

@@ -36,6 +36,9 @@ func startPair(t *testing.T) *pair {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(said), " 2.6.") {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the model is of HAProxy 2.6, and CI has to have it: %s", said)
+		}
 		t.Skip("the model is of HAProxy 2.6, and here is another one")
 	}
 	// Paths of unix sockets are short; t.TempDir's are not.
@@ -92,7 +95,8 @@ func (p *pair) await(t *testing.T, done func() bool) {
 	}
 }
 
-// ask sends text to a socket of the real one, and returns all that it says; empty when nobody listens.
+// ask sends text to a socket of the real one, and returns all that it says; empty when nobody listens. A master that executes
+// itself anew takes connections and resets them, in the middle of the question or of the answer.
 func (p *pair) ask(t *testing.T, socket, text string) string {
 	t.Helper()
 	conn, err := net.Dial("unix", p.path(socket))
@@ -104,12 +108,12 @@ func (p *pair) ask(t *testing.T, socket, text string) string {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
+		return ""
 	}
 	if err := conn.(*net.UnixConn).CloseWrite(); err != nil {
-		t.Fatal(err)
+		return ""
 	}
-	answer, _ := io.ReadAll(conn) // a master that executes itself anew resets the connection
+	answer, _ := io.ReadAll(conn)
 	return string(answer)
 }
 
