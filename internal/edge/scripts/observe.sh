@@ -53,6 +53,15 @@ elsewhere() {
 	done 2>/dev/null
 	return 1
 }
+# A master that executes itself anew, as each reload makes it do, has no arguments for a moment; nor has one that ends.
+arguments() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		words=$(tr '\0\n' '\t ' <"$1/cmdline")
+		[ -n "$words" ] && break
+		sleep 0.05 || break
+	done 2>/dev/null
+	echo "$words"
+}
 for dir in /proc/[0-9]*; do
 	{ read -r name <"$dir/comm"; } 2>/dev/null || continue
 	[ "$name" = haproxy ] || continue
@@ -69,7 +78,7 @@ for dir in /proc/[0-9]*; do
 	while read -r first second third _ hard _; do
 		[ "$first $second $third" = "Max open files" ] && descriptors=$hard
 	done 2>/dev/null <"$dir/limits"
-	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities ${descriptors:--} $(tr '\0\n' '\t ' <"$dir/cmdline")"
+	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities ${descriptors:--} $(arguments "$dir")"
 done
 
 { read -r most </proc/sys/fs/nr_open; } 2>/dev/null && echo "mostdescriptors $most"
