@@ -89,7 +89,7 @@ func benchObject(n int) *v1alpha1.EdgeLoadBalancer {
 		object.Spec.Hosts = append(object.Spec.Hosts, v1alpha1.Host{Name: name, Address: name + ".example.net"})
 	}
 	object.Spec.Listeners = []v1alpha1.Listener{{Name: "web", Bind: []v1alpha1.BindAddress{v1alpha1.BindAddress(fmt.Sprintf(":%d", 1000+n))}, Target: "app"}}
-	object.Spec.Targets = []v1alpha1.Target{{Name: "app", Service: v1alpha1.ServicePort{Name: fmt.Sprintf("app%d", n), Port: intstr.FromString("web")}}}
+	object.Spec.Targets = []v1alpha1.Target{{Name: "app", Service: &v1alpha1.ServicePort{Name: fmt.Sprintf("app%d", n), Port: intstr.FromString("web")}}}
 	return object
 }
 

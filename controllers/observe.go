@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -105,24 +104,27 @@ func wantsHost(object *v1alpha1.EdgeLoadBalancer, host string) bool {
 }
 
 func (o *observed) addServices(ctx context.Context, reader client.Reader) error {
-	o.snapshot.Services = map[types.NamespacedName]*corev1.Service{}
-	o.snapshot.Slices = map[types.NamespacedName][]*discoveryv1.EndpointSlice{}
+	o.snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
+	o.snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
 	for _, object := range o.snapshot.Objects {
 		for i := range object.Spec.Targets {
-			name := types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.Targets[i].Service.Name}
-			if err := o.addService(ctx, reader, name); err != nil {
-				return fmt.Errorf("read Service %s: %w", name, err)
+			key, found := desired.ServiceOf(object, &object.Spec.Targets[i])
+			if !found {
+				continue
+			}
+			if err := o.addService(ctx, reader, key); err != nil {
+				return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
 			}
 		}
 	}
 	return nil
 }
 
-func (o *observed) addService(ctx context.Context, reader client.Reader, name types.NamespacedName) error {
-	if _, known := o.snapshot.Services[name]; known {
+func (o *observed) addService(ctx context.Context, reader client.Reader, key desired.ServiceKey) error {
+	if _, known := o.snapshot.Services[key]; known {
 		return nil
 	}
-	service := &corev1.Service{}
+	name, service := key.NamespacedName, &corev1.Service{}
 	if err := reader.Get(ctx, name, service); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -136,9 +138,9 @@ func (o *observed) addService(ctx context.Context, reader client.Reader, name ty
 	if err != nil {
 		return err
 	}
-	o.snapshot.Services[name] = service
+	o.snapshot.Services[key] = service
 	for i := range list.Items {
-		o.snapshot.Slices[name] = append(o.snapshot.Slices[name], &list.Items[i])
+		o.snapshot.Slices[key] = append(o.snapshot.Slices[key], &list.Items[i])
 	}
 	return nil
 }

@@ -211,7 +211,7 @@ func (w *world) balancer(name string, addresses ...string) *v1alpha1.EdgeLoadBal
 		SSH:       v1alpha1.SSH{SecretRef: v1alpha1.SecretReference{Name: "edge-ssh"}},
 		Listeners: []v1alpha1.Listener{{Name: "https", Bind: []v1alpha1.BindAddress{":443"}, Target: "app"}},
 		Targets: []v1alpha1.Target{{Name: "app",
-			Service: v1alpha1.ServicePort{Name: "app", Port: intstr.FromString("web")}}},
+			Service: &v1alpha1.ServicePort{Name: "app", Port: intstr.FromString("web")}}},
 	}}
 	for i, address := range addresses {
 		object.Spec.Hosts = append(object.Spec.Hosts, v1alpha1.Host{

@@ -80,7 +80,9 @@ func secretName(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
 func serviceNames(object *v1alpha1.EdgeLoadBalancer) []string {
 	names := map[string]bool{}
 	for i := range object.Spec.Targets {
-		names[types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.Targets[i].Service.Name}.String()] = true
+		if key, found := desired.ServiceOf(object, &object.Spec.Targets[i]); found {
+			names[key.NamespacedName.String()] = true
+		}
 	}
 	return slices.Collect(maps.Keys(names))
 }
@@ -112,16 +114,17 @@ func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []
 func (r *hostReconciler) hostsThatServe(ctx context.Context, service types.NamespacedName) []desired.HostKey {
 	var keys []desired.HostKey
 	for _, object := range r.objectsBy(ctx, indexService, service) {
-		keys = append(keys, servingHosts(&object, service.Name)...)
+		keys = append(keys, servingHosts(&object, service)...)
 	}
 	return keys
 }
 
 // servingHosts are the hosts of the object that have a listener for the Service.
-func servingHosts(object *v1alpha1.EdgeLoadBalancer, service string) []desired.HostKey {
+func servingHosts(object *v1alpha1.EdgeLoadBalancer, service types.NamespacedName) []desired.HostKey {
 	targets := map[string]bool{}
 	for i := range object.Spec.Targets {
-		targets[object.Spec.Targets[i].Name] = object.Spec.Targets[i].Service.Name == service
+		key, found := desired.ServiceOf(object, &object.Spec.Targets[i])
+		targets[object.Spec.Targets[i].Name] = found && key.NamespacedName == service
 	}
 	var keys []desired.HostKey
 	for i := range object.Spec.Hosts {

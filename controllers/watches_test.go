@@ -34,13 +34,13 @@ func TestOnlyHostsWithAListenerForTheServiceServeIt(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	target := func(name, service string) v1alpha1.Target {
-		return v1alpha1.Target{Name: name, Service: v1alpha1.ServicePort{Name: service}}
+		return v1alpha1.Target{Name: name, Service: &v1alpha1.ServicePort{Name: service}}
 	}
 	object.Spec.Targets = []v1alpha1.Target{target("t1", "everywhere"), target("t2", "second"), target("t3", "unused")}
 	object.Spec.Listeners = []v1alpha1.Listener{{Name: "l1", Target: "t1"}, {Name: "l2", Target: "t2", Hosts: []string{"gw2"}}}
 	a, b := desired.NewHostKey("a", 22), desired.NewHostKey("b", 22)
 	for service, want := range map[string][]desired.HostKey{"everywhere": {a, b}, "second": {b}, "unused": nil, "unknown": nil} {
-		if got := servingHosts(object, service); !slices.Equal(got, want) {
+		if got := servingHosts(object, client.ObjectKey{Namespace: object.Namespace, Name: service}); !slices.Equal(got, want) {
 			t.Errorf("%s is served by %v, want %v", service, got, want)
 		}
 	}

@@ -44,7 +44,7 @@ type EdgeLoadBalancerList struct {
 // at most 32 hosts, and why two listeners' binds are compared in two rules. The rules know that :443 is ipv4@:443;
 // whatever else means the same, such as another way to write an IPv6 address, the operator reports.
 //
-// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, self.targets.exists(t, t.name == l.target))",message="a listener's target must be the name of an entry of spec.targets: add the target, or correct the name"
+// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.target) || self.targets.exists(t, t.name == l.target))",message="a listener's target must be the name of an entry of spec.targets: add the target, or correct the name"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.hosts.filter(h, h.name in l.hosts).size() == l.hosts.size())",message="a listener's hosts must be names of entries of spec.hosts: add the host, or correct the name"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, self.listeners.all(m, m.name == l.name || (has(l.hosts) && has(m.hosts)) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.listeners.all(m, m.name == l.name || !has(m.hosts) || !l.hosts.exists(h, h in m.hosts) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind on the same host: give them different binds, or different hosts"

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // Listener is one frontend.
 type Listener struct {
 	// Name tells the object's listeners apart.
@@ -8,11 +10,13 @@ type Listener struct {
 	// +required
 	Name string `json:"name"`
 
-	// Protocol is TCP. HAProxy does not carry UDP.
+	// Protocol is what HAProxy looks at. TCP passes bytes through unseen. TLS reads the server's name (SNI) out of the
+	// ClientHello and passes everything through; it terminates nothing. HTTP reads the Host of each request. HAProxy does
+	// not carry UDP.
 	// +kubebuilder:default=TCP
 	// +kubebuilder:validation:MaxLength=8
 	// +kubebuilder:validation:XValidation:rule="self != 'UDP'",message="HAProxy does not carry UDP: use protocol TCP, or another way for this port"
-	// +kubebuilder:validation:XValidation:rule="self == 'TCP' || self == 'UDP'",message="protocol must be TCP"
+	// +kubebuilder:validation:XValidation:rule="self == 'UDP' || self in ['TCP', 'TLS', 'HTTP']",message="protocol must be TCP, TLS or HTTP"
 	// +optional
 	Protocol Protocol `json:"protocol,omitempty"`
 
@@ -34,18 +38,107 @@ type Listener struct {
 	// +optional
 	Hosts []string `json:"hosts,omitempty"`
 
-	// Target names the entry of spec.targets that connections go to.
+	// Target names the entry of spec.targets where a connection goes that no route claims. Without it, such a connection is
+	// closed; on an HTTP listener the request gets 404.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +optional
+	Target string `json:"target,omitempty"`
+
+	// Routes say by name where connections go; for the protocols TLS and HTTP. Listeners of several objects that share a bind
+	// are served together as long as their names differ.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	// +optional
+	Routes []Route `json:"routes,omitempty"`
+
+	// RedirectToHTTPS answers 301 to https:// for each request that no route claims; for the protocol HTTP.
+	// +optional
+	RedirectToHTTPS bool `json:"redirectToHTTPS,omitempty"`
+
+	// AllowedSources are the networks whose clients may connect. Default: everyone.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +optional
+	AllowedSources []Network `json:"allowedSources,omitempty"`
+
+	// AcceptProxyProtocolFrom are the load balancers in front of the edge, which say in a PROXY header who the client is. They have
+	// to send one; from everybody else a PROXY header is refused.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	AcceptProxyProtocolFrom []Network `json:"acceptProxyProtocolFrom,omitempty"`
+
+	// MaxConnections bounds the connections of the listener on each host; more of them wait. Default: as many as the host takes.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	MaxConnections *int32 `json:"maxConnections,omitempty"`
+
+	// ConnectionRate closes the connections of a client that opens too many. Default: no limit.
+	// +optional
+	ConnectionRate *ConnectionRate `json:"connectionRate,omitempty"`
+}
+
+// Route says where the connections for some names go.
+type Route struct {
+	// Hostnames are what clients ask for, in any case: app.example.com, or *.example.com for all names with one more label,
+	// as in certificates. A name goes before a wildcard.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +required
+	Hostnames []Hostname `json:"hostnames"`
+
+	// Target names the entry of spec.targets that they go to.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +required
 	Target string `json:"target"`
 }
 
-// Protocol is what a listener speaks.
+// Hostname is a DNS name, with "*." before it for all names that have one more label.
+//
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:Pattern=`^(\*\.)?[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$`
+type Hostname string
+
+// Network is an address range such as 203.0.113.0/24 or 2001:db8::/32.
+//
+// +kubebuilder:validation:MaxLength=49
+// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="must be a network such as 203.0.113.0/24, 2001:db8::/32, or 192.0.2.10/32 for one address"
+type Network string
+
+// ConnectionRate bounds how many connections a client may open.
+type ConnectionRate struct {
+	// PerSource is how many new connections one address may open within the interval. IPv6 clients count by their /64.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +required
+	PerSource int32 `json:"perSource"`
+
+	// Interval is the time over which they are counted.
+	// +kubebuilder:default="10s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="interval must be between 1s and 1h"
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
+}
+
+// Protocol is what a listener looks at.
 type Protocol string
 
-// ProtocolTCP passes bytes through unseen.
-const ProtocolTCP Protocol = "TCP"
+// The protocols.
+const (
+	// ProtocolTCP passes bytes through unseen.
+	ProtocolTCP Protocol = "TCP"
+	// ProtocolTLS routes by the name in the ClientHello.
+	ProtocolTLS Protocol = "TLS"
+	// ProtocolHTTP routes by the Host of each request.
+	ProtocolHTTP Protocol = "HTTP"
+)
 
 // BindAddress is one address and port to listen on, in HAProxy's syntax.
 //

@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Target is one backend: where connections go.
+// Target is where connections go: the servers of a Service, fixed servers, or a division between other targets.
 type Target struct {
 	// Name is what listeners call the target.
 	// +kubebuilder:validation:MaxLength=63
@@ -13,14 +13,42 @@ type Target struct {
 	// +required
 	Name string `json:"name"`
 
-	// Service is a Service of the object's namespace; its endpoints are the servers.
-	// +required
-	Service ServicePort `json:"service"`
+	// Service is the Service whose endpoints or nodes are the servers.
+	// +optional
+	Service *ServicePort `json:"service,omitempty"`
 
-	// Via says how the edge reaches the Service: PodIP connects to the pods themselves.
+	// Addresses are fixed servers.
+	// +listType=map
+	// +listMapKey=address
+	// +listMapKey=port
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	Addresses []TargetAddress `json:"addresses,omitempty"`
+
+	// Split divides connections between other targets.
+	// +listType=map
+	// +listMapKey=target
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	Split []SplitTarget `json:"split,omitempty"`
+
+	// Fallback names another target that is used only while this one has no server up. Of a split: only while none of its
+	// targets has.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +optional
+	Fallback string `json:"fallback,omitempty"`
+
+	// Via says how the edge reaches the Service: PodIP connects to the pods themselves, NodePort to the nodes at the
+	// Service's node port.
 	// +kubebuilder:default=PodIP
 	// +optional
 	Via Via `json:"via,omitempty"`
+
+	// NodeAddressType says which addresses of the nodes the edge connects to, via NodePort.
+	// +kubebuilder:default=ExternalIP
+	// +optional
+	NodeAddressType NodeAddressType `json:"nodeAddressType,omitempty"`
 
 	// ProxyProtocol is the version of the PROXY header that tells the servers the client's address.
 	// +kubebuilder:default=None
@@ -31,6 +59,17 @@ type Target struct {
 	// +kubebuilder:default=LeastConn
 	// +optional
 	Balance Balance `json:"balance,omitempty"`
+
+	// SessionAffinity sends a client to the server that it had last.
+	// +optional
+	SessionAffinity *SessionAffinity `json:"sessionAffinity,omitempty"`
+
+	// MaxConnectionsPerServer bounds the connections that each host opens to each server; more of them wait, as long as
+	// spec.haproxy.timeouts.queue says. Default: no limit.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	MaxConnectionsPerServer *int32 `json:"maxConnectionsPerServer,omitempty"`
 
 	// HealthCheck is how HAProxy finds out whether a server is up.
 	// +kubebuilder:default={}
@@ -62,15 +101,113 @@ type ServicePort struct {
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9-]*[a-z][a-z0-9-]*$')",message="port must be the name of one of the Service's ports, or its number from 1 to 65535 without quotes"
 	// +required
 	Port intstr.IntOrString `json:"port"`
+
+	// Namespace is the Service's. Default: that of the object. Another one of the same cluster is allowed only where the
+	// operator runs with --allow-cross-namespace-services.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// KubeconfigSecretRef names a Secret of the object's namespace with a kubeconfig, in the key kubeconfig, for the cluster that
+	// the Service is in. Default: this cluster.
+	// +optional
+	KubeconfigSecretRef *SecretReference `json:"kubeconfigSecretRef,omitempty"`
 }
+
+// TargetAddress is a fixed server.
+type TargetAddress struct {
+	// Address is an IP address, or a DNS name that the host resolves again and again.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[0-9.]+$|:') || isIP(self)",message="address must be a DNS name or a valid IP address, without brackets and without the port, which has a field of its own"
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$`
+	// +required
+	Address string `json:"address"`
+
+	// Port is the server's.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +required
+	Port int32 `json:"port"`
+
+	// Weight is the server's share of the connections next to those of the others; 0 is none.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=256
+	// +optional
+	Weight *int32 `json:"weight,omitempty"`
+}
+
+// SplitTarget is a part of a split.
+type SplitTarget struct {
+	// Target names another entry of spec.targets.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +required
+	Target string `json:"target"`
+
+	// Weight is its share of the connections next to those of the others; 0 is none. Shares are rounded to whole percents, and
+	// none that is more than 0 is rounded to 0.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	// +required
+	Weight int32 `json:"weight"`
+}
+
+// SessionAffinity sends a client to the server that it had last, as long as that is up.
+type SessionAffinity struct {
+	// Type says how a client is known: by its address, or by the session id of TLS, which clients of TLS 1.2 send again.
+	// +kubebuilder:default=SourceIP
+	// +optional
+	Type SessionAffinityType `json:"type,omitempty"`
+
+	// Timeout is how long a client is remembered after its last connection.
+	// +kubebuilder:default="30m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="timeout must be between 1s and 168h"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+}
+
+// SessionAffinityType says how a client is known.
+//
+// +kubebuilder:validation:Enum=SourceIP;TLSSessionID
+type SessionAffinityType string
+
+// The ways to know a client.
+const (
+	AffinitySourceIP     SessionAffinityType = "SourceIP"
+	AffinityTLSSessionID SessionAffinityType = "TLSSessionID"
+)
 
 // Via says how the edge reaches a Service.
 //
-// +kubebuilder:validation:Enum=PodIP
+// +kubebuilder:validation:Enum=PodIP;NodePort
 type Via string
 
-// ViaPodIP connects to the pods' own addresses.
-const ViaPodIP Via = "PodIP"
+// The ways to reach a Service.
+const (
+	// ViaPodIP connects to the pods' own addresses.
+	ViaPodIP Via = "PodIP"
+	// ViaNodePort connects to the nodes at the Service's node port.
+	ViaNodePort Via = "NodePort"
+)
+
+// NodeAddressType says which addresses of the nodes the edge connects to.
+//
+// +kubebuilder:validation:Enum=ExternalIP;InternalIP;Egress
+type NodeAddressType string
+
+// The types of addresses.
+const (
+	NodeExternalIP NodeAddressType = "ExternalIP"
+	NodeInternalIP NodeAddressType = "InternalIP"
+	// NodeEgress is the one address from which the edge host sees the operator's SSH connection: that of a router in front of
+	// the cluster, which forwards the node port.
+	NodeEgress NodeAddressType = "Egress"
+)
 
 // ProxyProtocol is the version of the PROXY header.
 //
@@ -125,15 +262,33 @@ type HealthCheck struct {
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	Fall int32 `json:"fall,omitempty"`
+
+	// Port is where the checks go. Default: the server's own port.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port *int32 `json:"port,omitempty"`
+
+	// Path is what an HTTP check asks for with GET; every answer from 200 to 399 is good.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^/[-A-Za-z0-9._~%!&()*+,;=:@/?]*$`
+	// +optional
+	Path string `json:"path,omitempty"`
+
+	// TLS makes an HTTP check speak TLS. The server's certificate is not verified.
+	// +optional
+	TLS bool `json:"tls,omitempty"`
 }
 
-// HealthCheckType is what a check does.
+// HealthCheckType is what a check does: TCP connects, HTTP asks for a path, TLSHello shakes hands.
 //
-// +kubebuilder:validation:Enum=TCP;None
+// +kubebuilder:validation:Enum=TCP;HTTP;TLSHello;None
 type HealthCheckType string
 
 // The types of health checks.
 const (
-	HealthCheckTCP  HealthCheckType = "TCP"
-	HealthCheckNone HealthCheckType = "None"
+	HealthCheckTCP      HealthCheckType = "TCP"
+	HealthCheckHTTP     HealthCheckType = "HTTP"
+	HealthCheckTLSHello HealthCheckType = "TLSHello"
+	HealthCheckNone     HealthCheckType = "None"
 )

@@ -118,7 +118,7 @@ func (f *fixture) stopOperator() error {
 func newTarget(s *endpoints.Service, checks time.Duration) v1alpha1.Target {
 	return v1alpha1.Target{
 		Name:        s.Name,
-		Service:     v1alpha1.ServicePort{Name: s.Name, Port: intstr.FromString("app")},
+		Service:     &v1alpha1.ServicePort{Name: s.Name, Port: intstr.FromString("app")},
 		HealthCheck: v1alpha1.HealthCheck{Interval: &metav1.Duration{Duration: checks}},
 	}
 }

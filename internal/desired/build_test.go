@@ -25,8 +25,8 @@ func oneOf[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values
 func randomSnapshot(r *rand.Rand) Snapshot {
 	s := Snapshot{
 		Cluster:  "prod",
-		Services: map[types.NamespacedName]*corev1.Service{},
-		Slices:   map[types.NamespacedName][]*discoveryv1.EndpointSlice{},
+		Services: map[ServiceKey]*corev1.Service{},
+		Slices:   map[ServiceKey][]*discoveryv1.EndpointSlice{},
 	}
 	for i := range 1 + r.IntN(5) {
 		s.Objects = append(s.Objects, randomObject(r, fmt.Sprint("lb", i)))
@@ -35,7 +35,7 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 		if r.IntN(6) == 0 {
 			continue
 		}
-		key := types.NamespacedName{Namespace: "shop", Name: name}
+		key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}}
 		s.Services[key] = service(name, webPort())
 		s.Services[key].Spec.IPFamilies = oneOf(r, nil, []corev1.IPFamily{corev1.IPv4Protocol}, []corev1.IPFamily{corev1.IPv6Protocol})
 		for range r.IntN(5) {
@@ -221,7 +221,7 @@ func FuzzEndpointsCannotHarm(f *testing.F) {
 		slice := onPort(port, sliceOf(a, b))
 		slice.AddressType, slice.Ports[0].Name = discoveryv1.AddressType(family), &portName
 		s := snapshotOf(edgeLB("a"))
-		name := types.NamespacedName{Namespace: "shop", Name: "app"}
+		name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 		s.Slices[name] = nil
 		empty := bytes.Count(render(t, Build(gw1(), s).Config, "/state"), []byte("\n"))
 		s.Slices[name] = []*discoveryv1.EndpointSlice{slice, sliceOf(pod("good", "10.0.0.9"))}
@@ -244,7 +244,7 @@ func largeSnapshot(objects, slicesEach, endpointsEach int) Snapshot {
 		object := edgeLB(name, created(i), bound(v1alpha1.BindAddress(fmt.Sprint(":", 1000+i))))
 		object.Spec.Targets[0].Service.Name = name
 		s.Objects = append(s.Objects, object)
-		key := types.NamespacedName{Namespace: "shop", Name: name}
+		key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}}
 		s.Services[key] = service(name, webPort())
 		for j := range slicesEach {
 			slice := sliceOf()
@@ -271,7 +271,7 @@ func BenchmarkBuildTenThousandEndpoints(b *testing.B) {
 func BenchmarkBuildTenThousandEndpointsOfWhichAHundredChanged(b *testing.B) {
 	s := largeSnapshot(100, 1, 100)
 	s.Cache = &Cache{}
-	key := types.NamespacedName{Namespace: "shop", Name: "app-7"}
+	key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-7"}}
 	Build(gw1(), s)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -14,7 +14,7 @@ import (
 func TestACacheChangesNoResult(t *testing.T) {
 	t.Parallel()
 	var cache Cache
-	app := types.NamespacedName{Namespace: "shop", Name: "app"}
+	app := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	snapshot := func(edit func(*Snapshot)) Snapshot {
 		s := snapshotOf(edgeLB("web"))
 		s.Services[app] = service("app", webPort())

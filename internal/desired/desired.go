@@ -3,6 +3,8 @@
 package desired
 
 import (
+	"cmp"
+	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,12 +22,51 @@ type Snapshot struct {
 	// Objects are the EdgeLoadBalancers that name the host in their spec, in any order. Those that are being deleted or
 	// have left the host are not among them.
 	Objects []*v1alpha1.EdgeLoadBalancer
-	// Services holds the Services that the objects' targets name, as far as they exist.
-	Services map[types.NamespacedName]*corev1.Service
+	// Services holds the Services that the objects' targets name, as far as they exist and are known.
+	Services map[ServiceKey]*corev1.Service
 	// Slices holds the EndpointSlices of those Services.
-	Slices map[types.NamespacedName][]*discoveryv1.EndpointSlice
+	Slices map[ServiceKey][]*discoveryv1.EndpointSlice
+	// Nodes are those of the clusters of which some target reaches a Service by its nodes.
+	Nodes map[ClusterKey][]*corev1.Node
+	// Clusters says of each other cluster that the objects' targets name how it is.
+	Clusters map[ClusterKey]Cluster
+	// Egress is the address from which the host sees the operator's connection; the zero Addr if that is not known.
+	Egress netip.Addr
+	// CrossNamespace allows targets to name Services of other namespaces.
+	CrossNamespace bool
 	// Cache may be nil.
 	Cache *Cache
+}
+
+// ClusterKey is the Secret with the kubeconfig of another cluster; the zero ClusterKey is the operator's own cluster.
+type ClusterKey = types.NamespacedName
+
+// ServiceKey names a Service of any cluster.
+type ServiceKey struct {
+	Cluster ClusterKey
+	types.NamespacedName
+}
+
+// Cluster says how another cluster is.
+type Cluster struct {
+	// Known says that its objects were read at least once: what is not among them does not exist.
+	Known bool
+	// Reason and Message say why it cannot be read at the moment, in a reason of package v1alpha1 and in a sentence; empty if it
+	// can be. What was read of it before stays.
+	Reason, Message string
+}
+
+// ServiceOf is the Service that a target of the object names; false if it names none.
+func ServiceOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) (ServiceKey, bool) {
+	service := target.Service
+	if service == nil {
+		return ServiceKey{}, false
+	}
+	key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: cmp.Or(service.Namespace, object.Namespace), Name: service.Name}}
+	if service.KubeconfigSecretRef != nil {
+		key.Cluster = ClusterKey{Namespace: object.Namespace, Name: service.KubeconfigSecretRef.Name}
+	}
+	return key, true
 }
 
 // Host is what one host should be.

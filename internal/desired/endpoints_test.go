@@ -55,7 +55,7 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 			a.Conditions = discoveryv1.EndpointConditions{Ready: test.a.ready, Serving: test.a.serving, Terminating: test.a.terminating}
 			b.Conditions = discoveryv1.EndpointConditions{Ready: test.b.ready, Serving: test.b.serving, Terminating: test.b.terminating}
 			for _, slices := range [][]*discoveryv1.EndpointSlice{{sliceOf(a, b)}, {sliceOf(b), sliceOf(a)}} {
-				got := serverNames(serversOf(t, service("app", webPort()), slices...))
+				got := serverNames(serversBehind(t, service("app", webPort()), slices...))
 				if !reflect.DeepEqual(got, test.wantServers) {
 					t.Errorf("servers %v, want %v", got, test.wantServers)
 				}
@@ -65,12 +65,12 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 }
 
 // serversOf are the servers that a target gets for the first port of the Service.
-func serversOf(t *testing.T, service *corev1.Service, slices ...*discoveryv1.EndpointSlice) []haproxy.Server {
+func serversBehind(t *testing.T, service *corev1.Service, slices ...*discoveryv1.EndpointSlice) []haproxy.Server {
 	t.Helper()
 	s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 		o.Spec.Targets[0].Service.Port = intstr.FromInt32(service.Spec.Ports[0].Port)
 	}))
-	name := types.NamespacedName{Namespace: "shop", Name: "app"}
+	name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	s.Services[name], s.Slices[name] = service, slices
 	return onlyBackend(t, Build(gw1(), s)).Servers
 }
@@ -142,7 +142,7 @@ func TestAddressesOfBothFamiliesBecomeServers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := withoutNodes(serversOf(t, test.service, test.slices...))
+			got := withoutNodes(serversBehind(t, test.service, test.slices...))
 			if !reflect.DeepEqual(got, test.wantServers) {
 				t.Errorf("servers %v, want %v", got, test.wantServers)
 			}
@@ -179,7 +179,7 @@ func TestWhatCannotBeDialledIsNoServer(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := serversOf(t, service("app", webPort()), test.slice); len(got) != 0 {
+			if got := serversBehind(t, service("app", webPort()), test.slice); len(got) != 0 {
 				t.Errorf("servers %v, want none", got)
 			}
 		})
@@ -225,7 +225,7 @@ func TestSlicesKnowThePortByItsName(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var got uint16
-			for _, s := range serversOf(t, service("app", test.port), test.slice) {
+			for _, s := range serversBehind(t, service("app", test.port), test.slice) {
 				got = s.Port
 			}
 			if got != test.wantPort {
@@ -276,7 +276,7 @@ func TestSlicesAreMerged(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := withoutNodes(serversOf(t, service("app", webPort()), test.slices...))
+			got := withoutNodes(serversBehind(t, service("app", webPort()), test.slices...))
 			if !reflect.DeepEqual(got, test.wantServers) {
 				t.Errorf("servers %v, want %v", got, test.wantServers)
 			}
@@ -315,7 +315,7 @@ func TestServersAreNamedAfterTheirPods(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := serverNames(serversOf(t, service("app", webPort()), sliceOf(test.endpoints...)))
+			got := serverNames(serversBehind(t, service("app", webPort()), sliceOf(test.endpoints...)))
 			if !reflect.DeepEqual(got, test.wantNames) {
 				t.Errorf("names %q, want %q", got, test.wantNames)
 			}
@@ -340,7 +340,7 @@ func TestTheNodeIsOnlyNamedWhenItCanBeANode(t *testing.T) {
 			t.Parallel()
 			e := pod("a", "10.0.0.1")
 			e.NodeName = test.node
-			got := serversOf(t, service("app", webPort()), sliceOf(e))
+			got := serversBehind(t, service("app", webPort()), sliceOf(e))
 			if len(got) != 1 || got[0].Node != test.wantNode {
 				t.Errorf("servers %v, want one on node %q", got, test.wantNode)
 			}

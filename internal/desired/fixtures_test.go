@@ -48,7 +48,7 @@ func bound(binds ...v1alpha1.BindAddress) func(*v1alpha1.EdgeLoadBalancer) {
 }
 
 func target(name, service string, port intstr.IntOrString) v1alpha1.Target {
-	return v1alpha1.Target{Name: name, Service: v1alpha1.ServicePort{Name: service, Port: port}}
+	return v1alpha1.Target{Name: name, Service: &v1alpha1.ServicePort{Name: service, Port: port}}
 }
 
 // service is a Service of namespace shop.
@@ -104,12 +104,12 @@ func server(name, address string, port uint16) haproxy.Server {
 
 // snapshotOf is a cluster with the objects and with Service app, whose two pods are ready.
 func snapshotOf(objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
-	name := types.NamespacedName{Namespace: "shop", Name: "app"}
+	name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	return Snapshot{
 		Cluster:  "prod",
 		Objects:  objects,
-		Services: map[types.NamespacedName]*corev1.Service{name: service("app", webPort())},
-		Slices: map[types.NamespacedName][]*discoveryv1.EndpointSlice{
+		Services: map[ServiceKey]*corev1.Service{name: service("app", webPort())},
+		Slices: map[ServiceKey][]*discoveryv1.EndpointSlice{
 			name: {sliceOf(pod("app-1", "10.0.0.1"), pod("app-2", "10.0.0.2"))},
 		},
 	}

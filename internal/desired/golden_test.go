@@ -77,8 +77,8 @@ func parseObjects(t *testing.T, stream []byte) Snapshot {
 	t.Helper()
 	s := Snapshot{
 		Cluster:  "prod",
-		Services: map[types.NamespacedName]*corev1.Service{},
-		Slices:   map[types.NamespacedName][]*discoveryv1.EndpointSlice{},
+		Services: map[ServiceKey]*corev1.Service{},
+		Slices:   map[ServiceKey][]*discoveryv1.EndpointSlice{},
 	}
 	for _, document := range bytes.Split(stream, []byte("---\n")) {
 		var kind metav1.TypeMeta
@@ -90,10 +90,10 @@ func parseObjects(t *testing.T, stream []byte) Snapshot {
 			s.Objects = append(s.Objects, parseObject[v1alpha1.EdgeLoadBalancer](t, document))
 		case "Service":
 			service := parseObject[corev1.Service](t, document)
-			s.Services[types.NamespacedName{Namespace: service.Namespace, Name: service.Name}] = service
+			s.Services[ServiceKey{NamespacedName: types.NamespacedName{Namespace: service.Namespace, Name: service.Name}}] = service
 		case "EndpointSlice":
 			slice := parseObject[discoveryv1.EndpointSlice](t, document)
-			name := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
+			name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}}
 			s.Slices[name] = append(s.Slices[name], slice)
 		default:
 			t.Fatalf("kind %q is not known here", kind.Kind)

@@ -46,7 +46,7 @@ func TestATargetWithoutServersIsReported(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Service.Port = test.port }))
-			name := types.NamespacedName{Namespace: "shop", Name: "app"}
+			name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 			s.Services[name] = test.service
 			if test.service == nil {
 				delete(s.Services, name)

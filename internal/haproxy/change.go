@@ -16,8 +16,10 @@ func (c Config) Normalize() Config {
 	c.Frontends = slices.Clone(c.Frontends)
 	for i, f := range c.Frontends {
 		c.Frontends[i].Binds = slices.SortedFunc(slices.Values(f.Binds), Bind.Compare)
+		c.Frontends[i].Routes = slices.SortedFunc(slices.Values(f.Routes), func(a, b Route) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	slices.SortFunc(c.Frontends, func(a, b Frontend) int { return cmp.Compare(a.Name, b.Name) })
+	c.Ways = slices.SortedFunc(slices.Values(c.Ways), func(a, b Way) int { return cmp.Compare(a.Name, b.Name) })
 	c.Backends = slices.Clone(c.Backends)
 	for i, b := range c.Backends {
 		c.Backends[i].Servers = SortServers(b.Servers)
@@ -76,24 +78,43 @@ func (c Config) ServersChanged(before Config) (changed []Backend, only bool) {
 func (c Config) sameButBackends(other Config) bool {
 	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
 		c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
-		slices.EqualFunc(c.Frontends, other.Frontends, sameFrontend)
+		slices.EqualFunc(c.Frontends, other.Frontends, sameFrontend) && slices.EqualFunc(c.Ways, other.Ways, sameWay)
 }
 
 func sameFrontend(a, b Frontend) bool {
-	return a.Name == b.Name && a.Backend == b.Backend && slices.Equal(a.Binds, b.Binds)
+	return a.Name == b.Name && a.Protocol == b.Protocol && a.Backend == b.Backend && slices.Equal(a.Binds, b.Binds) &&
+		slices.Equal(a.Routes, b.Routes) && a.RedirectToHTTPS == b.RedirectToHTTPS && a.Door.Equal(b.Door)
+}
+
+// Equal says that both let in the same connections.
+func (d Door) Equal(other Door) bool {
+	return slices.Equal(d.AllowedSources, other.AllowedSources) && slices.Equal(d.ProxiesFrom, other.ProxiesFrom) &&
+		d.MaxConnections == other.MaxConnections && d.Rate == other.Rate
+}
+
+func sameWay(a, b Way) bool {
+	return a.Name == b.Name && slices.EqualFunc(a.Shares, b.Shares, func(x, y Share) bool {
+		return x.Percent == y.Percent && slices.Equal(x.Backends, y.Backends)
+	})
 }
 
 // backendOnly is what a backend is but for its servers.
 type backendOnly struct {
-	name     string
-	balance  Balance
-	protocol ProxyProtocol
-	check    Check
-	keep     bool
+	name           string
+	http           bool
+	balance        Balance
+	protocol       ProxyProtocol
+	check          Check
+	affinity       Affinity
+	maxConnections int
+	keep           bool
 }
 
 func (b Backend) withoutServers() backendOnly {
-	return backendOnly{name: b.Name, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, keep: b.KeepServers}
+	return backendOnly{
+		name: b.Name, http: b.HTTP, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, affinity: b.Affinity,
+		maxConnections: b.MaxConnections, keep: b.KeepServers,
+	}
 }
 
 // runsAs says that HAProxy would do the same with both.

@@ -22,8 +22,9 @@ type Config struct {
 	// MaxConnections bounds the connections of the process.
 	MaxConnections int
 	Timeouts       Timeouts
-	// Frontends and Backends are sorted by name.
+	// Frontends, Ways and Backends are sorted by name. No Way has the name of a Backend.
 	Frontends []Frontend
+	Ways      []Way
 	Backends  []Backend
 }
 
@@ -32,13 +33,74 @@ type Timeouts struct {
 	Connect, Client, Server, Queue time.Duration
 }
 
-// Frontend is what one listener becomes.
+// Frontend is what one listener becomes, or several that share their binds.
 type Frontend struct {
 	Name string
 	// Binds is never empty and holds no Bind twice; sorted.
-	Binds []Bind
-	// Backend names the entry of Config.Backends that connections go to.
+	Binds    []Bind
+	Protocol Protocol
+	// Backend names the entry of Config.Backends or of Config.Ways where connections go that no route claims. Empty to close
+	// them, or to answer 404 over HTTP; never empty for TCP.
 	Backend string
+	// Routes are for TLS and HTTP; sorted by name.
+	Routes []Route
+	// RedirectToHTTPS answers 301 where no route claims a request, for HTTP.
+	RedirectToHTTPS bool
+	Door            Door
+}
+
+// Protocol is how far HAProxy looks into a connection to find out where it goes.
+type Protocol string
+
+// The protocols.
+const (
+	// TCP looks at nothing.
+	TCP Protocol = ""
+	// TLS reads the name in the ClientHello, and terminates nothing.
+	TLS Protocol = "tls"
+	// HTTP reads the Host of each request.
+	HTTP Protocol = "http"
+)
+
+// Route says where the connections for a name go.
+type Route struct {
+	// Name is a DNS name in lower case, or "*." and one for all names with one more label. A name goes before a wildcard.
+	Name string
+	// To names an entry of Config.Backends or of Config.Ways.
+	To string
+}
+
+// Door says whose connections a frontend takes, and how many.
+type Door struct {
+	// AllowedSources are the networks whose clients may connect; empty for everyone. Masked and sorted.
+	AllowedSources []netip.Prefix
+	// ProxiesFrom are the networks that have to send a PROXY header; from others one is refused. Masked and sorted.
+	ProxiesFrom []netip.Prefix
+	// MaxConnections bounds the open connections; 0 for no bound of its own.
+	MaxConnections int
+	Rate           Rate
+}
+
+// Rate bounds how many connections one IPv4 address or one IPv6 network of 64 bits may open; the zero Rate does not.
+type Rate struct {
+	PerSource int
+	Interval  time.Duration
+}
+
+// Way finds a backend for a connection where there is more than one to choose from: connections are divided between
+// shares, and each share has backends that stand in for one another.
+type Way struct {
+	Name string
+	// Shares add up to 100 percent. A share of 0 percent is there to be given some without a reload.
+	Shares []Share
+}
+
+// Share is a part of the connections.
+type Share struct {
+	Percent int
+	// Backends are entries of Config.Backends, in the order of preference: the first that has a server up gets the connection,
+	// and the first one if none has. All are of one mode.
+	Backends []string
 }
 
 // Bind is one address and port to listen on. The unspecified address of a family is its wildcard.
@@ -47,12 +109,17 @@ type Bind struct {
 	Port uint16
 }
 
-// Backend is what one target becomes.
+// Backend is what one target becomes; two of them if both HTTP frontends and others lead there.
 type Backend struct {
-	Name          string
+	Name string
+	// HTTP says that it is for HTTP frontends, which lead to no other; and they only to such.
+	HTTP          bool
 	Balance       Balance
 	ProxyProtocol ProxyProtocol
 	Check         Check
+	Affinity      Affinity
+	// MaxConnections bounds the connections to each server; 0 for no bound.
+	MaxConnections int
 	// Servers are sorted by name; names are unique.
 	Servers []Server
 	// KeepServers says that the servers are not known at the moment (the Service is missing, say): the host is to keep
@@ -80,21 +147,60 @@ const (
 	ProxyV2   ProxyProtocol = 2
 )
 
-// Check is a server's health check by TCP connection; the zero Check is none at all.
+// Check is a server's health check; the zero Check is none at all.
 type Check struct {
+	Kind CheckKind
 	// Interval is the time between two checks of a server; as fine as Timeouts.
 	Interval time.Duration
 	// Rise and Fall are how many checks in a row bring a server up and take it down.
 	Rise, Fall int
+	// Port is where the checks go; 0 for the server's own port.
+	Port uint16
+	// Path is what CheckHTTP asks for; empty for "/". TLS makes it speak TLS, and no certificate is verified.
+	Path string
+	TLS  bool
 }
+
+// CheckKind is what a check does.
+type CheckKind string
+
+// The kinds of checks.
+const (
+	// CheckTCP connects.
+	CheckTCP CheckKind = ""
+	// CheckHTTP asks for a path; an answer from 200 to 399 is good.
+	CheckHTTP CheckKind = "http"
+	// CheckTLS shakes hands.
+	CheckTLS CheckKind = "tls"
+)
+
+// Affinity sends a client to the server that it had last; the zero Affinity does not.
+type Affinity struct {
+	By AffinityKey
+	// Timeout is how long a client is remembered after its last connection.
+	Timeout time.Duration
+}
+
+// AffinityKey is what a client is known by.
+type AffinityKey string
+
+// What clients are known by.
+const (
+	BySource       AffinityKey = "source"
+	ByTLSSessionID AffinityKey = "tls"
+)
 
 // Server is one endpoint.
 type Server struct {
 	// Name is made of letters, digits and "_.:-".
 	Name string
-	// Addr is never the unspecified address, has no zone and is no IPv4 address in IPv6 form.
+	// Addr is never the unspecified address, has no zone and is no IPv4 address in IPv6 form. It is the zero Addr if there is a
+	// DNSName.
 	Addr netip.Addr
-	Port uint16
+	// DNSName is what the host resolves again and again to find the address. Such a server is not added, moved or removed at
+	// run time: it is part of the structure.
+	DNSName string
+	Port    uint16
 	// Weight is the server's share of the connections next to those of the others, from 0, which is none, to 256. 1 is
 	// HAProxy's own default.
 	Weight int
@@ -112,6 +218,9 @@ type Platform struct {
 	SocketUser string
 	// StateFile is the absolute path of the server state that a reload hands over.
 	StateFile string
+	// NamesPrefix is the absolute path of the file of names and ways, without the 16 digits of the structure's fingerprint that
+	// follow it: files of another structure have other names, so that both can be there while HAProxy is reloaded.
+	NamesPrefix string
 	// Syslog says that the host has a /dev/log.
 	Syslog bool
 }

@@ -35,13 +35,13 @@ func Whole(c Config, structure string) (string, error) {
 func structureOf(c Config, p Platform) (string, error) {
 	hash := sha256.New()
 	inCommon := func(b Backend) []string { return []string{b.serversInCommon()} }
-	if err := body.Execute(hash, newView(c, p, "", inCommon)); err != nil {
+	if err := body.Execute(hash, newView(c, p, "", "", inCommon)); err != nil {
 		return "", fmt.Errorf("hash the configuration's structure: %w", err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// wholeOf hashes the structure and a line for each server.
+// wholeOf hashes the structure, a line for each server, and a line for each name.
 func wholeOf(c Config, structure string) string {
 	hash := sha256.New()
 	lines := append([]byte(structure), '\n')
@@ -62,5 +62,6 @@ func wholeOf(c Config, structure string) string {
 		}
 	}
 	_, _ = hash.Write(lines)
+	_, _ = hash.Write(namesText(c.Entries()))
 	return hex.EncodeToString(hash.Sum(nil))
 }

@@ -28,6 +28,8 @@ type Header struct {
 	// Structure and Whole are the fingerprints as in File. They are empty where the file's cannot be read, and so never
 	// equal to those of a wanted configuration.
 	Structure, Whole string
+	// Names is the SHA-256 of the file of names that belongs to this one, in hexadecimal digits; empty if there is none.
+	Names string
 }
 
 // Free says that the file belongs to nobody.
@@ -43,7 +45,11 @@ func (h Header) text() string {
 	if h.Host != "" {
 		host = "# host: " + h.Host + "\n"
 	}
-	return fmt.Sprintf("%s\n# owner: %s\n%s# structure: %s\n# whole: %s\n", marker, owner, host, h.Structure, h.Whole)
+	names := ""
+	if h.Names != "" {
+		names = "# names: " + h.Names + "\n"
+	}
+	return fmt.Sprintf("%s\n# owner: %s\n%s# structure: %s\n# whole: %s\n%s", marker, owner, host, h.Structure, h.Whole, names)
 }
 
 // ParseHeader reads who wrote a file; false when edgelb did not, or when the file does not say for whom. Only the comment
@@ -58,7 +64,10 @@ func ParseHeader(file []byte) (Header, bool) {
 	if len(owner) > maxOwner || !ownerPattern.MatchString(owner) {
 		return Header{}, false
 	}
-	header := Header{Owner: owner, Host: fields["host"], Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"])}
+	header := Header{
+		Owner: owner, Host: fields["host"], Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"]),
+		Names: fingerprint(fields["names"]),
+	}
 	if owner == nobody {
 		header.Owner = ""
 	}

@@ -35,17 +35,17 @@ func TestParseHeaderTrustsOnlyTheTopOfTheFile(t *testing.T) {
 		want       Header
 		wantOK     bool
 	}{
-		{"complete", full + "global\n", Header{"me", "gw1:22", hash, other}, true},
-		{"without an end of line", strings.TrimSuffix(full, "\n"), Header{"me", "gw1:22", hash, other}, true},
-		{"other order, unknown line", marker + "\n# whole: " + other + "\n# written by: x\n# owner: me\n", Header{"me", "", "", other}, true},
+		{"complete", full + "global\n", Header{"me", "gw1:22", hash, other, ""}, true},
+		{"without an end of line", strings.TrimSuffix(full, "\n"), Header{"me", "gw1:22", hash, other, ""}, true},
+		{"other order, unknown line", marker + "\n# whole: " + other + "\n# written by: x\n# owner: me\n", Header{"me", "", "", other, ""}, true},
 		{"free", marker + "\n# owner: none\n", Header{}, true},
 		{"free, and a host", marker + "\n# owner: none\n# host: gw1:22\n", Header{}, true},
-		{"of an edgelb that did not name the host", strings.Replace(full, "# host: gw1:22\n", "", 1), Header{"me", "", hash, other}, true},
-		{"host that edgelb cannot have written", strings.Replace(full, "gw1:22", "gw 1", 1), Header{"me", "", hash, other}, true},
-		{"host with an IPv6 address", marker + "\n# owner: me\n# host: [2001:db8::1]:22\n", Header{"me", "[2001:db8::1]:22", "", ""}, true},
-		{"host too long", marker + "\n# owner: me\n# host: " + strings.Repeat("a", maxHost+1), Header{"me", "", "", ""}, true},
-		{"broken fingerprint", strings.Replace(full, hash, hash[1:], 1), Header{"me", "gw1:22", "", other}, true},
-		{"fingerprint in upper case", strings.Replace(full, hash, strings.ToUpper(hash), 1), Header{"me", "gw1:22", "", other}, true},
+		{"of an edgelb that did not name the host", strings.Replace(full, "# host: gw1:22\n", "", 1), Header{"me", "", hash, other, ""}, true},
+		{"host that edgelb cannot have written", strings.Replace(full, "gw1:22", "gw 1", 1), Header{"me", "", hash, other, ""}, true},
+		{"host with an IPv6 address", marker + "\n# owner: me\n# host: [2001:db8::1]:22\n", Header{"me", "[2001:db8::1]:22", "", "", ""}, true},
+		{"host too long", marker + "\n# owner: me\n# host: " + strings.Repeat("a", maxHost+1), Header{"me", "", "", "", ""}, true},
+		{"broken fingerprint", strings.Replace(full, hash, hash[1:], 1), Header{"me", "gw1:22", "", other, ""}, true},
+		{"fingerprint in upper case", strings.Replace(full, hash, strings.ToUpper(hash), 1), Header{"me", "gw1:22", "", other, ""}, true},
 		{"owner twice", marker + "\n# owner: me\n# owner: you\n", Header{Owner: "me"}, true},
 		{"empty file", "", Header{}, false},
 		{"marker only", marker, Header{}, false},
@@ -99,7 +99,7 @@ func TestParseDescriptionReadsWhatShowInfoReturns(t *testing.T) {
 
 func FuzzParseHeader(f *testing.F) {
 	hash := strings.Repeat("0a", 32)
-	f.Add([]byte(Header{"me", "gw1:22", hash, hash}.text()))
+	f.Add([]byte(Header{"me", "gw1:22", hash, hash, ""}.text()))
 	f.Add([]byte(Header{}.text()))
 	f.Add([]byte(marker + "\n# : \n#  \n# owner: \n"))
 	f.Fuzz(func(t *testing.T, file []byte) {

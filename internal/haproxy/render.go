@@ -2,9 +2,7 @@ package haproxy
 
 import (
 	"bytes"
-	"crypto/sha256"
-	_ "embed" // for the template
-	"encoding/hex"
+	"embed"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,26 +10,29 @@ import (
 	"time"
 )
 
-//go:embed templates/haproxy.cfg.tmpl
-var bodyTemplate string
+//go:embed templates
+var templates embed.FS
 
-var body = template.Must(template.New("haproxy.cfg").Parse(bodyTemplate))
+var body = template.Must(template.ParseFS(templates, "templates/*.tmpl")).Lookup("haproxy.cfg.tmpl")
 
 // File is a configuration file's text and its fingerprints, each 64 hexadecimal digits.
 type File struct {
 	Text []byte
 	// Structure covers every line but the comments and the servers' names, addresses, ports and weights. Files of one
-	// structure differ in nothing but servers. The servers' options are part of it, and so is the Platform.
+	// structure differ in nothing but servers and names. The servers' options are part of it, and so is the Platform.
 	Structure string
-	// Whole covers Structure and the servers' names, addresses, ports and weights; their ids follow from the names. Owner,
-	// Host and Server.Node are comments: no fingerprint covers them.
+	// Whole covers Structure, the servers' names, addresses, ports and weights, and the file of names; the servers' ids follow
+	// from their names. Owner, Host and Server.Node are comments: no fingerprint covers them.
 	Whole string
+	// NamesPath is the absolute path of the file of names, and Names its text; empty if there is none. It has to be there before
+	// HAProxy reads Text.
+	NamesPath string
+	Names     []byte
 }
 
 // SHA256 is the hash of the text, in hexadecimal digits, as sha256sum prints it.
 func (f File) SHA256() string {
-	sum := sha256.Sum256(f.Text)
-	return hex.EncodeToString(sum[:])
+	return sha256Hex(f.Text)
 }
 
 // Render writes the file. It refuses a Config or Platform that is not valid, and one whose servers are not known yet
@@ -44,7 +45,12 @@ func Render(c Config, p Platform) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
+	file := File{Structure: structure, Whole: whole}
 	header := Header{Owner: c.Owner, Host: c.Host, Structure: structure, Whole: whole}
+	if c.Looks() {
+		file.NamesPath, file.Names = p.NamesPrefix+structure[:16], namesText(c.Entries())
+		header.Names = sha256Hex(file.Names)
+	}
 	if c.Idle() {
 		header.Owner, header.Host = "", ""
 	}
@@ -53,10 +59,11 @@ func Render(c Config, p Platform) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	if err := body.Execute(text, newView(c, p, description, Backend.serverLines)); err != nil {
+	if err := body.Execute(text, newView(c, p, description, file.NamesPath, Backend.serverLines)); err != nil {
 		return File{}, fmt.Errorf("write the configuration: %w", err)
 	}
-	return File{Text: text.Bytes(), Structure: structure, Whole: whole}, nil
+	file.Text = text.Bytes()
+	return file, nil
 }
 
 // checkKnown wants every backend's servers to be known.

@@ -20,18 +20,18 @@ func built(edit func(*v1alpha1.EdgeLoadBalancer), address string) desired.Host {
 	object := named("shop", "web", uid)
 	object.Spec.Listeners = []v1alpha1.Listener{{Name: "https", Bind: []v1alpha1.BindAddress{":443"}, Target: "app"}}
 	object.Spec.Targets = []v1alpha1.Target{
-		{Name: "app", Service: v1alpha1.ServicePort{Name: "app", Port: intstr.FromInt32(443)}},
-		{Name: "alt", Service: v1alpha1.ServicePort{Name: "app", Port: intstr.FromInt32(443)}},
+		{Name: "app", Service: &v1alpha1.ServicePort{Name: "app", Port: intstr.FromInt32(443)}},
+		{Name: "alt", Service: &v1alpha1.ServicePort{Name: "app", Port: intstr.FromInt32(443)}},
 	}
 	edit(object)
-	name := types.NamespacedName{Namespace: "shop", Name: "app"}
+	name := desired.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	return desired.Build(desired.NewHostKey("a", 22), desired.Snapshot{
 		Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{object},
-		Services: map[types.NamespacedName]*corev1.Service{name: {
+		Services: map[desired.ServiceKey]*corev1.Service{name: {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"},
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}},
 		}},
-		Slices: map[types.NamespacedName][]*discoveryv1.EndpointSlice{name: {{
+		Slices: map[desired.ServiceKey][]*discoveryv1.EndpointSlice{name: {{
 			AddressType: discoveryv1.AddressTypeIPv4,
 			Ports:       []discoveryv1.EndpointPort{{Port: new(int32(8443))}},
 			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{address}}},

@@ -52,7 +52,7 @@ func (w *world) onDebian(host *debian.Host) *v1alpha1.EdgeLoadBalancer {
 	elb.Spec.Listeners = []v1alpha1.Listener{{Name: "https", Bind: []v1alpha1.BindAddress{"ipv4@:443", "ipv6@:443"}, Target: "app"}}
 	elb.Spec.HAProxy.MaxConnections = fewConnections
 	elb.Spec.Targets = []v1alpha1.Target{{
-		Name: "app", Service: v1alpha1.ServicePort{Name: "web", Port: intOrName("websecure")}, ProxyProtocol: v1alpha1.ProxyV2,
+		Name: "app", Service: &v1alpha1.ServicePort{Name: "web", Port: intOrName("websecure")}, ProxyProtocol: v1alpha1.ProxyV2,
 	}}
 	w.create(elb)
 	return elb

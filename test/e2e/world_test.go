@@ -167,7 +167,7 @@ func (w *world) loadBalancer(hosts ...*lab.EdgeHost) *v1alpha1.EdgeLoadBalancer 
 		Spec: v1alpha1.EdgeLoadBalancerSpec{
 			SSH: v1alpha1.SSH{SecretRef: v1alpha1.SecretReference{Name: "edge-ssh"}},
 			Targets: []v1alpha1.Target{{
-				Name: "app", Service: v1alpha1.ServicePort{Name: "web", Port: intstr.FromString("websecure")}, ProxyProtocol: v1alpha1.ProxyV2,
+				Name: "app", Service: &v1alpha1.ServicePort{Name: "web", Port: intstr.FromString("websecure")}, ProxyProtocol: v1alpha1.ProxyV2,
 			}},
 		},
 	}

@@ -32,7 +32,7 @@ func (f Facts) Program() string {
 // sudo.
 func (f Facts) Platform(login string, elevated bool) haproxy.Platform {
 	platform := f.platform
-	platform.StateFile = f.Config + ".edgelb-state"
+	platform.StateFile, platform.NamesPrefix = f.Config+".edgelb-state", f.Config+".edgelb-names-"
 	privileged := f.isPrivileged(login, elevated)
 	if !privileged || platform.User == "" || platform.Group == "" {
 		platform.User, platform.Group, platform.Chroot = "", "", ""

@@ -52,19 +52,19 @@ func TestPlatformFollowsWhoStartsHAProxy(t *testing.T) {
 	root, ordinary := master(7, 1, "-f", configFile), master(7, 1, "-f", configFile)
 	ordinary.uid = 1000
 	daemon := Process{PID: 7, uid: 106, args: []string{"/usr/sbin/haproxy", "-D", "-f", configFile}}
-	state := configFile + ".edgelb-state"
+	state, names := configFile+".edgelb-state", configFile+".edgelb-names-"
 	for name, test := range map[string]struct {
 		process []Process
 		login   string
 		elevate bool
 		want    haproxy.Platform
 	}{
-		"a master of root's":                {[]Process{root}, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state}},
-		"a master of root's, by sudo":       {[]Process{root}, "edgelb", true, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, SocketUser: "edgelb"}},
-		"a master of an ordinary user's":    {[]Process{ordinary}, "edgelb", false, haproxy.Platform{StateFile: state}},
-		"a daemon that a service starts":    {[]Process{daemon}, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state}},
-		"nothing yet, on a host of root's":  {nil, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state}},
-		"nothing yet, for an ordinary user": {nil, "edgelb", false, haproxy.Platform{StateFile: state}},
+		"a master of root's":                {[]Process{root}, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
+		"a master of root's, by sudo":       {[]Process{root}, "edgelb", true, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names, SocketUser: "edgelb"}},
+		"a master of an ordinary user's":    {[]Process{ordinary}, "edgelb", false, haproxy.Platform{StateFile: state, NamesPrefix: names}},
+		"a daemon that a service starts":    {[]Process{daemon}, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
+		"nothing yet, on a host of root's":  {nil, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
+		"nothing yet, for an ordinary user": {nil, "edgelb", false, haproxy.Platform{StateFile: state, NamesPrefix: names}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
