@@ -112,7 +112,7 @@ func TestTargetsSayHowServersAreReached(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.target.Name, test.target.Service = "app", v1alpha1.ServicePort{Name: "app", Port: intstr.FromString("web")}
+			test.target.Name, test.target.Service = "app", &v1alpha1.ServicePort{Name: "app", Port: intstr.FromString("web")}
 			host := Build(gw1(), snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0] = test.target })))
 			got := onlyBackend(t, host)
 			got.Name, got.Servers = "", nil
