@@ -226,7 +226,7 @@ func TestSlicesConcernOnlyTheHostsThatListenForThem(t *testing.T) {
 	object.Spec.Listeners = append(object.Spec.Listeners, v1alpha1.Listener{
 		Name: "other", Bind: []v1alpha1.BindAddress{":8443"}, Target: "other", Hosts: []string{"gw2"},
 	})
-	target := object.Spec.Targets[0]
+	target := *object.Spec.Targets[0].DeepCopy()
 	target.Name, target.Service.Name = "other", "other"
 	object.Spec.Targets = append(object.Spec.Targets, target)
 	w.create(object)
