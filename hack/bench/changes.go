@@ -14,12 +14,44 @@ import (
 // course says which changes to make and measure.
 type course struct {
 	count int
-	// service is changed, and hosts are those that have to be proved; object is the one of a host that has it as a target.
-	service *endpoints.Service
+	// subject is changed, and hosts are those that have to be proved.
+	subject subject
 	hosts   []*edgeHost
-	object  func(*edgeHost) string
 	// inARow makes the next change as soon as one is proved; else the hosts' files are waited for, and then there is a pause.
 	inARow bool
+}
+
+// subject is what is changed again and again.
+type subject interface {
+	// Change changes it once, and returns the words with which the operator tells of it.
+	Change(ctx context.Context) (words string, err error)
+	// Verify asks a host, past the operator, whether it has the last change.
+	Verify(ctx context.Context, host *edgeHost) error
+}
+
+// endpointSubject is a Service whose endpoints change; object is the one of a host that has it as a target.
+type endpointSubject struct {
+	*endpoints.Service
+	fixture *fixture
+	object  func(*edgeHost) string
+}
+
+// endpoints is the Service as the subject of changes.
+func (f *fixture) endpoints(s *endpoints.Service, object func(*edgeHost) string) subject {
+	return endpointSubject{Service: s, fixture: f, object: object}
+}
+
+// Verify asks the host on its own socket whether it has the servers that it should have.
+func (s endpointSubject) Verify(ctx context.Context, host *edgeHost) error {
+	servers, err := host.servers(ctx)
+	if err != nil {
+		return err
+	}
+	got, want := servers[s.fixture.backend(s.object(host), s.Name)], s.Names()
+	if slices.Sort(got); !slices.Equal(got, want) {
+		return fmt.Errorf("%s is said to be proved, and its HAProxy has the servers\n%v instead of\n%v", host.key(), got, want)
+	}
+	return nil
 }
 
 // sample is one change, in milliseconds.
@@ -51,7 +83,7 @@ func (f *fixture) measureOne(ctx context.Context, c course, i int) (sample, erro
 	waiting, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the change is not there in time"))
 	defer cancel()
 	change := oplog.NewChange(f.events, keys(c.hosts))
-	words, err := c.service.Change(ctx)
+	words, err := c.subject.Change(ctx)
 	if err != nil {
 		return sample{}, err
 	}
@@ -63,7 +95,7 @@ func (f *fixture) measureOne(ctx context.Context, c course, i int) (sample, erro
 	taken := sample{live: milliseconds(last.At.Sub(change.Began())), watched: 1000 * last.Seconds, phases: last.Phases}
 	taken.phases["api"] = taken.live - taken.watched
 	if i%verifyEvery == 0 {
-		if err := f.verify(ctx, c, c.hosts[i%len(c.hosts)]); err != nil {
+		if err := c.subject.Verify(ctx, c.hosts[i%len(c.hosts)]); err != nil {
 			return sample{}, err
 		}
 	}
@@ -74,19 +106,6 @@ func (f *fixture) measureOne(ctx context.Context, c course, i int) (sample, erro
 		return sample{}, fmt.Errorf("the files: %w", err)
 	}
 	return taken, sleep(ctx, f.bench.pause)
-}
-
-// verify asks a host on its own socket whether it has the servers that it should have.
-func (f *fixture) verify(ctx context.Context, c course, host *edgeHost) error {
-	servers, err := host.servers(ctx)
-	if err != nil {
-		return err
-	}
-	got, want := servers[f.backend(c.object(host), c.service.Name)], c.service.Names()
-	if slices.Sort(got); !slices.Equal(got, want) {
-		return fmt.Errorf("%s is said to be proved, and its HAProxy has the servers\n%v instead of\n%v", host.key(), got, want)
-	}
-	return nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

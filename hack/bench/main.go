@@ -74,6 +74,7 @@ func parts() []part {
 		{"c", "connections lost", partLost},
 		{"e", "an endpoint change on a host with many servers", partLarge},
 		{"g", "an endpoint change while a host hangs", partHanging},
+		{"h", "a change of names and of weights", partNames},
 	}
 }
 

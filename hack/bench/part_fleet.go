@@ -87,10 +87,10 @@ func (t *thousand) objectOf(host *edgeHost) string {
 
 func (t *thousand) changes(ctx context.Context) error {
 	all := course{
-		count: min(t.bench.changes, 30), service: t.shared, hosts: t.hosts, object: t.objectOf,
+		count: min(t.bench.changes, 30), subject: t.endpoints(t.shared, t.objectOf), hosts: t.hosts,
 	}
 	few := all
-	few.service, few.hosts = t.own, t.hosts[:min(hostsPerObject, len(t.hosts))]
+	few.subject, few.hosts = t.endpoints(t.own, t.objectOf), t.hosts[:min(hostsPerObject, len(t.hosts))]
 	used, err := t.meter()
 	if err != nil {
 		return err

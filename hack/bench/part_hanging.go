@@ -23,7 +23,7 @@ func partHanging(ctx context.Context, b *bench) (err error) {
 	defer closing(ctx, f, &err)
 	nine, tenth := f.hosts[:9], f.hosts[9].real
 	changes := course{
-		count: min(b.changes, 60), service: app, hosts: nine, object: always("web"),
+		count: min(b.changes, 60), subject: f.endpoints(app, always("web")), hosts: nine,
 	}
 	before, err := f.measure(ctx, changes)
 	if err != nil {

@@ -64,7 +64,7 @@ func (b *bench) largeChanges(ctx context.Context, l layout) (median float64, err
 		return 0, err
 	}
 	samples, err := f.measure(ctx, course{
-		count: min(b.changes, 40), service: changed, hosts: f.hosts, object: always(objects[0].Name),
+		count: min(b.changes, 40), subject: f.endpoints(changed, always(objects[0].Name)), hosts: f.hosts,
 	})
 	if err != nil {
 		return 0, err

@@ -71,15 +71,15 @@ func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
 		return err
 	}
 	at := netip.AddrPortFrom(f.hosts[0].public, 8443)
-	changes := course{count: min(b.changes, 100), service: app, hosts: f.hosts, object: always("web")}
-	if err := f.underLoad(ctx, at, fmt.Sprintf("%d endpoint changes", changes.count), func() error {
+	changes := course{count: min(b.changes, 100), subject: f.endpoints(app, always("web")), hosts: f.hosts}
+	if err := f.underLoad(ctx, "c", at, fmt.Sprintf("%d endpoint changes", changes.count), func() error {
 		_, err := f.measure(ctx, changes)
 		return err
 	}); err != nil {
 		return err
 	}
 	reloads := min(b.changes, 20)
-	return f.underLoad(ctx, at, fmt.Sprintf("%d reloads", reloads), func() error { return f.reloads(ctx, object, reloads) })
+	return f.underLoad(ctx, "c", at, fmt.Sprintf("%d reloads", reloads), func() error { return f.reloads(ctx, object, reloads) })
 }
 
 // serve starts servers for the pods that answer and echo.
@@ -102,8 +102,8 @@ func serve(ctx context.Context, pods []endpoints.Pod) (end func(), err error) {
 	return end, nil
 }
 
-// underLoad does something while connections are made and others stay open, and reports those that were lost.
-func (f *fixture) underLoad(ctx context.Context, at netip.AddrPort, what string, do func() error) error {
+// underLoad does something while connections are made and others stay open, and reports for the part those that were lost.
+func (f *fixture) underLoad(ctx context.Context, part string, at netip.AddrPort, what string, do func() error) error {
 	visitor := lab.Client{Addresses: lab.ClientAddresses(1)}
 	long, err := openLong(ctx, lab.Client{Addresses: lab.ClientAddresses(2)}, at)
 	if err != nil {
@@ -127,11 +127,11 @@ func (f *fixture) underLoad(ctx context.Context, at netip.AddrPort, what string,
 		_ = l.Close()
 	}
 	report := &f.bench.report
-	report.One(figures.Row{Part: "c", What: fmt.Sprintf("%s: of %d new connections lost", what, result.OK+result.Failed()), HAProxy: f.version},
+	report.One(figures.Row{Part: part, What: fmt.Sprintf("%s: of %d new connections lost", what, result.OK+result.Failed()), HAProxy: f.version},
 		float64(result.Failed()), figures.AtMost(0))
-	report.One(figures.Row{Part: "c", What: fmt.Sprintf("%s: of %d long connections cut", what, len(long)), HAProxy: f.version},
+	report.One(figures.Row{Part: part, What: fmt.Sprintf("%s: of %d long connections cut", what, len(long)), HAProxy: f.version},
 		float64(cut), figures.AtMost(0))
-	report.One(figures.Row{Part: "c", What: what + ": slowest new connection", HAProxy: f.version, Unit: "ms"}, milliseconds(result.Slowest), nil)
+	report.One(figures.Row{Part: part, What: what + ": slowest new connection", HAProxy: f.version, Unit: "ms"}, milliseconds(result.Slowest), nil)
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (b *bench) realChanges(ctx context.Context, group *hostGroup, changes int) 
 	if err != nil {
 		return err
 	}
-	row := course{count: changes, service: app, hosts: f.hosts, object: always("web")}
+	row := course{count: changes, subject: f.endpoints(app, always("web")), hosts: f.hosts}
 	samples, err := f.measure(ctx, row)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,8 @@ const answerTimeout = 5 * time.Second
 // Client connects from addresses of its own.
 type Client struct {
 	Addresses Addresses
+	// Host is the name that Get and Load ask for in HTTP; "lab" if it is empty.
+	Host string
 }
 
 // Get connects to an edge host and asks the backend behind it what it sees.
@@ -33,7 +36,7 @@ func (c Client) Get(ctx context.Context, at netip.AddrPort) (Seen, error) {
 		return Seen{}, err
 	}
 	defer conn.Close()
-	return askSeen(conn)
+	return askSeen(conn, cmp.Or(c.Host, "lab"))
 }
 
 // dial connects from the address of the right family. The connection is closed when the context ends.
@@ -51,8 +54,8 @@ func (c Client) dial(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
 	return conn, nil
 }
 
-func askSeen(conn net.Conn) (Seen, error) {
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"); err != nil {
+func askSeen(conn net.Conn, host string) (Seen, error) {
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n"); err != nil {
 		return Seen{}, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -163,7 +163,7 @@ func TestAnAnswerThatIsNotOneIsAnError(t *testing.T) {
 			_, _ = io.WriteString(far, answer)
 			far.Close()
 		}()
-		if seen, err := askSeen(near); err == nil {
+		if seen, err := askSeen(near, "lab"); err == nil {
 			t.Errorf("%q is taken for %+v", answer, seen)
 		}
 		near.Close()
