@@ -3,6 +3,7 @@ package lab
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ type BackendOptions struct {
 	// Proxy is the PROXY header that every connection must begin with. A connection without it, or with one of the other
 	// version, is closed without an answer.
 	Proxy haproxy.ProxyProtocol
+	// TLS makes the backend speak TLS, with a certificate that nobody has signed.
+	TLS bool
 }
 
 // Backend is a server in a pod. It answers an HTTP request with a Seen in JSON, and the line "echo" by sending back
@@ -134,6 +137,14 @@ func (b *Backend) serve(conn net.Conn) error {
 	seen, err := b.see(conn, reader)
 	if err != nil {
 		return err
+	}
+	if b.options.TLS {
+		config, err := serverTLS()
+		if err != nil {
+			return err
+		}
+		conn = tls.Server(buffered{Conn: conn, reader: reader}, config)
+		reader = bufio.NewReader(conn)
 	}
 	first, err := reader.ReadString('\n')
 	if err != nil {

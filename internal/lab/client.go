@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type Client struct {
 	Addresses Addresses
 	// Host is the name that Get and Load ask for in HTTP; "lab" if it is empty.
 	Host string
+	// TLS makes Get and Load speak TLS, and ask for Host there, too.
+	TLS bool
 }
 
 // Get connects to an edge host and asks the backend behind it what it sees.
@@ -36,7 +39,11 @@ func (c Client) Get(ctx context.Context, at netip.AddrPort) (Seen, error) {
 		return Seen{}, err
 	}
 	defer conn.Close()
-	return askSeen(conn, cmp.Or(c.Host, "lab"))
+	host := cmp.Or(c.Host, "lab")
+	if c.TLS {
+		conn = tls.Client(conn, clientTLS(host))
+	}
+	return askSeen(conn, host)
 }
 
 // dial connects from the address of the right family. The connection is closed when the context ends.

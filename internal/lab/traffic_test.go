@@ -99,6 +99,25 @@ func TestBackendCountsClientsAndNoHealthChecks(t *testing.T) {
 	}
 }
 
+func TestBackendAnswersTLSClientsOnly(t *testing.T) {
+	t.Parallel()
+	at := PodAddresses(122)
+	backend, err := StartBackend(t.Context(), BackendOptions{Name: "tls", Addresses: at, Port: 8443, TLS: true})
+	must(t, err)
+	t.Cleanup(func() { _ = backend.Close() })
+	for _, address := range at.All() {
+		plain := Client{Addresses: ClientAddresses(8)}
+		encrypted := Client{Addresses: ClientAddresses(8), TLS: true, Host: "app.example.com"}
+		seen, err := encrypted.Get(t.Context(), netip.AddrPortFrom(address, 8443))
+		if err != nil || seen.Backend != "tls" {
+			t.Errorf("%s: with TLS: %+v, %v", address, seen, err)
+		}
+		if seen, err := plain.Get(t.Context(), netip.AddrPortFrom(address, 8443)); err == nil {
+			t.Errorf("%s: without TLS: %+v", address, seen)
+		}
+	}
+}
+
 func TestLongLivedConnectionSaysWhenItIsCut(t *testing.T) {
 	t.Parallel()
 	h := hostWithBackend(t, 31, haproxy.ProxyV2, "send-proxy-v2")
