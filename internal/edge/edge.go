@@ -8,6 +8,7 @@
 package edge
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/session"
@@ -122,6 +123,9 @@ type Outcome struct {
 	// OldWorkers are those that live on after reloads until their last connection ends, and FailedReloads the reloads that
 	// failed since the last one that did not, as HAProxy's master says.
 	OldWorkers, FailedReloads int
+	// Egress is the address from which the host sees the connection that it is reached over, without a zone and not in IPv4 in
+	// IPv6 form; the zero Addr if the host was not reached or does not say.
+	Egress netip.Addr
 	// Phases say where the time went.
 	Phases Phases
 	// Live says that, although State is a failure, Sync with RuntimeOnly can bring the endpoints' changes to the host.

@@ -1,10 +1,12 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -36,6 +38,8 @@ type host struct {
 	unserved []Unserved
 	// counts are those of the configuration's servers, by backend; nil when HAProxy could not be asked.
 	counts map[string]ServerCount
+	// egress is the address from which the host sees the connection; the zero Addr if it does not say.
+	egress netip.Addr
 	// master is what HAProxy's master process said of itself, if it has a socket.
 	master runtime.Processes
 }
@@ -84,6 +88,7 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 		return err
 	}
 	h.facts = survey.ParseFacts(result.Stdout, h.req.ConfigPath)
+	h.egress = clientOf(cmp.Or(h.session.Connection, h.facts.Connection))
 	if err := h.checkSight(result); err != nil {
 		return err
 	}
@@ -231,6 +236,17 @@ func (h *host) observed() plan.Observed {
 
 func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{Config: h.config, File: h.file, Adopt: h.req.Adopt, Wants: h.req.Wants}
+}
+
+// clientOf is the address of the client in what sshd says of a connection; the zero Addr if it says nothing of the kind. The
+// zone of a link-local address names an interface of the host, and nothing beyond it.
+func clientOf(connection string) netip.Addr {
+	client, _, _ := strings.Cut(connection, " ")
+	addr, err := netip.ParseAddr(client)
+	if err != nil || addr.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
 }
 
 // withCounts are the counts, with those of the backends taken from the running servers.

@@ -73,7 +73,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	case m.last != nil && outcome.State == Rejected && h.running.SameAs(m.last.running):
 		// What could not be done has changed nothing. But the host may be reached over another connection now.
 		kept := *m.last
-		kept.session = h.session
+		kept.session, kept.egress = h.session, h.egress
 		m.last = &kept
 	case outcome.State == Drifted:
 		m.last, m.lag = nil, pending.Lag{}

@@ -6,6 +6,7 @@ package record
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -63,6 +64,9 @@ type Host struct {
 	Servers                   map[string]edge.ServerCount
 	OldWorkers, FailedReloads int
 
+	// Egress is the address from which the host last saw the operator's connection; the zero Addr if it never said.
+	Egress netip.Addr
+
 	// UnseenSince is when the watch delivered the oldest change that nobody has looked at yet, and UnprovedSince the same
 	// of those that were looked at and are not proved; zero when there is none.
 	UnseenSince, UnprovedSince time.Time
@@ -103,6 +107,9 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 // tries of hosts that failed together.
 func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 	before := *r
+	if a.Outcome.Egress.IsValid() {
+		r.Egress = a.Outcome.Egress
+	}
 	if a.Job.RuntimeOnly {
 		r.follow(a, now)
 		return r.NewsSince(before)

@@ -6,6 +6,7 @@ IFS= read -r socket
 real=$(readlink -f "$config" 2>/dev/null) || real=$config
 
 echo "config $real"
+[ -n "${SSH_CONNECTION-}" ] && echo "connection $SSH_CONNECTION"
 id -u | sed 's/^/uid /'
 id -u haproxy 2>/dev/null | sed 's/^/haproxyuid /'
 # With hidepid, /proc shows an ordinary account its own processes only.

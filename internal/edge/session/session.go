@@ -45,6 +45,9 @@ type Session struct {
 	Conn Conn
 	// Elevated says that the account needs sudo.
 	Elevated bool
+	// Connection is what sshd says of the connection: address and port of its client, and of its server. It is empty if that
+	// was not asked: scripts that run without sudo can be told themselves.
+	Connection string
 }
 
 // DeniedError says that an account may not do on a host what it would have to.
@@ -66,7 +69,11 @@ func Open(ctx context.Context, conn Conn, login, configPath string) (*Session, e
 	if err != nil {
 		return nil, err
 	}
-	answer := strings.TrimSpace(string(result.Stdout))
+	answer := string(result.Stdout)
+	if rest, found := strings.CutPrefix(answer, "connection "); found {
+		s.Connection, answer, _ = strings.Cut(rest, "\n")
+	}
+	answer = strings.TrimSpace(answer)
 	switch {
 	case answer == "direct":
 	case answer == "sudo":

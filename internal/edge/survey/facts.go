@@ -27,6 +27,9 @@ type Facts struct {
 	Init string
 	// Service says that the init system's haproxy service runs this configuration.
 	Service bool
+	// Connection is what sshd says of the connection: address and port of its client, and of its server. It is empty where that
+	// is not known, as it is behind sudo.
+	Connection string
 	// ProcessesHidden says that the account does not see other accounts' processes.
 	ProcessesHidden bool
 	// Own are the HAProxies that run the configuration, the leading one first.
@@ -75,7 +78,7 @@ func ParseFacts(output []byte, path string) Facts {
 
 func (f *Facts) set(key, value string) {
 	texts := map[string]*string{
-		"config": &f.Config, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "sha256": &f.File.SHA256,
+		"config": &f.Config, "connection": &f.Connection, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "sha256": &f.File.SHA256,
 		"settings": &f.File.SettingsSHA256,
 		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // debianHost is what scripts/observe.sh says of a Debian 12 that runs a configuration of edgelb's under systemd.
-const debianHost = "config /etc/haproxy/haproxy.cfg\n" +
+const debianHost = "config /etc/haproxy/haproxy.cfg\nconnection 198.51.100.9 40022 192.0.2.1 22\n" +
 	"socketdirectory yes\nuser haproxy\ngroup haproxy\nchroot /var/lib/haproxy\nsyslog yes\nipv6 yes\ninit systemd\nservice yes\n" +
 	"exists yes\nuid 0\nhaproxyuid 106\nsha256 0f343b0931126a20f133d67c2b018a3b\n" +
 	"header # Managed by edgelb. Do not edit: what is changed by hand is overwritten.\nheader # owner: c/ns\nheader # structure: -\nheader # whole: -\n" +
@@ -21,6 +21,9 @@ func TestParseFactsReadsWhatTheScriptSays(t *testing.T) {
 	f := ParseFacts([]byte(debianHost), configFile)
 	if f.Config != "/etc/haproxy/haproxy.cfg" || f.Init != "systemd" || !f.Service || !f.IPv6 || !f.SocketDirectory || f.binary != "/usr/sbin/haproxy" {
 		t.Errorf("facts = %+v", f)
+	}
+	if f.Connection != "198.51.100.9 40022 192.0.2.1 22" {
+		t.Errorf("connection = %q", f.Connection)
 	}
 	if p := f.platform; p.User != "haproxy" || p.Group != "haproxy" || p.Chroot != "/var/lib/haproxy" || !p.Syslog {
 		t.Errorf("platform = %+v", p)
