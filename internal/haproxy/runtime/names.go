@@ -1,0 +1,96 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// AddName adds an entry to the map of that path. There must be none of its key: HAProxy would keep both, and go on with the
+// first.
+func AddName(path string, e haproxy.Entry) Command {
+	return Command{line: "add map " + path + " " + e.Key + " " + e.Value}
+}
+
+// SetName gives the key of an entry another value in the map of that path. Where somebody has added the key twice, both get it.
+func SetName(path string, e haproxy.Entry) Command {
+	return Command{line: "set map " + path + " " + e.Key + " " + e.Value}
+}
+
+// DeleteName takes a key away from the map of that path, however often it is there.
+func DeleteName(path, key string) Command {
+	return Command{line: "del map " + path + " " + key}
+}
+
+// ShowNames asks for all entries of the map of that path; ParseNames reads the answer.
+func ShowNames(path string) string { return "show map " + path }
+
+// NameOf asks for the entry of one key of the map of that path; ParseName reads the answer.
+func NameOf(path, key string) string { return "get map " + path + " " + key }
+
+// unknownMap is what HAProxy says of a map that its configuration does not use.
+const unknownMap = "Unknown map identifier."
+
+// ParseNames reads the answer to ShowNames. The entries are in HAProxy's own order; a key may come more than once, and the first
+// is what counts. A map that HAProxy does not use has none.
+//
+//	0x55d0c1d1a3d0 ns_web_https/app.example.com ns_web_app
+func ParseNames(answer []byte) ([]haproxy.Entry, error) {
+	text := strings.TrimSpace(string(answer))
+	if text == "" || strings.HasPrefix(text, unknownMap) {
+		return nil, nil
+	}
+	entries := make([]haproxy.Entry, 0, strings.Count(text, "\n")+1)
+	for line := range strings.Lines(text) {
+		pointer, entry, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		key, value, _ := strings.Cut(entry, " ")
+		if !strings.HasPrefix(pointer, "0x") || key == "" {
+			return nil, unexpected("show map", "a line is no entry", line)
+		}
+		entries = append(entries, haproxy.Entry{Key: key, Value: value})
+	}
+	return entries, nil
+}
+
+// ParseName reads the answer to NameOf for that key; found is false if the map has no such key.
+//
+//	type=str, case=sensitive, found=yes, idx=tree, key="ns_web_https/app.example.com", value="ns_web_app", type="str"
+//	type=str, case=sensitive, found=no
+func ParseName(key string, answer []byte) (entry haproxy.Entry, found bool, err error) {
+	text := strings.TrimSpace(string(answer))
+	if text == "" {
+		return haproxy.Entry{}, false, unexpected("get map", "it is empty", text)
+	}
+	// There is a line for each way in which the configuration looks into the map.
+	first, others, _ := strings.Cut(text, "\n")
+	for line := range strings.Lines(others) {
+		if strings.TrimSpace(line) != first {
+			return haproxy.Entry{}, false, unexpected("get map", "two lines disagree", text)
+		}
+	}
+	entry, found, err = parseLookup(first)
+	switch {
+	case err != nil:
+		return haproxy.Entry{}, false, unexpected("get map", err.Error(), text)
+	case found && entry.Key != key:
+		return haproxy.Entry{}, false, unexpected("get map", fmt.Sprintf("it is not about %s", excerpt(key)), text)
+	}
+	return entry, found, nil
+}
+
+// parseLookup reads one line of an answer to NameOf.
+func parseLookup(line string) (entry haproxy.Entry, found bool, err error) {
+	if strings.HasSuffix(line, ", found=no") {
+		return haproxy.Entry{}, false, nil
+	}
+	_, rest, isFound := strings.Cut(line, `, found=yes, `)
+	_, rest, hasKey := strings.Cut(rest, `key="`)
+	key, rest, hasValue := strings.Cut(rest, `", value="`)
+	value, _, ended := strings.Cut(rest, `", type="`)
+	if !isFound || !hasKey || !hasValue || !ended {
+		return haproxy.Entry{}, false, errors.New("it neither names an entry nor says that there is none")
+	}
+	return haproxy.Entry{Key: key, Value: value}, true, nil
+}
