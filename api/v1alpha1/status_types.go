@@ -169,6 +169,15 @@ const (
 	ReasonBindConflict = "BindConflict"
 	// ReasonBindInvalid: a bind cannot be read as an address and a port, so its listener is left out.
 	ReasonBindInvalid = "BindInvalid"
+	// ReasonListenerInvalid: a listener asks for something that cannot be, such as a network that cannot be read, so it is left out.
+	ReasonListenerInvalid = "ListenerInvalid"
+	// ReasonNameConflict: two listeners that share a bind, or two routes, want the connections for the same name.
+	ReasonNameConflict = "NameConflict"
+	// ReasonTargetInvalid: a target does not exist, leads back to itself or says something that cannot be; what leads there is
+	// left out.
+	ReasonTargetInvalid = "TargetInvalid"
+	// ReasonNamespaceNotAllowed: a target's Service is in another namespace, and the operator does not allow that.
+	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
 	// ReasonHostConflict: an older object holds the host with another Secret, from another namespace or with other settings.
 	ReasonHostConflict = "HostConflict"
 	// ReasonSecretNotFound: the Secret of spec.ssh.secretRef does not exist.

@@ -249,7 +249,9 @@ func needsPerson(reason string) bool {
 	switch reason {
 	case string(v1alpha1.HostUntrusted), string(v1alpha1.HostUnauthorized), string(v1alpha1.HostRejected),
 		string(v1alpha1.HostRefused), v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonHostConflict,
-		v1alpha1.ReasonBindConflict, v1alpha1.ReasonBindInvalid, v1alpha1.ReasonPortNotFound:
+		v1alpha1.ReasonBindConflict, v1alpha1.ReasonBindInvalid, v1alpha1.ReasonPortNotFound,
+		v1alpha1.ReasonListenerInvalid, v1alpha1.ReasonNameConflict, v1alpha1.ReasonTargetInvalid,
+		v1alpha1.ReasonNamespaceNotAllowed:
 		return true
 	default:
 		return false
