@@ -11,7 +11,7 @@ import (
 func debian() Platform {
 	return Platform{
 		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", Syslog: true,
-		StateFile: "/var/lib/haproxy/edgelb-state",
+		StateFile: "/var/lib/haproxy/edgelb-state", NamesPrefix: "/etc/haproxy/haproxy.cfg.edgelb-names-",
 	}
 }
 
@@ -64,7 +64,7 @@ func shapes(t testing.TB) []shape {
 	backend := func(edit func(*Backend)) Config {
 		return change(t, func(c *Config) { edit(&c.Backends[0]) })
 	}
-	return []shape{
+	return append(routingShapes(t), []shape{
 		{"idle", idle(), debian()},
 		{"one-listener", web(t), debian()},
 		{"proxy-none", backend(func(b *Backend) { b.ProxyProtocol = ProxyNone }), debian()},
@@ -84,7 +84,7 @@ func shapes(t testing.TB) []shape {
 		{"platform-idle-bare", idle(), Platform{StateFile: "/tmp/state"}},
 		{"platform-socket-user", web(t), Platform{StateFile: "/var/lib/haproxy/state", User: "haproxy", Group: "haproxy", SocketUser: "haproxy", Syslog: true}},
 		{"platform-no-syslog", web(t), Platform{StateFile: "/var/lib/haproxy/state", User: "haproxy", Chroot: "/var/lib/haproxy"}},
-	}
+	}...)
 }
 
 func ipv6(t testing.TB) Config {

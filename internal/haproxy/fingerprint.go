@@ -10,7 +10,7 @@ import (
 // Fingerprints are those of the file that Render would write, without writing it; it refuses what Render refuses. It is
 // cheap even where there are thousands of servers.
 func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
-	if err := p.Validate(); err != nil {
+	if err := errors.Join(p.Validate(), p.checkNames(c)); err != nil {
 		return "", "", fmt.Errorf("cannot write this configuration: %w", err)
 	}
 	if structure, err = structureOf(c, p); err != nil {
@@ -20,6 +20,14 @@ func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
 		return "", "", err
 	}
 	return structure, whole, nil
+}
+
+// checkNames wants a place for the file of names if there is one.
+func (p Platform) checkNames(c Config) error {
+	if p.NamesPrefix == "" && c.Looks() {
+		return errors.New("the file of names: there are names or ways to look up, and it has no path")
+	}
+	return nil
 }
 
 // Whole is the fingerprint of the file that Render would write, of which the structure's is known. It refuses a Config that
@@ -35,7 +43,7 @@ func Whole(c Config, structure string) (string, error) {
 func structureOf(c Config, p Platform) (string, error) {
 	hash := sha256.New()
 	inCommon := func(b Backend) []string { return []string{b.serversInCommon()} }
-	if err := body.Execute(hash, newView(c, p, "", "", inCommon)); err != nil {
+	if err := body.Execute(hash, newView(c, p, "", p.NamesPrefix, inCommon)); err != nil {
 		return "", fmt.Errorf("hash the configuration's structure: %w", err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil

@@ -67,6 +67,7 @@ func (c Config) Validate() error {
 	}
 	c.Timeouts.check(&f)
 	c.checkFrontends(&f)
+	c.checkWays(&f)
 	c.checkBackends(&f)
 	return errors.Join(f...)
 }
@@ -81,6 +82,9 @@ func (p Platform) Validate() error {
 		f.checkPath("the chroot", p.Chroot, maxPath)
 	}
 	f.checkPath("the state file", p.StateFile, maxPath)
+	if p.NamesPrefix != "" {
+		f.checkPath("the file of names", p.NamesPrefix, maxPath)
+	}
 	return errors.Join(f...)
 }
 
@@ -99,43 +103,6 @@ func (t Timeouts) check(f *faults) {
 	f.checkDuration("timeout client", t.Client)
 	f.checkDuration("timeout server", t.Server)
 	f.checkDuration("timeout queue", t.Queue)
-}
-
-func (c Config) checkFrontends(f *faults) {
-	checkNames(f, "frontend", c.Frontends, func(e Frontend) string { return e.Name })
-	backends := make(map[string]bool, len(c.Backends))
-	for _, b := range c.Backends {
-		backends[b.Name] = true
-	}
-	taken := make(map[Bind]string)
-	for _, e := range c.Frontends {
-		if !backends[e.Backend] {
-			f.add("frontend %s: there is no backend %s", excerpt(e.Name), excerpt(e.Backend))
-		}
-		e.checkBinds(f, taken)
-	}
-}
-
-// checkBinds looks at one frontend's binds; taken holds who has which bind already.
-func (e Frontend) checkBinds(f *faults, taken map[Bind]string) {
-	if len(e.Binds) == 0 {
-		f.add("frontend %s: it has no bind; give it one, or leave it out", excerpt(e.Name))
-	}
-	for i, b := range e.Binds {
-		if fault := addrFault(b.Addr); fault != "" {
-			f.add("frontend %s: bind address %s %s", excerpt(e.Name), b.Addr, fault)
-		}
-		if b.Port == 0 {
-			f.add("frontend %s: bind %s has no port", excerpt(e.Name), b)
-		}
-		if i > 0 && e.Binds[i-1].Compare(b) > 0 {
-			f.add("frontend %s: bind %s is not in order", excerpt(e.Name), b)
-		}
-		if other, ok := taken[b]; ok {
-			f.add("frontend %s: bind %s is taken by frontend %s", excerpt(e.Name), b, excerpt(other))
-		}
-		taken[b] = e.Name
-	}
 }
 
 func (c Config) checkBackends(f *faults) {

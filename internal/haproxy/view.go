@@ -29,7 +29,7 @@ func newView(c Config, p Platform, description, names string, serversOf func(Bac
 		Queue:       duration(c.Timeouts.Queue),
 	}
 	for _, f := range c.Frontends {
-		v.Fronts = append(v.Fronts, newFrontView(f))
+		v.Fronts = append(v.Fronts, newFrontView(c, f, p.Syslog, names))
 	}
 	for _, b := range c.Backends {
 		v.Backs = append(v.Backs, newBackView(b, serversOf(b)))

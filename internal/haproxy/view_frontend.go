@@ -1,14 +1,110 @@
 package haproxy
 
+import (
+	"net/netip"
+	"slices"
+)
+
 // frontView is what the template prints of a frontend.
 type frontView struct {
-	Name    string
-	Binds   []string
+	Name  string
+	Binds []string
+	// HTTP and TLS say how far it looks; it is neither for TCP.
+	HTTP, TLS bool
+	// Logs says that its requests are logged.
+	Logs bool
+	Door doorView
+	// RefusesHeaders says that it has to look for PROXY headers itself: what reads TLS or HTTP takes none anyway.
+	RefusesHeaders bool
+	// Lookup is how a backend is found; nil where all connections go to Backend.
+	Lookup  *lookupView
 	Backend string
 }
 
-func newFrontView(f Frontend) frontView {
-	return frontView{Name: f.Name, Binds: bindLines(f.Binds), Backend: f.Backend}
+// doorView is what the template prints of a frontend's door.
+type doorView struct {
+	// MaxConnections and PerSource are 0 for no bound.
+	MaxConnections, PerSource int
+	Allowed, Proxies          []netip.Prefix
+	// Stage is when the client's address is known: with the connection, or after the PROXY header.
+	Stage string
+	// Interval is for PerSource.
+	Interval string
+}
+
+// lookupView is what the template prints of the search for a backend.
+type lookupView struct {
+	// Rule is what each of its lines begins with.
+	Rule string
+	// Names is the path of the file of names.
+	Names string
+	// Frontend is whose names are looked up; empty where none are.
+	Frontend string
+	// Start is the backend or way for what no route claims; empty to refuse it, by an answer if it is HTTP, or to Redirect it to
+	// https.
+	Start          string
+	HTTP, Redirect bool
+	// Ways and Splits say that there are such, of which each may be where a name leads.
+	Ways, Splits bool
+	// StandIns are the positions, from 2, that the longest list of a way has behind its first backend.
+	StandIns []int
+}
+
+// newFrontView says how one of the Config's frontends is printed; names is the path of the file of names.
+func newFrontView(c Config, f Frontend, logs bool, names string) frontView {
+	v := frontView{
+		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == HTTP, TLS: f.Protocol == TLS, Logs: logs,
+		Door: newDoorView(f.Door), RefusesHeaders: f.Protocol == TCP && len(f.Door.ProxiesFrom) > 0,
+	}
+	if f.Protocol == TCP && !c.hasWay(f.Backend) {
+		v.Backend = f.Backend
+		return v
+	}
+	v.Lookup = newLookupView(c, f, names)
+	return v
+}
+
+func newDoorView(d Door) doorView {
+	v := doorView{
+		MaxConnections: d.MaxConnections, PerSource: d.Rate.PerSource, Interval: duration(d.Rate.Interval),
+		Allowed: d.AllowedSources, Proxies: d.ProxiesFrom, Stage: "connection",
+	}
+	if len(d.ProxiesFrom) > 0 {
+		v.Stage = "session"
+	}
+	return v
+}
+
+func newLookupView(c Config, f Frontend, names string) *lookupView {
+	v := &lookupView{
+		Rule: "tcp-request content", Names: names, Start: f.Backend, HTTP: f.Protocol == HTTP, Redirect: f.RedirectToHTTPS,
+		Ways: len(c.Ways) > 0, Splits: slices.ContainsFunc(c.Ways, Way.Splits), StandIns: c.standIns(),
+	}
+	if f.Protocol == HTTP {
+		v.Rule = "http-request"
+	}
+	if f.Protocol != TCP {
+		v.Frontend = f.Name
+	}
+	return v
+}
+
+// hasWay says whether a name is that of a way.
+func (c Config) hasWay(name string) bool {
+	return slices.ContainsFunc(c.Ways, func(w Way) bool { return w.Name == name })
+}
+
+// standIns counts from 2 to the length of the longest list of a way.
+func (c Config) standIns() []int {
+	var positions []int
+	for _, w := range c.Ways {
+		for _, s := range w.Shares {
+			for len(positions)+1 < len(s.Backends) {
+				positions = append(positions, len(positions)+2)
+			}
+		}
+	}
+	return positions
 }
 
 // bindLines keeps IPv4 clients away from IPv6 wildcards: they would appear there, and in PROXY headers, as ::ffff:a.b.c.d.

@@ -1,0 +1,152 @@
+package haproxy
+
+import (
+	"math"
+	"net/netip"
+	"strings"
+)
+
+const (
+	// maxRoute is the longest DNS name, in bytes, and maxLabel the longest of its parts.
+	maxRoute = 253
+	maxLabel = 63
+)
+
+func (c Config) checkFrontends(f *faults) {
+	checkNames(f, "frontend", c.Frontends, func(e Frontend) string { return e.Name })
+	modes := c.modes()
+	taken := make(map[Bind]string)
+	for _, e := range c.Frontends {
+		e.checkBinds(f, taken)
+		e.checkProtocol(f)
+		if e.Backend != "" || e.Protocol == TCP {
+			e.checkLeadsTo(f, e.Backend, modes)
+		}
+		e.checkRoutes(f, modes)
+		e.Door.check(f, "frontend "+excerpt(e.Name))
+	}
+}
+
+// checkBinds looks at one frontend's binds; taken holds who has which bind already.
+func (e Frontend) checkBinds(f *faults, taken map[Bind]string) {
+	if len(e.Binds) == 0 {
+		f.add("frontend %s: it has no bind; give it one, or leave it out", excerpt(e.Name))
+	}
+	for i, b := range e.Binds {
+		if fault := addrFault(b.Addr); fault != "" {
+			f.add("frontend %s: bind address %s %s", excerpt(e.Name), b.Addr, fault)
+		}
+		if b.Port == 0 {
+			f.add("frontend %s: bind %s has no port", excerpt(e.Name), b)
+		}
+		if i > 0 && e.Binds[i-1].Compare(b) > 0 {
+			f.add("frontend %s: bind %s is not in order", excerpt(e.Name), b)
+		}
+		if other, ok := taken[b]; ok {
+			f.add("frontend %s: bind %s is taken by frontend %s", excerpt(e.Name), b, excerpt(other))
+		}
+		taken[b] = e.Name
+	}
+}
+
+// checkProtocol wants nothing that the protocol has no use for.
+func (e Frontend) checkProtocol(f *faults) {
+	switch e.Protocol {
+	case TCP, TLS, HTTP:
+	default:
+		f.add("frontend %s: there is no protocol %s", excerpt(e.Name), excerpt(string(e.Protocol)))
+	}
+	if e.Protocol == TCP && len(e.Routes) > 0 {
+		f.add("frontend %s: it has routes, and reads no names; use protocol TLS or HTTP", excerpt(e.Name))
+	}
+	if e.RedirectToHTTPS && e.Protocol != HTTP {
+		f.add("frontend %s: it is to redirect to https; only protocol HTTP can", excerpt(e.Name))
+	}
+	if e.RedirectToHTTPS && e.Backend != "" {
+		f.add("frontend %s: what no route claims goes to backend %s, and is to be redirected; choose one", excerpt(e.Name), excerpt(e.Backend))
+	}
+}
+
+// checkLeadsTo wants a backend or way that is there and understands what the frontend sends; modes are those of Config.modes.
+func (e Frontend) checkLeadsTo(f *faults, name string, modes map[string]mode) {
+	m, ok := modes[name]
+	switch {
+	case !ok:
+		f.add("frontend %s: there is no backend %s", excerpt(e.Name), excerpt(name))
+	case m != modeOf(e.Protocol == HTTP):
+		f.add("frontend %s: backend %s is for %s, it is not", excerpt(e.Name), excerpt(name), m)
+	}
+}
+
+func (e Frontend) checkRoutes(f *faults, modes map[string]mode) {
+	for i, r := range e.Routes {
+		if !validRoute(r.Name) {
+			f.add(`frontend %s: route %s is no DNS name in lower case, with or without "*." before it`, excerpt(e.Name), excerpt(r.Name))
+		}
+		e.checkLeadsTo(f, r.To, modes)
+		if i == 0 {
+			continue
+		}
+		switch before := e.Routes[i-1].Name; {
+		case before == r.Name:
+			f.add("frontend %s: route %s: there are two of that name", excerpt(e.Name), excerpt(r.Name))
+		case before > r.Name:
+			f.add("frontend %s: route %s is not in order", excerpt(e.Name), excerpt(r.Name))
+		}
+	}
+}
+
+// validRoute says whether a name can be looked up: a DNS name in lower case, which may have "*." before it.
+func validRoute(name string) bool {
+	if len(name) > maxRoute {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
+		if !validLabel(label) {
+			return false
+		}
+	}
+	return true
+}
+
+// validLabel says whether a DNS name can have such a part: letters, digits and dashes, and no dash at either end.
+func validLabel(label string) bool {
+	for i := range len(label) {
+		c := label[i]
+		if ('a' > c || c > 'z') && ('0' > c || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return label != "" && len(label) <= maxLabel && label[0] != '-' && label[len(label)-1] != '-'
+}
+
+func (d Door) check(f *faults, where string) {
+	checkPrefixes(f, where+": allowed source", d.AllowedSources)
+	checkPrefixes(f, where+": proxy", d.ProxiesFrom)
+	if d.MaxConnections < 0 || d.MaxConnections > math.MaxInt32 {
+		f.add("%s: maximum of connections: %d is not between 0 and %d", where, d.MaxConnections, math.MaxInt32)
+	}
+	if d.Rate == (Rate{}) {
+		return
+	}
+	if d.Rate.PerSource < 1 || d.Rate.PerSource > math.MaxInt32 {
+		f.add("%s: connection rate: %d per source is not between 1 and %d", where, d.Rate.PerSource, math.MaxInt32)
+	}
+	f.checkDuration(where+": connection rate: interval", d.Rate.Interval)
+}
+
+// checkPrefixes wants networks in their shortest form, in order and none twice.
+func checkPrefixes(f *faults, what string, prefixes []netip.Prefix) {
+	for i, p := range prefixes {
+		switch {
+		case !p.IsValid() || addrFault(p.Addr()) != "":
+			f.add("%s %s is no network", what, p)
+		case p != p.Masked():
+			f.add("%s %s is larger than its address says; write %s", what, p, p.Masked())
+		case i > 0 && prefixes[i-1].Compare(p) == 0:
+			f.add("%s %s: there are two of it", what, p)
+		case i > 0 && prefixes[i-1].Compare(p) > 0:
+			f.add("%s %s is not in order", what, p)
+		}
+	}
+}
