@@ -42,9 +42,18 @@ type EdgeLoadBalancerList struct {
 //
 // The API server estimates what its rules cost at worst, from the lists' maxima, and limits it. That is why a listener names
 // at most 32 hosts, and why two listeners' binds are compared in two rules. The rules know that :443 is ipv4@:443;
-// whatever else means the same, such as another way to write an IPv6 address, the operator reports.
+// whatever else means the same, such as another way to write an IPv6 address, the operator reports. So it does with a
+// hostname that two routes claim.
+//
+// Targets lead to others by split and fallback, and must not lead in a circle. The last rule finds that by counting: it takes
+// the targets that lead to any other, then those of them that lead to one of these, and so on. A circle would never run out,
+// so five steps have to be enough for everybody; and no connection has to look for a server in more places than HAProxy is told.
 //
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.target) || self.targets.exists(t, t.name == l.target))",message="a listener's target must be the name of an entry of spec.targets: add the target, or correct the name"
+// +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.listeners.all(l, !has(l.routes) || l.routes.all(r, r.target in names)))",message="a route's target must be the name of an entry of spec.targets: add the target, or correct the name"
+// +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.targets.all(t, !has(t.fallback) || t.fallback in names))",message="a target's fallback must be the name of an entry of spec.targets: add the target, or correct the name"
+// +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.targets.all(t, !has(t.split) || t.split.all(s, s.target in names)))",message="a split's targets must be names of entries of spec.targets: add the target, or correct the name"
+// +kubebuilder:validation:XValidation:rule="[self.targets.filter(t, has(t.fallback) || has(t.split)).map(t, t.name)].all(r1, [self.targets.filter(t, has(t.fallback) && t.fallback in r1 || has(t.split) && t.split.exists(s, s.target in r1)).map(t, t.name)].all(r2, [self.targets.filter(t, has(t.fallback) && t.fallback in r2 || has(t.split) && t.split.exists(s, s.target in r2)).map(t, t.name)].all(r3, [self.targets.filter(t, has(t.fallback) && t.fallback in r3 || has(t.split) && t.split.exists(s, s.target in r3)).map(t, t.name)].all(r4, [self.targets.filter(t, has(t.fallback) && t.fallback in r4 || has(t.split) && t.split.exists(s, s.target in r4)).map(t, t.name)].all(r5, !self.targets.exists(t, has(t.fallback) && t.fallback in r5 || has(t.split) && t.split.exists(s, s.target in r5)))))))",message="targets lead to one another by split and fallback in a circle, or in more than five steps: let one of them end it"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.hosts.filter(h, h.name in l.hosts).size() == l.hosts.size())",message="a listener's hosts must be names of entries of spec.hosts: add the host, or correct the name"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, self.listeners.all(m, m.name == l.name || (has(l.hosts) && has(m.hosts)) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.listeners.all(m, m.name == l.name || !has(m.hosts) || !l.hosts.exists(h, h in m.hosts) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind on the same host: give them different binds, or different hosts"

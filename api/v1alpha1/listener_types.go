@@ -3,6 +3,12 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Listener is one frontend.
+//
+// +kubebuilder:validation:XValidation:rule="self.protocol != 'TCP' || !has(self.routes) || self.routes.size() == 0",message="routes are by name, which HAProxy sees with protocol TLS or HTTP only: set one of them, or remove routes"
+// +kubebuilder:validation:XValidation:rule="self.protocol == 'HTTP' || !has(self.redirectToHTTPS) || !self.redirectToHTTPS",message="redirectToHTTPS is for protocol HTTP: set it, or remove redirectToHTTPS"
+// +kubebuilder:validation:XValidation:rule="self.protocol != 'TCP' || has(self.target)",message="a listener of protocol TCP needs a target: name an entry of spec.targets"
+// +kubebuilder:validation:XValidation:rule="self.protocol == 'TCP' || has(self.target) || has(self.redirectToHTTPS) && self.redirectToHTTPS || has(self.routes) && self.routes.size() > 0",message="a listener that sends connections nowhere is of no use: give it a target, routes, or redirectToHTTPS with protocol HTTP"
+// +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.redirectToHTTPS) || !self.redirectToHTTPS",message="what no route claims goes to the target or is redirected, not both: remove target or redirectToHTTPS"
 type Listener struct {
 	// Name tells the object's listeners apart.
 	// +kubebuilder:validation:MaxLength=63
@@ -39,20 +45,21 @@ type Listener struct {
 	Hosts []string `json:"hosts,omitempty"`
 
 	// Target names the entry of spec.targets where a connection goes that no route claims. Without it, such a connection is
-	// closed; on an HTTP listener the request gets 404.
+	// closed; on an HTTP listener the request gets 404. TCP listeners have no routes and need it.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional
 	Target string `json:"target,omitempty"`
 
 	// Routes say by name where connections go; for the protocols TLS and HTTP. Listeners of several objects that share a bind
-	// are served together as long as their names differ.
+	// are served together as long as their names differ. A name that comes twice goes where the first route with it says, and
+	// the operator reports the other.
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	// +optional
 	Routes []Route `json:"routes,omitempty"`
 
-	// RedirectToHTTPS answers 301 to https:// for each request that no route claims; for the protocol HTTP.
+	// RedirectToHTTPS answers 301 to https:// for each request that no route claims; for the protocol HTTP, without a target.
 	// +optional
 	RedirectToHTTPS bool `json:"redirectToHTTPS,omitempty"`
 
@@ -97,10 +104,11 @@ type Route struct {
 	Target string `json:"target"`
 }
 
-// Hostname is a DNS name, with "*." before it for all names that have one more label.
+// Hostname is a DNS name, with "*." before it for all names that have one more label. The last label starts with a letter, as
+// top-level domains do, so that no IP address passes for a name.
 //
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^(\*\.)?[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$`
+// +kubebuilder:validation:Pattern=`^(\*\.)?([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$`
 type Hostname string
 
 // Network is an address range such as 203.0.113.0/24 or 2001:db8::/32.

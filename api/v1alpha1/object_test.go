@@ -2,6 +2,7 @@ package v1alpha1_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -39,6 +40,7 @@ targets:
   - name: traefik
     service: {name: traefik, port: websecure}
     via: PodIP
+    nodeAddressType: ExternalIP
     proxyProtocol: V2
     balance: LeastConn
     healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3}
@@ -67,13 +69,63 @@ func TestTheSmallestObjectGetsTheDocumentedDefaults(t *testing.T) {
 func TestAnObjectWithEveryFieldIsTakenAsItIs(t *testing.T) {
 	t.Parallel()
 	object := parse(t, everything)
-	set(t, object, "spec.listeners.1.protocol", "TCP")
+	set(t, object, "spec.listeners.2.protocol", "TCP")
 	sent := toJSON(t, object.Object["spec"])
 	if err := client.NewDryRunClient(newClient(t)).Create(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
 	if got := toJSON(t, object.Object["spec"]); got != sent {
 		t.Errorf("got  %s\nsent %s", got, sent)
+	}
+}
+
+func TestAnObjectAsLargeAsItMayBeIsNotTooMuchForTheRules(t *testing.T) {
+	t.Parallel()
+	listeners := list{}
+	for i := range 8 {
+		routes := many(256, func(n string) object {
+			names := many(64/(1+i), func(m string) string { return m + "." + n + ".example.com" })
+			return object{"hostnames": names, "target": "traefik"}
+		})
+		listeners = append(listeners, object{"name": fmt.Sprintf("l%d", i), "protocol": "TLS", "bind": list{fmt.Sprintf(":%d", 1000+i)}, "routes": routes})
+	}
+	object := parse(t, smallest)
+	set(t, object, "spec.hosts", many(500, host))
+	set(t, object, "spec.listeners", listeners)
+	set(t, object, "spec.targets", wide())
+	if err := client.NewDryRunClient(newClient(t)).Create(t.Context(), object); err != nil {
+		t.Errorf("refused: %.1000v", err)
+	}
+}
+
+func TestEachFieldManagerOwnsTheServersThatItApplied(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	apply := func(manager, addresses string) {
+		object := parse(t, `
+apiVersion: edgelb.io/v1alpha1
+kind: EdgeLoadBalancer
+metadata: {name: applied, namespace: default}
+spec:
+  ssh: {secretRef: {name: edge-ssh}}
+  hosts: [{name: gw1, address: gw1.example.net}]
+  listeners: [{name: https, bind: [":443"], target: fixed}]
+  targets: [{name: fixed, addresses: `+addresses+`}]`)
+		if err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manager)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply("one", `[{address: 192.0.2.1, port: 443}, {address: 192.0.2.1, port: 8443}]`)
+	apply("other", `[{address: 192.0.2.2, port: 443, weight: 5}]`)
+	apply("one", `[{address: 192.0.2.1, port: 8443, weight: 0}]`)
+
+	object := parse(t, smallest)
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "applied"}, object); err != nil {
+		t.Fatal(err)
+	}
+	got := toJSON(t, at(object.Object, []string{"spec", "targets", "0", "addresses"}))
+	if want := `[{"address":"192.0.2.1","port":8443,"weight":0},{"address":"192.0.2.2","port":443,"weight":5}]`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -91,6 +143,10 @@ func TestTheGoTypesKeepEveryFieldOfTheSpec(t *testing.T) {
 	// Go writes durations in its own way; all else is as it was.
 	set(t, object, "spec.targets.0.healthCheck.interval", "1.5s")
 	set(t, object, "spec.targets.0.drainTimeout", "1m30s")
+	set(t, object, "spec.targets.0.sessionAffinity.timeout", "10m0s")
+	set(t, object, "spec.targets.1.drainTimeout", "5m0s")
+	set(t, object, "spec.targets.2.drainTimeout", "5m0s")
+	set(t, object, "spec.listeners.0.connectionRate.interval", "1m0s")
 	for field, want := range map[string]string{"client": "1h30m0s", "server": "240h0m0s"} {
 		set(t, object, "spec.haproxy.timeouts."+field, want)
 	}

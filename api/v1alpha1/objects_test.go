@@ -1,6 +1,7 @@
 package v1alpha1_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,16 +51,46 @@ spec:
       publicAddresses: ["198.51.100.1", "2001:db8::1"]
       adopt: true
   listeners:
-    - {name: https, protocol: TCP, bind: ["ipv4@:443", "ipv6@[2001:db8::1]:443"], hosts: [gw1], target: traefik}
-    - {name: http, bind: [":80"], target: traefik}
+    - name: https
+      protocol: TLS
+      bind: ["ipv4@:443", "ipv6@[2001:db8::1]:443"]
+      hosts: [gw1]
+      target: canary
+      routes: [{hostnames: [app.example.com, "*.apps.example.com"], target: traefik}]
+      allowedSources: [203.0.113.0/24, "2001:db8::/32"]
+      acceptProxyProtocolFrom: [192.0.2.10/32]
+      maxConnections: 20000
+      connectionRate: {perSource: 100, interval: 1m}
+    - {name: http, protocol: HTTP, bind: [":80"], redirectToHTTPS: true}
+    - {name: mqtt, bind: [":8883"], target: traefik}
   targets:
     - name: traefik
-      service: {name: traefik, port: websecure}
-      via: PodIP
+      service: {name: traefik, port: websecure, namespace: kube-system, kubeconfigSecretRef: {name: cluster-b}}
+      via: NodePort
+      nodeAddressType: Egress
       proxyProtocol: V1
       balance: Source
-      healthCheck: {type: TCP, interval: 1500ms, rise: 1, fall: 5}
+      sessionAffinity: {type: TLSSessionID, timeout: 10m}
+      healthCheck: {type: HTTP, interval: 1500ms, rise: 1, fall: 5, port: 8080, path: /ping, tls: true}
+      maxConnectionsPerServer: 1000
       drainTimeout: 90s
+      fallback: fixed
+    - name: fixed
+      addresses: [{address: db.example.net, port: 443, weight: 10}, {address: 192.0.2.5, port: 443, weight: 0}]
+      via: PodIP
+      nodeAddressType: ExternalIP
+      proxyProtocol: None
+      balance: LeastConn
+      healthCheck: {type: None, interval: 2s, rise: 2, fall: 3}
+      drainTimeout: 5m
+    - name: canary
+      split: [{target: traefik, weight: 90}, {target: fixed, weight: 10}]
+      via: PodIP
+      nodeAddressType: ExternalIP
+      proxyProtocol: None
+      balance: LeastConn
+      healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3}
+      drainTimeout: 5m
   haproxy:
     maxConnections: 1000
     timeouts: {connect: 1s, client: 1h30m, server: 240h, queue: 10ms}
@@ -108,4 +139,25 @@ func at(value any, steps []string) any {
 		}
 	}
 	return value
+}
+
+// entries are the paths of one field in the object that are in it: spec.hosts.0.name stands for spec.hosts.1.name as well.
+func entries(object *unstructured.Unstructured, path string) []string {
+	found := []string{""}
+	for _, step := range strings.Split(path, ".") {
+		var next []string
+		for _, parent := range found {
+			parent = strings.TrimPrefix(parent+".", ".")
+			if step != "0" {
+				next = append(next, parent+step)
+				continue
+			}
+			items, _ := at(object.Object, strings.Split(strings.TrimSuffix(parent, "."), ".")).([]any)
+			for i := range items {
+				next = append(next, parent+strconv.Itoa(i))
+			}
+		}
+		found = next
+	}
+	return slices.DeleteFunc(found, func(path string) bool { return at(object.Object, strings.Split(path, ".")) == nil })
 }

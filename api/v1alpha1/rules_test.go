@@ -2,6 +2,8 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,12 +58,18 @@ const (
 	tooMany     = "must have at most"
 )
 
-// rules says of each field which values the API server takes, and which it refuses with which words.
-var rules = []struct {
+// rule says of a field which values the API server takes, and which it refuses with which words.
+type rule struct {
 	path     string
 	accepted list
 	refused  []refusal
-}{
+}
+
+// rules are those of all fields.
+var rules = slices.Concat(settingRules, listenerRules, targetRules)
+
+// settingRules are those of the object itself, of its hosts, and of how they are reached and run.
+var settingRules = []rule{
 	{"metadata.name", list{strings.Repeat("n", 63)}, []refusal{{strings.Repeat("n", 64), "metadata.name must be at most 63 characters"}}},
 	{"spec.suspend", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.driftPolicy", list{"Repair", "Report"}, []refusal{{"Ignore", `supported values: "Repair", "Report"`}}},
@@ -97,69 +105,6 @@ var rules = []struct {
 		{list{"::1", "::1"}, "Duplicate value"}, {many(17, func(n string) string { return "2001:db8::" + n[1:] }), tooMany},
 	}},
 	{"spec.hosts.0.adopt", list{true, false}, []refusal{{"yes", "boolean"}}},
-	{"spec.listeners", list{
-		list{listener("a", nil, list{"ipv4@:443"}), listener("b", nil, list{"ipv6@:443"})},
-		list{listener("a", list{"gw1"}, list{":443"}), listener("b", list{"gw2"}, list{":443"})},
-		many(64, func(n string) object { return listener(n, nil, list{":1" + n[1:]}) }),
-	}, []refusal{
-		{nil, required}, {list{}, "at least 1"},
-		{many(65, func(n string) object { return listener(n, nil, list{":1" + n[1:]}) }), tooMany},
-		{list{listener("a", nil, list{":1"}), listener("a", nil, list{":2"})}, "Duplicate value"},
-		{list{listener("a", nil, list{":443"}), listener("b", nil, list{":443"})}, "one of them is for all hosts"},
-		{list{listener("a", nil, list{":443"}), listener("b", list{"gw1"}, list{":443"})}, "one of them is for all hosts"},
-		{list{listener("a", nil, list{"ipv4@:443"}), listener("b", list{"gw1"}, list{":443"})}, "one of them is for all hosts"},
-		{list{listener("a", list{"gw1"}, list{":443"}), listener("b", nil, list{"ipv4@:443"})}, "one of them is for all hosts"},
-		{list{listener("a", list{"gw1"}, list{"ipv4@:443"}), listener("b", nil, list{":443"})}, "one of them is for all hosts"},
-		{list{listener("a", list{"gw1", "gw2"}, list{":443"}), listener("b", list{"gw2"}, list{":80", ":443"})}, "same bind on the same host"},
-		{list{listener("a", nil, list{":443"}), listener("b", nil, list{"ipv4@:443"})}, "two listeners want the same bind"},
-		{list{listener("a", list{"gw1"}, list{"[2001:db8::1]:443"}), listener("b", list{"gw1"}, list{"ipv6@[2001:db8::1]:443"})}, "same bind on the same host"},
-	}},
-	{"spec.listeners.0.name", list{"https-1"}, []refusal{{"https 1", dnsLabel}, {"a.b", dnsLabel}, {nil, required}}},
-	{"spec.listeners.0.protocol", list{"TCP"}, []refusal{
-		{"UDP", "HAProxy does not carry UDP: use protocol TCP"}, {"HTTP", "protocol must be TCP"}, {"tcp", "protocol must be TCP"},
-	}},
-	{"spec.listeners.0.bind", list{
-		list{":443"}, list{"ipv4@:1"}, list{"ipv6@:65535"}, list{"192.0.2.1:443"}, list{"ipv4@192.0.2.1:443"}, list{"[2001:db8::1]:443"},
-		list{"ipv6@[2001:db8::1]:443"}, list{"[::]:443", "0.0.0.0:443"},
-		many(16, func(n string) string { return ":1" + n[1:] }),
-	}, []refusal{
-		{nil, required}, {list{}, "at least 1"}, {list{":443", ":443"}, "Duplicate value"}, {list{":443", "ipv4@:443"}, "same bind twice"},
-		{list{"[::]:443", "ipv6@[::]:443"}, "same bind twice"}, {many(17, func(n string) string { return ":1" + n[1:] }), tooMany},
-		{list{""}, bindForm}, {list{"443"}, bindForm}, {list{"gw1:443"}, bindForm}, {list{"*:443"}, bindForm}, {list{":0"}, bindForm},
-		{list{":0443"}, bindForm}, {list{":443-445"}, bindForm}, {list{"ipv6@192.0.2.1:443"}, bindForm}, {list{"ipv4@[::1]:443"}, bindForm},
-		{list{"unix@/run/x"}, bindForm}, {list{"2001:db8::1:443"}, bindForm}, {list{"192.0.2.1:443,:80"}, bindForm}, {list{":443 ssl"}, bindForm},
-		{list{":65536"}, "between 1 and 65535"}, {list{"ipv4@:99999"}, "between 1 and 65535"},
-		{list{"256.1.1.1:443"}, "IPv4 address must be valid"}, {list{"ipv4@1.2.3:443"}, "IPv4 address must be valid"}, {list{"1.2.3.04:443"}, "IPv4 address must be valid"},
-		{list{"[2001:db8:::1]:443"}, "valid IPv6 address"}, {list{"[1.2.3.4]:443"}, "valid IPv6 address"}, {list{"ipv6@[::fffff]:443"}, "valid IPv6 address"},
-	}},
-	{"spec.listeners.0.hosts", list{list{"gw1"}, list{"gw2", "gw1"}}, []refusal{
-		{list{"gw3"}, "a listener's hosts must be names of entries of spec.hosts"}, {list{"gw1", "gw3"}, "a listener's hosts must be names"}, {list{}, "at least 1"},
-		{list{"gw1", "gw1"}, "Duplicate value"}, {list{"GW1"}, dnsLabel}, {many(33, name), tooMany},
-	}},
-	{"spec.listeners.0.target", list{"traefik"}, []refusal{{"other", "a listener's target must be the name of an entry of spec.targets"}, {"", dnsLabel}, {nil, required}}},
-	{"spec.targets", list{
-		list{target("traefik"), target("unused")},
-		append(many(255, target), target("traefik")),
-	}, []refusal{
-		{nil, required}, {list{}, "at least 1"}, {append(many(256, target), target("traefik")), tooMany}, {list{target("traefik"), target("traefik")}, "Duplicate value"},
-	}},
-	{"spec.targets.0.name", nil, []refusal{{"Traefik", dnsLabel}, {nil, required}}},
-	{"spec.targets.0.service", nil, []refusal{{nil, required}, {object{}, required}}},
-	{"spec.targets.0.service.name", list{"traefik", "1"}, []refusal{{"Traefik", dnsLabel}, {"a/b", dnsLabel}, {nil, required}}},
-	{"spec.targets.0.service.port", list{"websecure", "h2", "8080-tcp", int64(1), int64(65535)}, []refusal{
-		{int64(0), portForm}, {int64(65536), portForm}, {"443", portForm}, {"Web", portForm}, {"a_b", portForm}, {"", portForm}, {strings.Repeat("p", 16), "Too long"}, {nil, required},
-	}},
-	{"spec.targets.0.via", list{"PodIP"}, []refusal{{"NodePort", `supported values: "PodIP"`}}},
-	{"spec.targets.0.proxyProtocol", list{"None", "V1", "V2"}, []refusal{{"V3", `supported values: "None", "V1", "V2"`}}},
-	{"spec.targets.0.balance", list{"LeastConn", "RoundRobin", "Source"}, []refusal{{"First", `supported values: "LeastConn", "RoundRobin", "Source"`}}},
-	{"spec.targets.0.healthCheck", list{object{}, object{"type": "None"}}, []refusal{{"TCP", "object"}}},
-	{"spec.targets.0.healthCheck.type", list{"TCP", "None"}, []refusal{{"HTTP", `supported values: "TCP", "None"`}}},
-	{"spec.targets.0.healthCheck.interval", list{"100ms", "1h"}, []refusal{{"99ms", "between 100ms and 1h"}, {"61m", "between 100ms and 1h"}, {"2", "should match"}}},
-	{"spec.targets.0.healthCheck.rise", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
-	{"spec.targets.0.healthCheck.fall", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
-	{"spec.targets.0.drainTimeout", list{"0s", "1h30m", "24h"}, []refusal{
-		{"24h1s", "between 0s and 24h"}, {"-1s", "should match"}, {"5", "should match"}, {"1d", "should match"},
-	}},
 	{"spec.haproxy.maxConnections", list{int64(100), int64(1000000)}, []refusal{{int64(99), "greater than or equal to 100"}, {int64(1000001), "less than or equal to 1000000"}}},
 	{"spec.haproxy.timeouts.connect", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"5 s", "should match"}}},
 	{"spec.haproxy.timeouts.client", list{"1s", "240h", "1h30m0s"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"1d", "should match"}}},
@@ -172,9 +117,36 @@ var rules = []struct {
 	}},
 }
 
-// room is what a value is put into: the smallest object, with room for what it leaves out.
-const room = smallest + `
+// room is what a value is put into: an object with each kind of listener and of target.
+const room = `
+apiVersion: edgelb.io/v1alpha1
+kind: EdgeLoadBalancer
+metadata: {name: web, namespace: default}
+spec:
+  ssh:
+    secretRef: {name: edge-ssh}
+  hosts:
+    - {name: gw1, address: gw1.example.net}
+    - {name: gw2, address: 198.51.100.7}
+  listeners:
+    - {name: https, bind: ["ipv4@:443", "ipv6@:443"], target: traefik}
+    - name: names
+      protocol: TLS
+      bind: [":8443"]
+      routes: [{hostnames: [app.example.com], target: traefik}]
+      connectionRate: {perSource: 10}
+    - {name: http, protocol: HTTP, bind: [":80"], target: traefik}
+  targets:
+    - name: traefik
+      service: {name: traefik, port: websecure, kubeconfigSecretRef: {name: cluster-b}}
+      via: NodePort
       healthCheck: {}
+      sessionAffinity: {}
+    - name: fixed
+      addresses: [{address: 192.0.2.5, port: 443}]
+      healthCheck: {type: HTTP}
+    - name: canary
+      split: [{target: traefik, weight: 90}, {target: fixed, weight: 10}]
   haproxy: {timeouts: {}, paths: {}}
 `
 
@@ -206,11 +178,14 @@ func TestEveryRuleAcceptsWhatIsRightAndRefusesTheRestWithASentence(t *testing.T)
 	}
 }
 
+// anyEntry is the part of a path that says which entry of a list it goes through.
+var anyEntry = regexp.MustCompile(`[.][0-9]+\b`)
+
 func TestTheTableHasARowForEveryFieldOfTheSpec(t *testing.T) {
 	t.Parallel()
 	tested := map[string]bool{}
 	for _, rule := range rules {
-		tested[rule.path] = true
+		tested[anyEntry.ReplaceAllString(rule.path, ".0")] = true
 	}
 	for _, field := range specFields(t) {
 		switch {

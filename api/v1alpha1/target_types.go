@@ -6,6 +6,14 @@ import (
 )
 
 // Target is where connections go: the servers of a Service, fixed servers, or a division between other targets.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.service), has(self.addresses), has(self.split)].filter(set, set).size() == 1",message="a target has exactly one of service, addresses and split: set one, and make targets of their own for the others"
+// +kubebuilder:validation:XValidation:rule="has(self.service) || self.via == 'PodIP'",message="via is for a target with a service: remove it"
+// +kubebuilder:validation:XValidation:rule="self.via == 'NodePort' || self.nodeAddressType == 'ExternalIP'",message="nodeAddressType is for via NodePort: set via to NodePort, or remove nodeAddressType"
+// +kubebuilder:validation:XValidation:rule="!has(self.fallback) || self.fallback != self.name",message="a target cannot be its own fallback: name another one"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a part of its own split: name others"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a part with a weight of more than 0: else no connection goes anywhere"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.proxyProtocol == 'None' && self.balance == 'LeastConn' && self.healthCheck.type == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer and healthCheck on the targets between which it divides"
 type Target struct {
 	// Name is what listeners call the target.
 	// +kubebuilder:validation:MaxLength=63
@@ -21,13 +29,16 @@ type Target struct {
 	// +listType=map
 	// +listMapKey=address
 	// +listMapKey=port
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
 	Addresses []TargetAddress `json:"addresses,omitempty"`
 
-	// Split divides connections between other targets.
+	// Split divides connections between other targets. A part gets its share only while it has a server up: what stands in for
+	// it otherwise is its own fallback, then that of the split.
 	// +listType=map
 	// +listMapKey=target
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +optional
 	Split []SplitTarget `json:"split,omitempty"`
@@ -234,6 +245,10 @@ const (
 )
 
 // HealthCheck is how HAProxy finds out whether a server is up.
+//
+// +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' || !has(self.path)",message="path is for a health check of type HTTP: set type to HTTP, or remove path"
+// +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' || !has(self.tls) || !self.tls",message="tls is for a health check of type HTTP: set type to HTTP, or to TLSHello for a handshake alone"
+// +kubebuilder:validation:XValidation:rule="self.type != 'None' || !has(self.port)",message="a health check of type None goes nowhere: set another type, or remove port"
 type HealthCheck struct {
 	// Type is what a check does.
 	// +kubebuilder:default=TCP
@@ -269,7 +284,7 @@ type HealthCheck struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// Path is what an HTTP check asks for with GET; every answer from 200 to 399 is good.
+	// Path is what an HTTP check asks for with GET; every answer from 200 to 399 is good. Default: /.
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:Pattern=`^/[-A-Za-z0-9._~%!&()*+,;=:@/?]*$`
 	// +optional
