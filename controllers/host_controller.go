@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
@@ -41,7 +42,7 @@ type hostReconciler struct {
 	records     *record.Store
 	memories    *memories
 	lanes       lanes
-	endpoints   desired.Cache
+	endpoints   pool.Cache
 	counters    *metrics.Counters
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]

@@ -190,6 +190,20 @@ const (
 	ReasonPortNotFound = "PortNotFound"
 	// ReasonNoEndpoints: a target's Service has no endpoint that can serve.
 	ReasonNoEndpoints = "NoEndpoints"
+	// ReasonNoNodePort: a target is reached via NodePort, and its Service's port has none.
+	ReasonNoNodePort = "NoNodePort"
+	// ReasonNoNodes: a target is reached via NodePort, and no node can be a server: none may get traffic, or none has an address of
+	// the type that the target says.
+	ReasonNoNodes = "NoNodes"
+	// ReasonClusterUnreachable: the other cluster of a target does not answer. What was last known of it is kept.
+	ReasonClusterUnreachable = "ClusterUnreachable"
+	// ReasonClusterInvalid: the kubeconfig of the other cluster of a target is missing, cannot be read, or has something that is
+	// not allowed in it.
+	ReasonClusterInvalid = "ClusterInvalid"
+	// ReasonClusterUnauthorized: the other cluster of a target does not accept the credentials of the kubeconfig.
+	ReasonClusterUnauthorized = "ClusterUnauthorized"
+	// ReasonClusterForbidden: the other cluster of a target does not let the kubeconfig's user read what it has to.
+	ReasonClusterForbidden = "ClusterForbidden"
 	// ReasonAvailable: every target has a server.
 	ReasonAvailable = "Available"
 	// ReasonDeleting: the object is being deleted and its configuration removed from the hosts.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/pool"
 )
 
 // oneOf picks one of the values.
@@ -270,7 +271,7 @@ func BenchmarkBuildTenThousandEndpoints(b *testing.B) {
 // One Service of a hundred has changed.
 func BenchmarkBuildTenThousandEndpointsOfWhichAHundredChanged(b *testing.B) {
 	s := largeSnapshot(100, 1, 100)
-	s.Cache = &Cache{}
+	s.Cache = &pool.Cache{}
 	key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-7"}}
 	Build(gw1(), s)
 	b.ReportAllocs()

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -32,10 +33,12 @@ type Snapshot struct {
 	Clusters map[ClusterKey]Cluster
 	// Egress is the address from which the host sees the operator's connection; the zero Addr if that is not known.
 	Egress netip.Addr
+	// EgressHidden says that the host was reached and does not say what Egress is.
+	EgressHidden bool
 	// CrossNamespace allows targets to name Services of other namespaces.
 	CrossNamespace bool
 	// Cache may be nil.
-	Cache *Cache
+	Cache *pool.Cache
 }
 
 // ClusterKey is the Secret with the kubeconfig of another cluster; the zero ClusterKey is the operator's own cluster.
@@ -85,6 +88,9 @@ type Host struct {
 	ReportDrift bool
 	// DrainTimeouts say, by backend, how long a server that is wanted no more keeps its connections.
 	DrainTimeouts map[string]time.Duration
+	// UsesEgress says that Snapshot.Egress is the address of a server, and Egress is what it was.
+	UsesEgress bool
+	Egress     netip.Addr
 	// Members are the objects whose listeners are in Config, oldest first; the first one's settings hold.
 	Members []Member
 	// Problems are what keeps something that an object asks for out of Config, or a target without servers.
@@ -131,6 +137,7 @@ func Build(key HostKey, s Snapshot) Host {
 	}
 	host.settle(s.Cluster, parts)
 	host.ReportDrift = reportDrift(&parts[0].object.Spec)
+	host.UsesEgress, host.Egress = usesEgress(parts), s.Egress
 	host.addFrontends(parts)
 	host.addBackends(parts, s)
 	host.Config = host.Config.Normalize()

@@ -10,23 +10,38 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // serversOf are the servers of a target that names a Service, by name; keep says that they are not known at the moment. The
-// failure is why there are none, or none are known.
+// failure is why there are none, none are known, or none can serve.
 func serversOf(p part, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	key, _ := ServiceOf(p.object, target)
 	service := s.Services[key]
-	port, failure := resolve(key.NamespacedName, service, target.Service.Port)
+	spec, failure := resolve(key.NamespacedName, service, target.Service.Port)
 	if failure != nil {
 		return nil, true, failure
 	}
-	if servers = s.Cache.servers(service, port, s.Slices[key]); len(servers) == 0 {
-		return nil, false, unavailablef(v1alpha1.ReasonNoEndpoints, "Service %s has no endpoint that is ready on port %s: look at its "+
-			"selector and at its pods. Until then the edge closes every connection", key.NamespacedName, describePort(port))
+	port := pool.Port{Cluster: key.Cluster, Service: service, ServicePort: spec}
+	endpoints := s.Cache.Endpoints(port, s.Slices[key])
+	if target.Via != v1alpha1.ViaNodePort {
+		return endpoints, false, checkEndpoints(key, port, endpoints)
 	}
-	return servers, false, nil
+	servers, keep, failure = atNodePort(target, port, endpoints, s)
+	if !keep && len(endpoints) == 0 {
+		// Whichever nodes there are have nobody to send connections to.
+		failure = checkEndpoints(key, port, endpoints)
+	}
+	return servers, keep, failure
+}
+
+func checkEndpoints(key ServiceKey, port pool.Port, endpoints []haproxy.Server) *unavailable {
+	if len(endpoints) > 0 {
+		return nil
+	}
+	return unavailablef(v1alpha1.ReasonNoEndpoints, "Service %s has no endpoint that is ready on port %s: look at its "+
+		"selector and at its pods. Until then the edge closes every connection", key.NamespacedName, describePort(port.ServicePort))
 }
 
 // unavailable is why a target has no servers: a reason of package v1alpha1, and a sentence.
@@ -38,9 +53,11 @@ func unavailablef(reason, format string, args ...any) *unavailable {
 	return &unavailable{reason: reason, sentence: fmt.Sprintf(format, args...)}
 }
 
+// kept ends a sentence about a target whose servers are not known.
+const kept = "The servers that the host has are kept"
+
 // resolve finds the port of a Service that a target wants. The Service is nil when there is none of the name.
 func resolve(name types.NamespacedName, service *corev1.Service, want intstr.IntOrString) (corev1.ServicePort, *unavailable) {
-	const kept = "The servers that the host has are kept"
 	if service == nil {
 		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonServiceNotFound,
 			"Service %s does not exist: create it, or name another one. %s", name, kept)
@@ -54,7 +71,7 @@ func resolve(name types.NamespacedName, service *corev1.Service, want intstr.Int
 		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonPortNotFound,
 			"Service %s has no port %s: name one that it has (%s). %s", name, want.String(), listPorts(service), kept)
 	}
-	if !isTCP(port.Protocol) {
+	if !pool.IsTCP(port.Protocol) {
 		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonPortNotFound,
 			"port %s of Service %s is %s, and HAProxy carries TCP only: name a TCP port. %s", want.String(), name, port.Protocol, kept)
 	}
@@ -67,7 +84,7 @@ func findPort(ports []corev1.ServicePort, want intstr.IntOrString) (match corev1
 		if port.Name != want.String() && strconv.Itoa(int(port.Port)) != want.String() {
 			continue
 		}
-		if isTCP(port.Protocol) {
+		if pool.IsTCP(port.Protocol) {
 			return port, true
 		}
 		match, found = port, true
@@ -75,15 +92,11 @@ func findPort(ports []corev1.ServicePort, want intstr.IntOrString) (match corev1
 	return match, found
 }
 
-func isTCP(protocol corev1.Protocol) bool {
-	return protocol == corev1.ProtocolTCP || protocol == ""
-}
-
 func listPorts(service *corev1.Service) string {
 	ports := make([]string, len(service.Spec.Ports))
 	for i, port := range service.Spec.Ports {
 		ports[i] = describePort(port)
-		if !isTCP(port.Protocol) {
+		if !pool.IsTCP(port.Protocol) {
 			ports[i] += "/" + string(port.Protocol)
 		}
 	}

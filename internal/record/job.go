@@ -122,6 +122,9 @@ func InputsOf(j *Job, secretVersion string) string {
 	for uid := range maps.Keys(j.Frees) {
 		parts = append(parts, fmt.Sprintf("%s leaves", uid))
 	}
+	if j.Host.UsesEgress {
+		parts = append(parts, "reached from "+j.Host.Egress.String())
+	}
 	slices.Sort(parts)
 	return strings.Join(parts, " ")
 }

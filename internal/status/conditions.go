@@ -104,7 +104,8 @@ func specReason(reason string) bool {
 
 func targetReason(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints:
+	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints,
+		v1alpha1.ReasonNoNodePort, v1alpha1.ReasonNoNodes:
 		return true
 	default:
 		return false

@@ -1,4 +1,4 @@
-package desired
+package pool
 
 import (
 	"reflect"
@@ -7,10 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -55,7 +53,7 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 			a.Conditions = discoveryv1.EndpointConditions{Ready: test.a.ready, Serving: test.a.serving, Terminating: test.a.terminating}
 			b.Conditions = discoveryv1.EndpointConditions{Ready: test.b.ready, Serving: test.b.serving, Terminating: test.b.terminating}
 			for _, slices := range [][]*discoveryv1.EndpointSlice{{sliceOf(a, b)}, {sliceOf(b), sliceOf(a)}} {
-				got := serverNames(serversBehind(t, service("app", webPort()), slices...))
+				got := serverNames(serversBehind(service("app", webPort()), slices...))
 				if !reflect.DeepEqual(got, test.wantServers) {
 					t.Errorf("servers %v, want %v", got, test.wantServers)
 				}
@@ -64,15 +62,10 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 	}
 }
 
-// serversOf are the servers that a target gets for the first port of the Service.
-func serversBehind(t *testing.T, service *corev1.Service, slices ...*discoveryv1.EndpointSlice) []haproxy.Server {
-	t.Helper()
-	s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
-		o.Spec.Targets[0].Service.Port = intstr.FromInt32(service.Spec.Ports[0].Port)
-	}))
-	name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
-	s.Services[name], s.Slices[name] = service, slices
-	return onlyBackend(t, Build(gw1(), s)).Servers
+// serversBehind are the servers of the first port of the Service.
+func serversBehind(service *corev1.Service, slices ...*discoveryv1.EndpointSlice) []haproxy.Server {
+	var cache Cache
+	return cache.Endpoints(firstPort(service), slices)
 }
 
 func serverNames(servers []haproxy.Server) []string {
@@ -142,7 +135,7 @@ func TestAddressesOfBothFamiliesBecomeServers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := withoutNodes(serversBehind(t, test.service, test.slices...))
+			got := withoutNodes(serversBehind(test.service, test.slices...))
 			if !reflect.DeepEqual(got, test.wantServers) {
 				t.Errorf("servers %v, want %v", got, test.wantServers)
 			}
@@ -179,7 +172,7 @@ func TestWhatCannotBeDialledIsNoServer(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := serversBehind(t, service("app", webPort()), test.slice); len(got) != 0 {
+			if got := serversBehind(service("app", webPort()), test.slice); len(got) != 0 {
 				t.Errorf("servers %v, want none", got)
 			}
 		})
@@ -225,7 +218,7 @@ func TestSlicesKnowThePortByItsName(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var got uint16
-			for _, s := range serversBehind(t, service("app", test.port), test.slice) {
+			for _, s := range serversBehind(service("app", test.port), test.slice) {
 				got = s.Port
 			}
 			if got != test.wantPort {
@@ -276,7 +269,7 @@ func TestSlicesAreMerged(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := withoutNodes(serversBehind(t, service("app", webPort()), test.slices...))
+			got := withoutNodes(serversBehind(service("app", webPort()), test.slices...))
 			if !reflect.DeepEqual(got, test.wantServers) {
 				t.Errorf("servers %v, want %v", got, test.wantServers)
 			}
@@ -315,7 +308,7 @@ func TestServersAreNamedAfterTheirPods(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := serverNames(serversBehind(t, service("app", webPort()), sliceOf(test.endpoints...)))
+			got := serverNames(serversBehind(service("app", webPort()), sliceOf(test.endpoints...)))
 			if !reflect.DeepEqual(got, test.wantNames) {
 				t.Errorf("names %q, want %q", got, test.wantNames)
 			}
@@ -340,7 +333,7 @@ func TestTheNodeIsOnlyNamedWhenItCanBeANode(t *testing.T) {
 			t.Parallel()
 			e := pod("a", "10.0.0.1")
 			e.NodeName = test.node
-			got := serversBehind(t, service("app", webPort()), sliceOf(e))
+			got := serversBehind(service("app", webPort()), sliceOf(e))
 			if len(got) != 1 || got[0].Node != test.wantNode {
 				t.Errorf("servers %v, want one on node %q", got, test.wantNode)
 			}

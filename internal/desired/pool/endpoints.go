@@ -1,4 +1,4 @@
-package desired
+package pool
 
 import (
 	"cmp"
@@ -32,13 +32,13 @@ type endpoint struct {
 	pod, node string
 }
 
-// servers returns the servers behind one port of a Service, by address; each has a name of its own.
-func servers(service *corev1.Service, port corev1.ServicePort, all []*discoveryv1.EndpointSlice) []haproxy.Server {
+// endpoints returns the servers behind a port, by address; each has a name of its own.
+func endpoints(port Port, all []*discoveryv1.EndpointSlice) []haproxy.Server {
 	var found []endpoint
 	for _, slice := range all {
-		found = appendEndpoints(found, slice, port)
+		found = appendEndpoints(found, slice, port.ServicePort)
 	}
-	found = oneFamilyPerPod(found, prefersIPv6(service))
+	found = oneFamilyPerPod(found, prefersIPv6(port.Service))
 	found = mostReady(found)
 	found = distinct(found)
 	return named(found)
@@ -68,7 +68,7 @@ func appendEndpoints(found []endpoint, slice *discoveryv1.EndpointSlice, port co
 // targetPort is the number of the Service's port in a slice, or 0 when the slice does not have it.
 func targetPort(slice *discoveryv1.EndpointSlice, port corev1.ServicePort) uint16 {
 	for _, p := range slice.Ports {
-		if deref(p.Name, "") == port.Name && isTCP(deref(p.Protocol, corev1.ProtocolTCP)) {
+		if deref(p.Name, "") == port.Name && IsTCP(deref(p.Protocol, corev1.ProtocolTCP)) {
 			return validPort(deref(p.Port, unrestricted(port)))
 		}
 	}
@@ -102,17 +102,23 @@ func rankOf(c discoveryv1.EndpointConditions) readiness {
 	}
 }
 
-// dialable is the address of an endpoint. Only the first one has a meaning. What is no unicast address of the slice's
-// family is nothing to dial.
+// dialable is the address of an endpoint. Only the first one has a meaning. What is no address of the slice's family is nothing
+// to dial.
 func dialable(e *discoveryv1.Endpoint, family discoveryv1.AddressType) (netip.Addr, bool) {
 	if len(e.Addresses) == 0 {
 		return netip.Addr{}, false
 	}
-	addr, err := netip.ParseAddr(e.Addresses[0])
+	addr, ok := unicast(e.Addresses[0])
+	return addr, ok && (addr.Is4() && family == discoveryv1.AddressTypeIPv4 || addr.Is6() && family == discoveryv1.AddressTypeIPv6)
+}
+
+// unicast reads an address that a server can have.
+func unicast(text string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() {
 		return netip.Addr{}, false
 	}
-	return addr, addr.Is4() && family == discoveryv1.AddressTypeIPv4 || addr.Is6() && family == discoveryv1.AddressTypeIPv6
+	return addr, true
 }
 
 // podName is the name of the endpoint's pod, or empty when it is no pod. EndpointSlices may be written by hand, and the name
@@ -146,11 +152,6 @@ func mostReady(found []endpoint) []endpoint {
 		best = max(best, e.readiness)
 	}
 	return slices.DeleteFunc(found, func(e endpoint) bool { return e.readiness < best })
-}
-
-// prefersIPv6 tells whether IPv6 is the Service's first family.
-func prefersIPv6(service *corev1.Service) bool {
-	return len(service.Spec.IPFamilies) > 0 && service.Spec.IPFamilies[0] == corev1.IPv6Protocol
 }
 
 // oneFamilyPerPod makes one endpoint of a pod that has addresses of both families: that of the family preferred. It looks at

@@ -1,0 +1,85 @@
+package desired
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/pool"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// egressServer is the name of the one server of a target that is reached by the operator's own address.
+const egressServer = "egress"
+
+// atNodePort are the servers at a Service's node port: nodes, or whoever the host sees the operator's connection come from.
+func atNodePort(
+	target *v1alpha1.Target, port pool.Port, endpoints []haproxy.Server, s Snapshot,
+) (servers []haproxy.Server, keep bool, failure *unavailable) {
+	if port.NodePort == 0 {
+		return nil, true, noNodePort(port)
+	}
+	if target.NodeAddressType == v1alpha1.NodeEgress {
+		return atEgress(port, s)
+	}
+	kind := corev1.NodeExternalIP
+	if target.NodeAddressType == v1alpha1.NodeInternalIP {
+		kind = corev1.NodeInternalIP
+	}
+	all := s.Nodes[port.Cluster]
+	nodes := s.Cache.Nodes(port, kind, all, endpoints)
+	switch {
+	case len(nodes.Servers) > 0:
+		return nodes.Servers, false, nil
+	case len(all) == 0:
+		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "no node of the cluster is known. %s", kept)
+	case nodes.Eligible > 0:
+		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "no node that could serve has an address of type %s: %s. %s",
+			kind, otherAddresses(kind), kept)
+	default:
+		return nil, false, unavailablef(v1alpha1.ReasonNoNodes, "no node may get traffic for Service %s/%s: each is being deleted, has "+
+			"the label %s, or has none of the Service's pods, where its externalTrafficPolicy is Local. Until then the edge closes every connection",
+			port.Service.Namespace, port.Service.Name, corev1.LabelNodeExcludeBalancers)
+	}
+}
+
+// atEgress is the one server at the address from which the host sees the operator. As long as the host was not reached, that is
+// not known and nobody's fault.
+func atEgress(port pool.Port, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
+	switch {
+	case s.Egress.IsValid():
+		return []haproxy.Server{{Name: egressServer, Addr: s.Egress, Port: uint16(port.NodePort), Weight: 1}}, false, nil
+	case s.EgressHidden:
+		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the host's sshd does not say from which address it is reached "+
+			"(SSH_CONNECTION): set nodeAddressType to ExternalIP or InternalIP. %s", kept)
+	default:
+		return nil, true, nil
+	}
+}
+
+func noNodePort(port pool.Port) *unavailable {
+	advice := "set its type to NodePort or LoadBalancer, or the target's via to PodIP"
+	if port.Service.Spec.Type == corev1.ServiceTypeLoadBalancer {
+		advice = "set its spec.allocateLoadBalancerNodePorts to true, or the target's via to PodIP"
+	}
+	return unavailablef(v1alpha1.ReasonNoNodePort, "port %s of Service %s/%s has no node port: %s. %s",
+		describePort(port.ServicePort), port.Service.Namespace, port.Service.Name, advice, kept)
+}
+
+// otherAddresses says what to do where no node has an address of a type.
+func otherAddresses(kind corev1.NodeAddressType) string {
+	if kind == corev1.NodeExternalIP {
+		return "set nodeAddressType to InternalIP if the host reaches those, or to Egress if a router in front of the cluster forwards the node port"
+	}
+	return "set nodeAddressType to ExternalIP, or to Egress if a router in front of the cluster forwards the node port"
+}
+
+// usesEgress says whether a target of one of the parts has the operator's own address for a server.
+func usesEgress(parts []part) bool {
+	return slices.ContainsFunc(parts, func(p part) bool {
+		return slices.ContainsFunc(p.object.Spec.Targets, func(target v1alpha1.Target) bool {
+			return target.Via == v1alpha1.ViaNodePort && target.NodeAddressType == v1alpha1.NodeEgress
+		})
+	})
+}

@@ -1,0 +1,119 @@
+package pool
+
+import (
+	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// Cache keeps the servers of Services from one time to the next, for as long as their EndpointSlices and nodes are the same: a
+// change of one Service does not make its hosts read the endpoints of all others again, and hosts that serve one Service share
+// its servers. It changes no result. Its methods may be called at the same time; the zero Cache is empty, and a nil one keeps
+// nothing.
+type Cache struct {
+	endpoints store[endpointsKey, cachedEndpoints]
+	nodes     store[nodesKey, cachedNodes]
+}
+
+// endpointsKey is all that the servers of endpoints depend on besides the slices.
+type endpointsKey struct {
+	cluster, service types.NamespacedName
+	port, target     string
+	number           int32
+	protocol         corev1.Protocol
+	ipv6             bool
+}
+
+type cachedEndpoints struct {
+	slices  []*discoveryv1.EndpointSlice
+	servers []haproxy.Server
+}
+
+// nodesKey is all that the servers of nodes depend on besides the nodes and the endpoints. Where traffic does not stay on a node,
+// Services' ports that have one node port would share an entry; there are none in one cluster.
+type nodesKey struct {
+	cluster     types.NamespacedName
+	number      int32
+	addresses   corev1.NodeAddressType
+	ipv6, local bool
+}
+
+type cachedNodes struct {
+	nodes     []*corev1.Node
+	endpoints []haproxy.Server
+	result    Nodes
+}
+
+// Forget drops everything.
+func (c *Cache) Forget() {
+	c.endpoints.forget()
+	c.nodes.forget()
+}
+
+// Endpoints returns the endpoints behind a port that can serve as servers, sorted by name; each has a name of its own. The result
+// is shared and must not be changed.
+func (c *Cache) Endpoints(port Port, all []*discoveryv1.EndpointSlice) []haproxy.Server {
+	if c == nil {
+		return haproxy.SortServers(endpoints(port, all))
+	}
+	all = sortedByName(all)
+	key := endpointsKey{
+		cluster: port.Cluster, service: types.NamespacedName{Namespace: port.Service.Namespace, Name: port.Service.Name},
+		port: port.Name, target: port.TargetPort.String(), number: port.Port, protocol: port.Protocol,
+		ipv6: prefersIPv6(port.Service),
+	}
+	if known, found := c.endpoints.get(key); found && slices.EqualFunc(known.slices, all, sameVersion) {
+		return known.servers
+	}
+	found := haproxy.SortServers(endpoints(port, all))
+	c.endpoints.put(key, cachedEndpoints{slices: all, servers: found})
+	return found
+}
+
+// Nodes returns the nodes that are servers at the node port, with an address of the type. The endpoints are those of the port, as
+// Endpoints returned them. The result is shared and must not be changed.
+func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*corev1.Node, endpoints []haproxy.Server) Nodes {
+	if !isLocal(port.Service) {
+		// A change of them is none of the nodes.
+		endpoints = nil
+	}
+	if c == nil {
+		return findNodes(port, addresses, nodes, endpoints)
+	}
+	nodes = sortedByName(nodes)
+	key := nodesKey{
+		cluster: port.Cluster, number: port.NodePort, addresses: addresses,
+		ipv6: prefersIPv6(port.Service), local: isLocal(port.Service),
+	}
+	known, found := c.nodes.get(key)
+	if found && slices.EqualFunc(known.nodes, nodes, sameVersion) && isShared(known.endpoints, endpoints) {
+		return known.result
+	}
+	result := findNodes(port, addresses, nodes, endpoints)
+	c.nodes.put(key, cachedNodes{nodes: nodes, endpoints: endpoints, result: result})
+	return result
+}
+
+// sortedByName makes lists comparable that a cluster's cache returns in any order.
+func sortedByName[object metav1.Object](all []object) []object {
+	return slices.SortedFunc(slices.Values(all), func(a, b object) int { return cmp.Compare(a.GetName(), b.GetName()) })
+}
+
+// sameVersion says that both are one object that was not changed in between.
+func sameVersion[object interface {
+	metav1.Object
+	comparable
+}](a, b object) bool {
+	return a == b || (a.GetResourceVersion() != "" && a.GetResourceVersion() == b.GetResourceVersion() && a.GetUID() == b.GetUID())
+}
+
+// isShared says that both are one result of Endpoints.
+func isShared(a, b []haproxy.Server) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}

@@ -1,0 +1,175 @@
+package pool
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+func TestACacheChangesNoEndpoints(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	app := func(edits ...func(*Port)) Port {
+		port := firstPort(service("app", webPort()))
+		for _, edit := range edits {
+			edit(&port)
+		}
+		return port
+	}
+	slices := []*discoveryv1.EndpointSlice{sliceOf(pod("app-b", "10.0.0.2"), pod("app-a", "10.0.0.9")), ipv6(sliceOf(pod("app-b", "2001:db8::2")))}
+	for name, asked := range map[string]struct {
+		port   Port
+		slices []*discoveryv1.EndpointSlice
+	}{
+		"the very same slices": {app(), slices},
+		"an endpoint more":     {app(), []*discoveryv1.EndpointSlice{sliceOf(pod("app-a", "10.0.0.9"), pod("app-c", "10.0.0.3"))}},
+		"another slice":        {app(), append([]*discoveryv1.EndpointSlice{sliceOf(pod("app-d", "10.0.0.4"))}, slices...)},
+		"no slice":             {app(), nil},
+		"another port":         {app(func(p *Port) { p.Name = "admin" }), slices},
+		"another family":       {app(func(p *Port) { p.Service.Spec.IPFamilies[0] = corev1.IPv6Protocol }), slices},
+		"another Service":      {app(func(p *Port) { p.Service.Name = "other" }), slices[:1]},
+		"another cluster":      {app(func(p *Port) { p.Cluster.Name = "other" }), slices[:1]},
+	} {
+		for range 2 {
+			want := (*Cache)(nil).Endpoints(asked.port, asked.slices)
+			if got := cache.Endpoints(asked.port, asked.slices); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: got %+v, want %+v", name, got, want)
+			}
+		}
+	}
+}
+
+func TestACacheChangesNoNodes(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	type question struct {
+		port      Port
+		addresses corev1.NodeAddressType
+		nodes     []*corev1.Node
+		endpoints []haproxy.Server
+	}
+	nodes := []*corev1.Node{
+		node("b", external("198.51.100.2", "2001:db8::2"), internal("10.0.0.2")), node("a", external("198.51.100.1"), internal("10.0.0.1")),
+	}
+	onA, onB := haproxy.Server{Name: "app-1", Node: "a"}, haproxy.Server{Name: "app-1", Node: "b"}
+	asking := func(edit func(*question)) question {
+		asked := question{firstPort(service("app", webPort())), corev1.NodeExternalIP, nodes, []haproxy.Server{onA}}
+		edit(&asked)
+		return asked
+	}
+	for name, asked := range map[string]question{
+		"the very same nodes": asking(func(*question) {}),
+		"a node more": asking(func(q *question) {
+			q.nodes = append([]*corev1.Node{node("c", external("198.51.100.3"))}, nodes...)
+		}),
+		"no node":         asking(func(q *question) { q.nodes = nil }),
+		"other addresses": asking(func(q *question) { q.addresses = corev1.NodeInternalIP }),
+		"another port":    asking(func(q *question) { q.port.NodePort = 30080 }),
+		"another family":  asking(func(q *question) { q.port.Service.Spec.IPFamilies[0] = corev1.IPv6Protocol }),
+		"another cluster": asking(func(q *question) { q.port.Cluster.Name, q.nodes = "other", nodes[:1] }),
+		"local": asking(func(q *question) {
+			q.port.Service.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+		}),
+		"local, of other endpoints": asking(func(q *question) {
+			q.port.Service.Spec.ExternalTrafficPolicy, q.endpoints = corev1.ServiceExternalTrafficPolicyLocal, []haproxy.Server{onB}
+		}),
+	} {
+		for range 2 {
+			want := (*Cache)(nil).Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints)
+			if got := cache.Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: got %+v, want %+v", name, got, want)
+			}
+		}
+	}
+}
+
+func TestWhoAsksForOneServiceSharesItsServers(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	port := firstPort(service("app", webPort()))
+	slices := []*discoveryv1.EndpointSlice{sliceOf(pod("a", "10.0.0.1")), sliceOf(pod("b", "10.0.0.2"))}
+	nodes := []*corev1.Node{node("a", external("198.51.100.1")), node("b", external("198.51.100.2"))}
+	ask := func() (endpoint, node *haproxy.Server) {
+		endpoints := cache.Endpoints(port, slices)
+		return &endpoints[0], &cache.Nodes(port, corev1.NodeExternalIP, nodes, endpoints).Servers[0]
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { ask() })
+	}
+	all.Wait()
+
+	endpoint, node := ask()
+
+	if again, nodeAgain := ask(); again != endpoint || nodeAgain != node {
+		t.Error("each has servers of its own")
+	}
+	cache.Forget()
+	if again, nodeAgain := ask(); again == endpoint || nodeAgain == node {
+		t.Error("what was forgotten is still there")
+	}
+}
+
+func TestWhatHasTheSameVersionIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	port := firstPort(service("app", webPort()))
+	for name, versions := range map[string][2]string{
+		"the same version": {"7", "7"}, "another version": {"7", "8"}, "no version": {"", ""},
+	} {
+		var cache Cache
+		var endpoints, nodes [2]*haproxy.Server
+		for i, version := range versions {
+			slice, n := sliceOf(pod("a", "10.0.0.1")), node("a", external("198.51.100.1"))
+			slice.Name, slice.UID, slice.ResourceVersion = "app-1", types.UID("1"), version
+			n.UID, n.ResourceVersion = "2", version
+			endpoints[i] = &cache.Endpoints(port, []*discoveryv1.EndpointSlice{slice})[0]
+			nodes[i] = &cache.Nodes(port, corev1.NodeExternalIP, []*corev1.Node{n}, nil).Servers[0]
+		}
+		want := name == "the same version"
+		if (endpoints[0] == endpoints[1]) != want || (nodes[0] == nodes[1]) != want {
+			t.Errorf("%s: shared are endpoints: %t, nodes: %t", name, endpoints[0] == endpoints[1], nodes[0] == nodes[1])
+		}
+	}
+}
+
+// Where traffic stays on a node, only those nodes are read again whose Service's endpoints have changed; elsewhere none are.
+func TestEndpointsThatChangeAreNoMatterOfNodesThatAllServe(t *testing.T) {
+	t.Parallel()
+	nodes := []*corev1.Node{node("node-of-a", external("198.51.100.1"))}
+	for policy, wantShared := range map[corev1.ServiceExternalTrafficPolicy]bool{
+		corev1.ServiceExternalTrafficPolicyCluster: true, corev1.ServiceExternalTrafficPolicyLocal: false,
+	} {
+		var cache Cache
+		port := firstPort(service("app", webPort()))
+		port.Service.Spec.ExternalTrafficPolicy = policy
+		var servers [2]*haproxy.Server
+		for i := range servers {
+			endpoints := cache.Endpoints(port, []*discoveryv1.EndpointSlice{sliceOf(pod("a", fmt.Sprint("10.0.0.", i+1)))})
+			servers[i] = &cache.Nodes(port, corev1.NodeExternalIP, nodes, endpoints).Servers[0]
+		}
+		if shared := servers[0] == servers[1]; shared != wantShared {
+			t.Errorf("%s: shared is %t", policy, shared)
+		}
+	}
+}
+
+func TestACacheIsBounded(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	for i := range mostStored + 10 {
+		port := firstPort(service(fmt.Sprint("app-", i), webPort()))
+		port.NodePort = int32(i)
+		cache.Endpoints(port, nil)
+		cache.Nodes(port, corev1.NodeInternalIP, nil, nil)
+	}
+	if len(cache.endpoints.known) > mostStored || len(cache.nodes.known) > mostStored {
+		t.Errorf("it holds %d and %d", len(cache.endpoints.known), len(cache.nodes.known))
+	}
+}
