@@ -125,7 +125,7 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 	}
 	if !reflect.DeepEqual(host.running, request.Config) {
 		outcome.Changed, outcome.Update, outcome.Reasons = true, edge.UpdateReload, []string{"something differs"}
-		if _, serversOnly := request.Config.ServersChanged(host.running); serversOnly {
+		if _, atRunTime := request.Config.ChangeFrom(host.running); atRunTime {
 			outcome.Update = edge.UpdateRuntime
 		} else {
 			host.reloads++

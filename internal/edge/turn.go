@@ -70,12 +70,12 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 // servers differs. If only servers may be changed, those of backends stay out of it that the host does not run.
 func (t *turn) changes() (haproxy.Config, []haproxy.Backend, bool) {
 	wanted, _ := t.fit(t.req.Config, backendServers(t.config))
-	changed, only := wanted.ServersChanged(t.config)
+	change, only := wanted.ChangeFrom(t.config)
 	if !only && t.req.RuntimeOnly {
-		wanted = t.config.WithServersOf(wanted)
-		changed, only = wanted.ServersChanged(t.config)
+		wanted = t.config.WithRuntimeOf(wanted)
+		change, only = wanted.ChangeFrom(t.config)
 	}
-	return wanted, changed, only
+	return wanted, change.Backends, only && len(change.Entries)+len(change.Former) == 0
 }
 
 // run does what is due. Neither the file nor a look keeps the proof of a change waiting: they have a turn of their own right

@@ -36,14 +36,14 @@ func BenchmarkFingerprints(b *testing.B) {
 	})
 }
 
-// BenchmarkServersChanged compares Configs that differ in the last server.
-func BenchmarkServersChanged(b *testing.B) {
+// BenchmarkChangeFrom compares Configs that differ in the last server.
+func BenchmarkChangeFrom(b *testing.B) {
 	atSizes(b, LeastConn, func(b *testing.B, c Config) {
 		after := c.Normalize()
 		after.Backends[0].Servers[len(after.Backends[0].Servers)-1].Port++
 		for b.Loop() {
-			if changed, only := after.ServersChanged(c); len(changed) != 1 || !only {
-				b.Fatalf("got %d changed backends, %v", len(changed), only)
+			if changed, only := after.ChangeFrom(c); len(changed.Backends) != 1 || !only {
+				b.Fatalf("got %+v, %v", changed, only)
 			}
 		}
 	})

@@ -98,58 +98,6 @@ func TestWithoutIPv6KeepsAConfigThatHasNone(t *testing.T) {
 	}
 }
 
-func TestServersChangedNamesTheBackendsWhoseServersDiffer(t *testing.T) {
-	t.Parallel()
-	// Backend 0 has one server, backend 1 has two.
-	server := func(edit func(*Server)) func(*Config) {
-		return func(c *Config) { edit(&c.Backends[1].Servers[0]) }
-	}
-	for _, tc := range []struct {
-		name string
-		edit func(*Config)
-		want []int
-		only bool
-	}{
-		{"nothing", func(*Config) {}, nil, true},
-		{"address", server(func(s *Server) { s.Addr = s.Addr.Next() }), []int{1}, true},
-		{"port", server(func(s *Server) { s.Port++ }), []int{1}, true},
-		{"weight", server(func(s *Server) { s.Weight++ }), []int{1}, true},
-		{"name", server(func(s *Server) { s.Name = "a" }), []int{1}, true},
-		{"node, which is a comment", server(func(s *Server) { s.Node = "node-9" }), nil, true},
-		{"one server less", func(c *Config) { c.Backends[1].Servers = c.Backends[1].Servers[:1] }, []int{1}, true},
-		{"one server more and none at all", func(c *Config) { c.Backends[0].Servers, c.Backends[1].Servers = servers(2), nil }, []int{0, 1}, true},
-		{"servers to keep", func(c *Config) { c.Backends[0].Servers, c.Backends[0].KeepServers = nil, true }, nil, false},
-		{"balance", func(c *Config) { c.Backends[0].Balance = Source }, nil, false},
-		{"PROXY version", func(c *Config) { c.Backends[0].ProxyProtocol = ProxyV1 }, nil, false},
-		{"check", func(c *Config) { c.Backends[0].Check.Rise++ }, nil, false},
-		{"backend name", func(c *Config) { c.Backends[0].Name = "a" }, nil, false},
-		{"one backend less", func(c *Config) { c.Backends = c.Backends[1:] }, nil, false},
-		{"bind", func(c *Config) { c.Frontends[1].Binds = c.Frontends[1].Binds[:1] }, nil, false},
-		{"frontend name", func(c *Config) { c.Frontends[0].Name = "a" }, nil, false},
-		{"frontend's backend", func(c *Config) { c.Frontends[0].Backend = c.Backends[1].Name }, nil, false},
-		{"idle", func(c *Config) { c.Frontends = nil }, nil, false},
-		{"owner", func(c *Config) { c.Owner = "other" }, nil, false},
-		{"host", func(c *Config) { c.Host = "other" }, nil, false},
-		{"admin socket", func(c *Config) { c.AdminSocket = "/other" }, nil, false},
-		{"maximum of connections", func(c *Config) { c.MaxConnections++ }, nil, false},
-		{"timeout", func(c *Config) { c.Timeouts.Queue++ }, nil, false},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			after := twoListeners(t)
-			tc.edit(&after)
-			changed, only := after.ServersChanged(twoListeners(t))
-			var want []Backend
-			for _, i := range tc.want {
-				want = append(want, after.Backends[i])
-			}
-			if !reflect.DeepEqual(changed, want) || only != tc.only {
-				t.Errorf("got %+v, %v, want %+v, %v", changed, only, want, tc.only)
-			}
-		})
-	}
-}
-
 func TestWithoutBindsLeavesOutFrontendsThatHaveNoneLeft(t *testing.T) {
 	t.Parallel()
 	before := twoListeners(t)
@@ -164,36 +112,6 @@ func TestWithoutBindsLeavesOutFrontendsThatHaveNoneLeft(t *testing.T) {
 	}
 	if !reflect.DeepEqual(before, twoListeners(t)) {
 		t.Errorf("the input was changed: %+v", before)
-	}
-}
-
-func TestWithServersOfTakesTheServersOfBackendsThatAreOtherwiseTheSame(t *testing.T) {
-	t.Parallel()
-	other := twoListeners(t)
-	other.MaxConnections++
-	other.Backends[0].Servers, other.Backends[1].Servers = servers(3), servers(4)
-	before := func() Config {
-		c := twoListeners(t)
-		c.Backends = append(c.Backends, Backend{Name: "z-gone", Servers: servers(1)})
-		return c
-	}
-	both, one, none := before(), before(), before()
-	both.Backends[0].Servers, both.Backends[1].Servers = servers(3), servers(4)
-	one.Backends[1].Servers = servers(4)
-	input := before()
-	if got := input.WithServersOf(other); !reflect.DeepEqual(got, both) {
-		t.Errorf("got %+v, want %+v", got, both)
-	}
-	other.Backends[0].Balance = Source
-	if got := input.WithServersOf(other); !reflect.DeepEqual(got, one) {
-		t.Errorf("with another algorithm got %+v, want %+v", got, one)
-	}
-	other.Backends[1].Servers, other.Backends[1].KeepServers = nil, true
-	if got := input.WithServersOf(other); !reflect.DeepEqual(got, none) {
-		t.Errorf("with servers to keep got %+v, want %+v", got, none)
-	}
-	if !reflect.DeepEqual(input, before()) {
-		t.Errorf("the input was changed: %+v", input)
 	}
 }
 

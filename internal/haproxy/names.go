@@ -14,8 +14,11 @@ import (
 type Entry struct{ Key, Value string }
 
 // Looks says whether any frontend looks something up, and so whether there is a file of names, though it may be empty.
-func (c Config) Looks() bool {
-	return len(c.Ways) > 0 || slices.ContainsFunc(c.Frontends, func(f Frontend) bool { return f.Protocol != TCP })
+func (c Config) Looks() bool { return slices.ContainsFunc(c.Frontends, c.looks) }
+
+// looks says whether a frontend looks something up. One that does not is not concerned with ways either.
+func (c Config) looks(f Frontend) bool {
+	return f.Protocol != TCP || slices.ContainsFunc(c.Ways, func(w Way) bool { return w.Name == f.Backend })
 }
 
 // Entries are the lines of the file of names, sorted by key; no key comes twice.
@@ -27,7 +30,7 @@ func (c Config) Entries() []Entry {
 	var entries []Entry
 	for _, f := range c.Frontends {
 		for _, r := range f.Routes {
-			entries = append(entries, Entry{Key: f.Name + "/" + r.Name, Value: r.To})
+			entries = append(entries, r.entry(f.Name))
 		}
 	}
 	for _, w := range c.Ways {
@@ -36,6 +39,8 @@ func (c Config) Entries() []Entry {
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
 	return entries
 }
+
+func (r Route) entry(frontend string) Entry { return Entry{Key: frontend + "/" + r.Name, Value: r.To} }
 
 // Splits says whether the way has a choice of shares.
 func (w Way) Splits() bool { return len(w.Shares) > 1 }
@@ -54,6 +59,31 @@ func (w Way) entries() []Entry {
 		}
 	}
 	return entries
+}
+
+// wayShape is all that the lines of frontends say of ways; what else there is to know of them stands in the file of names.
+type wayShape struct {
+	// exist says that there are any, splits that one of them has a choice of shares.
+	exist, splits bool
+	// longest is the length of the longest list of backends.
+	longest int
+}
+
+func (w Way) shape() wayShape {
+	shape := wayShape{exist: true, splits: w.Splits()}
+	for _, s := range w.Shares {
+		shape.longest = max(shape.longest, len(s.Backends))
+	}
+	return shape
+}
+
+func (c Config) wayShape() wayShape {
+	var all wayShape
+	for _, w := range c.Ways {
+		shape := w.shape()
+		all = wayShape{exist: true, splits: all.splits || shape.splits, longest: max(all.longest, shape.longest)}
+	}
+	return all
 }
 
 // namesText is the file of names.

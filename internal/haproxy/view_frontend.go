@@ -1,9 +1,6 @@
 package haproxy
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // frontView is what the template prints of a frontend.
 type frontView struct {
@@ -56,7 +53,7 @@ func newFrontView(c Config, f Frontend, logs bool, names string) frontView {
 		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == HTTP, TLS: f.Protocol == TLS, Logs: logs,
 		Door: newDoorView(f.Door), RefusesHeaders: f.Protocol == TCP && len(f.Door.ProxiesFrom) > 0,
 	}
-	if f.Protocol == TCP && !c.hasWay(f.Backend) {
+	if !c.looks(f) {
 		v.Backend = f.Backend
 		return v
 	}
@@ -76,9 +73,13 @@ func newDoorView(d Door) doorView {
 }
 
 func newLookupView(c Config, f Frontend, names string) *lookupView {
+	ways := c.wayShape()
 	v := &lookupView{
 		Rule: "tcp-request content", Names: names, Start: f.Backend, HTTP: f.Protocol == HTTP, Redirect: f.RedirectToHTTPS,
-		Ways: len(c.Ways) > 0, Splits: slices.ContainsFunc(c.Ways, Way.Splits), StandIns: c.standIns(),
+		Ways: ways.exist, Splits: ways.splits,
+	}
+	for position := 2; position <= ways.longest; position++ {
+		v.StandIns = append(v.StandIns, position)
 	}
 	if f.Protocol == HTTP {
 		v.Rule = "http-request"
@@ -87,24 +88,6 @@ func newLookupView(c Config, f Frontend, names string) *lookupView {
 		v.Frontend = f.Name
 	}
 	return v
-}
-
-// hasWay says whether a name is that of a way.
-func (c Config) hasWay(name string) bool {
-	return slices.ContainsFunc(c.Ways, func(w Way) bool { return w.Name == name })
-}
-
-// standIns counts from 2 to the length of the longest list of a way.
-func (c Config) standIns() []int {
-	var positions []int
-	for _, w := range c.Ways {
-		for _, s := range w.Shares {
-			for len(positions)+1 < len(s.Backends) {
-				positions = append(positions, len(positions)+2)
-			}
-		}
-	}
-	return positions
 }
 
 // bindLines keeps IPv4 clients away from IPv6 wildcards: they would appear there, and in PROXY headers, as ::ffff:a.b.c.d.

@@ -14,7 +14,7 @@ const (
 	ReloadListeners = "listeners"
 	// ReloadSettings: something else has changed that HAProxy has to load.
 	ReloadSettings = "settings"
-	// ReloadRuntimeRefused: only servers have changed, and HAProxy did not take that at run time.
+	// ReloadRuntimeRefused: only servers or names have changed, and HAProxy did not take that at run time.
 	ReloadRuntimeRefused = "runtime-refused"
 	// ReloadDrift: nothing has changed. HAProxy did not run, or not what it was left with.
 	ReloadDrift = "drift"
@@ -31,14 +31,15 @@ func (r Host) ReloadCause(wanted *desired.Host) string {
 		return ReloadFirst
 	}
 	before := r.Runs.Config
-	changed, serversOnly := wanted.Config.ServersChanged(before)
+	change, atRunTime := wanted.Config.ChangeFrom(before)
+	atRunTime = atRunTime && wanted.ConfigPath == r.Runs.ConfigPath
 	switch {
+	case atRunTime && !change.Empty():
+		return ReloadRuntimeRefused
 	case !reflect.DeepEqual(wanted.Config.Frontends, before.Frontends):
 		return ReloadListeners
-	case !serversOnly, wanted.ConfigPath != r.Runs.ConfigPath:
+	case !atRunTime:
 		return ReloadSettings
-	case len(changed) > 0:
-		return ReloadRuntimeRefused
 	default:
 		return ReloadDrift
 	}

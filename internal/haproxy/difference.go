@@ -1,0 +1,247 @@
+package haproxy
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Change is what HAProxy can be told at run time to come from one Config to another.
+type Change struct {
+	// Backends are those of the new Config whose servers have other names, addresses, ports or weights than before.
+	Backends []Backend
+	// Entries are those of the new Config that are new or have another value than before, and Former those of the one before it
+	// that have another value now or are gone. Both are sorted by key.
+	Entries, Former []Entry
+}
+
+// Empty says that there is nothing to be told.
+func (c Change) Empty() bool {
+	return len(c.Backends) == 0 && len(c.Entries) == 0 && len(c.Former) == 0
+}
+
+// ChangeFrom compares the Config with the one that was before it; false if they differ in more than can be told at run time, so
+// that their files would be of different structures. Server.Node does not count, since HAProxy does not read it, and
+// KeepServers counts as a difference. It is cheap where the two share most of their slices.
+func (c Config) ChangeFrom(before Config) (Change, bool) {
+	if !c.sameButLists(before) || c.wayShape() != before.wayShape() {
+		return Change{}, false
+	}
+	var change Change
+	for i, b := range c.Backends {
+		old := before.Backends[i]
+		switch {
+		case b.withoutServers() != old.withoutServers():
+			return Change{}, false
+		case sameSlice(b.Servers, old.Servers) || slices.EqualFunc(b.Servers, old.Servers, Server.runsAs):
+		case !slices.Equal(b.resolved(), old.resolved()):
+			return Change{}, false
+		default:
+			change.Backends = append(change.Backends, b)
+		}
+	}
+	change.compareRoutes(c.Frontends, before.Frontends)
+	change.compareWays(c.Ways, before.Ways)
+	byKey := func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) }
+	slices.SortFunc(change.Entries, byKey)
+	slices.SortFunc(change.Former, byKey)
+	return change, true
+}
+
+// sameButLists says that the Configs do not differ but for their backends' options and for what is listed in the file of names
+// and in backends.
+func (c Config) sameButLists(other Config) bool {
+	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
+		c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
+		slices.EqualFunc(c.Frontends, other.Frontends, sameButRoutes) && len(c.Backends) == len(other.Backends)
+}
+
+func sameButRoutes(a, b Frontend) bool {
+	return a.Name == b.Name && a.Protocol == b.Protocol && a.Backend == b.Backend && slices.Equal(a.Binds, b.Binds) &&
+		a.RedirectToHTTPS == b.RedirectToHTTPS && a.Door.Equal(b.Door)
+}
+
+// Equal says that both let in the same connections.
+func (d Door) Equal(other Door) bool {
+	return slices.Equal(d.AllowedSources, other.AllowedSources) && slices.Equal(d.ProxiesFrom, other.ProxiesFrom) &&
+		d.MaxConnections == other.MaxConnections && d.Rate == other.Rate
+}
+
+// compareRoutes notes how the entries of frontends differ that are the same otherwise.
+func (c *Change) compareRoutes(after, before []Frontend) {
+	for i, f := range after {
+		if sameSlice(f.Routes, before[i].Routes) {
+			continue
+		}
+		eachPair(f.Routes, before[i].Routes, func(r Route) string { return r.Name }, func(now, was *Route) {
+			if now != nil && was != nil && *now == *was {
+				return
+			}
+			if now != nil {
+				c.Entries = append(c.Entries, now.entry(f.Name))
+			}
+			if was != nil {
+				c.Former = append(c.Former, was.entry(f.Name))
+			}
+		})
+	}
+}
+
+// compareWays notes how the entries of ways differ.
+func (c *Change) compareWays(after, before []Way) {
+	if sameSlice(after, before) {
+		return
+	}
+	eachPair(after, before, func(w Way) string { return w.Name }, func(now, was *Way) {
+		if now != nil && was != nil && sameWay(*now, *was) {
+			return
+		}
+		var entries, former []Entry
+		if now != nil {
+			entries = now.entries()
+		}
+		if was != nil {
+			former = was.entries()
+		}
+		c.Entries, c.Former = append(c.Entries, missingFrom(former, entries)...), append(c.Former, missingFrom(entries, former)...)
+	})
+}
+
+func sameWay(a, b Way) bool {
+	return a.Name == b.Name && slices.EqualFunc(a.Shares, b.Shares, func(x, y Share) bool {
+		return x.Percent == y.Percent && slices.Equal(x.Backends, y.Backends)
+	})
+}
+
+// missingFrom are the entries that are not among the others.
+func missingFrom(others, entries []Entry) []Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return slices.Contains(others, e) })
+}
+
+// eachPair calls visit for each name in either list, both sorted by name, with the elements of that name; nil for none.
+func eachPair[T any](after, before []T, nameOf func(T) string, visit func(now, was *T)) {
+	i, j := 0, 0
+	for i < len(after) || j < len(before) {
+		order := 0
+		switch {
+		case i == len(after):
+			order = 1
+		case j == len(before):
+			order = -1
+		default:
+			order = cmp.Compare(nameOf(after[i]), nameOf(before[j]))
+		}
+		var now, was *T
+		if order <= 0 {
+			now, i = &after[i], i+1
+		}
+		if order >= 0 {
+			was, j = &before[j], j+1
+		}
+		visit(now, was)
+	}
+}
+
+// sameSlice says that both are one and the same, which needs no look at what they hold.
+func sameSlice[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// backendOnly is what a backend is but for its servers.
+type backendOnly struct {
+	name           string
+	http           bool
+	balance        Balance
+	protocol       ProxyProtocol
+	check          Check
+	affinity       Affinity
+	maxConnections int
+	keep           bool
+}
+
+func (b Backend) withoutServers() backendOnly {
+	return backendOnly{
+		name: b.Name, http: b.HTTP, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, affinity: b.Affinity,
+		maxConnections: b.MaxConnections, keep: b.KeepServers,
+	}
+}
+
+// resolved are the servers that the host finds by a DNS name, without their weights: these cannot be told at run time.
+func (b Backend) resolved() []Server {
+	var servers []Server
+	for _, s := range b.Servers {
+		if s.DNSName != "" {
+			servers = append(servers, Server{Name: s.Name, DNSName: s.DNSName, Port: s.Port})
+		}
+	}
+	return servers
+}
+
+// runsAs says that HAProxy would do the same with both.
+func (s Server) runsAs(other Server) bool {
+	s.Node, other.Node = "", ""
+	return s == other
+}
+
+// WithRuntimeOf is a copy in which everything that HAProxy can be told at run time is as in the other Config, as far as that
+// leaves the structure as it is: the servers of each backend that differs from the other's in nothing else and says which
+// they are, the shares of each way whose backends are all there, and the routes that lead somewhere that is there.
+func (c Config) WithRuntimeOf(other Config) Config {
+	c.Backends = withServersOf(c.Backends, other.Backends)
+	there := make(map[string]bool, len(c.Backends)+len(c.Ways))
+	for _, b := range c.Backends {
+		there[b.Name] = true
+	}
+	c.Ways = withSharesOf(c.Ways, other.Ways, there)
+	for _, w := range c.Ways {
+		there[w.Name] = true
+	}
+	c.Frontends = withRoutesOf(c.Frontends, other.Frontends, there)
+	return c
+}
+
+func withServersOf(backends, others []Backend) []Backend {
+	backends = slices.Clone(backends)
+	eachPair(backends, others, func(b Backend) string { return b.Name }, func(b, other *Backend) {
+		if b != nil && other != nil && !other.KeepServers && other.withoutServers() == b.withoutServers() &&
+			slices.Equal(other.resolved(), b.resolved()) {
+			b.Servers = other.Servers
+		}
+	})
+	return backends
+}
+
+// withSharesOf gives each way the shares of the other's that lead to backends that are there, if the lines of frontends stay
+// as they are with that.
+func withSharesOf(ways, others []Way, there map[string]bool) []Way {
+	ways = slices.Clone(ways)
+	missing := func(s Share) bool {
+		return slices.ContainsFunc(s.Backends, func(name string) bool { return !there[name] })
+	}
+	eachPair(ways, others, func(w Way) string { return w.Name }, func(way, other *Way) {
+		if way != nil && other != nil && way.shape() == other.shape() && !slices.ContainsFunc(other.Shares, missing) {
+			way.Shares = other.Shares
+		}
+	})
+	return ways
+}
+
+// withRoutesOf gives each frontend the routes of the other's; a name that leads to what is not there stays where it is.
+func withRoutesOf(frontends, others []Frontend, there map[string]bool) []Frontend {
+	frontends = slices.Clone(frontends)
+	eachPair(frontends, others, func(f Frontend) string { return f.Name }, func(f, other *Frontend) {
+		if f == nil || other == nil || f.Protocol != other.Protocol || sameSlice(f.Routes, other.Routes) {
+			return
+		}
+		var routes []Route
+		eachPair(other.Routes, f.Routes, func(r Route) string { return r.Name }, func(now, was *Route) {
+			switch {
+			case now != nil && there[now.To]:
+				routes = append(routes, *now)
+			case now != nil && was != nil:
+				routes = append(routes, *was)
+			}
+		})
+		f.Routes = routes
+	})
+	return frontends
+}
