@@ -64,6 +64,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		return ctrl.Result{}, err
 	}
 	seen.snapshot.Cache = &r.endpoints
+	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(key).ReachedFrom()
 	if seen.unsettled {
 		// The finalizer's return wakes the host again.
 		return ctrl.Result{}, nil

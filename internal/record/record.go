@@ -151,16 +151,21 @@ func (r *Host) noteProblems(done *Job) {
 
 // Wait is how long to leave the host alone after an attempt, or until what it has begun is to be ended. It is never 0, which would
 // mean for ever: the time of the next try may have come while servers followed. Those that an attempt could not bring together
-// with everything else follow at once.
+// with everything else follow at once, and so does a server at an address that the attempt has found out.
 func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 	wait := r.RetryAt.Sub(now)
 	switch {
-	case r.Outcome.Live && !last.Job.RuntimeOnly:
+	case r.Outcome.Live && !last.Job.RuntimeOnly, last.Job.Host.UsesEgress && last.Job.Host.Egress != r.Egress:
 		wait = 0
 	case r.Outcome.Live && last.Outcome.FollowUp > 0:
 		wait = min(wait, last.Outcome.FollowUp)
 	}
 	return max(wait, time.Millisecond)
+}
+
+// ReachedFrom is the address from which the host sees the operator's connection; hidden says that it does not tell.
+func (r Host) ReachedFrom() (egress netip.Addr, hidden bool) {
+	return r.Egress, !r.Egress.IsValid() && !r.ProvedAt.IsZero()
 }
 
 // noteChange notes a change of what runs. That only the file was written is none.

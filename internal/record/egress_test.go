@@ -1,0 +1,78 @@
+package record
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// reachedFrom is a job of a host that was built with the address, and uses it.
+func reachedFrom(address netip.Addr) *Job {
+	job := &Job{Host: desired.Host{UsesEgress: true, Egress: address}}
+	job.Inputs = InputsOf(job, "7")
+	return job
+}
+
+func TestAnAddressThatAnAttemptFindsOutIsUsedAtOnce(t *testing.T) {
+	t.Parallel()
+	former, found := netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("203.0.113.6")
+	unused := &Job{Host: desired.Host{Egress: former}}
+	for name, test := range map[string]struct {
+		job        *Job
+		outcome    edge.Outcome
+		wantWait   time.Duration
+		wantEgress netip.Addr
+	}{
+		"the first":                   {reachedFrom(netip.Addr{}), edge.Outcome{State: edge.Synced, Egress: found}, time.Millisecond, found},
+		"another":                     {reachedFrom(former), edge.Outcome{State: edge.Synced, Egress: found}, time.Millisecond, found},
+		"another, of a failure":       {reachedFrom(former), edge.Outcome{State: edge.Rejected, Egress: found}, time.Millisecond, found},
+		"the same":                    {reachedFrom(former), edge.Outcome{State: edge.Synced, Egress: former}, 30 * time.Second, former},
+		"the host does not say":       {reachedFrom(former), edge.Outcome{State: edge.Synced}, 30 * time.Second, former},
+		"the host is away":            {reachedFrom(former), edge.Outcome{State: edge.Unreachable}, time.Second, former},
+		"another, which nobody needs": {unused, edge.Outcome{State: edge.Synced, Egress: found}, 30 * time.Second, found},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			host := Host{Egress: test.job.Host.Egress}
+			done := Attempt{Job: test.job, Outcome: test.outcome}
+			host.Apply(done, noon(), 0)
+			if wait := host.Wait(done, noon()); wait != test.wantWait || host.Egress != test.wantEgress {
+				t.Errorf("%s is used after %s, want %s after %s", host.Egress, wait, test.wantEgress, test.wantWait)
+			}
+		})
+	}
+}
+
+// A HAProxy that does not run cannot say which server it had. The attempt that fails because of that finds out what it takes.
+func TestAHostThatFailedIsTriedAtOnceWithAnAddressThatItDidNotHave(t *testing.T) {
+	t.Parallel()
+	found := netip.MustParseAddr("203.0.113.6")
+	var host Host
+	host.Apply(Attempt{Job: reachedFrom(netip.Addr{}), Outcome: edge.Outcome{State: edge.Rejected, Egress: found}}, noon(), 0)
+	if wait := host.HoldOff(reachedFrom(netip.Addr{}).Inputs, noon()); wait == 0 {
+		t.Error("it is tried again with what it has failed with")
+	}
+	if wait := host.HoldOff(reachedFrom(found).Inputs, noon()); wait != 0 {
+		t.Errorf("it is left alone for %s", wait)
+	}
+}
+
+func TestAHostThatWasProvedAndDoesNotSayFromWhereItIsReachedHidesIt(t *testing.T) {
+	t.Parallel()
+	address := netip.MustParseAddr("203.0.113.5")
+	for name, test := range map[string]struct {
+		host       Host
+		wantHidden bool
+	}{
+		"never reached":         {Host{}, false},
+		"proved, and it says":   {Host{ProvedAt: noon(), Egress: address}, false},
+		"proved, and says none": {Host{ProvedAt: noon()}, true},
+	} {
+		if egress, hidden := test.host.ReachedFrom(); hidden != test.wantHidden || egress != test.host.Egress {
+			t.Errorf("%s: got %s, hidden: %t", name, egress, hidden)
+		}
+	}
+}
