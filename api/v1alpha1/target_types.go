@@ -34,8 +34,8 @@ type Target struct {
 	// +optional
 	Addresses []TargetAddress `json:"addresses,omitempty"`
 
-	// Split divides connections between other targets. A part gets its share only while it has a server up: what stands in for
-	// it otherwise is its own fallback, then that of the split.
+	// Split divides connections between other targets. While a part has no server up, its share goes to its own fallback, then to
+	// the other parts that have a weight, then to the fallback of the split.
 	// +listType=map
 	// +listMapKey=target
 	// +kubebuilder:validation:MinItems=1
