@@ -64,7 +64,7 @@ func shapes(t testing.TB) []shape {
 	backend := func(edit func(*Backend)) Config {
 		return change(t, func(c *Config) { edit(&c.Backends[0]) })
 	}
-	return append(routingShapes(t), []shape{
+	return append(append(routingShapes(t), backendShapes(t)...), []shape{
 		{"idle", idle(), debian()},
 		{"one-listener", web(t), debian()},
 		{"proxy-none", backend(func(b *Backend) { b.ProxyProtocol = ProxyNone }), debian()},

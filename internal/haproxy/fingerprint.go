@@ -39,11 +39,10 @@ func Whole(c Config, structure string) (string, error) {
 	return wholeOf(c, structure), nil
 }
 
-// structureOf hashes the text with each backend's servers replaced by what they all have.
+// structureOf hashes the text with each backend's servers replaced by what cannot change at run time.
 func structureOf(c Config, p Platform) (string, error) {
 	hash := sha256.New()
-	inCommon := func(b Backend) []string { return []string{b.serversInCommon()} }
-	if err := body.Execute(hash, newView(c, p, "", p.NamesPrefix, inCommon)); err != nil {
+	if err := body.Execute(hash, newView(c, p, "", p.NamesPrefix, Backend.fixedServerLines)); err != nil {
 		return "", fmt.Errorf("hash the configuration's structure: %w", err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil

@@ -19,7 +19,8 @@ var body = template.Must(template.ParseFS(templates, "templates/*.tmpl")).Lookup
 type File struct {
 	Text []byte
 	// Structure covers every line but the comments and the servers' names, addresses, ports and weights. Files of one
-	// structure differ in nothing but servers and names. The servers' options are part of it, and so is the Platform.
+	// structure differ in nothing but servers and names. The servers' options are part of it, servers with a DNS name but for
+	// their weights, and the Platform.
 	Structure string
 	// Whole covers Structure, the servers' names, addresses, ports and weights, and the file of names; the servers' ids follow
 	// from their names. Owner, Host and Server.Node are comments: no fingerprint covers them.
@@ -33,6 +34,14 @@ type File struct {
 // SHA256 is the hash of the text, in hexadecimal digits, as sha256sum prints it.
 func (f File) SHA256() string {
 	return sha256Hex(f.Text)
+}
+
+// NamesSHA256 is the hash of the file of names, in hexadecimal digits; empty if there is none.
+func (f File) NamesSHA256() string {
+	if f.NamesPath == "" {
+		return ""
+	}
+	return sha256Hex(f.Names)
 }
 
 // Render writes the file. It refuses a Config or Platform that is not valid, and one whose servers are not known yet
@@ -49,7 +58,7 @@ func Render(c Config, p Platform) (File, error) {
 	header := Header{Owner: c.Owner, Host: c.Host, Structure: structure, Whole: whole}
 	if c.Looks() {
 		file.NamesPath, file.Names = p.NamesPrefix+structure[:16], namesText(c.Entries())
-		header.Names = sha256Hex(file.Names)
+		header.Names = file.NamesSHA256()
 	}
 	if c.Idle() {
 		header.Owner, header.Host = "", ""

@@ -299,6 +299,11 @@ func TestServerOptionsAreSpelledOut(t *testing.T) {
 		{"nothing", Backend{}, ""},
 		{"check", Backend{Check: check}, "check inter 2s fall 3 rise 2"},
 		{"PROXY v1", Backend{ProxyProtocol: ProxyV1}, "send-proxy check-send-proxy"},
+		{"check elsewhere", Backend{Check: Check{Interval: time.Second, Rise: 1, Fall: 1, Port: 8081}}, "check port 8081 inter 1s fall 1 rise 1"},
+		{"HTTP check", Backend{Check: Check{Kind: CheckHTTP, Interval: time.Second, Rise: 1, Fall: 1, Path: "/"}}, "check inter 1s fall 1 rise 1"},
+		{"HTTP check over TLS", Backend{Check: Check{Kind: CheckHTTP, TLS: true, Interval: time.Second, Rise: 1, Fall: 1}}, "check check-ssl verify none inter 1s fall 1 rise 1"},
+		{"TLS check", Backend{Check: Check{Kind: CheckTLS, Interval: time.Second, Rise: 1, Fall: 1}}, "check check-ssl verify none inter 1s fall 1 rise 1"},
+		{"maximum of connections", Backend{MaxConnections: 7}, "maxconn 7"},
 		{"PROXY v2 and check", Backend{ProxyProtocol: ProxyV2, Check: check}, "send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

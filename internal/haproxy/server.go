@@ -19,10 +19,19 @@ func (b Backend) ServerOptions() string {
 		words = append(words, "send-proxy-v2", "check-send-proxy")
 	}
 	if b.Check.Enabled() {
-		words = append(words, fmt.Sprintf("check inter %s fall %d rise %d", duration(b.Check.Interval), b.Check.Fall, b.Check.Rise))
+		words = append(words, b.Check.words())
+	}
+	if b.MaxConnections > 0 {
+		words = append(words, fmt.Sprintf("maxconn %d", b.MaxConnections))
 	}
 	return strings.Join(words, " ")
 }
+
+// resolution is how HAProxy finds the address of a server with a DNS name. It never waits for that: until the first answer
+// comes, it goes on with the address that it had before it was reloaded, or leaves the server out of service. IPv6 is asked
+// for as well, and taken where there is nothing else: a name with both can be reached from any host by IPv4. Servers may share
+// an address, as their names and ports may differ.
+const resolution = " resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none"
 
 // ServerWords say for each of these servers of the backend what stands behind its name, both in the file and in the
 // command that adds it at run time: its address and port, the ServerOptions, its weight if that is not HAProxy's default,
@@ -34,6 +43,9 @@ func (b Backend) ServerWords(servers []Server) []string {
 	var words []byte
 	for _, s := range servers {
 		words = s.appendEndpoint(words[:0])
+		if s.DNSName != "" {
+			words = append(words, resolution...)
+		}
 		if options != "" {
 			words = append(append(words, ' '), options...)
 		}
@@ -50,12 +62,18 @@ func (b Backend) ServerWords(servers []Server) []string {
 	return all
 }
 
-// serversInCommon is what every server of the backend has, for the fingerprint of the structure.
-func (b Backend) serversInCommon() string {
+// fixedServerLines are for the fingerprint of the structure: what every server of the backend has, and those servers that
+// cannot come, go or move at run time.
+func (b Backend) fixedServerLines() []string {
+	inCommon := b.ServerOptions()
 	if b.hashesIDs() {
-		return b.ServerOptions() + " id"
+		inCommon += " id"
 	}
-	return b.ServerOptions()
+	lines := []string{inCommon}
+	for _, s := range b.resolved() {
+		lines = append(lines, s.Name+" "+s.Endpoint()+resolution)
+	}
+	return lines
 }
 
 // serverLines are what stands behind the word server in the file.
@@ -70,10 +88,14 @@ func (b Backend) serverLines() []string {
 	return lines
 }
 
-// Endpoint is the server's address and port as HAProxy reads them: 192.0.2.1:80 or [2001:db8::1]:80.
+// Endpoint is the server's address or name, and its port, as HAProxy reads them: 192.0.2.1:80, [2001:db8::1]:80 or
+// db.example.net:80.
 func (s Server) Endpoint() string { return string(s.appendEndpoint(nil)) }
 
 func (s Server) appendEndpoint(to []byte) []byte {
+	if s.DNSName != "" {
+		return strconv.AppendUint(append(append(to, s.DNSName...), ':'), uint64(s.Port), 10)
+	}
 	return netip.AddrPortFrom(s.Addr, s.Port).AppendTo(to)
 }
 

@@ -13,8 +13,6 @@ const (
 	// maxName bounds the names of frontends, backends and servers, in bytes; HAProxy was seen to take that many. It also
 	// keeps each command for the runtime API far below the 15 kB that HAProxy can read.
 	maxName = 300
-	// maxWeight is HAProxy's own limit.
-	maxWeight = 256
 )
 
 // What may stand in the text unquoted. None of it leaves room for a blank, a quote, a comment, an escape or a line's end.
@@ -103,63 +101,6 @@ func (t Timeouts) check(f *faults) {
 	f.checkDuration("timeout client", t.Client)
 	f.checkDuration("timeout server", t.Server)
 	f.checkDuration("timeout queue", t.Queue)
-}
-
-func (c Config) checkBackends(f *faults) {
-	checkNames(f, "backend", c.Backends, func(b Backend) string { return b.Name })
-	for _, b := range c.Backends {
-		b.check(f)
-	}
-}
-
-func (b Backend) check(f *faults) {
-	where := "backend " + excerpt(b.Name)
-	switch b.Balance {
-	case LeastConn, RoundRobin, Source:
-	default:
-		f.add("%s: there is no balancing algorithm %s", where, excerpt(string(b.Balance)))
-	}
-	if b.ProxyProtocol < ProxyNone || b.ProxyProtocol > ProxyV2 {
-		f.add("%s: there is no PROXY version %d", where, b.ProxyProtocol)
-	}
-	b.Check.check(f, where)
-	if b.KeepServers && len(b.Servers) > 0 {
-		f.add("%s: it has servers, and is to keep those of the host; choose one", where)
-	}
-	checkNames(f, where+": server", b.Servers, func(s Server) string { return s.Name })
-	for _, s := range b.Servers {
-		s.check(f, where)
-	}
-}
-
-func (c Check) check(f *faults, where string) {
-	if !c.Enabled() {
-		return
-	}
-	f.checkDuration(where+": check interval", c.Interval)
-	if c.Rise < 1 || c.Fall < 1 || c.Rise > math.MaxInt32 || c.Fall > math.MaxInt32 {
-		f.add("%s: check: rise %d and fall %d must be at least 1", where, c.Rise, c.Fall)
-	}
-}
-
-func (s Server) check(f *faults, where string) {
-	add := func(format string, args ...any) {
-		f.add("%s: server %s: "+format, append([]any{where, excerpt(s.Name)}, args...)...)
-	}
-	if fault := addrFault(s.Addr); fault != "" {
-		add("address %s %s", s.Addr, fault)
-	} else if s.Addr.IsUnspecified() {
-		add("address %s is no address to connect to", s.Addr)
-	}
-	if s.Port == 0 {
-		add("it has no port")
-	}
-	if s.Weight < 0 || s.Weight > maxWeight {
-		add("weight %d is not between 0 and %d", s.Weight, maxWeight)
-	}
-	if s.Node != "" && !ValidName(s.Node) {
-		add(`node %s: use letters, digits and "_.:-"`, excerpt(s.Node))
-	}
 }
 
 // faults collects what is wrong.

@@ -7,13 +7,17 @@ type view struct {
 	// Description is quoted.
 	Description string
 	// Names is the path of the file of names; empty if there is none.
-	Names   string
-	Connect string
-	Client  string
-	Server  string
-	Queue   string
-	Fronts  []frontView
-	Backs   []backView
+	Names string
+	// Peers is the address for what a reload hands over of clients; empty if nothing is remembered of them.
+	Peers string
+	// Resolves says that there are servers whose addresses the host is to find.
+	Resolves bool
+	Connect  string
+	Client   string
+	Server   string
+	Queue    string
+	Fronts   []frontView
+	Backs    []backView
 }
 
 // newView decides everything that the template prints; serversOf says what stands for a backend's servers.
@@ -23,6 +27,8 @@ func newView(c Config, p Platform, description, names string, serversOf func(Bac
 		Platform:    p,
 		Description: description,
 		Names:       names,
+		Peers:       c.peersAddress(),
+		Resolves:    c.resolves(),
 		Connect:     duration(c.Timeouts.Connect),
 		Client:      duration(c.Timeouts.Client),
 		Server:      duration(c.Timeouts.Server),

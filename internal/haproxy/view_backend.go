@@ -1,15 +1,80 @@
 package haproxy
 
+import (
+	"fmt"
+	"strings"
+)
+
 // backView is what the template prints of a backend.
 type backView struct {
-	Name    string
-	Balance Balance
+	Name string
+	// HTTP says that it looks at requests, and Private that no two clients may share a connection to a server.
+	HTTP, Private bool
+	Balance       Balance
 	// Hashed says that the algorithm maps clients to servers by a hash.
 	Hashed bool
+	// Probe is what checks ask for, in the words behind http-check; empty if they ask for nothing.
+	Probe    string
+	Affinity Affinity
+	// Expire is how long an affinity lasts.
+	Expire string
 	// Servers are what stands behind the word server.
 	Servers []string
 }
 
 func newBackView(b Backend, servers []string) backView {
-	return backView{Name: b.Name, Balance: b.Balance, Hashed: b.Balance == Source, Servers: servers}
+	return backView{
+		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != ProxyNone, Balance: b.Balance, Hashed: b.Balance == Source,
+		Probe: b.Check.probe(), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
+	}
+}
+
+// probe is the request of a check. A server of HTTP/1.1 wants a Host; there is none to be known, so it gets one that says who
+// asks.
+func (c Check) probe() string {
+	if c.Kind != CheckHTTP {
+		return ""
+	}
+	path := c.Path
+	if path == "" {
+		path = "/"
+	}
+	return fmt.Sprintf("send meth GET uri '%s' ver HTTP/1.1 hdr Host edgelb-health-check", path)
+}
+
+// peersAddress is where the next worker listens for what the former one knows of clients: an abstract unix socket, since that
+// is found from every chroot. HAProxys of one host have admin sockets of their own, so this one is their own, too.
+func (c Config) peersAddress() string {
+	for _, b := range c.Backends {
+		if b.Affinity.By != "" {
+			return "abns@edgelb-peers-" + sha256Hex([]byte(c.AdminSocket))[:16]
+		}
+	}
+	return ""
+}
+
+// resolves says that there is a server whose address the host is to find.
+func (c Config) resolves() bool {
+	for _, b := range c.Backends {
+		for _, s := range b.Servers {
+			if s.DNSName != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// words are what a server's line says of its checks.
+func (c Check) words() string {
+	var words strings.Builder
+	words.WriteString("check")
+	if c.Kind == CheckTLS || c.TLS {
+		words.WriteString(" check-ssl verify none")
+	}
+	if c.Port != 0 {
+		fmt.Fprintf(&words, " port %d", c.Port)
+	}
+	fmt.Fprintf(&words, " inter %s fall %d rise %d", duration(c.Interval), c.Fall, c.Rise)
+	return words.String()
 }

@@ -1,0 +1,157 @@
+package haproxy
+
+import (
+	"errors"
+	"math"
+	"regexp"
+	"strings"
+)
+
+const (
+	// maxWeight is HAProxy's own limit.
+	maxWeight = 256
+	// maxCheckPath keeps a check's request far below the buffer of 16 kB that it has to fit in.
+	maxCheckPath = 1024
+	// maxDNSName is that of DNS, in text and without the last dot.
+	maxDNSName = 253
+)
+
+// What may stand in the text. The first stands between quotes, and holds what RFC 3986 allows in a path and a query but for
+// the quote.
+var (
+	checkPathPattern = regexp.MustCompile(`^/[-A-Za-z0-9._~%!$&()*+,;=:@/?]*$`)
+	dnsLabelPattern  = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?$`)
+)
+
+func (c Config) checkBackends(f *faults) {
+	checkNames(f, "backend", c.Backends, func(b Backend) string { return b.Name })
+	for _, b := range c.Backends {
+		b.check(f)
+	}
+}
+
+// Validate says everything that is wrong with the backend by itself; nil for nothing.
+func (b Backend) Validate() error {
+	var f faults
+	checkNames(&f, "backend", []Backend{b}, func(b Backend) string { return b.Name })
+	b.check(&f)
+	return errors.Join(f...)
+}
+
+func (b Backend) check(f *faults) {
+	where := "backend " + excerpt(b.Name)
+	switch b.Balance {
+	case LeastConn, RoundRobin, Source:
+	default:
+		f.add("%s: there is no balancing algorithm %s", where, excerpt(string(b.Balance)))
+	}
+	if b.ProxyProtocol < ProxyNone || b.ProxyProtocol > ProxyV2 {
+		f.add("%s: there is no PROXY version %d", where, b.ProxyProtocol)
+	}
+	b.Check.check(f, where)
+	b.checkAffinity(f, where)
+	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
+		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)
+	}
+	if b.KeepServers && len(b.Servers) > 0 {
+		f.add("%s: it has servers, and is to keep those of the host; choose one", where)
+	}
+	checkNames(f, where+": server", b.Servers, func(s Server) string { return s.Name })
+	for _, s := range b.Servers {
+		s.check(f, where)
+	}
+}
+
+func (b Backend) checkAffinity(f *faults, where string) {
+	switch b.Affinity.By {
+	case "":
+		if b.Affinity.Timeout != 0 {
+			f.add("%s: affinity: there is a timeout, but nothing that clients are known by", where)
+		}
+		return
+	case BySource:
+	case ByTLSSessionID:
+		if b.HTTP {
+			f.add("%s: affinity: there is no TLS session to be seen in HTTP", where)
+		}
+	default:
+		f.add("%s: affinity: clients cannot be known by %s", where, excerpt(string(b.Affinity.By)))
+	}
+	f.checkDuration(where+": affinity timeout", b.Affinity.Timeout)
+}
+
+func (c Check) check(f *faults, where string) {
+	if !c.Enabled() {
+		return
+	}
+	f.checkDuration(where+": check interval", c.Interval)
+	if c.Rise < 1 || c.Fall < 1 || c.Rise > math.MaxInt32 || c.Fall > math.MaxInt32 {
+		f.add("%s: check: rise %d and fall %d must be at least 1", where, c.Rise, c.Fall)
+	}
+	switch c.Kind {
+	case CheckHTTP:
+		if c.Path != "" && (len(c.Path) > maxCheckPath || !checkPathPattern.MatchString(c.Path)) {
+			f.add("%s: check: %s is no path of at most %d characters that begins with / and has no blank, quote or #", where, excerpt(c.Path), maxCheckPath)
+		}
+	case CheckTCP, CheckTLS:
+		if c.Path != "" || c.TLS {
+			f.add("%s: check: only an HTTP check has a path, and may speak TLS or not", where)
+		}
+	default:
+		f.add("%s: there is no check %s", where, excerpt(string(c.Kind)))
+	}
+}
+
+func (s Server) check(f *faults, where string) {
+	add := func(format string, args ...any) {
+		f.add("%s: server %s: "+format, append([]any{where, excerpt(s.Name)}, args...)...)
+	}
+	if fault := s.whereFault(); fault != "" {
+		add("%s", fault)
+	}
+	if s.Port == 0 {
+		add("it has no port")
+	}
+	if s.Weight < 0 || s.Weight > maxWeight {
+		add("weight %d is not between 0 and %d", s.Weight, maxWeight)
+	}
+	if s.Node != "" && !ValidName(s.Node) {
+		add(`node %s: use letters, digits and "_.:-"`, excerpt(s.Node))
+	}
+}
+
+// whereFault says what is wrong with the server's address or DNS name; empty for nothing.
+func (s Server) whereFault() string {
+	if s.DNSName != "" {
+		switch {
+		case s.Addr.IsValid():
+			return "it has an address and a DNS name; choose one"
+		case !validDNSName(s.DNSName):
+			return excerpt(s.DNSName) + " is no DNS name"
+		}
+		return ""
+	}
+	if fault := addrFault(s.Addr); fault != "" {
+		return "address " + s.Addr.String() + " " + fault
+	}
+	if s.Addr.IsUnspecified() {
+		return "address " + s.Addr.String() + " is no address to connect to"
+	}
+	return ""
+}
+
+// validDNSName says whether HAProxy takes a string as a name to resolve, without a dot at the end. What looks like an IPv4
+// address is none: HAProxy would connect to it.
+func validDNSName(name string) bool {
+	if len(name) > maxDNSName {
+		return false
+	}
+	var last string
+	for label := range strings.SplitSeq(name, ".") {
+		if !dnsLabelPattern.MatchString(label) {
+			return false
+		}
+		last = label
+	}
+	return strings.Trim(last, "0123456789") != ""
+}
