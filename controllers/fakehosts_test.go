@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"sync"
 	"time"
@@ -32,6 +33,8 @@ type fakeHost struct {
 	hang chan struct{}
 	// latency is what an attempt takes.
 	latency time.Duration
+	// egress is the address from which it sees the operator.
+	egress netip.Addr
 
 	running   haproxy.Config
 	connects  int
@@ -119,7 +122,7 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 	case request.DryRun:
 		return edge.Outcome{State: edge.Suspended, Message: "would reload"}
 	}
-	outcome := edge.Outcome{State: edge.Synced, HAProxyVersion: "2.6.12", Servers: map[string]edge.ServerCount{}}
+	outcome := edge.Outcome{State: edge.Synced, HAProxyVersion: "2.6.12", Egress: host.egress, Servers: map[string]edge.ServerCount{}}
 	for _, backend := range request.Config.Backends {
 		outcome.Servers[backend.Name] = edge.ServerCount{Up: len(backend.Servers), Total: len(backend.Servers)}
 	}
