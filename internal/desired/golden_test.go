@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +80,8 @@ func parseObjects(t *testing.T, stream []byte) Snapshot {
 		Cluster:  "prod",
 		Services: map[ServiceKey]*corev1.Service{},
 		Slices:   map[ServiceKey][]*discoveryv1.EndpointSlice{},
+		Nodes:    map[ClusterKey][]*corev1.Node{},
+		Egress:   netip.MustParseAddr("203.0.113.5"),
 	}
 	for _, document := range bytes.Split(stream, []byte("---\n")) {
 		var kind metav1.TypeMeta
@@ -95,6 +98,8 @@ func parseObjects(t *testing.T, stream []byte) Snapshot {
 			slice := parseObject[discoveryv1.EndpointSlice](t, document)
 			name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}}
 			s.Slices[name] = append(s.Slices[name], slice)
+		case "Node":
+			s.Nodes[ClusterKey{}] = append(s.Nodes[ClusterKey{}], parseObject[corev1.Node](t, document))
 		default:
 			t.Fatalf("kind %q is not known here", kind.Kind)
 		}
