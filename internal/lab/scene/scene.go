@@ -5,7 +5,6 @@ package scene
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -55,29 +54,40 @@ func CreateSecret(ctx context.Context, cluster *kube.ControlPlane, name types.Na
 	return secret, cluster.Client.Create(ctx, secret)
 }
 
-// appPort is where the pods of an App listen.
-const appPort = 8443
+// Port is a port of an App.
+type Port struct {
+	// Name and Number are the Service's; Target is where its pods listen, and Node the node port, if it is to have one.
+	Name                 string
+	Number, Target, Node int32
+	// Proxy is the version of the PROXY header that the pods insist on there, and TLS says that they speak TLS.
+	Proxy haproxy.ProxyProtocol
+	TLS   bool
+}
 
-// App is a Service of dual stack, named port "websecure" (443), with pods that tell a client which address they see.
+// App is a Service of dual stack with pods that tell a client which address they see.
 type App struct {
 	types.NamespacedName
 
 	cluster *kube.ControlPlane
-	proxy   haproxy.ProxyProtocol
+	ports   []Port
 
 	mu   sync.Mutex
-	pods map[string]*lab.Backend
+	pods []*lab.Backend
 }
 
 // podNumbers gives every pod of the lab addresses of its own.
 var podNumbers atomic.Int32
 
-// StartApp makes the Service and its pods, which insist on that version of the PROXY header, and waits for nothing: the
-// endpoints appear soon.
+// StartApp makes a Service with the port "websecure" (443) and its pods, which insist on that version of the PROXY header, and
+// waits for nothing: the endpoints appear soon.
 func StartApp(ctx context.Context, cluster *kube.ControlPlane, at types.NamespacedName, proxy haproxy.ProxyProtocol, pods ...string) (*App, error) {
-	app := &App{NamespacedName: at, cluster: cluster, proxy: proxy, pods: map[string]*lab.Backend{}}
-	port := corev1.ServicePort{Name: "websecure", Port: 443, TargetPort: intstr.FromInt32(appPort)}
-	if _, err := cluster.CreateService(ctx, at.Namespace, at.Name, app.labels(), port); err != nil {
+	return StartPorts(ctx, cluster, at, []Port{{Name: "websecure", Number: 443, Target: 8443, Proxy: proxy}}, pods...)
+}
+
+// StartPorts is StartApp for a Service with these ports.
+func StartPorts(ctx context.Context, cluster *kube.ControlPlane, at types.NamespacedName, ports []Port, pods ...string) (*App, error) {
+	app := &App{NamespacedName: at, cluster: cluster, ports: ports}
+	if err := cluster.Client.Create(ctx, app.service()); err != nil {
 		return nil, err
 	}
 	for _, pod := range pods {
@@ -90,21 +100,49 @@ func StartApp(ctx context.Context, cluster *kube.ControlPlane, at types.Namespac
 
 func (a *App) labels() map[string]string { return map[string]string{"app": a.Name} }
 
+func (a *App) service() *corev1.Service {
+	policy := corev1.IPFamilyPolicyRequireDualStack
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name},
+		Spec:       corev1.ServiceSpec{Selector: a.labels(), IPFamilyPolicy: &policy},
+	}
+	for _, p := range a.ports {
+		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{
+			Name: p.Name, Port: p.Number, TargetPort: intstr.FromInt32(p.Target), NodePort: p.Node,
+		})
+		if p.Node != 0 {
+			service.Spec.Type = corev1.ServiceTypeNodePort
+		}
+	}
+	return service
+}
+
 // AddPod starts another ready pod.
 func (a *App) AddPod(ctx context.Context, name string) error {
 	addresses := lab.PodAddresses(int(podNumbers.Add(1)))
-	backend, err := lab.StartBackend(ctx, lab.BackendOptions{Name: name, Addresses: addresses, Port: appPort, Proxy: a.proxy})
+	containers := map[string]int32{}
+	for _, p := range a.ports {
+		containers[p.Name] = p.Target
+		if err := a.Listen(ctx, name, addresses, p, p.Target); err != nil {
+			return err
+		}
+	}
+	_, err := a.cluster.CreatePod(ctx, kube.Pod{
+		Namespace: a.Namespace, Name: name, Labels: a.labels(), IPs: addresses.All(), Ports: containers,
+	})
+	return err
+}
+
+// Listen answers at the addresses as a pod of that name does on one of the App's ports; those of a node, say.
+func (a *App) Listen(ctx context.Context, name string, at lab.Addresses, p Port, number int32) error {
+	backend, err := lab.StartBackend(ctx, lab.BackendOptions{Name: name, Addresses: at, Port: uint16(number), Proxy: p.Proxy, TLS: p.TLS})
 	if err != nil {
 		return err
 	}
 	a.mu.Lock()
-	a.pods[name] = backend
-	a.mu.Unlock()
-	_, err = a.cluster.CreatePod(ctx, kube.Pod{
-		Namespace: a.Namespace, Name: name, Labels: a.labels(),
-		IPs: []netip.Addr{addresses.IPv4, addresses.IPv6}, Ports: map[string]int32{"websecure": appPort},
-	})
-	return err
+	defer a.mu.Unlock()
+	a.pods = append(a.pods, backend)
+	return nil
 }
 
 // DeletePod takes a pod from the Service. The backend goes on answering, so that what still reaches it is seen.
