@@ -1,0 +1,228 @@
+package clusters
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+)
+
+func TestAClusterIsReadWithNoMoreRightsThanItsNamespaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.keep()
+	w.becomes(desired.Cluster{Known: true})
+	w.hears("cluster shop/cluster-b")
+	service := &corev1.Service{}
+	if err := w.set.Read(cluster).Reader.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: "app"}, service); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.endpoint(w.namespace); got != "10.1.0.1" || service.ManagedFields != nil {
+		t.Errorf("read are endpoint %s and a Service with %d managed fields", got, len(service.ManagedFields))
+	}
+	if up := w.set.Up(); !up[cluster] || len(up) != 1 {
+		t.Errorf("up are %v", up)
+	}
+}
+
+func TestChangesInAClusterAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.keep()
+	w.becomes(desired.Cluster{Known: true})
+	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	w.setEndpoint("10.1.0.2", map[string]string{corev1.EndpointsLastChangeTriggerTime: at.Format(time.RFC3339)})
+	w.hears("endpoints app")
+	w.endpointBecomes(w.namespace, "10.1.0.2")
+	if w.told.events["service app"] != 0 {
+		t.Error("it heard of a Service that has not changed")
+	}
+	if !slices.ContainsFunc(w.told.triggers, at.Equal) {
+		t.Errorf("the triggers are %v, want %s", w.told.triggers, at)
+	}
+	if err := w.Delete(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "app"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.hears("service app")
+	if err := w.Delete(t.Context(), &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "app-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the slice is gone", func() error {
+		if got := w.endpoint(w.namespace); got != "0 slices, <nil>" {
+			return fmt.Errorf("read is %s", got)
+		}
+		return nil
+	})
+}
+
+func TestAnotherNamespaceIsReadOnceItIsUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.newNamespace()
+	w.addService(other, "10.2.0.1")
+	secret := w.secret(w.user([]string{w.namespace, other}, enough()...))
+	w.set.Keep(cluster, secret, w.use())
+	w.becomes(desired.Cluster{Known: true})
+	if use := w.set.Read(cluster).Use; !use.equal(w.use()) {
+		t.Errorf("read is %+v", use)
+	}
+	w.set.Keep(cluster, secret, Use{Namespaces: []string{w.namespace, other}})
+	w.endpointBecomes(other, "10.2.0.1")
+	w.endpointBecomes(w.namespace, "10.1.0.1")
+}
+
+func TestNodesAreReadOnlyIfTheyAreUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user := w.user([]string{w.namespace}, enough()...)
+	w.set.Keep(cluster, w.secret(user), Use{Namespaces: []string{w.namespace}, Nodes: true})
+	if got := w.becomesBad(false, v1alpha1.ReasonClusterForbidden); !strings.Contains(got, "may not list nodes, watch nodes on") {
+		t.Errorf("told is %q", got)
+	}
+	w.set.Keep(cluster, w.secret(apiServer.Config), Use{Namespaces: []string{w.namespace}, Nodes: true})
+	w.becomes(desired.Cluster{Known: true})
+	w.create(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-" + w.namespace}})
+	w.hears("nodes")
+	var nodes corev1.NodeList
+	if err := w.set.Read(cluster).Reader.List(t.Context(), &nodes, client.UnsafeDisableDeepCopy); err != nil || len(nodes.Items) == 0 {
+		t.Errorf("read are %d nodes, error %v", len(nodes.Items), err)
+	}
+}
+
+func TestAClusterThatGoesAwayKeepsWhatWasReadOfIt(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(*way){"ends": (*way).leave, "hangs": (*way).hang} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.keep()
+			w.becomes(desired.Cluster{Known: true})
+			fail(w.way)
+			got := w.becomesBad(true, v1alpha1.ReasonClusterUnreachable)
+			if want := "https://" + w.way.address + ", the cluster of Secret shop/cluster-b, does not answer"; !strings.HasPrefix(got, want) {
+				t.Errorf("told is %q, want %q…", got, want)
+			}
+			if up := w.set.Up(); up[cluster] {
+				t.Error("it is said to be up")
+			}
+			w.setEndpoint("10.1.0.2", nil)
+			if got := w.endpoint(w.namespace); got != "10.1.0.1" {
+				t.Errorf("the endpoint is %s", got)
+			}
+			w.way.comeBack()
+			w.becomes(desired.Cluster{Known: true})
+			w.endpointBecomes(w.namespace, "10.1.0.2")
+		})
+	}
+}
+
+func TestAClusterThatWasNeverReadIsNotKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.way.leave()
+	w.keep()
+	w.becomesBad(false, v1alpha1.ReasonClusterUnreachable)
+	if reader := w.set.Read(cluster).Reader; reader != nil {
+		t.Error("it can be read")
+	}
+	w.way.comeBack()
+	w.becomes(desired.Cluster{Known: true})
+}
+
+func TestOneClusterThatHangsDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	slow, w := newWorld(t), newWorld(t)
+	slow.way.hang()
+	other := Key{Namespace: "shop", Name: "hanging"}
+	w.set.Keep(other, slow.secret(apiServer.Config), slow.use())
+	began := time.Now()
+	w.keep()
+	w.becomes(desired.Cluster{Known: true})
+	if took := time.Since(began); took > answerTimeout {
+		t.Errorf("it took %s", took)
+	}
+	if state := w.set.Read(other).State; state.Known {
+		t.Errorf("the one that hangs is %+v", state)
+	}
+	w.set.Drop(other)
+	if _, found := w.set.Up()[other]; found {
+		t.Error("a cluster that was dropped is kept")
+	}
+}
+
+func TestMissingRightsAreNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user := w.user([]string{w.namespace}, may("", "services", "list", "watch"), may("discovery.k8s.io", "endpointslices", "list"))
+	w.set.Keep(cluster, w.secret(user), w.use())
+	got := w.becomesBad(false, v1alpha1.ReasonClusterForbidden)
+	if want := "may not watch endpointslices in namespace " + w.namespace + " on"; !strings.Contains(got, want) {
+		t.Errorf("told is %q, want …%s…", got, want)
+	}
+}
+
+func TestRightsThatAreTakenAwayAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.keep()
+	w.becomes(desired.Cluster{Known: true})
+	binding := bindingOf(w.namespace)
+	if err := w.Delete(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	w.becomesBad(true, v1alpha1.ReasonClusterForbidden)
+	if got := w.endpoint(w.namespace); got != "10.1.0.1" {
+		t.Errorf("the endpoint is %s", got)
+	}
+}
+
+func TestNewCredentialsAreUsedOnceTheyWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.keep()
+	w.becomes(desired.Cluster{Known: true})
+	for _, test := range []struct {
+		secret map[string][]byte
+		reason string
+	}{
+		{secretWith(t, clusterOf(w), tokenOf("wrong")), v1alpha1.ReasonClusterUnauthorized},
+		{map[string][]byte{secretKey: []byte("}")}, v1alpha1.ReasonClusterInvalid},
+	} {
+		w.set.Keep(cluster, test.secret, w.use())
+		w.becomesBad(true, test.reason)
+		address := "10.1.0." + fmt.Sprint(len(test.reason))
+		w.setEndpoint(address, nil)
+		// The former credentials go on being used.
+		w.endpointBecomes(w.namespace, address)
+	}
+	w.set.Keep(cluster, w.secret(apiServer.Config), w.use())
+	w.becomes(desired.Cluster{Known: true})
+}
+
+func TestCredentialsAreNotUsedAfterTheirSecretIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.keep()
+	w.becomes(desired.Cluster{Known: true})
+	w.set.Keep(cluster, nil, w.use())
+	w.becomesBad(true, v1alpha1.ReasonClusterInvalid)
+	w.eventually("no connection is open", func() error {
+		if open := w.way.count(); open > 0 {
+			return fmt.Errorf("%d are", open)
+		}
+		return nil
+	})
+	if got := w.endpoint(w.namespace); got != "10.1.0.1" {
+		t.Errorf("the endpoint is %s", got)
+	}
+}

@@ -1,0 +1,100 @@
+package clusters
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// secretKey is the key of the Secret that has the kubeconfig.
+const secretKey = "kubeconfig"
+
+// parse reads how to connect from the content of a Secret. Whoever may write Secrets wrote it, so it is no more than data: what
+// would make the operator run programs, read its own files or trust anybody is refused. The error is a *trouble whose sentence
+// repeats nothing of the kubeconfig but names and the server.
+func parse(key Key, secret map[string][]byte) (*rest.Config, error) {
+	if secret == nil {
+		return nil, invalid("Secret %s does not exist: create it with the key %s", key, secretKey)
+	}
+	text, found := secret[secretKey]
+	if !found {
+		return nil, invalid("Secret %s has no key %s: add it, with a kubeconfig", key, secretKey)
+	}
+	kubeconfig, err := clientcmd.Load(text)
+	if err != nil {
+		// The error may repeat what it stumbled over, which may be a password.
+		return nil, invalid("the kubeconfig in Secret %s cannot be read: write one that kubectl --kubeconfig accepts", key)
+	}
+	config, reason := convert(kubeconfig)
+	if reason != "" {
+		return nil, invalid("the kubeconfig in Secret %s %s", key, reason)
+	}
+	return config, nil
+}
+
+// convert takes over what is allowed in the current context of a kubeconfig; the reason is why it cannot.
+func convert(kubeconfig *clientcmdapi.Config) (config *rest.Config, reason string) {
+	current := kubeconfig.Contexts[kubeconfig.CurrentContext]
+	if current == nil {
+		return nil, "names no current-context that it has: set it"
+	}
+	cluster, user := kubeconfig.Clusters[current.Cluster], kubeconfig.AuthInfos[current.AuthInfo]
+	if cluster == nil || user == nil {
+		return nil, fmt.Sprintf("lacks the cluster or the user of its current context: add cluster %q and user %q", current.Cluster, current.AuthInfo)
+	}
+	if reason := refuse(cluster, user); reason != "" {
+		return nil, reason
+	}
+	config = &rest.Config{
+		Host: cluster.Server,
+		TLSClientConfig: rest.TLSClientConfig{
+			ServerName: cluster.TLSServerName, CAData: cluster.CertificateAuthorityData,
+			CertData: user.ClientCertificateData, KeyData: user.ClientKeyData,
+		},
+		BearerToken: user.Token, Username: user.Username, Password: user.Password,
+		Impersonate: rest.ImpersonationConfig{
+			UserName: user.Impersonate, UID: user.ImpersonateUID, Groups: user.ImpersonateGroups, Extra: user.ImpersonateUserExtra,
+		},
+		UserAgent: "edgelb",
+		// Few requests are made, and each has its own time.
+		QPS: -1,
+	}
+	if cluster.ProxyURL != "" {
+		proxy, err := url.Parse(cluster.ProxyURL)
+		if err != nil || proxy.Host == "" {
+			return nil, "has a proxy-url that cannot be read: write one such as http://proxy.example.com:3128"
+		}
+		config.Proxy = http.ProxyURL(proxy)
+	}
+	return config, ""
+}
+
+// refuse says what of a kubeconfig is not allowed, and what to do instead; empty if all of it is.
+func refuse(cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo) string {
+	server, err := url.Parse(cluster.Server)
+	notHTTPS := err != nil || server.Scheme != "https" || server.Hostname() == ""
+	for _, rule := range []struct {
+		broken bool
+		reason string
+	}{
+		{notHTTPS, "has a server that does not begin with https://: write its address, such as https://192.0.2.1:6443"},
+		{cluster.InsecureSkipTLSVerify, "has insecure-skip-tls-verify, which would give its credentials to anybody: " +
+			"write certificate-authority-data instead"},
+		{cluster.CertificateAuthority != "", "names a file as certificate-authority, which the operator does not read: " +
+			"write certificate-authority-data instead, as kubectl config view --raw --flatten does"},
+		{user.ClientCertificate != "" || user.ClientKey != "", "names a file as client-certificate or client-key, which the operator " +
+			"does not read: write client-certificate-data and client-key-data instead, as kubectl config view --raw --flatten does"},
+		{user.TokenFile != "", "names a file as tokenFile, which the operator does not read: write token instead"},
+		{user.Exec != nil, "has an exec plugin, which the operator does not run: write the token of a ServiceAccount instead"},
+		{user.AuthProvider != nil, "has an auth-provider, which the operator does not run: write the token of a ServiceAccount instead"},
+	} {
+		if rule.broken {
+			return rule.reason
+		}
+	}
+	return ""
+}

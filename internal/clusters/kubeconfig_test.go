@@ -1,0 +1,96 @@
+package clusters
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+func TestKubeconfigsAreNoMoreThanData(t *testing.T) {
+	t.Parallel()
+	type both struct {
+		*clientcmdapi.Cluster
+		*clientcmdapi.AuthInfo
+	}
+	for name, test := range map[string]struct {
+		edit func(both)
+		want string
+	}{
+		"plain HTTP":         {func(b both) { b.Server = "http://192.0.2.1:6443" }, "does not begin with https://"},
+		"no server":          {func(b both) { b.Server = "" }, "does not begin with https://"},
+		"a server's path":    {func(b both) { b.Server = "/var/run/secrets" }, "does not begin with https://"},
+		"no verification":    {func(b both) { b.InsecureSkipTLSVerify, b.CertificateAuthorityData = true, nil }, "insecure-skip-tls-verify"},
+		"a CA file":          {func(b both) { b.CertificateAuthority = "/ca.crt" }, "write certificate-authority-data instead"},
+		"a certificate file": {func(b both) { b.ClientCertificate = "/tls.crt" }, "write client-certificate-data and client-key-data instead"},
+		"a key file":         {func(b both) { b.ClientKey = "/tls.key" }, "write client-certificate-data and client-key-data instead"},
+		"a token file":       {func(b both) { b.TokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token" }, "write token instead"},
+		"a program": {func(b both) {
+			b.Exec = &clientcmdapi.ExecConfig{Command: "sh", APIVersion: "client.authentication.k8s.io/v1"}
+		}, "exec plugin"},
+		"a provider":             {func(b both) { b.AuthProvider = &clientcmdapi.AuthProviderConfig{Name: "oidc"} }, "auth-provider"},
+		"a proxy":                {func(b both) { b.ProxyURL = "no proxy" }, "has a proxy-url that cannot be read"},
+		"no CA that is one":      {func(b both) { b.CertificateAuthorityData = []byte("secret") }, "do not fit together"},
+		"no pair of keys":        {func(b both) { b.ClientCertificateData, b.ClientKeyData = []byte("secret"), []byte("secret") }, "do not fit together"},
+		"a token and a password": {func(b both) { b.Username, b.Password = "u", "secret" }, "do not fit together"},
+		"all that is allowed": {func(b both) {
+			b.ProxyURL, b.TLSServerName, b.Impersonate = "socks5://192.0.2.2:1080", "kubernetes", "somebody"
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := both{&clientcmdapi.Cluster{Server: "https://192.0.2.1:6443"}, &clientcmdapi.AuthInfo{Token: "secret"}}
+			test.edit(b)
+			requireTrouble(t, secretWith(t, b.Cluster, b.AuthInfo), test.want)
+		})
+	}
+}
+
+func TestKubeconfigsThatCannotBeReadSayWhy(t *testing.T) {
+	t.Parallel()
+	const header = "apiVersion: v1\nkind: Config\n"
+	for name, test := range map[string]struct {
+		secret map[string][]byte
+		want   string
+	}{
+		"no Secret":               {nil, "Secret shop/cluster-b does not exist: create it with the key kubeconfig"},
+		"an empty Secret":         {map[string][]byte{}, "Secret shop/cluster-b has no key kubeconfig"},
+		"no YAML":                 {map[string][]byte{secretKey: []byte("secret: {")}, "cannot be read"},
+		"a value of another type": {map[string][]byte{secretKey: []byte(header + "users: secret")}, "cannot be read"},
+		"nothing":                 {map[string][]byte{secretKey: nil}, "names no current-context"},
+		"no context":              {map[string][]byte{secretKey: []byte(header + "current-context: a")}, "names no current-context"},
+		"no cluster": {map[string][]byte{secretKey: []byte(header + "current-context: a\ncontexts: [{name: a, context: {cluster: b, user: c}}]")},
+			`add cluster "b" and user "c"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireTrouble(t, test.secret, test.want)
+		})
+	}
+}
+
+// requireTrouble fails unless a Secret's content is refused with those words, and without the word secret in it.
+func requireTrouble(t *testing.T, secret map[string][]byte, words string) {
+	t.Helper()
+	m := newMember(cluster, nil, often)
+	config, err := parse(cluster, secret)
+	if err == nil {
+		_, err = m.connect(config)
+	}
+	if words == "" {
+		if err != nil {
+			t.Errorf("refused: %v", err)
+		}
+		return
+	}
+	var told *trouble
+	if !errors.As(err, &told) || told.reason != v1alpha1.ReasonClusterInvalid || !strings.Contains(told.sentence, words) {
+		t.Fatalf("got %v, want …%s…", err, words)
+	}
+	if strings.Contains(told.sentence, "secret") {
+		t.Errorf("%q repeats what may be secret", told.sentence)
+	}
+}

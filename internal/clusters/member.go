@@ -1,0 +1,234 @@
+package clusters
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/watched"
+)
+
+// member is one cluster of a Set. All that can take time happens in its own goroutine.
+type member struct {
+	key      Key
+	listener Listener
+	// interval is the time between two looks at the cluster.
+	interval time.Duration
+	// woken holds a token while something else is wanted than at the last look.
+	woken chan struct{}
+	// served is what the last watch was opened for, and stale says that a new one is needed. Only run uses them.
+	served wanted
+	stale  bool
+
+	mu     sync.Mutex
+	wanted wanted
+	// interrupt ends the look that is being taken.
+	interrupt context.CancelFunc
+	state     desired.Cluster
+	// last is the watch that was the last to have read everything; it may be closed. Only run replaces it.
+	last *watch
+}
+
+// wanted is what a cluster is to be read with, and what for. The secret is nil if there is none.
+type wanted struct {
+	secret map[string][]byte
+	use    Use
+}
+
+func newMember(key Key, listener Listener, interval time.Duration) *member {
+	return &member{
+		key: key, listener: listener, interval: interval, woken: make(chan struct{}, 1), interrupt: func() {},
+	}
+}
+
+// want says what is wanted from now on. It waits for nothing.
+func (m *member) want(next wanted) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if reflect.DeepEqual(m.wanted, next) {
+		return
+	}
+	m.wanted = next
+	m.interrupt()
+	select {
+	case m.woken <- struct{}{}:
+	default:
+	}
+}
+
+// read returns what is known.
+func (m *member) read() Reading {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	reading := Reading{State: m.state}
+	if m.last != nil {
+		reading.Reader, reading.Use = m.last.cache, m.last.use
+	}
+	return reading
+}
+
+// run looks at the cluster again and again.
+func (m *member) run(ctx context.Context) {
+	defer func() {
+		if m.last != nil {
+			m.last.close()
+		}
+	}()
+	for ctx.Err() == nil {
+		m.look(ctx)
+		select {
+		case <-ctx.Done():
+		case <-m.woken:
+		case <-m.refusals():
+			m.stale = true
+		case <-time.After(m.interval):
+		}
+	}
+}
+
+// refusals are those of the last watch.
+func (m *member) refusals() <-chan error {
+	if m.last == nil {
+		return nil
+	}
+	return m.last.refused
+}
+
+// look brings the watch to what is wanted, or finds out whether that which is there can go on, and tells how the cluster is. After
+// a failure there is a new watch, which reads at once what the old one has missed and would only find at its next try.
+func (m *member) look(ctx context.Context) {
+	ctx, want := m.begin(ctx)
+	var err error
+	var next *watch
+	switch {
+	case m.last != nil && !m.stale && reflect.DeepEqual(m.served, want):
+		err = m.ask(ctx, want.use)
+	default:
+		next, err = m.open(ctx, want)
+	}
+	if ctx.Err() != nil && next == nil {
+		// Something else is wanted by now, or nothing.
+		return
+	}
+	m.stale = err != nil
+	if next != nil {
+		m.replace(next, want)
+	}
+	m.tell(err, next != nil)
+}
+
+// begin returns what is wanted, and a context that ends when something else is.
+func (m *member) begin(ctx context.Context) (context.Context, wanted) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.interrupt()
+	ctx, m.interrupt = context.WithCancel(ctx)
+	return ctx, m.wanted
+}
+
+func (m *member) ask(ctx context.Context, use Use) error {
+	c := m.last.connection
+	if err := c.probe(ctx, use); err != nil {
+		return m.explain(ctx, c, use, err)
+	}
+	return nil
+}
+
+// open returns a watch that has read everything. A cluster that does not answer is only asked a small question.
+func (m *member) open(ctx context.Context, want wanted) (*watch, error) {
+	config, err := parse(m.key, want.secret)
+	if err != nil {
+		if want.secret == nil && m.last != nil {
+			// Who takes the Secret away wants nobody to use it.
+			m.last.close()
+		}
+		return nil, err
+	}
+	c, err := m.connect(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.probe(ctx, want.use); err != nil {
+		defer c.close()
+		return nil, m.explain(ctx, c, want.use, err)
+	}
+	w, err := open(c, want.use, m.changed)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.sync(ctx); err != nil {
+		defer w.close()
+		return nil, m.explain(ctx, c, want.use, err)
+	}
+	return w, nil
+}
+
+func (m *member) connect(config *rest.Config) (*connection, error) {
+	c, err := connect(config)
+	if err != nil {
+		return nil, invalid("the kubeconfig in Secret %s has certificates, keys or credentials that do not fit together: "+
+			"write one that kubectl --kubeconfig accepts", m.key)
+	}
+	return c, nil
+}
+
+// explain finds out which rights are missing if it is for them that the cluster could not be read.
+func (m *member) explain(ctx context.Context, c *connection, use Use, err error) error {
+	return troubleOf(m.key, c.config.Host, err, func() []string { return c.lacks(ctx, use) })
+}
+
+// replace makes a watch the one that is read.
+func (m *member) replace(next *watch, served wanted) {
+	former := m.last
+	m.mu.Lock()
+	m.last = next
+	m.mu.Unlock()
+	m.served = served
+	if former != nil {
+		former.close()
+	}
+}
+
+// tell notes how the cluster is, and says so if that or all that is known of it has changed.
+func (m *member) tell(err error, replaced bool) {
+	state := desired.Cluster{Known: m.last != nil}
+	var known *trouble
+	if errors.As(err, &known) {
+		state.Reason, state.Message = known.reason, known.sentence
+	}
+	m.mu.Lock()
+	same := m.state == state
+	m.state = state
+	m.mu.Unlock()
+	if replaced || !same {
+		m.listener.ClusterChanged(m.key)
+	}
+}
+
+// changed tells the listener what has changed in the cluster.
+func (m *member) changed(before, after client.Object) {
+	object := after
+	if object == nil {
+		object = before
+	}
+	switch object.(type) {
+	case *corev1.Service:
+		m.listener.ServiceChanged(desired.ServiceKey{Cluster: m.key, NamespacedName: client.ObjectKeyFromObject(object)})
+	case *discoveryv1.EndpointSlice:
+		trigger := watched.Trigger(before, after)
+		for _, service := range watched.ServicesOf(before, after) {
+			m.listener.EndpointsChanged(desired.ServiceKey{Cluster: m.key, NamespacedName: service}, trigger)
+		}
+	case *corev1.Node:
+		m.listener.NodesChanged(m.key)
+	}
+}

@@ -1,0 +1,450 @@
+package clusters
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/watched"
+)
+
+// patience bounds how long a test waits for something that must happen.
+const patience = 20 * time.Second
+
+// often is the interval of the tests.
+const often = 50 * time.Millisecond
+
+// apiServer is the cluster that all tests of the package share. Each has a namespace and a user of its own.
+var apiServer *envtest.Environment
+
+func TestMain(m *testing.M) {
+	code, err := runWithAPIServer(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runWithAPIServer(m *testing.M) (code int, err error) {
+	ctrl.SetLogger(logr.Discard())
+	programs := os.Getenv("KUBEBUILDER_ASSETS")
+	if programs == "" {
+		found, err := filepath.Glob("../../bin/control-plane-*")
+		if err != nil || len(found) == 0 {
+			return 1, fmt.Errorf("no programs for a Kubernetes control plane: run `make control-plane`")
+		}
+		programs = found[len(found)-1]
+	}
+	apiServer = &envtest.Environment{BinaryAssetsDirectory: programs}
+	if _, err = apiServer.Start(); err != nil {
+		return 1, fmt.Errorf("start the API server: %w", err)
+	}
+	defer func() { err = apiServer.Stop() }()
+	return m.Run(), nil
+}
+
+// world is a namespace of the cluster with the Service app, a way to the cluster that can fail, and a Set that reads it.
+type world struct {
+	client.Client
+	t         *testing.T
+	namespace string
+	way       *way
+	set       *Set
+	told      *told
+}
+
+// cluster is the key of the world's cluster.
+var cluster = Key{Namespace: "shop", Name: "cluster-b"}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c, err := client.New(apiServer.Config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{Client: c, t: t, way: newWay(t), told: &told{events: map[string]int{}}}
+	w.namespace = w.newNamespace()
+	w.addService(w.namespace, "10.1.0.1")
+	ctx, stop := context.WithCancel(context.Background())
+	w.set = NewSet(w.told, often)
+	ended := make(chan error, 1)
+	go func() { ended <- w.set.Start(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	return w
+}
+
+func (w *world) newNamespace() string {
+	w.t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	w.create(namespace)
+	return namespace.Name
+}
+
+func (w *world) create(object client.Object) {
+	w.t.Helper()
+	if err := w.Create(w.t.Context(), object); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// addService makes the Service app with one EndpointSlice.
+func (w *world) addService(namespace, address string) {
+	w.t.Helper()
+	w.create(&corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "app"},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "web", Port: 80}}},
+	})
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: namespace, Name: "app-1", Labels: map[string]string{discoveryv1.LabelServiceName: "app"}},
+		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address}}},
+	}
+	w.create(slice)
+}
+
+func (w *world) setEndpoint(address string, annotations map[string]string) {
+	w.t.Helper()
+	slice := &discoveryv1.EndpointSlice{}
+	if err := w.Get(w.t.Context(), types.NamespacedName{Namespace: w.namespace, Name: "app-1"}, slice); err != nil {
+		w.t.Fatal(err)
+	}
+	slice.Endpoints[0].Addresses[0], slice.Annotations = address, annotations
+	if err := w.Update(w.t.Context(), slice); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// user makes a user that may do this in the namespaces, and returns how it connects.
+func (w *world) user(namespaces []string, rules ...rbacv1.PolicyRule) *rest.Config {
+	w.t.Helper()
+	name := "user-of-" + namespaces[0]
+	user, err := apiServer.AddUser(envtest.User{Name: name}, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, namespace := range namespaces {
+		meta := metav1.ObjectMeta{Namespace: namespace, Name: "edgelb"}
+		w.create(&rbacv1.Role{ObjectMeta: meta, Rules: rules})
+		w.create(&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{Kind: "Role", Name: "edgelb"},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: name}}})
+	}
+	return user.Config()
+}
+
+func may(group, resource string, verbs ...string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
+}
+
+// enough are the rights that reading takes.
+func enough() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{may("", "services", "list", "watch"), may("discovery.k8s.io", "endpointslices", "list", "watch")}
+}
+
+// secret is a Secret's content with a kubeconfig that leads over the world's way to the cluster.
+func (w *world) secret(config *rest.Config) map[string][]byte {
+	w.t.Helper()
+	return secretWith(w.t, &clientcmdapi.Cluster{Server: "https://" + w.way.address, CertificateAuthorityData: config.CAData},
+		&clientcmdapi.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData})
+}
+
+func secretWith(t *testing.T, at *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo) map[string][]byte {
+	t.Helper()
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters["c"], kubeconfig.AuthInfos["u"] = at, user
+	kubeconfig.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
+	kubeconfig.CurrentContext = "x"
+	text, err := clientcmd.Write(*kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{secretKey: text}
+}
+
+func (w *world) use() Use { return Use{Namespaces: []string{w.namespace}} }
+
+// keep reads the world's namespace as a user that may do just that.
+func (w *world) keep() {
+	w.t.Helper()
+	w.set.Keep(cluster, w.secret(w.user([]string{w.namespace}, enough()...)), w.use())
+}
+
+func (w *world) eventually(what string, holds func() error) {
+	w.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := holds()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s: %v", what, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// becomes waits until the cluster is so.
+func (w *world) becomes(want desired.Cluster) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("the cluster becomes %+v", want), func() error {
+		if state := w.set.Read(cluster).State; state != want {
+			return fmt.Errorf("it is %+v", state)
+		}
+		return nil
+	})
+}
+
+// becomesBad waits until the cluster cannot be read for that reason, and returns what is said about it.
+func (w *world) becomesBad(known bool, reason string) string {
+	w.t.Helper()
+	var state desired.Cluster
+	w.eventually("the cluster becomes "+reason, func() error {
+		if state = w.set.Read(cluster).State; state.Reason != reason || state.Known != known {
+			return fmt.Errorf("it is %+v", state)
+		}
+		return nil
+	})
+	return state.Message
+}
+
+// endpoint is the address of the Service app in a namespace, as it is known.
+func (w *world) endpoint(namespace string) string {
+	w.t.Helper()
+	reader := w.set.Read(cluster).Reader
+	if reader == nil {
+		return ""
+	}
+	var list discoveryv1.EndpointSliceList
+	err := reader.List(w.t.Context(), &list, client.InNamespace(namespace),
+		client.MatchingFields{watched.IndexService: namespace + "/app"}, client.UnsafeDisableDeepCopy)
+	if err != nil || len(list.Items) != 1 {
+		return fmt.Sprintf("%d slices, %v", len(list.Items), err)
+	}
+	return list.Items[0].Endpoints[0].Addresses[0]
+}
+
+func (w *world) endpointBecomes(namespace, want string) {
+	w.t.Helper()
+	w.eventually("the endpoint becomes "+want, func() error {
+		if got := w.endpoint(namespace); got != want {
+			return fmt.Errorf("it is %s", got)
+		}
+		return nil
+	})
+}
+
+// told counts what a Set says.
+type told struct {
+	mu       sync.Mutex
+	events   map[string]int
+	triggers []time.Time
+}
+
+func (l *told) count(event string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events[event]++
+}
+
+// ClusterChanged implements Listener.
+func (l *told) ClusterChanged(key Key) { l.count("cluster " + key.String()) }
+
+// ServiceChanged implements Listener.
+func (l *told) ServiceChanged(key desired.ServiceKey) { l.count("service " + key.Name) }
+
+// NodesChanged implements Listener.
+func (l *told) NodesChanged(Key) { l.count("nodes") }
+
+// EndpointsChanged implements Listener.
+func (l *told) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
+	l.count("endpoints " + key.Name)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.triggers = append(l.triggers, trigger)
+}
+
+func (w *world) hears(event string) {
+	w.t.Helper()
+	w.eventually("it hears of "+event, func() error {
+		w.told.mu.Lock()
+		defer w.told.mu.Unlock()
+		if w.told.events[event] == 0 {
+			return fmt.Errorf("it heard of %v", w.told.events)
+		}
+		return nil
+	})
+}
+
+// way leads to the API server, and can be made to fail.
+type way struct {
+	address  string
+	to       string
+	listener net.Listener
+
+	mu   sync.Mutex
+	open []net.Conn
+	away bool
+	free chan struct{}
+}
+
+func newWay(t *testing.T) *way {
+	t.Helper()
+	server, err := url.Parse(apiServer.Config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server.Host == "" {
+		server.Host = apiServer.Config.Host
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := &way{address: listener.Addr().String(), to: server.Host, listener: listener}
+	go y.accept()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		y.leave()
+	})
+	return y
+}
+
+func (y *way) accept() {
+	for {
+		from, err := y.listener.Accept()
+		if err != nil {
+			return
+		}
+		go y.carry(from)
+	}
+}
+
+func (y *way) carry(from net.Conn) {
+	y.mu.Lock()
+	if y.away {
+		y.mu.Unlock()
+		// As if nobody listened: the client gets a RST.
+		_ = from.(*net.TCPConn).SetLinger(0)
+		_ = from.Close()
+		return
+	}
+	y.open = append(y.open, from)
+	y.mu.Unlock()
+	to, err := net.Dial("tcp", y.to)
+	if err != nil {
+		_ = from.Close()
+		return
+	}
+	go y.copy(to, from)
+	y.copy(from, to)
+}
+
+// copy carries one direction. What hangs is read, and goes no further until the way does not hang.
+func (y *way) copy(to, from net.Conn) {
+	defer to.Close()
+	defer y.drop(from)
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if y.wait(); n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// drop closes a connection, which may be one to the API server.
+func (y *way) drop(conn net.Conn) {
+	_ = conn.Close()
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.open = slices.DeleteFunc(y.open, func(c net.Conn) bool { return c == conn })
+}
+
+func (y *way) wait() {
+	y.mu.Lock()
+	free := y.free
+	y.mu.Unlock()
+	if free != nil {
+		<-free
+	}
+}
+
+// hang makes the way carry nothing, on connections that stay open and new ones.
+func (y *way) hang() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.free = make(chan struct{})
+}
+
+// leave ends all connections, and takes no more.
+func (y *way) leave() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.away = true
+	for _, conn := range y.open {
+		_ = conn.Close()
+	}
+	y.open = nil
+	y.release()
+}
+
+// comeBack makes the way work again.
+func (y *way) comeBack() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.away = false
+	y.release()
+}
+
+func (y *way) release() {
+	if y.free != nil {
+		close(y.free)
+		y.free = nil
+	}
+}
+
+// count is how many connections are open.
+func (y *way) count() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return len(y.open)
+}
+
+func bindingOf(namespace string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "edgelb"}}
+}
+
+func clusterOf(w *world) *clientcmdapi.Cluster {
+	return &clientcmdapi.Cluster{Server: "https://" + w.way.address, CertificateAuthorityData: apiServer.Config.CAData}
+}
+
+func tokenOf(token string) *clientcmdapi.AuthInfo { return &clientcmdapi.AuthInfo{Token: token} }

@@ -1,0 +1,101 @@
+package clusters
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// trouble is why a cluster cannot be read: a reason of package v1alpha1, and a sentence that stays the same as long as the cause
+// does. It repeats no word of the cluster's answers, which may be anybody's.
+type trouble struct {
+	reason, sentence string
+}
+
+// Error implements error.
+func (t *trouble) Error() string { return t.sentence }
+
+func invalid(format string, args ...any) *trouble {
+	return &trouble{v1alpha1.ReasonClusterInvalid, fmt.Sprintf(format, args...)}
+}
+
+// kept ends the sentences about clusters that could be read before, or could be.
+const kept = "The servers that were last known are kept"
+
+// troubleOf says why a request to a cluster failed. It asks for the rights that are missing if the cluster denied one.
+func troubleOf(key Key, server string, err error, lacks func() []string) *trouble {
+	var known *trouble
+	status := apierrors.APIStatus(nil)
+	switch {
+	case errors.As(err, &known):
+		return known
+	case apierrors.IsUnauthorized(err):
+		return &trouble{v1alpha1.ReasonClusterUnauthorized, fmt.Sprintf("%s does not accept the credentials of the kubeconfig in Secret %s: "+
+			"they may have expired; write new ones. %s", server, key, kept)}
+	case apierrors.IsForbidden(err):
+		return &trouble{v1alpha1.ReasonClusterForbidden, fmt.Sprintf("the user of the kubeconfig in Secret %s may not %s on %s: "+
+			"give it a role with that. %s", key, phrase(lacks()), server, kept)}
+	case errors.As(err, &status) && status.Status().Code != 0:
+		code := int(status.Status().Code)
+		return away(key, server, fmt.Sprintf("answers with status %d (%s)", code, http.StatusText(code)))
+	default:
+		return away(key, server, "does not answer ("+cause(err)+")")
+	}
+}
+
+func away(key Key, server, what string) *trouble {
+	return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("%s, the cluster of Secret %s, %s: look whether the operator "+
+		"can reach it. %s", server, key, what, kept)}
+}
+
+// cause is why no answer came. Ports and times, which differ from one try to the next, are left out.
+func cause(err error) string {
+	var number syscall.Errno
+	var lookup *net.DNSError
+	var timeout net.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return causeOfCertificate(certificate.Err)
+	case errors.As(err, &number):
+		return number.Error()
+	case errors.As(err, &lookup):
+		return "there is no address of its name"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.As(err, &timeout) && timeout.Timeout():
+		return "it takes too long"
+	default:
+		return "the connection ended"
+	}
+}
+
+func causeOfCertificate(err error) string {
+	var name x509.HostnameError
+	var expired x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &name):
+		return "its certificate is for another name: write tls-server-name into the kubeconfig"
+	case errors.As(err, &expired):
+		return "its certificate is not valid now"
+	default:
+		return "its certificate is not signed by the kubeconfig's certificate-authority-data"
+	}
+}
+
+// phrase is such as "list services in namespace web, watch nodes, and 3 more".
+func phrase(rights []string) string {
+	const shown = 6
+	if len(rights) <= shown {
+		return strings.Join(rights, ", ")
+	}
+	return fmt.Sprintf("%s, and %d more", strings.Join(rights[:shown], ", "), len(rights)-shown)
+}

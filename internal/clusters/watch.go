@@ -1,0 +1,142 @@
+package clusters
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/internal/watched"
+)
+
+// syncTimeout is how long the first reading of a cluster that answers may take.
+const syncTimeout = 30 * time.Second
+
+// watch holds what is used of a cluster, and follows it until it is closed. What it has read by then can still be read.
+type watch struct {
+	cache      cache.Cache
+	connection *connection
+	use        Use
+	// refused has the latest answer by which the cluster denied to be read.
+	refused chan error
+	// close ends the watch, and returns when nothing of it runs any more.
+	close func()
+}
+
+// open starts a watch. Once it has read everything that is there, each change calls changed, from a few goroutines; either object
+// may be nil.
+func open(c *connection, use Use, changed func(before, after client.Object)) (*watch, error) {
+	w := &watch{connection: c, use: use, refused: make(chan error, 1)}
+	var err error
+	if w.cache, err = cache.New(c.config, w.options()); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := w.prepare(ctx, changed); err != nil {
+		cancel()
+		return nil, err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// It ends without an error when it is told to, and knows no other end.
+		_ = w.cache.Start(ctx)
+	}()
+	w.close = func() {
+		cancel()
+		<-ended
+		c.close()
+	}
+	return w, nil
+}
+
+func (w *watch) options() cache.Options {
+	namespaces := make(map[string]cache.Config, len(w.use.Namespaces))
+	for _, namespace := range w.use.Namespaces {
+		namespaces[namespace] = cache.Config{}
+	}
+	return cache.Options{
+		HTTPClient: w.connection.http, Scheme: w.connection.scheme, Mapper: w.connection.mapper,
+		DefaultNamespaces: namespaces, DefaultTransform: watched.Trim,
+		DefaultWatchErrorHandler: func(_ context.Context, _ *toolscache.Reflector, err error) { w.noteRefusal(err) },
+	}
+}
+
+func (w *watch) noteRefusal(err error) {
+	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
+		// The informer tries again, and whether the cluster is away is found out by asking it.
+		return
+	}
+	select {
+	case w.refused <- err:
+	default:
+	}
+}
+
+// prepare says what to watch.
+func (w *watch) prepare(ctx context.Context, changed func(before, after client.Object)) error {
+	if err := w.cache.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames); err != nil {
+		return err
+	}
+	objects := []client.Object{&corev1.Service{}, &discoveryv1.EndpointSlice{}}
+	if w.use.Nodes {
+		objects = append(objects, &corev1.Node{})
+	}
+	for _, object := range objects {
+		informer, err := w.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+		if err != nil {
+			return err
+		}
+		if _, err := informer.AddEventHandler(handlerOf(changed)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func handlerOf(changed func(before, after client.Object)) toolscache.ResourceEventHandler {
+	return toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(added any, initial bool) {
+			if object, ok := added.(client.Object); ok && !initial {
+				changed(nil, object)
+			}
+		},
+		UpdateFunc: func(old, updated any) {
+			before, wasObject := old.(client.Object)
+			after, isObject := updated.(client.Object)
+			if wasObject && isObject && watched.Differs(before, after) {
+				changed(before, after)
+			}
+		},
+		DeleteFunc: func(deleted any) {
+			if unseen, missed := deleted.(toolscache.DeletedFinalStateUnknown); missed {
+				deleted = unseen.Obj
+			}
+			if object, ok := deleted.(client.Object); ok {
+				changed(object, nil)
+			}
+		},
+	}
+}
+
+// sync waits until everything is read that is there.
+func (w *watch) sync(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	synced := make(chan bool, 1)
+	go func() { synced <- w.cache.WaitForCacheSync(ctx) }()
+	select {
+	case err := <-w.refused:
+		return err
+	case done := <-synced:
+		if !done {
+			return context.DeadlineExceeded
+		}
+		return nil
+	}
+}

@@ -1,0 +1,68 @@
+package desired
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+func TestServedTargetsAreThoseThatConnectionsCanGoTo(t *testing.T) {
+	t.Parallel()
+	split := func(parts ...string) []v1alpha1.SplitTarget {
+		var all []v1alpha1.SplitTarget
+		for _, part := range parts {
+			all = append(all, v1alpha1.SplitTarget{Target: part})
+		}
+		return all
+	}
+	object := &v1alpha1.EdgeLoadBalancer{Spec: v1alpha1.EdgeLoadBalancerSpec{
+		Listeners: []v1alpha1.Listener{
+			{Name: "l1", Target: "plain"},
+			{Name: "l2", Target: "divided", Hosts: []string{"gw2", "gw3"}},
+			{Name: "l3", Target: "circle", Hosts: []string{"gw3"}},
+			{Name: "l4", Protocol: v1alpha1.ProtocolTLS, Hosts: []string{"gw4"}},
+			{Name: "l5", Protocol: v1alpha1.ProtocolHTTP, Target: "plain", Hosts: []string{"gw5"}},
+			{Name: "l6", Target: "unheardof", Hosts: []string{"gw6"}},
+		},
+		Targets: []v1alpha1.Target{
+			{Name: "plain"}, {Name: "divided", Split: split("a", "b"), Fallback: "c"}, {Name: "a"}, {Name: "b", Fallback: "d"},
+			{Name: "c"}, {Name: "d"}, {Name: "circle", Fallback: "back"}, {Name: "back", Split: split("circle")},
+		},
+	}}
+	all := []string{"a", "b", "back", "c", "circle", "d", "divided", "plain"}
+	for host, want := range map[string][]string{
+		"gw1": {"plain"}, "gw2": {"a", "b", "c", "d", "divided", "plain"}, "gw3": all, "gw4": all, "gw5": all, "gw6": {"plain"},
+	} {
+		if got := slices.Sorted(maps.Keys(ServedTargets(object, host))); !slices.Equal(got, want) {
+			t.Errorf("%s serves %v, want %v", host, got, want)
+		}
+	}
+}
+
+func TestNodesAreReadOnlyForTargetsThatAreReachedByThem(t *testing.T) {
+	t.Parallel()
+	object := &v1alpha1.EdgeLoadBalancer{}
+	object.Namespace = "shop"
+	there := &v1alpha1.ServicePort{Name: "app", KubeconfigSecretRef: &v1alpha1.SecretReference{Name: "b"}}
+	here := &v1alpha1.ServicePort{Name: "app"}
+	for name, test := range map[string]struct {
+		target      v1alpha1.Target
+		wantCluster ClusterKey
+		want        bool
+	}{
+		"pods":                      {v1alpha1.Target{Service: here, Via: v1alpha1.ViaPodIP}, ClusterKey{}, false},
+		"this cluster's nodes":      {v1alpha1.Target{Service: here, Via: v1alpha1.ViaNodePort}, ClusterKey{}, true},
+		"another cluster's":         {v1alpha1.Target{Service: there, Via: v1alpha1.ViaNodePort}, ClusterKey{Namespace: "shop", Name: "b"}, true},
+		"a router before the nodes": {v1alpha1.Target{Service: here, Via: v1alpha1.ViaNodePort, NodeAddressType: v1alpha1.NodeEgress}, ClusterKey{}, false},
+		"no Service":                {v1alpha1.Target{Via: v1alpha1.ViaNodePort}, ClusterKey{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if cluster, needed := NodesOf(object, &test.target); needed != test.want || (needed && cluster != test.wantCluster) {
+				t.Errorf("nodes of %q: %t, want %q: %t", cluster, needed, test.wantCluster, test.want)
+			}
+		})
+	}
+}
