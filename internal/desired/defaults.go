@@ -86,8 +86,42 @@ func check(c *v1alpha1.HealthCheck) haproxy.Check {
 		return haproxy.Check{}
 	}
 	return haproxy.Check{
+		Kind:     checkKind(c.Type),
 		Interval: duration(c.Interval, 2*time.Second),
 		Rise:     int(cmp.Or(c.Rise, 2)),
 		Fall:     int(cmp.Or(c.Fall, 3)),
+		Port:     uint16(valueOr(c.Port, 0)),
+		Path:     c.Path,
+		TLS:      c.TLS,
 	}
+}
+
+func checkKind(t v1alpha1.HealthCheckType) haproxy.CheckKind {
+	switch t {
+	case v1alpha1.HealthCheckHTTP:
+		return haproxy.CheckHTTP
+	case v1alpha1.HealthCheckTLSHello:
+		return haproxy.CheckTLS
+	default:
+		return haproxy.CheckTCP
+	}
+}
+
+func affinity(a *v1alpha1.SessionAffinity) haproxy.Affinity {
+	if a == nil {
+		return haproxy.Affinity{}
+	}
+	by := haproxy.BySource
+	if a.Type == v1alpha1.AffinityTLSSessionID {
+		by = haproxy.ByTLSSessionID
+	}
+	return haproxy.Affinity{By: by, Timeout: duration(a.Timeout, 30*time.Minute)}
+}
+
+// valueOr is what the pointer points to, or what holds without one.
+func valueOr[T any](p *T, unset T) T {
+	if p == nil {
+		return unset
+	}
+	return *p
 }

@@ -112,8 +112,21 @@ type Member struct {
 	Generation int64
 	// HostName is the host's name in that object.
 	HostName string
-	// Frontends and Backends are the names of the object's frontends and backends in Config, sorted.
+	// Frontends and Backends are the names of the frontends in Config that serve the object, and of its backends, sorted. A
+	// frontend may serve several objects.
 	Frontends, Backends []string
+	// Counts are those of Backends of which the servers are to be counted: one for each target that has servers, sorted.
+	Counts []string
+	// Joined holds, for each of Frontends that is called after another object's listener, the listener of this object.
+	Joined map[string]string
+}
+
+// Listener is the object's listener that one of its frontends serves.
+func (m Member) Listener(frontend string) string {
+	if own, found := m.Joined[frontend]; found {
+		return own
+	}
+	return ListenerOf(frontend)
 }
 
 // Problem is something that the user should know about an object.

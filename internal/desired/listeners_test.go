@@ -71,6 +71,14 @@ func TestTheFirstToAskForABindGetsIt(t *testing.T) {
 	}
 }
 
+// memberA is the part that object a has in a host.
+func memberA(host string, frontends, backends []string) Member {
+	return Member{
+		Object: types.NamespacedName{Namespace: "shop", Name: "a"}, Generation: 1, HostName: host,
+		Frontends: frontends, Backends: backends, Counts: backends,
+	}
+}
+
 func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 	t.Parallel()
 	object := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
@@ -87,9 +95,9 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 		wantMembers   []Member
 	}{
 		{"192.0.2.1", map[string][]string{"shop_a_https": {"0.0.0.0:443"}, "shop_a_one": {"0.0.0.0:80"}},
-			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw1", []string{"shop_a_https", "shop_a_one"}, []string{"shop_a_app"}}}},
+			[]Member{memberA("gw1", []string{"shop_a_https", "shop_a_one"}, []string{"shop_a_app"})}},
 		{"192.0.2.2", map[string][]string{"shop_a_https": {"0.0.0.0:443"}, "shop_a_two": {"0.0.0.0:80"}},
-			[]Member{{types.NamespacedName{Namespace: "shop", Name: "a"}, 1, "gw2", []string{"shop_a_https", "shop_a_two"}, []string{"shop_a_alt", "shop_a_app"}}}},
+			[]Member{memberA("gw2", []string{"shop_a_https", "shop_a_two"}, []string{"shop_a_alt", "shop_a_app"})}},
 	}
 	for _, test := range tests {
 		t.Run(test.address, func(t *testing.T) {

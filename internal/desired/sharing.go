@@ -3,7 +3,6 @@ package desired
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,10 +13,12 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// part is one object's part in a host: the object, and the entry of its spec.hosts.
+// part is one object's part in a host: the object, the entry of its spec.hosts, where its targets lead to, and what it has there.
 type part struct {
 	object *v1alpha1.EdgeLoadBalancer
 	host   *v1alpha1.Host
+	leads  *leads
+	served *presence
 }
 
 func (p part) name() types.NamespacedName {
@@ -30,21 +31,18 @@ func (p part) configName(element string) string {
 	return p.object.Namespace + "_" + p.object.Name + "_" + element
 }
 
-// ListenerOf is the listener that a frontend of Host.Config stands for.
-func ListenerOf(frontend string) string {
-	return frontend[strings.LastIndexByte(frontend, '_')+1:]
+// ownerOf is the part of a name in HAProxy that says whose it is.
+func ownerOf(name string) string {
+	return name[:strings.LastIndexByte(name, '_')+1]
 }
 
-// frontends are the object's frontends among those that are served.
-func (p part) frontends(served map[string]bool) []string {
-	var names []string
-	for i := range p.object.Spec.Listeners {
-		if name := p.configName(p.object.Spec.Listeners[i].Name); served[name] {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+// ListenerOf is the listener that a frontend of Host.Config is called after.
+func ListenerOf(frontend string) string { return elementOf(frontend) }
+
+// elementOf is the listener or the target of which a name in HAProxy was made.
+func elementOf(name string) string {
+	element, _, _ := strings.Cut(name[len(ownerOf(name)):], ":")
+	return element
 }
 
 func (p part) problem(reason, format string, args ...any) Problem {
@@ -92,41 +90,14 @@ func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
 		switch {
 		case !h.Key.IsOf(&object.Spec.SSH, entry):
 		case !found:
-			p, found = part{object: object, host: entry}, true
+			p = part{object: object, host: entry, leads: newLeads(object), served: &presence{}}
+			found = true
 		default:
 			h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
 				"hosts %s and %s are both %s: the first one counts, remove the other", p.host.Name, entry.Name, h.Key))
 		}
 	}
 	return p, found
-}
-
-// Keep is the host with the frontends of an object that it was built with formerly, as far as their binds are free now. Their
-// backends keep the servers that they had.
-func (h Host) Keep(former Host, object types.NamespacedName) Host {
-	i := slices.IndexFunc(former.Members, func(m Member) bool { return m.Object == object })
-	if i < 0 || former.Config.Owner != h.Config.Owner {
-		return h
-	}
-	member, held := former.Members[i], map[haproxy.Bind]bool{}
-	for _, frontend := range h.Config.Frontends {
-		for _, bind := range frontend.Binds {
-			held[bind] = true
-		}
-	}
-	kept := former.Config.WithoutBinds(func(frontend string, b haproxy.Bind) bool {
-		return !slices.Contains(member.Frontends, frontend) || held[b]
-	})
-	kept.Backends = slices.DeleteFunc(slices.Clone(kept.Backends), func(b haproxy.Backend) bool { return !slices.Contains(member.Backends, b.Name) })
-	h.Config.Frontends = slices.Concat(h.Config.Frontends, kept.Frontends)
-	h.Config.Backends = slices.Concat(h.Config.Backends, kept.Backends)
-	h.Config = h.Config.Normalize()
-	h.Members = append(slices.Clone(h.Members), member)
-	h.DrainTimeouts = maps.Clone(h.DrainTimeouts)
-	for _, backend := range member.Backends {
-		h.DrainTimeouts[backend] = former.DrainTimeouts[backend]
-	}
-	return h
 }
 
 // settle takes what there can be only one of from the oldest object, and what everybody may add from all of them.

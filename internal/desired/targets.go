@@ -1,49 +1,220 @@
 package desired
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// addBackends adds a backend for each target that a frontend sends connections to, and says which are whose.
-func (h *Host) addBackends(parts []part, s Snapshot) {
-	used, served := make(map[string]bool, len(h.Config.Frontends)), make(map[string]bool, len(h.Config.Frontends))
-	for _, frontend := range h.Config.Frontends {
-		used[frontend.Backend], served[frontend.Name] = true, true
+// What stands behind a target's name in HAProxy. No target's own name has a ":" in it.
+const (
+	// httpSuffix is of what HTTP frontends lead to: a backend of HAProxy is for them or for others.
+	httpSuffix = ":http"
+	// orSuffix is of the way to a target with servers that has a fallback, next to its backend.
+	orSuffix = ":or"
+)
+
+// backendName is what the backend of a target is called.
+func (p part) backendName(target string, http bool) string {
+	if http {
+		return p.configName(target) + httpSuffix
 	}
-	h.DrainTimeouts = make(map[string]time.Duration, len(used))
+	return p.configName(target)
+}
+
+// entryName is what frontends call a target without a fault: its backend, or its way.
+func (p part) entryName(t *v1alpha1.Target, http bool) string {
+	if isLeaf(t) && isWay(t) {
+		return p.backendName(t.Name+orSuffix, http)
+	}
+	return p.backendName(t.Name, http)
+}
+
+// TargetOf is the target that a backend of Host.Config stands for.
+func TargetOf(backend string) string { return elementOf(backend) }
+
+// demand says which of an object's targets a host has, and for which frontends.
+type demand struct {
+	// tcp and http say that all targets are there for these: an object whose names lead to targets has the others as well, so that
+	// to let a name lead elsewhere is no reload.
+	tcp, http bool
+	// used are the targets that TCP frontends lead to, and those that these lead to.
+	used map[string]bool
+}
+
+// isFor says for which frontends a target is there.
+func (d demand) isFor(target string) (tcp, http bool) {
+	return d.tcp || d.used[target], d.http
+}
+
+// addBackends adds what the objects' targets become, and says which are whose.
+func (h *Host) addBackends(parts []part, s Snapshot) {
+	h.DrainTimeouts = make(map[string]time.Duration, len(parts))
 	for _, p := range parts {
-		member := Member{Object: p.name(), Generation: p.object.Generation, HostName: p.host.Name, Frontends: p.frontends(served)}
+		member := Member{
+			Object: p.name(), Generation: p.object.Generation, HostName: p.host.Name,
+			Frontends: p.served.frontends, Joined: p.served.joined,
+		}
+		slices.Sort(member.Frontends)
 		for i := range p.object.Spec.Targets {
-			target := &p.object.Spec.Targets[i]
-			if name := p.configName(target.Name); used[name] {
-				member.Backends = append(member.Backends, name)
-				h.Config.Backends = append(h.Config.Backends, h.backend(p, target, s))
-				h.DrainTimeouts[name] = drainTimeout(target)
-			}
+			h.addTarget(p, &p.object.Spec.Targets[i], &member, s)
 		}
 		slices.Sort(member.Backends)
+		slices.Sort(member.Counts)
 		h.Members = append(h.Members, member)
 	}
 }
 
-// backend makes the target's backend. Where the Service does not say who its servers are, the traffic that flowed is to go
-// on flowing: the backend keeps those that the host has.
-func (h *Host) backend(p part, target *v1alpha1.Target, s Snapshot) haproxy.Backend {
-	b := haproxy.Backend{
-		Name:          p.configName(target.Name),
-		Balance:       balance(target.Balance),
-		ProxyProtocol: proxyProtocol(target.ProxyProtocol),
-		Check:         check(&target.HealthCheck),
+// addTarget adds a target's backends and ways for all frontends that it is there for.
+func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot) {
+	tcp, http := p.served.demand.isFor(t.Name)
+	if !tcp && !http {
+		return
+	}
+	if p.leads.targets[t.Name] != t {
+		h.report(p.targetProblem(t.Name, "two targets have the name %s: the first one counts. Give the other one another name", t.Name))
+		return
+	}
+	if found := p.leads.fault(t.Name); found != nil {
+		h.reportUnused(p, t.Name, found)
+		return
+	}
+	var backend haproxy.Backend
+	if isLeaf(t) {
+		backend = h.withServers(p, t, s)
+		member.Counts = append(member.Counts, p.backendName(t.Name, !tcp))
+	}
+	for _, mode := range []struct{ wanted, http bool }{{tcp, false}, {http, true}} {
+		if !mode.wanted {
+			continue
+		}
+		if isLeaf(t) {
+			variant := forMode(backend, p.backendName(t.Name, mode.http), mode.http)
+			h.Config.Backends = append(h.Config.Backends, variant)
+			h.DrainTimeouts[variant.Name] = drainTimeout(t)
+			member.Backends = append(member.Backends, variant.Name)
+		}
+		if isWay(t) {
+			h.Config.Ways = append(h.Config.Ways, p.way(t, mode.http))
+		}
+	}
+}
+
+// way is what a target with a choice becomes.
+func (p part) way(t *v1alpha1.Target, http bool) haproxy.Way {
+	w := haproxy.Way{Name: p.entryName(t, http)}
+	for _, share := range p.leads.shares(t.Name) {
+		backends := make([]string, len(share.Backends))
+		for i, name := range share.Backends {
+			backends[i] = p.backendName(name, http)
+		}
+		w.Shares = append(w.Shares, haproxy.Share{Percent: share.Percent, Backends: backends})
+	}
+	return w
+}
+
+// forMode is the backend for HTTP frontends, or for others. A request has no TLS session by which a client could be known.
+func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
+	b.Name, b.HTTP = name, http
+	if http && b.Affinity.By == haproxy.ByTLSSessionID {
+		b.Affinity = haproxy.Affinity{}
+	}
+	return b
+}
+
+// withServers is the backend of a target that has servers, without a name. Where the Service does not say who its servers are, the
+// traffic that flowed is to go on flowing: the backend keeps those that the host has.
+func (h *Host) withServers(p part, t *v1alpha1.Target, s Snapshot) haproxy.Backend {
+	b := backendOf(t)
+	if t.Service == nil {
+		// The target has no fault, so its addresses have none.
+		b.Servers, _ = fixedServers(t.Addresses)
+		return b
 	}
 	var failure *unavailable
-	if b.Servers, b.KeepServers, failure = serversOf(p, target, s); failure != nil {
-		problem := p.problem(failure.reason, "target %s: %s", target.Name, failure.sentence)
-		problem.Target = target.Name
+	if failure = forbidden(p, t, s); failure == nil {
+		b.Servers, b.KeepServers, failure = serversOf(p, t, s)
+	}
+	if failure != nil {
+		problem := p.problem(failure.reason, "target %s: %s", t.Name, failure.sentence)
+		problem.Target = t.Name
 		h.Problems = append(h.Problems, problem)
 	}
 	return b
+}
+
+// forbidden says that the target's Service is none that the object may reach. What was never allowed must not serve, so that no
+// server is kept.
+func forbidden(p part, t *v1alpha1.Target, s Snapshot) *unavailable {
+	key, _ := ServiceOf(p.object, t)
+	if s.CrossNamespace || key.Cluster != (ClusterKey{}) || key.Namespace == p.object.Namespace {
+		return nil
+	}
+	return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
+		"of namespace %s, or run the operator with --allow-cross-namespace-services. Until then the edge closes every connection",
+		key.NamespacedName, p.object.Namespace)
+}
+
+// backendOf is what a target says of its servers, whoever they are.
+func backendOf(t *v1alpha1.Target) haproxy.Backend {
+	return haproxy.Backend{
+		Balance:        balance(t.Balance),
+		ProxyProtocol:  proxyProtocol(t.ProxyProtocol),
+		Check:          check(&t.HealthCheck),
+		Affinity:       affinity(t.SessionAffinity),
+		MaxConnections: int(valueOr(t.MaxConnectionsPerServer, 0)),
+	}
+}
+
+// leafFault says what keeps a target with servers out of a configuration; empty if nothing does.
+func leafFault(t *v1alpha1.Target) string {
+	servers, err := fixedServers(t.Addresses)
+	if err != nil {
+		return err.Error()
+	}
+	if port := valueOr(t.HealthCheck.Port, 1); port < 1 || port > 65535 {
+		return fmt.Sprintf("port %d of its health check is none: choose one between 1 and 65535", port)
+	}
+	b := backendOf(t)
+	// Whatever the name will be, it is valid: this one stands for it in the sentence.
+	b.Name, b.Servers = t.Name, servers
+	if err := b.Validate(); err != nil {
+		return strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return ""
+}
+
+func (p part) targetProblem(target, format string, args ...any) Problem {
+	problem := p.problem(v1alpha1.ReasonTargetInvalid, format, args...)
+	problem.Target = target
+	return problem
+}
+
+// reportUnused tells of a target that cannot be used, unless a listener that leads there has told of it.
+func (h *Host) reportUnused(p part, target string, found *fault) {
+	told := func(other Problem) bool {
+		return other.Object == p.name() && other.Reason == v1alpha1.ReasonTargetInvalid && other.Target == target
+	}
+	if !slices.ContainsFunc(h.Problems, told) {
+		h.Problems = append(h.Problems, p.targetProblem(target, "target %s is left out: %s", target, found.say(target)))
+	}
+}
+
+// say is the fault as that of a target that leads to it.
+func (f *fault) say(target string) string {
+	if f.target == target {
+		return f.sentence
+	}
+	return "it leads to target " + f.target + ", where this is wrong: " + f.sentence
+}
+
+// report adds a problem, once.
+func (h *Host) report(problem Problem) {
+	if !slices.Contains(h.Problems, problem) {
+		h.Problems = append(h.Problems, problem)
+	}
 }

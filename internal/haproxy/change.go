@@ -16,7 +16,7 @@ func (c Config) Normalize() Config {
 	c.Frontends = slices.Clone(c.Frontends)
 	for i, f := range c.Frontends {
 		c.Frontends[i].Binds = slices.SortedFunc(slices.Values(f.Binds), Bind.Compare)
-		c.Frontends[i].Routes = slices.SortedFunc(slices.Values(f.Routes), func(a, b Route) int { return cmp.Compare(a.Name, b.Name) })
+		c.Frontends[i].Routes = SortRoutes(f.Routes)
 	}
 	slices.SortFunc(c.Frontends, func(a, b Frontend) int { return cmp.Compare(a.Name, b.Name) })
 	c.Ways = slices.SortedFunc(slices.Values(c.Ways), func(a, b Way) int { return cmp.Compare(a.Name, b.Name) })
@@ -30,11 +30,19 @@ func (c Config) Normalize() Config {
 
 // SortServers returns the servers in the order that Validate wants; the very same slice if they are so already.
 func SortServers(servers []Server) []Server {
-	byName := func(a, b Server) int { return cmp.Compare(a.Name, b.Name) }
-	if slices.IsSortedFunc(servers, byName) {
-		return servers
+	return sorted(servers, func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// SortRoutes returns the routes in the order that Validate wants; the very same slice if they are so already.
+func SortRoutes(routes []Route) []Route {
+	return sorted(routes, func(a, b Route) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+func sorted[T any](things []T, compare func(a, b T) int) []T {
+	if slices.IsSortedFunc(things, compare) {
+		return things
 	}
-	return slices.SortedFunc(slices.Values(servers), byName)
+	return slices.SortedFunc(slices.Values(things), compare)
 }
 
 // KeepsServers says that there is a backend that is to keep the host's servers.

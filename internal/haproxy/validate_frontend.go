@@ -80,7 +80,7 @@ func (e Frontend) checkLeadsTo(f *faults, name string, modes map[string]mode) {
 
 func (e Frontend) checkRoutes(f *faults, modes map[string]mode) {
 	for i, r := range e.Routes {
-		if !validRoute(r.Name) {
+		if !ValidRoute(r.Name) {
 			f.add(`frontend %s: route %s is no DNS name in lower case, with or without "*." before it`, excerpt(e.Name), excerpt(r.Name))
 		}
 		e.checkLeadsTo(f, r.To, modes)
@@ -96,8 +96,8 @@ func (e Frontend) checkRoutes(f *faults, modes map[string]mode) {
 	}
 }
 
-// validRoute says whether a name can be looked up: a DNS name in lower case, which may have "*." before it.
-func validRoute(name string) bool {
+// ValidRoute says whether a name can be that of a Route: a DNS name in lower case, which may have "*." before it.
+func ValidRoute(name string) bool {
 	if len(name) > maxRoute {
 		return false
 	}

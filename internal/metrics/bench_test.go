@@ -33,7 +33,7 @@ func benchObject(n int, records *record.Store) v1alpha1.EdgeLoadBalancer {
 		key := desired.NewHostKey(entry.Address, 22)
 		records.Look(key, noon())
 		records.Update(key, func(r *record.Host) {
-			r.Wanted.Members = []desired.Member{{Object: record.NameOf(object), Backends: []string{backend}}}
+			r.Wanted.Members = []desired.Member{{Object: record.NameOf(object), Backends: []string{backend}, Counts: []string{backend}}}
 			r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{object.UID: 2}}, Outcome: edge.Outcome{
 				State: edge.Synced, Fingerprint: "f", Servers: map[string]edge.ServerCount{backend: {Up: 100, Total: 100}},
 			}}, noon(), 0)

@@ -163,7 +163,7 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 // knownHosts are the records of host a, which is well, and of host b, which is away.
 func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 	records := record.NewStore()
-	member := desired.Member{Object: record.NameOf(object), Backends: []string{"shop_web_api", "shop_web_app"}}
+	member := desired.Member{Object: record.NameOf(object), Counts: []string{"shop_web_api", "shop_web_app"}}
 	job := &record.Job{Objects: map[types.UID]int64{uid: 2}}
 	for address, outcome := range map[string]edge.Outcome{
 		"a": {State: edge.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]edge.ServerCount{

@@ -34,7 +34,7 @@ func twoHosts() *v1alpha1.EdgeLoadBalancer {
 
 // tried is the record of a host that was tried for twoHosts.
 func tried(outcome edge.Outcome, problems ...desired.Problem) record.Host {
-	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"}}
+	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"}, Counts: []string{"shop_web_app"}}
 	known := record.Host{
 		Wanted: desired.Host{Members: []desired.Member{member}, Problems: problems}, Problems: problems,
 		Built:   map[types.UID]int64{uid: 2},

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"strings"
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -42,9 +41,9 @@ func ReadingsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey
 func (v View) targets(object *v1alpha1.EdgeLoadBalancer) map[string]edge.ServerCount {
 	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
 	targets := map[string]edge.ServerCount{}
-	for _, backend := range member.Backends {
+	for _, backend := range member.Counts {
 		if count, found := v.record.Servers[backend]; found {
-			targets[strings.TrimPrefix(backend, object.Namespace+"_"+object.Name+"_")] = count
+			targets[desired.TargetOf(backend)] = count
 		}
 	}
 	return targets

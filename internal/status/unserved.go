@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -12,10 +11,11 @@ import (
 // that they asked for.
 func (v View) describeUnserved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	name := record.NameOf(object)
+	member, _ := record.MemberOf(v.record.Wanted, name)
 	var refused []cause
 	for _, bind := range v.record.Unserved(name) {
 		refused = append(refused, cause{string(v1alpha1.HostRejected), fmt.Sprintf(
-			"listener %s does not get bind %s: %s", desired.ListenerOf(bind.Frontend), bind.Bind, bind.Why)})
+			"listener %s does not get bind %s: %s", member.Listener(bind.Frontend), bind.Bind, bind.Why)})
 	}
 	if len(refused) == 0 {
 		return

@@ -172,7 +172,7 @@ func (v View) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Hos
 		return
 	}
 	host.ServersUp, host.Servers = 0, 0
-	for _, backend := range member.Backends {
+	for _, backend := range member.Counts {
 		count := v.record.Outcome.Servers[backend]
 		host.ServersUp += int32(count.Up)
 		host.Servers += int32(count.Total)

@@ -1,0 +1,246 @@
+package desired
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// presence is what an object has on the host: found out while its listeners are given their frontends.
+type presence struct {
+	// frontends are the names of those that serve it, and joined the listener of its own for each that is called after another
+	// object's.
+	frontends []string
+	joined    map[string]string
+	demand    demand
+}
+
+// held says which listeners have a bind of the host, in the order in which they asked for it. All of several are of one protocol, TLS
+// or HTTP, and have one door.
+type held map[haproxy.Bind][]*wish
+
+// addFrontends turns the listeners of all parts into frontends. Whoever asks for a bind first gets it: the older object, and
+// within an object the listener that comes first. Others that want the same of it are served with it.
+func (h *Host) addFrontends(parts []part) {
+	binds := make(held)
+	for _, p := range parts {
+		for _, w := range h.wishes(p) {
+			h.claim(binds, w)
+		}
+	}
+	for _, t := range tenanciesOf(binds) {
+		h.Config.Frontends = append(h.Config.Frontends, h.frontend(t))
+	}
+}
+
+// claim gives the listener those of its binds that are free, or that it can share.
+func (h *Host) claim(binds held, w *wish) {
+	for _, bind := range w.binds {
+		holders := binds[bind]
+		if len(holders) > 0 && !holders[0].shares(w) {
+			h.Problems = append(h.Problems, bindConflict(w, bind, holders[0]))
+			continue
+		}
+		binds[bind] = append(holders, w)
+	}
+}
+
+// shares says that one frontend can serve both.
+func (w *wish) shares(other *wish) bool {
+	return w.protocol != haproxy.TCP && w.protocol == other.protocol && w.door.Equal(other.door)
+}
+
+func bindConflict(loser *wish, bind haproxy.Bind, holder *wish) Problem {
+	p, who, advice := loser.part, "listener "+holder.listener.Name, "Give them different binds, or different hosts"
+	if holder.part.object != p.object {
+		who += " of the older EdgeLoadBalancer " + holder.part.name().String()
+		advice = "Give this one another bind, or another host"
+	}
+	return p.problem(v1alpha1.ReasonBindConflict, "listener %s does not get bind %s on host %s: %s has it%s. %s%s",
+		loser.listener.Name, bind, p.host.Name, who, difference(holder, loser), advice, remedy(holder, loser))
+}
+
+// difference says why the listener cannot be served together with the one that has its bind; empty if it never could.
+func difference(holder, loser *wish) string {
+	switch {
+	case holder.protocol == haproxy.TCP || loser.protocol == haproxy.TCP:
+		return ""
+	case holder.protocol != loser.protocol:
+		return fmt.Sprintf(" with protocol %s, and not %s", holder.listener.Protocol, loser.listener.Protocol)
+	}
+	return ", with another " + doorDifference(holder.door, loser.door)
+}
+
+// remedy says what makes the listeners fit to be served together.
+func remedy(holder, loser *wish) string {
+	if holder.protocol == loser.protocol && holder.protocol != haproxy.TCP {
+		return fmt.Sprintf(". With the same %s, both are served", doorDifference(holder.door, loser.door))
+	}
+	return ""
+}
+
+// doorDifference is the field in which the doors differ first.
+func doorDifference(a, b haproxy.Door) string {
+	switch {
+	case !slices.Equal(a.AllowedSources, b.AllowedSources):
+		return "allowedSources"
+	case !slices.Equal(a.ProxiesFrom, b.ProxiesFrom):
+		return "acceptProxyProtocolFrom"
+	case a.MaxConnections != b.MaxConnections:
+		return "maxConnections"
+	default:
+		return "connectionRate"
+	}
+}
+
+// tenancy is a frontend to be: the binds that the same listeners have, in order, and these listeners, the oldest first.
+type tenancy struct {
+	name    string
+	binds   []haproxy.Bind
+	tenants []*wish
+}
+
+// tenanciesOf puts binds together that the same listeners have, and names them after the first listener. Where that has binds with
+// different others, one frontend alone is called like the listener: that with the fewest of them. The others' names have their
+// first bind, too, which stays when other listeners come and go.
+func tenanciesOf(binds held) []*tenancy {
+	var all []*tenancy
+	known, plain := map[string]*tenancy{}, map[*wish]*tenancy{}
+	numbers := map[*wish]int{}
+	for _, bind := range slices.SortedFunc(maps.Keys(binds), haproxy.Bind.Compare) {
+		key := keyOf(binds[bind], numbers)
+		t := known[key]
+		if t == nil {
+			t = &tenancy{tenants: binds[bind]}
+			known[key] = t
+			all = append(all, t)
+		}
+		t.binds = append(t.binds, bind)
+	}
+	for _, t := range all {
+		first := t.tenants[0]
+		if other := plain[first]; other == nil || len(t.tenants) < len(other.tenants) {
+			plain[first] = t
+		}
+	}
+	for _, t := range all {
+		first := t.tenants[0]
+		if t.name = first.part.configName(first.listener.Name); plain[first] != t {
+			t.name = withBind(t.name, t.binds[0])
+		}
+	}
+	return all
+}
+
+// keyOf stands for a list of listeners, which get numbers as they are met.
+func keyOf(tenants []*wish, numbers map[*wish]int) string {
+	var key []byte
+	for _, w := range tenants {
+		number, found := numbers[w]
+		if !found {
+			number = len(numbers)
+			numbers[w] = number
+		}
+		key = append(strconv.AppendInt(key, int64(number), 10), ' ')
+	}
+	return string(key)
+}
+
+// withBind is a frontend's name that no listener has.
+func withBind(name string, bind haproxy.Bind) string {
+	return name + ":" + bind.Addr.String() + ":" + strconv.Itoa(int(bind.Port))
+}
+
+// frontend makes the frontend that serves the listeners together, and notes it with their objects. Of what only one can have, the first
+// one that wants it has it.
+func (h *Host) frontend(t *tenancy) haproxy.Frontend {
+	first := t.tenants[0]
+	f := haproxy.Frontend{Name: t.name, Binds: t.binds, Protocol: first.protocol, Door: first.door}
+	var rest *wish
+	for _, w := range t.tenants {
+		w.part.served.note(t.name, w)
+		switch {
+		case !w.claimsRest():
+		case rest == nil:
+			rest, f.Backend, f.RedirectToHTTPS = w, w.rest, w.redirect
+		case w.rest != f.Backend || w.redirect != f.RedirectToHTTPS:
+			h.report(nameConflict(w, rest, "what no route claims"))
+		}
+	}
+	f.Routes = h.mergeRoutes(t.tenants)
+	return f
+}
+
+// mergeRoutes are the routes of all of the listeners. A name is the first one's that claims it.
+func (h *Host) mergeRoutes(tenants []*wish) []haproxy.Route {
+	if len(tenants) == 1 {
+		return tenants[0].routes
+	}
+	holders := map[string]*wish{}
+	var all []haproxy.Route
+	for _, w := range tenants {
+		lost := map[*wish][]string{}
+		for i, route := range w.routes {
+			holder, taken := holders[route.Name]
+			if !taken {
+				holders[route.Name] = w
+				all = append(all, w.routes[i])
+			} else if holder.part.object != w.part.object || !slices.Contains(holder.routes, route) {
+				lost[holder] = append(lost[holder], route.Name)
+			}
+		}
+		for _, holder := range tenants {
+			if len(lost[holder]) > 0 {
+				h.report(nameConflict(w, holder, listed(lost[holder])))
+			}
+		}
+	}
+	return haproxy.SortRoutes(all)
+}
+
+func nameConflict(loser, holder *wish, what string) Problem {
+	p, who := loser.part, "listener "+holder.listener.Name
+	if holder.part.object != p.object {
+		who += " of the older EdgeLoadBalancer " + holder.part.name().String()
+	}
+	return p.problem(v1alpha1.ReasonNameConflict, "listener %s does not get the connections for %s on host %s: %s, which shares a bind with it, "+
+		"has them. Remove that from one of them, or give this one another bind", loser.listener.Name, what, p.host.Name, who)
+}
+
+// note takes in that a frontend serves the listener.
+func (s *presence) note(frontend string, w *wish) {
+	if !slices.Contains(s.frontends, frontend) {
+		s.frontends = append(s.frontends, frontend)
+		if own := w.part.configName(w.listener.Name); ownerOf(frontend) != ownerOf(own) {
+			if s.joined == nil {
+				s.joined = map[string]string{}
+			}
+			s.joined[frontend] = w.listener.Name
+		}
+	}
+	switch w.protocol {
+	case haproxy.TLS:
+		s.demand.tcp = true
+	case haproxy.HTTP:
+		s.demand.http = true
+	default:
+		s.demand.use(w.part.leads, w.listener.Target)
+	}
+}
+
+// use notes that a target without a fault is used, and those that it leads to.
+func (d *demand) use(l *leads, target string) {
+	if d.used == nil {
+		d.used = map[string]bool{}
+	}
+	d.used[target] = true
+	for _, share := range l.shares(target) {
+		for _, name := range share.Backends {
+			d.used[name] = true
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package desired
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// Keep is the host with what an object had that it was formerly built with: its listeners as far as their binds are free now, and
+// its names where a frontend has the bind now that could serve the object as well. What others had beside it is not kept. Its
+// backends keep the servers that they had.
+func (h Host) Keep(former Host, object types.NamespacedName) Host {
+	i := slices.IndexFunc(former.Members, func(m Member) bool { return m.Object == object })
+	if i < 0 || former.Config.Owner != h.Config.Owner {
+		return h
+	}
+	k := keeper{member: former.Members[i], prefix: object.Namespace + "_" + object.Name + "_", now: slices.Clone(h.Config.Frontends)}
+	frontends, joined := k.member.Frontends, k.member.Joined
+	k.member.Frontends, k.member.Joined = nil, nil
+	for _, f := range former.Config.Frontends {
+		if slices.Contains(frontends, f.Name) {
+			k.keep(f, joined[f.Name])
+		}
+	}
+	h.Config.Frontends = append(k.now, k.kept...)
+	h.Config.Ways = append(slices.Clone(h.Config.Ways), ownOf(former.Config.Ways, k.prefix, func(w haproxy.Way) string { return w.Name })...)
+	h.Config.Backends = append(slices.Clone(h.Config.Backends), ownOf(former.Config.Backends, k.prefix, func(b haproxy.Backend) string { return b.Name })...)
+	h.Config = h.Config.Normalize()
+	slices.Sort(k.member.Frontends)
+	h.Members = append(slices.Clone(h.Members), k.member)
+	h.DrainTimeouts = maps.Clone(h.DrainTimeouts)
+	for _, backend := range k.member.Backends {
+		h.DrainTimeouts[backend] = former.DrainTimeouts[backend]
+	}
+	return h
+}
+
+// keeper keeps what frontends did for an object.
+type keeper struct {
+	// member is the object's part, whose frontends are found anew, and prefix is what the names begin with that are its own.
+	member Member
+	prefix string
+	// now are the frontends that the host has without the object, and kept those that it has for the object alone.
+	now, kept []haproxy.Frontend
+}
+
+// keep takes over what a frontend did for the object. The listener is that of the object if the frontend is called after another
+// one's.
+func (k *keeper) keep(former haproxy.Frontend, listener string) {
+	alone := k.without(former)
+	alone.Binds = nil
+	for _, bind := range former.Binds {
+		switch i := slices.IndexFunc(k.now, func(f haproxy.Frontend) bool { return slices.Contains(f.Binds, bind) }); {
+		case i < 0:
+			alone.Binds = append(alone.Binds, bind)
+		case k.now[i].Protocol == former.Protocol && former.Protocol != haproxy.TCP && k.now[i].Door.Equal(former.Door):
+			k.join(&k.now[i], alone, listener)
+		}
+	}
+	if len(alone.Binds) == 0 {
+		return
+	}
+	if listener != "" {
+		// The name is that of somebody else, who may have it now. With a bind it is no listener's.
+		alone.Name = withBind(k.prefix+listener, alone.Binds[0])
+	}
+	k.member.Frontends = append(k.member.Frontends, alone.Name)
+	k.kept = append(k.kept, alone)
+}
+
+// without is the frontend without what it does for others.
+func (k *keeper) without(f haproxy.Frontend) haproxy.Frontend {
+	if !strings.HasPrefix(f.Backend, k.prefix) {
+		f.Backend = ""
+	}
+	f.Routes = ownOf(f.Routes, k.prefix, func(r haproxy.Route) string { return r.To })
+	return f
+}
+
+// join adds the routes of the object to a frontend that serves others, and what happens to connections that no route claims, where
+// these have not taken the same.
+func (k *keeper) join(f *haproxy.Frontend, own haproxy.Frontend, listener string) {
+	taken := make(map[string]bool, len(f.Routes))
+	for _, route := range f.Routes {
+		taken[route.Name] = true
+	}
+	f.Routes = slices.Clone(f.Routes)
+	for _, route := range own.Routes {
+		if !taken[route.Name] {
+			f.Routes = append(f.Routes, route)
+		}
+	}
+	if f.Backend == "" && !f.RedirectToHTTPS {
+		f.Backend, f.RedirectToHTTPS = own.Backend, own.RedirectToHTTPS
+	}
+	if slices.Contains(k.member.Frontends, f.Name) {
+		return
+	}
+	k.member.Frontends = append(k.member.Frontends, f.Name)
+	if !strings.HasPrefix(f.Name, k.prefix) {
+		if k.member.Joined == nil {
+			k.member.Joined = map[string]string{}
+		}
+		if listener == "" {
+			listener = ListenerOf(own.Name)
+		}
+		k.member.Joined[f.Name] = listener
+	}
+}
+
+// ownOf are those of the things that are an object's own, by the name that says so.
+func ownOf[T any](things []T, prefix string, nameOf func(T) string) []T {
+	var own []T
+	for _, thing := range things {
+		if strings.HasPrefix(nameOf(thing), prefix) {
+			own = append(own, thing)
+		}
+	}
+	return own
+}
