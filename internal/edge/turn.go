@@ -116,14 +116,15 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, changed []hapr
 		return errUnlikeMemory
 	}
 	change := plan.Servers(t.remembered(changed), changed)
+	commands := change.Commands()
 	decided := time.Now()
 	t.memory.begun = true
-	answers, err := t.ask(ctx, updateLines(change.Commands, changed))
+	answers, err := t.ask(ctx, updateLines(commands, changed))
 	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
 		return err
 	}
-	if err := t.prove(ctx, answers, change.Commands, changed); err != nil {
+	if err := t.prove(ctx, answers, commands, changed); err != nil {
 		return err
 	}
 	t.config, t.file.Whole = config, whole

@@ -9,8 +9,9 @@ import (
 type Change struct {
 	// Backends are those of the new Config whose servers have other names, addresses, ports or weights than before.
 	Backends []Backend
-	// Entries are those of the new Config that are new or have another value than before, and Former those of the one before it
-	// that have another value now or are gone. Both are sorted by key.
+	// Entries are those of the new Config for routes that are new or lead elsewhere, and all of each way that is new or differs;
+	// Former are those of the one before it for routes that lead elsewhere or are gone, and all of each way that differs or is
+	// gone. Both are sorted by key.
 	Entries, Former []Entry
 }
 
@@ -39,8 +40,10 @@ func (c Config) ChangeFrom(before Config) (Change, bool) {
 			change.Backends = append(change.Backends, b)
 		}
 	}
-	change.compareRoutes(c.Frontends, before.Frontends)
-	change.compareWays(c.Ways, before.Ways)
+	if c.Looks() {
+		change.compareRoutes(c.Frontends, before.Frontends)
+		change.compareWays(c.Ways, before.Ways)
+	}
 	byKey := func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) }
 	slices.SortFunc(change.Entries, byKey)
 	slices.SortFunc(change.Former, byKey)
@@ -95,14 +98,12 @@ func (c *Change) compareWays(after, before []Way) {
 		if now != nil && was != nil && sameWay(*now, *was) {
 			return
 		}
-		var entries, former []Entry
 		if now != nil {
-			entries = now.entries()
+			c.Entries = append(c.Entries, now.entries()...)
 		}
 		if was != nil {
-			former = was.entries()
+			c.Former = append(c.Former, was.entries()...)
 		}
-		c.Entries, c.Former = append(c.Entries, missingFrom(former, entries)...), append(c.Former, missingFrom(entries, former)...)
 	})
 }
 
@@ -110,11 +111,6 @@ func sameWay(a, b Way) bool {
 	return a.Name == b.Name && slices.EqualFunc(a.Shares, b.Shares, func(x, y Share) bool {
 		return x.Percent == y.Percent && slices.Equal(x.Backends, y.Backends)
 	})
-}
-
-// missingFrom are the entries that are not among the others.
-func missingFrom(others, entries []Entry) []Entry {
-	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return slices.Contains(others, e) })
 }
 
 // eachPair calls visit for each name in either list, both sorted by name, with the elements of that name; nil for none.
@@ -165,12 +161,13 @@ func (b Backend) withoutServers() backendOnly {
 	}
 }
 
-// resolved are the servers that the host finds by a DNS name, without their weights: these cannot be told at run time.
+// resolved are the servers that the host finds by a DNS name, which are part of the structure.
 func (b Backend) resolved() []Server {
 	var servers []Server
 	for _, s := range b.Servers {
 		if s.DNSName != "" {
-			servers = append(servers, Server{Name: s.Name, DNSName: s.DNSName, Port: s.Port})
+			s.Node = ""
+			servers = append(servers, s)
 		}
 	}
 	return servers

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -132,7 +133,7 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 			want: Change{Backends: []Backend{{}}, Former: []Entry{e("in/*.example.com", "a")}}},
 		"one share becomes larger": {
 			edit: ways(Way{"split", []Share{{98, []string{"a", "b"}}, {2, []string{"b"}}}}, standIn),
-			want: Change{Entries: []Entry{e("split:98", "b")}, Former: []Entry{e("split:98", "a,b")}}},
+			want: Change{Entries: hundredths("split", 98), Former: hundredths("split", 99)}},
 		"a stand-in changes": {edit: ways(split, Way{"stand-in", []Share{{100, []string{"b", "c"}}}}),
 			want: Change{Entries: []Entry{e("stand-in", "b,c")}, Former: []Entry{e("stand-in", "b,a")}}},
 		"a way is added": {edit: ways(split, standIn, Way{"third", []Share{{100, []string{"c"}}}}), want: Change{Entries: []Entry{e("third", "c")}}},
@@ -164,6 +165,19 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 	}
 }
 
+// hundredths are the entries of a way of which the first so many lead to a or else b, and the others to b.
+func hundredths(way string, first int) []Entry {
+	var entries []Entry
+	for i := range 100 {
+		value := "a,b"
+		if i >= first {
+			value = "b"
+		}
+		entries = append(entries, Entry{Key: fmt.Sprintf("%s:%02d", way, i), Value: value})
+	}
+	return entries
+}
+
 func structureOfTest(t *testing.T, c Config) string {
 	t.Helper()
 	structure, err := structureOf(c, debian())
@@ -173,7 +187,7 @@ func structureOfTest(t *testing.T, c Config) string {
 	return structure
 }
 
-func TestServersThatTheHostResolvesArePartOfTheStructureButForTheirWeights(t *testing.T) {
+func TestServersThatTheHostResolvesArePartOfTheStructure(t *testing.T) {
 	t.Parallel()
 	with := func(edit func(*Server)) Config {
 		c := routed(t)
@@ -187,12 +201,13 @@ func TestServersThatTheHostResolvesArePartOfTheStructureButForTheirWeights(t *te
 		edit func(*Server)
 		only bool
 	}{
-		"weight": {func(s *Server) { s.Weight = 7 }, true},
+		"weight": {func(s *Server) { s.Weight = 7 }, false},
+		"node":   {func(s *Server) { s.Node = "node-9" }, true},
 		"name":   {func(s *Server) { s.DNSName = "other.example.com" }, false},
 		"port":   {func(s *Server) { s.Port = 8443 }, false},
 		"none":   {func(s *Server) { s.DNSName, s.Addr = "", servers(1)[0].Addr }, false},
 	} {
-		if change, only := with(test.edit).ChangeFrom(before); only != test.only || (len(change.Backends) == 1) != test.only {
+		if change, only := with(test.edit).ChangeFrom(before); only != test.only || !change.Empty() {
 			t.Errorf("%s: got %+v, %t", name, change, only)
 		}
 	}

@@ -30,6 +30,8 @@ type File struct {
 	Header  haproxy.Header
 	// SHA256 is the hash of its bytes, in hex, and SettingsSHA256 that of its lines without comments; see SettingsSHA256.
 	SHA256, SettingsSHA256 string
+	// NamesSHA256 are the hashes of the files of names that were found beside it, in hex, by their paths.
+	NamesSHA256 map[string]string
 	// Binds are its bind addresses by frontend, in the order of the file.
 	Binds map[string][]string
 }
@@ -44,8 +46,9 @@ type Running struct {
 	Structure string
 	// Same says that it is the very process that was proved before, and so has loaded nothing since.
 	Same bool
-	// Servers are the worker's servers.
+	// Servers are the worker's servers, and Names the entries of its map of names.
 	Servers []runtime.Server
+	Names   []haproxy.Entry
 }
 
 // Wanted is what a host is to be brought to.
@@ -101,10 +104,11 @@ type Plan struct {
 //	kept by another            any        any              as keptByAnother says
 //	none, or the default       idle       not ours         NoOp: likewise
 //	ours                       idle       nothing          Rewrite: nobody needs a HAProxy that serves nobody
-//	any                        any        other servers    Runtime
+//	any                        any        other servers    Runtime; likewise with other names
 //	any                        any        otherwise other  Reload
 //	the wanted, edited         any        the wanted       Reload, unless the process is the Same: it may have loaded that
 //	not the wanted             any        the wanted       Rewrite
+//	the wanted, other names    any        the wanted       Rewrite
 //	the wanted                 any        the wanted       NoOp
 func Compute(observed Observed, wanted Wanted) Plan {
 	if decided, kept := keptByAnother(observed.File, wanted); kept {
@@ -133,8 +137,8 @@ func compare(observed Observed, wanted Wanted) Plan {
 	}
 	stale := fileDiffers(observed.File, wanted.File)
 	replaced.StaleFile = stale != ""
-	if change := Servers(observed.Running.Servers, wanted.Config.Backends); len(change.Reasons) > 0 {
-		replaced.Action, replaced.Reasons, replaced.Commands = Runtime, change.Reasons, change.Commands
+	if change := Live(observed.Running, wanted.Config, wanted.File.NamesPath); len(change.Reasons) > 0 {
+		replaced.Action, replaced.Reasons, replaced.Commands = Runtime, change.Reasons, change.Commands()
 		return replaced
 	}
 	if replaced.StaleFile {
@@ -142,6 +146,16 @@ func compare(observed Observed, wanted Wanted) Plan {
 		return replaced
 	}
 	return Plan{Action: NoOp}
+}
+
+// Live compares what runs with what is wanted, where both are of one structure: the servers, and the names if there is a file of
+// them, which has that path.
+func Live(running Running, wanted haproxy.Config, namesPath string) Change {
+	change := Servers(running.Servers, wanted.Backends)
+	if namesPath == "" {
+		return change
+	}
+	return change.WithNames(Names(running.Names, wanted.Entries(), namesPath))
 }
 
 // isUnproved says whether the file is known not to be what HAProxy runs. It is then no good to go back to: it may be the very
@@ -237,11 +251,24 @@ func fileDiffers(file File, wanted haproxy.File) string {
 	case !file.Exists:
 		return "the file is gone"
 	case file.SHA256 == wanted.SHA256():
-		return ""
+		return namesDiffer(file, wanted)
 	case file.Managed && file.Header.Whole == wanted.Whole:
 		return "the file was edited, or only its comments changed"
 	default:
 		return "the file differs from what runs"
+	}
+}
+
+// namesDiffer says what is wrong with the file of names.
+func namesDiffer(file File, wanted haproxy.File) string {
+	found, exists := file.NamesSHA256[wanted.NamesPath]
+	switch {
+	case wanted.NamesPath == "" || found == wanted.NamesSHA256():
+		return ""
+	case !exists:
+		return "the file of names is gone"
+	default:
+		return "the file of names was edited"
 	}
 }
 

@@ -24,6 +24,16 @@ func want(t *testing.T, servers ...haproxy.Server) plan.Wanted {
 	})
 }
 
+// routed is a configuration with one listener that looks at names, of which there is one.
+func routed(t *testing.T, name, to string) plan.Wanted {
+	t.Helper()
+	config := want(t).Config
+	config.Frontends[0].Protocol = haproxy.TLS
+	config.Frontends[0].Routes = []haproxy.Route{{Name: name, To: to}}
+	config.Backends = append(config.Backends, haproxy.Backend{Name: "ns_web_blog", Balance: haproxy.LeastConn})
+	return render(t, config)
+}
+
 func idle(t *testing.T) plan.Wanted {
 	t.Helper()
 	config := want(t).Config
@@ -33,7 +43,7 @@ func idle(t *testing.T) plan.Wanted {
 
 func render(t *testing.T, config haproxy.Config) plan.Wanted {
 	t.Helper()
-	file, err := haproxy.Render(config, haproxy.Platform{StateFile: "/etc/haproxy/state"})
+	file, err := haproxy.Render(config, haproxy.Platform{StateFile: "/etc/haproxy/state", NamesPrefix: "/etc/haproxy/names-"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +74,10 @@ func hostWith(t *testing.T, w plan.Wanted) plan.Observed {
 		File:    plan.File{Exists: true, Managed: true, Header: header, SHA256: w.File.SHA256(), SettingsSHA256: plan.SettingsSHA256(w.File.Text), Binds: map[string][]string{}},
 		Running: plan.Running{Alive: true, Answers: true, Structure: w.File.Structure},
 	}
+	if w.File.NamesPath != "" {
+		o.File.NamesSHA256 = map[string]string{w.File.NamesPath: w.File.NamesSHA256()}
+		o.Running.Names = w.Config.Entries()
+	}
 	for _, frontend := range w.Config.Frontends {
 		for _, b := range frontend.Binds {
 			o.File.Binds[frontend.Name] = append(o.File.Binds[frontend.Name], b.String())
@@ -81,7 +95,7 @@ func TestComputeDecides(t *testing.T) {
 	t.Parallel()
 	a, b := server("a", "10.0.0.1"), server("b", "10.0.0.2")
 	moved := server("a", "10.0.0.9")
-	one := want(t, a)
+	one, named := want(t, a), routed(t, "a.example.com", "ns_web_app")
 	another := func(o plan.Observed) plan.Observed { o.File.Header.Owner = "other/namespace"; return o }
 	foreign := plan.Observed{File: plan.File{Exists: true, SHA256: "x"}, Running: plan.Running{Alive: true, Answers: true}}
 	adopting := one
@@ -106,6 +120,17 @@ func TestComputeDecides(t *testing.T) {
 			reasons: []string{"backend ns_web_app: server b removed"}},
 		"a server is moved": {observed: hostWith(t, one), wanted: want(t, moved), action: plan.Runtime, former: true,
 			reasons: []string{"backend ns_web_app: server a moved from 10.0.0.1:8443 to 10.0.0.9:8443"}},
+		"a name is added and another removed": {observed: hostWith(t, named), wanted: routed(t, "b.example.com", "ns_web_app"), action: plan.Runtime, former: true,
+			reasons: []string{"frontend ns_web_https: name a.example.com removed", "frontend ns_web_https: name b.example.com added"}},
+		"a name goes elsewhere": {observed: hostWith(t, named), wanted: routed(t, "a.example.com", "ns_web_blog"), action: plan.Runtime, former: true,
+			reasons: []string{"frontend ns_web_https: name a.example.com goes to ns_web_blog now"}},
+		"all names are as wanted": {observed: hostWith(t, named), wanted: named, action: plan.NoOp},
+		"the file of names is gone": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.File.NamesSHA256 = nil }), wanted: named, action: plan.Rewrite, former: true,
+			reasons: []string{"the file of names is gone"}},
+		"the file of names was edited": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.File.NamesSHA256[named.File.NamesPath] = "x" }), wanted: named, action: plan.Rewrite, former: true,
+			reasons: []string{"the file of names was edited"}},
+		"a name was taken away by hand": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.Running.Names = nil }), wanted: named, action: plan.Runtime, former: true,
+			reasons: []string{"frontend ns_web_https: name a.example.com added"}},
 		"a listener changes": {observed: hostWith(t, one), wanted: render(t, otherBind), action: plan.Reload, former: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:8443 added", "frontend ns_web_https: bind ipv6@:443 removed"}},
 		"a setting changes": {observed: hostWith(t, one), wanted: render(t, slower), action: plan.Reload, former: true,
@@ -162,7 +187,7 @@ func TestComputeDecides(t *testing.T) {
 			got.Commands = nil
 			want := plan.Plan{
 				Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former,
-				StaleFile: test.action == plan.Rewrite || test.action == plan.Runtime,
+				StaleFile: test.action == plan.Rewrite || test.action == plan.Runtime && test.observed.File.SHA256 != test.wanted.File.SHA256(),
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)

@@ -10,12 +10,31 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// ServerChange is how the servers that run differ from the wanted ones. The zero ServerChange says that they do not.
-type ServerChange struct {
-	// Reasons say what differs, and Commands put it right, in the order in which they are to be sent: servers come before
-	// others go, so that a backend whose servers are all replaced is never without.
-	Reasons  []string
-	Commands []runtime.Command
+// Change is how what HAProxy runs differs from what is wanted, as far as it can be told at run time. The zero Change says that
+// it does not.
+type Change struct {
+	// Reasons say what differs.
+	Reasons []string
+	// Bring are the commands that bring what is wanted, in the order in which they are to be sent, and Take those that take away
+	// what is not: all of Bring come before any of Take, so that there is never less than there is to be.
+	Bring, Take []runtime.Command
+}
+
+// Commands are all of them, in the order in which they are to be sent.
+func (c Change) Commands() []runtime.Command { return slices.Concat(c.Bring, c.Take) }
+
+// WithNames puts a change of names into one of servers: servers are there before names lead to them, and names lead elsewhere
+// before servers go.
+func (c Change) WithNames(names Change) Change {
+	return Change{
+		Reasons: slices.Concat(c.Reasons, names.Reasons),
+		Bring:   slices.Concat(c.Bring, names.Commands()),
+		Take:    c.Take,
+	}
+}
+
+func (c *Change) note(format string, args ...any) {
+	c.Reasons = append(c.Reasons, fmt.Sprintf(format, args...))
 }
 
 // Servers compares the running servers of the backends with the wanted ones. Servers of other backends do not count.
@@ -27,20 +46,38 @@ type ServerChange struct {
 //	yes     without its health checks            enable them
 //	yes     drained or in maintenance            make ready
 //	no      ready                                drain: no new connections, the open ones stay
-//	no      drained or in maintenance            nothing; see Leaving
-func Servers(running []runtime.Server, backends []haproxy.Backend) ServerChange {
-	var change ServerChange
+//	no      the same, clients stay with servers  take out of service, since they would with one that is drained
+//	no      neither                              nothing; see Leaving
+//
+// A server that the host finds by a DNS name is where that leads, and is not made ready because it has no address yet. It
+// cannot be added: if it is missing, there is a reason and no command.
+func Servers(running []runtime.Server, backends []haproxy.Backend) Change {
+	var change Change
 	byBackend := groupServers(running, backends)
 	for _, backend := range backends {
 		change.compare(backend, byBackend[backend.Name])
 	}
+	leaving := leavingModes(backends)
 	for _, server := range unwanted(running, backends) {
-		if server.Admin.Mode() == runtime.Ready {
+		if mode := server.Admin.Mode(); mode != runtime.Maintenance && mode != leaving[server.Backend] {
 			change.note("backend %s: server %s removed", server.Backend, server.Name)
-			change.Commands = append(change.Commands, runtime.SetMode(server.Backend, server.Name, runtime.Drain))
+			change.Take = append(change.Take, runtime.SetMode(server.Backend, server.Name, leaving[server.Backend]))
 		}
 	}
 	return change
+}
+
+// leavingModes say, by backend, what keeps new connections away from a server that leaves. One that is drained is still given
+// those of clients that are to stay with it.
+func leavingModes(backends []haproxy.Backend) map[string]runtime.Mode {
+	modes := make(map[string]runtime.Mode, len(backends))
+	for _, backend := range backends {
+		modes[backend.Name] = runtime.Drain
+		if backend.Affinity.By != "" {
+			modes[backend.Name] = runtime.Maintenance
+		}
+	}
+	return modes
 }
 
 // Leaving are the running servers of the backends that are wanted no more and take no new connections. They go as soon as
@@ -56,15 +93,19 @@ func Leaving(running []runtime.Server, backends []haproxy.Backend) []runtime.Ser
 }
 
 // compare adds the servers that the backend lacks and settles those that it has.
-func (c *ServerChange) compare(backend haproxy.Backend, has map[string]runtime.Server) {
+func (c *Change) compare(backend haproxy.Backend, has map[string]runtime.Server) {
 	var missing []haproxy.Server
 	for _, want := range backend.Servers {
-		if _, found := has[want.Name]; !found {
+		switch _, found := has[want.Name]; {
+		case found:
+		case want.DNSName != "":
+			c.note("backend %s: server %s is gone, and HAProxy adds none by its DNS name", backend.Name, want.Name)
+		default:
 			c.note("backend %s: server %s added", backend.Name, want.Name)
 			missing = append(missing, want)
 		}
 	}
-	c.Commands = append(c.Commands, runtime.AddServers(backend, missing)...)
+	c.Bring = append(c.Bring, runtime.AddServers(backend, missing)...)
 	for _, want := range backend.Servers {
 		if server, found := has[want.Name]; found {
 			c.settle(backend, server, want)
@@ -73,27 +114,26 @@ func (c *ServerChange) compare(backend haproxy.Backend, has map[string]runtime.S
 }
 
 // settle brings a server that runs in line with the wanted one.
-func (c *ServerChange) settle(backend haproxy.Backend, has runtime.Server, want haproxy.Server) {
+func (c *Change) settle(backend haproxy.Backend, has runtime.Server, want haproxy.Server) {
+	if want.DNSName != "" {
+		has.Addr, has.Port, has.Admin = want.Addr, want.Port, has.Admin.ButUnresolved()
+	}
 	if has.Addr != want.Addr || has.Port != want.Port {
 		c.note("backend %s: server %s moved from %s to %s", backend.Name, want.Name, netip.AddrPortFrom(has.Addr, has.Port), want.Endpoint())
-		c.Commands = append(c.Commands, runtime.MoveServer(backend.Name, want))
+		c.Bring = append(c.Bring, runtime.MoveServer(backend.Name, want))
 	}
 	if has.Weight != want.Weight {
 		c.note("backend %s: weight of server %s changed from %d to %d", backend.Name, want.Name, has.Weight, want.Weight)
-		c.Commands = append(c.Commands, runtime.SetWeight(backend.Name, want.Name, want.Weight))
+		c.Bring = append(c.Bring, runtime.SetWeight(backend.Name, want.Name, want.Weight))
 	}
 	if backend.Check.Enabled() && !has.Checked {
 		c.note("backend %s: health checks of server %s were off", backend.Name, want.Name)
-		c.Commands = append(c.Commands, runtime.EnableHealth(backend.Name, want.Name))
+		c.Bring = append(c.Bring, runtime.EnableHealth(backend.Name, want.Name))
 	}
 	if mode := has.Admin.Mode(); mode != runtime.Ready {
 		c.note("backend %s: server %s was in state %s", backend.Name, want.Name, mode)
-		c.Commands = append(c.Commands, runtime.SetMode(backend.Name, want.Name, runtime.Ready))
+		c.Bring = append(c.Bring, runtime.SetMode(backend.Name, want.Name, runtime.Ready))
 	}
-}
-
-func (c *ServerChange) note(format string, args ...any) {
-	c.Reasons = append(c.Reasons, fmt.Sprintf(format, args...))
 }
 
 // groupServers sorts the running servers of the backends by backend and name.

@@ -15,6 +15,12 @@ func web(servers ...haproxy.Server) haproxy.Backend {
 	return haproxy.Backend{Name: "web", Balance: haproxy.LeastConn, Check: haproxy.Check{Interval: 2e9, Rise: 2, Fall: 3}, Servers: servers}
 }
 
+// sticky is the backend with clients that stay with their servers.
+func sticky(b haproxy.Backend) haproxy.Backend {
+	b.Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: 60e9}
+	return b
+}
+
 // runs is how the backend's server runs if nothing is wrong with it.
 func runs(s haproxy.Server, by func(*runtime.Server)) runtime.Server {
 	server := runtime.Server{Backend: "web", Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight, Operation: runtime.Running, Checked: true}
@@ -29,6 +35,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 	a, b := server("a", "10.0.0.1"), server("b", "10.0.0.2")
 	heavy := a
 	heavy.Weight = 5
+	named := haproxy.Server{Name: "cdn", DNSName: "cdn.example.com", Port: 443, Weight: 1}
 	const options = "check inter 2s fall 3 rise 2"
 	for name, test := range map[string]struct {
 		running  []runtime.Server
@@ -93,6 +100,20 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 				"set server web/a addr 10.0.0.1 port 8443", "set server web/a state ready",
 			},
 		},
+		"one leaves whose clients stay with it": {
+			running: []runtime.Server{runs(a, nil), runs(b, func(s *runtime.Server) { s.Admin = 8 })}, backend: sticky(web()),
+			reasons:  []string{"backend web: server a removed", "backend web: server b removed"},
+			commands: []string{"set server web/a state maint", "set server web/b state maint"},
+		},
+		"one that has left its clients is left alone": {running: []runtime.Server{runs(b, func(s *runtime.Server) { s.Admin = 1 })}, backend: sticky(web())},
+		"one has a DNS name that leads somewhere":     {running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Addr = a.Addr })}, backend: web(named)},
+		"one has a DNS name that leads nowhere yet":   {running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Admin, s.Operation = 0x20, 0 })}, backend: web(named)},
+		"one with a DNS name was drained": {
+			running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Admin, s.Weight = 0x28, 7 })}, backend: web(named),
+			reasons:  []string{"backend web: weight of server cdn changed from 7 to 1", "backend web: server cdn was in state drain"},
+			commands: []string{"set server web/cdn weight 1", "set server web/cdn state ready"},
+		},
+		"one with a DNS name is gone":    {backend: web(named), reasons: []string{"backend web: server cdn is gone, and HAProxy adds none by its DNS name"}},
 		"one that leaves is left alone":  {running: []runtime.Server{runs(a, nil), runs(b, func(s *runtime.Server) { s.Admin = 8 })}, backend: web(a)},
 		"one that is down is as wanted":  {running: []runtime.Server{runs(a, func(s *runtime.Server) { s.Operation = runtime.Stopped })}, backend: web(a)},
 		"other backends are not our own": {running: []runtime.Server{{Backend: "elsewhere", Name: "x"}, runs(a, nil)}, backend: web(a)},
@@ -103,7 +124,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			got := plan.Servers(test.running, []haproxy.Backend{test.backend})
 
 			var commands []string
-			for _, command := range got.Commands {
+			for _, command := range got.Commands() {
 				commands = append(commands, command.String())
 			}
 			if !reflect.DeepEqual(got.Reasons, test.reasons) || !reflect.DeepEqual(commands, test.commands) {

@@ -46,7 +46,7 @@ func (l Leavers) Seen(servers []runtime.Server, backends map[string]bool, now ti
 	maps.DeleteFunc(after, func(id serverID, _ leave) bool { return backends == nil || backends[id.backend] })
 	for _, server := range servers {
 		// A part of an answer would keep all of it in memory.
-		server.Backend, server.Name = strings.Clone(server.Backend), strings.Clone(server.Name)
+		server.Backend, server.Name, server.DNSName = strings.Clone(server.Backend), strings.Clone(server.Name), strings.Clone(server.DNSName)
 		id := serverID{server.Backend, server.Name}
 		known, found := l.byID[id]
 		if !found {

@@ -17,6 +17,8 @@ type Server struct {
 	// Addr is the zero Addr where the server has no IP address.
 	Addr netip.Addr
 	Port uint16
+	// DNSName is what HAProxy resolves to find the address; empty if it does not.
+	DNSName string
 	// Operation is how the server does, Admin what a person or program wants of it.
 	Operation Operation
 	Admin     Admin
@@ -58,8 +60,9 @@ type Admin int
 // The bits of Admin that take a server out of service, and those that only keep new connections away. Of each kind one is
 // set by command (1 and 8), the others come from elsewhere: another server that is followed, the file, or name resolution.
 const (
-	maintenanceBits Admin = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
+	maintenanceBits Admin = 0x01 | 0x02 | 0x04 | unresolvedBit | 0x40
 	drainBits       Admin = 0x08 | 0x10
+	unresolvedBit   Admin = 0x20
 )
 
 // checkEnabled is the bit of the check's state that "enable health" and "disable health" switch.
@@ -75,6 +78,10 @@ func (a Admin) Mode() Mode {
 	}
 	return Ready
 }
+
+// ButUnresolved is the state without what only says that the server's DNS name has no address at the moment. No command ends
+// that.
+func (a Admin) ButUnresolved() Admin { return a &^ unresolvedBit }
 
 // ParseServersState reads the answer to ShowServersState. Backends without servers do not appear in it.
 func ParseServersState(answer []byte) ([]Server, error) {
@@ -152,6 +159,9 @@ func (r *row) server(line string) (Server, error) {
 	}
 	if addr, err := netip.ParseAddr(r.field("srv_addr")); err == nil {
 		s.Addr = addr
+	}
+	if name := r.field("srv_fqdn"); name != "-" {
+		s.DNSName = name
 	}
 	return s, r.err
 }

@@ -1,0 +1,133 @@
+package plan_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// entries are those with these keys and values in turn.
+func entries(keysAndValues ...string) []haproxy.Entry {
+	var all []haproxy.Entry
+	for i := 0; i < len(keysAndValues); i += 2 {
+		all = append(all, haproxy.Entry{Key: keysAndValues[i], Value: keysAndValues[i+1]})
+	}
+	return all
+}
+
+// hundredths are the entries of a way whose first so many hundredths go to one list and the others to another.
+func hundredths(way string, count int, first, second string) []haproxy.Entry {
+	var all []haproxy.Entry
+	for i := range 100 {
+		value := first
+		if i >= count {
+			value = second
+		}
+		all = append(all, haproxy.Entry{Key: fmt.Sprintf("%s:%02d", way, i), Value: value})
+	}
+	return all
+}
+
+func lines(commands []runtime.Command) []string {
+	var all []string
+	for _, command := range commands {
+		all = append(all, command.String())
+	}
+	return all
+}
+
+func TestNamesSaysHowToBringThemInLine(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		running, wanted []haproxy.Entry
+		reasons         []string
+		bring, take     []string
+	}{
+		"all is as wanted, in any order": {running: entries("in/b", "b", "in/a", "a"), wanted: entries("in/a", "a", "in/b", "b")},
+		"one is added": {
+			running: entries("in/a", "a"), wanted: entries("in/*.example.com", "b", "in/a", "a"),
+			reasons: []string{"frontend in: name *.example.com added"}, bring: []string{"add map /names in/*.example.com b"},
+		},
+		"one goes elsewhere": {
+			running: entries("in/a", "a"), wanted: entries("in/a", "b"),
+			reasons: []string{"frontend in: name a goes to b now"}, bring: []string{"set map /names in/a b"},
+		},
+		"one is removed": {
+			running: entries("in/a", "a", "in/b", "b"), wanted: entries("in/b", "b"),
+			reasons: []string{"frontend in: name a removed"}, take: []string{"del map /names in/a"},
+		},
+		"one is there twice, and once wrong": {
+			running: entries("in/a", "a", "in/a", "x", "in/a", "y"), wanted: entries("in/a", "a"),
+			reasons: []string{"frontend in: name a goes to a now"}, bring: []string{"set map /names in/a a"},
+		},
+		"one that nobody wants is there twice": {
+			running: entries("in/a", "a", "in/a", "b"),
+			reasons: []string{"frontend in: name a removed"}, take: []string{"del map /names in/a"},
+		},
+		"one that is right is there twice": {running: entries("in/a", "a", "in/a", "a"), wanted: entries("in/a", "a")},
+		"a way comes before the name that leads to it": {
+			running: entries("in/a", "a"), wanted: entries("in/a", "way", "way", "a,b"),
+			reasons: []string{"frontend in: name a goes to way now", "way way: goes to a or else b now"},
+			bring:   []string{"add map /names way a,b", "set map /names in/a way"},
+		},
+		"a way goes after the name that led to it": {
+			running: entries("way", "a,b", "in/a", "way"),
+			reasons: []string{"frontend in: name a removed", "way way: removed"},
+			take:    []string{"del map /names in/a", "del map /names way"},
+		},
+		"some more connections are sent to the second share": {
+			running: hundredths("web:http", 90, "a", "b,a"), wanted: hundredths("web:http", 89, "a", "b,a"),
+			reasons: []string{"way web:http: 89 % to a, 11 % to b or else a now"}, bring: []string{"set map /names web:http:89 b,a"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			got := plan.Names(test.running, test.wanted, "/names")
+
+			if !reflect.DeepEqual(got.Reasons, test.reasons) || !reflect.DeepEqual(lines(got.Bring), test.bring) || !reflect.DeepEqual(lines(got.Take), test.take) {
+				t.Errorf("got  %q\n     %q, %q\nwant %q\n     %q, %q", got.Reasons, lines(got.Bring), lines(got.Take), test.reasons, test.bring, test.take)
+			}
+		})
+	}
+}
+
+func TestAWayOfWhichManyEntriesDifferHasOneReason(t *testing.T) {
+	t.Parallel()
+	got := plan.Names(hundredths("way", 90, "a", "b"), hundredths("way", 0, "a", "b"), "/names")
+	if want := []string{"way way: 100 % to b now"}; !reflect.DeepEqual(got.Reasons, want) || len(got.Commands()) != 90 {
+		t.Errorf("got %q and %d commands, want %q", got.Reasons, len(got.Commands()), want)
+	}
+	// For as long as entries of both kinds are there the hundredths count, and without any the way itself.
+	got = plan.Names(hundredths("way", 90, "a", "b"), entries("way", "b"), "/names")
+	if len(got.Bring) != 1 || len(got.Take) != 100 || !reflect.DeepEqual(got.Reasons, []string{"way way: goes to b now"}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestServersComeBeforeNamesLeadToThemAndGoAfterwards(t *testing.T) {
+	t.Parallel()
+	a, b := server("a", "10.0.0.1"), server("b", "10.0.0.2")
+	wanted := haproxy.Config{
+		Frontends: []haproxy.Frontend{{Name: "in", Protocol: haproxy.TLS, Routes: []haproxy.Route{{Name: "new", To: "web"}}}},
+		Backends:  []haproxy.Backend{web(b)},
+	}
+	running := plan.Running{Servers: []runtime.Server{runs(a, nil)}, Names: entries("in/old", "web")}
+
+	got := lines(plan.Live(running, wanted, "/names").Commands())
+
+	want := []string{
+		"add server web/b 10.0.0.2:8443 check inter 2s fall 3 rise 2", "enable health web/b", "set server web/b state ready",
+		"add map /names in/new web", "del map /names in/old", "set server web/a state drain",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if without := plan.Live(running, wanted, ""); len(without.Reasons) != 2 {
+		t.Errorf("without a file of names got %q", without.Reasons)
+	}
+}
