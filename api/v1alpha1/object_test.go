@@ -101,11 +101,16 @@ func TestAnObjectAsLargeAsItMayBeIsNotTooMuchForTheRules(t *testing.T) {
 func TestEachFieldManagerOwnsTheServersThatItApplied(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
+	// Others list what is in their namespace.
+	namespace := parse(t, `{apiVersion: v1, kind: Namespace, metadata: {name: appliers}}`)
+	if err := c.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
 	apply := func(manager, addresses string) {
 		object := parse(t, `
 apiVersion: edgelb.io/v1alpha1
 kind: EdgeLoadBalancer
-metadata: {name: applied, namespace: default}
+metadata: {name: applied, namespace: appliers}
 spec:
   ssh: {secretRef: {name: edge-ssh}}
   hosts: [{name: gw1, address: gw1.example.net}]
@@ -120,7 +125,7 @@ spec:
 	apply("one", `[{address: 192.0.2.1, port: 8443, weight: 0}]`)
 
 	object := parse(t, smallest)
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "applied"}, object); err != nil {
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "appliers", Name: "applied"}, object); err != nil {
 		t.Fatal(err)
 	}
 	got := toJSON(t, at(object.Object, []string{"spec", "targets", "0", "addresses"}))

@@ -109,7 +109,8 @@ type ServicePort struct {
 	// Port is the name or the number of one of the Service's ports.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9-]*[a-z][a-z0-9-]*$')",message="port must be the name of one of the Service's ports, or its number from 1 to 65535 without quotes"
+	// +kubebuilder:validation:Pattern=`^[a-z0-9-]*[a-z][a-z0-9-]*$`
+	// +kubebuilder:validation:XValidation:rule="type(self) != int || self >= 1 && self <= 65535",message="port must be the name of one of the Service's ports, or its number from 1 to 65535 without quotes"
 	// +required
 	Port intstr.IntOrString `json:"port"`
 
