@@ -81,6 +81,39 @@ func TestABlackHoleTellsNobodyAnythingUntilItIsMended(t *testing.T) {
 }
 
 // layWire lays a wire to a server that sends back what it gets, and connects through it.
+func TestAHostSeesConnectionsComeFromWhereTheWireSays(t *testing.T) {
+	t.Parallel()
+	source := lab.ClientAddresses(7).IPv4
+	host, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { host.Close() })
+	wire, err := Lay(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), netip.MustParseAddrPort(host.Addr().String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(wire.Close)
+	for _, want := range []netip.Addr{netip.MustParseAddr("127.0.0.1"), source} {
+		if want == source {
+			wire.ComeFrom(source)
+		}
+		talk, err := net.Dial("tcp", wire.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, err := host.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := netip.MustParseAddrPort(seen.RemoteAddr().String()).Addr(); got != want {
+			t.Errorf("the host sees %s, want %s", got, want)
+		}
+		seen.Close()
+		talk.Close()
+	}
+}
+
 func layWire(t *testing.T) (*Wire, net.Conn) {
 	t.Helper()
 	server, err := net.Listen("tcp", "127.0.0.1:0")

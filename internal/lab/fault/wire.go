@@ -22,6 +22,8 @@ type Wire struct {
 
 	mu    sync.Mutex
 	links map[*link]struct{}
+	// source is where connections to the host come from; the zero Addr for where the system chooses.
+	source netip.Addr
 	// last is the direction of the last bytes.
 	last  direction
 	steps int
@@ -84,6 +86,13 @@ func (w *Wire) Steps() int {
 	return w.steps
 }
 
+// ComeFrom has the host see later connections come from an address of the lab, as a router does that translates addresses.
+func (w *Wire) ComeFrom(source netip.Addr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.source = source
+}
+
 // Cut ends every connection, for both sides.
 func (w *Wire) Cut() {
 	w.mu.Lock()
@@ -123,7 +132,7 @@ func (w *Wire) accept() {
 }
 
 func (w *Wire) connect(operator net.Conn) {
-	host, err := net.Dial("tcp", w.host)
+	host, err := w.dial()
 	if err != nil {
 		_ = operator.Close()
 		return
@@ -143,6 +152,17 @@ func (w *Wire) connect(operator net.Conn) {
 	w.mu.Lock()
 	delete(w.links, l)
 	w.mu.Unlock()
+}
+
+func (w *Wire) dial() (net.Conn, error) {
+	w.mu.Lock()
+	source := w.source
+	w.mu.Unlock()
+	var dialer net.Dialer
+	if source.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	}
+	return dialer.Dial("tcp", w.host)
 }
 
 // carry passes bytes on until one side has gone, and then tells the other.
