@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/kube"
 )
 
@@ -211,4 +213,54 @@ func TestATargetFollowsTheOperatorsOwnAddress(t *testing.T) {
 	if after := s.workerPID(s.gw1()); after != worker {
 		t.Errorf("HAProxy was reloaded: worker %d is now %d", worker, after)
 	}
+}
+
+// sudo keeps from whom it runs what sshd said, and the operator learns it nevertheless.
+func TestTheOperatorsOwnAddressIsLearntFromARealDebian(t *testing.T) {
+	needsRoot(t)
+	t.Parallel()
+	for name, options := range map[string]debian.Options{
+		"as root, of Debian 12":     {Root: "bin/debian-12"},
+		"through sudo of Debian 12": {Root: "bin/debian-12", User: debian.OrdinaryUser, Sudoers: sudoers},
+		"through sudo of Debian 13": {Root: "bin/debian-13", User: debian.OrdinaryUser, Sudoers: sudoers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			host := w.debian(options)
+			w.app("web", haproxy.ProxyV2, "web-a")
+			service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}}
+			w.update(service, func() { service.Spec.Type = corev1.ServiceTypeNodePort })
+			elb := w.onDebian(host)
+			w.awaitReady(elb)
+			w.awaitDebian(host, "web-a")
+			router := lab.Addresses{IPv4: w.seenFrom(host), IPv6: nodeAddresses().IPv6}
+			backend, err := lab.StartBackend(t.Context(), lab.BackendOptions{
+				Name: "router", Addresses: router, Port: uint16(service.Spec.Ports[0].NodePort), Proxy: haproxy.ProxyV2,
+			})
+			must(t, err)
+			t.Cleanup(func() { _ = backend.Close() })
+
+			w.update(elb, func() {
+				elb.Spec.Targets[0].Via, elb.Spec.Targets[0].NodeAddressType = v1alpha1.ViaNodePort, v1alpha1.NodeEgress
+			})
+
+			w.awaitReady(elb)
+			w.awaitServers(host, "egress")
+			w.awaitDebian(host, "router")
+		})
+	}
+}
+
+// seenFrom is the address that a host sees who logs in from the lab.
+func (w *world) seenFrom(host *debian.Host) netip.Addr {
+	w.t.Helper()
+	client, err := host.DialSSH(w.t.Context())
+	must(w.t, err)
+	defer client.Close()
+	session, err := client.NewSession()
+	must(w.t, err)
+	output, err := session.Output(`echo "${SSH_CLIENT%% *}"`)
+	must(w.t, err)
+	return netip.MustParseAddr(strings.TrimSpace(string(output)))
 }
