@@ -18,6 +18,36 @@ import (
 // failure is why there are none, none are known, or none can serve.
 func serversOf(p part, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	key, _ := ServiceOf(p.object, target)
+	cluster := s.cluster(key.Cluster)
+	if !cluster.Known {
+		// One that is read for the first time has no trouble yet.
+		return nil, true, cluster.trouble()
+	}
+	servers, keep, failure = s.serversBehind(key, target)
+	if trouble := cluster.trouble(); trouble != nil {
+		failure = trouble
+	}
+	return servers, keep, failure
+}
+
+// cluster says how a cluster is. The operator's own is known as long as there is an operator.
+func (s Snapshot) cluster(key ClusterKey) Cluster {
+	if key == (ClusterKey{}) {
+		return Cluster{Known: true}
+	}
+	return s.Clusters[key]
+}
+
+// trouble is what keeps the cluster from being read; nil if nothing does.
+func (c Cluster) trouble() *unavailable {
+	if c.Reason == "" {
+		return nil
+	}
+	return &unavailable{reason: c.Reason, sentence: c.Message}
+}
+
+// serversBehind are the servers of a Service's port as its cluster was last read.
+func (s Snapshot) serversBehind(key ServiceKey, target *v1alpha1.Target) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	service := s.Services[key]
 	spec, failure := resolve(key.NamespacedName, service, target.Service.Port)
 	if failure != nil {
