@@ -1,45 +1,49 @@
 package desired
 
 import (
+	"slices"
+
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// ServedTargets are the names of the object's targets that have a backend on the host of that name: those that connections of
-// its listeners can go to. A listener that looks at names makes that all of the object's, so that moving a name to another
-// target is no reload.
-func ServedTargets(object *v1alpha1.EdgeLoadBalancer, host string) map[string]bool {
-	targets := make(map[string]*v1alpha1.Target, len(object.Spec.Targets))
-	for i := range object.Spec.Targets {
-		targets[object.Spec.Targets[i].Name] = &object.Spec.Targets[i]
-	}
-	served := make(map[string]bool, len(targets))
+// ServingHosts are the object's hosts on which a target that is concerned has a backend: those with a listener whose connections can
+// go there. A listener that looks at names brings all of the object's targets to its hosts, so that moving a name to another target
+// is no reload.
+func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Target) bool) []HostKey {
+	var listeners []*v1alpha1.Listener
 	for i := range object.Spec.Listeners {
-		listener := &object.Spec.Listeners[i]
-		if !listensOn(listener, host) {
-			continue
+		if listener := &object.Spec.Listeners[i]; brings(object, listener, concerned) {
+			listeners = append(listeners, listener)
 		}
-		if listener.Protocol == v1alpha1.ProtocolTLS || listener.Protocol == v1alpha1.ProtocolHTTP {
-			for name := range targets {
-				served[name] = true
-			}
-			return served
-		}
-		reach(targets, listener.Target, served)
 	}
-	return served
+	var keys []HostKey
+	for i := range object.Spec.Hosts {
+		host := &object.Spec.Hosts[i]
+		if slices.ContainsFunc(listeners, func(l *v1alpha1.Listener) bool { return listensOn(l, host.Name) }) {
+			keys = append(keys, KeyOf(&object.Spec.SSH, host))
+		}
+	}
+	return keys
 }
 
-// reach adds a target and all that it leads to. Targets may lead in a circle.
-func reach(targets map[string]*v1alpha1.Target, name string, reached map[string]bool) {
-	target := targets[name]
-	if target == nil || reached[name] {
-		return
+// brings says whether a listener brings a target that is concerned to its hosts.
+func brings(object *v1alpha1.EdgeLoadBalancer, listener *v1alpha1.Listener, concerned func(*v1alpha1.Target) bool) bool {
+	if listener.Protocol == v1alpha1.ProtocolTLS || listener.Protocol == v1alpha1.ProtocolHTTP {
+		return slices.ContainsFunc(object.Spec.Targets, func(t v1alpha1.Target) bool { return concerned(&t) })
 	}
-	reached[name] = true
-	for _, part := range target.Split {
-		reach(targets, part.Target, reached)
+	return leadsTo(object.Spec.Targets, listener.Target, concerned, map[string]bool{})
+}
+
+// leadsTo says whether a target is concerned or leads to one that is. Targets may lead in a circle: those seen are not asked again.
+func leadsTo(targets []v1alpha1.Target, name string, concerned func(*v1alpha1.Target) bool, seen map[string]bool) bool {
+	i := slices.IndexFunc(targets, func(t v1alpha1.Target) bool { return t.Name == name })
+	if i < 0 || seen[name] {
+		return false
 	}
-	reach(targets, target.Fallback, reached)
+	seen[name] = true
+	return concerned(&targets[i]) || slices.ContainsFunc(nextOf(&targets[i]), func(next string) bool {
+		return leadsTo(targets, next, concerned, seen)
+	})
 }
 
 // NodesOf is the cluster whose nodes a target of the object is reached by; false if it needs to know no nodes.

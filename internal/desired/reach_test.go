@@ -1,14 +1,14 @@
 package desired
 
 import (
-	"maps"
-	"slices"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-func TestServedTargetsAreThoseThatConnectionsCanGoTo(t *testing.T) {
+func TestATargetIsServedByTheHostsWhoseConnectionsCanGoThere(t *testing.T) {
 	t.Parallel()
 	split := func(parts ...string) []v1alpha1.SplitTarget {
 		var all []v1alpha1.SplitTarget
@@ -28,15 +28,23 @@ func TestServedTargetsAreThoseThatConnectionsCanGoTo(t *testing.T) {
 		},
 		Targets: []v1alpha1.Target{
 			{Name: "plain"}, {Name: "divided", Split: split("a", "b"), Fallback: "c"}, {Name: "a"}, {Name: "b", Fallback: "d"},
-			{Name: "c"}, {Name: "d"}, {Name: "circle", Fallback: "back"}, {Name: "back", Split: split("circle")},
+			{Name: "c"}, {Name: "d"}, {Name: "circle", Fallback: "back"}, {Name: "back", Split: split("circle")}, {Name: "unused"},
 		},
 	}}
-	all := []string{"a", "b", "back", "c", "circle", "d", "divided", "plain"}
-	for host, want := range map[string][]string{
-		"gw1": {"plain"}, "gw2": {"a", "b", "c", "d", "divided", "plain"}, "gw3": all, "gw4": all, "gw5": all, "gw6": {"plain"},
+	for i := range 6 {
+		name := fmt.Sprintf("gw%d", i+1)
+		object.Spec.Hosts = append(object.Spec.Hosts, v1alpha1.Host{Name: name, Address: name})
+	}
+	for target, want := range map[string]string{
+		"plain": "gw1 gw2 gw3 gw4 gw5 gw6", "divided": "gw2 gw3 gw4 gw5", "a": "gw2 gw3 gw4 gw5", "c": "gw2 gw3 gw4 gw5",
+		"d": "gw2 gw3 gw4 gw5", "circle": "gw3 gw4 gw5", "back": "gw3 gw4 gw5", "unused": "gw4 gw5", "unheardof": "",
 	} {
-		if got := slices.Sorted(maps.Keys(ServedTargets(object, host))); !slices.Equal(got, want) {
-			t.Errorf("%s serves %v, want %v", host, got, want)
+		var got []string
+		for _, key := range ServingHosts(object, func(t *v1alpha1.Target) bool { return t.Name == target }) {
+			got = append(got, key.Address)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s is served by %v, want %s", target, got, want)
 		}
 	}
 }
