@@ -1,0 +1,191 @@
+package balancing_test
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/pires/go-proxyproto"
+)
+
+// oddPath has in it whatever means something to HAProxy elsewhere: a format, a variable, the mark for a percent.
+const oddPath = "/ready?full=%41&x=$HOME&y=%ci%%"
+
+// health is a server that is to be checked, on ports of its own.
+type health struct {
+	t *testing.T
+	// header says that connections have to begin with a PROXY header.
+	header bool
+}
+
+// listen is a new port.
+func (h health) listen() net.Listener {
+	listener := listen(h.t)
+	if !h.header {
+		return listener
+	}
+	return &proxyproto.Listener{Listener: listener, ConnPolicy: func(proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+		return proxyproto.REQUIRE, nil
+	}}
+}
+
+// http answers the path with a status, and everything else with 500.
+func (h health) http(path string, status int, secure bool) haproxy.Server {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.RequestURI == path && r.Host != "" {
+			w.WriteHeader(status)
+			return
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	h.serve(s, secure)
+	return server("", s.Listener)
+}
+
+func (h health) serve(s *httptest.Server, secure bool) {
+	_ = s.Listener.Close()
+	s.Listener = h.listen()
+	s.Config.ErrorLog = silent()
+	if secure {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	h.t.Cleanup(s.Close)
+}
+
+// tls shakes hands, and then says nothing.
+func (h health) tls() haproxy.Server {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	h.t.Cleanup(s.Close)
+	listener := h.listen()
+	serve(listener, func(conn net.Conn) {
+		_, _ = io.Copy(io.Discard, tls.Server(conn, s.TLS))
+	})
+	return server("", listener)
+}
+
+// plain says nothing.
+func (h health) plain() haproxy.Server {
+	listener := h.listen()
+	serve(listener, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	return server("", listener)
+}
+
+// dead is a port that nobody listens on.
+func (h health) dead() haproxy.Server {
+	at := unused(h.t)
+	return haproxy.Server{Addr: at.Addr(), Port: at.Port(), Weight: 1}
+}
+
+// checkCase is a kind of check, with a server that passes it and one that fails, and what HAProxy then says of either.
+type checkCase struct {
+	name               string
+	check              haproxy.Check
+	good, bad          haproxy.Server
+	wantGood, wantFail string
+}
+
+// checkCases are all kinds. Where checks have a port of their own, the connections' ports are dead.
+func checkCases(h health) []checkCase {
+	tcp, tls := haproxy.Check{}, haproxy.Check{Kind: haproxy.CheckTLS}
+	path := haproxy.Check{Kind: haproxy.CheckHTTP, Path: oddPath}
+	overTLS := haproxy.Check{Kind: haproxy.CheckHTTP, TLS: true}
+	cases := []checkCase{
+		{"tcp", tcp, h.plain(), h.dead(), "L4OK", "L4CON"},
+		{"http", path, h.http(oddPath, http.StatusOK, false), h.http("/other", http.StatusOK, false), "L7OK", "L7STS"},
+		{"http-dead", path, h.http(oddPath, http.StatusNoContent, false), h.dead(), "L7OK", "L4CON"},
+		{"http-status", haproxy.Check{Kind: haproxy.CheckHTTP}, h.http("/", http.StatusMultipleChoices, false), h.http("/", http.StatusNotFound, false), "L7OK", "L7STS"},
+		{"http-tls", overTLS, h.http("/", http.StatusOK, true), h.http("/", http.StatusBadGateway, true), "L7OK", "L7STS"},
+		{"http-no-tls", overTLS, h.http("/", http.StatusOK, true), h.http("/", http.StatusOK, false), "L7OK", "L6RSP"},
+		{"tls", tls, h.tls(), h.http("/", http.StatusOK, false), "L6OK", "L6RSP"},
+		{"tls-dead", tls, h.tls(), h.dead(), "L6OK", "L4CON"},
+	}
+	for _, c := range cases {
+		elsewhere := c
+		elsewhere.name += "-port"
+		elsewhere.check.Port, elsewhere.good, elsewhere.bad = c.good.Port, h.dead(), h.dead()
+		elsewhere.good.Addr, elsewhere.bad.Addr = c.good.Addr, c.good.Addr.Next()
+		elsewhere.wantFail = "L4CON"
+		cases = append(cases, elsewhere)
+	}
+	return cases
+}
+
+func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		for _, protocol := range []haproxy.ProxyProtocol{haproxy.ProxyNone, haproxy.ProxyV1, haproxy.ProxyV2} {
+			cases := checkCases(health{t: t, header: protocol != haproxy.ProxyNone})
+			var backends []haproxy.Backend
+			for i, c := range cases {
+				c.check.Interval, c.check.Rise, c.check.Fall = 100*time.Millisecond, 1, 1
+				backends = append(backends, haproxy.Backend{
+					Name: c.name, HTTP: i%2 == 1, Balance: haproxy.LeastConn, ProxyProtocol: protocol, Check: c.check,
+					Servers: named(c, "file-bad", "file-good"),
+				})
+			}
+			e := start(t, program, backends...)
+			for i, c := range cases {
+				e.do(runtime.AddServers(backends[i], named(c, "added-bad", "added-good"))...)
+			}
+			for _, c := range cases {
+				for _, from := range []string{"file", "added"} {
+					e.awaits(c.name, from+"-good", "check_status", c.wantGood)
+					e.awaits(c.name, from+"-good", "status", "UP")
+					e.awaits(c.name, from+"-bad", "check_status", c.wantFail)
+					e.awaits(c.name, from+"-bad", "status", "DOWN")
+				}
+			}
+		}
+	})
+}
+
+// named are the servers of a case under these names.
+func named(c checkCase, bad, good string) []haproxy.Server {
+	c.bad.Name, c.good.Name = bad, good
+	return []haproxy.Server{c.bad, c.good}
+}
+
+// A server is found down and up again while it runs, also one that was added.
+func TestAServerThatWasAddedIsCheckedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		at := unused(t)
+		s := haproxy.Server{Name: "s", Addr: at.Addr(), Port: at.Port(), Weight: 1}
+		b := haproxy.Backend{
+			Name: "be", Balance: haproxy.LeastConn,
+			Check: haproxy.Check{Kind: haproxy.CheckTLS, Interval: 100 * time.Millisecond, Rise: 2, Fall: 2},
+		}
+		e := start(t, program, b)
+		e.do(runtime.AddServer(b, s)...)
+		e.awaits("be", "s", "status", "DOWN")
+		for range 2 {
+			up := secureAt(t, at)
+			e.awaits("be", "s", "status", "UP")
+			e.awaits("be", "s", "check_status", "L6OK")
+			up.Close()
+			e.awaits("be", "s", "status", "DOWN")
+		}
+	})
+}
+
+func secureAt(t *testing.T, at netip.AddrPort) *httptest.Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", at.String())
+	must(t, err)
+	s := httptest.NewUnstartedServer(nil)
+	_ = s.Listener.Close()
+	s.Listener, s.Config.ErrorLog = listener, silent()
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}

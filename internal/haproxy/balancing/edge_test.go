@@ -1,0 +1,266 @@
+package balancing_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab"
+)
+
+// onEachHAProxy runs a test with the HAProxy in the PATH, and with each bin/haproxy-* at the top of the repository.
+func onEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
+	t.Helper()
+	programs, err := filepath.Glob("../../../bin/haproxy-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, err := exec.LookPath("haproxy"); err == nil {
+		programs = append(programs, path)
+	}
+	if len(programs) == 0 {
+		t.Fatal("no haproxy is installed; install the package haproxy")
+	}
+	for _, program := range programs {
+		t.Run(filepath.Base(program), func(t *testing.T) {
+			t.Parallel()
+			test(t, program)
+		})
+	}
+}
+
+// edge is a HAProxy that runs until the test ends.
+type edge struct {
+	t      *testing.T
+	socket string
+	// at is where its frontend listens; it is named after the first backend, where it leads to.
+	at netip.AddrPort
+}
+
+// config is one for backends. The first has a frontend that listens at an address.
+func config(at netip.AddrPort, socket string, backends ...haproxy.Backend) haproxy.Config {
+	protocol := haproxy.TCP
+	if backends[0].HTTP {
+		protocol = haproxy.HTTP
+	}
+	return haproxy.Config{
+		Owner: "test", AdminSocket: socket, MaxConnections: 1000,
+		Timeouts: haproxy.Timeouts{Connect: time.Second, Client: time.Minute, Server: time.Minute, Queue: 5 * time.Second},
+		Frontends: []haproxy.Frontend{{
+			Name: "in", Binds: []haproxy.Bind{{Addr: at.Addr(), Port: at.Port()}}, Protocol: protocol, Backend: backends[0].Name,
+		}},
+		Backends: backends,
+	}.Normalize()
+}
+
+// start runs a HAProxy with these backends. Clients are led to the first.
+func start(t *testing.T, program string, backends ...haproxy.Backend) edge {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "edge") // that of t.TempDir holds the test's name, which is too long for a socket
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(folder)) })
+	e := edge{t: t, socket: filepath.Join(folder, "admin"), at: unused(t)}
+	file, err := haproxy.Render(config(e.at, e.socket, backends...), haproxy.Platform{
+		StateFile: filepath.Join(folder, "state"), NamesPrefix: filepath.Join(folder, "names-"),
+	})
+	must(t, err)
+	text := filepath.Join(folder, "haproxy.cfg")
+	must(t, os.WriteFile(text, file.Text, 0o600))
+	if file.NamesPath != "" {
+		must(t, os.WriteFile(file.NamesPath, file.Names, 0o600))
+	}
+	command := exec.Command(program, "-db", "-f", text)
+	var complaints bytes.Buffer
+	command.Stderr = &complaints
+	must(t, command.Start())
+	t.Cleanup(func() {
+		must(t, command.Process.Kill())
+		_ = command.Wait() // killed, so never nil
+		if t.Failed() {
+			t.Logf("HAProxy says:\n%s", complaints.String())
+		}
+	})
+	lab.Eventually(t, func() error {
+		conn, err := net.Dial("unix", e.socket)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
+	return e
+}
+
+// ask sends one command and returns the answer.
+func (e edge) ask(command string) string {
+	e.t.Helper()
+	conn, err := net.Dial("unix", e.socket)
+	must(e.t, err)
+	defer conn.Close()
+	must(e.t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	_, err = io.WriteString(conn, command+"\n")
+	must(e.t, err)
+	answer, err := io.ReadAll(conn)
+	must(e.t, err)
+	return string(answer)
+}
+
+// do has commands carried out.
+func (e edge) do(commands ...runtime.Command) {
+	e.t.Helper()
+	for _, c := range commands {
+		must(e.t, c.Check(e.ask(c.String())))
+	}
+}
+
+// deletes deletes a server that is in maintenance as soon as its last connection has ended.
+func (e edge) deletes(backend, server string) {
+	e.t.Helper()
+	command := runtime.DeleteServer(backend, server)
+	lab.Eventually(e.t, func() error { return command.Check(e.ask(command.String())) })
+}
+
+// stillConnected fails unless HAProxy refuses to delete a server since it has a connection.
+func (e edge) stillConnected(backend, server string) {
+	e.t.Helper()
+	command := runtime.DeleteServer(backend, server)
+	if err := command.Check(e.ask(command.String())); !errors.Is(err, runtime.ErrStillConnected) {
+		e.t.Errorf("%s: got %v, want it still connected", command, err)
+	}
+}
+
+// stat is a column of `show stat` for a server, or for a backend as a whole if the server is BACKEND.
+func (e edge) stat(backend, server, column string) string {
+	e.t.Helper()
+	header, rows, _ := strings.Cut(strings.TrimPrefix(e.ask("show stat"), "# "), "\n")
+	index := slices.Index(strings.Split(header, ","), column)
+	for row := range strings.Lines(rows) {
+		if fields := strings.Split(row, ","); fields[0] == backend && len(fields) > index && fields[1] == server {
+			return fields[index]
+		}
+	}
+	e.t.Fatalf("HAProxy has no %s for %s/%s", column, backend, server)
+	return ""
+}
+
+// awaits waits until a column of `show stat` has a value.
+func (e edge) awaits(backend, server, column, want string) {
+	e.t.Helper()
+	lab.Eventually(e.t, func() error {
+		// 2.6 marks a check that is under way.
+		if got := strings.TrimPrefix(e.stat(backend, server, column), "* "); got != want {
+			return fmt.Errorf("%s/%s: %s is %q, want %q", backend, server, column, got, want)
+		}
+		return nil
+	})
+}
+
+// unused is an address that nobody else listens on: it is made of a port that is held until the test ends.
+func unused(t *testing.T) netip.AddrPort {
+	t.Helper()
+	port := listen(t).Addr().(*net.TCPAddr).AddrPort().Port()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 99, byte(port >> 8), byte(port)}), port)
+}
+
+// listen listens on a port of its own until the test ends.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+// server is one that listens there.
+func server(name string, listener net.Listener) haproxy.Server {
+	at := listener.Addr().(*net.TCPAddr).AddrPort()
+	return haproxy.Server{Name: name, Addr: at.Addr(), Port: at.Port(), Weight: 1}
+}
+
+// serve answers each connection.
+func serve(listener net.Listener, answer func(net.Conn)) {
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				answer(conn)
+			}()
+		}
+	}()
+}
+
+// greeter is a server that says its name to each connection, and then repeats what it is told.
+func greeter(t *testing.T, name string) haproxy.Server {
+	t.Helper()
+	listener := listen(t)
+	serve(listener, func(conn net.Conn) {
+		_, _ = fmt.Fprintln(conn, name)
+		_, _ = io.Copy(conn, conn)
+	})
+	return server(name, listener)
+}
+
+// dial connects as a client of an address.
+func dial(t *testing.T, client string, to netip.AddrPort) net.Conn {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 0)), Timeout: 10 * time.Second}
+	conn, err := dialer.Dial("tcp", to.String())
+	must(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	must(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	return conn
+}
+
+// greeting reads the name of the server that a connection leads to.
+func greeting(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	var name string
+	_, err := fmt.Fscanln(conn, &name)
+	must(t, err)
+	return name
+}
+
+// meets is the server that a client of an address meets with a new connection, which is closed again.
+func (e edge) meets(client string) string {
+	e.t.Helper()
+	conn := dial(e.t, client, e.at)
+	defer conn.Close()
+	return greeting(e.t, conn)
+}
+
+// echoes fails unless what is written to a connection comes back.
+func echoes(t *testing.T, conn io.ReadWriter) {
+	t.Helper()
+	_, err := io.WriteString(conn, "echo\n")
+	must(t, err)
+	back := make([]byte, 5)
+	if _, err := io.ReadFull(conn, back); err != nil || string(back) != "echo\n" {
+		t.Errorf("the open connection says %q, %v", back, err)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// silent is for servers that would complain of each check.
+func silent() *log.Logger { return log.New(io.Discard, "", 0) }
