@@ -1,0 +1,239 @@
+package routing_test
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// httpTable is a HAProxy with the table of names three times: the frontend "http" has a target for what no route claims, "strict" has
+// none, and "redirect" sends it to https.
+func httpTable(t testing.TB, program string) edge {
+	t.Helper()
+	c := haproxy.Config{Frontends: []haproxy.Frontend{
+		{Name: "http", Protocol: haproxy.HTTP, Routes: routes(""), Backend: "default"},
+		{Name: "strict", Protocol: haproxy.HTTP, Routes: routes("")},
+		{Name: "redirect", Protocol: haproxy.HTTP, Routes: routes(""), RedirectToHTTPS: true},
+	}}
+	for _, g := range newTargets(t, httpTarget, "app", "special", "apps", "wild", "long", "default") {
+		c.Backends = append(c.Backends, backend(g.name, g))
+	}
+	return start(t, program, c)
+}
+
+// reply is an answer to a request.
+type reply struct {
+	seen
+	status   int
+	location string
+	text     string
+}
+
+// request sends a request as it stands and reads the answer; a zero reply if there is none.
+func request(conn net.Conn, reader *bufio.Reader, text string) reply {
+	if _, err := io.WriteString(conn, text); err != nil {
+		return reply{}
+	}
+	answer, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		return reply{}
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return reply{}
+	}
+	r := reply{status: answer.StatusCode, location: answer.Header.Get("Location")}
+	if json.Unmarshal(body, &r.seen) != nil {
+		r.text = answer.Header.Get("Content-Type") + ": " + string(body)
+	}
+	return r
+}
+
+// get asks for the path / with these lines of the header.
+func get(conn net.Conn, reader *bufio.Reader, header ...string) reply {
+	return request(conn, reader, "GET / HTTP/1.1\r\n"+strings.Join(append(header, "\r\n"), "\r\n"))
+}
+
+func TestRequestsGoWhereTheirHostLeads(t *testing.T) {
+	t.Parallel()
+	cases := append(nameCases[:len(nameCases):len(nameCases)],
+		nameCase{"a name with a dot at its end", "app.example.com.", "app"},
+		nameCase{"a wildcard with a dot at its end", "a.apps.example.com.", "apps"},
+		nameCase{"a name with a port", "app.example.com:8080", "app"},
+		nameCase{"a name with a dot and a port", "APP.example.com.:80", "app"},
+		nameCase{"a wildcard with a port", "a.apps.example.com:8080", "apps"},
+		nameCase{"an IPv4 address", "192.0.2.1", ""},
+		nameCase{"an IPv4 address with a port", "192.0.2.1:80", ""},
+		nameCase{"an IPv6 address", "[2001:db8::1]", ""},
+		nameCase{"an IPv6 address with a port", "[2001:db8::1]:80", ""},
+		nameCase{"no name in the Host", "", ""},
+	)
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+			for _, tc := range cases {
+				for frontend, target := range map[string]string{"http": cmp.Or(tc.want, "default"), "strict": tc.want} {
+					conn := dial(t, e.at(t, frontend, address))
+					got := get(conn, bufio.NewReader(conn), "Host: "+tc.name)
+					if target == "" {
+						if want := nobody; !reflect.DeepEqual(got, want) {
+							t.Errorf("%s: %s, %.100q: got %+v, want %+v", frontend, tc.about, tc.name, got, want)
+						}
+					} else if got.status != http.StatusOK || got.Target != target || got.Name != tc.name {
+						t.Errorf("%s: %s, %.100q: got %+v, want target %q and the Host as it is", frontend, tc.about, tc.name, got, target)
+					}
+				}
+			}
+		})
+	})
+}
+
+// nobody is the reply where no route claims a request.
+var nobody = reply{status: http.StatusNotFound, text: "text/plain: Nothing is served here under this name."}
+
+func TestRequestsOfEveryForm(t *testing.T) {
+	t.Parallel()
+	const malformed = "malformed"
+	const app, other = "Host: app.example.com\r\n", "Host: other.example.com\r\n"
+	tests := []struct {
+		name, request string
+		wantStatus    int
+		// wantTarget is for status 200, and the frontend "strict".
+		wantTarget string
+		// wantLocation is what the frontend "redirect" answers instead of 404; malformed for a Host that HAProxy 3.0 answers 400 to, and
+		// 2.6 takes for a name.
+		wantLocation string
+	}{
+		{"HTTP/1.0 with a Host", "GET / HTTP/1.0\r\n" + app + "\r\n", 200, "app", ""},
+		{"HTTP/1.0 without a Host", "GET / HTTP/1.0\r\n\r\n", 404, "", ""},
+		{"HTTP/1.1 without a Host", "GET / HTTP/1.1\r\n\r\n", 404, "", ""},
+		{"HTTP/1.1 with an empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 404, "", ""},
+		{"a whole URL", "GET http://app.example.com/x HTTP/1.1\r\n" + app + "\r\n", 200, "app", ""},
+		{"a whole URL with a port", "GET http://app.example.com:81/ HTTP/1.1\r\nHost: app.example.com:81\r\n\r\n", 200, "app", ""},
+		{"a whole URL that differs from the Host", "GET http://app.example.com/ HTTP/1.1\r\n" + other + "\r\n", 400, "", ""},
+		{"a whole URL without a Host", "GET http://app.example.com/ HTTP/1.0\r\n\r\n", 404, "", ""},
+		{"two Hosts", "GET / HTTP/1.1\r\n" + app + other + "\r\n", 400, "", ""},
+		{"one Host twice", "GET / HTTP/1.1\r\n" + app + app + "\r\n", 200, "app", ""},
+		{"blanks around the Host", "GET / HTTP/1.1\r\nHost: \t app.example.com \r\n\r\n", 200, "app", ""},
+		{"a Host in a header in lower case", "GET / HTTP/1.1\r\nhost: app.example.com\r\n\r\n", 200, "app", ""},
+		{"a request with a body", "POST / HTTP/1.1\r\n" + app + "Content-Length: 3\r\n\r\nabc", 200, "app", ""},
+		{"a body for nobody", "POST /p HTTP/1.1\r\nHost: nope\r\nContent-Length: 3\r\n\r\nabc", 404, "", "https://nope/p"},
+		{"a path", "GET /a/b?c=d&e=%20 HTTP/1.1\r\nHost: nope.example.net\r\n\r\n", 404, "", "https://nope.example.net/a/b?c=d&e=%20"},
+		{"a Host with a port", "GET /a HTTP/1.1\r\nHost: Nope.example.net:8080\r\n\r\n", 404, "", "https://nope.example.net/a"},
+		{"a Host with a dot", "GET /a HTTP/1.1\r\nHost: nope.example.net.\r\n\r\n", 404, "", "https://nope.example.net/a"},
+		{"an IPv4 address", "GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", 404, "", "https://192.0.2.1/"},
+		{"an IPv6 address", "GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", 404, "", "https://[2001:db8::1]/"},
+		{"a URL for nobody", "GET http://nope.example.net/b?x HTTP/1.1\r\nHost: nope.example.net\r\n\r\n", 404, "", "https://nope.example.net/b?x"},
+		{"a path like a URL", "GET //evil.example/b HTTP/1.1\r\nHost: nope.example.net\r\n\r\n", 404, "", "https://nope.example.net//evil.example/b"},
+		{"a Host with an account", "GET / HTTP/1.1\r\nHost: nope.example.net@evil.example\r\n\r\n", 404, "", malformed},
+		{"a Host with a path", "GET / HTTP/1.1\r\nHost: evil.example/nope.example.net\r\n\r\n", 404, "", malformed},
+		{"two names in a Host", "GET / HTTP/1.1\r\nHost: app.example.com,app.example.com\r\n\r\n", 404, "", malformed},
+		{"a Host with a quote", "GET / HTTP/1.1\r\nHost: nope\".example.net\r\n\r\n", 404, "", ""},
+		{"a line of TLS", "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 400, "", ""},
+		{"a PROXY header", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n" + app + "\r\n", 400, "", ""},
+		{"a binary PROXY header", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00GET / HTTP/1.1\r\n" + app + "\r\n", 400, "", ""},
+	}
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+			for _, tc := range tests {
+				for _, frontend := range []string{"strict", "redirect"} {
+					wantStatus, wantLocation := tc.wantStatus, ""
+					conn := dial(t, e.at(t, frontend, address))
+					got := request(conn, bufio.NewReader(conn), tc.request)
+					switch {
+					case tc.wantLocation == malformed && got.status == http.StatusBadRequest:
+						wantStatus = http.StatusBadRequest
+					case tc.wantLocation != malformed && tc.wantLocation != "" && frontend == "redirect":
+						wantStatus, wantLocation = http.StatusMovedPermanently, tc.wantLocation
+					}
+					if got.status != wantStatus || got.Target != tc.wantTarget || got.location != wantLocation {
+						t.Errorf("%s: %s: got %+v, want status %d, target %q, location %q", frontend, tc.name, got, wantStatus, tc.wantTarget, wantLocation)
+					}
+				}
+			}
+		})
+	})
+}
+
+func TestEachRequestOfAConnectionGoesItsOwnWay(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+			conn := dial(t, e.at(t, "strict", address))
+			reader := bufio.NewReader(conn)
+			for i, want := range []struct {
+				host   string
+				status int
+				target string
+			}{
+				{"app.example.com", 200, "app"}, {"a.apps.example.com", 200, "apps"}, {"app.example.com:80", 200, "app"},
+				{"nope.example.net", 404, ""}, {"special.apps.example.com", 200, "special"}, {"APP.EXAMPLE.COM", 200, "app"},
+			} {
+				if got := get(conn, reader, "Host: "+want.host); got.status != want.status || got.Target != want.target {
+					t.Errorf("request %d for %s: got %+v, want status %d, target %q", i, want.host, got, want.status, want.target)
+				}
+			}
+		})
+	})
+}
+
+func TestServersLearnWhoTheClientIs(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		for _, source := range []netip.Addr{loopback4, loopback6, netip.MustParseAddr("127.0.0.77")} {
+			address := loopback4
+			if source.Is6() {
+				address = loopback6
+			}
+			conn := dialFrom(t, source, e.at(t, "http", address))
+			got := get(conn, bufio.NewReader(conn), "Host: app.example.com", "x-forwarded-for: 192.0.2.1", "X-Forwarded-For: 192.0.2.2",
+				"X-FORWARDED-PROTO: https", "X-Forwarded-Host: bank.example", "Forwarded: for=192.0.2.3", "X-Other: kept")
+			want := http.Header{"X-Forwarded-For": {source.String()}, "X-Forwarded-Proto": {"http"}, "X-Other": {"kept"}}
+			if !reflect.DeepEqual(got.Header, want) {
+				t.Errorf("from %s: got header %v, want %v", source, got.Header, want)
+			}
+		}
+	})
+}
+
+func TestAWebSocketIsATunnelToItsTarget(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+			conn := dial(t, e.at(t, "http", address))
+			const upgrade = "GET /chat HTTP/1.1\r\nHost: app.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+			if _, err := io.WriteString(conn, upgrade); err != nil {
+				t.Fatal(err)
+			}
+			reader := bufio.NewReader(conn)
+			answer, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer.StatusCode != http.StatusSwitchingProtocols || answer.Header.Get("X-Target") != "app" {
+				t.Fatalf("got %s with %v, want 101 from app", answer.Status, answer.Header)
+			}
+			for _, frame := range []string{"\x81\x85\x00\x00\x00\x00hello", "\x00\xff\r\n\r\n", strings.Repeat("x", 100_000)} {
+				go func() { _, _ = io.WriteString(conn, frame) }()
+				got := make([]byte, len(frame))
+				if _, err := io.ReadFull(reader, got); err != nil || string(got) != frame {
+					t.Fatalf("got %.50q, %v, want %.50q", got, err, frame)
+				}
+			}
+		})
+	})
+}

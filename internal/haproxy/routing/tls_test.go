@@ -1,0 +1,197 @@
+package routing_test
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/tls"
+	"encoding/json"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// longLabel is as long as a part of a DNS name may be, and longName is a whole name that is as long as one may be.
+var (
+	longLabel = strings.Repeat("l", 63)
+	longName  = strings.Repeat(strings.Repeat("n", 63)+".", 3) + strings.Repeat("n", 61)
+)
+
+// names is a table of routes, by target, and what is to be found in it.
+var names = map[string][]string{
+	"app":     {"app.example.com", "localhost", "xn--bcher-kva.example.org"},
+	"special": {"special.apps.example.com"},
+	"apps":    {"*.apps.example.com"},
+	"wild":    {"*.example.com"},
+	"long":    {longLabel + ".example.org", longName, "*." + longLabel + ".example.org"},
+}
+
+// nameCase says which target a name leads to; empty for none.
+type nameCase struct{ about, name, want string }
+
+var nameCases = []nameCase{
+	{"a name", "app.example.com", "app"},
+	{"another name of the same target", "localhost", "app"},
+	{"a name in punycode", "xn--bcher-kva.example.org", "app"},
+	{"a name in upper case", "APP.EXAMPLE.COM", "app"},
+	{"a name in mixed case", "aPp.Example.Com", "app"},
+	{"a name goes before a wildcard", "special.apps.example.com", "special"},
+	{"a name goes before a wildcard in upper case", "SPECIAL.apps.example.com", "special"},
+	{"a wildcard stands for one label", "a.apps.example.com", "apps"},
+	{"a wildcard stands for a label in upper case", "A.APPS.example.com", "apps"},
+	{"a wildcard stands for digits", "42.apps.example.com", "apps"},
+	{"a wildcard stands for an underscore", "_a.apps.example.com", "apps"},
+	{"a wildcard stands for 63 characters", longLabel + ".apps.example.com", "apps"},
+	{"a wildcard stands for no two labels", "b.a.apps.example.com", ""},
+	{"a wildcard does not stand for nothing", "example.com", ""},
+	{"a wildcard does not stand for an empty label", ".apps.example.com", ""},
+	{"the parent of a wildcard is one label of another", "apps.example.com", "wild"},
+	{"what ends like a wildcard is one label of another", "evilapps.example.com", "wild"},
+	{"a wildcard that is asked for by itself", "*.apps.example.com", "apps"},
+	{"a star in the middle", "a.*.example.com", ""},
+	{"an unknown name", "app.example.net", ""},
+	{"a name before another", "app.example.com.example.net", ""},
+	{"a name behind another", "net.app.example.com", ""},
+	{"part of a name", "app.example", ""},
+	{"one label", "app", ""},
+	{"a label of 63 characters", longLabel + ".example.org", "long"},
+	{"a label of 64 characters", longLabel + "l.example.org", ""},
+	{"a wildcard below a label of 63 characters", "a." + longLabel + ".example.org", "long"},
+	{"a name of 253 characters", longName, "long"},
+	{"a name of 253 characters in upper case", strings.ToUpper(longName), "long"},
+	{"a name of 252 characters", longName[1:], ""},
+	{"a way", "way:00", ""},
+}
+
+// routes are those of a frontend, in order; prefix stands before the names of backends.
+func routes(prefix string) []haproxy.Route {
+	var all []haproxy.Route
+	for target, list := range names {
+		for _, name := range list {
+			all = append(all, haproxy.Route{Name: name, To: prefix + target})
+		}
+	}
+	return all
+}
+
+// tlsTable is a HAProxy with the table of names twice: the frontend "tls" has a target for what no route claims, and "strict" none.
+func tlsTable(t testing.TB, program string) edge {
+	t.Helper()
+	c := haproxy.Config{Frontends: []haproxy.Frontend{
+		{Name: "tls", Protocol: haproxy.TLS, Routes: routes(""), Backend: "default"},
+		{Name: "strict", Protocol: haproxy.TLS, Routes: routes("")},
+	}}
+	for _, g := range newTargets(t, tlsTarget, "app", "special", "apps", "wild", "long", "default") {
+		c.Backends = append(c.Backends, backend(g.name, g))
+	}
+	return start(t, program, c)
+}
+
+// tlsClient shakes hands with whatever is at an address, asks for a name, or for none if it is empty, and returns what the target
+// sees.
+type tlsClient func(t *testing.T, at netip.AddrPort, name string) seen
+
+// tlsClients are clients of two TLS stacks, by name.
+var tlsClients = map[string]tlsClient{
+	"Go":      func(t *testing.T, at netip.AddrPort, name string) seen { return shakeHands(dial(t, at), name) },
+	"OpenSSL": openssl,
+}
+
+func TestTLSGoesWhereItsNameLeads(t *testing.T) {
+	t.Parallel()
+	tlsCases := append(nameCases[:len(nameCases):len(nameCases)],
+		nameCase{"no name", "", ""},
+		nameCase{"a key of the file of names", "tls/localhost", ""},
+		nameCase{"what HAProxy calls the client's address", "%[src].apps.example.com", "apps"},
+		nameCase{"quotes and blanks", "a'b\" c\\d$e.apps.example.com", "apps"},
+		nameCase{"a comma", "app.example.com,app.example.com", ""},
+	)
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := tlsTable(t, program)
+		for stack, client := range tlsClients {
+			onBothFamilies(t, stack, func(t *testing.T, address netip.Addr) {
+				for _, tc := range tlsCases {
+					if got := client(t, e.at(t, "strict", address), tc.name).Target; got != tc.want {
+						t.Errorf("strict: %s, %.100q: got target %q, want %q", tc.about, tc.name, got, tc.want)
+					}
+					want := cmp.Or(tc.want, "default")
+					if got := client(t, e.at(t, "tls", address), tc.name).Target; got != want {
+						t.Errorf("%s, %.100q: got target %q, want %q", tc.about, tc.name, got, want)
+					}
+				}
+			})
+		}
+	})
+}
+
+// dial connects; the connection is closed with the test.
+func dial(t testing.TB, at netip.AddrPort) net.Conn {
+	t.Helper()
+	return dialFrom(t, netip.Addr{}, at)
+}
+
+// dialFrom connects from an address of this machine; from any if it is the zero Addr.
+func dialFrom(t testing.TB, source netip.Addr, at netip.AddrPort) net.Conn {
+	t.Helper()
+	dialer := net.Dialer{Timeout: patience}
+	if source.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	}
+	conn, err := dialer.DialContext(t.Context(), "tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+// shakeHands asks for a name, or for none if it is empty, and returns what the target sees.
+func shakeHands(conn net.Conn, name string, protocols ...string) seen {
+	encrypted := tls.Client(conn, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: protocols})
+	defer encrypted.Close()
+	if encrypted.Handshake() != nil {
+		return seen{}
+	}
+	return readSeen(encrypted)
+}
+
+// openssl is the tlsClient of OpenSSL.
+func openssl(t *testing.T, at netip.AddrPort, name string) seen {
+	t.Helper()
+	asks := "-noservername"
+	args := []string{"s_client", "-quiet", "-connect", at.String()}
+	if name != "" {
+		asks = "-servername"
+		args = append(args, asks, name)
+	} else {
+		args = append(args, asks)
+	}
+	return runOpenSSL(t, args...)
+}
+
+func runOpenSSL(t *testing.T, args ...string) seen {
+	t.Helper()
+	program, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Fatalf("install the package openssl: %v", err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	stdin, err := cmd.StdinPipe() // open for as long as it runs: it ends with its stdin
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var saw seen
+	if json.Unmarshal(out, &saw) != nil && err == nil {
+		t.Errorf("openssl %q says %q, %s", args, out, stderr.String())
+	}
+	return saw
+}
