@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (s *byNodes) node(name string) *corev1.Node {
 	s.t.Helper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	s.create(node)
-	s.t.Cleanup(func() { _ = s.Client.Delete(s.t.Context(), node) })
+	s.t.Cleanup(func() { _ = s.Client.Delete(context.Background(), node) })
 	at := nodeAddresses()
 	s.answers(name, at)
 	s.report(node, at, corev1.ConditionTrue)
