@@ -53,7 +53,6 @@ const (
 	dnsLabel    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?`
 	bindForm    = "a bind is ADDRESS:PORT"
 	addressForm = "address must be a host name or a valid IP address"
-	portForm    = "port must be the name of one of the Service's ports, or its number from 1 to 65535"
 	required    = "Required value"
 	tooMany     = "must have at most"
 )

@@ -7,6 +7,7 @@ import (
 
 const (
 	oneKind    = "a target has exactly one of service, addresses and split"
+	portForm   = "port must be the name of one of the Service's ports, or its number from 1 to 65535"
 	serverForm = "address must be a DNS name or a valid IP address"
 	inACircle  = "in a circle, or in more than five steps"
 	noServers  = "a split has no servers of its own"
