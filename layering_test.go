@@ -22,14 +22,17 @@ var layers = map[string][]string{
 	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/plan",
-		module + "/internal/edge/daemon", module + "/internal/edge/pending", module + "/internal/edge/session",
-		module + "/internal/edge/survey", module + "/internal/edge/words",
+		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
+		module + "/internal/edge/proof", module + "/internal/edge/session", module + "/internal/edge/survey",
+		module + "/internal/edge/words",
 	},
 	module + "/internal/edge/daemon": {
 		module + "/internal/haproxy", module + "/internal/edge/session", module + "/internal/edge/survey",
 		module + "/internal/edge/words",
 	},
+	module + "/internal/edge/files":   {module + "/internal/haproxy", module + "/internal/edge/session"},
 	module + "/internal/edge/pending": {module + "/internal/haproxy/runtime"},
+	module + "/internal/edge/proof":   {module + "/internal/haproxy", module + "/internal/plan"},
 	module + "/internal/edge/scripts": {},
 	module + "/internal/edge/session": {
 		module + "/internal/haproxy/runtime", module + "/internal/edge/scripts", module + "/internal/edge/words",
@@ -37,8 +40,12 @@ var layers = map[string][]string{
 	module + "/internal/edge/survey":  {module + "/internal/haproxy", module + "/internal/plan"},
 	module + "/internal/edge/words":   {},
 	module + "/api/v1alpha1":          {"k8s.io/apimachinery"},
-	module + "/internal/desired":      {module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
+	module + "/internal/desired": {
+		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy",
+		module + "/internal/desired/pool", module + "/internal/desired/spec",
+	},
 	module + "/internal/desired/pool": {"k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
+	module + "/internal/desired/spec": {module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/haproxy"},
 	module + "/internal/record": {
 		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", "k8s.io/apimachinery",
 	},
@@ -48,7 +55,7 @@ var layers = map[string][]string{
 	},
 	module + "/internal/metrics": {
 		module + "/api/v1alpha1", module + "/internal/edge", module + "/internal/record", module + "/internal/status",
-		"github.com/prometheus/client_golang",
+		"k8s.io/apimachinery", "github.com/prometheus/client_golang",
 	},
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
 	module + "/internal/clusters": {
@@ -109,8 +116,10 @@ func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
 		{"edge knows SSH", module + "/internal/edge", module + "/internal/remote", 1},
 		{"a survey knows the turn that it is for", module + "/internal/edge/survey", module + "/internal/edge", 1},
 		{"a survey asks the host itself", module + "/internal/edge/survey", module + "/internal/edge/session", 1},
+		{"a proof asks the host itself", module + "/internal/edge/proof", module + "/internal/edge/session", 1},
 		{"what is pending knows scripts", module + "/internal/edge/pending", module + "/internal/edge/scripts", 1},
 		{"edge knows Kubernetes", module + "/internal/edge", "k8s.io/apimachinery/pkg/types", 1},
+		{"a spec knows who asks", module + "/internal/desired/spec", module + "/internal/desired", 1},
 		{"a pool knows the API", module + "/internal/desired/pool", module + "/api/v1alpha1", 1},
 		{"desired has a client", module + "/internal/desired", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a status is written where it is computed", module + "/internal/status", "sigs.k8s.io/controller-runtime/pkg/client", 1},

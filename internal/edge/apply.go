@@ -1,16 +1,13 @@
 package edge
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/edge/words"
@@ -18,9 +15,6 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
-
-// exitRefused is the exit status of scripts/stage.sh when HAProxy refuses the file.
-const exitRefused = 1
 
 // apply makes the host run the wanted configuration, and returns the plan that did it: where HAProxy does not take a command,
 // it is a reload.
@@ -39,7 +33,7 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
 	return todo, h.applyFile(ctx, todo)
 }
 
-// applyRuntime sends commands to the running HAProxy and reads back whether it has the wanted servers.
+// applyRuntime sends commands to the running HAProxy and reads back whether it has the wanted servers and names.
 func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) error {
 	talk, err := h.session.Converse(ctx, h.req.Config.AdminSocket)
 	if err != nil {
@@ -55,18 +49,18 @@ func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) err
 	}
 	_ = daemon.Poll(ctx, settlePatience, func() bool {
 		if err = h.readRunning(ctx); err == nil {
-			err = h.checkServers()
+			err = h.checkLive()
 		}
 		return err == nil
 	})
 	return err
 }
 
-// checkServers compares the servers that were read with the wanted ones.
-func (h *host) checkServers() error {
+// checkLive compares the servers and names that were read with the wanted ones.
+func (h *host) checkLive() error {
 	h.counts = withCounts(nil, h.running.Servers, h.config.Backends)
-	if change := plan.Servers(h.running.Servers, h.config.Backends); len(change.Reasons) > 0 {
-		return fmt.Errorf("HAProxy runs other servers than it was told to: %s", summary(change.Reasons))
+	if change := plan.Live(h.observed().Running, h.config, h.file.NamesPath); len(change.Reasons) > 0 {
+		return fmt.Errorf("HAProxy runs other servers or names than it was told to: %s", summary(change.Reasons))
 	}
 	return nil
 }
@@ -81,7 +75,7 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 	if err := h.stage(ctx); err != nil {
 		return h.explain(err)
 	}
-	written := commitment{backup: todo.Backup, keepFormer: todo.KeepFormer, expected: h.facts.File.SHA256, handover: h.handover()}
+	written := files.Commitment{Backup: todo.Backup, KeepFormer: todo.KeepFormer, Expected: h.facts.File.SHA256, Handover: h.handover()}
 	if err := h.commit(ctx, written); err != nil {
 		return h.explain(err)
 	}
@@ -124,88 +118,70 @@ func (h *host) checkRoom(ctx context.Context) error {
 	return nil
 }
 
-// candidate is where the file is staged. Its name says for which host of which owner, so that an attempt which finds a machine
-// under two names takes nothing from the other; and then tells attempts apart, since one whose connection broke may still be
-// at work.
-func (h *host) candidate() string {
-	writer := sha256.Sum256([]byte(h.config.Owner + "\n" + h.config.Host))
-	return h.facts.Config + ".edgelb-new-" + hex.EncodeToString(writer[:8]) + h.file.SHA256()[:16]
+// files are those of the host.
+func (h *host) files() files.Files {
+	return files.Files{Session: h.session, Config: h.facts.Config, Owner: h.config.Owner, Host: h.config.Host}
 }
 
 func (h *host) stage(ctx context.Context) error {
-	text := h.file.Text
-	result, err := h.session.Run(ctx, "stage", text, h.facts.Config, h.facts.Program(), h.candidate(), strconv.Itoa(len(text)))
-	switch {
-	case err != nil:
-		return err
-	case result.Exit == 0:
-		return nil
-	case result.Exit == exitRefused:
-		return &Error{State: Rejected, Message: "HAProxy refuses the configuration: " + words.Alerts(string(result.Stderr)) + h.stillRuns()}
-	case result.Exit == exitUnexpected:
-		return errUnlikeMemory
-	default:
-		return h.unwritable(result)
-	}
+	return h.whyUnwritten(h.files().Stage(ctx, h.file, h.facts.Program()))
 }
-
-// commitment is what goes with a file that is put in its place.
-type commitment struct {
-	// backup keeps the former file for good, keepFormer until the next change.
-	backup, keepFormer bool
-	// expected is the SHA-256 that the former file must have; empty if there must be none.
-	expected string
-	// handover is what the next worker is to know of the servers.
-	handover []byte
-}
-
-// exitUnexpected is the exit status of scripts/stage.sh and scripts/commit.sh when somebody else is at work: the former file is
-// another than expected, or the candidate is gone.
-const exitUnexpected = 4
 
 // commit puts the staged file in its place and reads back that it is there.
-func (h *host) commit(ctx context.Context, c commitment) error {
-	result, err := h.session.Run(ctx, "commit", c.handover, h.facts.Config, h.candidate(), h.file.SHA256(),
-		word(c.backup, "backup"), word(c.keepFormer, "former"), cmp.Or(c.expected, "-"))
-	if err != nil {
-		return err
-	}
+func (h *host) commit(ctx context.Context, c files.Commitment) error {
+	return h.whyUnwritten(h.files().Commit(ctx, h.file, c))
+}
+
+// whyUnwritten says what it means for the host that a file could not be written.
+func (h *host) whyUnwritten(err error) error {
+	var refused *files.RefusedError
+	var unwritable *files.UnwritableError
 	switch {
-	case result.Exit == exitUnexpected:
+	case errors.Is(err, files.ErrTaken):
 		return errUnlikeMemory
-	case result.Exit != 0:
-		return h.unwritable(result)
-	case strings.TrimSpace(string(result.Stdout)) != h.file.SHA256():
-		// Somebody else has written it since. It is theirs, and nothing of ours is left to be undone.
-		return errUnlikeMemory
+	case errors.As(err, &refused):
+		return &Error{State: Rejected, Message: "HAProxy refuses the configuration: " + words.Alerts(refused.Words) + h.stillRuns()}
+	case errors.As(err, &unwritable):
+		return &Error{State: Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
+			h.facts.Config, words.Trim(unwritable.Words), h.stillRuns())}
 	default:
-		return nil
+		return err
 	}
 }
 
 // handover is what the next worker is to know of its servers: which are down. Otherwise it would take them for up, and send
-// them connections until its own checks have failed. Nothing else is handed over, since what the state says of a server
-// goes before the configuration: its port, its weight, and that somebody put it into maintenance; and without checks a
-// server that is down would stay so.
+// them connections until its own checks have failed. And where those are that the host resolves, which it would not know until
+// DNS has answered. Nothing else is handed over, since what the state says of a server goes before the configuration: its port,
+// its weight, and that somebody put it into maintenance; and without checks a server that is down would stay so.
 func (h *host) handover() []byte {
-	wanted := map[string]haproxy.Server{}
+	wanted := map[string]handedOver{}
 	for _, backend := range h.config.Backends {
 		for _, server := range backend.Servers {
-			if backend.Check.Enabled() {
-				wanted[backend.Name+"/"+server.Name] = server
-			}
+			wanted[backend.Name+"/"+server.Name] = handedOver{server, backend.Check.Enabled()}
 		}
 	}
 	return runtime.FilterServersState(h.running.State, func(s runtime.Server) bool {
 		want, found := wanted[s.Backend+"/"+s.Name]
-		return found && s.Operation == runtime.Stopped && s.Admin.Mode() == runtime.Ready &&
-			s.Addr == want.Addr && s.Port == want.Port && s.Weight == s.InitialWeight
+		return found && want.isToKnow(s)
 	})
 }
 
-func (h *host) unwritable(result Result) error {
-	return &Error{State: Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
-		h.facts.Config, words.Trim(string(result.Stderr)), h.stillRuns())}
+// handedOver is a server that the next worker has.
+type handedOver struct {
+	haproxy.Server
+	checked bool
+}
+
+// isToKnow says whether the next worker is to know what the former one says of the server.
+func (w handedOver) isToKnow(s runtime.Server) bool {
+	down := w.checked && s.Operation == runtime.Stopped
+	if s.Admin.Mode() != runtime.Ready || s.Port != w.Port || s.Weight != s.InitialWeight {
+		return false
+	}
+	if w.DNSName != "" {
+		return strings.EqualFold(s.DNSName, w.DNSName) && s.Addr.IsValid() && s.Weight == w.Weight && (down || s.Operation == runtime.Running)
+	}
+	return down && s.Addr == w.Addr
 }
 
 // reloadError marks a failure of the reload itself: HAProxy took the file in `-c` but did not come up with it. Trying again
@@ -224,7 +200,7 @@ func (h *host) reload(ctx context.Context) error {
 		return err
 	}
 	h.readMaster(ctx)
-	return h.checkServers()
+	return h.checkLive()
 }
 
 // goBack undoes a change that could not be proved: the former file goes back, so that HAProxy also comes up again after a
@@ -237,20 +213,17 @@ func (h *host) goBack(ctx context.Context, cause error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goBackTimeout)
 	defer cancel()
-	how := "former"
-	if !h.facts.File.Exists {
-		how = "none"
-	}
 	failed := func(format string, args ...any) error {
 		return &reloadError{&Error{State: Rejected, Cause: cause, Message: cause.Error() + fmt.Sprintf(format, args...)}}
 	}
-	result, err := h.session.Run(ctx, "restore", nil, h.facts.Config, how)
-	if err != nil {
-		return failed("; and the former %s could not be put back: %v", h.facts.Config, err)
-	}
-	if result.Exit != 0 {
+	err := h.files().Restore(ctx, h.facts.File.Exists)
+	var unwritable *files.UnwritableError
+	switch {
+	case errors.As(err, &unwritable):
 		return failed("; and the former %s could not be put back (%s): copy %s.edgelb-former over it",
-			h.facts.Config, words.Trim(string(result.Stderr)), h.facts.Config)
+			h.facts.Config, words.Trim(unwritable.Words), h.facts.Config)
+	case err != nil:
+		return failed("; and the former %s could not be put back: %v", h.facts.Config, err)
 	}
 	if err := h.loadFormer(ctx); err != nil {
 		return failed("; and HAProxy did not go back to the former configuration: %v", err)
@@ -282,11 +255,4 @@ func (h *host) stillRuns() string {
 		return ". HAProxy does not run on this host"
 	}
 	return ". The former configuration goes on serving"
-}
-
-func word(when bool, word string) string {
-	if when {
-		return word
-	}
-	return "-"
 }

@@ -46,7 +46,7 @@ type host struct {
 
 // left is how a host was left; what is not known is zero.
 type left struct {
-	// fileSHA256 is that of its file, and lagged says that the servers of that were not those that ran.
+	// fileSHA256 is that of its file, and lagged says that the servers or names of that were not those that ran.
 	fileSHA256 string
 	lagged     bool
 	// begun says that a change was begun of which it is not known how it ended.
@@ -221,7 +221,7 @@ func (h *host) nothingLeft() string {
 // isProved says that what was last read back is the wanted configuration.
 func (h *host) isProved() bool {
 	return h.running.PID != 0 && h.running.Structure == h.file.Structure &&
-		len(plan.Servers(h.running.Servers, h.config.Backends).Reasons) == 0
+		len(plan.Live(h.observed().Running, h.config, h.file.NamesPath).Reasons) == 0
 }
 
 func (h *host) observed() plan.Observed {
@@ -229,7 +229,7 @@ func (h *host) observed() plan.Observed {
 		File: h.facts.File,
 		Running: plan.Running{
 			Alive: h.facts.IsRunning(), Answers: h.running.PID != 0, Structure: h.running.Structure, Servers: h.running.Servers,
-			Same: h.running.PID != 0 && h.running.SameAs(h.left.running),
+			Names: h.running.Names, Same: h.running.PID != 0 && h.running.SameAs(h.left.running),
 		},
 	}
 }
@@ -269,8 +269,12 @@ func withCounts(counts map[string]ServerCount, running []runtime.Server, backend
 func serversByBackend(running []runtime.Server) map[string][]haproxy.Server {
 	servers := map[string][]haproxy.Server{}
 	for _, s := range running {
-		if s.Admin.Mode() == runtime.Ready {
-			servers[s.Backend] = append(servers[s.Backend], haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight})
+		server := haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight}
+		if s.DNSName != "" {
+			server.Addr, server.DNSName, server.Weight = netip.Addr{}, s.DNSName, s.InitialWeight
+		}
+		if s.Admin.ButUnresolved().Mode() == runtime.Ready {
+			servers[s.Backend] = append(servers[s.Backend], server)
 		}
 	}
 	return servers

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/pending"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -21,11 +22,11 @@ type Memory struct {
 	last *host
 	// talk is the open conversation with HAProxy; nil when there is none.
 	talk *session.Dialogue
-	// fileSHA256 is that of the host's file, as it was last read or written; worker and config are the process that was last
-	// proved and what it ran. They tell what somebody else has done to a host that is to be looked at as a whole.
-	fileSHA256 string
-	worker     daemon.Running
-	config     haproxy.Config
+	// disk are the hashes of the host's files, as they were last read or written; worker and config are the process that was
+	// last proved and what it ran. They tell what somebody else has done to a host that is to be looked at as a whole.
+	disk   files.Hashes
+	worker daemon.Running
+	config haproxy.Config
 	// begun says that a change was begun of which it was not told that it is proved: how the host differs then is not for
 	// somebody else to answer for.
 	begun bool
@@ -52,7 +53,7 @@ func (m *Memory) recall(conn Conn, req Request) *host {
 func (m *Memory) remember(h *host) {
 	kept := *h
 	kept.left = left{}
-	kept.file.Text, kept.running.Servers, kept.running.State = nil, nil, nil
+	kept.file.Text, kept.file.Names, kept.running.Servers, kept.running.Names, kept.running.State = nil, nil, nil, nil, nil
 	m.last, m.worker, m.config = &kept, kept.running, kept.config
 }
 
@@ -65,9 +66,10 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	case h.isProved() && (outcome.State == Synced || isUnwritten(outcome)):
 		m.lookedAt, m.begun = now, false
 		m.leavers = m.leavers.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
-		m.written(h.file.SHA256())
+		m.written(files.HashesOf(h.file))
 		if outcome.State == Rejected {
-			m.fileSHA256, m.lag = h.facts.File.SHA256, m.lag.Changed(now)
+			m.disk = files.Hashes{Config: h.facts.File.SHA256, Names: h.facts.File.NamesSHA256[h.file.NamesPath]}
+			m.lag = m.lag.Changed(now)
 		}
 		m.remember(h)
 	case m.last != nil && outcome.State == Rejected && h.running.SameAs(m.last.running):
@@ -92,7 +94,7 @@ func isUnwritten(outcome Outcome) bool {
 
 // left is how the host of the request was left.
 func (m *Memory) left(req Request) left {
-	l := left{fileSHA256: m.fileSHA256, lagged: m.lag.Exists(), begun: m.begun, running: m.worker}
+	l := left{fileSHA256: m.disk.Config, lagged: m.lag.Exists(), begun: m.begun, running: m.worker}
 	if !m.begun && m.config.AdminSocket == req.Config.AdminSocket {
 		l.servers = backendServers(m.config)
 	}
@@ -101,7 +103,7 @@ func (m *Memory) left(req Request) left {
 
 // forget drops everything but since when servers leave, and that a change was begun.
 func (m *Memory) forget() {
-	m.last, m.fileSHA256, m.worker, m.config, m.lag = nil, "", daemon.Running{}, haproxy.Config{}, pending.Lag{}
+	m.last, m.disk, m.worker, m.config, m.lag = nil, files.Hashes{}, daemon.Running{}, haproxy.Config{}, pending.Lag{}
 	m.hangUp()
 }
 
@@ -129,9 +131,9 @@ func (m *Memory) ask(ctx context.Context, h *host, lines []string) ([]string, er
 	return talk.Ask(ctx, lines)
 }
 
-// written notes that the file is as wanted.
-func (m *Memory) written(sha256 string) {
-	m.fileSHA256, m.lag = sha256, pending.Lag{}
+// written notes that the files are as wanted.
+func (m *Memory) written(hashes files.Hashes) {
+	m.disk, m.lag = hashes, pending.Lag{}
 }
 
 // followUp is how long from now there is something to be ended; 0 if there is nothing.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/files"
+	"github.com/edgelb/edgelb/internal/edge/proof"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -50,11 +52,11 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 	// What has begun is ended, also when the operator ends.
 	ctx = context.WithoutCancel(ctx)
 	t := &turn{host: h, memory: memory, now: time.Now(), doubt: memory.begun}
-	config, changed, ok := t.changes()
+	config, change, ok := t.changes()
 	if !ok {
 		return Outcome{}, false
 	}
-	if err := t.run(ctx, config, changed); err != nil {
+	if err := t.run(ctx, config, change); err != nil {
 		memory.hangUp()
 		var failure *Error
 		if errors.As(err, &failure) {
@@ -66,31 +68,31 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 	return t.finish(nil), true
 }
 
-// changes says what the host is to run now, and the backends whose servers differ from what it runs. False when more than
-// servers differs. If only servers may be changed, those of backends stay out of it that the host does not run.
-func (t *turn) changes() (haproxy.Config, []haproxy.Backend, bool) {
+// changes says what the host is to run now, and how that differs from what it runs. False when more differs than can be told at
+// run time. If only that may be changed, what the host does not run stays out of it.
+func (t *turn) changes() (haproxy.Config, haproxy.Change, bool) {
 	wanted, _ := t.fit(t.req.Config, backendServers(t.config))
 	change, only := wanted.ChangeFrom(t.config)
 	if !only && t.req.RuntimeOnly {
 		wanted = t.config.WithRuntimeOf(wanted)
 		change, only = wanted.ChangeFrom(t.config)
 	}
-	return wanted, change.Backends, only && len(change.Entries)+len(change.Former) == 0
+	return wanted, change, only
 }
 
 // run does what is due. Neither the file nor a look keeps the proof of a change waiting: they have a turn of their own right
 // after, unless changes follow each other so fast that it never comes.
-func (t *turn) run(ctx context.Context, config haproxy.Config, changed []haproxy.Backend) error {
-	if len(changed) > 0 {
-		if err := t.update(ctx, config, changed); err != nil {
+func (t *turn) run(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
+	if !change.Empty() {
+		if err := t.update(ctx, config, change); err != nil {
 			return err
 		}
 	}
 	dismissed, err := t.dismiss(ctx)
-	if err != nil || (len(changed) > 0 && !t.memory.lag.IsOverdue(t.now)) {
+	if err != nil || (!change.Empty() && !t.memory.lag.IsOverdue(t.now)) {
 		return err
 	}
-	return t.catchUp(ctx, len(changed) == 0 && !dismissed)
+	return t.catchUp(ctx, change.Empty() && !dismissed)
 }
 
 // catchUp writes the file if that is due, and looks at the host if the turn is quiet otherwise, or the last look long ago.
@@ -107,40 +109,32 @@ func (t *turn) catchUp(ctx context.Context, quiet bool) error {
 	return nil
 }
 
-// update brings the servers of the changed backends in line and proves it, in one round trip: it is asked which HAProxy
-// answers, the commands are sent, and the backends read back.
-func (t *turn) update(ctx context.Context, config haproxy.Config, changed []haproxy.Backend) error {
+// update tells HAProxy what has changed and proves it, in one round trip: it is asked which HAProxy answers, the commands are
+// sent, and what they are about is read back.
+func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
 	began := time.Now()
 	whole, err := haproxy.Whole(config, t.file.Structure)
 	if err != nil {
 		return errUnlikeMemory
 	}
-	change := plan.Servers(t.remembered(changed), changed)
-	commands := change.Commands()
+	asked := proof.Proof{Change: change, NamesPath: t.file.NamesPath}
+	todo := asked.Lacks(plan.Running{Servers: t.remembered(change.Backends), Names: change.Former})
+	commands := todo.Commands()
 	decided := time.Now()
 	t.memory.begun = true
-	answers, err := t.ask(ctx, updateLines(commands, changed))
+	answers, err := t.ask(ctx, slices.Concat([]string{runtime.ShowInfo}, runtime.Lines(commands), asked.Questions()))
 	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
 		return err
 	}
-	if err := t.prove(ctx, answers, commands, changed); err != nil {
+	if err := t.prove(ctx, answers, commands, asked); err != nil {
 		return err
 	}
 	t.config, t.file.Whole = config, whole
 	t.memory.remember(t.host)
 	t.memory.lag = t.memory.lag.Changed(t.now)
-	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = UpdateRuntime, change.Reasons, true
+	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = UpdateRuntime, todo.Reasons, true
 	return nil
-}
-
-// updateLines are the question who answers, the commands, and a question for each backend.
-func updateLines(commands []runtime.Command, changed []haproxy.Backend) []string {
-	lines := append([]string{runtime.ShowInfo}, runtime.Lines(commands)...)
-	for _, backend := range changed {
-		lines = append(lines, runtime.ShowServersOf(backend.Name))
-	}
-	return lines
 }
 
 // remembered are the servers that the changed backends run as far as is known: those of the configuration, and those that
@@ -158,22 +152,23 @@ func (t *turn) remembered(changed []haproxy.Backend) []runtime.Server {
 	return append(servers, t.memory.leavers.Of(namesOf(changed))...)
 }
 
-// prove reads the answers to updateLines, and asks again where HAProxy has not got round to it yet.
-func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.Command, changed []haproxy.Backend) error {
+// prove reads the answers to who answers, to the commands and to the questions, and asks again where HAProxy has not got round
+// to it yet.
+func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.Command, asked proof.Proof) error {
 	if err := t.checkWorker(answers[0]); err != nil {
 		return err
 	}
 	if err := runtime.CheckAll(commands, answers[1:]); err != nil {
 		return err
 	}
-	servers, err := parseServers(answers[1+len(commands):])
+	seen, err := asked.Read(answers[1+len(commands):])
 	if err != nil {
 		return err
 	}
-	isDone := func() bool { return err != nil || len(plan.Servers(servers, changed).Reasons) == 0 }
+	isDone := func() bool { return err != nil || len(asked.Lacks(seen).Reasons) == 0 }
 	late := daemon.Poll(ctx, settlePatience, func() bool {
 		if !isDone() {
-			servers, err = t.readServers(ctx, changed)
+			seen, err = t.readAgain(ctx, asked)
 		}
 		return isDone()
 	})
@@ -183,33 +178,20 @@ func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.C
 	case late != nil:
 		return errUnlikeMemory
 	}
-	t.take(servers, changed)
+	t.take(seen.Servers, asked.Change.Backends)
 	return nil
 }
 
-// readServers asks for the servers of the backends.
-func (t *turn) readServers(ctx context.Context, backends []haproxy.Backend) ([]runtime.Server, error) {
-	answers, err := t.ask(ctx, updateLines(nil, backends))
+// readAgain asks once more.
+func (t *turn) readAgain(ctx context.Context, asked proof.Proof) (plan.Running, error) {
+	answers, err := t.ask(ctx, slices.Concat([]string{runtime.ShowInfo}, asked.Questions()))
 	if err != nil {
-		return nil, err
+		return plan.Running{}, err
 	}
 	if err := t.checkWorker(answers[0]); err != nil {
-		return nil, err
+		return plan.Running{}, err
 	}
-	return parseServers(answers[1:])
-}
-
-// parseServers reads answers to ShowServersOf.
-func parseServers(answers []string) ([]runtime.Server, error) {
-	var servers []runtime.Server
-	for _, answer := range answers {
-		read, err := runtime.ParseServersState([]byte(answer))
-		if err != nil {
-			return nil, err
-		}
-		servers = append(servers, read...)
-	}
-	return servers, nil
+	return asked.Read(answers[1:])
 }
 
 // checkWorker reads the answer to ShowInfo: it has to be the worker that was proved last, and to serve still.
@@ -225,8 +207,8 @@ func (t *turn) checkWorker(answer string) error {
 	return nil
 }
 
-// glance looks whether the host still is as it was left: the file, the worker, its servers, and its master. It costs one
-// round trip, since everything is asked at the same time.
+// glance looks whether the host still is as it was left: the files, the worker, its servers and names, and its master. It costs
+// one round trip, since everything is asked at the same time.
 func (t *turn) glance(ctx context.Context) error {
 	if len(t.unserved) > 0 {
 		// What was in the way of a bind may be gone.
@@ -236,30 +218,43 @@ func (t *turn) glance(ctx context.Context) error {
 	defer cancel()
 	began := time.Now()
 	defer func() { t.outcome.Phases.Prove = time.Since(began) }()
-	var file Result
-	var fileErr error
+	var disk files.Hashes
+	var diskErr error
 	var asking sync.WaitGroup
-	asking.Go(func() { file, fileErr = t.session.Run(ctx, "glance", nil, t.facts.Config) })
+	asking.Go(func() { disk, diskErr = t.files().Hashes(ctx, t.file.NamesPath) })
 	asking.Go(func() { t.readMaster(ctx) })
-	answers, err := t.ask(ctx, []string{runtime.ShowInfo, runtime.ShowServersState})
+	running, err := t.readLive(ctx)
 	asking.Wait()
-	if err := errors.Join(err, fileErr); err != nil {
+	if err := errors.Join(err, diskErr); err != nil {
 		return err
 	}
-	if err := t.checkWorker(answers[0]); err != nil {
-		return err
-	}
-	servers, err := runtime.ParseServersState([]byte(answers[1]))
-	if err != nil {
-		return err
-	}
-	if strings.TrimSpace(string(file.Stdout)) != t.memory.fileSHA256 || len(plan.Servers(servers, t.config.Backends).Reasons) > 0 {
+	if disk != t.memory.disk || len(plan.Live(running, t.config, t.file.NamesPath).Reasons) > 0 {
 		return errUnlikeMemory
 	}
-	t.take(servers, t.config.Backends)
+	t.take(running.Servers, t.config.Backends)
 	t.memory.lookedAt, t.doubt = t.now, false
 	t.memory.remember(t.host)
 	return nil
+}
+
+// readLive asks the worker that was proved last for all servers and names.
+func (t *turn) readLive(ctx context.Context) (plan.Running, error) {
+	lines := []string{runtime.ShowInfo, runtime.ShowServersState}
+	if t.file.NamesPath != "" {
+		lines = append(lines, runtime.ShowNames(t.file.NamesPath))
+	}
+	answers, err := t.ask(ctx, lines)
+	if err != nil {
+		return plan.Running{}, err
+	}
+	if err := t.checkWorker(answers[0]); err != nil {
+		return plan.Running{}, err
+	}
+	var running plan.Running
+	if running.Servers, err = runtime.ParseServersState([]byte(answers[1])); err == nil && t.file.NamesPath != "" {
+		running.Names, err = runtime.ParseNames([]byte(answers[2]))
+	}
+	return running, err
 }
 
 // take notes how the servers of the backends are.
@@ -268,7 +263,7 @@ func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
 	t.memory.leavers = t.memory.leavers.Seen(plan.Leaving(servers, backends), namesOf(backends), t.now)
 }
 
-// save writes the file that belongs to the servers that were changed at run time. Nobody must have written it meanwhile.
+// save writes the files that belong to what was changed at run time. Nobody must have written the configuration meanwhile.
 func (t *turn) save(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
@@ -288,11 +283,11 @@ func (t *turn) save(ctx context.Context) error {
 	if err := t.stage(ctx); err != nil {
 		return err
 	}
-	if err := t.commit(ctx, commitment{expected: t.memory.fileSHA256, keepFormer: true}); err != nil {
+	if err := t.commit(ctx, files.Commitment{Expected: t.memory.disk.Config, KeepFormer: true}); err != nil {
 		t.memory.begun = t.memory.begun || session.IsLost(err)
 		return err
 	}
-	t.memory.written(file.SHA256())
+	t.memory.written(files.HashesOf(file))
 	t.memory.remember(t.host)
 	if t.outcome.Update == "" {
 		t.outcome.Update, t.outcome.Changed, t.outcome.Reasons = UpdateFile, true, []string{"the file lagged behind what runs"}

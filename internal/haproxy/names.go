@@ -86,6 +86,9 @@ func (c Config) wayShape() wayShape {
 	return all
 }
 
+// NamesPath is the path of the file of names of a structure; prefix is Platform.NamesPrefix.
+func NamesPath(prefix, structure string) string { return prefix + structure[:min(len(structure), 16)] }
+
 // namesText is the file of names.
 func namesText(entries []Entry) []byte {
 	var text []byte

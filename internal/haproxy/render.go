@@ -57,7 +57,7 @@ func Render(c Config, p Platform) (File, error) {
 	file := File{Structure: structure, Whole: whole}
 	header := Header{Owner: c.Owner, Host: c.Host, Structure: structure, Whole: whole}
 	if c.Looks() {
-		file.NamesPath, file.Names = p.NamesPrefix+structure[:16], namesText(c.Entries())
+		file.NamesPath, file.Names = NamesPath(p.NamesPrefix, structure), namesText(c.Entries())
 		header.Names = file.NamesSHA256()
 	}
 	if c.Idle() {

@@ -30,6 +30,8 @@ type Running struct {
 	// Version is such as "2.6.12".
 	Version string
 	Servers []runtime.Server
+	// Names are the entries of its map of names.
+	Names []haproxy.Entry
 	// State is what it said of its servers, in its own words.
 	State []byte
 }
@@ -60,8 +62,25 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 	if err != nil {
 		return Running{}, err
 	}
-	structure, _ := haproxy.ParseDescription(info.Description)
-	return Running{PID: info.Pid, Structure: structure, Version: info.Version, Servers: servers, State: state}, nil
+	running := Running{PID: info.Pid, Version: info.Version, Servers: servers, State: state}
+	running.Structure, _ = haproxy.ParseDescription(info.Description)
+	running.Names, err = d.readNames(ctx, running.Structure)
+	if err != nil {
+		return Running{}, err
+	}
+	return running, nil
+}
+
+// readNames asks for the entries of the map that a configuration of the structure looks into; there are none if it has no map.
+func (d Daemon) readNames(ctx context.Context, structure string) ([]haproxy.Entry, error) {
+	if structure == "" {
+		return nil, nil
+	}
+	answer, err := d.askWorker(ctx, runtime.ShowNames(d.Facts.NamesPath(structure)))
+	if err != nil {
+		return nil, err
+	}
+	return runtime.ParseNames(answer)
 }
 
 // ReadPatiently is Read, and gives HAProxy time to answer: it may be about to reload, or its socket be busy.

@@ -1,19 +1,22 @@
 #!/bin/sh
 # Makes the candidate the configuration. Input: the paths of the configuration and of the candidate; the candidate's SHA-256;
 # "backup" to keep the former file for good; "former" to keep it until the next change; the SHA-256 that the former file must
-# have, or "-" if there must be none; then the state of the servers.
-# Output: the configuration's SHA-256, read back. Exit: 4 if the former file is another one, or if somebody else is at work and
-# has taken the candidate away; otherwise not 0 if the configuration was not changed.
+# have, or "-" if there must be none; the path of the candidate's file of names, empty if it has none, and its SHA-256; then the
+# state of the servers.
+# Output: the SHA-256 of the configuration, and that of its file of names, read back. Exit: 4 if the former file is another
+# one, or if somebody else is at work and has taken the candidate away; otherwise not 0 if the configuration was not changed.
 IFS= read -r config
 IFS= read -r new
 IFS= read -r want
 IFS= read -r backup
 IFS= read -r former
 IFS= read -r expected
+IFS= read -r names
+IFS= read -r wantnames
 set -e
 umask 022
 copy=$config.edgelb-copy-$$
-trap 'rm -f "$new" "$copy"' EXIT
+trap 'rm -f "$new" "$new.names" "$copy"' EXIT
 
 sum() {
 	line=$(sha256sum "$1")
@@ -21,23 +24,45 @@ sum() {
 }
 # A file appears under its name only when it is whole.
 keep() {
-	cp -p "$config" "$copy"
+	cp -p "$1" "$copy"
 	sync "$copy" 2>/dev/null || sync
-	mv -f "$copy" "$1"
+	mv -f "$copy" "$2"
 }
 is_expected() {
 	if [ -s "$config" ]; then [ "$(sum "$config")" = "$expected" ]; else [ "$expected" = - ]; fi
 }
+has_names() {
+	[ -z "$names" ] || [ "$(sum "$names" 2>/dev/null)" = "$wantnames" ]
+}
 is_expected || exit 4
 cat >"$copy"
 mv -f "$copy" "$config.edgelb-state"
-[ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config.before-edgelb"
-[ "$former" != former ] || keep "$config.edgelb-former"
+[ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config" "$config.before-edgelb"
+if [ "$former" = former ]; then
+	keep "$config" "$config.edgelb-former"
+	rm -f "$config.edgelb-former-names"
+	# A former file of the same structure has its names where the candidate is to have them.
+	if ! has_names && [ -e "$names" ] && grep -qF -- "$names" "$config"; then
+		keep "$names" "$config.edgelb-former-names"
+	fi
+fi
 [ -e "$new" ] || exit 4
 # Another attempt, whose connection broke, may still be at work.
 [ "$(sum "$new")" = "$want" ]
+if [ -n "$names" ]; then
+	[ -e "$new.names" ] || exit 4
+	[ "$(sum "$new.names")" = "$wantnames" ]
+fi
 # To keep files takes a while on a slow disk.
 is_expected || exit 4
+# A HAProxy that is started at this moment finds the names of its own structure, new ones or not.
+has_names || keep "$new.names" "$names"
 mv -f "$new" "$config"
+# Until the configuration named it, another attempt may have taken it for one that nobody needs.
+has_names || keep "$new.names" "$names"
 sync "$config" 2>/dev/null || sync || :
+for old in "$config".edgelb-names-*; do
+	grep -qF -- "$old" "$config" "$config.edgelb-former" 2>/dev/null || rm -f "$old"
+done
 sum "$config"
+[ -z "$names" ] || sum "$names"

@@ -45,6 +45,9 @@ if [ -s "$real" ]; then
 	sed -n '1,12s/^#/header #/p' "$real"
 	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
 fi
+for names in "$real".edgelb-names-*; do
+	sum=$(sha256sum "$names" 2>/dev/null) && echo "names ${sum%% *} $names"
+done
 
 # The namespaces tell HAProxies of containers, which have a /proc entry as well, from the host's own. They are compared as
 # far as the account may see them.

@@ -6,11 +6,23 @@ IFS= read -r how
 set -e
 copy=$config.edgelb-copy-$$
 trap 'rm -f "$copy"' EXIT
+
+put() {
+	cp -p "$1" "$copy"
+	mv -f "$copy" "$2"
+	sync "$2" 2>/dev/null || sync
+}
+field() {
+	sed -n "1,12s/^# $1: //p" "$config.edgelb-former"
+}
 case $how in
 former)
-	cp -p "$config.edgelb-former" "$copy"
-	mv -f "$copy" "$config"
-	sync "$config" 2>/dev/null || sync
+	# The names of a former file of the same structure were kept, since others have taken their place.
+	sum=$(sha256sum "$config.edgelb-former-names" 2>/dev/null) || sum=-
+	if [ "${sum%% *}" = "$(field names)" ]; then
+		put "$config.edgelb-former-names" "$config.edgelb-names-$(field structure | cut -c 1-16)"
+	fi
+	put "$config.edgelb-former" "$config"
 	;;
 none) rm -f "$config" ;;
 esac

@@ -12,7 +12,7 @@ import (
 func TestAScriptGetsItsArgumentsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + `/a "strange" $name; with 'quotes' and more.cfg`
-	input, err := scripts.Input("glance", path)
+	input, err := scripts.Input("glance", path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,8 +24,8 @@ func TestAScriptGetsItsArgumentsAsTheyAre(t *testing.T) {
 
 	out, err := cmd.CombinedOutput()
 
-	// The sum of an empty file.
-	const want = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n"
+	// The sum of an empty file, and that there is no second one.
+	const want = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n-\n"
 	if err != nil || string(out) != want {
 		t.Errorf("got %q, %v, want %q", out, err, want)
 	}

@@ -1,26 +1,41 @@
 #!/bin/sh
 # Puts a candidate beside the configuration and lets HAProxy check it. Input: the paths of the configuration, of HAProxy and
-# of the candidate, the candidate's size in bytes, the candidate. Exit: 0 good, 1 refused by HAProxy (its words on stderr),
-# 3 cannot be written, 4 somebody else is at work and has taken the candidate away.
+# of the candidate, the candidate's size in bytes; the path of its file of names, empty if it has none, and the size of that;
+# the candidate, and the names. HAProxy has to find a file of names where the candidate says; if there is one, it stays for now.
+# Exit: 0 good, 1 refused by HAProxy (its words on stderr), 3 cannot be written, 4 somebody else is at work and has taken the
+# candidate or its file of names away.
 IFS= read -r config
 IFS= read -r program
 IFS= read -r new
 IFS= read -r size
+IFS= read -r names
+IFS= read -r namessize
 umask 022
-unwritable() {
-	rm -f "$new"
-	exit 3
+placed=''
+withdraw() {
+	rm -f "$new" "$new.names" "$new.text"
+	[ -z "$placed" ] || rm -f "$names"
+	exit "$1"
+}
+part() {
+	tail -c "+$((size + 1))" "$new" >"$new.names" && head -c "$size" "$new" >"$new.text" && mv -f "$new.text" "$new"
 }
 # What attempts have left behind that broke: those for the same host, whose names differ in the last 16 letters only. Others
 # may still be at work, but not for long.
 rm -f "${new%????????????????}"*
 find "${config%/*}" -maxdepth 1 \( -name "${config##*/}.edgelb-new-*" -o -name "${config##*/}.edgelb-copy-*" \) -mmin +10 \
 	-exec rm -f {} + 2>/dev/null
-cat >"$new" || unwritable
+cat >"$new" || withdraw 3
 # The size is less if the connection broke in the middle.
-[ "$(wc -c <"$new")" -eq "$size" ] || unwritable
-sync "$new" 2>/dev/null || sync || unwritable
+[ "$(wc -c <"$new")" -eq $((size + namessize)) ] || withdraw 3
+if [ -n "$names" ]; then
+	part || withdraw 3
+	sync "$new.names" 2>/dev/null || sync || withdraw 3
+	# A link takes nobody's place.
+	[ -e "$names" ] || { ln "$new.names" "$names" && placed=yes; } || [ -e "$names" ] || withdraw 3
+fi
+sync "$new" 2>/dev/null || sync || withdraw 3
 "$program" -c -f "$new" >&2 && exit 0
 [ -e "$new" ] || exit 4
-rm -f "$new"
-exit 1
+[ -z "$names" ] || [ -e "$names" ] || withdraw 4
+withdraw 1

@@ -63,6 +63,8 @@ func ParseFacts(output []byte, path string) Facts {
 			header.WriteString(value + "\n")
 		case "line":
 			frontend = f.addOutline(frontend, value)
+		case "names":
+			f.addNames(value)
 		case "process":
 			if p := parseProcess(value); p.serves() {
 				f.processes = append(f.processes, p)
@@ -97,6 +99,15 @@ func (f *Facts) set(key, value string) {
 	} else if flag, ok := flags[key]; ok {
 		*flag = true
 	}
+}
+
+// addNames notes a file of names: "SHA256 PATH".
+func (f *Facts) addNames(value string) {
+	sum, path, _ := strings.Cut(value, " ")
+	if f.File.NamesSHA256 == nil {
+		f.File.NamesSHA256 = map[string]string{}
+	}
+	f.File.NamesSHA256[path] = sum
 }
 
 // addOutline notes a "frontend NAME" or a "bind ADDRESS" line of the file, and returns the frontend that is open after it.

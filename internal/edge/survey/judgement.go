@@ -32,7 +32,7 @@ func (f Facts) Program() string {
 // sudo.
 func (f Facts) Platform(login string, elevated bool) haproxy.Platform {
 	platform := f.platform
-	platform.StateFile, platform.NamesPrefix = f.Config+".edgelb-state", f.Config+".edgelb-names-"
+	platform.StateFile, platform.NamesPrefix = f.Config+".edgelb-state", f.namesPrefix()
 	privileged := f.isPrivileged(login, elevated)
 	if !privileged || platform.User == "" || platform.Group == "" {
 		platform.User, platform.Group, platform.Chroot = "", "", ""
@@ -41,6 +41,13 @@ func (f Facts) Platform(login string, elevated bool) haproxy.Platform {
 		platform.SocketUser = login
 	}
 	return platform
+}
+
+func (f Facts) namesPrefix() string { return f.Config + ".edgelb-names-" }
+
+// NamesPath is where a configuration with the fingerprint of that structure has its file of names, if it has one.
+func (f Facts) NamesPath(structure string) string {
+	return haproxy.NamesPath(f.namesPrefix(), structure)
 }
 
 // isPrivileged says whether HAProxy starts as root, and so can change its user.

@@ -1,0 +1,91 @@
+// Package proof is what HAProxy is asked after a change, to see that it was made. It is pure.
+package proof
+
+import (
+	"slices"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// mostKeys is how many names are asked for one by one. Where more have changed, all are read.
+const mostKeys = 200
+
+// Proof is that of a change.
+type Proof struct {
+	Change haproxy.Change
+	// NamesPath is the path of HAProxy's map of names; empty if it has none.
+	NamesPath string
+}
+
+// Questions are the lines to be sent. Read reads the answers.
+func (p Proof) Questions() []string {
+	var lines []string
+	for _, backend := range p.Change.Backends {
+		lines = append(lines, runtime.ShowServersOf(backend.Name))
+	}
+	keys := p.keys()
+	if len(keys) > mostKeys {
+		return append(lines, runtime.ShowNames(p.NamesPath))
+	}
+	for _, key := range keys {
+		lines = append(lines, runtime.NameOf(p.NamesPath, key))
+	}
+	return lines
+}
+
+// keys are those of the entries that have changed.
+func (p Proof) keys() []string {
+	var keys []string
+	for _, e := range p.Change.Entries {
+		keys = append(keys, e.Key)
+	}
+	for _, e := range p.Change.Former {
+		keys = append(keys, e.Key)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// Read reads the answers to the Questions: the servers of the backends, and the entries of the keys that have changed.
+func (p Proof) Read(answers []string) (plan.Running, error) {
+	var seen plan.Running
+	for range p.Change.Backends {
+		servers, err := runtime.ParseServersState([]byte(answers[0]))
+		if err != nil {
+			return plan.Running{}, err
+		}
+		seen.Servers, answers = append(seen.Servers, servers...), answers[1:]
+	}
+	names, err := readNames(p.keys(), answers)
+	seen.Names = names
+	return seen, err
+}
+
+// readNames reads the entries of these keys.
+func readNames(keys, answers []string) ([]haproxy.Entry, error) {
+	if len(keys) > mostKeys {
+		all, err := runtime.ParseNames([]byte(answers[0]))
+		return slices.DeleteFunc(all, func(e haproxy.Entry) bool {
+			_, changed := slices.BinarySearch(keys, e.Key)
+			return !changed
+		}), err
+	}
+	var entries []haproxy.Entry
+	for i, key := range keys {
+		entry, found, err := runtime.ParseName(key, []byte(answers[i]))
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			entries = append(entries, entry)
+		}
+	}
+	return entries, nil
+}
+
+// Lacks is how what was seen, or is known to have run before, differs from what is wanted.
+func (p Proof) Lacks(seen plan.Running) plan.Change {
+	return plan.Servers(seen.Servers, p.Change.Backends).WithNames(plan.Names(seen.Names, p.Change.Entries, p.NamesPath))
+}
