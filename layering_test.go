@@ -37,9 +37,9 @@ var layers = map[string][]string{
 	module + "/internal/edge/session": {
 		module + "/internal/haproxy/runtime", module + "/internal/edge/scripts", module + "/internal/edge/words",
 	},
-	module + "/internal/edge/survey":  {module + "/internal/haproxy", module + "/internal/plan"},
-	module + "/internal/edge/words":   {},
-	module + "/api/v1alpha1":          {"k8s.io/apimachinery"},
+	module + "/internal/edge/survey": {module + "/internal/haproxy", module + "/internal/plan"},
+	module + "/internal/edge/words":  {},
+	module + "/api/v1alpha1":         {"k8s.io/apimachinery"},
 	module + "/internal/desired": {
 		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy",
 		module + "/internal/desired/pool", module + "/internal/desired/spec",

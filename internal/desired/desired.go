@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/pool"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -37,8 +38,9 @@ type Snapshot struct {
 	EgressHidden bool
 	// CrossNamespace allows targets to name Services of other namespaces.
 	CrossNamespace bool
-	// Cache may be nil.
+	// Cache and Names keep what was found out before; either may be nil.
 	Cache *pool.Cache
+	Names *spec.Names
 }
 
 // ClusterKey is the Secret with the kubeconfig of another cluster; the zero ClusterKey is the operator's own cluster.
@@ -151,7 +153,7 @@ func Build(key HostKey, s Snapshot) Host {
 	host.settle(s.Cluster, parts)
 	host.ReportDrift = reportDrift(&parts[0].object.Spec)
 	host.UsesEgress, host.Egress = usesEgress(parts), s.Egress
-	host.addFrontends(parts)
+	host.addFrontends(parts, s)
 	host.addBackends(parts, s)
 	host.Config = host.Config.Normalize()
 	return host

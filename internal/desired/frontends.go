@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -25,21 +26,21 @@ type held map[haproxy.Bind][]*wish
 
 // addFrontends turns the listeners of all parts into frontends. Whoever asks for a bind first gets it: the older object, and
 // within an object the listener that comes first. Others that want the same of it are served with it.
-func (h *Host) addFrontends(parts []part) {
+func (h *Host) addFrontends(parts []part, s Snapshot) {
 	binds := make(held)
 	for _, p := range parts {
-		for _, w := range h.wishes(p) {
+		for _, w := range h.wishes(p, s) {
 			h.claim(binds, w)
 		}
 	}
 	for _, t := range tenanciesOf(binds) {
-		h.Config.Frontends = append(h.Config.Frontends, h.frontend(t))
+		h.Config.Frontends = append(h.Config.Frontends, h.frontend(t, s.Names))
 	}
 }
 
 // claim gives the listener those of its binds that are free, or that it can share.
 func (h *Host) claim(binds held, w *wish) {
-	for _, bind := range w.binds {
+	for _, bind := range w.Binds {
 		holders := binds[bind]
 		if len(holders) > 0 && !holders[0].shares(w) {
 			h.Problems = append(h.Problems, bindConflict(w, bind, holders[0]))
@@ -51,7 +52,7 @@ func (h *Host) claim(binds held, w *wish) {
 
 // shares says that one frontend can serve both.
 func (w *wish) shares(other *wish) bool {
-	return w.protocol != haproxy.TCP && w.protocol == other.protocol && w.door.Equal(other.door)
+	return w.Protocol != haproxy.TCP && w.Protocol == other.Protocol && w.Door.Equal(other.Door)
 }
 
 func bindConflict(loser *wish, bind haproxy.Bind, holder *wish) Problem {
@@ -67,18 +68,18 @@ func bindConflict(loser *wish, bind haproxy.Bind, holder *wish) Problem {
 // difference says why the listener cannot be served together with the one that has its bind; empty if it never could.
 func difference(holder, loser *wish) string {
 	switch {
-	case holder.protocol == haproxy.TCP || loser.protocol == haproxy.TCP:
+	case holder.Protocol == haproxy.TCP || loser.Protocol == haproxy.TCP:
 		return ""
-	case holder.protocol != loser.protocol:
+	case holder.Protocol != loser.Protocol:
 		return fmt.Sprintf(" with protocol %s, and not %s", holder.listener.Protocol, loser.listener.Protocol)
 	}
-	return ", with another " + doorDifference(holder.door, loser.door)
+	return ", with another " + doorDifference(holder.Door, loser.Door)
 }
 
 // remedy says what makes the listeners fit to be served together.
 func remedy(holder, loser *wish) string {
-	if holder.protocol == loser.protocol && holder.protocol != haproxy.TCP {
-		return fmt.Sprintf(". With the same %s, both are served", doorDifference(holder.door, loser.door))
+	if holder.Protocol == loser.Protocol && holder.Protocol != haproxy.TCP {
+		return fmt.Sprintf(". With the same %s, both are served", doorDifference(holder.Door, loser.Door))
 	}
 	return ""
 }
@@ -157,9 +158,9 @@ func withBind(name string, bind haproxy.Bind) string {
 
 // frontend makes the frontend that serves the listeners together, and notes it with their objects. Of what only one can have, the first
 // one that wants it has it.
-func (h *Host) frontend(t *tenancy) haproxy.Frontend {
+func (h *Host) frontend(t *tenancy, names *spec.Names) haproxy.Frontend {
 	first := t.tenants[0]
-	f := haproxy.Frontend{Name: t.name, Binds: t.binds, Protocol: first.protocol, Door: first.door}
+	f := haproxy.Frontend{Name: t.name, Binds: t.binds, Protocol: first.Protocol, Door: first.Door}
 	var rest *wish
 	for _, w := range t.tenants {
 		w.part.served.note(t.name, w)
@@ -171,35 +172,21 @@ func (h *Host) frontend(t *tenancy) haproxy.Frontend {
 			h.report(nameConflict(w, rest, "what no route claims"))
 		}
 	}
-	f.Routes = h.mergeRoutes(t.tenants)
+	f.Routes = h.mergeRoutes(t, names)
 	return f
 }
 
 // mergeRoutes are the routes of all of the listeners. A name is the first one's that claims it.
-func (h *Host) mergeRoutes(tenants []*wish) []haproxy.Route {
-	if len(tenants) == 1 {
-		return tenants[0].routes
+func (h *Host) mergeRoutes(t *tenancy, names *spec.Names) []haproxy.Route {
+	lists := make([][]haproxy.Route, len(t.tenants))
+	for i, w := range t.tenants {
+		lists[i] = w.routes
 	}
-	holders := map[string]*wish{}
-	var all []haproxy.Route
-	for _, w := range tenants {
-		lost := map[*wish][]string{}
-		for i, route := range w.routes {
-			holder, taken := holders[route.Name]
-			if !taken {
-				holders[route.Name] = w
-				all = append(all, w.routes[i])
-			} else if holder.part.object != w.part.object || !slices.Contains(holder.routes, route) {
-				lost[holder] = append(lost[holder], route.Name)
-			}
-		}
-		for _, holder := range tenants {
-			if len(lost[holder]) > 0 {
-				h.report(nameConflict(w, holder, listed(lost[holder])))
-			}
-		}
+	merged := names.Merge(h.Key.String()+" "+t.name, lists)
+	for _, lost := range merged.Lost {
+		h.report(nameConflict(t.tenants[lost.By], t.tenants[lost.To], listed(lost.Names)))
 	}
-	return haproxy.SortRoutes(all)
+	return merged.Routes
 }
 
 func nameConflict(loser, holder *wish, what string) Problem {
@@ -222,23 +209,23 @@ func (s *presence) note(frontend string, w *wish) {
 			s.joined[frontend] = w.listener.Name
 		}
 	}
-	switch w.protocol {
+	switch w.Protocol {
 	case haproxy.TLS:
 		s.demand.tcp = true
 	case haproxy.HTTP:
 		s.demand.http = true
 	default:
-		s.demand.use(w.part.leads, w.listener.Target)
+		s.demand.use(w.part.targets, w.listener.Target)
 	}
 }
 
 // use notes that a target without a fault is used, and those that it leads to.
-func (d *demand) use(l *leads, target string) {
+func (d *demand) use(l *spec.Targets, target string) {
 	if d.used == nil {
 		d.used = map[string]bool{}
 	}
 	d.used[target] = true
-	for _, share := range l.shares(target) {
+	for _, share := range l.Shares(target) {
 		for _, name := range share.Backends {
 			d.used[name] = true
 		}

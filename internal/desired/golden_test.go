@@ -41,17 +41,20 @@ func TestObjectsBecomeTheGoldenConfigurations(t *testing.T) {
 				t.Fatal(err)
 			}
 			host := Build(gw1(), parseObjects(t, archive.Files[0].Data))
-			state := filepath.Join(t.TempDir(), "state")
-			if err := os.WriteFile(state, []byte("1\n"), 0o600); err != nil {
-				t.Fatal(err)
+			file := judge(t, host.Config)
+			// The file of names has the structure's fingerprint in its name, and stands in a directory of this run.
+			text := file.Text
+			if file.NamesPath != "" {
+				text = bytes.ReplaceAll(text, []byte(file.NamesPath), []byte("NAMES"))
 			}
-			text := render(t, host.Config, state)
-			judge(t, text)
 			got := &txtar.Archive{Comment: archive.Comment, Files: []txtar.File{
 				archive.Files[0],
 				{Name: "haproxy.cfg", Data: text[bytes.Index(text, []byte("\nfrontend "))+1:]},
-				{Name: "problems", Data: printProblems(host.Problems)},
 			}}
+			if host.Config.Looks() {
+				got.Files = append(got.Files, txtar.File{Name: "names", Data: printNames(host.Config)})
+			}
+			got.Files = append(got.Files, txtar.File{Name: "problems", Data: printProblems(host.Problems)})
 			compareGolden(t, path, txtar.Format(got))
 		})
 	}
@@ -127,15 +130,27 @@ func render(t testing.TB, c haproxy.Config, stateFile string) []byte {
 }
 
 // judge has the real HAProxy read a configuration; a warning counts as an error.
-func judge(t *testing.T, text []byte) {
+func judge(t *testing.T, c haproxy.Config) haproxy.File {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	dir := t.TempDir()
+	platform := haproxy.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")}
+	file, err := haproxy.Render(c.WithServers(nil), platform)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if output, err := exec.Command(program(t), "-c", "-dW", "-f", path).CombinedOutput(); err != nil {
-		t.Errorf("HAProxy refuses the file (%v):\n%s\n%s", err, output, text)
+	files := map[string][]byte{platform.StateFile: []byte("1\n"), filepath.Join(dir, "haproxy.cfg"): file.Text}
+	if file.NamesPath != "" {
+		files[file.NamesPath] = file.Names
 	}
+	for path, text := range files {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if output, err := exec.Command(program(t), "-c", "-dW", "-f", filepath.Join(dir, "haproxy.cfg")).CombinedOutput(); err != nil {
+		t.Errorf("HAProxy refuses the file (%v):\n%s\n%s", err, output, file.Text)
+	}
+	return file
 }
 
 func program(t *testing.T) string {
@@ -147,6 +162,24 @@ func program(t *testing.T) string {
 	}
 	t.Fatal("no haproxy is installed, so nothing can judge the files; install the package haproxy")
 	return ""
+}
+
+// printNames is what the file of names says, with a way on one line.
+func printNames(c haproxy.Config) []byte {
+	var text bytes.Buffer
+	for _, f := range c.Frontends {
+		for _, r := range f.Routes {
+			fmt.Fprintf(&text, "%s/%s %s\n", f.Name, r.Name, r.To)
+		}
+	}
+	for _, w := range c.Ways {
+		text.WriteString(w.Name)
+		for _, s := range w.Shares {
+			fmt.Fprintf(&text, " %d%%:%s", s.Percent, strings.Join(s.Backends, ","))
+		}
+		text.WriteByte('\n')
+	}
+	return text.Bytes()
 }
 
 func printProblems(problems []Problem) []byte {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 // ServingHosts are the object's hosts on which a target that is concerned has a backend: those with a listener whose connections can
@@ -41,7 +42,7 @@ func leadsTo(targets []v1alpha1.Target, name string, concerned func(*v1alpha1.Ta
 		return false
 	}
 	seen[name] = true
-	return concerned(&targets[i]) || slices.ContainsFunc(nextOf(&targets[i]), func(next string) bool {
+	return concerned(&targets[i]) || slices.ContainsFunc(spec.LeadsTo(&targets[i]), func(next string) bool {
 		return leadsTo(targets, next, concerned, seen)
 	})
 }

@@ -5,20 +5,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // part is one object's part in a host: the object, the entry of its spec.hosts, where its targets lead to, and what it has there.
 type part struct {
-	object *v1alpha1.EdgeLoadBalancer
-	host   *v1alpha1.Host
-	leads  *leads
-	served *presence
+	object  *v1alpha1.EdgeLoadBalancer
+	host    *v1alpha1.Host
+	targets *spec.Targets
+	served  *presence
 }
 
 func (p part) name() types.NamespacedName {
@@ -90,7 +90,7 @@ func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
 		switch {
 		case !h.Key.IsOf(&object.Spec.SSH, entry):
 		case !found:
-			p = part{object: object, host: entry, leads: newLeads(object), served: &presence{}}
+			p = part{object: object, host: entry, targets: spec.ReadTargets(object.Spec.Targets), served: &presence{}}
 			found = true
 		default:
 			h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
@@ -114,7 +114,7 @@ func (h *Host) settle(cluster string, parts []part) {
 	h.Login = Login{
 		User:           sshUser(&spec.SSH, holder.host),
 		Secret:         types.NamespacedName{Namespace: holder.object.Namespace, Name: spec.SSH.SecretRef.Name},
-		ConnectTimeout: duration(spec.SSH.ConnectTimeout, 5*time.Second),
+		ConnectTimeout: connectTimeout(&spec.SSH),
 	}
 	h.ConfigPath = configPath(&spec.HAProxy)
 	h.ReloadCommand = spec.HAProxy.ReloadCommand

@@ -1,12 +1,11 @@
 package desired
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -28,7 +27,7 @@ func (p part) backendName(target string, http bool) string {
 
 // entryName is what frontends call a target without a fault: its backend, or its way.
 func (p part) entryName(t *v1alpha1.Target, http bool) string {
-	if isLeaf(t) && isWay(t) {
+	if spec.HasServers(t) && spec.IsWay(t) {
 		return p.backendName(t.Name+orSuffix, http)
 	}
 	return p.backendName(t.Name, http)
@@ -75,16 +74,16 @@ func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot)
 	if !tcp && !http {
 		return
 	}
-	if p.leads.targets[t.Name] != t {
+	if p.targets.Get(t.Name) != t {
 		h.report(p.targetProblem(t.Name, "two targets have the name %s: the first one counts. Give the other one another name", t.Name))
 		return
 	}
-	if found := p.leads.fault(t.Name); found != nil {
+	if found := p.targets.Fault(t.Name); found != nil {
 		h.reportUnused(p, t.Name, found)
 		return
 	}
 	var backend haproxy.Backend
-	if isLeaf(t) {
+	if spec.HasServers(t) {
 		backend = h.withServers(p, t, s)
 		member.Counts = append(member.Counts, p.backendName(t.Name, !tcp))
 	}
@@ -92,13 +91,13 @@ func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot)
 		if !mode.wanted {
 			continue
 		}
-		if isLeaf(t) {
+		if spec.HasServers(t) {
 			variant := forMode(backend, p.backendName(t.Name, mode.http), mode.http)
 			h.Config.Backends = append(h.Config.Backends, variant)
 			h.DrainTimeouts[variant.Name] = drainTimeout(t)
 			member.Backends = append(member.Backends, variant.Name)
 		}
-		if isWay(t) {
+		if spec.IsWay(t) {
 			h.Config.Ways = append(h.Config.Ways, p.way(t, mode.http))
 		}
 	}
@@ -107,7 +106,7 @@ func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot)
 // way is what a target with a choice becomes.
 func (p part) way(t *v1alpha1.Target, http bool) haproxy.Way {
 	w := haproxy.Way{Name: p.entryName(t, http)}
-	for _, share := range p.leads.shares(t.Name) {
+	for _, share := range p.targets.Shares(t.Name) {
 		backends := make([]string, len(share.Backends))
 		for i, name := range share.Backends {
 			backends[i] = p.backendName(name, http)
@@ -129,10 +128,9 @@ func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
 // withServers is the backend of a target that has servers, without a name. Where the Service does not say who its servers are, the
 // traffic that flowed is to go on flowing: the backend keeps those that the host has.
 func (h *Host) withServers(p part, t *v1alpha1.Target, s Snapshot) haproxy.Backend {
-	b := backendOf(t)
+	// The target has no fault, so there is no error.
+	b, _ := spec.Backend(t)
 	if t.Service == nil {
-		// The target has no fault, so its addresses have none.
-		b.Servers, _ = fixedServers(t.Addresses)
 		return b
 	}
 	var failure *unavailable
@@ -159,35 +157,6 @@ func forbidden(p part, t *v1alpha1.Target, s Snapshot) *unavailable {
 		key.NamespacedName, p.object.Namespace)
 }
 
-// backendOf is what a target says of its servers, whoever they are.
-func backendOf(t *v1alpha1.Target) haproxy.Backend {
-	return haproxy.Backend{
-		Balance:        balance(t.Balance),
-		ProxyProtocol:  proxyProtocol(t.ProxyProtocol),
-		Check:          check(&t.HealthCheck),
-		Affinity:       affinity(t.SessionAffinity),
-		MaxConnections: int(valueOr(t.MaxConnectionsPerServer, 0)),
-	}
-}
-
-// leafFault says what keeps a target with servers out of a configuration; empty if nothing does.
-func leafFault(t *v1alpha1.Target) string {
-	servers, err := fixedServers(t.Addresses)
-	if err != nil {
-		return err.Error()
-	}
-	if port := valueOr(t.HealthCheck.Port, 1); port < 1 || port > 65535 {
-		return fmt.Sprintf("port %d of its health check is none: choose one between 1 and 65535", port)
-	}
-	b := backendOf(t)
-	// Whatever the name will be, it is valid: this one stands for it in the sentence.
-	b.Name, b.Servers = t.Name, servers
-	if err := b.Validate(); err != nil {
-		return strings.ReplaceAll(err.Error(), "\n", "; ")
-	}
-	return ""
-}
-
 func (p part) targetProblem(target, format string, args ...any) Problem {
 	problem := p.problem(v1alpha1.ReasonTargetInvalid, format, args...)
 	problem.Target = target
@@ -195,21 +164,13 @@ func (p part) targetProblem(target, format string, args ...any) Problem {
 }
 
 // reportUnused tells of a target that cannot be used, unless a listener that leads there has told of it.
-func (h *Host) reportUnused(p part, target string, found *fault) {
+func (h *Host) reportUnused(p part, target string, found *spec.Fault) {
 	told := func(other Problem) bool {
 		return other.Object == p.name() && other.Reason == v1alpha1.ReasonTargetInvalid && other.Target == target
 	}
 	if !slices.ContainsFunc(h.Problems, told) {
-		h.Problems = append(h.Problems, p.targetProblem(target, "target %s is left out: %s", target, found.say(target)))
+		h.Problems = append(h.Problems, p.targetProblem(target, "target %s is left out: %s", target, found.Of(target)))
 	}
-}
-
-// say is the fault as that of a target that leads to it.
-func (f *fault) say(target string) string {
-	if f.target == target {
-		return f.sentence
-	}
-	return "it leads to target " + f.target + ", where this is wrong: " + f.sentence
 }
 
 // report adds a problem, once.

@@ -1,4 +1,4 @@
-package desired
+package spec
 
 import (
 	"fmt"
@@ -54,7 +54,7 @@ func rateOf(r *v1alpha1.ConnectionRate) (haproxy.Rate, error) {
 	if err != nil {
 		return haproxy.Rate{}, err
 	}
-	interval := duration(r.Interval, 10*time.Second)
+	interval := Duration(r.Interval, 10*time.Second)
 	if interval < shortestRate || interval > longestRate {
 		return haproxy.Rate{}, fmt.Errorf("connectionRate.interval is %s: choose one between %s and %s", interval, shortestRate, longestRate)
 	}

@@ -1,0 +1,49 @@
+package desired
+
+import (
+	"fmt"
+	"testing"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/pool"
+	"github.com/edgelb/edgelb/internal/desired/spec"
+)
+
+// namesSnapshot is a cluster where the objects share port 443 of a host, and have ten thousand names together.
+func namesSnapshot(objects int) Snapshot {
+	s := largeSnapshot(objects, 1, 10)
+	for i, object := range s.Objects {
+		object.Spec.Listeners = []v1alpha1.Listener{{Name: "https", Protocol: v1alpha1.ProtocolTLS, Bind: []v1alpha1.BindAddress{":443"}}}
+		for j := range 10_000 / objects {
+			if j%50 == 0 {
+				object.Spec.Listeners[0].Routes = append(object.Spec.Listeners[0].Routes, v1alpha1.Route{Target: "app"})
+			}
+			last := &object.Spec.Listeners[0].Routes[j/50]
+			last.Hostnames = append(last.Hostnames, v1alpha1.Hostname(fmt.Sprintf("www%d.site-%d.example.com", j*7919%10_000, i)))
+		}
+	}
+	s.Cache, s.Names = &pool.Cache{}, &spec.Names{}
+	return s
+}
+
+// One Service has changed, and no name.
+func BenchmarkBuildTenThousandNames(b *testing.B) {
+	for _, objects := range []int{1, 100} {
+		b.Run(fmt.Sprint("objects=", objects), func(b *testing.B) {
+			s := namesSnapshot(objects)
+			key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-0"}}
+			Build(gw1(), s)
+			b.ReportAllocs()
+			for b.Loop() {
+				changed := *s.Slices[key][0]
+				s.Slices[key] = []*discoveryv1.EndpointSlice{&changed}
+				if host := Build(gw1(), s); len(host.Config.Frontends) != 1 || len(host.Config.Frontends[0].Routes) != 10_000 {
+					b.Fatalf("%d problems %v", len(host.Problems), host.Problems[:min(3, len(host.Problems))])
+				}
+			}
+		})
+	}
+}

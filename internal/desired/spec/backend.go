@@ -1,0 +1,109 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// The API server fills defaults in; these functions say the same for an object that has not been through it.
+
+// Backend is what a target says of its servers, and those that it lists itself. It has no name, and those of a Service are not in
+// it. The error says what keeps it out of a configuration.
+func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
+	b := haproxy.Backend{
+		Balance:        balance(t.Balance),
+		ProxyProtocol:  proxyProtocol(t.ProxyProtocol),
+		Affinity:       affinity(t.SessionAffinity),
+		MaxConnections: int(valueOr(t.MaxConnectionsPerServer, 0)),
+	}
+	var err error
+	if b.Servers, err = fixedServers(t.Addresses); err != nil {
+		return b, err
+	}
+	b.Check, err = check(&t.HealthCheck)
+	return b, err
+}
+
+// backendFault says what keeps a target with servers out of a configuration; empty if nothing does.
+func backendFault(t *v1alpha1.Target) string {
+	b, err := Backend(t)
+	if err == nil {
+		// Whatever the name will be, it is valid: this one stands for it in the sentence.
+		b.Name = t.Name
+		err = b.Validate()
+	}
+	if err != nil {
+		return strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return ""
+}
+
+func balance(b v1alpha1.Balance) haproxy.Balance {
+	switch b {
+	case v1alpha1.BalanceRoundRobin:
+		return haproxy.RoundRobin
+	case v1alpha1.BalanceSource:
+		return haproxy.Source
+	default:
+		return haproxy.LeastConn
+	}
+}
+
+func proxyProtocol(p v1alpha1.ProxyProtocol) haproxy.ProxyProtocol {
+	switch p {
+	case v1alpha1.ProxyV1:
+		return haproxy.ProxyV1
+	case v1alpha1.ProxyV2:
+		return haproxy.ProxyV2
+	default:
+		return haproxy.ProxyNone
+	}
+}
+
+func check(c *v1alpha1.HealthCheck) (haproxy.Check, error) {
+	if c.Type == v1alpha1.HealthCheckNone {
+		return haproxy.Check{}, nil
+	}
+	result := haproxy.Check{
+		Kind:     checkKind(c.Type),
+		Interval: Duration(c.Interval, 2*time.Second),
+		Rise:     int(cmp.Or(c.Rise, 2)),
+		Fall:     int(cmp.Or(c.Fall, 3)),
+		Path:     c.Path,
+		TLS:      c.TLS,
+	}
+	if c.Port != nil {
+		if *c.Port < 1 || *c.Port > 65535 {
+			return result, fmt.Errorf("port %d of its health check is none: choose one between 1 and 65535", *c.Port)
+		}
+		result.Port = uint16(*c.Port)
+	}
+	return result, nil
+}
+
+func checkKind(t v1alpha1.HealthCheckType) haproxy.CheckKind {
+	switch t {
+	case v1alpha1.HealthCheckHTTP:
+		return haproxy.CheckHTTP
+	case v1alpha1.HealthCheckTLSHello:
+		return haproxy.CheckTLS
+	default:
+		return haproxy.CheckTCP
+	}
+}
+
+func affinity(a *v1alpha1.SessionAffinity) haproxy.Affinity {
+	if a == nil {
+		return haproxy.Affinity{}
+	}
+	by := haproxy.BySource
+	if a.Type == v1alpha1.AffinityTLSSessionID {
+		by = haproxy.ByTLSSessionID
+	}
+	return haproxy.Affinity{By: by, Timeout: Duration(a.Timeout, 30*time.Minute)}
+}
