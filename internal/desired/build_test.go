@@ -249,6 +249,7 @@ func largeSnapshot(objects, slicesEach, endpointsEach int) Snapshot {
 		s.Services[key] = service(name, webPort())
 		for j := range slicesEach {
 			slice := sliceOf()
+			slice.UID, slice.ResourceVersion = types.UID(fmt.Sprint(name, "-", j)), "1"
 			for k := range endpointsEach {
 				slice.Endpoints = append(slice.Endpoints, pod(fmt.Sprintf("%s-5d4f7c9b8-%d-%d", name, j, k), fmt.Sprintf("10.%d.%d.%d", i%256, j, k)))
 			}
@@ -275,8 +276,9 @@ func BenchmarkBuildTenThousandEndpointsOfWhichAHundredChanged(b *testing.B) {
 	key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-7"}}
 	Build(gw1(), s)
 	b.ReportAllocs()
-	for b.Loop() {
+	for i := 2; b.Loop(); i++ {
 		changed := *s.Slices[key][0]
+		changed.ResourceVersion = fmt.Sprint(i)
 		s.Slices[key] = []*discoveryv1.EndpointSlice{&changed}
 		if host := Build(gw1(), s); len(host.Config.Backends) != 100 {
 			b.Fatalf("%d backends", len(host.Config.Backends))

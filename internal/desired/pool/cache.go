@@ -1,12 +1,8 @@
 package pool
 
 import (
-	"cmp"
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -17,6 +13,7 @@ import (
 // its servers. It changes no result. Its methods may be called at the same time; the zero Cache is empty, and a nil one keeps
 // nothing.
 type Cache struct {
+	versions  versions
 	endpoints store[endpointsKey, cachedEndpoints]
 	nodes     store[nodesKey, cachedNodes]
 }
@@ -31,7 +28,7 @@ type endpointsKey struct {
 }
 
 type cachedEndpoints struct {
-	slices  []*discoveryv1.EndpointSlice
+	slices  version
 	servers []haproxy.Server
 }
 
@@ -45,7 +42,7 @@ type nodesKey struct {
 }
 
 type cachedNodes struct {
-	nodes     []*corev1.Node
+	nodes     version
 	endpoints []haproxy.Server
 	result    Nodes
 }
@@ -62,17 +59,17 @@ func (c *Cache) Endpoints(port Port, all []*discoveryv1.EndpointSlice) []haproxy
 	if c == nil {
 		return haproxy.SortServers(endpoints(port, all))
 	}
-	all = sortedByName(all)
+	slices := versionOf(&c.versions, all)
 	key := endpointsKey{
 		cluster: port.Cluster, service: types.NamespacedName{Namespace: port.Service.Namespace, Name: port.Service.Name},
 		port: port.Name, target: port.TargetPort.String(), number: port.Port, protocol: port.Protocol,
 		ipv6: prefersIPv6(port.Service),
 	}
-	if known, found := c.endpoints.get(key); found && slices.EqualFunc(known.slices, all, sameVersion) {
+	if known, found := c.endpoints.get(key); found && known.slices.is(slices) {
 		return known.servers
 	}
 	found := haproxy.SortServers(endpoints(port, all))
-	c.endpoints.put(key, cachedEndpoints{slices: all, servers: found})
+	c.endpoints.put(key, cachedEndpoints{slices: slices, servers: found})
 	return found
 }
 
@@ -86,31 +83,18 @@ func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*core
 	if c == nil {
 		return findNodes(port, addresses, nodes, endpoints)
 	}
-	nodes = sortedByName(nodes)
+	now := versionOf(&c.versions, nodes)
 	key := nodesKey{
 		cluster: port.Cluster, number: port.NodePort, addresses: addresses,
 		ipv6: prefersIPv6(port.Service), local: isLocal(port.Service),
 	}
 	known, found := c.nodes.get(key)
-	if found && slices.EqualFunc(known.nodes, nodes, sameVersion) && isShared(known.endpoints, endpoints) {
+	if found && known.nodes.is(now) && isShared(known.endpoints, endpoints) {
 		return known.result
 	}
 	result := findNodes(port, addresses, nodes, endpoints)
-	c.nodes.put(key, cachedNodes{nodes: nodes, endpoints: endpoints, result: result})
+	c.nodes.put(key, cachedNodes{nodes: now, endpoints: endpoints, result: result})
 	return result
-}
-
-// sortedByName makes lists comparable that a cluster's cache returns in any order.
-func sortedByName[object metav1.Object](all []object) []object {
-	return slices.SortedFunc(slices.Values(all), func(a, b object) int { return cmp.Compare(a.GetName(), b.GetName()) })
-}
-
-// sameVersion says that both are one object that was not changed in between.
-func sameVersion[object interface {
-	metav1.Object
-	comparable
-}](a, b object) bool {
-	return a == b || (a.GetResourceVersion() != "" && a.GetResourceVersion() == b.GetResourceVersion() && a.GetUID() == b.GetUID())
 }
 
 // isShared says that both are one result of Endpoints.

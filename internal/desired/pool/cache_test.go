@@ -37,6 +37,7 @@ func TestACacheChangesNoEndpoints(t *testing.T) {
 		"another Service":      {app(func(p *Port) { p.Service.Name = "other" }), slices[:1]},
 		"another cluster":      {app(func(p *Port) { p.Cluster.Name = "other" }), slices[:1]},
 	} {
+		versioned(asked.slices)
 		for range 2 {
 			want := (*Cache)(nil).Endpoints(asked.port, asked.slices)
 			if got := cache.Endpoints(asked.port, asked.slices); !reflect.DeepEqual(got, want) {
@@ -81,6 +82,7 @@ func TestACacheChangesNoNodes(t *testing.T) {
 			q.port.Service.Spec.ExternalTrafficPolicy, q.endpoints = corev1.ServiceExternalTrafficPolicyLocal, []haproxy.Server{onB}
 		}),
 	} {
+		versioned(asked.nodes)
 		for range 2 {
 			want := (*Cache)(nil).Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints)
 			if got := cache.Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints); !reflect.DeepEqual(got, want) {
@@ -96,6 +98,8 @@ func TestWhoAsksForOneServiceSharesItsServers(t *testing.T) {
 	port := firstPort(service("app", webPort()))
 	slices := []*discoveryv1.EndpointSlice{sliceOf(pod("a", "10.0.0.1")), sliceOf(pod("b", "10.0.0.2"))}
 	nodes := []*corev1.Node{node("a", external("198.51.100.1")), node("b", external("198.51.100.2"))}
+	versioned(slices)
+	versioned(nodes)
 	ask := func() (endpoint, node *haproxy.Server) {
 		endpoints := cache.Endpoints(port, slices)
 		return &endpoints[0], &cache.Nodes(port, corev1.NodeExternalIP, nodes, endpoints).Servers[0]
@@ -108,6 +112,8 @@ func TestWhoAsksForOneServiceSharesItsServers(t *testing.T) {
 
 	endpoint, node := ask()
 
+	slices[0], slices[1] = slices[1], slices[0]
+	nodes[0], nodes[1] = nodes[1], nodes[0]
 	if again, nodeAgain := ask(); again != endpoint || nodeAgain != node {
 		t.Error("each has servers of its own")
 	}
@@ -121,7 +127,7 @@ func TestWhatHasTheSameVersionIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	port := firstPort(service("app", webPort()))
 	for name, versions := range map[string][2]string{
-		"the same version": {"7", "7"}, "another version": {"7", "8"}, "no version": {"", ""},
+		"the same version": {"7", "7"}, "another version": {"7", "8"}, "no version": {"", ""}, "no version any more": {"7", ""},
 	} {
 		var cache Cache
 		var endpoints, nodes [2]*haproxy.Server
@@ -143,6 +149,7 @@ func TestWhatHasTheSameVersionIsNotReadAgain(t *testing.T) {
 func TestEndpointsThatChangeAreNoMatterOfNodesThatAllServe(t *testing.T) {
 	t.Parallel()
 	nodes := []*corev1.Node{node("node-of-a", external("198.51.100.1"))}
+	versioned(nodes)
 	for policy, wantShared := range map[corev1.ServiceExternalTrafficPolicy]bool{
 		corev1.ServiceExternalTrafficPolicyCluster: true, corev1.ServiceExternalTrafficPolicyLocal: false,
 	} {

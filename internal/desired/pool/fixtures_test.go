@@ -1,11 +1,13 @@
 package pool
 
 import (
+	"fmt"
 	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -106,4 +108,12 @@ func onNode(name, address string) haproxy.Server {
 	s := server(name, address, 30443)
 	s.Node = name
 	return s
+}
+
+// versioned makes objects known to a cache, each in the only version that it ever has.
+func versioned[object metav1.Object](all []object) {
+	for _, o := range all {
+		o.SetUID(types.UID(fmt.Sprintf("%p", any(o))))
+		o.SetResourceVersion("1")
+	}
 }
