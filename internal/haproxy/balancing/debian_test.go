@@ -1,0 +1,178 @@
+package balancing_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/debian"
+)
+
+// host is a Debian whose HAProxy runs as its package has it: as a master and a worker that is locked in and has given up its
+// rights.
+type host struct {
+	*debian.Host
+	t *testing.T
+	// gateway is the address at which the host finds the test's servers; the host's own is the next one.
+	gateway netip.Addr
+}
+
+const (
+	hostSocket = "/run/haproxy/admin.sock"
+	hostState  = "/var/lib/haproxy/edgelb-state"
+	hostPort   = 7000
+)
+
+// hostNumbers gives every host addresses of its own.
+var hostNumbers atomic.Int32
+
+// onEachDebian runs a test on a host with HAProxy 2.6 and on one with 3.0.
+func onEachDebian(t *testing.T, test func(t *testing.T, h host)) {
+	t.Helper()
+	needRoot(t)
+	for _, name := range []string{"debian-12", "debian-13"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			number := int(hostNumbers.Add(1))
+			booted, err := debian.Start(t.Context(), debian.Options{Number: number, Root: filepath.Join("../../../bin", name)})
+			must(t, err)
+			t.Cleanup(func() { must(t, booted.Close()) })
+			lab.LogOnFailure(t, booted)
+			test(t, host{Host: booted, t: t, gateway: netip.AddrFrom4([4]byte{10, 99, byte(number), 1})})
+		})
+	}
+}
+
+// needRoot passes the test over where no Debian can be booted.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("booting a Debian needs root, and CI has to run every test")
+	}
+	t.Skip("booting a Debian needs root")
+}
+
+// load writes the file for these backends and has HAProxy load it.
+func (h host) load(backends ...haproxy.Backend) {
+	h.t.Helper()
+	at := netip.AddrPortFrom(netip.IPv4Unspecified(), hostPort)
+	file, err := haproxy.Render(config(at, hostSocket, backends...), haproxy.Platform{
+		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: hostState, Syslog: true,
+	})
+	must(h.t, err)
+	must(h.t, os.WriteFile(h.Path(h.ConfigPath), file.Text, 0o644))
+	h.reload()
+	info, err := h.Info(h.t.Context())
+	must(h.t, err)
+	if got, _ := haproxy.ParseDescription(info["description"]); got != file.Structure {
+		h.t.Fatalf("after the reload HAProxy runs %q, want structure %s", info["description"], file.Structure)
+	}
+}
+
+// reload waits until another worker serves.
+func (h host) reload() {
+	h.t.Helper()
+	before, err := h.WorkerPID(h.t.Context())
+	must(h.t, err)
+	_, err = h.Exec(h.t.Context(), "systemctl", "reload", "haproxy")
+	must(h.t, err)
+	lab.Eventually(h.t, func() error {
+		worker, err := h.WorkerPID(h.t.Context())
+		if err == nil && worker == before {
+			err = fmt.Errorf("the former worker %d serves", before)
+		}
+		if err == nil {
+			_, err = h.Info(h.t.Context())
+		}
+		return err
+	})
+}
+
+// servers are HAProxy's by name.
+func (h host) servers() map[string]runtime.Server {
+	h.t.Helper()
+	all, err := runtime.ParseServersState([]byte(h.ask(runtime.ShowServersState)))
+	must(h.t, err)
+	byName := map[string]runtime.Server{}
+	for _, s := range all {
+		byName[s.Name] = s
+	}
+	return byName
+}
+
+func (h host) ask(command string) string {
+	h.t.Helper()
+	answer, err := h.Ask(h.t.Context(), command)
+	must(h.t, err)
+	return answer
+}
+
+// greeter is a server that the host reaches at an address of the lab's.
+func (h host) greeter(name string, at netip.Addr) haproxy.Server {
+	h.t.Helper()
+	return h.greeterAt(name, netip.AddrPortFrom(at, 0))
+}
+
+func (h host) greeterAt(name string, at netip.AddrPort) haproxy.Server {
+	h.t.Helper()
+	listener, err := net.Listen("tcp", at.String())
+	must(h.t, err)
+	h.t.Cleanup(func() { _ = listener.Close() })
+	serve(listener, func(conn net.Conn) { _, _ = fmt.Fprintln(conn, name) })
+	return server(name, listener)
+}
+
+// meets is the server that a client meets.
+func (h host) meets(client netip.Addr) string {
+	h.t.Helper()
+	conn := dial(h.t, client.String(), netip.AddrPortFrom(h.Address, hostPort))
+	defer conn.Close()
+	return greeting(h.t, conn)
+}
+
+// Clients come in another order after the reload, since HAProxy would begin to deal them out anew.
+func TestClientsStickToTheirServersAfterAReload(t *testing.T) {
+	t.Parallel()
+	onEachDebian(t, func(t *testing.T, h host) {
+		b := haproxy.Backend{Name: "be", Balance: haproxy.RoundRobin, Affinity: haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}}
+		for _, name := range []string{"a", "b", "c"} {
+			b.Servers = append(b.Servers, h.greeter(name, h.gateway))
+		}
+		h.load(b)
+		// 2.6 hands nothing over before it has given up to be handed something itself.
+		lab.Eventually(t, func() error {
+			if peers := h.ask("show peers"); strings.Contains(peers, "resync_timeout=") && !strings.Contains(peers, "resync_timeout=<") {
+				return fmt.Errorf("HAProxy waits to be handed over what the former worker knows: %s", peers)
+			}
+			return nil
+		})
+		var clients []netip.Addr
+		want := map[netip.Addr]string{}
+		for n := range 6 {
+			at := netip.AddrFrom4([4]byte{100, 64, 7, byte(n + 1)})
+			clients, want[at] = append(clients, at), h.meets(at)
+		}
+		for range 3 {
+			h.reload()
+			slices.Reverse(clients)
+			for _, at := range clients {
+				if got := h.meets(at); got != want[at] {
+					t.Errorf("after a reload %s meets %s, want %s as before", at, got, want[at])
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,231 @@
+package balancing_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab"
+)
+
+// nameServer is one whose answers can be changed.
+type nameServer struct {
+	mu sync.Mutex
+	// silent says that it answers nothing. A name that has no addresses does not exist.
+	silent    bool
+	addresses map[string]netip.Addr
+	// asked counts the questions since the last change.
+	asked int
+}
+
+// nameServer starts the host's only one.
+func (h host) nameServer() *nameServer {
+	h.t.Helper()
+	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(h.gateway, 53).String())
+	must(h.t, err)
+	h.t.Cleanup(func() { _ = conn.Close() })
+	must(h.t, os.WriteFile(h.Path("/etc/resolv.conf"), []byte("nameserver "+h.gateway.String()+"\n"), 0o644))
+	s := &nameServer{}
+	go func() {
+		question := make([]byte, 4096)
+		for {
+			n, from, err := conn.ReadFrom(question)
+			if err != nil {
+				return
+			}
+			if answer := s.answer(question[:n]); answer != nil {
+				_, _ = conn.WriteTo(answer, from)
+			}
+		}
+	}()
+	return s
+}
+
+// becomes makes it answer with these addresses, or not at all.
+func (s *nameServer) becomes(silent bool, addresses map[string]netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent, s.addresses, s.asked = silent, addresses, 0
+}
+
+// awaits waits until it was asked so many questions since the last change.
+func (s *nameServer) awaits(t *testing.T, questions int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		s.mu.Lock()
+		asked := s.asked
+		s.mu.Unlock()
+		if asked >= questions {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("the name server was asked %d questions, want %d", asked, questions)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// answer is the message for a question, or nil. Both hold nothing but what RFC 1035 asks for.
+func (s *nameServer) answer(question []byte) []byte {
+	const header, typeA, typeAAAA, nameError = 12, 1, 28, 3
+	name, end := readName(question, header)
+	kind := binary.BigEndian.Uint16(question[end:])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	if s.silent {
+		return nil
+	}
+	addr, found := s.addresses[strings.ToLower(name)]
+	flags, count := uint16(0x8180), uint16(0)
+	if !found {
+		flags |= nameError
+	}
+	var record []byte
+	if found && (kind == typeA && addr.Is4() || kind == typeAAAA && addr.Is6()) {
+		count = 1
+		record = binary.BigEndian.AppendUint16([]byte{0xc0, header}, kind)
+		record = append(record, 0, 1, 0, 0, 0, 5)
+		record = append(binary.BigEndian.AppendUint16(record, uint16(addr.BitLen()/8)), addr.AsSlice()...)
+	}
+	message := append([]byte{}, question[:2]...)
+	for _, word := range []uint16{flags, 1, count, 0, 0} {
+		message = binary.BigEndian.AppendUint16(message, word)
+	}
+	message = append(message, question[header:end+4]...)
+	return append(message, record...)
+}
+
+// readName reads the name of a question, and returns where it ends.
+func readName(message []byte, at int) (string, int) {
+	var labels []string
+	for message[at] != 0 {
+		length := int(message[at])
+		labels = append(labels, string(message[at+1:at+1+length]))
+		at += 1 + length
+	}
+	return strings.Join(labels, "."), at + 1
+}
+
+// byName is a server that the host is to find.
+func byName(name, dnsName string, port uint16) haproxy.Server {
+	return haproxy.Server{Name: name, DNSName: dnsName, Port: port, Weight: 1}
+}
+
+// A name server that is silent, and names that do not exist, hold up neither HAProxy's start nor any other server.
+func TestTheHostFindsServersByTheirNames(t *testing.T) {
+	t.Parallel()
+	onEachDebian(t, func(t *testing.T, h host) {
+		names := h.nameServer()
+		names.becomes(true, nil)
+		first, moved := h.greeter("first", h.gateway), netip.MustParseAddr("100.64.9.9")
+		six := netip.MustParseAddr(fmt.Sprintf("fd00:99:%d::1", h.gateway.As4()[2]))
+		h.greeterAt("moved", netip.AddrPortFrom(moved, first.Port))
+		h.greeterAt("six", netip.AddrPortFrom(six, first.Port))
+		fixed := h.greeter("fixed", h.gateway)
+		b := haproxy.Backend{
+			Name: "be", Balance: haproxy.RoundRobin, Check: haproxy.Check{Interval: 100 * time.Millisecond, Rise: 1, Fall: 1},
+			Servers: []haproxy.Server{
+				fixed,
+				byName("gone", "gone.example.test", first.Port),
+				byName("named", "Named.example.test", first.Port),
+				byName("six", "six.example.test", first.Port),
+				byName("twin", "twin.example.test", first.Port),
+			},
+		}
+		h.load(b)
+		h.requireMet("fixed")
+		h.requireUnresolved("gone", "named", "six", "twin")
+
+		known := map[string]netip.Addr{"named.example.test": h.gateway, "twin.example.test": h.gateway, "six.example.test": six}
+		names.becomes(false, known)
+		h.awaitAddresses(map[string]netip.Addr{"named": h.gateway, "twin": h.gateway, "six": six})
+		h.requireUnresolved("gone")
+		h.requireMet("fixed", "first", "six")
+
+		known = map[string]netip.Addr{"named.example.test": moved}
+		names.becomes(false, known)
+		h.awaitAddresses(map[string]netip.Addr{"named": moved, "twin": h.gateway})
+		names.becomes(false, nil)
+		names.awaits(t, 8)
+		names.becomes(true, nil)
+		names.awaits(t, 8)
+		h.awaitAddresses(map[string]netip.Addr{"named": moved, "twin": h.gateway})
+		h.requireMet("fixed", "first", "moved", "six")
+
+		h.handOver(b)
+		h.reload()
+		if got := h.servers()["named"]; got.Addr != moved || !got.Up() {
+			t.Errorf("right after a reload without a name server, the server that moved is %+v", got)
+		}
+		h.requireMet("fixed", "first", "moved", "six")
+		h.requireUnresolved("gone")
+	})
+}
+
+// requireMet fails unless clients meet these servers and no other.
+func (h host) requireMet(names ...string) {
+	h.t.Helper()
+	met := map[string]bool{}
+	for range 10 {
+		met[h.meets(netip.MustParseAddr("100.64.7.1"))] = true
+	}
+	for _, name := range names {
+		if !met[name] {
+			h.t.Errorf("clients meet %v, want also %s", met, name)
+		}
+	}
+	if len(met) != len(names) {
+		h.t.Errorf("clients meet %v, want only %q", met, names)
+	}
+}
+
+// requireUnresolved fails unless the servers have no address and wait for one.
+func (h host) requireUnresolved(names ...string) {
+	h.t.Helper()
+	all := h.servers()
+	for _, name := range names {
+		if s := all[name]; s.Addr.IsValid() || s.Up() || s.Admin != 0x20 || s.DNSName == "" {
+			h.t.Errorf("%s is %+v, want it without an address", name, s)
+		}
+	}
+}
+
+// awaitAddresses waits until the servers are up at these addresses.
+func (h host) awaitAddresses(want map[string]netip.Addr) {
+	h.t.Helper()
+	lab.Eventually(h.t, func() error {
+		all := h.servers()
+		for name, addr := range want {
+			if s := all[name]; s.Addr != addr || !s.Up() {
+				return fmt.Errorf("%s is %+v, want it up at %s", name, s, addr)
+			}
+		}
+		return nil
+	})
+}
+
+// handOver writes what the next worker is to know: the addresses of servers with a name.
+func (h host) handOver(b haproxy.Backend) {
+	h.t.Helper()
+	want := map[string]haproxy.Server{}
+	for _, s := range b.Servers {
+		want[s.Name] = s
+	}
+	state := runtime.FilterServersState([]byte(h.ask(runtime.ShowServersState)), func(s runtime.Server) bool {
+		return s.DNSName != "" && strings.EqualFold(s.DNSName, want[s.Name].DNSName) && s.Addr.IsValid() && s.Admin.Mode() == runtime.Ready
+	})
+	must(h.t, os.WriteFile(h.Path(hostState), state, 0o644))
+}
