@@ -34,6 +34,7 @@ type settings struct {
 	leaderElectionNamespace      string
 	removalTimeout               time.Duration
 	clusterID                    string
+	crossNamespace               bool
 	log                          zap.Options
 }
 
@@ -63,6 +64,8 @@ func (s *settings) addTo(flags *flag.FlagSet) {
 	flags.DurationVar(&s.removalTimeout, "removal-timeout", 2*time.Minute,
 		"how long a host that an object leaves may take to be freed before it is given up")
 	flags.StringVar(&s.clusterID, "cluster-id", "", "identifies this cluster on the hosts; default: the UID of the namespace kube-system")
+	flags.BoolVar(&s.crossNamespace, "allow-cross-namespace-services", false,
+		"allow targets to name Services of other namespaces than their EdgeLoadBalancer's")
 	s.log.BindFlags(flags)
 }
 
@@ -128,6 +131,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, s settings) (*transpo
 		Sync:           edge.Sync,
 		Signals:        signals,
 		RemovalTimeout: s.removalTimeout,
+		CrossNamespace: s.crossNamespace,
 	})
 }
 

@@ -101,7 +101,7 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	}
 	hosts := newFakeHosts()
 	return &hostReconciler{
-		reader: cache, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache),
+		sources: sources{here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache),
 		records: record.NewStore(), memories: newMemories(), lanes: make(lanes, laneCount), counters: counted, objects: &mailbox[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}
@@ -139,7 +139,7 @@ func BenchmarkSliceEvent(b *testing.B) {
 	slice := &cache.slices["shop/app0"][0]
 	b.ReportAllocs()
 	for b.Loop() {
-		r.slicesChanged(b.Context(), queue, time.Time{}, slice)
+		r.sliceChanged(b.Context(), queue, slice, slice)
 	}
 	if queue.Len() != benchHosts {
 		b.Errorf("%d hosts were woken", queue.Len())

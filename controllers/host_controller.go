@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/pool"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
@@ -34,7 +35,7 @@ type SyncFunc func(ctx context.Context, conn edge.Conn, memory *edge.Memory, req
 // hostReconciler brings hosts to where the EdgeLoadBalancers want them. It works on one host at a time for each key of its
 // queue, so a host that hangs delays no other.
 type hostReconciler struct {
-	reader      client.Reader
+	sources
 	cluster     string
 	connector   Connector
 	sync        SyncFunc
@@ -43,10 +44,13 @@ type hostReconciler struct {
 	memories    *memories
 	lanes       lanes
 	endpoints   pool.Cache
+	names       spec.Names
 	counters    *metrics.Counters
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
-	now     func() time.Time
+	// woken is where hosts are reported to whom something has happened that no watch of the operator's own cluster shows.
+	woken *mailbox[desired.HostKey]
+	now   func() time.Time
 	// random returns a number from 0 to 1.
 	random func() float64
 }
@@ -59,11 +63,11 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 	}
 	began := r.now()
 	r.records.Look(key, began)
-	seen, err := observe(ctx, r.reader, r.cluster, key)
+	seen, err := r.observe(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	seen.snapshot.Cache = &r.endpoints
+	seen.snapshot.Cache, seen.snapshot.Names = &r.endpoints, &r.names
 	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(key).ReachedFrom()
 	if seen.unsettled {
 		// The finalizer's return wakes the host again.
@@ -139,7 +143,7 @@ func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string)
 	}
 	t.connect = r.now().Sub(began)
 	request := t.request()
-	request.Wants = wanting(ctx, r.reader, host.Login.Secret.Namespace)
+	request.Wants = wanting(ctx, r.here, host.Login.Secret.Namespace)
 	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), request)}, nil
 }
 
@@ -208,6 +212,7 @@ func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
 	r.records.Forget(key)
 	r.memories.forget(key)
 	r.endpoints.Forget()
+	r.names.Forget()
 	r.connector.Forget(key)
-	r.credentials.prune(func(name types.NamespacedName) bool { return len(r.objectsBy(ctx, indexSecret, name)) > 0 })
+	r.credentials.prune(func(name types.NamespacedName) bool { return r.usesSecret(ctx, name) })
 }

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -26,18 +23,18 @@ type observed struct {
 	unsettled bool
 }
 
-// observe reads what the cluster says about a host from the cache.
-func observe(ctx context.Context, reader client.Reader, cluster string, key desired.HostKey) (observed, error) {
+// observe reads what the clusters say about a host from the caches.
+func (r *hostReconciler) observe(ctx context.Context, key desired.HostKey) (observed, error) {
 	var list v1alpha1.EdgeLoadBalancerList
 	// Nobody changes the objects; see objectsBy.
-	if err := reader.List(ctx, &list, client.MatchingFields{indexHost: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.here.List(ctx, &list, client.MatchingFields{indexHost: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return observed{}, fmt.Errorf("list the EdgeLoadBalancers of host %s: %w", key, err)
 	}
-	seen := observed{snapshot: desired.Snapshot{Cluster: cluster}}
+	seen := observed{snapshot: desired.Snapshot{Cluster: r.cluster}}
 	for i := range list.Items {
 		seen.add(key, &list.Items[i])
 	}
-	return seen, seen.addServices(ctx, reader)
+	return seen, r.gather(ctx, &seen.snapshot)
 }
 
 // add sorts an object in. One without our finalizer is left alone: it could be gone before its hosts are cleaned.
@@ -101,46 +98,4 @@ func wantsHost(object *v1alpha1.EdgeLoadBalancer, host string) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
 		return desired.KeyOf(&object.Spec.SSH, &entry).String() == host
 	})
-}
-
-func (o *observed) addServices(ctx context.Context, reader client.Reader) error {
-	o.snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
-	o.snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
-	for _, object := range o.snapshot.Objects {
-		for i := range object.Spec.Targets {
-			key, found := desired.ServiceOf(object, &object.Spec.Targets[i])
-			if !found {
-				continue
-			}
-			if err := o.addService(ctx, reader, key); err != nil {
-				return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (o *observed) addService(ctx context.Context, reader client.Reader, key desired.ServiceKey) error {
-	if _, known := o.snapshot.Services[key]; known {
-		return nil
-	}
-	name, service := key.NamespacedName, &corev1.Service{}
-	if err := reader.Get(ctx, name, service); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return err
-	}
-	var list discoveryv1.EndpointSliceList
-	// Nobody changes the slices, and copies of thousands of endpoints at each change would cost more than all the rest.
-	err := reader.List(ctx, &list, client.InNamespace(name.Namespace), client.MatchingFields{indexService: name.String()},
-		client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return err
-	}
-	o.snapshot.Services[key] = service
-	for i := range list.Items {
-		o.snapshot.Slices[key] = append(o.snapshot.Slices[key], &list.Items[i])
-	}
-	return nil
 }

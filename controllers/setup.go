@@ -7,6 +7,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
@@ -107,6 +109,8 @@ type Options struct {
 	Signals *Signals
 	// RemovalTimeout bounds how long a host that an object leaves may take to be freed.
 	RemovalTimeout time.Duration
+	// CrossNamespace allows targets to name Services of other namespaces than their object's.
+	CrossNamespace bool
 	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 stands for 2048.
 	HostsAtOnce int
 }
@@ -116,8 +120,36 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("add the cache's indexes: %w", err)
 	}
+	hosts := newHostReconciler(mgr, options)
+	objects := &edgeLoadBalancerReconciler{
+		client:         mgr.GetClient(),
+		recorder:       mgr.GetEventRecorder("edgelb"),
+		records:        hosts.records,
+		written:        newWrites(),
+		removalTimeout: options.RemovalTimeout,
+		now:            time.Now,
+	}
+	if err := registerGauges(options.Signals.registry, hosts); err != nil {
+		return fmt.Errorf("register the gauges: %w", err)
+	}
+	if err := mgr.Add(hosts.others); err != nil {
+		return fmt.Errorf("add the other clusters: %w", err)
+	}
+	if err := (&clusterReconciler{hosts.sources, hosts.credentials}).setup(mgr); err != nil {
+		return fmt.Errorf("set up the controller of clusters: %w", err)
+	}
+	if err := objects.setup(mgr, hosts.objects); err != nil {
+		return fmt.Errorf("set up the controller of EdgeLoadBalancers: %w", err)
+	}
+	if err := hosts.setup(mgr, cmp.Or(options.HostsAtOnce, hostsAtOnce)); err != nil {
+		return fmt.Errorf("set up the controller of hosts: %w", err)
+	}
+	return nil
+}
+
+func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 	hosts := &hostReconciler{
-		reader:      mgr.GetClient(),
+		sources:     sources{here: mgr.GetClient(), crossNamespace: options.CrossNamespace},
 		cluster:     options.Cluster,
 		connector:   options.Connector,
 		sync:        options.Sync,
@@ -127,27 +159,19 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		lanes:       make(lanes, laneCount),
 		counters:    options.Signals.counters,
 		objects:     &mailbox[ctrl.Request]{},
+		woken:       options.Signals.hosts,
 		now:         time.Now,
 		random:      rand.Float64,
 	}
-	objects := &edgeLoadBalancerReconciler{
-		client:         mgr.GetClient(),
-		recorder:       mgr.GetEventRecorder("edgelb"),
-		records:        hosts.records,
-		written:        newWrites(),
-		removalTimeout: options.RemovalTimeout,
-		now:            time.Now,
-	}
-	if err := options.Signals.registry.Register(metrics.NewGauges(objectsOf(mgr.GetClient()), hosts.records)); err != nil {
-		return fmt.Errorf("register the gauges: %w", err)
-	}
-	if err := objects.setup(mgr, hosts.objects); err != nil {
-		return fmt.Errorf("set up the controller of EdgeLoadBalancers: %w", err)
-	}
-	if err := hosts.setup(mgr, options.Signals.hosts, cmp.Or(options.HostsAtOnce, hostsAtOnce)); err != nil {
-		return fmt.Errorf("set up the controller of hosts: %w", err)
-	}
-	return nil
+	hosts.others = clusters.NewSet(elsewhere{hosts}, clusters.Interval)
+	return hosts
+}
+
+func registerGauges(registry prometheus.Registerer, hosts *hostReconciler) error {
+	return errors.Join(
+		registry.Register(metrics.NewGauges(objectsOf(hosts.here), hosts.records)),
+		registry.Register(metrics.NewClusterGauge(hosts.others.Up)),
+	)
 }
 
 // scrapeTimeout bounds how long a scrape waits for a cache that is not filled yet.
@@ -175,15 +199,16 @@ func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *mailbox[ctrl.
 }
 
 // setup watches everything that a host's configuration is made of.
-func (r *hostReconciler) setup(mgr ctrl.Manager, down *mailbox[desired.HostKey], atOnce int) error {
+func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.HostKey]
 	return builder.TypedControllerManagedBy[desired.HostKey](mgr).
 		Named("host").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(r.hostsOfObject), builder.WithPredicates(hostsConcerned())).
 		Watches(&corev1.Service{}, to(r.hostsOfService), builder.WithPredicates(contentChanged())).
 		Watches(&discoveryv1.EndpointSlice{}, r.sliceHandler(), builder.WithPredicates(contentChanged())).
+		Watches(&corev1.Node{}, to(r.hostsOfNode), builder.WithPredicates(contentChanged())).
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WatchesRawSource(down).
+		WatchesRawSource(r.woken).
 		WithOptions(controller.TypedOptions[desired.HostKey]{
 			MaxConcurrentReconciles: atOnce, EnableWarmup: new(true), RateLimiter: apiRetries[desired.HostKey](),
 		}).

@@ -10,34 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestTriggerIsNewsOnlyWhereItHasChanged(t *testing.T) {
-	t.Parallel()
-	slice := func(trigger string) *discoveryv1.EndpointSlice {
-		return &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{
-			Annotations: map[string]string{corev1.EndpointsLastChangeTriggerTime: trigger},
-		}}
-	}
-	second := time.Date(2026, 1, 2, 12, 0, 1, 0, time.UTC)
-	for name, test := range map[string]struct {
-		before, after *discoveryv1.EndpointSlice
-		want          time.Time
-	}{
-		"none":      {&discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSlice{}, time.Time{}},
-		"the first": {&discoveryv1.EndpointSlice{}, slice("2026-01-02T12:00:01Z"), second},
-		"the same":  {slice("2026-01-02T12:00:01Z"), slice("2026-01-02T12:00:01Z"), time.Time{}},
-		"another":   {slice("2026-01-02T12:00:00Z"), slice("2026-01-02T12:00:01.5Z"), second.Add(500 * time.Millisecond)},
-		"removed":   {slice("2026-01-02T12:00:00Z"), &discoveryv1.EndpointSlice{}, time.Time{}},
-		"no time":   {slice("2026-01-02T12:00:00Z"), slice("now"), time.Time{}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := newTrigger(test.before, test.after); !got.Equal(test.want) {
-				t.Errorf("got %s, want %s", got, test.want)
-			}
-		})
-	}
-}
-
 func TestTimeFromATriggerToTheProofIsMeasuredOncePerHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

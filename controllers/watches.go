@@ -2,15 +2,13 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -21,44 +19,75 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/status"
+	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// The names of the cache's indexes: EdgeLoadBalancers by host, by Service and by Secret, and EndpointSlices by Service.
+// The names of the cache's indexes: EdgeLoadBalancers by host, by Service, by Secret of SSH, by Secret with a kubeconfig, and by
+// the cluster whose nodes they reach Services by. EndpointSlices have watched.IndexService.
 const (
 	indexHost    = "edgelb.host"
-	indexService = "edgelb.service"
+	indexService = "edgelb.target"
 	indexSecret  = "edgelb.secret"
+	indexCluster = "edgelb.cluster"
+	indexNodes   = "edgelb.nodes"
 )
 
 // addIndexes makes the cache find objects the way the watches ask for them.
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	for _, index := range []struct {
-		object client.Object
-		name   string
-		keys   client.IndexerFunc
-	}{
-		{&v1alpha1.EdgeLoadBalancer{}, indexHost, func(o client.Object) []string {
-			keys := []string{}
-			for _, key := range hostKeys(o.(*v1alpha1.EdgeLoadBalancer)) {
-				keys = append(keys, key.String())
-			}
-			return keys
-		}},
-		{&v1alpha1.EdgeLoadBalancer{}, indexService, func(o client.Object) []string {
-			return serviceNames(o.(*v1alpha1.EdgeLoadBalancer))
-		}},
-		{&v1alpha1.EdgeLoadBalancer{}, indexSecret, func(o client.Object) []string {
-			return []string{secretName(o.(*v1alpha1.EdgeLoadBalancer)).String()}
-		}},
-		{&discoveryv1.EndpointSlice{}, indexService, func(o client.Object) []string {
-			return []string{serviceOf(o).String()}
-		}},
+	for name, keys := range map[string]func(*v1alpha1.EdgeLoadBalancer) []string{
+		indexHost: func(o *v1alpha1.EdgeLoadBalancer) []string { return texts(hostKeys(o)) },
+		indexService: func(o *v1alpha1.EdgeLoadBalancer) []string {
+			return eachTarget(o, func(t *v1alpha1.Target) (string, bool) {
+				key, found := desired.ServiceOf(o, t)
+				return serviceText(key), found
+			})
+		},
+		indexSecret:  func(o *v1alpha1.EdgeLoadBalancer) []string { return []string{secretName(o).String()} },
+		indexCluster: func(o *v1alpha1.EdgeLoadBalancer) []string { return texts(otherClusters(o)) },
+		indexNodes: func(o *v1alpha1.EdgeLoadBalancer) []string {
+			return eachTarget(o, func(t *v1alpha1.Target) (string, bool) {
+				cluster, found := desired.NodesOf(o, t)
+				return cluster.String(), found
+			})
+		},
 	} {
-		if err := indexer.IndexField(ctx, index.object, index.name, index.keys); err != nil {
+		ofObject := func(o client.Object) []string { return keys(o.(*v1alpha1.EdgeLoadBalancer)) }
+		if err := indexer.IndexField(ctx, &v1alpha1.EdgeLoadBalancer{}, name, ofObject); err != nil {
 			return err
 		}
 	}
-	return nil
+	return indexer.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames)
+}
+
+// eachTarget collects something of the object's targets, each once.
+func eachTarget[T comparable](object *v1alpha1.EdgeLoadBalancer, of func(*v1alpha1.Target) (T, bool)) []T {
+	found := map[T]bool{}
+	for i := range object.Spec.Targets {
+		if key, ok := of(&object.Spec.Targets[i]); ok {
+			found[key] = true
+		}
+	}
+	return slices.Collect(maps.Keys(found))
+}
+
+func texts[T fmt.Stringer](keys []T) []string {
+	all := make([]string, len(keys))
+	for i, key := range keys {
+		all[i] = key.String()
+	}
+	return all
+}
+
+// otherClusters are those that the object's targets name.
+func otherClusters(object *v1alpha1.EdgeLoadBalancer) []desired.ClusterKey {
+	return eachTarget(object, func(t *v1alpha1.Target) (desired.ClusterKey, bool) {
+		key, _ := desired.ServiceOf(object, t)
+		return key.Cluster, key.Cluster != desired.ClusterKey{}
+	})
+}
+
+func serviceText(key desired.ServiceKey) string {
+	return key.Cluster.String() + " " + key.NamespacedName.String()
 }
 
 // hostKeys are the hosts that an object names in its spec or, because they are not clean of it yet, in its status.
@@ -77,21 +106,6 @@ func secretName(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
 	return types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
 }
 
-func serviceNames(object *v1alpha1.EdgeLoadBalancer) []string {
-	names := map[string]bool{}
-	for i := range object.Spec.Targets {
-		if key, found := desired.ServiceOf(object, &object.Spec.Targets[i]); found {
-			names[key.NamespacedName.String()] = true
-		}
-	}
-	return slices.Collect(maps.Keys(names))
-}
-
-// serviceOf is the Service that an EndpointSlice belongs to.
-func serviceOf(slice client.Object) types.NamespacedName {
-	return types.NamespacedName{Namespace: slice.GetNamespace(), Name: slice.GetLabels()[discoveryv1.LabelServiceName]}
-}
-
 // hostsOfObject are the hosts to work on when an EdgeLoadBalancer changes.
 func (r *hostReconciler) hostsOfObject(_ context.Context, o client.Object) []desired.HostKey {
 	return r.touched(hostKeys(o.(*v1alpha1.EdgeLoadBalancer)))
@@ -100,49 +114,56 @@ func (r *hostReconciler) hostsOfObject(_ context.Context, o client.Object) []des
 // hostsOfSecret are the hosts that are logged in to with a Secret.
 func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []desired.HostKey {
 	var keys []desired.HostKey
-	for _, object := range r.objectsBy(ctx, indexSecret, client.ObjectKeyFromObject(o)) {
+	for _, object := range r.objectsBy(ctx, indexSecret, client.ObjectKeyFromObject(o).String()) {
 		keys = append(keys, hostKeys(&object)...)
 	}
 	return keys
 }
 
-// hostsOfService are the hosts that have a listener whose connections go to a Service.
+// hostsOfService are the hosts that have a listener whose connections can go to a Service of this cluster.
 func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []desired.HostKey {
-	return r.touched(r.hostsThatServe(ctx, client.ObjectKeyFromObject(o)))
+	return r.touched(r.hostsThatServe(ctx, desired.ServiceKey{NamespacedName: client.ObjectKeyFromObject(o)}))
 }
 
-func (r *hostReconciler) hostsThatServe(ctx context.Context, service types.NamespacedName) []desired.HostKey {
+func (r *hostReconciler) hostsThatServe(ctx context.Context, key desired.ServiceKey) []desired.HostKey {
+	return r.servingHosts(ctx, indexService, serviceText(key), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
+		service, found := desired.ServiceOf(o, t)
+		return found && service == key && r.allows(o, key)
+	})
+}
+
+// hostsOfNode are the hosts that have a listener whose connections can go to nodes of this cluster.
+func (r *hostReconciler) hostsOfNode(ctx context.Context, _ client.Object) []desired.HostKey {
+	return r.touched(r.hostsThatUseNodes(ctx, desired.ClusterKey{}))
+}
+
+func (r *hostReconciler) hostsThatUseNodes(ctx context.Context, cluster desired.ClusterKey) []desired.HostKey {
+	return r.servingHosts(ctx, indexNodes, cluster.String(), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
+		of, found := desired.NodesOf(o, t)
+		return found && of == cluster
+	})
+}
+
+// servingHosts are the hosts that serve a target that is concerned, of the objects that an index has for the key.
+func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
+	concerned func(*v1alpha1.EdgeLoadBalancer, *v1alpha1.Target) bool) []desired.HostKey {
 	var keys []desired.HostKey
-	for _, object := range r.objectsBy(ctx, indexService, service) {
-		keys = append(keys, servingHosts(&object, service)...)
+	for _, object := range r.objectsBy(ctx, index, key) {
+		keys = append(keys, desired.ServingHosts(&object, func(t *v1alpha1.Target) bool { return concerned(&object, t) })...)
 	}
 	return keys
 }
 
-// servingHosts are the hosts of the object that have a listener for the Service.
-func servingHosts(object *v1alpha1.EdgeLoadBalancer, service types.NamespacedName) []desired.HostKey {
-	targets := map[string]bool{}
-	for i := range object.Spec.Targets {
-		key, found := desired.ServiceOf(object, &object.Spec.Targets[i])
-		targets[object.Spec.Targets[i].Name] = found && key.NamespacedName == service
-	}
-	var keys []desired.HostKey
-	for i := range object.Spec.Hosts {
-		host := &object.Spec.Hosts[i]
-		if slices.ContainsFunc(object.Spec.Listeners, func(l v1alpha1.Listener) bool {
-			return targets[l.Target] && (len(l.Hosts) == 0 || slices.Contains(l.Hosts, host.Name))
-		}) {
-			keys = append(keys, desired.KeyOf(&object.Spec.SSH, host))
-		}
-	}
-	return keys
+// usesSecret says whether some object names a Secret.
+func (r *hostReconciler) usesSecret(ctx context.Context, name types.NamespacedName) bool {
+	return len(r.objectsBy(ctx, indexSecret, name.String()))+len(r.objectsBy(ctx, indexCluster, name.String())) > 0
 }
 
 // objectsBy asks an index. The cache is the only thing that could fail here, and it does not once it has started. Nobody may
 // change the objects: copies of all hosts of all objects at each change of a slice would cost more than all the rest.
-func (r *hostReconciler) objectsBy(ctx context.Context, index string, name types.NamespacedName) []v1alpha1.EdgeLoadBalancer {
+func (s *sources) objectsBy(ctx context.Context, index, key string) []v1alpha1.EdgeLoadBalancer {
 	var list v1alpha1.EdgeLoadBalancerList
-	if err := r.reader.List(ctx, &list, client.MatchingFields{index: name.String()}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := s.here.List(ctx, &list, client.MatchingFields{index: key}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	return list.Items
@@ -166,54 +187,19 @@ func hostsConcerned() predicate.Predicate {
 }
 
 func sortedHosts(object *v1alpha1.EdgeLoadBalancer) []string {
-	var keys []string
-	for _, key := range hostKeys(object) {
-		keys = append(keys, key.String())
-	}
+	keys := texts(hostKeys(object))
 	slices.Sort(keys)
 	return keys
 }
 
-// contentChanged passes the changes of a Service or EndpointSlice that can matter to a host.
+// contentChanged passes the changes of a Service, EndpointSlice or Node that can matter to a host.
 func contentChanged() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		switch before := e.ObjectOld.(type) {
-		case *corev1.Service:
-			return !equality.Semantic.DeepEqual(before.Spec, e.ObjectNew.(*corev1.Service).Spec)
-		case *discoveryv1.EndpointSlice:
-			after := e.ObjectNew.(*discoveryv1.EndpointSlice)
-			return !equality.Semantic.DeepEqual(before.Endpoints, after.Endpoints) ||
-				!equality.Semantic.DeepEqual(before.Ports, after.Ports) || serviceOf(before) != serviceOf(after)
-		default:
-			return true
-		}
-	}}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return watched.Differs(e.ObjectOld, e.ObjectNew) }}
 }
 
 // CacheOptions say what the operator keeps of the cluster's objects in memory: nothing that it does not use.
 func CacheOptions() cache.Options {
-	return cache.Options{DefaultTransform: trim}
-}
-
-// trim drops what nobody here reads from an object on its way into the cache.
-func trim(o any) (any, error) {
-	if object, ok := o.(metav1.Object); ok {
-		object.SetManagedFields(nil)
-	}
-	switch object := o.(type) {
-	case *metav1.PartialObjectMetadata:
-		// kubectl apply leaves a copy of the whole object in an annotation, be it a Secret.
-		object.Annotations = nil
-	case *corev1.Service:
-		object.Annotations = nil
-	case *discoveryv1.EndpointSlice:
-		object.Annotations = onlyTrigger(object.Annotations)
-		for i := range object.Endpoints {
-			endpoint := &object.Endpoints[i]
-			endpoint.Hints, endpoint.Zone, endpoint.DeprecatedTopology = nil, nil, nil
-		}
-	}
-	return o, nil
+	return cache.Options{DefaultTransform: watched.Trim}
 }
 
 // mailbox feeds a controller's queue from inside the program. Unlike a channel it never makes the sender wait.

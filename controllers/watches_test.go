@@ -30,22 +30,6 @@ func TestHostsOfAnObjectAreThoseOfItsSpecAndItsStatus(t *testing.T) {
 	}
 }
 
-func TestOnlyHostsWithAListenerForTheServiceServeIt(t *testing.T) {
-	t.Parallel()
-	object := twoHosts()
-	target := func(name, service string) v1alpha1.Target {
-		return v1alpha1.Target{Name: name, Service: &v1alpha1.ServicePort{Name: service}}
-	}
-	object.Spec.Targets = []v1alpha1.Target{target("t1", "everywhere"), target("t2", "second"), target("t3", "unused")}
-	object.Spec.Listeners = []v1alpha1.Listener{{Name: "l1", Target: "t1"}, {Name: "l2", Target: "t2", Hosts: []string{"gw2"}}}
-	a, b := desired.NewHostKey("a", 22), desired.NewHostKey("b", 22)
-	for service, want := range map[string][]desired.HostKey{"everywhere": {a, b}, "second": {b}, "unused": nil, "unknown": nil} {
-		if got := servingHosts(object, client.ObjectKey{Namespace: object.Namespace, Name: service}); !slices.Equal(got, want) {
-			t.Errorf("%s is served by %v, want %v", service, got, want)
-		}
-	}
-}
-
 func TestHostsAreWokenByWhatConcernsThem(t *testing.T) {
 	t.Parallel()
 	balancer := func(edit func(*v1alpha1.EdgeLoadBalancer)) client.Object {
@@ -55,11 +39,6 @@ func TestHostsAreWokenByWhatConcernsThem(t *testing.T) {
 	}
 	service := func(edit func(*corev1.Service)) client.Object {
 		object := &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "web", Port: 80}}}}
-		edit(object)
-		return object
-	}
-	slice := func(edit func(*discoveryv1.EndpointSlice)) client.Object {
-		object := &discoveryv1.EndpointSlice{Endpoints: endpoints("10.1.0.1")}
 		edit(object)
 		return object
 	}
@@ -84,55 +63,12 @@ func TestHostsAreWokenByWhatConcernsThem(t *testing.T) {
 			service(func(o *corev1.Service) {
 				o.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}}
 			}), false},
-		"an endpoint": {contentChanged(), slice(func(*discoveryv1.EndpointSlice) {}),
-			slice(func(o *discoveryv1.EndpointSlice) { o.Endpoints[0].Conditions.Ready = new(false) }), true},
-		"a slice's port": {contentChanged(), slice(func(*discoveryv1.EndpointSlice) {}),
-			slice(func(o *discoveryv1.EndpointSlice) { o.Ports = []discoveryv1.EndpointPort{{Port: new(int32(1))}} }), true},
-		"a slice's Service": {contentChanged(), slice(func(*discoveryv1.EndpointSlice) {}),
-			slice(func(o *discoveryv1.EndpointSlice) { o.Labels = map[string]string{discoveryv1.LabelServiceName: "app"} }), true},
-		"a slice's annotation": {contentChanged(), slice(func(*discoveryv1.EndpointSlice) {}),
-			slice(func(o *discoveryv1.EndpointSlice) { o.Annotations = map[string]string{"a": "b"} }), false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := test.filter.Update(event.UpdateEvent{ObjectOld: test.before, ObjectNew: test.after}); got != test.want {
 				t.Errorf("passed: %t, want %t", got, test.want)
-			}
-		})
-	}
-}
-
-func TestCacheKeepsOnlyWhatIsRead(t *testing.T) {
-	t.Parallel()
-	full := metav1.ObjectMeta{
-		Name: "x", Labels: map[string]string{"a": "b"},
-		Annotations:   map[string]string{corev1.LastAppliedConfigAnnotation: `{"data":{"ssh-privatekey":"…"}}`},
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
-	}
-	bare := metav1.ObjectMeta{Name: "x", Labels: map[string]string{"a": "b"}}
-	const trigger = corev1.EndpointsLastChangeTriggerTime
-	annotated := metav1.ObjectMeta{Name: "x", Labels: full.Labels, Annotations: full.Annotations}
-	endpoint := endpoints("10.1.0.1")
-	endpoint[0].NodeName = new("node1")
-	located := slices.Clone(endpoint)
-	located[0].Zone, located[0].Hints = new("z"), &discoveryv1.EndpointHints{ForZones: []discoveryv1.ForZone{{Name: "z"}}}
-	tests := map[string]struct{ given, want client.Object }{
-		"a Secret's metadata": {&metav1.PartialObjectMetadata{ObjectMeta: full}, &metav1.PartialObjectMetadata{ObjectMeta: bare}},
-		"a Service":           {&corev1.Service{ObjectMeta: full}, &corev1.Service{ObjectMeta: bare}},
-		"an EndpointSlice": {&discoveryv1.EndpointSlice{ObjectMeta: full, Endpoints: located},
-			&discoveryv1.EndpointSlice{ObjectMeta: bare, Endpoints: endpoint}},
-		"an EndpointSlice that says why it has changed": {
-			&discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{trigger: "2026-01-02T12:00:00Z", "a": "b"}}},
-			&discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{trigger: "2026-01-02T12:00:00Z"}}}},
-		"an EdgeLoadBalancer": {&v1alpha1.EdgeLoadBalancer{ObjectMeta: full}, &v1alpha1.EdgeLoadBalancer{ObjectMeta: annotated}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := trim(test.given.DeepCopyObject())
-			if err != nil || !reflect.DeepEqual(got, test.want) {
-				t.Errorf("got  %+v, error %v\nwant %+v", got, err, test.want)
 			}
 		})
 	}

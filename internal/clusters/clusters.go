@@ -4,6 +4,7 @@ package clusters
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,11 @@ type Reading struct {
 	Reader client.Reader
 	// Use is what Reader has.
 	Use Use
+}
+
+// Has says whether Reader has the Services of a namespace, and the nodes if they are needed.
+func (r Reading) Has(namespace string, nodes bool) bool {
+	return r.Reader != nil && slices.Contains(r.Use.Namespaces, namespace) && (r.Use.Nodes || !nodes)
 }
 
 // Set holds the clusters in use. Its methods may be called at the same time, and wait for no cluster.

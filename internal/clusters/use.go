@@ -16,6 +16,16 @@ type Use struct {
 	Nodes bool
 }
 
+// With is the use with one more namespace, and its nodes if they are needed.
+func (u Use) With(namespace string, nodes bool) Use {
+	i, found := slices.BinarySearch(u.Namespaces, namespace)
+	if !found {
+		u.Namespaces = slices.Insert(slices.Clone(u.Namespaces), i, namespace)
+	}
+	u.Nodes = u.Nodes || nodes
+	return u
+}
+
 func (u Use) equal(other Use) bool {
 	return u.Nodes == other.Nodes && slices.Equal(u.Namespaces, other.Namespaces)
 }

@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters"
+	"github.com/edgelb/edgelb/internal/desired"
+)
+
+// clusterReconciler has each other cluster read that some target names: with what its Secret says, and no more of it than is used.
+type clusterReconciler struct {
+	sources
+	credentials *credentials
+}
+
+// Reconcile never talks to the cluster.
+func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKey) (ctrl.Result, error) {
+	use := useOf(key, r.objectsBy(ctx, indexCluster, key.String()))
+	if len(use.Namespaces) == 0 {
+		r.others.Drop(key)
+		return ctrl.Result{}, nil
+	}
+	version, err := r.credentials.version(ctx, key)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if version == "" {
+		r.others.Keep(key, nil, use)
+		return ctrl.Result{}, nil
+	}
+	content, err := r.credentials.load(ctx, key, version)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	r.others.Keep(key, content.data, use)
+	return ctrl.Result{}, nil
+}
+
+// useOf is what the objects need of a cluster. One that is being deleted needs nothing: its hosts are only cleaned.
+func useOf(cluster desired.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clusters.Use {
+	use := clusters.Use{}
+	for i := range objects {
+		object := &objects[i]
+		for j := range object.Spec.Targets {
+			key, found := desired.ServiceOf(object, &object.Spec.Targets[j])
+			if !found || key.Cluster != cluster || !object.DeletionTimestamp.IsZero() {
+				continue
+			}
+			_, byNodes := desired.NodesOf(object, &object.Spec.Targets[j])
+			use = use.With(key.Namespace, byNodes)
+		}
+	}
+	return use
+}
+
+// setup watches the objects that name clusters, and the Secrets with their kubeconfigs.
+func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
+	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.ClusterKey]
+	return builder.TypedControllerManagedBy[desired.ClusterKey](mgr).
+		Named("cluster").
+		Watches(&v1alpha1.EdgeLoadBalancer{}, to(func(_ context.Context, o client.Object) []desired.ClusterKey {
+			return otherClusters(o.(*v1alpha1.EdgeLoadBalancer))
+		}), builder.WithPredicates(hostsConcerned())).
+		WatchesMetadata(&corev1.Secret{}, to(r.clustersOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WithOptions(controller.TypedOptions[desired.ClusterKey]{EnableWarmup: new(true), RateLimiter: apiRetries[desired.ClusterKey]()}).
+		WithLogConstructor(func(key *desired.ClusterKey) logr.Logger {
+			logger := mgr.GetLogger().WithValues("controller", "cluster")
+			if key != nil {
+				logger = logger.WithValues("cluster", key.String())
+			}
+			return logger
+		}).
+		Complete(r)
+}
+
+// clustersOfSecret is the cluster of the Secret, if it is the Secret of one.
+func (r *clusterReconciler) clustersOfSecret(ctx context.Context, o client.Object) []desired.ClusterKey {
+	key := client.ObjectKeyFromObject(o)
+	if len(r.objectsBy(ctx, indexCluster, key.String())) == 0 {
+		return nil
+	}
+	return []desired.ClusterKey{key}
+}
+
+// elsewhere wakes the hosts that are concerned by what changes in other clusters.
+type elsewhere struct {
+	*hostReconciler
+}
+
+var _ clusters.Listener = elsewhere{}
+
+// ClusterChanged wakes the hosts that serve a target in the cluster.
+func (e elsewhere) ClusterChanged(cluster desired.ClusterKey) {
+	e.wake(e.touched(e.servingHosts(context.Background(), indexCluster, cluster.String(),
+		func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
+			key, found := desired.ServiceOf(o, t)
+			return found && key.Cluster == cluster
+		})))
+}
+
+// ServiceChanged wakes the hosts that serve the Service.
+func (e elsewhere) ServiceChanged(key desired.ServiceKey) {
+	e.wake(e.touched(e.hostsThatServe(context.Background(), key)))
+}
+
+// EndpointsChanged wakes the hosts that serve the Service, and notes when the change began.
+func (e elsewhere) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
+	e.wake(e.endpointsChanged(context.Background(), key, trigger))
+}
+
+// NodesChanged wakes the hosts that serve a target by the cluster's nodes.
+func (e elsewhere) NodesChanged(cluster desired.ClusterKey) {
+	e.wake(e.touched(e.hostsThatUseNodes(context.Background(), cluster)))
+}
+
+func (e elsewhere) wake(keys []desired.HostKey) {
+	for _, key := range keys {
+		e.woken.add(key)
+	}
+}

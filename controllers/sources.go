@@ -1,0 +1,144 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/watched"
+)
+
+// sources are what Services, EndpointSlices and nodes are read from. Reading waits for no cluster.
+type sources struct {
+	// here is the cache of the operator's own cluster.
+	here   client.Reader
+	others *clusters.Set
+	// crossNamespace allows targets to name Services of other namespaces than their object's.
+	crossNamespace bool
+}
+
+// allows says whether the object may know of a Service. Who may write into a namespace of another cluster is not ours to say: the
+// kubeconfig's rights do.
+func (s *sources) allows(object *v1alpha1.EdgeLoadBalancer, key desired.ServiceKey) bool {
+	return s.crossNamespace || key.Namespace == object.Namespace || key.Cluster != desired.ClusterKey{}
+}
+
+// gathering fills a snapshot with what the objects' targets lead to.
+type gathering struct {
+	*sources
+	snapshot *desired.Snapshot
+	// readings keeps what all is read from, so that all that is read of another cluster is of one time.
+	readings map[desired.ClusterKey]clusters.Reading
+}
+
+// gather reads what the targets of the snapshot's objects lead to.
+func (s *sources) gather(ctx context.Context, snapshot *desired.Snapshot) error {
+	snapshot.CrossNamespace = s.crossNamespace
+	snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
+	snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
+	snapshot.Nodes = map[desired.ClusterKey][]*corev1.Node{}
+	snapshot.Clusters = map[desired.ClusterKey]desired.Cluster{}
+	g := &gathering{sources: s, snapshot: snapshot, readings: map[desired.ClusterKey]clusters.Reading{}}
+	for _, object := range snapshot.Objects {
+		for i := range object.Spec.Targets {
+			if err := g.add(ctx, object, &object.Spec.Targets[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) error {
+	key, found := desired.ServiceOf(object, target)
+	if !found || !g.allows(object, key) {
+		return nil
+	}
+	_, byNodes := desired.NodesOf(object, target)
+	reader := g.readerOf(key, byNodes)
+	if reader == nil {
+		return nil
+	}
+	if err := g.addService(ctx, reader, key); err != nil {
+		return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
+	}
+	if !byNodes {
+		return nil
+	}
+	if err := g.addNodes(ctx, reader, key.Cluster); err != nil {
+		return fmt.Errorf("list the nodes: %w", err)
+	}
+	return nil
+}
+
+// readerOf is what a Service is read from; nil if that was not read yet.
+func (g *gathering) readerOf(key desired.ServiceKey, nodes bool) client.Reader {
+	if key.Cluster == (desired.ClusterKey{}) {
+		return g.here
+	}
+	reading, found := g.readings[key.Cluster]
+	if !found {
+		reading = g.others.Read(key.Cluster)
+		g.readings[key.Cluster] = reading
+		g.snapshot.Clusters[key.Cluster] = reading.State
+	}
+	if reading.Has(key.Namespace, nodes) {
+		return reading.Reader
+	}
+	// What was read so far was for other targets.
+	state := g.snapshot.Clusters[key.Cluster]
+	state.Known = false
+	g.snapshot.Clusters[key.Cluster] = state
+	return nil
+}
+
+// addService reads a Service and its EndpointSlices. Nobody changes the slices, and copies of thousands of endpoints at each change
+// would cost more than all the rest.
+func (g *gathering) addService(ctx context.Context, reader client.Reader, key desired.ServiceKey) error {
+	if _, known := g.snapshot.Services[key]; known {
+		return nil
+	}
+	service := &corev1.Service{}
+	if err := reader.Get(ctx, key.NamespacedName, service); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	}
+	var list discoveryv1.EndpointSliceList
+	err := reader.List(ctx, &list, client.InNamespace(key.Namespace),
+		client.MatchingFields{watched.IndexService: key.NamespacedName.String()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return err
+	}
+	g.snapshot.Services[key] = service
+	g.snapshot.Slices[key] = pointers(list.Items)
+	return nil
+}
+
+func (g *gathering) addNodes(ctx context.Context, reader client.Reader, cluster desired.ClusterKey) error {
+	if _, known := g.snapshot.Nodes[cluster]; known {
+		return nil
+	}
+	var list corev1.NodeList
+	if err := reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	g.snapshot.Nodes[cluster] = pointers(list.Items)
+	return nil
+}
+
+func pointers[T any](items []T) []*T {
+	all := make([]*T, len(items))
+	for i := range items {
+		all[i] = &items[i]
+	}
+	return all
+}
