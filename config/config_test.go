@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -32,38 +31,6 @@ func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
 		}
 	}
 	t.Run("the operator may do what it needs, and nothing else", func(t *testing.T) { checkPermissions(t, c) })
-}
-
-func TestEverySampleIsWhatAClusterTakes(t *testing.T) {
-	t.Parallel()
-	c := newClient(t, startAPIServer(t, controlPlane(t)))
-	files, err := filepath.Glob("samples/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var applied []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, object := range decode(t, file, text) {
-			if object.GetKind() != "EdgeLoadBalancer" {
-				continue
-			}
-			namespace := &unstructured.Unstructured{}
-			namespace.SetAPIVersion("v1")
-			namespace.SetKind("Namespace")
-			namespace.SetName(object.GetNamespace())
-			apply(t, c, namespace)
-			apply(t, c, object)
-			applied = append(applied, filepath.Base(file))
-		}
-	}
-	want := []string{"edgelb_v1alpha1_edgeloadbalancer.yaml", "nodeport.yaml", "two-clusters.yaml", "wireguard.yaml"}
-	if !slices.Equal(applied, want) {
-		t.Errorf("applied %q, want %q", applied, want)
-	}
 }
 
 func TestTheServiceMonitorLooksForTheOperatorsMetrics(t *testing.T) {

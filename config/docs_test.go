@@ -1,0 +1,155 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+)
+
+// yamlBlock is what a page shows as YAML.
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+func TestTheGuidesShowWhatTheirSamplesSay(t *testing.T) {
+	t.Parallel()
+	for page, sample := range map[string]string{
+		"../docs/guide-wireguard.md":    "samples/wireguard.yaml",
+		"../docs/guide-two-clusters.md": "samples/two-clusters.yaml",
+		"../docs/guide-nodeport.md":     "samples/nodeport.yaml",
+	} {
+		t.Run(sample, func(t *testing.T) {
+			t.Parallel()
+			want := decode(t, sample, read(t, sample))[0].Object["spec"].(map[string]any)
+			blocks := blocksOf(t, page)
+			i := slices.IndexFunc(blocks, func(block string) bool { return strings.HasPrefix(block, "  listeners:") })
+			if i < 0 {
+				t.Fatalf("%s shows no listeners", page)
+			}
+			var shown map[string]any
+			if err := yaml.Unmarshal([]byte(blocks[i]), &shown); err != nil {
+				t.Fatal(err)
+			}
+			for _, field := range []string{"listeners", "targets"} {
+				if got, want := toYAML(t, shown[field]), toYAML(t, want[field]); got != want {
+					t.Errorf("%s of the guide are\n%swant\n%s", field, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAClusterTakesTheSamplesAndWhatTheGuidesShow(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, startAPIServer(t, controlPlane(t)))
+	t.Run("every sample", func(t *testing.T) { applySamples(t, c) })
+	t.Run("the manifests in the guides", func(t *testing.T) { applyManifests(t, c) })
+	t.Run("the steps in which a service moves between clusters", func(t *testing.T) { moveService(t, c) })
+}
+
+func applySamples(t *testing.T, c client.Client) {
+	files, err := filepath.Glob("samples/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var applied []string
+	for _, file := range files {
+		for _, object := range decode(t, file, read(t, file)) {
+			if object.GetKind() != "EdgeLoadBalancer" {
+				continue
+			}
+			apply(t, c, namespace(object.GetNamespace()))
+			apply(t, c, object)
+			applied = append(applied, filepath.Base(file))
+		}
+	}
+	want := []string{"edgelb_v1alpha1_edgeloadbalancer.yaml", "nodeport.yaml", "two-clusters.yaml", "wireguard.yaml"}
+	if !slices.Equal(applied, want) {
+		t.Errorf("applied %q, want %q", applied, want)
+	}
+}
+
+func applyManifests(t *testing.T, c client.Client) {
+	kinds := map[string]int{}
+	for _, page := range []string{"../docs/guide-two-clusters.md", "../docs/guide-nodeport.md"} {
+		for _, block := range blocksOf(t, page) {
+			if !strings.HasPrefix(block, "apiVersion:") {
+				continue
+			}
+			for _, object := range decode(t, page, []byte(block)) {
+				apply(t, c, object)
+				kinds[object.GetKind()]++
+			}
+		}
+	}
+	want := map[string]int{"ServiceAccount": 1, "Secret": 1, "Role": 1, "RoleBinding": 1, "Service": 3}
+	if !reflect.DeepEqual(kinds, want) {
+		t.Errorf("the guides have %v, want %v", kinds, want)
+	}
+}
+
+// moveService does what the guide has a shell function for, to the sample that is there already.
+func moveService(t *testing.T, c client.Client) {
+	object := decode(t, "samples/two-clusters.yaml", read(t, "samples/two-clusters.yaml"))[0]
+	_, rest, _ := strings.Cut(string(read(t, "../docs/guide-two-clusters.md")), `--type=json -p "`)
+	patch, _, _ := strings.Cut(rest, "\"\n}")
+	for _, weights := range [][2]string{{"90", "10"}, {"50", "50"}, {"0", "100"}} {
+		step := strings.NewReplacer(`\"`, `"`, "$1", weights[0], "$2", weights[1]).Replace(patch)
+		if err := c.Patch(t.Context(), object, client.RawPatch(types.JSONPatchType, []byte(step))); err != nil {
+			t.Fatalf("%s: %v", step, err)
+		}
+		targets, _, err := unstructured.NestedSlice(object.Object, "spec", "targets")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shop := targets[3].(map[string]any)
+		want := "- target: cluster-a\n  weight: " + weights[0] + "\n- target: cluster-b\n  weight: " + weights[1] + "\n"
+		if got := toYAML(t, shop["split"]); shop["name"] != "shop" || got != want {
+			t.Errorf("the split of %s is\n%swant that of the shop to be\n%s", shop["name"], got, want)
+		}
+	}
+}
+
+// blocksOf are the YAML blocks of a page.
+func blocksOf(t *testing.T, page string) []string {
+	t.Helper()
+	var blocks []string
+	for _, match := range yamlBlock.FindAllSubmatch(read(t, page), -1) {
+		blocks = append(blocks, string(match[1]))
+	}
+	return blocks
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func toYAML(t *testing.T, value any) string {
+	t.Helper()
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// namespace is one to put objects into.
+func namespace(name string) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion("v1")
+	object.SetKind("Namespace")
+	object.SetName(name)
+	return object
+}
