@@ -52,7 +52,9 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 			node.Labels = map[string]string{corev1.LabelNodeExcludeBalancers: "true"}
 		}
 	}
-	local := func(_ *Snapshot, app *corev1.Service) { app.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal }
+	local := func(_ *Snapshot, app *corev1.Service) {
+		app.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+	}
 	noPods := func(s *Snapshot, _ *corev1.Service) { s.Slices = nil }
 	tests := []struct {
 		name       string

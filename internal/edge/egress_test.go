@@ -1,0 +1,58 @@
+package edge_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// reachedFrom is a connection that the host sees come from an address.
+func reachedFrom(address string) *localConn {
+	return &localConn{prefix: "SSH_CONNECTION='" + address + " 40022 192.0.2.1 22'; export SSH_CONNECTION; "}
+}
+
+func TestAHostSaysFromWhereItIsReachedOverEachConnection(t *testing.T) {
+	t.Parallel()
+	logins := []string{"root"}
+	if os.Geteuid() == 0 {
+		// Only root can give HAProxy's socket to another account.
+		logins = append(logins, "nobody")
+	}
+	for _, login := range logins {
+		t.Run(login, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			config := m.webConfig(echo(t, "a"))
+			m.conn = reachedFrom("203.0.113.9")
+			for _, turn := range []string{"a full turn", "a glance", "a change of servers"} {
+				if turn == "a change of servers" {
+					config = m.webConfig(echo(t, "a"), echo(t, "b"))
+				}
+				outcome := m.turn(config, func(r *edge.Request) { r.Login = login })
+				if outcome.State != edge.Synced || outcome.Egress.String() != "203.0.113.9" {
+					t.Fatalf("%s: got %s from %s: %s", turn, outcome.State, outcome.Egress, outcome.Message)
+				}
+			}
+
+			m.conn = reachedFrom("2001:db8::9")
+			outcome := m.turn(config, func(r *edge.Request) { r.Login = login })
+
+			if outcome.State != edge.Synced || outcome.Egress.String() != "2001:db8::9" {
+				t.Errorf("over another connection: got %s from %s: %s", outcome.State, outcome.Egress, outcome.Message)
+			}
+		})
+	}
+}
+
+// The address is learnt before it is found out that something else is wrong.
+func TestAHostThatFailsSaysFromWhereItIsReached(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.writeConfig([]byte("# somebody else's\nfrontend web\n"))
+	m.conn = reachedFrom("203.0.113.9")
+	outcome := m.turn(m.webConfig(echo(t, "a")))
+	if outcome.State != edge.Refused || outcome.Egress.String() != "203.0.113.9" {
+		t.Errorf("got %s from %s", outcome.State, outcome.Egress)
+	}
+}
