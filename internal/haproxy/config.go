@@ -118,7 +118,8 @@ type Backend struct {
 	ProxyProtocol ProxyProtocol
 	Check         Check
 	Affinity      Affinity
-	// MaxConnections bounds the connections to each server; 0 for no bound.
+	// MaxConnections bounds the connections to each server, or for HTTP the requests at a time; 0 for no bound. Only when all
+	// servers are full, or the one that Balance or Affinity insists on, do others wait, no longer than Timeouts.Queue.
 	MaxConnections int
 	// Servers are sorted by name; names are unique.
 	Servers []Server
@@ -174,7 +175,9 @@ const (
 	CheckTLS CheckKind = "tls"
 )
 
-// Affinity sends a client to the server that it had last; the zero Affinity does not.
+// Affinity sends a client to the server that it had last; the zero Affinity does not. It holds while that server is up, also
+// while it is drained or has a weight of 0; clients of a server in maintenance go elsewhere. What is known of clients outlives a
+// reload, but no restart.
 type Affinity struct {
 	By AffinityKey
 	// Timeout is how long a client is remembered after its last connection.
@@ -186,7 +189,10 @@ type AffinityKey string
 
 // What clients are known by.
 const (
-	BySource       AffinityKey = "source"
+	// BySource knows clients by their addresses.
+	BySource AffinityKey = "source"
+	// ByTLSSessionID knows them by the session that they resume, which those of TLS 1.2 do that use no session tickets. It is
+	// for backends that are not HTTP. A client that says nothing for a second is connected without.
 	ByTLSSessionID AffinityKey = "tls"
 )
 
@@ -197,8 +203,9 @@ type Server struct {
 	// Addr is never the unspecified address, has no zone and is no IPv4 address in IPv6 form. It is the zero Addr if there is a
 	// DNSName.
 	Addr netip.Addr
-	// DNSName is what the host resolves again and again to find the address. Such a server is not added, moved or removed at
-	// run time: it is part of the structure.
+	// DNSName is what the host's own name servers are asked for again and again to find the address, without a dot at the end.
+	// Such a server is not added, moved or removed at run time: it is part of the structure. Until there is an answer it is out of
+	// service, and when there is none any more it keeps its address for a day.
 	DNSName string
 	Port    uint16
 	// Weight is the server's share of the connections next to those of the others, from 0, which is none, to 256. 1 is

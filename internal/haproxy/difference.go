@@ -161,12 +161,13 @@ func (b Backend) withoutServers() backendOnly {
 	}
 }
 
-// resolved are the servers that the host finds by a DNS name, which are part of the structure.
+// resolved are the servers that the host finds by a DNS name, without their weights: those can be told at run time, and the
+// rest is part of the structure.
 func (b Backend) resolved() []Server {
 	var servers []Server
 	for _, s := range b.Servers {
 		if s.DNSName != "" {
-			s.Node = ""
+			s.Node, s.Weight = "", 0
 			servers = append(servers, s)
 		}
 	}

@@ -201,11 +201,10 @@ func TestServersThatTheHostResolvesArePartOfTheStructure(t *testing.T) {
 		edit func(*Server)
 		only bool
 	}{
-		"weight": {func(s *Server) { s.Weight = 7 }, false},
-		"node":   {func(s *Server) { s.Node = "node-9" }, true},
-		"name":   {func(s *Server) { s.DNSName = "other.example.com" }, false},
-		"port":   {func(s *Server) { s.Port = 8443 }, false},
-		"none":   {func(s *Server) { s.DNSName, s.Addr = "", servers(1)[0].Addr }, false},
+		"node": {func(s *Server) { s.Node = "node-9" }, true},
+		"name": {func(s *Server) { s.DNSName = "other.example.com" }, false},
+		"port": {func(s *Server) { s.Port = 8443 }, false},
+		"none": {func(s *Server) { s.DNSName, s.Addr = "", servers(1)[0].Addr }, false},
 	} {
 		if change, only := with(test.edit).ChangeFrom(before); only != test.only || !change.Empty() {
 			t.Errorf("%s: got %+v, %t", name, change, only)

@@ -105,21 +105,23 @@ func TestAClientIsForgottenAfterTheTimeout(t *testing.T) {
 	})
 }
 
-// Clients that stick to a full server wait for it.
 func TestAClientWaitsForItsOwnServer(t *testing.T) {
 	t.Parallel()
+	stuck := sticky(t, "pod-a", "pod-b")
+	hashed := haproxy.Backend{Name: "be", Balance: haproxy.Source, Servers: stuck.Servers}
 	onEachHAProxy(t, func(t *testing.T, program string) {
-		b := sticky(t, "pod-a", "pod-b")
-		b.MaxConnections = 1
-		e := start(t, program, b)
-		first := dial(t, client(1), e.at)
-		had := greeting(t, first)
-		second := dial(t, client(1), e.at)
-		e.awaits("be", had, "qcur", "1")
-		requireSilence(t, second)
-		must(t, first.Close())
-		if got := greeting(t, second); got != had {
-			t.Errorf("got %s, want %s", got, had)
+		for _, b := range []haproxy.Backend{stuck, hashed} {
+			b.MaxConnections = 1
+			e := start(t, program, b)
+			first := dial(t, client(1), e.at)
+			had := greeting(t, first)
+			second := dial(t, client(1), e.at)
+			e.awaits("be", had, "qcur", "1")
+			requireSilence(t, second)
+			must(t, first.Close())
+			if got := greeting(t, second); got != had {
+				t.Errorf("got %s, want %s", got, had)
+			}
 		}
 	})
 }

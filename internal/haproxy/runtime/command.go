@@ -117,9 +117,9 @@ func AddServer(b haproxy.Backend, s haproxy.Server) []Command {
 	return AddServers(b, []haproxy.Server{s})
 }
 
-// AddServers adds some of the backend's servers and lets them take connections. Each has the same keywords as in the file,
-// and then the checks are to be switched on, and the maintenance off in which HAProxy adds a server. The keyword "enabled"
-// seems to do that at once, but 2.6 miscounts its servers after it.
+// AddServers adds some of the backend's servers, none of which has a DNS name, and lets them take connections. Each has the
+// same keywords as in the file, and then the checks are to be switched on, and the maintenance off in which HAProxy adds a
+// server. The keyword "enabled" seems to do that at once, but 2.6 miscounts its servers after it.
 func AddServers(b haproxy.Backend, servers []haproxy.Server) []Command {
 	commands := make([]Command, 0, 3*len(servers))
 	for i, words := range b.ServerWords(servers) {
