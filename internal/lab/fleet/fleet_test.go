@@ -122,11 +122,25 @@ func (s *side) settle(t *testing.T, config haproxy.Config, outcome edge.Outcome)
 	}
 	servers, err := runtime.ParseServersState([]byte(s.ask(t, "show servers state")))
 	must(t, err)
-	var lines []string
+	lines := s.names(t)
 	for _, server := range servers {
 		lines = append(lines, fmt.Sprintf("%+v", server))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// names are the lines of HAProxy's maps, without what stands before each.
+func (s *side) names(t *testing.T) []string {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(s.ask(t, "show map")) {
+		if words := strings.Fields(line); len(words) > 1 && strings.HasPrefix(words[1], "(/") {
+			entries, err := runtime.ParseNames([]byte(s.ask(t, runtime.ShowNames(strings.Trim(words[1], "()")))))
+			must(t, err)
+			lines = append(lines, fmt.Sprint(entries))
+		}
+	}
+	return lines
 }
 
 func (s *side) ask(t *testing.T, command string) string {
@@ -142,12 +156,12 @@ func (s *side) ask(t *testing.T, command string) string {
 }
 
 // essence is what two hosts have in common that are in the same state: not the fingerprint, which depends on what the host
-// offers besides HAProxy, and no times.
+// offers besides HAProxy, not from where it sees the operator, and no times.
 func essence(t *testing.T, outcome edge.Outcome) string {
 	t.Helper()
 	proved := outcome.Fingerprint != ""
 	followUp := outcome.FollowUp > 0
-	outcome.Fingerprint, outcome.FollowUp, outcome.Phases, outcome.OldWorkers = "", 0, edge.Phases{}, 0
+	outcome.Fingerprint, outcome.FollowUp, outcome.Phases, outcome.OldWorkers, outcome.Egress = "", 0, edge.Phases{}, 0, netip.Addr{}
 	text, err := json.Marshal(outcome)
 	must(t, err)
 	return fmt.Sprintf("%s proved=%t followUp=%t", text, proved, followUp)
@@ -221,6 +235,11 @@ func steps(t *testing.T) []step {
 			},
 		}
 	}
+	routed := func(name, to string) haproxy.Config {
+		config := config(9082, a, b)
+		config.Frontends[1].Protocol, config.Frontends[1].Routes = haproxy.TLS, []haproxy.Route{{Name: name, To: to}}
+		return config
+	}
 	moved := server("a", port, 7)
 	moved.Addr = netip.MustParseAddr("127.0.0.2")
 	return []step{
@@ -240,6 +259,10 @@ func steps(t *testing.T) []step {
 		{name: "another bind", config: config(9081, a, b)},
 		{name: "a server more after the reload", config: config(9081, a, b, c)},
 		{name: "another server, and a new operator", fresh: true, config: config(9081, a, c)},
+		{name: "names are looked at", config: routed("app.example.com", "ns_web_app")},
+		{name: "a name goes elsewhere", config: routed("app.example.com", "ns_web_checked")},
+		{name: "another name instead", config: routed("*.example.com", "ns_web_checked")},
+		{name: "another name, and a new operator", fresh: true, config: routed("blog.example.com", "ns_web_app")},
 		{name: "idle", config: haproxy.Config{Owner: "cluster/ns", Host: "gw1:22", AdminSocket: AdminSocket, MaxConnections: 100, Timeouts: config(1).Timeouts}},
 	}
 }

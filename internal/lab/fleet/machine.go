@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,7 @@ type counters struct {
 
 func newMachine(counted *counters, known model.Commands, config string) (*machine, error) {
 	files := &disk{files: map[string]string{ConfigPath: config}}
-	running, err := model.Start(func() string { return files.read(ConfigPath) }, known)
+	running, err := model.Start(func() string { return files.read(ConfigPath) }, files.find, known)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +91,31 @@ func (d *disk) read(path string) string {
 	return d.files[path]
 }
 
-func (d *disk) has(path string) bool {
+// find is the file's text; false when there is none.
+func (d *disk) find(path string) (text string, found bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, found := d.files[path]
+	text, found = d.files[path]
+	return text, found
+}
+
+func (d *disk) has(path string) bool {
+	_, found := d.find(path)
 	return found
+}
+
+// paths are those of the files whose paths begin so, in order.
+func (d *disk) paths(prefix string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var paths []string
+	for path := range d.files {
+		if strings.HasPrefix(path, prefix) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 func (d *disk) write(path, text string) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -87,50 +88,94 @@ func argument(input *bufio.Reader) string {
 }
 
 func (m *machine) glance(input *bufio.Reader) result {
-	config := argument(input)
-	if !m.disk.has(config) {
-		return result{}
+	config, names := argument(input), argument(input)
+	var said result
+	for _, path := range []string{config, names} {
+		if text, found := m.disk.find(path); found {
+			said.stdout += sum(text) + "\n"
+		} else {
+			said.stdout += "-\n"
+		}
 	}
-	return result{stdout: sum(m.disk.read(config)) + "\n"}
+	return said
 }
 
 func (m *machine) stage(input *bufio.Reader) result {
 	config, _, candidate, size := argument(input), argument(input), argument(input), argument(input)
+	names, namesSize := argument(input), argument(input)
 	m.disk.removeAll(config + ".edgelb-new-")
-	text, err := io.ReadAll(input)
-	if err != nil || strconv.Itoa(len(text)) != size {
+	both, err := io.ReadAll(input)
+	end, _ := strconv.Atoi(size)
+	if err != nil || end > len(both) || strconv.Itoa(len(both)-end) != namesSize {
 		return result{exit: 3}
 	}
+	text, entries := string(both[:end]), string(both[end:])
+	placed := names != "" && !m.disk.has(names)
+	if placed {
+		m.disk.write(names, entries)
+	}
 	var wrong *model.SyntaxError
-	if errors.As(model.Check(string(text)), &wrong) {
+	if errors.As(model.Check(text, m.disk.find), &wrong) {
+		if placed {
+			m.disk.remove(names)
+		}
 		return result{stderr: wrong.Alerts(candidate), exit: 1}
 	}
-	m.disk.write(candidate, string(text))
+	m.disk.write(candidate, text)
+	m.disk.write(candidate+".names", entries)
 	return result{stderr: "Configuration file is valid\n"}
 }
 
+// commitment is what scripts/commit.sh is told.
+type commitment struct {
+	config, candidate, want, backup, former, expected, names, wantNames string
+}
+
 func (m *machine) commit(input *bufio.Reader) result {
-	config, candidate, want := argument(input), argument(input), argument(input)
-	backup, former, expected := argument(input), argument(input), argument(input)
+	var c commitment
+	for _, field := range []*string{&c.config, &c.candidate, &c.want, &c.backup, &c.former, &c.expected, &c.names, &c.wantNames} {
+		*field = argument(input)
+	}
 	state, err := io.ReadAll(input)
-	current, text := m.disk.read(config), m.disk.read(candidate)
-	m.disk.remove(candidate)
+	current, text, entries := m.disk.read(c.config), m.disk.read(c.candidate), m.disk.read(c.candidate+".names")
+	m.disk.remove(c.candidate)
+	m.disk.remove(c.candidate + ".names")
 	switch {
-	case err != nil || sum(text) != want:
+	case err != nil, sum(text) != c.want, c.names != "" && sum(entries) != c.wantNames:
 		return result{exit: 1}
-	case current == "" && expected != "-", current != "" && sum(current) != expected:
+	case current == "" && c.expected != "-", current != "" && sum(current) != c.expected:
 		return result{exit: 4}
 	}
-	m.disk.write(config+".edgelb-state", string(state))
-	if backup == "backup" && !m.disk.has(config+".before-edgelb") {
-		m.disk.write(config+".before-edgelb", current)
+	m.disk.write(c.config+".edgelb-state", string(state))
+	m.keep(c, current)
+	said := result{stdout: c.want + "\n"}
+	if c.names != "" {
+		m.disk.write(c.names, entries)
+		said.stdout += c.wantNames + "\n"
 	}
-	if former == "former" {
-		m.disk.write(config+".edgelb-former", current)
+	m.disk.write(c.config, text)
+	for _, path := range m.disk.paths(c.config + ".edgelb-names-") {
+		if !strings.Contains(text, path) && !strings.Contains(m.disk.read(c.config+".edgelb-former"), path) {
+			m.disk.remove(path)
+		}
 	}
-	m.disk.write(config, text)
 	m.counters.writes.Add(1)
-	return result{stdout: sum(text) + "\n"}
+	return said
+}
+
+// keep keeps the file that is replaced, and the names that stand where its own are to stand.
+func (m *machine) keep(c commitment, current string) {
+	if c.backup == "backup" && !m.disk.has(c.config+".before-edgelb") {
+		m.disk.write(c.config+".before-edgelb", current)
+	}
+	if c.former != "former" {
+		return
+	}
+	m.disk.write(c.config+".edgelb-former", current)
+	m.disk.remove(c.config + ".edgelb-former-names")
+	if entries, found := m.disk.find(c.names); found && sum(entries) != c.wantNames && strings.Contains(current, c.names) {
+		m.disk.write(c.config+".edgelb-former-names", entries)
+	}
 }
 
 func (m *machine) restore(input *bufio.Reader) result {
@@ -142,7 +187,12 @@ func (m *machine) restore(input *bufio.Reader) result {
 	case !m.disk.has(former):
 		return result{stderr: fmt.Sprintf("cp: cannot stat '%s': No such file or directory\n", former), exit: 1}
 	default:
-		m.disk.write(config, m.disk.read(former))
+		text := m.disk.read(former)
+		header, _ := haproxy.ParseHeader([]byte(text))
+		if entries, found := m.disk.find(former + "-names"); found && sum(entries) == header.Names {
+			m.disk.write(haproxy.NamesPath(config+".edgelb-names-", header.Structure), entries)
+		}
+		m.disk.write(config, text)
 	}
 	return result{}
 }
@@ -172,6 +222,9 @@ func (m *machine) observe(input *bufio.Reader) result {
 	}
 	if text := m.disk.read(config); text != "" {
 		facts = append(append(facts, "exists yes", "sha256 "+sum(text), "settings "+plan.SettingsSHA256([]byte(text))), outline(text)...)
+	}
+	for _, path := range m.disk.paths(config + ".edgelb-names-") {
+		facts = append(facts, "names "+sum(m.disk.read(path))+" "+path)
 	}
 	master, worker := m.haproxy.PIDs()
 	for _, ids := range [][2]int{{master, 1}, {worker, master}} {

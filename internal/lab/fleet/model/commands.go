@@ -37,6 +37,11 @@ func NewCommands() Commands {
 		"enable health":            command.enableHealth,
 		"set server":               command.setServer,
 		"shutdown sessions server": command.shutdownSessions,
+		"show map":                 command.showMap,
+		"get map":                  command.getMap,
+		"add map":                  command.addMap,
+		"set map":                  command.setMap,
+		"del map":                  command.delMap,
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 // HAProxy is a master process and the worker that serves. Its methods may be called at the same time.
 type HAProxy struct {
 	file  func() string
+	names Names
 	known Commands
 
 	mu     sync.Mutex
@@ -31,15 +32,15 @@ type HAProxy struct {
 // Commands are what workers obey. HAProxies may share them.
 type Commands map[string]func(command) string
 
-// Start starts HAProxy with the file whose text the function returns. The error is a *SyntaxError.
-func Start(file func() string, known Commands) (*HAProxy, error) {
-	loaded, err := parse(file())
+// Start starts HAProxy with the file whose text the function returns, and its files of names. The error is a *SyntaxError.
+func Start(file func() string, names Names, known Commands) (*HAProxy, error) {
+	loaded, err := parse(file(), names)
 	if err != nil {
 		return nil, err
 	}
 	const firstPID = 1000
 	now := time.Now()
-	h := &HAProxy{file: file, known: known, master: master{pid: firstPID, lastPID: firstPID, started: now}}
+	h := &HAProxy{file: file, names: names, known: known, master: master{pid: firstPID, lastPID: firstPID, started: now}}
 	h.master.fork(loaded, now)
 	return h, nil
 }
@@ -49,7 +50,7 @@ func (h *HAProxy) Reload() bool {
 	text := h.file()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.master.reload(text, time.Now())
+	h.master.reload(text, h.names, time.Now())
 	return h.master.failed == 0
 }
 
@@ -123,6 +124,8 @@ type worker struct {
 	description    string
 	maxConnections int
 	backends       []*backend
+	// maps are those that the frontends look into, by their paths.
+	maps map[string][]entry
 }
 
 type backend struct {
@@ -161,9 +164,9 @@ const (
 
 // reload starts a worker with the text, as the file has it at this moment. HAProxy counts the reloads that fail, too, and goes
 // on with the worker that it has.
-func (m *master) reload(text string, now time.Time) {
+func (m *master) reload(text string, names Names, now time.Time) {
 	m.reloads++
-	loaded, err := parse(text)
+	loaded, err := parse(text, names)
 	if err != nil {
 		m.failed++
 		m.worker.reloads++

@@ -112,6 +112,32 @@ set server ns_a/pod-b state maint;del server ns_a/pod-b;add server ns_a/pod-b 10
 	}
 }
 
+func TestTheModelChangesNamesLikeHAProxy(t *testing.T) {
+	t.Parallel()
+	p := startPair(t)
+	for line := range strings.Lines(`show map NAMES
+show map nosuch
+get map NAMES ns_in/app.example.com
+get map NAMES ns_in/other
+get map nosuch ns_in/app.example.com
+add map NAMES ns_in/other ns_b;show map NAMES
+add map NAMES ns_in/other ns_c;show map NAMES
+add map NAMES ns_in/other
+add map nosuch ns_in/other ns_b
+get map NAMES ns_in/other
+set map NAMES ns_in/other ns_a;show map NAMES
+set map NAMES ns_in/other
+set map NAMES ns_in/nosuch ns_a
+set map nosuch ns_in/other ns_a
+del map NAMES ns_in/other;show map NAMES
+del map NAMES ns_in/other
+del map nosuch ns_in/other
+prompt;show map NAMES;set map NAMES ns_in/app.example.com ns_c,ns_a;get map NAMES ns_in/app.example.com
+`) {
+		p.compare(t, "admin", strings.ReplaceAll(line, "NAMES", p.names))
+	}
+}
+
 func TestTheModelFramesItsAnswersLikeHAProxy(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
@@ -122,6 +148,7 @@ func TestTheModelFramesItsAnswersLikeHAProxy(t *testing.T) {
 		"prompt\nprompt\nshow version\n",
 		"show version\nshow servers state nosuch\n",
 		"prompt\ndel server ns_a/pod-a\nshow info\n",
+		"prompt\nshow map nosuch\nshow info\n",
 		"show version",
 	} {
 		p.compare(t, "admin", text)
@@ -164,6 +191,7 @@ func TestTheModelRefusesALineInHAProxysWords(t *testing.T) {
 		{"retries 3", "retry 3"},
 		{"127.0.0.1:1 ", "127.0.0.1:99999 "},
 		{"server pod-b", "server pod!b"},
+		{"ns_in/),concat(,txn.name),map_str(" + p.names, "ns_in/),concat(,txn.name),map_str(/nosuch"},
 	} {
 		text := strings.Replace(good, change[0], change[1], 1)
 		p.write(t, text)
@@ -172,7 +200,7 @@ func TestTheModelRefusesALineInHAProxysWords(t *testing.T) {
 			t.Fatalf("HAProxy takes %q", change[1])
 		}
 		var refused *model.SyntaxError
-		if !errors.As(model.Check(text), &refused) {
+		if !errors.As(model.Check(text, readNames), &refused) {
 			t.Errorf("the model takes %q", change[1])
 			continue
 		}

@@ -13,8 +13,11 @@ func sections() map[string][]string {
 	return map[string][]string{
 		"global":   {"description", "log", "user", "group", "chroot", "maxconn", "hard-stop-after", "spread-checks", "server-state-file", "stats", "node"},
 		"defaults": {"mode", "log", "option", "retries", "timeout", "load-server-state-from-file"},
-		"frontend": {"mode", "bind", "default_backend", "maxconn", "option", "log"},
-		"backend":  {"mode", "balance", "hash-type", "server", "option"},
+		"frontend": {
+			"mode", "bind", "default_backend", "maxconn", "option", "log", "acl", "http-request", "stick-table", "tcp-request",
+			"timeout", "use_backend",
+		},
+		"backend": {"mode", "balance", "hash-type", "server", "option"},
 	}
 }
 
@@ -35,23 +38,24 @@ func (e *SyntaxError) Alerts(file string) string {
 }
 
 // Check is what `haproxy -c` does.
-func Check(text string) error {
-	_, err := parse(text)
+func Check(text string, names Names) error {
+	_, err := parse(text, names)
 	return err
 }
 
 // parser reads a file line by line into a worker.
 type parser struct {
 	known   map[string][]string
+	names   Names
 	section string
 	worker  *worker
 	// proxies counts frontends and backends; HAProxy numbers them from 2 on.
 	proxies int
 }
 
-// parse reads a configuration file; the error is a *SyntaxError.
-func parse(text string) (*worker, error) {
-	p := parser{known: sections(), worker: &worker{}, proxies: 1}
+// parse reads a configuration file and the files of names that it looks into; the error is a *SyntaxError.
+func parse(text string, names Names) (*worker, error) {
+	p := parser{known: sections(), names: names, worker: &worker{maps: map[string][]entry{}}, proxies: 1}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -98,6 +102,20 @@ func (p *parser) line(words []string) string {
 		p.worker.maxConnections, _ = strconv.Atoi(strings.Join(args, " "))
 	case p.section == "backend":
 		return p.backendLine(keyword, args)
+	case p.section == "frontend":
+		return p.load(mapsOf(strings.Join(args, " ")))
+	}
+	return ""
+}
+
+// load reads files of names, and returns what is wrong with them.
+func (p *parser) load(paths []string) string {
+	for _, path := range paths {
+		text, found := p.names(path)
+		if !found {
+			return fmt.Sprintf("invalid args in converter 'map_str' : failed to open pattern file <%s>", path)
+		}
+		p.worker.maps[path] = readMap(text)
 	}
 	return ""
 }
