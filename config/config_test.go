@@ -80,6 +80,7 @@ func checkPermissions(t *testing.T, c client.Client) {
 		{"", services, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
 		{"", endpointSlices, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
 		{"", secrets, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
+		{"", schema.GroupResource{Resource: "nodes"}, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
 		{"", namespaces, "", "kube-system", []string{"get"}, []string{"list", "watch", "update", "patch", "delete"}},
 		{"", namespaces, "", "default", nil, []string{"get"}},
 		{"default", events, "", "", []string{"create", "patch"}, []string{"get", "list", "watch", "update", "delete"}},
