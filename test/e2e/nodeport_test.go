@@ -34,9 +34,9 @@ type byNodes struct {
 }
 
 // reachByNodes starts a host and the Service, whose only pod is web-a on a node of its own, and the object for them.
-func reachByNodes(t *testing.T, addresses v1alpha1.NodeAddressType) *byNodes {
+func (c *cluster) reachByNodes(t *testing.T, addresses v1alpha1.NodeAddressType) *byNodes {
 	t.Helper()
-	s := &byNodes{shaken: &shaken{scenario: &scenario{world: newWorld(t)}}}
+	s := &byNodes{shaken: &shaken{scenario: &scenario{world: c.newWorld(t)}}}
 	s.hosts = []*lab.EdgeHost{s.host()}
 	s.layWires()
 	s.app = s.world.app("web", haproxy.ProxyV2, "web-a")
@@ -117,7 +117,7 @@ func (s *byNodes) pod(name string, node *corev1.Node) {
 // No other test has nodes with addresses.
 func TestTrafficFollowsTheNodesThatMayHaveIt(t *testing.T) {
 	t.Parallel()
-	s := reachByNodes(t, v1alpha1.NodeInternalIP)
+	s := sharedCluster(t).reachByNodes(t, v1alpha1.NodeInternalIP)
 	a, b := s.node("gamma"), s.node("beta")
 	s.create(s.elb)
 	s.awaitReady(s.elb)
@@ -178,28 +178,28 @@ func TestATargetWhoseNodesCannotBeReachedKeepsItsServersAndSaysWhy(t *testing.T)
 	s.awaitServers(s.gw1(), "web-a")
 }
 
-// The operator is behind a router that gives its connections another address one day, which ends them.
-func TestATargetFollowsTheOperatorsOwnAddress(t *testing.T) {
-	t.Parallel()
-	s := reachByNodes(t, v1alpha1.NodeEgress)
-	former, latter := lab.ClientAddresses(int(clientNumbers.Add(1))), lab.ClientAddresses(int(clientNumbers.Add(1)))
+// behindARouter is a scenario in which the host reaches the Service at the operator's own address, and what answers at that and at
+// the router's next one.
+func (c *cluster) behindARouter(t *testing.T) (s *byNodes, latter netip.Addr) {
+	t.Helper()
+	s = c.reachByNodes(t, v1alpha1.NodeEgress)
+	former, next := lab.ClientAddresses(int(clientNumbers.Add(1))), lab.ClientAddresses(int(clientNumbers.Add(1)))
 	s.answers("former", former)
-	s.answers("latter", latter)
+	s.answers("latter", next)
 	s.wires[0].ComeFrom(former.IPv4)
 	s.create(s.elb)
 	s.awaitReady(s.elb)
 	s.awaitServers(s.gw1(), "egress")
 	s.awaitServed(s.gw1(), "former")
 	s.requireServed(s.gw1(), "former")
-	if events := keys(s.events(s.elb)); slices.Contains(events, v1alpha1.ReasonNoNodes+"×1") {
-		t.Errorf("the events are %q", events)
-	}
-	worker := s.workerPID(s.gw1())
+	s.startTraffic(s.gw1())
+	return s, next.IPv4
+}
 
-	s.wires[0].ComeFrom(latter.IPv4)
-	s.wires[0].Cut()
-
-	took := s.within(10*time.Second, "the latter serves", func() string {
+// requireLatter waits until the next address of the router serves, and fails if HAProxy was reloaded for that.
+func (s *byNodes) requireLatter(within time.Duration, worker int) {
+	s.t.Helper()
+	took := s.within(within, "the latter serves", func() string {
 		seen, err := s.get(s.gw1().Public.IPv4)
 		switch {
 		case err != nil:
@@ -209,11 +209,37 @@ func TestATargetFollowsTheOperatorsOwnAddress(t *testing.T) {
 		}
 		return ""
 	})
-	t.Logf("after %s", took.Round(time.Millisecond))
+	s.t.Logf("after %s", took.Round(time.Millisecond))
 	s.awaitReady(s.elb)
 	if after := s.workerPID(s.gw1()); after != worker {
-		t.Errorf("HAProxy was reloaded: worker %d is now %d", worker, after)
+		s.t.Errorf("HAProxy was reloaded: worker %d is now %d", worker, after)
 	}
+	if events := keys(s.events(s.elb)); slices.ContainsFunc(events, func(e string) bool { return strings.HasPrefix(e, v1alpha1.ReasonNoNodes) }) {
+		s.t.Errorf("the events are %q", events)
+	}
+}
+
+// The router gives the operator's connections another address one day, which ends them.
+func TestATargetFollowsTheOperatorsOwnAddress(t *testing.T) {
+	t.Parallel()
+	s, latter := sharedCluster(t).behindARouter(t)
+	worker := s.workerPID(s.gw1())
+	s.wires[0].ComeFrom(latter)
+	s.wires[0].Cut()
+	s.requireLatter(10*time.Second, worker)
+}
+
+// restartedElsewhere has an operator start at another address than that of the one before, which knows neither: the server is
+// kept until the host has told.
+func restartedElsewhere(t *testing.T) {
+	c := ownCluster(t)
+	s, latter := c.behindARouter(t)
+	worker := s.workerPID(s.gw1())
+	c.operator.Kill()
+	_ = c.operator.Close()
+	s.wires[0].ComeFrom(latter)
+	c.restartOperator(t)
+	s.requireLatter(recovery, worker)
 }
 
 // sudo keeps from whom it runs what sshd said, and the operator learns it nevertheless.
