@@ -105,7 +105,8 @@ func specReason(reason string) bool {
 func targetReason(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints,
-		v1alpha1.ReasonNoNodePort, v1alpha1.ReasonNoNodes:
+		v1alpha1.ReasonNoNodePort, v1alpha1.ReasonNoNodes, v1alpha1.ReasonClusterUnreachable, v1alpha1.ReasonClusterInvalid,
+		v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden:
 		return true
 	default:
 		return false
@@ -252,7 +253,8 @@ func needsPerson(reason string) bool {
 		string(v1alpha1.HostRefused), v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonHostConflict,
 		v1alpha1.ReasonBindConflict, v1alpha1.ReasonBindInvalid, v1alpha1.ReasonPortNotFound,
 		v1alpha1.ReasonListenerInvalid, v1alpha1.ReasonNameConflict, v1alpha1.ReasonTargetInvalid,
-		v1alpha1.ReasonNamespaceNotAllowed:
+		v1alpha1.ReasonNamespaceNotAllowed,
+		v1alpha1.ReasonClusterInvalid, v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden:
 		return true
 	default:
 		return false
