@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
@@ -101,7 +102,7 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	}
 	hosts := newFakeHosts()
 	return &hostReconciler{
-		sources: sources{here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache),
+		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache),
 		records: record.NewStore(), memories: newMemories(), lanes: make(lanes, laneCount), counters: counted, objects: &mailbox[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}

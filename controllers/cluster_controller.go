@@ -20,15 +20,15 @@ import (
 
 // clusterReconciler has each other cluster read that some target names: with what its Secret says, and no more of it than is used.
 type clusterReconciler struct {
-	sources
+	clusters.Sources
 	credentials *credentials
 }
 
 // Reconcile never talks to the cluster.
 func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKey) (ctrl.Result, error) {
-	use := useOf(key, r.objectsBy(ctx, indexCluster, key.String()))
+	use := useOf(key, objectsBy(ctx, r.Here, indexCluster, key.String()))
 	if len(use.Namespaces) == 0 {
-		r.others.Drop(key)
+		r.Others.Drop(key)
 		return ctrl.Result{}, nil
 	}
 	version, err := r.credentials.version(ctx, key)
@@ -36,14 +36,14 @@ func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKe
 		return ctrl.Result{}, err
 	}
 	if version == "" {
-		r.others.Keep(key, nil, use)
+		r.Others.Keep(key, nil, use)
 		return ctrl.Result{}, nil
 	}
 	content, err := r.credentials.load(ctx, key, version)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.others.Keep(key, content.data, use)
+	r.Others.Keep(key, content.data, use)
 	return ctrl.Result{}, nil
 }
 
@@ -87,7 +87,7 @@ func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
 // clustersOfSecret is the cluster of the Secret, if it is the Secret of one.
 func (r *clusterReconciler) clustersOfSecret(ctx context.Context, o client.Object) []desired.ClusterKey {
 	key := client.ObjectKeyFromObject(o)
-	if len(r.objectsBy(ctx, indexCluster, key.String())) == 0 {
+	if len(objectsBy(ctx, r.Here, indexCluster, key.String())) == 0 {
 		return nil
 	}
 	return []desired.ClusterKey{key}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/desired/spec"
@@ -35,7 +36,7 @@ type SyncFunc func(ctx context.Context, conn edge.Conn, memory *edge.Memory, req
 // hostReconciler brings hosts to where the EdgeLoadBalancers want them. It works on one host at a time for each key of its
 // queue, so a host that hangs delays no other.
 type hostReconciler struct {
-	sources
+	clusters.Sources
 	cluster     string
 	connector   Connector
 	sync        SyncFunc
@@ -143,7 +144,7 @@ func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string)
 	}
 	t.connect = r.now().Sub(began)
 	request := t.request()
-	request.Wants = wanting(ctx, r.here, host.Login.Secret.Namespace)
+	request.Wants = wanting(ctx, r.Here, host.Login.Secret.Namespace)
 	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), request)}, nil
 }
 

@@ -27,14 +27,14 @@ type observed struct {
 func (r *hostReconciler) observe(ctx context.Context, key desired.HostKey) (observed, error) {
 	var list v1alpha1.EdgeLoadBalancerList
 	// Nobody changes the objects; see objectsBy.
-	if err := r.here.List(ctx, &list, client.MatchingFields{indexHost: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Here.List(ctx, &list, client.MatchingFields{indexHost: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return observed{}, fmt.Errorf("list the EdgeLoadBalancers of host %s: %w", key, err)
 	}
 	seen := observed{snapshot: desired.Snapshot{Cluster: r.cluster}}
 	for i := range list.Items {
 		seen.add(key, &list.Items[i])
 	}
-	return seen, r.gather(ctx, &seen.snapshot)
+	return seen, r.Gather(ctx, &seen.snapshot)
 }
 
 // add sorts an object in. One without our finalizer is left alone: it could be gone before its hosts are cleaned.

@@ -132,10 +132,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := registerGauges(options.Signals.registry, hosts); err != nil {
 		return fmt.Errorf("register the gauges: %w", err)
 	}
-	if err := mgr.Add(hosts.others); err != nil {
+	if err := mgr.Add(hosts.Others); err != nil {
 		return fmt.Errorf("add the other clusters: %w", err)
 	}
-	if err := (&clusterReconciler{hosts.sources, hosts.credentials}).setup(mgr); err != nil {
+	if err := (&clusterReconciler{hosts.Sources, hosts.credentials}).setup(mgr); err != nil {
 		return fmt.Errorf("set up the controller of clusters: %w", err)
 	}
 	if err := objects.setup(mgr, hosts.objects); err != nil {
@@ -149,7 +149,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 
 func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 	hosts := &hostReconciler{
-		sources:     sources{here: mgr.GetClient(), crossNamespace: options.CrossNamespace},
+		Sources:     clusters.Sources{Here: mgr.GetClient(), CrossNamespace: options.CrossNamespace},
 		cluster:     options.Cluster,
 		connector:   options.Connector,
 		sync:        options.Sync,
@@ -163,14 +163,14 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 		now:         time.Now,
 		random:      rand.Float64,
 	}
-	hosts.others = clusters.NewSet(elsewhere{hosts}, clusters.Interval)
+	hosts.Others = clusters.NewSet(elsewhere{hosts}, clusters.Interval)
 	return hosts
 }
 
 func registerGauges(registry prometheus.Registerer, hosts *hostReconciler) error {
 	return errors.Join(
-		registry.Register(metrics.NewGauges(objectsOf(hosts.here), hosts.records)),
-		registry.Register(metrics.NewClusterGauge(hosts.others.Up)),
+		registry.Register(metrics.NewGauges(objectsOf(hosts.Here), hosts.records)),
+		registry.Register(metrics.NewClusterGauge(hosts.Others.Up)),
 	)
 }
 

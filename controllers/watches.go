@@ -114,7 +114,7 @@ func (r *hostReconciler) hostsOfObject(_ context.Context, o client.Object) []des
 // hostsOfSecret are the hosts that are logged in to with a Secret.
 func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []desired.HostKey {
 	var keys []desired.HostKey
-	for _, object := range r.objectsBy(ctx, indexSecret, client.ObjectKeyFromObject(o).String()) {
+	for _, object := range objectsBy(ctx, r.Here, indexSecret, client.ObjectKeyFromObject(o).String()) {
 		keys = append(keys, hostKeys(&object)...)
 	}
 	return keys
@@ -128,7 +128,7 @@ func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []
 func (r *hostReconciler) hostsThatServe(ctx context.Context, key desired.ServiceKey) []desired.HostKey {
 	return r.servingHosts(ctx, indexService, serviceText(key), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
 		service, found := desired.ServiceOf(o, t)
-		return found && service == key && r.allows(o, key)
+		return found && service == key && r.Allows(o, key)
 	})
 }
 
@@ -148,7 +148,7 @@ func (r *hostReconciler) hostsThatUseNodes(ctx context.Context, cluster desired.
 func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
 	concerned func(*v1alpha1.EdgeLoadBalancer, *v1alpha1.Target) bool) []desired.HostKey {
 	var keys []desired.HostKey
-	for _, object := range r.objectsBy(ctx, index, key) {
+	for _, object := range objectsBy(ctx, r.Here, index, key) {
 		keys = append(keys, desired.ServingHosts(&object, func(t *v1alpha1.Target) bool { return concerned(&object, t) })...)
 	}
 	return keys
@@ -156,14 +156,14 @@ func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
 
 // usesSecret says whether some object names a Secret.
 func (r *hostReconciler) usesSecret(ctx context.Context, name types.NamespacedName) bool {
-	return len(r.objectsBy(ctx, indexSecret, name.String()))+len(r.objectsBy(ctx, indexCluster, name.String())) > 0
+	return len(objectsBy(ctx, r.Here, indexSecret, name.String()))+len(objectsBy(ctx, r.Here, indexCluster, name.String())) > 0
 }
 
 // objectsBy asks an index. The cache is the only thing that could fail here, and it does not once it has started. Nobody may
 // change the objects: copies of all hosts of all objects at each change of a slice would cost more than all the rest.
-func (s *sources) objectsBy(ctx context.Context, index, key string) []v1alpha1.EdgeLoadBalancer {
+func objectsBy(ctx context.Context, reader client.Reader, index, key string) []v1alpha1.EdgeLoadBalancer {
 	var list v1alpha1.EdgeLoadBalancerList
-	if err := s.here.List(ctx, &list, client.MatchingFields{index: key}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := reader.List(ctx, &list, client.MatchingFields{index: key}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	return list.Items

@@ -1,4 +1,4 @@
-package controllers
+package clusters
 
 import (
 	"context"
@@ -10,42 +10,43 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// sources are what Services, EndpointSlices and nodes are read from. Reading waits for no cluster.
-type sources struct {
-	// here is the cache of the operator's own cluster.
-	here   client.Reader
-	others *clusters.Set
-	// crossNamespace allows targets to name Services of other namespaces than their object's.
-	crossNamespace bool
+// Sources are what Services, EndpointSlices and nodes are read from, of the operator's own cluster and of others. Reading waits for
+// no cluster.
+type Sources struct {
+	// Here is the cache of the operator's own cluster, with watched.IndexService.
+	Here   client.Reader
+	Others *Set
+	// CrossNamespace allows targets to name Services of other namespaces than their object's.
+	CrossNamespace bool
 }
 
-// allows says whether the object may know of a Service. Who may write into a namespace of another cluster is not ours to say: the
+// Allows says whether the object may know of a Service. Who may write into a namespace of another cluster is not ours to say: the
 // kubeconfig's rights do.
-func (s *sources) allows(object *v1alpha1.EdgeLoadBalancer, key desired.ServiceKey) bool {
-	return s.crossNamespace || key.Namespace == object.Namespace || key.Cluster != desired.ClusterKey{}
+func (s *Sources) Allows(object *v1alpha1.EdgeLoadBalancer, key desired.ServiceKey) bool {
+	return s.CrossNamespace || key.Namespace == object.Namespace || key.Cluster != Key{}
 }
 
 // gathering fills a snapshot with what the objects' targets lead to.
 type gathering struct {
-	*sources
+	*Sources
 	snapshot *desired.Snapshot
 	// readings keeps what all is read from, so that all that is read of another cluster is of one time.
-	readings map[desired.ClusterKey]clusters.Reading
+	readings map[Key]Reading
 }
 
-// gather reads what the targets of the snapshot's objects lead to.
-func (s *sources) gather(ctx context.Context, snapshot *desired.Snapshot) error {
-	snapshot.CrossNamespace = s.crossNamespace
+// Gather reads what the targets of the snapshot's objects lead to into the snapshot. The error is one of a cache, which has none once
+// it has started.
+func (s *Sources) Gather(ctx context.Context, snapshot *desired.Snapshot) error {
+	snapshot.CrossNamespace = s.CrossNamespace
 	snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
 	snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
-	snapshot.Nodes = map[desired.ClusterKey][]*corev1.Node{}
-	snapshot.Clusters = map[desired.ClusterKey]desired.Cluster{}
-	g := &gathering{sources: s, snapshot: snapshot, readings: map[desired.ClusterKey]clusters.Reading{}}
+	snapshot.Nodes = map[Key][]*corev1.Node{}
+	snapshot.Clusters = map[Key]desired.Cluster{}
+	g := &gathering{Sources: s, snapshot: snapshot, readings: map[Key]Reading{}}
 	for _, object := range snapshot.Objects {
 		for i := range object.Spec.Targets {
 			if err := g.add(ctx, object, &object.Spec.Targets[i]); err != nil {
@@ -58,7 +59,7 @@ func (s *sources) gather(ctx context.Context, snapshot *desired.Snapshot) error 
 
 func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) error {
 	key, found := desired.ServiceOf(object, target)
-	if !found || !g.allows(object, key) {
+	if !found || !g.Allows(object, key) {
 		return nil
 	}
 	_, byNodes := desired.NodesOf(object, target)
@@ -80,12 +81,12 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 
 // readerOf is what a Service is read from; nil if that was not read yet.
 func (g *gathering) readerOf(key desired.ServiceKey, nodes bool) client.Reader {
-	if key.Cluster == (desired.ClusterKey{}) {
-		return g.here
+	if key.Cluster == (Key{}) {
+		return g.Here
 	}
 	reading, found := g.readings[key.Cluster]
 	if !found {
-		reading = g.others.Read(key.Cluster)
+		reading = g.Others.Read(key.Cluster)
 		g.readings[key.Cluster] = reading
 		g.snapshot.Clusters[key.Cluster] = reading.State
 	}
@@ -123,7 +124,7 @@ func (g *gathering) addService(ctx context.Context, reader client.Reader, key de
 	return nil
 }
 
-func (g *gathering) addNodes(ctx context.Context, reader client.Reader, cluster desired.ClusterKey) error {
+func (g *gathering) addNodes(ctx context.Context, reader client.Reader, cluster Key) error {
 	if _, known := g.snapshot.Nodes[cluster]; known {
 		return nil
 	}
