@@ -1,0 +1,107 @@
+package spec
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+func TestListenersAreReadInFullOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	routes := []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{"app.example.com"}, Target: "app"}}
+	for name, test := range map[string]struct {
+		edit       func(*v1alpha1.Listener)
+		want       haproxy.Protocol
+		wantReason string // empty when nothing is wrong
+		wantError  string
+	}{
+		"nothing said":          {func(*v1alpha1.Listener) {}, haproxy.TCP, "", ""},
+		"TCP":                   {func(l *v1alpha1.Listener) { l.Protocol = "TCP" }, haproxy.TCP, "", ""},
+		"TLS":                   {func(l *v1alpha1.Listener) { l.Protocol, l.Routes = "TLS", routes }, haproxy.TLS, "", ""},
+		"TLS without a target":  {func(l *v1alpha1.Listener) { l.Protocol, l.Target = "TLS", "" }, haproxy.TLS, "", ""},
+		"HTTP":                  {func(l *v1alpha1.Listener) { l.Protocol, l.Routes = "HTTP", routes }, haproxy.HTTP, "", ""},
+		"HTTP to HTTPS":         {func(l *v1alpha1.Listener) { l.Protocol, l.Target, l.RedirectToHTTPS = "HTTP", "", true }, haproxy.HTTP, "", ""},
+		"HTTP to both":          {func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = "HTTP", true }, "", v1alpha1.ReasonListenerInvalid, "not both"},
+		"TLS to HTTPS":          {func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = "TLS", true }, "", v1alpha1.ReasonListenerInvalid, "for protocol HTTP"},
+		"TCP with routes":       {func(l *v1alpha1.Listener) { l.Routes = routes }, "", v1alpha1.ReasonListenerInvalid, "for protocols TLS and HTTP"},
+		"TCP without a target":  {func(l *v1alpha1.Listener) { l.Target = "" }, "", v1alpha1.ReasonListenerInvalid, "needs a target"},
+		"UDP":                   {func(l *v1alpha1.Listener) { l.Protocol = "UDP" }, "", v1alpha1.ReasonListenerInvalid, "no protocol UDP"},
+		"a bind that is none":   {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, ":http") }, "", v1alpha1.ReasonBindInvalid, "no port"},
+		"a network that is not": {func(l *v1alpha1.Listener) { l.AllowedSources = []v1alpha1.Network{"10.0.0.0"} }, "", v1alpha1.ReasonListenerInvalid, "no network"},
+		"a name that is none":   {func(l *v1alpha1.Listener) { l.Name = "a:b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &v1alpha1.Listener{Name: "https", Bind: []v1alpha1.BindAddress{":443", "ipv4@:443", "ipv6@:443"}, Target: "app"}
+			test.edit(l)
+			read, reason, err := ReadListener(l)
+			if reason != test.wantReason || (err == nil) != (reason == "") {
+				t.Fatalf("reason %q (%v), want %q", reason, err, test.wantReason)
+			}
+			if err != nil {
+				if !strings.Contains(err.Error(), test.wantError) || !reflect.DeepEqual(read, Listener{}) {
+					t.Errorf("error %v with %+v, want nothing and %q", err, read, test.wantError)
+				}
+				return
+			}
+			if read.Protocol != test.want || len(read.Binds) != 2 {
+				t.Errorf("got %+v, want protocol %q and each bind once", read, test.want)
+			}
+		})
+	}
+}
+
+func TestDoorsAreMaskedSortedAndClosedWhereTheyCannotBeRead(t *testing.T) {
+	t.Parallel()
+	rate := func(perSource int32, interval time.Duration) *v1alpha1.ConnectionRate {
+		return &v1alpha1.ConnectionRate{PerSource: perSource, Interval: &metav1.Duration{Duration: interval}}
+	}
+	for name, test := range map[string]struct {
+		listener  v1alpha1.Listener
+		want      string // empty when it cannot be read
+		wantLimit int
+		wantRate  haproxy.Rate
+	}{
+		"open": {v1alpha1.Listener{}, "[] []", 0, haproxy.Rate{}},
+		"networks": {v1alpha1.Listener{
+			AllowedSources:          []v1alpha1.Network{"2001:DB8::1/32", "203.0.113.7/24", "192.0.2.0/25", "192.0.2.0/24", "203.0.113.0/24"},
+			AcceptProxyProtocolFrom: []v1alpha1.Network{"::/0", "0.0.0.0/0"},
+		}, "[192.0.2.0/24 192.0.2.0/25 203.0.113.0/24 2001:db8::/32] [0.0.0.0/0 ::/0]", 0, haproxy.Rate{}},
+		"limits": {v1alpha1.Listener{MaxConnections: new(int32(7)), ConnectionRate: rate(3, time.Minute)}, "[] []", 7,
+			haproxy.Rate{PerSource: 3, Interval: time.Minute}},
+		"a rate as usual": {v1alpha1.Listener{ConnectionRate: &v1alpha1.ConnectionRate{PerSource: 1}}, "[] []", 0,
+			haproxy.Rate{PerSource: 1, Interval: 10 * time.Second}},
+		"an address alone":      {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0"}}, "", 0, haproxy.Rate{}},
+		"nothing":               {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0/24", ""}}, "", 0, haproxy.Rate{}},
+		"IPv4 within IPv6":      {v1alpha1.Listener{AcceptProxyProtocolFrom: []v1alpha1.Network{"::ffff:192.0.2.0/120"}}, "", 0, haproxy.Rate{}},
+		"a zone":                {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"fe80::1%eth0/64"}}, "", 0, haproxy.Rate{}},
+		"no connection":         {v1alpha1.Listener{MaxConnections: new(int32(0))}, "", 0, haproxy.Rate{}},
+		"too many connections":  {v1alpha1.Listener{MaxConnections: new(int32(1_000_001))}, "", 0, haproxy.Rate{}},
+		"a rate of nothing":     {v1alpha1.Listener{ConnectionRate: rate(0, time.Minute)}, "", 0, haproxy.Rate{}},
+		"a rate over no time":   {v1alpha1.Listener{ConnectionRate: rate(1, 0)}, "", 0, haproxy.Rate{}},
+		"a rate over many days": {v1alpha1.Listener{ConnectionRate: rate(1, 100*time.Hour)}, "", 0, haproxy.Rate{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			door, err := doorOf(&test.listener)
+			if test.want == "" {
+				if err == nil || !strings.Contains(err.Error(), ": ") {
+					t.Errorf("door %+v (%v), want an error that says what to do", door, err)
+				}
+				return
+			}
+			if got := strings.Join([]string{list(door.AllowedSources), list(door.ProxiesFrom)}, " "); err != nil || got != test.want {
+				t.Errorf("got %s (%v), want %s", got, err, test.want)
+			}
+			if door.MaxConnections != test.wantLimit || door.Rate != test.wantRate {
+				t.Errorf("got limits %d and %+v, want %d and %+v", door.MaxConnections, door.Rate, test.wantLimit, test.wantRate)
+			}
+		})
+	}
+}
