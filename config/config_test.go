@@ -26,7 +26,7 @@ func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
 	c := newClient(t, startAPIServer(t, binaries))
 
 	for _, directory := range []string{"default", "network-policy", "samples"} {
-		for _, object := range build(t, binaries, directory) {
+		for _, object := range kustomize(t, binaries, directory) {
 			apply(t, c, object)
 		}
 	}
@@ -36,8 +36,8 @@ func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
 func TestTheServiceMonitorLooksForTheOperatorsMetrics(t *testing.T) {
 	t.Parallel()
 	binaries := controlPlane(t)
-	monitor := build(t, binaries, "prometheus")[0]
-	for _, object := range build(t, binaries, "default") {
+	monitor := kustomize(t, binaries, "prometheus")[0]
+	for _, object := range kustomize(t, binaries, "default") {
 		if object.GetKind() != "Service" {
 			continue
 		}
@@ -119,8 +119,8 @@ func apply(t *testing.T, c client.Client, object *unstructured.Unstructured) {
 	}
 }
 
-// build is what kustomize makes of a directory.
-func build(t *testing.T, binaries, directory string) []*unstructured.Unstructured {
+// kustomize is what it makes of a directory.
+func kustomize(t *testing.T, binaries, directory string) []*unstructured.Unstructured {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "kubectl"), "kustomize", directory).Output()
 	if err != nil {

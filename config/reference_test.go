@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -82,7 +81,7 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"maxConnections":             {{"hosts: [gw1]", "hosts: [gw1]\n    maxConnections: 5", reload}},
 	"connectionRate.perSource":   {{"perSource: 10", "perSource: 11", reload}},
 	"connectionRate.interval":    {{"interval: 10s", "interval: 11s", reload}},
-	"service.name, service.port": {{"name: app, port: web}", "name: other, port: web}", atRuntime}, {"name: app, port: web}", "name: app, port: 8443}", atRuntime}},
+	"service.name, service.port": {{"name: app, port: web}", "name: other, port: web}", atRuntime}, {"name: app, port: web}", "name: app, port: https}", atRuntime}},
 	// Of targets.
 	"service.namespace":                {{"name: app, port: web}", "name: app, port: web, namespace: other}", atRuntime}},
 	"service.kubeconfigSecretRef.name": {{"name: app, port: web}", "name: app, port: web, kubeconfigSecretRef: {name: b}}", atRuntime}},
@@ -152,13 +151,19 @@ func costOf(t *testing.T, before, after string) string {
 	}
 }
 
-// hostOf is what gw1 is to be, where every Service that the object names has a pod of its own.
+// hostOf is what gw1 is to be.
 func hostOf(t *testing.T, text string) desired.Host {
 	t.Helper()
 	object := &v1alpha1.EdgeLoadBalancer{}
 	if err := yaml.UnmarshalStrict([]byte(text), object); err != nil {
 		t.Fatal(err)
 	}
+	return build(t, object, &object.Spec.Hosts[0])
+}
+
+// build says what a host of the object is to be, where every Service that the object names has a pod of its own.
+func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host) desired.Host {
+	t.Helper()
 	snapshot := desired.Snapshot{
 		Cluster: "test", Objects: []*v1alpha1.EdgeLoadBalancer{object}, CrossNamespace: true, Egress: netip.MustParseAddr("192.0.2.99"),
 		Services: map[desired.ServiceKey]*corev1.Service{}, Slices: map[desired.ServiceKey][]*discoveryv1.EndpointSlice{},
@@ -169,29 +174,28 @@ func hostOf(t *testing.T, text string) desired.Host {
 			addService(&snapshot, key)
 		}
 	}
-	host := desired.Build(desired.NewHostKey("192.0.2.1", 22), snapshot)
-	if len(host.Problems) > 0 {
-		t.Fatalf("%v\n%s", host.Problems, text)
+	built := desired.Build(desired.KeyOf(&object.Spec.SSH, host), snapshot)
+	if len(built.Problems) > 0 {
+		t.Fatalf("%s: %+v", object.Name, built.Problems)
 	}
-	return host
+	return built
 }
 
-// addService adds a Service with two ports, a pod and a node. Those of Services whose names differ in length have other addresses.
+// addService adds a Service with some ports, a pod and a node. Those of Services whose names differ in length have other addresses.
 func addService(s *desired.Snapshot, key desired.ServiceKey) {
 	last := byte(len(key.Name + key.Namespace + key.Cluster.Name))
 	address := func(network byte) string { return netip.AddrFrom4([4]byte{10, network, 0, last}).String() }
-	s.Services[key] = &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace},
-		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{
-			{Name: "web", Port: 443, NodePort: 30443, TargetPort: intstr.FromInt32(443)},
-			{Name: "alt", Port: 8443, NodePort: 30843, TargetPort: intstr.FromInt32(8443)},
-		}},
-	}
-	s.Slices[key] = []*discoveryv1.EndpointSlice{{
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace}}
+	slice := &discoveryv1.EndpointSlice{
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: new("web"), Port: new(int32(443))}, {Name: new("alt"), Port: new(int32(8443))}},
 		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{address(1)}, NodeName: new("node")}},
-	}}
+	}
+	for i, name := range []string{"web", "websecure", "https", "mqtts", "inform"} {
+		number := int32(8000 + i)
+		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: name, Port: number, NodePort: 30000 + number})
+		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: new(name), Port: new(number)})
+	}
+	s.Services[key], s.Slices[key] = service, []*discoveryv1.EndpointSlice{slice}
 	s.Clusters[key.Cluster] = desired.Cluster{Known: true}
 	s.Nodes[key.Cluster] = []*corev1.Node{{
 		ObjectMeta: metav1.ObjectMeta{Name: "node"},
