@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 )
@@ -43,6 +45,26 @@ func TestAnAddressThatAnAttemptFindsOutIsUsedAtOnce(t *testing.T) {
 				t.Errorf("%s is used after %s, want %s after %s", host.Egress, wait, test.wantEgress, test.wantWait)
 			}
 		})
+	}
+}
+
+func TestWhatAHostIsProvedToRunWithoutTheAddressThatItSaysIsNotWhatIsWanted(t *testing.T) {
+	t.Parallel()
+	found := netip.MustParseAddr("203.0.113.6")
+	var host Host
+	for _, step := range []struct {
+		builtWith  netip.Addr
+		wantProved bool
+	}{{netip.Addr{}, false}, {found, true}} {
+		job := reachedFrom(step.builtWith)
+		job.Objects = map[types.UID]int64{uid: 3}
+		host.Apply(Attempt{Job: job, Outcome: edge.Outcome{
+			State: edge.Synced, Egress: found, Fingerprint: "f", Reasons: []string{"the host is new"},
+		}}, noon(), 0)
+		if proved := host.Proved[uid] == 3; proved != step.wantProved || !host.MayHave(uid) {
+			t.Errorf("built with %s: proved is %t, want %t, and it may have the object: %t",
+				step.builtWith, proved, step.wantProved, host.MayHave(uid))
+		}
 	}
 }
 

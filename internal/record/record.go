@@ -155,12 +155,17 @@ func (r *Host) noteProblems(done *Job) {
 func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 	wait := r.RetryAt.Sub(now)
 	switch {
-	case r.Outcome.Live && !last.Job.RuntimeOnly, last.Job.Host.UsesEgress && last.Job.Host.Egress != r.Egress:
+	case r.Outcome.Live && !last.Job.RuntimeOnly, r.knowsBetter(last.Job):
 		wait = 0
 	case r.Outcome.Live && last.Outcome.FollowUp > 0:
 		wait = min(wait, last.Outcome.FollowUp)
 	}
 	return max(wait, time.Millisecond)
+}
+
+// knowsBetter says that a server of the job has another address than the one from which the host sees the operator, or has none.
+func (r Host) knowsBetter(done *Job) bool {
+	return done.Host.UsesEgress && done.Host.Egress != r.Egress
 }
 
 // ReachedFrom is the address from which the host sees the operator's connection; hidden says that it does not tell.
@@ -195,7 +200,7 @@ func HasDrifted(outcome edge.Outcome) bool {
 
 func (r *Host) noteProof(a Attempt, now time.Time) {
 	switch {
-	case a.Outcome.State == edge.Synced:
+	case a.Outcome.State == edge.Synced && !r.knowsBetter(a.Job):
 		r.Proved, r.Attempted = a.Job.Objects, nil
 		r.ProvedAt, r.Fingerprint, r.Runs = now, a.Outcome.Fingerprint, &a.Job.Host
 	case a.Outcome.State != edge.Drifted && len(a.Outcome.Reasons) > 0:
