@@ -33,7 +33,8 @@ func atNodePort(
 	case len(nodes.Servers) > 0:
 		return nodes.Servers, false, nil
 	case len(all) == 0:
-		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "no node of the cluster is known. %s", kept)
+		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the cluster has no node: look whether kubectl get nodes lists any, or set the "+
+			"target's via to PodIP. %s", kept)
 	case nodes.Eligible > 0:
 		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "no node that could serve has an address of type %s: %s. %s",
 			kind, otherAddresses(kind), kept)
