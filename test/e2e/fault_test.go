@@ -35,6 +35,7 @@ func TestFault(t *testing.T) {
 			{"the operator is killed at every step of a reload", killedAtEveryStep((*shaken).changeListeners)},
 			{"the operator is killed at every step of a change of servers", killedAtEveryStep((*shaken).changeEndpoints)},
 			{"the operator is killed, and the next one starts at another address", restartedElsewhere},
+			{"the operator is killed, and the next one finds another cluster away", restartedWithoutCluster},
 			{"the API server is away for 30 s", apiServerAway},
 			{"of two operators, the leader is frozen in the middle of a reload and comes back", twoOperators},
 		},

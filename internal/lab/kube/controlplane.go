@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -220,6 +221,12 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
 
 // StopAPIServer ends the API server as a crash would. What it has stored stays.
 func (cp *ControlPlane) StopAPIServer() { cp.apiServer.Kill() }
+
+// FreezeAPIServer stops the API server without ending anything: its connections stay open, new ones are taken, and nobody answers.
+func (cp *ControlPlane) FreezeAPIServer() { cp.apiServer.SignalTree(unix.SIGSTOP) }
+
+// ThawAPIServer undoes FreezeAPIServer.
+func (cp *ControlPlane) ThawAPIServer() { cp.apiServer.SignalTree(unix.SIGCONT) }
 
 // StartAPIServer starts the API server again, with all that it has stored, and returns when it is ready.
 func (cp *ControlPlane) StartAPIServer(ctx context.Context) error {
