@@ -37,6 +37,19 @@ func TestBindThatAHostCannotTakeIsTheBusinessOfItsObjectAlone(t *testing.T) {
 	}
 }
 
+func TestBindThatObjectsShareIsTheBusinessOfAllOfThem(t *testing.T) {
+	t.Parallel()
+	host, web, mail := shared()
+	host.Members[1].Frontends = []string{"shop_web_https"}
+	taken := edge.Unserved{Frontend: "shop_web_https", Bind: "ipv4@:443", Why: "nginx listens there"}
+	record := Host{Wanted: host, Outcome: edge.Outcome{State: edge.Synced, Unserved: []edge.Unserved{taken}}}
+	for _, object := range []types.NamespacedName{web, mail} {
+		if got := record.Unserved(object); len(got) != 1 || got[0] != taken {
+			t.Errorf("unserved of %s are %v", object, got)
+		}
+	}
+}
+
 func TestShortfallsCountTheLooksSinceABindWasServed(t *testing.T) {
 	t.Parallel()
 	host, web, mail := shared()
