@@ -30,7 +30,7 @@ func (b Backend) ServerOptions() string {
 // resolution is how HAProxy finds the address of a server with a DNS name. It never waits for that: until the first answer
 // comes, it goes on with the address that it had before it was reloaded, or leaves the server out of service. IPv6 is asked
 // for as well, and taken where there is nothing else: a name with both can be reached from any host by IPv4. Servers may share
-// an address, as their names and ports may differ.
+// an address: otherwise only one of those with the same name would get it, whatever their ports are.
 const resolution = " resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none"
 
 // ServerWords say for each of these servers of the backend what stands behind its name, both in the file and in the

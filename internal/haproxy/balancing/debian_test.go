@@ -167,6 +167,12 @@ func TestClientsStickToTheirServersAfterAReload(t *testing.T) {
 		}
 		for range 3 {
 			h.reload()
+			lab.Eventually(t, func() error {
+				if table := h.ask("show table be"); strings.Count(table, " key=") != len(clients) {
+					return fmt.Errorf("of %d clients HAProxy knows %s", len(clients), table)
+				}
+				return nil
+			})
 			slices.Reverse(clients)
 			for _, at := range clients {
 				if got := h.meets(at); got != want[at] {
