@@ -45,9 +45,10 @@ type EdgeLoadBalancerList struct {
 // whatever else means the same, such as another way to write an IPv6 address, the operator reports. So it does with a
 // hostname that two routes claim.
 //
-// Targets lead to others by split and fallback, and must not lead in a circle. The last rule finds that by counting: it takes
-// the targets that lead to any other, then those of them that lead to one of these, and so on. A circle would never run out,
-// so five steps have to be enough for everybody; and no connection has to look for a server in more places than HAProxy is told.
+// Targets lead to others by split and fallback, and must not lead in a circle. A rule knows no recursion, and so one of them
+// counts: it takes the targets that lead to any other, then those of them that lead to one of these, and so on. From a circle
+// there is always some left; where after five steps there is none, there is no circle. Names are listed once for each rule that
+// looks many of them up, since what a rule may cost at run time is limited as well.
 //
 // +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.target) || self.targets.exists(t, t.name == l.target))",message="a listener's target must be the name of an entry of spec.targets: add the target, or correct the name"
 // +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.listeners.all(l, !has(l.routes) || l.routes.all(r, r.target in names)))",message="a route's target must be the name of an entry of spec.targets: add the target, or correct the name"
