@@ -175,13 +175,14 @@ type handedOver struct {
 // isToKnow says whether the next worker is to know what the former one says of the server.
 func (w handedOver) isToKnow(s runtime.Server) bool {
 	down := w.checked && s.Operation == runtime.Stopped
-	if s.Admin.Mode() != runtime.Ready || s.Port != w.Port || s.Weight != s.InitialWeight {
+	switch {
+	case s.Admin.Mode() != runtime.Ready || s.Port != w.Port:
 		return false
-	}
-	if w.DNSName != "" {
+	case w.DNSName != "":
 		return strings.EqualFold(s.DNSName, w.DNSName) && s.Addr.IsValid() && s.Weight == w.Weight && (down || s.Operation == runtime.Running)
+	default:
+		return down && s.Addr == w.Addr && s.Weight == s.InitialWeight
 	}
-	return down && s.Addr == w.Addr
 }
 
 // reloadError marks a failure of the reload itself: HAProxy took the file in `-c` but did not come up with it. Trying again

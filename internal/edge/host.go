@@ -271,7 +271,7 @@ func serversByBackend(running []runtime.Server) map[string][]haproxy.Server {
 	for _, s := range running {
 		server := haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight}
 		if s.DNSName != "" {
-			server.Addr, server.DNSName, server.Weight = netip.Addr{}, s.DNSName, s.InitialWeight
+			server.Addr, server.DNSName = netip.Addr{}, s.DNSName
 		}
 		if s.Admin.ButUnresolved().Mode() == runtime.Ready {
 			servers[s.Backend] = append(servers[s.Backend], server)
