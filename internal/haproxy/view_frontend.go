@@ -22,7 +22,12 @@ type frontView struct {
 type doorView struct {
 	// MaxConnections and PerSource are 0 for no bound.
 	MaxConnections, PerSource int
-	Allowed, Proxies          []netip.Prefix
+	// MindsFamilies says that it matters whether a client's address is IPv4.
+	MindsFamilies bool
+	// Networks are ACLs that hold networks.
+	Networks []string
+	// Proxied and Refused are conditions for who has to send a PROXY header, and for who may not connect.
+	Proxied, Refused []string
 	// Stage is when the client's address is known: with the connection, or after the PROXY header.
 	Stage string
 	// Interval is for PerSource.
@@ -63,13 +68,39 @@ func newFrontView(c Config, f Frontend, logs bool, names string) frontView {
 
 func newDoorView(d Door) doorView {
 	v := doorView{
-		MaxConnections: d.MaxConnections, PerSource: d.Rate.PerSource, Interval: duration(d.Rate.Interval),
-		Allowed: d.AllowedSources, Proxies: d.ProxiesFrom, Stage: "connection",
+		MaxConnections: d.MaxConnections, PerSource: d.Rate.PerSource, Interval: duration(d.Rate.Interval), Stage: "connection",
+		MindsFamilies: len(d.AllowedSources)+len(d.ProxiesFrom)+d.Rate.PerSource > 0,
 	}
 	if len(d.ProxiesFrom) > 0 {
 		v.Stage = "session"
 	}
+	v.addFamily(d, "4", "ipv4", netip.Addr.Is4)
+	v.addFamily(d, "6", "!ipv4", netip.Addr.Is6)
 	return v
+}
+
+// addFamily adds what concerns the clients of one family, which are those for whom the condition clients holds. HAProxy alone
+// would not keep the families apart: it finds an IPv4 address in ::/0, and one of 2002::/16 where the IPv4 address in it is.
+func (v *doorView) addFamily(d Door, digit, clients string, is func(netip.Addr) bool) {
+	define := func(name string, networks []netip.Prefix) (defined bool) {
+		for _, n := range networks {
+			if is(n.Addr()) {
+				// A line has an end, and an ACL any number of lines.
+				v.Networks = append(v.Networks, name+" src "+n.String())
+				defined = true
+			}
+		}
+		return defined
+	}
+	if define("proxies"+digit, d.ProxiesFrom) {
+		v.Proxied = append(v.Proxied, clients+" proxies"+digit)
+	}
+	switch some := define("allowed"+digit, d.AllowedSources); {
+	case some:
+		v.Refused = append(v.Refused, clients+" !allowed"+digit)
+	case len(d.AllowedSources) > 0:
+		v.Refused = append(v.Refused, clients)
+	}
 }
 
 func newLookupView(c Config, f Frontend, names string) *lookupView {

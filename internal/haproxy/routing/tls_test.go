@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/netip"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -134,7 +136,8 @@ func dial(t testing.TB, at netip.AddrPort) net.Conn {
 	return dialFrom(t, netip.Addr{}, at)
 }
 
-// dialFrom connects from an address of this machine; from any if it is the zero Addr.
+// dialFrom connects from an address of this machine; from any if it is the zero Addr. Who is refused may learn so when it connects, or
+// only later: then the connection is a closed one.
 func dialFrom(t testing.TB, source netip.Addr, at netip.AddrPort) net.Conn {
 	t.Helper()
 	dialer := net.Dialer{Timeout: patience}
@@ -142,6 +145,11 @@ func dialFrom(t testing.TB, source netip.Addr, at netip.AddrPort) net.Conn {
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	}
 	conn, err := dialer.DialContext(t.Context(), "tcp", at.String())
+	if errors.Is(err, syscall.ECONNRESET) {
+		closed, other := net.Pipe()
+		_ = other.Close()
+		return closed
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,15 @@ import (
 
 // asks is how a client learns which target a frontend leads to, by the frontend's name.
 var asks = map[string]func(t testing.TB, at netip.AddrPort) seen{
-	"tcp": func(t testing.TB, at netip.AddrPort) seen { return readSeen(dial(t, at)) },
+	"tcp": func(t testing.TB, at netip.AddrPort) seen {
+		conn := dial(t, at)
+		defer conn.Close()
+		return readSeen(conn)
+	},
 	"tls": func(t testing.TB, at netip.AddrPort) seen { return shakeHands(dial(t, at), "app.example.com") },
 	"http": func(t testing.TB, at netip.AddrPort) seen {
 		conn := dial(t, at)
+		defer conn.Close()
 		return get(conn, bufio.NewReader(conn), "Host: app.example.com").seen
 	},
 }

@@ -1,0 +1,278 @@
+package routing_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// doorTable is a HAProxy with a frontend of each protocol, all with the same door, which lead to "app".
+func doorTable(t testing.TB, program string, door haproxy.Door) edge {
+	t.Helper()
+	var c haproxy.Config
+	for name, protocol := range map[string]haproxy.Protocol{"tcp": haproxy.TCP, "tls": haproxy.TLS, "http": haproxy.HTTP} {
+		c.Frontends = append(c.Frontends, haproxy.Frontend{Name: name, Protocol: protocol, Backend: name, Door: door})
+		header := haproxy.ProxyV2
+		b := backend(name, newTarget(t, "app", kinds[name], header))
+		c.Backends = append(c.Backends, b)
+	}
+	return start(t, program, c)
+}
+
+// onConnection is how a client that has connected learns which target it is led to, by the frontend's name.
+var onConnection = map[string]func(conn net.Conn) seen{
+	"tcp":  readSeen,
+	"tls":  func(conn net.Conn) seen { return shakeHands(conn, "app.example.com") },
+	"http": func(conn net.Conn) seen { return get(conn, bufio.NewReader(conn), "Host: app.example.com").seen },
+}
+
+// onEachFrontend runs a test for each frontend of a doorTable of each HAProxy.
+func onEachFrontend(t *testing.T, door haproxy.Door, test func(t *testing.T, e edge, frontend string)) {
+	t.Helper()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := doorTable(t, program, door)
+		for frontend := range onConnection {
+			t.Run(frontend, func(t *testing.T) {
+				t.Parallel()
+				test(t, e, frontend)
+			})
+		}
+	})
+}
+
+func prefixes(all ...string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range all {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
+// The addresses of clients; all that begin with 127 are this machine's.
+var (
+	one   = netip.MustParseAddr("127.0.1.1")
+	two   = netip.MustParseAddr("127.0.2.1")
+	three = netip.MustParseAddr("127.0.3.1")
+)
+
+func TestOnlyAllowedSourcesAreLetIn(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		allowed []netip.Prefix
+		want    map[netip.Addr]bool
+	}{
+		{"everyone", nil, map[netip.Addr]bool{one: true, two: true, loopback4: true, loopback6: true}},
+		{"an address and a network", prefixes("127.0.1.1/32", "127.0.3.0/24"), map[netip.Addr]bool{one: true, two: false, three: true, loopback6: false}},
+		{"IPv6", prefixes("::1/128"), map[netip.Addr]bool{one: false, loopback6: true}},
+		{"IPv6 of others", prefixes("2001:db8::/32"), map[netip.Addr]bool{one: false, loopback6: false}},
+		{"both families", prefixes("127.0.2.0/23", "::/0"), map[netip.Addr]bool{one: false, two: true, three: true, loopback6: true}},
+		{"all of IPv4", prefixes("0.0.0.0/0"), map[netip.Addr]bool{one: true, loopback6: false}},
+		{"all of IPv6", prefixes("::/0"), map[netip.Addr]bool{one: false, loopback4: false, loopback6: true}},
+		{"more than a line of HAProxy's holds", many(100), map[netip.Addr]bool{one: true, two: false}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			onEachFrontend(t, haproxy.Door{AllowedSources: tc.allowed}, func(t *testing.T, e edge, frontend string) {
+				for source, want := range tc.want {
+					got := onConnection[frontend](e.dialFrom(t, source, frontend))
+					if (got.Target == "app") != want || want && got.Client.Addr() != source {
+						t.Errorf("from %s: got %+v, want it let in: %v", source, got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// many are as many networks, of which the last one has the first client in it.
+func many(n int) []netip.Prefix {
+	var all []netip.Prefix
+	for i := range n - 1 {
+		all = append(all, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24))
+	}
+	return append(all, netip.PrefixFrom(one, 32))
+}
+
+// dialFrom connects to a frontend over the family of the source.
+func (e edge) dialFrom(t testing.TB, source netip.Addr, frontend string) net.Conn {
+	t.Helper()
+	if source.Is6() {
+		return dialFrom(t, source, e.at(t, frontend, loopback6))
+	}
+	return dialFrom(t, source, e.at(t, frontend, loopback4))
+}
+
+// The headers that say that the client is 192.0.2.1 or 2001:db8::1.
+const (
+	header4      = "PROXY TCP4 192.0.2.1 192.0.2.9 1234 443\r\n"
+	header6      = "PROXY TCP6 2001:db8::1 2001:db8::9 1234 443\r\n"
+	headerOther  = "PROXY TCP4 198.51.100.1 192.0.2.9 1234 443\r\n"
+	headerMapped = "PROXY TCP6 ::ffff:192.0.2.1 2001:db8::9 1234 443\r\n"
+	header6to4   = "PROXY TCP6 2002:c000:201::1 2001:db8::9 1234 443\r\n"
+	binaryHeader = "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x09\x04\xd2\x01\xbb"
+)
+
+func TestOnlyProxiesSayWhoTheClientIs(t *testing.T) {
+	t.Parallel()
+	const client4, client6 = "192.0.2.1", "2001:db8::1"
+	door := haproxy.Door{
+		AllowedSources: prefixes("127.0.2.0/24", "192.0.2.0/24", "::1/128", "2001:db8::/64"),
+		ProxiesFrom:    prefixes("127.0.1.0/24"),
+	}
+	tests := []struct {
+		name   string
+		source netip.Addr
+		header string
+		// want is who the target takes for the client; empty if it is not let in.
+		want string
+	}{
+		{"a proxy with a client over IPv4", one, header4, client4},
+		{"a proxy with a client over IPv6", one, header6, client6},
+		{"a proxy with a binary header", one, binaryHeader, client4},
+		{"a proxy with a client over IPv4 in the form of IPv6", one, headerMapped, client4},
+		{"a proxy with a client whose network has an allowed address in it", one, header6to4, ""},
+		{"a proxy with a client who is not allowed", one, headerOther, ""},
+		{"a proxy with no header", one, "", ""},
+		{"a proxy with two headers", one, header4 + header4, ""},
+		{"a client", two, "", two.String()},
+		{"a client over IPv6", loopback6, "", "::1"},
+		{"a client with a header", two, header4, ""},
+		{"a client with a header over IPv6", loopback6, header6, ""},
+		{"a client with a binary header", two, binaryHeader, ""},
+		{"a client who is not allowed", three, "", ""},
+		{"a client who is not allowed, with a header", three, header4, ""},
+	}
+	onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+		for _, tc := range tests {
+			conn := e.dialFrom(t, tc.source, frontend)
+			if tc.name == "a proxy with no header" && frontend == "tcp" {
+				tc.header = "hello\r\n" // a proxy may take its time, and this client says nothing of its own
+			}
+			_, _ = io.WriteString(conn, tc.header) // who is not let in cannot send either
+			got := onConnection[frontend](conn)
+			if (got.Target == "app") != (tc.want != "") || tc.want != "" && got.Client.Addr().String() != tc.want {
+				t.Errorf("%s: got %+v, want client %q", tc.name, got, tc.want)
+			}
+		}
+	})
+}
+
+// What a client sends to a TCP frontend may begin like a header and be none; and it may wait for the server to speak.
+func TestATCPClientIsKeptWaitingForAMomentAtMost(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := doorTable(t, program, haproxy.Door{ProxiesFrom: prefixes("127.0.1.0/24")})
+		for _, tc := range []struct {
+			sent  string
+			waits bool
+		}{
+			{"", true},
+			{"P", true},
+			{"PROXY", true},
+			{"PING\r\n", false},
+			{"PROXIES", false},
+			{"SSH-2.0-x\r\n", false},
+			{"x", false},
+			{"\r\n", true},
+			{"\r\n\r\n\x00\r\nQUIT\r\n", false},
+		} {
+			for _, address := range []netip.Addr{loopback4, loopback6} {
+				got, took := sendAndTime(dial(t, e.at(t, "tcp", address)), tc.sent)
+				if got != "app" || (took > 900*time.Millisecond) != tc.waits {
+					t.Errorf("%s, %q: got target %q after %s, want app, and to wait: %v", address, tc.sent, got, took, tc.waits)
+				}
+			}
+		}
+	})
+}
+
+func TestWhoOpensTooManyConnectionsIsRefused(t *testing.T) {
+	t.Parallel()
+	const most = 5
+	door := haproxy.Door{Rate: haproxy.Rate{PerSource: most, Interval: time.Hour}}
+	onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+		for _, source := range []netip.Addr{one, two, loopback6} {
+			for i := range 2 * most {
+				got := onConnection[frontend](e.dialFrom(t, source, frontend)).Target
+				if want := i < most; (got == "app") != want {
+					t.Errorf("connection %d from %s: got target %q, want it let in: %v", i, source, got, want)
+				}
+			}
+		}
+	})
+}
+
+// The clients behind a proxy are counted one by one, and those of an IPv6 network of 64 bits together.
+func TestClientsAreCountedByTheirOwnAddresses(t *testing.T) {
+	t.Parallel()
+	const most = 3
+	door := haproxy.Door{ProxiesFrom: prefixes("127.0.1.0/24"), Rate: haproxy.Rate{PerSource: most, Interval: time.Hour}}
+	clients := func(i int) map[string]bool {
+		return map[string]bool{
+			"192.0.2.1":                              i < most,
+			"192.0.2.2":                              i < most,
+			fmt.Sprintf("192.0.2.%d", 100+i):         true,
+			"2001:db8::1":                            i < most,
+			"::ffff:192.0.2.3":                       i < most,
+			fmt.Sprintf("::ffff:192.0.2.%d", 50+i):   true,
+			fmt.Sprintf("2001:db8:1::%d:1", i):       i < most,
+			fmt.Sprintf("2001:db8:0:%d::1", 0x100+i): true,
+		}
+	}
+	onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+		for i := range 2 * most {
+			for client, want := range clients(i) {
+				conn := e.dialFrom(t, one, frontend)
+				family := "TCP4"
+				if netip.MustParseAddr(client).Is6() {
+					family = "TCP6"
+				}
+				_, _ = fmt.Fprintf(conn, "PROXY %s %s %s 1 2\r\n", family, client, client) // who is not let in cannot send either
+				if frontend == "tcp" {
+					_, _ = io.WriteString(conn, "hello")
+				}
+				if got := onConnection[frontend](conn); (got.Target == "app") != want {
+					t.Errorf("connection %d of %s: got %+v, want it let in: %v", i, client, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestConnectionsBeyondTheMaximumWait(t *testing.T) {
+	t.Parallel()
+	const most = 3
+	onEachFrontend(t, haproxy.Door{MaxConnections: most}, func(t *testing.T, e edge, frontend string) {
+		var open []net.Conn
+		for range most {
+			conn := e.dialFrom(t, one, frontend)
+			open = append(open, conn)
+			if frontend == "tcp" {
+				if got := readSeen(conn).Target; got != "app" {
+					t.Fatalf("got target %q, want app", got)
+				}
+			}
+		}
+		late := e.dialFrom(t, two, frontend)
+		answered := make(chan seen, 1)
+		go func() { answered <- onConnection[frontend](late) }()
+		select {
+		case got := <-answered:
+			t.Errorf("beyond the maximum: got %+v, want no answer", got)
+		case <-time.After(500 * time.Millisecond):
+		}
+		if err := open[0].Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-answered; got.Target != "app" {
+			t.Errorf("when there is room: got %+v, want app", got)
+		}
+	})
+}
