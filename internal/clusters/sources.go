@@ -88,16 +88,24 @@ func (g *gathering) readerOf(key desired.ServiceKey, nodes bool) client.Reader {
 	if !found {
 		reading = g.Others.Read(key.Cluster)
 		g.readings[key.Cluster] = reading
-		g.snapshot.Clusters[key.Cluster] = reading.State
+		g.snapshot.Clusters[key.Cluster] = withReason(reading.State, key.Cluster)
 	}
 	if reading.Has(key.Namespace, nodes) {
 		return reading.Reader
 	}
 	// What was read so far was for other targets.
-	state := g.snapshot.Clusters[key.Cluster]
-	state.Known = false
-	g.snapshot.Clusters[key.Cluster] = state
+	reading.State.Known = false
+	g.snapshot.Clusters[key.Cluster] = withReason(reading.State, key.Cluster)
 	return nil
+}
+
+// withReason is the state with a reason for what is not known.
+func withReason(state desired.Cluster, key Key) desired.Cluster {
+	if !state.Known && state.Reason == "" {
+		state.Reason = v1alpha1.ReasonProgressing
+		state.Message = fmt.Sprintf("the cluster of Secret %s is being read for the first time", key)
+	}
+	return state
 }
 
 // addService reads a Service and its EndpointSlices. Nobody changes the slices, and copies of thousands of endpoints at each change

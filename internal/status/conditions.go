@@ -106,7 +106,7 @@ func targetReason(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints,
 		v1alpha1.ReasonNoNodePort, v1alpha1.ReasonNoNodes, v1alpha1.ReasonClusterUnreachable, v1alpha1.ReasonClusterInvalid,
-		v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden:
+		v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden, v1alpha1.ReasonProgressing:
 		return true
 	default:
 		return false
@@ -120,6 +120,9 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 	complete := true
 	for _, view := range s.wanted() {
 		known := view.record
+		if kind(v1alpha1.ReasonProgressing) && s.isProgressing(known) {
+			complete = false
+		}
 		if built := known.Built[s.object.UID] == s.object.Generation; built {
 			found = s.withCauses(found, known.Wanted.Problems, kind)
 		} else {
@@ -147,12 +150,20 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 	}
 }
 
-// withCauses appends the object's problems of one kind that are not among the causes yet.
+// isProgressing says that a target of the object waits for something that was not read yet, or that what was read since is not proved.
+func (s *summary) isProgressing(known record.Host) bool {
+	name := record.NameOf(s.object)
+	return slices.ContainsFunc(slices.Concat(known.Wanted.Problems, known.Problems), func(p desired.Problem) bool {
+		return p.Object == name && p.Reason == v1alpha1.ReasonProgressing
+	})
+}
+
+// withCauses appends the object's problems of one kind that are not among the causes yet. What only progresses is none.
 func (s *summary) withCauses(causes []cause, problems []desired.Problem, kind func(reason string) bool) []cause {
 	name := record.NameOf(s.object)
 	for _, problem := range problems {
 		told := cause{problem.Reason, problem.Message}
-		if problem.Object == name && kind(problem.Reason) && !slices.Contains(causes, told) {
+		if problem.Object == name && kind(problem.Reason) && problem.Reason != v1alpha1.ReasonProgressing && !slices.Contains(causes, told) {
 			causes = append(causes, told)
 		}
 	}

@@ -115,13 +115,15 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 		record                                 record.Host
 		wantAccepted, wantTargets, wantStalled string
 	}{
-		"a bind, not built yet":      {before(v1alpha1.ReasonBindConflict), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
-		"a bind, corrected":          {rebuilt(before(v1alpha1.ReasonBindConflict)), "True Accepted", "True Available", "False Progressing"},
-		"a bind, not corrected":      {rebuilt(before(v1alpha1.ReasonBindConflict), still), "False BindConflict", "True Available", "True BindConflict"},
-		"a host, not built yet":      {conflict, "Unknown Progressing", "Unknown Progressing", "False Progressing"},
-		"a port, not built yet":      {before(v1alpha1.ReasonPortNotFound), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
-		"a port, corrected":          {rebuilt(before(v1alpha1.ReasonPortNotFound)), "True Accepted", "Unknown Progressing", "False Progressing"},
-		"endpoints, not proved yet":  {rebuilt(before(v1alpha1.ReasonNoEndpoints)), "True Accepted", "Unknown Progressing", "False Progressing"},
+		"a bind, not built yet":     {before(v1alpha1.ReasonBindConflict), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
+		"a bind, corrected":         {rebuilt(before(v1alpha1.ReasonBindConflict)), "True Accepted", "True Available", "False Progressing"},
+		"a bind, not corrected":     {rebuilt(before(v1alpha1.ReasonBindConflict), still), "False BindConflict", "True Available", "True BindConflict"},
+		"a host, not built yet":     {conflict, "Unknown Progressing", "Unknown Progressing", "False Progressing"},
+		"a port, not built yet":     {before(v1alpha1.ReasonPortNotFound), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
+		"a port, corrected":         {rebuilt(before(v1alpha1.ReasonPortNotFound)), "True Accepted", "Unknown Progressing", "False Progressing"},
+		"endpoints, not proved yet": {rebuilt(before(v1alpha1.ReasonNoEndpoints)), "True Accepted", "Unknown Progressing", "False Progressing"},
+		"a cluster that is being read": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read")),
+			"True Accepted", "Unknown Progressing", "False Progressing"},
 		"endpoints, of this version": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")), "True Accepted", "False NoEndpoints", "False Progressing"},
 	}
 	for name, test := range tests {
@@ -139,6 +141,32 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 				if got := said(status, kind); got != want {
 					t.Errorf("%s is %s, want %s", kind, got, want)
 				}
+			}
+		})
+	}
+}
+
+// An operator that was restarted knows nothing of other clusters for a moment.
+func TestTargetsAreAsTheyWereWhileTheirClusterIsReadForTheFirstTime(t *testing.T) {
+	t.Parallel()
+	reading := tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read"))
+	read := reading
+	read.Wanted.Problems = nil
+	for name, test := range map[string]struct {
+		former, now record.Host
+		want        string
+	}{
+		"they had servers":     {synced(), reading, "True Available"},
+		"the cluster was away": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonClusterUnreachable, "away")), reading, "False ClusterUnreachable"},
+		"it is read":           {synced(), read, "True Available"},
+		"it is proved":         {reading, synced(), "True Available"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, test.former, synced())
+			if got := said(summarized(object, test.now, synced()), v1alpha1.ConditionTargetsAvailable); got != test.want {
+				t.Errorf("targets are %s, want %s", got, test.want)
 			}
 		})
 	}
