@@ -22,8 +22,8 @@ import (
 // patience is how long something may take that is to happen; much longer than it does.
 const patience = 20 * time.Second
 
-// onEachHAProxy runs a test with the program in PATH and with each bin/haproxy-* at the top of the repository.
-func onEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
+// programs finds the real HAProxys: the one in PATH, and bin/haproxy-* at the top of the repository.
+func programs(t testing.TB) []string {
 	t.Helper()
 	found, err := filepath.Glob("../../../bin/haproxy-*")
 	if err != nil {
@@ -39,7 +39,13 @@ func onEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
 	if len(found) == 0 {
 		t.Fatal("no haproxy is installed; install the package haproxy")
 	}
-	for _, program := range found {
+	return found
+}
+
+// onEachHAProxy runs a test with each HAProxy that is there.
+func onEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
+	t.Helper()
+	for _, program := range programs(t) {
 		t.Run(filepath.Base(program), func(t *testing.T) {
 			t.Parallel()
 			test(t, program)
@@ -49,8 +55,8 @@ func onEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
 
 // edge is a HAProxy that runs.
 type edge struct {
-	// socket is the path of its admin socket.
-	socket string
+	// socket and names are the paths of its admin socket and of its file of names.
+	socket, names string
 	// ports are those of its frontends on 127.0.0.1 and ::1, by the frontends' names.
 	ports map[string]uint16
 }
@@ -78,7 +84,7 @@ func start(t testing.TB, program string, c haproxy.Config) edge {
 	}
 	config := filepath.Join(folder, "haproxy.cfg")
 	write(t, config, file.Text)
-	if file.NamesPath != "" {
+	if e.names = file.NamesPath; e.names != "" {
 		write(t, file.NamesPath, file.Names)
 	}
 	run(t, exec.Command(program, "-db", "-f", config), e.socket)

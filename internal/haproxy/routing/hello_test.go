@@ -189,6 +189,12 @@ func TestWhatIsNoHelloIsClosed(t *testing.T) {
 	})
 }
 
+// sendHello says which target answers to a hello.
+func sendHello(conn net.Conn, hello []byte) string {
+	target, _ := sendAndTime(conn, string(hello))
+	return target
+}
+
 // sendAndTime says which target answers, if any, and how long it takes.
 func sendAndTime(conn net.Conn, sent string) (target string, took time.Duration) {
 	begin := time.Now()

@@ -1,0 +1,89 @@
+package routing_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+func TestANameThatMovesTakesNewRequestsWithIt(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		conn := dial(t, e.at(t, "strict", loopback4))
+		reader := bufio.NewReader(conn)
+		leadsTo := func(host, want string) {
+			t.Helper()
+			if got := get(conn, reader, "Host: "+host).Target; got != want {
+				t.Errorf("%s: got target %q, want %q", host, got, want)
+			}
+		}
+		leadsTo("app.example.com", "app")
+		leadsTo("new.example.net", "")
+		for _, command := range []string{
+			"set map " + e.names + " strict/app.example.com special",
+			"add map " + e.names + " strict/new.example.net long",
+			"del map " + e.names + " strict/*.apps.example.com",
+		} {
+			if answer := e.ask(t, command); answer != "\n" {
+				t.Errorf("%s: got %q", command, answer)
+			}
+		}
+		leadsTo("app.example.com", "special")
+		leadsTo("new.example.net", "long")
+		leadsTo("a.apps.example.com", "")
+		leadsTo("special.apps.example.com", "special")
+	})
+}
+
+// manyNames is a HAProxy with a frontend "tls" that has as many names, all of which lead to "app".
+func manyNames(t testing.TB, program string, n int) edge {
+	t.Helper()
+	f := haproxy.Frontend{Name: "tls", Protocol: haproxy.TLS}
+	for i := range n {
+		f.Routes = append(f.Routes, haproxy.Route{Name: fmt.Sprintf("app-%05d.example.com", i), To: "app"})
+	}
+	g := newTarget(t, "app", tcpTarget, haproxy.ProxyNone)
+	return start(t, program, haproxy.Config{Frontends: []haproxy.Frontend{f}, Backends: []haproxy.Backend{backend("app", g)}})
+}
+
+func TestTenThousandNamesAreFound(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := manyNames(t, program, n)
+		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+			for name, want := range map[string]string{
+				"app-00000.example.com": "app", "app-05000.example.com": "app", "app-09999.example.com": "app",
+				"app-10000.example.com": "", "app-0000.example.com": "",
+			} {
+				if got := sendHello(dial(t, e.at(t, "tls", address)), clientHello(t, name)); got != want {
+					t.Errorf("%s: got target %q, want %q", name, got, want)
+				}
+			}
+		})
+	})
+}
+
+// BenchmarkConnection measures a connection to a name, of which there are 10 and 10,000: HAProxy has them in a tree.
+func BenchmarkConnection(b *testing.B) {
+	for _, program := range programs(b) {
+		for _, n := range []int{10, 10_000} {
+			b.Run(fmt.Sprintf("%s/%d", filepath.Base(program), n), func(b *testing.B) {
+				at := manyNames(b, program, n).at(b, "tls", loopback4)
+				hello := clientHello(b, fmt.Sprintf("app-%05d.example.com", n-1))
+				for b.Loop() {
+					conn := dial(b, at)
+					if got := sendHello(conn, hello); got != "app" {
+						b.Fatalf("got target %q", got)
+					}
+					_ = conn.Close()
+				}
+			})
+		}
+	}
+}
