@@ -13,7 +13,7 @@ import (
 func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int32) edge.Outcome{
-		"of servers": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
+		"of servers and names": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
 			m.conn.breaksAt = m.conn.steps.Load() + step
 			return m.turn(wanted)
 		},
@@ -34,15 +34,15 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
-			a, b := echo(t, "pod-a"), echo(t, "pod-b")
-			former := m.webConfig(a)
+			s := newSite(m)
+			former, other := s.config, s.names("new.example.com", "ns_web_app:http").servers(app, echo(t, "pod-a"), echo(t, "pod-c")).config
 			fingerprint := m.turn(former).Fingerprint
 			stride := int32(1)
 			if name == "of everything" {
 				stride = 5 // there are many steps, and each costs a reload
 			}
 			for step := stride; ; step += stride {
-				last := begin(m, m.webConfig(a, b), step)
+				last := begin(m, other, step)
 				whole := m.conn.steps.Load() < m.conn.breaksAt
 				m.conn = &localConn{}
 				known := fingerprint
@@ -56,6 +56,7 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 					t.Fatalf("step %d: got %+v after %+v", step, back, last)
 				}
 				m.requireServes(8443, "pod-a")
+				m.requirePages("app.example.com", "app", "new.example.com", unknownName)
 				noDrain := drainFor(app, 0)
 				m.turnsUntil("all is ended", m.turn(former, noDrain), former, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 				if whole {

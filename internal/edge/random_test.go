@@ -30,7 +30,30 @@ func randomServers(random *rand.Rand) []haproxy.Server {
 	return servers
 }
 
-func TestAnySequenceOfServersRunsAsWantedAndIsSaved(t *testing.T) {
+// randomNames are some of a dozen names, each of which leads to one of these.
+func randomNames(random *rand.Rand, to ...string) []haproxy.Route {
+	var routes []haproxy.Route
+	for n := range 12 {
+		if random.IntN(3) > 0 {
+			routes = append(routes, haproxy.Route{Name: fmt.Sprintf("app-%02d.example.com", n), To: to[random.IntN(len(to))]})
+		}
+	}
+	return routes
+}
+
+// randomWays are one with two shares of any size and at times another one, whose lists of backends are never longer than two.
+func randomWays(random *rand.Rand, first, second string) []haproxy.Way {
+	percent := random.IntN(101)
+	ways := []haproxy.Way{{Name: "way-a", Shares: []haproxy.Share{
+		{Percent: percent, Backends: []string{first, second}}, {Percent: 100 - percent, Backends: [][]string{{second}, {second, first}}[random.IntN(2)]},
+	}}}
+	if random.IntN(2) > 0 {
+		ways = append(ways, haproxy.Way{Name: "way-b", Shares: []haproxy.Share{{Percent: 100, Backends: []string{first}}}})
+	}
+	return ways
+}
+
+func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("the seed is %d", seed)
@@ -41,6 +64,9 @@ func TestAnySequenceOfServersRunsAsWantedAndIsSaved(t *testing.T) {
 			config.Backends[1].Servers = randomServers(random)
 			config.Backends[1].Balance = haproxy.Source
 			config.Backends[1].Check = haproxy.Check{Interval: 3600e9, Rise: 1, Fall: 1}
+			config.Ways = randomWays(random, app, config.Backends[1].Name)
+			config.Frontends[1].Protocol = haproxy.TLS
+			config.Frontends[1].Routes = randomNames(random, app, config.Backends[1].Name, config.Ways[random.IntN(len(config.Ways))].Name)
 			return config
 		}
 		// Servers of one backend leave at once, those of the other take their time.
@@ -65,6 +91,7 @@ func TestAnySequenceOfServersRunsAsWantedAndIsSaved(t *testing.T) {
 			if change := plan.Servers(running, config.Backends); len(change.Reasons) > 0 {
 				t.Fatalf("step %d: HAProxy differs from what it was told: %q", step, change.Reasons)
 			}
+			m.requireMap(m.namesFile(), config.Entries())
 		}
 		last = m.turnsUntil("all is ended", last, config, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 		m.requireFileOf(config, last.Fingerprint)
@@ -74,5 +101,7 @@ func TestAnySequenceOfServersRunsAsWantedAndIsSaved(t *testing.T) {
 		if after := m.look(); after.worker != before.worker || after.reloads != before.reloads {
 			t.Errorf("HAProxy was reloaded: %+v, was %+v", after, before)
 		}
+		m.restart()
+		m.requireNames(config)
 	})
 }

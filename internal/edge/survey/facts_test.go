@@ -11,6 +11,7 @@ const debianHost = "config /etc/haproxy/haproxy.cfg\nconnection 198.51.100.9 400
 	"exists yes\nuid 0\nhaproxyuid 106\nsha256 0f343b0931126a20f133d67c2b018a3b\n" +
 	"header # Managed by edgelb. Do not edit: what is changed by hand is overwritten.\nheader # owner: c/ns\nheader # structure: -\nheader # whole: -\n" +
 	"line frontend ns_web_https\nline bind ipv4@:443\nline bind ipv6@:443\nline frontend ns_web_http\nline bind ipv4@:80\n" +
+	"names 0a1b /etc/haproxy/haproxy.cfg.edgelb-names-0123456789abcdef\nnames 2c3d /etc/haproxy/haproxy.cfg.edgelb-names-fedcba9876543210\n" +
 	"process 700 1 0 000001ffffffffff 524288 /usr/sbin/haproxy\t-sf\t702\t-x\tsockpair@4\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t-p\t/run/haproxy.pid\t-S\t/run/haproxy-master.sock,mode,660\t\n" +
 	"process 702 700 106 0000000000000000 524288 /usr/sbin/haproxy\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t\n" +
 	"process 900 1 0 000001ffffffffff unlimited haproxy\t-f\t/srv/other.cfg\t\n" +
@@ -30,6 +31,9 @@ func TestParseFactsReadsWhatTheScriptSays(t *testing.T) {
 	}
 	if !f.File.Exists || !f.File.Managed || f.File.Pristine || f.File.Header.Owner != "c/ns" {
 		t.Errorf("file = %+v", f.File)
+	}
+	if got := f.File.NamesSHA256; len(got) != 2 || got[f.NamesPath("fedcba98765432100123")] != "2c3d" {
+		t.Errorf("files of names = %q", got)
 	}
 	if got := f.File.Binds["ns_web_https"]; !slices.Equal(got, []string{"ipv4@:443", "ipv6@:443"}) {
 		t.Errorf("binds = %q", got)
