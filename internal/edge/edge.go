@@ -4,7 +4,8 @@
 // knows neither Kubernetes nor SSH: it reaches a host through Conn, and main puts an SSH connection behind that.
 //
 // The packages below are what it works with: scripts are what runs on a host, session runs them and talks to sockets, survey
-// reads what they say and judges it, daemon is the HAProxy there, and pending what is begun and not ended.
+// reads what they say and judges it, daemon is the HAProxy there, files are those that it loads, proof is how a change is seen to be
+// made, and pending what is begun and not ended.
 package edge
 
 import (
@@ -38,8 +39,9 @@ type Request struct {
 	Wants func(host string) bool
 	// DryRun changes nothing and reports what would be changed.
 	DryRun bool
-	// RuntimeOnly brings servers in line through HAProxy's socket, as far as it runs their backends, and leaves everything
-	// else for a later Sync: it is for a host that could not be brought to what is wanted; see Outcome.Live.
+	// RuntimeOnly brings servers, names and shares in line through HAProxy's socket, as far as it runs the backends that they are
+	// about, and leaves everything else for a later Sync: it is for a host that could not be brought to what is wanted; see
+	// Outcome.Live.
 	RuntimeOnly bool
 	// DrainTimeouts say, by the backend's name, how long a server that is wanted no more keeps its open connections.
 	DrainTimeouts map[string]time.Duration
@@ -72,7 +74,7 @@ type Update string
 
 // The ways to bring a change to a host.
 const (
-	// UpdateRuntime changes the running HAProxy's servers through its socket.
+	// UpdateRuntime changes the running HAProxy's servers and names through its socket.
 	UpdateRuntime Update = "Runtime"
 	// UpdateReload has HAProxy load another file.
 	UpdateReload Update = "Reload"

@@ -10,8 +10,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// linesAtOnce is how many lines are written before their answers are read. Lines are below 1 KB and most answers are empty, so
-// that neither side ever waits for the other to read.
+// linesAtOnce is how many lines are written before their answers are read. Commands of some KB have answers of a few bytes, and
+// questions are below 1 KB and come after the commands, so that neither side ever waits for the other to read.
 const linesAtOnce = 128
 
 // Dialogue is a conversation with HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy

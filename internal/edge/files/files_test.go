@@ -1,0 +1,112 @@
+package files_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/edge/files"
+	"github.com/edgelb/edgelb/internal/edge/session"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// answering is a connection on which every script ends in the same way. What scripts do on a host is tried with turns.
+type answering struct {
+	session.Conn
+	result session.Result
+	err    error
+	// input is what the last script was given.
+	input string
+}
+
+func (a *answering) Run(_ context.Context, _ string, input []byte) (session.Result, error) {
+	a.input = string(input)
+	return a.result, a.err
+}
+
+func on(conn *answering) files.Files {
+	return files.Files{Session: &session.Session{Conn: conn}, Config: "/etc/haproxy/haproxy.cfg", Owner: "c/ns", Host: "gw1:22"}
+}
+
+func file() haproxy.File {
+	return haproxy.File{Text: []byte("global\n"), NamesPath: "/etc/haproxy/names", Names: []byte("in/a b\n")}
+}
+
+func TestWhatAScriptEndsWithSaysWhyAFileIsNotInItsPlace(t *testing.T) {
+	t.Parallel()
+	var refused *files.RefusedError
+	var unwritable *files.UnwritableError
+	sums := file().SHA256() + "\n" + file().NamesSHA256() + "\n"
+	for name, test := range map[string]struct {
+		result                 session.Result
+		stage, commit, restore func(error) bool
+	}{
+		"good": {session.Result{Stdout: []byte(sums)}, isNil, isNil, isNil},
+		"a failure": {session.Result{Exit: 1, Stderr: []byte("words")},
+			func(err error) bool { return errors.As(err, &refused) && refused.Words == "words" },
+			func(err error) bool { return errors.As(err, &unwritable) && unwritable.Words == "words" },
+			func(err error) bool { return errors.As(err, &unwritable) }},
+		"no room": {session.Result{Exit: 3, Stderr: []byte("no space left")},
+			func(err error) bool {
+				return errors.As(err, &unwritable) && strings.Contains(err.Error(), "no space left")
+			},
+			func(err error) bool { return errors.As(err, &unwritable) },
+			func(err error) bool { return errors.As(err, &unwritable) }},
+		"somebody else":             {session.Result{Exit: 4}, isTaken, isTaken, isTaken},
+		"other names are read back": {session.Result{Stdout: []byte(file().SHA256() + "\n" + file().SHA256())}, isNil, isTaken, isNil},
+		"no names are read back":    {session.Result{Stdout: []byte(file().SHA256() + "\n")}, isNil, isTaken, isNil},
+	} {
+		conn := on(&answering{result: test.result})
+		if err := conn.Stage(t.Context(), file(), "/usr/sbin/haproxy"); !test.stage(err) {
+			t.Errorf("%s: stage: got %v", name, err)
+		}
+		if err := conn.Commit(t.Context(), file(), files.Commitment{}); !test.commit(err) {
+			t.Errorf("%s: commit: got %v", name, err)
+		}
+		if err := conn.Restore(t.Context(), true); !test.restore(err) {
+			t.Errorf("%s: restore: got %v", name, err)
+		}
+	}
+}
+
+func isNil(err error) bool { return err == nil }
+
+func isTaken(err error) bool { return errors.Is(err, files.ErrTaken) }
+
+func TestTheErrorOfAConnectionIsPassedOn(t *testing.T) {
+	t.Parallel()
+	conn := on(&answering{err: io.ErrUnexpectedEOF})
+	_, glance := conn.Hashes(t.Context(), "")
+	for _, err := range []error{
+		glance, conn.Stage(t.Context(), file(), ""), conn.Commit(t.Context(), file(), files.Commitment{}), conn.Restore(t.Context(), false),
+	} {
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestHashesAreThoseOfTheFilesThatAreThere(t *testing.T) {
+	t.Parallel()
+	for output, want := range map[string]files.Hashes{
+		"0a\n1b\n": {Config: "0a", Names: "1b"}, "0a\n-\n": {Config: "0a"}, "-\n1b\n": {Names: "1b"}, "-\n-\n": {}, "": {},
+	} {
+		got, err := on(&answering{result: session.Result{Stdout: []byte(output)}}).Hashes(t.Context(), "/etc/haproxy/names")
+		if err != nil || got != want {
+			t.Errorf("%q: got %+v, %v, want %+v", output, got, err, want)
+		}
+	}
+}
+
+func TestAFileIsSentWithItsNames(t *testing.T) {
+	t.Parallel()
+	conn := &answering{}
+	if err := on(conn).Stage(t.Context(), file(), "/usr/sbin/haproxy"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n7\n/etc/haproxy/names\n7\nglobal\nin/a b\n"; !strings.HasSuffix(conn.input, want) {
+		t.Errorf("the script is given %q, want it to end with %q", conn.input[max(0, len(conn.input)-200):], want)
+	}
+}
