@@ -219,15 +219,15 @@ func (s *presence) note(frontend string, w *wish) {
 	}
 }
 
-// use notes that a target without a fault is used, and those that it leads to.
-func (d *demand) use(l *spec.Targets, target string) {
-	if d.used == nil {
-		d.used = map[string]bool{}
+// use notes that a TCP frontend leads to a target without a fault.
+func (d *demand) use(targets *spec.Targets, target string) {
+	if d.leads == nil {
+		d.leads, d.ends = map[string]bool{}, map[string]bool{}
 	}
-	d.used[target] = true
-	for _, share := range l.Shares(target) {
+	d.leads[target] = true
+	for _, share := range targets.Shares(target) {
 		for _, name := range share.Backends {
-			d.used[name] = true
+			d.ends[name] = true
 		}
 	}
 }

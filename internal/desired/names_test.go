@@ -104,6 +104,18 @@ func TestWhateverObjectsSayTheConfigurationIsValid(t *testing.T) {
 	}
 }
 
+func TestTheOrderOfObjectsDoesNotMatterToTheirNames(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(500) {
+		s := randomNames(seed)
+		want := Build(gw1(), s)
+		slices.Reverse(s.Objects)
+		if got := Build(gw1(), s); !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d: host %+v, and %+v in another order", seed, want, got)
+		}
+	}
+}
+
 // requireMembers fails unless the members' frontends and backends are those of the configuration, each backend one member's.
 func requireMembers(t *testing.T, host Host) {
 	t.Helper()

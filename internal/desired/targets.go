@@ -41,13 +41,13 @@ type demand struct {
 	// tcp and http say that all targets are there for these: an object whose names lead to targets has the others as well, so that
 	// to let a name lead elsewhere is no reload.
 	tcp, http bool
-	// used are the targets that TCP frontends lead to, and those that these lead to.
-	used map[string]bool
+	// leads are the targets that TCP frontends lead to, and ends those where these connections may end.
+	leads, ends map[string]bool
 }
 
-// isFor says for which frontends a target is there.
-func (d demand) isFor(target string) (tcp, http bool) {
-	return d.tcp || d.used[target], d.http
+// concerns says that the host has the target in some way.
+func (d demand) concerns(target string) bool {
+	return d.tcp || d.http || d.leads[target] || d.ends[target]
 }
 
 // addBackends adds what the objects' targets become, and says which are whose.
@@ -70,8 +70,8 @@ func (h *Host) addBackends(parts []part, s Snapshot) {
 
 // addTarget adds a target's backends and ways for all frontends that it is there for.
 func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot) {
-	tcp, http := p.served.demand.isFor(t.Name)
-	if !tcp && !http {
+	d := p.served.demand
+	if !d.concerns(t.Name) {
 		return
 	}
 	if p.targets.Get(t.Name) != t {
@@ -82,25 +82,31 @@ func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot)
 		h.reportUnused(p, t.Name, found)
 		return
 	}
-	var backend haproxy.Backend
 	if spec.HasServers(t) {
-		backend = h.withServers(p, t, s)
-		member.Counts = append(member.Counts, p.backendName(t.Name, !tcp))
+		h.addBackend(p, t, member, s)
 	}
-	for _, mode := range []struct{ wanted, http bool }{{tcp, false}, {http, true}} {
-		if !mode.wanted {
-			continue
-		}
-		if spec.HasServers(t) {
+	if spec.IsWay(t) && (d.tcp || d.leads[t.Name]) {
+		h.Config.Ways = append(h.Config.Ways, p.way(t, false))
+	}
+	if spec.IsWay(t) && d.http {
+		h.Config.Ways = append(h.Config.Ways, p.way(t, true))
+	}
+}
+
+// addBackend adds the backends of a target with servers. The servers of one of them are to be counted.
+func (h *Host) addBackend(p part, t *v1alpha1.Target, member *Member, s Snapshot) {
+	d := p.served.demand
+	backend := h.withServers(p, t, s)
+	var names []string
+	for _, mode := range []struct{ wanted, http bool }{{d.tcp || d.ends[t.Name], false}, {d.http, true}} {
+		if mode.wanted {
 			variant := forMode(backend, p.backendName(t.Name, mode.http), mode.http)
 			h.Config.Backends = append(h.Config.Backends, variant)
 			h.DrainTimeouts[variant.Name] = drainTimeout(t)
-			member.Backends = append(member.Backends, variant.Name)
-		}
-		if spec.IsWay(t) {
-			h.Config.Ways = append(h.Config.Ways, p.way(t, mode.http))
+			names = append(names, variant.Name)
 		}
 	}
+	member.Backends, member.Counts = append(member.Backends, names...), append(member.Counts, names[0])
 }
 
 // way is what a target with a choice becomes.
