@@ -88,6 +88,10 @@ func (c Check) check(f *faults, where string) {
 	if c.Rise < 1 || c.Fall < 1 || c.Rise > math.MaxInt32 || c.Fall > math.MaxInt32 {
 		f.add("%s: check: rise %d and fall %d must be at least 1", where, c.Rise, c.Fall)
 	}
+	c.checkKind(f, where)
+}
+
+func (c Check) checkKind(f *faults, where string) {
 	switch c.Kind {
 	case CheckHTTP:
 		if c.Path != "" && (len(c.Path) > maxCheckPath || !checkPathPattern.MatchString(c.Path)) {

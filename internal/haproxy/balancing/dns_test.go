@@ -21,7 +21,7 @@ type nameServer struct {
 	mu sync.Mutex
 	// silent says that it answers nothing. A name that has no addresses does not exist.
 	silent    bool
-	addresses map[string]netip.Addr
+	addresses map[string][]netip.Addr
 	// asked counts the questions for each name since the last change.
 	asked map[string]int
 }
@@ -50,7 +50,7 @@ func (h host) nameServer() *nameServer {
 }
 
 // becomes makes it answer with these addresses, or not at all.
-func (s *nameServer) becomes(silent bool, addresses map[string]netip.Addr) {
+func (s *nameServer) becomes(silent bool, addresses map[string][]netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.silent, s.addresses, s.asked = silent, addresses, map[string]int{}
@@ -81,24 +81,26 @@ func (s *nameServer) answer(question []byte) []byte {
 	if s.silent {
 		return nil
 	}
-	addr, found := s.addresses[name]
+	addresses, found := s.addresses[name]
 	flags, count := uint16(0x8180), uint16(0)
 	if !found {
 		flags |= nameError
 	}
-	var record []byte
-	if found && (kind == typeA && addr.Is4() || kind == typeAAAA && addr.Is6()) {
-		count = 1
-		record = binary.BigEndian.AppendUint16([]byte{0xc0, header}, kind)
-		record = append(record, 0, 1, 0, 0, 0, 5)
-		record = append(binary.BigEndian.AppendUint16(record, uint16(addr.BitLen()/8)), addr.AsSlice()...)
+	var records []byte
+	for _, addr := range addresses {
+		if kind == typeA && addr.Is4() || kind == typeAAAA && addr.Is6() {
+			count++
+			records = binary.BigEndian.AppendUint16(append(records, 0xc0, header), kind)
+			records = append(records, 0, 1, 0, 0, 0, 5)
+			records = append(binary.BigEndian.AppendUint16(records, uint16(addr.BitLen()/8)), addr.AsSlice()...)
+		}
 	}
 	message := append([]byte{}, question[:2]...)
 	for _, word := range []uint16{flags, 1, count, 0, 0} {
 		message = binary.BigEndian.AppendUint16(message, word)
 	}
 	message = append(message, question[header:end+4]...)
-	return append(message, record...)
+	return append(message, records...)
 }
 
 // readName reads the name of a question, and returns where it ends.
@@ -143,14 +145,12 @@ func TestTheHostFindsServersByTheirNames(t *testing.T) {
 		h.requireMet("fixed")
 		h.requireUnresolved("gone", "named", "six", "twin")
 
-		known := map[string]netip.Addr{"named.example.test": h.gateway, "six.example.test": six}
-		names.becomes(false, known)
+		names.becomes(false, map[string][]netip.Addr{"named.example.test": {six, h.gateway}, "six.example.test": {six}})
 		h.awaitAddresses(map[string]netip.Addr{"named": h.gateway, "twin": h.gateway, "six": six})
 		h.requireUnresolved("gone")
 		h.requireMet("fixed", "first", "six", "twin")
 
-		known = map[string]netip.Addr{"named.example.test": moved}
-		names.becomes(false, known)
+		names.becomes(false, map[string][]netip.Addr{"named.example.test": {moved}})
 		h.awaitAddresses(map[string]netip.Addr{"named": moved, "twin": moved})
 		names.becomes(false, nil)
 		names.awaits(t, "named.example.test", 6)
