@@ -92,16 +92,6 @@ func pod(name, address string) discoveryv1.Endpoint {
 	}
 }
 
-func unreadyPod(name, address string) discoveryv1.Endpoint {
-	e := pod(name, address)
-	e.Conditions = discoveryv1.EndpointConditions{Ready: new(false), Serving: new(false), Terminating: new(false)}
-	return e
-}
-
-func server(name, address string, port uint16) haproxy.Server {
-	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(address), Port: port, Weight: 1}
-}
-
 // snapshotOf is a cluster with the objects and with Service app, whose two pods are ready.
 func snapshotOf(objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
 	name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}

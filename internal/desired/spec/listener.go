@@ -27,7 +27,10 @@ func ReadListener(l *v1alpha1.Listener) (read Listener, reason string, err error
 	if read.Door, err = doorOf(l); err != nil {
 		return Listener{}, v1alpha1.ReasonListenerInvalid, err
 	}
-	if read.Protocol, err = protocolOf(l); err != nil {
+	if read.Protocol, err = protocolOf(l.Protocol); err != nil {
+		return Listener{}, v1alpha1.ReasonListenerInvalid, err
+	}
+	if err = checkUse(l, read.Protocol); err != nil {
 		return Listener{}, v1alpha1.ReasonListenerInvalid, err
 	}
 	if !isLabel(l.Name) {
@@ -50,23 +53,29 @@ func readBinds(list []v1alpha1.BindAddress) ([]haproxy.Bind, error) {
 	return binds, nil
 }
 
-// protocolOf is the listener's protocol. What makes no sense with it is an error.
-func protocolOf(l *v1alpha1.Listener) (haproxy.Protocol, error) {
-	switch protocol := cmp.Or(l.Protocol, v1alpha1.ProtocolTCP); {
-	case protocol != v1alpha1.ProtocolTCP && protocol != v1alpha1.ProtocolTLS && protocol != v1alpha1.ProtocolHTTP:
-		return "", fmt.Errorf("there is no protocol %s: use TCP, TLS or HTTP", protocol)
-	case l.RedirectToHTTPS && protocol != v1alpha1.ProtocolHTTP:
-		return "", fmt.Errorf("redirectToHTTPS is for protocol HTTP, and its is %s: remove the one or change the other", protocol)
-	case l.RedirectToHTTPS && l.Target != "":
-		return "", fmt.Errorf("what no route claims goes to target %s or is redirected, not both: remove target or redirectToHTTPS", l.Target)
-	case protocol == v1alpha1.ProtocolTCP && len(l.Routes) > 0:
-		return "", errors.New("routes are for protocols TLS and HTTP, and its is TCP: remove the routes or change the protocol")
-	case protocol == v1alpha1.ProtocolTCP && l.Target == "":
-		return "", errors.New("with protocol TCP it needs a target: name one")
-	case protocol == v1alpha1.ProtocolTLS:
+func protocolOf(p v1alpha1.Protocol) (haproxy.Protocol, error) {
+	switch cmp.Or(p, v1alpha1.ProtocolTCP) {
+	case v1alpha1.ProtocolTCP:
+		return haproxy.TCP, nil
+	case v1alpha1.ProtocolTLS:
 		return haproxy.TLS, nil
-	case protocol == v1alpha1.ProtocolHTTP:
+	case v1alpha1.ProtocolHTTP:
 		return haproxy.HTTP, nil
 	}
-	return haproxy.TCP, nil
+	return "", fmt.Errorf("there is no protocol %s: use TCP, TLS or HTTP", p)
+}
+
+// checkUse says what the listener asks for that makes no sense with its protocol.
+func checkUse(l *v1alpha1.Listener, protocol haproxy.Protocol) error {
+	switch {
+	case l.RedirectToHTTPS && protocol != haproxy.HTTP:
+		return errors.New("redirectToHTTPS is for protocol HTTP, and its is another: remove the one or change the other")
+	case l.RedirectToHTTPS && l.Target != "":
+		return fmt.Errorf("what no route claims goes to target %s or is redirected, not both: remove target or redirectToHTTPS", l.Target)
+	case protocol == haproxy.TCP && len(l.Routes) > 0:
+		return errors.New("routes are for protocols TLS and HTTP, and its is TCP: remove the routes or change the protocol")
+	case protocol == haproxy.TCP && l.Target == "":
+		return errors.New("with protocol TCP it needs a target: name one")
+	}
+	return nil
 }
