@@ -7,11 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/watched"
@@ -88,8 +87,8 @@ func (m *member) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-m.woken:
-		case <-m.refusals():
-			m.stale = true
+		case refusal := <-m.refusals():
+			m.stale = refusal != nil
 		case <-time.After(m.interval):
 		}
 	}
