@@ -200,7 +200,7 @@ func (w *weightSubject) Change(ctx context.Context) (string, error) {
 	if w.second {
 		first = 0
 	}
-	return "split " + w.backend(w.object.Name, "both"), w.patch(ctx, func(spec *v1alpha1.EdgeLoadBalancerSpec) {
+	return "way " + w.backend(w.object.Name, "both"), w.patch(ctx, func(spec *v1alpha1.EdgeLoadBalancerSpec) {
 		spec.Targets[len(spec.Targets)-1].Split = shares(first)
 	})
 }
