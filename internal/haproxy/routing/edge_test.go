@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -167,27 +166,6 @@ func onBothFamilies(t *testing.T, name string, test func(t *testing.T, address n
 			test(t, address)
 		})
 	}
-}
-
-// freePort is free on both loopback addresses, and outside the range from which the kernel takes the ports of clients.
-func freePort(t testing.TB) uint16 {
-	t.Helper()
-	for range 1000 {
-		port := uint16(10000 + rand.IntN(20000))
-		if free(loopback4, port) && free(loopback6, port) {
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
-func free(address netip.Addr, port uint16) bool {
-	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(address, port)))
-	if err != nil {
-		return false
-	}
-	return listener.Close() == nil
 }
 
 // shortFolder is a new folder whose path is short enough for a unix socket; that of t.TempDir holds the test's name.

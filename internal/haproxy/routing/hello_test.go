@@ -117,7 +117,7 @@ func TestHellosAreReadHoweverTheyArrive(t *testing.T) {
 		{"with its first byte alone", hello, len(hello) - 1, "app"},
 		{"with a dot at the name's end", helloWithDot(t), atOnce, "app"},
 		{"without a name", clientHello(t, ""), atOnce, "default"},
-		{"without a name and byte by byte", clientHello(t, ""), 1, "default"},
+		{"without a name and in many pieces", clientHello(t, ""), 20, "default"},
 		{"of 4 KiB", longHello(t, "app.example.com", 4<<10), atOnce, "app"},
 		{"of 4 KiB without a route", longHello(t, "app.example.net", 4<<10), atOnce, "default"},
 		{"of 12 KiB", longHello(t, "app.example.com", 12<<10), atOnce, "app"},

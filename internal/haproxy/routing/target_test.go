@@ -62,8 +62,7 @@ func newTarget(t testing.TB, name string, kind targetKind, header haproxy.ProxyP
 
 func newTargetAt(t testing.TB, name string, kind targetKind, header haproxy.ProxyProtocol, at netip.AddrPort) *target {
 	t.Helper()
-	var listener net.Listener
-	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+	listener, err := listenAt(t.Context(), at)
 	if err != nil {
 		t.Fatal(err)
 	}
