@@ -127,7 +127,7 @@ func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {
 			cases := checkCases(health{t: t, header: protocol != haproxy.ProxyNone})
 			var backends []haproxy.Backend
 			for i, c := range cases {
-				c.check.Interval, c.check.Rise, c.check.Fall = 100*time.Millisecond, 1, 1
+				c.check.Interval, c.check.Rise, c.check.Fall = time.Second, 1, 1
 				backends = append(backends, haproxy.Backend{
 					Name: c.name, HTTP: i%2 == 1, Balance: haproxy.LeastConn, ProxyProtocol: protocol, Check: c.check,
 					Servers: named(c, "file-bad", "file-good"),
@@ -163,7 +163,7 @@ func TestAServerThatWasAddedIsCheckedAgainAndAgain(t *testing.T) {
 		s := haproxy.Server{Name: "s", Addr: at.Addr(), Port: at.Port(), Weight: 1}
 		b := haproxy.Backend{
 			Name: "be", Balance: haproxy.LeastConn,
-			Check: haproxy.Check{Kind: haproxy.CheckTLS, Interval: 100 * time.Millisecond, Rise: 2, Fall: 2},
+			Check: haproxy.Check{Kind: haproxy.CheckTLS, Interval: 500 * time.Millisecond, Rise: 2, Fall: 2},
 		}
 		e := start(t, program, b)
 		e.do(runtime.AddServer(b, s)...)

@@ -132,7 +132,7 @@ func TestTheHostFindsServersByTheirNames(t *testing.T) {
 		h.greeterAt("six", netip.AddrPortFrom(six, first.Port))
 		fixed := h.greeter("fixed", h.gateway)
 		b := haproxy.Backend{
-			Name: "be", Balance: haproxy.RoundRobin, Check: haproxy.Check{Interval: 100 * time.Millisecond, Rise: 1, Fall: 1},
+			Name: "be", Balance: haproxy.RoundRobin, Check: haproxy.Check{Interval: time.Second, Rise: 1, Fall: 3},
 			Servers: []haproxy.Server{
 				fixed,
 				byName("gone", "gone.example.test", first.Port),
