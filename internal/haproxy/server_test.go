@@ -62,6 +62,27 @@ func TestOfServersThatWantOneIDTheFirstByNameHasIt(t *testing.T) {
 	}
 }
 
+func TestAServerWithADNSNameIsWrittenWithHowToResolveIt(t *testing.T) {
+	t.Parallel()
+	backend := Backend{MaxConnections: 3}
+	want := []string{"Db.example.net:5432 resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none maxconn 3 weight 2"}
+	if got := backend.ServerWords([]Server{{Name: "db", DNSName: "Db.example.net", Port: 5432, Weight: 2}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Otherwise the second of two HAProxys on a host could not be loaded.
+func TestWhatIsKnownOfClientsIsHandedOverByOneHAProxyAlone(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, socket := range []string{"/run/haproxy/admin.sock", "/run/other/admin.sock"} {
+		seen[change(t, func(c *Config) { c.AdminSocket, c.Backends[0].Affinity.By = socket, BySource }).peersAddress()] = true
+	}
+	if none := web(t).peersAddress(); len(seen) != 2 || none != "" {
+		t.Errorf("got %v, and %q where nothing is known of clients", seen, none)
+	}
+}
+
 func TestAnEndpointIsWrittenAsHAProxyReadsIt(t *testing.T) {
 	t.Parallel()
 	for want, addr := range map[string]string{"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1"} {
