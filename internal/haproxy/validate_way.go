@@ -24,15 +24,18 @@ func modeOf(http bool) mode {
 	return tcpMode
 }
 
-// modes are those of all backends and ways. A way is of the mode of its first backend.
+// modes are those of all backends, and of all ways whose first backend is there: it is of the same mode.
 func (c Config) modes() map[string]mode {
 	modes := make(map[string]mode, len(c.Backends)+len(c.Ways))
 	for _, b := range c.Backends {
 		modes[b.Name] = modeOf(b.HTTP)
 	}
 	for _, w := range c.Ways {
-		if len(w.Shares) > 0 && len(w.Shares[0].Backends) > 0 {
-			modes[w.Name] = modes[w.Shares[0].Backends[0]]
+		if len(w.Shares) == 0 || len(w.Shares[0].Backends) == 0 {
+			continue
+		}
+		if m, ok := modes[w.Shares[0].Backends[0]]; ok {
+			modes[w.Name] = m
 		}
 	}
 	return modes
