@@ -6,11 +6,13 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -29,6 +31,7 @@ func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKe
 	use := useOf(key, objectsBy(ctx, r.Here, indexCluster, key.String()))
 	if len(use.Namespaces) == 0 {
 		r.Others.Drop(key)
+		r.credentials.prune(func(name types.NamespacedName) bool { return usesSecret(ctx, r.Here, name) })
 		return ctrl.Result{}, nil
 	}
 	version, err := r.credentials.version(ctx, key)
@@ -102,7 +105,10 @@ var _ clusters.Listener = elsewhere{}
 
 // ClusterChanged wakes the hosts that serve a target in the cluster.
 func (e elsewhere) ClusterChanged(cluster desired.ClusterKey) {
-	e.wake(e.touched(e.servingHosts(context.Background(), indexCluster, cluster.String(),
+	ctx := context.Background()
+	state := e.Others.Read(cluster).State
+	log.FromContext(ctx).Info("Cluster changed", "cluster", cluster, "known", state.Known, "reason", state.Reason, "message", state.Message)
+	e.wake(e.touched(e.servingHosts(ctx, indexCluster, cluster.String(),
 		func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
 			key, found := desired.ServiceOf(o, t)
 			return found && key.Cluster == cluster

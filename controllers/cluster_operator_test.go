@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +68,32 @@ func TestTargetsFollowAServiceOfAnotherCluster(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestAnOperatorThatIsRestartedDoesNotDoubtOtherClusters(t *testing.T) {
+	t.Parallel()
+	there, w := newWorld(t), newWorld(t)
+	w.create(&corev1.Secret{ObjectMeta: w.meta("cluster-b"), Data: map[string][]byte{"kubeconfig": kubeconfig(t)}})
+	w.start(time.Minute)
+	w.create(inCluster(w.balancer("web", "a"), there.namespace))
+	w.becomes("web", "ready", isReady)
+	w.stop()
+	var doubts atomic.Int32
+	w.watch("web", func() {
+		if !isReady(w.read("web")) {
+			doubts.Add(1)
+		}
+	})
+
+	w.start(time.Minute)
+	there.setEndpoints("app", "10.2.0.2")
+	w.sends("a", "10.2.0.2:8080 10.2.0.2:8080")
+	w.becomes("web", "told that it is proved", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		return o.Status.Hosts[0].ConfigHash == fmt.Sprintf("%x", w.hosts.see("a").changes)
+	})
+	if doubts.Load() > 0 {
+		t.Errorf("it was not ready for %d changes of its status", doubts.Load())
+	}
 }
 
 func clustersIn(all map[string]float64) []string {

@@ -215,5 +215,5 @@ func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
 	r.endpoints.Forget()
 	r.names.Forget()
 	r.connector.Forget(key)
-	r.credentials.prune(func(name types.NamespacedName) bool { return r.usesSecret(ctx, name) })
+	r.credentials.prune(func(name types.NamespacedName) bool { return usesSecret(ctx, r.Here, name) })
 }

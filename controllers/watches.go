@@ -155,8 +155,8 @@ func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
 }
 
 // usesSecret says whether some object names a Secret.
-func (r *hostReconciler) usesSecret(ctx context.Context, name types.NamespacedName) bool {
-	return len(objectsBy(ctx, r.Here, indexSecret, name.String()))+len(objectsBy(ctx, r.Here, indexCluster, name.String())) > 0
+func usesSecret(ctx context.Context, reader client.Reader, name types.NamespacedName) bool {
+	return len(objectsBy(ctx, reader, indexSecret, name.String()))+len(objectsBy(ctx, reader, indexCluster, name.String())) > 0
 }
 
 // objectsBy asks an index. The cache is the only thing that could fail here, and it does not once it has started. Nobody may
