@@ -125,6 +125,38 @@ func TestAServerThatGoesIsCutWhenItsTimeIsUp(t *testing.T) {
 	})
 }
 
+// HAProxy goes on to give a server that is drained the clients that stay with it.
+func TestAServerThatLeavesIsGivenNoClientsAlthoughTheyStayWithIt(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		sticky := func(servers ...haproxy.Server) haproxy.Config {
+			config := m.webConfig(servers...)
+			config.Backends[0].Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
+			return config
+		}
+		a, b := echo(t, "pod-a"), echo(t, "pod-b")
+		requireSynced(t, m.turn(sticky(a)))
+		guest := m.guestOf(8443, "pod-a")
+		requireSynced(t, m.turn(sticky(a, b)))
+		for range 10 {
+			if got := m.greeting(8443); got != "pod-a" {
+				t.Fatalf("a client that stays with pod-a reached %s", got)
+			}
+		}
+
+		outcome := m.turn(sticky(b))
+
+		requireSynced(t, outcome)
+		m.requireServes(8443, "pod-b")
+		if !guest.isServed() {
+			t.Error("the open connection was cut")
+		}
+		guest.conn.Close()
+		m.turnsUntil("the server is gone", outcome, sticky(b), m.isGone(app+"/pod-a"))
+		m.requireServes(8443, "pod-b")
+	})
+}
+
 // Where the first turn cuts, no other is needed for that.
 func TestAServerThatMayNotDrainIsCutByTheTurnThatRemovesIt(t *testing.T) {
 	t.Parallel()
