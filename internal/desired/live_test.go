@@ -1,0 +1,128 @@
+package desired
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// site is a web server that answers with its name.
+func site(t *testing.T, name string) (*httptest.Server, v1alpha1.Target) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) }))
+	t.Cleanup(s.Close)
+	addr := netip.MustParseAddrPort(s.Listener.Addr().String())
+	return s, v1alpha1.Target{
+		Name: name, Addresses: []v1alpha1.TargetAddress{{Address: addr.Addr().String(), Port: int32(addr.Port())}},
+		HealthCheck: v1alpha1.HealthCheck{Interval: &metav1.Duration{Duration: 100 * time.Millisecond}, Rise: 1, Fall: 1},
+	}
+}
+
+// run runs a host's HAProxy until the test ends.
+func run(t *testing.T, c haproxy.Config) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "edgelb") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	c.AdminSocket, c.MaxConnections = filepath.Join(dir, "admin.sock"), 100
+	file, err := haproxy.Render(c, haproxy.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string][]byte{filepath.Join(dir, "haproxy.cfg"): file.Text, file.NamesPath: file.Names, filepath.Join(dir, "state"): []byte("1\n")} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command := exec.Command(program(t), "-db", "-f", filepath.Join(dir, "haproxy.cfg"))
+	var said bytes.Buffer
+	command.Stderr = &said
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		if t.Failed() {
+			t.Logf("HAProxy said:\n%s", said.String())
+		}
+	})
+}
+
+// requireAnswer waits for a moment until a request for a name is answered so.
+func requireAnswer(t *testing.T, bind, name, want string) {
+	t.Helper()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	got := ""
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		request, err := http.NewRequest(http.MethodGet, "http://"+bind+"/", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = name
+		response, err := client.Do(request)
+		if err != nil {
+			got = err.Error()
+			continue
+		}
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if got = fmt.Sprint(response.StatusCode, " ", string(body)); got == want {
+			return
+		}
+	}
+	t.Errorf("a request for %s gets %q, want %q", name, got, want)
+}
+
+func TestTheNamesOfTwoObjectsReachTheirTargetsAndTheirStandIns(t *testing.T) {
+	t.Parallel()
+	port, err := net.Listen("tcp", "127.0.0.93:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bind := port.Addr().String()
+	_ = port.Close()
+	shopServer, shop := site(t, "shop")
+	_, spare := site(t, "spare")
+	_, blog := site(t, "blog")
+	shop.Fallback = "all"
+	all := v1alpha1.Target{Name: "all", Split: []v1alpha1.SplitTarget{{Target: "spare", Weight: 1}, {Target: "blog", Weight: 0}}}
+	listening := func(name v1alpha1.Hostname, to string, targets ...v1alpha1.Target) edit {
+		return func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.Targets = targets
+			o.Spec.Listeners = []v1alpha1.Listener{{
+				Name: "http", Protocol: v1alpha1.ProtocolHTTP, Bind: []v1alpha1.BindAddress{v1alpha1.BindAddress(bind)},
+				Routes: []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{name}, Target: to}},
+			}}
+		}
+	}
+	host := Build(gw1(), snapshotOf(
+		edgeLB("a", listening("shop.example.com", "shop", shop, spare, blog, all)),
+		edgeLB("b", listening("*.example.com", "blog", blog), created(1)),
+	))
+	if len(host.Problems) > 0 {
+		t.Fatalf("problems %v", host.Problems)
+	}
+	run(t, host.Config)
+	requireAnswer(t, bind, "shop.example.com", "200 shop")
+	requireAnswer(t, bind, "Blog.Example.com", "200 blog")
+	requireAnswer(t, bind, "example.org", "404 Nothing is served here under this name.")
+	shopServer.Close()
+	requireAnswer(t, bind, "shop.example.com", "200 spare")
+}
