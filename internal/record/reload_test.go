@@ -72,3 +72,19 @@ func TestCauseOfAReloadIsWhatDiffersFromWhatWasProved(t *testing.T) {
 		})
 	}
 }
+
+func TestNamesThatTookAReloadWereRefusedAtRunTime(t *testing.T) {
+	t.Parallel()
+	routed := func(names ...v1alpha1.Hostname) desired.Host {
+		return built(func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.Listeners[0].Protocol = v1alpha1.ProtocolTLS
+			o.Spec.Listeners[0].Routes = []v1alpha1.Route{{Hostnames: names, Target: "app"}}
+		}, "10.0.0.1")
+	}
+	var known Host
+	known.Apply(Attempt{Job: &Job{Host: routed("app.example.com")}, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	wanted := routed("app.example.com", "www.example.com")
+	if got := known.ReloadCause(&wanted); got != ReloadRuntimeRefused {
+		t.Errorf("got %s, want %s", got, ReloadRuntimeRefused)
+	}
+}
