@@ -71,9 +71,9 @@ func difference(holder, loser *wish) string {
 	case holder.Protocol == haproxy.TCP || loser.Protocol == haproxy.TCP:
 		return ""
 	case holder.Protocol != loser.Protocol:
-		return fmt.Sprintf(" with protocol %s, and not %s", holder.listener.Protocol, loser.listener.Protocol)
+		return fmt.Sprintf(", which is of protocol %s and not %s", holder.listener.Protocol, loser.listener.Protocol)
 	}
-	return ", with another " + doorDifference(holder.Door, loser.Door)
+	return ", which differs in " + doorDifference(holder.Door, loser.Door)
 }
 
 // remedy says what makes the listeners fit to be served together.
