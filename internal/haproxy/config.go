@@ -44,7 +44,7 @@ type Frontend struct {
 	Backend string
 	// Routes are for TLS and HTTP; sorted by name.
 	Routes []Route
-	// RedirectToHTTPS answers 301 where no route claims a request, for HTTP.
+	// RedirectToHTTPS answers 301 where no route claims a request, for HTTP; then there is no Backend.
 	RedirectToHTTPS bool
 	Door            Door
 }
@@ -74,7 +74,8 @@ type Route struct {
 type Door struct {
 	// AllowedSources are the networks whose clients may connect; empty for everyone. Masked and sorted.
 	AllowedSources []netip.Prefix
-	// ProxiesFrom are the networks that have to send a PROXY header; from others one is refused. Masked and sorted.
+	// ProxiesFrom are the networks that have to send a PROXY header; from others one is refused. Where there are any, a TCP client that
+	// waits for the server to speak first is kept waiting for a second. Masked and sorted.
 	ProxiesFrom []netip.Prefix
 	// MaxConnections bounds the open connections; 0 for no bound of its own.
 	MaxConnections int

@@ -3,6 +3,7 @@ package routing_test
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
@@ -235,5 +237,50 @@ func TestAWebSocketIsATunnelToItsTarget(t *testing.T) {
 				}
 			}
 		})
+	})
+}
+
+// HTTP/2 without TLS, by clients that know beforehand that it is understood.
+func TestStreamsOfHTTP2GoTheirOwnWay(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+			at := e.at(t, "strict", address).String()
+			transport := &http.Transport{
+				Protocols:   new(http.Protocols),
+				DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("tcp", at) },
+			}
+			transport.Protocols.SetUnencryptedHTTP2(true)
+			defer transport.CloseIdleConnections()
+			client := http.Client{Transport: transport, Timeout: patience}
+			for host, want := range map[string]string{
+				"app.example.com": "app", "a.apps.example.com": "apps", "SPECIAL.apps.example.com:8080": "special", "nope.example.net": "",
+			} {
+				answer, err := client.Get("http://" + host + "/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var saw seen
+				_ = json.NewDecoder(answer.Body).Decode(&saw) // what is no target answers in words
+				_ = answer.Body.Close()
+				if saw.Target != want || answer.ProtoMajor != 2 || (answer.StatusCode == http.StatusNotFound) != (want == "") {
+					t.Errorf("%s: got %+v over %s with %s, want target %q", host, saw, answer.Proto, answer.Status, want)
+				}
+			}
+		})
+	})
+}
+
+func TestHalfARequestIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		e := httpTable(t, program)
+		conn := dial(t, e.at(t, "http", loopback4))
+		begin := time.Now()
+		got := request(conn, bufio.NewReader(conn), "GET / HTTP/1.1\r\nHost: app.exam")
+		if took := time.Since(begin); got.status != http.StatusRequestTimeout || took < 9*time.Second {
+			t.Errorf("got %+v after %s, want status 408 after 10s", got, took)
+		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -86,4 +87,35 @@ func BenchmarkConnection(b *testing.B) {
 			})
 		}
 	}
+}
+
+// The lists of a way are as long as Validate lets them be, of backends and frontends with names as long as HAProxy lets them be.
+func TestTheLongestNamesLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	const standIns = 13
+	long := func(name string) string { return strings.Repeat("x", 300-len(name)) + name }
+	onEachHAProxy(t, func(t *testing.T, program string) {
+		frontend := long("frontend")
+		way := haproxy.Way{Name: long("way"), Shares: []haproxy.Share{{Percent: 100}}}
+		c := haproxy.Config{Frontends: []haproxy.Frontend{
+			{Name: frontend, Protocol: haproxy.HTTP, Routes: []haproxy.Route{{Name: longName, To: way.Name}}},
+		}}
+		for i := range standIns {
+			b := haproxy.Backend{Name: long(fmt.Sprint("backend-", i)), HTTP: true, Balance: haproxy.LeastConn}
+			if i == standIns-1 {
+				name := b.Name
+				b = backend(name, newTarget(t, "last", httpTarget, haproxy.ProxyNone))
+			}
+			c.Backends = append(c.Backends, b)
+			way.Shares[0].Backends = append(way.Shares[0].Backends, b.Name)
+		}
+		c.Ways = []haproxy.Way{way}
+		e := start(t, program, c)
+		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+			conn := dial(t, e.at(t, frontend, address))
+			if got := get(conn, bufio.NewReader(conn), "Host: "+longName); got.Target != "last" {
+				t.Errorf("got %+v, want the last target", got)
+			}
+		})
+	})
 }
