@@ -266,3 +266,38 @@ func TestServicesOfOtherNamespacesAreServedOnlyWhereThatIsAllowed(t *testing.T) 
 		}
 	}
 }
+
+func TestNamesThatMoveAndWeightsThatChangeAreToldAtRunTime(t *testing.T) {
+	t.Parallel()
+	divided := func(app, alt int32) edit {
+		return func(o *v1alpha1.EdgeLoadBalancer) {
+			o.Spec.Targets = append(o.Spec.Targets, v1alpha1.Target{Name: "split", Split: []v1alpha1.SplitTarget{{Target: "app", Weight: app}, {Target: "alt", Weight: alt}}})
+		}
+	}
+	build := func(edits ...edit) haproxy.Config {
+		return Build(gw1(), snapshotOf(edgeLB("a", edits...), edgeLB("b", names(":1", "b.c"), created(1)))).Config
+	}
+	before := build(names(":1", "a.c", "d.c"), divided(100, 0))
+	for name, test := range map[string]struct {
+		after haproxy.Config
+		want  []haproxy.Entry // of routes
+		ways  bool
+	}{
+		"nothing":              {build(names(":1", "a.c", "d.c"), divided(100, 0)), nil, false},
+		"a name moves":         {build(names(":1", ">a.c", "d.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/a.c", Value: "shop_a_alt"}}, false},
+		"a name comes":         {build(names(":1", "a.c", "d.c", ">*.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/*.c", Value: "shop_a_alt"}}, false},
+		"a name goes":          {build(names(":1", "a.c"), divided(100, 0)), nil, false},
+		"a name is taken over": {build(names(":1", "a.c", "d.c", "b.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/b.c", Value: "shop_a_app"}}, false},
+		"a weight changes":     {build(names(":1", "a.c", "d.c"), divided(99, 1)), nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			change, atRunTime := test.after.ChangeFrom(before)
+			ways := slices.ContainsFunc(change.Entries, func(e haproxy.Entry) bool { return strings.HasPrefix(e.Key, "shop_a_split:") })
+			routes := slices.DeleteFunc(slices.Clone(change.Entries), func(e haproxy.Entry) bool { return !strings.Contains(e.Key, "/") })
+			if !atRunTime || len(change.Backends) > 0 || ways != test.ways || len(routes) != len(test.want) || !slices.Equal(routes, test.want) {
+				t.Errorf("at run time: %t, with %+v", atRunTime, change)
+			}
+		})
+	}
+}
