@@ -6,8 +6,6 @@ type view struct {
 	Platform
 	// Description is quoted.
 	Description string
-	// Names is the path of the file of names; empty if there is none.
-	Names string
 	// Peers is the address for what a reload hands over of clients; empty if nothing is remembered of them.
 	Peers string
 	// Resolves says that there are servers whose addresses the host is to find.
@@ -20,13 +18,13 @@ type view struct {
 	Backs    []backView
 }
 
-// newView decides everything that the template prints; serversOf says what stands for a backend's servers.
+// newView decides everything that the template prints; names is the path of the file of names, if there is one, and serversOf says
+// what stands for a backend's servers.
 func newView(c Config, p Platform, description, names string, serversOf func(Backend) []string) view {
 	v := view{
 		Config:      c,
 		Platform:    p,
 		Description: description,
-		Names:       names,
 		Peers:       c.peersAddress(),
 		Resolves:    c.resolves(),
 		Connect:     duration(c.Timeouts.Connect),
