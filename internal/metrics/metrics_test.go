@@ -274,6 +274,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 	descs := make(chan *prometheus.Desc, 100)
 	NewGauges(nil, nil).Describe(descs)
+	NewClusterGauge(nil).Describe(descs)
 	m, _ := registered(t)
 	for _, c := range []prometheus.Collector{m.updates, m.reloads, m.drift, m.connections, m.programming, m.network} {
 		c.Describe(descs)
