@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 )
 
@@ -17,6 +18,8 @@ func (c Config) Normalize() Config {
 	for i, f := range c.Frontends {
 		c.Frontends[i].Binds = slices.SortedFunc(slices.Values(f.Binds), Bind.Compare)
 		c.Frontends[i].Routes = SortRoutes(f.Routes)
+		c.Frontends[i].Door.AllowedSources = slices.SortedFunc(slices.Values(f.Door.AllowedSources), netip.Prefix.Compare)
+		c.Frontends[i].Door.ProxiesFrom = slices.SortedFunc(slices.Values(f.Door.ProxiesFrom), netip.Prefix.Compare)
 	}
 	slices.SortFunc(c.Frontends, func(a, b Frontend) int { return cmp.Compare(a.Name, b.Name) })
 	c.Ways = slices.SortedFunc(slices.Values(c.Ways), func(a, b Way) int { return cmp.Compare(a.Name, b.Name) })

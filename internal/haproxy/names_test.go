@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -77,5 +78,22 @@ func TestNamesAreNoPartOfTheStructure(t *testing.T) {
 				t.Errorf("got one whole %s for both", after.Whole)
 			}
 		})
+	}
+}
+
+func TestNormalizeSortsRoutesWaysAndDoors(t *testing.T) {
+	t.Parallel()
+	sorted := func() Config {
+		return reroute(t, func(c *Config) { c.Frontends[0].Door = door() })
+	}
+	mixed := sorted()
+	slices.Reverse(mixed.Frontends[2].Routes)
+	slices.Reverse(mixed.Frontends[0].Door.AllowedSources)
+	slices.Reverse(mixed.Frontends[0].Door.ProxiesFrom)
+	slices.Reverse(mixed.Frontends)
+	slices.Reverse(mixed.Ways)
+	slices.Reverse(mixed.Backends)
+	if got, want := mixed.Normalize(), sorted(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
