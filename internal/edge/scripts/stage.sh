@@ -14,7 +14,7 @@ umask 022
 placed=''
 withdraw() {
 	rm -f "$new" "$new.names" "$new.text"
-	[ -z "$placed" ] || rm -f "$names"
+	[ -z "$placed" ] || grep -qF -- "$names" "$config" 2>/dev/null || rm -f "$names"
 	exit "$1"
 }
 part() {

@@ -59,6 +59,39 @@ func FuzzACommandIsOneShortLine(f *testing.F) {
 	})
 }
 
+func FuzzANameIsOneShortLine(f *testing.F) {
+	f.Add("in", "app.example.com", "web", "way", "web-2", 50)
+	f.Add("in;quit", "*.example.com\nquit", "a b", "way<<", "\\", 0)
+	f.Add(strings.Repeat("f", 300), strings.Repeat("a.", 126)+"a", strings.Repeat("b", 300), strings.Repeat("w", 300), strings.Repeat("c", 300), 100)
+	f.Fuzz(func(t *testing.T, frontend, name, backend, way, other string, percent int) {
+		second := time.Second
+		config := haproxy.Config{
+			Owner: "c/ns", AdminSocket: "/s", MaxConnections: 1, Timeouts: haproxy.Timeouts{Connect: second, Client: second, Server: second, Queue: second},
+			Frontends: []haproxy.Frontend{{
+				Name: frontend, Protocol: haproxy.TLS, Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}},
+				Routes: []haproxy.Route{{Name: name, To: way}},
+			}},
+			Ways: []haproxy.Way{{Name: way, Shares: []haproxy.Share{
+				{Percent: percent, Backends: []string{backend, other}}, {Percent: 100 - percent, Backends: slices.Repeat([]string{other}, 9)},
+			}}},
+			Backends: []haproxy.Backend{{Name: backend, Balance: haproxy.LeastConn}, {Name: other, Balance: haproxy.LeastConn}},
+		}.Normalize()
+		if config.Validate() != nil {
+			return
+		}
+		path := "/" + strings.Repeat("p", 216)
+		for _, e := range config.Entries() {
+			for line, words := range map[string]int{
+				AddName(path, e).String(): 5, SetName(path, e).String(): 5, DeleteName(path, e.Key).String(): 4, NameOf(path, e.Key): 4,
+			} {
+				if len(line) >= 15_000 || strings.ContainsAny(line, "\n\r;\\\"'<>#$") || len(strings.Split(line, " ")) != words {
+					t.Errorf("got %q", line)
+				}
+			}
+		}
+	})
+}
+
 func FuzzRepliesEndWithAPrompt(f *testing.F) {
 	f.Add([]byte("\n> New server registered.\n\n> \n> "))
 	f.Add([]byte("a\n>\n>> \n> b"))
