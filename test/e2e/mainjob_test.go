@@ -75,9 +75,9 @@ func TestEveryProxyVersionReachesAServerThatInsistsOnIt(t *testing.T) {
 	}{{"plain", v1alpha1.ProxyNone, 8001}, {"v1", v1alpha1.ProxyV1, 8002}, {"v2", v1alpha1.ProxyV2, 8003}}
 	for _, c := range cases {
 		elb.Spec.Listeners = append(elb.Spec.Listeners, v1alpha1.Listener{Name: c.service, Bind: binds(gw.Public, c.port), Target: c.service})
-		target := v1alpha1.Target{Name: c.service, ProxyProtocol: c.version}
-		target.Service.Name, target.Service.Port = c.service, intOrName("443")
-		elb.Spec.Targets = append(elb.Spec.Targets, target)
+		elb.Spec.Targets = append(elb.Spec.Targets, v1alpha1.Target{
+			Name: c.service, ProxyProtocol: c.version, Service: &v1alpha1.ServicePort{Name: c.service, Port: intOrName("443")},
+		})
 	}
 	w.create(elb)
 
