@@ -256,7 +256,7 @@ func TestACommandThatHAProxyRefusesMeansAReload(t *testing.T) {
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
 		requireSynced(t, m.turn(config(a)))
 		guest := m.guestOf(8443, "pod-a")
-		words := strings.Fields(config(a, b).Backends[0].ServerWords([]haproxy.Server{b})[0])
+		words := strings.Fields(haproxy.ServerWords(config(a, b).Backends[0], []haproxy.Server{b})[0])
 		m.tell("add server ns_web_app/alien 127.0.0.1:1 id " + words[len(words)-1])
 		reloads := m.reloads()
 

@@ -11,7 +11,7 @@ import (
 
 // Config is what edgelb wants the HAProxy of one host to be. Two Configs that mean the same render to the same text.
 type Config struct {
-	// Owner says whose host it is; it is written to the file's header. Letters, digits and "/._:-", and not "none".
+	// Owner says whose host it is; it is written to the file's header. Letters, digits and "/._:-", and not Nobody.
 	// It may be empty in an idle Config, whose file belongs to nobody.
 	Owner string
 	// Host is the host's name for its owner, such as gw1.example.net:22. It is written to the header of a file that has an
@@ -27,6 +27,9 @@ type Config struct {
 	Ways      []Way
 	Backends  []Backend
 }
+
+// Nobody stands for an owner in the file of an idle Config, and so is the name of none.
+const Nobody = "none"
 
 // Timeouts are HAProxy's timeouts. Each is at least a millisecond; what is finer than that is cut off.
 type Timeouts struct {
@@ -214,21 +217,4 @@ type Server struct {
 	Weight int
 	// Node is where the endpoint runs, for the reader of the file only; it is part of no fingerprint. May be empty.
 	Node string
-}
-
-// Platform is what the text depends on that only the host knows.
-type Platform struct {
-	// User and Group are what HAProxy's worker drops its privileges to; empty to keep those of the master.
-	User, Group string
-	// Chroot is where the worker locks itself in; empty for nowhere.
-	Chroot string
-	// SocketUser owns the admin socket, so that the account that logs in reaches it; empty for HAProxy's own user.
-	SocketUser string
-	// StateFile is the absolute path of the server state that a reload hands over.
-	StateFile string
-	// NamesPrefix is the absolute path of the file of names and ways, without the 16 digits of the structure's fingerprint that
-	// follow it: files of another structure have other names, so that both can be there while HAProxy is reloaded.
-	NamesPrefix string
-	// Syslog says that the host has a /dev/log.
-	Syslog bool
 }

@@ -24,7 +24,7 @@ func (c Change) Empty() bool {
 // that their files would be of different structures. Server.Node does not count, since HAProxy does not read it, and
 // KeepServers counts as a difference. It is cheap where the two share most of their slices.
 func (c Config) ChangeFrom(before Config) (Change, bool) {
-	if !c.sameButLists(before) || c.wayShape() != before.wayShape() {
+	if !c.sameButLists(before) || c.WayShape() != before.WayShape() {
 		return Change{}, false
 	}
 	var change Change

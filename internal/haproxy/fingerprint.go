@@ -10,7 +10,7 @@ import (
 // Fingerprints are those of the file that Render would write, without writing it; it refuses what Render refuses. It is
 // cheap even where there are thousands of servers.
 func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
-	if err := errors.Join(p.Validate(), p.checkNames(c)); err != nil {
+	if err := errors.Join(p.Validate(), checkPlace(c, p)); err != nil {
 		return "", "", fmt.Errorf("cannot write this configuration: %w", err)
 	}
 	if structure, err = structureOf(c, p); err != nil {
@@ -22,8 +22,8 @@ func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
 	return structure, whole, nil
 }
 
-// checkNames wants a place for the file of names if there is one.
-func (p Platform) checkNames(c Config) error {
+// checkPlace wants a place for the file of names if there is one.
+func checkPlace(c Config, p Platform) error {
 	if p.NamesPrefix == "" && c.Looks() {
 		return errors.New("the file of names: there are names or ways to look up, and it has no path")
 	}
@@ -33,7 +33,7 @@ func (p Platform) checkNames(c Config) error {
 // Whole is the fingerprint of the file that Render would write, of which the structure's is known. It refuses a Config that
 // Render refuses.
 func Whole(c Config, structure string) (string, error) {
-	if err := errors.Join(c.Validate(), c.checkKnown()); err != nil {
+	if err := errors.Join(c.Validate(), checkKnown(c)); err != nil {
 		return "", fmt.Errorf("cannot write this configuration: %w", err)
 	}
 	return wholeOf(c, structure), nil
@@ -42,7 +42,7 @@ func Whole(c Config, structure string) (string, error) {
 // structureOf hashes the text with each backend's servers replaced by what cannot change at run time.
 func structureOf(c Config, p Platform) (string, error) {
 	hash := sha256.New()
-	if err := body.Execute(hash, newView(c, p, "", p.NamesPrefix, Backend.fixedServerLines)); err != nil {
+	if err := body.Execute(hash, newView(c, p, "", p.NamesPrefix, fixedServerLines)); err != nil {
 		return "", fmt.Errorf("hash the configuration's structure: %w", err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
@@ -58,8 +58,8 @@ func wholeOf(c Config, structure string) string {
 			lines = append(lines, '/')
 			lines = append(lines, s.Name...)
 			lines = append(lines, ' ')
-			lines = s.appendEndpoint(lines)
-			lines = s.appendWeight(lines)
+			lines = appendEndpoint(lines, s)
+			lines = appendWeight(lines, s)
 			lines = append(lines, '\n')
 			// A hash takes many servers at once faster than one at a time, and never fails.
 			if len(lines) > 4096 {

@@ -10,8 +10,6 @@ import (
 const (
 	// marker is the first line of every file that edgelb writes.
 	marker = "# Managed by edgelb. Do not edit: what is changed by hand is overwritten."
-	// nobody stands for the owner of an idle file.
-	nobody = "none"
 	// descriptionPrefix stands before the structure's fingerprint in what the running HAProxy says of itself.
 	descriptionPrefix = "edgelb structure="
 )
@@ -39,7 +37,7 @@ func (h Header) Free() bool { return h.Owner == "" }
 func (h Header) text() string {
 	owner := h.Owner
 	if h.Free() {
-		owner = nobody
+		owner = Nobody
 	}
 	host := ""
 	if h.Host != "" {
@@ -61,17 +59,17 @@ func ParseHeader(file []byte) (Header, bool) {
 	}
 	fields := headerFields(rest)
 	owner := fields["owner"]
-	if len(owner) > maxOwner || !ownerPattern.MatchString(owner) {
+	if owner != Nobody && !ValidOwner(owner) {
 		return Header{}, false
 	}
 	header := Header{
 		Owner: owner, Host: fields["host"], Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"]),
 		Names: fingerprint(fields["names"]),
 	}
-	if owner == nobody {
+	if owner == Nobody {
 		header.Owner = ""
 	}
-	if header.Free() || !validHost(header.Host) {
+	if header.Free() || !ValidHost(header.Host) {
 		header.Host = ""
 	}
 	return header, true

@@ -14,10 +14,10 @@ import (
 type Entry struct{ Key, Value string }
 
 // Looks says whether any frontend looks something up, and so whether there is a file of names, though it may be empty.
-func (c Config) Looks() bool { return slices.ContainsFunc(c.Frontends, c.looks) }
+func (c Config) Looks() bool { return slices.ContainsFunc(c.Frontends, c.LooksFrom) }
 
-// looks says whether a frontend looks something up. One that does not is not concerned with ways either.
-func (c Config) looks(f Frontend) bool {
+// LooksFrom says whether one of the frontends looks something up. One that does not is not concerned with ways either.
+func (c Config) LooksFrom(f Frontend) bool {
 	return f.Protocol != TCP || slices.ContainsFunc(c.Ways, func(w Way) bool { return w.Name == f.Backend })
 }
 
@@ -61,27 +61,28 @@ func (w Way) entries() []Entry {
 	return entries
 }
 
-// wayShape is all that the lines of frontends say of ways; what else there is to know of them stands in the file of names.
-type wayShape struct {
-	// exist says that there are any, splits that one of them has a choice of shares.
-	exist, splits bool
-	// longest is the length of the longest list of backends.
-	longest int
+// WayShape is all that the lines of frontends say of ways; what else there is to know of them stands in the file of names.
+type WayShape struct {
+	// Exist says that there are any, Splits that one of them has a choice of shares.
+	Exist, Splits bool
+	// Longest is the length of the longest list of backends.
+	Longest int
 }
 
-func (w Way) shape() wayShape {
-	shape := wayShape{exist: true, splits: w.Splits()}
+func (w Way) shape() WayShape {
+	shape := WayShape{Exist: true, Splits: w.Splits()}
 	for _, s := range w.Shares {
-		shape.longest = max(shape.longest, len(s.Backends))
+		shape.Longest = max(shape.Longest, len(s.Backends))
 	}
 	return shape
 }
 
-func (c Config) wayShape() wayShape {
-	var all wayShape
+// WayShape is that of all the ways together. Where it changes, so does the structure.
+func (c Config) WayShape() WayShape {
+	var all WayShape
 	for _, w := range c.Ways {
 		shape := w.shape()
-		all = wayShape{exist: true, splits: all.splits || shape.splits, longest: max(all.longest, shape.longest)}
+		all = WayShape{Exist: true, Splits: all.Splits || shape.Splits, Longest: max(all.Longest, shape.Longest)}
 	}
 	return all
 }

@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -11,17 +10,8 @@ import (
 func quote(s string) (string, error) {
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] == 0x7f {
-			return "", fmt.Errorf("%s holds a control character; take it out", excerpt(s))
+			return "", fmt.Errorf("%q holds a control character; take it out", s)
 		}
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'", nil
-}
-
-// excerpt quotes a string for an error message and shortens it where it is long.
-func excerpt(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
 }

@@ -68,7 +68,7 @@ func Render(c Config, p Platform) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	if err := body.Execute(text, newView(c, p, description, file.NamesPath, Backend.serverLines)); err != nil {
+	if err := body.Execute(text, newView(c, p, description, file.NamesPath, serverLines)); err != nil {
 		return File{}, fmt.Errorf("write the configuration: %w", err)
 	}
 	file.Text = text.Bytes()
@@ -76,14 +76,14 @@ func Render(c Config, p Platform) (File, error) {
 }
 
 // checkKnown wants every backend's servers to be known.
-func (c Config) checkKnown() error {
-	var f faults
+func checkKnown(c Config) error {
+	var faults []error
 	for _, b := range c.Backends {
 		if b.KeepServers {
-			f.add("backend %s: it is to keep the host's servers, which were not put in", excerpt(b.Name))
+			faults = append(faults, fmt.Errorf("backend %q: it is to keep the host's servers, which were not put in", b.Name))
 		}
 	}
-	return errors.Join(f...)
+	return errors.Join(faults...)
 }
 
 // duration is a time in HAProxy's words, to the millisecond, in the largest unit that is exact.

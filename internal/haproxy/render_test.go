@@ -308,7 +308,7 @@ func TestServerOptionsAreSpelledOut(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if got := tc.backend.ServerOptions(); got != tc.want {
+			if got := serverOptions(tc.backend); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})

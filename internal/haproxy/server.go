@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// ServerOptions are the keywords of every server of the backend, as they stand behind the address in the file. Each is
+// serverOptions are the keywords of every server of the backend, as they stand behind the address in the file. Each is
 // spelled out: a server that is added at run time inherits nothing from the backend. Empty if there are none.
-func (b Backend) ServerOptions() string {
+func serverOptions(b Backend) string {
 	var words []string
 	switch b.ProxyProtocol {
 	case ProxyV1:
@@ -19,7 +19,7 @@ func (b Backend) ServerOptions() string {
 		words = append(words, "send-proxy-v2", "check-send-proxy")
 	}
 	if b.Check.Enabled() {
-		words = append(words, b.Check.words())
+		words = append(words, checkWords(b.Check))
 	}
 	if b.MaxConnections > 0 {
 		words = append(words, fmt.Sprintf("maxconn %d", b.MaxConnections))
@@ -34,23 +34,24 @@ func (b Backend) ServerOptions() string {
 const resolution = " resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none"
 
 // ServerWords say for each of these servers of the backend what stands behind its name, both in the file and in the
-// command that adds it at run time: its address and port, the ServerOptions, its weight if that is not HAProxy's default,
+// command that adds it at run time: its address and port, the keywords that all servers of the
+// backend have, its weight if that is not HAProxy's default,
 // and its id where that matters.
-func (b Backend) ServerWords(servers []Server) []string {
-	options := b.ServerOptions()
-	displaced := b.displacedIDs()
+func ServerWords(b Backend, servers []Server) []string {
+	options := serverOptions(b)
+	displaced := displacedIDs(b)
 	all := make([]string, 0, len(servers))
 	var words []byte
 	for _, s := range servers {
-		words = s.appendEndpoint(words[:0])
+		words = appendEndpoint(words[:0], s)
 		if s.DNSName != "" {
 			words = append(words, resolution...)
 		}
 		if options != "" {
 			words = append(append(words, ' '), options...)
 		}
-		words = s.appendWeight(words)
-		if b.hashesIDs() {
+		words = appendWeight(words, s)
+		if hashesIDs(b) {
 			id, moved := displaced[s.Name]
 			if !moved {
 				id = idOf(s.Name)
@@ -64,21 +65,23 @@ func (b Backend) ServerWords(servers []Server) []string {
 
 // fixedServerLines are for the fingerprint of the structure: what every server of the backend has, and those servers that
 // cannot come, go or move at run time.
-func (b Backend) fixedServerLines() []string {
-	inCommon := b.ServerOptions()
-	if b.hashesIDs() {
+func fixedServerLines(b Backend) []string {
+	inCommon := serverOptions(b)
+	if hashesIDs(b) {
 		inCommon += " id"
 	}
 	lines := []string{inCommon}
-	for _, s := range b.resolved() {
-		lines = append(lines, s.Name+" "+s.Endpoint()+resolution)
+	for _, s := range b.Servers {
+		if s.DNSName != "" {
+			lines = append(lines, s.Name+" "+endpoint(s)+resolution)
+		}
 	}
 	return lines
 }
 
 // serverLines are what stands behind the word server in the file.
-func (b Backend) serverLines() []string {
-	lines := b.ServerWords(b.Servers)
+func serverLines(b Backend) []string {
+	lines := ServerWords(b, b.Servers)
 	for i, s := range b.Servers {
 		lines[i] = s.Name + " " + lines[i]
 		if s.Node != "" {
@@ -88,11 +91,11 @@ func (b Backend) serverLines() []string {
 	return lines
 }
 
-// Endpoint is the server's address or name, and its port, as HAProxy reads them: 192.0.2.1:80, [2001:db8::1]:80 or
+// endpoint is the server's address or name, and its port, as HAProxy reads them: 192.0.2.1:80, [2001:db8::1]:80 or
 // db.example.net:80.
-func (s Server) Endpoint() string { return string(s.appendEndpoint(nil)) }
+func endpoint(s Server) string { return string(appendEndpoint(nil, s)) }
 
-func (s Server) appendEndpoint(to []byte) []byte {
+func appendEndpoint(to []byte, s Server) []byte {
 	if s.DNSName != "" {
 		return strconv.AppendUint(append(append(to, s.DNSName...), ':'), uint64(s.Port), 10)
 	}
@@ -100,7 +103,7 @@ func (s Server) appendEndpoint(to []byte) []byte {
 }
 
 // appendWeight writes the weight if it is not HAProxy's default.
-func (s Server) appendWeight(to []byte) []byte {
+func appendWeight(to []byte, s Server) []byte {
 	if s.Weight == 1 {
 		return to
 	}
@@ -110,7 +113,7 @@ func (s Server) appendWeight(to []byte) []byte {
 // hashesIDs says that the algorithm maps clients to servers by a hash of the servers' ids. Without an id of its own a
 // server would get one by the order in which servers were added, and so two hosts, or one before and after a reload, would
 // send one client to different servers. (HAProxy 2.6 and 3.0 do so in any case: they hash the client differently.)
-func (b Backend) hashesIDs() bool { return b.Balance == Source }
+func hashesIDs(b Backend) bool { return b.Balance == Source }
 
 // maxID keeps ids apart in the 20 bits of them that HAProxy's hash depends on.
 const maxID = 1<<20 - 1
@@ -125,8 +128,8 @@ func idOf(name string) uint32 {
 // displacedIDs are the ids of the servers that cannot have that of their name, since a server with an earlier name has it:
 // each takes the next one that is free. Where such a server comes or goes at run time, others may keep ids that they would
 // not be given again; then some clients of these few servers move at the next reload.
-func (b Backend) displacedIDs() map[string]uint32 {
-	if !b.hashesIDs() {
+func displacedIDs(b Backend) map[string]uint32 {
+	if !hashesIDs(b) {
 		return nil
 	}
 	displaced := make(map[string]uint32)

@@ -15,10 +15,10 @@ func TestServerWordsAreThoseOfTheFile(t *testing.T) {
 		"10.42.0.7:8443 send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2",
 		"10.42.1.9:8443 send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2 weight 0",
 	}
-	if got := backend.ServerWords(backend.Servers); !reflect.DeepEqual(got, want) {
+	if got := ServerWords(backend, backend.Servers); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := (Backend{}).ServerWords(backend.Servers[:1]); !reflect.DeepEqual(got, []string{"10.42.0.7:8443"}) {
+	if got := ServerWords(Backend{}, backend.Servers[:1]); !reflect.DeepEqual(got, []string{"10.42.0.7:8443"}) {
 		t.Errorf("without options got %q", got)
 	}
 }
@@ -28,7 +28,7 @@ func TestServersThatAreHashedHaveIDsOfTheirOwn(t *testing.T) {
 	// With so many names, about 50 pairs want the same id.
 	backend := Backend{Balance: Source, Servers: servers(10_000)}
 	seen := make(map[int]string)
-	for i, words := range backend.ServerWords(backend.Servers) {
+	for i, words := range ServerWords(backend, backend.Servers) {
 		var endpoint string
 		var id int
 		if n, err := fmt.Sscanf(words, "%s id %d", &endpoint, &id); n != 2 || err != nil {
@@ -42,7 +42,7 @@ func TestServersThatAreHashedHaveIDsOfTheirOwn(t *testing.T) {
 		}
 		seen[id] = backend.Servers[i].Name
 	}
-	if len(backend.displacedIDs()) == 0 {
+	if len(displacedIDs(backend)) == 0 {
 		t.Error("no two names want the same id, so this proves nothing")
 	}
 }
@@ -54,10 +54,10 @@ func TestOfServersThatWantOneIDTheFirstByNameHasIt(t *testing.T) {
 		t.Fatal("these names want different ids, so they prove nothing")
 	}
 	want := map[string]uint32{all[2].Name: idOf(all[1].Name) + 1, all[4].Name: 1}
-	if got := (Backend{Balance: Source, Servers: all}).displacedIDs(); !reflect.DeepEqual(got, want) {
+	if got := displacedIDs(Backend{Balance: Source, Servers: all}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got := (Backend{Balance: Source, Servers: all[4:]}).displacedIDs(); len(got) > 0 {
+	if got := displacedIDs(Backend{Balance: Source, Servers: all[4:]}); len(got) > 0 {
 		t.Errorf("without the servers that had the ids got %v", got)
 	}
 }
@@ -66,7 +66,7 @@ func TestAServerWithADNSNameIsWrittenWithHowToResolveIt(t *testing.T) {
 	t.Parallel()
 	backend := Backend{MaxConnections: 3}
 	want := []string{"Db.example.net:5432 resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none maxconn 3 weight 2"}
-	if got := backend.ServerWords([]Server{{Name: "db", DNSName: "Db.example.net", Port: 5432, Weight: 2}}); !reflect.DeepEqual(got, want) {
+	if got := ServerWords(backend, []Server{{Name: "db", DNSName: "Db.example.net", Port: 5432, Weight: 2}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -76,9 +76,9 @@ func TestWhatIsKnownOfClientsIsHandedOverByOneHAProxyAlone(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, socket := range []string{"/run/haproxy/admin.sock", "/run/other/admin.sock"} {
-		seen[change(t, func(c *Config) { c.AdminSocket, c.Backends[0].Affinity.By = socket, BySource }).peersAddress()] = true
+		seen[peersAddress(change(t, func(c *Config) { c.AdminSocket, c.Backends[0].Affinity.By = socket, BySource }))] = true
 	}
-	if none := web(t).peersAddress(); len(seen) != 2 || none != "" {
+	if none := peersAddress(web(t)); len(seen) != 2 || none != "" {
 		t.Errorf("got %v, and %q where nothing is known of clients", seen, none)
 	}
 }
@@ -86,7 +86,7 @@ func TestWhatIsKnownOfClientsIsHandedOverByOneHAProxyAlone(t *testing.T) {
 func TestAnEndpointIsWrittenAsHAProxyReadsIt(t *testing.T) {
 	t.Parallel()
 	for want, addr := range map[string]string{"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1"} {
-		if got := (Server{Addr: netip.MustParseAddr(addr), Port: 80}).Endpoint(); got != want {
+		if got := endpoint(Server{Addr: netip.MustParseAddr(addr), Port: 80}); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

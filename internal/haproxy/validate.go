@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,10 +18,9 @@ const (
 
 // What may stand in the text unquoted. None of it leaves room for a blank, a quote, a comment, an escape or a line's end.
 var (
-	ownerPattern   = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
-	hostPattern    = regexp.MustCompile(`^[A-Za-z0-9_.:[\]-]+$`)
-	pathPattern    = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
-	accountPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+	ownerPattern = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
+	hostPattern  = regexp.MustCompile(`^[A-Za-z0-9_.:[\]-]+$`)
+	pathPattern  = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 )
 
 // Longest strings, in bytes. A unix socket's path is limited to 107 bytes, of which HAProxy needs some for the name that it
@@ -28,9 +28,7 @@ var (
 const (
 	maxOwner      = 1024
 	maxHost       = 300
-	maxPath       = 200
 	maxSocketPath = 90
-	maxAccount    = 32
 )
 
 // ValidName says whether HAProxy takes a string as the name of a frontend, backend or server. Such a name needs no
@@ -47,8 +45,13 @@ func ValidName(name string) bool {
 	return name != "" && len(name) <= maxName
 }
 
-// validHost says whether the header can name a host so.
-func validHost(host string) bool {
+// ValidOwner says whether a string can be Config.Owner of a host that is not idle.
+func ValidOwner(owner string) bool {
+	return owner != Nobody && len(owner) <= maxOwner && ownerPattern.MatchString(owner)
+}
+
+// ValidHost says whether a string can be Config.Host, but for the empty one.
+func ValidHost(host string) bool {
 	return len(host) <= maxHost && hostPattern.MatchString(host)
 }
 
@@ -56,10 +59,10 @@ func validHost(host string) bool {
 func (c Config) Validate() error {
 	var f faults
 	c.checkOwner(&f)
-	if c.Host != "" && !validHost(c.Host) {
+	if c.Host != "" && !ValidHost(c.Host) {
 		f.add(`host %s: use 1 to %d letters, digits and "_.:[]-"`, excerpt(c.Host), maxHost)
 	}
-	f.checkPath("the admin socket", c.AdminSocket, maxSocketPath)
+	f.join(CheckPath("the admin socket", c.AdminSocket, maxSocketPath))
 	if c.MaxConnections < 1 || c.MaxConnections > math.MaxInt32 {
 		f.add("maximum of connections: %d is not between 1 and %d", c.MaxConnections, math.MaxInt32)
 	}
@@ -70,28 +73,12 @@ func (c Config) Validate() error {
 	return errors.Join(f...)
 }
 
-// Validate says everything that is wrong with the Platform; nil for nothing.
-func (p Platform) Validate() error {
-	var f faults
-	f.checkAccount("the user", p.User)
-	f.checkAccount("the group", p.Group)
-	f.checkAccount("the admin socket's user", p.SocketUser)
-	if p.Chroot != "" {
-		f.checkPath("the chroot", p.Chroot, maxPath)
-	}
-	f.checkPath("the state file", p.StateFile, maxPath)
-	if p.NamesPrefix != "" {
-		f.checkPath("the file of names", p.NamesPrefix, maxPath)
-	}
-	return errors.Join(f...)
-}
-
 func (c Config) checkOwner(f *faults) {
 	switch {
 	case c.Owner == "" && c.Idle():
-	case c.Owner == nobody:
-		f.add("owner: %q means that the host is free; use another word", nobody)
-	case len(c.Owner) > maxOwner || !ownerPattern.MatchString(c.Owner):
+	case c.Owner == Nobody:
+		f.add("owner: %q means that the host is free; use another word", Nobody)
+	case !ValidOwner(c.Owner):
 		f.add(`owner %s: use 1 to %d letters, digits and "/._:-"`, excerpt(c.Owner), maxOwner)
 	}
 }
@@ -110,18 +97,20 @@ func (f *faults) add(format string, args ...any) {
 	*f = append(*f, fmt.Errorf(format, args...))
 }
 
-// checkPath wants an absolute path of harmless characters.
-func (f *faults) checkPath(what, path string, most int) {
-	if len(path) > most || !pathPattern.MatchString(path) {
-		f.add(`%s: %s is no absolute path of at most %d letters, digits and "/_.-"`, what, excerpt(path), most)
+// join adds an error that may be nil.
+func (f *faults) join(err error) {
+	if err != nil {
+		*f = append(*f, err)
 	}
 }
 
-// checkAccount wants the name of an account, or nothing.
-func (f *faults) checkAccount(what, name string) {
-	if name != "" && (len(name) > maxAccount || !accountPattern.MatchString(name)) {
-		f.add("%s: %s is no account name of at most %d characters", what, excerpt(name), maxAccount)
+// CheckPath wants an absolute path that needs no quoting and is at most so many bytes long. Its error says what the path is
+// of, in the words given.
+func CheckPath(what, path string, most int) error {
+	if len(path) > most || !pathPattern.MatchString(path) {
+		return fmt.Errorf(`%s: %s is no absolute path of at most %d letters, digits and "/_.-"`, what, excerpt(path), most)
 	}
+	return nil
 }
 
 // checkDuration wants what HAProxy can count: milliseconds in 31 bits.
@@ -148,4 +137,13 @@ func checkNames[T any](f *faults, what string, things []T, nameOf func(T) string
 			f.add("%s %s: it is not in order, %s stands before it", what, excerpt(name), excerpt(before))
 		}
 	}
+}
+
+// excerpt quotes a string for an error message and shortens it where it is long.
+func excerpt(s string) string {
+	const most = 80
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
 }

@@ -25,13 +25,13 @@ type backView struct {
 func newBackView(b Backend, servers []string) backView {
 	return backView{
 		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != ProxyNone, Balance: b.Balance, Hashed: b.Balance == Source,
-		Probe: b.Check.probe(), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
+		Probe: probe(b.Check), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
 	}
 }
 
 // probe is the request of a check. A server of HTTP/1.1 wants a Host; there is none to be known, so it gets one that says who
 // asks.
-func (c Check) probe() string {
+func probe(c Check) string {
 	if c.Kind != CheckHTTP {
 		return ""
 	}
@@ -44,7 +44,7 @@ func (c Check) probe() string {
 
 // peersAddress is where the next worker listens for what the former one knows of clients: an abstract unix socket, since that
 // is found from every chroot. HAProxys of one host have admin sockets of their own, so this one is their own, too.
-func (c Config) peersAddress() string {
+func peersAddress(c Config) string {
 	for _, b := range c.Backends {
 		if b.Affinity.By != "" {
 			return "abns@edgelb-peers-" + sha256Hex([]byte(c.AdminSocket))[:16]
@@ -54,7 +54,7 @@ func (c Config) peersAddress() string {
 }
 
 // resolves says that there is a server whose address the host is to find.
-func (c Config) resolves() bool {
+func resolves(c Config) bool {
 	for _, b := range c.Backends {
 		for _, s := range b.Servers {
 			if s.DNSName != "" {
@@ -65,8 +65,8 @@ func (c Config) resolves() bool {
 	return false
 }
 
-// words are what a server's line says of its checks.
-func (c Check) words() string {
+// checkWords are what a server's line says of its checks.
+func checkWords(c Check) string {
 	var words strings.Builder
 	words.WriteString("check")
 	if c.Kind == CheckTLS || c.TLS {

@@ -58,7 +58,7 @@ func newFrontView(c Config, f Frontend, logs bool, names string) frontView {
 		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == HTTP, TLS: f.Protocol == TLS, Logs: logs,
 		Door: newDoorView(f.Door), RefusesHeaders: f.Protocol == TCP && len(f.Door.ProxiesFrom) > 0,
 	}
-	if !c.looks(f) {
+	if !c.LooksFrom(f) {
 		v.Backend = f.Backend
 		return v
 	}
@@ -104,12 +104,12 @@ func (v *doorView) addFamily(d Door, digit, clients string, is func(netip.Addr) 
 }
 
 func newLookupView(c Config, f Frontend, names string) *lookupView {
-	ways := c.wayShape()
+	ways := c.WayShape()
 	v := &lookupView{
 		Rule: "tcp-request content", Names: names, Start: f.Backend, HTTP: f.Protocol == HTTP, Redirect: f.RedirectToHTTPS,
-		Ways: ways.exist, Splits: ways.splits,
+		Ways: ways.Exist, Splits: ways.Splits,
 	}
-	for position := 2; position <= ways.longest; position++ {
+	for position := 2; position <= ways.Longest; position++ {
 		v.StandIns = append(v.StandIns, position)
 	}
 	if f.Protocol == HTTP {

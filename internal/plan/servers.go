@@ -119,7 +119,7 @@ func (c *Change) settle(backend haproxy.Backend, has runtime.Server, want haprox
 		has.Addr, has.Port, has.Admin = want.Addr, want.Port, has.Admin.ButUnresolved()
 	}
 	if has.Addr != want.Addr || has.Port != want.Port {
-		c.note("backend %s: server %s moved from %s to %s", backend.Name, want.Name, netip.AddrPortFrom(has.Addr, has.Port), want.Endpoint())
+		c.note("backend %s: server %s moved from %s to %s", backend.Name, want.Name, netip.AddrPortFrom(has.Addr, has.Port), netip.AddrPortFrom(want.Addr, want.Port))
 		c.Bring = append(c.Bring, runtime.MoveServer(backend.Name, want))
 	}
 	if has.Weight != want.Weight {

@@ -122,7 +122,7 @@ func AddServer(b haproxy.Backend, s haproxy.Server) []Command {
 // server. The keyword "enabled" seems to do that at once, but 2.6 miscounts its servers after it.
 func AddServers(b haproxy.Backend, servers []haproxy.Server) []Command {
 	commands := make([]Command, 0, 3*len(servers))
-	for i, words := range b.ServerWords(servers) {
+	for i, words := range haproxy.ServerWords(b, servers) {
 		name := servers[i].Name
 		commands = append(commands, Command{line: "add server " + b.Name + "/" + name + " " + words, want: added})
 		if b.Check.Enabled() {
