@@ -16,6 +16,7 @@ const module = "github.com/edgelb/edgelb"
 // Imports point inward, from main to the pure core; main may import everything that is shipped. A package that is not here may import nothing.
 var layers = map[string][]string{
 	module + "/internal/haproxy":         {},
+	module + "/internal/haproxy/cfg":     {module + "/internal/haproxy"},
 	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
 	module + "/internal/plan":            {module + "/internal/haproxy"},
 	module + "/internal/remote":          {"golang.org/x/crypto/ssh", module + "/internal/remote/hostkeys"},
@@ -30,7 +31,7 @@ var layers = map[string][]string{
 		module + "/internal/haproxy", module + "/internal/edge/session", module + "/internal/edge/survey",
 		module + "/internal/edge/words",
 	},
-	module + "/internal/edge/files":   {module + "/internal/haproxy", module + "/internal/edge/session"},
+	module + "/internal/edge/files":   {module + "/internal/haproxy/cfg", module + "/internal/edge/session"},
 	module + "/internal/edge/pending": {module + "/internal/haproxy/runtime"},
 	module + "/internal/edge/proof":   {module + "/internal/haproxy", module + "/internal/plan"},
 	module + "/internal/edge/scripts": {},
@@ -111,6 +112,8 @@ func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
 		wantViolations int
 	}{
 		{"the core knows the host", module + "/internal/haproxy", module + "/internal/edge", 1},
+		{"the model knows its text", module + "/internal/haproxy", module + "/internal/haproxy/cfg", 1},
+		{"the text knows the host", module + "/internal/haproxy/cfg", module + "/internal/edge", 1},
 		{"the core knows Kubernetes", module + "/internal/haproxy/runtime", "k8s.io/api/core/v1", 1},
 		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/remote", 1},
 		{"edge knows SSH", module + "/internal/edge", module + "/internal/remote", 1},
@@ -132,6 +135,7 @@ func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
 		{"a name only begins like an allowed one", module + "/internal/plan", module + "/internal/haproxyother", 1},
 		{"the core imports the standard library", module + "/internal/haproxy", "net/netip", 0},
 		{"runtime imports the model", module + "/internal/haproxy/runtime", module + "/internal/haproxy", 0},
+		{"runtime adds servers in the words of the file", module + "/internal/haproxy/runtime", module + "/internal/haproxy/cfg", 0},
 		{"main imports everything that is shipped", module, module + "/internal/remote", 0},
 		{"the lab imports everything", module + "/internal/lab", module + "/controllers", 0},
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 func TestHAProxyTakesWhatTheSamplesBecome(t *testing.T) {
@@ -39,7 +40,7 @@ func judge(t *testing.T, config haproxy.Config) {
 	t.Helper()
 	directory := t.TempDir()
 	path := filepath.Join(directory, "haproxy.cfg")
-	file, err := haproxy.Render(config, haproxy.Platform{StateFile: filepath.Join(directory, "state"), NamesPrefix: path + ".names-"})
+	file, err := cfg.Render(config, cfg.Platform{StateFile: filepath.Join(directory, "state"), NamesPrefix: path + ".names-"})
 	if err != nil {
 		t.Fatal(err)
 	}

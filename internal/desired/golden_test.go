@@ -21,6 +21,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -119,7 +120,7 @@ func parseObject[T any](t *testing.T, document []byte) *T {
 // render is the text for a host that runs nothing yet.
 func render(t testing.TB, c haproxy.Config, stateFile string) []byte {
 	t.Helper()
-	file, err := haproxy.Render(c.WithServers(nil), haproxy.Platform{StateFile: stateFile})
+	file, err := cfg.Render(c.WithServers(nil), cfg.Platform{StateFile: stateFile})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,8 +131,8 @@ func render(t testing.TB, c haproxy.Config, stateFile string) []byte {
 func judge(t *testing.T, c haproxy.Config) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	platform := haproxy.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")}
-	file, err := haproxy.Render(c.WithServers(nil), platform)
+	platform := cfg.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")}
+	file, err := cfg.Render(c.WithServers(nil), platform)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // site is a web server that answers with its name.
@@ -41,7 +42,7 @@ func run(t *testing.T, c haproxy.Config) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	c.AdminSocket, c.MaxConnections = filepath.Join(dir, "admin.sock"), 100
-	file, err := haproxy.Render(c, haproxy.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")})
+	file, err := cfg.Render(c, cfg.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/edge/words"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -31,7 +32,7 @@ type host struct {
 	version string
 	// config is the wanted configuration as far as this host can have it, and file its text.
 	config haproxy.Config
-	file   haproxy.File
+	file   cfg.File
 	// note is what the user should know although all is well.
 	note string
 	// unserved are the binds that the host cannot take.
@@ -62,7 +63,7 @@ func (h *host) daemon() daemon.Daemon {
 }
 
 // platform is what a configuration has to know of the host.
-func (h *host) platform() haproxy.Platform {
+func (h *host) platform() cfg.Platform {
 	return h.facts.Platform(h.req.Login, h.session.Elevated)
 }
 
@@ -177,7 +178,7 @@ func (h *host) render() error {
 	if h.config.Idle() && !h.req.Config.Idle() {
 		return &Error{State: Rejected, Message: h.nothingLeft()}
 	}
-	file, err := haproxy.Render(h.config, h.platform())
+	file, err := cfg.Render(h.config, h.platform())
 	if err != nil {
 		return &Error{State: Rejected, Message: "the configuration cannot be written: " + err.Error(), Cause: err}
 	}

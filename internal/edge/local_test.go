@@ -20,6 +20,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // localConn reaches this very machine without SSH: the command lines, the scripts, the sockets and HAProxy are real.
@@ -324,7 +325,7 @@ func (m *machine) webConfig(servers ...haproxy.Server) haproxy.Config {
 
 func idleText(t *testing.T, m *machine) []byte {
 	t.Helper()
-	file, err := haproxy.Render(m.baseConfig(), haproxy.Platform{StateFile: m.path("haproxy.cfg.edgelb-state")})
+	file, err := cfg.Render(m.baseConfig(), cfg.Platform{StateFile: m.path("haproxy.cfg.edgelb-state")})
 	if err != nil {
 		t.Fatal(err)
 	}

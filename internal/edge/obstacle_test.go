@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 func runtimeOnly(r *edge.Request) { r.RuntimeOnly = true }
@@ -256,7 +257,7 @@ func TestACommandThatHAProxyRefusesMeansAReload(t *testing.T) {
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
 		requireSynced(t, m.turn(config(a)))
 		guest := m.guestOf(8443, "pod-a")
-		words := strings.Fields(haproxy.ServerWords(config(a, b).Backends[0], []haproxy.Server{b})[0])
+		words := strings.Fields(cfg.ServerWords(config(a, b).Backends[0], []haproxy.Server{b})[0])
 		m.tell("add server ns_web_app/alien 127.0.0.1:1 id " + words[len(words)-1])
 		reloads := m.reloads()
 

@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/proof"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -113,7 +114,7 @@ func (t *turn) catchUp(ctx context.Context, quiet bool) error {
 // sent, and what they are about is read back.
 func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
 	began := time.Now()
-	whole, err := haproxy.Whole(config, t.file.Structure)
+	whole, err := cfg.Whole(config, t.file.Structure)
 	if err != nil {
 		return errUnlikeMemory
 	}
@@ -200,7 +201,7 @@ func (t *turn) checkWorker(answer string) error {
 	if err != nil {
 		return err
 	}
-	structure, _ := haproxy.ParseDescription(info.Description)
+	structure, _ := cfg.ParseDescription(info.Description)
 	if info.Stopping || info.Pid != t.running.PID || structure != t.running.Structure {
 		return errUnlikeMemory
 	}
@@ -275,7 +276,7 @@ func (t *turn) save(ctx context.Context) error {
 	if err := t.checkWorker(answers[0]); err != nil {
 		return err
 	}
-	file, err := haproxy.Render(t.config, t.platform())
+	file, err := cfg.Render(t.config, t.platform())
 	if err != nil {
 		return err
 	}

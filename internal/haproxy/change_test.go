@@ -1,21 +1,25 @@
-package haproxy
+package haproxy_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
 func TestAConfigWithoutFrontendsIsIdle(t *testing.T) {
 	t.Parallel()
-	if !idle().Idle() || web(t).Idle() {
-		t.Errorf("got %v and %v, want true and false", idle().Idle(), web(t).Idle())
+	if !sample.Idle().Idle() || sample.Web(t).Idle() {
+		t.Errorf("got %v and %v, want true and false", sample.Idle().Idle(), sample.Web(t).Idle())
 	}
 }
 
 func TestNormalizeSortsACopy(t *testing.T) {
 	t.Parallel()
-	mixed := func() Config {
-		c := twoListeners(t)
+	mixed := func() haproxy.Config {
+		c := sample.TwoListeners(t)
 		c.Frontends[0], c.Frontends[1] = c.Frontends[1], c.Frontends[0]
 		c.Backends[0], c.Backends[1] = c.Backends[1], c.Backends[0]
 		c.Frontends[0].Binds[0], c.Frontends[0].Binds[1] = c.Frontends[0].Binds[1], c.Frontends[0].Binds[0]
@@ -23,7 +27,7 @@ func TestNormalizeSortsACopy(t *testing.T) {
 		return c
 	}
 	input := mixed()
-	if got, want := input.Normalize(), twoListeners(t); !reflect.DeepEqual(got, want) {
+	if got, want := input.Normalize(), sample.TwoListeners(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if !reflect.DeepEqual(input, mixed()) {
@@ -33,20 +37,20 @@ func TestNormalizeSortsACopy(t *testing.T) {
 
 func TestWithServersFillsInTheHostsOwn(t *testing.T) {
 	t.Parallel()
-	waiting := func() Config {
-		return change(t, func(c *Config) {
+	waiting := func() haproxy.Config {
+		return sample.WebWith(t, func(c *haproxy.Config) {
 			keeper := c.Backends[0]
 			keeper.Name, keeper.KeepServers, keeper.Servers = "a-keeper", true, nil
 			fresh := keeper
 			fresh.Name = "b-fresh"
-			c.Backends = append([]Backend{keeper, fresh}, c.Backends...)
+			c.Backends = append([]haproxy.Backend{keeper, fresh}, c.Backends...)
 		})
 	}
-	hosts := servers(2)
+	hosts := sample.Servers(2)
 	hosts[0], hosts[1] = hosts[1], hosts[0]
 	input := waiting()
-	got := input.WithServers(map[string][]Server{"a-keeper": hosts, "kube-system.web.traefik": servers(1), "gone": servers(1)})
-	for i, want := range [][]Server{servers(2), nil, web(t).Backends[0].Servers} {
+	got := input.WithServers(map[string][]haproxy.Server{"a-keeper": hosts, "kube-system.web.traefik": sample.Servers(1), "gone": sample.Servers(1)})
+	for i, want := range [][]haproxy.Server{sample.Servers(2), nil, sample.Web(t).Backends[0].Servers} {
 		if b := got.Backends[i]; b.KeepServers || !reflect.DeepEqual(b.Servers, want) {
 			t.Errorf("backend %s: got %+v, want servers %+v", b.Name, b, want)
 		}
@@ -61,20 +65,20 @@ func TestWithServersFillsInTheHostsOwn(t *testing.T) {
 
 func TestWithoutIPv6LeavesOutWhatTheHostCannotTake(t *testing.T) {
 	t.Parallel()
-	input := func() Config {
-		return change(t, func(c *Config) {
-			c.Frontends = append(c.Frontends, Frontend{
-				Name: "z-ipv6-only", Binds: []Bind{bind(t, "ipv6@:80"), bind(t, "[2001:db8::1]:81")}, Backend: c.Backends[0].Name,
+	input := func() haproxy.Config {
+		return sample.WebWith(t, func(c *haproxy.Config) {
+			c.Frontends = append(c.Frontends, haproxy.Frontend{
+				Name: "z-ipv6-only", Binds: []haproxy.Bind{sample.Bind(t, "ipv6@:80"), sample.Bind(t, "[2001:db8::1]:81")}, Backend: c.Backends[0].Name,
 			})
 		})
 	}
 	before := input()
 	got, left := before.WithoutIPv6()
-	want := change(t, func(c *Config) { c.Frontends[0].Binds = []Bind{bind(t, "ipv4@:443")} })
+	want := sample.WebWith(t, func(c *haproxy.Config) { c.Frontends[0].Binds = []haproxy.Bind{sample.Bind(t, "ipv4@:443")} })
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if want := []Bind{bind(t, "ipv6@:443"), bind(t, "ipv6@:80"), bind(t, "[2001:db8::1]:81")}; !reflect.DeepEqual(left, want) {
+	if want := []haproxy.Bind{sample.Bind(t, "ipv6@:443"), sample.Bind(t, "ipv6@:80"), sample.Bind(t, "[2001:db8::1]:81")}; !reflect.DeepEqual(left, want) {
 		t.Errorf("left out %v, want %v", left, want)
 	}
 	if !reflect.DeepEqual(before, input()) {
@@ -84,7 +88,7 @@ func TestWithoutIPv6LeavesOutWhatTheHostCannotTake(t *testing.T) {
 
 func TestWithoutIPv6CanLeaveAHostIdle(t *testing.T) {
 	t.Parallel()
-	got, left := change(t, func(c *Config) { c.Frontends[0].Binds = c.Frontends[0].Binds[1:] }).WithoutIPv6()
+	got, left := sample.WebWith(t, func(c *haproxy.Config) { c.Frontends[0].Binds = c.Frontends[0].Binds[1:] }).WithoutIPv6()
 	if !got.Idle() || len(left) != 1 || got.Validate() != nil {
 		t.Errorf("got %+v, left out %v, %v", got, left, got.Validate())
 	}
@@ -92,7 +96,7 @@ func TestWithoutIPv6CanLeaveAHostIdle(t *testing.T) {
 
 func TestWithoutIPv6KeepsAConfigThatHasNone(t *testing.T) {
 	t.Parallel()
-	before := change(t, func(c *Config) { c.Frontends[0].Binds = c.Frontends[0].Binds[:1] })
+	before := sample.WebWith(t, func(c *haproxy.Config) { c.Frontends[0].Binds = c.Frontends[0].Binds[:1] })
 	if got, left := before.WithoutIPv6(); !reflect.DeepEqual(got, before) || left != nil {
 		t.Errorf("got %+v, left out %v", got, left)
 	}
@@ -100,25 +104,42 @@ func TestWithoutIPv6KeepsAConfigThatHasNone(t *testing.T) {
 
 func TestWithoutBindsLeavesOutFrontendsThatHaveNoneLeft(t *testing.T) {
 	t.Parallel()
-	before := twoListeners(t)
-	got := before.WithoutBinds(func(frontend string, b Bind) bool {
-		return frontend == "kube-system.web.http" && b == bind(t, "ipv4@:80") || b.Port == 53
+	before := sample.TwoListeners(t)
+	got := before.WithoutBinds(func(frontend string, b haproxy.Bind) bool {
+		return frontend == "kube-system.web.http" && b == sample.Bind(t, "ipv4@:80") || b.Port == 53
 	})
-	want := twoListeners(t)
+	want := sample.TwoListeners(t)
 	want.Frontends = want.Frontends[1:]
-	want.Frontends[0].Binds = []Bind{bind(t, "ipv6@:80")}
+	want.Frontends[0].Binds = []haproxy.Bind{sample.Bind(t, "ipv6@:80")}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if !reflect.DeepEqual(before, twoListeners(t)) {
+	if !reflect.DeepEqual(before, sample.TwoListeners(t)) {
 		t.Errorf("the input was changed: %+v", before)
 	}
 }
 
 func TestAConfigKnowsWhetherItKeepsServers(t *testing.T) {
 	t.Parallel()
-	keeping := change(t, func(c *Config) { c.Backends[0].KeepServers = true })
-	if !keeping.KeepsServers() || web(t).KeepsServers() {
-		t.Errorf("got %v and %v, want true and false", keeping.KeepsServers(), web(t).KeepsServers())
+	keeping := sample.WebWith(t, func(c *haproxy.Config) { c.Backends[0].KeepServers = true })
+	if !keeping.KeepsServers() || sample.Web(t).KeepsServers() {
+		t.Errorf("got %v and %v, want true and false", keeping.KeepsServers(), sample.Web(t).KeepsServers())
+	}
+}
+
+func TestNormalizeSortsRoutesWaysAndDoors(t *testing.T) {
+	t.Parallel()
+	sorted := func() haproxy.Config {
+		return sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Door = sample.Door() })
+	}
+	mixed := sorted()
+	slices.Reverse(mixed.Frontends[2].Routes)
+	slices.Reverse(mixed.Frontends[0].Door.AllowedSources)
+	slices.Reverse(mixed.Frontends[0].Door.ProxiesFrom)
+	slices.Reverse(mixed.Frontends)
+	slices.Reverse(mixed.Ways)
+	slices.Reverse(mixed.Backends)
+	if got, want := mixed.Normalize(), sorted(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -1,7 +1,7 @@
-// Package haproxy is the model of one host's HAProxy configuration, and its text. It is pure: it knows no cluster, no
-// host, no clock and no file, and imports the standard library only.
+// Package haproxy is the model of one host's HAProxy configuration: what it may be, what is looked up at run time, and how
+// two of them differ. It is pure: it knows no cluster, no host, no clock and no file, and imports the standard library only.
 //
-// The model decides and Render prints: a Config holds exactly what the text says, in the order in which it says it.
+// The model decides and package cfg prints: a Config holds exactly what the text says, in the order in which it says it.
 package haproxy
 
 import (

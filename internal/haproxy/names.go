@@ -2,8 +2,6 @@ package haproxy
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,21 +83,4 @@ func (c Config) WayShape() WayShape {
 		all = WayShape{Exist: true, Splits: all.Splits || shape.Splits, Longest: max(all.Longest, shape.Longest)}
 	}
 	return all
-}
-
-// NamesPath is the path of the file of names of a structure; prefix is Platform.NamesPrefix.
-func NamesPath(prefix, structure string) string { return prefix + structure[:min(len(structure), 16)] }
-
-// namesText is the file of names.
-func namesText(entries []Entry) []byte {
-	var text []byte
-	for _, e := range entries {
-		text = append(append(append(append(text, e.Key...), ' '), e.Value...), '\n')
-	}
-	return text
-}
-
-func sha256Hex(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
 }

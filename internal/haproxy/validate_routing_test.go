@@ -1,4 +1,4 @@
-package haproxy
+package haproxy_test
 
 import (
 	"math"
@@ -7,40 +7,43 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
 func TestValidateNamesTheRouteWayOrDoorThatIsWrong(t *testing.T) {
 	t.Parallel()
 	const dns, web, https = `frontend "ns.web.dns": `, `frontend "ns.web.http": `, `frontend "ns.web.https": `
 	const canary, safe = `way "ns.web.canary": `, `way "ns.web.safe": `
-	route := func(name string) func(*Config) {
-		return func(c *Config) { c.Frontends[2].Routes = []Route{{Name: name, To: "ns.web.blog"}} }
+	route := func(name string) func(*haproxy.Config) {
+		return func(c *haproxy.Config) { c.Frontends[2].Routes = []haproxy.Route{{Name: name, To: "ns.web.blog"}} }
 	}
-	share := func(edit func(*Share)) func(*Config) {
-		return func(c *Config) { edit(&c.Ways[0].Shares[0]) }
+	share := func(edit func(*haproxy.Share)) func(*haproxy.Config) {
+		return func(c *haproxy.Config) { edit(&c.Ways[0].Shares[0]) }
 	}
-	mind := func(edit func(*Door)) func(*Config) {
-		return func(c *Config) { c.Frontends[0].Door = door(); edit(&c.Frontends[0].Door) }
+	mind := func(edit func(*haproxy.Door)) func(*haproxy.Config) {
+		return func(c *haproxy.Config) { c.Frontends[0].Door = sample.Door(); edit(&c.Frontends[0].Door) }
 	}
 	network := func(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 	for _, tc := range []struct {
 		name string
-		edit func(*Config)
+		edit func(*haproxy.Config)
 		want string
 	}{
-		{"protocol", func(c *Config) { c.Frontends[0].Protocol = "udp" }, dns + `there is no protocol "udp"`},
-		{"routes without names", func(c *Config) { c.Frontends[0].Routes = c.Frontends[2].Routes }, dns + "it has routes, and reads no names"},
-		{"TCP that leads nowhere", func(c *Config) { c.Frontends[0].Backend = "" }, dns + `there is no backend ""`},
-		{"redirect without HTTP", func(c *Config) { c.Frontends[2].RedirectToHTTPS = true }, https + "it is to redirect to https; only protocol HTTP can"},
-		{"redirect and backend", func(c *Config) { c.Frontends[1].Backend = "ns.web.blog:http" },
+		{"protocol", func(c *haproxy.Config) { c.Frontends[0].Protocol = "udp" }, dns + `there is no protocol "udp"`},
+		{"routes without names", func(c *haproxy.Config) { c.Frontends[0].Routes = c.Frontends[2].Routes }, dns + "it has routes, and reads no names"},
+		{"TCP that leads nowhere", func(c *haproxy.Config) { c.Frontends[0].Backend = "" }, dns + `there is no backend ""`},
+		{"redirect without HTTP", func(c *haproxy.Config) { c.Frontends[2].RedirectToHTTPS = true }, https + "it is to redirect to https; only protocol HTTP can"},
+		{"redirect and backend", func(c *haproxy.Config) { c.Frontends[1].Backend = "ns.web.blog:http" },
 			web + `what no route claims goes to backend "ns.web.blog:http", and is to be redirected`},
-		{"TLS to HTTP", func(c *Config) { c.Frontends[2].Backend = "ns.web.blog:http" }, https + `backend "ns.web.blog:http" is for HTTP, it is not`},
-		{"TCP to HTTP", func(c *Config) { c.Frontends[0].Backend = "ns.web.blog:http" }, dns + `backend "ns.web.blog:http" is for HTTP`},
-		{"HTTP to TCP", func(c *Config) { c.Frontends[1].Routes[0].To = "ns.web.blog" }, web + `backend "ns.web.blog" is for TCP, it is not`},
-		{"HTTP to a way of TCP", func(c *Config) { c.Frontends[1].Routes[0].To = "ns.web.safe" }, web + `backend "ns.web.safe" is for TCP, it is not`},
-		{"a route to nowhere", func(c *Config) { c.Frontends[2].Routes[0].To = "nope" }, https + `there is no backend "nope"`},
-		{"two routes of one name", func(c *Config) { c.Frontends[2].Routes[1].Name = "*.apps.example.com" }, https + `route "*.apps.example.com": there are two of that name`},
-		{"routes not in order", func(c *Config) { slices.Reverse(c.Frontends[2].Routes) }, https + `route "app1.example.com" is not in order`},
+		{"TLS to HTTP", func(c *haproxy.Config) { c.Frontends[2].Backend = "ns.web.blog:http" }, https + `backend "ns.web.blog:http" is for HTTP, it is not`},
+		{"TCP to HTTP", func(c *haproxy.Config) { c.Frontends[0].Backend = "ns.web.blog:http" }, dns + `backend "ns.web.blog:http" is for HTTP`},
+		{"HTTP to TCP", func(c *haproxy.Config) { c.Frontends[1].Routes[0].To = "ns.web.blog" }, web + `backend "ns.web.blog" is for TCP, it is not`},
+		{"HTTP to a way of TCP", func(c *haproxy.Config) { c.Frontends[1].Routes[0].To = "ns.web.safe" }, web + `backend "ns.web.safe" is for TCP, it is not`},
+		{"a route to nowhere", func(c *haproxy.Config) { c.Frontends[2].Routes[0].To = "nope" }, https + `there is no backend "nope"`},
+		{"two routes of one name", func(c *haproxy.Config) { c.Frontends[2].Routes[1].Name = "*.apps.example.com" }, https + `route "*.apps.example.com": there are two of that name`},
+		{"routes not in order", func(c *haproxy.Config) { slices.Reverse(c.Frontends[2].Routes) }, https + `route "app1.example.com" is not in order`},
 		{"no name", route(""), https + `route "" is no DNS name in lower case`},
 		{"a name in upper case", route("App.example.com"), `route "App.example.com" is no DNS name`},
 		{"a name with a blank", route("app example.com"), "is no DNS name"},
@@ -60,41 +63,41 @@ func TestValidateNamesTheRouteWayOrDoorThatIsWrong(t *testing.T) {
 		{"a label of 64 characters", route(strings.Repeat("a", 64)), "is no DNS name"},
 		{"a name of 254 characters", route(strings.Repeat("a.", 126) + "aa"), "is no DNS name"},
 		{"a name of 64 KiB", route(strings.Repeat("a.", 32<<10) + "a"), "is no DNS name"},
-		{"way name", func(c *Config) { c.Ways[0].Name = "a/b" }, `way "a/b": use a name`},
-		{"two ways of one name", func(c *Config) { c.Ways[1].Name = c.Ways[0].Name }, `way "ns.web.canary": there are two of that name`},
-		{"ways not in order", func(c *Config) { slices.Reverse(c.Ways) }, `way "ns.web.canary": it is not in order`},
-		{"way and backend of one name", func(c *Config) { c.Ways[0].Name = "ns.web.blog" }, `way "ns.web.blog": there is a backend of that name`},
-		{"a backend like a hundredth", func(c *Config) { c.Backends[2].Name = "ns.web.canary:42" }, `backend "ns.web.canary:42": that is the name of a hundredth of way "ns.web.canary"`},
-		{"a way like a hundredth", func(c *Config) { c.Ways[1].Name = "ns.web.canary:00" }, `way "ns.web.canary:00": that is the name of a hundredth`},
-		{"no shares", func(c *Config) { c.Ways[0].Shares = nil }, canary + "its shares add up to 0 percent, not to 100"},
-		{"too few percent", share(func(s *Share) { s.Percent = 80 }), canary + "its shares add up to 90 percent"},
-		{"too many percent", share(func(s *Share) { s.Percent = 91 }), canary + "its shares add up to 101 percent"},
-		{"negative percent", share(func(s *Share) { s.Percent = -1 }), canary + "-1 is no percentage"},
-		{"more percent than there are", share(func(s *Share) { s.Percent = math.MaxInt }), "is no percentage"},
-		{"one share without all", func(c *Config) { c.Ways[1].Shares[0].Percent = 50 }, safe + "its shares add up to 50 percent"},
-		{"a share without backends", share(func(s *Share) { s.Backends = nil }), canary + "a share has no backend"},
-		{"a share of nothing", share(func(s *Share) { s.Backends = []string{""} }), canary + `there is no backend ""`},
-		{"a share to nowhere", share(func(s *Share) { s.Backends = append(s.Backends, "nope") }), canary + `there is no backend "nope"`},
-		{"a way to a way", share(func(s *Share) { s.Backends = []string{"ns.web.safe"} }), canary + `there is no backend "ns.web.safe"`},
-		{"a way of two modes", share(func(s *Share) { s.Backends = append(s.Backends, "ns.web.blog:http") }), canary + `backend "ns.web.blog:http" is for HTTP, one before it is not`},
-		{"shares of two modes", func(c *Config) { c.Ways[0].Shares[1].Backends = []string{"ns.web.blog:http"} }, canary + `backend "ns.web.blog:http" is for HTTP`},
-		{"a list that is too long", share(func(s *Share) { s.Backends = slices.Repeat([]string{"ns.web.blog"}, 400) }), "bytes long, more than 4096"},
-		{"allowed source", mind(func(d *Door) { d.AllowedSources = []netip.Prefix{{}} }), dns + "allowed source invalid Prefix is no network"},
-		{"allowed source that is not masked", mind(func(d *Door) { d.AllowedSources = []netip.Prefix{network("10.0.0.1/8")} }), dns + "allowed source 10.0.0.1/8 is larger than its address says; write 10.0.0.0/8"},
-		{"allowed source in IPv6 form", mind(func(d *Door) { d.AllowedSources = []netip.Prefix{network("::ffff:10.0.0.0/104")} }), "is no network"},
-		{"allowed source twice", mind(func(d *Door) { d.AllowedSources = slices.Repeat(d.AllowedSources[:1], 2) }), dns + "allowed source 203.0.113.0/24: there are two of it"},
-		{"allowed sources not in order", mind(func(d *Door) { slices.Reverse(d.AllowedSources) }), dns + "allowed source 203.0.113.0/24 is not in order"},
-		{"proxies not in order", mind(func(d *Door) { slices.Reverse(d.ProxiesFrom) }), dns + "proxy 192.0.2.10/32 is not in order"},
-		{"a negative bound", mind(func(d *Door) { d.MaxConnections = -1 }), dns + "maximum of connections: -1 is not between"},
-		{"too large a bound", mind(func(d *Door) { d.MaxConnections = math.MaxInt32 + 1 }), "maximum of connections"},
-		{"a rate without an interval", mind(func(d *Door) { d.Rate.Interval = 0 }), dns + "connection rate: interval: 0s is not between"},
-		{"a rate without a bound", mind(func(d *Door) { d.Rate.PerSource = 0 }), dns + "connection rate: 0 per source is not between"},
-		{"a negative rate", mind(func(d *Door) { d.Rate.PerSource = -1 }), "connection rate: -1 per source"},
-		{"too long an interval", mind(func(d *Door) { d.Rate.Interval = 600 * time.Hour }), "connection rate: interval: 600h0m0s is not between"},
+		{"way name", func(c *haproxy.Config) { c.Ways[0].Name = "a/b" }, `way "a/b": use a name`},
+		{"two ways of one name", func(c *haproxy.Config) { c.Ways[1].Name = c.Ways[0].Name }, `way "ns.web.canary": there are two of that name`},
+		{"ways not in order", func(c *haproxy.Config) { slices.Reverse(c.Ways) }, `way "ns.web.canary": it is not in order`},
+		{"way and backend of one name", func(c *haproxy.Config) { c.Ways[0].Name = "ns.web.blog" }, `way "ns.web.blog": there is a backend of that name`},
+		{"a backend like a hundredth", func(c *haproxy.Config) { c.Backends[2].Name = "ns.web.canary:42" }, `backend "ns.web.canary:42": that is the name of a hundredth of way "ns.web.canary"`},
+		{"a way like a hundredth", func(c *haproxy.Config) { c.Ways[1].Name = "ns.web.canary:00" }, `way "ns.web.canary:00": that is the name of a hundredth`},
+		{"no shares", func(c *haproxy.Config) { c.Ways[0].Shares = nil }, canary + "its shares add up to 0 percent, not to 100"},
+		{"too few percent", share(func(s *haproxy.Share) { s.Percent = 80 }), canary + "its shares add up to 90 percent"},
+		{"too many percent", share(func(s *haproxy.Share) { s.Percent = 91 }), canary + "its shares add up to 101 percent"},
+		{"negative percent", share(func(s *haproxy.Share) { s.Percent = -1 }), canary + "-1 is no percentage"},
+		{"more percent than there are", share(func(s *haproxy.Share) { s.Percent = math.MaxInt }), "is no percentage"},
+		{"one share without all", func(c *haproxy.Config) { c.Ways[1].Shares[0].Percent = 50 }, safe + "its shares add up to 50 percent"},
+		{"a share without backends", share(func(s *haproxy.Share) { s.Backends = nil }), canary + "a share has no backend"},
+		{"a share of nothing", share(func(s *haproxy.Share) { s.Backends = []string{""} }), canary + `there is no backend ""`},
+		{"a share to nowhere", share(func(s *haproxy.Share) { s.Backends = append(s.Backends, "nope") }), canary + `there is no backend "nope"`},
+		{"a way to a way", share(func(s *haproxy.Share) { s.Backends = []string{"ns.web.safe"} }), canary + `there is no backend "ns.web.safe"`},
+		{"a way of two modes", share(func(s *haproxy.Share) { s.Backends = append(s.Backends, "ns.web.blog:http") }), canary + `backend "ns.web.blog:http" is for HTTP, one before it is not`},
+		{"shares of two modes", func(c *haproxy.Config) { c.Ways[0].Shares[1].Backends = []string{"ns.web.blog:http"} }, canary + `backend "ns.web.blog:http" is for HTTP`},
+		{"a list that is too long", share(func(s *haproxy.Share) { s.Backends = slices.Repeat([]string{"ns.web.blog"}, 400) }), "bytes long, more than 4096"},
+		{"allowed source", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{{}} }), dns + "allowed source invalid Prefix is no network"},
+		{"allowed source that is not masked", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{network("10.0.0.1/8")} }), dns + "allowed source 10.0.0.1/8 is larger than its address says; write 10.0.0.0/8"},
+		{"allowed source in IPv6 form", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{network("::ffff:10.0.0.0/104")} }), "is no network"},
+		{"allowed source twice", mind(func(d *haproxy.Door) { d.AllowedSources = slices.Repeat(d.AllowedSources[:1], 2) }), dns + "allowed source 203.0.113.0/24: there are two of it"},
+		{"allowed sources not in order", mind(func(d *haproxy.Door) { slices.Reverse(d.AllowedSources) }), dns + "allowed source 203.0.113.0/24 is not in order"},
+		{"proxies not in order", mind(func(d *haproxy.Door) { slices.Reverse(d.ProxiesFrom) }), dns + "proxy 192.0.2.10/32 is not in order"},
+		{"a negative bound", mind(func(d *haproxy.Door) { d.MaxConnections = -1 }), dns + "maximum of connections: -1 is not between"},
+		{"too large a bound", mind(func(d *haproxy.Door) { d.MaxConnections = math.MaxInt32 + 1 }), "maximum of connections"},
+		{"a rate without an interval", mind(func(d *haproxy.Door) { d.Rate.Interval = 0 }), dns + "connection rate: interval: 0s is not between"},
+		{"a rate without a bound", mind(func(d *haproxy.Door) { d.Rate.PerSource = 0 }), dns + "connection rate: 0 per source is not between"},
+		{"a negative rate", mind(func(d *haproxy.Door) { d.Rate.PerSource = -1 }), "connection rate: -1 per source"},
+		{"too long an interval", mind(func(d *haproxy.Door) { d.Rate.Interval = 600 * time.Hour }), "connection rate: interval: 600h0m0s is not between"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := reroute(t, tc.edit).Validate()
+			err := sample.RoutingWith(t, tc.edit).Validate()
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want an error with %q", err, tc.want)
 			}
@@ -104,33 +107,16 @@ func TestValidateNamesTheRouteWayOrDoorThatIsWrong(t *testing.T) {
 
 func TestValidRouteTakesDNSNames(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat(strings.Repeat("a", maxLabel)+".", 3) + strings.Repeat("a", 61)
+	long := strings.Repeat(strings.Repeat("a", 63)+".", 3) + strings.Repeat("a", 61)
 	for _, name := range []string{
 		"a", "localhost", "app.example.com", "*.example.com", "*.com", "xn--bcher-kva.example", "1.2.3", "a--b.c-d",
-		strings.Repeat("a", maxLabel) + ".example.com", long, "*." + long[2:],
+		strings.Repeat("a", 63) + ".example.com", long, "*." + long[2:],
 	} {
-		if !ValidRoute(name) {
+		if !haproxy.ValidRoute(name) {
 			t.Errorf("%q is refused", name)
 		}
 	}
-	if len(long) != maxRoute {
-		t.Errorf("the longest name is %d bytes long, want %d", len(long), maxRoute)
-	}
-}
-
-func TestAPlaceForNamesIsNeededOnlyWhereThereAreAny(t *testing.T) {
-	t.Parallel()
-	nowhere := debian()
-	nowhere.NamesPrefix = ""
-	if _, err := Render(web(t), nowhere); err != nil {
-		t.Errorf("no names: %v", err)
-	}
-	if _, err := Render(routing(t), nowhere); err == nil || !strings.Contains(err.Error(), "the file of names: there are names or ways") {
-		t.Errorf("names: got %v", err)
-	}
-	bad := debian()
-	bad.NamesPrefix = "/etc/a b"
-	if _, err := Render(web(t), bad); err == nil || !strings.Contains(err.Error(), `the file of names: "/etc/a b"`) {
-		t.Errorf("bad path: got %v", err)
+	if len(long) != 253 {
+		t.Errorf("the longest name is %d bytes long, want 253", len(long))
 	}
 }

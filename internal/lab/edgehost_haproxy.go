@@ -6,17 +6,18 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
 // idleConfig is the configuration of an HAProxy that serves nobody, as the operator leaves it behind.
 func (h *EdgeHost) idleConfig() (string, error) {
 	second := time.Second
-	file, err := haproxy.Render(haproxy.Config{
+	file, err := cfg.Render(haproxy.Config{
 		AdminSocket:    h.AdminSocket,
 		MaxConnections: 1000,
 		Timeouts:       haproxy.Timeouts{Connect: second, Client: second, Server: second, Queue: second},
-	}, haproxy.Platform{StateFile: "/run/haproxy/server-state"})
+	}, cfg.Platform{StateFile: "/run/haproxy/server-state"})
 	return string(file.Text), err
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // listHAProxies prints the PIDs of all HAProxies that can be seen.
@@ -52,7 +52,7 @@ func TestAnEdgeHostBeginsWithAnIdleConfigurationOfTheOperatorsOwn(t *testing.T) 
 	t.Parallel()
 	h := startHost(t, EdgeHostOptions{Number: 14})
 	text := run(t, h, "cat /etc/haproxy/haproxy.cfg")
-	if _, managed := haproxy.ParseHeader([]byte(text)); !managed || text != readConfig(t, h) {
+	if _, managed := cfg.ParseHeader([]byte(text)); !managed || text != readConfig(t, h) {
 		t.Errorf("haproxy.cfg is %q, want an idle one that the operator made", text)
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 func TestWhoKeepsAHostIsWrittenOnIt(t *testing.T) {
 	t.Parallel()
 	const self = "gw1.example.net:22"
 	file := func(owner, host string) File {
-		return File{Exists: true, Managed: true, Header: haproxy.Header{Owner: owner, Host: host}}
+		return File{Exists: true, Managed: true, Header: cfg.Header{Owner: owner, Host: host}}
 	}
 	refused := func(reason string) *Plan { return &Plan{Action: Refuse, Reasons: []string{reason}} }
 	twin := &Plan{Action: Refuse, Twin: true, Reasons: []string{`this machine is already kept as host "192.0.2.1:22"`}}
@@ -62,7 +63,7 @@ func requireKept(t *testing.T, what string, file File, wanted Wanted, want *Plan
 
 func TestWhereNobodySaysWhichNamesAreWantedAnotherNameIsTakenOver(t *testing.T) {
 	t.Parallel()
-	file := File{Exists: true, Managed: true, Header: haproxy.Header{Owner: "prod/shop", Host: "192.0.2.1:22"}}
+	file := File{Exists: true, Managed: true, Header: cfg.Header{Owner: "prod/shop", Host: "192.0.2.1:22"}}
 	serving := haproxy.Config{Owner: "prod/shop", Host: "gw1:22", Frontends: []haproxy.Frontend{{Name: "https"}}}
 	requireKept(t, "to serve", file, Wanted{Config: serving}, nil)
 }
@@ -71,14 +72,14 @@ func TestAHostThatIsTakenOverSaysUnderWhichNameItWasKept(t *testing.T) {
 	t.Parallel()
 	config := haproxy.Config{Owner: "prod/shop", Host: "gw1:22", Frontends: []haproxy.Frontend{{Name: "https"}}}
 	for name, test := range map[string]struct {
-		header haproxy.Header
+		header cfg.Header
 		want   string
 	}{
-		"another name": {haproxy.Header{Owner: "prod/shop", Host: "192.0.2.1:22"}, "192.0.2.1:22"},
-		"the same":     {haproxy.Header{Owner: "prod/shop", Host: "gw1:22"}, ""},
-		"none":         {haproxy.Header{Owner: "prod/shop"}, ""},
-		"another's":    {haproxy.Header{Owner: "prod/bank", Host: "192.0.2.1:22"}, ""},
-		"nobody's":     {haproxy.Header{}, ""},
+		"another name": {cfg.Header{Owner: "prod/shop", Host: "192.0.2.1:22"}, "192.0.2.1:22"},
+		"the same":     {cfg.Header{Owner: "prod/shop", Host: "gw1:22"}, ""},
+		"none":         {cfg.Header{Owner: "prod/shop"}, ""},
+		"another's":    {cfg.Header{Owner: "prod/bank", Host: "192.0.2.1:22"}, ""},
+		"nobody's":     {cfg.Header{}, ""},
 	} {
 		observed := Observed{File: File{Exists: true, Managed: true, Header: test.header}}
 		if got := Compute(observed, Wanted{Config: config, Adopt: true}); got.TookOver != test.want || got.Action != Reload {

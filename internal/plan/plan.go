@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -27,7 +28,7 @@ type File struct {
 	Pristine bool
 	// Managed says that an edgelb wrote it; Header is then what it says of itself.
 	Managed bool
-	Header  haproxy.Header
+	Header  cfg.Header
 	// SHA256 is the hash of its bytes, in hex, and SettingsSHA256 that of its lines without comments; see SettingsSHA256.
 	SHA256, SettingsSHA256 string
 	// NamesSHA256 are the hashes of the files of names that were found beside it, in hex, by their paths.
@@ -55,7 +56,7 @@ type Running struct {
 type Wanted struct {
 	Config haproxy.Config
 	// File is Config, rendered for the host.
-	File haproxy.File
+	File cfg.File
 	// Adopt allows to replace a file that somebody else wrote.
 	Adopt bool
 	// Wants says whether objects of the same owner still want a host of that name; nil if none does.
@@ -225,7 +226,7 @@ func missing(format string, these, those []string) []string {
 
 // mayRunEdited says whether HAProxy may have loaded the wanted file with settings that somebody changed. It would still return
 // the fingerprint that stands in the file.
-func mayRunEdited(observed Observed, wanted haproxy.File) bool {
+func mayRunEdited(observed Observed, wanted cfg.File) bool {
 	file, running := observed.File, observed.Running
 	return running.Alive && !running.Same && file.Managed && file.Header.Whole == wanted.Whole &&
 		file.SettingsSHA256 != SettingsSHA256(wanted.Text)
@@ -246,7 +247,7 @@ func SettingsSHA256(text []byte) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-func fileDiffers(file File, wanted haproxy.File) string {
+func fileDiffers(file File, wanted cfg.File) string {
 	switch {
 	case !file.Exists:
 		return "the file is gone"
@@ -260,7 +261,7 @@ func fileDiffers(file File, wanted haproxy.File) string {
 }
 
 // namesDiffer says what is wrong with the file of names.
-func namesDiffer(file File, wanted haproxy.File) string {
+func namesDiffer(file File, wanted cfg.File) string {
 	found, exists := file.NamesSHA256[wanted.NamesPath]
 	switch {
 	case wanted.NamesPath == "" || found == wanted.NamesSHA256():

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -43,7 +44,7 @@ func idle(t *testing.T) plan.Wanted {
 
 func render(t *testing.T, config haproxy.Config) plan.Wanted {
 	t.Helper()
-	file, err := haproxy.Render(config, haproxy.Platform{StateFile: "/etc/haproxy/state", NamesPrefix: "/etc/haproxy/names-"})
+	file, err := cfg.Render(config, cfg.Platform{StateFile: "/etc/haproxy/state", NamesPrefix: "/etc/haproxy/names-"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func server(name, addr string) haproxy.Server {
 // hostWith is a host that runs the configuration, and whose file is the one that was written for it.
 func hostWith(t *testing.T, w plan.Wanted) plan.Observed {
 	t.Helper()
-	header, ok := haproxy.ParseHeader(w.File.Text)
+	header, ok := cfg.ParseHeader(w.File.Text)
 	if !ok {
 		t.Fatal("the file has no header")
 	}

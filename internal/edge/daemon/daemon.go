@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -63,7 +64,7 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 		return Running{}, err
 	}
 	running := Running{PID: info.Pid, Version: info.Version, Servers: servers, State: state}
-	running.Structure, _ = haproxy.ParseDescription(info.Description)
+	running.Structure, _ = cfg.ParseDescription(info.Description)
 	running.Names, err = d.readNames(ctx, running.Structure)
 	if err != nil {
 		return Running{}, err

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // Files are those of one host.
@@ -28,7 +28,7 @@ type Files struct {
 type Hashes struct{ Config, Names string }
 
 // HashesOf are those that a file has when it is in its place.
-func HashesOf(f haproxy.File) Hashes { return Hashes{Config: f.SHA256(), Names: f.NamesSHA256()} }
+func HashesOf(f cfg.File) Hashes { return Hashes{Config: f.SHA256(), Names: f.NamesSHA256()} }
 
 // ErrTaken says that somebody else is at work: the former file is another than expected, or what was staged is gone.
 var ErrTaken = errors.New("somebody else changes the file at the same moment")
@@ -70,7 +70,7 @@ func (f Files) Hashes(ctx context.Context, namesPath string) (Hashes, error) {
 
 // Stage puts a file beside the configuration and lets the program, which is HAProxy, check it. The file of names is put in its
 // place only if there is none. The error is ErrTaken, a *RefusedError or an *UnwritableError, or that of the connection.
-func (f Files) Stage(ctx context.Context, file haproxy.File, program string) error {
+func (f Files) Stage(ctx context.Context, file cfg.File, program string) error {
 	result, err := f.Session.Run(ctx, "stage", slices.Concat(file.Text, file.Names), f.Config, program, f.candidate(file),
 		strconv.Itoa(len(file.Text)), file.NamesPath, strconv.Itoa(len(file.Names)))
 	switch {
@@ -86,7 +86,7 @@ func (f Files) Stage(ctx context.Context, file haproxy.File, program string) err
 // candidate is where a file is staged. Its name says for which host of which owner, so that an attempt which finds a machine
 // under two names takes nothing from the other; and then tells attempts apart, since one whose connection broke may still be
 // at work.
-func (f Files) candidate(file haproxy.File) string {
+func (f Files) candidate(file cfg.File) string {
 	writer := sha256.Sum256([]byte(f.Owner + "\n" + f.Host))
 	return f.Config + ".edgelb-new-" + hex.EncodeToString(writer[:8]) + file.SHA256()[:16]
 }
@@ -103,7 +103,7 @@ type Commitment struct {
 
 // Commit puts a staged file in the place of the configuration, with its file of names, and reads back that they are there. The
 // error is ErrTaken or an *UnwritableError, or that of the connection.
-func (f Files) Commit(ctx context.Context, file haproxy.File, c Commitment) error {
+func (f Files) Commit(ctx context.Context, file cfg.File, c Commitment) error {
 	result, err := f.Session.Run(ctx, "commit", c.Handover, f.Config, f.candidate(file), file.SHA256(),
 		word(c.Backup, "backup"), word(c.KeepFormer, "former"), cmp.Or(c.Expected, "-"), file.NamesPath, file.NamesSHA256())
 	if err != nil {

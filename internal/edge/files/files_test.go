@@ -9,7 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // answering is a connection on which every script ends in the same way. What scripts do on a host is tried with turns.
@@ -30,8 +30,8 @@ func on(conn *answering) files.Files {
 	return files.Files{Session: &session.Session{Conn: conn}, Config: "/etc/haproxy/haproxy.cfg", Owner: "c/ns", Host: "gw1:22"}
 }
 
-func file() haproxy.File {
-	return haproxy.File{Text: []byte("global\n"), NamesPath: "/etc/haproxy/names", Names: []byte("in/a b\n")}
+func file() cfg.File {
+	return cfg.File{Text: []byte("global\n"), NamesPath: "/etc/haproxy/names", Names: []byte("in/a b\n")}
 }
 
 func TestWhatAScriptEndsWithSaysWhyAFileIsNotInItsPlace(t *testing.T) {

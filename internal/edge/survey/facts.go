@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -35,7 +35,7 @@ type Facts struct {
 	// Own are the HAProxies that run the configuration, the leading one first.
 	Own []Process
 
-	platform haproxy.Platform
+	platform cfg.Platform
 	// emptyFolder is one that HAProxy may load as well, since there is nothing in it.
 	emptyFolder string
 	// binary is the HAProxy in the PATH; empty when there is none.
@@ -73,7 +73,7 @@ func ParseFacts(output []byte, path string) Facts {
 			f.set(key, value)
 		}
 	}
-	f.File.Header, f.File.Managed = haproxy.ParseHeader(header.Bytes())
+	f.File.Header, f.File.Managed = cfg.ParseHeader(header.Bytes())
 	f.Own = f.ours()
 	return f
 }

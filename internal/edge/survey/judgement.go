@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // IsRunning says that a HAProxy runs the configuration.
@@ -30,7 +30,7 @@ func (f Facts) Program() string {
 
 // Platform is what a configuration has to know of the host, for an account that logged in by that name and may be elevated by
 // sudo.
-func (f Facts) Platform(login string, elevated bool) haproxy.Platform {
+func (f Facts) Platform(login string, elevated bool) cfg.Platform {
 	platform := f.platform
 	platform.StateFile, platform.NamesPrefix = f.Config+".edgelb-state", f.namesPrefix()
 	privileged := f.isPrivileged(login, elevated)
@@ -47,7 +47,7 @@ func (f Facts) namesPrefix() string { return f.Config + ".edgelb-names-" }
 
 // NamesPath is where a configuration with the fingerprint of that structure has its file of names, if it has one.
 func (f Facts) NamesPath(structure string) string {
-	return haproxy.NamesPath(f.namesPrefix(), structure)
+	return cfg.NamesPath(f.namesPrefix(), structure)
 }
 
 // isPrivileged says whether HAProxy starts as root, and so can change its user.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 const configFile = "/etc/haproxy/haproxy.cfg"
@@ -48,7 +48,7 @@ func TestAMisfitIsAHAProxyThatWouldNotDoWhatTheFileSays(t *testing.T) {
 
 func TestPlatformFollowsWhoStartsHAProxy(t *testing.T) {
 	t.Parallel()
-	debian := haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy"}
+	debian := cfg.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy"}
 	root, ordinary := master(7, 1, "-f", configFile), master(7, 1, "-f", configFile)
 	ordinary.uid = 1000
 	daemon := Process{PID: 7, uid: 106, args: []string{"/usr/sbin/haproxy", "-D", "-f", configFile}}
@@ -57,14 +57,14 @@ func TestPlatformFollowsWhoStartsHAProxy(t *testing.T) {
 		process []Process
 		login   string
 		elevate bool
-		want    haproxy.Platform
+		want    cfg.Platform
 	}{
-		"a master of root's":                {[]Process{root}, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
-		"a master of root's, by sudo":       {[]Process{root}, "edgelb", true, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names, SocketUser: "edgelb"}},
-		"a master of an ordinary user's":    {[]Process{ordinary}, "edgelb", false, haproxy.Platform{StateFile: state, NamesPrefix: names}},
-		"a daemon that a service starts":    {[]Process{daemon}, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
-		"nothing yet, on a host of root's":  {nil, "root", false, haproxy.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
-		"nothing yet, for an ordinary user": {nil, "edgelb", false, haproxy.Platform{StateFile: state, NamesPrefix: names}},
+		"a master of root's":                {[]Process{root}, "root", false, cfg.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
+		"a master of root's, by sudo":       {[]Process{root}, "edgelb", true, cfg.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names, SocketUser: "edgelb"}},
+		"a master of an ordinary user's":    {[]Process{ordinary}, "edgelb", false, cfg.Platform{StateFile: state, NamesPrefix: names}},
+		"a daemon that a service starts":    {[]Process{daemon}, "root", false, cfg.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
+		"nothing yet, on a host of root's":  {nil, "root", false, cfg.Platform{User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: state, NamesPrefix: names}},
+		"nothing yet, for an ordinary user": {nil, "edgelb", false, cfg.Platform{StateFile: state, NamesPrefix: names}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/debian"
@@ -69,7 +70,7 @@ func needRoot(t *testing.T) {
 func (h host) load(backends ...haproxy.Backend) {
 	h.t.Helper()
 	at := netip.AddrPortFrom(netip.IPv4Unspecified(), hostPort)
-	file, err := haproxy.Render(config(at, hostSocket, backends...), haproxy.Platform{
+	file, err := cfg.Render(config(at, hostSocket, backends...), cfg.Platform{
 		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: hostState, Syslog: true,
 	})
 	must(h.t, err)
@@ -77,7 +78,7 @@ func (h host) load(backends ...haproxy.Backend) {
 	h.reload()
 	info, err := h.Info(h.t.Context())
 	must(h.t, err)
-	if got, _ := haproxy.ParseDescription(info["description"]); got != file.Structure {
+	if got, _ := cfg.ParseDescription(info["description"]); got != file.Structure {
 		h.t.Fatalf("after the reload HAProxy runs %q, want structure %s", info["description"], file.Structure)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
 )
@@ -73,7 +74,7 @@ func start(t *testing.T, program string, backends ...haproxy.Backend) edge {
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(folder)) })
 	e := edge{t: t, socket: filepath.Join(folder, "admin"), at: unused(t)}
-	file, err := haproxy.Render(config(e.at, e.socket, backends...), haproxy.Platform{
+	file, err := cfg.Render(config(e.at, e.socket, backends...), cfg.Platform{
 		StateFile: filepath.Join(folder, "state"), NamesPrefix: filepath.Join(folder, "names-"),
 	})
 	must(t, err)

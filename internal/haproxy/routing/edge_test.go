@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // patience is how long something may take that is to happen; much longer than it does.
@@ -75,7 +76,7 @@ func start(t testing.TB, program string, c haproxy.Config) edge {
 		e.ports[f.Name] = port
 		c.Frontends[i].Binds = []haproxy.Bind{{Addr: loopback4, Port: port}, {Addr: loopback6, Port: port}}
 	}
-	file, err := haproxy.Render(c.Normalize(), haproxy.Platform{
+	file, err := cfg.Render(c.Normalize(), cfg.Platform{
 		StateFile: filepath.Join(folder, "state"), NamesPrefix: filepath.Join(folder, "names-"),
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
 // Command is one line for HAProxy's runtime API. Names of backends and servers are such that haproxy.ValidName accepts; so
@@ -122,7 +123,7 @@ func AddServer(b haproxy.Backend, s haproxy.Server) []Command {
 // server. The keyword "enabled" seems to do that at once, but 2.6 miscounts its servers after it.
 func AddServers(b haproxy.Backend, servers []haproxy.Server) []Command {
 	commands := make([]Command, 0, 3*len(servers))
-	for i, words := range haproxy.ServerWords(b, servers) {
+	for i, words := range cfg.ServerWords(b, servers) {
 		name := servers[i].Name
 		commands = append(commands, Command{line: "add server " + b.Name + "/" + name + " " + words, want: added})
 		if b.Check.Enabled() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -39,14 +40,14 @@ func run(t *testing.T, program string, bind haproxy.Bind, backends ...haproxy.Ba
 	t.Helper()
 	folder := shortFolder(t)
 	socket := filepath.Join(folder, "s")
-	file, err := haproxy.Render(haproxy.Config{
+	file, err := cfg.Render(haproxy.Config{
 		Owner:          "test",
 		AdminSocket:    socket,
 		MaxConnections: 1000,
 		Timeouts:       haproxy.Timeouts{Connect: time.Second, Client: time.Minute, Server: time.Minute, Queue: time.Second},
 		Frontends:      []haproxy.Frontend{{Name: "in", Binds: []haproxy.Bind{bind}, Backend: backends[0].Name}},
 		Backends:       backends,
-	}.Normalize(), haproxy.Platform{StateFile: filepath.Join(folder, "state")})
+	}.Normalize(), cfg.Platform{StateFile: filepath.Join(folder, "state")})
 	if err != nil {
 		t.Fatal(err)
 	}

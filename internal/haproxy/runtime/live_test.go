@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -67,7 +68,7 @@ func rendered(t *testing.T, socket string) (path, structure string) {
 			},
 		}},
 	}
-	file, err := haproxy.Render(config, haproxy.Platform{StateFile: filepath.Join(folder, "state")})
+	file, err := cfg.Render(config, cfg.Platform{StateFile: filepath.Join(folder, "state")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func TestARunningHAProxySaysWhichFileItLoadedAndObeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, ok := haproxy.ParseDescription(info.Description); !ok || got != structure || info.MaxConnections != 100 {
+			if got, ok := cfg.ParseDescription(info.Description); !ok || got != structure || info.MaxConnections != 100 {
 				t.Errorf("got %+v, want structure %s", info, structure)
 			}
 			t.Logf("%s is HAProxy %s", program, info.Version)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
 )
 
@@ -45,11 +46,11 @@ func newMachine(counted *counters, known model.Commands, config string) (*machin
 
 // idleConfig is what a host begins with: a file as edgelb leaves it behind, which anybody may replace.
 func idleConfig() (string, error) {
-	file, err := haproxy.Render(haproxy.Config{
+	file, err := cfg.Render(haproxy.Config{
 		AdminSocket:    AdminSocket,
 		MaxConnections: 1000,
 		Timeouts:       haproxy.Timeouts{Connect: time.Second, Client: time.Second, Server: time.Second, Queue: time.Second},
-	}, haproxy.Platform{StateFile: "/run/haproxy/server-state"})
+	}, cfg.Platform{StateFile: "/run/haproxy/server-state"})
 	return string(file.Text), err
 }
 

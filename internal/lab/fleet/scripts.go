@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -188,9 +188,9 @@ func (m *machine) restore(input *bufio.Reader) result {
 		return result{stderr: fmt.Sprintf("cp: cannot stat '%s': No such file or directory\n", former), exit: 1}
 	default:
 		text := m.disk.read(former)
-		header, _ := haproxy.ParseHeader([]byte(text))
+		header, _ := cfg.ParseHeader([]byte(text))
 		if entries, found := m.disk.find(former + "-names"); found && sum(entries) == header.Names {
-			m.disk.write(haproxy.NamesPath(config+".edgelb-names-", header.Structure), entries)
+			m.disk.write(cfg.NamesPath(config+".edgelb-names-", header.Structure), entries)
 		}
 		m.disk.write(config, text)
 	}

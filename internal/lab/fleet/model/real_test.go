@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
 )
 
@@ -194,7 +195,7 @@ func fact(line string) string {
 }
 
 // file has a backend of each balancing algorithm, servers with and without checks and PROXY headers, and some names.
-func (p *pair) file(t *testing.T) haproxy.File {
+func (p *pair) file(t *testing.T) cfg.File {
 	t.Helper()
 	server := func(name, addr string, port uint16, weight int) haproxy.Server {
 		return haproxy.Server{Name: name, Addr: netip.MustParseAddr(addr), Port: port, Weight: weight, Node: "node-1"}
@@ -202,7 +203,7 @@ func (p *pair) file(t *testing.T) haproxy.File {
 	check := haproxy.Check{Interval: time.Hour, Rise: 2, Fall: 3}
 	// Nobody else has an address that is made of a port which is held.
 	bind := haproxy.Bind{Addr: netip.AddrFrom4([4]byte{127, 96, byte(p.listening >> 8), byte(p.listening)}), Port: p.listening}
-	file, err := haproxy.Render(haproxy.Config{
+	file, err := cfg.Render(haproxy.Config{
 		Owner: "cluster/ns", AdminSocket: p.path("admin"), MaxConnections: 100,
 		Timeouts: haproxy.Timeouts{Connect: time.Second, Client: time.Second, Server: time.Second, Queue: time.Second},
 		Frontends: []haproxy.Frontend{{
@@ -214,7 +215,7 @@ func (p *pair) file(t *testing.T) haproxy.File {
 			{Name: "ns_b", Balance: haproxy.Source, ProxyProtocol: haproxy.ProxyV2, Check: check, Servers: []haproxy.Server{server("pod-a", "127.0.0.1", p.listening, 1)}},
 			{Name: "ns_c", Balance: haproxy.LeastConn, ProxyProtocol: haproxy.ProxyV1},
 		},
-	}, haproxy.Platform{StateFile: p.path("state"), NamesPrefix: p.path("names-")})
+	}, cfg.Platform{StateFile: p.path("state"), NamesPrefix: p.path("names-")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package haproxy
+package cfg
 
 import (
 	"net/netip"
@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
 // asked is what a fuzzer asks for: strings that end up in a file, and numbers.
@@ -17,23 +20,23 @@ type asked struct {
 }
 
 // render writes a configuration with a frontend of the protocol, one route, one way with two shares, and a door.
-func (a asked) render(protocol Protocol) (File, error) {
-	c := idle()
+func (a asked) render(protocol haproxy.Protocol) (File, error) {
+	c := sample.Idle()
 	c.Owner = "o"
-	c.Frontends = []Frontend{{
-		Name: a.frontend, Protocol: protocol, Binds: []Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}, Backend: a.way,
-		Door: Door{
+	c.Frontends = []haproxy.Frontend{{
+		Name: a.frontend, Protocol: protocol, Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}, Backend: a.way,
+		Door: haproxy.Door{
 			AllowedSources: []netip.Prefix{a.network}, ProxiesFrom: []netip.Prefix{a.network}, MaxConnections: a.most,
-			Rate: Rate{PerSource: a.rate, Interval: a.interval},
+			Rate: haproxy.Rate{PerSource: a.rate, Interval: a.interval},
 		},
 	}}
-	if protocol != TCP {
-		c.Frontends[0].Routes = []Route{{Name: a.route, To: a.backend}}
+	if protocol != haproxy.TCP {
+		c.Frontends[0].Routes = []haproxy.Route{{Name: a.route, To: a.backend}}
 	}
-	c.Ways = []Way{{Name: a.way, Shares: []Share{
+	c.Ways = []haproxy.Way{{Name: a.way, Shares: []haproxy.Share{
 		{Percent: a.percent, Backends: []string{a.backend}}, {Percent: 100 - a.percent, Backends: []string{a.backend, a.backend}},
 	}}}
-	c.Backends = []Backend{{Name: a.backend, HTTP: protocol == HTTP, Balance: LeastConn}}
+	c.Backends = []haproxy.Backend{{Name: a.backend, HTTP: protocol == haproxy.HTTP, Balance: haproxy.LeastConn}}
 	return Render(c, Platform{StateFile: "/state", NamesPrefix: a.prefix})
 }
 
@@ -58,8 +61,8 @@ func FuzzFrontendsSayWhatIsAskedAndNothingElse(f *testing.F) {
 		a := asked{frontend, route, way, backend, prefix, percent, most, rate, time.Duration(interval), network}
 		harmless := a
 		harmless.frontend, harmless.route, harmless.way, harmless.backend, harmless.prefix = "FRONTEND", "route", "WAY", "BACKEND", "/PREFIX"
-		for _, protocol := range []Protocol{TCP, TLS, HTTP} {
-			if protocol == TCP {
+		for _, protocol := range []haproxy.Protocol{haproxy.TCP, haproxy.TLS, haproxy.HTTP} {
+			if protocol == haproxy.TCP {
 				a.route = "route" // it has none
 			}
 			got, err := a.render(protocol)

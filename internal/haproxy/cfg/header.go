@@ -1,10 +1,12 @@
-package haproxy
+package cfg
 
 import (
 	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 const (
@@ -37,7 +39,7 @@ func (h Header) Free() bool { return h.Owner == "" }
 func (h Header) text() string {
 	owner := h.Owner
 	if h.Free() {
-		owner = Nobody
+		owner = haproxy.Nobody
 	}
 	host := ""
 	if h.Host != "" {
@@ -59,17 +61,17 @@ func ParseHeader(file []byte) (Header, bool) {
 	}
 	fields := headerFields(rest)
 	owner := fields["owner"]
-	if owner != Nobody && !ValidOwner(owner) {
+	if owner != haproxy.Nobody && !haproxy.ValidOwner(owner) {
 		return Header{}, false
 	}
 	header := Header{
 		Owner: owner, Host: fields["host"], Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"]),
 		Names: fingerprint(fields["names"]),
 	}
-	if owner == Nobody {
+	if owner == haproxy.Nobody {
 		header.Owner = ""
 	}
-	if header.Free() || !ValidHost(header.Host) {
+	if header.Free() || !haproxy.ValidHost(header.Host) {
 		header.Host = ""
 	}
 	return header, true

@@ -1,9 +1,11 @@
-package haproxy
+package cfg
 
 import (
 	"errors"
 	"fmt"
 	"regexp"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // Platform is what the text depends on that only the host knows.
@@ -37,13 +39,13 @@ func (p Platform) Validate() error {
 		checkAccount("the user", p.User),
 		checkAccount("the group", p.Group),
 		checkAccount("the admin socket's user", p.SocketUser),
-		CheckPath("the state file", p.StateFile, maxPath),
+		haproxy.CheckPath("the state file", p.StateFile, maxPath),
 	}
 	if p.Chroot != "" {
-		faults = append(faults, CheckPath("the chroot", p.Chroot, maxPath))
+		faults = append(faults, haproxy.CheckPath("the chroot", p.Chroot, maxPath))
 	}
 	if p.NamesPrefix != "" {
-		faults = append(faults, CheckPath("the file of names", p.NamesPrefix, maxPath))
+		faults = append(faults, haproxy.CheckPath("the file of names", p.NamesPrefix, maxPath))
 	}
 	return errors.Join(faults...)
 }

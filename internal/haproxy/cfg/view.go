@@ -1,8 +1,10 @@
-package haproxy
+package cfg
+
+import "github.com/edgelb/edgelb/internal/haproxy"
 
 // view is what the template prints: words that are ready to print, in order.
 type view struct {
-	Config
+	haproxy.Config
 	Platform
 	// Description is quoted.
 	Description string
@@ -20,7 +22,7 @@ type view struct {
 
 // newView decides everything that the template prints; names is the path of the file of names, if there is one, and serversOf says
 // what stands for a backend's servers.
-func newView(c Config, p Platform, description, names string, serversOf func(Backend) []string) view {
+func newView(c haproxy.Config, p Platform, description, names string, serversOf func(haproxy.Backend) []string) view {
 	v := view{
 		Config:      c,
 		Platform:    p,

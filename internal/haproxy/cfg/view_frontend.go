@@ -1,6 +1,10 @@
-package haproxy
+package cfg
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
 
 // frontView is what the template prints of a frontend.
 type frontView struct {
@@ -53,10 +57,10 @@ type lookupView struct {
 }
 
 // newFrontView says how one of the Config's frontends is printed; names is the path of the file of names.
-func newFrontView(c Config, f Frontend, logs bool, names string) frontView {
+func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string) frontView {
 	v := frontView{
-		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == HTTP, TLS: f.Protocol == TLS, Logs: logs,
-		Door: newDoorView(f.Door), RefusesHeaders: f.Protocol == TCP && len(f.Door.ProxiesFrom) > 0,
+		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
+		Door: newDoorView(f.Door), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Door.ProxiesFrom) > 0,
 	}
 	if !c.LooksFrom(f) {
 		v.Backend = f.Backend
@@ -66,7 +70,7 @@ func newFrontView(c Config, f Frontend, logs bool, names string) frontView {
 	return v
 }
 
-func newDoorView(d Door) doorView {
+func newDoorView(d haproxy.Door) doorView {
 	v := doorView{
 		MaxConnections: d.MaxConnections, PerSource: d.Rate.PerSource, Interval: duration(d.Rate.Interval), Stage: "connection",
 		MindsFamilies: len(d.AllowedSources)+len(d.ProxiesFrom)+d.Rate.PerSource > 0,
@@ -81,7 +85,7 @@ func newDoorView(d Door) doorView {
 
 // addFamily adds what concerns the clients of one family, which are those for whom the condition clients holds. HAProxy alone
 // would not keep the families apart: it finds an IPv4 address in ::/0, and one of 2002::/16 where the IPv4 address in it is.
-func (v *doorView) addFamily(d Door, digit, clients string, is func(netip.Addr) bool) {
+func (v *doorView) addFamily(d haproxy.Door, digit, clients string, is func(netip.Addr) bool) {
 	define := func(name string, networks []netip.Prefix) (defined bool) {
 		for _, n := range networks {
 			if is(n.Addr()) {
@@ -103,26 +107,26 @@ func (v *doorView) addFamily(d Door, digit, clients string, is func(netip.Addr) 
 	}
 }
 
-func newLookupView(c Config, f Frontend, names string) *lookupView {
+func newLookupView(c haproxy.Config, f haproxy.Frontend, names string) *lookupView {
 	ways := c.WayShape()
 	v := &lookupView{
-		Rule: "tcp-request content", Names: names, Start: f.Backend, HTTP: f.Protocol == HTTP, Redirect: f.RedirectToHTTPS,
+		Rule: "tcp-request content", Names: names, Start: f.Backend, HTTP: f.Protocol == haproxy.HTTP, Redirect: f.RedirectToHTTPS,
 		Ways: ways.Exist, Splits: ways.Splits,
 	}
 	for position := 2; position <= ways.Longest; position++ {
 		v.StandIns = append(v.StandIns, position)
 	}
-	if f.Protocol == HTTP {
+	if f.Protocol == haproxy.HTTP {
 		v.Rule = "http-request"
 	}
-	if f.Protocol != TCP {
+	if f.Protocol != haproxy.TCP {
 		v.Frontend = f.Name
 	}
 	return v
 }
 
 // bindLines keeps IPv4 clients away from IPv6 wildcards: they would appear there, and in PROXY headers, as ::ffff:a.b.c.d.
-func bindLines(binds []Bind) []string {
+func bindLines(binds []haproxy.Bind) []string {
 	var lines []string
 	for _, b := range binds {
 		line := b.String()

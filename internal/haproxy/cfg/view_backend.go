@@ -1,8 +1,10 @@
-package haproxy
+package cfg
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // backView is what the template prints of a backend.
@@ -10,29 +12,29 @@ type backView struct {
 	Name string
 	// HTTP says that it looks at requests, and Private that no two clients may share a connection to a server.
 	HTTP, Private bool
-	Balance       Balance
+	Balance       haproxy.Balance
 	// Hashed says that the algorithm maps clients to servers by a hash.
 	Hashed bool
 	// Probe is what checks ask for, in the words behind http-check; empty if they ask for nothing.
 	Probe    string
-	Affinity Affinity
+	Affinity haproxy.Affinity
 	// Expire is how long an affinity lasts.
 	Expire string
 	// Servers are what stands behind the word server.
 	Servers []string
 }
 
-func newBackView(b Backend, servers []string) backView {
+func newBackView(b haproxy.Backend, servers []string) backView {
 	return backView{
-		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != ProxyNone, Balance: b.Balance, Hashed: b.Balance == Source,
+		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != haproxy.ProxyNone, Balance: b.Balance, Hashed: b.Balance == haproxy.Source,
 		Probe: probe(b.Check), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
 	}
 }
 
 // probe is the request of a check. A server of HTTP/1.1 wants a Host; there is none to be known, so it gets one that says who
 // asks.
-func probe(c Check) string {
-	if c.Kind != CheckHTTP {
+func probe(c haproxy.Check) string {
+	if c.Kind != haproxy.CheckHTTP {
 		return ""
 	}
 	path := c.Path
@@ -44,7 +46,7 @@ func probe(c Check) string {
 
 // peersAddress is where the next worker listens for what the former one knows of clients: an abstract unix socket, since that
 // is found from every chroot. HAProxys of one host have admin sockets of their own, so this one is their own, too.
-func peersAddress(c Config) string {
+func peersAddress(c haproxy.Config) string {
 	for _, b := range c.Backends {
 		if b.Affinity.By != "" {
 			return "abns@edgelb-peers-" + sha256Hex([]byte(c.AdminSocket))[:16]
@@ -54,7 +56,7 @@ func peersAddress(c Config) string {
 }
 
 // resolves says that there is a server whose address the host is to find.
-func resolves(c Config) bool {
+func resolves(c haproxy.Config) bool {
 	for _, b := range c.Backends {
 		for _, s := range b.Servers {
 			if s.DNSName != "" {
@@ -66,10 +68,10 @@ func resolves(c Config) bool {
 }
 
 // checkWords are what a server's line says of its checks.
-func checkWords(c Check) string {
+func checkWords(c haproxy.Check) string {
 	var words strings.Builder
 	words.WriteString("check")
-	if c.Kind == CheckTLS || c.TLS {
+	if c.Kind == haproxy.CheckTLS || c.TLS {
 		words.WriteString(" check-ssl verify none")
 	}
 	if c.Port != 0 {

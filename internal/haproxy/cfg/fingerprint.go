@@ -1,15 +1,17 @@
-package haproxy
+package cfg
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // Fingerprints are those of the file that Render would write, without writing it; it refuses what Render refuses. It is
 // cheap even where there are thousands of servers.
-func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
+func Fingerprints(c haproxy.Config, p Platform) (structure, whole string, err error) {
 	if err := errors.Join(p.Validate(), checkPlace(c, p)); err != nil {
 		return "", "", fmt.Errorf("cannot write this configuration: %w", err)
 	}
@@ -23,7 +25,7 @@ func Fingerprints(c Config, p Platform) (structure, whole string, err error) {
 }
 
 // checkPlace wants a place for the file of names if there is one.
-func checkPlace(c Config, p Platform) error {
+func checkPlace(c haproxy.Config, p Platform) error {
 	if p.NamesPrefix == "" && c.Looks() {
 		return errors.New("the file of names: there are names or ways to look up, and it has no path")
 	}
@@ -32,7 +34,7 @@ func checkPlace(c Config, p Platform) error {
 
 // Whole is the fingerprint of the file that Render would write, of which the structure's is known. It refuses a Config that
 // Render refuses.
-func Whole(c Config, structure string) (string, error) {
+func Whole(c haproxy.Config, structure string) (string, error) {
 	if err := errors.Join(c.Validate(), checkKnown(c)); err != nil {
 		return "", fmt.Errorf("cannot write this configuration: %w", err)
 	}
@@ -40,7 +42,7 @@ func Whole(c Config, structure string) (string, error) {
 }
 
 // structureOf hashes the text with each backend's servers replaced by what cannot change at run time.
-func structureOf(c Config, p Platform) (string, error) {
+func structureOf(c haproxy.Config, p Platform) (string, error) {
 	hash := sha256.New()
 	if err := body.Execute(hash, newView(c, p, "", p.NamesPrefix, fixedServerLines)); err != nil {
 		return "", fmt.Errorf("hash the configuration's structure: %w", err)
@@ -49,7 +51,7 @@ func structureOf(c Config, p Platform) (string, error) {
 }
 
 // wholeOf hashes the structure, a line for each server, and a line for each name.
-func wholeOf(c Config, structure string) string {
+func wholeOf(c haproxy.Config, structure string) string {
 	hash := sha256.New()
 	lines := append([]byte(structure), '\n')
 	for _, b := range c.Backends {

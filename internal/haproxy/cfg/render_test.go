@@ -1,9 +1,8 @@
-package haproxy
+package cfg
 
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -14,11 +13,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func render(t testing.TB, c Config, p Platform) File {
+func render(t testing.TB, c haproxy.Config, p Platform) File {
 	t.Helper()
 	file, err := Render(c, p)
 	if err != nil {
@@ -75,7 +77,7 @@ func TestRenderWritesTheGoldenFiles(t *testing.T) {
 // haproxies finds the real programs: the one in PATH, and bin/haproxy-* at the top of the repository.
 func haproxies(t *testing.T) []string {
 	t.Helper()
-	programs, err := filepath.Glob("../../bin/haproxy-*")
+	programs, err := filepath.Glob("../../../bin/haproxy-*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,10 +164,10 @@ func TestRealHAProxyRefusesABadFile(t *testing.T) {
 
 func TestRenderDependsOnTheMeaningAlone(t *testing.T) {
 	t.Parallel()
-	want := render(t, twoListeners(t), debian())
+	want := render(t, sample.TwoListeners(t), debian())
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
-		c := twoListeners(t)
+		c := sample.TwoListeners(t)
 		for _, f := range c.Frontends {
 			random.Shuffle(len(f.Binds), reflect.Swapper(f.Binds))
 		}
@@ -186,39 +188,41 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 	everything, onlyComments, servers, nothing := kept{true, true, true}, kept{true, true, false}, kept{true, false, false}, kept{}
 	for _, tc := range []struct {
 		name string
-		edit func(*Config, *Platform)
+		edit func(*haproxy.Config, *Platform)
 		want kept
 	}{
-		{"nothing changes", func(*Config, *Platform) {}, everything},
-		{"a time that HAProxy cannot tell", func(c *Config, _ *Platform) { c.Timeouts.Connect += time.Microsecond }, everything},
-		{"another host", func(c *Config, _ *Platform) { c.Host = "[2001:db8::1]:2222" }, onlyComments},
-		{"another owner", func(c *Config, _ *Platform) { c.Owner = "other" }, onlyComments},
-		{"another node", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Node = "node-9" }, onlyComments},
-		{"another server address", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Addr = c.Backends[0].Servers[0].Addr.Next() }, servers},
-		{"another server port", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Port++ }, servers},
-		{"another server weight", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Weight = 0 }, servers},
-		{"another server name", func(c *Config, _ *Platform) { c.Backends[0].Servers[0].Name = "a" }, servers},
-		{"one server less", func(c *Config, _ *Platform) { c.Backends[0].Servers = c.Backends[0].Servers[:1] }, servers},
-		{"no server at all", func(c *Config, _ *Platform) { c.Backends[0].Servers = nil }, servers},
-		{"PROXY version", func(c *Config, _ *Platform) { c.Backends[0].ProxyProtocol = ProxyV1 }, nothing},
-		{"check interval", func(c *Config, _ *Platform) { c.Backends[0].Check.Interval *= 2 }, nothing},
-		{"no check", func(c *Config, _ *Platform) { c.Backends[0].Check = Check{} }, nothing},
-		{"options of a backend without servers", func(c *Config, _ *Platform) { c.Backends[1].Check.Rise++ }, nothing},
-		{"balance", func(c *Config, _ *Platform) { c.Backends[0].Balance = Source }, nothing},
-		{"bind", func(c *Config, _ *Platform) { c.Frontends[0].Binds = c.Frontends[0].Binds[:1] }, nothing},
-		{"frontend name", func(c *Config, _ *Platform) { c.Frontends[0].Name = "a" }, nothing},
-		{"idle", func(c *Config, _ *Platform) { c.Frontends = nil }, nothing},
-		{"timeout", func(c *Config, _ *Platform) { c.Timeouts.Queue = time.Minute }, nothing},
-		{"maximum of connections", func(c *Config, _ *Platform) { c.MaxConnections++ }, nothing},
-		{"admin socket", func(c *Config, _ *Platform) { c.AdminSocket = "/run/other.sock" }, nothing},
-		{"state file", func(_ *Config, p *Platform) { p.StateFile = "/other" }, nothing},
-		{"user", func(_ *Config, p *Platform) { p.User = "other" }, nothing},
+		{"nothing changes", func(*haproxy.Config, *Platform) {}, everything},
+		{"a time that HAProxy cannot tell", func(c *haproxy.Config, _ *Platform) { c.Timeouts.Connect += time.Microsecond }, everything},
+		{"another host", func(c *haproxy.Config, _ *Platform) { c.Host = "[2001:db8::1]:2222" }, onlyComments},
+		{"another owner", func(c *haproxy.Config, _ *Platform) { c.Owner = "other" }, onlyComments},
+		{"another node", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Servers[0].Node = "node-9" }, onlyComments},
+		{"another server address", func(c *haproxy.Config, _ *Platform) {
+			c.Backends[0].Servers[0].Addr = c.Backends[0].Servers[0].Addr.Next()
+		}, servers},
+		{"another server port", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Servers[0].Port++ }, servers},
+		{"another server weight", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Servers[0].Weight = 0 }, servers},
+		{"another server name", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Servers[0].Name = "a" }, servers},
+		{"one server less", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Servers = c.Backends[0].Servers[:1] }, servers},
+		{"no server at all", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Servers = nil }, servers},
+		{"PROXY version", func(c *haproxy.Config, _ *Platform) { c.Backends[0].ProxyProtocol = haproxy.ProxyV1 }, nothing},
+		{"check interval", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Check.Interval *= 2 }, nothing},
+		{"no check", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Check = haproxy.Check{} }, nothing},
+		{"options of a backend without servers", func(c *haproxy.Config, _ *Platform) { c.Backends[1].Check.Rise++ }, nothing},
+		{"balance", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Balance = haproxy.Source }, nothing},
+		{"bind", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Binds = c.Frontends[0].Binds[:1] }, nothing},
+		{"frontend name", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Name = "a" }, nothing},
+		{"idle", func(c *haproxy.Config, _ *Platform) { c.Frontends = nil }, nothing},
+		{"timeout", func(c *haproxy.Config, _ *Platform) { c.Timeouts.Queue = time.Minute }, nothing},
+		{"maximum of connections", func(c *haproxy.Config, _ *Platform) { c.MaxConnections++ }, nothing},
+		{"admin socket", func(c *haproxy.Config, _ *Platform) { c.AdminSocket = "/run/other.sock" }, nothing},
+		{"state file", func(_ *haproxy.Config, p *Platform) { p.StateFile = "/other" }, nothing},
+		{"user", func(_ *haproxy.Config, p *Platform) { p.User = "other" }, nothing},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			base := func() Config {
-				c := web(t)
-				c.Backends = append(c.Backends, Backend{Name: "z-empty", Balance: RoundRobin, Check: Check{Interval: time.Second, Rise: 1, Fall: 1}})
+			base := func() haproxy.Config {
+				c := sample.Web(t)
+				c.Backends = append(c.Backends, haproxy.Backend{Name: "z-empty", Balance: haproxy.RoundRobin, Check: haproxy.Check{Interval: time.Second, Rise: 1, Fall: 1}})
 				return c
 			}
 			before := render(t, base(), debian())
@@ -239,9 +243,9 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 func TestServersOfDifferentBackendsAreToldApart(t *testing.T) {
 	t.Parallel()
 	with := func(backend int) File {
-		c := twoListeners(t)
+		c := sample.TwoListeners(t)
 		c.Backends[0].Servers, c.Backends[1].Servers = nil, nil
-		c.Backends[backend].Servers = servers(1)
+		c.Backends[backend].Servers = sample.Servers(1)
 		return render(t, c, debian())
 	}
 	if a, b := with(0), with(1); a.Whole == b.Whole || a.Structure != b.Structure {
@@ -251,7 +255,7 @@ func TestServersOfDifferentBackendsAreToldApart(t *testing.T) {
 
 func TestRenderedFileNamesItsFingerprints(t *testing.T) {
 	t.Parallel()
-	file := render(t, web(t), debian())
+	file := render(t, sample.Web(t), debian())
 	hex := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	if !hex.MatchString(file.Structure) || !hex.MatchString(file.Whole) || file.Structure == file.Whole {
 		t.Errorf("got structure %q and whole %q", file.Structure, file.Whole)
@@ -263,16 +267,16 @@ func TestRenderedFileNamesItsFingerprints(t *testing.T) {
 
 func TestRenderRefusesWhatIsNotKnownOrNotValid(t *testing.T) {
 	t.Parallel()
-	keep := change(t, func(c *Config) { c.Backends[0].KeepServers, c.Backends[0].Servers = true, nil })
+	keep := sample.WebWith(t, func(c *haproxy.Config) { c.Backends[0].KeepServers, c.Backends[0].Servers = true, nil })
 	for _, tc := range []struct {
 		name      string
-		config    Config
+		config    haproxy.Config
 		platform  Platform
 		wantError string
 	}{
 		{"servers not known", keep, debian(), `backend "kube-system.web.traefik": it is to keep the host's servers`},
-		{"not valid", change(t, func(c *Config) { c.AdminSocket = "" }), debian(), "the admin socket"},
-		{"platform not valid", web(t), Platform{}, "the state file"},
+		{"not valid", sample.WebWith(t, func(c *haproxy.Config) { c.AdminSocket = "" }), debian(), "the admin socket"},
+		{"platform not valid", sample.Web(t), Platform{}, "the state file"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -290,21 +294,21 @@ func TestRenderRefusesWhatIsNotKnownOrNotValid(t *testing.T) {
 
 func TestServerOptionsAreSpelledOut(t *testing.T) {
 	t.Parallel()
-	check := Check{Interval: 2 * time.Second, Rise: 2, Fall: 3}
+	check := haproxy.Check{Interval: 2 * time.Second, Rise: 2, Fall: 3}
 	for _, tc := range []struct {
 		name    string
-		backend Backend
+		backend haproxy.Backend
 		want    string
 	}{
-		{"nothing", Backend{}, ""},
-		{"check", Backend{Check: check}, "check inter 2s fall 3 rise 2"},
-		{"PROXY v1", Backend{ProxyProtocol: ProxyV1}, "send-proxy check-send-proxy"},
-		{"check elsewhere", Backend{Check: Check{Interval: time.Second, Rise: 1, Fall: 1, Port: 8081}}, "check port 8081 inter 1s fall 1 rise 1"},
-		{"HTTP check", Backend{Check: Check{Kind: CheckHTTP, Interval: time.Second, Rise: 1, Fall: 1, Path: "/"}}, "check inter 1s fall 1 rise 1"},
-		{"HTTP check over TLS", Backend{Check: Check{Kind: CheckHTTP, TLS: true, Interval: time.Second, Rise: 1, Fall: 1}}, "check check-ssl verify none inter 1s fall 1 rise 1"},
-		{"TLS check", Backend{Check: Check{Kind: CheckTLS, Interval: time.Second, Rise: 1, Fall: 1}}, "check check-ssl verify none inter 1s fall 1 rise 1"},
-		{"maximum of connections", Backend{MaxConnections: 7}, "maxconn 7"},
-		{"PROXY v2 and check", Backend{ProxyProtocol: ProxyV2, Check: check}, "send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2"},
+		{"nothing", haproxy.Backend{}, ""},
+		{"check", haproxy.Backend{Check: check}, "check inter 2s fall 3 rise 2"},
+		{"PROXY v1", haproxy.Backend{ProxyProtocol: haproxy.ProxyV1}, "send-proxy check-send-proxy"},
+		{"check elsewhere", haproxy.Backend{Check: haproxy.Check{Interval: time.Second, Rise: 1, Fall: 1, Port: 8081}}, "check port 8081 inter 1s fall 1 rise 1"},
+		{"HTTP check", haproxy.Backend{Check: haproxy.Check{Kind: haproxy.CheckHTTP, Interval: time.Second, Rise: 1, Fall: 1, Path: "/"}}, "check inter 1s fall 1 rise 1"},
+		{"HTTP check over TLS", haproxy.Backend{Check: haproxy.Check{Kind: haproxy.CheckHTTP, TLS: true, Interval: time.Second, Rise: 1, Fall: 1}}, "check check-ssl verify none inter 1s fall 1 rise 1"},
+		{"TLS check", haproxy.Backend{Check: haproxy.Check{Kind: haproxy.CheckTLS, Interval: time.Second, Rise: 1, Fall: 1}}, "check check-ssl verify none inter 1s fall 1 rise 1"},
+		{"maximum of connections", haproxy.Backend{MaxConnections: 7}, "maxconn 7"},
+		{"PROXY v2 and check", haproxy.Backend{ProxyProtocol: haproxy.ProxyV2, Check: check}, "send-proxy-v2 check-send-proxy check inter 2s fall 3 rise 2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -333,51 +337,4 @@ func TestDurationUsesTheLargestExactUnit(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}
-}
-
-// skeleton is what no string of a Config can change: of each line the keyword and the number of words.
-func skeleton(text []byte) []string {
-	var lines []string
-	for _, line := range strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune("\n\r\v\f\x00\u0085\u2028", r) }) {
-		words := strings.Split(strings.TrimLeft(line, " "), " ")
-		lines = append(lines, fmt.Sprintf("%s and %d words", words[0], len(words)-1))
-	}
-	return lines
-}
-
-func FuzzRenderWritesTheLinesOfTheModelOnly(f *testing.F) {
-	f.Add("o", "/a", "f", "b", "s", "n", "u", "/c")
-	f.Add("o\n", "/a b", "f#", "b'", "s\"", "n\\", "u$", "/c\x00")
-	f.Add("a\nglobal", "/a\r", "f ", "", "é", "n\n    server x 1.2.3.4:5", "-u", "/../..")
-	f.Fuzz(func(t *testing.T, owner, path, frontend, backend, server, node, user, chroot string) {
-		build := func(owner, path, frontend, backend, server, node, user, chroot string) (File, error) {
-			c := change(t, func(c *Config) {
-				c.Owner, c.Host, c.AdminSocket = owner, server, path
-				c.Frontends[0].Name, c.Frontends[0].Backend, c.Backends[0].Name = frontend, backend, backend
-				c.Backends[0].Servers = c.Backends[0].Servers[:1]
-				c.Backends[0].Servers[0].Name, c.Backends[0].Servers[0].Node = server, node
-			})
-			return Render(c, Platform{User: user, Group: user, SocketUser: user, Chroot: chroot, StateFile: path})
-		}
-		got, err := build(owner, path, frontend, backend, server, node, user, chroot)
-		if err != nil {
-			return
-		}
-		present := func(s, word string) string {
-			if s == "" {
-				return ""
-			}
-			return word
-		}
-		want, err := build("o", "/a", "f", "b", "s", present(node, "n"), present(user, "u"), present(chroot, "/c"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(skeleton(got.Text), skeleton(want.Text)) {
-			t.Errorf("got:\n%s\nwant lines as in:\n%s", got.Text, want.Text)
-		}
-		if h, ok := ParseHeader(got.Text); !ok || h != (Header{Owner: owner, Host: server, Structure: got.Structure, Whole: got.Whole}) {
-			t.Errorf("the header reads as %+v, %v", h, ok)
-		}
-	})
 }

@@ -1,4 +1,7 @@
-package haproxy
+// Package cfg is the text of haproxy.cfg: how a Config is written for a Platform, the fingerprints that its meaning has, and
+// the header by which the file is known again. The words of servers are also those of the command that adds one at run time.
+// Like the model it is pure.
+package cfg
 
 import (
 	"bytes"
@@ -8,6 +11,8 @@ import (
 	"strconv"
 	"text/template"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 //go:embed templates
@@ -49,7 +54,7 @@ func (f File) NamesSHA256() string {
 //
 // The structure's fingerprint is also the description of the process, so that the running HAProxy can be asked which
 // file it has loaded.
-func Render(c Config, p Platform) (File, error) {
+func Render(c haproxy.Config, p Platform) (File, error) {
 	structure, whole, err := Fingerprints(c, p)
 	if err != nil {
 		return File{}, err
@@ -76,7 +81,7 @@ func Render(c Config, p Platform) (File, error) {
 }
 
 // checkKnown wants every backend's servers to be known.
-func checkKnown(c Config) error {
+func checkKnown(c haproxy.Config) error {
 	var faults []error
 	for _, b := range c.Backends {
 		if b.KeepServers {

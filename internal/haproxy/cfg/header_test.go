@@ -1,9 +1,11 @@
-package haproxy
+package cfg
 
 import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
 func TestParseHeaderReadsWhatRenderWrites(t *testing.T) {
@@ -22,7 +24,7 @@ func TestParseHeaderReadsWhatRenderWrites(t *testing.T) {
 
 func TestAnIdleFileBelongsToNobody(t *testing.T) {
 	t.Parallel()
-	c := idle()
+	c := sample.Idle()
 	c.Owner, c.Host = "former/owner", "gw1.example.net:22"
 	if got, ok := ParseHeader(render(t, c, debian()).Text); !ok || !got.Free() || got.Host != "" {
 		t.Errorf("got %+v, %v, want a free one", got, ok)
@@ -46,7 +48,7 @@ func TestParseHeaderTrustsOnlyTheTopOfTheFile(t *testing.T) {
 		{"of an edgelb that did not name the host", strings.Replace(full, "# host: gw1:22\n", "", 1), Header{"me", "", hash, other, ""}, true},
 		{"host that edgelb cannot have written", strings.Replace(full, "gw1:22", "gw 1", 1), Header{"me", "", hash, other, ""}, true},
 		{"host with an IPv6 address", marker + "\n# owner: me\n# host: [2001:db8::1]:22\n", Header{"me", "[2001:db8::1]:22", "", "", ""}, true},
-		{"host too long", marker + "\n# owner: me\n# host: " + strings.Repeat("a", maxHost+1), Header{"me", "", "", "", ""}, true},
+		{"host too long", marker + "\n# owner: me\n# host: " + strings.Repeat("a", 301), Header{"me", "", "", "", ""}, true},
 		{"broken fingerprint", strings.Replace(full, hash, hash[1:], 1), Header{"me", "gw1:22", "", other, ""}, true},
 		{"fingerprint in upper case", strings.Replace(full, hash, strings.ToUpper(hash), 1), Header{"me", "gw1:22", "", other, ""}, true},
 		{"owner twice", marker + "\n# owner: me\n# owner: you\n", Header{Owner: "me"}, true},

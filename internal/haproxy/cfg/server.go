@@ -1,4 +1,4 @@
-package haproxy
+package cfg
 
 import (
 	"fmt"
@@ -6,16 +6,18 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // serverOptions are the keywords of every server of the backend, as they stand behind the address in the file. Each is
 // spelled out: a server that is added at run time inherits nothing from the backend. Empty if there are none.
-func serverOptions(b Backend) string {
+func serverOptions(b haproxy.Backend) string {
 	var words []string
 	switch b.ProxyProtocol {
-	case ProxyV1:
+	case haproxy.ProxyV1:
 		words = append(words, "send-proxy", "check-send-proxy")
-	case ProxyV2:
+	case haproxy.ProxyV2:
 		words = append(words, "send-proxy-v2", "check-send-proxy")
 	}
 	if b.Check.Enabled() {
@@ -37,7 +39,7 @@ const resolution = " resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup
 // command that adds it at run time: its address and port, the keywords that all servers of the
 // backend have, its weight if that is not HAProxy's default,
 // and its id where that matters.
-func ServerWords(b Backend, servers []Server) []string {
+func ServerWords(b haproxy.Backend, servers []haproxy.Server) []string {
 	options := serverOptions(b)
 	displaced := displacedIDs(b)
 	all := make([]string, 0, len(servers))
@@ -65,7 +67,7 @@ func ServerWords(b Backend, servers []Server) []string {
 
 // fixedServerLines are for the fingerprint of the structure: what every server of the backend has, and those servers that
 // cannot come, go or move at run time.
-func fixedServerLines(b Backend) []string {
+func fixedServerLines(b haproxy.Backend) []string {
 	inCommon := serverOptions(b)
 	if hashesIDs(b) {
 		inCommon += " id"
@@ -80,7 +82,7 @@ func fixedServerLines(b Backend) []string {
 }
 
 // serverLines are what stands behind the word server in the file.
-func serverLines(b Backend) []string {
+func serverLines(b haproxy.Backend) []string {
 	lines := ServerWords(b, b.Servers)
 	for i, s := range b.Servers {
 		lines[i] = s.Name + " " + lines[i]
@@ -93,9 +95,9 @@ func serverLines(b Backend) []string {
 
 // endpoint is the server's address or name, and its port, as HAProxy reads them: 192.0.2.1:80, [2001:db8::1]:80 or
 // db.example.net:80.
-func endpoint(s Server) string { return string(appendEndpoint(nil, s)) }
+func endpoint(s haproxy.Server) string { return string(appendEndpoint(nil, s)) }
 
-func appendEndpoint(to []byte, s Server) []byte {
+func appendEndpoint(to []byte, s haproxy.Server) []byte {
 	if s.DNSName != "" {
 		return strconv.AppendUint(append(append(to, s.DNSName...), ':'), uint64(s.Port), 10)
 	}
@@ -103,7 +105,7 @@ func appendEndpoint(to []byte, s Server) []byte {
 }
 
 // appendWeight writes the weight if it is not HAProxy's default.
-func appendWeight(to []byte, s Server) []byte {
+func appendWeight(to []byte, s haproxy.Server) []byte {
 	if s.Weight == 1 {
 		return to
 	}
@@ -113,7 +115,7 @@ func appendWeight(to []byte, s Server) []byte {
 // hashesIDs says that the algorithm maps clients to servers by a hash of the servers' ids. Without an id of its own a
 // server would get one by the order in which servers were added, and so two hosts, or one before and after a reload, would
 // send one client to different servers. (HAProxy 2.6 and 3.0 do so in any case: they hash the client differently.)
-func hashesIDs(b Backend) bool { return b.Balance == Source }
+func hashesIDs(b haproxy.Backend) bool { return b.Balance == haproxy.Source }
 
 // maxID keeps ids apart in the 20 bits of them that HAProxy's hash depends on.
 const maxID = 1<<20 - 1
@@ -128,7 +130,7 @@ func idOf(name string) uint32 {
 // displacedIDs are the ids of the servers that cannot have that of their name, since a server with an earlier name has it:
 // each takes the next one that is free. Where such a server comes or goes at run time, others may keep ids that they would
 // not be given again; then some clients of these few servers move at the next reload.
-func displacedIDs(b Backend) map[string]uint32 {
+func displacedIDs(b haproxy.Backend) map[string]uint32 {
 	if !hashesIDs(b) {
 		return nil
 	}

@@ -1,0 +1,57 @@
+package cfg
+
+import (
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/sample"
+)
+
+// backendShapes are configurations whose backends use what only some do.
+func backendShapes(t testing.TB) []shape {
+	one := func(name string, edit func(*haproxy.Backend)) shape {
+		return shape{name, sample.WebWith(t, func(c *haproxy.Config) { edit(&c.Backends[0]) }), debian()}
+	}
+	check := haproxy.Check{Interval: time.Second, Rise: 1, Fall: 2}
+	return []shape{
+		one("check-port", func(b *haproxy.Backend) { b.Check.Port = 9000 }),
+		one("check-http", func(b *haproxy.Backend) { b.Check.Kind = haproxy.CheckHTTP }),
+		one("check-http-tls", func(b *haproxy.Backend) {
+			b.Check = check
+			b.Check.Kind, b.Check.Path, b.Check.TLS, b.Check.Port = haproxy.CheckHTTP, "/ready?full=%41&x=$HOME&y=%ci%%", true, 9443
+		}),
+		one("check-tls", func(b *haproxy.Backend) { b.Check.Kind, b.ProxyProtocol = haproxy.CheckTLS, haproxy.ProxyNone }),
+		one("max-connections", func(b *haproxy.Backend) { b.MaxConnections = 100 }),
+		one("affinity-source", func(b *haproxy.Backend) {
+			b.Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: 30 * time.Minute}
+		}),
+		one("affinity-tls", func(b *haproxy.Backend) {
+			b.Affinity = haproxy.Affinity{By: haproxy.ByTLSSessionID, Timeout: time.Hour}
+		}),
+		{"dns", dns(t), debian()},
+		{"http", http(t), debian()},
+	}
+}
+
+// dns is a Config with servers that the host is to find, next to one that has an address.
+func dns(t testing.TB) haproxy.Config {
+	return sample.WebWith(t, func(c *haproxy.Config) {
+		b := &c.Backends[0]
+		b.Servers = append(b.Servers[:1:1],
+			haproxy.Server{Name: "z1", DNSName: "db.example.net", Port: 5432, Weight: 1},
+			haproxy.Server{Name: "z2", DNSName: "_db._tcp.EXAMPLE.net", Port: 5433, Weight: 7})
+	})
+}
+
+// http is a Config with backends for requests, with and without the PROXY protocol.
+func http(t testing.TB) haproxy.Config {
+	return sample.WebWith(t, func(c *haproxy.Config) {
+		c.Frontends[0].Protocol = haproxy.HTTP
+		web := c.Backends[0]
+		web.HTTP, web.MaxConnections, web.Affinity = true, 10, haproxy.Affinity{By: haproxy.BySource, Timeout: time.Minute}
+		plain := web
+		plain.Name, plain.ProxyProtocol, plain.Affinity, plain.Check.Kind = "kube-system.web.plain:http", haproxy.ProxyNone, haproxy.Affinity{}, haproxy.CheckHTTP
+		c.Backends = []haproxy.Backend{plain, web}
+	})
+}

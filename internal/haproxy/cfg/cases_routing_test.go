@@ -1,0 +1,41 @@
+package cfg
+
+import (
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/sample"
+)
+
+// routingShapes are those of the shapes that look at names, choose between backends, or mind their doors.
+func routingShapes(t testing.TB) []shape {
+	doors := func(edit func(*haproxy.Door)) haproxy.Config {
+		return sample.RoutingWith(t, func(c *haproxy.Config) {
+			for i := range c.Frontends {
+				c.Frontends[i].Door = sample.Door()
+				edit(&c.Frontends[i].Door)
+			}
+		})
+	}
+	return []shape{
+		{"routing", sample.Routing(t), debian()},
+		{"routing-no-ways", sample.RoutingWith(t, func(c *haproxy.Config) {
+			c.Ways, c.Frontends = nil, c.Frontends[1:]
+			c.Frontends[1].Routes = c.Frontends[1].Routes[1:2]
+		}), debian()},
+		{"routing-no-splits", sample.RoutingWith(t, func(c *haproxy.Config) {
+			c.Ways, c.Frontends[0].Backend, c.Frontends[2].Routes = c.Ways[1:], "ns.web.safe", c.Frontends[2].Routes[1:]
+		}), debian()},
+		{"routing-no-routes", sample.RoutingWith(t, func(c *haproxy.Config) {
+			c.Ways, c.Frontends = nil, c.Frontends[1:]
+			c.Frontends[0].Routes, c.Frontends[1].Routes = nil, nil
+			c.Frontends[0].RedirectToHTTPS, c.Frontends[1].Backend = false, ""
+		}), debian()},
+		{"routing-http-target", sample.RoutingWith(t, func(c *haproxy.Config) {
+			c.Frontends[1].RedirectToHTTPS, c.Frontends[1].Backend = false, "ns.web.blog:http"
+		}), Platform{StateFile: "/var/lib/haproxy/state", NamesPrefix: "/etc/haproxy/names-"}},
+		{"doors", doors(func(*haproxy.Door) {}), debian()},
+		{"doors-no-proxies", doors(func(d *haproxy.Door) { d.ProxiesFrom = nil }), debian()},
+		{"doors-rate", doors(func(d *haproxy.Door) { *d = haproxy.Door{Rate: d.Rate} }), debian()},
+	}
+}

@@ -1,0 +1,65 @@
+package cfg
+
+import (
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/sample"
+)
+
+// What HAProxy can be told at run time is no part of the structure, and everything is part of the whole.
+func TestNamesAreNoPartOfTheStructure(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		edit func(*haproxy.Config, *Platform)
+		// wantSame says that the structure, and with it the path of the file of names, stays.
+		wantSame bool
+	}{
+		{"a name leads elsewhere", func(c *haproxy.Config, _ *Platform) { c.Frontends[2].Routes[1].To = "ns.web.canary" }, true},
+		{"a name is added", func(c *haproxy.Config, _ *Platform) {
+			c.Frontends[2].Routes = append(c.Frontends[2].Routes, haproxy.Route{Name: "z.example.com", To: "ns.web.blog"})
+		}, true},
+		{"all names go", func(c *haproxy.Config, _ *Platform) { c.Frontends[1].Routes, c.Frontends[2].Routes = nil, nil }, true},
+		{"percentages", func(c *haproxy.Config, _ *Platform) {
+			c.Ways[0].Shares[0].Percent, c.Ways[0].Shares[1].Percent = 0, 100
+		}, true},
+		{"the order of preference", func(c *haproxy.Config, _ *Platform) { c.Ways[1].Shares[0].Backends[0] = "ns.web.traefik" }, true},
+		{"another way like one that is there", func(c *haproxy.Config, _ *Platform) {
+			c.Ways = append(c.Ways, haproxy.Way{Name: "z", Shares: c.Ways[1].Shares})
+		}, true},
+		{"a longer list", func(c *haproxy.Config, _ *Platform) {
+			c.Ways[1].Shares[0].Backends = append(c.Ways[1].Shares[0].Backends, "ns.web.blog")
+		}, false},
+		{"no split any more", func(c *haproxy.Config, _ *Platform) {
+			c.Ways[0].Shares = []haproxy.Share{{Percent: 100, Backends: []string{"ns.web.blog"}}}
+		}, false},
+		{"where what no route claims goes", func(c *haproxy.Config, _ *Platform) { c.Frontends[2].Backend = "ns.web.blog" }, false},
+		{"no redirect", func(c *haproxy.Config, _ *Platform) { c.Frontends[1].RedirectToHTTPS = false }, false},
+		{"protocol", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Protocol = haproxy.TLS }, false},
+		{"allowed sources", func(c *haproxy.Config, _ *Platform) {
+			c.Frontends[0].Door.AllowedSources = sample.Door().AllowedSources
+		}, false},
+		{"proxies", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Door.ProxiesFrom = sample.Door().ProxiesFrom }, false},
+		{"maximum of connections", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Door.MaxConnections = 1 }, false},
+		{"rate", func(c *haproxy.Config, _ *Platform) {
+			c.Frontends[0].Door.Rate = haproxy.Rate{PerSource: 1, Interval: time.Second}
+		}, false},
+		{"place of the file of names", func(_ *haproxy.Config, p *Platform) { p.NamesPrefix = "/other" }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			before := render(t, sample.Routing(t), debian())
+			c, p := sample.Routing(t), debian()
+			tc.edit(&c, &p)
+			after := render(t, c, p)
+			if same := before.Structure == after.Structure && before.NamesPath == after.NamesPath; same != tc.wantSame {
+				t.Errorf("got structures %s and %s, want them to be one: %v", before.Structure, after.Structure, tc.wantSame)
+			}
+			if before.Whole == after.Whole {
+				t.Errorf("got one whole %s for both", after.Whole)
+			}
+		})
+	}
+}
