@@ -7,7 +7,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// NamesPath is the path of the file of names of a structure; prefix is Platform.NamesPrefix.
+// NamesPath is the absolute path of the file of names of a structure; prefix is Platform.NamesPrefix.
 func NamesPath(prefix, structure string) string { return prefix + structure[:min(len(structure), 16)] }
 
 // namesText is the file of names.

@@ -1,8 +1,6 @@
 package cfg
 
-import (
-	"testing"
-)
+import "testing"
 
 func TestQuoteMakesOneWordOfAnything(t *testing.T) {
 	t.Parallel()

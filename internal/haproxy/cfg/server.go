@@ -36,9 +36,8 @@ func serverOptions(b haproxy.Backend) string {
 const resolution = " resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none"
 
 // ServerWords say for each of these servers of the backend what stands behind its name, both in the file and in the
-// command that adds it at run time: its address and port, the keywords that all servers of the
-// backend have, its weight if that is not HAProxy's default,
-// and its id where that matters.
+// command that adds it at run time: its address and port, the keywords that all servers of the backend have, its weight if that is
+// not HAProxy's default, and its id where that matters.
 func ServerWords(b haproxy.Backend, servers []haproxy.Server) []string {
 	options := serverOptions(b)
 	displaced := displacedIDs(b)
