@@ -65,7 +65,9 @@ func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
 			config.Backends[1].Balance = haproxy.Source
 			config.Backends[1].Check = haproxy.Check{Interval: 3600e9, Rise: 1, Fall: 1}
 			config.Ways = randomWays(random, app, config.Backends[1].Name)
+			config.Backends[1].Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
 			config.Frontends[1].Protocol = haproxy.TLS
+			config.Frontends[1].Door.Rate = haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}
 			config.Frontends[1].Routes = randomNames(random, app, config.Backends[1].Name, config.Ways[random.IntN(len(config.Ways))].Name)
 			return config
 		}

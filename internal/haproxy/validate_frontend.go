@@ -24,6 +24,14 @@ func (c Config) checkFrontends(f *faults) {
 		}
 		e.checkRoutes(f, modes)
 		e.Door.check(f, "frontend "+excerpt(e.Name))
+		e.checkRateTable(f, modes)
+	}
+}
+
+// checkRateTable wants the name of the backend that counts clients for itself.
+func (e Frontend) checkRateTable(f *faults, modes map[string]mode) {
+	if _, taken := modes[e.RateTable()]; taken && e.Door.Rate != (Rate{}) {
+		f.add("frontend %s: its clients are counted in a backend %s; there is another backend or way of that name", excerpt(e.Name), excerpt(e.RateTable()))
 	}
 }
 

@@ -93,6 +93,12 @@ func TestValidateNamesTheRouteWayOrDoorThatIsWrong(t *testing.T) {
 		{"a rate without an interval", mind(func(d *haproxy.Door) { d.Rate.Interval = 0 }), dns + "connection rate: interval: 0s is not between"},
 		{"a rate without a bound", mind(func(d *haproxy.Door) { d.Rate.PerSource = 0 }), dns + "connection rate: 0 per source is not between"},
 		{"a negative rate", mind(func(d *haproxy.Door) { d.Rate.PerSource = -1 }), "connection rate: -1 per source"},
+		{"a backend like a table of rates", func(c *haproxy.Config) {
+			c.Frontends[0].Door, c.Backends[0].Name = sample.Door(), "ns.web.dns:rate"
+		}, dns + `its clients are counted in a backend "ns.web.dns:rate"; there is another`},
+		{"a way like a table of rates", func(c *haproxy.Config) {
+			c.Frontends[0].Door, c.Frontends[0].Backend, c.Ways[0].Name = sample.Door(), "ns.web.dns:rate", "ns.web.dns:rate"
+		}, dns + `its clients are counted in a backend "ns.web.dns:rate"; there is another`},
 		{"too long an interval", mind(func(d *haproxy.Door) { d.Rate.Interval = 600 * time.Hour }), "connection rate: interval: 600h0m0s is not between"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -51,7 +51,7 @@ type edge struct {
 	at netip.AddrPort
 }
 
-// config is one for backends. The first has a frontend that listens at an address.
+// config is one for backends. The first has a frontend of its name that listens at an address, and counts clients.
 func config(at netip.AddrPort, socket string, backends ...haproxy.Backend) haproxy.Config {
 	protocol := haproxy.TCP
 	if backends[0].HTTP {
@@ -61,7 +61,8 @@ func config(at netip.AddrPort, socket string, backends ...haproxy.Backend) hapro
 		Owner: "test", AdminSocket: socket, MaxConnections: 1000,
 		Timeouts: haproxy.Timeouts{Connect: time.Second, Client: time.Minute, Server: time.Minute, Queue: 5 * time.Second},
 		Frontends: []haproxy.Frontend{{
-			Name: "in", Binds: []haproxy.Bind{{Addr: at.Addr(), Port: at.Port()}}, Protocol: protocol, Backend: backends[0].Name,
+			Name: backends[0].Name, Binds: []haproxy.Bind{{Addr: at.Addr(), Port: at.Port()}}, Protocol: protocol, Backend: backends[0].Name,
+			Door: haproxy.Door{Rate: haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}},
 		}},
 		Backends: backends,
 	}.Normalize()

@@ -1,7 +1,9 @@
 package cfg
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab/sample"
@@ -37,5 +39,20 @@ func routingShapes(t testing.TB) []shape {
 		{"doors", doors(func(*haproxy.Door) {}), debian()},
 		{"doors-no-proxies", doors(func(d *haproxy.Door) { d.ProxiesFrom = nil }), debian()},
 		{"doors-rate", doors(func(d *haproxy.Door) { *d = haproxy.Door{Rate: d.Rate} }), debian()},
+		{"doors-rate-affinity", bothTables(t), debian()},
 	}
+}
+
+// bothTables is a Config in which a frontend of each protocol has the name of the backend that it leads to, and the longest one
+// that there is; each frontend counts its clients, and each backend remembers them.
+func bothTables(t testing.TB) haproxy.Config {
+	return sample.RoutingWith(t, func(c *haproxy.Config) {
+		c.Ways = nil
+		for i := range c.Frontends {
+			name := strings.Repeat(string(rune('a'+i)), 300)
+			f, b := &c.Frontends[i], &c.Backends[i]
+			f.Name, f.Backend, f.Routes, f.RedirectToHTTPS, f.Door = name, name, nil, false, haproxy.Door{Rate: sample.Door().Rate}
+			b.Name, b.HTTP, b.Affinity = name, f.Protocol == haproxy.HTTP, haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
+		}
+	})
 }

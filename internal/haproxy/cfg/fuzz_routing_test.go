@@ -36,7 +36,10 @@ func (a asked) render(protocol haproxy.Protocol) (File, error) {
 	c.Ways = []haproxy.Way{{Name: a.way, Shares: []haproxy.Share{
 		{Percent: a.percent, Backends: []string{a.backend}}, {Percent: 100 - a.percent, Backends: []string{a.backend, a.backend}},
 	}}}
-	c.Backends = []haproxy.Backend{{Name: a.backend, HTTP: protocol == haproxy.HTTP, Balance: haproxy.LeastConn}}
+	c.Backends = []haproxy.Backend{{
+		Name: a.backend, HTTP: protocol == haproxy.HTTP, Balance: haproxy.LeastConn,
+		Affinity: haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour},
+	}}
 	return Render(c, Platform{StateFile: "/state", NamesPrefix: a.prefix})
 }
 
@@ -50,6 +53,8 @@ func lines(text string) []string { return strings.Split(strings.TrimSuffix(text,
 
 func FuzzFrontendsSayWhatIsAskedAndNothingElse(f *testing.F) {
 	f.Add("f", "app.example.com", "w", "b", "/n-", 50, 1, 1, int64(time.Second), []byte{10, 0, 0, 0}, 8)
+	f.Add("b", "app.example.com", "w", "b", "/n-", 50, 1, 1, int64(time.Second), []byte{10, 0, 0, 0}, 8)
+	f.Add("f", "app.example.com", "f:rate", "b:rate", "/n-", 50, 1, 1, int64(time.Second), []byte{10, 0, 0, 0}, 8)
 	f.Add("f)", "a b", "w'", "b,b", "/n)", -1, -1, -1, int64(-1), []byte{1}, 1000)
 	f.Add("f\nglobal", "a\n", "w,", "b\"", "/n,x", 101, 0, 0, int64(0), make([]byte, 16), 0)
 	f.Add("f$(id)", "%[src]", "%w", "b${HOME}", "/$n", 0, 0, 1, int64(time.Hour), []byte("::ffff:1.2.3.4xx"), 96)

@@ -34,8 +34,8 @@ type doorView struct {
 	Proxied, Refused []string
 	// Stage is when the client's address is known: with the connection, or after the PROXY header.
 	Stage string
-	// Interval is for PerSource.
-	Interval string
+	// Interval is for PerSource, and RateTable is the backend that has the table for it.
+	Interval, RateTable string
 }
 
 // lookupView is what the template prints of the search for a backend.
@@ -60,7 +60,7 @@ type lookupView struct {
 func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string) frontView {
 	v := frontView{
 		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
-		Door: newDoorView(f.Door), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Door.ProxiesFrom) > 0,
+		Door: newDoorView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Door.ProxiesFrom) > 0,
 	}
 	if !c.LooksFrom(f) {
 		v.Backend = f.Backend
@@ -70,9 +70,10 @@ func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string)
 	return v
 }
 
-func newDoorView(d haproxy.Door) doorView {
+func newDoorView(f haproxy.Frontend) doorView {
+	d := f.Door
 	v := doorView{
-		MaxConnections: d.MaxConnections, PerSource: d.Rate.PerSource, Interval: duration(d.Rate.Interval), Stage: "connection",
+		MaxConnections: d.MaxConnections, PerSource: d.Rate.PerSource, Interval: duration(d.Rate.Interval), RateTable: f.RateTable(), Stage: "connection",
 		MindsFamilies: len(d.AllowedSources)+len(d.ProxiesFrom)+d.Rate.PerSource > 0,
 	}
 	if len(d.ProxiesFrom) > 0 {

@@ -13,7 +13,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// doorTable is a HAProxy with a frontend of each protocol, all with the same door, which lead to "app".
+// doorTable is a HAProxy with a frontend of each protocol, all with the same door, which lead to "app". They have the
+// names of their backends, which remember their clients.
 func doorTable(t testing.TB, program string, door haproxy.Door) edge {
 	t.Helper()
 	var c haproxy.Config
@@ -21,6 +22,7 @@ func doorTable(t testing.TB, program string, door haproxy.Door) edge {
 		c.Frontends = append(c.Frontends, haproxy.Frontend{Name: name, Protocol: protocol, Backend: name, Door: door})
 		header := haproxy.ProxyV2
 		b := backend(name, newTarget(t, "app", kinds[name], header))
+		b.Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
 		c.Backends = append(c.Backends, b)
 	}
 	return start(t, program, c)

@@ -14,10 +14,10 @@ func sections() map[string][]string {
 		"global":   {"description", "log", "user", "group", "chroot", "maxconn", "hard-stop-after", "spread-checks", "server-state-file", "stats", "node"},
 		"defaults": {"mode", "log", "option", "retries", "timeout", "load-server-state-from-file"},
 		"frontend": {
-			"mode", "bind", "default_backend", "maxconn", "option", "log", "acl", "http-request", "stick-table", "tcp-request",
+			"mode", "bind", "default_backend", "maxconn", "option", "log", "acl", "http-request", "tcp-request",
 			"timeout", "use_backend",
 		},
-		"backend": {"mode", "balance", "hash-type", "server", "option"},
+		"backend": {"mode", "balance", "hash-type", "server", "option", "stick-table"},
 	}
 }
 
