@@ -58,7 +58,7 @@ func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) err
 
 // checkLive compares the servers and names that were read with the wanted ones.
 func (h *host) checkLive() error {
-	h.counts = withCounts(nil, h.running.Servers, h.config.Backends)
+	h.tally = tally{}.with(h.running.Servers, h.config.Backends)
 	if change := plan.Live(h.observed().Running, h.config, h.file.NamesPath); len(change.Reasons) > 0 {
 		return fmt.Errorf("HAProxy runs other servers or names than it was told to: %s", summary(change.Reasons))
 	}

@@ -108,6 +108,9 @@ type Outcome struct {
 	HAProxyVersion string
 	// Servers is what the running HAProxy says of each server, by backend. Nil when it could not be asked.
 	Servers map[string]ServerCount
+	// Unresolved are those of them that HAProxy finds no address for, sorted by backend and name, each once. Right after a reload
+	// no name that is new has one.
+	Unresolved []Unresolved
 	// Update is how a change was brought to the host, and Reasons why. Both are also there when that failed; Changed says
 	// that it was proved.
 	Update  Update
@@ -141,6 +144,11 @@ type Outcome struct {
 type Unserved struct {
 	// Frontend and Bind are as in the configuration; Why is a clause that says what is in the way.
 	Frontend, Bind, Why string
+}
+
+// Unresolved is a DNS name that the host finds no address for, of one server or more of a backend.
+type Unresolved struct {
+	Backend, DNSName string
 }
 
 // Phases are the times that a Sync took: to find out how the host is, to decide, to change it, and to read back that it

@@ -37,8 +37,8 @@ type host struct {
 	note string
 	// unserved are the binds that the host cannot take.
 	unserved []Unserved
-	// counts are those of the configuration's servers, by backend; nil when HAProxy could not be asked.
-	counts map[string]ServerCount
+	// tally is what HAProxy said last of the configuration's servers.
+	tally tally
 	// egress is the address from which the host sees the connection; the zero Addr if it does not say.
 	egress netip.Addr
 	// master is what HAProxy's master process said of itself, if it has a socket.
@@ -184,7 +184,7 @@ func (h *host) render() error {
 	}
 	h.file = file
 	if h.running.PID != 0 {
-		h.counts = withCounts(nil, h.running.Servers, h.config.Backends)
+		h.tally = tally{}.with(h.running.Servers, h.config.Backends)
 	}
 	return nil
 }
@@ -248,22 +248,6 @@ func clientOf(connection string) netip.Addr {
 		return netip.Addr{}
 	}
 	return addr.Unmap().WithZone("")
-}
-
-// withCounts are the counts, with those of the backends taken from the running servers.
-func withCounts(counts map[string]ServerCount, running []runtime.Server, backends []haproxy.Backend) map[string]ServerCount {
-	after := make(map[string]ServerCount, len(backends))
-	maps.Copy(after, counts)
-	for _, backend := range backends {
-		after[backend.Name] = ServerCount{Total: len(backend.Servers)}
-	}
-	for _, server := range running {
-		if count, ours := after[server.Backend]; ours && server.Up() {
-			count.Up++
-			after[server.Backend] = count
-		}
-	}
-	return after
 }
 
 // serversByBackend are the running servers that take connections, as a configuration has them.

@@ -205,6 +205,11 @@ func TestServersThatTheHostResolvesAreLeftToIt(t *testing.T) {
 		saved := m.turnsUntil("the file is written", changed, config(7, b), isSaved)
 		m.requireFileOf(config(7, b), saved.Fingerprint)
 		m.requireServes(8443, "pod-b")
+		for _, outcome := range []edge.Outcome{first, changed, saved, m.turn(config(7, b))} {
+			if want := []edge.Unresolved{{Backend: "ns_web_app", DNSName: "cdn.invalid"}}; !slices.Equal(outcome.Unresolved, want) {
+				t.Errorf("%v have no address, want %v", outcome.Unresolved, want)
+			}
+		}
 		before = m.look()
 		m.tell("set server ns_web_app/cdn weight 3")
 		if repaired := m.turn(config(7, b), proved(saved.Fingerprint)); strings.Join(repaired.Drift, "; ") != "backend ns_web_app: weight of server cdn changed from 3 to 7" {

@@ -142,7 +142,8 @@ func lookAt(ctx context.Context, conn Conn, req Request, left left) (*host, erro
 // outcome reports how the host is doing after err.
 func (h *host) outcome(err error) Outcome {
 	outcome := Outcome{
-		State: Synced, HAProxyVersion: h.version, Servers: h.counts, Unserved: h.unserved, Egress: h.egress,
+		State: Synced, HAProxyVersion: h.version, Servers: h.tally.counts, Unresolved: h.tally.unresolved,
+		Unserved: h.unserved, Egress: h.egress,
 		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
 	}
 	if err == nil {

@@ -260,7 +260,7 @@ func (t *turn) readLive(ctx context.Context) (plan.Running, error) {
 
 // take notes how the servers of the backends are.
 func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
-	t.counts = withCounts(t.counts, servers, backends)
+	t.tally = t.tally.with(servers, backends)
 	t.memory.leavers = t.memory.leavers.Seen(plan.Leaving(servers, backends), namesOf(backends), t.now)
 }
 

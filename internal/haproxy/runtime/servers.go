@@ -83,6 +83,9 @@ func (a Admin) Mode() Mode {
 // that.
 func (a Admin) ButUnresolved() Admin { return a &^ unresolvedBit }
 
+// IsUnresolved says that the server is out of service because its DNS name has no address at the moment.
+func (a Admin) IsUnresolved() bool { return a&unresolvedBit != 0 }
+
 // ParseServersState reads the answer to ShowServersState. Backends without servers do not appear in it.
 func ParseServersState(answer []byte) ([]Server, error) {
 	header, lines, ok := splitServersState(answer)
