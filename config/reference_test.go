@@ -167,7 +167,7 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 	snapshot := desired.Snapshot{
 		Cluster: "test", Objects: []*v1alpha1.EdgeLoadBalancer{object}, CrossNamespace: true, Egress: netip.MustParseAddr("192.0.2.99"),
 		Services: map[desired.ServiceKey]*corev1.Service{}, Slices: map[desired.ServiceKey][]*discoveryv1.EndpointSlice{},
-		Nodes: map[desired.ClusterKey][]*corev1.Node{}, Clusters: map[desired.ClusterKey]desired.Cluster{},
+		Nodes: map[desired.ClusterKey][]*corev1.Node{}, Parts: map[desired.Part]desired.PartState{},
 	}
 	for i := range object.Spec.Targets {
 		if key, found := desired.ServiceOf(object, &object.Spec.Targets[i]); found {
@@ -196,7 +196,8 @@ func addService(s *desired.Snapshot, key desired.ServiceKey) {
 		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: new(name), Port: new(number)})
 	}
 	s.Services[key], s.Slices[key] = service, []*discoveryv1.EndpointSlice{slice}
-	s.Clusters[key.Cluster] = desired.Cluster{Known: true}
+	s.Parts[desired.Part{Cluster: key.Cluster, Namespace: key.Namespace}] = desired.PartState{Known: true}
+	s.Parts[desired.Part{Cluster: key.Cluster}] = desired.PartState{Known: true}
 	s.Nodes[key.Cluster] = []*corev1.Node{{
 		ObjectMeta: metav1.ObjectMeta{Name: "node"},
 		Status: corev1.NodeStatus{

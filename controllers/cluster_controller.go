@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -103,15 +104,15 @@ type elsewhere struct {
 
 var _ clusters.Listener = elsewhere{}
 
-// ClusterChanged wakes the hosts that serve a target in the cluster.
-func (e elsewhere) ClusterChanged(cluster desired.ClusterKey) {
+// PartChanged wakes the hosts that serve a target which needs the part.
+func (e elsewhere) PartChanged(part desired.Part) {
 	ctx := context.Background()
-	state := e.Others.Read(cluster).State
-	log.FromContext(ctx).Info("Cluster changed", "cluster", cluster, "known", state.Known, "reason", state.Reason, "message", state.Message)
-	e.wake(e.touched(e.servingHosts(ctx, indexCluster, cluster.String(),
+	state := e.Others.Read(part).State
+	log.FromContext(ctx).Info("Cluster changed", "cluster", part.Cluster, "namespace", part.Namespace, "nodes", part.Namespace == "",
+		"known", state.Known, "reason", state.Reason, "message", state.Message)
+	e.wake(e.touched(e.servingHosts(ctx, indexCluster, part.Cluster.String(),
 		func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
-			key, found := desired.ServiceOf(o, t)
-			return found && key.Cluster == cluster
+			return slices.Contains(desired.PartsOf(o, t), part)
 		})))
 }
 

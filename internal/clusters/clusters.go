@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 )
 
-// Interval is how often a cluster is asked whether it is there, and how soon one that is not is tried again.
+// Interval is how often each part of a cluster is asked for, and how soon one that cannot be read is tried again.
 const Interval = 5 * time.Second
 
 // Key is the Secret with a cluster's kubeconfig.
@@ -21,8 +21,8 @@ type Key = desired.ClusterKey
 
 // Listener is told what has changed in clusters. Its methods may be called at the same time, and must return soon.
 type Listener interface {
-	// ClusterChanged: how the cluster is, or all that is known of it.
-	ClusterChanged(key Key)
+	// PartChanged: how a part of a cluster is, or all that is known of it.
+	PartChanged(part desired.Part)
 	// ServiceChanged: a Service, which may be new or gone.
 	ServiceChanged(key desired.ServiceKey)
 	// EndpointsChanged: a Service's EndpointSlices. The trigger is when that happened for which they were changed; zero if that is
@@ -32,38 +32,35 @@ type Listener interface {
 	NodesChanged(key Key)
 }
 
-// Reading is what is known of a cluster at one moment.
+// Reading is what is known of a part of a cluster at one moment.
 type Reading struct {
-	// State says how the cluster is. Known says that Reader is there; without it and without a reason, the cluster is being read for
-	// the first time.
-	State desired.Cluster
-	// Reader reads the objects as they were last known. It never waits. Those in it must not be changed.
+	// State says how the part is. Known says that Reader is there; without it and without a reason, the part is being read for the
+	// first time.
+	State desired.PartState
+	// Reader reads the part's objects as they were last known, and no others. It never waits. Those in it must not be changed.
 	Reader client.Reader
-	// Use is what Reader has.
-	Use Use
 }
 
-// Has says whether Reader has the Services of a namespace, and the nodes if they are needed.
-func (r Reading) Has(namespace string, nodes bool) bool {
-	return r.Reader != nil && slices.Contains(r.Use.Namespaces, namespace) && (r.Use.Nodes || !nodes)
-}
-
-// Set holds the clusters in use. Its methods may be called at the same time, and wait for no cluster.
+// Set holds the clusters in use. Each part of them is read by itself, so that one that must not be read, or that is new, keeps no
+// other waiting. Its methods may be called at the same time, and wait for no cluster.
 type Set struct {
 	listener Listener
 	interval time.Duration
 
 	running sync.WaitGroup
 	mu      sync.Mutex
-	members map[Key]*member
+	members map[desired.Part]*member
 	// stops ends the goroutines of the members.
-	stops map[Key]context.CancelFunc
+	stops map[desired.Part]context.CancelFunc
 	ended bool
 }
 
 // NewSet returns a Set without clusters. The interval is the constant Interval but in tests.
 func NewSet(listener Listener, interval time.Duration) *Set {
-	return &Set{listener: listener, interval: interval, members: map[Key]*member{}, stops: map[Key]context.CancelFunc{}}
+	return &Set{
+		listener: listener, interval: interval,
+		members: map[desired.Part]*member{}, stops: map[desired.Part]context.CancelFunc{},
+	}
 }
 
 // Start waits for the end of the context, and then ends everything. What was read can still be read.
@@ -80,23 +77,43 @@ func (s *Set) Start(ctx context.Context) error {
 }
 
 // Keep has a cluster read for that use, with the kubeconfig in the content of its Secret, which is nil if there is no such Secret.
-// A cluster that is read already goes on being read as before until it can be read with what is new.
+// A part that is read already goes on being read as before until it can be read with a kubeconfig that is new. One that is not used
+// any more is forgotten.
 func (s *Set) Keep(key Key, secret map[string][]byte, use Use) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return
 	}
-	m, found := s.members[key]
-	if !found {
-		m = newMember(key, s.listener, s.interval)
-		s.members[key] = m
+	parts := use.parts(key)
+	s.keepOnly(key, parts)
+	for _, part := range parts {
+		s.keep(part, secret)
 	}
-	m.want(wanted{secret: secret, use: use})
-	if !found {
-		var ctx context.Context
-		ctx, s.stops[key] = context.WithCancel(context.Background())
-		s.running.Go(func() { m.run(ctx) })
+}
+
+// keep is called with the lock held.
+func (s *Set) keep(part desired.Part, secret map[string][]byte) {
+	if m, found := s.members[part]; found {
+		m.want(secret)
+		return
+	}
+	m := newMember(part, s.listener, s.interval)
+	m.want(secret)
+	s.members[part] = m
+	var ctx context.Context
+	ctx, s.stops[part] = context.WithCancel(context.Background())
+	s.running.Go(func() { m.run(ctx) })
+}
+
+// keepOnly ends the reading of all parts of a cluster but these, and forgets them. It is called with the lock held.
+func (s *Set) keepOnly(key Key, parts []desired.Part) {
+	for part, stop := range s.stops {
+		if part.Cluster == key && !slices.Contains(parts, part) {
+			stop()
+			delete(s.members, part)
+			delete(s.stops, part)
+		}
 	}
 }
 
@@ -104,17 +121,13 @@ func (s *Set) Keep(key Key, secret map[string][]byte, use Use) {
 func (s *Set) Drop(key Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if stop, found := s.stops[key]; found {
-		stop()
-	}
-	delete(s.members, key)
-	delete(s.stops, key)
+	s.keepOnly(key, nil)
 }
 
-// Read returns what is known of a cluster; the zero Reading of one that is not kept.
-func (s *Set) Read(key Key) Reading {
+// Read returns what is known of a part of a cluster; the zero Reading of one that is not kept.
+func (s *Set) Read(part desired.Part) Reading {
 	s.mu.Lock()
-	m := s.members[key]
+	m := s.members[part]
 	s.mu.Unlock()
 	if m == nil {
 		return Reading{}
@@ -122,14 +135,15 @@ func (s *Set) Read(key Key) Reading {
 	return m.read()
 }
 
-// Up says of each cluster that is kept whether it can be read at the moment.
+// Up says of each cluster that is kept whether all that is used of it can be read at the moment.
 func (s *Set) Up() map[Key]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	up := make(map[Key]bool, len(s.members))
-	for key, m := range s.members {
+	up := map[Key]bool{}
+	for part, m := range s.members {
 		state := m.read().State
-		up[key] = state.Known && state.Reason == ""
+		others, found := up[part.Cluster]
+		up[part.Cluster] = state.Known && state.Reason == "" && (others || !found)
 	}
 	return up
 }

@@ -21,10 +21,10 @@ func TestAClusterIsReadWithNoMoreRightsThanItsNamespaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keep()
-	w.becomes(desired.Cluster{Known: true})
-	w.hears("cluster shop/cluster-b")
+	w.becomesKnown()
+	w.hears("part shop/cluster-b " + w.namespace)
 	service := &corev1.Service{}
-	if err := w.set.Read(cluster).Reader.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: "app"}, service); err != nil {
+	if err := w.set.Read(at(w.namespace)).Reader.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: "app"}, service); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.endpoint(w.namespace); got != "10.1.0.1" || service.ManagedFields != nil {
@@ -39,7 +39,7 @@ func TestChangesInAClusterAreTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keep()
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	w.setEndpoint("10.1.0.2", map[string]string{corev1.EndpointsLastChangeTriggerTime: at.Format(time.RFC3339)})
 	w.hears("endpoints app")
@@ -72,13 +72,17 @@ func TestAnotherNamespaceIsReadOnceItIsUsed(t *testing.T) {
 	w.addService(other, "10.2.0.1")
 	secret := w.secret(w.user([]string{w.namespace, other}, enough()...))
 	w.set.Keep(cluster, secret, w.use())
-	w.becomes(desired.Cluster{Known: true})
-	if use := w.set.Read(cluster).Use; !use.equal(w.use()) {
-		t.Errorf("read is %+v", use)
+	w.becomesKnown()
+	if reading := w.set.Read(at(other)); reading != (Reading{}) {
+		t.Errorf("read is %+v", reading)
 	}
 	w.set.Keep(cluster, secret, Use{Namespaces: []string{w.namespace, other}})
 	w.endpointBecomes(other, "10.2.0.1")
 	w.endpointBecomes(w.namespace, "10.1.0.1")
+	w.set.Keep(cluster, secret, w.use())
+	if reading := w.set.Read(at(other)); reading != (Reading{}) {
+		t.Errorf("what is not used any more is %+v", reading)
+	}
 }
 
 func TestNodesAreReadOnlyIfTheyAreUsed(t *testing.T) {
@@ -86,15 +90,17 @@ func TestNodesAreReadOnlyIfTheyAreUsed(t *testing.T) {
 	w := newWorld(t)
 	user := w.user([]string{w.namespace}, enough()...)
 	w.set.Keep(cluster, w.secret(user), Use{Namespaces: []string{w.namespace}, Nodes: true})
-	if got := w.becomesBad(false, v1alpha1.ReasonClusterForbidden); !strings.Contains(got, "may not list nodes, watch nodes on") {
+	got := w.partBecomesBad(at(""), false, v1alpha1.ReasonClusterForbidden)
+	if !strings.Contains(got, "may not list nodes, watch nodes on") {
 		t.Errorf("told is %q", got)
 	}
+	w.becomesKnown()
 	w.set.Keep(cluster, w.secret(apiServer.Config), Use{Namespaces: []string{w.namespace}, Nodes: true})
-	w.becomes(desired.Cluster{Known: true})
+	w.partBecomesKnown(at(""))
 	w.create(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-" + w.namespace}})
 	w.hears("nodes")
 	var nodes corev1.NodeList
-	if err := w.set.Read(cluster).Reader.List(t.Context(), &nodes, client.UnsafeDisableDeepCopy); err != nil || len(nodes.Items) == 0 {
+	if err := w.set.Read(at("")).Reader.List(t.Context(), &nodes, client.UnsafeDisableDeepCopy); err != nil || len(nodes.Items) == 0 {
 		t.Errorf("read are %d nodes, error %v", len(nodes.Items), err)
 	}
 }
@@ -106,7 +112,7 @@ func TestAClusterThatGoesAwayKeepsWhatWasReadOfIt(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.keep()
-			w.becomes(desired.Cluster{Known: true})
+			w.becomesKnown()
 			fail(w.way)
 			got := w.becomesBad(true, v1alpha1.ReasonClusterUnreachable)
 			if want := "https://" + w.way.address + ", the cluster of Secret shop/cluster-b, does not answer"; !strings.HasPrefix(got, want) {
@@ -120,7 +126,7 @@ func TestAClusterThatGoesAwayKeepsWhatWasReadOfIt(t *testing.T) {
 				t.Errorf("the endpoint is %s", got)
 			}
 			w.way.comeBack()
-			w.becomes(desired.Cluster{Known: true})
+			w.becomesKnown()
 			w.endpointBecomes(w.namespace, "10.1.0.2")
 		})
 	}
@@ -132,11 +138,11 @@ func TestAClusterThatWasNeverReadIsNotKnown(t *testing.T) {
 	w.way.leave()
 	w.keep()
 	w.becomesBad(false, v1alpha1.ReasonClusterUnreachable)
-	if reader := w.set.Read(cluster).Reader; reader != nil {
+	if reader := w.set.Read(at(w.namespace)).Reader; reader != nil {
 		t.Error("it can be read")
 	}
 	w.way.comeBack()
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 }
 
 func TestOneClusterThatHangsDelaysNoOther(t *testing.T) {
@@ -147,11 +153,11 @@ func TestOneClusterThatHangsDelaysNoOther(t *testing.T) {
 	w.set.Keep(other, slow.secret(apiServer.Config), slow.use())
 	began := time.Now()
 	w.keep()
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 	if took := time.Since(began); took > answerTimeout {
 		t.Errorf("it took %s", took)
 	}
-	if state := w.set.Read(other).State; state.Known {
+	if state := w.set.Read(desired.Part{Cluster: other, Namespace: slow.namespace}).State; state.Known {
 		t.Errorf("the one that hangs is %+v", state)
 	}
 	w.set.Drop(other)
@@ -175,7 +181,7 @@ func TestRightsThatAreTakenAwayAreTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keep()
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 	binding := bindingOf(w.namespace)
 	if err := w.Delete(t.Context(), binding); err != nil {
 		t.Fatal(err)
@@ -190,7 +196,7 @@ func TestNewCredentialsAreUsedOnceTheyWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keep()
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 	for _, test := range []struct {
 		secret map[string][]byte
 		reason string
@@ -206,14 +212,14 @@ func TestNewCredentialsAreUsedOnceTheyWork(t *testing.T) {
 		w.endpointBecomes(w.namespace, address)
 	}
 	w.set.Keep(cluster, w.secret(apiServer.Config), w.use())
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 }
 
 func TestCredentialsAreNotUsedAfterTheirSecretIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keep()
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 	w.set.Keep(cluster, nil, w.use())
 	w.becomesBad(true, v1alpha1.ReasonClusterInvalid)
 	w.eventually("no connection is open", func() error {

@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/connrotation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/internal/desired"
 )
 
 // answerTimeout is how long a cluster may take to answer one small request.
@@ -103,19 +105,22 @@ func mapper() meta.RESTMapper {
 	return known
 }
 
-// probe asks for one Service, which is all that is needed to know whether the cluster answers and takes the credentials.
-func (c *connection) probe(ctx context.Context, use Use) error {
+// probe asks for one object of a part, which is all that is needed to know whether the cluster answers and lets it be read.
+func (c *connection) probe(ctx context.Context, part desired.Part) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	return c.List(ctx, &corev1.ServiceList{}, client.InNamespace(use.Namespaces[0]), client.Limit(1))
+	if part.Namespace == "" {
+		return c.List(ctx, &corev1.NodeList{}, client.Limit(1))
+	}
+	return c.List(ctx, &corev1.ServiceList{}, client.InNamespace(part.Namespace), client.Limit(1))
 }
 
-// lacks are the rights of the use that the cluster says the user does not have. If it does not say, they may be any.
-func (c *connection) lacks(ctx context.Context, use Use) []string {
+// lacks are the rights to a part that the cluster says the user does not have. If it does not say, they may be any.
+func (c *connection) lacks(ctx context.Context, part desired.Part) []string {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var missing, all []string
-	for _, right := range use.rights() {
+	for _, right := range rightsOf(part) {
 		all = append(all, describe(right))
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &right}}
 		if err := c.Create(ctx, review); err == nil && !review.Status.Allowed {

@@ -76,12 +76,15 @@ func convert(kubeconfig *clientcmdapi.Config) (config *rest.Config, reason strin
 // refuse says what of a kubeconfig is not allowed, and what to do instead; empty if all of it is.
 func refuse(cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo) string {
 	server, err := url.Parse(cluster.Server)
+	// The address of the server is repeated in statuses and logs.
+	named := err == nil && server.User != nil
 	notHTTPS := err != nil || server.Scheme != "https" || server.Hostname() == ""
 	for _, rule := range []struct {
 		broken bool
 		reason string
 	}{
 		{notHTTPS, "has a server that does not begin with https://: write its address, such as https://192.0.2.1:6443"},
+		{named, "has a user in the address of its server, which everybody may read: write username and password of the user instead"},
 		{cluster.InsecureSkipTLSVerify, "has insecure-skip-tls-verify, which would give its credentials to anybody: " +
 			"write certificate-authority-data instead"},
 		{cluster.CertificateAuthority != "", "names a file as certificate-authority, which the operator does not read: " +

@@ -23,6 +23,8 @@ func TestKubeconfigsAreNoMoreThanData(t *testing.T) {
 		"plain HTTP":         {func(b both) { b.Server = "http://192.0.2.1:6443" }, "does not begin with https://"},
 		"no server":          {func(b both) { b.Server = "" }, "does not begin with https://"},
 		"a server's path":    {func(b both) { b.Server = "/var/run/secrets" }, "does not begin with https://"},
+		"a user's address":   {func(b both) { b.Server = "https://admin:secret@192.0.2.1:6443" }, "has a user in the address of its server"},
+		"a user's name":      {func(b both) { b.Server = "https://secret@192.0.2.1:6443" }, "has a user in the address of its server"},
 		"no verification":    {func(b both) { b.InsecureSkipTLSVerify, b.CertificateAuthorityData = true, nil }, "insecure-skip-tls-verify"},
 		"a CA file":          {func(b both) { b.CertificateAuthority = "/ca.crt" }, "write certificate-authority-data instead"},
 		"a certificate file": {func(b both) { b.ClientCertificate = "/tls.crt" }, "write client-certificate-data and client-key-data instead"},
@@ -75,7 +77,7 @@ func TestKubeconfigsThatCannotBeReadSayWhy(t *testing.T) {
 // requireTrouble fails unless a Secret's content is refused with those words, and without the word secret in it.
 func requireTrouble(t *testing.T, secret map[string][]byte, words string) {
 	t.Helper()
-	m := newMember(cluster, nil, often)
+	m := newMember(at("x"), nil, often)
 	config, err := parse(cluster, secret)
 	if err == nil {
 		_, err = m.connect(config)

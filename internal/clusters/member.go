@@ -16,41 +16,36 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// member is one cluster of a Set. All that can take time happens in its own goroutine.
+// member is one part of a cluster of a Set. All that can take time happens in its own goroutine, on connections of its own.
 type member struct {
-	key      Key
+	part     desired.Part
 	listener Listener
 	// interval is the time between two looks at the cluster.
 	interval time.Duration
 	// woken holds a token while something else is wanted than at the last look.
 	woken chan struct{}
-	// served is what the last watch was opened for, and stale says that a new one is needed. Only run uses them.
-	served wanted
+	// served is the Secret that the last watch was opened with, and stale says that a new one is needed. Only run uses them.
+	served map[string][]byte
 	stale  bool
 
-	mu     sync.Mutex
-	wanted wanted
+	mu sync.Mutex
+	// wanted is the Secret's content that the part is to be read with; nil if there is none.
+	wanted map[string][]byte
 	// interrupt ends the look that is being taken.
 	interrupt context.CancelFunc
-	state     desired.Cluster
+	state     desired.PartState
 	// last is the watch that was the last to have read everything; it may be closed. Only run replaces it.
 	last *watch
 }
 
-// wanted is what a cluster is to be read with, and what for. The secret is nil if there is none.
-type wanted struct {
-	secret map[string][]byte
-	use    Use
-}
-
-func newMember(key Key, listener Listener, interval time.Duration) *member {
+func newMember(part desired.Part, listener Listener, interval time.Duration) *member {
 	return &member{
-		key: key, listener: listener, interval: interval, woken: make(chan struct{}, 1), interrupt: func() {},
+		part: part, listener: listener, interval: interval, woken: make(chan struct{}, 1), interrupt: func() {},
 	}
 }
 
-// want says what is wanted from now on. It waits for nothing.
-func (m *member) want(next wanted) {
+// want says what to read with from now on. It waits for nothing.
+func (m *member) want(next map[string][]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if reflect.DeepEqual(m.wanted, next) {
@@ -70,12 +65,12 @@ func (m *member) read() Reading {
 	defer m.mu.Unlock()
 	reading := Reading{State: m.state}
 	if m.last != nil {
-		reading.Reader, reading.Use = m.last.cache, m.last.use
+		reading.Reader = m.last.cache
 	}
 	return reading
 }
 
-// run looks at the cluster again and again.
+// run looks at the part again and again.
 func (m *member) run(ctx context.Context) {
 	defer func() {
 		if m.last != nil {
@@ -102,7 +97,7 @@ func (m *member) refusals() <-chan error {
 	return m.last.refused
 }
 
-// look brings the watch to what is wanted, or finds out whether that which is there can go on, and tells how the cluster is. After
+// look brings the watch to what is wanted, or finds out whether that which is there can go on, and tells how the part is. After
 // a failure there is a new watch, which reads at once what the old one has missed and would only find at its next try.
 func (m *member) look(ctx context.Context) {
 	ctx, want := m.begin(ctx)
@@ -110,7 +105,7 @@ func (m *member) look(ctx context.Context) {
 	var next *watch
 	switch {
 	case m.last != nil && !m.stale && reflect.DeepEqual(m.served, want):
-		err = m.ask(ctx, want.use)
+		err = m.ask(ctx)
 	default:
 		next, err = m.open(ctx, want)
 	}
@@ -126,7 +121,7 @@ func (m *member) look(ctx context.Context) {
 }
 
 // begin returns what is wanted, and a context that ends when something else is.
-func (m *member) begin(ctx context.Context) (context.Context, wanted) {
+func (m *member) begin(ctx context.Context) (context.Context, map[string][]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.interrupt()
@@ -134,19 +129,19 @@ func (m *member) begin(ctx context.Context) (context.Context, wanted) {
 	return ctx, m.wanted
 }
 
-func (m *member) ask(ctx context.Context, use Use) error {
+func (m *member) ask(ctx context.Context) error {
 	c := m.last.connection
-	if err := c.probe(ctx, use); err != nil {
-		return m.explain(ctx, c, use, err)
+	if err := c.probe(ctx, m.part); err != nil {
+		return m.explain(ctx, c, err)
 	}
 	return nil
 }
 
-// open returns a watch that has read everything. A cluster that does not answer is only asked a small question.
-func (m *member) open(ctx context.Context, want wanted) (*watch, error) {
-	config, err := parse(m.key, want.secret)
+// open returns a watch that has read everything. A cluster that does not answer, or refuses, is only asked a small question.
+func (m *member) open(ctx context.Context, secret map[string][]byte) (*watch, error) {
+	config, err := parse(m.part.Cluster, secret)
 	if err != nil {
-		if want.secret == nil && m.last != nil {
+		if secret == nil && m.last != nil {
 			// Who takes the Secret away wants nobody to use it.
 			m.last.close()
 		}
@@ -156,17 +151,24 @@ func (m *member) open(ctx context.Context, want wanted) (*watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.probe(ctx, want.use); err != nil {
+	if err := c.probe(ctx, m.part); err != nil {
 		defer c.close()
-		return nil, m.explain(ctx, c, want.use, err)
+		return nil, m.explain(ctx, c, err)
 	}
-	w, err := open(c, want.use, m.changed)
+	return m.follow(ctx, c)
+}
+
+// follow returns a watch over a connection that has read everything. If that fails, the connection is closed.
+func (m *member) follow(ctx context.Context, c *connection) (*watch, error) {
+	w, err := open(c, m.part, m.changed)
 	if err != nil {
-		return nil, err
+		c.close()
+		return nil, invalid("the kubeconfig in Secret %s has a server of which nothing can be watched: "+
+			"write one that kubectl --kubeconfig accepts", m.part.Cluster)
 	}
 	if err := w.sync(ctx); err != nil {
 		defer w.close()
-		return nil, m.explain(ctx, c, want.use, err)
+		return nil, m.explain(ctx, c, err)
 	}
 	return w, nil
 }
@@ -175,18 +177,18 @@ func (m *member) connect(config *rest.Config) (*connection, error) {
 	c, err := connect(config)
 	if err != nil {
 		return nil, invalid("the kubeconfig in Secret %s has certificates, keys or credentials that do not fit together: "+
-			"write one that kubectl --kubeconfig accepts", m.key)
+			"write one that kubectl --kubeconfig accepts", m.part.Cluster)
 	}
 	return c, nil
 }
 
-// explain finds out which rights are missing if it is for them that the cluster could not be read.
-func (m *member) explain(ctx context.Context, c *connection, use Use, err error) error {
-	return troubleOf(m.key, c.config.Host, err, func() []string { return c.lacks(ctx, use) })
+// explain finds out which rights are missing if it is for them that the part could not be read.
+func (m *member) explain(ctx context.Context, c *connection, err error) error {
+	return troubleOf(m.part.Cluster, c.config.Host, err, func() []string { return c.lacks(ctx, m.part) })
 }
 
 // replace makes a watch the one that is read.
-func (m *member) replace(next *watch, served wanted) {
+func (m *member) replace(next *watch, served map[string][]byte) {
 	former := m.last
 	m.mu.Lock()
 	m.last = next
@@ -197,9 +199,9 @@ func (m *member) replace(next *watch, served wanted) {
 	}
 }
 
-// tell notes how the cluster is, and says so if that or all that is known of it has changed.
+// tell notes how the part is, and says so if that or all that is known of it has changed.
 func (m *member) tell(err error, replaced bool) {
-	state := desired.Cluster{Known: m.last != nil}
+	state := desired.PartState{Known: m.last != nil}
 	var known *trouble
 	if errors.As(err, &known) {
 		state.Reason, state.Message = known.reason, known.sentence
@@ -209,11 +211,11 @@ func (m *member) tell(err error, replaced bool) {
 	m.state = state
 	m.mu.Unlock()
 	if replaced || !same {
-		m.listener.ClusterChanged(m.key)
+		m.listener.PartChanged(m.part)
 	}
 }
 
-// changed tells the listener what has changed in the cluster.
+// changed tells the listener what has changed in the part.
 func (m *member) changed(before, after client.Object) {
 	object := after
 	if object == nil {
@@ -221,13 +223,13 @@ func (m *member) changed(before, after client.Object) {
 	}
 	switch object.(type) {
 	case *corev1.Service:
-		m.listener.ServiceChanged(desired.ServiceKey{Cluster: m.key, NamespacedName: client.ObjectKeyFromObject(object)})
+		m.listener.ServiceChanged(desired.ServiceKey{Cluster: m.part.Cluster, NamespacedName: client.ObjectKeyFromObject(object)})
 	case *discoveryv1.EndpointSlice:
 		trigger := watched.Trigger(before, after)
 		for _, service := range watched.ServicesOf(before, after) {
-			m.listener.EndpointsChanged(desired.ServiceKey{Cluster: m.key, NamespacedName: service}, trigger)
+			m.listener.EndpointsChanged(desired.ServiceKey{Cluster: m.part.Cluster, NamespacedName: service}, trigger)
 		}
 	case *corev1.Node:
-		m.listener.NodesChanged(m.key)
+		m.listener.NodesChanged(m.part.Cluster)
 	}
 }

@@ -34,8 +34,8 @@ func (s *Sources) Allows(object *v1alpha1.EdgeLoadBalancer, key desired.ServiceK
 type gathering struct {
 	*Sources
 	snapshot *desired.Snapshot
-	// readings keeps what all is read from, so that all that is read of another cluster is of one time.
-	readings map[Key]Reading
+	// readers keeps what each part is read from, so that all that is read of it is of one time.
+	readers map[desired.Part]client.Reader
 }
 
 // Gather reads what the targets of the snapshot's objects lead to into the snapshot. The error is one of a cache, which has none once
@@ -45,8 +45,8 @@ func (s *Sources) Gather(ctx context.Context, snapshot *desired.Snapshot) error 
 	snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
 	snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
 	snapshot.Nodes = map[Key][]*corev1.Node{}
-	snapshot.Clusters = map[Key]desired.Cluster{}
-	g := &gathering{Sources: s, snapshot: snapshot, readings: map[Key]Reading{}}
+	snapshot.Parts = map[desired.Part]desired.PartState{}
+	g := &gathering{Sources: s, snapshot: snapshot, readers: map[desired.Part]client.Reader{}}
 	for _, object := range snapshot.Objects {
 		for i := range object.Spec.Targets {
 			if err := g.add(ctx, object, &object.Spec.Targets[i]); err != nil {
@@ -62,50 +62,49 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 	if !found || !g.Allows(object, key) {
 		return nil
 	}
-	_, byNodes := desired.NodesOf(object, target)
-	reader := g.readerOf(key, byNodes)
-	if reader == nil {
+	if reader := g.readerOf(desired.Part{Cluster: key.Cluster, Namespace: key.Namespace}); reader != nil {
+		if err := g.addService(ctx, reader, key); err != nil {
+			return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
+		}
+	}
+	if _, byNodes := desired.NodesOf(object, target); !byNodes {
 		return nil
 	}
-	if err := g.addService(ctx, reader, key); err != nil {
-		return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
-	}
-	if !byNodes {
-		return nil
-	}
-	if err := g.addNodes(ctx, reader, key.Cluster); err != nil {
-		return fmt.Errorf("list the nodes: %w", err)
+	if reader := g.readerOf(desired.Part{Cluster: key.Cluster}); reader != nil {
+		if err := g.addNodes(ctx, reader, key.Cluster); err != nil {
+			return fmt.Errorf("list the nodes: %w", err)
+		}
 	}
 	return nil
 }
 
-// readerOf is what a Service is read from; nil if that was not read yet.
-func (g *gathering) readerOf(key desired.ServiceKey, nodes bool) client.Reader {
-	if key.Cluster == (Key{}) {
+// readerOf is what a part of a cluster is read from; nil if that was not read yet.
+func (g *gathering) readerOf(part desired.Part) client.Reader {
+	if part.Cluster == (Key{}) {
 		return g.Here
 	}
-	reading, found := g.readings[key.Cluster]
+	reader, found := g.readers[part]
 	if !found {
-		reading = g.Others.Read(key.Cluster)
-		g.readings[key.Cluster] = reading
-		g.snapshot.Clusters[key.Cluster] = withReason(reading.State, key.Cluster)
+		reading := g.Others.Read(part)
+		reader = reading.Reader
+		g.readers[part], g.snapshot.Parts[part] = reader, withReason(reading.State, part)
 	}
-	if reading.Has(key.Namespace, nodes) {
-		return reading.Reader
-	}
-	// What was read so far was for other targets.
-	reading.State.Known = false
-	g.snapshot.Clusters[key.Cluster] = withReason(reading.State, key.Cluster)
-	return nil
+	return reader
 }
 
 // withReason is the state with a reason for what is not known.
-func withReason(state desired.Cluster, key Key) desired.Cluster {
-	if !state.Known && state.Reason == "" {
-		state.Reason = v1alpha1.ReasonProgressing
-		state.Message = fmt.Sprintf("the cluster of Secret %s is being read for the first time", key)
+func withReason(state desired.PartState, part desired.Part) desired.PartState {
+	if state.Known || state.Reason != "" {
+		return state
 	}
-	return state
+	what := "namespace " + part.Namespace + " is"
+	if part.Namespace == "" {
+		what = "nodes are"
+	}
+	return desired.PartState{
+		Reason:  v1alpha1.ReasonProgressing,
+		Message: fmt.Sprintf("in the cluster of Secret %s, the %s being read for the first time", part.Cluster, what),
+	}
 }
 
 // addService reads a Service and its EndpointSlices. Nobody changes the slices, and copies of thousands of endpoints at each change

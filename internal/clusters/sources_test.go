@@ -3,6 +3,7 @@ package clusters
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -65,7 +66,8 @@ func TestServicesAreGatheredFromTheClustersThatTargetsName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.set.Keep(cluster, w.secret(apiServer.Config), Use{Namespaces: []string{w.namespace}, Nodes: true})
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
+	w.partBecomesKnown(at(""))
 	w.create(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "gathered-" + w.namespace}})
 	w.hears("nodes")
 	byNodes := target(w.namespace, true)
@@ -82,8 +84,9 @@ func TestServicesAreGatheredFromTheClustersThatTargetsName(t *testing.T) {
 	if len(got.Services) != 2 || len(got.Nodes) != 1 || !slices.ContainsFunc(got.Nodes[cluster], named) {
 		t.Errorf("it gathered %d Services, and nodes of %d clusters", len(got.Services), len(got.Nodes))
 	}
-	if want := map[Key]desired.Cluster{cluster: {Known: true}}; !reflect.DeepEqual(got.Clusters, want) || !got.CrossNamespace {
-		t.Errorf("it gathered %+v, want %+v", got.Clusters, want)
+	want := map[desired.Part]desired.PartState{at(w.namespace): {Known: true}, at(""): {Known: true}}
+	if !reflect.DeepEqual(got.Parts, want) || !got.CrossNamespace {
+		t.Errorf("it gathered %+v, want %+v", got.Parts, want)
 	}
 }
 
@@ -101,22 +104,27 @@ func TestWhatWasNotReadYetIsSaidToBeOnItsWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.set.Keep(cluster, w.secret(apiServer.Config), w.use())
-	w.becomes(desired.Cluster{Known: true})
+	w.becomesKnown()
 	byNodes := target(w.namespace, true)
 	byNodes.Via = v1alpha1.ViaNodePort
 	other := target(w.namespace, true)
 	other.Service.KubeconfigSecretRef.Name = "unheardof"
-	for name, targets := range map[string][]v1alpha1.Target{
-		"a cluster": {other}, "a namespace": {target(w.namespace, true), target("other", true)}, "nodes": {target(w.namespace, true), byNodes},
+	unheard := desired.Part{Cluster: Key{Namespace: cluster.Namespace, Name: "unheardof"}, Namespace: w.namespace}
+	for name, test := range map[string]struct {
+		target  v1alpha1.Target
+		missing desired.Part
+		words   string
+	}{
+		"a cluster":   {other, unheard, "in the cluster of Secret shop/unheardof, the namespace " + w.namespace + " is being read"},
+		"a namespace": {target("other", true), at("other"), "in the cluster of Secret shop/cluster-b, the namespace other is being read"},
+		"nodes":       {byNodes, at(""), "in the cluster of Secret shop/cluster-b, the nodes are being read"},
 	} {
-		got := w.gather(Sources{}, targets...)
-		for key, state := range got.Clusters {
-			if state.Known || state.Reason != v1alpha1.ReasonProgressing {
-				t.Errorf("%s: %s is %+v", name, key, state)
-			}
+		got := w.gather(Sources{}, target(w.namespace, true), test.target)
+		if state := got.Parts[test.missing]; state.Known || state.Reason != v1alpha1.ReasonProgressing || !strings.Contains(state.Message, test.words) {
+			t.Errorf("%s: it is %+v, want …%s…", name, state, test.words)
 		}
-		if len(got.Clusters) != 1 || len(got.Services) != len(targets)-1 {
-			t.Errorf("%s: it gathered %d clusters and %d Services", name, len(got.Clusters), len(got.Services))
+		if read := (desired.PartState{Known: true}); got.Parts[at(w.namespace)] != read || len(got.Parts) != 2 || len(got.Services) != 1 {
+			t.Errorf("%s: it gathered %+v and %d Services", name, got.Parts, len(got.Services))
 		}
 	}
 }

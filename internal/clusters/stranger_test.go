@@ -36,11 +36,8 @@ func TestWhateverAnswersCannotSpeakThroughTheStatus(t *testing.T) {
 			server := httptest.NewTLSServer(test.answer)
 			t.Cleanup(server.Close)
 			authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-			m := newMember(cluster, &told{events: map[string]int{}}, often)
-			m.want(wanted{
-				secret: secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a")),
-				use:    Use{Namespaces: []string{"x"}},
-			})
+			m := newMember(at("x"), &told{events: map[string]int{}}, often)
+			m.want(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a")))
 			m.look(t.Context())
 			got := m.read().State
 			if got.Known || got.Reason != test.reason || !strings.Contains(got.Message, test.want) || strings.Contains(got.Message, words) {

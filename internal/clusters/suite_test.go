@@ -146,12 +146,18 @@ func (w *world) user(namespaces []string, rules ...rbacv1.PolicyRule) *rest.Conf
 		w.t.Fatal(err)
 	}
 	for _, namespace := range namespaces {
-		meta := metav1.ObjectMeta{Namespace: namespace, Name: "edgelb"}
-		w.create(&rbacv1.Role{ObjectMeta: meta, Rules: rules})
-		w.create(&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{Kind: "Role", Name: "edgelb"},
-			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: name}}})
+		w.give(name, namespace, rules...)
 	}
 	return user.Config()
+}
+
+// give lets a user do this in a namespace.
+func (w *world) give(user, namespace string, rules ...rbacv1.PolicyRule) {
+	w.t.Helper()
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: "edgelb"}
+	w.create(&rbacv1.Role{ObjectMeta: meta, Rules: rules})
+	w.create(&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{Kind: "Role", Name: "edgelb"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: user}}})
 }
 
 func may(group, resource string, verbs ...string) rbacv1.PolicyRule {
@@ -206,23 +212,36 @@ func (w *world) eventually(what string, holds func() error) {
 	}
 }
 
-// becomes waits until the cluster is so.
-func (w *world) becomes(want desired.Cluster) {
+// at is a part of the world's cluster: a namespace or, without one, the nodes.
+func at(namespace string) desired.Part { return desired.Part{Cluster: cluster, Namespace: namespace} }
+
+// becomesKnown waits until the part of the world's namespace can be read.
+func (w *world) becomesKnown() {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("the cluster becomes %+v", want), func() error {
-		if state := w.set.Read(cluster).State; state != want {
+	w.partBecomesKnown(at(w.namespace))
+}
+
+func (w *world) partBecomesKnown(part desired.Part) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("%+v becomes known", part), func() error {
+		if state := w.set.Read(part).State; state != (desired.PartState{Known: true}) {
 			return fmt.Errorf("it is %+v", state)
 		}
 		return nil
 	})
 }
 
-// becomesBad waits until the cluster cannot be read for that reason, and returns what is said about it.
+// becomesBad waits until the part of the world's namespace cannot be read for that reason, and returns what is said about it.
 func (w *world) becomesBad(known bool, reason string) string {
 	w.t.Helper()
-	var state desired.Cluster
-	w.eventually("the cluster becomes "+reason, func() error {
-		if state = w.set.Read(cluster).State; state.Reason != reason || state.Known != known {
+	return w.partBecomesBad(at(w.namespace), known, reason)
+}
+
+func (w *world) partBecomesBad(part desired.Part, known bool, reason string) string {
+	w.t.Helper()
+	var state desired.PartState
+	w.eventually(fmt.Sprintf("%+v becomes %s", part, reason), func() error {
+		if state = w.set.Read(part).State; state.Reason != reason || state.Known != known {
 			return fmt.Errorf("it is %+v", state)
 		}
 		return nil
@@ -233,7 +252,7 @@ func (w *world) becomesBad(known bool, reason string) string {
 // endpoint is the address of the Service app in a namespace, as it is known.
 func (w *world) endpoint(namespace string) string {
 	w.t.Helper()
-	reader := w.set.Read(cluster).Reader
+	reader := w.set.Read(at(namespace)).Reader
 	if reader == nil {
 		return ""
 	}
@@ -269,8 +288,10 @@ func (l *told) count(event string) {
 	l.events[event]++
 }
 
-// ClusterChanged implements Listener.
-func (l *told) ClusterChanged(key Key) { l.count("cluster " + key.String()) }
+// PartChanged implements Listener.
+func (l *told) PartChanged(part desired.Part) {
+	l.count("part " + part.Cluster.String() + " " + part.Namespace)
+}
 
 // ServiceChanged implements Listener.
 func (l *told) ServiceChanged(key desired.ServiceKey) { l.count("service " + key.Name) }

@@ -46,6 +46,10 @@ func troubleOf(key Key, server string, err error, lacks func() []string) *troubl
 	case apierrors.IsForbidden(err):
 		return &trouble{v1alpha1.ReasonClusterForbidden, fmt.Sprintf("the user of the kubeconfig in Secret %s may not %s on %s: "+
 			"give it a role with that. %s", key, phrase(lacks()), server, kept)}
+	case apierrors.IsNotFound(err):
+		return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("%s, the cluster of Secret %s, does not know what is read of it: Services, "+
+			"EndpointSlices of discovery.k8s.io/v1 and nodes. Look whether its address is complete, and whether it is Kubernetes 1.21 or newer. %s",
+			server, key, kept)}
 	case errors.As(err, &status) && status.Status().Code != 0:
 		code := int(status.Status().Code)
 		return away(key, server, fmt.Sprintf("answers with status %d (%s)", code, http.StatusText(code)))

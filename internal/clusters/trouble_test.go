@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -47,6 +48,9 @@ func TestTroubleIsToldInTheSameWordsAsLongAsItIsTheSame(t *testing.T) {
 		"broken": {apierrors.NewInternalError(io.EOF), apierrors.NewInternalError(context.Canceled), v1alpha1.ReasonClusterUnreachable, "answers with status 500"},
 		"throttled": {apierrors.NewTooManyRequests("a", int(time.Second)), apierrors.NewTooManyRequests("b", 0), v1alpha1.ReasonClusterUnreachable,
 			"answers with status 429"},
+		"without EndpointSlices": {apierrors.NewGenericServerResponse(http.StatusNotFound, "list", services, "", "a", 0, true),
+			apierrors.NewGenericServerResponse(http.StatusNotFound, "watch", services, "", "b", 0, true),
+			v1alpha1.ReasonClusterUnreachable, "whether it is Kubernetes 1.21 or newer"},
 		"explained": {invalid("it is so"), fmt.Errorf("open: %w", invalid("it is so")), v1alpha1.ReasonClusterInvalid, "it is so"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,9 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/internal/desired"
 )
 
 // Use is what is read of a cluster: no more than its user has to be given rights for.
@@ -26,24 +29,39 @@ func (u Use) With(namespace string, nodes bool) Use {
 	return u
 }
 
-func (u Use) equal(other Use) bool {
-	return u.Nodes == other.Nodes && slices.Equal(u.Namespaces, other.Namespaces)
-}
-
-// rights are what reading takes.
-func (u Use) rights() []authorizationv1.ResourceAttributes {
-	var all []authorizationv1.ResourceAttributes
-	add := func(group, resource, namespace string) {
-		for _, verb := range []string{"list", "watch"} {
-			all = append(all, authorizationv1.ResourceAttributes{Group: group, Resource: resource, Namespace: namespace, Verb: verb})
-		}
-	}
+// parts are what of a cluster has to be read for the use.
+func (u Use) parts(key Key) []desired.Part {
+	parts := make([]desired.Part, 0, len(u.Namespaces)+1)
 	for _, namespace := range u.Namespaces {
-		add(corev1.GroupName, "services", namespace)
-		add(discoveryv1.GroupName, "endpointslices", namespace)
+		parts = append(parts, desired.Part{Cluster: key, Namespace: namespace})
 	}
 	if u.Nodes {
-		add(corev1.GroupName, "nodes", "")
+		parts = append(parts, desired.Part{Cluster: key})
 	}
+	return parts
+}
+
+// kindsOf are the kinds that are read of a part.
+func kindsOf(part desired.Part) []client.Object {
+	if part.Namespace == "" {
+		return []client.Object{&corev1.Node{}}
+	}
+	return []client.Object{&corev1.Service{}, &discoveryv1.EndpointSlice{}}
+}
+
+// rightsOf are what reading a part takes.
+func rightsOf(part desired.Part) []authorizationv1.ResourceAttributes {
+	var all []authorizationv1.ResourceAttributes
+	add := func(group, resource string) {
+		for _, verb := range []string{"list", "watch"} {
+			all = append(all, authorizationv1.ResourceAttributes{Group: group, Resource: resource, Namespace: part.Namespace, Verb: verb})
+		}
+	}
+	if part.Namespace == "" {
+		add(corev1.GroupName, "nodes")
+		return all
+	}
+	add(corev1.GroupName, "services")
+	add(discoveryv1.GroupName, "endpointslices")
 	return all
 }

@@ -4,24 +4,24 @@ import (
 	"context"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
 // syncTimeout is how long the first reading of a cluster that answers may take.
 const syncTimeout = 30 * time.Second
 
-// watch holds what is used of a cluster, and follows it until it is closed. What it has read by then can still be read.
+// watch holds a part of a cluster, and follows it until it is closed. What it has read by then can still be read.
 type watch struct {
 	cache      cache.Cache
 	connection *connection
-	use        Use
+	part       desired.Part
 	// refused has the latest answer by which the cluster denied to be read.
 	refused chan error
 	// close ends the watch, and returns when nothing of it runs any more.
@@ -29,9 +29,9 @@ type watch struct {
 }
 
 // open starts a watch. Once it has read everything that is there, each change calls changed, from a few goroutines; either object
-// may be nil.
-func open(c *connection, use Use, changed func(before, after client.Object)) (*watch, error) {
-	w := &watch{connection: c, use: use, refused: make(chan error, 1)}
+// may be nil. The connection belongs to the watch unless there is an error.
+func open(c *connection, part desired.Part, changed func(before, after client.Object)) (*watch, error) {
+	w := &watch{connection: c, part: part, refused: make(chan error, 1)}
 	var err error
 	if w.cache, err = cache.New(c.config, w.options()); err != nil {
 		return nil, err
@@ -56,9 +56,9 @@ func open(c *connection, use Use, changed func(before, after client.Object)) (*w
 }
 
 func (w *watch) options() cache.Options {
-	namespaces := make(map[string]cache.Config, len(w.use.Namespaces))
-	for _, namespace := range w.use.Namespaces {
-		namespaces[namespace] = cache.Config{}
+	namespaces := map[string]cache.Config{}
+	if w.part.Namespace != "" {
+		namespaces[w.part.Namespace] = cache.Config{}
 	}
 	return cache.Options{
 		HTTPClient: w.connection.http, Scheme: w.connection.scheme, Mapper: w.connection.mapper,
@@ -68,7 +68,7 @@ func (w *watch) options() cache.Options {
 }
 
 func (w *watch) noteRefusal(err error) {
-	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
+	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err) {
 		// The informer tries again, and whether the cluster is away is found out by asking it.
 		return
 	}
@@ -80,14 +80,12 @@ func (w *watch) noteRefusal(err error) {
 
 // prepare says what to watch.
 func (w *watch) prepare(ctx context.Context, changed func(before, after client.Object)) error {
-	if err := w.cache.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames); err != nil {
-		return err
+	if w.part.Namespace != "" {
+		if err := w.cache.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames); err != nil {
+			return err
+		}
 	}
-	objects := []client.Object{&corev1.Service{}, &discoveryv1.EndpointSlice{}}
-	if w.use.Nodes {
-		objects = append(objects, &corev1.Node{})
-	}
-	for _, object := range objects {
+	for _, object := range kindsOf(w.part) {
 		informer, err := w.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 		if err != nil {
 			return err

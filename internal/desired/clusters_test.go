@@ -15,24 +15,28 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 	t.Parallel()
 	other := ClusterKey{Namespace: "shop", Name: "cluster-b"}
 	key := ServiceKey{Cluster: other, NamespacedName: appKey().NamespacedName}
-	away := Cluster{Reason: v1alpha1.ReasonClusterUnreachable, Message: "cluster-b does not answer"}
+	part, nodes := Part{Cluster: other, Namespace: key.Namespace}, Part{Cluster: other}
+	elsewhere := Part{Cluster: other, Namespace: "elsewhere"}
+	well := PartState{Known: true}
+	away := PartState{Reason: v1alpha1.ReasonClusterUnreachable, Message: "cluster-b does not answer"}
 	awayNow := away
 	awayNow.Known = true
 	tests := []struct {
 		name       string
-		clusters   map[ClusterKey]Cluster
+		parts      map[Part]PartState
 		gone       bool
 		wantNames  []string
 		wantKept   bool
 		wantReason string
 	}{
-		{"it is well", map[ClusterKey]Cluster{other: {Known: true}}, false, []string{"b-1"}, false, ""},
-		{"it is well, and has no such Service", map[ClusterKey]Cluster{other: {Known: true}}, true, nil, true, v1alpha1.ReasonServiceNotFound},
-		{"it does not answer any more", map[ClusterKey]Cluster{other: awayNow}, false, []string{"b-1"}, false, v1alpha1.ReasonClusterUnreachable},
-		{"it does not answer any more, and had no such Service", map[ClusterKey]Cluster{other: awayNow}, true, nil, true,
+		{"it is well", map[Part]PartState{part: well}, false, []string{"b-1"}, false, ""},
+		{"it is well, and has no such Service", map[Part]PartState{part: well}, true, nil, true, v1alpha1.ReasonServiceNotFound},
+		{"it does not answer any more", map[Part]PartState{part: awayNow}, false, []string{"b-1"}, false, v1alpha1.ReasonClusterUnreachable},
+		{"it does not answer any more, and had no such Service", map[Part]PartState{part: awayNow}, true, nil, true,
 			v1alpha1.ReasonClusterUnreachable},
-		{"it never answered", map[ClusterKey]Cluster{other: away}, false, nil, true, v1alpha1.ReasonClusterUnreachable},
-		{"it is being read for the first time", map[ClusterKey]Cluster{other: {}}, false, nil, true, ""},
+		{"it never answered", map[Part]PartState{part: away}, false, nil, true, v1alpha1.ReasonClusterUnreachable},
+		{"it is being read for the first time", map[Part]PartState{part: {}}, false, nil, true, ""},
+		{"other parts of it must not be read", map[Part]PartState{part: well, nodes: away, elsewhere: away}, false, []string{"b-1"}, false, ""},
 		{"nobody has heard of it yet", nil, false, nil, true, ""},
 	}
 	for _, test := range tests {
@@ -41,7 +45,7 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 			s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 				o.Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: "cluster-b"}
 			}))
-			s.Clusters = test.clusters
+			s.Parts = test.parts
 			if !test.gone {
 				s.Services[key] = service("app", webPort())
 				s.Slices[key] = []*discoveryv1.EndpointSlice{sliceOf(pod("b-1", "10.9.0.1"))}
@@ -66,13 +70,53 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 	}
 }
 
+// A target that is reached by nodes needs two parts of its cluster.
+func TestATargetByNodesOfAnotherClusterNeedsItsNodesAsWell(t *testing.T) {
+	t.Parallel()
+	other := ClusterKey{Namespace: "shop", Name: "cluster-b"}
+	key := ServiceKey{Cluster: other, NamespacedName: appKey().NamespacedName}
+	part, nodes := Part{Cluster: other, Namespace: key.Namespace}, Part{Cluster: other}
+	well := PartState{Known: true}
+	refused := PartState{Reason: v1alpha1.ReasonClusterForbidden, Message: "it may not"}
+	refusedNow := refused
+	refusedNow.Known = true
+	for name, test := range map[string]struct {
+		parts       map[Part]PartState
+		wantServers int
+		wantKept    bool
+		want        []about
+	}{
+		"both are read":               {map[Part]PartState{part: well, nodes: well}, 1, false, nil},
+		"no nodes were ever read":     {map[Part]PartState{part: well, nodes: refused}, 0, true, []about{{"a", refused.Reason, "app"}}},
+		"no nodes are read now":       {map[Part]PartState{part: well, nodes: refusedNow}, 1, false, []about{{"a", refused.Reason, "app"}}},
+		"nodes are all that there is": {map[Part]PartState{part: refused, nodes: well}, 0, true, []about{{"a", refused.Reason, "app"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := byNodes(v1alpha1.NodeInternalIP)
+			s.Objects[0].Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: other.Name}
+			s.Parts = test.parts
+			s.Services[key], s.Slices[key] = s.Services[appKey()], s.Slices[appKey()]
+			s.Nodes[other] = []*corev1.Node{nodeAt("node-of-b", "10.9.0.1")}
+			host := Build(gw1(), s)
+			backend := onlyBackend(t, host)
+			if len(backend.Servers) != test.wantServers || backend.KeepServers != test.wantKept {
+				t.Errorf("servers %v, kept: %t; want %d, kept: %t", backend.Servers, backend.KeepServers, test.wantServers, test.wantKept)
+			}
+			if got := aboutAll(host.Problems); !reflect.DeepEqual(got, test.want) {
+				t.Errorf("problems %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
 func TestNodesAreThoseOfTheServicesCluster(t *testing.T) {
 	t.Parallel()
 	other := ClusterKey{Namespace: "shop", Name: "cluster-b"}
 	key := ServiceKey{Cluster: other, NamespacedName: appKey().NamespacedName}
 	s := byNodes(v1alpha1.NodeInternalIP)
 	s.Objects[0].Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: other.Name}
-	s.Clusters = map[ClusterKey]Cluster{other: {Known: true}}
+	s.Parts = map[Part]PartState{{Cluster: other, Namespace: key.Namespace}: {Known: true}, {Cluster: other}: {Known: true}}
 	s.Services[key], s.Slices[key] = s.Services[appKey()], s.Slices[appKey()]
 	s.Nodes[other] = []*corev1.Node{nodeAt("node-of-b", "10.9.0.1")}
 	if servers := onlyBackend(t, Build(gw1(), s)).Servers; len(servers) != 1 || servers[0].Name != "node-of-b" {

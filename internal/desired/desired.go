@@ -30,8 +30,8 @@ type Snapshot struct {
 	Slices map[ServiceKey][]*discoveryv1.EndpointSlice
 	// Nodes are those of the clusters of which some target reaches a Service by its nodes.
 	Nodes map[ClusterKey][]*corev1.Node
-	// Clusters says of each other cluster that the objects' targets name how it is.
-	Clusters map[ClusterKey]Cluster
+	// Parts says of each part of other clusters that the objects' targets need how it is.
+	Parts map[Part]PartState
 	// Egress is the address from which the host sees the operator's connection; the zero Addr if that is not known.
 	Egress netip.Addr
 	// EgressHidden says that the host was reached and does not say what Egress is.
@@ -52,8 +52,15 @@ type ServiceKey struct {
 	types.NamespacedName
 }
 
-// Cluster says how another cluster is.
-type Cluster struct {
+// Part is what of another cluster is read by itself, since a kubeconfig may be allowed to read one and not the other.
+type Part struct {
+	Cluster ClusterKey
+	// Namespace is the one whose Services and EndpointSlices are read; the Part without one is the cluster's nodes.
+	Namespace string
+}
+
+// PartState says how a part of another cluster is.
+type PartState struct {
 	// Known says that its objects were read at least once: what is not among them does not exist.
 	Known bool
 	// Reason and Message say why it cannot be read at the moment, in a reason of package v1alpha1 and in a sentence; empty if it

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,32 +19,38 @@ import (
 // failure is why there are none, none are known, or none can serve.
 func serversOf(p part, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	key, _ := ServiceOf(p.object, target)
-	cluster := s.cluster(key.Cluster)
-	if !cluster.Known {
-		// One that is read for the first time has no trouble yet.
-		return nil, true, cluster.trouble()
+	trouble := (*unavailable)(nil)
+	for _, part := range PartsOf(p.object, target) {
+		state := s.Parts[part]
+		if !state.Known {
+			// One that is read for the first time has no trouble yet.
+			return nil, true, state.trouble()
+		}
+		trouble = cmp.Or(trouble, state.trouble())
 	}
 	servers, keep, failure = s.serversBehind(key, target)
-	if trouble := cluster.trouble(); trouble != nil {
-		failure = trouble
-	}
-	return servers, keep, failure
+	return servers, keep, cmp.Or(trouble, failure)
 }
 
-// cluster says how a cluster is. The operator's own is known as long as there is an operator.
-func (s Snapshot) cluster(key ClusterKey) Cluster {
-	if key == (ClusterKey{}) {
-		return Cluster{Known: true}
-	}
-	return s.Clusters[key]
-}
-
-// trouble is what keeps the cluster from being read; nil if nothing does.
-func (c Cluster) trouble() *unavailable {
-	if c.Reason == "" {
+// PartsOf are the parts of another cluster that a target of the object needs; none if it needs no other cluster.
+func PartsOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Part {
+	key, found := ServiceOf(object, target)
+	if !found || key.Cluster == (ClusterKey{}) {
 		return nil
 	}
-	return &unavailable{reason: c.Reason, sentence: c.Message}
+	parts := []Part{{Cluster: key.Cluster, Namespace: key.Namespace}}
+	if _, byNodes := NodesOf(object, target); byNodes {
+		parts = append(parts, Part{Cluster: key.Cluster})
+	}
+	return parts
+}
+
+// trouble is what keeps the part from being read; nil if nothing does.
+func (p PartState) trouble() *unavailable {
+	if p.Reason == "" {
+		return nil
+	}
+	return &unavailable{reason: p.Reason, sentence: p.Message}
 }
 
 // serversBehind are the servers of a Service's port as its cluster was last read.

@@ -1,0 +1,131 @@
+package clusters
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+func TestANamespaceThatMustNotBeReadHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.newNamespace()
+	w.addService(other, "10.2.0.1")
+	use := Use{Namespaces: []string{w.namespace, other}, Nodes: true}
+	w.set.Keep(cluster, w.secret(w.user([]string{w.namespace}, enough()...)), use)
+	w.becomesKnown()
+	got := w.partBecomesBad(at(other), false, v1alpha1.ReasonClusterForbidden)
+	if !strings.Contains(got, "list services in namespace "+other) || strings.Contains(got, w.namespace) {
+		t.Errorf("told is %q", got)
+	}
+	w.partBecomesBad(at(""), false, v1alpha1.ReasonClusterForbidden)
+	w.setEndpoint("10.1.0.2", nil)
+	w.endpointBecomes(w.namespace, "10.1.0.2")
+	if up := w.set.Up(); up[cluster] || len(up) != 1 {
+		t.Errorf("up are %v", up)
+	}
+
+	// The right is given later.
+	w.give("user-of-"+w.namespace, other, enough()...)
+	w.partBecomesKnown(at(other))
+	w.endpointBecomes(other, "10.2.0.1")
+}
+
+func TestNewCredentialsAreTakenOverAsFarAsTheyMay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.newNamespace()
+	w.addService(other, "10.2.0.1")
+	use := Use{Namespaces: []string{w.namespace, other}}
+	w.set.Keep(cluster, w.secret(apiServer.Config), use)
+	w.becomesKnown()
+	w.partBecomesKnown(at(other))
+	w.set.Keep(cluster, w.secret(w.user([]string{w.namespace}, enough()...)), use)
+	w.partBecomesBad(at(other), true, v1alpha1.ReasonClusterForbidden)
+	w.becomesKnown()
+	w.setEndpoint("10.1.0.2", nil)
+	w.endpointBecomes(w.namespace, "10.1.0.2")
+	w.endpointBecomes(other, "10.2.0.1")
+}
+
+// Objects that come one after the other each name another namespace. A reading that each of them interrupted would never end.
+func TestAFirstReadingIsNotInterruptedByOtherNamespaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	secret := w.secret(apiServer.Config)
+	uses := []Use{w.use(), w.use().With("default", false)}
+	deadline := time.Now().Add(patience)
+	for i := 0; !w.set.Read(at(w.namespace)).State.Known; i++ {
+		if time.Now().After(deadline) {
+			t.Fatalf("it is not read after %d changes of what is used", i)
+		}
+		w.set.Keep(cluster, secret, uses[i%len(uses)])
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAConnectionOfWhichNothingCanBeWatchedIsClosed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := newMember(at(w.namespace), w.told, often)
+	config, err := parse(cluster, w.secret(apiServer.Config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := m.connect(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.probe(t.Context(), m.part); err != nil {
+		t.Fatal(err)
+	}
+	c.mapper = meta.NewDefaultRESTMapper(nil)
+	_, err = m.follow(t.Context(), c)
+	var told *trouble
+	if !errors.As(err, &told) || told.reason != v1alpha1.ReasonClusterInvalid {
+		t.Errorf("got %v, want trouble that is told", err)
+	}
+	w.eventually("no connection is open", func() error {
+		if open := w.way.count(); open > 0 {
+			return fmt.Errorf("%d are", open)
+		}
+		return nil
+	})
+}
+
+func TestAClusterWithoutEndpointSlicesIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/v1/namespaces/x/services", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("watch") {
+			<-r.Context().Done()
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"kind":"ServiceList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`))
+	})
+	server := httptest.NewTLSServer(mux)
+	t.Cleanup(server.Close)
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	m := newMember(at("x"), &told{events: map[string]int{}}, often)
+	m.want(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a")))
+	began := time.Now()
+	m.look(t.Context())
+	if took := time.Since(began); took > syncTimeout/2 {
+		t.Errorf("it took %s", took)
+	}
+	got := m.read().State
+	if got.Known || got.Reason != v1alpha1.ReasonClusterUnreachable || !strings.Contains(got.Message, "whether it is Kubernetes 1.21 or newer") {
+		t.Errorf("it is %+v", got)
+	}
+}
