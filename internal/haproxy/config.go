@@ -211,9 +211,9 @@ type Server struct {
 	// Addr is never the unspecified address, has no zone and is no IPv4 address in IPv6 form. It is the zero Addr if there is a
 	// DNSName.
 	Addr netip.Addr
-	// DNSName is what the host's own name servers are asked for again and again to find the address, without a dot at the end.
-	// Such a server is not added, moved or removed at run time: it is part of the structure. Until there is an answer it is out of
-	// service, and when there is none any more it keeps its address for a day.
+	// DNSName is what the host's own name servers are asked for again and again to find the address, without a dot at the end. It
+	// does not begin with "_", as names of services do. Such a server is not added, moved or removed at run time: it is part of
+	// the structure. Until there is an answer it is out of service, and when there is none any more it keeps its address for a day.
 	DNSName string
 	Port    uint16
 	// Weight is the server's share of the connections next to those of the others, from 0, which is none, to 256. 1 is

@@ -132,6 +132,8 @@ func (s Server) whereFault() string {
 			return "it has an address and a DNS name; choose one"
 		case !validDNSName(s.DNSName):
 			return excerpt(s.DNSName) + " is no DNS name"
+		case strings.HasPrefix(s.DNSName, "_"):
+			return excerpt(s.DNSName) + " is the name of a service, which HAProxy would ask for its port as well; name a host"
 		}
 		return ""
 	}

@@ -54,7 +54,7 @@ func TestOnlyADNSNameIsResolved(t *testing.T) {
 	t.Parallel()
 	label := strings.Repeat("a", 63)
 	for name, want := range map[string]bool{
-		"localhost": true, "a.example.net": true, "_db._tcp.Example.NET": true, "1.2.3.4a": true, "xn--bcher-kva.example": true,
+		"localhost": true, "a.example.net": true, "a_b._c.Example.NET": true, "_db._tcp.example.net": false, "_a": false, "1.2.3.4a": true, "xn--bcher-kva.example": true,
 		label + ".net": true, strings.Join([]string{label, label, label, label[2:]}, "."): true,
 		"a.example.net.": false, ".": false, "a..b": false, "-a.net": false, "a-.net": false, "192.0.2.1": false, "1": false,
 		"a b.net": false, "a:80": false, "a/b": false, "é.net": false, "a\n": false, "$HOME": false, "a#b": false,

@@ -30,6 +30,7 @@ func backendShapes(t testing.TB) []shape {
 			b.Affinity = haproxy.Affinity{By: haproxy.ByTLSSessionID, Timeout: time.Hour}
 		}),
 		{"dns", dns(t), debian()},
+		{"dns-no-resolv-conf", dns(t), Platform{StateFile: "/var/lib/haproxy/edgelb-state"}},
 		{"http", http(t), debian()},
 	}
 }
@@ -40,7 +41,7 @@ func dns(t testing.TB) haproxy.Config {
 		b := &c.Backends[0]
 		b.Servers = append(b.Servers[:1:1],
 			haproxy.Server{Name: "z1", DNSName: "db.example.net", Port: 5432, Weight: 1},
-			haproxy.Server{Name: "z2", DNSName: "_db._tcp.EXAMPLE.net", Port: 5433, Weight: 7})
+			haproxy.Server{Name: "z2", DNSName: "db-2._x.EXAMPLE.net", Port: 5433, Weight: 7})
 	})
 }
 
