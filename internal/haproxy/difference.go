@@ -107,10 +107,13 @@ func (c *Change) compareWays(after, before []Way) {
 	})
 }
 
+// sameWay says that both lead to the same backends. A share of nothing may lead anywhere.
 func sameWay(a, b Way) bool {
-	return a.Name == b.Name && slices.EqualFunc(a.Shares, b.Shares, func(x, y Share) bool {
-		return x.Percent == y.Percent && slices.Equal(x.Backends, y.Backends)
-	})
+	return a.Name == b.Name && (slices.EqualFunc(a.Shares, b.Shares, sameShare) || slices.Equal(a.entries(), b.entries()))
+}
+
+func sameShare(a, b Share) bool {
+	return a.Percent == b.Percent && slices.Equal(a.Backends, b.Backends)
 }
 
 // eachPair calls visit for each name in either list, both sorted by name, with the elements of that name; nil for none.

@@ -176,6 +176,31 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 	}
 }
 
+func TestAShareOfNothingThatLeadsElsewhereIsNoChange(t *testing.T) {
+	t.Parallel()
+	with := func(nothing string) haproxy.Config {
+		c := routed(t)
+		c.Ways[0].Shares = []haproxy.Share{{0, []string{nothing}}, {100, []string{"a", "b"}}}
+		return c
+	}
+	if change, only := with("c").ChangeFrom(with("b")); !only || !change.Empty() {
+		t.Errorf("got %+v, %t", change, only)
+	}
+	before, after := wholeOfTest(t, with("b")), wholeOfTest(t, with("c"))
+	if before != after {
+		t.Errorf("the files have the fingerprints %s and %s", before, after)
+	}
+}
+
+func wholeOfTest(t *testing.T, c haproxy.Config) string {
+	t.Helper()
+	_, whole, err := cfg.Fingerprints(c, cfg.Platform{StateFile: "/state", NamesPrefix: "/names-"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole
+}
+
 // hundredths are the entries of a way of which the first so many lead to a or else b, and the others to b.
 func hundredths(way string, first int) []haproxy.Entry {
 	var entries []haproxy.Entry
