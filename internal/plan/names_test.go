@@ -131,3 +131,20 @@ func TestServersComeBeforeNamesLeadToThemAndGoAfterwards(t *testing.T) {
 		t.Errorf("without a file of names got %q", without.Reasons)
 	}
 }
+
+func TestNamesLeadElsewhereBeforeAServerHasNoWeightAnyMore(t *testing.T) {
+	t.Parallel()
+	a := server("a", "10.0.0.1")
+	running := plan.Running{Servers: []runtime.Server{runs(a, nil)}, Names: entries("in/app", "web")}
+	a.Weight = 0
+	wanted := haproxy.Config{
+		Frontends: []haproxy.Frontend{{Name: "in", Protocol: haproxy.TLS, Routes: []haproxy.Route{{Name: "app", To: "blog"}}}},
+		Backends:  []haproxy.Backend{{Name: "blog"}, web(a)},
+	}
+
+	got := lines(plan.Live(running, wanted, "/names").Commands())
+
+	if want := []string{"set map /names in/app blog", "set server web/a weight 0"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

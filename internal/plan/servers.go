@@ -42,7 +42,7 @@ func (c *Change) note(format string, args ...any) {
 //	wanted  runs                                 to do
 //	yes     no                                   add
 //	yes     elsewhere                            move; open connections stay with the former address
-//	yes     with another weight                  set the weight
+//	yes     with another weight                  set the weight; 0 once nothing that comes needs the server any more
 //	yes     without its health checks            enable them
 //	yes     drained or in maintenance            make ready
 //	no      ready                                drain: no new connections, the open ones stay
@@ -50,7 +50,7 @@ func (c *Change) note(format string, args ...any) {
 //	no      neither                              nothing; see Leaving
 //
 // A server that the host finds by a DNS name is where that leads, and is not made ready because it has no address yet. It
-// cannot be added: if it is missing, there is a reason and no command.
+// cannot be added or be given another port: then there is a reason and no command.
 func Servers(running []runtime.Server, backends []haproxy.Backend) Change {
 	var change Change
 	byBackend := groupServers(running, backends)
@@ -116,15 +116,11 @@ func (c *Change) compare(backend haproxy.Backend, has map[string]runtime.Server)
 // settle brings a server that runs in line with the wanted one.
 func (c *Change) settle(backend haproxy.Backend, has runtime.Server, want haproxy.Server) {
 	if want.DNSName != "" {
-		has.Addr, has.Port, has.Admin = want.Addr, want.Port, has.Admin.ButUnresolved()
+		has.Addr, has.Admin = want.Addr, has.Admin.ButUnresolved()
 	}
-	if has.Addr != want.Addr || has.Port != want.Port {
-		c.note("backend %s: server %s moved from %s to %s", backend.Name, want.Name, netip.AddrPortFrom(has.Addr, has.Port), netip.AddrPortFrom(want.Addr, want.Port))
-		c.Bring = append(c.Bring, runtime.MoveServer(backend.Name, want))
-	}
+	c.settlePlace(backend.Name, has, want)
 	if has.Weight != want.Weight {
-		c.note("backend %s: weight of server %s changed from %d to %d", backend.Name, want.Name, has.Weight, want.Weight)
-		c.Bring = append(c.Bring, runtime.SetWeight(backend.Name, want.Name, want.Weight))
+		c.settleWeight(backend.Name, has, want)
 	}
 	if backend.Check.Enabled() && !has.Checked {
 		c.note("backend %s: health checks of server %s were off", backend.Name, want.Name)
@@ -133,6 +129,30 @@ func (c *Change) settle(backend haproxy.Backend, has runtime.Server, want haprox
 	if mode := has.Admin.Mode(); mode != runtime.Ready {
 		c.note("backend %s: server %s was in state %s", backend.Name, want.Name, mode)
 		c.Bring = append(c.Bring, runtime.SetMode(backend.Name, want.Name, runtime.Ready))
+	}
+}
+
+// settlePlace brings a server to its address and port.
+func (c *Change) settlePlace(backend string, has runtime.Server, want haproxy.Server) {
+	switch {
+	case has.Addr == want.Addr && has.Port == want.Port:
+	case want.DNSName != "":
+		c.note("backend %s: port of server %s changed from %d to %d, and HAProxy takes that of a DNS name from its file", backend, want.Name, has.Port, want.Port)
+	default:
+		c.note("backend %s: server %s moved from %s to %s", backend, want.Name, netip.AddrPortFrom(has.Addr, has.Port), netip.AddrPortFrom(want.Addr, want.Port))
+		c.Bring = append(c.Bring, runtime.MoveServer(backend, want))
+	}
+}
+
+// settleWeight gives a server that runs another weight. One that takes connections goes on with that until names lead
+// elsewhere, if it is to have no weight.
+func (c *Change) settleWeight(backend string, has runtime.Server, want haproxy.Server) {
+	c.note("backend %s: weight of server %s changed from %d to %d", backend, want.Name, has.Weight, want.Weight)
+	command := runtime.SetWeight(backend, want.Name, want.Weight)
+	if want.Weight == 0 && has.Admin.Mode() == runtime.Ready {
+		c.Take = append(c.Take, command)
+	} else {
+		c.Bring = append(c.Bring, command)
 	}
 }
 

@@ -33,8 +33,8 @@ func runs(s haproxy.Server, by func(*runtime.Server)) runtime.Server {
 func TestServersSaysHowToBringThemInLine(t *testing.T) {
 	t.Parallel()
 	a, b := server("a", "10.0.0.1"), server("b", "10.0.0.2")
-	heavy := a
-	heavy.Weight = 5
+	heavy, weightless := a, a
+	heavy.Weight, weightless.Weight = 5, 0
 	named := haproxy.Server{Name: "cdn", DNSName: "cdn.example.com", Port: 443, Weight: 1}
 	const options = "check inter 2s fall 3 rise 2"
 	for name, test := range map[string]struct {
@@ -79,6 +79,19 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			reasons:  []string{"backend web: weight of server a changed from 1 to 5"},
 			commands: []string{"set server web/a weight 5"},
 		},
+		"one is to have no weight once another one is there": {
+			running: []runtime.Server{runs(a, nil)}, backend: web(weightless, b),
+			reasons: []string{"backend web: server b added", "backend web: weight of server a changed from 1 to 0"},
+			commands: []string{
+				"add server web/b 10.0.0.2:8443 " + options, "enable health web/b", "set server web/b state ready",
+				"set server web/a weight 0",
+			},
+		},
+		"one that comes back is to have no weight": {
+			running: []runtime.Server{runs(a, func(s *runtime.Server) { s.Admin = 8 })}, backend: web(weightless),
+			reasons:  []string{"backend web: weight of server a changed from 1 to 0", "backend web: server a was in state drain"},
+			commands: []string{"set server web/a weight 0", "set server web/a state ready"},
+		},
 		"checks were switched off": {
 			running: []runtime.Server{runs(a, func(s *runtime.Server) { s.Checked = false })}, backend: web(a),
 			reasons:  []string{"backend web: health checks of server a were off"},
@@ -112,6 +125,10 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Admin, s.Weight = 0x28, 7 })}, backend: web(named),
 			reasons:  []string{"backend web: weight of server cdn changed from 7 to 1", "backend web: server cdn was in state drain"},
 			commands: []string{"set server web/cdn weight 1", "set server web/cdn state ready"},
+		},
+		"one with a DNS name has another port": {
+			running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Addr, s.Port = a.Addr, 80 })}, backend: web(named),
+			reasons: []string{"backend web: port of server cdn changed from 80 to 443, and HAProxy takes that of a DNS name from its file"},
 		},
 		"one with a DNS name is gone":    {backend: web(named), reasons: []string{"backend web: server cdn is gone, and HAProxy adds none by its DNS name"}},
 		"one that leaves is left alone":  {running: []runtime.Server{runs(a, nil), runs(b, func(s *runtime.Server) { s.Admin = 8 })}, backend: web(a)},
