@@ -40,7 +40,7 @@ func judge(t *testing.T, config haproxy.Config) {
 	t.Helper()
 	directory := t.TempDir()
 	path := filepath.Join(directory, "haproxy.cfg")
-	file, err := cfg.Render(config, cfg.Platform{StateFile: filepath.Join(directory, "state"), NamesPrefix: path + ".names-"})
+	file, err := cfg.Render(config, cfg.Platform{StateFile: filepath.Join(directory, "state"), NamesPrefix: path + ".names-", ResolvConf: true})
 	if err != nil {
 		t.Fatal(err)
 	}

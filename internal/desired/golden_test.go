@@ -120,7 +120,7 @@ func parseObject[T any](t *testing.T, document []byte) *T {
 // render is the text for a host that runs nothing yet.
 func render(t testing.TB, c haproxy.Config, stateFile string) []byte {
 	t.Helper()
-	file, err := cfg.Render(c.WithServers(nil), cfg.Platform{StateFile: stateFile})
+	file, err := cfg.Render(c.WithServers(nil), cfg.Platform{StateFile: stateFile, ResolvConf: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func render(t testing.TB, c haproxy.Config, stateFile string) []byte {
 func judge(t *testing.T, c haproxy.Config) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	platform := cfg.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")}
+	platform := cfg.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-"), ResolvConf: true}
 	file, err := cfg.Render(c.WithServers(nil), platform)
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func run(t *testing.T, c haproxy.Config) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	c.AdminSocket, c.MaxConnections = filepath.Join(dir, "admin.sock"), 100
-	file, err := cfg.Render(c, cfg.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-")})
+	file, err := cfg.Render(c, cfg.Platform{StateFile: filepath.Join(dir, "state"), NamesPrefix: filepath.Join(dir, "names-"), ResolvConf: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,6 +104,27 @@ func TestServersFollowOverANewConnectionOnceTheHostWasLookedAt(t *testing.T) {
 	m.requireServes(8443, "pod-b")
 }
 
+// A file that has HAProxy look up its name servers, where it cannot, is refused as a whole.
+func TestAHostWithoutNameServersServesWhatItNeedsNoneFor(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		config := m.webConfig(haproxy.Server{Name: "cdn", DNSName: "cdn.invalid", Port: 443, Weight: 1}, echo(t, "pod-a"))
+		m.conn.prefix = `unshare -rm /bin/sh -c 'mount -t tmpfs none /etc && shift && exec "$@"' sh `
+
+		without := m.turn(config)
+
+		requireSynced(t, without)
+		m.requireServes(8443, "pod-a")
+		m.conn.prefix = ""
+		with := m.sync(config)
+		requireSynced(t, with)
+		if with.Update != edge.UpdateReload || with.Fingerprint == without.Fingerprint || with.Drift != nil {
+			t.Errorf("with name servers: got %+v, want a reload", with)
+		}
+		m.requireServes(8443, "pod-a")
+	})
+}
+
 // Servers are live although their file cannot be written.
 func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,12 @@ id -u haproxy >/dev/null 2>&1 && echo user haproxy
 grep -q '^haproxy:' /etc/group && echo group haproxy
 [ -d /var/lib/haproxy ] && echo chroot /var/lib/haproxy
 [ -S /dev/log ] && echo syslog yes
+# The account, and who starts HAProxy, are not always the same.
+if [ -n "$(find -L /etc/resolv.conf -maxdepth 0 -perm -004 2>/dev/null)" ]; then
+	echo resolvconf all
+elif [ -r /etc/resolv.conf ]; then
+	echo resolvconf account
+fi
 { read -r _ </proc/net/if_inet6; } 2>/dev/null && echo ipv6 yes
 
 if [ -d /run/systemd/system ]; then

@@ -42,6 +42,8 @@ type Facts struct {
 	binary string
 	// uid is the account's, or root's if it works by sudo; haproxyUID is that of the account haproxy, 0 if there is none.
 	uid, haproxyUID int
+	// resolvConf is readableByAll, readableByAccount, or empty where the account cannot read /etc/resolv.conf.
+	resolvConf string
 	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
 	mostDescriptors int
 	// processes are the HAProxies of the host, whichever configuration they run.
@@ -80,7 +82,7 @@ func ParseFacts(output []byte, path string) Facts {
 
 func (f *Facts) set(key, value string) {
 	texts := map[string]*string{
-		"config": &f.Config, "connection": &f.Connection, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "sha256": &f.File.SHA256,
+		"config": &f.Config, "connection": &f.Connection, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "resolvconf": &f.resolvConf, "sha256": &f.File.SHA256,
 		"settings": &f.File.SettingsSHA256,
 		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}

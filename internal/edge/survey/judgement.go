@@ -40,6 +40,7 @@ func (f Facts) Platform(login string, elevated bool) cfg.Platform {
 	if privileged && login != "root" {
 		platform.SocketUser = login
 	}
+	platform.ResolvConf = f.hasResolvConf()
 	return platform
 }
 
@@ -57,6 +58,21 @@ func (f Facts) isPrivileged(login string, elevated bool) bool {
 	}
 	// Without a master process the init script starts each new HAProxy.
 	return elevated || login == "root"
+}
+
+// Who can read /etc/resolv.conf.
+const (
+	readableByAccount = "account"
+	readableByAll     = "all"
+)
+
+// hasResolvConf says whether /etc/resolv.conf can be read by the account, which has files checked, and by who starts HAProxy.
+func (f Facts) hasResolvConf() bool {
+	starter := 0
+	if f.IsRunning() && f.Leader().MasterWorker() {
+		starter = f.Leader().uid
+	}
+	return f.resolvConf == readableByAll || f.resolvConf == readableByAccount && (starter == 0 || starter == f.uid)
 }
 
 // Misfit says, in a sentence, if HAProxy on the host would not do what the file says; empty if it would. An idle configuration

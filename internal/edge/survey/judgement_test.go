@@ -75,3 +75,36 @@ func TestPlatformFollowsWhoStartsHAProxy(t *testing.T) {
 		})
 	}
 }
+
+func TestNameServersAreAskedIfWhoStartsHAProxyCanReadWhichTheyAre(t *testing.T) {
+	t.Parallel()
+	of := func(uid int) []Process {
+		leader := master(7, 1, "-f", configFile)
+		leader.uid = uid
+		return []Process{leader}
+	}
+	for name, test := range map[string]struct {
+		said    string
+		uid     int
+		process []Process
+		want    bool
+	}{
+		"everybody":                                  {"resolvconf all\n", 1000, of(999), true},
+		"nobody":                                     {"", 0, of(0), false},
+		"root, whose HAProxy it is":                  {"resolvconf account\n", 0, of(0), true},
+		"root, and HAProxy is another one's":         {"resolvconf account\n", 0, of(999), false},
+		"the account, whose HAProxy it is":           {"resolvconf account\n", 1000, of(1000), true},
+		"the account, and root":                      {"resolvconf account\n", 1000, of(0), true},
+		"root, who starts the daemon of the service": {"resolvconf account\n", 0, []Process{{PID: 7, uid: 106, args: []string{"haproxy", "-D"}}}, true},
+		"root, where nothing runs":                   {"resolvconf account\n", 0, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := ParseFacts([]byte(test.said), configFile)
+			f.uid, f.Own = test.uid, test.process
+			if got := f.Platform("root", false).ResolvConf; got != test.want {
+				t.Errorf("got %t, want %t", got, test.want)
+			}
+		})
+	}
+}

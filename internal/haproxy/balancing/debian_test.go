@@ -70,8 +70,9 @@ func needRoot(t *testing.T) {
 func (h host) load(backends ...haproxy.Backend) {
 	h.t.Helper()
 	at := netip.AddrPortFrom(netip.IPv4Unspecified(), hostPort)
+	_, withoutResolvConf := os.Stat(h.Path("/etc/resolv.conf"))
 	file, err := cfg.Render(config(at, hostSocket, backends...), cfg.Platform{
-		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: hostState, Syslog: true,
+		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", StateFile: hostState, Syslog: true, ResolvConf: withoutResolvConf == nil,
 	})
 	must(h.t, err)
 	must(h.t, os.WriteFile(h.Path(h.ConfigPath), file.Text, 0o644))

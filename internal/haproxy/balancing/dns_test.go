@@ -169,6 +169,26 @@ func TestTheHostFindsServersByTheirNames(t *testing.T) {
 	})
 }
 
+// To name name servers that cannot be known would cost the host its whole file.
+func TestAHostThatHasNoNameServersServesAllOthers(t *testing.T) {
+	t.Parallel()
+	onEachDebian(t, func(t *testing.T, h host) {
+		must(t, os.Remove(h.Path("/etc/resolv.conf")))
+		fixed, named := h.greeter("fixed", h.gateway), h.greeter("named", h.gateway)
+		b := haproxy.Backend{
+			Name: "be", Balance: haproxy.RoundRobin, Servers: []haproxy.Server{fixed, byName("named", "named.example.test", named.Port)},
+		}
+		h.load(b)
+		h.requireMet("fixed")
+		h.requireUnresolved("named")
+
+		h.nameServer().becomes(false, map[string][]netip.Addr{"named.example.test": {h.gateway}})
+		h.load(b)
+		h.awaitAddresses(map[string]netip.Addr{"named": h.gateway})
+		h.requireMet("fixed", "named")
+	})
+}
+
 // requireMet fails unless clients meet these servers and no other.
 func (h host) requireMet(names ...string) {
 	h.t.Helper()

@@ -12,7 +12,7 @@ import (
 // debian is what a host with Debian's packages is like.
 func debian() Platform {
 	return Platform{
-		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", Syslog: true,
+		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", Syslog: true, ResolvConf: true,
 		StateFile: "/var/lib/haproxy/edgelb-state", NamesPrefix: "/etc/haproxy/haproxy.cfg.edgelb-names-",
 	}
 }

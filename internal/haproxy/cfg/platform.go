@@ -23,6 +23,8 @@ type Platform struct {
 	NamesPrefix string
 	// Syslog says that the host has a /dev/log.
 	Syslog bool
+	// ResolvConf says that whoever starts HAProxy can read /etc/resolv.conf. If not, servers with a DNS name are never found.
+	ResolvConf bool
 }
 
 // Longest strings, in bytes.

@@ -218,7 +218,7 @@ func (m *machine) observe(input *bufio.Reader) result {
 	const capabilities = "000001ffffffffff"
 	facts := []string{
 		"config " + config, "uid 0", "haproxyuid 106", "socketdirectory yes", "user haproxy", "group haproxy",
-		"chroot /var/lib/haproxy", "syslog yes", "ipv6 yes", "init systemd", "service yes",
+		"chroot /var/lib/haproxy", "syslog yes", "resolvconf all", "ipv6 yes", "init systemd", "service yes",
 	}
 	if text := m.disk.read(config); text != "" {
 		facts = append(append(facts, "exists yes", "sha256 "+sum(text), "settings "+plan.SettingsSHA256([]byte(text))), outline(text)...)
