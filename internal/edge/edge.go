@@ -108,8 +108,8 @@ type Outcome struct {
 	HAProxyVersion string
 	// Servers is what the running HAProxy says of each server, by backend. Nil when it could not be asked.
 	Servers map[string]ServerCount
-	// Unresolved are those of them that HAProxy finds no address for, sorted by backend and name, each once. Right after a reload
-	// no name that is new has one.
+	// Unresolved are those of them that HAProxy finds no address for, sorted by backend and name, each once and in lower case.
+	// Right after a reload no name that is new has one.
 	Unresolved []Unresolved
 	// Update is how a change was brought to the host, and Reasons why. Both are also there when that failed; Changed says
 	// that it was proved.
@@ -147,9 +147,7 @@ type Unserved struct {
 }
 
 // Unresolved is a DNS name that the host finds no address for, of one server or more of a backend.
-type Unresolved struct {
-	Backend, DNSName string
-}
+type Unresolved struct{ Backend, DNSName string }
 
 // Phases are the times that a Sync took: to find out how the host is, to decide, to change it, and to read back that it
 // changed. Where commands and the question after them went in one round trip, Change holds both.

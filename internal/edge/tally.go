@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -49,6 +50,6 @@ func (t *tally) take(server runtime.Server) {
 		t.counts[server.Backend] = count
 	}
 	if server.Admin.IsUnresolved() {
-		t.unresolved = append(t.unresolved, Unresolved{Backend: server.Backend, DNSName: server.DNSName})
+		t.unresolved = append(t.unresolved, Unresolved{Backend: server.Backend, DNSName: strings.ToLower(server.DNSName)})
 	}
 }

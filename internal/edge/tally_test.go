@@ -30,7 +30,7 @@ func TestATallyNamesServersWithoutAnAddressOnceAndAsLongAsTheyAreSeen(t *testing
 		want     []Unresolved
 		wantUp   int
 	}{
-		{[]runtime.Server{named("1", "lost.invalid", 0x20), named("2", "lost.invalid", 0x21), named("3", "found.example.com", 0)},
+		{[]runtime.Server{named("1", "Lost.invalid", 0x20), named("2", "lost.invalid", 0x21), named("3", "found.example.com", 0)},
 			[]haproxy.Backend{backend("b", 3)}, []Unresolved{lost}, 1},
 		{[]runtime.Server{{Backend: "other", Name: "1", DNSName: "x.invalid", Admin: 0x20}, {Backend: "former", Name: "1", DNSName: "y.invalid", Admin: 0x20}},
 			[]haproxy.Backend{backend("other", 1)}, []Unresolved{lost, {"other", "x.invalid"}}, 1},

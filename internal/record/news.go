@@ -37,7 +37,7 @@ func (r Host) isToldLike(other Host) bool {
 	return sameWords(r.Outcome, other.Outcome) && r.Reason == other.Reason &&
 		maps.Equal(r.Built, other.Built) && maps.Equal(r.Tried, other.Tried) && maps.Equal(r.Proved, other.Proved) &&
 		slices.Equal(r.Problems, other.Problems) && maps.Equal(r.Leaving, other.Leaving) &&
-		r.ReloadedAt.Equal(other.ReloadedAt) && r.DriftedAt.Equal(other.DriftedAt)
+		sameAbsences(r.Absences, other.Absences) && r.ReloadedAt.Equal(other.ReloadedAt) && r.DriftedAt.Equal(other.DriftedAt)
 }
 
 func sameWords(a, b edge.Outcome) bool {

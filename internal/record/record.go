@@ -46,6 +46,8 @@ type Host struct {
 	Failures, Repeats int
 	// Shortfalls counts, for each object, the looks in a row at which the host could not serve a bind of its.
 	Shortfalls map[types.NamespacedName]int
+	// Absences are those of the names that the host found no address for at the last look.
+	Absences map[edge.Unresolved]Absence
 	// Inputs are what the last attempt depended on, and RetryAt is when to try again as long as they are the same.
 	Inputs  string
 	RetryAt time.Time
@@ -115,9 +117,9 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 		return r.NewsSince(before)
 	}
 	r.count(a.Outcome.State)
-	r.Shortfalls = shortfallsAfter(r.Shortfalls, a)
+	r.Shortfalls, r.Absences = shortfallsAfter(r.Shortfalls, a), absencesAfter(r.Absences, a, now)
 	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
-	r.RetryAt, r.Followed = now.Add(waitAfter(a.Outcome, r.Repeats, random)), false
+	r.RetryAt, r.Followed = now.Add(r.waitAfter(a.Outcome, now, random)), false
 	r.noteChange(a.Outcome, now)
 	r.noteDrift(a.Outcome, now)
 	r.noteProof(a, now)

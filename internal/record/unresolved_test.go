@@ -1,0 +1,117 @@
+package record
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// resolving is a job of a host whose targets app of the objects shop/web, in generation 2, and shop/mail have servers of these names.
+func resolving(names ...string) *Job {
+	backend := func(name string) haproxy.Backend {
+		b := haproxy.Backend{Name: name, Servers: []haproxy.Server{{Name: "pod-a"}}}
+		for _, dnsName := range names {
+			b.Servers = append(b.Servers, haproxy.Server{DNSName: dnsName}, haproxy.Server{DNSName: dnsName})
+		}
+		return b
+	}
+	member := func(name string) desired.Member {
+		return desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: name}, Backends: []string{"shop_" + name + "_app"}}
+	}
+	return &Job{
+		Objects: map[types.UID]int64{uid: 2},
+		Host: desired.Host{
+			Members: []desired.Member{member("mail"), member("web")},
+			Config:  haproxy.Config{Backends: []haproxy.Backend{backend("shop_mail_app"), backend("shop_web_app")}},
+		},
+	}
+}
+
+func lost(names ...string) []edge.Unresolved {
+	var all []edge.Unresolved
+	for _, name := range names {
+		all = append(all, edge.Unresolved{Backend: "shop_web_app", DNSName: name})
+	}
+	return all
+}
+
+func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndRarer(t *testing.T) {
+	t.Parallel()
+	well := func(names ...string) edge.Outcome {
+		return edge.Outcome{State: edge.Synced, Unresolved: lost(names...)}
+	}
+	by := func(update edge.Update, names ...string) edge.Outcome {
+		outcome := well(names...)
+		outcome.Update = update
+		return outcome
+	}
+	record := Host{Wanted: resolving("A.invalid", "b.invalid").Host}
+	for _, step := range []struct {
+		second    int
+		outcome   edge.Outcome
+		want      []edge.Unresolved
+		wantKnown bool
+		wantWait  int
+		wantNews  bool
+	}{
+		{0, by(edge.UpdateReload, "a.invalid"), nil, false, 1, true},
+		{1, well("a.invalid"), nil, false, 1, false},
+		{2, by(edge.UpdateRuntime, "a.invalid"), nil, false, 2, false},
+		{3, well("a.invalid"), lost("A.invalid"), true, 3, true},
+		{6, well("a.invalid"), lost("A.invalid"), true, 6, false},
+		{7, by(edge.UpdateFile, "a.invalid"), lost("A.invalid"), true, 7, false},
+		{8, edge.Outcome{State: edge.Unreachable}, lost("A.invalid"), true, 1, true},
+		{20, by(edge.UpdateReload, "a.invalid", "b.invalid"), lost("A.invalid"), false, 1, true},
+		{22, by(edge.UpdateReload, "a.invalid", "b.invalid"), lost("A.invalid"), false, 1, true},
+		{24, well("a.invalid"), lost("A.invalid"), true, 24, true},
+		{60, well("a.invalid"), lost("A.invalid"), true, 30, false},
+		{90, well(), nil, true, 30, true},
+		{91, well("a.invalid"), nil, false, 1, true},
+		{92, well(), nil, true, 30, true},
+	} {
+		now := noon().Add(time.Duration(step.second) * time.Second)
+		done := Attempt{Job: resolving("A.invalid", "b.invalid"), Outcome: step.outcome}
+		done.Outcome.Changed = step.outcome.Update != ""
+		news := record.Apply(done, now, 0)
+		told, known := record.Unresolved(twoHosts())
+		if !slices.Equal(told, step.want) || known != step.wantKnown {
+			t.Errorf("after %d s: %v is told, want %v; known: %t", step.second, told, step.want, known)
+		}
+		if wait := record.Wait(done, now); wait != time.Duration(step.wantWait)*time.Second || (news == Urgent) != step.wantNews {
+			t.Errorf("after %d s: the next look is in %s, want %d s; news %v", step.second, wait, step.wantWait, news)
+		}
+	}
+}
+
+func TestANameIsTheBusinessOfTheObjectThatWantsItAndIsKnownOnceItWasLookedAt(t *testing.T) {
+	t.Parallel()
+	absences := map[edge.Unresolved]Absence{lost("a.invalid")[0]: {Since: noon(), Seen: noon().Add(time.Minute)}}
+	now, former := map[types.UID]int64{uid: 2}, map[types.UID]int64{uid: 1}
+	for name, test := range map[string]struct {
+		record    Host
+		object    string
+		want      []edge.Unresolved
+		wantKnown bool
+	}{
+		"its own":                       {Host{Wanted: resolving("a.invalid").Host, Absences: absences, Proved: now}, "web", lost("a.invalid"), true},
+		"another object's":              {Host{Wanted: resolving("a.invalid").Host, Absences: absences, Proved: now}, "mail", nil, true},
+		"an object without a part":      {Host{Wanted: resolving("a.invalid").Host, Absences: absences}, "gone", nil, true},
+		"a name that is wanted no more": {Host{Wanted: resolving("b.invalid").Host, Absences: absences, Proved: now}, "web", nil, true},
+		"no names":                      {Host{Wanted: resolving().Host}, "web", nil, true},
+		"not looked at":                 {Host{Wanted: resolving("b.invalid").Host, Proved: former, Tried: former}, "web", nil, false},
+		"away since it was proved":      {Host{Wanted: resolving("b.invalid").Host, Proved: now, Outcome: edge.Outcome{State: edge.Unreachable}}, "web", nil, true},
+		"away since before":             {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: edge.Outcome{State: edge.Unreachable}}, "web", nil, false},
+		"suspended":                     {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: edge.Outcome{State: edge.Suspended}}, "web", nil, true},
+	} {
+		object := named("shop", test.object, uid)
+		if got, known := test.record.Unresolved(object); !slices.Equal(got, test.want) || known != test.wantKnown {
+			t.Errorf("%s: got %v, want %v; known: %t", name, got, test.want, known)
+		}
+	}
+}
