@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -20,9 +21,17 @@ import (
 // kubeconfig is for the API server, which stands in for that of another cluster.
 func kubeconfig(t *testing.T) []byte {
 	t.Helper()
+	return kubeconfigAs(t, "")
+}
+
+// kubeconfigAs is one whose user may do no more than another.
+func kubeconfigAs(t *testing.T, user string) []byte {
+	t.Helper()
 	config := clientcmdapi.NewConfig()
 	config.Clusters["c"] = &clientcmdapi.Cluster{Server: apiServer.Host, CertificateAuthorityData: apiServer.CAData}
-	config.AuthInfos["u"] = &clientcmdapi.AuthInfo{ClientCertificateData: apiServer.CertData, ClientKeyData: apiServer.KeyData}
+	config.AuthInfos["u"] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: apiServer.CertData, ClientKeyData: apiServer.KeyData, Impersonate: user,
+	}
 	config.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
 	config.CurrentContext = "x"
 	text, err := clientcmd.Write(*config)
@@ -30,6 +39,19 @@ func kubeconfig(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// reader makes a user that may read the namespace for targets, and returns its name.
+func (w *world) reader() string {
+	w.t.Helper()
+	name := "reader-of-" + w.namespace
+	w.create(&rbacv1.Role{ObjectMeta: w.meta("reader"), Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"list", "watch"}},
+		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"}},
+	}})
+	w.create(&rbacv1.RoleBinding{ObjectMeta: w.meta("reader"), RoleRef: rbacv1.RoleRef{Kind: "Role", Name: "reader"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: name}}})
+	return name
 }
 
 // inCluster has the target of an object in the other cluster.
@@ -165,6 +187,36 @@ func TestHostsFollowTheNodesThatTheyReachAServiceBy(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.sends("a", fmt.Sprintf("%s 10.9.0.1:%d", node.Name, port))
+
+	// No node is news for an operator that starts, and yet it goes by what they say by then.
+	w.stop()
+	node.Status.Addresses[0].Address = "10.9.0.2"
+	if err := w.Status().Update(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	w.start(time.Minute)
+	w.sends("a", fmt.Sprintf("%s 10.9.0.2:%d", node.Name, port))
+}
+
+func TestATargetThatMustNotBeReadHoldsUpNoOtherOfItsCluster(t *testing.T) {
+	t.Parallel()
+	there, hidden, w := newWorld(t), newWorld(t), newWorld(t)
+	there.setEndpoints("app", "10.2.0.1")
+	w.create(&corev1.Secret{ObjectMeta: w.meta("cluster-b"), Data: map[string][]byte{"kubeconfig": kubeconfigAs(t, there.reader())}})
+	w.start(time.Minute)
+	w.create(inCluster(w.balancer("web", "a"), there.namespace))
+	w.create(inCluster(w.balancer("dark", "b"), hidden.namespace))
+	w.becomes("dark", "refused", notReady(v1alpha1.ReasonClusterForbidden))
+	w.becomes("web", "ready", isReady)
+	there.setEndpoints("app", "10.2.0.2")
+	w.sends("a", "10.2.0.2:8080 10.2.0.2:8080")
+
+	// An operator that knows nothing yet reads what it may.
+	w.stop()
+	there.setEndpoints("app", "10.2.0.3")
+	w.start(time.Minute)
+	w.sends("a", "10.2.0.3:8080 10.2.0.3:8080")
+	w.becomes("web", "ready", isReady)
 }
 
 func TestAClusterIsReadNoFurtherThanItsTargetsNeed(t *testing.T) {

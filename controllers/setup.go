@@ -206,7 +206,7 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(r.hostsOfObject), builder.WithPredicates(hostsConcerned())).
 		Watches(&corev1.Service{}, to(r.hostsOfService), builder.WithPredicates(contentChanged())).
 		Watches(&discoveryv1.EndpointSlice{}, r.sliceHandler(), builder.WithPredicates(contentChanged())).
-		Watches(&corev1.Node{}, to(r.hostsOfNode), builder.WithPredicates(contentChanged())).
+		Watches(&corev1.Node{}, to(r.hostsOfNode), builder.WithPredicates(contentChanged(), sinceStart())).
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(r.woken).
 		WithOptions(controller.TypedOptions[desired.HostKey]{

@@ -197,6 +197,12 @@ func contentChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return watched.Differs(e.ObjectOld, e.ObjectNew) }}
 }
 
+// sinceStart passes all but what there is when the operator starts. All hosts are worked on at that time anyway, since each object is
+// among it, and none before all of it is in the cache.
+func sinceStart() predicate.Predicate {
+	return predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
+}
+
 // CacheOptions say what the operator keeps of the cluster's objects in memory: nothing that it does not use.
 func CacheOptions() cache.Options {
 	return cache.Options{DefaultTransform: watched.Trim}

@@ -71,6 +71,22 @@ func TestHostsAreWokenByWhatConcernsThem(t *testing.T) {
 	}
 }
 
+// Each node of the operator's cluster concerns every host that reaches a Service by nodes.
+func TestNodesThatThereAreAtTheStartWakeNoHost(t *testing.T) {
+	t.Parallel()
+	filter := sinceStart()
+	for name, test := range map[string]struct{ passed, want bool }{
+		"there at the start": {filter.Create(event.CreateEvent{Object: &corev1.Node{}, IsInInitialList: true}), false},
+		"new":                {filter.Create(event.CreateEvent{Object: &corev1.Node{}}), true},
+		"changed":            {filter.Update(event.UpdateEvent{ObjectOld: &corev1.Node{}, ObjectNew: &corev1.Node{}}), true},
+		"gone":               {filter.Delete(event.DeleteEvent{Object: &corev1.Node{}}), true},
+	} {
+		if test.passed != test.want {
+			t.Errorf("a node that is %s passes: %t, want %t", name, test.passed, test.want)
+		}
+	}
+}
+
 func TestConnectionsThatEndAgainAndAgainWakeTheirHostOnceASecond(t *testing.T) {
 	t.Parallel()
 	now := noon()
