@@ -38,6 +38,29 @@ func (c Config) Entries() []Entry {
 	return entries
 }
 
+// EntryCount is how many Entries there are, without making them.
+func (c Config) EntryCount() int {
+	count := 0
+	for _, f := range c.Frontends {
+		count += len(f.Routes)
+	}
+	for _, w := range c.Ways {
+		count += w.entryCount()
+	}
+	return count
+}
+
+func (w Way) entryCount() int {
+	if len(w.Shares) == 1 {
+		return 1
+	}
+	count := 0
+	for _, share := range w.Shares {
+		count += share.Percent
+	}
+	return count
+}
+
 func (r Route) entry(frontend string) Entry { return Entry{Key: frontend + "/" + r.Name, Value: r.To} }
 
 // Splits says whether the way has a choice of shares.

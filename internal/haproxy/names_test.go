@@ -34,4 +34,7 @@ func TestEntriesAreTheLinesOfTheFileOfNames(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+	if count := c.EntryCount(); count != len(want) {
+		t.Errorf("%d entries are counted, want %d", count, len(want))
+	}
 }

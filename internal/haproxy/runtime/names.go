@@ -27,6 +27,25 @@ func DeleteName(path, key string) Command {
 // ShowNames asks for all entries of the map of that path; ParseNames reads the answer.
 func ShowNames(path string) string { return "show map " + path }
 
+// ShowMaps asks for all maps, of which each has a line; MapSize reads the answer.
+const ShowMaps = "show map"
+
+// MapSize reads in the answer to ShowMaps how many entries the map of that path has, those of keys that come more than once
+// among them; false if it does not say.
+//
+//	# id (file) description
+//	0 (/etc/haproxy/names) pattern loaded from file '/etc/haproxy/names' used by map at … line 11. curr_ver=0 next_ver=0 entry_cnt=3
+func MapSize(path string, answer []byte) (int, bool) {
+	for line := range strings.Lines(string(answer)) {
+		_, line, _ = strings.Cut(strings.TrimSpace(line), " ")
+		if strings.HasPrefix(line, "("+path+") ") {
+			n, err := parseCount(line[strings.LastIndexByte(line, '=')+1:])
+			return n, err == nil && strings.Contains(line, " entry_cnt=")
+		}
+	}
+	return 0, false
+}
+
 // NameOf asks for the entry of one key of the map of that path; ParseName reads the answer.
 func NameOf(path, key string) string { return "get map " + path + " " + key }
 

@@ -61,6 +61,15 @@ func (r *running) requireName(path, key, want string) {
 	}
 }
 
+// requireSize fails unless HAProxy says that the map has so many entries.
+func (r *running) requireSize(path string, want int) {
+	r.t.Helper()
+	answer := r.ask(runtime.ShowMaps)[0]
+	if got, known := runtime.MapSize(path, []byte(answer)); got != want || !known {
+		r.t.Errorf("got %d, %t, want %d entries from %q", got, known, want, answer)
+	}
+}
+
 func TestANameIsAddedMovedAndTakenAwayWithoutAReload(t *testing.T) {
 	t.Parallel()
 	eachProgram(t, func(t *testing.T, program string) {
@@ -97,8 +106,10 @@ func TestANameThatIsThereTwiceIsMovedAndTakenAwayAsOne(t *testing.T) {
 		if got, want := h.names(path), []haproxy.Entry{{Key: "in/a", Value: "c"}, {Key: "in/a", Value: "c"}}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
+		h.requireSize(path, 2)
 		h.do(runtime.DeleteName(path, "in/a"))
 		h.requireName(path, "in/a", "")
+		h.requireSize(path, 0)
 	})
 }
 

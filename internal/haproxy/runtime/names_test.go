@@ -54,6 +54,19 @@ func TestParseNamesReadsAMap(t *testing.T) {
 	}
 }
 
+func TestMapSizeReadsHowManyEntriesAMapHas(t *testing.T) {
+	t.Parallel()
+	const answer = "# id (file) description\n" +
+		"0 (/etc/names) pattern loaded from file '/etc/names' used by map at file 'a.cfg' line 10. curr_ver=0 next_ver=0 entry_cnt=3\n" +
+		"-1 (/etc/empty=1) pattern loaded from file '/etc/empty=1' used by map at file 'a.cfg' line 11. curr_ver=0 next_ver=0 entry_cnt=0\n" +
+		"2 (/etc/old) pattern loaded from file '/etc/old' used by map at file 'a.cfg' line 12\n\n"
+	for path, want := range map[string]int{"/etc/names": 3, "/etc/empty=1": 0, "/etc/old": -1, "/etc": -1, "file": -1, "/etc/other": -1} {
+		if got, known := MapSize(path, []byte(answer)); known != (want >= 0) || known && got != want {
+			t.Errorf("%s: got %d, %t, want %d", path, got, known, want)
+		}
+	}
+}
+
 func TestParseNameReadsTheEntryOfAKey(t *testing.T) {
 	t.Parallel()
 	const yes = `type=str, case=sensitive, found=yes, idx=tree, key="in/a", value="b,c", type="str"`
