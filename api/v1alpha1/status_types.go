@@ -174,7 +174,7 @@ const (
 	// ReasonNameConflict: two listeners that share a bind, or two routes, want the connections for the same name.
 	ReasonNameConflict = "NameConflict"
 	// ReasonTargetInvalid: a target does not exist, leads back to itself or says something that cannot be; what leads there is
-	// left out.
+	// left out, or goes on without it as a fallback or a part of a split.
 	ReasonTargetInvalid = "TargetInvalid"
 	// ReasonNamespaceNotAllowed: a target's Service is in another namespace, and the operator does not allow that.
 	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
@@ -195,6 +195,9 @@ const (
 	// ReasonNoNodes: a target is reached via NodePort, and no node can be a server: none may get traffic, or none has an address of
 	// the type that the target says.
 	ReasonNoNodes = "NoNodes"
+	// ReasonAddressNotFound: hosts find no address for a DNS name of a target of which no other server is up there. Where one is, the
+	// target is available, and the host's message alone tells of the name.
+	ReasonAddressNotFound = "AddressNotFound"
 	// ReasonClusterUnreachable: the other cluster of a target does not answer. What was last known of it is kept.
 	ReasonClusterUnreachable = "ClusterUnreachable"
 	// ReasonClusterInvalid: the kubeconfig of the other cluster of a target is missing, cannot be read, or has something that is

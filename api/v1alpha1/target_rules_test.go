@@ -9,6 +9,7 @@ const (
 	oneKind    = "a target has exactly one of service, addresses and split"
 	portForm   = "port must be the name of one of the Service's ports, or its number from 1 to 65535"
 	serverForm = "address must be a DNS name or a valid IP address"
+	oneServer  = "address must be that of one server"
 	inACircle  = "in a circle, or in more than five steps"
 	noServers  = "a split has no servers of its own"
 )
@@ -99,7 +100,14 @@ var targetRules = []rule{
 	}, []refusal{
 		{list{}, "at least 1"}, {nil, oneKind}, {list{server("a", 1), server("a", 1)}, "Duplicate value"}, {many(65, func(n string) object { return server(n, 1) }), tooMany},
 	}},
-	{"spec.targets.1.addresses.0.address", list{"192.0.2.5", "2001:db8::5", "db", "db.example.net", "a_b.example.net"}, []refusal{
+	{"spec.targets.1.addresses.0.address", list{
+		"192.0.2.5", "2001:db8::5", "127.0.0.1", "::1", "169.254.1.1", "fe80::1", "10.0.0.5", "db", "db.example.net", "1.2.3a", "a_b.example.net", "_db._tcp.example.net",
+		strings.Repeat("a", 63) + ".net",
+	}, []refusal{
+		{"gw..example.net", "should match"}, {"gw.-a.net", "should match"}, {"gw.a-.net", "should match"}, {".net", "should match"}, {"net.", "should match"},
+		{strings.Repeat("a", 64) + ".net", "should match"}, {"foo.123", serverForm}, {"1", serverForm}, {"0x7f.1", serverForm},
+		{"0.0.0.0", oneServer}, {"::", oneServer}, {"224.0.0.1", oneServer}, {"239.1.2.3", oneServer}, {"ff02::1", oneServer}, {"ff0e::1", oneServer}, {"255.255.255.255", oneServer},
+		{"fe80::1%eth0", "should match"}, {"::ffff:192.0.2.1", serverForm},
 		{"256.1.1.1", serverForm}, {"1.2.3", serverForm}, {"db:5432", serverForm}, {"[2001:db8::1]", "should match"}, {"2001:db8:::1", serverForm},
 		{"", "should match"}, {"-db", "should match"}, {strings.Repeat("a", 254), "Too long"}, {nil, required},
 	}},

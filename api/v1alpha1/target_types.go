@@ -35,7 +35,8 @@ type Target struct {
 	Addresses []TargetAddress `json:"addresses,omitempty"`
 
 	// Split divides connections between other targets. While a part has no server up, its share goes to its own fallback, then to
-	// the other parts that have a weight, then to the fallback of the split.
+	// the other parts that have a weight, then to the fallback of the split. A part that cannot be used, which the operator
+	// reports, is left out: its share goes to the other parts in proportion to their weights.
 	// +listType=map
 	// +listMapKey=target
 	// +kubebuilder:validation:MinItems=1
@@ -44,7 +45,7 @@ type Target struct {
 	Split []SplitTarget `json:"split,omitempty"`
 
 	// Fallback names another target that is used only while this one has no server up. Of a split: only while none of its
-	// targets has.
+	// targets has. One that cannot be used is left out and reported, and keeps nothing from this target.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional
@@ -129,10 +130,12 @@ type ServicePort struct {
 
 // TargetAddress is a fixed server.
 type TargetAddress struct {
-	// Address is an IP address, or a DNS name that the host resolves again and again.
+	// Address is the IP address of one server, or a DNS name that the host resolves again and again. The last label of a name is
+	// not of digits alone.
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[0-9.]+$|:') || isIP(self)",message="address must be a DNS name or a valid IP address, without brackets and without the port, which has a field of its own"
-	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(^|[.])[0-9]+$|:') || isIP(self)",message="address must be a DNS name or a valid IP address, without brackets and without the port, which has a field of its own; what ends in a label of digits alone is no name"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip(self).isGlobalUnicast() || ip(self).isLinkLocalUnicast() || ip(self).isLoopback()",message="address must be that of one server: 0.0.0.0, :: and the addresses of multicast and broadcast are none"
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$`
 	// +required
 	Address string `json:"address"`
 

@@ -222,12 +222,8 @@ func (s *presence) note(frontend string, w *wish) {
 // use notes that a TCP frontend leads to a target without a fault.
 func (d *demand) use(targets *spec.Targets, target string) {
 	if d.leads == nil {
-		d.leads, d.ends = map[string]bool{}, map[string]bool{}
+		d.leads, d.reached = map[string]bool{}, map[string]bool{}
 	}
 	d.leads[target] = true
-	for _, share := range targets.Shares(target) {
-		for _, name := range share.Backends {
-			d.ends[name] = true
-		}
-	}
+	targets.Reach(target, d.reached)
 }

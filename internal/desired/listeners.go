@@ -79,7 +79,7 @@ func (h *Host) entry(w *wish, target string) string {
 		h.report(p.targetProblem(target, "what listener %s sends to target %s is left out: %s", w.listener.Name, target, found.Of(target)))
 		return ""
 	}
-	return p.entryName(p.targets.Get(target), w.isHTTP())
+	return p.entryName(p.targets.Usable(target), w.isHTTP())
 }
 
 // readRoutes takes the routes in. A name goes where the first route with it says.

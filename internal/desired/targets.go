@@ -41,13 +41,13 @@ type demand struct {
 	// tcp and http say that all targets are there for these: an object whose names lead to targets has the others as well, so that
 	// to let a name lead elsewhere is no reload.
 	tcp, http bool
-	// leads are the targets that TCP frontends lead to, and ends those where these connections may end.
-	leads, ends map[string]bool
+	// leads are the targets that TCP frontends lead to, and reached those that these connections may pass or end in.
+	leads, reached map[string]bool
 }
 
 // concerns says that the host has the target in some way.
 func (d demand) concerns(target string) bool {
-	return d.tcp || d.http || d.leads[target] || d.ends[target]
+	return d.tcp || d.http || d.reached[target]
 }
 
 // addBackends adds what the objects' targets become, and says which are whose.
@@ -74,7 +74,7 @@ func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot)
 	if !d.concerns(t.Name) {
 		return
 	}
-	if p.targets.Get(t.Name) != t {
+	if !p.targets.Has(t) {
 		h.report(p.targetProblem(t.Name, "two targets have the name %s: the first one counts. Give the other one another name", t.Name))
 		return
 	}
@@ -82,6 +82,10 @@ func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot)
 		h.reportUnused(p, t.Name, found)
 		return
 	}
+	for _, loss := range p.targets.Losses(t.Name) {
+		h.report(p.targetProblem(t.Name, "%s", loss.Of(t.Name)))
+	}
+	t = p.targets.Usable(t.Name)
 	if spec.HasServers(t) {
 		h.addBackend(p, t, member, s)
 	}
@@ -98,7 +102,7 @@ func (h *Host) addBackend(p part, t *v1alpha1.Target, member *Member, s Snapshot
 	d := p.served.demand
 	backend := h.withServers(p, t, s)
 	var names []string
-	for _, mode := range []struct{ wanted, http bool }{{d.tcp || d.ends[t.Name], false}, {d.http, true}} {
+	for _, mode := range []struct{ wanted, http bool }{{d.tcp || d.reached[t.Name], false}, {d.http, true}} {
 		if mode.wanted {
 			variant := forMode(backend, p.backendName(t.Name, mode.http), mode.http)
 			h.Config.Backends = append(h.Config.Backends, variant)

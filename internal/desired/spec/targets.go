@@ -1,48 +1,22 @@
 package spec
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-const (
-	// mostCandidates bounds how many targets a split divides connections between, its own splits included, and how many stand in
-	// for one another: HAProxy has to be told as many steps.
-	mostCandidates = 16
-	// mostShares bounds how many shares come of splits that stand in for splits.
-	mostShares = 64
-)
-
 // Targets finds out where the targets of one object lead to, each once and only if somebody asks.
 type Targets struct {
 	byName  map[string]*v1alpha1.Target
-	checked map[string]*Fault
+	checked map[string]result
 	laid    map[string][]haproxy.Share
-}
-
-// Fault is why a target cannot be used.
-type Fault struct {
-	// Target is where it is; maybe another one that the target leads to.
-	Target string
-	// Sentence says what is wrong there and what to do.
-	Sentence string
-}
-
-// Of is the sentence as that of a target that leads to the fault.
-func (f *Fault) Of(target string) string {
-	if f.Target == target {
-		return f.Sentence
-	}
-	return "it leads to target " + f.Target + ", where this is wrong: " + f.Sentence
 }
 
 // ReadTargets takes in the targets of an object. Of those of one name the first counts.
 func ReadTargets(list []v1alpha1.Target) *Targets {
-	l := &Targets{byName: make(map[string]*v1alpha1.Target, len(list)), checked: map[string]*Fault{}, laid: map[string][]haproxy.Share{}}
+	l := &Targets{byName: make(map[string]*v1alpha1.Target, len(list)), checked: map[string]result{}, laid: map[string][]haproxy.Share{}}
 	for i := range list {
 		if t := &list[i]; l.byName[t.Name] == nil {
 			l.byName[t.Name] = t
@@ -51,8 +25,25 @@ func ReadTargets(list []v1alpha1.Target) *Targets {
 	return l
 }
 
-// Get is the target of that name; nil if there is none.
-func (l *Targets) Get(name string) *v1alpha1.Target { return l.byName[name] }
+// Has says whether the target is the one that counts of its name.
+func (l *Targets) Has(t *v1alpha1.Target) bool { return l.byName[t.Name] == t }
+
+// Usable is what is left of the target of that name without its losses; nil if it has a fault.
+func (l *Targets) Usable(name string) *v1alpha1.Target { return l.check(name, nil).usable }
+
+// Losses are what the target of that name goes on without: parts of its split, and then its fallback. One with a fault has none.
+func (l *Targets) Losses(name string) []Loss { return l.check(name, nil).losses }
+
+// Reach adds a target without a fault to a set, and all targets that its connections may pass or end in.
+func (l *Targets) Reach(name string, reached map[string]bool) {
+	if reached[name] {
+		return
+	}
+	reached[name] = true
+	for _, next := range LeadsTo(l.Usable(name)) {
+		l.Reach(next, reached)
+	}
+}
 
 // HasServers says that a target has servers of its own.
 func HasServers(t *v1alpha1.Target) bool { return len(t.Split) == 0 }
@@ -72,84 +63,6 @@ func LeadsTo(t *v1alpha1.Target) []string {
 	return names
 }
 
-// Fault says what keeps the target, or one that it leads to, from being used; nil if nothing does.
-func (l *Targets) Fault(name string) *Fault { return l.check(name, nil) }
-
-// check follows splits and fallbacks down to what has servers. The path is the way that led here; a target of it is a circle.
-func (l *Targets) check(name string, path []string) *Fault {
-	if known, found := l.checked[name]; found {
-		return known
-	}
-	if i := slices.Index(path, name); i >= 0 {
-		return &Fault{name, fmt.Sprintf("it leads back to itself by split or fallback (%s): let one of them lead elsewhere",
-			strings.Join(append(slices.Clone(path[i:]), name), " → "))}
-	}
-	found := l.checkNext(name, append(slices.Clone(path), name))
-	l.checked[name] = found
-	return found
-}
-
-// checkNext looks at the target at the end of the path, then at those that it leads to, and then at what that makes of it.
-func (l *Targets) checkNext(name string, path []string) *Fault {
-	t := l.byName[name]
-	if sentence := l.own(t); sentence != "" {
-		return &Fault{name, sentence}
-	}
-	for _, other := range LeadsTo(t) {
-		if found := l.check(other, path); found != nil {
-			return found
-		}
-	}
-	if sentence := l.excess(name); sentence != "" {
-		return &Fault{name, sentence}
-	}
-	return nil
-}
-
-// excess says that a target leads to too much; empty if it does not. What it leads to does not.
-func (l *Targets) excess(name string) string {
-	if len(l.leaves(name, 1)) > mostCandidates {
-		return fmt.Sprintf("it divides connections between more than %d targets: let its split lead to fewer", mostCandidates)
-	}
-	shares := l.Shares(name)
-	for _, share := range shares {
-		if most := len(share.Backends); most > mostCandidates {
-			return fmt.Sprintf("%d targets stand in for one another there: let its split and its fallback lead to %d at most", most, mostCandidates)
-		}
-	}
-	if len(shares) > mostShares {
-		return fmt.Sprintf("its split and its fallback divide connections into %d shares: let them lead to fewer targets", len(shares))
-	}
-	return ""
-}
-
-// own says what is wrong with a target by itself; empty if nothing is.
-func (l *Targets) own(t *v1alpha1.Target) string {
-	if t == nil {
-		return "there is no such target: add it to spec.targets, or name another one"
-	}
-	if !isLabel(t.Name) {
-		return namesLabels
-	}
-	kinds := 0
-	for _, has := range []bool{t.Service != nil, len(t.Addresses) > 0, len(t.Split) > 0} {
-		if has {
-			kinds++
-		}
-	}
-	switch {
-	case kinds != 1:
-		return "a target has exactly one of service, addresses and split: set one of them"
-	case HasServers(t):
-		return backendFault(t)
-	case slices.ContainsFunc(t.Split, func(s v1alpha1.SplitTarget) bool { return s.Weight < 0 }):
-		return "its split has a weight of less than 0: use 0 for none"
-	case !slices.ContainsFunc(t.Split, func(s v1alpha1.SplitTarget) bool { return s.Weight > 0 }):
-		return "no part of its split has a weight of more than 0: give one to some"
-	}
-	return ""
-}
-
 // leaf is a target at the end of splits: its weight is its part of all connections.
 type leaf struct {
 	target string
@@ -159,7 +72,7 @@ type leaf struct {
 // leaves are those that a target without a fault is divided into, in the order of the spec; where that are more than
 // mostCandidates, not all of them.
 func (l *Targets) leaves(name string, weight float64) []leaf {
-	t := l.byName[name]
+	t := l.checked[name].usable
 	if HasServers(t) {
 		return []leaf{{name, weight}}
 	}
@@ -197,7 +110,7 @@ func (l *Targets) Shares(name string) []haproxy.Share {
 
 // lay makes the shares of a target whose leaves have so many percents, and returns the percents of those that are not its own.
 func (l *Targets) lay(name string, percents []int) (shares []haproxy.Share, rest []int) {
-	t := l.byName[name]
+	t := l.checked[name].usable
 	if HasServers(t) {
 		shares, rest = []haproxy.Share{{Percent: percents[0], Backends: []string{name}}}, percents[1:]
 	} else {

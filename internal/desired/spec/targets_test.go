@@ -2,6 +2,8 @@ package spec
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -97,19 +99,18 @@ func TestWeightsChangeNoShape(t *testing.T) {
 
 func TestTargetsThatCannotBeUsedSayWhy(t *testing.T) {
 	t.Parallel()
-	many := []string{"t=" + strings.Repeat("x:1+", 16) + "y:1", "x", "y"}
-	long := []string{"t|f0"}
-	for i := range 15 {
-		long = append(long, fmt.Sprintf("f%d|f%d", i, i+1))
+	many := []string{"t=" + strings.Repeat("x:1+", 16) + "y:1|x", "x", "y"}
+	var long []string
+	for i := range 8 {
+		long = append(long, fmt.Sprintf("a%d|a%d", i, i+1), fmt.Sprintf("b%d|b%d", i, i+1))
 	}
-	long = append(long, "f15")
+	long = append(long, "a8", "b8", "t=a0:1+b0:1")
 	for name, test := range map[string]struct {
 		targets []string
 		target  string // where it is wrong
 		want    string
 	}{
 		"no such target":                {[]string{"a"}, "t", "there is no such target"},
-		"a fallback that is none":       {[]string{"t|a"}, "a", "there is no such target"},
 		"a part that is none":           {[]string{"t=a:1"}, "a", "there is no such target"},
 		"its own fallback":              {[]string{"t|t"}, "t", "(t → t)"},
 		"a circle":                      {[]string{"t|a", "a=b:1", "b|t"}, "t", "(t → a → b → t)"},
@@ -118,7 +119,11 @@ func TestTargetsThatCannotBeUsedSayWhy(t *testing.T) {
 		"nothing has a weight":          {[]string{"t=a:0", "a"}, "t", "more than 0"},
 		"nothing has a weight below it": {[]string{"t=a:1", "a=b:0", "b"}, "a", "more than 0"},
 		"too many parts":                {many, "t", "more than 16 targets"},
-		"too many stand-ins":            {long, "t", "17 targets stand in"},
+		"too many stand-ins":            {long, "t", "18 targets stand in"},
+		"all parts are none":            {[]string{"t=a:1+b:1|c", "c"}, "a", "there is no such target"},
+		"all parts with a weight":       {[]string{"t=a:0+b:1+c:0", "c"}, "b", "there is no such target"},
+		"all parts of all parts":        {[]string{"t=a:1+b:1", "a=c:1", "b=d:1"}, "c", "there is no such target"},
+		"a circle behind a part":        {[]string{"t=a:1+b:1", "a", "b|c", "c|b"}, "b", "(b → c → b)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,6 +138,85 @@ func TestTargetsThatCannotBeUsedSayWhy(t *testing.T) {
 				t.Errorf("it says %q of another", of)
 			}
 		})
+	}
+}
+
+func TestATargetGoesOnWithoutWhatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	long := []string{"t|f0"}
+	for i := range 15 {
+		long = append(long, fmt.Sprintf("f%d|f%d", i, i+1))
+	}
+	long = append(long, "f15")
+	for name, test := range map[string]struct {
+		targets   []string
+		want      string
+		wantLost  string // with a space between them
+		wantWords string
+	}{
+		"the fallback":               {[]string{"t|b"}, "100 t", "b", "target t goes on without its fallback b: there is no such target"},
+		"the fallback of a fallback": {[]string{"t|a", "a|b"}, "100 t,a", "", ""},
+		"a fallback with a fault below": {[]string{"t|s", "s=a:1"}, "100 t", "s",
+			"target t goes on without its fallback s: it leads to target a, where this is wrong: there is no such target"},
+		"a part": {[]string{"t=a:60+x:10+b:30", "a", "b"}, "67 a,b + 33 b,a", "x",
+			"target t goes on without part x of its split, whose share goes to the others: there is no such target"},
+		"a part without a weight":      {[]string{"t=a:1+x:0", "a"}, "100 a", "x", "without part x"},
+		"a part below":                 {[]string{"t=a:1+s:1", "a", "s=x:9+b:1+c:1", "b", "c"}, "50 a,b,c + 25 b,c,a + 25 c,b,a", "", ""},
+		"a part and the fallback":      {[]string{"t=a:1+x:1|y", "a"}, "100 a", "x y", "without part x"},
+		"a part, and not the fallback": {[]string{"t=a:1+x:1|b", "a", "b"}, "100 a,b", "x", "without part x"},
+		"a fallback of too many stand-ins": {long, "100 t", "f0",
+			"target t goes on without its fallback f0: 17 targets stand in for one another there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			targets := ReadTargets(targetsOf(test.targets...))
+			if found := targets.Fault("t"); found != nil {
+				t.Fatalf("it has a fault: %+v", found)
+			}
+			if got := printed(targets.Shares("t")); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+			var lost []string
+			for _, loss := range targets.Losses("t") {
+				lost = append(lost, loss.Target)
+			}
+			if strings.Join(lost, " ") != test.wantLost {
+				t.Fatalf("it goes on without %v, want %s", lost, test.wantLost)
+			}
+			if len(lost) > 0 && !strings.Contains(targets.Losses("t")[0].Of("t"), test.wantWords) {
+				t.Errorf("it says %q, want %q", targets.Losses("t")[0].Of("t"), test.wantWords)
+			}
+		})
+	}
+}
+
+// TestWhoAsksFirstDoesNotMatter asks for the targets in both orders, circles and faults among them.
+func TestWhoAsksFirstDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	names := []string{"a", "b", "c", "d", "e", "missing"}
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		var texts []string
+		for _, name := range names[:5] {
+			text := name
+			if r.IntN(2) == 0 {
+				text += fmt.Sprintf("=%s:%d+%s:1", names[r.IntN(6)], r.IntN(2), names[r.IntN(6)])
+			}
+			if r.IntN(2) == 0 {
+				text += "|" + names[r.IntN(6)]
+			}
+			texts = append(texts, text)
+		}
+		first, last := ReadTargets(targetsOf(texts...)), ReadTargets(targetsOf(texts...))
+		for i := range names {
+			first.Fault(names[i])
+			last.Fault(names[len(names)-1-i])
+		}
+		for _, name := range names {
+			if got, want := first.Usable(name), last.Usable(name); !reflect.DeepEqual(got, want) {
+				t.Errorf("seed %d, of %v: %s is %+v, and %+v in another order", seed, texts, name, got, want)
+			}
+		}
 	}
 }
 
