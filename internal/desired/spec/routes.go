@@ -30,8 +30,8 @@ type Lost struct {
 	Names  []string
 }
 
-// Names keeps routes from one time to the next, for as long as those that they were read from are the very same: a host can have
-// tens of thousands, and most changes are none of them. It changes no result. Its methods may be called at the same time; the zero
+// Names keeps routes from one time to the next, for as long as those that they were read from say the same: a host can have tens of
+// thousands, and most changes are none of them. It changes no result. Its methods may be called at the same time; the zero
 // Names is empty, and a nil one keeps nothing.
 type Names struct {
 	mu     sync.Mutex
@@ -62,10 +62,11 @@ func (n *Names) Read(key string, list []v1alpha1.Route, to []string) Routes {
 	n.mu.Lock()
 	kept, found := n.read[key]
 	n.mu.Unlock()
-	if found && sameSlice(kept.list, list) && slices.Equal(kept.to, to) {
-		return kept.routes
+	if !found || !slices.Equal(kept.to, to) || !sameHostnames(kept.list, list) {
+		kept.routes = readRoutes(list, to)
 	}
-	kept = keptRoutes{list, to, readRoutes(list, to)}
+	// The list is taken even if it says the same: the former one would keep an object that has gone.
+	kept.list, kept.to = list, to
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.read = keep(n.read, key, kept)
@@ -108,6 +109,12 @@ func keep[T any](kept map[string]T, key string, entry T) map[string]T {
 	}
 	kept[key] = entry
 	return kept
+}
+
+// sameHostnames says that both have the same names in the same routes. An object is another one after each write of its status, and
+// then has other lists, which mostly say the same.
+func sameHostnames(a, b []v1alpha1.Route) bool {
+	return sameSlice(a, b) || slices.EqualFunc(a, b, func(x, y v1alpha1.Route) bool { return slices.Equal(x.Hostnames, y.Hostnames) })
 }
 
 // sameSlice says that both are one and the same.

@@ -80,7 +80,7 @@ func TestANameOfSeveralListenersIsTheFirstOnes(t *testing.T) {
 	}
 }
 
-func TestRoutesAreKeptAsLongAsTheyAreReadFromTheVerySame(t *testing.T) {
+func TestRoutesAreKeptAsLongAsTheyAreReadFromTheSame(t *testing.T) {
 	t.Parallel()
 	var names Names
 	list := []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{"a.c"}}}
@@ -88,6 +88,14 @@ func TestRoutesAreKeptAsLongAsTheyAreReadFromTheVerySame(t *testing.T) {
 	first := names.Read("l", list, []string{"x"}).Routes
 	if again := names.Read("l", list, []string{"x"}).Routes; !same(first, again) {
 		t.Error("the very same is read again")
+	}
+	// Each write of an object's status brings such a copy.
+	list = []v1alpha1.Route{*list[0].DeepCopy()}
+	if again := names.Read("l", list, []string{"x"}).Routes; !same(first, again) {
+		t.Error("a copy that says the same is read again")
+	}
+	if &names.read["l"].list[0] != &list[0] {
+		t.Error("the former list is kept, and its object with it")
 	}
 	if other := names.Read("l", list, []string{"y"}).Routes; other[0].To != "y" {
 		t.Errorf("with another target it is %+v", other)
