@@ -48,16 +48,23 @@ func (o *otherCluster) account(name string, rules ...rbacv1.PolicyRule) []byte {
 	o.t.Helper()
 	meta := metav1.ObjectMeta{Namespace: o.namespace, Name: name}
 	must(o.t, o.Client.Create(o.t.Context(), &corev1.ServiceAccount{ObjectMeta: meta}))
-	must(o.t, o.Client.Create(o.t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: rules}))
-	must(o.t, o.Client.Create(o.t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: o.namespace, Name: name}},
-	}))
+	o.allow(o.namespace, name, rules...)
 	path, err := o.KubeconfigFor(o.t.Context(), o.namespace, name)
 	must(o.t, err)
 	kubeconfig, err := os.ReadFile(path)
 	must(o.t, err)
 	return kubeconfig
+}
+
+// allow lets a ServiceAccount do this in a namespace.
+func (o *otherCluster) allow(namespace, name string, rules ...rbacv1.PolicyRule) {
+	o.t.Helper()
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
+	must(o.t, o.Client.Create(o.t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: rules}))
+	must(o.t, o.Client.Create(o.t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: o.namespace, Name: name}},
+	}))
 }
 
 // minimal are the rights that the documentation tells users to give.
@@ -187,6 +194,9 @@ func (s *twoClusters) isUp() bool {
 	return up == 1
 }
 
+// darkPort is where the host listens for a target that cannot be read.
+const darkPort = 9444
+
 // notice is how soon it has to be told that a cluster is away.
 const notice = 15 * time.Second
 
@@ -232,6 +242,35 @@ func TestTargetsInAnotherClusterAreServedAsThoseInTheOperatorsOwn(t *testing.T) 
 	s.credentialsChange()
 	if after := s.workerPID(s.gw1()); after != worker {
 		t.Errorf("HAProxy was reloaded: worker %d is now %d", worker, after)
+	}
+	s.anotherNamespace("far-f", "far-g")
+}
+
+// anotherNamespace adds a target in a namespace of the other cluster that the kubeconfig may not read until later. The target that
+// is there goes on as before.
+func (s *twoClusters) anotherNamespace(from, to string) {
+	s.t.Helper()
+	dark, err := s.other.CreateNamespace(s.t.Context(), "dark")
+	must(s.t, err)
+	s.update(s.elb, func() {
+		service := s.other.web()
+		service.Namespace = dark
+		s.elb.Spec.Targets = append(s.elb.Spec.Targets, v1alpha1.Target{Name: "dark", Service: service})
+		s.elb.Spec.Listeners = append(s.elb.Spec.Listeners,
+			v1alpha1.Listener{Name: "dark", Target: "dark", Bind: binds(s.gw1().Public, darkPort)})
+	})
+	s.awaitReason(s.elb, v1alpha1.ReasonClusterForbidden)
+	told := condition(s.elb, v1alpha1.ConditionTargetsAvailable).Message
+	if !strings.Contains(told, "list services in namespace "+dark) || strings.Contains(told, s.other.namespace) {
+		s.t.Errorf("told is %q", told)
+	}
+	s.farChanges(from, to)
+
+	s.other.allow(dark, "another", minimal()...)
+	began := time.Now()
+	s.awaitReason(s.elb, v1alpha1.ReasonServiceNotFound)
+	if took := time.Since(began); took > notice {
+		s.t.Errorf("it took %s to notice that the right was given", took)
 	}
 }
 
