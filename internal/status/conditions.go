@@ -61,13 +61,13 @@ func (s *summary) set(conditions *[]metav1.Condition, kind string, v verdict, go
 	})
 }
 
-// merge makes one cause of several. What they have in common is the reason; else it is that of hosts in different states.
+// merge makes one cause of several. The first one's reason is that of all, unless hosts fail for different reasons.
 func merge(causes []cause) cause {
 	const shown = 5
 	merged := cause{reason: causes[0].reason}
 	var messages []string
 	for i, c := range causes {
-		if c.reason != merged.reason {
+		if c.reason != merged.reason && isOfHost(c.reason) && isOfHost(merged.reason) {
 			merged.reason = v1alpha1.ReasonHostsNotSynced
 		}
 		if i < shown {
@@ -242,6 +242,18 @@ func (s *summary) hostReason(view View, host v1alpha1.HostStatus) string {
 		return cmp.Or(view.record.Reason, v1alpha1.ReasonProgressing)
 	default:
 		return s.formerReason(host)
+	}
+}
+
+// isOfHost says that the reason is one for which a host is not synced, and not one of the spec or of a target.
+func isOfHost(reason string) bool {
+	switch reason {
+	case string(v1alpha1.HostUnreachable), string(v1alpha1.HostUntrusted), string(v1alpha1.HostUnauthorized), string(v1alpha1.HostRejected),
+		string(v1alpha1.HostRefused), string(v1alpha1.HostDrifted), string(v1alpha1.HostSuspended), v1alpha1.ReasonHostConflict,
+		v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonProgressing, v1alpha1.ReasonHostsNotSynced:
+		return true
+	default:
+		return false
 	}
 }
 

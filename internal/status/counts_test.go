@@ -8,6 +8,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
 )
 
 func TestATargetWithTwoBackendsIsCountedOnce(t *testing.T) {
@@ -58,6 +59,43 @@ func TestWhatIsLeftOutOfAnObjectStallsIt(t *testing.T) {
 		}
 		if got := said(status, v1alpha1.ConditionTargetsAvailable); got != "True Available" {
 			t.Errorf("TargetsAvailable is %s for %s", got, reason)
+		}
+	}
+}
+
+func TestWhatFailsForDifferentReasonsIsCalledAfterTheFirstUnlessHostsAre(t *testing.T) {
+	t.Parallel()
+	with := func(known record.Host, reasons ...string) record.Host {
+		for _, reason := range reasons {
+			known.Problems = append(known.Problems, problem(reason, "it is so"))
+		}
+		known.Wanted.Problems = known.Problems
+		return known
+	}
+	away, refused := failing(edge.Unreachable, "x"), failing(edge.Refused, "y")
+	for name, test := range map[string]struct {
+		first, second                                   record.Host
+		wantReady, wantAccepted, wantTargets, wantHosts string
+	}{
+		"two of the spec": {with(synced(), v1alpha1.ReasonNameConflict, v1alpha1.ReasonTargetInvalid), synced(),
+			"False NameConflict", "False NameConflict", "True Available", "True Synced"},
+		"two of targets": {synced(), with(synced(), v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonNoEndpoints),
+			"False ServiceNotFound", "True Accepted", "False ServiceNotFound", "True Synced"},
+		"a target and a host": {with(away, v1alpha1.ReasonNoEndpoints), synced(),
+			"False Unreachable", "True Accepted", "False NoEndpoints", "False Unreachable"},
+		"the spec and a host": {with(away, v1alpha1.ReasonNameConflict), synced(),
+			"False NameConflict", "False NameConflict", "True Available", "False Unreachable"},
+		"a target and two hosts": {with(away, v1alpha1.ReasonNoEndpoints), refused,
+			"False HostsNotSynced", "True Accepted", "False NoEndpoints", "False HostsNotSynced"},
+	} {
+		status := summarized(twoHosts(), test.first, test.second)
+		for kind, want := range map[string]string{
+			v1alpha1.ConditionReady: test.wantReady, v1alpha1.ConditionAccepted: test.wantAccepted,
+			v1alpha1.ConditionTargetsAvailable: test.wantTargets, v1alpha1.ConditionHostsSynced: test.wantHosts,
+		} {
+			if got := said(status, kind); got != want {
+				t.Errorf("%s: %s is %s, want %s", name, kind, got, want)
+			}
 		}
 	}
 }
