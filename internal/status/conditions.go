@@ -26,7 +26,7 @@ type verdict struct {
 }
 
 func (s *summary) setConditions(conditions *[]metav1.Condition) {
-	accepted, targets := s.problemVerdict(specReason), s.problemVerdict(targetReason)
+	accepted, targets := s.problemVerdict(specReason), s.targetsVerdict()
 	hosts := s.hostsVerdict()
 	ready := combine([]verdict{accepted, hosts, targets})
 	if s.isDeleting() {

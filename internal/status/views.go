@@ -144,6 +144,7 @@ func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostSta
 	if outcome.Fingerprint != "" {
 		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
+	v.describeUnresolved(object, host)
 	v.describeUnserved(object, host)
 	v.describeChanges(host)
 	v.countServers(object, host)

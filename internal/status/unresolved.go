@@ -1,0 +1,107 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// lostName is a name of a target's servers that hosts find no address for.
+type lostName struct{ target, name string }
+
+func lostNameOf(u edge.Unresolved) lostName {
+	return lostName{desired.TargetOf(u.Backend), u.DNSName}
+}
+
+// targetsVerdict says whether every target has a server: whether it can have one, and on every host one where only the host can
+// find out where it is. As long as that is not known, what was said of this generation stays.
+func (s *summary) targetsVerdict() verdict {
+	problems := s.problemVerdict(targetReason)
+	if s.isDeleting() {
+		return problems
+	}
+	lost, known := s.unavailable()
+	switch {
+	case len(lost) > 0:
+		return combine([]verdict{problems, {metav1.ConditionFalse, lost}})
+	case known || problems.status != metav1.ConditionTrue:
+		return problems
+	}
+	if former := s.stillOr(targetReason); former.status != metav1.ConditionUnknown {
+		return former
+	}
+	return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not known yet whether every host finds the targets' names"}}}
+}
+
+// unavailable are the names without an address on hosts where the target has no other server that is up. Known says that there
+// is no other such name.
+func (s *summary) unavailable() (causes []cause, known bool) {
+	var names []lostName
+	hosts := map[lostName][]string{}
+	known = true
+	for _, view := range s.wanted() {
+		lasting, all := view.record.Unresolved(s.object)
+		known = known && all
+		for _, u := range lasting {
+			name := lostNameOf(u)
+			if view.record.Servers[u.Backend].Up > 0 || slices.Contains(hosts[name], view.name) {
+				continue
+			}
+			if hosts[name] == nil {
+				names = append(names, name)
+			}
+			hosts[name] = append(hosts[name], view.name)
+		}
+	}
+	for _, name := range names {
+		causes = append(causes, cause{v1alpha1.ReasonAddressNotFound, fmt.Sprintf(
+			"target %s: %s no address for %s: correct the name, or look at /etc/resolv.conf on the host. Everything else is served",
+			name.target, finding(hosts[name]), name.name)})
+	}
+	return causes, known
+}
+
+// finding is the beginning of what hosts find.
+func finding(hosts []string) string {
+	if len(hosts) == 1 {
+		return fmt.Sprintf("host %s finds", hosts[0])
+	}
+	return fmt.Sprintf("hosts %s find", few(hosts))
+}
+
+// few joins words, and counts those that are too many to read.
+func few(words []string) string {
+	const shown = 5
+	if more := len(words) - shown; more > 0 {
+		words = append(slices.Clone(words[:shown]), fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(words, ", ")
+}
+
+// describeUnresolved names what the host finds no address for, also where the target has other servers.
+func (v View) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+	if v.record.Outcome.State != edge.Synced {
+		return
+	}
+	var lost []string
+	lasting, _ := v.record.Unresolved(object)
+	for _, u := range lasting {
+		name := lostNameOf(u)
+		if told := fmt.Sprintf("%s (target %s)", name.name, name.target); !slices.Contains(lost, told) {
+			lost = append(lost, told)
+		}
+	}
+	if len(lost) == 0 {
+		return
+	}
+	if host.Message != "" {
+		host.Message += "; "
+	}
+	host.Message += "the host finds no address for " + few(lost)
+}
