@@ -119,6 +119,8 @@ type Login struct {
 type Member struct {
 	Object     types.NamespacedName
 	Generation int64
+	// Suspended says that the object's spec.suspend is why Host.Suspend is set, for all of Members.
+	Suspended bool
 	// HostName is the host's name in that object.
 	HostName string
 	// Frontends and Backends are the names of the frontends in Config that serve the object, and of its backends, sorted. A

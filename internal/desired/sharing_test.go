@@ -259,6 +259,9 @@ func TestAnyMemberMaySuspendAdoptAndPin(t *testing.T) {
 	if !host.Suspend || !host.Adopt {
 		t.Errorf("suspend %t and adopt %t, want both", host.Suspend, host.Adopt)
 	}
+	if host.Members[0].Suspended || !host.Members[1].Suspended {
+		t.Errorf("members %+v, want the second one alone to be suspended", host.Members)
+	}
 	if want := []string{"ssh-ed25519 A", "ssh-ed25519 C", "ssh-rsa B"}; !reflect.DeepEqual(host.Login.HostKeys, want) {
 		t.Errorf("pins %q, want %q", host.Login.HostKeys, want)
 	}

@@ -55,7 +55,7 @@ func (h *Host) addBackends(parts []part, s Snapshot) {
 	h.DrainTimeouts = make(map[string]time.Duration, len(parts))
 	for _, p := range parts {
 		member := Member{
-			Object: p.name(), Generation: p.object.Generation, HostName: p.host.Name,
+			Object: p.name(), Generation: p.object.Generation, Suspended: p.object.Spec.Suspend, HostName: p.host.Name,
 			Frontends: p.served.frontends, Joined: p.served.joined,
 		}
 		slices.Sort(member.Frontends)

@@ -134,6 +134,9 @@ func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostSta
 	if outcome.State == edge.Drifted {
 		host.Message = cmp.Or(outcome.Message, "was changed by somebody else: "+phrases(outcome.Drift))
 	}
+	if outcome.State == edge.Suspended {
+		host.Message = v.suspendedMessage(object)
+	}
 	host.ConsecutiveErrors = rounded(known.Failures)
 	if record.Failed(outcome.State) && outcome.State != edge.Pending {
 		host.Message += retryNote(outcome)
@@ -148,6 +151,21 @@ func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostSta
 	v.describeUnserved(object, host)
 	v.describeChanges(host)
 	v.countServers(object, host)
+}
+
+// suspendedMessage says what would be changed, and whose the suspension is where it is not the object's own.
+func (v View) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
+	would := v.record.Outcome.Message
+	var others []string
+	for _, member := range v.record.Wanted.Members {
+		if member.Suspended {
+			others = append(others, member.Object.Name)
+		}
+	}
+	if object.Spec.Suspend || len(others) == 0 {
+		return would
+	}
+	return strings.TrimSuffix(fmt.Sprintf("spec.suspend is set in EdgeLoadBalancer %s on the same host; %s", few(others), would), "; ")
 }
 
 // describeChanges tells when the host was changed, as far as this operator knows; else what the former one told stays.
