@@ -164,7 +164,18 @@ func TestANameThatLeadsNowhereHoldsUpNoOther(t *testing.T) {
 	s.update(elb, func() { elb.Spec.Targets[2].Service.Port = intOrName("websecure") })
 	s.leads("missing.example.com", "late")
 	s.awaitSummary(elb, "2/3")
+	s.awaitReason(elb, v1alpha1.ReasonAddressNotFound)
+	targets := condition(elb, v1alpha1.ConditionTargetsAvailable)
+	if targets.Status != metav1.ConditionFalse || !strings.Contains(targets.Message, "target unresolved: host gw1 finds no address for nowhere.invalid") {
+		t.Errorf("targets = %+v, want it to say which name gw1 does not find", targets)
+	}
 	s.requireServed(s.gw1(), "web-a")
+
+	// One that has an address besides is available.
+	s.update(elb, func() {
+		elb.Spec.Targets[1].Addresses = append(elb.Spec.Targets[1].Addresses, v1alpha1.TargetAddress{Address: "127.0.0.1", Port: 80})
+	})
+	s.awaitReady(elb)
 }
 
 func TestConnectionsGoToAFallbackWhileATargetHasNoServer(t *testing.T) {
