@@ -49,7 +49,8 @@ if [ -s "$real" ]; then
 	sum=$(md5sum "$real")
 	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && echo pristine yes
 	sed -n '1,12s/^#/header #/p' "$real"
-	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
+	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' \
+		-e 's/^ *peer edgelb abns@/peers /p' "$real"
 fi
 for names in "$real".edgelb-names-*; do
 	sum=$(sha256sum "$names" 2>/dev/null) && echo "names ${sum%% *} $names"

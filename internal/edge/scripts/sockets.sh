@@ -1,8 +1,10 @@
 #!/bin/sh
-# Shows which addresses the host has and who listens on some ports. Input: a line of ports in hex (" 01BB 0050 ").
+# Shows which addresses the host has and who listens on some ports. Input: a line of ports in hex (" 01BB 0050 "); the name of
+# an abstract unix socket as in /proc/net/unix, empty for none.
 # Output: "local4 ADDRESS/BITS", "if6 …" as in /proc/net/if_inet6, "listen tcp|tcp6 ADDRESS:PORT INODE" in the kernel's
-# hex, "owner INODE PID NAME", and sysctls.
+# hex, "listen unix NAME INODE", "owner INODE PID NAME", and sysctls.
 IFS= read -r ports
+IFS= read -r socket
 
 for name in ipv4/ip_unprivileged_port_start ipv4/ip_nonlocal_bind ipv6/ip_nonlocal_bind; do
 	{ read -r value <"/proc/sys/net/$name"; } 2>/dev/null && echo "sysctl $name $value"
@@ -24,6 +26,10 @@ listen=$(for table in tcp tcp6; do
 	grep ' 0A ' "/proc/net/$table" | while read -r _ local _ _ _ _ _ _ _ inode _; do
 		case "$ports" in *" ${local##*:} "*) echo "listen $table $local $inode" ;; esac
 	done
+done
+# Of a connection that is not accepted yet the inode is 0. A name may be that of one socket of each type; 0001 is a stream.
+[ -z "$socket" ] || grep -F -- "$socket" /proc/net/unix | while read -r _ _ _ _ type _ inode name; do
+	[ "$name $type" = "$socket 0001" ] && [ "$inode" != 0 ] && echo "listen unix $name $inode"
 done)
 [ -n "$listen" ] || exit 0
 echo "$listen"

@@ -44,6 +44,8 @@ type Facts struct {
 	uid, haproxyUID int
 	// resolvConf is readableByAll, readableByAccount, or empty where the account cannot read /etc/resolv.conf.
 	resolvConf string
+	// peers names the abstract socket of the file, as cfg.PeersSocket does.
+	peers string
 	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
 	mostDescriptors int
 	// processes are the HAProxies of the host, whichever configuration they run.
@@ -82,7 +84,7 @@ func ParseFacts(output []byte, path string) Facts {
 
 func (f *Facts) set(key, value string) {
 	texts := map[string]*string{
-		"config": &f.Config, "connection": &f.Connection, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "resolvconf": &f.resolvConf, "sha256": &f.File.SHA256,
+		"config": &f.Config, "connection": &f.Connection, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "resolvconf": &f.resolvConf, "peers": &f.peers, "sha256": &f.File.SHA256,
 		"settings": &f.File.SettingsSHA256,
 		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}

@@ -17,14 +17,17 @@ import (
 type Sockets struct {
 	local     []netip.Prefix
 	listeners []listener
+	// holders have the abstract unix socket in question, or connections to it.
+	holders []listener
 	// firstFree is the first port that needs no privilege.
 	firstFree int
 	// nonlocal4 and nonlocal6 say that processes may bind addresses that the host does not have.
 	nonlocal4, nonlocal6 bool
 }
 
-// listener is one listening TCP socket.
+// listener is one listening TCP socket, or a unix socket.
 type listener struct {
+	// addr is that of a TCP socket.
 	addr  netip.AddrPort
 	inode string
 	// pid is 0 when the process may not be looked into.
@@ -71,7 +74,7 @@ func (s *Sockets) add(key string, values []string) {
 	case "sysctl":
 		s.addSysctl(values[0], values[1])
 	case "listen":
-		s.addListener(values[1], values[2])
+		s.addListener(values[0], values[1], values[2])
 	case "owner":
 		s.addOwner(values[0], values[1], values[2])
 	}
@@ -90,10 +93,12 @@ func unusable(fields []string) bool {
 }
 
 func (s *Sockets) addOwner(inode, pid, name string) {
-	for i := range s.listeners {
-		if s.listeners[i].inode == inode {
-			s.listeners[i].pid, _ = strconv.Atoi(pid)
-			s.listeners[i].name = name
+	for _, sockets := range [][]listener{s.listeners, s.holders} {
+		for i := range sockets {
+			if sockets[i].inode == inode {
+				sockets[i].pid, _ = strconv.Atoi(pid)
+				sockets[i].name = name
+			}
 		}
 	}
 }
@@ -111,8 +116,13 @@ func (s *Sockets) addSysctl(name, value string) {
 	}
 }
 
-// addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex.
-func (s *Sockets) addListener(local, inode string) {
+// addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex. Of unix
+// sockets only those in question are listed.
+func (s *Sockets) addListener(table, local, inode string) {
+	if table == "unix" {
+		s.holders = append(s.holders, listener{inode: inode})
+		return
+	}
 	text, portText, _ := strings.Cut(local, ":")
 	addr, ok := kernelAddr(text, true)
 	port, err := strconv.ParseUint(portText, 16, 16)
@@ -167,11 +177,7 @@ func (s Sockets) obstacle(bind haproxy.Bind, own []Process, running map[string][
 		if !l.blocks(bind) || l.belongsTo(own) || (l.mayBeOurs() && l.isBoundBy(running)) {
 			continue
 		}
-		who := "another process"
-		if l.pid != 0 {
-			who = fmt.Sprintf("%s (pid %d)", l.name, l.pid)
-		}
-		return fmt.Sprintf("%s already listens on %s; stop it, or choose another port", who, l.addr)
+		return fmt.Sprintf("%s already listens on %s; stop it, or choose another port", l.who(), l.addr)
 	}
 	return ""
 }
@@ -208,6 +214,14 @@ func (l listener) blocks(bind haproxy.Bind) bool {
 		return addr.Is6() && addr.IsUnspecified()
 	}
 	return addr == bind.Addr || addr.IsUnspecified() || bind.Addr.IsUnspecified()
+}
+
+// who is the listener's process, for the reader.
+func (l listener) who() string {
+	if l.pid == 0 {
+		return "another process"
+	}
+	return fmt.Sprintf("%s (pid %d)", l.name, l.pid)
 }
 
 func (l listener) belongsTo(own []Process) bool {

@@ -80,9 +80,9 @@ func TestWhatIsKnownOfClientsIsHandedOverByOneHAProxyAlone(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, socket := range []string{"/run/haproxy/admin.sock", "/run/other/admin.sock"} {
-		seen[peersAddress(sample.WebWith(t, func(c *haproxy.Config) { c.AdminSocket, c.Backends[0].Affinity.By = socket, haproxy.BySource }))] = true
+		seen[PeersSocket(sample.WebWith(t, func(c *haproxy.Config) { c.AdminSocket, c.Backends[0].Affinity.By = socket, haproxy.BySource }))] = true
 	}
-	if none := peersAddress(sample.Web(t)); len(seen) != 2 || none != "" {
+	if none := PeersSocket(sample.Web(t)); len(seen) != 2 || none != "" {
 		t.Errorf("got %v, and %q where nothing is known of clients", seen, none)
 	}
 }

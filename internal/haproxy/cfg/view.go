@@ -8,7 +8,7 @@ type view struct {
 	Platform
 	// Description is quoted.
 	Description string
-	// Peers is the address for what a reload hands over of clients; empty if nothing is remembered of them.
+	// Peers is the PeersSocket.
 	Peers string
 	// Resolves says that there are servers whose addresses the host is to find.
 	Resolves bool
@@ -27,7 +27,7 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 		Config:      c,
 		Platform:    p,
 		Description: description,
-		Peers:       peersAddress(c),
+		Peers:       PeersSocket(c),
 		Resolves:    resolves(c),
 		Connect:     duration(c.Timeouts.Connect),
 		Client:      duration(c.Timeouts.Client),

@@ -44,12 +44,13 @@ func probe(c haproxy.Check) string {
 	return fmt.Sprintf("send meth GET uri '%s' ver HTTP/1.1 hdr Host edgelb-health-check", path)
 }
 
-// peersAddress is where the next worker listens for what the former one knows of clients: an abstract unix socket, since that
-// is found from every chroot. HAProxys of one host have admin sockets of their own, so this one is their own, too.
-func peersAddress(c haproxy.Config) string {
+// PeersSocket names the abstract unix socket where the next worker listens for what the former one knows of clients; empty if
+// nothing is remembered of them. Such a socket is found from every chroot. HAProxys of one host have admin sockets of their own,
+// so this one is their own, too.
+func PeersSocket(c haproxy.Config) string {
 	for _, b := range c.Backends {
 		if b.Affinity.By != "" {
-			return "abns@edgelb-peers-" + sha256Hex([]byte(c.AdminSocket))[:16]
+			return "edgelb-peers-" + sha256Hex([]byte(c.AdminSocket))[:16]
 		}
 	}
 	return ""
