@@ -130,6 +130,8 @@ type Member struct {
 	Counts []string
 	// Joined holds, for each of Frontends that is called after another object's listener, the listener of this object.
 	Joined map[string]string
+	// Redirects are those of Frontends that send what no route claims to HTTPS because the object wants it, sorted.
+	Redirects []string
 }
 
 // Listener is the object's listener that one of its frontends serves.

@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,84 +16,29 @@ type presence struct {
 	// object's.
 	frontends []string
 	joined    map[string]string
+	// redirects are those that send what no route claims to HTTPS because the object wants it.
+	redirects []string
 	demand    demand
 }
-
-// held says which listeners have a bind of the host, in the order in which they asked for it. All of several are of one protocol, TLS
-// or HTTP, and have one door.
-type held map[haproxy.Bind][]*wish
 
 // addFrontends turns the listeners of all parts into frontends. Whoever asks for a bind first gets it: the older object, and
 // within an object the listener that comes first. Others that want the same of it are served with it.
 func (h *Host) addFrontends(parts []part, s Snapshot) {
-	binds := make(held)
+	binds := held{at: map[haproxy.Bind][]*wish{}, addresses: map[haproxy.Bind][]haproxy.Bind{}}
 	for _, p := range parts {
-		for _, w := range h.wishes(p, s) {
-			h.claim(binds, w)
+		wishes := h.wishes(p, s)
+		asked := map[haproxy.Bind]bool{}
+		for _, w := range wishes {
+			for _, bind := range w.Binds {
+				asked[bind] = true
+			}
+		}
+		for _, w := range wishes {
+			h.claim(binds, w, asked)
 		}
 	}
-	for _, t := range tenanciesOf(binds) {
+	for _, t := range tenanciesOf(binds.at) {
 		h.Config.Frontends = append(h.Config.Frontends, h.frontend(t, s.Names))
-	}
-}
-
-// claim gives the listener those of its binds that are free, or that it can share.
-func (h *Host) claim(binds held, w *wish) {
-	for _, bind := range w.Binds {
-		holders := binds[bind]
-		if len(holders) > 0 && !holders[0].shares(w) {
-			h.Problems = append(h.Problems, bindConflict(w, bind, holders[0]))
-			continue
-		}
-		binds[bind] = append(holders, w)
-	}
-}
-
-// shares says that one frontend can serve both.
-func (w *wish) shares(other *wish) bool {
-	return w.Protocol != haproxy.TCP && w.Protocol == other.Protocol && w.Door.Equal(other.Door)
-}
-
-func bindConflict(loser *wish, bind haproxy.Bind, holder *wish) Problem {
-	p, who, advice := loser.part, "listener "+holder.listener.Name, "Give them different binds, or different hosts"
-	if holder.part.object != p.object {
-		who += " of the older EdgeLoadBalancer " + holder.part.name().String()
-		advice = "Give this one another bind, or another host"
-	}
-	return p.problem(v1alpha1.ReasonBindConflict, "listener %s does not get bind %s on host %s: %s has it%s. %s%s",
-		loser.listener.Name, bind, p.host.Name, who, difference(holder, loser), advice, remedy(holder, loser))
-}
-
-// difference says why the listener cannot be served together with the one that has its bind; empty if it never could.
-func difference(holder, loser *wish) string {
-	switch {
-	case holder.Protocol == haproxy.TCP || loser.Protocol == haproxy.TCP:
-		return ""
-	case holder.Protocol != loser.Protocol:
-		return fmt.Sprintf(", which is of protocol %s and not %s", holder.listener.Protocol, loser.listener.Protocol)
-	}
-	return ", which differs in " + doorDifference(holder.Door, loser.Door)
-}
-
-// remedy says what makes the listeners fit to be served together.
-func remedy(holder, loser *wish) string {
-	if holder.Protocol == loser.Protocol && holder.Protocol != haproxy.TCP {
-		return fmt.Sprintf(". With the same %s, both are served", doorDifference(holder.Door, loser.Door))
-	}
-	return ""
-}
-
-// doorDifference is the field in which the doors differ first.
-func doorDifference(a, b haproxy.Door) string {
-	switch {
-	case !slices.Equal(a.AllowedSources, b.AllowedSources):
-		return "allowedSources"
-	case !slices.Equal(a.ProxiesFrom, b.ProxiesFrom):
-		return "acceptProxyProtocolFrom"
-	case a.MaxConnections != b.MaxConnections:
-		return "maxConnections"
-	default:
-		return "connectionRate"
 	}
 }
 
@@ -108,7 +52,7 @@ type tenancy struct {
 // tenanciesOf puts binds together that the same listeners have, and names them after the first listener. Where that has binds with
 // different others, one frontend alone is called like the listener: that with the fewest of them. The others' names have their
 // first bind, too, which stays when other listeners come and go.
-func tenanciesOf(binds held) []*tenancy {
+func tenanciesOf(binds map[haproxy.Bind][]*wish) []*tenancy {
 	var all []*tenancy
 	known, plain := map[string]*tenancy{}, map[*wish]*tenancy{}
 	numbers := map[*wish]int{}
@@ -170,6 +114,11 @@ func (h *Host) frontend(t *tenancy, names *spec.Names) haproxy.Frontend {
 			rest, f.Backend, f.RedirectToHTTPS = w, w.rest, w.redirect
 		case w.rest != f.Backend || w.redirect != f.RedirectToHTTPS:
 			h.report(nameConflict(w, rest, "what no route claims"))
+		}
+	}
+	for _, w := range t.tenants {
+		if s := w.part.served; f.RedirectToHTTPS && w.redirect && !slices.Contains(s.redirects, t.name) {
+			s.redirects = append(s.redirects, t.name)
 		}
 	}
 	f.Routes = h.mergeRoutes(t, names)

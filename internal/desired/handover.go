@@ -18,19 +18,15 @@ func (h Host) Keep(former Host, object types.NamespacedName) Host {
 	if i < 0 || former.Config.Owner != h.Config.Owner {
 		return h
 	}
-	k := keeper{member: former.Members[i], prefix: object.Namespace + "_" + object.Name + "_", now: slices.Clone(h.Config.Frontends)}
-	frontends, joined := k.member.Frontends, k.member.Joined
-	k.member.Frontends, k.member.Joined = nil, nil
-	for _, f := range former.Config.Frontends {
-		if slices.Contains(frontends, f.Name) {
-			k.keep(f, joined[f.Name])
-		}
-	}
+	k := keeper{had: former.Members[i], member: former.Members[i], prefix: object.Namespace + "_" + object.Name + "_", now: slices.Clone(h.Config.Frontends)}
+	k.member.Frontends, k.member.Joined, k.member.Redirects = nil, nil, nil
+	k.keepAll(former.Config.Frontends)
 	h.Config.Frontends = append(k.now, k.kept...)
 	h.Config.Ways = append(slices.Clone(h.Config.Ways), ownOf(former.Config.Ways, k.prefix, func(w haproxy.Way) string { return w.Name })...)
 	h.Config.Backends = append(slices.Clone(h.Config.Backends), ownOf(former.Config.Backends, k.prefix, func(b haproxy.Backend) string { return b.Name })...)
 	h.Config = h.Config.Normalize()
 	slices.Sort(k.member.Frontends)
+	slices.Sort(k.member.Redirects)
 	h.Members = append(slices.Clone(h.Members), k.member)
 	h.DrainTimeouts = maps.Clone(h.DrainTimeouts)
 	for _, backend := range k.member.Backends {
@@ -41,11 +37,29 @@ func (h Host) Keep(former Host, object types.NamespacedName) Host {
 
 // keeper keeps what frontends did for an object.
 type keeper struct {
-	// member is the object's part, whose frontends are found anew, and prefix is what the names begin with that are its own.
-	member Member
-	prefix string
+	// had is the object's part as it was, and member the same, whose frontends are found anew. Prefix is what the names begin with
+	// that are its own.
+	had, member Member
+	prefix      string
 	// now are the frontends that the host has without the object, and kept those that it has for the object alone.
 	now, kept []haproxy.Frontend
+	// shared are the binds that it had and that a frontend has now which can serve it as well.
+	shared map[haproxy.Bind]bool
+}
+
+// keepAll takes over what those of the frontends did for the object that were its.
+func (k *keeper) keepAll(former []haproxy.Frontend) {
+	own := slices.DeleteFunc(slices.Clone(former), func(f haproxy.Frontend) bool { return !slices.Contains(k.had.Frontends, f.Name) })
+	k.shared = map[haproxy.Bind]bool{}
+	for _, f := range own {
+		for _, bind := range f.Binds {
+			i := k.holder(bind)
+			k.shared[bind] = i >= 0 && servesBoth(k.now[i], f)
+		}
+	}
+	for _, f := range own {
+		k.keep(f, k.had.Joined[f.Name])
+	}
 }
 
 // keep takes over what a frontend did for the object. The listener is that of the object if the frontend is called after another
@@ -54,10 +68,11 @@ func (k *keeper) keep(former haproxy.Frontend, listener string) {
 	alone := k.without(former)
 	alone.Binds = nil
 	for _, bind := range former.Binds {
-		switch i := slices.IndexFunc(k.now, func(f haproxy.Frontend) bool { return slices.Contains(f.Binds, bind) }); {
+		switch i := k.holder(bind); {
+		case k.collides(bind):
 		case i < 0:
 			alone.Binds = append(alone.Binds, bind)
-		case k.now[i].Protocol == former.Protocol && former.Protocol != haproxy.TCP && k.now[i].Door.Equal(former.Door):
+		case servesBoth(k.now[i], former):
 			k.join(&k.now[i], alone, listener)
 		}
 	}
@@ -69,7 +84,32 @@ func (k *keeper) keep(former haproxy.Frontend, listener string) {
 		alone.Name = withBind(k.prefix+listener, alone.Binds[0])
 	}
 	k.member.Frontends = append(k.member.Frontends, alone.Name)
+	k.noteRedirect(alone.Name, alone.RedirectToHTTPS)
 	k.kept = append(k.kept, alone)
+}
+
+// holder is the index of the frontend that has a bind now; negative if none has.
+func (k *keeper) holder(bind haproxy.Bind) int {
+	return slices.IndexFunc(k.now, func(f haproxy.Frontend) bool { return slices.Contains(f.Binds, bind) })
+}
+
+// servesBoth says that a frontend can serve what the other one did as well.
+func servesBoth(f, other haproxy.Frontend) bool {
+	return f.Protocol == other.Protocol && f.Protocol != haproxy.TCP && f.Door.Equal(other.Door)
+}
+
+// collides says that the object cannot have a bind beside those that others have now.
+func (k *keeper) collides(bind haproxy.Bind) bool {
+	return slices.ContainsFunc(k.now, func(f haproxy.Frontend) bool {
+		return slices.ContainsFunc(f.Binds, func(other haproxy.Bind) bool { return collide(bind, other, k.shared, k.shared[bind]) })
+	})
+}
+
+// noteRedirect takes in that a frontend redirects, if it does, because the object wants it.
+func (k *keeper) noteRedirect(frontend string, redirects bool) {
+	if redirects && !slices.Contains(k.member.Redirects, frontend) {
+		k.member.Redirects = append(k.member.Redirects, frontend)
+	}
 }
 
 // without is the frontend without what it does for others.
@@ -77,6 +117,7 @@ func (k *keeper) without(f haproxy.Frontend) haproxy.Frontend {
 	if !strings.HasPrefix(f.Backend, k.prefix) {
 		f.Backend = ""
 	}
+	f.RedirectToHTTPS = slices.Contains(k.had.Redirects, f.Name)
 	f.Routes = ownOf(f.Routes, k.prefix, func(r haproxy.Route) string { return r.To })
 	return f
 }
@@ -97,6 +138,7 @@ func (k *keeper) join(f *haproxy.Frontend, own haproxy.Frontend, listener string
 	if f.Backend == "" && !f.RedirectToHTTPS {
 		f.Backend, f.RedirectToHTTPS = own.Backend, own.RedirectToHTTPS
 	}
+	k.noteRedirect(f.Name, own.RedirectToHTTPS && f.RedirectToHTTPS)
 	if slices.Contains(k.member.Frontends, f.Name) {
 		return
 	}

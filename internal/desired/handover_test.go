@@ -49,6 +49,14 @@ func TestAnObjectThatIsKeptKeepsItsNamesAndNobodyElses(t *testing.T) {
 			[]string{"a_https [ipv4@:1] : a.c>a_app"}},
 		"the protocol has changed": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{older(bound(":1"))}, "b",
 			[]string{"a_https [ipv4@:1] a_app: "}},
+		"the wildcard is another's now": {objects{younger(bound("192.0.2.1:1", ":2"))}, objects{older(bound(":1"))}, "b",
+			[]string{"a_https [ipv4@:1] a_app: ", "b_https [ipv4@:2] b_app: "}},
+		"an address is another's now": {objects{younger(bound(":1", ":2"))}, objects{older(bound("192.0.2.1:1"))}, "b",
+			[]string{"a_https [ipv4@192.0.2.1:1] a_app: ", "b_https [ipv4@:2] b_app: "}},
+		"an address of the wildcard that was served together": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{older(names(":1 192.0.2.1:1", "a.c"))}, "b",
+			[]string{"a_https [ipv4@:1 ipv4@192.0.2.1:1] : a.c>a_app"}},
+		"both were served together": {objects{older(names(":1 192.0.2.1:1", "a.c")), younger(names(":1 192.0.2.1:1", "b.c"))}, objects{older(names(":1 192.0.2.1:1", "a.c"))}, "b",
+			[]string{"a_https [ipv4@:1 ipv4@192.0.2.1:1] : a.c>a_app b.c>b_app"}},
 		"two listeners": {objects{older(names(":1", "a.c"), names(":2")), younger(names(":1", "b.c"), names(":2", "c.c"))}, objects{older(names(":1 :2", "a.c"))}, "b",
 			[]string{"a_https [ipv4@:1 ipv4@:2] : a.c>a_app b.c>b_app c.c>b_app"}},
 	} {
@@ -97,5 +105,38 @@ func TestAnObjectThatIsKeptKeepsItsWays(t *testing.T) {
 	kept := Build(gw1(), snapshotOf(a)).Keep(Build(gw1(), snapshotOf(a, b)), types.NamespacedName{Namespace: "shop", Name: "b"})
 	if got := printedFrontends(kept); len(kept.Config.Ways) != 2 || got[0] != "a_https [ipv4@:1] : a.c>a_app:or b.c>b_app:or" {
 		t.Errorf("frontends %v with ways %+v", got, kept.Config.Ways)
+	}
+}
+
+func TestAnObjectThatIsKeptBringsBackNoRedirectOfAnother(t *testing.T) {
+	t.Parallel()
+	type objects = []*v1alpha1.EdgeLoadBalancer
+	http := withLast(func(l *v1alpha1.Listener) { l.Protocol = v1alpha1.ProtocolHTTP })
+	redirect := withLast(func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = v1alpha1.ProtocolHTTP, true })
+	a, b := edgeLB("a", names(":1", "a.c"), http), edgeLB("b", names(":1", "b.c"), http, created(1))
+	redirecting, too := edgeLB("a", names(":1", "a.c"), redirect), edgeLB("b", names(":1", "b.c"), redirect, created(1))
+	for name, test := range map[string]struct {
+		former, now objects
+		want        bool
+	}{
+		"the other's, which wants none now": {objects{redirecting, b}, objects{a}, false},
+		"the other's, which has gone":       {objects{redirecting, b}, nil, false},
+		"the other's, which stays":          {objects{redirecting, b}, objects{redirecting}, true},
+		"its own":                           {objects{a, too}, objects{a}, true},
+		"its own, and it is alone now":      {objects{a, too}, nil, true},
+		"that of both":                      {objects{redirecting, too}, objects{a}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := types.NamespacedName{Namespace: "shop", Name: "b"}
+			now := Build(gw1(), snapshotOf(append(test.now, edgeLB("z", bound(":9"), created(2)))...))
+			kept := now.Keep(Build(gw1(), snapshotOf(test.former...)), object)
+			if got := kept.Config.Frontends[0].RedirectToHTTPS; got != test.want {
+				t.Errorf("frontend %+v, want it to redirect: %t", kept.Config.Frontends[0], test.want)
+			}
+			if again := now.Keep(kept, object); !reflect.DeepEqual(again, kept) {
+				t.Errorf("kept once more it is %+v, and was %+v", again, kept)
+			}
+		})
 	}
 }

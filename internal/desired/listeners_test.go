@@ -53,6 +53,19 @@ func TestTheFirstToAskForABindGetsIt(t *testing.T) {
 			map[string][]string{"shop_z_https": {"0.0.0.0:443"}}, []about{{"young", v1alpha1.ReasonBindConflict, ""}},
 		},
 		{
+			"an older object has the wildcard", []*v1alpha1.EdgeLoadBalancer{edgeLB("young", bound("192.0.2.1:443", "192.0.2.1:80", "ipv6@[2001:db8::1]:443"), created(1)), edgeLB("z", bound(":443"))},
+			map[string][]string{"shop_z_https": {"0.0.0.0:443"}, "shop_young_https": {"192.0.2.1:80", "[2001:db8::1]:443"}}, []about{{"young", v1alpha1.ReasonBindConflict, ""}},
+		},
+		{
+			"an older object has an address", []*v1alpha1.EdgeLoadBalancer{edgeLB("young", bound("ipv6@:443", ":80", ":443"), created(1)), edgeLB("z", bound("ipv6@[2001:db8::1]:443", "192.0.2.1:443"))},
+			map[string][]string{"shop_z_https": {"192.0.2.1:443", "[2001:db8::1]:443"}, "shop_young_https": {"0.0.0.0:80"}},
+			[]about{{"young", v1alpha1.ReasonBindConflict, ""}, {"young", v1alpha1.ReasonBindConflict, ""}},
+		},
+		{
+			"an older object has the address that comes with the wildcard", []*v1alpha1.EdgeLoadBalancer{edgeLB("young", bound(":443", "192.0.2.1:443"), created(1)), edgeLB("z", bound("192.0.2.1:443"))},
+			map[string][]string{"shop_z_https": {"192.0.2.1:443"}, "shop_young_https": {"0.0.0.0:443"}}, []about{{"young", v1alpha1.ReasonBindConflict, ""}},
+		},
+		{
 			"a listener with a bind that cannot be read is left out", []*v1alpha1.EdgeLoadBalancer{two(binds{":80", "999.0.0.1:443"}, binds{":80"})},
 			map[string][]string{"shop_a_b": {"0.0.0.0:80"}}, []about{{"a", v1alpha1.ReasonBindInvalid, ""}},
 		},

@@ -53,7 +53,7 @@ func randomTargets(r *rand.Rand) []v1alpha1.Target {
 func randomListener(r *rand.Rand, name string) v1alpha1.Listener {
 	l := v1alpha1.Listener{
 		Name: name, Protocol: oneOf(r, "", v1alpha1.ProtocolTLS, v1alpha1.ProtocolTLS, v1alpha1.ProtocolHTTP, v1alpha1.ProtocolHTTP, "UDP"),
-		Bind:   []v1alpha1.BindAddress{oneOf[v1alpha1.BindAddress](r, ":1", "ipv4@:1", ":2", "ipv6@:2"), oneOf[v1alpha1.BindAddress](r, ":1", ":2", ":3", "ipv6@:1")},
+		Bind:   []v1alpha1.BindAddress{oneOf[v1alpha1.BindAddress](r, ":1", "ipv4@:1", ":2", "ipv6@:2", "192.0.2.1:1"), oneOf[v1alpha1.BindAddress](r, ":1", ":2", ":3", "ipv6@:1", "192.0.2.1:2")},
 		Target: oneOf(r, "", "app", "db", "one", "two", "missing"),
 	}
 	l.RedirectToHTTPS = l.Protocol == v1alpha1.ProtocolHTTP && l.Target == "" || r.IntN(10) == 0
@@ -101,6 +101,28 @@ func TestWhateverObjectsSayTheConfigurationIsValid(t *testing.T) {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		requireMembers(t, host)
+	}
+}
+
+func TestWhoHasAWildcardHasItsAddressesOrIsTold(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3000) {
+		host := Build(gw1(), randomNames(seed))
+		for _, f := range host.Config.Frontends {
+			for _, g := range host.Config.Frontends {
+				if !slices.ContainsFunc(f.Binds, func(b haproxy.Bind) bool {
+					return b == wildcardOf(b) && slices.ContainsFunc(g.Binds, func(o haproxy.Bind) bool { return o != b && wildcardOf(o) == b })
+				}) {
+					continue
+				}
+				for _, m := range host.Members {
+					told := slices.ContainsFunc(host.Problems, func(p Problem) bool { return p.Object == m.Object && p.Reason == v1alpha1.ReasonBindConflict })
+					if slices.Contains(m.Frontends, f.Name) && !slices.Contains(m.Frontends, g.Name) && !told {
+						t.Errorf("seed %d: %s has %+v, loses connections to %+v and does not know", seed, m.Object, f.Binds, g.Binds)
+					}
+				}
+			}
+		}
 	}
 }
 

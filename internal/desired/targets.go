@@ -56,9 +56,10 @@ func (h *Host) addBackends(parts []part, s Snapshot) {
 	for _, p := range parts {
 		member := Member{
 			Object: p.name(), Generation: p.object.Generation, Suspended: p.object.Spec.Suspend, HostName: p.host.Name,
-			Frontends: p.served.frontends, Joined: p.served.joined,
+			Frontends: p.served.frontends, Joined: p.served.joined, Redirects: p.served.redirects,
 		}
 		slices.Sort(member.Frontends)
+		slices.Sort(member.Redirects)
 		for i := range p.object.Spec.Targets {
 			h.addTarget(p, &p.object.Spec.Targets[i], &member, s)
 		}

@@ -1,0 +1,136 @@
+package desired
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// held is what listeners have of the host.
+type held struct {
+	// at says which listeners have a bind, in the order in which they asked for it. All of several are of one protocol, TLS or
+	// HTTP, and have one door.
+	at map[haproxy.Bind][]*wish
+	// addresses are the binds in at to one address each, by the wildcard of their family and port.
+	addresses map[haproxy.Bind][]haproxy.Bind
+}
+
+// claim gives the listener those of its binds that are free, or that it can share. Asked are all binds that the object asks for.
+func (h *Host) claim(binds held, w *wish, asked map[haproxy.Bind]bool) {
+	for _, bind := range w.Binds {
+		if holder, has := binds.inTheWay(w, bind, asked); holder != nil {
+			h.Problems = append(h.Problems, bindConflict(w, bind, holder, has))
+			continue
+		}
+		if wildcard := wildcardOf(bind); bind != wildcard && len(binds.at[bind]) == 0 {
+			binds.addresses[wildcard] = append(binds.addresses[wildcard], bind)
+		}
+		binds.at[bind] = append(binds.at[bind], w)
+	}
+}
+
+// inTheWay finds who has the bind, or another one that keeps the listener from having it; nil if nobody does.
+func (b held) inTheWay(w *wish, bind haproxy.Bind, asked map[haproxy.Bind]bool) (*wish, haproxy.Bind) {
+	holders := b.at[bind]
+	if len(holders) > 0 && !holders[0].shares(w) {
+		return holders[0], bind
+	}
+	wildcard := wildcardOf(bind)
+	for _, other := range append(slices.Clone(b.addresses[wildcard]), wildcard) {
+		i := slices.IndexFunc(b.at[other], func(holder *wish) bool { return holder.part.object != w.part.object })
+		if i >= 0 && collide(bind, other, asked, len(holders) > 0) {
+			return b.at[other][i], other
+		}
+	}
+	return nil, haproxy.Bind{}
+}
+
+// collide says that an object cannot have a bind since another object has the other one: the kernel gives every connection to the
+// listener of its very address, and the one of the wildcard would not know of those that it does not get. It knows if it has asked
+// for that address as well. Where both binds are in use already, to share the one to the address takes nothing from anybody.
+func collide(bind, other haproxy.Bind, asked map[haproxy.Bind]bool, shared bool) bool {
+	switch wildcard := wildcardOf(bind); {
+	case bind == other || wildcard != wildcardOf(other):
+		return false
+	case bind == wildcard:
+		return !asked[other]
+	default:
+		return other == wildcard && !shared
+	}
+}
+
+// wildcardOf is the bind to all addresses of the family at the port.
+func wildcardOf(bind haproxy.Bind) haproxy.Bind {
+	if bind.Addr.Is4() {
+		return haproxy.Bind{Addr: netip.IPv4Unspecified(), Port: bind.Port}
+	}
+	return haproxy.Bind{Addr: netip.IPv6Unspecified(), Port: bind.Port}
+}
+
+// shares says that one frontend can serve both.
+func (w *wish) shares(other *wish) bool {
+	return w.Protocol != haproxy.TCP && w.Protocol == other.Protocol && w.Door.Equal(other.Door)
+}
+
+// bindConflict tells that a listener does not get a bind since the holder has it, or another one that is for the same connections.
+func bindConflict(loser *wish, bind haproxy.Bind, holder *wish, has haproxy.Bind) Problem {
+	p, who, advice := loser.part, "listener "+holder.listener.Name, "Give them different binds, or different hosts"
+	if holder.part.object != p.object {
+		who += " of the older EdgeLoadBalancer " + holder.part.name().String()
+		advice = "Give this one another bind, or another host"
+	}
+	what, more := "it"+difference(holder, loser), remedy(holder, loser)
+	if has != bind {
+		what, more = has.String()+", which is for the same connections", instead(holder, loser, has)
+	}
+	return p.problem(v1alpha1.ReasonBindConflict, "listener %s does not get bind %s on host %s: %s has %s. %s%s",
+		loser.listener.Name, bind, p.host.Name, who, what, advice, more)
+}
+
+// difference says why the listener cannot be served together with the one that has its bind; empty if it never could.
+func difference(holder, loser *wish) string {
+	switch {
+	case holder.Protocol == haproxy.TCP || loser.Protocol == haproxy.TCP:
+		return ""
+	case holder.Protocol != loser.Protocol:
+		return fmt.Sprintf(", which is of protocol %s and not %s", holder.listener.Protocol, loser.listener.Protocol)
+	}
+	return ", which differs in " + doorDifference(holder.Door, loser.Door)
+}
+
+// remedy says what makes the listeners fit to be served together.
+func remedy(holder, loser *wish) string {
+	if holder.Protocol == loser.Protocol && holder.Protocol != haproxy.TCP {
+		return fmt.Sprintf(". With the same %s, both are served", doorDifference(holder.Door, loser.Door))
+	}
+	return ""
+}
+
+// instead says which bind makes the listeners be served together, where that can be.
+func instead(holder, loser *wish, has haproxy.Bind) string {
+	switch {
+	case !holder.shares(loser):
+		return ""
+	case has == wildcardOf(has):
+		return fmt.Sprintf(". With %s instead of it, both are served", has)
+	default:
+		return fmt.Sprintf(". With %s beside it, both are served", has)
+	}
+}
+
+// doorDifference is the field in which the doors differ first.
+func doorDifference(a, b haproxy.Door) string {
+	switch {
+	case !slices.Equal(a.AllowedSources, b.AllowedSources):
+		return "allowedSources"
+	case !slices.Equal(a.ProxiesFrom, b.ProxiesFrom):
+		return "acceptProxyProtocolFrom"
+	case a.MaxConnections != b.MaxConnections:
+		return "maxConnections"
+	default:
+		return "connectionRate"
+	}
+}
