@@ -54,7 +54,7 @@ type Frontend struct {
 
 // RateTable is the name of the backend without servers that is written for a Door.Rate: its table is where clients are counted.
 // No entry of Config.Backends or Config.Ways has that name.
-func (f Frontend) RateTable() string { return f.Name + ":rate" }
+func (e Frontend) RateTable() string { return e.Name + ":rate" }
 
 // Protocol is how far HAProxy looks into a connection to find out where it goes.
 type Protocol string
