@@ -104,6 +104,8 @@ type Host struct {
 	Members []Member
 	// Problems are what keeps something that an object asks for out of Config, or a target without servers.
 	Problems []Problem
+	// reported are those that report has added, and each once more without its Message; nil for a host that is built.
+	reported map[Problem]bool
 }
 
 // Login says how to reach a host.
@@ -167,6 +169,7 @@ func Build(key HostKey, s Snapshot) Host {
 	host.addFrontends(parts, s)
 	host.addBackends(parts, s)
 	host.Config = host.Config.Normalize()
+	host.reported = nil
 	return host
 }
 

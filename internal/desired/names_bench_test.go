@@ -29,6 +29,25 @@ func namesSnapshot(objects int) Snapshot {
 	return s
 }
 
+// Every route leads to another target that is not there, and each is told.
+func BenchmarkBuildSixteenThousandFaults(b *testing.B) {
+	object := edgeLB("a")
+	object.Spec.Listeners = nil
+	for i := range 64 {
+		l := v1alpha1.Listener{Name: fmt.Sprint("l", i), Protocol: v1alpha1.ProtocolTLS, Bind: []v1alpha1.BindAddress{v1alpha1.BindAddress(fmt.Sprint(":", i+1))}}
+		for j := range 256 {
+			l.Routes = append(l.Routes, v1alpha1.Route{Target: fmt.Sprint("none", j), Hostnames: []v1alpha1.Hostname{v1alpha1.Hostname(fmt.Sprintf("www%d.example.com", j))}})
+		}
+		object.Spec.Listeners = append(object.Spec.Listeners, l)
+	}
+	s := snapshotOf(object)
+	for b.Loop() {
+		if host := Build(gw1(), s); len(host.Problems) != 64*256 {
+			b.Fatalf("%d problems", len(host.Problems))
+		}
+	}
+}
+
 // One Service has changed, and no name. The objects are other ones each time, as after each write of their status.
 func BenchmarkBuildTenThousandNames(b *testing.B) {
 	for _, objects := range []int{1, 100} {

@@ -11,9 +11,10 @@ import (
 // go there. A listener that looks at names brings all of the object's targets to its hosts, so that moving a name to another target
 // is no reload.
 func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Target) bool) []HostKey {
+	r := newReach(object.Spec.Targets, concerned)
 	var listeners []*v1alpha1.Listener
 	for i := range object.Spec.Listeners {
-		if listener := &object.Spec.Listeners[i]; brings(object, listener, concerned) {
+		if listener := &object.Spec.Listeners[i]; r.brings(listener) {
 			listeners = append(listeners, listener)
 		}
 	}
@@ -27,24 +28,43 @@ func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Ta
 	return keys
 }
 
-// brings says whether a listener brings a target that is concerned to its hosts.
-func brings(object *v1alpha1.EdgeLoadBalancer, listener *v1alpha1.Listener, concerned func(*v1alpha1.Target) bool) bool {
-	if listener.Protocol == v1alpha1.ProtocolTLS || listener.Protocol == v1alpha1.ProtocolHTTP {
-		return slices.ContainsFunc(object.Spec.Targets, func(t v1alpha1.Target) bool { return concerned(&t) })
+// reach says which listeners lead to a target that is concerned. Each target is asked once, since this happens at each change of a
+// slice.
+type reach struct {
+	targets   map[string]*v1alpha1.Target
+	concerned map[string]bool
+}
+
+func newReach(targets []v1alpha1.Target, concerned func(*v1alpha1.Target) bool) reach {
+	r := reach{targets: make(map[string]*v1alpha1.Target, len(targets)), concerned: map[string]bool{}}
+	for i := range targets {
+		t := &targets[i]
+		if r.targets[t.Name] == nil {
+			r.targets[t.Name] = t
+		}
+		if concerned(t) {
+			r.concerned[t.Name] = true
+		}
 	}
-	return leadsTo(object.Spec.Targets, listener.Target, concerned, map[string]bool{})
+	return r
+}
+
+// brings says whether a listener brings a target that is concerned to its hosts.
+func (r reach) brings(listener *v1alpha1.Listener) bool {
+	if listener.Protocol == v1alpha1.ProtocolTLS || listener.Protocol == v1alpha1.ProtocolHTTP {
+		return len(r.concerned) > 0
+	}
+	return r.leadsTo(listener.Target, map[string]bool{})
 }
 
 // leadsTo says whether a target is concerned or leads to one that is. Targets may lead in a circle: those seen are not asked again.
-func leadsTo(targets []v1alpha1.Target, name string, concerned func(*v1alpha1.Target) bool, seen map[string]bool) bool {
-	i := slices.IndexFunc(targets, func(t v1alpha1.Target) bool { return t.Name == name })
-	if i < 0 || seen[name] {
+func (r reach) leadsTo(name string, seen map[string]bool) bool {
+	t := r.targets[name]
+	if t == nil || seen[name] {
 		return false
 	}
 	seen[name] = true
-	return concerned(&targets[i]) || slices.ContainsFunc(spec.LeadsTo(&targets[i]), func(next string) bool {
-		return leadsTo(targets, next, concerned, seen)
-	})
+	return r.concerned[name] || slices.ContainsFunc(spec.LeadsTo(t), func(next string) bool { return r.leadsTo(next, seen) })
 }
 
 // NodesOf is the cluster whose nodes a target of the object is reached by; false if it needs to know no nodes.

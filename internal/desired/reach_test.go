@@ -49,6 +49,26 @@ func TestATargetIsServedByTheHostsWhoseConnectionsCanGoThere(t *testing.T) {
 	}
 }
 
+func TestEachTargetIsAskedOnceHoweverManyListenersLeadToIt(t *testing.T) {
+	t.Parallel()
+	object := &v1alpha1.EdgeLoadBalancer{}
+	for i := range 20 {
+		name := fmt.Sprint("t", i)
+		object.Spec.Targets = append(object.Spec.Targets, v1alpha1.Target{Name: name, Fallback: fmt.Sprint("t", i+1)})
+		object.Spec.Listeners = append(object.Spec.Listeners, v1alpha1.Listener{Name: "tls-" + name, Protocol: v1alpha1.ProtocolTLS}, v1alpha1.Listener{Name: name, Target: name})
+	}
+	asked := map[*v1alpha1.Target]int{}
+	ServingHosts(object, func(t *v1alpha1.Target) bool {
+		asked[t]++
+		return false
+	})
+	for i := range object.Spec.Targets {
+		if target := &object.Spec.Targets[i]; asked[target] != 1 || len(asked) != 20 {
+			t.Errorf("%s is asked %d times, and %d are", target.Name, asked[target], len(asked))
+		}
+	}
+}
+
 func TestNodesAreReadOnlyForTargetsThatAreReachedByThem(t *testing.T) {
 	t.Parallel()
 	object := &v1alpha1.EdgeLoadBalancer{}

@@ -176,17 +176,24 @@ func (p part) targetProblem(target, format string, args ...any) Problem {
 
 // reportUnused tells of a target that cannot be used, unless a listener that leads there has told of it.
 func (h *Host) reportUnused(p part, target string, found *spec.Fault) {
-	told := func(other Problem) bool {
-		return other.Object == p.name() && other.Reason == v1alpha1.ReasonTargetInvalid && other.Target == target
-	}
-	if !slices.ContainsFunc(h.Problems, told) {
-		h.Problems = append(h.Problems, p.targetProblem(target, "target %s is left out: %s", target, found.Of(target)))
+	if !h.reported[withoutMessage(p.targetProblem(target, ""))] {
+		h.report(p.targetProblem(target, "target %s is left out: %s", target, found.Of(target)))
 	}
 }
 
 // report adds a problem, once.
 func (h *Host) report(problem Problem) {
-	if !slices.Contains(h.Problems, problem) {
-		h.Problems = append(h.Problems, problem)
+	if h.reported[problem] {
+		return
 	}
+	if h.reported == nil {
+		h.reported = map[Problem]bool{}
+	}
+	h.reported[problem], h.reported[withoutMessage(problem)] = true, true
+	h.Problems = append(h.Problems, problem)
+}
+
+func withoutMessage(p Problem) Problem {
+	p.Message = ""
+	return p
 }
