@@ -1,0 +1,46 @@
+package controllers
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/edge"
+)
+
+// A host is looked at every 30 s if nothing is known to go on there.
+func TestANameThatAHostDoesNotFindIsToldWithinSecondsAndSoIsItsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	object := w.balancer("web", "a")
+	object.Spec.Targets[0].Service, object.Spec.Targets[0].Addresses = nil, []v1alpha1.TargetAddress{{Address: "App.example.com", Port: 443}}
+	backend := w.namespace + "_web_app"
+	w.hosts.set("a", func(h *fakeHost) {
+		h.sick = &edge.Outcome{
+			State: edge.Synced, Fingerprint: "f", Servers: map[string]edge.ServerCount{backend: {Total: 1}},
+			Unresolved: []edge.Unresolved{{Backend: backend, DNSName: "app.example.com"}},
+		}
+	})
+	w.create(object)
+	var wasReady atomic.Bool
+	w.watch("web", func() {
+		var seen v1alpha1.EdgeLoadBalancer
+		if err := w.Get(w.t.Context(), w.key("web"), &seen); err == nil && isReady(&seen) {
+			wasReady.Store(true)
+		}
+	})
+	began := time.Now()
+	w.becomes("web", "not ready because of a name", notReady(v1alpha1.ReasonAddressNotFound))
+	if took := time.Since(began); took > 10*time.Second || wasReady.Load() {
+		t.Errorf("the name is told after %s; it was ready before: %t", took, wasReady.Load())
+	}
+
+	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	began = time.Now()
+	w.becomes("web", "ready", isReady)
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("its end is told after %s", took)
+	}
+}
