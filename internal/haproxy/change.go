@@ -53,6 +53,22 @@ func (c Config) KeepsServers() bool {
 	return slices.ContainsFunc(c.Backends, func(b Backend) bool { return b.KeepServers })
 }
 
+// ServerCount is how many servers all backends have.
+func (c Config) ServerCount() int {
+	count := 0
+	for _, b := range c.Backends {
+		count += len(b.Servers)
+	}
+	return count
+}
+
+// Resolves says that there is a server that the host is to find by its DNS name.
+func (c Config) Resolves() bool {
+	return slices.ContainsFunc(c.Backends, func(b Backend) bool {
+		return slices.ContainsFunc(b.Servers, func(s Server) bool { return s.DNSName != "" })
+	})
+}
+
 // WithServers is a copy in which every backend that is to keep the host's servers has those that the host runs, by name
 // of the backend. A backend that the host does not run is left empty. No other backend changes.
 func (c Config) WithServers(running map[string][]Server) Config {
