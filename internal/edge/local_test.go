@@ -37,6 +37,8 @@ type localConn struct {
 	// and read from them. From the step of the number breaksAt on (from 1) everything fails.
 	steps    atomic.Int32
 	breaksAt int32
+	// rate is how many bytes a second come back over streams; 0 for as many as there are.
+	rate atomic.Int64
 }
 
 // step says whether the connection still holds.
@@ -115,6 +117,9 @@ func (s stepped) Write(p []byte) (int, error) {
 
 func (s stepped) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)
+	if rate := s.conn.rate.Load(); rate > 0 {
+		<-time.After(time.Duration(n) * time.Second / time.Duration(rate))
+	}
 	if broken := s.conn.step(); broken != nil {
 		return 0, broken
 	}

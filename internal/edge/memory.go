@@ -34,6 +34,8 @@ type Memory struct {
 	lag pending.Lag
 	// lookedAt is when the host was last looked at beyond what was changed.
 	lookedAt time.Time
+	// namesReadAt is when all its names were last read.
+	namesReadAt time.Time
 	// leavers are the servers that are wanted no more and still run.
 	leavers pending.Leavers
 }
@@ -64,7 +66,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	m.begun = m.begun || isUnproved(outcome)
 	switch {
 	case h.isProved() && (outcome.State == Synced || isUnwritten(outcome)):
-		m.lookedAt, m.begun = now, false
+		m.lookedAt, m.namesReadAt, m.begun = now, now, false
 		m.leavers = m.leavers.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
 		m.written(files.HashesOf(h.file))
 		if outcome.State == Rejected {

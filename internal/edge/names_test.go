@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
 func TestANameIsLiveWithoutAReloadAndOnTheDiskAMomentLater(t *testing.T) {
@@ -217,6 +219,33 @@ func TestServersThatTheHostResolvesAreLeftToIt(t *testing.T) {
 		}
 		if after := m.look(); after.worker != before.worker {
 			t.Error("HAProxy was reloaded")
+		}
+	})
+}
+
+// Somebody may have HAProxy loaded anew, as for another version of it, while the host's name servers do not answer.
+func TestAWorkerThatSomebodyStartsKnowsWhereDNSHasFoundServers(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		config := func(servers ...haproxy.Server) haproxy.Config {
+			return m.webConfig(append(servers, haproxy.Server{Name: "cdn", DNSName: "cdn.invalid", Port: 443, Weight: 1})...).Normalize()
+		}
+		a, b := echo(t, "pod-a"), echo(t, "pod-b")
+		requireSynced(t, m.turn(config(a)))
+		// That DNS had an answer once, which HAProxy believes whoever has the state of its servers.
+		state := strings.ReplaceAll(m.ask("admin.sock", runtime.ShowServersState), " cdn - 0 32 ", " cdn 192.0.2.7 2 0 ")
+		if err := os.WriteFile(m.config()+".edgelb-state", []byte(state), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m.reloadByHand()
+		requireSynced(t, m.turn(config(a)))
+		changed := m.turn(config(a, b))
+		m.turnsUntil("the file is written", changed, config(a, b), isSaved)
+
+		m.reloadByHand()
+
+		if got := m.servers()["ns_web_app/cdn"]; got.Addr.String() != "192.0.2.7" {
+			t.Errorf("the new worker has %+v", got)
 		}
 	})
 }

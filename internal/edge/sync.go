@@ -7,17 +7,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
 const (
-	// observeTimeout bounds a look at a host that changes nothing.
+	// observeTimeout bounds a look at a host that changes nothing; see timeFor.
 	observeTimeout = 20 * time.Second
 	// applyTimeout bounds a change. It is not cut short by the end of the operator: a change that has begun is ended.
 	applyTimeout = 60 * time.Second
 	// goBackTimeout bounds what it takes to undo one.
 	goBackTimeout = 30 * time.Second
 )
+
+// timeFor is what a host may take for something in which all that the configuration has goes over the link.
+func timeFor(what time.Duration, config haproxy.Config) time.Duration {
+	return what + time.Duration(config.EntryCount()+config.ServerCount())*rowTimeout
+}
 
 // Sync brings a host to what is wanted, and reports what was read back from it. It does nothing if the host is already so.
 // Whatever goes wrong, HAProxy goes on with what it ran before.
@@ -133,7 +139,7 @@ func updateBy(action plan.Action) Update {
 }
 
 func lookAt(ctx context.Context, conn Conn, req Request, left left) (*host, error) {
-	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeFor(observeTimeout, req.Config))
 	defer cancel()
 	h := &host{req: req, left: left}
 	return h, h.observe(ctx, conn)

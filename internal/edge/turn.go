@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
@@ -18,11 +17,13 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// askTimeout bounds a question to a host that is known, which HAProxy answers within milliseconds, and lineTimeout is what each
-// line adds to that: thousands of commands take more than one round trip.
+// askTimeout bounds a question to a host that is known, which HAProxy answers within milliseconds. lineTimeout is what each line
+// adds to that: thousands of commands take more than one round trip. rowTimeout is what each server and name adds that is to be
+// listed, which takes some 100 bytes.
 const (
 	askTimeout  = 5 * time.Second
 	lineTimeout = 2 * time.Millisecond
+	rowTimeout  = time.Millisecond
 )
 
 // settlePatience is how long HAProxy may take to do what it said that it did. 3.0 moves a server to another address a moment
@@ -118,12 +119,13 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy
 	if err != nil {
 		return errUnlikeMemory
 	}
-	asked := proof.Proof{Change: change, NamesPath: t.file.NamesPath}
-	todo := asked.Lacks(plan.Running{Servers: t.remembered(change.Backends), Names: change.Former})
+	asked := proof.Proof{Change: change, NamesPath: t.file.NamesPath, Entries: config.EntryCount()}
+	former := plan.Running{Servers: t.remembered(change.Backends), Names: change.Former}
+	todo := asked.Lacks(former)
 	commands := todo.Commands()
 	decided := time.Now()
 	t.memory.begun = true
-	answers, err := t.ask(ctx, slices.Concat([]string{runtime.ShowInfo}, runtime.Lines(commands), asked.Questions()))
+	answers, err := t.ask(ctx, slices.Concat(runtime.Lines(commands), asked.Questions()), asked.Rows()+len(former.Servers))
 	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
 		return err
@@ -153,16 +155,12 @@ func (t *turn) remembered(changed []haproxy.Backend) []runtime.Server {
 	return append(servers, t.memory.leavers.Of(namesOf(changed))...)
 }
 
-// prove reads the answers to who answers, to the commands and to the questions, and asks again where HAProxy has not got round
-// to it yet.
+// prove reads the answers to the commands and to the questions, and asks again where HAProxy has not got round to it yet.
 func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.Command, asked proof.Proof) error {
-	if err := t.checkWorker(answers[0]); err != nil {
+	if err := runtime.CheckAll(commands, answers); err != nil {
 		return err
 	}
-	if err := runtime.CheckAll(commands, answers[1:]); err != nil {
-		return err
-	}
-	seen, err := asked.Read(answers[1+len(commands):])
+	seen, err := asked.Read(answers[len(commands):])
 	if err != nil {
 		return err
 	}
@@ -185,14 +183,11 @@ func (t *turn) prove(ctx context.Context, answers []string, commands []runtime.C
 
 // readAgain asks once more.
 func (t *turn) readAgain(ctx context.Context, asked proof.Proof) (plan.Running, error) {
-	answers, err := t.ask(ctx, slices.Concat([]string{runtime.ShowInfo}, asked.Questions()))
+	answers, err := t.ask(ctx, asked.Questions(), asked.Rows()+t.memory.leavers.Count())
 	if err != nil {
 		return plan.Running{}, err
 	}
-	if err := t.checkWorker(answers[0]); err != nil {
-		return plan.Running{}, err
-	}
-	return asked.Read(answers[1:])
+	return asked.Read(answers)
 }
 
 // checkWorker reads the answer to ShowInfo: it has to be the worker that was proved last, and to serve still.
@@ -208,56 +203,6 @@ func (t *turn) checkWorker(answer string) error {
 	return nil
 }
 
-// glance looks whether the host still is as it was left: the files, the worker, its servers and names, and its master. It costs
-// one round trip, since everything is asked at the same time.
-func (t *turn) glance(ctx context.Context) error {
-	if len(t.unserved) > 0 {
-		// What was in the way of a bind may be gone.
-		return errUnlikeMemory
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	began := time.Now()
-	defer func() { t.outcome.Phases.Prove = time.Since(began) }()
-	var disk files.Hashes
-	var diskErr error
-	var asking sync.WaitGroup
-	asking.Go(func() { disk, diskErr = t.files().Hashes(ctx, t.file.NamesPath) })
-	asking.Go(func() { t.readMaster(ctx) })
-	running, err := t.readLive(ctx)
-	asking.Wait()
-	if err := errors.Join(err, diskErr); err != nil {
-		return err
-	}
-	if disk != t.memory.disk || len(plan.Live(running, t.config, t.file.NamesPath).Reasons) > 0 {
-		return errUnlikeMemory
-	}
-	t.take(running.Servers, t.config.Backends)
-	t.memory.lookedAt, t.doubt = t.now, false
-	t.memory.remember(t.host)
-	return nil
-}
-
-// readLive asks the worker that was proved last for all servers and names.
-func (t *turn) readLive(ctx context.Context) (plan.Running, error) {
-	lines := []string{runtime.ShowInfo, runtime.ShowServersState}
-	if t.file.NamesPath != "" {
-		lines = append(lines, runtime.ShowNames(t.file.NamesPath))
-	}
-	answers, err := t.ask(ctx, lines)
-	if err != nil {
-		return plan.Running{}, err
-	}
-	if err := t.checkWorker(answers[0]); err != nil {
-		return plan.Running{}, err
-	}
-	var running plan.Running
-	if running.Servers, err = runtime.ParseServersState([]byte(answers[1])); err == nil && t.file.NamesPath != "" {
-		running.Names, err = runtime.ParseNames([]byte(answers[2]))
-	}
-	return running, err
-}
-
 // take notes how the servers of the backends are.
 func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
 	t.tally = t.tally.with(servers, backends)
@@ -266,14 +211,10 @@ func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
 
 // save writes the files that belong to what was changed at run time. Nobody must have written the configuration meanwhile.
 func (t *turn) save(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeFor(applyTimeout, t.config))
 	defer cancel()
 	// It may have been restarted meanwhile, with the file that lags behind.
-	answers, err := t.ask(ctx, []string{runtime.ShowInfo})
-	if err != nil {
-		return err
-	}
-	if err := t.checkWorker(answers[0]); err != nil {
+	if err := t.readState(ctx); err != nil {
 		return err
 	}
 	file, err := cfg.Render(t.config, t.platform())
@@ -284,7 +225,10 @@ func (t *turn) save(ctx context.Context) error {
 	if err := t.stage(ctx); err != nil {
 		return err
 	}
-	if err := t.commit(ctx, files.Commitment{Expected: t.memory.disk.Config, KeepFormer: true}); err != nil {
+	written := files.Commitment{
+		KeepFormer: true, Expected: t.memory.disk.Config, Handover: plan.Handover(t.running.State, t.config.Backends),
+	}
+	if err := t.commit(ctx, written); err != nil {
 		t.memory.begun = t.memory.begun || session.IsLost(err)
 		return err
 	}
@@ -296,6 +240,20 @@ func (t *turn) save(ctx context.Context) error {
 	return nil
 }
 
+// readState asks what a worker that somebody starts is to know of the servers. Only where those are that the host resolves is
+// worth the answer: a name server may be silent just then.
+func (t *turn) readState(ctx context.Context) error {
+	if !t.config.Resolves() {
+		_, err := t.ask(ctx, nil, 0)
+		return err
+	}
+	answers, err := t.ask(ctx, []string{runtime.ShowServersState}, t.serverCount())
+	if err == nil {
+		t.running.State = []byte(answers[0])
+	}
+	return err
+}
+
 // dismiss takes servers out that are wanted no more: as soon as they have no connection left, or once they had all the time
 // that they may have. It says whether there was one to be tried.
 func (t *turn) dismiss(ctx context.Context) (bool, error) {
@@ -303,19 +261,15 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 	if len(farewells) == 0 {
 		return false, nil
 	}
-	lines := []string{runtime.ShowInfo}
+	var lines []string
 	for _, farewell := range farewells {
 		lines = append(lines, runtime.Lines(farewell.Commands)...)
 	}
-	answers, err := t.ask(ctx, lines)
-	if err != nil {
-		return true, err
+	answers, err := t.ask(ctx, lines, 0)
+	if err == nil {
+		t.memory.leavers = t.memory.leavers.Answered(farewells, answers, t.now)
 	}
-	if err := t.checkWorker(answers[0]); err != nil {
-		return true, err
-	}
-	t.memory.leavers = t.memory.leavers.Answered(farewells, answers[1:], t.now)
-	return true, nil
+	return true, err
 }
 
 // finish is the outcome of the turn.
@@ -327,17 +281,24 @@ func (t *turn) finish(err error) Outcome {
 	return outcome
 }
 
-// ask sends lines to HAProxy. The error is a *Error if the host let the time pass.
-func (t *turn) ask(ctx context.Context, lines []string) ([]string, error) {
-	timeout := askTimeout + time.Duration(len(lines))*lineTimeout
+// ask sends lines to the worker that was proved last, together with the question who it is, and returns the answers to them,
+// which are to list so many servers and names. The error is a *Error if the host let the time pass.
+func (t *turn) ask(ctx context.Context, lines []string, rows int) ([]string, error) {
+	timeout := askTimeout + time.Duration(len(lines))*lineTimeout + time.Duration(rows)*rowTimeout
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answers, err := t.memory.ask(ctx, t.host, lines)
-	if err != nil && ctx.Err() != nil {
+	answers, err := t.memory.ask(ctx, t.host, slices.Concat([]string{runtime.ShowInfo}, lines))
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return nil, &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", timeout.Round(time.Second)), Cause: err}
+	case err != nil:
+		return nil, err
 	}
-	return answers, err
+	return answers[1:], t.checkWorker(answers[0])
 }
+
+// serverCount is how many servers the host is known to run.
+func (t *turn) serverCount() int { return t.config.ServerCount() + t.memory.leavers.Count() }
 
 func namesOf(backends []haproxy.Backend) map[string]bool {
 	names := make(map[string]bool, len(backends))

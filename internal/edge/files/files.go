@@ -55,9 +55,10 @@ const (
 	exitTaken   = 4
 )
 
-// Hashes reads those of the files that are there now; the path of the file of names is empty if there is to be none.
-func (f Files) Hashes(ctx context.Context, namesPath string) (Hashes, error) {
-	result, err := f.Session.Run(ctx, "glance", nil, f.Config, namesPath)
+// Hashes reads those of the files that are there now. The path of the configuration is that with symbolic links, which may lead
+// elsewhere than they did; that of the file of names is empty if there is to be none.
+func (f Files) Hashes(ctx context.Context, configPath, namesPath string) (Hashes, error) {
+	result, err := f.Session.Run(ctx, "glance", nil, configPath, namesPath)
 	if err != nil {
 		return Hashes{}, err
 	}

@@ -78,7 +78,7 @@ func isTaken(err error) bool { return errors.Is(err, files.ErrTaken) }
 func TestTheErrorOfAConnectionIsPassedOn(t *testing.T) {
 	t.Parallel()
 	conn := on(&answering{err: io.ErrUnexpectedEOF})
-	_, glance := conn.Hashes(t.Context(), "")
+	_, glance := conn.Hashes(t.Context(), "/etc/haproxy/haproxy.cfg", "")
 	for _, err := range []error{
 		glance, conn.Stage(t.Context(), file(), ""), conn.Commit(t.Context(), file(), files.Commitment{}), conn.Restore(t.Context(), false),
 	} {
@@ -93,7 +93,7 @@ func TestHashesAreThoseOfTheFilesThatAreThere(t *testing.T) {
 	for output, want := range map[string]files.Hashes{
 		"0a\n1b\n": {Config: "0a", Names: "1b"}, "0a\n-\n": {Config: "0a"}, "-\n1b\n": {Names: "1b"}, "-\n-\n": {}, "": {},
 	} {
-		got, err := on(&answering{result: session.Result{Stdout: []byte(output)}}).Hashes(t.Context(), "/etc/haproxy/names")
+		got, err := on(&answering{result: session.Result{Stdout: []byte(output)}}).Hashes(t.Context(), "/etc/haproxy/haproxy.cfg", "/etc/haproxy/names")
 		if err != nil || got != want {
 			t.Errorf("%q: got %+v, %v, want %+v", output, got, err, want)
 		}

@@ -72,6 +72,9 @@ func (l Leavers) Of(backends map[string]bool) []runtime.Server {
 	return servers
 }
 
+// Count is how many they are.
+func (l Leavers) Count() int { return len(l.byID) }
+
 // Due is when there is something to be done about one of them; zero if there is none. The timeouts say, by backend, how long a
 // server keeps its connections.
 func (l Leavers) Due(timeouts map[string]time.Duration) time.Time {

@@ -17,6 +17,8 @@ type Proof struct {
 	Change haproxy.Change
 	// NamesPath is the path of HAProxy's map of names; empty if it has none.
 	NamesPath string
+	// Entries is how many that is to have after the change.
+	Entries int
 }
 
 // Questions are the lines to be sent. Read reads the answers.
@@ -33,6 +35,18 @@ func (p Proof) Questions() []string {
 		lines = append(lines, runtime.NameOf(p.NamesPath, key))
 	}
 	return lines
+}
+
+// Rows is how many servers and names the answers list at most, if nothing else runs than what is wanted and what has changed.
+func (p Proof) Rows() int {
+	rows := 0
+	for _, backend := range p.Change.Backends {
+		rows += len(backend.Servers)
+	}
+	if len(p.Change.Entries)+len(p.Change.Former) > mostKeys {
+		rows += p.Entries + len(p.Change.Former)
+	}
+	return rows
 }
 
 // keys are those of the entries that have changed.

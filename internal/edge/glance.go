@@ -1,0 +1,89 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge/files"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// A map of names with more than fewEntries is not read at each look, which would cost 0.8 MB for 10,000 names, but every
+// readInterval: in between it is looked how many they are.
+const (
+	fewEntries   = 500
+	readInterval = 5 * time.Minute
+)
+
+// glance looks whether the host still is as it was left: the files, the worker, its servers and names, and its master. It costs
+// one round trip, since everything is asked at the same time.
+func (t *turn) glance(ctx context.Context) error {
+	if len(t.unserved) > 0 {
+		// What was in the way of a bind may be gone.
+		return errUnlikeMemory
+	}
+	began := time.Now()
+	defer func() { t.outcome.Phases.Prove = time.Since(began) }()
+	var disk files.Hashes
+	var diskErr error
+	var asking sync.WaitGroup
+	// These answers are short, but come over the same link as the others.
+	beside, cancel := context.WithTimeout(ctx, timeFor(askTimeout, t.config))
+	defer cancel()
+	asking.Go(func() { disk, diskErr = t.files().Hashes(beside, t.req.ConfigPath, t.file.NamesPath) })
+	asking.Go(func() { t.readMaster(beside) })
+	running, namesPath, err := t.readLive(ctx)
+	asking.Wait()
+	if err := errors.Join(err, diskErr); err != nil {
+		return err
+	}
+	if disk != t.memory.disk || len(plan.Live(running, t.config, namesPath).Reasons) > 0 {
+		return errUnlikeMemory
+	}
+	t.take(running.Servers, t.config.Backends)
+	t.memory.lookedAt, t.doubt = t.now, false
+	if namesPath != "" {
+		t.memory.namesReadAt = t.now
+	}
+	t.memory.remember(t.host)
+	return nil
+}
+
+// readLive asks the worker that was proved last for all servers and names. It returns the path of the map; empty if there is
+// none, or if it was only looked how many entries it has, and those are as many as there should be.
+func (t *turn) readLive(ctx context.Context) (running plan.Running, namesPath string, err error) {
+	question, rows := t.questionOfNames()
+	answers, err := t.ask(ctx, append([]string{runtime.ShowServersState}, question...), t.serverCount()+rows)
+	if err != nil {
+		return running, "", err
+	}
+	if running.Servers, err = runtime.ParseServersState([]byte(answers[0])); err != nil || len(question) == 0 {
+		return running, "", err
+	}
+	if question[0] == runtime.ShowMaps {
+		size, known := runtime.MapSize(t.file.NamesPath, []byte(answers[1]))
+		if known && size == t.config.EntryCount() {
+			return running, "", nil
+		}
+		if answers, err = t.ask(ctx, []string{runtime.ShowNames(t.file.NamesPath)}, max(size, t.config.EntryCount())); err != nil {
+			return running, "", err
+		}
+	}
+	running.Names, err = runtime.ParseNames([]byte(answers[len(answers)-1]))
+	return running, t.file.NamesPath, err
+}
+
+// questionOfNames is what to ask about the map of names, if there is one, and how many of them the answer is to list.
+func (t *turn) questionOfNames() (lines []string, rows int) {
+	switch entries := t.config.EntryCount(); {
+	case t.file.NamesPath == "":
+		return nil, 0
+	case entries > fewEntries && t.now.Sub(t.memory.namesReadAt) < readInterval:
+		return []string{runtime.ShowMaps}, 0
+	default:
+		return []string{runtime.ShowNames(t.file.NamesPath)}, entries
+	}
+}
