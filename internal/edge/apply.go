@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/edge/words"
-	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -19,7 +17,7 @@ import (
 // apply makes the host run the wanted configuration, and returns the plan that did it: where HAProxy does not take a command,
 // it is a reload.
 func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(applyTimeout, h.config))
 	defer cancel()
 	if todo.Action == plan.Runtime {
 		if err := h.applyRuntime(ctx, todo.Commands); session.IsLost(err) {
@@ -47,8 +45,20 @@ func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) err
 	if err := runtime.CheckAll(commands, answers); err != nil {
 		return err
 	}
+	return h.awaitLive(ctx, daemon.Running{})
+}
+
+// awaitLive asks what runs until it is as wanted, which HAProxy may take a moment for, and says what is wrong if it is not. The
+// former worker has nothing to say in that.
+func (h *host) awaitLive(ctx context.Context, former daemon.Running) error {
+	var err error
 	_ = daemon.Poll(ctx, settlePatience, func() bool {
-		if err = h.readRunning(ctx); err == nil {
+		err = h.readRunning(ctx)
+		switch {
+		case err != nil:
+		case former.PID != 0 && h.running.PID == former.PID:
+			err = errors.New("HAProxy's former worker answers again")
+		default:
 			err = h.checkLive()
 		}
 		return err == nil
@@ -75,7 +85,7 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 	if err := h.stage(ctx); err != nil {
 		return h.explain(err)
 	}
-	written := files.Commitment{Backup: todo.Backup, KeepFormer: todo.KeepFormer, Expected: h.facts.File.SHA256, Handover: h.handover()}
+	written := files.Commitment{Backup: todo.Backup, KeepFormer: todo.KeepFormer, Expected: h.facts.File.SHA256, Handover: plan.Handover(h.running.State, h.config.Backends)}
 	if err := h.commit(ctx, written); err != nil {
 		return h.explain(err)
 	}
@@ -153,42 +163,6 @@ func (h *host) whyUnwritten(err error) error {
 	}
 }
 
-// handover is what the next worker is to know of its servers: which are down. Otherwise it would take them for up, and send
-// them connections until its own checks have failed. And where those are that the host resolves, which it would not know until
-// DNS has answered. Nothing else is handed over, since what the state says of a server goes before the configuration: its port,
-// its weight, and that somebody put it into maintenance; and without checks a server that is down would stay so.
-func (h *host) handover() []byte {
-	wanted := map[string]handedOver{}
-	for _, backend := range h.config.Backends {
-		for _, server := range backend.Servers {
-			wanted[backend.Name+"/"+server.Name] = handedOver{server, backend.Check.Enabled()}
-		}
-	}
-	return runtime.FilterServersState(h.running.State, func(s runtime.Server) bool {
-		want, found := wanted[s.Backend+"/"+s.Name]
-		return found && want.isToKnow(s)
-	})
-}
-
-// handedOver is a server that the next worker has.
-type handedOver struct {
-	haproxy.Server
-	checked bool
-}
-
-// isToKnow says whether the next worker is to know what the former one says of the server.
-func (w handedOver) isToKnow(s runtime.Server) bool {
-	down := w.checked && s.Operation == runtime.Stopped
-	switch {
-	case s.Admin.Mode() != runtime.Ready || s.Port != w.Port:
-		return false
-	case w.DNSName != "":
-		return strings.EqualFold(s.DNSName, w.DNSName) && s.Addr.IsValid() && s.Weight == w.Weight && (down || s.Operation == runtime.Running)
-	default:
-		return down && s.Addr == w.Addr && s.Weight == s.InitialWeight
-	}
-}
-
 // reloadError marks a failure of the reload itself: HAProxy took the file in `-c` but did not come up with it. Trying again
 // may cost 2 s of refused connections, so nobody should do that often.
 type reloadError struct{ failure *Error }
@@ -199,13 +173,18 @@ func (e *reloadError) Unwrap() error { return e.failure }
 
 // reload makes HAProxy load its file and returns nil when the wanted configuration was read back from the new worker.
 func (h *host) reload(ctx context.Context) error {
-	running, err := h.daemon().Reload(ctx, h.running, h.file.Structure)
+	former := h.running
+	running, err := h.daemon().Reload(ctx, former, h.file.Structure)
 	h.hear(running)
 	if err != nil {
 		return err
 	}
 	h.readMaster(ctx)
-	return h.checkLive()
+	if h.checkLive() == nil {
+		return nil
+	}
+	// What was read over several connections may be of both workers, which share the socket for a moment.
+	return h.awaitLive(ctx, former)
 }
 
 // goBack undoes a change that could not be proved: the former file goes back, so that HAProxy also comes up again after a
@@ -216,7 +195,7 @@ func (h *host) goBack(ctx context.Context, cause error) error {
 	if session.IsLost(cause) && ctx.Err() == nil {
 		return cause
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goBackTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(goBackTimeout, h.config))
 	defer cancel()
 	failed := func(format string, args ...any) error {
 		return &reloadError{&Error{State: Rejected, Cause: cause, Message: cause.Error() + fmt.Sprintf(format, args...)}}

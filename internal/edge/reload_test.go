@@ -1,0 +1,75 @@
+package edge_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+)
+
+// sharedSocket is a connection to a machine where the former worker still answers a few questions for the state of the servers
+// after the new one has said who it is.
+type sharedSocket struct {
+	*localConn
+	m *machine
+	// former is the worker before the reload, and state what it answers.
+	former int
+	state  string
+	// left is how many questions it answers.
+	left atomic.Int32
+}
+
+func (c *sharedSocket) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
+	stream, err := c.localConn.DialUnix(ctx, path)
+	return &sharedStream{ReadWriteCloser: stream, conn: c}, err
+}
+
+type sharedStream struct {
+	io.ReadWriteCloser
+	conn *sharedSocket
+	// answer is that of the former worker; nil if the other one answers.
+	answer io.Reader
+}
+
+func (s *sharedStream) Write(p []byte) (int, error) {
+	if string(p) == runtime.ShowServersState+"\n" && s.conn.m.workerPID() != s.conn.former && s.conn.left.Add(-1) >= 0 {
+		s.answer = strings.NewReader(s.conn.state)
+	}
+	return s.ReadWriteCloser.Write(p)
+}
+
+func (s *sharedStream) Read(p []byte) (int, error) {
+	if s.answer != nil {
+		return s.answer.Read(p)
+	}
+	return s.ReadWriteCloser.Read(p)
+}
+
+func (s *sharedStream) CloseWrite() error {
+	return s.ReadWriteCloser.(interface{ CloseWrite() error }).CloseWrite()
+}
+
+// Two workers share the socket for a moment, and each question goes to either.
+func TestAReloadIsProvedThoughTheFormerWorkerAnswersForAMoment(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.turn(m.webConfig(a)))
+	config := m.webConfig(b)
+	config.MaxConnections++
+	conn := &sharedSocket{localConn: m.conn, m: m, former: m.workerPID(), state: m.ask("admin.sock", runtime.ShowServersState)}
+	const questions = 3
+	conn.left.Store(questions)
+
+	outcome := edge.Sync(t.Context(), conn, &edge.Memory{}, edge.Request{Config: config, Login: "root", ConfigPath: m.config()})
+
+	requireSynced(t, outcome)
+	if outcome.Update != edge.UpdateReload || !outcome.Changed || conn.left.Load() >= 0 {
+		t.Errorf("got %+v, and %d questions are left to the former worker", outcome, conn.left.Load())
+	}
+	m.requireServes(8443, "pod-b")
+}
