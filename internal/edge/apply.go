@@ -85,7 +85,10 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 	if err := h.stage(ctx); err != nil {
 		return h.explain(err)
 	}
-	written := files.Commitment{Backup: todo.Backup, KeepFormer: todo.KeepFormer, Expected: h.facts.File.SHA256, Handover: plan.Handover(h.running.State, h.config.Backends)}
+	written := files.Commitment{
+		Backup: todo.Backup, KeepFormer: todo.KeepFormer, Expected: h.facts.File.SHA256,
+		Handover: plan.Handover(h.running.State, h.config.Backends),
+	}
 	if err := h.commit(ctx, written); err != nil {
 		return h.explain(err)
 	}

@@ -127,6 +127,18 @@ func TestAConfigKnowsWhetherItKeepsServers(t *testing.T) {
 	}
 }
 
+func TestAConfigKnowsHowManyServersItHasAndWhetherTheHostIsToFindOne(t *testing.T) {
+	t.Parallel()
+	c := sample.TwoListeners(t)
+	if got := c.ServerCount(); got != 3 || c.Resolves() {
+		t.Errorf("got %d servers, one of which is to be found: %t, want 3 and none", got, c.Resolves())
+	}
+	c.Backends[1].Servers[1] = haproxy.Server{Name: "cdn", DNSName: "cdn.example.com", Port: 443}
+	if !c.Resolves() {
+		t.Error("a server with a DNS name is not noticed")
+	}
+}
+
 func TestNormalizeSortsRoutesWaysAndDoors(t *testing.T) {
 	t.Parallel()
 	sorted := func() haproxy.Config {

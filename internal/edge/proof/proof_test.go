@@ -34,6 +34,15 @@ func TestAProofAsksForEachThingThatHasChanged(t *testing.T) {
 	}
 }
 
+func TestAProofOfFewNamesExpectsAsManyRowsAsThereAreServers(t *testing.T) {
+	t.Parallel()
+	few := moved()
+	few.Entries, few.Change.Backends[0].Servers = 5000, make([]haproxy.Server, 7)
+	if got := few.Rows(); got != 7 {
+		t.Errorf("%d rows are expected, want 7", got)
+	}
+}
+
 func TestAProofSaysWhatIsNotAsWanted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -71,7 +80,7 @@ func TestAProofTakesNoAnswerThatCannotBeRead(t *testing.T) {
 
 func TestAProofOfManyNamesReadsThemAll(t *testing.T) {
 	t.Parallel()
-	many := proof.Proof{NamesPath: "/names"}
+	many := proof.Proof{NamesPath: "/names", Entries: 5000}
 	var answer strings.Builder
 	for i := range 300 {
 		e := haproxy.Entry{Key: fmt.Sprintf("in/app-%03d", i), Value: "web"}
@@ -80,6 +89,9 @@ func TestAProofOfManyNamesReadsThemAll(t *testing.T) {
 	}
 	if got, want := many.Questions(), []string{"show map /names"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := many.Rows(); got != 5000 {
+		t.Errorf("%d rows are expected, want 5000", got)
 	}
 	// What has not changed is no concern of the proof.
 	seen, err := many.Read([]string{answer.String() + "0x9 in/other blog\n"})
