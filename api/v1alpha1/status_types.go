@@ -165,7 +165,8 @@ const (
 	ReasonSuspended = "Suspended"
 	// ReasonAccepted: the spec can be turned into configurations.
 	ReasonAccepted = "Accepted"
-	// ReasonBindConflict: two listeners want the same address and port of one host.
+	// ReasonBindConflict: two listeners want the same address and port of one host, or those of two objects want the one all
+	// addresses and the other one of them.
 	ReasonBindConflict = "BindConflict"
 	// ReasonBindInvalid: a bind cannot be read as an address and a port, so its listener is left out.
 	ReasonBindInvalid = "BindInvalid"
