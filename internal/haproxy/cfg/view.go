@@ -28,7 +28,7 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 		Platform:    p,
 		Description: description,
 		Peers:       PeersSocket(c),
-		Resolves:    resolves(c),
+		Resolves:    c.Resolves(),
 		Connect:     duration(c.Timeouts.Connect),
 		Client:      duration(c.Timeouts.Client),
 		Server:      duration(c.Timeouts.Server),

@@ -56,18 +56,6 @@ func PeersSocket(c haproxy.Config) string {
 	return ""
 }
 
-// resolves says that there is a server whose address the host is to find.
-func resolves(c haproxy.Config) bool {
-	for _, b := range c.Backends {
-		for _, s := range b.Servers {
-			if s.DNSName != "" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // checkWords are what a server's line says of its checks.
 func checkWords(c haproxy.Check) string {
 	var words strings.Builder
