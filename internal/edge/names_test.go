@@ -250,6 +250,34 @@ func TestAWorkerThatSomebodyStartsKnowsWhereDNSHasFoundServers(t *testing.T) {
 	})
 }
 
+// Only the address is for DNS to say.
+func TestAServerThatTheHostResolvesIsBroughtBackToItsPort(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		config := m.webConfig(echo(t, "pod-a"), haproxy.Server{Name: "zcdn", DNSName: "cdn.invalid", Port: 443, Weight: 1})
+		first := m.turn(config)
+		requireSynced(t, first)
+		state := strings.ReplaceAll(m.ask("admin.sock", runtime.ShowServersState), " cdn.invalid 443 ", " cdn.invalid 444 ")
+		if err := os.WriteFile(m.config()+".edgelb-state", []byte(state), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m.reloadByHand()
+		if got := m.servers()["ns_web_app/zcdn"].Port; got != 444 {
+			t.Fatalf("the server has the port %d", got)
+		}
+
+		repaired := m.turn(config, proved(first.Fingerprint))
+
+		requireSynced(t, repaired)
+		if words := strings.Join(repaired.Drift, "; "); repaired.Update != edge.UpdateReload || !strings.Contains(words, "port of server zcdn changed from 444 to 443") {
+			t.Errorf("got %+v", repaired)
+		}
+		if got := m.servers()["ns_web_app/zcdn"].Port; got != 443 {
+			t.Errorf("the server has the port %d", got)
+		}
+	})
+}
+
 // Servers and names keep running on a host whose file cannot be written.
 func TestNamesStayLiveOnAHostWhoseFileCannotBeWritten(t *testing.T) {
 	t.Parallel()
