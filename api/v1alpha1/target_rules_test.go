@@ -101,10 +101,10 @@ var targetRules = []rule{
 		{list{}, "at least 1"}, {nil, oneKind}, {list{server("a", 1), server("a", 1)}, "Duplicate value"}, {many(65, func(n string) object { return server(n, 1) }), tooMany},
 	}},
 	{"spec.targets.1.addresses.0.address", list{
-		"192.0.2.5", "2001:db8::5", "127.0.0.1", "::1", "169.254.1.1", "fe80::1", "10.0.0.5", "db", "db.example.net", "1.2.3a", "a_b.example.net", "_db._tcp.example.net",
+		"192.0.2.5", "2001:db8::5", "127.0.0.1", "::1", "169.254.1.1", "fe80::1", "10.0.0.5", "db", "db.example.net", "1.2.3a", "a_b.example.net", "db._tcp.example.net",
 		strings.Repeat("a", 63) + ".net",
 	}, []refusal{
-		{"gw..example.net", "should match"}, {"gw.-a.net", "should match"}, {"gw.a-.net", "should match"}, {".net", "should match"}, {"net.", "should match"},
+		{"gw..example.net", "should match"}, {"_db._tcp.example.net", "should match"}, {"gw.-a.net", "should match"}, {"gw.a-.net", "should match"}, {".net", "should match"}, {"net.", "should match"},
 		{strings.Repeat("a", 64) + ".net", "should match"}, {"foo.123", serverForm}, {"1", serverForm}, {"0x7f.1", serverForm},
 		{"0.0.0.0", oneServer}, {"::", oneServer}, {"224.0.0.1", oneServer}, {"239.1.2.3", oneServer}, {"ff02::1", oneServer}, {"ff0e::1", oneServer}, {"255.255.255.255", oneServer},
 		{"fe80::1%eth0", "should match"}, {"::ffff:192.0.2.1", serverForm},

@@ -9,7 +9,6 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
-	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // resolvePatience is how long a name may be without an address before anybody is told: right after a reload no name that is new
@@ -34,7 +33,7 @@ func (a Absence) Lasts() bool { return a.Seen.Sub(a.Since) >= resolvePatience }
 func (r Host) Unresolved(object *v1alpha1.EdgeLoadBalancer) (lasting []edge.Unresolved, known bool) {
 	known = true
 	member, _ := MemberOf(r.Wanted, NameOf(object))
-	for _, name := range resolvedBy(r.Wanted.Config, member) {
+	for _, name := range resolvedBy(r.Wanted, member) {
 		absence, absent := r.Absences[edge.Unresolved{Backend: name.Backend, DNSName: strings.ToLower(name.DNSName)}]
 		switch {
 		case absent && absence.Lasts():
@@ -52,10 +51,10 @@ func (r Host) hasBeenSeenFor(object *v1alpha1.EdgeLoadBalancer) bool {
 }
 
 // resolvedBy are the names that HAProxy has to resolve for the member, each once for a backend.
-func resolvedBy(config haproxy.Config, member desired.Member) []edge.Unresolved {
+func resolvedBy(host desired.Host, member desired.Member) []edge.Unresolved {
 	var names []edge.Unresolved
-	for i := range config.Backends {
-		backend := &config.Backends[i]
+	for i := range host.Config.Backends {
+		backend := &host.Config.Backends[i]
 		if _, ours := slices.BinarySearch(member.Backends, backend.Name); !ours {
 			continue
 		}
