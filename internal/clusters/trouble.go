@@ -94,7 +94,7 @@ func causeOfCertificate(err error) string {
 	case errors.As(err, &expired):
 		return "its certificate is not valid now"
 	default:
-		return "its certificate is not signed by the kubeconfig's certificate-authority-data"
+		return "its certificate is not signed by what the kubeconfig has as certificate-authority-data, or by a public authority if it has none"
 	}
 }
 

@@ -40,7 +40,7 @@ func atNodePort(
 			kind, otherAddresses(kind), kept)
 	default:
 		return nil, false, unavailablef(v1alpha1.ReasonNoNodes, "no node may get traffic for Service %s/%s: each is being deleted, has "+
-			"the label %s, or has none of the Service's pods, where its externalTrafficPolicy is Local. Until then the edge closes every connection",
+			"the label %s, or has none of the Service's pods, where its externalTrafficPolicy is Local. Until then it has no server",
 			port.Service.Namespace, port.Service.Name, corev1.LabelNodeExcludeBalancers)
 	}
 }

@@ -78,7 +78,7 @@ func checkEndpoints(key ServiceKey, port pool.Port, endpoints []haproxy.Server) 
 		return nil
 	}
 	return unavailablef(v1alpha1.ReasonNoEndpoints, "Service %s has no endpoint that is ready on port %s: look at its "+
-		"selector and at its pods. Until then the edge closes every connection", key.NamespacedName, describePort(port.ServicePort))
+		"selector and at its pods. Until then it has no server", key.NamespacedName, describePort(port.ServicePort))
 }
 
 // unavailable is why a target has no servers: a reason of package v1alpha1, and a sentence.
@@ -91,7 +91,7 @@ func unavailablef(reason, format string, args ...any) *unavailable {
 }
 
 // kept ends a sentence about a target whose servers are not known.
-const kept = "The servers that the host has are kept"
+const kept = "Servers that a host has of it are kept"
 
 // resolve finds the port of a Service that a target wants. The Service is nil when there is none of the name.
 func resolve(name types.NamespacedName, service *corev1.Service, want intstr.IntOrString) (corev1.ServicePort, *unavailable) {

@@ -164,7 +164,7 @@ func forbidden(p part, t *v1alpha1.Target, s Snapshot) *unavailable {
 		return nil
 	}
 	return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
-		"of namespace %s, or run the operator with --allow-cross-namespace-services. Until then the edge closes every connection",
+		"of namespace %s, or run the operator with --allow-cross-namespace-services. Until then it has no server",
 		key.NamespacedName, p.object.Namespace)
 }
 
