@@ -112,7 +112,7 @@ func (t *turn) catchUp(ctx context.Context, quiet bool) error {
 }
 
 // update tells HAProxy what has changed and proves it, in one round trip: it is asked which HAProxy answers, the commands are
-// sent, and what they are about is read back.
+// sent, and what they are about is read back. Only where names leave servers that go as well it takes another one.
 func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
 	began := time.Now()
 	whole, err := cfg.Whole(config, t.file.Structure)
@@ -125,6 +125,13 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy
 	commands := todo.Commands()
 	decided := time.Now()
 	t.memory.begun = true
+	if len(change.Former) > 0 && len(todo.Take) > 0 {
+		// A connection that has just looked up where a name led is still to find a server there.
+		if err := t.tell(ctx, todo.Bring); err != nil {
+			return err
+		}
+		commands = todo.Take
+	}
 	answers, err := t.ask(ctx, slices.Concat(runtime.Lines(commands), asked.Questions()), asked.Rows()+len(former.Servers))
 	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
@@ -138,6 +145,15 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy
 	t.memory.lag = t.memory.lag.Changed(t.now)
 	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = UpdateRuntime, todo.Reasons, true
 	return nil
+}
+
+// tell sends commands that others wait for.
+func (t *turn) tell(ctx context.Context, commands []runtime.Command) error {
+	answers, err := t.ask(ctx, runtime.Lines(commands), 0)
+	if err != nil {
+		return err
+	}
+	return runtime.CheckAll(commands, answers)
 }
 
 // remembered are the servers that the changed backends run as far as is known: those of the configuration, and those that
