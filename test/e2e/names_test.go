@@ -166,8 +166,9 @@ func TestANameThatLeadsNowhereHoldsUpNoOther(t *testing.T) {
 	s.awaitSummary(elb, "2/3")
 	s.awaitReason(elb, v1alpha1.ReasonAddressNotFound)
 	targets := condition(elb, v1alpha1.ConditionTargetsAvailable)
-	if targets.Status != metav1.ConditionFalse || !strings.Contains(targets.Message, "target unresolved: host gw1 finds no address for nowhere.invalid") {
-		t.Errorf("targets = %+v, want it to say which name gw1 does not find", targets)
+	want := "target unresolved: host " + s.gw1().Name + " finds no address for nowhere.invalid"
+	if targets.Status != metav1.ConditionFalse || !strings.Contains(targets.Message, want) {
+		t.Errorf("targets = %+v, want %q", targets, want)
 	}
 	s.requireServed(s.gw1(), "web-a")
 
