@@ -9,8 +9,12 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// mostKeys is how many names are asked for one by one. Where more have changed, all are read.
-const mostKeys = 200
+// Names are asked for one by one, but where more than mostKeys have changed all are read; and so they are where more than fewKeys
+// have changed that are a tenth of all: a question takes HAProxy longer than to list some names more.
+const (
+	fewKeys  = 20
+	mostKeys = 200
+)
 
 // Proof is that of a change.
 type Proof struct {
@@ -28,7 +32,7 @@ func (p Proof) Questions() []string {
 		lines = append(lines, runtime.ShowServersOf(backend.Name))
 	}
 	keys := p.keys()
-	if len(keys) > mostKeys {
+	if p.readsAll() {
 		return append(lines, runtime.ShowNames(p.NamesPath))
 	}
 	for _, key := range keys {
@@ -43,10 +47,16 @@ func (p Proof) Rows() int {
 	for _, backend := range p.Change.Backends {
 		rows += len(backend.Servers)
 	}
-	if len(p.Change.Entries)+len(p.Change.Former) > mostKeys {
+	if p.readsAll() {
 		rows += p.Entries + len(p.Change.Former)
 	}
 	return rows
+}
+
+// readsAll says that all names are read.
+func (p Proof) readsAll() bool {
+	keys := len(p.keys())
+	return keys > mostKeys || (keys > fewKeys && 10*keys > p.Entries)
 }
 
 // keys are those of the entries that have changed.
@@ -72,14 +82,15 @@ func (p Proof) Read(answers []string) (plan.Running, error) {
 		}
 		seen.Servers, answers = append(seen.Servers, servers...), answers[1:]
 	}
-	names, err := readNames(p.keys(), answers)
+	names, err := p.readNames(answers)
 	seen.Names = names
 	return seen, err
 }
 
-// readNames reads the entries of these keys.
-func readNames(keys, answers []string) ([]haproxy.Entry, error) {
-	if len(keys) > mostKeys {
+// readNames reads the entries of the keys that have changed.
+func (p Proof) readNames(answers []string) ([]haproxy.Entry, error) {
+	keys := p.keys()
+	if p.readsAll() {
 		all, err := runtime.ParseNames([]byte(answers[0]))
 		return slices.DeleteFunc(all, func(e haproxy.Entry) bool {
 			_, changed := slices.BinarySearch(keys, e.Key)
