@@ -20,7 +20,7 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(applyTimeout, h.config))
 	defer cancel()
 	if todo.Action == plan.Runtime {
-		if err := h.applyRuntime(ctx, todo.Commands); session.IsLost(err) {
+		if err := h.applyRuntime(ctx, todo.Rounds); session.IsLost(err) {
 			return todo, err
 		} else if err != nil {
 			todo.Action, todo.Reasons = plan.Reload, append(todo.Reasons, err.Error())
@@ -31,19 +31,21 @@ func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
 	return todo, h.applyFile(ctx, todo)
 }
 
-// applyRuntime sends commands to the running HAProxy and reads back whether it has the wanted servers and names.
-func (h *host) applyRuntime(ctx context.Context, commands []runtime.Command) error {
+// applyRuntime sends rounds of commands to the running HAProxy and reads back whether it has the wanted servers and names.
+func (h *host) applyRuntime(ctx context.Context, rounds [][]runtime.Command) error {
 	talk, err := h.session.Converse(ctx, h.req.Config.AdminSocket)
 	if err != nil {
 		return err
 	}
 	defer talk.Close()
-	answers, err := talk.Ask(ctx, runtime.Lines(commands))
-	if err != nil {
-		return err
-	}
-	if err := runtime.CheckAll(commands, answers); err != nil {
-		return err
+	for _, commands := range rounds {
+		answers, err := talk.Ask(ctx, runtime.Lines(commands))
+		if err != nil {
+			return err
+		}
+		if err := runtime.CheckAll(commands, answers); err != nil {
+			return err
+		}
 	}
 	return h.awaitLive(ctx, daemon.Running{})
 }

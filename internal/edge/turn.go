@@ -112,7 +112,7 @@ func (t *turn) catchUp(ctx context.Context, quiet bool) error {
 }
 
 // update tells HAProxy what has changed and proves it, in one round trip: it is asked which HAProxy answers, the commands are
-// sent, and what they are about is read back. Only where names leave servers that go as well it takes another one.
+// sent, and what they are about is read back. Where there are two rounds of commands the questions go along with the last.
 func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
 	began := time.Now()
 	whole, err := cfg.Whole(config, t.file.Structure)
@@ -122,22 +122,21 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy
 	asked := proof.Proof{Change: change, NamesPath: t.file.NamesPath, Entries: config.EntryCount()}
 	former := plan.Running{Servers: t.remembered(change.Backends), Names: change.Former}
 	todo := asked.Lacks(former)
-	commands := todo.Commands()
+	rounds := todo.Rounds()
+	last := len(rounds) - 1
 	decided := time.Now()
 	t.memory.begun = true
-	if len(change.Former) > 0 && len(todo.Take) > 0 {
-		// A connection that has just looked up where a name led is still to find a server there.
-		if err := t.tell(ctx, todo.Bring); err != nil {
+	for _, commands := range rounds[:last] {
+		if err := t.tell(ctx, commands); err != nil {
 			return err
 		}
-		commands = todo.Take
 	}
-	answers, err := t.ask(ctx, slices.Concat(runtime.Lines(commands), asked.Questions()), asked.Rows()+len(former.Servers))
+	answers, err := t.ask(ctx, slices.Concat(runtime.Lines(rounds[last]), asked.Questions()), asked.Rows()+len(former.Servers))
 	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
 		return err
 	}
-	if err := t.prove(ctx, answers, commands, asked); err != nil {
+	if err := t.prove(ctx, answers, rounds[last], asked); err != nil {
 		return err
 	}
 	t.config, t.file.Whole = config, whole

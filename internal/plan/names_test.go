@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -99,8 +100,8 @@ func TestNamesSaysHowToBringThemInLine(t *testing.T) {
 func TestAWayOfWhichManyEntriesDifferHasOneReason(t *testing.T) {
 	t.Parallel()
 	got := plan.Names(hundredths("way", 90, "a", "b"), hundredths("way", 0, "a", "b"), "/names")
-	if want := []string{"way way: 100 % to b now"}; !reflect.DeepEqual(got.Reasons, want) || len(got.Commands()) != 90 {
-		t.Errorf("got %q and %d commands, want %q", got.Reasons, len(got.Commands()), want)
+	if want := []string{"way way: 100 % to b now"}; !reflect.DeepEqual(got.Reasons, want) || len(slices.Concat(got.Rounds()...)) != 90 {
+		t.Errorf("got %q and %d commands, want %q", got.Reasons, len(slices.Concat(got.Rounds()...)), want)
 	}
 	// For as long as entries of both kinds are there the hundredths count, and without any the way itself.
 	got = plan.Names(hundredths("way", 90, "a", "b"), entries("way", "b"), "/names")
@@ -118,17 +119,20 @@ func TestServersComeBeforeNamesLeadToThemAndGoAfterwards(t *testing.T) {
 	}
 	running := plan.Running{Servers: []runtime.Server{runs(a, nil)}, Names: entries("in/old", "web")}
 
-	got := lines(plan.Live(running, wanted, "/names").Commands())
-
-	want := []string{
-		"add server web/b 10.0.0.2:8443 check inter 2s fall 3 rise 2", "enable health web/b", "set server web/b state ready",
-		"add map /names in/new web", "del map /names in/old", "set server web/a state drain",
+	var got [][]string
+	for _, round := range plan.Live(running, wanted, "/names").Rounds() {
+		got = append(got, lines(round))
 	}
+
+	want := [][]string{{
+		"add server web/b 10.0.0.2:8443 check inter 2s fall 3 rise 2", "enable health web/b", "set server web/b state ready",
+		"add map /names in/new web", "del map /names in/old",
+	}, {"set server web/a state drain"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if without := plan.Live(running, wanted, ""); len(without.Reasons) != 2 {
-		t.Errorf("without a file of names got %q", without.Reasons)
+	if without := plan.Live(running, wanted, ""); len(without.Reasons) != 2 || len(without.Rounds()) != 1 {
+		t.Errorf("without a file of names got %q in %d rounds, want one", without.Reasons, len(without.Rounds()))
 	}
 }
 
@@ -142,7 +146,7 @@ func TestNamesLeadElsewhereBeforeAServerHasNoWeightAnyMore(t *testing.T) {
 		Backends:  []haproxy.Backend{{Name: "blog"}, web(a)},
 	}
 
-	got := lines(plan.Live(running, wanted, "/names").Commands())
+	got := lines(slices.Concat(plan.Live(running, wanted, "/names").Rounds()...))
 
 	if want := []string{"set map /names in/app blog", "set server web/a weight 0"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)

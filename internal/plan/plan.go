@@ -71,7 +71,7 @@ const (
 	NoOp Action = "NoOp"
 	// Rewrite: what runs is as wanted, the file is not.
 	Rewrite Action = "Rewrite"
-	// Runtime: the Commands bring what runs to what is wanted, without a reload.
+	// Runtime: the Rounds of commands bring what runs to what is wanted, without a reload.
 	Runtime Action = "Runtime"
 	// Reload: HAProxy has to load the wanted file.
 	Reload Action = "Reload"
@@ -84,8 +84,8 @@ type Plan struct {
 	Action Action
 	// Reasons are never empty unless the Action is NoOp. Each is a phrase that a person understands.
 	Reasons []string
-	// Commands are those of a Runtime, in the order in which they are to be sent.
-	Commands []runtime.Command
+	// Rounds are the commands of a Runtime; see Change.Rounds.
+	Rounds [][]runtime.Command
 	// StaleFile says that the file has to be written once what runs is as wanted. A Reload writes it in any case.
 	StaleFile bool
 	// Backup says that the file which is replaced was not edgelb's and is to be kept for good.
@@ -139,7 +139,7 @@ func compare(observed Observed, wanted Wanted) Plan {
 	stale := fileDiffers(observed.File, wanted.File)
 	replaced.StaleFile = stale != ""
 	if change := Live(observed.Running, wanted.Config, wanted.File.NamesPath); len(change.Reasons) > 0 {
-		replaced.Action, replaced.Reasons, replaced.Commands = Runtime, change.Reasons, change.Commands()
+		replaced.Action, replaced.Reasons, replaced.Rounds = Runtime, change.Reasons, change.Rounds()
 		return replaced
 	}
 	if replaced.StaleFile {

@@ -182,10 +182,10 @@ func TestComputeDecides(t *testing.T) {
 
 			got := plan.Compute(test.observed, test.wanted)
 
-			if (len(got.Commands) > 0) != (got.Action == plan.Runtime) {
-				t.Errorf("%s has the commands %v", got.Action, got.Commands)
+			if (len(got.Rounds) > 0) != (got.Action == plan.Runtime) {
+				t.Errorf("%s has the commands %v", got.Action, got.Rounds)
 			}
-			got.Commands = nil
+			got.Rounds = nil
 			want := plan.Plan{
 				Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former,
 				StaleFile: test.action == plan.Rewrite || test.action == plan.Runtime && test.observed.File.SHA256 != test.wanted.File.SHA256(),

@@ -18,18 +18,27 @@ type Change struct {
 	// Bring are the commands that bring what is wanted, in the order in which they are to be sent, and Take those that take away
 	// what is not: all of Bring come before any of Take, so that there is never less than there is to be.
 	Bring, Take []runtime.Command
+	// names says that some of them are about names.
+	names bool
 }
 
-// Commands are all of them, in the order in which they are to be sent.
-func (c Change) Commands() []runtime.Command { return slices.Concat(c.Bring, c.Take) }
+// Rounds are all of them, in the order in which they are to be sent. Each round waits for the answers to the one before: where names
+// change together with servers that go, a connection that has just looked up where a name led is still to find a server there.
+func (c Change) Rounds() [][]runtime.Command {
+	if c.names && len(c.Bring) > 0 && len(c.Take) > 0 {
+		return [][]runtime.Command{c.Bring, c.Take}
+	}
+	return [][]runtime.Command{slices.Concat(c.Bring, c.Take)}
+}
 
 // WithNames puts a change of names into one of servers: servers are there before names lead to them, and names lead elsewhere
 // before servers go.
 func (c Change) WithNames(names Change) Change {
 	return Change{
 		Reasons: slices.Concat(c.Reasons, names.Reasons),
-		Bring:   slices.Concat(c.Bring, names.Commands()),
+		Bring:   slices.Concat(c.Bring, names.Bring, names.Take),
 		Take:    c.Take,
+		names:   len(names.Reasons) > 0,
 	}
 }
 

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -141,7 +142,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			got := plan.Servers(test.running, []haproxy.Backend{test.backend})
 
 			var commands []string
-			for _, command := range got.Commands() {
+			for _, command := range slices.Concat(got.Rounds()...) {
 				commands = append(commands, command.String())
 			}
 			if !reflect.DeepEqual(got.Reasons, test.reasons) || !reflect.DeepEqual(commands, test.commands) {
