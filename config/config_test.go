@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
@@ -173,9 +175,9 @@ func newClient(t *testing.T, config *rest.Config) client.Client {
 // controlPlane is the directory with kubectl and the programs of the control plane.
 func controlPlane(t *testing.T) string {
 	t.Helper()
-	directories, err := filepath.Glob("../bin/control-plane-*")
-	if err != nil || len(directories) == 0 {
-		t.Fatal("no control plane in bin/: run `make control-plane`")
+	directory, err := programs.ControlPlane()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return directories[len(directories)-1]
+	return directory
 }

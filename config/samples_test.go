@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 func TestHAProxyTakesWhatTheSamplesBecome(t *testing.T) {
@@ -48,29 +48,11 @@ func judge(t *testing.T, config haproxy.Config) {
 	if file.NamesPath != "" {
 		write(t, file.NamesPath, file.Names)
 	}
-	for _, program := range haproxies(t) {
+	for _, program := range programs.HAProxies(t) {
 		if out, err := exec.CommandContext(t.Context(), program, "-c", "-f", path).CombinedOutput(); err != nil || strings.Contains(string(out), "[ALERT]") {
 			t.Errorf("%s: %v: %s\n%s", program, err, out, file.Text)
 		}
 	}
-}
-
-// haproxies are the programs of this machine: those of bin, and the one that is installed.
-func haproxies(t *testing.T) []string {
-	t.Helper()
-	programs, err := filepath.Glob("../bin/haproxy-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs = slices.DeleteFunc(programs, func(path string) bool {
-		info, err := os.Stat(path)
-		return err != nil || !info.Mode().IsRegular()
-	})
-	installed, err := exec.LookPath("haproxy")
-	if err != nil {
-		t.Fatal("no haproxy is installed; install the package haproxy")
-	}
-	return append(programs, installed)
 }
 
 func write(t *testing.T, path string, text []byte) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +27,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // patience bounds how long a test waits for something that must happen.
@@ -47,16 +47,12 @@ func TestMain(m *testing.M) {
 
 func runWithAPIServer(m *testing.M) (code int, err error) {
 	ctrl.SetLogger(logr.Discard())
-	programs := os.Getenv("KUBEBUILDER_ASSETS")
-	if programs == "" {
-		found, err := filepath.Glob("../bin/control-plane-*")
-		if err != nil || len(found) == 0 {
-			return 1, fmt.Errorf("no programs for a Kubernetes control plane: run `make control-plane`")
-		}
-		programs = found[len(found)-1]
+	binaries, err := programs.ControlPlane()
+	if err != nil {
+		return 1, err
 	}
 	environment := &envtest.Environment{
-		BinaryAssetsDirectory: programs,
+		BinaryAssetsDirectory: binaries,
 		CRDDirectoryPaths:     []string{"../config/crd/bases"},
 		ErrorIfCRDPathMissing: true,
 	}

@@ -3,7 +3,6 @@ package v1alpha1_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -11,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // apiServer is how the tests connect to the API server that TestMain starts, with the CRD as it is shipped.
@@ -21,13 +22,13 @@ func TestMain(m *testing.M) {
 }
 
 func runWithAPIServer(m *testing.M) int {
-	binaries, err := filepath.Glob("../../bin/control-plane-*")
-	if err != nil || len(binaries) == 0 {
-		fmt.Fprintln(os.Stderr, "no control plane in bin/: run `make control-plane`")
+	binaries, err := programs.ControlPlane()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	environment := &envtest.Environment{
-		BinaryAssetsDirectory: binaries[len(binaries)-1],
+		BinaryAssetsDirectory: binaries,
 		CRDDirectoryPaths:     []string{"../../config/crd/bases"},
 		ErrorIfCRDPathMissing: true,
 	}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // withDefaults is what the API server makes of the smallest object's spec.
@@ -280,13 +281,13 @@ func status(t *testing.T) map[string]any {
 // kubectlGet is what the real kubectl prints, line by line, with single blanks between the columns.
 func kubectlGet(t *testing.T, args ...string) []string {
 	t.Helper()
-	programs, err := filepath.Glob("../../bin/control-plane-*/kubectl")
-	if err != nil || len(programs) == 0 {
-		t.Fatal("no kubectl in bin/: run `make control-plane`")
+	binaries, err := programs.ControlPlane()
+	if err != nil {
+		t.Fatal(err)
 	}
 	// Without its cache, kubectl would leave files behind in the home directory.
 	args = append([]string{"--kubeconfig", kubeconfig(t, apiServer), "--cache-dir", t.TempDir(), "get"}, args...)
-	out, err := exec.CommandContext(t.Context(), programs[len(programs)-1], args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "kubectl"), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %v: %v: %s", args, err, out)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/fleet"
-	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // edgeHost is a host of whatever kind.
@@ -156,7 +156,7 @@ func startDebians(ctx context.Context, root string, count int) (*hostGroup, erro
 
 // debianRoot is the folder to boot Debian 13 from; the error says what is missing.
 func debianRoot() (string, error) {
-	root, err := kube.RepositoryRoot()
+	root, err := programs.Root()
 	if err != nil {
 		return "", err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/fleet"
 	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
@@ -131,7 +132,7 @@ func run(ctx context.Context, s settings) (err error) {
 
 // prepareOperator builds the operator, and keeps its scripts as they are now: the simulated hosts need the same.
 func (b *bench) prepareOperator(ctx context.Context) error {
-	root, err := kube.RepositoryRoot()
+	root, err := programs.Root()
 	if err != nil {
 		return err
 	}

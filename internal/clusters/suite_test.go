@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
@@ -46,15 +46,11 @@ func TestMain(m *testing.M) {
 
 func runWithAPIServer(m *testing.M) (code int, err error) {
 	ctrl.SetLogger(logr.Discard())
-	programs := os.Getenv("KUBEBUILDER_ASSETS")
-	if programs == "" {
-		found, err := filepath.Glob("../../bin/control-plane-*")
-		if err != nil || len(found) == 0 {
-			return 1, fmt.Errorf("no programs for a Kubernetes control plane: run `make control-plane`")
-		}
-		programs = found[len(found)-1]
+	binaries, err := programs.ControlPlane()
+	if err != nil {
+		return 1, err
 	}
-	apiServer = &envtest.Environment{BinaryAssetsDirectory: programs}
+	apiServer = &envtest.Environment{BinaryAssetsDirectory: binaries}
 	if _, err = apiServer.Start(); err != nil {
 		return 1, fmt.Errorf("start the API server: %w", err)
 	}

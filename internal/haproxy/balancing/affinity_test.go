@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // sticky is a backend that would send each connection to another server if its clients did not stick to one.
@@ -39,7 +40,7 @@ func (e edge) meetings(clients int) []string {
 
 func TestAClientSticksToItsServerWhileOthersComeAndGo(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		b := sticky(t, "pod-a", "pod-b", "pod-c")
 		e := start(t, program, b)
 		want := e.meetings(6)
@@ -66,7 +67,7 @@ func TestAClientSticksToItsServerWhileOthersComeAndGo(t *testing.T) {
 // A drained server still gets its clients' connections, and only maintenance keeps them away. Either leaves open ones alone.
 func TestAServerThatLeavesLosesItsClientsByMaintenanceOnly(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		b := sticky(t, "pod-a", "pod-b")
 		e := start(t, program, b)
 		open := dial(t, client(1), e.at)
@@ -88,7 +89,7 @@ func TestAServerThatLeavesLosesItsClientsByMaintenanceOnly(t *testing.T) {
 
 func TestAClientIsForgottenAfterTheTimeout(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		b := sticky(t, "pod-a", "pod-b")
 		b.Affinity.Timeout = time.Second
 		e := start(t, program, b)
@@ -109,7 +110,7 @@ func TestAClientWaitsForItsOwnServer(t *testing.T) {
 	t.Parallel()
 	stuck := sticky(t, "pod-a", "pod-b")
 	hashed := haproxy.Backend{Name: "be", Balance: haproxy.Source, Servers: stuck.Servers}
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for _, b := range []haproxy.Backend{stuck, hashed} {
 			b.MaxConnections = 1
 			e := start(t, program, b)

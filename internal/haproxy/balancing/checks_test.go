@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/pires/go-proxyproto"
 )
 
@@ -122,7 +123,7 @@ func checkCases(h health) []checkCase {
 
 func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for _, protocol := range []haproxy.ProxyProtocol{haproxy.ProxyNone, haproxy.ProxyV1, haproxy.ProxyV2} {
 			cases := checkCases(health{t: t, header: protocol != haproxy.ProxyNone})
 			var backends []haproxy.Backend
@@ -158,7 +159,7 @@ func named(c checkCase, bad, good string) []haproxy.Server {
 // A server is found down and up again while it runs, also one that was added.
 func TestAServerThatWasAddedIsCheckedAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		at := unused(t)
 		s := haproxy.Server{Name: "s", Addr: at.Addr(), Port: at.Port(), Weight: 1}
 		b := haproxy.Backend{

@@ -22,27 +22,6 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-// onEachHAProxy runs a test with the HAProxy in the PATH, and with each bin/haproxy-* at the top of the repository.
-func onEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
-	t.Helper()
-	programs, err := filepath.Glob("../../../bin/haproxy-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if path, err := exec.LookPath("haproxy"); err == nil {
-		programs = append(programs, path)
-	}
-	if len(programs) == 0 {
-		t.Fatal("no haproxy is installed; install the package haproxy")
-	}
-	for _, program := range programs {
-		t.Run(filepath.Base(program), func(t *testing.T) {
-			t.Parallel()
-			test(t, program)
-		})
-	}
-}
-
 // edge is a HAProxy that runs until the test ends.
 type edge struct {
 	t      *testing.T

@@ -7,13 +7,14 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // Weights would send every connection to the first server: it is full after two, and the rest of the backend is used before
 // anybody waits.
 func TestWhenAllServersAreFullTheNextConnectionWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for _, balance := range []haproxy.Balance{haproxy.LeastConn, haproxy.RoundRobin} {
 			inFile, added := greeter(t, "in-file"), greeter(t, "added")
 			inFile.Weight = 256
@@ -57,7 +58,7 @@ func requireSilence(t *testing.T, conn net.Conn) {
 
 func TestAConnectionThatWaitedForTooLongIsClosed(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		b := haproxy.Backend{Name: "be", Balance: haproxy.LeastConn, MaxConnections: 1, Servers: []haproxy.Server{greeter(t, "only")}}
 		e := start(t, program, b)
 		first := dial(t, "127.0.0.1", e.at)

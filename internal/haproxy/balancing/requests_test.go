@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // site is a server for requests that counts its connections. It answers with its name, and with the address of the client as
@@ -97,7 +98,7 @@ func (b browser) get() string {
 // Clients take turns, so that HAProxy is tempted to send one's request over the connection of the other.
 func TestNoRequestIsSentBehindAnotherClientsPROXYHeader(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for _, protocol := range []haproxy.ProxyProtocol{haproxy.ProxyV1, haproxy.ProxyV2} {
 			s := newSite(t, "only", true)
 			e := start(t, program, sites(protocol, s))
@@ -119,7 +120,7 @@ func TestNoRequestIsSentBehindAnotherClientsPROXYHeader(t *testing.T) {
 
 func TestConnectionsToServersAreKept(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		s := newSite(t, "only", false)
 		e := start(t, program, sites(haproxy.ProxyNone, s))
 		for range 3 {
@@ -138,7 +139,7 @@ func TestConnectionsToServersAreKept(t *testing.T) {
 // are nobody's reason to keep a server.
 func TestAServerForRequestsLeavesUnderItsClientsConnections(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for _, protocol := range []haproxy.ProxyProtocol{haproxy.ProxyNone, haproxy.ProxyV2} {
 			header := protocol != haproxy.ProxyNone
 			goes, stays := newSite(t, "goes", header), newSite(t, "stays", header)
@@ -174,7 +175,7 @@ func TestAServerForRequestsLeavesUnderItsClientsConnections(t *testing.T) {
 
 func TestAWebSocketOutlivesTheDrainOfItsServer(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for _, protocol := range []haproxy.ProxyProtocol{haproxy.ProxyNone, haproxy.ProxyV2} {
 			s := newSite(t, "only", protocol != haproxy.ProxyNone)
 			b := sites(protocol, s)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // hello is the part of a ClientHello or ServerHello that tells of a session, in a record of its own, with room for what else
@@ -86,7 +87,7 @@ func bySession(servers ...haproxy.Server) haproxy.Backend {
 
 func TestATLSSessionIsResumedWhereItBegan(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := start(t, program, bySession(tlsGreeter(t, "a", cipherOfTLS12), tlsGreeter(t, "b", cipherOfTLS12), tlsGreeter(t, "c", cipherOfTLS12)))
 		sessions := map[string][]byte{}
 		for range 3 {
@@ -109,7 +110,7 @@ func TestATLSSessionIsResumedWhereItBegan(t *testing.T) {
 // In TLS 1.3 a session id means nothing, and there is a new one for each connection: those would fill the table.
 func TestSessionsOfTLS13AreNotRemembered(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := start(t, program, bySession(tlsGreeter(t, "a", cipherOfTLS13)))
 		e.resume(bytes.Repeat([]byte("x"), 32))
 		if table := e.ask("show table be"); strings.Contains(table, "key=") {
@@ -121,7 +122,7 @@ func TestSessionsOfTLS13AreNotRemembered(t *testing.T) {
 // Also a server that speaks first is reached, after the second that a ClientHello may take.
 func TestConnectionsWithoutTLSAreNotHeldUp(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := start(t, program, bySession(greeter(t, "a")))
 		fastest := time.Hour
 		for range 5 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -74,26 +75,6 @@ func TestRenderWritesTheGoldenFiles(t *testing.T) {
 	}
 }
 
-// haproxies finds the real programs: the one in PATH, and bin/haproxy-* at the top of the repository.
-func haproxies(t *testing.T) []string {
-	t.Helper()
-	programs, err := filepath.Glob("../../../bin/haproxy-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs = slices.DeleteFunc(programs, func(path string) bool {
-		info, err := os.Stat(path)
-		return err != nil || info.IsDir() || info.Mode()&0o111 == 0
-	})
-	if path, err := exec.LookPath("haproxy"); err == nil {
-		programs = append(programs, path)
-	}
-	if len(programs) == 0 {
-		t.Fatal("no haproxy is installed, so nothing can judge the files; install the package haproxy")
-	}
-	return programs
-}
-
 // judge lets a real HAProxy read a file, and returns what it complains about. Warnings count, but for the one that the
 // server state is not there, which nothing before a first reload can have written, and the one that there are no name servers,
 // which is so on a host that has none.
@@ -138,7 +119,7 @@ func withNames(t *testing.T, s shape) (path string) {
 
 func TestRealHAProxyAcceptsEveryGoldenFile(t *testing.T) {
 	t.Parallel()
-	for _, program := range haproxies(t) {
+	for _, program := range programs.HAProxies(t) {
 		version, err := exec.Command(program, "-v").Output()
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +136,7 @@ func TestRealHAProxyAcceptsEveryGoldenFile(t *testing.T) {
 
 func TestRealHAProxyRefusesABadFile(t *testing.T) {
 	t.Parallel()
-	for _, program := range haproxies(t) {
+	for _, program := range programs.HAProxies(t) {
 		complaints := judge(t, program, "testdata/bad.cfg")
 		if !strings.Contains(strings.Join(complaints, ""), "unknown keyword 'no-such-keyword'") {
 			t.Errorf("%s complains of a bad file: %q", program, complaints)

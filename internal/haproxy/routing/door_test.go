@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // doorTable is a HAProxy with a frontend of each protocol, all with the same door, which lead to "app". They have the
@@ -38,7 +39,7 @@ var onConnection = map[string]func(conn net.Conn) seen{
 // onEachFrontend runs a test for each frontend of a doorTable of each HAProxy.
 func onEachFrontend(t *testing.T, door haproxy.Door, test func(t *testing.T, e edge, frontend string)) {
 	t.Helper()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := doorTable(t, program, door)
 		for frontend := range onConnection {
 			t.Run(frontend, func(t *testing.T) {
@@ -170,7 +171,7 @@ func TestOnlyProxiesSayWhoTheClientIs(t *testing.T) {
 // What a client sends to a TCP frontend may begin like a header and be none; and it may wait for the server to speak.
 func TestATCPClientIsKeptWaitingForAMomentAtMost(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := doorTable(t, program, haproxy.Door{ProxiesFrom: prefixes("127.0.1.0/24")})
 		var waiting sync.WaitGroup
 		for _, tc := range []struct {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -21,37 +20,6 @@ import (
 
 // patience is how long something may take that is to happen; much longer than it does.
 const patience = 20 * time.Second
-
-// programs finds the real HAProxys: the one in PATH, and bin/haproxy-* at the top of the repository.
-func programs(t testing.TB) []string {
-	t.Helper()
-	found, err := filepath.Glob("../../../bin/haproxy-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found = slices.DeleteFunc(found, func(path string) bool {
-		info, err := os.Stat(path)
-		return err != nil || info.IsDir() || info.Mode()&0o111 == 0
-	})
-	if path, err := exec.LookPath("haproxy"); err == nil {
-		found = append(found, path)
-	}
-	if len(found) == 0 {
-		t.Fatal("no haproxy is installed; install the package haproxy")
-	}
-	return found
-}
-
-// onEachHAProxy runs a test with each HAProxy that is there.
-func onEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
-	t.Helper()
-	for _, program := range programs(t) {
-		t.Run(filepath.Base(program), func(t *testing.T) {
-			t.Parallel()
-			test(t, program)
-		})
-	}
-}
 
 // edge is a HAProxy that runs.
 type edge struct {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // helloTable is a HAProxy with a route to "app", one to "wild", and "default" for the rest. The targets answer at once and do not read
@@ -130,7 +131,7 @@ func TestHellosAreReadHoweverTheyArrive(t *testing.T) {
 		// HAProxy reads the first record only, and so finds no name.
 		{"in many records, the name in none as a whole", inRecords(hello, 100), atOnce, "default"},
 	}
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := helloTable(t, program)
 		for _, tc := range tests {
 			onBothFamilies(t, tc.name, func(t *testing.T, address netip.Addr) {
@@ -171,7 +172,7 @@ func TestWhatIsNoHelloIsClosed(t *testing.T) {
 		{"half a hello", hello[:len(hello)/2], true},
 		{"all of a hello but its last byte", hello[:len(hello)-1], true},
 	}
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := helloTable(t, program)
 		var waiting sync.WaitGroup
 		for _, tc := range tests {
@@ -207,7 +208,7 @@ func TestAHelloMayPauseAsLongAsAnyClient(t *testing.T) {
 	t.Parallel()
 	hello := string(clientHello(t, "app.example.com"))
 	const quiet = time.Second
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		g := newTarget(t, "app", tcpTarget, haproxy.ProxyNone)
 		e := start(t, program, haproxy.Config{
 			Timeouts:  haproxy.Timeouts{Connect: time.Second, Client: quiet, Server: time.Minute, Queue: time.Second},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // httpTable is a HAProxy with the table of names three times: the frontend "http" has a target for what no route claims, "strict" has
@@ -79,7 +80,7 @@ func TestRequestsGoWhereTheirHostLeads(t *testing.T) {
 		nameCase{"an IPv6 address with a port", "[2001:db8::1]:80", ""},
 		nameCase{"no name in the Host", "", ""},
 	)
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			for _, tc := range cases {
@@ -144,7 +145,7 @@ func TestRequestsOfEveryForm(t *testing.T) {
 		{"a PROXY header", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n" + app + "\r\n", 400, "", ""},
 		{"a binary PROXY header", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00GET / HTTP/1.1\r\n" + app + "\r\n", 400, "", ""},
 	}
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			for _, tc := range tests {
@@ -169,7 +170,7 @@ func TestRequestsOfEveryForm(t *testing.T) {
 
 func TestEachRequestOfAConnectionGoesItsOwnWay(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			conn := dial(t, e.at(t, "strict", address))
@@ -192,7 +193,7 @@ func TestEachRequestOfAConnectionGoesItsOwnWay(t *testing.T) {
 
 func TestServersLearnWhoTheClientIs(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		for _, source := range []netip.Addr{loopback4, loopback6, netip.MustParseAddr("127.0.0.77")} {
 			address := loopback4
@@ -212,7 +213,7 @@ func TestServersLearnWhoTheClientIs(t *testing.T) {
 
 func TestAWebSocketIsATunnelToItsTarget(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			conn := dial(t, e.at(t, "http", address))
@@ -243,7 +244,7 @@ func TestAWebSocketIsATunnelToItsTarget(t *testing.T) {
 // HTTP/2 without TLS, by clients that know beforehand that it is understood.
 func TestStreamsOfHTTP2GoTheirOwnWay(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			at := e.at(t, "strict", address).String()
@@ -274,7 +275,7 @@ func TestStreamsOfHTTP2GoTheirOwnWay(t *testing.T) {
 
 func TestHalfARequestIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		conn := dial(t, e.at(t, "http", loopback4))
 		begin := time.Now()

@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 func TestANameThatMovesTakesNewRequestsWithIt(t *testing.T) {
 	t.Parallel()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := httpTable(t, program)
 		conn := dial(t, e.at(t, "strict", loopback4))
 		reader := bufio.NewReader(conn)
@@ -55,7 +56,7 @@ func manyNames(t testing.TB, program string, n int) edge {
 func TestTenThousandNamesAreFound(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := manyNames(t, program, n)
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			for name, want := range map[string]string{
@@ -72,7 +73,7 @@ func TestTenThousandNamesAreFound(t *testing.T) {
 
 // BenchmarkConnection measures a connection to a name, of which there are 10 and 10,000: HAProxy has them in a tree.
 func BenchmarkConnection(b *testing.B) {
-	for _, program := range programs(b) {
+	for _, program := range programs.HAProxies(b) {
 		for _, n := range []int{10, 10_000} {
 			b.Run(fmt.Sprintf("%s/%d", filepath.Base(program), n), func(b *testing.B) {
 				at := manyNames(b, program, n).at(b, "tls", loopback4)
@@ -94,7 +95,7 @@ func TestTheLongestNamesLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	const standIns = 13
 	long := func(name string) string { return strings.Repeat("x", 300-len(name)) + name }
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		frontend := long("frontend")
 		way := haproxy.Way{Name: long("way"), Shares: []haproxy.Share{{Percent: 100}}}
 		c := haproxy.Config{Frontends: []haproxy.Frontend{

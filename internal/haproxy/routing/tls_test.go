@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // longLabel is as long as a part of a DNS name may be, and longName is a whole name that is as long as one may be.
@@ -112,7 +113,7 @@ func TestTLSGoesWhereItsNameLeads(t *testing.T) {
 		nameCase{"quotes and blanks", "a'b\" c\\d$e.apps.example.com", "apps"},
 		nameCase{"a comma", "app.example.com,app.example.com", ""},
 	)
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		e := tlsTable(t, program)
 		for stack, client := range tlsClients {
 			onBothFamilies(t, stack, func(t *testing.T, address netip.Addr) {

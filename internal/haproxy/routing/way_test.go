@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // asks is how a client learns which target a frontend leads to, by the frontend's name.
@@ -70,7 +71,7 @@ func wayTable(t testing.TB, program, frontend string, shares ...share) edge {
 // onEachProtocol runs a test with each HAProxy and for each protocol.
 func onEachProtocol(t *testing.T, test func(t *testing.T, program, frontend string)) {
 	t.Helper()
-	onEachHAProxy(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for frontend := range asks {
 			t.Run(frontend, func(t *testing.T) {
 				t.Parallel()

@@ -13,11 +13,12 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 func TestAServerGoesThroughItsWholeLifeWithoutAReload(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		check := haproxy.Check{Interval: 2 * time.Second, Rise: 2, Fall: 3}
 		backend := haproxy.Backend{Name: "ns_web_app", Balance: haproxy.RoundRobin, ProxyProtocol: haproxy.ProxyV1, Check: check}
 		h := run(t, program, ownAddress(t), backend)
@@ -72,7 +73,7 @@ func TestAServerThatIsAddedRunsAsThatOfTheFile(t *testing.T) {
 			}
 		}
 	}
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h := run(t, program, ownAddress(t), backends...)
 		for _, backend := range backends {
 			added := inFile
@@ -99,7 +100,7 @@ func TestAServerThatIsAddedIsSentThePROXYHeader(t *testing.T) {
 		_, _ = fmt.Fprintf(conn, "proxy-%s\n", starts[string(start)])
 		_, _ = io.Copy(io.Discard, conn)
 	})
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for version, want := range map[haproxy.ProxyProtocol]string{haproxy.ProxyV1: "proxy-v1", haproxy.ProxyV2: "proxy-v2"} {
 			backend := haproxy.Backend{Name: "be", Balance: haproxy.LeastConn, ProxyProtocol: version}
 			at := ownAddress(t)
@@ -114,7 +115,7 @@ func TestAServerThatIsAddedIsSentThePROXYHeader(t *testing.T) {
 
 func TestHAProxyRefusesWhatItCannotDo(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		one := haproxy.Server{Name: "one", Addr: netip.MustParseAddr("192.0.2.1"), Port: 80, Weight: 1}
 		backend := haproxy.Backend{Name: "be", Balance: haproxy.LeastConn, Servers: []haproxy.Server{one}}
 		h := run(t, program, ownAddress(t), backend)
@@ -142,7 +143,7 @@ func TestHAProxyRefusesWhatItCannotDo(t *testing.T) {
 
 func TestAServerIsDeletedOnceItsConnectionsHaveEnded(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		inFile, added := greeter(t, "in-file"), greeter(t, "added")
 		backend := haproxy.Backend{Name: "be", Balance: haproxy.RoundRobin, Servers: []haproxy.Server{inFile}}
 		at := ownAddress(t)
@@ -179,7 +180,7 @@ func TestAServerIsDeletedOnceItsConnectionsHaveEnded(t *testing.T) {
 
 func TestThousandsOfCommandsGoDownOneSocket(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		backend := haproxy.Backend{Name: "be", Balance: haproxy.Source, Check: haproxy.Check{Interval: time.Hour, Rise: 1, Fall: 1}}
 		h := run(t, program, ownAddress(t), backend)
 		for i := range 2000 {
@@ -202,7 +203,7 @@ func TestThousandsOfCommandsGoDownOneSocket(t *testing.T) {
 // HAProxys of the same version, that is: 2.6 and 3.0 hash the addresses of clients differently.
 func TestAClientMeetsTheSameServerHoweverServersWereAdded(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		backend := haproxy.Backend{Name: "be", Balance: haproxy.Source}
 		for i := range 5 {
 			backend.Servers = append(backend.Servers, greeter(t, fmt.Sprintf("pod-%d", i)))

@@ -17,17 +17,6 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// eachProgram runs a test with every HAProxy.
-func eachProgram(t *testing.T, test func(t *testing.T, program string)) {
-	t.Helper()
-	for _, program := range programs(t) {
-		t.Run(filepath.Base(program), func(t *testing.T) {
-			t.Parallel()
-			test(t, program)
-		})
-	}
-}
-
 // running is a HAProxy with an open dialogue.
 type running struct {
 	t       *testing.T

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,27 +14,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
-
-// programs finds the real HAProxys: the one in PATH, and bin/haproxy-* at the top of the repository.
-func programs(t *testing.T) []string {
-	t.Helper()
-	found, err := filepath.Glob("../../../bin/haproxy-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found = slices.DeleteFunc(found, func(path string) bool {
-		info, err := os.Stat(path)
-		return err != nil || info.IsDir() || info.Mode()&0o111 == 0
-	})
-	if path, err := exec.LookPath("haproxy"); err == nil {
-		found = append(found, path)
-	}
-	if len(found) == 0 {
-		t.Fatal("no haproxy is installed; install the package haproxy")
-	}
-	return found
-}
 
 // shortFolder is a new folder whose path is short enough for a unix socket; that of t.TempDir holds the test's name.
 func shortFolder(t *testing.T) string {
@@ -141,7 +121,7 @@ func modes(t *testing.T, socket string) map[string]runtime.Mode {
 
 func TestARunningHAProxySaysWhichFileItLoadedAndObeys(t *testing.T) {
 	t.Parallel()
-	for _, program := range programs(t) {
+	for _, program := range programs.HAProxies(t) {
 		t.Run(filepath.Base(program), func(t *testing.T) {
 			t.Parallel()
 			socket := filepath.Join(shortFolder(t), "s")

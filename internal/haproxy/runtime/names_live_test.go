@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // runWithNames starts a HAProxy that looks into a map with these lines, twice, and returns a dialogue and the map's path.
@@ -72,7 +73,7 @@ func (r *running) requireSize(path string, want int) {
 
 func TestANameIsAddedMovedAndTakenAwayWithoutAReload(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h, path := runWithNames(t, program, "in/a.example.com a\n")
 		const wild = "in/*.example.com"
 		h.do(runtime.AddName(path, haproxy.Entry{Key: wild, Value: "w"}), runtime.AddName(path, haproxy.Entry{Key: "w:07", Value: "a,b,c"}))
@@ -95,7 +96,7 @@ func TestANameIsAddedMovedAndTakenAwayWithoutAReload(t *testing.T) {
 // Whoever adds a name by hand may add it twice.
 func TestANameThatIsThereTwiceIsMovedAndTakenAwayAsOne(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h, path := runWithNames(t, program, "")
 		if got := h.names(path); got != nil {
 			t.Errorf("an empty map has %q", got)
@@ -115,7 +116,7 @@ func TestANameThatIsThereTwiceIsMovedAndTakenAwayAsOne(t *testing.T) {
 
 func TestHAProxyRefusesNamesThatItCannotChange(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h, path := runWithNames(t, program, "in/a a\n")
 		entry := haproxy.Entry{Key: "in/b", Value: "b"}
 		h.refused(runtime.SetName(path, entry), "entry not found.")
@@ -135,7 +136,7 @@ func TestHAProxyRefusesNamesThatItCannotChange(t *testing.T) {
 
 func TestThousandsOfNamesGoDownOneSocket(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h, path := runWithNames(t, program, "")
 		var commands []runtime.Command
 		for i := range 10_000 {
@@ -155,7 +156,7 @@ func TestThousandsOfNamesGoDownOneSocket(t *testing.T) {
 
 func TestNamesAreReadOutsideOfADialogueAsWell(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, program string) {
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h, path := runWithNames(t, program, "in/a a\nin/b b\n")
 		answer := ask(t, filepath.Join(filepath.Dir(path), "s"), runtime.ShowNames(path))
 		if got, err := runtime.ParseNames(answer); err != nil || !reflect.DeepEqual(got, h.names(path)) {

@@ -18,7 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
-	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/remote"
 )
 
@@ -60,7 +60,7 @@ func dial(t *testing.T, address netip.Addr, user, knownHosts string, key []byte)
 
 func scriptsFolder(t *testing.T) string {
 	t.Helper()
-	root, err := kube.RepositoryRoot()
+	root, err := programs.Root()
 	must(t, err)
 	return filepath.Join(root, "internal", "edge", "scripts")
 }

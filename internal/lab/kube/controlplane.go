@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
@@ -72,11 +73,11 @@ func StartAt(ctx context.Context, address netip.Addr, addToScheme ...func(*runti
 	if !sandbox.Inside() {
 		return nil, sandbox.ErrOutside
 	}
-	root, err := RepositoryRoot()
+	root, err := programs.Root()
 	if err != nil {
 		return nil, err
 	}
-	binaries, err := controlPlaneBinaries(root)
+	binaries, err := programs.ControlPlane()
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
@@ -42,7 +43,7 @@ type Operator struct {
 // BuildOperator compiles the manager from the repository that holds the working directory, and returns its path. The lab
 // has no network: the modules must be there already, as they are when the project was built before.
 func BuildOperator(ctx context.Context) (string, error) {
-	root, err := RepositoryRoot()
+	root, err := programs.Root()
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // Where config/default puts the operator.
@@ -29,7 +30,7 @@ const (
 // InstallOperator applies config/default and returns a kubeconfig of the operator's own ServiceAccount: what the operator
 // may do in the lab is what it may do in a cluster. There are no nodes, so the Deployment starts no pods.
 func InstallOperator(ctx context.Context, cluster *kube.ControlPlane) (kubeconfig string, err error) {
-	root, err := kube.RepositoryRoot()
+	root, err := programs.Root()
 	if err != nil {
 		return "", err
 	}
