@@ -17,6 +17,9 @@ type frontView struct {
 	Door doorView
 	// RefusesHeaders says that it has to look for PROXY headers itself: what reads TLS or HTTP takes none anyway.
 	RefusesHeaders bool
+	// Foreign is a pattern for the header fields that only the edge may set, and Identity are those that it sets, for HTTP.
+	Foreign  string
+	Identity []string
 	// Lookup is how a backend is found; nil where all connections go to Backend.
 	Lookup  *lookupView
 	Backend string
@@ -61,6 +64,9 @@ func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string)
 	v := frontView{
 		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
 		Door: newDoorView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Door.ProxiesFrom) > 0,
+	}
+	if v.HTTP {
+		v.Foreign, v.Identity = foreignHeaders, identity
 	}
 	if !c.LooksFrom(f) {
 		v.Backend = f.Backend

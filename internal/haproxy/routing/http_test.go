@@ -191,56 +191,6 @@ func TestEachRequestOfAConnectionGoesItsOwnWay(t *testing.T) {
 	})
 }
 
-func TestServersLearnWhoTheClientIs(t *testing.T) {
-	t.Parallel()
-	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
-		e := httpTable(t, program)
-		for _, source := range []netip.Addr{loopback4, loopback6, netip.MustParseAddr("127.0.0.77")} {
-			address := loopback4
-			if source.Is6() {
-				address = loopback6
-			}
-			conn := dialFrom(t, source, e.at(t, "http", address))
-			got := get(conn, bufio.NewReader(conn), "Host: app.example.com", "x-forwarded-for: 192.0.2.1", "X-Forwarded-For: 192.0.2.2",
-				"X-FORWARDED-PROTO: https", "X-Forwarded-Host: bank.example", "Forwarded: for=192.0.2.3", "X-Other: kept")
-			want := http.Header{"X-Forwarded-For": {source.String()}, "X-Forwarded-Proto": {"http"}, "X-Other": {"kept"}}
-			if !reflect.DeepEqual(got.Header, want) {
-				t.Errorf("from %s: got header %v, want %v", source, got.Header, want)
-			}
-		}
-	})
-}
-
-func TestAWebSocketIsATunnelToItsTarget(t *testing.T) {
-	t.Parallel()
-	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
-		e := httpTable(t, program)
-		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
-			conn := dial(t, e.at(t, "http", address))
-			const upgrade = "GET /chat HTTP/1.1\r\nHost: app.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-			if _, err := io.WriteString(conn, upgrade); err != nil {
-				t.Fatal(err)
-			}
-			reader := bufio.NewReader(conn)
-			answer, err := http.ReadResponse(reader, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if answer.StatusCode != http.StatusSwitchingProtocols || answer.Header.Get("X-Target") != "app" {
-				t.Fatalf("got %s with %v, want 101 from app", answer.Status, answer.Header)
-			}
-			for _, frame := range []string{"\x81\x85\x00\x00\x00\x00hello", "\x00\xff\r\n\r\n", strings.Repeat("x", 100_000)} {
-				go func() { _, _ = io.WriteString(conn, frame) }()
-				got := make([]byte, len(frame))
-				if _, err := io.ReadFull(reader, got); err != nil || string(got) != frame {
-					t.Fatalf("got %.50q, %v, want %.50q", got, err, frame)
-				}
-			}
-		})
-	})
-}
-
 // HTTP/2 without TLS, by clients that know beforehand that it is understood.
 func TestStreamsOfHTTP2GoTheirOwnWay(t *testing.T) {
 	t.Parallel()

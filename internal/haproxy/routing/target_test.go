@@ -5,8 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"math/big"
@@ -127,21 +129,22 @@ func (g *target) serve(conn net.Conn) {
 // serveHTTP tells what it sees, or echoes what comes after an upgrade.
 func (g *target) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		g.echo(w)
+		g.echo(w, r)
 		return
 	}
 	client, _ := netip.ParseAddrPort(r.RemoteAddr)
 	_ = json.NewEncoder(w).Encode(seen{Target: g.name, Client: client, Name: r.Host, Header: r.Header})
 }
 
-func (g *target) echo(w http.ResponseWriter) {
+func (g *target) echo(w http.ResponseWriter, r *http.Request) {
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer conn.Close()
+	accept := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // as RFC 6455 has it
 	_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX-Target: "+g.name+"\r\n\r\n")
+		"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(accept[:])+"\r\nX-Target: "+g.name+"\r\n\r\n")
 	if err == nil {
 		_, _ = io.Copy(conn, buffered)
 	}

@@ -1,0 +1,43 @@
+package cfg
+
+import "strings"
+
+// Servers believe a proxy that says in a request's header where the client is, and how it came: its address, the name, scheme and port
+// that it used, its certificate. On an HTTP listener only the edge knows that. So of the fields that are known to be used for it, all
+// that a client sends are removed, whoever the client says that it is, and the edge sets identity. Who the user is is not among
+// it: that is said by what asks for a password, which is behind the edge.
+
+// identityFields are the names of these fields in lower case; one that ends in * stands for all that begin so.
+var identityFields = []string{
+	// Of proxies in general.
+	"forwarded*", "x-forwarded*", "x-original-*", "x-real-*",
+	"client-ip", "real-ip", "remote-addr", "remote-ip",
+	"x-client-ip", "x-client-port", "x-clientip", "x-cluster-client-ip", "x-originating-ip", "x-remote-addr", "x-remote-ip",
+	"front-end-https", "x-forward-*", "x-host", "x-http-host-override", "x-rewrite-url", "x-scheme", "x-url-scheme",
+	// Of a product or a network.
+	"ali-cdn-real-ip", "cdn-src-ip", "cf-connecting-*", "cf-pseudo-ipv4", "cf-visitor", "cloudfront-viewer-*", "do-connecting-ip",
+	"fastly-client-ip", "fastly-ssl", "fly-client-ip", "fly-forwarded-*", "incap-client-ip", "true-client-ip", "wl-proxy-*",
+	"x-appengine-user-ip", "x-arr-*", "x-azure-clientip", "x-azure-socketip", "x-envoy-*", "x-nf-client-connection-ip",
+	"x-true-client-ip",
+	// Of clients' certificates.
+	"client-cert*", "ssl-client-*", "x-amzn-mtls-*", "x-client-cert*", "x-client-dn", "x-client-verify", "x-ssl-*",
+}
+
+// foreignHeaders matches the names of identityFields in every spelling that some server takes for the same: CGI and what follows it make
+// one sign of all that are neither letters nor digits. HAProxy itself has them in lower case.
+var foreignHeaders = patternOf(identityFields)
+
+func patternOf(fields []string) string {
+	all := make([]string, len(fields))
+	for i, field := range fields {
+		prefix, open := strings.CutSuffix(field, "*")
+		all[i] = strings.ReplaceAll(prefix, "-", "[^a-z0-9]")
+		if !open {
+			all[i] += "$"
+		}
+	}
+	return "^(" + strings.Join(all, "|") + ")"
+}
+
+// identity are the fields that the edge sets, with their values. The port that the client used is in the Host.
+var identity = []string{"X-Forwarded-For %[src]", "X-Forwarded-Proto http", "X-Real-IP %[src]"}
