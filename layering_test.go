@@ -19,13 +19,13 @@ var layers = map[string][]string{
 	module + "/internal/haproxy/cfg":     {module + "/internal/haproxy"},
 	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
 	module + "/internal/plan":            {module + "/internal/haproxy"},
-	module + "/internal/remote":          {"golang.org/x/crypto/ssh", module + "/internal/remote/hostkeys"},
+	module + "/internal/remote":          {"golang.org/x/crypto/ssh", module + "/internal/remote/hostkeys", module + "/internal/sanitize"},
 	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
 		module + "/internal/edge/proof", module + "/internal/edge/session", module + "/internal/edge/survey",
-		module + "/internal/edge/words",
+		module + "/internal/edge/words", module + "/internal/sanitize",
 	},
 	module + "/internal/edge/daemon": {
 		module + "/internal/haproxy", module + "/internal/edge/session", module + "/internal/edge/survey",
@@ -36,10 +36,11 @@ var layers = map[string][]string{
 	module + "/internal/edge/proof":   {module + "/internal/haproxy", module + "/internal/plan"},
 	module + "/internal/edge/scripts": {},
 	module + "/internal/edge/session": {
-		module + "/internal/haproxy/runtime", module + "/internal/edge/scripts", module + "/internal/edge/words",
+		module + "/internal/haproxy/runtime", module + "/internal/edge/scripts", module + "/internal/sanitize",
 	},
-	module + "/internal/edge/survey": {module + "/internal/haproxy", module + "/internal/plan"},
-	module + "/internal/edge/words":  {},
+	module + "/internal/edge/survey": {module + "/internal/haproxy", module + "/internal/plan", module + "/internal/sanitize"},
+	module + "/internal/edge/words":  {module + "/internal/sanitize"},
+	module + "/internal/sanitize":    {},
 	module + "/api/v1alpha1":         {"k8s.io/apimachinery"},
 	module + "/internal/desired": {
 		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy",
@@ -52,7 +53,7 @@ var layers = map[string][]string{
 	},
 	module + "/internal/status": {
 		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", module + "/internal/record",
-		"k8s.io/api", "k8s.io/apimachinery",
+		module + "/internal/sanitize", "k8s.io/api", "k8s.io/apimachinery",
 	},
 	module + "/internal/metrics": {
 		module + "/api/v1alpha1", module + "/internal/edge", module + "/internal/record", module + "/internal/status",
@@ -67,6 +68,7 @@ var layers = map[string][]string{
 	module + "/controllers": {
 		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/edge",
 		module + "/internal/record", module + "/internal/status", module + "/internal/metrics", module + "/internal/watched",
+		module + "/internal/sanitize",
 		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
 	},

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -11,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/record"
@@ -100,19 +102,39 @@ func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *
 func (r *edgeLoadBalancerReconciler) publish(
 	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, notices []status.Notice,
 ) error {
-	if equality.Semantic.DeepEqual(object.Status, told) {
-		return nil
-	}
 	before := object.DeepCopy()
-	object.Status = told
-	// The lock makes sure that the former status, by which events are decided on, is the one that is replaced.
-	err := r.client.Status().Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	written, err := r.patchStatus(ctx, object, before, told)
+	if isRefused(err) {
+		log.FromContext(ctx).Error(err, "The API server does not take the whole status, so a shorter one is published")
+		written, err = r.patchStatus(ctx, object, before, status.Shortened(told))
+	}
 	if err != nil {
 		return outdated(err)
 	}
-	r.written.note(client.ObjectKeyFromObject(object), r.now())
-	announce(ctx, r.recorder, before, notices)
+	if written {
+		r.written.note(client.ObjectKeyFromObject(object), r.now())
+		announce(ctx, r.recorder, before, notices)
+	}
 	return nil
+}
+
+// patchStatus writes a status, unless it is what the object has.
+func (r *edgeLoadBalancerReconciler) patchStatus(
+	ctx context.Context, object, before *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus,
+) (written bool, err error) {
+	if equality.Semantic.DeepEqual(before.Status, told) {
+		return false, nil
+	}
+	object.Status = told
+	// The lock makes sure that the former status, by which events are decided on, is the one that is replaced.
+	err = r.client.Status().Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return err == nil, err
+}
+
+// isRefused reports whether the API server does not take a status as it is, so that trying again would not help.
+func isRefused(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) ||
+		(err != nil && strings.Contains(err.Error(), "request is too large"))
 }
 
 // outdated ignores that the object is not the newest one: the watch is about to bring that, and with it the next turn.

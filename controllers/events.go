@@ -3,13 +3,13 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
@@ -32,18 +32,6 @@ func announce(ctx context.Context, recorder events.EventRecorder, object *v1alph
 		if n.Host != "" {
 			about.FieldPath = fmt.Sprintf("spec.hosts{%s}", n.Host)
 		}
-		recorder.Eventf(about, nil, n.Kind, n.Reason, "Sync", "%s", shortened(n.Message))
+		recorder.Eventf(about, nil, n.Kind, n.Reason, "Sync", "%s", sanitize.Line(n.Message, noteLimit))
 	}
-}
-
-func shortened(message string) string {
-	const mark = "…"
-	if len(message) <= noteLimit {
-		return message
-	}
-	end := noteLimit - len(mark)
-	for !utf8.RuneStart(message[end]) {
-		end--
-	}
-	return message[:end] + mark
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/go-logr/logr/funcr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -88,18 +87,18 @@ func TestObjectThatIsReleasedInVainTellsNothing(t *testing.T) {
 
 func TestNotesFitIntoAnEvent(t *testing.T) {
 	t.Parallel()
-	for name, message := range map[string]string{
-		"short": "all is well", "long": strings.Repeat("x", 5000), "long and not in ASCII": strings.Repeat("é…", 2000),
-		"just fits": strings.Repeat("x", noteLimit),
+	for name, test := range map[string]struct{ message, want string }{
+		"short":     {"all is well", "all is well"},
+		"just fits": {strings.Repeat("x", noteLimit), strings.Repeat("x", noteLimit)},
+		"long":      {strings.Repeat("x", 5000), strings.Repeat("x", noteLimit-len("…")) + "…"},
+		"evil":      {"\x1b[2J", `\x1b[2J`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := shortened(message)
-			if len(got) > noteLimit || !utf8.ValidString(got) || !strings.HasPrefix(message, strings.TrimSuffix(got, "…")) {
-				t.Errorf("%d bytes: %q", len(got), got)
-			}
-			if len(message) <= noteLimit && got != message {
-				t.Errorf("%q was shortened", message)
+			recorder := events.NewFakeRecorder(1)
+			announce(t.Context(), recorder, twoHosts(), []status.Notice{{Kind: "Normal", Reason: "Told", Message: test.message}})
+			if got, want := <-recorder.Events, "Normal Told "+test.want; got != want {
+				t.Errorf("got %q, want %q", got, want)
 			}
 		})
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // Connector reaches hosts. Its methods may be called at the same time.
@@ -115,6 +116,8 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
 // whether the host answers or not.
 func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, seen observed) record.Host {
+	// They may name what another cluster said.
+	host.Problems = sanitize.All(host.Problems, sanitize.Message)
 	var news record.News
 	after := r.records.Update(key, func(known *record.Host) {
 		news = known.Rebuild(host, seen.snapshot.Objects, seen.leavers, r.now())
@@ -168,8 +171,10 @@ func reasonOf(err error) string {
 	return ""
 }
 
-// recordTried notes how an attempt went, tells the objects, and returns when to come back.
+// recordTried notes how an attempt went, tells the objects, and returns when to come back. What a host says goes through here before
+// it gets anywhere else.
 func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.Attempt) time.Duration {
+	done.Outcome = sanitize.All(done.Outcome, sanitize.Message)
 	now := r.now()
 	var news record.News
 	known := r.records.Update(t.key, func(known *record.Host) { news = known.Apply(done, now, r.random()) })

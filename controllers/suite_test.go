@@ -31,7 +31,7 @@ import (
 )
 
 // patience bounds how long a test waits for something that must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // apiServer is the connection to the API server that all tests of the package share. Each has a namespace of its own.
 var apiServer *rest.Config

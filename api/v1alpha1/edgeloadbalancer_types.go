@@ -10,7 +10,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Hosts",type=string,JSONPath=`.status.summary.hosts`
 // +kubebuilder:printcolumn:name="Servers",type=string,JSONPath=`.status.summary.servers`
-// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.addresses`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.summary.addresses`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Binds",type=string,priority=1,JSONPath=`.status.summary.binds`
@@ -23,7 +23,9 @@ type EdgeLoadBalancer struct {
 	// Spec is what the user wants.
 	// +required
 	Spec EdgeLoadBalancerSpec `json:"spec"`
-	// Status is what the operator has seen to be true.
+	// Status is what the operator has seen to be true. By its default, programs that wait for the object know that the operator has not
+	// seen it yet.
+	// +kubebuilder:default={}
 	// +optional
 	Status EdgeLoadBalancerStatus `json:"status,omitempty"`
 }

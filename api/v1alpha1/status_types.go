@@ -4,7 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // EdgeLoadBalancerStatus is what the operator has seen to be true.
 type EdgeLoadBalancerStatus struct {
-	// ObservedGeneration is the generation of the spec that this status speaks of.
+	// ObservedGeneration is the generation of the spec that this status speaks of; -1 until the operator has seen the object.
+	// +kubebuilder:default=-1
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -16,6 +17,7 @@ type EdgeLoadBalancerStatus struct {
 
 	// Addresses are the public addresses of the hosts, for DNS. An address stays while its host is away.
 	// +listType=set
+	// +kubebuilder:validation:items:MaxLength=45
 	// +optional
 	Addresses []string `json:"addresses,omitempty"`
 
@@ -31,18 +33,26 @@ type EdgeLoadBalancerStatus struct {
 }
 
 // Summary is what kubectl get shows. A printer column shows the first match of its JSONPath only, so whatever is a list
-// elsewhere is one string here.
+// elsewhere is one string here. What has no room in it is counted at its end, such as ", and 12 more".
 type Summary struct {
 	// Hosts is synced/declared, such as "2/2".
+	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Hosts string `json:"hosts,omitempty"`
 	// Servers is up/declared over all hosts, such as "6/6".
+	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Servers string `json:"servers,omitempty"`
+	// Addresses are those of status.addresses, such as "198.51.100.1,2001:db8::1".
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Addresses string `json:"addresses,omitempty"`
 	// Binds are those of all listeners, such as "ipv4@:443,ipv6@:443".
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Binds string `json:"binds,omitempty"`
 	// NotSynced names the hosts that are not synced, such as "gw2,gw3".
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	NotSynced string `json:"notSynced,omitempty"`
 }
@@ -50,13 +60,16 @@ type Summary struct {
 // HostStatus is how one host is doing.
 type HostStatus struct {
 	// Name is the host's name in the spec.
+	// +kubebuilder:validation:MaxLength=400
 	Name string `json:"name"`
 	// Address is what the operator dials.
+	// +kubebuilder:validation:MaxLength=253
 	Address string `json:"address"`
 	// Port is sshd's. Port and User are kept so that a host that has left the spec can still be cleaned up.
 	// +optional
 	Port int32 `json:"port,omitempty"`
 	// User is the account on the host.
+	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	User string `json:"user,omitempty"`
 
@@ -64,6 +77,7 @@ type HostStatus struct {
 	State HostState `json:"state"`
 
 	// ConfigHash is the fingerprint of the configuration that was proved to be running.
+	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
 	// ObservedGeneration is the generation of the spec that was proved to be running.
@@ -82,6 +96,7 @@ type HostStatus struct {
 	// +optional
 	LastDriftTime *metav1.Time `json:"lastDriftTime,omitempty"`
 	// HAProxyVersion is that of the running HAProxy, such as 2.6.12.
+	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	HAProxyVersion string `json:"haproxyVersion,omitempty"`
 	// ServersUp and Servers count the object's servers on this host.
@@ -92,7 +107,9 @@ type HostStatus struct {
 	// ConsecutiveErrors counts failed attempts since the last good one.
 	// +optional
 	ConsecutiveErrors int32 `json:"consecutiveErrors"`
-	// Message says what is wrong and what to do.
+	// Message says what is wrong and what to do. It has at most 2,048 bytes, and less where an object has more than 128 hosts: those of
+	// all hosts together have at most 256 KiB. What could not be printed is escaped, as \x1b.
+	// +kubebuilder:validation:MaxLength=2048
 	// +optional
 	Message string `json:"message,omitempty"`
 }

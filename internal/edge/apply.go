@@ -12,6 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/words"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // apply makes the host run the wanted configuration, and returns the plan that did it: where HAProxy does not take a command,
@@ -162,7 +163,7 @@ func (h *host) whyUnwritten(err error) error {
 		return &Error{State: Rejected, Message: "HAProxy refuses the configuration: " + words.Alerts(refused.Words) + h.stillRuns()}
 	case errors.As(err, &unwritable):
 		return &Error{State: Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
-			h.facts.Config, words.Trim(unwritable.Words), h.stillRuns())}
+			h.facts.Config, sanitize.Line(unwritable.Words, sanitize.Quote), h.stillRuns())}
 	default:
 		return err
 	}
@@ -210,7 +211,7 @@ func (h *host) goBack(ctx context.Context, cause error) error {
 	switch {
 	case errors.As(err, &unwritable):
 		return failed("; and the former %s could not be put back (%s): copy %s.edgelb-former over it",
-			h.facts.Config, words.Trim(unwritable.Words), h.facts.Config)
+			h.facts.Config, sanitize.Line(unwritable.Words, sanitize.Quote), h.facts.Config)
 	case err != nil:
 		return failed("; and the former %s could not be put back: %v", h.facts.Config, err)
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/survey"
-	"github.com/edgelb/edgelb/internal/edge/words"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // host is one host during one Sync: what is wanted, and what was seen of it.
@@ -110,10 +110,10 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 func (h *host) checkSight(result Result) error {
 	switch {
 	case h.facts.Config == "":
-		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", words.Trim(string(result.Stderr)))}
+		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", sanitize.Line(string(result.Stderr), sanitize.Quote))}
 	case h.facts.File.Exists && h.facts.File.SHA256 == "":
 		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo",
-			h.req.Login, h.facts.Config, words.Trim(string(result.Stderr)))}
+			h.req.Login, h.facts.Config, sanitize.Line(string(result.Stderr), sanitize.Quote))}
 	case h.facts.ProcessesHidden:
 		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s does not see the host's processes (/proc is mounted with hidepid): add the account to the group that may, or use sudo", h.req.Login)}
 	default:

@@ -84,8 +84,8 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 	if err != nil {
 		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: err}
 	}
-	login := login{target: t, trust: known}
-	link, err := login.handshake(ctx, withQuickAck(tcp))
+	login := login{target: t, trust: known, conn: &greeted{Conn: withQuickAck(tcp)}}
+	link, err := login.handshake(ctx)
 	if err != nil {
 		tcp.Close()
 		return nil, login.explain(ctx, err)
@@ -97,15 +97,16 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 type login struct {
 	target Target
 	trust  trust
+	conn   *greeted
 	// hostKey is set when the host has proved to have a key that it may have.
 	hostKey ssh.PublicKey
 }
 
 // handshake makes an SSH connection out of a TCP one. x/crypto/ssh knows no context: closing the TCP connection when
 // the context ends is what ends it.
-func (l *login) handshake(ctx context.Context, tcp net.Conn) (sshLink, error) {
-	stop := context.AfterFunc(ctx, func() { tcp.Close() })
-	conn, channels, requests, err := ssh.NewClientConn(tcp, l.target.hostPort(), l.config())
+func (l *login) handshake(ctx context.Context) (sshLink, error) {
+	stop := context.AfterFunc(ctx, func() { l.conn.Close() })
+	conn, channels, requests, err := ssh.NewClientConn(l.conn, l.target.hostPort(), l.config())
 	if err != nil {
 		stop()
 		return sshLink{}, err
@@ -148,6 +149,9 @@ func (l *login) explain(ctx context.Context, err error) error {
 	var negotiation *ssh.AlgorithmNegotiationError
 	if errors.As(err, &negotiation) && negotiation.What == "host key" {
 		return l.trust.noCommonAlgorithm(negotiation.RequestedAlgorithms, err)
+	}
+	if l.conn.heard.Load() == heardOther {
+		return &UnreachableError{Address: l.target.hostPort(), Stage: StageGreeting, Cause: err}
 	}
 	if cause := ctx.Err(); cause != nil {
 		return &UnreachableError{Address: l.target.hostPort(), Stage: StageHandshake, Cause: cause}

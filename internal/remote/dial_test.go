@@ -158,7 +158,10 @@ func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
 		{"nothing listens", func(t *testing.T) Target { return loopback(freePort(t)) }, StageConnect, "refuses connections"},
 		{"no banner", func(t *testing.T) Target { return loopback(serve(t, hold)) }, StageHandshake, "in time"},
 		{"closed at once", func(t *testing.T) Target { return loopback(serve(t, hangUp)) }, StageHandshake, "MaxStartups"},
-		{"another protocol", func(t *testing.T) Target { return loopback(serve(t, speakHTTP)) }, StageHandshake, "SSH handshake"},
+		{"another protocol", func(t *testing.T) Target { return loopback(serve(t, speakHTTP)) }, StageGreeting, "does not speak SSH"},
+		{"another protocol that waits", func(t *testing.T) Target { return loopback(serve(t, speakSMTP)) }, StageGreeting, "does not speak SSH"},
+		{"another protocol in one line", func(t *testing.T) Target { return loopback(serve(t, speakEndlessly)) }, StageGreeting, "does not speak SSH"},
+		{"a greeting with lines before", func(t *testing.T) Target { return loopback(serve(t, linesBefore)) }, StageHandshake, "in time"},
 		{"frozen after the banner", func(t *testing.T) Target { return loopback(serve(t, onlyBanner)) }, StageHandshake, "in time"},
 	}
 	for _, test := range tests {
@@ -175,6 +178,9 @@ func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
 			var unreachable *UnreachableError
 			if !errors.As(err, &unreachable) || unreachable.Stage != test.want {
 				t.Fatalf("error %#v, want an *UnreachableError at %s", err, test.want)
+			}
+			if strings.Contains(err.Error(), hushed) {
+				t.Errorf("%q repeats what the other side said", err)
 			}
 			if !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), target.hostPort()) {
 				t.Errorf("%q does not say %q of %s", err, test.says, target.hostPort())
@@ -224,7 +230,24 @@ func hold(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 func hangUp(net.Conn) {}
 
-func speakHTTP(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }
+// hushed is what services say that are no sshd.
+const hushed = "internal-7.example"
+
+func speakHTTP(conn net.Conn) {
+	_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\nServer: "+hushed+"\r\n\r\n")
+}
+
+func speakSMTP(conn net.Conn) {
+	_, _ = io.WriteString(conn, "220 "+hushed+" ESMTP\r\n")
+	hold(conn)
+}
+
+func speakEndlessly(conn net.Conn) { _, _ = io.WriteString(conn, strings.Repeat(hushed, 1000)) }
+
+func linesBefore(conn net.Conn) {
+	_, _ = io.WriteString(conn, "SS\r\nwelcome SSH-\nSSH-2.0-frozen\r\n")
+	hold(conn)
+}
 
 func onlyBanner(conn net.Conn) {
 	_, _ = io.WriteString(conn, "SSH-2.0-frozen\r\n")

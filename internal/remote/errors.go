@@ -9,6 +9,10 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // Stage is how far a connection had come when it failed.
@@ -17,6 +21,7 @@ type Stage string
 // The stages of a connection.
 const (
 	StageConnect   Stage = "Connect"
+	StageGreeting  Stage = "Greeting"
 	StageHandshake Stage = "Handshake"
 	StageOpen      Stage = "Open"
 )
@@ -33,13 +38,15 @@ func (e *UnreachableError) Error() string {
 	switch e.Stage {
 	case StageConnect:
 		return e.connectText()
+	case StageGreeting:
+		return fmt.Sprintf("what answers at %s does not speak SSH; is this the port of sshd?", e.Address)
 	case StageHandshake:
 		return e.handshakeText()
 	}
 	if isTimeout(e.Cause) {
 		return fmt.Sprintf("the host at %s did not answer in time", e.Address)
 	}
-	return fmt.Sprintf("the SSH connection to %s failed: %v", e.Address, plain(e.Cause))
+	return fmt.Sprintf("the SSH connection to %s failed: %s", e.Address, plain(e.Cause))
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Cause }
@@ -48,18 +55,22 @@ func (e *UnreachableError) connectText() string {
 	var dns *net.DNSError
 	switch {
 	case errors.As(e.Cause, &dns):
-		return fmt.Sprintf("the name of the host at %s cannot be resolved: %v", e.Address, dns)
+		return fmt.Sprintf("the name of the host at %s cannot be resolved: %s", e.Address, plain(dns))
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):
 		return fmt.Sprintf("the host refuses connections to %s; is sshd running there, and on this port?", e.Address)
 	case isTimeout(e.Cause):
 		return fmt.Sprintf("nothing answers at %s; is the host up, and does a firewall let the operator through?", e.Address)
 	default:
-		return fmt.Sprintf("no connection to %s: %v", e.Address, plain(e.Cause))
+		return fmt.Sprintf("no connection to %s: %s", e.Address, plain(e.Cause))
 	}
 }
 
 func (e *UnreachableError) handshakeText() string {
+	var negotiation *ssh.AlgorithmNegotiationError
 	switch {
+	case errors.As(e.Cause, &negotiation):
+		return fmt.Sprintf("%s has no algorithm in common with the operator for the %s: it offers %s. Let its sshd offer one of %s",
+			e.Address, negotiation.What, sanitize.List(negotiation.RequestedAlgorithms), sanitize.List(negotiation.SupportedAlgorithms))
 	case isTimeout(e.Cause):
 		return fmt.Sprintf("%s accepts connections, but did not complete the SSH handshake in time; "+
 			"is it sshd that listens there, and is the host overloaded?", e.Address)
@@ -67,7 +78,7 @@ func (e *UnreachableError) handshakeText() string {
 		return fmt.Sprintf("%s closed the connection during the SSH handshake; sshd does so when it has too many "+
 			"logins at once (MaxStartups) or penalizes the operator's address (PerSourcePenalties)", e.Address)
 	default:
-		return fmt.Sprintf("the SSH handshake with %s failed: %v", e.Address, plain(e.Cause))
+		return fmt.Sprintf("the SSH handshake with %s failed: %s", e.Address, plain(e.Cause))
 	}
 }
 
@@ -115,7 +126,7 @@ func (e *UntrustedError) Error() string {
 	case HostKeyTypeMissing:
 		return fmt.Sprintf("the host at %s has no key of the type that is pinned (%s); it offers %s: somebody may be between "+
 			"the operator and the host. If its keys were changed on purpose, pin one that it has",
-			e.Address, expected, strings.Join(e.Offered, ", "))
+			e.Address, expected, sanitize.List(e.Offered))
 	case PinUnreadable:
 		return fmt.Sprintf("the host key %q that is pinned for %s cannot be read: %v; it must be a line such as "+
 			"\"ssh-ed25519 AAAA…\", as ssh-keyscan prints it after the name", e.Pin, e.Address, e.Cause)
@@ -174,7 +185,9 @@ func (e *ForwardingRefusedError) Unwrap() error { return e.Cause }
 // SignalError says that a command was killed by a signal, such as "KILL".
 type SignalError struct{ Signal string }
 
-func (e *SignalError) Error() string { return "the command was killed by the signal " + e.Signal }
+func (e *SignalError) Error() string {
+	return "the command was killed by the signal " + sanitize.Line(e.Signal, sanitize.Name)
+}
 
 // OutputError says that a command wrote more than is taken from it; it was ended.
 type OutputError struct{ Limit int }
@@ -183,13 +196,14 @@ func (e *OutputError) Error() string {
 	return fmt.Sprintf("the command wrote more than %d bytes and was ended", e.Limit)
 }
 
-// plain leaves out the local address, whose port is another one each time: the same failure has the same text.
-func plain(err error) error {
+// plain is the text of an error, which may repeat what the host says. It leaves out the local address, whose port is another one each
+// time: the same failure has the same text.
+func plain(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		return op.Err
+		err = op.Err
 	}
-	return err
+	return sanitize.Line(err.Error(), sanitize.Quote)
 }
 
 func isTimeout(err error) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // cause is one thing that keeps an object from being ready.
@@ -65,13 +66,15 @@ func (s *summary) set(conditions *[]metav1.Condition, kind string, v verdict, go
 func merge(causes []cause) cause {
 	const shown = 5
 	merged := cause{reason: causes[0].reason}
+	// So that the last one is not what is clipped.
+	size := sanitize.Message/min(len(causes), shown) - len("; and 1000 more")
 	var messages []string
 	for i, c := range causes {
 		if c.reason != merged.reason && isOfHost(c.reason) && isOfHost(merged.reason) {
 			merged.reason = v1alpha1.ReasonHostsNotSynced
 		}
 		if i < shown {
-			messages = append(messages, c.message)
+			messages = append(messages, sanitize.Line(c.message, size))
 		}
 	}
 	merged.message = strings.Join(messages, "; ")

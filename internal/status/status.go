@@ -32,7 +32,7 @@ func Summarize(object *v1alpha1.EdgeLoadBalancer, views []View, now time.Time) v
 	}
 	status.Summary = s.counts(status.Hosts)
 	s.setConditions(&status.Conditions)
-	return status
+	return bounded(status)
 }
 
 // IsRoutine says that two statuses differ only in what changes all the time: in servers, and in the proofs that follow them.
@@ -89,7 +89,8 @@ func (s *summary) counts(all []v1alpha1.HostStatus) v1alpha1.Summary {
 		Hosts:     fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
 		Servers:   fmt.Sprintf("%d/%d", up, servers),
 		Binds:     allBinds(s.object),
-		NotSynced: strings.Join(others, ","),
+		NotSynced: listed(others),
+		Addresses: listed(publicAddresses(s.object)),
 	}
 }
 
@@ -102,7 +103,7 @@ func allBinds(object *v1alpha1.EdgeLoadBalancer) string {
 			}
 		}
 	}
-	return strings.Join(binds, ",")
+	return listed(binds)
 }
 
 func (s *summary) isSynced(host v1alpha1.HostStatus) bool {

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/scripts"
-	"github.com/edgelb/edgelb/internal/edge/words"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // Conn is one logged-in connection to a host. Its methods may be called at the same time.
@@ -79,7 +79,7 @@ func Open(ctx context.Context, conn Conn, login, configPath string) (*Session, e
 	case answer == "sudo":
 		s.Elevated = true
 	default:
-		return nil, &DeniedError{Words: words.Trim(strings.TrimPrefix(answer, "none"))}
+		return nil, &DeniedError{Words: sanitize.Line(strings.TrimPrefix(answer, "none"), sanitize.Quote)}
 	}
 	return s, nil
 }
@@ -120,7 +120,7 @@ func (s *Session) Ask(ctx context.Context, socket, line string) ([]byte, error) 
 		return nil, fmt.Errorf("reading from %s: %w", socket, err)
 	}
 	if reason, failed := bytes.CutPrefix(answer, []byte(bridgeFailure)); failed {
-		return nil, errors.New(words.Trim(string(reason)))
+		return nil, errors.New(sanitize.Line(string(reason), sanitize.Quote))
 	}
 	return answer, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // Sockets is what scripts/sockets.sh says: the host's addresses, and who listens on the ports in question.
@@ -97,7 +98,7 @@ func (s *Sockets) addOwner(inode, pid, name string) {
 		for i := range sockets {
 			if sockets[i].inode == inode {
 				sockets[i].pid, _ = strconv.Atoi(pid)
-				sockets[i].name = name
+				sockets[i].name = sanitize.Line(name, sanitize.Name)
 			}
 		}
 	}

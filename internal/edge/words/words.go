@@ -1,13 +1,12 @@
-// Package words makes what hosts and their programs say fit for a message to a person.
+// Package words picks out of what HAProxy says what is fit for a message to a person.
 package words
 
 import (
 	"regexp"
 	"strings"
-)
 
-// maxWords bounds, in bytes, what a host's words may take of a message.
-const maxWords = 600
+	"github.com/edgelb/edgelb/internal/sanitize"
+)
 
 var (
 	// logPrefix is what HAProxy puts before the words that matter: "[ALERT]    (2292) : config : parsing [/etc/x:5] : ".
@@ -33,16 +32,7 @@ func Alerts(output string) string {
 		alerts = append(alerts, candidateName.ReplaceAllString(words, ""))
 	}
 	if len(alerts) == 0 {
-		return Trim(output)
+		return sanitize.Line(output, sanitize.Quote)
 	}
-	return Trim(strings.Join(alerts, "; "))
-}
-
-// Trim makes one line of at most maxWords bytes out of a host's output.
-func Trim(output string) string {
-	words := strings.Join(strings.Fields(strings.ToValidUTF8(output, "?")), " ")
-	if len(words) > maxWords {
-		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
-	}
-	return words
+	return sanitize.Line(strings.Join(alerts, "; "), sanitize.Quote)
 }

@@ -3,7 +3,8 @@ package words
 import (
 	"strings"
 	"testing"
-	"unicode/utf8"
+
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 func TestAlertsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
@@ -21,7 +22,7 @@ func TestAlertsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
 		"something else":     {"sh: haproxy: not found\n", "sh: haproxy: not found"},
 		"nothing":            {"", ""},
 		"notices only":       {"[NOTICE]   (1) : haproxy version is 3.0.11\n", "[NOTICE] (1) : haproxy version is 3.0.11"},
-		"bytes of no string": {"\xff\xfe", "?"},
+		"bytes of no string": {"\xff\xfe", `\xff\xfe`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,10 +33,13 @@ func TestAlertsAreTheAlertsWithoutTheirPrefix(t *testing.T) {
 	}
 }
 
-func TestTrimEndsAnEndlessOutput(t *testing.T) {
+func TestAlertsAreClippedAndEscaped(t *testing.T) {
 	t.Parallel()
-	got := Trim(strings.Repeat("é ", 10_000))
-	if len(got) > maxWords+len("…") || !strings.HasSuffix(got, "…") || !utf8.ValidString(got) {
-		t.Errorf("got %d bytes", len(got))
+	for _, output := range []string{
+		strings.Repeat("é\x1b ", 10_000), "[ALERT] (1) : " + strings.Repeat("\x00", 10_000) + "\n",
+	} {
+		if got := Alerts(output); len(got) > sanitize.Quote || !strings.HasSuffix(got, "…") || strings.ContainsAny(got, "\x00\x1b") {
+			t.Errorf("got %q", got)
+		}
 	}
 }

@@ -1,0 +1,110 @@
+// Package sanitize makes text fit for a status, an event, a log or a metric that comes from outside the operator: from a host,
+// from what answers in its place, or from the API server of another cluster. Such text may hold anything. It is pure.
+package sanitize
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The limits, in bytes.
+const (
+	// Name is for a single name, such as that of an algorithm, a program or a version.
+	Name = 64
+	// Quote is for what somebody said, as a part of a message.
+	Quote = 600
+	// Message is for a whole message.
+	Message = 2048
+)
+
+// mark ends a text that was clipped.
+const mark = "…"
+
+// Line makes one line of at most limit bytes out of a text. Blanks and line ends become single blanks. What cannot be printed is
+// shown as Go escapes it, such as \x1b or \u202e: no sequence of control characters reaches a terminal, and nothing turns the
+// direction of what is written around it.
+func Line(text string, limit int) string {
+	if len(text) <= limit && isLine(text) {
+		return text
+	}
+	l := line{limit: limit}
+	for rest := text; rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
+		if !l.take(r, rest[:size]) {
+			return string(l.text[:l.end]) + mark
+		}
+		rest = rest[size:]
+	}
+	return string(l.text)
+}
+
+// isLine reports whether Line leaves the text as it is, of which it sees only what nearly all texts consist of.
+func isLine(text string) bool {
+	before := byte(' ')
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || (c == ' ' && before == ' ') {
+			return false
+		}
+		before = text[i]
+	}
+	return text == "" || before != ' '
+}
+
+// line is a line that is being written.
+type line struct {
+	limit int
+	text  []byte
+	// end is how much of the text there is room for beside a mark.
+	end int
+	// blank says that a blank comes before what follows, if anything does.
+	blank bool
+}
+
+// take appends a rune, of which raw are the bytes. It returns false if the line is full.
+func (l *line) take(r rune, raw string) bool {
+	if unicode.IsSpace(r) {
+		l.blank = len(l.text) > 0
+		return true
+	}
+	piece := escaped(r, raw)
+	if l.blank {
+		piece, l.blank = " "+piece, false
+	}
+	if len(l.text)+len(piece) > l.limit {
+		return false
+	}
+	l.text = append(l.text, piece...)
+	if len(l.text)+len(mark) <= l.limit {
+		l.end = len(l.text)
+	}
+	return true
+}
+
+// escaped is how a rune is shown.
+func escaped(r rune, raw string) string {
+	switch {
+	case r == utf8.RuneError && len(raw) == 1:
+		return fmt.Sprintf(`\x%02x`, raw[0])
+	case unicode.IsPrint(r):
+		return raw
+	default:
+		quoted := strconv.QuoteRune(r)
+		return quoted[1 : len(quoted)-1]
+	}
+}
+
+// List joins names, of which it shows the first few, and counts those that are too many to read.
+func List(names []string) string {
+	const shown = 10
+	var list []string
+	for _, name := range names[:min(len(names), shown)] {
+		list = append(list, Line(name, Name))
+	}
+	if more := len(names) - shown; more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(list, ", ")
+}

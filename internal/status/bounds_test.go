@@ -1,0 +1,123 @@
+package status
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/sanitize"
+)
+
+const evil = "\x1b[2J\x00\u202e\xff "
+
+// manyHosts is an object with so many hosts, all of which say the same.
+func manyHosts(n int, outcome edge.Outcome) v1alpha1.EdgeLoadBalancerStatus {
+	object := twoHosts()
+	object.Spec.Hosts = nil
+	known := tried(outcome)
+	known.Wanted.Members[0].Frontends = []string{"shop_web_https"}
+	for i := range n {
+		object.Spec.Hosts = append(object.Spec.Hosts, v1alpha1.Host{
+			Name: fmt.Sprintf("%s-%d", strings.Repeat("n", 59), i), Address: fmt.Sprintf("%s-%d", strings.Repeat("a", 249), i),
+			User: strings.Repeat("u", 32), PublicAddresses: []string{fmt.Sprintf("198.51.%d.%d", i/250, i%250), fmt.Sprintf("2001:db8::%d", i)},
+		})
+	}
+	return Summarize(object, ViewsOf(object, func(desired.HostKey) record.Host { return known }), noon())
+}
+
+func TestWhatHostsSayIsClippedAndEscaped(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat(evil, 1000)
+	outcome := edge.Outcome{
+		State: edge.Rejected, Message: long, HAProxyVersion: long, Reasons: []string{long},
+		Unserved: []edge.Unserved{{Frontend: "shop_web_https", Bind: ":443", Why: long}},
+	}
+	for _, hosts := range []int{1, 2, 6, 128, 500} {
+		status := manyHosts(hosts, outcome)
+		messages := 0
+		for _, host := range status.Hosts {
+			messages += len(host.Message)
+			requireFit(t, host.Message, sanitize.Message)
+			requireFit(t, host.HAProxyVersion, sanitize.Name)
+			if host.State != v1alpha1.HostRejected || len(host.Message) < 300 {
+				t.Errorf("%d hosts: state %s, message %q", hosts, host.State, host.Message)
+			}
+		}
+		for _, condition := range status.Conditions {
+			requireFit(t, condition.Message, sanitize.Message)
+		}
+		for _, list := range []string{status.Summary.Addresses, status.Summary.NotSynced, status.Summary.Binds} {
+			requireFit(t, list, listSize)
+		}
+		if messages > messagesSize {
+			t.Errorf("%d hosts: messages of %d bytes", hosts, messages)
+		}
+		text, err := json.Marshal(status)
+		if err != nil || len(text) > 700<<10 {
+			t.Errorf("%d hosts: %d bytes, error %v", hosts, len(text), err)
+		}
+	}
+}
+
+func requireFit(t *testing.T, text string, limit int) {
+	t.Helper()
+	if len(text) > limit || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+		t.Errorf("%d bytes of at most %d: %.300q", len(text), limit, text)
+	}
+}
+
+func TestConditionOfManyHostsCountsThemAlsoWhereTheyHaveMuchToSay(t *testing.T) {
+	t.Parallel()
+	status := manyHosts(7, edge.Outcome{State: edge.Rejected, Message: strings.Repeat("x", 2000)})
+	for _, condition := range status.Conditions {
+		if condition.Type == v1alpha1.ConditionHostsSynced && !strings.HasSuffix(condition.Message, "; and 2 more") {
+			t.Errorf("message %q", condition.Message)
+		}
+	}
+}
+
+func TestListsOfTheSummaryCountWhatHasNoRoom(t *testing.T) {
+	t.Parallel()
+	status := manyHosts(500, edge.Outcome{State: edge.Rejected})
+	if got := status.Summary.NotSynced; !strings.HasSuffix(got, ", and 484 more") || strings.Count(got, ",") != 16 {
+		t.Errorf("not synced are %q", got)
+	}
+	if got := listed([]string{"gw1", "gw2"}); got != "gw1,gw2" {
+		t.Errorf("got %q", got)
+	}
+	if got := listed(nil); got != "" {
+		t.Errorf("got %q of nothing", got)
+	}
+}
+
+func TestShortenedStatusKeepsWhatProgramsRelyOn(t *testing.T) {
+	t.Parallel()
+	whole := manyHosts(3, edge.Outcome{State: edge.Rejected, Message: "no", Fingerprint: "1f0c", HAProxyVersion: "2.6.12"})
+	short := Shortened(whole)
+	for i, host := range short.Hosts {
+		want := whole.Hosts[i]
+		want.Message, want.HAProxyVersion = "", ""
+		if host != want || host.ConfigHash == "" {
+			t.Errorf("host is %+v", host)
+		}
+	}
+	for i, condition := range short.Conditions {
+		want := whole.Conditions[i]
+		want.Message = notWritten
+		if condition != want {
+			t.Errorf("condition is %+v", condition)
+		}
+	}
+	if whole.Hosts[0].Message == "" || whole.Conditions[0].Message == notWritten || whole.Summary.NotSynced == "" {
+		t.Error("the whole status was changed")
+	}
+	if len(short.Addresses) != 6 || short.Summary.Hosts != "0/3" || short.Summary.NotSynced != "" {
+		t.Errorf("addresses %v, summary %+v", short.Addresses, short.Summary)
+	}
+}
