@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
@@ -80,7 +82,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		return ctrl.Result{}, nil
 	}
 	seen.await(r.records.Get)
-	known := r.recordBuilt(key, desired.Build(key, seen.snapshot), seen)
+	known := r.recordBuilt(ctx, key, desired.Build(key, seen.snapshot), seen)
 	t := &turn{key: key, seen: seen, known: known, todo: known.Choose(seen.snapshot, seen.leavers)}
 	t.began, t.built = began, r.now()
 	result, err := r.work(ctx, t)
@@ -115,15 +117,28 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
 // whether the host answers or not.
-func (r *hostReconciler) recordBuilt(key desired.HostKey, host desired.Host, seen observed) record.Host {
+func (r *hostReconciler) recordBuilt(ctx context.Context, key desired.HostKey, host desired.Host, seen observed) record.Host {
 	// They may name what another cluster said.
 	host.Problems = sanitize.All(host.Problems, sanitize.Message)
 	var news record.News
+	var before []desired.Problem
 	after := r.records.Update(key, func(known *record.Host) {
+		before = known.Wanted.Problems
 		news = known.Rebuild(host, seen.snapshot.Objects, seen.leavers, r.now())
 	})
+	logConflicts(ctx, host, before)
 	r.report(seen, news)
 	return after
+}
+
+// logConflicts names, to those who run the operator, the object that has what others are told that they cannot have.
+func logConflicts(ctx context.Context, host desired.Host, before []desired.Problem) {
+	for _, problem := range host.Problems {
+		if problem.Reason == v1alpha1.ReasonHostConflict && !slices.Contains(before, problem) && len(host.Members) > 0 {
+			log.FromContext(ctx).Info("Object cannot have a host", "object", problem.Object, "holder", host.Members[0].Object,
+				"message", problem.Message)
+		}
+	}
 }
 
 // try does a job. The error is one of the API server; what goes wrong with the host is in the attempt's outcome.

@@ -60,7 +60,7 @@ func (t *turn) log(ctx context.Context, outcome edge.Outcome, after record.Host,
 	case outcome.Changed && !routine:
 		t.logChange(logger, outcome, now)
 	case after.Repeats == 1 && !t.todo.RuntimeOnly:
-		logger.Info("Host state changed", "message", outcome.Message)
+		logger.Info("Host state changed", "message", outcome.Message, "owner", outcome.Owner)
 	case outcome.Changed:
 		t.logChange(logger.V(1), outcome, now)
 	default:

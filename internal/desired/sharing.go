@@ -58,14 +58,23 @@ func (h *Host) share(objects []*v1alpha1.EdgeLoadBalancer) []part {
 		switch {
 		case !found:
 		case len(parts) > 0 && !sameOwner(parts[0].object, object):
-			h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
-				"host %s (%s) belongs to the older EdgeLoadBalancer %s, and only objects of its namespace with its SSH Secret "+
-					"can share it: use another host, or the same namespace and Secret", p.host.Name, h.Key, parts[0].name()))
+			h.Problems = append(h.Problems, p.estranged(h.Key, parts[0]))
 		default:
 			parts = append(parts, p)
 		}
 	}
 	return parts
+}
+
+// estranged is the problem of a part whose host another object has that cannot share it. Of other namespaces a message to a user names
+// nothing.
+func (p part) estranged(key HostKey, holder part) Problem {
+	if p.object.Namespace != holder.object.Namespace {
+		return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to an older EdgeLoadBalancer of another namespace: use another "+
+			"host, or ask the administrators, whose operator's log says which object that is", p.host.Name, key)
+	}
+	return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to the older EdgeLoadBalancer %s, and only objects with its SSH "+
+		"Secret can share it: use another host, or the same Secret", p.host.Name, key, holder.name())
 }
 
 func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {

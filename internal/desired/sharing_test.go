@@ -3,6 +3,7 @@ package desired
 import (
 	"maps"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -355,5 +356,40 @@ func TestAnObjectThatIsKeptKeepsItsServersAndTheirDrainTimeout(t *testing.T) {
 	}
 	if got := kept.DrainTimeouts["shop_b_app"]; got != time.Minute {
 		t.Errorf("they are drained for %s", got)
+	}
+}
+
+// Who may write objects in one namespace learns nothing of the objects in another.
+func TestConflictNamesNothingOfAnotherNamespace(t *testing.T) {
+	t.Parallel()
+	elsewhere := func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Namespace, o.Spec.SSH.SecretRef.Name, o.Spec.Hosts[0].Name = "bank", "bank-key", "vault"
+	}
+	for _, test := range []struct {
+		name   string
+		holder *v1alpha1.EdgeLoadBalancer
+		named  bool
+	}{
+		{"of another namespace", edgeLB("ledger", elsewhere), false},
+		{"with another Secret", edgeLB("ledger", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.SSH.SecretRef.Name = "bank-key" }), true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			host := Build(gw1(), snapshotOf(test.holder, beside("b")))
+			var told []string
+			for _, problem := range host.Problems {
+				if problem.Object.Name == "b" {
+					told = append(told, problem.Message)
+				}
+			}
+			if len(told) != 1 || strings.Contains(told[0], "ledger") != test.named {
+				t.Fatalf("told %q", told)
+			}
+			for _, secret := range []string{"bank", "vault"} {
+				if strings.Contains(told[0], secret) {
+					t.Errorf("%q names %q", told[0], secret)
+				}
+			}
+		})
 	}
 }

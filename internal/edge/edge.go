@@ -120,6 +120,9 @@ type Outcome struct {
 	Drift []string
 	// Unserved are the binds that the host cannot take. Everything else is served.
 	Unserved []Unserved
+	// Owner is whose the host is if it is Refused because it is another edgelb's. It is for the operator's log alone: the users of
+	// one namespace need not know of the others.
+	Owner string
 	// TookOver is the name under which the same owner kept the host until this Sync, if it was another one.
 	TookOver string
 	// FollowUp is when the host should have its next turn to end what is begun: the file is still to be written, or servers

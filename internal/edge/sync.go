@@ -86,7 +86,9 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
 	drift := h.drift(todo)
 	switch {
 	case todo.Action == plan.Refuse:
-		return h.outcome(h.refused(todo))
+		outcome := h.outcome(h.refused(todo))
+		outcome.Owner = todo.Owner
+		return outcome
 	case h.req.DryRun:
 		return h.suspended(todo)
 	case todo.Action == plan.NoOp:

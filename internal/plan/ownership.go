@@ -20,7 +20,7 @@ func keptByAnother(file File, wanted Wanted) (Plan, bool) {
 	case stranger != "" && wanted.Config.Idle():
 		return Plan{Action: NoOp}, true
 	case stranger != "" && !wanted.Adopt:
-		return Plan{Action: Refuse, Reasons: []string{stranger}}, true
+		return Plan{Action: Refuse, Reasons: []string{stranger}, Owner: file.Header.Owner}, true
 	case stranger != "" || twin == "":
 		return Plan{}, false
 	case wanted.Config.Idle():
@@ -33,7 +33,8 @@ func keptByAnother(file File, wanted Wanted) (Plan, bool) {
 }
 
 // foreignOwner says in words whose the file is, if it is neither free nor the owner's. A file is free when there is none,
-// when nobody ever changed the distribution's own, and when an edgelb left it behind idle.
+// when nobody ever changed the distribution's own, and when an edgelb left it behind idle. It does not name another owner, who is
+// not the business of whoever names the host.
 func foreignOwner(file File, owner string) string {
 	switch {
 	case !file.Exists || file.Pristine:
@@ -43,7 +44,7 @@ func foreignOwner(file File, owner string) string {
 	case file.Header.Free() || file.Header.Owner == owner:
 		return ""
 	default:
-		return fmt.Sprintf("it belongs to the edgelb of %q (cluster/namespace)", file.Header.Owner)
+		return "it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"
 	}
 }
 

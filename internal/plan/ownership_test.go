@@ -15,10 +15,13 @@ func TestWhoKeepsAHostIsWrittenOnIt(t *testing.T) {
 	file := func(owner, host string) File {
 		return File{Exists: true, Managed: true, Header: cfg.Header{Owner: owner, Host: host}}
 	}
-	refused := func(reason string) *Plan { return &Plan{Action: Refuse, Reasons: []string{reason}} }
+	refused := func(owner, reason string) *Plan {
+		return &Plan{Action: Refuse, Reasons: []string{reason}, Owner: owner}
+	}
+	const another = "it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"
 	twin := &Plan{Action: Refuse, Twin: true, Reasons: []string{`this machine is already kept as host "192.0.2.1:22"`}}
-	otherCluster := refused(`it belongs to the edgelb of "other/shop" (cluster/namespace)`)
-	otherNamespace := refused(`it belongs to the edgelb of "prod/bank" (cluster/namespace)`)
+	otherCluster := refused("other/shop", another)
+	otherNamespace := refused("prod/bank", another)
 	nothing := &Plan{Action: NoOp}
 	for name, test := range map[string]struct {
 		file  File
@@ -30,7 +33,7 @@ func TestWhoKeepsAHostIsWrittenOnIt(t *testing.T) {
 		"nobody's: there is no file":              {file: File{}},
 		"nobody's: the distribution's":            {file: File{Exists: true, Pristine: true}},
 		"nobody's: left idle":                     {file: file("", "")},
-		"somebody's who is no edgelb":             {file: File{Exists: true}, serve: refused("it was written by somebody else, not by edgelb"), leave: nothing},
+		"somebody's who is no edgelb":             {file: File{Exists: true}, serve: refused("", "it was written by somebody else, not by edgelb"), leave: nothing},
 		"another cluster's":                       {file: file("other/shop", self), serve: otherCluster, leave: nothing},
 		"another namespace's":                     {file: file("prod/bank", self), serve: otherNamespace, leave: nothing},
 		"another's under a name that is ours too": {file: file("prod/bank", "192.0.2.1:22"), wants: []string{"192.0.2.1:22"}, serve: otherNamespace, leave: nothing},

@@ -95,6 +95,8 @@ type Plan struct {
 	// Twin says of a Refuse that the file is the owner's own, under another name of the same machine. Wanted.Adopt does not
 	// lift that.
 	Twin bool
+	// Owner says of a Refuse whose the file is, if that is another edgelb's. It is not for the users of this one.
+	Owner string
 	// TookOver is the name under which the owner kept the host until now, if it was another one.
 	TookOver string
 }

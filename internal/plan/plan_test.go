@@ -168,7 +168,7 @@ func TestComputeDecides(t *testing.T) {
 		"somebody else's file is adopted": {observed: foreign, wanted: adopting, action: plan.Reload, backup: true, former: true,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"another operator wrote the file": {observed: another(hostWith(t, one)), wanted: one, action: plan.Refuse,
-			reasons: []string{`it belongs to the edgelb of "other/namespace" (cluster/namespace)`}},
+			reasons: []string{"it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"}},
 		"another operator's file is adopted": {observed: another(hostWith(t, idle(t))), wanted: adopting, action: plan.Reload, former: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:443 added", "frontend ns_web_https: bind ipv6@:443 added"}},
 		"nothing of ours is to be removed":               {observed: foreign, wanted: idle(t), action: plan.NoOp},

@@ -167,9 +167,20 @@ func TestAHostIsSharedWithinANamespaceAndWithOneSecretOnly(t *testing.T) {
 			s.create(younger)
 
 			s.awaitReason(younger, v1alpha1.ReasonHostConflict)
-			if message := condition(younger, v1alpha1.ConditionReady).Message; !strings.Contains(message, "older EdgeLoadBalancer "+s.namespace+"/web") {
-				t.Errorf("the message does not name the elder: %s", message)
+			message := condition(younger, v1alpha1.ConditionReady).Message
+			if named := strings.Contains(message, s.namespace); named != (younger.Namespace == s.namespace) {
+				t.Errorf("an object of namespace %s is told: %s", younger.Namespace, message)
 			}
+			s.eventually("the log names the elder", func() string {
+				log, err := os.ReadFile(s.operator.LogPath())
+				must(t, err)
+				for line := range strings.Lines(string(log)) {
+					if strings.Contains(line, "Object cannot have a host") && strings.Contains(line, younger.Namespace) && strings.Contains(line, s.namespace) {
+						return ""
+					}
+				}
+				return "it does not"
+			})
 			s.delete(younger)
 			if after := s.touched(s.gw1()); after != before {
 				t.Errorf("the host was touched: %s, and before %s", after, before)
@@ -181,7 +192,7 @@ func TestAHostIsSharedWithinANamespaceAndWithOneSecretOnly(t *testing.T) {
 }
 
 // Both clusters have a namespace of the same name: nothing but the cluster tells them apart.
-func TestAHostThatAnotherClusterHasIsRefusedAndItsOwnerNamed(t *testing.T) {
+func TestAHostThatAnotherClusterHasIsRefusedAndItsOwnerNamedInTheLogOnly(t *testing.T) {
 	other := ownCluster(t, "--cluster-id=second")
 	s := serving(t, 1)
 	system := &corev1.Namespace{}
@@ -195,8 +206,18 @@ func TestAHostThatAnotherClusterHasIsRefusedAndItsOwnerNamed(t *testing.T) {
 	rival := w.loadBalancer(s.gw1())
 	w.create(rival)
 
-	owner := fmt.Sprintf("it belongs to the edgelb of %q", string(system.UID)+"/"+s.namespace)
-	w.awaitHost(rival, s.gw1().Name, v1alpha1.HostRefused, owner)
+	told := w.awaitHost(rival, s.gw1().Name, v1alpha1.HostRefused, "the edgelb of another cluster")
+	if owner := string(system.UID); strings.Contains(told.Message, owner) {
+		t.Errorf("the message names the owner: %s", told.Message)
+	}
+	s.eventually("the log names the owner", func() string {
+		log, err := os.ReadFile(other.operator.LogPath())
+		must(t, err)
+		if owner := string(system.UID) + "/" + s.namespace; !strings.Contains(string(log), owner) {
+			return string(log)
+		}
+		return ""
+	})
 	w.delete(rival)
 	if after := s.touched(s.gw1()); after != before {
 		t.Errorf("the host was touched: %s, and before %s", after, before)
