@@ -2,12 +2,18 @@ package edge_test
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -72,4 +78,63 @@ func TestAReloadIsProvedThoughTheFormerWorkerAnswersForAMoment(t *testing.T) {
 		t.Errorf("got %+v, and %d questions are left to the former worker", outcome, conn.left.Load())
 	}
 	m.requireServes(8443, "pod-b")
+}
+
+// freePort is a port on which nobody listens, in either family.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	listener, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return uint16(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// listeningSockets are the inodes of the sockets on which somebody listens, by their addresses in the kernel's hex.
+func listeningSockets(t *testing.T, ports ...uint16) map[string]string {
+	t.Helper()
+	const listen = "0A" // the state LISTEN
+	sockets := map[string]string{}
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile("/proc/net/" + table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			for _, port := range ports {
+				if fields[3] == listen && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) {
+					sockets[fields[1]] += fields[9] + " "
+				}
+			}
+		}
+	}
+	return sockets
+}
+
+// A socket that is closed takes the connections with it that wait to be accepted.
+func TestAReloadOpensNoSocketAnew(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		config := m.webConfig(echo(t, "pod-a"))
+		var ports []uint16
+		for _, addr := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified(), netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()} {
+			port := freePort(t)
+			ports = append(ports, port)
+			config.Frontends[0].Binds = append(config.Frontends[0].Binds, haproxy.Bind{Addr: addr, Port: port})
+		}
+		config = config.Normalize()
+		requireSynced(t, m.turn(config))
+		before := listeningSockets(t, ports...)
+		config.MaxConnections++
+
+		outcome := m.turn(config)
+
+		requireSynced(t, outcome)
+		after := listeningSockets(t, ports...)
+		if outcome.Update != edge.UpdateReload || len(before) != len(ports) || !maps.Equal(before, after) {
+			t.Errorf("after a %s the sockets are %v, and were %v before", outcome.Update, after, before)
+		}
+	})
 }

@@ -132,12 +132,15 @@ func newLookupView(c haproxy.Config, f haproxy.Frontend, names string) *lookupVi
 	return v
 }
 
-// bindLines keeps IPv4 clients away from IPv6 wildcards: they would appear there, and in PROXY headers, as ::ffff:a.b.c.d.
+// bindLines keeps IPv4 clients away from IPv6 wildcards: they would appear there, and in PROXY headers, as ::ffff:a.b.c.d. The
+// kernel sets the same option by itself on a socket that is bound to one IPv6 address. It has to be in the file all the same: at a
+// reload HAProxy takes over only sockets whose options are those of the file. It opens another socket otherwise, and the former
+// worker closes its own, with the connections that wait in there.
 func bindLines(binds []haproxy.Bind) []string {
 	var lines []string
 	for _, b := range binds {
 		line := b.String()
-		if b.Addr.Is6() && b.Addr.IsUnspecified() {
+		if b.Addr.Is6() {
 			line += " v6only"
 		}
 		lines = append(lines, line)
