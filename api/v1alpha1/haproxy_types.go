@@ -4,7 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // HAProxy tunes HAProxy itself.
 type HAProxy struct {
-	// MaxConnections bounds the connections of one host.
+	// MaxConnections bounds the connections of one host. The default is lowered on a host where HAProxy may not open enough files;
+	// any other number is refused there.
 	// +kubebuilder:default=40000
 	// +kubebuilder:validation:Minimum=100
 	// +kubebuilder:validation:Maximum=1000000

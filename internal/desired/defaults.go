@@ -43,7 +43,7 @@ func adminSocket(h *v1alpha1.HAProxy) string {
 }
 
 func maxConnections(h *v1alpha1.HAProxy) int {
-	return int(cmp.Or(h.MaxConnections, 40000))
+	return int(cmp.Or(h.MaxConnections, haproxy.DefaultMaxConnections))
 }
 
 func timeouts(t *v1alpha1.Timeouts) haproxy.Timeouts {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/files"
@@ -82,6 +83,11 @@ func (h *host) checkLive() error {
 // staged and checked, the former one kept, the new one put in its place; then HAProxy loads it and is asked whether it did. If
 // it did not, the former file goes back. Until the reload nothing has happened that a connection could notice.
 func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
+	if todo.Action == plan.Reload {
+		if err := h.checkPause(time.Now()); err != nil {
+			return err
+		}
+	}
 	if obstacle := h.facts.LackOfLoader(); todo.Action == plan.Reload && h.req.ReloadCommand == "" && obstacle != "" {
 		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
 	}

@@ -138,6 +138,9 @@ type Outcome struct {
 	Phases Phases
 	// Live says that, although State is a failure, Sync with RuntimeOnly can bring the endpoints' changes to the host.
 	Live bool
+	// RetryAfter says that HAProxy is not to be reloaded before this time has passed, since many former workers still serve open
+	// connections; 0 if nothing waits for that.
+	RetryAfter time.Duration
 	// ReloadFailed says that HAProxy could not load a file that it had found good. Each further try may refuse all
 	// connections for 2 s: it should be long in coming, unless what is wanted changes.
 	ReloadFailed bool

@@ -43,6 +43,10 @@ type host struct {
 	egress netip.Addr
 	// master is what HAProxy's master process said of itself, if it has a socket.
 	master runtime.Processes
+	// formerAccepts says that a former worker still takes new connections.
+	formerAccepts bool
+	// descriptors is how many files HAProxy said that it may open, when it did not start with as many as it needed; 0 if unknown.
+	descriptors int
 }
 
 // left is how a host was left; what is not known is zero.
@@ -193,14 +197,19 @@ func (h *host) render() error {
 // says what the user should know of it.
 func (h *host) fit(config haproxy.Config, servers map[string][]haproxy.Server) (haproxy.Config, string) {
 	config = config.WithServers(servers)
-	var note string
+	var notes []string
+	if fitting := h.facts.FittingConnections(config.MaxConnections, h.descriptors); fitting < config.MaxConnections {
+		notes = append(notes, fmt.Sprintf("maxConnections is %d instead of the default of %d, since HAProxy may not open enough files on this host: raise LimitNOFILE of HAProxy's service for more",
+			fitting, config.MaxConnections))
+		config.MaxConnections = fitting
+	}
 	if !h.facts.IPv6 {
 		var left []haproxy.Bind
 		if config, left = config.WithoutIPv6(); len(left) > 0 {
-			note = fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left))
+			notes = append(notes, fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left)))
 		}
 	}
-	return config.WithoutBinds(h.isUnserved), note
+	return config.WithoutBinds(h.isUnserved), strings.Join(notes, "; ")
 }
 
 func (h *host) isUnserved(frontend string, bind haproxy.Bind) bool {

@@ -302,11 +302,16 @@ func (m *machine) turn(config haproxy.Config, change ...func(*edge.Request)) edg
 }
 
 func (m *machine) syncWith(memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+	return m.syncOver(m.conn, memory, config, change...)
+}
+
+// syncOver is syncWith over another connection than the machine's.
+func (m *machine) syncOver(conn edge.Conn, memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
 	req := edge.Request{Config: config, Login: "root", ConfigPath: m.config()}
 	for _, apply := range change {
 		apply(&req)
 	}
-	return edge.Sync(m.t.Context(), m.conn, memory, req)
+	return edge.Sync(m.t.Context(), conn, memory, req)
 }
 
 // bind is an address of the machine.

@@ -8,6 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/pending"
 	"github.com/edgelb/edgelb/internal/edge/session"
+	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -38,6 +39,8 @@ type Memory struct {
 	namesReadAt time.Time
 	// leavers are the servers that are wanted no more and still run.
 	leavers pending.Leavers
+	// descriptors is how many files HAProxy on the host may open, if it has said so when it did not start; 0 if unknown.
+	descriptors int
 }
 
 // recall returns the host as it was last proved, with what is wanted now; nil when nothing is known that could still be true.
@@ -65,16 +68,16 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	now := time.Now()
 	m.begun = m.begun || isUnproved(outcome)
 	switch {
-	case h.isProved() && (outcome.State == Synced || isUnwritten(outcome)):
+	case h.isProved() && (outcome.State == Synced || isUnwritten(outcome) || h.formerAccepts):
 		m.lookedAt, m.namesReadAt, m.begun = now, now, false
 		m.leavers = m.leavers.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
 		m.written(files.HashesOf(h.file))
-		if outcome.State == Rejected {
+		if outcome.State == Rejected && !h.formerAccepts {
 			m.disk = files.Hashes{Config: h.facts.File.SHA256, Names: h.facts.File.NamesSHA256[h.file.NamesPath]}
 			m.lag = m.lag.Changed(now)
 		}
 		m.remember(h)
-	case m.last != nil && outcome.State == Rejected && h.running.SameAs(m.last.running):
+	case m.last != nil && (outcome.State == Rejected || outcome.RetryAfter > 0) && h.running.SameAs(m.last.running):
 		// What could not be done has changed nothing. But the host may be reached over another connection now.
 		kept := *m.last
 		kept.session, kept.egress = h.session, h.egress
@@ -84,6 +87,17 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	default:
 		m.forget()
 	}
+}
+
+// learnDescriptors notes how many files HAProxy may open, if it has said that these are too few, and reports whether fewer
+// connections are configured because of that.
+func (m *Memory) learnDescriptors(h *host, outcome Outcome) bool {
+	limit := survey.DescriptorLimit(outcome.Message)
+	if h.facts.FittingConnections(h.config.MaxConnections, limit) == h.config.MaxConnections {
+		return false
+	}
+	m.descriptors = limit
+	return true
 }
 
 // isUnproved says that a change was made of which it is not known how far it came.

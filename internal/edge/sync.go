@@ -42,7 +42,8 @@ func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 // fullTurn looks at everything on the host that matters, decides, and carries it out.
 func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 	began := time.Now()
-	h, err := lookAt(ctx, conn, req, memory.left(req))
+	h := &host{req: req, left: memory.left(req), descriptors: memory.descriptors}
+	err := h.lookAt(ctx, conn)
 	if err != nil {
 		return h.outcome(err)
 	}
@@ -57,7 +58,10 @@ func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outco
 	}
 	outcome.Phases = Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
 	memory.learn(h, outcome)
-	outcome.Live = outcome.State == Rejected && memory.last != nil
+	if outcome.ReloadFailed && memory.learnDescriptors(h, outcome) {
+		return fullTurn(ctx, conn, memory, req)
+	}
+	outcome.Live = (outcome.State == Rejected || outcome.RetryAfter > 0) && memory.last != nil
 	if outcome.State == Synced || outcome.Live {
 		outcome.FollowUp = memory.followUp(time.Now(), req.DrainTimeouts, false)
 	}
@@ -92,12 +96,19 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
 	case h.req.DryRun:
 		return h.suspended(todo)
 	case todo.Action == plan.NoOp:
-		return h.outcome(nil)
+		return h.outcome(h.awaitFormer(ctx))
 	case len(drift) > 0 && h.req.ReportDrift:
 		return h.drifted(drift)
 	}
 	done, err := h.apply(ctx, todo)
+	if err == nil {
+		err = h.awaitFormer(ctx)
+	}
 	outcome := h.outcome(err)
+	if outcome.RetryAfter > 0 && todo.Action == plan.Reload {
+		// Nothing was begun.
+		return outcome
+	}
 	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = updateBy(done.Action), done.Reasons, err == nil, drift
 	if outcome.Changed {
 		outcome.TookOver = done.TookOver
@@ -140,11 +151,10 @@ func updateBy(action plan.Action) Update {
 	}
 }
 
-func lookAt(ctx context.Context, conn Conn, req Request, left left) (*host, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeFor(observeTimeout, req.Config))
+func (h *host) lookAt(ctx context.Context, conn Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, timeFor(observeTimeout, h.req.Config))
 	defer cancel()
-	h := &host{req: req, left: left}
-	return h, h.observe(ctx, conn)
+	return h.observe(ctx, conn)
 }
 
 // outcome reports how the host is doing after err.
@@ -167,6 +177,10 @@ func (h *host) outcome(err error) Outcome {
 	}
 	var reloadFailure *reloadError
 	outcome.ReloadFailed = errors.As(err, &reloadFailure)
+	var paused *pausedError
+	if errors.As(err, &paused) {
+		outcome.RetryAfter = paused.wait
+	}
 	outcome.State, outcome.Message = failure.State, failure.Message
 	return outcome
 }

@@ -48,7 +48,7 @@ var errUnlikeMemory = errors.New("the host is not as it was left")
 // quickTurn does the turn from memory. It returns false if that cannot be, and the host has to be looked at as a whole.
 func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Outcome, bool) {
 	h := memory.recall(conn, req)
-	if h == nil || req.DryRun {
+	if h == nil || req.DryRun || (h.formerAccepts && !req.RuntimeOnly) {
 		return Outcome{}, false
 	}
 	// What has begun is ended, also when the operator ends.

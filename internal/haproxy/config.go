@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// DefaultMaxConnections bounds the connections of a process where nobody has chosen a number. It is lowered on a host that cannot
+// take so many.
+const DefaultMaxConnections = 40000
+
 // Config is what edgelb wants the HAProxy of one host to be. Two Configs that mean the same render to the same text.
 type Config struct {
 	// Owner says whose host it is; it is written to the file's header. Letters, digits and "/._:-", and not Nobody.

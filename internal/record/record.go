@@ -116,7 +116,7 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 		r.follow(a, now)
 		return r.NewsSince(before)
 	}
-	r.count(a.Outcome.State)
+	r.count(a.Outcome)
 	r.Shortfalls, r.Absences = shortfallsAfter(r.Shortfalls, a), absencesAfter(r.Absences, a, now)
 	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
 	r.RetryAt, r.Followed = now.Add(r.waitAfter(a.Outcome, now, random)), false
@@ -244,13 +244,13 @@ func withNew(old, problems []desired.Problem) []desired.Problem {
 	return all
 }
 
-func (r *Host) count(state edge.State) {
-	if state == r.Outcome.State {
+func (r *Host) count(outcome edge.Outcome) {
+	if outcome.State == r.Outcome.State {
 		r.Repeats++
 	} else {
 		r.Repeats = 1
 	}
-	if Failed(state) {
+	if Failed(outcome.State) && outcome.RetryAfter == 0 {
 		r.Failures++
 	} else {
 		r.Failures = 0

@@ -49,6 +49,10 @@ func backoffOf(outcome edge.Outcome) backoff {
 // shortens it by up to a fifth, so that hosts which failed together do not come back together. What is begun is ended when it
 // asks for it, but not sooner than a host that failed is tried again.
 func waitAfter(outcome edge.Outcome, repeats int, random float64) time.Duration {
+	if outcome.RetryAfter > 0 {
+		// Former workers may end sooner.
+		return min(outcome.RetryAfter, lookInterval)
+	}
 	wait := backoffOf(outcome).after(repeats)
 	wait -= time.Duration(random * float64(wait) / 5)
 	if outcome.FollowUp > 0 && !Failed(outcome.State) {

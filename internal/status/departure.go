@@ -36,6 +36,9 @@ func (v View) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration
 	case leave.Tried && (leave.Moved || !v.mayHave(object)):
 		// One try, in case that the operator died between a change and its note of it, or that another machine has got the name.
 		return fateClean, 0
+	case v.record.Outcome.RetryAfter > 0:
+		// The host answers, and is reloaded in a while.
+		return fateWaiting, 0
 	case since.IsZero():
 		return fateWaiting, 0
 	case now.Before(since.Add(timeout)):

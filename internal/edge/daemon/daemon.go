@@ -30,6 +30,8 @@ type Running struct {
 	Structure string
 	// Version is such as "2.6.12".
 	Version string
+	// Uptime is how long ago the worker was started, which is when HAProxy was last reloaded.
+	Uptime  time.Duration
 	Servers []runtime.Server
 	// Names are the entries of its map of names.
 	Names []haproxy.Entry
@@ -63,7 +65,7 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 	if err != nil {
 		return Running{}, err
 	}
-	running := Running{PID: info.Pid, Version: info.Version, Servers: servers, State: state}
+	running := Running{PID: info.Pid, Version: info.Version, Uptime: info.Uptime, Servers: servers, State: state}
 	running.Structure, _ = cfg.ParseDescription(info.Description)
 	running.Names, err = d.readNames(ctx, running.Structure)
 	if err != nil {

@@ -124,12 +124,17 @@ func (s *Sockets) addListener(table, local, inode string) {
 		s.holders = append(s.holders, listener{inode: inode})
 		return
 	}
-	text, portText, _ := strings.Cut(local, ":")
-	addr, ok := kernelAddr(text, true)
-	port, err := strconv.ParseUint(portText, 16, 16)
-	if ok && err == nil {
-		s.listeners = append(s.listeners, listener{addr: netip.AddrPortFrom(addr, uint16(port)), inode: inode})
+	if addr, ok := kernelAddrPort(local); ok {
+		s.listeners = append(s.listeners, listener{addr: addr, inode: inode})
 	}
+}
+
+// kernelAddrPort reads an address with its port, as socket tables have them.
+func kernelAddrPort(text string) (netip.AddrPort, bool) {
+	addrText, portText, _ := strings.Cut(text, ":")
+	addr, ok := kernelAddr(addrText, true)
+	port, err := strconv.ParseUint(portText, 16, 16)
+	return netip.AddrPortFrom(addr, uint16(port)), ok && err == nil
 }
 
 // kernelAddr reads the hex form of an address in /proc/net. In socket tables the 32-bit words are little-endian: of the

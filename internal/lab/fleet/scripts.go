@@ -33,12 +33,14 @@ func scripts() map[string]script {
 		"commit.sh":  (*machine).commit,
 		"glance.sh":  (*machine).glance,
 		"journal.sh": func(*machine, *bufio.Reader) result { return result{} },
-		"observe.sh": (*machine).observe,
-		"reload.sh":  (*machine).runReload,
-		"restore.sh": (*machine).restore,
-		"sockets.sh": (*machine).sockets,
-		"stage.sh":   (*machine).stage,
-		"version.sh": func(*machine, *bufio.Reader) result { return result{stdout: model.VersionLine} },
+		// A simulated worker ends when the next one serves.
+		"listening.sh": func(*machine, *bufio.Reader) result { return result{} },
+		"observe.sh":   (*machine).observe,
+		"reload.sh":    (*machine).runReload,
+		"restore.sh":   (*machine).restore,
+		"sockets.sh":   (*machine).sockets,
+		"stage.sh":     (*machine).stage,
+		"version.sh":   func(*machine, *bufio.Reader) result { return result{stdout: model.VersionLine} },
 	}
 }
 

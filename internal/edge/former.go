@@ -1,0 +1,54 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// awaitFormer waits until the workers that served before take no new connections: until then clients may still reach what was
+// removed.
+func (h *host) awaitFormer(ctx context.Context) error {
+	if h.running.PID == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	err := h.daemon().AwaitFormer(ctx, h.running.PID)
+	var accepting *daemon.AcceptingError
+	if h.formerAccepts = errors.As(err, &accepting); h.formerAccepts {
+		return &Error{State: Rejected, Cause: err, Message: fmt.Sprintf(
+			"the new configuration is active, but %v: end that process, or restart HAProxy", accepting)}
+	}
+	return err
+}
+
+// pausedError says that HAProxy is not reloaded before some time has passed.
+type pausedError struct {
+	failure *Error
+	wait    time.Duration
+}
+
+func (e *pausedError) Error() string { return e.failure.Error() }
+
+func (e *pausedError) Unwrap() error { return e.failure }
+
+// checkPause holds a reload back while many former workers still serve open connections: each reload adds one, with all the
+// memory of a HAProxy.
+func (h *host) checkPause(now time.Time) error {
+	if h.running.PID == 0 {
+		return nil
+	}
+	former := len(h.facts.Former(h.running.PID))
+	wait := plan.ReloadPause(former, h.config.ServerCount()) - h.running.Uptime
+	if wait <= 0 {
+		return nil
+	}
+	return &pausedError{wait: wait, failure: &Error{State: Pending, Message: fmt.Sprintf(
+		"%d former HAProxy workers still serve open connections; the next reload waits until %s UTC, so that the host does not run out of memory. Servers, names and weights are still updated",
+		former, now.Add(wait).UTC().Format(time.TimeOnly))}}
+}

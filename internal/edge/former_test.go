@@ -1,0 +1,206 @@
+package edge_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// freezingConn is a connection to a machine whose worker is frozen right before HAProxy is reloaded. It tells when the host was asked
+// who listens, and may have that done by another account.
+type freezingConn struct {
+	*localConn
+	worker int
+	prefix string
+	asked  chan struct{}
+}
+
+func (c *freezingConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+	switch {
+	case bytes.Contains(input, []byte("# Shows on which TCP sockets HAProxy processes listen.")):
+		defer func() {
+			select {
+			case c.asked <- struct{}{}:
+			default:
+			}
+		}()
+		return (&localConn{prefix: c.prefix}).Run(ctx, strings.TrimPrefix(command, "exec "), input)
+	case bytes.Contains(input, []byte("# Makes the candidate the configuration.")):
+		defer func() { _ = syscall.Kill(c.worker, syscall.SIGSTOP) }()
+	}
+	return c.localConn.Run(ctx, command, input)
+}
+
+func (c *freezingConn) thaw() { _ = syscall.Kill(c.worker, syscall.SIGCONT) }
+
+// freezing is a connection to a machine that listens on port 9443 as well, and what the machine is to run instead.
+func freezing(t *testing.T, m *machine) (*freezingConn, haproxy.Config) {
+	t.Helper()
+	config := m.webConfig(echo(t, "pod-a"))
+	both := m.webConfig(config.Backends[0].Servers...)
+	both.Frontends[0].Binds = append(both.Frontends[0].Binds, m.bind(9443))
+	requireSynced(t, m.turn(both))
+	m.requireServes(9443, "pod-a")
+	conn := &freezingConn{localConn: m.conn, worker: m.workerPID(), asked: make(chan struct{}, 1)}
+	t.Cleanup(conn.thaw)
+	return conn, config
+}
+
+// A former worker that gets no processor time goes on listening on what was removed, and the kernel takes connections for it.
+func TestARemovedBindIsNotBelievedToBeGoneWhileAFormerWorkerListens(t *testing.T) {
+	t.Parallel()
+	for name, prefix := range map[string]string{
+		"root": "", "an account that may not see HAProxy's sockets": "setpriv --reuid=65534 --regid=65534 --clear-groups ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachHAProxy(t, func(t *testing.T, m *machine) {
+				conn, config := freezing(t, m)
+				conn.prefix = prefix
+				done := make(chan edge.Outcome, 1)
+				go func() { done <- m.syncOver(conn, &m.memory, config) }()
+
+				select {
+				case <-conn.asked:
+				case outcome := <-done:
+					t.Fatalf("got %+v while the former worker was frozen", outcome)
+				}
+				conn.thaw()
+				requireSynced(t, <-done)
+				if removed := m.connect(9443); removed != nil {
+					t.Error("a client was accepted on a bind that was removed")
+				}
+				m.requireServes(8443, "pod-a")
+			})
+		})
+	}
+}
+
+func TestAFormerWorkerThatGoesOnAcceptingIsReported(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	conn, config := freezing(t, m)
+
+	outcome := m.syncOver(conn, &m.memory, config)
+
+	requireFailure(t, outcome, edge.Rejected, "the new configuration is active, but HAProxy's former worker (pid ")
+	if !strings.Contains(outcome.Message, fmt.Sprintf(") still accepts connections on %s:", m.address)) || outcome.ReloadFailed || !outcome.Live {
+		t.Errorf("got %+v", outcome)
+	}
+	reloads, b := m.reloads(), echo(t, "pod-b")
+	config.Backends[0].Servers = []haproxy.Server{b}
+	if live := m.syncOver(conn, &m.memory, config, runtimeOnly); live.State != edge.Synced || live.Update != edge.UpdateRuntime {
+		t.Errorf("got %+v, want servers to follow", live)
+	}
+	conn.thaw()
+	requireSynced(t, m.turn(config))
+	if m.reloads() != reloads {
+		t.Error("HAProxy was reloaded once more")
+	}
+	m.requireServes(8443, "pod-b")
+}
+
+// keep opens a connection that the worker has to keep.
+func (m *machine) keep(port uint16) net.Conn {
+	m.t.Helper()
+	conn := m.connect(port)
+	if conn == nil || readLine(conn) == "" {
+		m.t.Fatal("the host does not serve")
+	}
+	m.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func TestReloadsWaitWhileManyFormerWorkersServeOpenConnections(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	config := m.webConfig(a)
+	requireSynced(t, m.turn(config))
+	var outcome edge.Outcome
+	var open []net.Conn
+	const most = 13
+	for outcome.State != edge.Pending && len(open) <= most {
+		open = append(open, m.keep(8443))
+		config.MaxConnections++
+		if outcome = m.turn(config); outcome.State != edge.Pending {
+			requireSynced(t, outcome)
+		}
+	}
+	requireFailure(t, outcome, edge.Pending, fmt.Sprintf("%d former HAProxy workers still serve open connections; the next reload waits until", len(open)-1))
+	if outcome.RetryAfter <= 0 || !outcome.Live || outcome.Update != "" {
+		t.Errorf("got %+v", outcome)
+	}
+	reloads := m.reloads()
+	config.Backends[0].Servers = []haproxy.Server{b}
+	live := m.turn(config, runtimeOnly)
+	if live.State != edge.Synced || live.Update != edge.UpdateRuntime {
+		t.Errorf("got %+v, want servers to follow", live)
+	}
+	m.requireServes(8443, "pod-b")
+	for i, conn := range open {
+		if fmt.Fprintln(conn, "still here"); readLine(conn) != "still here" {
+			t.Errorf("the open connection %d was lost", i)
+		}
+		conn.Close()
+	}
+	m.eventually("the former workers have ended, and HAProxy is reloaded", func() bool {
+		outcome = m.turn(config)
+		return outcome.State != edge.Pending
+	})
+	requireSynced(t, outcome)
+	if m.reloads() != reloads+1 {
+		t.Errorf("HAProxy was reloaded %d times", m.reloads()-reloads)
+	}
+}
+
+// fewFiles starts HAProxy where it may open no more than 2,000 files, and may not raise that.
+const fewFiles = "ulimit -n 2000 && exec setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource "
+
+// The default has to fit a container, too.
+func TestTheDefaultOfConnectionsFitsAHostWithFewFileDescriptors(t *testing.T) {
+	t.Parallel()
+	m := newBareMachine(t)
+	start := fmt.Sprintf("#!/bin/sh\n%s%s -D -W -S %s -p %s -f %s\n", fewFiles, m.path("haproxy"), m.path("master.sock"), m.path("pid"), m.config())
+	if err := os.WriteFile(m.path("start"), []byte(start), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.endDaemon)
+	byScript := func(r *edge.Request) { r.ReloadCommand = m.path("start") }
+	config := m.webConfig(echo(t, "pod-a"))
+	config.MaxConnections = haproxy.DefaultMaxConnections
+
+	outcome := m.turn(config, byScript)
+
+	const note = "maxConnections is 702 instead of the default of 40000"
+	if outcome.State != edge.Synced || !strings.Contains(outcome.Message, note) {
+		t.Fatalf("got %+v", outcome)
+	}
+	m.requireServes(8443, "pod-a")
+	for name, memory := range map[string]*edge.Memory{"same": &m.memory, "restarted": {}} {
+		again := m.syncWith(memory, config)
+		if again.State != edge.Synced || again.Update != "" || again.Fingerprint != outcome.Fingerprint || !strings.Contains(again.Message, note) {
+			t.Errorf("%s operator: got %+v, want nothing to do", name, again)
+		}
+	}
+	config.MaxConnections--
+	requireFailure(t, m.turn(config), edge.Rejected, "39999 connections need 100045 file descriptors, and HAProxy may open 2000")
+	m.requireServes(8443, "pod-a")
+}
+
+// endDaemon ends a HAProxy that went into the background.
+func (m *machine) endDaemon() {
+	text, _ := os.ReadFile(m.path("pid"))
+	var pid int
+	if _, err := fmt.Sscan(string(text), &pid); err == nil {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+}
