@@ -152,8 +152,8 @@ const (
 	HostSuspended HostState = "Suspended"
 )
 
-// The condition types of an EdgeLoadBalancer. Each is always present. Ready, HostsSynced, TargetsAvailable and Accepted are
-// good when True; Reconciling and Stalled, which kstatus reads, are good when False.
+// The condition types of an EdgeLoadBalancer. Each is always present. Ready, HostsSynced, TargetsAvailable, TargetsHealthy and Accepted
+// are good when True; Reconciling and Stalled, which kstatus reads, are good when False.
 const (
 	// ConditionReady: every host is proved to run what the spec says, and every target has a server.
 	ConditionReady = "Ready"
@@ -167,6 +167,9 @@ const (
 	ConditionHostsSynced = "HostsSynced"
 	// ConditionTargetsAvailable: every target has at least one server.
 	ConditionTargetsAvailable = "TargetsAvailable"
+	// ConditionTargetsHealthy: on every host, every target that has servers has one that passes HAProxy's health checks. Ready does not
+	// depend on it: how an application does is not how the edge does.
+	ConditionTargetsHealthy = "TargetsHealthy"
 )
 
 // The reasons of conditions. A reason is stable; the message beside it is a sentence that says what to do.
@@ -227,6 +230,10 @@ const (
 	ReasonClusterForbidden = "ClusterForbidden"
 	// ReasonAvailable: every target has a server.
 	ReasonAvailable = "Available"
+	// ReasonHealthy: every target has a server that is up. The message tells of those that are down beside it.
+	ReasonHealthy = "Healthy"
+	// ReasonServersDown: the health checks of all servers of a target fail on a host; the message has HAProxy's reason.
+	ReasonServersDown = "ServersDown"
 	// ReasonDeleting: the object is being deleted and its configuration removed from the hosts.
 	ReasonDeleting = "Deleting"
 )

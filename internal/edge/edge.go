@@ -108,7 +108,9 @@ type Outcome struct {
 	HAProxyVersion string
 	// Servers is what the running HAProxy says of each server, by backend. Nil when it could not be asked.
 	Servers map[string]ServerCount
-	// Unresolved are those of them that HAProxy finds no address for, sorted by backend and name, each once and in lower case.
+	// Down are those of them whose health checks fail, sorted by backend.
+	Down []DownServers
+	// Unresolved are those of the servers that HAProxy finds no address for, sorted by backend and name, each once and in lower case.
 	// Right after a reload no name that is new has one.
 	Unresolved []Unresolved
 	// Update is how a change was brought to the host, and Reasons why. Both are also there when that failed; Changed says
@@ -144,6 +146,15 @@ type Outcome struct {
 	// ReloadFailed says that HAProxy could not load a file that it had found good. Each further try may refuse all
 	// connections for 2 s: it should be long in coming, unless what is wanted changes.
 	ReloadFailed bool
+}
+
+// DownServers are servers of one backend whose health checks fail in the same way.
+type DownServers struct {
+	Backend string
+	// Check is how the last check of one of them ended, in HAProxy's words, such as "L7STS 400 (Bad Request)"; empty until HAProxy was
+	// asked for that.
+	Check string
+	Count int
 }
 
 // Unserved is a bind that a host cannot take.

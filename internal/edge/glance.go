@@ -9,6 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // A map of names with more than fewEntries is not read at each look, which would cost 0.8 MB for 10,000 names, but every
@@ -44,11 +45,42 @@ func (t *turn) glance(ctx context.Context) error {
 		return errUnlikeMemory
 	}
 	t.take(running.Servers, t.config.Backends)
+	if err := t.askWhyDown(ctx); err != nil {
+		return err
+	}
 	t.memory.lookedAt, t.doubt = t.now, false
 	if namesPath != "" {
 		t.memory.namesReadAt = t.now
 	}
 	t.memory.remember(t.host)
+	return nil
+}
+
+// mostAsked bounds of how many servers it is asked why they are down, and whySize, in bytes, what of each answer is kept.
+const (
+	mostAsked = 50
+	whySize   = 120
+)
+
+// askWhyDown asks why servers are down, of one for each way in which the checks of a backend fail. It costs nothing where all are up.
+func (t *turn) askWhyDown(ctx context.Context) error {
+	var lines []string
+	for _, d := range t.tally.down[:min(len(t.tally.down), mostAsked)] {
+		lines = append(lines, runtime.ShowCheckOf(d.backend, d.server))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	answers, err := t.ask(ctx, lines, len(lines))
+	if err != nil {
+		return err
+	}
+	for i, answer := range answers {
+		// What cannot be read is not worth more than a look at the whole host: the servers are known to be down.
+		if why, err := runtime.ParseCheck([]byte(answer)); err == nil {
+			t.tally.down[i].why = sanitize.Line(why, whySize)
+		}
+	}
 	return nil
 }
 

@@ -160,7 +160,7 @@ func (h *host) lookAt(ctx context.Context, conn Conn) error {
 // outcome reports how the host is doing after err.
 func (h *host) outcome(err error) Outcome {
 	outcome := Outcome{
-		State: Synced, HAProxyVersion: h.version, Servers: h.tally.counts, Unresolved: h.tally.unresolved,
+		State: Synced, HAProxyVersion: h.version, Servers: h.tally.counts, Down: h.tally.downServers(), Unresolved: h.tally.unresolved,
 		Unserved: h.unserved, Egress: h.egress,
 		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
 	}

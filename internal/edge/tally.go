@@ -16,6 +16,22 @@ type tally struct {
 	counts map[string]ServerCount
 	// unresolved are sorted, each once.
 	unresolved []Unresolved
+	// down are sorted by backend and check.
+	down []down
+}
+
+// down are servers of a backend whose last check ended in the same way: a number of HAProxy's.
+type down struct {
+	backend string
+	check   int
+	// server is the number of one of them, and count how many they are.
+	server, count int
+	// why is what HAProxy says of that one; empty until it was asked.
+	why string
+}
+
+func (d down) compare(other down) int {
+	return cmp.Or(cmp.Compare(d.backend, other.backend), cmp.Compare(d.check, other.check))
 }
 
 // with is the tally, with what it says of the backends taken from the running servers.
@@ -31,9 +47,16 @@ func (t tally) with(running []runtime.Server, backends []haproxy.Backend) tally 
 			after.unresolved = append(after.unresolved, u)
 		}
 	}
+	for _, d := range t.down {
+		if !taken[d.backend] {
+			after.down = append(after.down, d)
+		}
+	}
+	slices.SortFunc(after.down, down.compare)
 	for _, server := range running {
 		if taken[server.Backend] {
 			after.take(server)
+			after.takeDown(server, t.down)
 		}
 	}
 	slices.SortFunc(after.unresolved, func(a, b Unresolved) int {
@@ -41,6 +64,31 @@ func (t tally) with(running []runtime.Server, backends []haproxy.Backend) tally 
 	})
 	after.unresolved = slices.Compact(after.unresolved)
 	return after
+}
+
+// takeDown adds a server whose checks fail. Why those do that failed in the same way before is known.
+func (t *tally) takeDown(server runtime.Server, before []down) {
+	if _, found := t.counts[server.Backend]; !found || !server.Down() {
+		return
+	}
+	d := down{backend: server.Backend, check: server.LastCheck, server: server.ID}
+	i, found := slices.BinarySearchFunc(t.down, d, down.compare)
+	if !found {
+		if k, known := slices.BinarySearchFunc(before, d, down.compare); known {
+			d.why = before[k].why
+		}
+		t.down = slices.Insert(t.down, i, d)
+	}
+	t.down[i].count++
+}
+
+// downServers are the servers whose checks fail, as an Outcome has them.
+func (t tally) downServers() []DownServers {
+	var servers []DownServers
+	for _, d := range t.down {
+		servers = append(servers, DownServers{Backend: d.backend, Check: d.why, Count: d.count})
+	}
+	return servers
 }
 
 // take adds a running server.

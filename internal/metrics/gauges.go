@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -14,7 +16,7 @@ type Gauges struct {
 	objects func() ([]v1alpha1.EdgeLoadBalancer, error)
 	records *record.Store
 
-	hostState, servers, serversUp, targetServers, targetServersUp, lastProof, oldWorkers, failedReloads *prometheus.Desc
+	hostState, servers, serversUp, targetServers, targetServersUp, targetServersDown, lastProof, oldWorkers, failedReloads *prometheus.Desc
 }
 
 // NewGauges returns gauges that are to be registered. objects returns all EdgeLoadBalancers; it is called at each scrape.
@@ -31,6 +33,8 @@ func NewGauges(objects func() ([]v1alpha1.EdgeLoadBalancer, error), records *rec
 			"The target's servers that the host's HAProxy has, as it last said.", "target"),
 		targetServersUp: gauge("edgelb_target_servers_up",
 			"The target's servers that the host's HAProxy takes for up, as it last said.", "target"),
+		targetServersDown: gauge("edgelb_target_servers_down",
+			"The target's servers whose health checks fail on the host, by how they do.", "target", "check"),
 		lastProof: gauge("edgelb_last_proof_timestamp_seconds",
 			"When the host was last proved to run what is wanted of it, in seconds since 1970."),
 		oldWorkers: gauge("edgelb_haproxy_old_workers",
@@ -43,7 +47,8 @@ func NewGauges(objects func() ([]v1alpha1.EdgeLoadBalancer, error), records *rec
 // Describe implements prometheus.Collector.
 func (g *Gauges) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		g.hostState, g.servers, g.serversUp, g.targetServers, g.targetServersUp, g.lastProof, g.oldWorkers, g.failedReloads,
+		g.hostState, g.servers, g.serversUp, g.targetServers, g.targetServersUp, g.targetServersDown, g.lastProof, g.oldWorkers,
+		g.failedReloads,
 	} {
 		to <- desc
 	}
@@ -85,12 +90,33 @@ func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadB
 		send(g.targetServers, float64(count.Total), target)
 		send(g.targetServersUp, float64(count.Up), target)
 	}
+	for down, count := range downBy(reading.Down) {
+		send(g.targetServersDown, float64(count), down.target, down.check)
+	}
 	if reading.ProvedAt.IsZero() {
 		return
 	}
 	send(g.lastProof, float64(reading.ProvedAt.UnixMilli())/1000)
 	send(g.oldWorkers, float64(reading.OldWorkers))
 	send(g.failedReloads, float64(reading.FailedReloads))
+}
+
+// failedCheck is a way in which a target's checks fail.
+type failedCheck struct{ target, check string }
+
+// downBy counts servers by the first word of what HAProxy says of their checks. What is none of its words is no label.
+func downBy(all []status.Down) map[failedCheck]int {
+	counts := map[failedCheck]int{}
+	for _, d := range all {
+		check, _, _ := strings.Cut(d.Check, " ")
+		switch check {
+		case "SOCKERR", "L4TOUT", "L4CON", "L6TOUT", "L6RSP", "L7TOUT", "L7RSP", "L7STS", "HANA", "PROCERR", "PROCTOUT":
+		default:
+			check = "other"
+		}
+		counts[failedCheck{d.Target, check}] += d.Count
+	}
+	return counts
 }
 
 func hostStates() []v1alpha1.HostState {

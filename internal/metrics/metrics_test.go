@@ -196,6 +196,14 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 		"edgelb_last_proof_timestamp_seconds{gw1,web,shop}": float64(noon().Unix()),
 		"edgelb_haproxy_old_workers{gw1,web,shop}":          3, "edgelb_haproxy_failed_reloads{gw1,web,shop}": 1,
 	}
+	records.Update(desired.NewHostKey("a", 22), func(r *record.Host) {
+		r.Down = []edge.DownServers{
+			{Backend: "shop_web_app", Check: "L4CON (Connection refused)", Count: 2}, {Backend: "shop_web_app", Check: "L4CON", Count: 1},
+			{Backend: "shop_web_api", Check: "evil words", Count: 1}, {Backend: "shop_other_app", Check: "L4CON", Count: 1},
+		}
+	})
+	synced["edgelb_target_servers_down{L4CON,gw1,web,shop,app}"] = 3
+	synced["edgelb_target_servers_down{other,gw1,web,shop,api}"] = 1
 	both := maps.Clone(synced)
 	both["edgelb_host_state{gw2,web,shop,Unreachable}"] = 1
 	requireValues(t, registry, both)

@@ -111,6 +111,7 @@ func TestComputeDecides(t *testing.T) {
 		wanted   plan.Wanted
 		action   plan.Action
 		reasons  []string
+		owner    string
 		backup   bool
 		former   bool
 	}{
@@ -168,7 +169,8 @@ func TestComputeDecides(t *testing.T) {
 		"somebody else's file is adopted": {observed: foreign, wanted: adopting, action: plan.Reload, backup: true, former: true,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"another operator wrote the file": {observed: another(hostWith(t, one)), wanted: one, action: plan.Refuse,
-			reasons: []string{"it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"}},
+			reasons: []string{"it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"},
+			owner:   "other/namespace"},
 		"another operator's file is adopted": {observed: another(hostWith(t, idle(t))), wanted: adopting, action: plan.Reload, former: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:443 added", "frontend ns_web_https: bind ipv6@:443 added"}},
 		"nothing of ours is to be removed":               {observed: foreign, wanted: idle(t), action: plan.NoOp},
@@ -187,7 +189,7 @@ func TestComputeDecides(t *testing.T) {
 			}
 			got.Rounds = nil
 			want := plan.Plan{
-				Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former,
+				Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former, Owner: test.owner,
 				StaleFile: test.action == plan.Rewrite || test.action == plan.Runtime && test.observed.File.SHA256 != test.wanted.File.SHA256(),
 			}
 			if !reflect.DeepEqual(got, want) {

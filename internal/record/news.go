@@ -25,7 +25,7 @@ func (r Host) NewsSince(before Host) News {
 		return Urgent
 	}
 	same := r.Fingerprint == before.Fingerprint && r.ChangedAt.Equal(before.ChangedAt) && r.Failures == before.Failures &&
-		maps.Equal(r.Servers, before.Servers) && maps.Equal(r.Shortfalls, before.Shortfalls)
+		maps.Equal(r.Servers, before.Servers) && slices.Equal(r.Down, before.Down) && maps.Equal(r.Shortfalls, before.Shortfalls)
 	if !same {
 		return Routine
 	}

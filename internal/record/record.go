@@ -62,8 +62,9 @@ type Host struct {
 	// DriftedAt is when the host was last found changed by somebody else, and Drift how; zero if it never was.
 	DriftedAt time.Time
 	Drift     []string
-	// Servers, OldWorkers and FailedReloads are those of the last outcome of a HAProxy that answered.
+	// Servers, Down, OldWorkers and FailedReloads are those of the last outcome of a HAProxy that answered.
 	Servers                   map[string]edge.ServerCount
+	Down                      []edge.DownServers
 	OldWorkers, FailedReloads int
 
 	// Egress is the address from which the host last saw the operator's connection; the zero Addr if it never said.
@@ -184,7 +185,8 @@ func (r *Host) noteChange(outcome edge.Outcome, now time.Time) {
 		r.ReloadedAt, r.ReloadReasons = now, outcome.Reasons
 	}
 	if outcome.Servers != nil {
-		r.Servers, r.OldWorkers, r.FailedReloads = outcome.Servers, outcome.OldWorkers, outcome.FailedReloads
+		r.Servers, r.Down = outcome.Servers, outcome.Down
+		r.OldWorkers, r.FailedReloads = outcome.OldWorkers, outcome.FailedReloads
 	}
 }
 

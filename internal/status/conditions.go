@@ -42,6 +42,8 @@ func (s *summary) setConditions(conditions *[]metav1.Condition) {
 		cause{v1alpha1.ReasonSynced, "every host is proved to run what the spec says"})
 	s.set(conditions, v1alpha1.ConditionTargetsAvailable, targets,
 		cause{v1alpha1.ReasonAvailable, "every target has a server"})
+	s.set(conditions, v1alpha1.ConditionTargetsHealthy, s.healthVerdict(),
+		cause{v1alpha1.ReasonHealthy, "every server passes its health checks"})
 	reconciling, stalled := s.progress(ready)
 	s.set(conditions, v1alpha1.ConditionReconciling, reconciling, cause{})
 	s.set(conditions, v1alpha1.ConditionStalled, stalled, cause{})

@@ -54,10 +54,21 @@ func NoticesOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string
 	for _, host := range after.Hosts {
 		notices = append(notices, hostNotices(former[host.Name], host, changes[host.Name])...)
 	}
-	for _, kind := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionTargetsAvailable, v1alpha1.ConditionHostsSynced} {
+	for _, kind := range []string{
+		v1alpha1.ConditionAccepted, v1alpha1.ConditionTargetsAvailable, v1alpha1.ConditionTargetsHealthy, v1alpha1.ConditionHostsSynced,
+	} {
 		notices = append(notices, conditionNotices(kind, before.Conditions, after.Conditions)...)
 	}
-	return notices
+	return append(notices, healthNotices(before.Conditions, after.Conditions)...)
+}
+
+// healthNotices tells that every target has a server again that is up.
+func healthNotices(before, after []metav1.Condition) []Notice {
+	was, is := meta.FindStatusCondition(before, v1alpha1.ConditionTargetsHealthy), meta.FindStatusCondition(after, v1alpha1.ConditionTargetsHealthy)
+	if was == nil || is == nil || was.Status != metav1.ConditionFalse || is.Status != metav1.ConditionTrue {
+		return nil
+	}
+	return []Notice{{Kind: corev1.EventTypeNormal, Reason: is.Reason, Message: is.Message}}
 }
 
 func hostNotices(before, after v1alpha1.HostStatus, change Change) []Notice {

@@ -15,6 +15,8 @@ type Reading struct {
 	Host v1alpha1.HostStatus
 	// Targets counts the servers of each of the object's targets, as HAProxy last said.
 	Targets map[string]edge.ServerCount
+	// Down are the servers of targets whose health checks fail.
+	Down []Down
 	// ProvedAt is when the host was last proved to run what the object wants of it; zero if this operator has not seen that, as of
 	// a host that belongs to others.
 	ProvedAt time.Time
@@ -27,7 +29,7 @@ func ReadingsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey
 	var readings []Reading
 	for _, view := range ViewsOf(object, recordOf) {
 		reading := Reading{
-			Host: view.status(object), Targets: view.targets(object),
+			Host: view.status(object), Targets: view.targets(object), Down: view.down(object),
 			OldWorkers: view.record.OldWorkers, FailedReloads: view.record.FailedReloads,
 		}
 		if view.record.Proved[object.UID] > 0 {

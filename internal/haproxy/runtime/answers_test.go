@@ -122,7 +122,8 @@ func TestParseServersStateReadsWhatHAProxyAnswers(t *testing.T) {
 		const backend = "kube-system.web.https"
 		want := []Server{
 			{Backend: backend, Name: "web-0", Addr: v4, Port: port, Operation: Running, Weight: 1, InitialWeight: 1, Checked: true},
-			{Backend: backend, Name: "web-1", Addr: v4, Port: port + 1, Operation: Stopped, Weight: 1, InitialWeight: 1, Checked: true},
+			{Backend: backend, Name: "web-1", Addr: v4, Port: port + 1, Operation: Stopped, Weight: 1, InitialWeight: 1, Checked: true,
+				ID: 2, LastCheck: 8},
 			{Backend: backend, Name: "web-2", Addr: v6, Port: port, Operation: Running, Weight: 1, InitialWeight: 1, Checked: true},
 			{Backend: backend, Name: "web-3", Addr: v4, Port: port, Operation: Stopped, Admin: 1, Weight: 1, InitialWeight: 1},
 			{Backend: backend, Name: "web-4", Addr: v4, Port: port, Operation: Running, Admin: 8, Weight: 1, InitialWeight: 1, Checked: true},

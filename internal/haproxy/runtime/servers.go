@@ -26,7 +26,13 @@ type Server struct {
 	Weight, InitialWeight int
 	// Checked says that its health checks are switched on.
 	Checked bool
+	// ID is the number, in its backend, of a server that is down, and LastCheck how its last check ended, as HAProxy numbers it. They
+	// are read of no others.
+	ID, LastCheck int
 }
+
+// Down says that the server would be sent connections, but for its checks, which fail.
+func (s Server) Down() bool { return s.Operation == Stopped && s.Admin.Mode() == Ready }
 
 // Up says that the server is sent new connections.
 func (s Server) Up() bool {
@@ -160,6 +166,9 @@ func (r *row) server(line string) (Server, error) {
 		InitialWeight: r.number("srv_iweight", 16),
 		Checked:       r.number("srv_check_state", 8)&checkEnabled != 0,
 	}
+	if s.Down() {
+		s.ID, s.LastCheck = r.optional("srv_id"), r.optional("srv_check_status")
+	}
 	if addr, err := netip.ParseAddr(r.field("srv_addr")); err == nil {
 		s.Addr = addr
 	}
@@ -201,6 +210,15 @@ func (r *row) name(column string) string {
 		r.err = fmt.Errorf("%s is no name", column)
 	}
 	return name
+}
+
+// optional reads a number that nothing depends on; 0 if there is none.
+func (r *row) optional(column string) int {
+	n, err := strconv.ParseUint(r.field(column), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return int(n)
 }
 
 // number reads an unsigned number of so many bits.

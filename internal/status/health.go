@@ -1,0 +1,121 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/record"
+)
+
+// Down are servers of a target whose health checks fail on a host in the same way.
+type Down struct {
+	Target string
+	// Check is how the last check of one of them ended, in HAProxy's words; empty if that is not known yet.
+	Check string
+	Count int
+}
+
+// down are the object's servers on the host whose health checks fail, as HAProxy last said.
+func (v View) down(object *v1alpha1.EdgeLoadBalancer) []Down {
+	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
+	var all []Down
+	for _, d := range v.record.Down {
+		if slices.Contains(member.Counts, d.Backend) {
+			all = append(all, Down{Target: desired.TargetOf(d.Backend), Check: d.Check, Count: d.Count})
+		}
+	}
+	return all
+}
+
+// ailing is a target of which servers are down, in the same way on these hosts.
+type ailing struct {
+	// what begins with the target's name.
+	what  string
+	hosts []string
+}
+
+// healthVerdict says whether every target that has servers has one that is up, on every host. As long as a host was not asked, what was
+// said before stays.
+func (s *summary) healthVerdict() verdict {
+	var lost, partly []ailing
+	known := true
+	for _, view := range s.wanted() {
+		known = known && (view.record.Servers != nil || view.conflict(s.object) != "")
+		counts := view.targets(s.object)
+		for _, target := range targetsOf(view.down(s.object)) {
+			count, what := counts[target.name], fmt.Sprintf("target %s: %s", target.name, target.describe(counts[target.name].Total))
+			if count.Up == 0 {
+				lost = noted(lost, what, view.name)
+			} else {
+				partly = noted(partly, what, view.name)
+			}
+		}
+	}
+	switch {
+	case len(lost) > 0:
+		return verdict{metav1.ConditionFalse, causesOf(v1alpha1.ReasonServersDown, lost)}
+	case known:
+		return verdict{metav1.ConditionTrue, causesOf(v1alpha1.ReasonHealthy, partly)}
+	case meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionTargetsHealthy) != nil:
+		return verdict{}
+	default:
+		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not known yet whether every target has a server that is up"}}}
+	}
+}
+
+// downTarget is a target of which servers are down on a host.
+type downTarget struct {
+	name  string
+	count int
+	// checks are the ways in which they fail, such as "2 with L4CON (Connection refused)".
+	checks []string
+}
+
+// targetsOf puts together what is of the same target, of which the servers follow one another.
+func targetsOf(all []Down) []downTarget {
+	var targets []downTarget
+	for _, d := range all {
+		if len(targets) == 0 || targets[len(targets)-1].name != d.Target {
+			targets = append(targets, downTarget{name: d.Target})
+		}
+		t := &targets[len(targets)-1]
+		t.count += d.Count
+		if d.Check != "" {
+			t.checks = append(t.checks, fmt.Sprintf("%d with %s", d.Count, d.Check))
+		}
+	}
+	return targets
+}
+
+func (t downTarget) describe(servers int) string {
+	text := fmt.Sprintf("%d of %d servers are down", t.count, servers)
+	if len(t.checks) > 0 {
+		text += ", " + few(t.checks)
+	}
+	return text
+}
+
+// noted adds a host on which this is so.
+func noted(all []ailing, what, host string) []ailing {
+	for i := range all {
+		if all[i].what == what {
+			all[i].hosts = append(all[i].hosts, host)
+			return all
+		}
+	}
+	return append(all, ailing{what, []string{host}})
+}
+
+func causesOf(reason string, all []ailing) []cause {
+	var causes []cause
+	for _, a := range all {
+		causes = append(causes, cause{reason, fmt.Sprintf("%s (on %s)", a.what, strings.TrimSpace(few(a.hosts)))})
+	}
+	return causes
+}
