@@ -209,8 +209,13 @@ const (
 	ReasonServiceNotFound = "ServiceNotFound"
 	// ReasonPortNotFound: a target's Service has no such port.
 	ReasonPortNotFound = "PortNotFound"
+	// ReasonServiceInvalid: a target's Service is of a kind that has no addresses, such as ExternalName.
+	ReasonServiceInvalid = "ServiceInvalid"
 	// ReasonNoEndpoints: a target's Service has no endpoint that can serve.
 	ReasonNoEndpoints = "NoEndpoints"
+	// ReasonEndpointsPending: Kubernetes has not written the EndpointSlices yet that follow from a target's Service as it is now. The
+	// condition is Unknown until then, and hosts keep the servers that they have.
+	ReasonEndpointsPending = "EndpointsPending"
 	// ReasonNoNodePort: a target is reached via NodePort, and its Service's port has none.
 	ReasonNoNodePort = "NoNodePort"
 	// ReasonNoNodes: a target is reached via NodePort, and no node can be a server: none may get traffic, or none has an address of

@@ -15,7 +15,7 @@ const egressServer = "egress"
 
 // atNodePort are the servers at a Service's node port: nodes, or whoever the host sees the operator's connection come from.
 func atNodePort(
-	target *v1alpha1.Target, port pool.Port, endpoints []haproxy.Server, s Snapshot,
+	target *v1alpha1.Target, port pool.Port, endpoints pool.Endpoints, s Snapshot,
 ) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	if port.NodePort == 0 {
 		return nil, true, noNodePort(port)
@@ -28,7 +28,10 @@ func atNodePort(
 		kind = corev1.NodeInternalIP
 	}
 	all := s.Nodes[port.Cluster]
-	nodes := s.Cache.Nodes(port, kind, all, endpoints)
+	if pool.IsLocal(port.Service) && endpoints.AreUnknown() {
+		return nil, true, whyNone(port, endpoints)
+	}
+	nodes := s.Cache.Nodes(port, kind, all, endpoints.Servers)
 	switch {
 	case len(nodes.Servers) > 0:
 		return nodes.Servers, false, nil

@@ -55,6 +55,7 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 	local := func(_ *Snapshot, app *corev1.Service) {
 		app.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 	}
+	selecting := func(_ *Snapshot, app *corev1.Service) { app.Spec.Selector = map[string]string{"app": "app"} }
 	noPods := func(s *Snapshot, _ *corev1.Service) { s.Slices = nil }
 	tests := []struct {
 		name       string
@@ -74,9 +75,13 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 		{"of nodes that are all excluded", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){excludeAll}, nil, false,
 			v1alpha1.ReasonNoNodes, corev1.LabelNodeExcludeBalancers},
 		{"of a Service without pods", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){noPods}, internal, false,
-			v1alpha1.ReasonNoEndpoints, "pods"},
+			v1alpha1.ReasonNoEndpoints, "EndpointSlice"},
 		{"of a Service without pods whose traffic stays on nodes", v1alpha1.NodeInternalIP,
-			[]func(*Snapshot, *corev1.Service){noPods, local}, nil, false, v1alpha1.ReasonNoEndpoints, "pods"},
+			[]func(*Snapshot, *corev1.Service){noPods, local}, nil, false, v1alpha1.ReasonNoEndpoints, "EndpointSlice"},
+		{"of a Service whose slices are yet to come", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){noPods, selecting}, internal, false,
+			"", ""},
+		{"of a Service whose slices are yet to come and whose traffic stays on nodes", v1alpha1.NodeInternalIP,
+			[]func(*Snapshot, *corev1.Service){noPods, selecting, local}, nil, true, v1alpha1.ReasonEndpointsPending, "yet"},
 		{"of nodes without the Service's pods", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){local}, nil, false,
 			v1alpha1.ReasonNoNodes, "Local"},
 		{"of a Service without a node port", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){func(_ *Snapshot, app *corev1.Service) {
@@ -95,7 +100,7 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 			[]func(*Snapshot, *corev1.Service){func(s *Snapshot, _ *corev1.Service) { s.Egress, s.EgressHidden = netip.Addr{}, true }},
 			nil, true, v1alpha1.ReasonNoNodes, "SSH_CONNECTION"},
 		{"at the operator's own address, for a Service without pods", v1alpha1.NodeEgress, []func(*Snapshot, *corev1.Service){noPods},
-			[]haproxy.Server{at("egress", "203.0.113.5", "")}, false, v1alpha1.ReasonNoEndpoints, "pods"},
+			[]haproxy.Server{at("egress", "203.0.113.5", "")}, false, v1alpha1.ReasonNoEndpoints, "EndpointSlice"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

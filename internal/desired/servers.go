@@ -63,22 +63,14 @@ func (s Snapshot) serversBehind(key ServiceKey, target *v1alpha1.Target) (server
 	port := pool.Port{Cluster: key.Cluster, Service: service, ServicePort: spec}
 	endpoints := s.Cache.Endpoints(port, s.Slices[key])
 	if target.Via != v1alpha1.ViaNodePort {
-		return endpoints, false, checkEndpoints(key, port, endpoints)
+		return endpoints.Servers, endpoints.AreUnknown(), whyNone(port, endpoints)
 	}
 	servers, keep, failure = atNodePort(target, port, endpoints, s)
-	if !keep && len(endpoints) == 0 {
+	if !keep && len(endpoints.Servers) == 0 && endpoints.Lack != pool.LackPending {
 		// Whichever nodes there are have nobody to send connections to.
-		failure = checkEndpoints(key, port, endpoints)
+		failure = whyNone(port, endpoints)
 	}
 	return servers, keep, failure
-}
-
-func checkEndpoints(key ServiceKey, port pool.Port, endpoints []haproxy.Server) *unavailable {
-	if len(endpoints) > 0 {
-		return nil
-	}
-	return unavailablef(v1alpha1.ReasonNoEndpoints, "Service %s has no endpoint that is ready on port %s: look at its "+
-		"selector and at its pods. Until then it has no server", key.NamespacedName, describePort(port.ServicePort))
 }
 
 // unavailable is why a target has no servers: a reason of package v1alpha1, and a sentence.
@@ -100,13 +92,14 @@ func resolve(name types.NamespacedName, service *corev1.Service, want intstr.Int
 			"Service %s does not exist: create it, or name another one. %s", name, kept)
 	}
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
-		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonNoEndpoints,
-			"Service %s is of type ExternalName and has no endpoints: name a Service of another type. %s", name, kept)
+		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonServiceInvalid,
+			"Service %s is of type ExternalName, which has no endpoints: write %s into the target's addresses instead of the Service, since they "+
+				"take DNS names, or name a Service of another type. %s", name, service.Spec.ExternalName, kept)
 	}
 	port, found := findPort(service.Spec.Ports, want)
 	if !found {
-		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonPortNotFound,
-			"Service %s has no port %s: name one that it has (%s). %s", name, want.String(), listPorts(service), kept)
+		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonPortNotFound, "Service %s has no port %s: %s. %s",
+			name, want.String(), otherPorts(service), kept)
 	}
 	if !pool.IsTCP(port.Protocol) {
 		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonPortNotFound,
@@ -115,10 +108,11 @@ func resolve(name types.NamespacedName, service *corev1.Service, want intstr.Int
 	return port, nil
 }
 
-// findPort finds a port by its name or number; of a number that is open for several protocols, it finds TCP.
+// findPort finds a port by its name or by its number, whichever is wanted: a name may have digits only. Of a number that is open for
+// several protocols, it finds TCP.
 func findPort(ports []corev1.ServicePort, want intstr.IntOrString) (match corev1.ServicePort, found bool) {
 	for _, port := range ports {
-		if port.Name != want.String() && strconv.Itoa(int(port.Port)) != want.String() {
+		if want.Type == intstr.String && port.Name != want.StrVal || want.Type == intstr.Int && port.Port != want.IntVal {
 			continue
 		}
 		if pool.IsTCP(port.Protocol) {
@@ -127,6 +121,14 @@ func findPort(ports []corev1.ServicePort, want intstr.IntOrString) (match corev1
 		match, found = port, true
 	}
 	return match, found
+}
+
+// otherPorts says what to name instead of a port that the Service does not have.
+func otherPorts(service *corev1.Service) string {
+	if len(service.Spec.Ports) == 0 {
+		return "it has no ports at all; add the port to its spec.ports"
+	}
+	return fmt.Sprintf("name one that it has (%s)", listPorts(service))
 }
 
 func listPorts(service *corev1.Service) string {

@@ -29,7 +29,8 @@ func TestATargetWithoutServersIsReported(t *testing.T) {
 	}{
 		{"a port by its name", service("app", webPort()), intstr.FromString("web"), "", false, 2},
 		{"a port by its number", service("app", webPort()), intstr.FromInt32(443), "", false, 2},
-		{"a port by its number in quotes", service("app", webPort()), intstr.FromString("443"), "", false, 2},
+		{"a number is no name", service("app", corev1.ServicePort{Name: "443", Port: 9090}), intstr.FromInt32(443), v1alpha1.ReasonPortNotFound, true, 0},
+		{"a name is no number", service("app", webPort()), intstr.FromString("443"), v1alpha1.ReasonPortNotFound, true, 0},
 		{"a port without a protocol is TCP", service("app", corev1.ServicePort{Name: "web", Port: 443}), intstr.FromString("web"), "", false, 2},
 		{"TCP beside UDP of the same number", service("app", udp(corev1.ServicePort{Name: "quic", Port: 443}), webPort()),
 			intstr.FromInt32(443), "", false, 2},
@@ -38,9 +39,11 @@ func TestATargetWithoutServersIsReported(t *testing.T) {
 		{"no port of the number", service("app", webPort()), intstr.FromInt32(8443), v1alpha1.ReasonPortNotFound, true, 0},
 		{"a Service without ports", service("app"), intstr.FromInt32(443), v1alpha1.ReasonPortNotFound, true, 0},
 		{"a UDP port", service("app", udp(webPort())), intstr.FromString("web"), v1alpha1.ReasonPortNotFound, true, 0},
-		{"a Service of type ExternalName", external, intstr.FromString("web"), v1alpha1.ReasonNoEndpoints, true, 0},
-		{"no endpoint on the port", service("app", corev1.ServicePort{Name: "admin", Port: 9000}), intstr.FromString("admin"),
-			v1alpha1.ReasonNoEndpoints, false, 0},
+		{"a Service of type ExternalName", external, intstr.FromString("web"), v1alpha1.ReasonServiceInvalid, true, 0},
+		{"slices with another port instead", service("app", corev1.ServicePort{Name: "admin", Port: 9000}), intstr.FromString("admin"),
+			v1alpha1.ReasonNoEndpoints, true, 0},
+		{"slices with another port of the Service only", service("app", webPort(), corev1.ServicePort{Name: "admin", Port: 9000}),
+			intstr.FromString("admin"), v1alpha1.ReasonNoEndpoints, false, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

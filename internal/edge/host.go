@@ -178,7 +178,7 @@ func (h *host) render() error {
 	// Where it is known what the host was proved to have, a server that somebody has drained is not taken for one that leaves.
 	servers := serversByBackend(h.running.Servers)
 	maps.Copy(servers, h.left.servers)
-	h.config, h.note = h.fit(h.req.Config, servers)
+	h.config, h.note = h.fit(h.req.Config, servers, alsoRunning(servers, h.running.Servers))
 	if h.config.Idle() && !h.req.Config.Idle() {
 		return &Error{State: Rejected, Message: h.nothingLeft()}
 	}
@@ -193,10 +193,10 @@ func (h *host) render() error {
 	return nil
 }
 
-// fit is the configuration as far as this host can have it, with the servers that it has where those are to be kept. It also
-// says what the user should know of it.
-func (h *host) fit(config haproxy.Config, servers map[string][]haproxy.Server) (haproxy.Config, string) {
-	config = config.WithServers(servers)
+// fit is the configuration as far as this host can have it, with the servers that it has where those are to be kept, and under the
+// names that they have where they run. It also says what the user should know of it.
+func (h *host) fit(config haproxy.Config, servers, running map[string][]haproxy.Server) (haproxy.Config, string) {
+	config = config.WithServers(servers).WithIdentities(running)
 	var notes []string
 	if fitting := h.facts.FittingConnections(config.MaxConnections, h.descriptors); fitting < config.MaxConnections {
 		notes = append(notes, fmt.Sprintf("maxConnections is %d instead of the default of %d, since HAProxy may not open enough files on this host: raise LimitNOFILE of HAProxy's service for more",
@@ -272,6 +272,16 @@ func serversByBackend(running []runtime.Server) map[string][]haproxy.Server {
 		}
 	}
 	return servers
+}
+
+// alsoRunning are the servers by backend, and after them those that run besides, also if they take no connections any more.
+func alsoRunning(servers map[string][]haproxy.Server, running []runtime.Server) map[string][]haproxy.Server {
+	all := maps.Clone(servers)
+	for _, s := range running {
+		server := haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port, DNSName: s.DNSName}
+		all[s.Backend] = append(slices.Clip(all[s.Backend]), server)
+	}
+	return all
 }
 
 // backendServers are the servers of a configuration, by backend.

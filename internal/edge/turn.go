@@ -73,7 +73,8 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 // changes says what the host is to run now, and how that differs from what it runs. False when more differs than can be told at
 // run time. If only that may be changed, what the host does not run stays out of it.
 func (t *turn) changes() (haproxy.Config, haproxy.Change, bool) {
-	wanted, _ := t.fit(t.req.Config, backendServers(t.config))
+	servers := backendServers(t.config)
+	wanted, _ := t.fit(t.req.Config, servers, alsoRunning(servers, t.memory.leavers.All()))
 	change, only := wanted.ChangeFrom(t.config)
 	if !only && t.req.RuntimeOnly {
 		wanted = t.config.WithRuntimeOf(wanted)

@@ -109,7 +109,8 @@ func specReason(reason string) bool {
 
 func targetReason(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints,
+	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonServiceInvalid, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints,
+		v1alpha1.ReasonEndpointsPending,
 		v1alpha1.ReasonNoNodePort, v1alpha1.ReasonNoNodes, v1alpha1.ReasonClusterUnreachable, v1alpha1.ReasonClusterInvalid,
 		v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden, v1alpha1.ReasonProgressing:
 		return true
@@ -142,7 +143,7 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 	}
 	switch {
 	case len(found) > 0:
-		return verdict{metav1.ConditionFalse, found}
+		return worst(found)
 	case s.isDeleting():
 		// Nobody builds it any more.
 		return s.stillOr(kind)
@@ -153,6 +154,15 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 	default:
 		return s.stillOr(kind)
 	}
+}
+
+// worst is about what has failed; or if that is nothing, about what is only not known yet.
+func worst(found []cause) verdict {
+	isPending := func(c cause) bool { return c.reason == v1alpha1.ReasonEndpointsPending }
+	if failed := slices.DeleteFunc(slices.Clone(found), isPending); len(failed) > 0 {
+		return verdict{metav1.ConditionFalse, failed}
+	}
+	return verdict{metav1.ConditionUnknown, found}
 }
 
 // isProgressing says that a target of the object waits for something that was not read yet, or that what was read since is not proved.
@@ -281,7 +291,7 @@ func needsPerson(reason string) bool {
 		string(v1alpha1.HostRefused), v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonHostConflict,
 		v1alpha1.ReasonBindConflict, v1alpha1.ReasonBindInvalid, v1alpha1.ReasonPortNotFound,
 		v1alpha1.ReasonListenerInvalid, v1alpha1.ReasonNameConflict, v1alpha1.ReasonTargetInvalid,
-		v1alpha1.ReasonNamespaceNotAllowed,
+		v1alpha1.ReasonNamespaceNotAllowed, v1alpha1.ReasonServiceInvalid,
 		v1alpha1.ReasonClusterInvalid, v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden:
 		return true
 	default:

@@ -18,18 +18,17 @@ type Cache struct {
 	nodes     store[nodesKey, cachedNodes]
 }
 
-// endpointsKey is all that the servers of endpoints depend on besides the slices.
+// endpointsKey names a port of a Service.
 type endpointsKey struct {
 	cluster, service types.NamespacedName
-	port, target     string
+	port             string
 	number           int32
-	protocol         corev1.Protocol
-	ipv6             bool
 }
 
+// cachedEndpoints are what the Service and its slices led to in these versions.
 type cachedEndpoints struct {
-	slices  version
-	servers []haproxy.Server
+	service, slices version
+	result          Endpoints
 }
 
 // nodesKey is all that the servers of nodes depend on besides the nodes and the endpoints. Where traffic does not stay on a node,
@@ -53,30 +52,28 @@ func (c *Cache) Forget() {
 	c.nodes.forget()
 }
 
-// Endpoints returns the endpoints behind a port that can serve as servers, sorted by name; each has a name of its own. The result
-// is shared and must not be changed.
-func (c *Cache) Endpoints(port Port, all []*discoveryv1.EndpointSlice) []haproxy.Server {
+// Endpoints returns the endpoints behind a port that can serve as servers. The result is shared and must not be changed.
+func (c *Cache) Endpoints(port Port, all []*discoveryv1.EndpointSlice) Endpoints {
 	if c == nil {
-		return haproxy.SortServers(endpoints(port, all))
+		return findEndpoints(port, all)
 	}
-	slices := versionOf(&c.versions, all)
+	service, slices := versionOf(&c.versions, []*corev1.Service{port.Service}), versionOf(&c.versions, all)
 	key := endpointsKey{
 		cluster: port.Cluster, service: types.NamespacedName{Namespace: port.Service.Namespace, Name: port.Service.Name},
-		port: port.Name, target: port.TargetPort.String(), number: port.Port, protocol: port.Protocol,
-		ipv6: prefersIPv6(port.Service),
+		port: port.Name, number: port.Port,
 	}
-	if known, found := c.endpoints.get(key); found && known.slices.is(slices) {
-		return known.servers
+	if known, found := c.endpoints.get(key); found && known.service.is(service) && known.slices.is(slices) {
+		return known.result
 	}
-	found := haproxy.SortServers(endpoints(port, all))
-	c.endpoints.put(key, cachedEndpoints{slices: slices, servers: found})
-	return found
+	result := findEndpoints(port, all)
+	c.endpoints.put(key, cachedEndpoints{service: service, slices: slices, result: result})
+	return result
 }
 
 // Nodes returns the nodes that are servers at the node port, with an address of the type. The endpoints are those of the port, as
 // Endpoints returned them. The result is shared and must not be changed.
 func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*corev1.Node, endpoints []haproxy.Server) Nodes {
-	if !isLocal(port.Service) {
+	if !IsLocal(port.Service) {
 		// A change of them is none of the nodes.
 		endpoints = nil
 	}
@@ -86,7 +83,7 @@ func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*core
 	now := versionOf(&c.versions, nodes)
 	key := nodesKey{
 		cluster: port.Cluster, number: port.NodePort, addresses: addresses,
-		ipv6: prefersIPv6(port.Service), local: isLocal(port.Service),
+		ipv6: prefersIPv6(port.Service), local: IsLocal(port.Service),
 	}
 	known, found := c.nodes.get(key)
 	if found && known.nodes.is(now) && isShared(known.endpoints, endpoints) {

@@ -33,11 +33,13 @@ func TestACacheChangesNoEndpoints(t *testing.T) {
 		"another slice":        {app(), append([]*discoveryv1.EndpointSlice{sliceOf(pod("app-d", "10.0.0.4"))}, slices...)},
 		"no slice":             {app(), nil},
 		"another port":         {app(func(p *Port) { p.Name = "admin" }), slices},
+		"another target port":  {app(func(p *Port) { p.Service.Spec.Selector = map[string]string{"app": "app"} }), slices},
 		"another family":       {app(func(p *Port) { p.Service.Spec.IPFamilies[0] = corev1.IPv6Protocol }), slices},
 		"another Service":      {app(func(p *Port) { p.Service.Name = "other" }), slices[:1]},
 		"another cluster":      {app(func(p *Port) { p.Cluster.Name = "other" }), slices[:1]},
 	} {
 		versioned(asked.slices)
+		versioned([]*corev1.Service{asked.port.Service})
 		for range 2 {
 			want := (*Cache)(nil).Endpoints(asked.port, asked.slices)
 			if got := cache.Endpoints(asked.port, asked.slices); !reflect.DeepEqual(got, want) {
@@ -100,8 +102,9 @@ func TestWhoAsksForOneServiceSharesItsServers(t *testing.T) {
 	nodes := []*corev1.Node{node("a", external("198.51.100.1")), node("b", external("198.51.100.2"))}
 	versioned(slices)
 	versioned(nodes)
+	versioned([]*corev1.Service{port.Service})
 	ask := func() (endpoint, node *haproxy.Server) {
-		endpoints := cache.Endpoints(port, slices)
+		endpoints := cache.Endpoints(port, slices).Servers
 		return &endpoints[0], &cache.Nodes(port, corev1.NodeExternalIP, nodes, endpoints).Servers[0]
 	}
 	var all sync.WaitGroup
@@ -126,6 +129,7 @@ func TestWhoAsksForOneServiceSharesItsServers(t *testing.T) {
 func TestWhatHasTheSameVersionIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	port := firstPort(service("app", webPort()))
+	versioned([]*corev1.Service{port.Service})
 	for name, versions := range map[string][2]string{
 		"the same version": {"7", "7"}, "another version": {"7", "8"}, "no version": {"", ""}, "no version any more": {"7", ""},
 	} {
@@ -135,7 +139,7 @@ func TestWhatHasTheSameVersionIsNotReadAgain(t *testing.T) {
 			slice, n := sliceOf(pod("a", "10.0.0.1")), node("a", external("198.51.100.1"))
 			slice.Name, slice.UID, slice.ResourceVersion = "app-1", types.UID("1"), version
 			n.UID, n.ResourceVersion = "2", version
-			endpoints[i] = &cache.Endpoints(port, []*discoveryv1.EndpointSlice{slice})[0]
+			endpoints[i] = &cache.Endpoints(port, []*discoveryv1.EndpointSlice{slice}).Servers[0]
 			nodes[i] = &cache.Nodes(port, corev1.NodeExternalIP, []*corev1.Node{n}, nil).Servers[0]
 		}
 		want := name == "the same version"
@@ -158,7 +162,7 @@ func TestEndpointsThatChangeAreNoMatterOfNodesThatAllServe(t *testing.T) {
 		port.Service.Spec.ExternalTrafficPolicy = policy
 		var servers [2]*haproxy.Server
 		for i := range servers {
-			endpoints := cache.Endpoints(port, []*discoveryv1.EndpointSlice{sliceOf(pod("a", fmt.Sprint("10.0.0.", i+1)))})
+			endpoints := cache.Endpoints(port, []*discoveryv1.EndpointSlice{sliceOf(pod("a", fmt.Sprint("10.0.0.", i+1)))}).Servers
 			servers[i] = &cache.Nodes(port, corev1.NodeExternalIP, nodes, endpoints).Servers[0]
 		}
 		if shared := servers[0] == servers[1]; shared != wantShared {

@@ -32,8 +32,31 @@ type endpoint struct {
 	pod, node string
 }
 
-// endpoints returns the servers behind a port, by address; each has a name of its own.
-func endpoints(port Port, all []*discoveryv1.EndpointSlice) []haproxy.Server {
+// Endpoints are the servers that the endpoints of a Service's port are.
+type Endpoints struct {
+	// Servers are sorted by name; each has a name of its own.
+	Servers []haproxy.Server
+	// Lack says why there are none; empty if there are some.
+	Lack Lack
+	// Seen are the names of the TCP ports that the slices have instead of the Service's, sorted, with LackOtherPorts.
+	Seen []string
+}
+
+// findEndpoints returns the endpoints behind a port that can serve.
+func findEndpoints(port Port, all []*discoveryv1.EndpointSlice) Endpoints {
+	slices := sortOut(port, all)
+	if slices.arePending() {
+		return Endpoints{Lack: LackPending}
+	}
+	servers := haproxy.SortServers(serversIn(slices.all(), port))
+	if len(servers) > 0 {
+		return Endpoints{Servers: servers}
+	}
+	return slices.without()
+}
+
+// serversIn returns the servers behind a port, by address; each has a name of its own.
+func serversIn(all []*discoveryv1.EndpointSlice, port Port) []haproxy.Server {
 	var found []endpoint
 	for _, slice := range all {
 		found = appendEndpoints(found, slice, port.ServicePort)
@@ -67,12 +90,21 @@ func appendEndpoints(found []endpoint, slice *discoveryv1.EndpointSlice, port co
 
 // targetPort is the number of the Service's port in a slice, or 0 when the slice does not have it.
 func targetPort(slice *discoveryv1.EndpointSlice, port corev1.ServicePort) uint16 {
+	p, found := portIn(slice, port.Name)
+	if !found {
+		return 0
+	}
+	return validPort(deref(p.Port, unrestricted(port)))
+}
+
+// portIn is the TCP port of a name in a slice.
+func portIn(slice *discoveryv1.EndpointSlice, name string) (port discoveryv1.EndpointPort, found bool) {
 	for _, p := range slice.Ports {
-		if deref(p.Name, "") == port.Name && IsTCP(deref(p.Protocol, corev1.ProtocolTCP)) {
-			return validPort(deref(p.Port, unrestricted(port)))
+		if deref(p.Name, "") == name && IsTCP(deref(p.Protocol, corev1.ProtocolTCP)) {
+			return p, true
 		}
 	}
-	return 0
+	return discoveryv1.EndpointPort{}, false
 }
 
 // unrestricted is the number to dial where a slice leaves the number open: the one that the Service itself names.

@@ -65,7 +65,7 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 // serversBehind are the servers of the first port of the Service.
 func serversBehind(service *corev1.Service, slices ...*discoveryv1.EndpointSlice) []haproxy.Server {
 	var cache Cache
-	return cache.Endpoints(firstPort(service), slices)
+	return cache.Endpoints(firstPort(service), slices).Servers
 }
 
 func serverNames(servers []haproxy.Server) []string {

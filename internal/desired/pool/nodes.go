@@ -35,7 +35,7 @@ func findNodes(port Port, addresses corev1.NodeAddressType, nodes []*corev1.Node
 	var result Nodes
 	var found []candidate
 	for _, node := range nodes {
-		if !isEligible(node) || isLocal(port.Service) && !holders[node.Name] {
+		if !isEligible(node) || IsLocal(port.Service) && !holders[node.Name] {
 			continue
 		}
 		result.Eligible++

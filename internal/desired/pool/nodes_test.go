@@ -15,7 +15,7 @@ import (
 func nodesBehind(service *corev1.Service, kind corev1.NodeAddressType, nodes []*corev1.Node, slices ...*discoveryv1.EndpointSlice) Nodes {
 	var cache Cache
 	port := firstPort(service)
-	return cache.Nodes(port, kind, nodes, cache.Endpoints(port, slices))
+	return cache.Nodes(port, kind, nodes, cache.Endpoints(port, slices).Servers)
 }
 
 func condition(kind corev1.NodeConditionType, status corev1.ConditionStatus) func(*corev1.Node) {

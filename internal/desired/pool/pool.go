@@ -25,7 +25,7 @@ func prefersIPv6(service *corev1.Service) bool {
 	return len(service.Spec.IPFamilies) > 0 && service.Spec.IPFamilies[0] == corev1.IPv6Protocol
 }
 
-// isLocal says that a node sends what comes to a node port of the Service to endpoints on that node only.
-func isLocal(service *corev1.Service) bool {
+// IsLocal says that a node sends what comes to a node port of the Service to endpoints on that node only.
+func IsLocal(service *corev1.Service) bool {
 	return service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
 }

@@ -1,7 +1,9 @@
 package pending
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +71,18 @@ func (l Leavers) Of(backends map[string]bool) []runtime.Server {
 			servers = append(servers, leave.server)
 		}
 	}
+	return servers
+}
+
+// All are all of them, sorted by backend and name.
+func (l Leavers) All() []runtime.Server {
+	servers := make([]runtime.Server, 0, len(l.byID))
+	for _, leave := range l.byID {
+		servers = append(servers, leave.server)
+	}
+	slices.SortFunc(servers, func(a, b runtime.Server) int {
+		return cmp.Or(strings.Compare(a.Backend, b.Backend), strings.Compare(a.Name, b.Name))
+	})
 	return servers
 }
 

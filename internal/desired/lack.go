@@ -1,0 +1,85 @@
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/pool"
+)
+
+// noServer ends a sentence about a target that has lost its servers.
+const noServer = "Until then it has no server"
+
+// whyNone says why a Service's port has no endpoint that can serve, and what to do; nil if it has one.
+func whyNone(port pool.Port, endpoints pool.Endpoints) *unavailable {
+	if len(endpoints.Servers) > 0 {
+		return nil
+	}
+	reason, until := v1alpha1.ReasonNoEndpoints, noServer
+	switch endpoints.Lack {
+	case pool.LackPending:
+		reason = v1alpha1.ReasonEndpointsPending
+	case pool.LackAddresses:
+		reason = v1alpha1.ReasonServiceInvalid
+	default:
+	}
+	if endpoints.AreUnknown() {
+		until = kept
+	}
+	return unavailablef(reason, "%s. %s", describeLack(port, endpoints), until)
+}
+
+func describeLack(port pool.Port, endpoints pool.Endpoints) string {
+	name, number := port.Service.Namespace+"/"+port.Service.Name, describePort(port.ServicePort)
+	switch endpoints.Lack {
+	case pool.LackPending:
+		return fmt.Sprintf("the EndpointSlices of Service %s do not follow its port %s yet: Kubernetes is about to write them; if that takes "+
+			"long, look at kube-controller-manager", name, number)
+	case pool.LackOtherPorts:
+		return fmt.Sprintf("Service %s has no selector, and its EndpointSlices have the ports %s instead of %s: give the port there the name "+
+			"that the Service's port has", name, joinNames(endpoints.Seen), number)
+	case pool.LackSlices:
+		return fmt.Sprintf("Service %s has no selector and no EndpointSlice: add a selector, or write an EndpointSlice with its label "+
+			"kubernetes.io/service-name and the port %s", name, number)
+	case pool.LackAddresses:
+		return fmt.Sprintf("the EndpointSlices of Service %s are of type FQDN, and the operator uses addresses only: write the names into the "+
+			"target's addresses instead of the Service, since they take DNS names", name)
+	case pool.LackTargetPort:
+		return lackOfPort(port, name, number)
+	case pool.LackPods:
+		return fmt.Sprintf("Service %s has no endpoints: no pod matches its selector (%s); correct the selector, or start the pods",
+			name, joinLabels(port.Service.Spec.Selector))
+	default:
+		return fmt.Sprintf("Service %s has no endpoint that is ready on port %s: look why its pods are not ready", name, number)
+	}
+}
+
+// lackOfPort says why no slice of the Service has a port.
+func lackOfPort(port pool.Port, name, number string) string {
+	if len(port.Service.Spec.Selector) == 0 {
+		return fmt.Sprintf("the EndpointSlices of Service %s, which has no selector, do not have its port %s: add it there", name, number)
+	}
+	return fmt.Sprintf("the pods of Service %s have no port %s, which is the targetPort of its port %s: correct the targetPort, or name the "+
+		"port in the pods' containers", name, port.TargetPort.String(), number)
+}
+
+// joinNames lists names of ports; one may be empty.
+func joinNames(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = fmt.Sprintf("%q", name)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// joinLabels lists labels as kubectl's -l takes them.
+func joinLabels(labels map[string]string) string {
+	pairs := make([]string, 0, len(labels))
+	for key, value := range labels {
+		pairs = append(pairs, key+"="+value)
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, ",")
+}

@@ -1,0 +1,133 @@
+package pool
+
+import (
+	"reflect"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// selecting is a Service with a selector, for whose ports Kubernetes writes slices.
+func selecting(ports ...corev1.ServicePort) *corev1.Service {
+	s := service("app", ports...)
+	s.UID = "now"
+	s.Spec.Selector = map[string]string{"app": "app"}
+	return s
+}
+
+// written is a slice as Kubernetes writes it for the Service with that UID.
+func written(uid string, slice *discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice {
+	slice.Labels = map[string]string{discoveryv1.LabelManagedBy: sliceController}
+	slice.OwnerReferences = []metav1.OwnerReference{{Kind: "Service", Name: "app", UID: types.UID(uid)}}
+	return slice
+}
+
+// withPorts is the slice with ports of these names instead, at 8443.
+func withPorts(slice *discoveryv1.EndpointSlice, names ...string) *discoveryv1.EndpointSlice {
+	slice.Ports = nil
+	for _, name := range names {
+		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: new(name), Port: new(int32(8443))})
+	}
+	return slice
+}
+
+func namedTarget(name, target string) corev1.ServicePort {
+	return corev1.ServicePort{Name: name, Port: 443, TargetPort: intstr.FromString(target)}
+}
+
+// What Kubernetes has yet to write is told from what is so: without a clock, by what it writes in any case.
+func TestWhatIsBetweenTwoWritesIsNotTakenForWhatIsWanted(t *testing.T) {
+	t.Parallel()
+	web, admin := webPort(), corev1.ServicePort{Name: "admin", Port: 9000, TargetPort: intstr.FromInt32(9000)}
+	dual := selecting(web)
+	dual.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
+	byHand := selecting(web)
+	byHand.Spec.Selector = nil
+	placeholder := func() *discoveryv1.EndpointSlice { return written("now", withPorts(sliceOf())) }
+	a := func() *discoveryv1.EndpointSlice { return written("now", sliceOf(pod("a", "10.0.0.1"))) }
+	b6 := func() *discoveryv1.EndpointSlice { return written("now", ipv6(sliceOf(pod("b", "2001:db8::2")))) }
+	names := func(names ...string) *discoveryv1.EndpointSlice {
+		return written("now", withPorts(sliceOf(pod("a", "10.0.0.1")), names...))
+	}
+	tests := []struct {
+		name        string
+		service     *corev1.Service
+		slices      []*discoveryv1.EndpointSlice
+		wantServers []string
+		wantLack    Lack
+	}{
+		{"the slices follow", selecting(web), []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
+		{"no slice yet", selecting(web), nil, nil, LackPending},
+		{"no pod matches", selecting(web), []*discoveryv1.EndpointSlice{placeholder()}, nil, LackPods},
+		{"the port was renamed", selecting(web), []*discoveryv1.EndpointSlice{names("https")}, nil, LackPending},
+		{"the port was renamed, and one of two slices follows", selecting(web), []*discoveryv1.EndpointSlice{names("https"), a()}, nil, LackPending},
+		{"a port was given a name", selecting(web), []*discoveryv1.EndpointSlice{names("")}, nil, LackPending},
+		{"the port is new", selecting(web, admin), []*discoveryv1.EndpointSlice{names("admin")}, nil, LackPending},
+		{"another port was renamed", selecting(web, admin), []*discoveryv1.EndpointSlice{names("web", "metrics")}, []string{"a"}, ""},
+		{"the number of the target port changed", selecting(web),
+			[]*discoveryv1.EndpointSlice{onPort(9443, a())}, nil, LackPending},
+		{"two ports exchanged their names", selecting(corev1.ServicePort{Name: "web", Port: 443, TargetPort: intstr.FromInt32(9000)}, admin),
+			[]*discoveryv1.EndpointSlice{names("web", "admin")}, nil, LackPending},
+		{"a port with a named target port was renamed", selecting(namedTarget("web", "https")),
+			[]*discoveryv1.EndpointSlice{names("https")}, nil, LackPending},
+		{"pods do not have the named target port", selecting(namedTarget("web", "https")),
+			[]*discoveryv1.EndpointSlice{names()}, nil, LackTargetPort},
+		{"pods have another port's target port only", selecting(namedTarget("web", "https"), admin),
+			[]*discoveryv1.EndpointSlice{names("admin")}, nil, LackTargetPort},
+		{"some pods do not have the named target port", selecting(namedTarget("web", "https")),
+			[]*discoveryv1.EndpointSlice{names(), a()}, []string{"a"}, ""},
+		{"a named target port has any number", selecting(namedTarget("web", "https")),
+			[]*discoveryv1.EndpointSlice{onPort(9443, a())}, []string{"a"}, ""},
+		{"the Service was made anew, and the former one's slices are there", selecting(web),
+			[]*discoveryv1.EndpointSlice{written("before", sliceOf(pod("a", "10.0.0.1")))}, nil, LackPending},
+		{"the former Service's slices are no more used when there are new ones", selecting(web),
+			[]*discoveryv1.EndpointSlice{written("before", sliceOf(pod("old", "10.0.0.9"))), a()}, []string{"a"}, ""},
+		{"of two families, the first is yet to come", dual, []*discoveryv1.EndpointSlice{b6()}, nil, LackPending},
+		{"of two families, the second is yet to come", dual, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
+		{"a pod with an address of the second family only", dual, []*discoveryv1.EndpointSlice{placeholder(), b6()}, []string{"b"}, ""},
+		{"the port was renamed, and the second family follows first", dual, []*discoveryv1.EndpointSlice{names("https"), b6()}, nil, LackPending},
+		{"a selector was added to a Service with slices of its own", selecting(web), []*discoveryv1.EndpointSlice{sliceOf(pod("a", "10.0.0.1"))},
+			[]string{"a"}, ""},
+		{"somebody else's slices beside may have any ports", selecting(web),
+			[]*discoveryv1.EndpointSlice{a(), withPorts(sliceOf(pod("x", "10.0.0.7")), "other")}, []string{"a"}, ""},
+		{"a selector was removed: what Kubernetes wrote stays", byHand, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
+		{"without a selector: no slice is what is wanted", byHand, nil, nil, LackSlices},
+		{"without a selector: other ports", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, LackOtherPorts},
+		{"without a selector: the port is left out", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")))}, nil, LackTargetPort},
+		{"without a selector: one of two slices has other ports", byHand,
+			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("x", "10.0.0.7")), "https"), sliceOf(pod("a", "10.0.0.1"))}, []string{"a"}, ""},
+		{"DNS names", byHand, []*discoveryv1.EndpointSlice{{AddressType: discoveryv1.AddressTypeFQDN, Ports: sliceOf().Ports,
+			Endpoints: []discoveryv1.Endpoint{pod("a", "app.example.com")}}}, nil, LackAddresses},
+		{"pods that are not ready", selecting(web), []*discoveryv1.EndpointSlice{written("now", sliceOf(unreadyPod("a", "10.0.0.1")))}, nil, LackReady},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := (*Cache)(nil).Endpoints(firstPort(test.service), test.slices)
+			if names := serverNames(got.Servers); len(names)+len(test.wantServers) > 0 && !reflect.DeepEqual(names, test.wantServers) || got.Lack != test.wantLack {
+				t.Errorf("servers %v, lack %q; want %v, %q", names, got.Lack, test.wantServers, test.wantLack)
+			}
+		})
+	}
+}
+
+// A Service that changes is read again although its slices are the same.
+func TestACacheSeesThatTheServiceChanged(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	before, after := selecting(webPort()), selecting(webPort())
+	after.Spec.Ports[0].Name = "https"
+	before.ResourceVersion, after.ResourceVersion = "1", "2"
+	slices := []*discoveryv1.EndpointSlice{written("now", sliceOf(pod("a", "10.0.0.1")))}
+	versioned(slices)
+	if got := cache.Endpoints(firstPort(before), slices); len(got.Servers) != 1 {
+		t.Errorf("before: %+v", got)
+	}
+	if got := cache.Endpoints(firstPort(after), slices); got.Lack != LackPending {
+		t.Errorf("after: %+v", got)
+	}
+}
