@@ -59,6 +59,8 @@ type ControlPlane struct {
 	address   string
 	ca        *authority
 	apiServer *process.Process
+	// controllerManager is kube-controller-manager.
+	controllerManager *process.Process
 	processes []*process.Process
 }
 
@@ -229,6 +231,12 @@ func (cp *ControlPlane) FreezeAPIServer() { cp.apiServer.SignalTree(unix.SIGSTOP
 // ThawAPIServer undoes FreezeAPIServer.
 func (cp *ControlPlane) ThawAPIServer() { cp.apiServer.SignalTree(unix.SIGCONT) }
 
+// FreezeControllers stops whoever writes EndpointSlices and collects garbage, as if that was very slow.
+func (cp *ControlPlane) FreezeControllers() { cp.controllerManager.SignalTree(unix.SIGSTOP) }
+
+// ThawControllers lets them go on.
+func (cp *ControlPlane) ThawControllers() { cp.controllerManager.SignalTree(unix.SIGCONT) }
+
 // StartAPIServer starts the API server again, with all that it has stored, and returns when it is ready.
 func (cp *ControlPlane) StartAPIServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -241,7 +249,8 @@ func (cp *ControlPlane) apiURL() string { return "https://" + net.JoinHostPort(c
 func (cp *ControlPlane) etcdURL() string { return "http://" + net.JoinHostPort(cp.address, etcdPort) }
 
 func (cp *ControlPlane) startControllerManager() error {
-	_, err := cp.run("kube-controller-manager",
+	var err error
+	cp.controllerManager, err = cp.run("kube-controller-manager",
 		"--kubeconfig="+cp.Kubeconfig,
 		"--controllers="+controllers,
 		"--leader-elect=false", "--secure-port=0", "--profiling=false",
