@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -59,21 +62,60 @@ func (t *transport) Connect(
 ) (edge.Conn, error) {
 	credentials, err := t.credentials.parse(login.Secret, secret[secretPrivateKey], secret[secretKnownHosts])
 	if err != nil {
-		return nil, translate(fmt.Errorf("the Secret %s, with the keys %s and %s, cannot be used: %w",
-			login.Secret, secretPrivateKey, secretKnownHosts, err))
+		return nil, translate(fmt.Errorf("the Secret %s cannot be used: %w", login.Secret, explainSecret(secret, err)))
 	}
-	conn, err := t.pool.Get(ctx, key.String(), remote.Target{
-		Address:        key.Address,
-		Port:           int(key.Port),
-		User:           login.User,
-		ConnectTimeout: login.ConnectTimeout,
-		Credentials:    credentials,
-		HostKeys:       login.HostKeys,
-	})
+	target := targetOf(key, login)
+	target.Credentials = credentials
+	conn, err := t.pool.Get(ctx, key.String(), target)
 	if err != nil {
 		return nil, translate(err)
 	}
 	return connection{conn}, nil
+}
+
+// Former implements controllers.Connector. A Secret that is gone, or has nothing any more, says nothing about which hosts are
+// trusted, and neither does one that cannot be read.
+func (t *transport) Former(key desired.HostKey, login desired.Login, secret map[string][]byte) edge.Conn {
+	var known *hostkeys.KnownHosts
+	if len(secret[secretPrivateKey])+len(secret[secretKnownHosts]) > 0 {
+		if parsed, err := hostkeys.ParseKnownHosts(secret[secretKnownHosts]); err == nil {
+			known = &parsed
+		}
+	}
+	conn := t.pool.Former(key.String(), targetOf(key, login), known)
+	if conn == nil {
+		return nil
+	}
+	return connection{conn}
+}
+
+// targetOf is a host and how to log in to it, but for the credentials.
+func targetOf(key desired.HostKey, login desired.Login) remote.Target {
+	return remote.Target{
+		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
+	}
+}
+
+// explainSecret says of a Secret without a private key which keys it has: often it has another name there.
+func explainSecret(secret map[string][]byte, err error) error {
+	var refused *remote.PrivateKeyError
+	if !errors.As(err, &refused) || refused.Problem != remote.PrivateKeyMissing || len(secret[secretPrivateKey]) > 0 {
+		return err
+	}
+	has := "nothing"
+	if len(secret) > 0 {
+		has = strings.Join(few(slices.Sorted(maps.Keys(secret))), ", ")
+	}
+	return fmt.Errorf("it needs the keys %s and %s, and has %s: %w", secretPrivateKey, secretKnownHosts, has, err)
+}
+
+// few are the first names, and how many more there are.
+func few(names []string) []string {
+	const shown = 5
+	if len(names) <= shown {
+		return names
+	}
+	return append(names[:shown:shown], fmt.Sprintf("and %d more", len(names)-shown))
 }
 
 // credentialsCache keeps what Secrets hold as it was last parsed: a known_hosts may have thousands of lines, and each host

@@ -29,6 +29,9 @@ type Connector interface {
 	// one that is open already where it is still right. The error is a *edge.Error; one with the state Pending says
 	// that the Secret cannot be used.
 	Connect(ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error)
+	// Former returns the connection to the host that is open, although Connect fails; nil if there is none to the account of the
+	// login, or to a host whose key the login or the content of its Secret do not allow any more.
+	Former(key desired.HostKey, login desired.Login, secret map[string][]byte) edge.Conn
 	// Forget closes the connection to a host that is no longer wanted.
 	Forget(key desired.HostKey)
 }
@@ -153,17 +156,43 @@ func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string)
 		// A namespace that is deleted loses its Secrets before its hosts could be cleaned.
 		content, _ = r.credentials.last(host.Login.Secret)
 	}
-	if content.version == "" {
-		return record.Attempt{Job: todo, Reason: v1alpha1.ReasonSecretNotFound, Outcome: secretMissing(host.Login.Secret)}, nil
-	}
-	conn, err := r.connector.Connect(ctx, host.Key, host.Login, content.data)
-	if err != nil {
-		return record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}, nil
+	conn, failed := r.connect(ctx, t, content)
+	if failed != nil {
+		return *failed, nil
 	}
 	t.connect = r.now().Sub(began)
 	request := t.request()
 	request.Wants = wanting(ctx, r.Here, host.Login.Secret.Namespace)
 	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), request)}, nil
+}
+
+// connect returns a connection to the host. Where a login fails that is new, the one before it is still open: what needs nothing
+// else than a connection goes on, which are the servers of what runs, and the way out of a host.
+func (r *hostReconciler) connect(ctx context.Context, t *turn, content secret) (edge.Conn, *record.Attempt) {
+	todo, host := t.todo, &t.todo.Host
+	former := func() edge.Conn { return r.connector.Former(host.Key, host.Login, content.data) }
+	if todo.RuntimeOnly {
+		if conn := former(); conn != nil {
+			return conn, nil
+		}
+	}
+	failed := &record.Attempt{Job: todo, Reason: v1alpha1.ReasonSecretNotFound, Outcome: secretMissing(host.Login.Secret)}
+	if content.version != "" {
+		conn, err := r.connector.Connect(ctx, host.Key, host.Login, content.data)
+		if err == nil {
+			return conn, nil
+		}
+		failed = &record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}
+	}
+	switch conn := former(); {
+	case conn == nil:
+	case len(todo.Objects) == 0:
+		return conn, nil
+	default:
+		failed.Outcome.Live = true
+		failed.Outcome.Message += ". Until then endpoints follow over the connection that is open, and nothing else is changed"
+	}
+	return nil, failed
 }
 
 func secretMissing(name types.NamespacedName) edge.Outcome {

@@ -3,9 +3,11 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -79,4 +81,75 @@ func TestEndpointsFollowOnAHostThatFailsAndItsTargetIsAvailable(t *testing.T) {
 	if took := time.Since(failed); took > 15*time.Second {
 		t.Errorf("it took %s", took)
 	}
+}
+
+// A Secret that cannot be used any more takes no host away that is connected.
+func TestEndpointsFollowWhileTheSecretCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spoil  func(secret *corev1.Secret)
+		reason string
+	}{
+		"a key that the host refuses": {func(s *corev1.Secret) { s.Data["ssh-privatekey"] = []byte("wrong") }, string(v1alpha1.HostUnauthorized)},
+		"no key":                      {func(s *corev1.Secret) { delete(s.Data, "ssh-privatekey") }, v1alpha1.ReasonSecretInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.start(time.Minute)
+			w.create(w.balancer("web", "a"))
+			w.becomes("web", "ready", isReady)
+			change(w, "edge-ssh", test.spoil)
+			told := w.becomes("web", "told", notReady(test.reason))
+			if message := told.Status.Hosts[0].Message; !strings.Contains(message, "endpoints follow over the connection that is open") {
+				t.Errorf("it says %q", message)
+			}
+
+			connects := w.hosts.see("a").connects
+			w.setEndpoints("app", "10.1.0.1", "10.1.0.2", "10.1.0.3")
+
+			w.serves("a", 3)
+			if host := w.hosts.see("a"); !host.last.RuntimeOnly || host.connects != connects {
+				t.Errorf("the last request is %+v, after %d logins more", host.last, host.connects-connects)
+			}
+			change(w, "edge-ssh", func(s *corev1.Secret) { s.Data["ssh-privatekey"] = []byte("right") })
+			w.becomes("web", "ready", isReady)
+		})
+	}
+}
+
+// Who is trusted no more is left at once.
+func TestNothingFollowsOnAHostThatIsTrustedNoMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "ready", isReady)
+	change(w, "edge-ssh", func(s *corev1.Secret) {
+		s.Data["ssh-privatekey"], s.Data["known_hosts"] = []byte("wrong"), []byte("revoked")
+	})
+	told := w.becomes("web", "told", notReady(string(v1alpha1.HostUnauthorized)))
+	if message := told.Status.Hosts[0].Message; strings.Contains(message, "endpoints follow") {
+		t.Errorf("it says %q", message)
+	}
+}
+
+// An object that is deleted frees its hosts also when nobody could log in anew.
+func TestADeletedObjectFreesItsHostsWhileTheSecretCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Hour)
+	w.create(w.balancer("web", "a"))
+	w.becomes("web", "ready", isReady)
+	change(w, "edge-ssh", func(s *corev1.Secret) { delete(s.Data, "ssh-privatekey") })
+	w.becomes("web", "told", notReady(v1alpha1.ReasonSecretInvalid))
+
+	w.delete(&v1alpha1.EdgeLoadBalancer{ObjectMeta: w.meta("web")})
+
+	w.eventually("the host is idle", func() error {
+		if running := w.hosts.see("a").running; !running.Idle() {
+			return fmt.Errorf("it runs %+v", running.Frontends)
+		}
+		return nil
+	})
 }

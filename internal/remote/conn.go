@@ -138,11 +138,13 @@ func (c *Conn) isAlive() bool {
 // serves reports whether the connection is what dialling the target would give: with the same login, and to a host whose key
 // the target still allows.
 func (c *Conn) serves(t Target) bool {
-	if !c.target.sameLogin(t) {
-		return false
-	}
+	return c.target.sameLogin(t) && c.isAllowed(t)
+}
+
+// isAllowed reports whether the connection is to the target's host, and that may have its key.
+func (c *Conn) isAllowed(t Target) bool {
 	known, err := trustOf(t)
-	return err == nil && known.check(c.hostKey) == nil
+	return err == nil && c.target.hostPort() == t.hostPort() && known.check(c.hostKey) == nil
 }
 
 // whileAlive is the context as long as the connection lives. x/crypto/ssh lets an operation wait for its answer for good that

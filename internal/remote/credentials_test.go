@@ -96,9 +96,9 @@ func block(blockType string) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: blockType, Bytes: []byte("nothing that can be read")})
 }
 
-func TestKnownHostsThatCannotBeReadAreRefusedTogetherWithTheKey(t *testing.T) {
+func TestARevocationThatCannotBeReadIsRefusedTogetherWithTheKey(t *testing.T) {
 	t.Parallel()
-	_, err := ParseCredentials(openSSHKey(t, newKey(t, ssh.KeyAlgoED25519)), []byte("# a comment\n\nnonsense\n"))
+	_, err := ParseCredentials(openSSHKey(t, newKey(t, ssh.KeyAlgoED25519)), []byte("# a comment\n\n@revoked nonsense\n"))
 	var refused *hostkeys.KnownHostsError
 	if !errors.As(err, &refused) || refused.Line != 3 {
 		t.Fatalf("error %v, want a *hostkeys.KnownHostsError of line 3", err)

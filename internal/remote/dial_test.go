@@ -39,7 +39,8 @@ func TestKnownHostsLetAHostBeTrusted(t *testing.T) {
 	key := newKey(t, ssh.KeyAlgoED25519)
 	server := startSSHD(t, publicKey(t, key))
 	name := hostkeys.HostName("127.0.0.1", server.port)
-	for what, hosts := range map[string]string{"bracketed": name, "hashed": knownhosts.HashHostname(name), "wildcard": "[127.*]:*"} {
+	for what, hosts := range map[string]string{"bracketed": name, "hashed": knownhosts.HashHostname(name), "wildcard": "[127.*]:*",
+		"beside a key of a type that is not supported": name + " ssh-dss AAAAB3NzaC1kc3MAAACBAA==\n" + name} {
 		target := server.target(t, key)
 		target.HostKeys = nil
 		target.Credentials = credentials(t, key, hosts+" "+hostkeys.Text(server.hostKey)+"\n")

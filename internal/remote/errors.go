@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -110,11 +111,21 @@ type UntrustedError struct {
 	// Authority says that known_hosts names a certificate authority for the host.
 	Authority bool
 	// Pin is the pin that cannot be read.
-	Pin   string
-	Cause error
+	Pin string
+	// Unusable are what may have been meant for the host's key and cannot be used.
+	Unusable []error
+	Cause    error
 }
 
 func (e *UntrustedError) Error() string {
+	text := e.text()
+	for _, err := range e.Unusable {
+		text += ". Besides, " + err.Error()
+	}
+	return text
+}
+
+func (e *UntrustedError) text() string {
 	expected := strings.Join(e.Expected, " or ")
 	switch e.Problem {
 	case HostKeyChanged:
@@ -124,9 +135,7 @@ func (e *UntrustedError) Error() string {
 		return fmt.Sprintf("the host at %s has the key %s, which known_hosts revokes; give the host a new key",
 			e.Address, e.Fingerprint)
 	case HostKeyTypeMissing:
-		return fmt.Sprintf("the host at %s has no key of the type that is pinned (%s); it offers %s: somebody may be between "+
-			"the operator and the host. If its keys were changed on purpose, pin one that it has",
-			e.Address, expected, sanitize.List(e.Offered))
+		return e.typeText(expected)
 	case PinUnreadable:
 		return fmt.Sprintf("the host key %q that is pinned for %s cannot be read: %v; it must be a line such as "+
 			"\"ssh-ed25519 AAAA…\", as ssh-keyscan prints it after the name", e.Pin, e.Address, e.Cause)
@@ -136,6 +145,23 @@ func (e *UntrustedError) Error() string {
 }
 
 func (e *UntrustedError) Unwrap() error { return e.Cause }
+
+// typeText says that a host has no key which is both expected and sound.
+func (e *UntrustedError) typeText(expected string) string {
+	offered := sanitize.List(e.Offered)
+	switch {
+	case slices.Contains(e.Offered, ssh.KeyAlgoRSA) && !slices.Contains(e.Offered, ssh.KeyAlgoRSASHA256):
+		// An RSA key that may sign with SHA-2 is offered under that name as well.
+		return fmt.Sprintf("the host at %s proves its RSA key with SHA-1 only, which is not safe any more (it offers %s): update its sshd, "+
+			"or give it a key of type ed25519 (ssh-keygen -A) and pin that", e.Address, offered)
+	case expected == "":
+		return fmt.Sprintf("the host at %s has no key of a type that is supported; it offers %s: give it one of type ed25519 (ssh-keygen -A)",
+			e.Address, offered)
+	default:
+		return fmt.Sprintf("the host at %s has no key of the type that is pinned (%s); it offers %s: somebody may be between "+
+			"the operator and the host. If its keys were changed on purpose, pin one that it has", e.Address, expected, offered)
+	}
+}
 
 func (e *UntrustedError) unknownText() string {
 	why := "no key of it is pinned"

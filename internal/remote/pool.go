@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 // Results of an attempt to connect, as Options.Attempted is told of them.
@@ -26,9 +28,11 @@ type Options struct {
 type Pool struct {
 	options Options
 
-	mu     sync.Mutex
-	links  map[string]*link
-	closed bool
+	mu    sync.Mutex
+	links map[string]*link
+	// formers are links that are open and were to be replaced: they stay until another one is.
+	formers map[string]*link
+	closed  bool
 	// running counts the goroutines of links.
 	running sync.WaitGroup
 }
@@ -50,11 +54,12 @@ var (
 
 // NewPool returns an empty Pool.
 func NewPool(options Options) *Pool {
-	return &Pool{options: options, links: map[string]*link{}}
+	return &Pool{options: options, links: map[string]*link{}, formers: map[string]*link{}}
 }
 
-// Get returns the connection for a key, and makes it if there is none. A connection that the target would not give any
-// more (another login, or a host key that is no longer allowed) is closed and replaced. Callers that ask for one host
+// Get returns the connection for a key, and makes it if there is none. A connection that the target would not give any more is
+// replaced: one to a host whose key is no longer allowed is closed at once, and one with another login when that has succeeded;
+// see Former. Callers that ask for one host
 // at the same time share one attempt, and its error; callers for different hosts do not wait for each other. The errors
 // are those of Dial.
 func (p *Pool) Get(ctx context.Context, key string, t Target) (*Conn, error) {
@@ -74,19 +79,54 @@ func (p *Pool) Get(ctx context.Context, key string, t Target) (*Conn, error) {
 func (p *Pool) Drop(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := p.links[key]; l != nil {
-		delete(p.links, key)
-		l.cancel(errDropped)
+	p.drop(key, errDropped)
+}
+
+// drop cancels the links for a key.
+func (p *Pool) drop(key string, cause error) {
+	for _, links := range []map[string]*link{p.links, p.formers} {
+		if l := links[key]; l != nil {
+			delete(links, key)
+			l.cancel(cause)
+		}
 	}
+}
+
+// Former returns the connection that is open for a key with the target's user, although another login may be wanted by now that
+// has not succeeded; nil if there is none. Known are the keys that hosts may have besides those that the target pins; nil if
+// nobody says, which leaves those that were known when the connection was last asked for. A connection to a host whose key is
+// not among them any more is closed. Former dials nothing.
+func (p *Pool) Former(key string, t Target, known *hostkeys.KnownHosts) *Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, links := range []map[string]*link{p.links, p.formers} {
+		l := links[key]
+		if l == nil || !l.isOpen() {
+			continue
+		}
+		judged := t
+		if judged.Credentials.knownHosts = l.target.Credentials.knownHosts; known != nil {
+			judged.Credentials.knownHosts = *known
+		}
+		switch {
+		case !l.conn.isAllowed(judged):
+			delete(links, key)
+			l.cancel(errDropped)
+		case l.target.User == t.User:
+			return l.conn
+		}
+	}
+	return nil
 }
 
 // Close closes every connection and waits until nothing of the Pool runs any more. Get fails from then on.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
-	for key, l := range p.links {
-		delete(p.links, key)
-		l.cancel(errPoolClosed)
+	for _, links := range []map[string]*link{p.links, p.formers} {
+		for key := range links {
+			p.drop(key, errPoolClosed)
+		}
 	}
 	p.mu.Unlock()
 	p.running.Wait()
@@ -99,12 +139,15 @@ func (p *Pool) link(key string, t Target) (*link, error) {
 	if p.closed {
 		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageOpen, Cause: errPoolClosed}
 	}
-	old := p.links[key]
-	if old != nil && old.fits(t) {
+	if old := p.links[key]; old != nil && old.fits(t) {
 		return old, nil
 	}
-	if old != nil {
-		old.cancel(errReplaced)
+	p.retire(key, t)
+	if former := p.formers[key]; former != nil && former.fits(t) {
+		// The login that was to replace it is wanted no more.
+		delete(p.formers, key)
+		p.links[key] = former
+		return former, nil
 	}
 	// The attempt belongs to everybody who waits for it, so it must not end with the context of the first of them. Dial
 	// bounds its time.
@@ -113,6 +156,22 @@ func (p *Pool) link(key string, t Target) (*link, error) {
 	p.links[key] = l
 	p.running.Go(func() { p.run(ctx, key, l) })
 	return l, nil
+}
+
+// retire makes way for another link. What is open stays until that is, unless the host may not have its key any more.
+func (p *Pool) retire(key string, t Target) {
+	for _, links := range []map[string]*link{p.formers, p.links} {
+		l := links[key]
+		if l == nil {
+			continue
+		}
+		delete(links, key)
+		if l.isOpen() && l.conn.isAllowed(t) {
+			p.formers[key] = l
+		} else {
+			l.cancel(errReplaced)
+		}
+	}
 }
 
 // run is the life of a link: it connects, and waits for the end of the connection or for somebody to cancel it.
@@ -127,6 +186,7 @@ func (p *Pool) run(ctx context.Context, key string, l *link) {
 		return
 	}
 	l.finish(conn, nil)
+	p.dismissFormer(key, l)
 	select {
 	case <-ctx.Done():
 		conn.Close()
@@ -137,15 +197,27 @@ func (p *Pool) run(ctx context.Context, key string, l *link) {
 	}
 }
 
-// forget removes a link and reports whether it was still the one for its key.
+// forget removes a link and reports whether it was still one for its key.
 func (p *Pool) forget(key string, l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.links[key] != l {
-		return false
+	for _, links := range []map[string]*link{p.links, p.formers} {
+		if links[key] == l {
+			delete(links, key)
+			return true
+		}
 	}
-	delete(p.links, key)
-	return true
+	return false
+}
+
+// dismissFormer closes the connection that a link was to replace, which has succeeded.
+func (p *Pool) dismissFormer(key string, l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if former := p.formers[key]; former != nil && p.links[key] == l {
+		delete(p.formers, key)
+		former.cancel(errReplaced)
+	}
 }
 
 func (p *Pool) attempted(err error) {
@@ -187,6 +259,16 @@ func (l *link) fits(t Target) bool {
 		l.target = t
 	}
 	return true
+}
+
+// isOpen reports whether the link has a connection that lives.
+func (l *link) isOpen() bool {
+	select {
+	case <-l.ready:
+		return l.conn != nil && l.conn.isAlive()
+	default:
+		return false
+	}
 }
 
 func (l *link) finish(conn *Conn, err error) {

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -163,19 +164,21 @@ func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 		name     string
 		change   func(*Target)
 		wantKept bool
+		// wantOpen: it is replaced when the other login has succeeded, and no sooner.
+		wantOpen bool
 	}{
-		{"nothing changes", func(*Target) {}, true},
-		{"another pin is added", func(t *Target) { t.HostKeys = append([]string{keyA}, t.HostKeys...) }, true},
-		{"the timeout changes", func(t *Target) { t.ConnectTimeout++ }, true},
-		{"the pin moves to known_hosts", func(t *Target) { t.HostKeys, t.Credentials.knownHosts = nil, known(hostLine) }, true},
-		{"the user changes", func(t *Target) { t.User = "no-such-user" }, false},
+		{"nothing changes", func(*Target) {}, true, true},
+		{"another pin is added", func(t *Target) { t.HostKeys = append([]string{keyA}, t.HostKeys...) }, true, true},
+		{"the timeout changes", func(t *Target) { t.ConnectTimeout++ }, true, true},
+		{"the pin moves to known_hosts", func(t *Target) { t.HostKeys, t.Credentials.knownHosts = nil, known(hostLine) }, true, true},
+		{"the user changes", func(t *Target) { t.User = "no-such-user" }, false, true},
 		{"the key changes", func(target *Target) {
 			target.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
-		}, false},
-		{"the pin is withdrawn", func(t *Target) { t.HostKeys = nil }, false},
-		{"another key is pinned", func(t *Target) { t.HostKeys = []string{keyA} }, false},
-		{"the key is revoked", func(t *Target) { t.Credentials.knownHosts = known("@revoked * " + hostkeys.Text(server.hostKey)) }, false},
-		{"the port changes", func(target *Target) { target.Port = freePort(t) }, false},
+		}, false, true},
+		{"the pin is withdrawn", func(t *Target) { t.HostKeys = nil }, false, false},
+		{"another key is pinned", func(t *Target) { t.HostKeys = []string{keyA} }, false, false},
+		{"the key is revoked", func(t *Target) { t.Credentials.knownHosts = known("@revoked * " + hostkeys.Text(server.hostKey)) }, false, false},
+		{"the port changes", func(target *Target) { target.Port = freePort(t) }, false, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -188,13 +191,83 @@ func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 			if kept := err == nil && first == second; kept != test.wantKept {
 				t.Fatalf("kept %v, error %v; want kept %v", kept, err, test.wantKept)
 			}
-			if !test.wantKept {
+			if test.wantOpen {
+				assertWorks(t, first)
+				if again := pool.mustGet(t, "gw1", base); again != first {
+					t.Error("the former login is made anew")
+				}
+			} else {
 				<-first.Done()
 			}
 			if down, _ := pool.told(); len(down) != 0 {
 				t.Errorf("told that %v went down, though the pool closed it itself", down)
 			}
 		})
+	}
+}
+
+// A login that does not succeed takes nothing away; a host that is trusted no more is left at once, whatever else is wrong.
+func TestTheFormerConnectionIsThereUntilAnotherLoginSucceeds(t *testing.T) {
+	t.Parallel()
+	server, base := serverAndTarget(t)
+	refused, other := base, base
+	refused.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
+	other.User = "somebody"
+	line := hostkeys.HostName(base.Address, base.Port) + " " + hostkeys.Text(server.hostKey) + "\n"
+	trusting, silent := parseKnown(t, line), parseKnown(t, "")
+	revoking := parseKnown(t, line+"@revoked * "+hostkeys.Text(server.hostKey))
+	unpinned := refused
+	unpinned.HostKeys = nil
+	tests := []struct {
+		name     string
+		target   Target
+		known    *hostkeys.KnownHosts
+		want     bool
+		wantOpen bool
+	}{
+		{"nobody says who is trusted", refused, nil, true, true},
+		{"the pin is there", refused, &silent, true, true},
+		{"known_hosts has the key", unpinned, &trusting, true, true},
+		{"known_hosts does not have the key", unpinned, &silent, false, false},
+		{"the key is revoked", refused, &revoking, false, false},
+		{"of another account", other, nil, false, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pool := newWatched(t)
+			first := pool.mustGet(t, "gw1", base)
+			var unauthorized *UnauthorizedError
+			if _, err := pool.Get(within(t, patience), "gw1", refused); !errors.As(err, &unauthorized) {
+				t.Fatalf("error %v, want an *UnauthorizedError", err)
+			}
+			if former := pool.Former("gw1", test.target, test.known); (former == first) != test.want || !test.want && former != nil {
+				t.Errorf("got %v", former)
+			}
+			if test.wantOpen {
+				assertWorks(t, first)
+			} else {
+				<-first.Done()
+			}
+			pool.Drop("gw1")
+			<-first.Done()
+		})
+	}
+}
+
+func TestTheFormerConnectionIsClosedWhenAnotherLoginHasSucceeded(t *testing.T) {
+	t.Parallel()
+	key, latter := newKey(t, ssh.KeyAlgoED25519), newKey(t, ssh.KeyAlgoED25519)
+	server := startSSHD(t, publicKey(t, key))
+	both := append(ssh.MarshalAuthorizedKey(publicKey(t, key)), ssh.MarshalAuthorizedKey(publicKey(t, latter))...)
+	write(t, filepath.Join(filepath.Dir(server.config), "authorized_keys"), both)
+	pool := newWatched(t)
+	first := pool.mustGet(t, "gw1", server.target(t, key))
+	second := pool.mustGet(t, "gw1", server.target(t, latter))
+	<-first.Done()
+	assertWorks(t, second)
+	if former := pool.Former("gw1", server.target(t, latter), nil); former != second {
+		t.Errorf("got %v, want the one that is open", former)
 	}
 }
 

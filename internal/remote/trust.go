@@ -16,23 +16,32 @@ type trust struct {
 	revoked       []ssh.PublicKey
 	// authority says that a certificate authority is named for the host, which is not enough.
 	authority bool
+	// unusable are what may have been meant for the host's key and cannot be used: a pin, or a line of known_hosts.
+	unusable []error
 }
 
 // trustOf finds out which keys the host may have: the target's own pins, else what known_hosts says. A key that
-// known_hosts revokes stays revoked even if it is pinned.
+// known_hosts revokes stays revoked even if it is pinned. A pin that cannot be read pins nothing, but one of them has to be readable.
 func trustOf(t Target) (trust, error) {
 	known := t.Credentials.knownHosts
 	result := trust{address: t.hostPort(), name: hostkeys.HostName(t.Address, t.port()), revoked: known.Revoked()}
 	if len(t.HostKeys) == 0 {
 		result.keys, result.authority = known.Lookup(result.name)
+		for _, line := range known.Unusable(result.name) {
+			result.unusable = append(result.unusable, line)
+		}
 		return result, nil
 	}
 	for _, line := range t.HostKeys {
 		key, err := hostkeys.Parse(line)
 		if err != nil {
-			return trust{}, &UntrustedError{Address: result.address, Problem: PinUnreadable, Pin: line, Cause: err}
+			result.unusable = append(result.unusable, &UntrustedError{Address: result.address, Problem: PinUnreadable, Pin: line, Cause: err})
+			continue
 		}
 		result.keys = append(result.keys, key)
+	}
+	if len(result.keys) == 0 {
+		return trust{}, result.unusable[0]
 	}
 	return result, nil
 }
@@ -69,6 +78,7 @@ func (t trust) check(key ssh.PublicKey) error {
 		Fingerprint: ssh.FingerprintSHA256(key),
 		Line:        t.name + " " + hostkeys.Text(key),
 		Authority:   t.authority,
+		Unusable:    t.unusable,
 	}
 	for _, pinned := range t.keys {
 		refusal.Expected = append(refusal.Expected, pinned.Type()+" "+ssh.FingerprintSHA256(pinned))
@@ -89,6 +99,6 @@ func (t trust) check(key ssh.PublicKey) error {
 // noCommonAlgorithm is the refusal of a host that has no key of the types that are pinned.
 func (t trust) noCommonAlgorithm(offered []string, cause error) error {
 	return &UntrustedError{
-		Address: t.address, Problem: HostKeyTypeMissing, Expected: t.types(), Offered: offered, Cause: cause,
+		Address: t.address, Problem: HostKeyTypeMissing, Expected: t.types(), Offered: offered, Unusable: t.unusable, Cause: cause,
 	}
 }

@@ -124,10 +124,37 @@ func TestAPinThatCannotBeReadIsRefused(t *testing.T) {
 	for _, pin := range []string{
 		"", "SHA256:abc", "ssh-ed25519", "ssh-ed25519 AAAA", keyA + "\n" + keyB, "restrict " + keyA, "gw1 " + keyA,
 	} {
-		_, err := Dial(t.Context(), Target{Address: "127.0.0.1", HostKeys: []string{keyB, pin}})
+		_, err := Dial(t.Context(), Target{Address: "127.0.0.1", HostKeys: []string{pin, "nonsense"}})
 		var refused *UntrustedError
 		if !errors.As(err, &refused) || refused.Problem != PinUnreadable || refused.Pin != pin {
 			t.Errorf("pin %q: error %v, want an *UntrustedError %s", pin, err, PinUnreadable)
+		}
+	}
+}
+
+// One bad entry stands in no other's way, and is named where it may be what is missing.
+func TestAPinThatCannotBeReadBesideOneThatCan(t *testing.T) {
+	t.Parallel()
+	target := Target{Address: "gw1", HostKeys: []string{"ssh-dss AAAA", keyA}}
+	known, err := trustOf(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := known.check(parsePin(t, keyA)); err != nil {
+		t.Errorf("the key that is pinned as well: %v", err)
+	}
+	if refused := assertProblem(t, target, keyB, HostKeyChanged); !strings.Contains(refused.Error(), `"ssh-dss AAAA"`) {
+		t.Errorf("%q does not name the pin that cannot be read", refused)
+	}
+}
+
+func TestALineThatMayHaveBeenMeantForAnUnknownHostIsNamed(t *testing.T) {
+	t.Parallel()
+	known := parseKnown(t, "gw2 "+keyA+"\ngw1 ssh-dss AAAAB3NzaC1kc3MAAACBAA==\n")
+	for host, want := range map[string]bool{"gw1": true, "gw3": false} {
+		refused := assertProblem(t, Target{Address: host, Credentials: Credentials{knownHosts: known}}, keyB, HostUnknown)
+		if got := strings.Contains(refused.Error(), "line 2 of known_hosts cannot be used: keys of the type ssh-dss are not supported"); got != want {
+			t.Errorf("%s: %q", host, refused)
 		}
 	}
 }

@@ -38,6 +38,8 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 		state v1alpha1.HostState
 		words string
 		mend  func(r *scenario)
+		// follows says that the host goes on to follow the endpoints all the same.
+		follows bool
 	}{
 		"the key is not authorized": {
 			spoil: func(r *scenario) { must(r.t, r.gw1().Deauthorize()); restartSSH(r) },
@@ -46,7 +48,7 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 		},
 		"the Secret has another key": {
 			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", privateKey(r.t, "")) },
-			state: v1alpha1.HostUnauthorized, words: "authorized_keys",
+			state: v1alpha1.HostUnauthorized, words: "authorized_keys", follows: true,
 			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"the host is unknown": {
@@ -61,17 +63,24 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 		},
 		"the known_hosts cannot be read": {
 			spoil: func(r *scenario) { r.setSecret("known_hosts", []byte("gw1 ssh-ed25519 not-base64\n")) },
-			state: v1alpha1.HostPending, words: "known_hosts",
+			state: v1alpha1.HostUntrusted, words: "line 1 of known_hosts",
+			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
+		},
+		"a line of known_hosts may revoke a key": {
+			spoil: func(r *scenario) {
+				r.setSecret("known_hosts", append(knownHosts(r), "\n@revoked * ssh-ed25519 AAAA"...))
+			},
+			state: v1alpha1.HostPending, words: "of known_hosts", follows: true,
 			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the Secret is gone": {
 			spoil: func(r *scenario) { must(r.t, r.Client.Delete(r.t.Context(), r.secret)) },
-			state: v1alpha1.HostPending, words: "does not exist",
+			state: v1alpha1.HostPending, words: "does not exist", follows: true,
 			mend: func(r *scenario) { r.world.secret(r.gw1()) },
 		},
 		"the Secret is empty": {
 			spoil: func(r *scenario) { r.update(r.secret, func() { r.secret.Data = nil }) },
-			state: v1alpha1.HostPending, words: "ssh-privatekey",
+			state: v1alpha1.HostPending, words: "ssh-privatekey", follows: true,
 			mend: func(r *scenario) {
 				r.update(r.secret, func() {
 					r.secret.Data = map[string][]byte{"ssh-privatekey": r.gw1().PrivateKey, "known_hosts": knownHosts(r)}
@@ -80,12 +89,12 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 		},
 		"the Secret has no private key": {
 			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", nil) },
-			state: v1alpha1.HostPending, words: "ssh-privatekey",
+			state: v1alpha1.HostPending, words: "ssh-privatekey", follows: true,
 			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"the private key has a passphrase": {
 			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", privateKey(r.t, "secret")) },
-			state: v1alpha1.HostPending, words: "passphrase",
+			state: v1alpha1.HostPending, words: "passphrase", follows: true,
 			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"a port is in use": {
@@ -136,11 +145,18 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 				return ""
 			})
 			r.requireServed(r.gw1(), "web-a")
+			pods := []string{"web-a"}
+			if test.follows {
+				must(t, r.app.AddPod(t.Context(), "web-b"))
+				pods = append(pods, "web-b")
+				r.awaitServers(r.gw1(), pods...)
+			}
 
 			test.mend(r)
 
 			r.awaitReady(r.elb)
-			r.requireServed(r.gw1(), "web-a")
+			r.awaitServers(r.gw1(), pods...)
+			r.requireServed(r.gw1(), pods[0])
 		})
 	}
 }

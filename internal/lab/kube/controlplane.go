@@ -61,7 +61,7 @@ type ControlPlane struct {
 	apiServer *process.Process
 	// controllerManager is kube-controller-manager.
 	controllerManager *process.Process
-	processes []*process.Process
+	processes         []*process.Process
 }
 
 // Start starts a control plane with the project's CRDs, and returns when it is ready for use. Its Client knows

@@ -19,6 +19,8 @@ import (
 type KnownHosts struct {
 	entries []knownHost
 	revoked []ssh.PublicKey
+	// unusable are lines that vouch for nothing, the first of them.
+	unusable []unusableLine
 	// digest is that of the text, to tell two files apart.
 	digest [sha256.Size]byte
 }
@@ -29,6 +31,15 @@ type knownHost struct {
 	key       ssh.PublicKey
 	authority bool
 }
+
+// unusableLine is a line that cannot be used, and the hosts that it may have been meant for.
+type unusableLine struct {
+	matches func(name string) bool
+	err     *KnownHostsError
+}
+
+// mostUnusable is how many lines are kept that cannot be used.
+const mostUnusable = 100
 
 // KnownHostsError says that a line of a known_hosts file cannot be read. Line counts from 1.
 type KnownHostsError struct {
@@ -43,13 +54,20 @@ func (e *KnownHostsError) Error() string {
 func (e *KnownHostsError) Unwrap() error { return e.Cause }
 
 // ParseKnownHosts reads a known_hosts file: plain names, lists, wildcards, negation, hashed names, bracketed names with
-// a port, and the markers @revoked and @cert-authority. The error is a *KnownHostsError.
+// a port, and the markers @revoked and @cert-authority.
+//
+// A line that cannot be used vouches for nothing, and Unusable names it; all others count. Only one that may revoke a key, and does
+// not say which, is an error, a *KnownHostsError: what somebody wants to be trusted no more must not be overlooked.
 //
 // A key that is revoked is refused on every host, whatever names its line gives. Host certificates are not verified: a
 // line with @cert-authority vouches for nothing, and a host that only such a line speaks of is refused with a message
 // that says so.
 func ParseKnownHosts(text []byte) (KnownHosts, error) {
 	known := KnownHosts{digest: sha256.Sum256(text)}
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return KnownHosts{}, &KnownHostsError{Line: 1, Cause: errors.New("the file is UTF-16, as some shells of Windows write it; store it as UTF-8")}
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -57,20 +75,45 @@ func ParseKnownHosts(text []byte) (KnownHosts, error) {
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
-		if err := known.add(line); err != nil {
+		err := known.add(line)
+		switch {
+		case err == nil:
+		case mayRevoke(line):
 			return KnownHosts{}, &KnownHostsError{Line: number, Cause: err}
+		case len(known.unusable) < mostUnusable:
+			known.unusable = append(known.unusable, unusableLine{hostsOf(line), &KnownHostsError{Line: number, Cause: err}})
 		}
 	}
 	return known, nil
 }
 
+// mayRevoke says that a line which cannot be read may be about a key that is trusted no more: it has a marker, and not that of an
+// authority, which vouches for nothing here.
+func mayRevoke(line []byte) bool {
+	return line[0] == '@' && !bytes.HasPrefix(line, []byte("@cert-authority"))
+}
+
+// hostsOf are the hosts that a line which cannot be used may have been meant for: all, if that cannot be read either.
+func hostsOf(line []byte) func(name string) bool {
+	matches, err := parseHosts(strings.Split(string(bytes.Fields(line)[0]), ","))
+	if err != nil || line[0] == '@' || len(bytes.Fields(line)) < 2 {
+		return func(string) bool { return true }
+	}
+	return matches
+}
+
 func (k *KnownHosts) add(line []byte) error {
-	if len(bytes.Fields(line)) < 3 {
+	fields := bytes.Fields(line)
+	if string(fields[0]) == "@revoked" && len(fields) > 2 && isOtherType(string(fields[2])) {
+		// No host can prove itself with a key of a type that is not supported.
+		return nil
+	}
+	if len(fields) < 3 {
 		return errors.New(`it is not of the form "name key-type key"`)
 	}
 	marker, hosts, key, _, _, err := ssh.ParseKnownHosts(line)
 	if err != nil {
-		return err
+		return explainType(fields, err)
 	}
 	if marker == "revoked" {
 		k.revoked = append(k.revoked, key)
@@ -80,7 +123,7 @@ func (k *KnownHosts) add(line []byte) error {
 		return fmt.Errorf("the marker @%s is not known", marker)
 	}
 	if marker == "" && SignatureAlgorithms(key.Type()) == nil {
-		return fmt.Errorf("keys of the type %s are not supported", key.Type())
+		return unsupported(key.Type())
 	}
 	matches, err := parseHosts(hosts)
 	if err != nil {
@@ -88,6 +131,28 @@ func (k *KnownHosts) add(line []byte) error {
 	}
 	k.entries = append(k.entries, knownHost{matches: matches, key: key, authority: marker == "cert-authority"})
 	return nil
+}
+
+// isOtherType says that ssh has keys of the type, which are not supported here.
+func isOtherType(keyType string) bool {
+	switch keyType {
+	case "ssh-dss", "ssh-ed448", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com":
+		return true
+	default:
+		return strings.HasSuffix(keyType, "-cert-v01@openssh.com")
+	}
+}
+
+func unsupported(keyType string) error {
+	return fmt.Errorf("keys of the type %s are not supported", keyType)
+}
+
+// explainType says of a line that cannot be read whether that is because of its key's type.
+func explainType(fields [][]byte, err error) error {
+	if isOtherType(string(fields[1])) {
+		return unsupported(string(fields[1]))
+	}
+	return err
 }
 
 // Equal says that both were read from the same text.
@@ -108,6 +173,17 @@ func (k KnownHosts) Lookup(name string) (keys []ssh.PublicKey, authority bool) {
 		}
 	}
 	return keys, authority
+}
+
+// Unusable are the lines, the first few of them, that may have been meant for a host and cannot be used.
+func (k KnownHosts) Unusable(name string) []*KnownHostsError {
+	var lines []*KnownHostsError
+	for _, line := range k.unusable {
+		if len(lines) < 3 && line.matches(name) {
+			lines = append(lines, line.err)
+		}
+	}
+	return lines
 }
 
 // HostName is a host as known_hosts files name it: "name", or "[name]:port" if the port is not 22.

@@ -74,35 +74,93 @@ func TestKnownHostsKeepEveryKeyOfAHost(t *testing.T) {
 	}
 }
 
-func TestALineOfKnownHostsThatCannotBeReadIsNamed(t *testing.T) {
+func TestALineOfKnownHostsThatCannotBeUsedIsNamedAndStandsInNobodysWay(t *testing.T) {
 	t.Parallel()
-	tests := map[string]string{
-		"too few fields":       "gw1 ssh-ed25519",
-		"one word":             "gw1",
-		"a key that is none":   "gw1 ssh-ed25519 AAAA",
-		"not base64":           "gw1 ssh-ed25519 !!!!",
-		"another type":         "gw1 ssh-rsa " + strings.Fields(keyA)[1],
-		"an unknown marker":    "@trusted gw1 " + keyA,
-		"a hash in a list":     knownhosts.HashHostname("gw1") + ",gw1 " + keyA,
-		"an unknown hash":      "|2|c2FsdA==|aGFzaA== " + keyA,
-		"a hash cut off":       "|1|c2FsdA== " + keyA,
-		"a salt that is none":  "|1|!!|" + strings.Repeat("A", 28) + " " + keyA,
-		"a hash that is none":  "|1|c2FsdA==|!! " + keyA,
-		"a hash of wrong size": "|1|c2FsdA==|aGFzaA== " + keyA,
-		"a marker and no host": "@revoked " + keyA,
+	tests := map[string]struct {
+		line, want string
+		// others says that it may be meant for any host.
+		others bool
+	}{
+		"a type that is not supported":       {"gw1 ssh-dss AAAAB3NzaC1kc3MAAACBAA==", "ssh-dss are not supported", false},
+		"a security key":                     {"gw1 sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAA", "are not supported", false},
+		"a type that nobody knows":           {"gw1 ssh-mldsa65 AAAAD3NzaC1tbGRzYTY1AAAA", "", false},
+		"too few fields":                     {"gw1 ssh-ed25519", "name key-type key", false},
+		"one word":                           {"gw1", "name key-type key", true},
+		"a key that is none":                 {"gw1 ssh-ed25519 AAAA", "", false},
+		"not base64":                         {"gw1 ssh-ed25519 !!!!", "", false},
+		"another type":                       {"gw1 ssh-rsa " + strings.Fields(keyA)[1], "", false},
+		"a hash in a list":                   {knownhosts.HashHostname("gw1") + ",gw1 " + keyA, "stand alone", true},
+		"an unknown hash":                    {"|2|c2FsdA==|aGFzaA== " + keyA, "|1|salt|hash", true},
+		"a hash cut off":                     {"|1|c2FsdA== " + keyA, "|1|salt|hash", true},
+		"a salt that is none":                {"|1|!!|" + strings.Repeat("A", 28) + " " + keyA, "salt", true},
+		"a hash that is none":                {"|1|c2FsdA==|!! " + keyA, "hash", true},
+		"a hash of wrong size":               {"|1|c2FsdA==|aGFzaA== " + keyA, "bytes instead of", true},
+		"an authority that cannot be read":   {"@cert-authority * ssh-ed25519 !!!!", "", true},
+		"a line that is longer than any key": {"gw1 ssh-rsa " + strings.Repeat("A", 1<<20), "", false},
 	}
-	for name, line := range tests {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := ParseKnownHosts([]byte("gw1 " + keyA + "\n" + line + "\ngw2 " + keyB))
-			var refused *KnownHostsError
-			if !errors.As(err, &refused) || refused.Line != 2 || refused.Unwrap() == nil {
-				t.Fatalf("error %v, want a *KnownHostsError of line 2", err)
+			known := parseKnown(t, "gw2 "+keyA+"\n"+test.line+"\ngw3 "+keyB)
+			for host, key := range map[string]string{"gw2": keyA, "gw3": keyB} {
+				if keys, _ := known.Lookup(host); !slices.Equal(texts(keys), []string{key}) {
+					t.Errorf("%s may have the keys %q", host, texts(keys))
+				}
 			}
-			if !strings.Contains(err.Error(), "line 2 of known_hosts") {
-				t.Errorf("%q does not name the line", err)
+			lines := known.Unusable("gw1")
+			if len(lines) != 1 || lines[0].Line != 2 || lines[0].Unwrap() == nil || !strings.Contains(lines[0].Error(), "line 2 of known_hosts") ||
+				!strings.Contains(lines[0].Error(), test.want) || len(lines[0].Error()) > 300 {
+				t.Errorf("it names %v, want line 2 and %q", lines, test.want)
+			}
+			if got := len(known.Unusable("elsewhere")) > 0; got != test.others {
+				t.Errorf("another host is told: %t", got)
 			}
 		})
+	}
+}
+
+// Somebody wants a key to be trusted no more. Which one is to be known.
+func TestALineThatMayRevokeAKeyIsNeverOverlooked(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		line string
+		want bool
+	}{
+		"a key":                                 {"@revoked * " + keyA, true},
+		"a key of a type that is not supported": {"@revoked * ssh-dss AAAAB3NzaC1kc3MAAACBAA==", true},
+		"a security key":                        {"@revoked gw1 sk-ssh-ed25519@openssh.com AAAA", true},
+		"a certificate":                         {"@revoked * ssh-ed25519-cert-v01@openssh.com AAAA", true},
+		"no host":                               {"@revoked " + keyA, false},
+		"no key":                                {"@revoked * ssh-ed25519", false},
+		"a key that cannot be read":             {"@revoked * ssh-ed25519 !!!!", false},
+		"a key that was cut off":                {"@revoked * ssh-ed25519 AAAAC3Nz", false},
+		"a word that is no type":                {"@revoked * nonsense AAAA", false},
+		"a misspelt marker":                     {"@revoke * " + keyA, false},
+		"a marker alone":                        {"@revoked", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ParseKnownHosts([]byte("gw1 " + keyA + "\n" + test.line + "\ngw2 " + keyB))
+			var refused *KnownHostsError
+			if errors.As(err, &refused) == test.want || err != nil && (refused.Line != 2 || !strings.Contains(err.Error(), "line 2 of known_hosts")) {
+				t.Errorf("error %v, want none: %t", err, test.want)
+			}
+		})
+	}
+}
+
+func TestEditorsOfWindowsDoNoHarm(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"a mark": "\ufeffgw1 " + keyA, "line ends": "gw1 " + keyA + "\r\n", "both": "\ufeff\r\ngw1 " + keyA + "\r\n"} {
+		if keys, _ := parseKnown(t, text).Lookup("gw1"); !slices.Equal(texts(keys), []string{keyA}) {
+			t.Errorf("%s: gw1 may have the keys %q", name, texts(keys))
+		}
+	}
+	for _, mark := range []string{"\xff\xfeg\x00", "\xfe\xff\x00g"} {
+		if _, err := ParseKnownHosts([]byte(mark)); err == nil || !strings.Contains(err.Error(), "UTF-16") {
+			t.Errorf("UTF-16: %v", err)
+		}
 	}
 }
 
