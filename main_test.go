@@ -114,7 +114,7 @@ func TestASecretIsParsedAnewWhenItChanges(t *testing.T) {
 	if one == two || one != parse(first, nil) {
 		t.Errorf("the keys are %q and %q", one, two)
 	}
-	if _, err := cache.parse(name, first, []byte("no such line\n")); err == nil {
+	if _, err := cache.parse(name, first, []byte("@revoked nobody knows what\n")); err == nil {
 		t.Error("a known_hosts that cannot be read is taken for the former one")
 	}
 	for i := range 2 * mostParsed {

@@ -112,7 +112,7 @@ func TestEndpointsFollowWhileTheSecretCannotBeUsed(t *testing.T) {
 			if host := w.hosts.see("a"); !host.last.RuntimeOnly || host.connects != connects {
 				t.Errorf("the last request is %+v, after %d logins more", host.last, host.connects-connects)
 			}
-			change(w, "edge-ssh", func(s *corev1.Secret) { s.Data["ssh-privatekey"] = []byte("right") })
+			change(w, "edge-ssh", func(s *corev1.Secret) { s.Data = map[string][]byte{"ssh-privatekey": []byte("right")} })
 			w.becomes("web", "ready", isReady)
 		})
 	}

@@ -124,6 +124,7 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 		"endpoints, not proved yet": {rebuilt(before(v1alpha1.ReasonNoEndpoints)), "True Accepted", "Unknown Progressing", "False Progressing"},
 		"a cluster that is being read": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read")),
 			"True Accepted", "Unknown Progressing", "False Progressing"},
+		"endpoints that are yet to be written": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonEndpointsPending, "not yet")), "True Accepted", "Unknown EndpointsPending", "True EndpointsPending"},
 		"endpoints, of this version": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")), "True Accepted", "False NoEndpoints", "False Progressing"},
 	}
 	for name, test := range tests {
