@@ -59,6 +59,8 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 			"True Accepted", "False SecretInvalid", "True SecretInvalid", "0/2"},
 		"a target has no endpoints": {withProblem(v1alpha1.ReasonNoEndpoints), withProblem(v1alpha1.ReasonNoEndpoints),
 			"False NoEndpoints", "True Synced", "False NoEndpoints", "True Accepted", "True NoEndpoints", "False Progressing", "2/2"},
+		"a target's slices are yet to be written": {withProblem(v1alpha1.ReasonEndpointsPending), withProblem(v1alpha1.ReasonEndpointsPending),
+			"Unknown EndpointsPending", "True Synced", "Unknown EndpointsPending", "True Accepted", "True EndpointsPending", "False Progressing", "2/2"},
 		"another cluster is away": {withProblem(v1alpha1.ReasonClusterUnreachable), synced(), "False ClusterUnreachable", "True Synced",
 			"False ClusterUnreachable", "True Accepted", "True ClusterUnreachable", "False Progressing", "2/2"},
 		"another cluster refuses": {withProblem(v1alpha1.ReasonClusterForbidden), synced(), "False ClusterForbidden", "True Synced",
@@ -124,7 +126,6 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 		"endpoints, not proved yet": {rebuilt(before(v1alpha1.ReasonNoEndpoints)), "True Accepted", "Unknown Progressing", "False Progressing"},
 		"a cluster that is being read": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read")),
 			"True Accepted", "Unknown Progressing", "False Progressing"},
-		"endpoints that are yet to be written": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonEndpointsPending, "not yet")), "True Accepted", "Unknown EndpointsPending", "True EndpointsPending"},
 		"endpoints, of this version": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")), "True Accepted", "False NoEndpoints", "False Progressing"},
 	}
 	for name, test := range tests {
