@@ -26,7 +26,7 @@ SHELL_SCRIPTS = $(wildcard hack/*.sh internal/*/*/*.sh) .ci/run
 
 # Programs that tests and the demo run, besides Go. Debian hosts in network namespaces need root.
 RUN_PROGRAMS := haproxy ip sshd
-TEST_PROGRAMS := $(RUN_PROGRAMS) cc faketime openssl
+TEST_PROGRAMS := $(RUN_PROGRAMS) bash busybox cc faketime openssl
 ifeq ($(shell id -u),0)
 TEST_PROGRAMS += debootstrap
 TEST_ROOTS := debian-roots

@@ -25,6 +25,8 @@ import (
 
 // localConn reaches this very machine without SSH: the command lines, the scripts, the sockets and HAProxy are real.
 type localConn struct {
+	// path is a folder that comes first in the PATH.
+	path string
 	// prefix is put before each command line.
 	prefix string
 	// noForwarding refuses unix sockets, as a hardened sshd does.
@@ -61,7 +63,7 @@ func (c *localConn) Run(ctx context.Context, command string, input []byte) (edge
 }
 
 func (c *localConn) run(ctx context.Context, command string, input []byte) (edge.Result, error) {
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
+	cmd := c.shell(ctx, command)
 	cmd.Stdin = bytes.NewReader(input)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -71,6 +73,13 @@ func (c *localConn) run(ctx context.Context, command string, input []byte) (edge
 		return edge.Result{}, &edge.Error{State: edge.Unreachable, Message: err.Error(), Cause: err}
 	}
 	return edge.Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Exit: cmd.ProcessState.ExitCode()}, nil
+}
+
+// shell is a login shell that runs a command line.
+func (c *localConn) shell(ctx context.Context, command string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
+	cmd.Env = append(os.Environ(), "PATH="+c.path+":"+os.Getenv("PATH"))
+	return cmd
 }
 
 // piped is a running command's stdin and stdout.
@@ -90,7 +99,7 @@ func (p piped) Close() error {
 }
 
 func (c *localConn) Start(ctx context.Context, command string) (io.ReadWriteCloser, error) {
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
+	cmd := c.shell(ctx, command)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -151,7 +160,7 @@ type machine struct {
 	dir     string
 	address netip.Addr
 	haproxy *exec.Cmd
-	// program is the HAProxy, which path("haproxy") links to.
+	// program is the HAProxy, of which path("haproxy") is a copy.
 	program string
 	// memory is what turns leave to the next one.
 	memory edge.Memory
@@ -183,7 +192,7 @@ func newBareMachine(t *testing.T) *machine {
 	}
 	n := lastAddress.Add(1)
 	address := netip.AddrFrom4([4]byte{127, 80 + byte(os.Getpid()%100), byte(n >> 8), byte(n)})
-	m := &machine{t: t, conn: &localConn{}, dir: dir, address: address}
+	m := &machine{t: t, conn: &localConn{path: dir}, dir: dir, address: address}
 	m.install(program)
 	return m
 }
@@ -191,9 +200,11 @@ func newBareMachine(t *testing.T) *machine {
 // install makes a program the machine's HAProxy.
 func (m *machine) install(program string) {
 	m.t.Helper()
-	_ = os.Remove(m.path("haproxy"))
-	if err := os.Symlink(program, m.path("haproxy")); err != nil {
-		m.t.Fatal(err)
+	// cp writes it: a file that this process has open for writing cannot be executed by another of its goroutines.
+	for _, args := range [][]string{{"cp", program, m.path("haproxy-copy")}, {"mv", m.path("haproxy-copy"), m.path("haproxy")}} {
+		if said, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			m.t.Fatalf("%v: %s", err, said)
+		}
 	}
 	m.program = program
 }

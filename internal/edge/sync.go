@@ -1,12 +1,14 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -171,10 +173,7 @@ func (h *host) outcome(err error) Outcome {
 		}
 		return outcome
 	}
-	var failure *Error
-	if !errors.As(err, &failure) {
-		failure = &Error{State: Unreachable, Message: "the connection failed: " + err.Error(), Cause: err}
-	}
+	failure := h.failureOf(err)
 	var reloadFailure *reloadError
 	outcome.ReloadFailed = errors.As(err, &reloadFailure)
 	var paused *pausedError
@@ -183,6 +182,22 @@ func (h *host) outcome(err error) Outcome {
 	}
 	outcome.State, outcome.Message = failure.State, failure.Message
 	return outcome
+}
+
+// failureOf says what an error means for the host.
+func (h *host) failureOf(err error) *Error {
+	var failure *Error
+	var notRun *session.NotRunError
+	switch {
+	case errors.As(err, &failure):
+		return failure
+	case errors.As(err, &notRun):
+		return &Error{State: Unauthorized, Cause: err, Message: fmt.Sprintf(
+			"%s cannot run /bin/sh on the host, which answers with exit status %d and: %s. Set the user to an account that may, or take the forced command from its key in authorized_keys; with sudo, let it run /bin/sh without a password",
+			h.req.Login, notRun.Exit, cmp.Or(notRun.Words, "nothing"))}
+	default:
+		return &Error{State: Unreachable, Message: "the connection failed: " + err.Error(), Cause: err}
+	}
 }
 
 func (h *host) refused(todo plan.Plan) error {

@@ -73,7 +73,7 @@ func (f Files) Hashes(ctx context.Context, configPath, namesPath string) (Hashes
 // place only if there is none. The error is ErrTaken, a *RefusedError or an *UnwritableError, or that of the connection.
 func (f Files) Stage(ctx context.Context, file cfg.File, program string) error {
 	result, err := f.Session.Run(ctx, "stage", slices.Concat(file.Text, file.Names), f.Config, program, f.candidate(file),
-		strconv.Itoa(len(file.Text)), file.NamesPath, strconv.Itoa(len(file.Names)))
+		strconv.Itoa(len(file.Text)), file.NamesPath)
 	switch {
 	case err != nil:
 		return err

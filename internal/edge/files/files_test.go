@@ -23,7 +23,12 @@ type answering struct {
 
 func (a *answering) Run(_ context.Context, _ string, input []byte) (session.Result, error) {
 	a.input = string(input)
-	return a.result, a.err
+	// The script's own output comes after the marker, which is the first word of the input.
+	marker, _, _ := strings.Cut(a.input, " ")
+	result := a.result
+	result.Stdout = append([]byte("Welcome\n"+marker+"\n"), result.Stdout...)
+	result.Stderr = append([]byte("Welcome\n"+marker+"\n"), result.Stderr...)
+	return result, a.err
 }
 
 func on(conn *answering) files.Files {
@@ -106,7 +111,9 @@ func TestAFileIsSentWithItsNames(t *testing.T) {
 	if err := on(conn).Stage(t.Context(), file(), "/usr/sbin/haproxy"); err != nil {
 		t.Fatal(err)
 	}
-	if want := "\n7\n/etc/haproxy/names\n7\nglobal\nin/a b\n"; !strings.HasSuffix(conn.input, want) {
-		t.Errorf("the script is given %q, want it to end with %q", conn.input[max(0, len(conn.input)-200):], want)
+	for _, want := range []string{" 5 14\n/etc/haproxy/haproxy.cfg\n/usr/sbin/haproxy\n", "\n7\n/etc/haproxy/names\n#!/bin/sh\n", "#end of script\nglobal\nin/a b\n"} {
+		if !strings.Contains(conn.input, want) {
+			t.Errorf("the script is given %q, want %q in it", conn.input, want)
+		}
 	}
 }

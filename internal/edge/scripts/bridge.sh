@@ -1,11 +1,12 @@
 #!/bin/sh
-# Connects stdin and stdout to a unix socket, where sshd does not forward to it. Input: the socket's path.
-# Output: what the socket says; a line that begins with "edgelb:" says why there is no connection.
-IFS= read -r socket
+# Connects stdin and stdout to a unix socket, where sshd does not forward to it. Arguments: the socket's path.
+# Output: a line that is "connected", or "failed" and why; after "connected", what the socket says.
+socket=$1
 if command -v perl >/dev/null; then
 	exec perl -MIO::Socket::UNIX -MIO::Select -e '
 		my $s = IO::Socket::UNIX->new($ARGV[0]);
-		if (!$s) { print "edgelb: $ARGV[0]: $!\n"; exit 1; }
+		if (!$s) { print "failed $ARGV[0]: $!\n"; exit 1; }
+		syswrite(STDOUT, "connected\n");
 		my $watch = IO::Select->new($s, \*STDIN);
 		while (1) {
 			for my $from ($watch->can_read) {
@@ -22,6 +23,8 @@ if command -v perl >/dev/null; then
 			}
 		}' "$socket"
 elif command -v socat >/dev/null; then
+	# socat does not say when it is connected. If it fails, nothing follows.
+	printf 'connected\n'
 	exec socat -t 30 - "UNIX-CONNECT:$socket"
 fi
-echo "edgelb: sshd does not forward to $socket, and neither perl nor socat is installed to do so"
+printf 'failed sshd does not forward to %s, and neither perl nor socat is installed to do so\n' "$socket"

@@ -1,26 +1,20 @@
 #!/bin/sh
-# Makes the candidate the configuration. Input: the paths of the configuration and of the candidate; the candidate's SHA-256;
+# Makes the candidate the configuration. Arguments: the paths of the configuration and of the candidate; the candidate's SHA-256;
 # "backup" to keep the former file for good; "former" to keep it until the next change; the SHA-256 that the former file must
-# have, or "-" if there must be none; the path of the candidate's file of names, empty if it has none, and its SHA-256; then the
-# state of the servers.
-# Output: the SHA-256 of the configuration, and that of its file of names, read back. Exit: 4 if the former file is another
-# one, or if somebody else is at work and has taken the candidate away; otherwise not 0 if the configuration was not changed.
-IFS= read -r config
-IFS= read -r new
-IFS= read -r want
-IFS= read -r backup
-IFS= read -r former
-IFS= read -r expected
-IFS= read -r names
-IFS= read -r wantnames
+# have, or "-" if there must be none; the path of the candidate's file of names, empty if it has none, and its SHA-256. Payload:
+# the state of the servers.
+# Output: the SHA-256 of the configuration, and that of its file of names, read back. Exit: 3 if the payload is not whole, 4 if
+# the former file is another one, or if somebody else is at work and has taken the candidate away; otherwise not 0 if the
+# configuration was not changed.
+config=${1:?} new=${2:?} want=${3:?} backup=$4 former=$5 expected=${6:?} names=$7 wantnames=$8
 set -e
 umask 022
 copy=$config.edgelb-copy-$$
 trap 'rm -f "$new" "$new.names" "$copy"' EXIT
 
 sum() {
-	line=$(sha256sum "$1")
-	echo "${line%% *}"
+	line=$(sha256sum <"$1")
+	printf '%s\n' "${line%% *}"
 }
 # A file appears under its name only when it is whole.
 keep() {
@@ -36,6 +30,7 @@ has_names() {
 }
 is_expected || exit 4
 cat >"$copy"
+[ "$(wc -c <"$copy")" -eq "$payload_size" ] || exit 3
 mv -f "$copy" "$config.edgelb-state"
 [ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config" "$config.before-edgelb"
 if [ "$former" = former ]; then

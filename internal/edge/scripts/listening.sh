@@ -1,8 +1,7 @@
 #!/bin/sh
-# Shows on which TCP sockets HAProxy processes listen. Input: their PIDs, with blanks between them.
+# Shows on which TCP sockets HAProxy processes listen. Arguments: their PIDs, in one, with blanks between them.
 # Output: "listens PID ADDRESS:PORT" for each socket, in the kernel's hex; "hidden PID" if the account may not see its sockets.
-IFS= read -r pids
-for pid in $pids; do
+for pid in $1; do
 	# Another process may have been given the number of one that has ended.
 	{ read -r name <"/proc/$pid/comm"; } 2>/dev/null && [ "$name" = haproxy ] || continue
 	if ! ls "/proc/$pid/fd" >/dev/null 2>&1; then

@@ -1,97 +1,168 @@
 #!/bin/sh
-# Looks at the host and changes nothing. Input: the paths of the configuration and of the admin socket.
-# Output: one fact a line, "key value…"; see package survey.
-IFS= read -r config
-IFS= read -r socket
-real=$(readlink -f "$config" 2>/dev/null) || real=$config
+# Looks at the host and changes nothing. Arguments: the paths of the configuration and of the admin socket.
+# Output: one fact a line, "key value…"; see package survey. Nothing that somebody else than root or the account may have chosen
+# can be taken for a part of a line, or for a line: paths are printed if they have usual characters only, and arguments of
+# processes in hexadecimal digits.
+config=${1:?} socket=${2:?}
+account=$(id -u)
+haproxy=$(id -u haproxy 2>/dev/null) || haproxy=''
 
-echo "config $real"
-[ -n "${SSH_CONNECTION-}" ] && echo "connection $SSH_CONNECTION"
-id -u | sed 's/^/uid /'
-id -u haproxy 2>/dev/null | sed 's/^/haproxyuid /'
+is_usual() {
+	case $1 in
+	*[!A-Za-z0-9/._+:@,=~-]*) return 1 ;;
+	/*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# Says who may change what a path leads to: "guard PATH MODE:UID:GID…", of each folder on the way, from the root on, and of
+# itself.
+guarded=' '
+guard() {
+	is_usual "$1" || return 0
+	case $guarded in *" $1 "*) return 0 ;; esac
+	guarded="$guarded$1 "
+	left=$1 way=''
+	while [ -n "$left" ]; do
+		way="$left $way"
+		left=${left%/*}
+	done
+	printf 'guard %s' "$1"
+	# The names sort from the root on. They hold nothing that the shell would split or expand.
+	# shellcheck disable=SC2086,SC2012
+	ls -ldn / $way 2>/dev/null | while read -r mode _ uid gid _; do
+		printf ' %s:%s:%s' "$mode" "$uid" "$gid"
+	done
+	printf '\n'
+}
+
+real=$(readlink -f "$config" 2>/dev/null) || real=$config
+if ! is_usual "$real"; then
+	printf '%s leads to a path with unusual characters\n' "$config" >&2
+	exit 0
+fi
+printf 'config %s\n' "$real"
+[ -n "${SSH_CONNECTION-}" ] && printf 'connection %s\n' "$SSH_CONNECTION"
+printf 'uid %s\n' "$account"
+printf 'groups %s\n' "$(id -G)"
+[ -n "$haproxy" ] && printf 'haproxyuid %s\n' "$haproxy"
+# In a user namespace, what belongs to an account of the outside seems to belong to this one, which nobody inside can be.
+outside=''
+[ -r /proc/self/uid_map ] && outside=$(cat /proc/sys/kernel/overflowuid 2>/dev/null)
+while [ -n "$outside" ] && read -r first _ count; do
+	[ "$outside" -ge "$first" ] && [ "$outside" -lt $((first + count)) ] && outside=''
+done 2>/dev/null </proc/self/uid_map
+[ -n "$outside" ] && printf 'outsideuid %s\n' "$outside"
+guard "${real%/*}"
 # With hidepid, /proc shows an ordinary account its own processes only.
-[ -d /proc/1 ] || echo processeshidden yes
-[ -d "${socket%/*}" ] && echo socketdirectory yes
-id -u haproxy >/dev/null 2>&1 && echo user haproxy
-grep -q '^haproxy:' /etc/group && echo group haproxy
-[ -d /var/lib/haproxy ] && echo chroot /var/lib/haproxy
-[ -S /dev/log ] && echo syslog yes
+[ -d /proc/1 ] || printf 'processeshidden yes\n'
+[ -d "${socket%/*}" ] && printf 'socketdirectory yes\n'
+[ -n "$haproxy" ] && printf 'user haproxy\n'
+grep -q '^haproxy:' /etc/group && printf 'group haproxy\n'
+[ -d /var/lib/haproxy ] && printf 'chroot /var/lib/haproxy\n'
+[ -S /dev/log ] && printf 'syslog yes\n'
 # The account, and who starts HAProxy, are not always the same.
 if [ -n "$(find -L /etc/resolv.conf -maxdepth 0 -perm -004 2>/dev/null)" ]; then
-	echo resolvconf all
+	printf 'resolvconf all\n'
 elif [ -r /etc/resolv.conf ]; then
-	echo resolvconf account
+	printf 'resolvconf account\n'
 fi
-{ read -r _ </proc/net/if_inet6; } 2>/dev/null && echo ipv6 yes
+{ read -r _ </proc/net/if_inet6; } 2>/dev/null && printf 'ipv6 yes\n'
 
 if [ -d /run/systemd/system ]; then
-	echo init systemd
+	printf 'init systemd\n'
 	unit=$(systemctl cat haproxy.service 2>/dev/null)
 elif [ -d /run/openrc ] && command -v rc-service >/dev/null; then
-	echo init openrc
+	printf 'init openrc\n'
 elif [ -x /etc/init.d/haproxy ]; then
-	echo init sysv
+	printf 'init sysv\n'
 fi
 # The service manager is asked to start or reload HAProxy only if its service runs this very file.
-if [ "$config" = /etc/haproxy/haproxy.cfg ] || { echo "${unit-}"; cat /etc/default/haproxy /etc/conf.d/haproxy 2>/dev/null; } | grep -qF -- "$config"; then
-	echo service yes
+if [ "$config" = /etc/haproxy/haproxy.cfg ] || { printf '%s\n' "${unit-}"; cat /etc/default/haproxy /etc/conf.d/haproxy 2>/dev/null; } | grep -qF -- "$config"; then
+	printf 'service yes\n'
 fi
 
 # Fedora and its kin load this folder as well, and ship it empty.
 folder=${config%/*}/conf.d
-[ -d "$folder" ] && ! ls "$folder"/*.cfg >/dev/null 2>&1 && echo "emptyfolder $folder"
+[ -d "$folder" ] && ! ls "$folder"/*.cfg >/dev/null 2>&1 && printf 'emptyfolder %s\n' "$folder"
 
 if [ -s "$real" ]; then
-	echo exists yes
-	sum=$(sha256sum "$real") && echo "sha256 ${sum%% *}"
-	sum=$(sed -e 's/ *#.*//' -e '/^$/d' "$real" | sha256sum) && echo "settings ${sum%% *}"
+	printf 'exists yes\n'
+	sum=$(sha256sum <"$real") && printf 'sha256 %s\n' "${sum%% *}"
+	sum=$(sed -e 's/ *#.*//' -e '/^$/d' "$real" | sha256sum) && printf 'settings %s\n' "${sum%% *}"
 	# Debian's package manager knows what the file was like when it came.
-	sum=$(md5sum "$real")
-	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && echo pristine yes
+	sum=$(md5sum <"$real")
+	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && printf 'pristine yes\n'
 	sed -n '1,12s/^#/header #/p' "$real"
 	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' \
 		-e 's/^ *peer edgelb abns@/peers /p' "$real"
 fi
 for names in "$real".edgelb-names-*; do
-	sum=$(sha256sum "$names" 2>/dev/null) && echo "names ${sum%% *} $names"
-done
+	case ${names#"$real".edgelb-names-} in *[!0-9a-f]*) continue ;; esac
+	sum=$(sha256sum <"$names") && printf 'names %s %s\n' "${sum%% *}" "${names#"$real".edgelb-names-}"
+done 2>/dev/null
 
-# The namespaces tell HAProxies of containers, which have a /proc entry as well, from the host's own. They are compared as
-# far as the account may see them.
-elsewhere() {
-	for kind in net pid; do
-		there=$(readlink "$1/ns/$kind") && [ "$there" != "$(readlink "/proc/self/ns/$kind")" ] && return 0
-	done 2>/dev/null
-	return 1
+# GNU's ls prints the letters of a name that are no letters as "?" if it is asked to, busybox's always.
+printable=''
+ls -d -q / >/dev/null 2>&1 && printable=-q
+# Finds out what a process executes, and the namespaces that it is in.
+follow() {
+	program='' namespaces=''
+	while IFS= read -r line; do
+		case $line in
+		*"$1/exe -> "*) program=${line#*' -> '} ;;
+		*' -> '*) namespaces="$namespaces ${line#*' -> '}" ;;
+		esac
+	done <<-END
+		$(ls -ln $printable "$1/exe" "$1/ns/net" "$1/ns/pid" 2>/dev/null)
+	END
+	# That of a package that was upgraded since is "PATH (deleted)"; the new one has its place.
+	program=${program% (deleted)}
+	is_usual "$program" || program=-
 }
 # A master that executes itself anew, as each reload makes it do, has no arguments for a moment; nor has one that ends.
-arguments() {
+await_arguments() {
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		words=$(tr '\0\n' '\t ' <"$1/cmdline")
-		[ -n "$words" ] && break
-		sleep 0.05 || break
+		first=''
+		IFS= read -r first <"$1/cmdline"
+		[ -n "$first" ] && return 0
+		sleep 0.05 || return 0
 	done 2>/dev/null
-	echo "$words"
 }
+follow /proc/self
+own=$namespaces
 for dir in /proc/[0-9]*; do
-	{ read -r name <"$dir/comm"; } 2>/dev/null || continue
+	{ IFS= read -r name <"$dir/comm"; } 2>/dev/null || continue
 	[ "$name" = haproxy ] || continue
-	elsewhere "$dir" && continue
 	parent='' uid='' capabilities=''
-	while read -r key value rest; do
+	while read -r key value _; do
 		case $key in
 		PPid:) parent=$value ;;
 		Uid:) uid=$value ;;
 		CapEff:) capabilities=$value ;;
 		esac
 	done 2>/dev/null <"$dir/status" || continue
+	# Anybody can call a process haproxy. Only these accounts can have started the one that is meant.
+	case " 0 $account $haproxy " in *" ${uid:-none} "*) ;; *) continue ;; esac
+	# The namespaces tell HAProxies of containers, which have a /proc entry as well, from the host's own. They are compared if
+	# the account may see them.
+	follow "$dir"
+	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || continue
 	descriptors=''
 	while read -r first second third _ hard _; do
 		[ "$first $second $third" = "Max open files" ] && descriptors=$hard
 	done 2>/dev/null <"$dir/limits"
-	[ -n "$uid" ] && echo "process ${dir#/proc/} $parent $uid $capabilities ${descriptors:--} $(arguments "$dir")"
+	guard "$program"
+	await_arguments "$dir"
+	printf 'process %s %s %s %s %s %s\n' "${dir#/proc/}" "$parent" "$uid" "$capabilities" "${descriptors:--}" "$program"
+	# Each line begins with a blank.
+	od -An -v -tx1 -N 65536 "$dir/cmdline" 2>/dev/null
 done
 
-{ read -r most </proc/sys/fs/nr_open; } 2>/dev/null && echo "mostdescriptors $most"
-bin=$(command -v haproxy) && echo "binary $bin"
+# The kernel gives a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
+most=$(cat /proc/sys/fs/nr_open 2>/dev/null) && printf 'mostdescriptors %s\n' "$most"
+if program=$(command -v haproxy) && program=$(readlink -f "$program") && is_usual "$program"; then
+	guard "$program"
+	printf 'binary %s\n' "$program"
+fi
 exit 0

@@ -3,6 +3,7 @@ package scripts
 
 import (
 	"bytes"
+	"crypto/rand"
 	"embed"
 	"fmt"
 	"strings"
@@ -11,16 +12,24 @@ import (
 //go:embed *.sh
 var texts embed.FS
 
-// loader is the only command line that hosts ever see. It reads a script from stdin up to endOfScript and runs it; what
-// follows on stdin is the script's own input. So no value is ever part of a command line, and a sudoers file can name
-// it. The folders of an administrator's programs are not in an ordinary account's PATH. `read` takes single bytes from a pipe,
-// so nothing of the input is lost, whichever shell /bin/sh is.
+// loader is the only command line that hosts ever see, so that a sudoers file can name it. It reads from stdin: a line with a
+// marker, the number of the arguments and the size of the payload in bytes; the arguments, one a line, which become the
+// script's own; and the script, up to endOfScript. Nothing runs before all of that has arrived. The marker is printed first, to
+// both outputs: what comes before it is not the script's, but of the account's login shell, such as a greeting in .bashrc.
+// What follows on stdin is the payload, which the script reads itself, and whose size it finds in $payload_size.
+//
+// So no value is ever part of a command line or of a script. The folders of an administrator's programs are not in an ordinary
+// account's PATH. `read` takes single bytes from a pipe, so nothing of the payload is lost, whichever shell /bin/sh is.
 const (
-	loader      = `PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; n=$(printf "\n."); n=${n%.}; s=; while IFS= read -r l && [ "$l" != "` + endOfScript + `" ]; do s=$s$l$n; done; eval "$s"`
+	loader = `PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; n=$(printf "\n."); n=${n%.}; s=; ` +
+		`IFS=" " read -r m k payload_size || exit 97; ` +
+		`while [ "$k" -gt 0 ]; do IFS= read -r l || exit 97; set -- "$@" "$l"; k=$((k-1)); done; ` +
+		`while IFS= read -r l || exit 97; [ "$l" != "` + endOfScript + `" ]; do s=$s$l$n; done; ` +
+		`printf "%s\n" "$m"; printf "%s\n" "$m" >&2; eval "$s"`
 	endOfScript = "#end of script"
 )
 
-// CommandLine is what starts any script, whose Input goes to its stdin: as the account that logged in, or elevated by sudo.
+// CommandLine is what starts any script, whose Call goes to its stdin: as the account that logged in, or elevated by sudo.
 func CommandLine(elevated bool) string {
 	command := "/bin/sh -c '" + loader + "'"
 	if elevated {
@@ -29,20 +38,44 @@ func CommandLine(elevated bool) string {
 	return "exec " + command
 }
 
-// Input is the script of that name and its arguments, one a line. The script reads the rest of its stdin itself.
-func Input(name string, args ...string) ([]byte, error) {
+// Call is one run of a script.
+type Call struct {
+	// Input goes to the stdin of CommandLine.
+	Input []byte
+	// marker is the line that the script's own output comes after.
+	marker string
+}
+
+// NewCall makes a call of the script of that name with its arguments and payload.
+func NewCall(name string, payload []byte, args ...string) (Call, error) {
 	script, err := texts.ReadFile(name + ".sh")
 	if err != nil {
-		return nil, err
+		return Call{}, err
 	}
+	call := Call{marker: "edgelb-" + rand.Text()}
 	var input bytes.Buffer
-	input.Write(script)
-	input.WriteString(endOfScript + "\n")
+	fmt.Fprintf(&input, "%s %d %d\n", call.marker, len(args), len(payload))
 	for _, arg := range args {
 		if strings.ContainsAny(arg, "\n\x00") {
-			return nil, fmt.Errorf("script %s: the argument %q has more than one line", name, arg)
+			return Call{}, fmt.Errorf("script %s: the argument %q has more than one line", name, arg)
 		}
 		input.WriteString(arg + "\n")
 	}
-	return input.Bytes(), nil
+	input.Write(script)
+	input.WriteString(endOfScript + "\n")
+	input.Write(payload)
+	call.Input = input.Bytes()
+	return call, nil
+}
+
+// Output is what the script itself wrote, of all that came over its stdout or stderr. It reports false if the script did not
+// run.
+func (c Call) Output(stream []byte) ([]byte, bool) {
+	_, own, found := bytes.Cut(stream, []byte(c.marker+"\n"))
+	return own, found
+}
+
+// Begins reports whether a line, with its end, is the one that the script's own output comes after.
+func (c Call) Begins(line []byte) bool {
+	return bytes.HasSuffix(line, []byte(c.marker+"\n"))
 }

@@ -1,15 +1,10 @@
 #!/bin/sh
-# Puts a candidate beside the configuration and lets HAProxy check it. Input: the paths of the configuration, of HAProxy and
-# of the candidate, the candidate's size in bytes; the path of its file of names, empty if it has none, and the size of that;
-# the candidate, and the names. HAProxy has to find a file of names where the candidate says; if there is one, it stays for now.
+# Puts a candidate beside the configuration and lets HAProxy check it. Arguments: the paths of the configuration, of HAProxy and
+# of the candidate, the candidate's size in bytes; the path of its file of names, empty if it has none. Payload: the candidate, and
+# the names. HAProxy has to find a file of names where the candidate says; if there is one, it stays for now.
 # Exit: 0 good, 1 refused by HAProxy (its words on stderr), 3 cannot be written, 4 somebody else is at work and has taken the
 # candidate or its file of names away.
-IFS= read -r config
-IFS= read -r program
-IFS= read -r new
-IFS= read -r size
-IFS= read -r names
-IFS= read -r namessize
+config=${1:?} program=${2:?} new=${3:?} size=${4:?} names=$5
 umask 022
 placed=''
 withdraw() {
@@ -27,7 +22,7 @@ find "${config%/*}" -maxdepth 1 \( -name "${config##*/}.edgelb-new-*" -o -name "
 	-exec rm -f {} + 2>/dev/null
 cat >"$new" || withdraw 3
 # The size is less if the connection broke in the middle.
-[ "$(wc -c <"$new")" -eq $((size + namessize)) ] || withdraw 3
+[ "$(wc -c <"$new")" -eq "$payload_size" ] || withdraw 3
 if [ -n "$names" ]; then
 	part || withdraw 3
 	sync "$new.names" 2>/dev/null || sync || withdraw 3

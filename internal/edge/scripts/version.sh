@@ -1,4 +1,3 @@
 #!/bin/sh
-# Asks a HAProxy for its version. Input: the program's path.
-IFS= read -r program
-"$program" -v
+# Asks a HAProxy for its version. Arguments: the program's path.
+"$1" -v

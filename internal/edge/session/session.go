@@ -2,11 +2,12 @@
 package session
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/scripts"
@@ -58,6 +59,19 @@ type DeniedError struct {
 
 func (e *DeniedError) Error() string { return "sudo refuses: " + e.Words }
 
+// NotRunError says that a host did not run a script, but something else: the account has no usable shell, a key or sshd has
+// a forced command, or sudo refuses.
+type NotRunError struct {
+	// Words are what was said instead, on stdout and stderr. They are the host's.
+	Words string
+	// Exit is the exit status.
+	Exit int
+}
+
+func (e *NotRunError) Error() string {
+	return fmt.Sprintf("the host did not run /bin/sh, but ended with exit status %d: %s", e.Exit, cmp.Or(e.Words, "it said nothing"))
+}
+
 // Open finds out whether the account needs sudo to reach the files beside configPath. The error is a *DeniedError if that
 // does not help either.
 func Open(ctx context.Context, conn Conn, login, configPath string) (*Session, error) {
@@ -84,14 +98,24 @@ func Open(ctx context.Context, conn Conn, login, configPath string) (*Session, e
 	return s, nil
 }
 
-// Run runs the script of that name with the arguments as lines, and then the rest, on its stdin. An exit status other
-// than 0 is no error.
-func (s *Session) Run(ctx context.Context, name string, rest []byte, args ...string) (Result, error) {
-	input, err := scripts.Input(name, args...)
+// Run runs the script of that name with the arguments, and the payload on its stdin. An exit status other than 0 is no error.
+// It is a *NotRunError if the script did not run.
+func (s *Session) Run(ctx context.Context, name string, payload []byte, args ...string) (Result, error) {
+	call, err := scripts.NewCall(name, payload, args...)
 	if err != nil {
 		return Result{}, err
 	}
-	return s.Conn.Run(ctx, scripts.CommandLine(s.Elevated), append(input, rest...))
+	result, err := s.Conn.Run(ctx, scripts.CommandLine(s.Elevated), call.Input)
+	if err != nil {
+		return Result{}, err
+	}
+	stdout, ran := call.Output(result.Stdout)
+	if !ran {
+		said := slices.Concat(result.Stdout, []byte("\n"), result.Stderr)
+		return Result{}, &NotRunError{Words: sanitize.Line(string(said), sanitize.Quote), Exit: result.Exit}
+	}
+	stderr, _ := call.Output(result.Stderr)
+	return Result{Stdout: stdout, Stderr: stderr, Exit: result.Exit}, nil
 }
 
 // Ask sends one line to a unix socket of the host and returns the whole answer.
@@ -119,14 +143,8 @@ func (s *Session) Ask(ctx context.Context, socket, line string) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("reading from %s: %w", socket, err)
 	}
-	if reason, failed := bytes.CutPrefix(answer, []byte(bridgeFailure)); failed {
-		return nil, errors.New(sanitize.Line(string(reason), sanitize.Quote))
-	}
 	return answer, nil
 }
-
-// bridgeFailure begins what scripts/bridge.sh says when it cannot connect.
-const bridgeFailure = "edgelb:"
 
 // maxAnswer bounds what is read from a socket; 10,000 servers take 4 MB (`show stat` of HAProxy 3.0).
 const maxAnswer = 64 << 20
@@ -141,17 +159,5 @@ func (s *Session) dial(ctx context.Context, socket string) (io.ReadWriteCloser, 
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	bridge, err := s.Conn.Start(ctx, scripts.CommandLine(s.Elevated))
-	if err != nil {
-		return nil, err
-	}
-	input, err := scripts.Input("bridge", socket)
-	if err == nil {
-		_, err = bridge.Write(input)
-	}
-	if err != nil {
-		bridge.Close()
-		return nil, fmt.Errorf("connecting to %s: %w", socket, err)
-	}
-	return bridge, nil
+	return s.bridge(ctx, socket)
 }

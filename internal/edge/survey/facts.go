@@ -5,6 +5,7 @@ package survey
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -40,8 +41,13 @@ type Facts struct {
 	emptyFolder string
 	// binary is the HAProxy in the PATH; empty when there is none.
 	binary string
-	// uid is the account's, or root's if it works by sudo; haproxyUID is that of the account haproxy, 0 if there is none.
-	uid, haproxyUID int
+	// uid is the account's, or root's if it works by sudo, and groups are the gids of its groups. haproxyUID is that of the account
+	// haproxy, 0 if there is none. outsideUID is who owns, as it seems, what belongs to nobody in the host's user namespace; 0 if
+	// that is an account of the host.
+	uid, haproxyUID, outsideUID int
+	groups                      []int
+	// guards say of some files and folders who may change them.
+	guards map[string]guard
 	// resolvConf is readableByAll, readableByAccount, or empty where the account cannot read /etc/resolv.conf.
 	resolvConf string
 	// peers names the abstract socket of the file, as cfg.PeersSocket does.
@@ -58,6 +64,8 @@ func ParseFacts(output []byte, path string) Facts {
 	f := Facts{Path: path}
 	var header bytes.Buffer
 	var frontend string
+	var processes []Process
+	var cmdlines [][]byte
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	lines.Buffer(nil, len(output)+1)
 	for lines.Scan() {
@@ -69,12 +77,26 @@ func ParseFacts(output []byte, path string) Facts {
 			frontend = f.addOutline(frontend, value)
 		case "names":
 			f.addNames(value)
+		case "guard":
+			f.addGuard(strings.Fields(value))
+		case "groups":
+			f.addGroups(strings.Fields(value))
 		case "process":
-			if p := parseProcess(value); p.serves() {
-				f.processes = append(f.processes, p)
+			processes = append(processes, parseProcess(value))
+			cmdlines = append(cmdlines, nil)
+		case "":
+			// A line of od's.
+			if last := len(cmdlines) - 1; last >= 0 {
+				raw, _ := hex.DecodeString(strings.ReplaceAll(value, " ", "")) // what is no number has no bytes
+				cmdlines[last] = append(cmdlines[last], raw...)
 			}
 		default:
 			f.set(key, value)
+		}
+	}
+	for i, p := range processes {
+		if p = p.withArguments(cmdlines[i]); p.serves() {
+			f.processes = append(f.processes, p)
 		}
 	}
 	f.File.Header, f.File.Managed = cfg.ParseHeader(header.Bytes())
@@ -84,12 +106,12 @@ func ParseFacts(output []byte, path string) Facts {
 
 func (f *Facts) set(key, value string) {
 	texts := map[string]*string{
-		"config": &f.Config, "connection": &f.Connection, "init": &f.Init, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "resolvconf": &f.resolvConf, "peers": &f.peers, "sha256": &f.File.SHA256,
+		"config": &f.Config, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "connection": &f.Connection, "init": &f.Init, "resolvconf": &f.resolvConf, "peers": &f.peers, "sha256": &f.File.SHA256,
 		"settings": &f.File.SettingsSHA256,
 		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}
 	numbers := map[string]*int{
-		"uid": &f.uid, "haproxyuid": &f.haproxyUID, "mostdescriptors": &f.mostDescriptors,
+		"uid": &f.uid, "haproxyuid": &f.haproxyUID, "outsideuid": &f.outsideUID, "mostdescriptors": &f.mostDescriptors,
 	}
 	flags := map[string]*bool{
 		"exists": &f.File.Exists, "processeshidden": &f.ProcessesHidden,
@@ -105,13 +127,32 @@ func (f *Facts) set(key, value string) {
 	}
 }
 
-// addNames notes a file of names: "SHA256 PATH".
+// addNames notes a file of names: "SHA256 DIGITS", with the digits that its name ends with.
 func (f *Facts) addNames(value string) {
-	sum, path, _ := strings.Cut(value, " ")
+	sum, digits, _ := strings.Cut(value, " ")
 	if f.File.NamesSHA256 == nil {
 		f.File.NamesSHA256 = map[string]string{}
 	}
-	f.File.NamesSHA256[path] = sum
+	f.File.NamesSHA256[f.namesPrefix()+digits] = sum
+}
+
+// addGuard notes "PATH MODE:UID:GID…".
+func (f *Facts) addGuard(words []string) {
+	if len(words) == 0 {
+		return
+	}
+	if f.guards == nil {
+		f.guards = map[string]guard{}
+	}
+	f.guards[words[0]] = parseGuard(words[1:])
+}
+
+func (f *Facts) addGroups(words []string) {
+	for _, word := range words {
+		if gid, err := strconv.Atoi(word); err == nil {
+			f.groups = append(f.groups, gid)
+		}
+	}
 }
 
 // addOutline notes a "frontend NAME" or a "bind ADDRESS" line of the file, and returns the frontend that is open after it.

@@ -1,21 +1,41 @@
 package survey
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
+// rootOnly is a line that says that only root may change what the path leads to.
+func rootOnly(path string) string {
+	return "guard " + path + strings.Repeat(" drwxr-xr-x:0:0", strings.Count(path, "/")+1) + "\n"
+}
+
+// processLine are the lines about a process, as its program and its arguments say.
+func processLine(numbers, program string, args ...string) string {
+	lines := "process " + numbers + " " + program + "\n"
+	for part := range slices.Chunk([]byte(strings.Join(args, "\x00")+"\x00"), 16) {
+		lines += fmt.Sprintf(" % x\n", part)
+	}
+	return lines
+}
+
 // debianHost is what scripts/observe.sh says of a Debian 12 that runs a configuration of edgelb's under systemd.
-const debianHost = "config /etc/haproxy/haproxy.cfg\nconnection 198.51.100.9 40022 192.0.2.1 22\n" +
+var debianHost = "config " + "/etc/haproxy/haproxy.cfg" + "\nconnection 198.51.100.9 40022 192.0.2.1 22\n" +
 	"socketdirectory yes\nuser haproxy\ngroup haproxy\nchroot /var/lib/haproxy\nsyslog yes\nipv6 yes\ninit systemd\nservice yes\n" +
 	"exists yes\nuid 0\nhaproxyuid 106\nsha256 0f343b0931126a20f133d67c2b018a3b\n" +
 	"header # Managed by edgelb. Do not edit: what is changed by hand is overwritten.\nheader # owner: c/ns\nheader # structure: -\nheader # whole: -\n" +
 	"line frontend ns_web_https\nline bind ipv4@:443\nline bind ipv6@:443\nline frontend ns_web_http\nline bind ipv4@:80\n" +
-	"names 0a1b /etc/haproxy/haproxy.cfg.edgelb-names-0123456789abcdef\nnames 2c3d /etc/haproxy/haproxy.cfg.edgelb-names-fedcba9876543210\n" +
-	"process 700 1 0 000001ffffffffff 524288 /usr/sbin/haproxy\t-sf\t702\t-x\tsockpair@4\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t-p\t/run/haproxy.pid\t-S\t/run/haproxy-master.sock,mode,660\t\n" +
-	"process 702 700 106 0000000000000000 524288 /usr/sbin/haproxy\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t\n" +
-	"process 900 1 0 000001ffffffffff unlimited haproxy\t-f\t/srv/other.cfg\t\n" +
-	"binary /usr/sbin/haproxy\n"
+	"names 0a1b 0123456789abcdef\nnames 2c3d fedcba9876543210\n" +
+	rootOnly("/etc/haproxy") + rootOnly(haproxyProgram) +
+	processLine("700 1 0 000001ffffffffff 524288", haproxyProgram, haproxyProgram, "-sf", "702", "-x", "sockpair@4", "-Ws", "-f", configFile,
+		"-p", "/run/haproxy.pid", "-S", "/run/haproxy-master.sock,mode,660") +
+	processLine("702 700 106 0000000000000000 524288", haproxyProgram, haproxyProgram, "-Ws", "-f", configFile) +
+	processLine("900 1 0 000001ffffffffff unlimited", haproxyProgram, "haproxy", "-f", "/srv/other.cfg") +
+	"binary " + haproxyProgram + "\n"
+
+const haproxyProgram = "/usr/sbin/haproxy"
 
 func TestParseFactsReadsWhatTheScriptSays(t *testing.T) {
 	t.Parallel()
@@ -54,26 +74,40 @@ func TestOursAreTheProcessesOfTheConfigurationTheMasterFirst(t *testing.T) {
 // Anybody on a host can call a process haproxy and give it any arguments.
 func TestAStrangersProcessIsNoHAProxy(t *testing.T) {
 	t.Parallel()
-	const line = "process 66 1 1000 0 0 /tmp/evil\t-W\t-f\t/etc/haproxy/haproxy.cfg\t\n"
-	f := ParseFacts([]byte("config /etc/haproxy/haproxy.cfg\nuid 0\nhaproxyuid 106\nbinary /usr/sbin/haproxy\n"+line), configFile)
-	if len(f.Own) > 0 || f.Program() != "/usr/sbin/haproxy" {
+	line := processLine("66 1 1000 0 0", "/tmp/haproxy", "/usr/sbin/haproxy", "-W", "-f", configFile)
+	f := ParseFacts([]byte(hostWithProgram+line+rootOnly("/tmp/haproxy")), configFile)
+	if len(f.Own) > 0 || f.Program() != haproxyProgram {
 		t.Errorf("ours = %+v, and %s is run", f.Own, f.Program())
 	}
 }
 
-// HAProxy's own account may run the daemon, but must not choose what root runs.
-func TestTheProgramOfADaemonIsThatOfThePath(t *testing.T) {
+// hostWithProgram has HAProxy in its PATH, which only root may change.
+var hostWithProgram = "config " + configFile + "\nuid 0\nhaproxyuid 106\nbinary " + haproxyProgram + "\n" +
+	rootOnly(haproxyProgram) + rootOnly("/etc/haproxy")
+
+func TestTheProgramIsTheOneThatRunsIfOnlyRootMayChangeIt(t *testing.T) {
 	t.Parallel()
-	const line = "process 66 1 106 0 0 /tmp/evil\t-D\t-f\t/etc/haproxy/haproxy.cfg\t\n"
-	f := ParseFacts([]byte("config /etc/haproxy/haproxy.cfg\nuid 0\nhaproxyuid 106\nbinary /usr/sbin/haproxy\n"+line), configFile)
-	if len(f.Own) != 1 || f.Program() != "/usr/sbin/haproxy" {
-		t.Errorf("ours = %+v, and %s is run", f.Own, f.Program())
+	const other = "/opt/haproxy/haproxy"
+	for name, test := range map[string]struct{ facts, want string }{
+		"root's":                             {rootOnly(other) + processLine("66 1 0 0 0", other, "anything", "-W", "-f", configFile), other},
+		"one of HAProxy's own account":       {"guard " + other + " drwxr-xr-x:0:0 drwxr-xr-x:0:0 drwxr-xr-x:0:0 -rwxr-xr-x:106:106\n" + processLine("66 1 106 0 0", other, other, "-D", "-f", configFile), haproxyProgram},
+		"one of which it is not known":       {processLine("66 1 0 0 0", other, other, "-W", "-f", configFile), haproxyProgram},
+		"a loader":                           {rootOnly("/lib/ld.so") + processLine("66 1 0 0 0", "/lib/ld.so", other, "-W", "-f", configFile), haproxyProgram},
+		"one that is named in the arguments": {rootOnly(other) + processLine("66 1 0 0 0", "", other, "-W", "-f", configFile), haproxyProgram},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := ParseFacts([]byte(hostWithProgram+test.facts), configFile)
+			if len(f.Own) != 1 || f.Program() != test.want {
+				t.Errorf("ours = %+v, and %s is run, want %s", f.Own, f.Program(), test.want)
+			}
+		})
 	}
 }
 
 func TestAHAProxyThatOnlyChecksAFileDoesNotCount(t *testing.T) {
 	t.Parallel()
-	const line = "process 66 1 0 0 0 /usr/sbin/haproxy\t-Ws\t-f\t/etc/haproxy/haproxy.cfg\t-c\t-q\t\n"
+	line := processLine("66 1 0 0 0", haproxyProgram, haproxyProgram, "-Ws", "-f", configFile, "-c", "-q")
 	if ours := ParseFacts([]byte(line), configFile).Own; len(ours) > 0 {
 		t.Errorf("ours = %+v", ours)
 	}
@@ -89,7 +123,8 @@ func TestMasterSocketIsEmptyForOneThatHasNoPath(t *testing.T) {
 		"haproxy\t-W\t-S\tunix@/run/m.sock":    "/run/m.sock",
 		"":                                     "",
 	} {
-		if got := parseProcess("1 0 0 0 0 " + args).MasterSocket(); got != want {
+		p := Process{}.withArguments([]byte(strings.ReplaceAll(args, "\t", "\x00") + "\x00"))
+		if got := p.MasterSocket(); got != want {
 			t.Errorf("%q: got %q, want %q", args, got, want)
 		}
 	}
@@ -97,11 +132,14 @@ func TestMasterSocketIsEmptyForOneThatHasNoPath(t *testing.T) {
 
 func FuzzParseFactsTakesAnything(f *testing.F) {
 	f.Add([]byte(debianHost))
-	f.Add([]byte("process\nprocess 1\nline frontend\nline bind x\nheader\n"))
+	f.Add([]byte("process\nprocess 1\nprocess 1 0 0 0 0 /x\n 2f 6\n zz\nguard\nguard 2f\nguard 2f d:0:0\nguard 2f drwxrwxrwx:0:0\ngroups x\nline frontend\nline bind x\nheader\n"))
 	f.Fuzz(func(_ *testing.T, output []byte) {
 		for _, p := range ParseFacts(output, configFile).Own {
 			p.MasterSocket()
 			p.MasterWorker()
 		}
+		facts := ParseFacts(output, configFile)
+		facts.Misfit(false)
+		facts.Platform("root", false)
 	})
 }

@@ -2,7 +2,6 @@ package survey
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -14,19 +13,6 @@ func (f Facts) IsRunning() bool { return len(f.Own) > 0 }
 
 // Leader is the HAProxy that runs the configuration: its master process, where there is one. It must be running.
 func (f Facts) Leader() Process { return f.Own[0] }
-
-// Program is the HAProxy to check configurations with: the one that runs, else the one in the PATH. It is empty if there is
-// none.
-func (f Facts) Program() string {
-	if f.IsRunning() {
-		// A daemon has dropped its rights, and HAProxy's own account must not choose what root runs.
-		leader := f.Leader()
-		if path.IsAbs(leader.args[0]) && (leader.uid == 0 || leader.uid == f.uid) {
-			return leader.args[0]
-		}
-	}
-	return f.binary
-}
 
 // Platform is what a configuration has to know of the host, for an account that logged in by that name and may be elevated by
 // sudo.
@@ -78,8 +64,11 @@ func (f Facts) hasResolvConf() bool {
 // Misfit says, in a sentence, if HAProxy on the host would not do what the file says; empty if it would. An idle configuration
 // needs no HAProxy.
 func (f Facts) Misfit(idle bool) string {
+	if lack := f.lackOfFolder(); lack != "" {
+		return lack
+	}
 	if f.Program() == "" && !idle {
-		return "HAProxy is not installed on the host: install the distribution's package, such as apt-get install haproxy"
+		return f.lackOfProgram()
 	}
 	if !f.IsRunning() {
 		return f.stranger(idle)

@@ -19,7 +19,7 @@ func remembering() haproxy.Config {
 
 func TestTheSocketForWhatIsKnownOfClientsIsHAProxysOrFree(t *testing.T) {
 	t.Parallel()
-	const leader = "process 700 1 0 0 0 /usr/sbin/haproxy\t-Ws\t-f\t" + configFile + "\t\n"
+	leader := processLine("700 1 0 0 0", haproxyProgram, haproxyProgram, "-Ws", "-f", configFile)
 	name := cfg.PeersSocket(remembering())
 	inFile := "peers " + name + "\n"
 	for description, test := range map[string]struct {
@@ -27,15 +27,15 @@ func TestTheSocketForWhatIsKnownOfClientsIsHAProxysOrFree(t *testing.T) {
 		want           string
 	}{
 		"free":                               {leader, "", ""},
-		"HAProxy's own":                      {leader + inFile, "listen unix @x 1\nlisten unix @x 2\nowner 1 700 haproxy\nowner 2 700 haproxy\n", ""},
-		"a stranger's":                       {leader, "listen unix @x 1\nowner 1 66 evil\n", "evil (pid 66) has the abstract unix socket @" + name + ", "},
-		"a stranger's, which is in use":      {leader + inFile, "listen unix @x 1\nlisten unix @x 2\nowner 1 66 evil\nowner 2 700 haproxy\n", "evil (pid 66)"},
-		"a worker's that is new":             {leader + inFile, "listen unix @x 1\nowner 1 701 haproxy\n", ""},
-		"that of a HAProxy of another":       {leader, "listen unix @x 1\nowner 1 701 haproxy\n", "haproxy (pid 701) has"},
-		"HAProxy's, seen without rights":     {leader + inFile, "listen unix @x 1\n", ""},
-		"a stranger's, seen without":         {leader, "listen unix @x 1\n", "another process has"},
-		"a stranger's, and HAProxy is off":   {inFile, "listen unix @x 1\n", "another process has"},
-		"that of a HAProxy for other files":  {leader + "peers edgelb-peers-0123456789abcdef\n", "listen unix @x 1\nowner 1 701 haproxy\n", "haproxy (pid 701) has"},
+		"HAProxy's own":                      {leader + inFile, "listen unix 1\nlisten unix 2\nowner 1 700 haproxy\nowner 2 700 haproxy\n", ""},
+		"a stranger's":                       {leader, "listen unix 1\nowner 1 66 evil\n", "evil (pid 66) has the abstract unix socket @" + name + ", "},
+		"a stranger's, which is in use":      {leader + inFile, "listen unix 1\nlisten unix 2\nowner 1 66 evil\nowner 2 700 haproxy\n", "evil (pid 66)"},
+		"a worker's that is new":             {leader + inFile, "listen unix 1\nowner 1 701 haproxy\n", ""},
+		"that of a HAProxy of another":       {leader, "listen unix 1\nowner 1 701 haproxy\n", "haproxy (pid 701) has"},
+		"HAProxy's, seen without rights":     {leader + inFile, "listen unix 1\n", ""},
+		"a stranger's, seen without":         {leader, "listen unix 1\n", "another process has"},
+		"a stranger's, and HAProxy is off":   {inFile, "listen unix 1\n", "another process has"},
+		"that of a HAProxy for other files":  {leader + "peers edgelb-peers-0123456789abcdef\n", "listen unix 1\nowner 1 701 haproxy\n", "haproxy (pid 701) has"},
 		"a port on which a stranger listens": {leader, "listen tcp 0100007F:1F90 1\nowner 1 66 evil\n", ""},
 	} {
 		t.Run(description, func(t *testing.T) {

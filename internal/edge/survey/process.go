@@ -15,21 +15,30 @@ type Process struct {
 	capabilities uint64
 	// descriptors is how many files it may open at most; 0 for no limit.
 	descriptors int
-	args        []string
+	// program is the path of the file that it executes, and args are its arguments, as it says itself.
+	program string
+	args    []string
 }
 
-// parseProcess reads "PID PARENT UID CAPABILITIES DESCRIPTORS ARG<tab>ARG<tab>…".
+// parseProcess reads "PID PARENT UID CAPABILITIES DESCRIPTORS PROGRAM".
 func parseProcess(value string) Process {
-	fields := strings.SplitN(value, " ", 6)
-	for len(fields) < 6 {
+	const fieldCount = 6
+	fields := strings.Split(value, " ")
+	for len(fields) < fieldCount {
 		fields = append(fields, "")
 	}
-	p := Process{args: strings.Split(strings.TrimRight(fields[5], "\t"), "\t")}
+	p := Process{program: fields[5]}
 	p.PID, _ = strconv.Atoi(fields[0])
 	p.parent, _ = strconv.Atoi(fields[1])
 	p.uid, _ = strconv.Atoi(fields[2])
 	p.capabilities, _ = strconv.ParseUint(fields[3], 16, 64)
 	p.descriptors, _ = strconv.Atoi(fields[4]) // "unlimited" is 0
+	return p
+}
+
+// withArguments is the process with what its cmdline in /proc says: there is a zero byte behind each argument.
+func (p Process) withArguments(cmdline []byte) Process {
+	p.args = strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
 	return p
 }
 

@@ -73,7 +73,8 @@ func (s *Sockets) add(key string, values []string) {
 			s.local = append(s.local, netip.PrefixFrom(addr, addr.BitLen()))
 		}
 	case "sysctl":
-		s.addSysctl(values[0], values[1])
+		name, value, _ := strings.Cut(values[0], ":")
+		s.addSysctl(name, value)
 	case "listen":
 		s.addListener(values[0], values[1], values[2])
 	case "owner":
@@ -121,7 +122,7 @@ func (s *Sockets) addSysctl(name, value string) {
 // sockets only those in question are listed.
 func (s *Sockets) addListener(table, local, inode string) {
 	if table == "unix" {
-		s.holders = append(s.holders, listener{inode: inode})
+		s.holders = append(s.holders, listener{inode: local})
 		return
 	}
 	if addr, ok := kernelAddrPort(local); ok {

@@ -11,9 +11,9 @@ import (
 
 // hostSockets is a host with one IPv4 and one IPv6 address, as scripts/sockets.sh describes it: sshd on port 22 of both
 // families, a web server on every address of both families' port 80, HAProxy (pid 700) on port 443.
-const hostSockets = `sysctl ipv4/ip_unprivileged_port_start 1024
-sysctl ipv4/ip_nonlocal_bind 0
-sysctl ipv6/ip_nonlocal_bind 0
+var hostSockets = `sysctl ipv4/ip_unprivileged_port_start:1024
+sysctl ipv4/ip_nonlocal_bind:0
+sysctl ipv6/ip_nonlocal_bind:0
 local4 127.0.0.0/8
 local4 127.0.0.1/32
 local4 198.51.100.7/32
@@ -25,11 +25,12 @@ listen tcp6 00000000000000000000000000000000:0050 102
 listen tcp 00000000:01BB 103
 listen tcp 0100007F:1F90 104
 listen tcp 0100007F:1F91 105
-owner 101 500 sshd
-owner 102 600 apache2
-owner 103 700 haproxy
-owner 105 701 haproxy
-`
+` + owner("101", "500", "sshd") + owner("102", "600", "apache2") + owner("103", "700", "haproxy") + owner("105", "701", "haproxy")
+
+// owner is a line that says whose a socket is.
+func owner(inode, pid, name string) string {
+	return "owner " + inode + " " + pid + " " + name + "\n"
+}
 
 func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 	t.Parallel()
@@ -88,7 +89,7 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 
 func TestAddressesThatAHostMayBindWithoutHavingThemAreNoObstacle(t *testing.T) {
 	t.Parallel()
-	s := ParseSockets([]byte("sysctl ipv4/ip_nonlocal_bind 1\n"))
+	s := ParseSockets([]byte("sysctl ipv4/ip_nonlocal_bind:1\n"))
 	if !s.hasAddress(netip.MustParseAddr("203.0.113.9")) || s.hasAddress(netip.MustParseAddr("2001:db8::9")) {
 		t.Errorf("got %+v", s)
 	}

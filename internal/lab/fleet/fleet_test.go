@@ -305,13 +305,19 @@ func TestASimulatedHostSaysWhatItDoesNotKnow(t *testing.T) {
 	must(t, err)
 	m, err := newMachine(&counters{}, nil, config)
 	must(t, err)
-	for command, input := range map[string]string{
-		"uname -a": "",
-		"exec /bin/sh -c '… #end of script …'":  "echo hello\n#end of script\n",
-		"exec /bin/sh -c '…  #end of script …'": "echo hello\n",
+	const commandLine = "exec /bin/sh -c '… #end of script …'"
+	for name, test := range map[string]struct {
+		command, input string
+		exit           int
+	}{
+		"another command":  {"uname -a", "", 127},
+		"another script":   {commandLine, "marker 0 0\necho hello\n#end of script\n", 127},
+		"a script's begin": {commandLine, "marker 0 0\necho hello\n", 97},
+		"no marker":        {commandLine, "echo hello\n#end of script\n", 97},
+		"too few values":   {commandLine, "marker 3 0\na\n", 97},
 	} {
-		if got := m.run(known, command, strings.NewReader(input)); got.exit != 127 || got.stderr == "" {
-			t.Errorf("%q with %q: %+v, want an error", command, input, got)
+		if got := m.run(known, test.command, strings.NewReader(test.input)); got.exit != test.exit || got.stderr == "" {
+			t.Errorf("%s: %+v, want an error", name, got)
 		}
 	}
 }

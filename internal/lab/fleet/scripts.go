@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 
@@ -14,8 +15,29 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// endOfScript is the line that ends the script on stdin; what follows is the script's own input.
+// endOfScript is the line that ends the script on stdin; what follows is the script's payload.
 const endOfScript = "#end of script"
+
+// call is a run of a script: its arguments, and its payload, which has a size that was told before.
+type call struct {
+	args    []string
+	size    int
+	payload io.Reader
+}
+
+// arg is the argument of that index; empty if there is none.
+func (c call) arg(i int) string {
+	if i >= len(c.args) {
+		return ""
+	}
+	return c.args[i]
+}
+
+// readPayload returns the payload, or false if it did not arrive whole.
+func (c call) readPayload() (string, bool) {
+	payload, err := io.ReadAll(c.payload)
+	return string(payload), err == nil && len(payload) == c.size
+}
 
 // result is how a command ended.
 type result struct {
@@ -24,23 +46,23 @@ type result struct {
 }
 
 // script does what a script of the operator's does, on the machine.
-type script func(m *machine, input *bufio.Reader) result
+type script func(m *machine, c call) result
 
 // scripts are those of the operator's that machines can run, by their file names.
 func scripts() map[string]script {
 	return map[string]script{
-		"access.sh":  func(*machine, *bufio.Reader) result { return result{stdout: "direct\n"} },
+		"access.sh":  func(*machine, call) result { return result{stdout: "direct\n"} },
 		"commit.sh":  (*machine).commit,
 		"glance.sh":  (*machine).glance,
-		"journal.sh": func(*machine, *bufio.Reader) result { return result{} },
+		"journal.sh": func(*machine, call) result { return result{} },
 		// A simulated worker ends when the next one serves.
-		"listening.sh": func(*machine, *bufio.Reader) result { return result{} },
+		"listening.sh": func(*machine, call) result { return result{} },
 		"observe.sh":   (*machine).observe,
 		"reload.sh":    (*machine).runReload,
 		"restore.sh":   (*machine).restore,
 		"sockets.sh":   (*machine).sockets,
 		"stage.sh":     (*machine).stage,
-		"version.sh":   func(*machine, *bufio.Reader) result { return result{stdout: model.VersionLine} },
+		"version.sh":   func(*machine, call) result { return result{stdout: model.VersionLine} },
 	}
 }
 
@@ -58,39 +80,56 @@ func readScripts(folder fs.FS) (map[string]script, error) {
 	return byText, nil
 }
 
-// run reads a script from stdin, as the loader does that the command line is about, and does what it would do.
+// run reads a call from stdin, as the loader does that the command line is about, and does what the script would do.
 func (m *machine) run(known map[string]script, commandLine string, stdin io.Reader) result {
 	if !strings.Contains(commandLine, "/bin/sh -c ") || !strings.Contains(commandLine, endOfScript) {
 		return result{stderr: fmt.Sprintf("a simulated host does not run %q\n", commandLine), exit: 127}
 	}
-	input := bufio.NewReader(stdin)
-	var text strings.Builder
+	marker, text, c, err := readCall(bufio.NewReader(stdin))
+	if err != nil {
+		const notWhole = 97
+		return result{stderr: err.Error() + "\n", exit: notWhole}
+	}
+	m.counters.scripts.Add(1)
+	do, found := known[text]
+	if !found {
+		return result{stderr: fmt.Sprintf("a simulated host does not know the script %.200q\n", text), exit: 127}
+	}
+	said := do(m, c)
+	said.stdout, said.stderr = marker+"\n"+said.stdout, marker+"\n"+said.stderr
+	return said
+}
+
+// readCall reads the marker, the script's text and the call.
+func readCall(input *bufio.Reader) (marker, text string, c call, err error) {
+	var count int
+	if _, err := fmt.Fscanf(input, "%s %d %d\n", &marker, &count, &c.size); err != nil {
+		return "", "", c, fmt.Errorf("the first line of the input: %w", err)
+	}
+	for range count {
+		line, err := input.ReadString('\n')
+		if err != nil {
+			return "", "", c, errors.New("the arguments have no end")
+		}
+		c.args = append(c.args, strings.TrimSuffix(line, "\n"))
+	}
+	var script strings.Builder
 	for {
 		line, err := input.ReadString('\n')
 		if err != nil {
-			return result{stderr: "the script has no end\n", exit: 127}
+			return "", "", c, errors.New("the script has no end")
 		}
 		if line == endOfScript+"\n" {
 			break
 		}
-		text.WriteString(line)
+		script.WriteString(line)
 	}
-	m.counters.scripts.Add(1)
-	do, found := known[text.String()]
-	if !found {
-		return result{stderr: fmt.Sprintf("a simulated host does not know the script %.200q\n", text.String()), exit: 127}
-	}
-	return do(m, input)
+	c.payload = input
+	return marker, script.String(), c, nil
 }
 
-// argument is the next line of a script's input.
-func argument(input *bufio.Reader) string {
-	line, _ := input.ReadString('\n') // at the end there is nothing more
-	return strings.TrimSuffix(line, "\n")
-}
-
-func (m *machine) glance(input *bufio.Reader) result {
-	config, names := argument(input), argument(input)
+func (m *machine) glance(c call) result {
+	config, names := c.arg(0), c.arg(1)
 	var said result
 	for _, path := range []string{config, names} {
 		if text, found := m.disk.find(path); found {
@@ -102,16 +141,15 @@ func (m *machine) glance(input *bufio.Reader) result {
 	return said
 }
 
-func (m *machine) stage(input *bufio.Reader) result {
-	config, _, candidate, size := argument(input), argument(input), argument(input), argument(input)
-	names, namesSize := argument(input), argument(input)
+func (m *machine) stage(c call) result {
+	config, candidate, size, names := c.arg(0), c.arg(2), c.arg(3), c.arg(4)
 	m.disk.removeAll(config + ".edgelb-new-")
-	both, err := io.ReadAll(input)
+	both, whole := c.readPayload()
 	end, _ := strconv.Atoi(size)
-	if err != nil || end > len(both) || strconv.Itoa(len(both)-end) != namesSize {
+	if !whole || end > len(both) {
 		return result{exit: 3}
 	}
-	text, entries := string(both[:end]), string(both[end:])
+	text, entries := both[:end], both[end:]
 	placed := names != "" && !m.disk.has(names)
 	if placed {
 		m.disk.write(names, entries)
@@ -133,22 +171,24 @@ type commitment struct {
 	config, candidate, want, backup, former, expected, names, wantNames string
 }
 
-func (m *machine) commit(input *bufio.Reader) result {
-	var c commitment
-	for _, field := range []*string{&c.config, &c.candidate, &c.want, &c.backup, &c.former, &c.expected, &c.names, &c.wantNames} {
-		*field = argument(input)
+func (m *machine) commit(in call) result {
+	c := commitment{
+		config: in.arg(0), candidate: in.arg(1), want: in.arg(2), backup: in.arg(3), former: in.arg(4), expected: in.arg(5),
+		names: in.arg(6), wantNames: in.arg(7),
 	}
-	state, err := io.ReadAll(input)
+	state, whole := in.readPayload()
 	current, text, entries := m.disk.read(c.config), m.disk.read(c.candidate), m.disk.read(c.candidate+".names")
 	m.disk.remove(c.candidate)
 	m.disk.remove(c.candidate + ".names")
 	switch {
-	case err != nil, sum(text) != c.want, c.names != "" && sum(entries) != c.wantNames:
+	case !whole:
+		return result{exit: 3}
+	case sum(text) != c.want, c.names != "" && sum(entries) != c.wantNames:
 		return result{exit: 1}
 	case current == "" && c.expected != "-", current != "" && sum(current) != c.expected:
 		return result{exit: 4}
 	}
-	m.disk.write(c.config+".edgelb-state", string(state))
+	m.disk.write(c.config+".edgelb-state", state)
 	m.keep(c, current)
 	said := result{stdout: c.want + "\n"}
 	if c.names != "" {
@@ -180,8 +220,8 @@ func (m *machine) keep(c commitment, current string) {
 	}
 }
 
-func (m *machine) restore(input *bufio.Reader) result {
-	config, how := argument(input), argument(input)
+func (m *machine) restore(c call) result {
+	config, how := c.arg(0), c.arg(1)
 	former := config + ".edgelb-former"
 	switch {
 	case how == "none":
@@ -199,41 +239,49 @@ func (m *machine) restore(input *bufio.Reader) result {
 	return result{}
 }
 
-func (m *machine) runReload(*bufio.Reader) result {
+func (m *machine) runReload(call) result {
 	m.reload()
 	return result{}
 }
 
 // sockets says that nobody but sshd and HAProxy listens.
-func (m *machine) sockets(input *bufio.Reader) result {
-	answer := "sysctl ipv4/ip_unprivileged_port_start 1024\nsysctl ipv4/ip_nonlocal_bind 0\nsysctl ipv6/ip_nonlocal_bind 0\n" +
+func (m *machine) sockets(c call) result {
+	answer := "sysctl ipv4/ip_unprivileged_port_start:1024\nsysctl ipv4/ip_nonlocal_bind:0\nsysctl ipv6/ip_nonlocal_bind:0\n" +
 		"local4 127.0.0.0/8\n"
-	if strings.Contains(argument(input), " 0016 ") {
+	if strings.Contains(c.arg(0), " 0016 ") {
 		answer += "listen tcp 00000000:0016 4711\nowner 4711 500 sshd\n"
 	}
 	return result{stdout: answer}
 }
 
 // observe says what a Debian 12 says whose HAProxy runs by its own unit.
-func (m *machine) observe(input *bufio.Reader) result {
-	config := argument(input)
+func (m *machine) observe(c call) result {
+	config := c.arg(0)
 	const capabilities = "000001ffffffffff"
 	facts := []string{
-		"config " + config, "uid 0", "haproxyuid 106", "socketdirectory yes", "user haproxy", "group haproxy",
+		"config " + config, "uid 0", "groups 0", "haproxyuid 106", guard(path.Dir(config)), guard(program), "socketdirectory yes", "user haproxy", "group haproxy",
 		"chroot /var/lib/haproxy", "syslog yes", "resolvconf all", "ipv6 yes", "init systemd", "service yes",
 	}
 	if text := m.disk.read(config); text != "" {
 		facts = append(append(facts, "exists yes", "sha256 "+sum(text), "settings "+plan.SettingsSHA256([]byte(text))), outline(text)...)
 	}
 	for _, path := range m.disk.paths(config + ".edgelb-names-") {
-		facts = append(facts, "names "+sum(m.disk.read(path))+" "+path)
+		facts = append(facts, "names "+sum(m.disk.read(path))+" "+strings.TrimPrefix(path, config+".edgelb-names-"))
 	}
 	master, worker := m.haproxy.PIDs()
 	for _, ids := range [][2]int{{master, 1}, {worker, master}} {
-		facts = append(facts, fmt.Sprintf("process %d %d 0 %s 524288 /usr/sbin/haproxy\t-Ws\t-f\t%s\t-p\t/run/haproxy.pid\t-S\t%s\t",
-			ids[0], ids[1], capabilities, ConfigPath, MasterSocket))
+		args := fmt.Sprintf("%s\x00-Ws\x00-f\x00%s\x00-p\x00/run/haproxy.pid\x00-S\x00%s\x00", program, ConfigPath, MasterSocket)
+		facts = append(facts, fmt.Sprintf("process %d %d 0 %s 524288 %s\n % x", ids[0], ids[1], capabilities, program, args))
 	}
-	return result{stdout: strings.Join(append(facts, "mostdescriptors 1048576", "binary /usr/sbin/haproxy"), "\n") + "\n"}
+	return result{stdout: strings.Join(append(facts, "mostdescriptors 1048576", "binary "+program), "\n") + "\n"}
+}
+
+// program is the HAProxy of each machine.
+const program = "/usr/sbin/haproxy"
+
+// guard says that only root may change what the path leads to.
+func guard(path string) string {
+	return "guard " + path + strings.Repeat(" drwxr-xr-x:0:0", strings.Count(path, "/")+1)
 }
 
 // outline is the file's header, and the first two words of each line that says frontend or bind.

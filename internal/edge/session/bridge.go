@@ -1,0 +1,93 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/edge/scripts"
+	"github.com/edgelb/edgelb/internal/sanitize"
+)
+
+// bridge is a connection to a unix socket that a process on the host carries. Its first Read waits until the process has said
+// whether it is connected.
+type bridge struct {
+	io.ReadWriteCloser
+	call   scripts.Call
+	reader *bufio.Reader
+	opened bool
+	err    error
+}
+
+// longestGreeting bounds, in bytes, each line that a login shell may print before the bridge runs; mostGreetings how many
+// lines.
+const (
+	longestGreeting = 4 << 10
+	mostGreetings   = 1000
+)
+
+// bridge starts a process on the host that connects to the socket.
+func (s *Session) bridge(ctx context.Context, socket string) (io.ReadWriteCloser, error) {
+	call, err := scripts.NewCall("bridge", nil, socket)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := s.Conn.Start(ctx, scripts.CommandLine(s.Elevated))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := stream.Write(call.Input); err != nil {
+		stream.Close()
+		return nil, fmt.Errorf("connecting to %s: %w", socket, err)
+	}
+	return &bridge{ReadWriteCloser: stream, call: call, reader: bufio.NewReaderSize(stream, longestGreeting)}, nil
+}
+
+// Read reads what the socket says.
+func (b *bridge) Read(p []byte) (int, error) {
+	if !b.opened {
+		b.opened, b.err = true, b.open()
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.reader.Read(p)
+}
+
+// open passes over what the login shell says, and reads whether the process is connected.
+func (b *bridge) open() error {
+	for range mostGreetings {
+		line, err := b.reader.ReadSlice('\n')
+		if err != nil {
+			return fmt.Errorf("no shell on the host carries the connection: %w", err)
+		}
+		if b.call.Begins(line) {
+			return b.readResult()
+		}
+	}
+	return errors.New("the account's login shell on the host prints too much")
+}
+
+func (b *bridge) readResult() error {
+	line, err := b.reader.ReadSlice('\n')
+	switch {
+	case string(line) == "connected\n":
+		return nil
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("reading whether the host is connected to its socket: %w", err)
+	default:
+		return errors.New(sanitize.Line(strings.TrimPrefix(string(line), "failed "), sanitize.Quote))
+	}
+}
+
+// CloseWrite tells the socket that nothing more will be sent.
+func (b *bridge) CloseWrite() error {
+	half, ok := b.ReadWriteCloser.(interface{ CloseWrite() error })
+	if !ok {
+		return nil
+	}
+	return half.CloseWrite()
+}

@@ -1,0 +1,132 @@
+package survey
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// guard says who may change a file or folder: the root folder, each folder on the way, and itself.
+type guard []entry
+
+// entry is one file or folder as ls -ldn shows it.
+type entry struct {
+	// mode is such as "drwxr-xr-x", with a "+" behind it if there is an access control list.
+	mode     string
+	uid, gid int
+}
+
+// The letters of a mode that say who may write.
+const (
+	modeGroupWrite = 5
+	modeOtherWrite = 8
+	modeSticky     = 9
+	modeLength     = 10
+)
+
+// parseGuard reads "MODE:UID:GID…" for each folder from the root on. It returns nil, which nobody trusts, if a word is not so.
+func parseGuard(words []string) guard {
+	var g guard
+	for _, word := range words {
+		fields := strings.Split(word, ":")
+		if len(fields) != 3 || len(fields[0]) < modeLength {
+			return nil
+		}
+		uid, uidErr := strconv.Atoi(fields[1])
+		gid, gidErr := strconv.Atoi(fields[2])
+		if uidErr != nil || gidErr != nil {
+			return nil
+		}
+		g = append(g, entry{mode: fields[0], uid: uid, gid: gid})
+	}
+	return g
+}
+
+// Exposed says, in a clause, who else than root and the account may change what the path leads to: what they put there would be
+// run, or written to, with the rights of the account. It is empty if nobody else may.
+func (f Facts) Exposed(file string) string {
+	names := []string{"/"}
+	for i, char := range file {
+		if char == '/' && i > 0 {
+			names = append(names, file[:i])
+		}
+	}
+	names = append(names, file)
+	g := f.guards[file]
+	if len(g) != len(names) {
+		return fmt.Sprintf("it could not be seen who may change %s", file)
+	}
+	for i, entry := range g {
+		// In a folder with the sticky bit, others may add entries but not take the place of one.
+		sticky := strings.ContainsRune("tT", rune(entry.mode[modeSticky])) && i < len(g)-1
+		switch {
+		case !f.isOurs(entry.uid):
+			return fmt.Sprintf("%s belongs to the account with the uid %d", names[i], entry.uid)
+		case entry.mode[modeOtherWrite] == 'w' && !sticky:
+			return fmt.Sprintf("every account may write to %s", names[i])
+		case entry.mode[modeGroupWrite] == 'w' && !sticky && !f.isOurGroup(entry):
+			return fmt.Sprintf("the group with the gid %d may write to %s", entry.gid, names[i])
+		}
+	}
+	return ""
+}
+
+// isOurs reports whether what belongs to the uid is root's or the account's. Nobody can be an account of outside a user namespace.
+func (f Facts) isOurs(uid int) bool {
+	return uid == 0 || uid == f.uid || (f.outsideUID != 0 && uid == f.outsideUID)
+}
+
+// isOurGroup reports whether a group that may write consists of root, or is one of an account that is not root. An access
+// control list names others behind it.
+func (f Facts) isOurGroup(e entry) bool {
+	if len(e.mode) > modeLength && e.mode[modeLength] == '+' {
+		return false
+	}
+	return e.gid == 0 || (f.uid != 0 && slices.Contains(f.groups, e.gid))
+}
+
+// programs are the paths of the HAProxies that could check configurations, the best first: the one that runs, if its name is
+// that of HAProxy, and the one in the PATH. What a command line says is the word of whoever started the process, and not asked.
+func (f Facts) programs() []string {
+	var paths []string
+	if f.IsRunning() && strings.HasPrefix(path.Base(f.Leader().program), "haproxy") {
+		paths = append(paths, f.Leader().program)
+	}
+	if f.binary != "" {
+		paths = append(paths, f.binary)
+	}
+	return paths
+}
+
+// Program is the HAProxy to check configurations with. It is empty if there is none that only root and the account may change.
+func (f Facts) Program() string {
+	for _, program := range f.programs() {
+		if f.Exposed(program) == "" {
+			return program
+		}
+	}
+	return ""
+}
+
+// lackOfProgram says, in a sentence, why there is no Program.
+func (f Facts) lackOfProgram() string {
+	programs := f.programs()
+	if len(programs) == 0 {
+		return "HAProxy is not installed on the host: install the distribution's package, such as apt-get install haproxy"
+	}
+	return fmt.Sprintf("HAProxy's program %s is not safe to run: %s. Give it and its folders to root, and take the right to write from others (chown root, chmod go-w)",
+		programs[0], f.Exposed(programs[0]))
+}
+
+// lackOfFolder says, in a sentence, if others may change the folder of the configuration, who could then have it lead anywhere.
+func (f Facts) lackOfFolder() string {
+	folder := path.Dir(f.Config)
+	exposed := f.Exposed(folder)
+	if exposed == "" {
+		return ""
+	}
+	return fmt.Sprintf("the folder %s of the configuration is not safe to write to: %s. Give it and the folders above it to root, and take the right to write from others (chown root, chmod go-w)",
+		folder, exposed)
+}

@@ -1,0 +1,306 @@
+package survey_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/edge/scripts"
+	"github.com/edgelb/edgelb/internal/edge/survey"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/shells"
+)
+
+// runScript runs a script for real and returns what it printed. The command line starts it.
+func runScript(t *testing.T, cmd *exec.Cmd, call scripts.Call) []byte {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(call.Input), &stderr
+	output, err := cmd.Output()
+	own, ran := call.Output(output)
+	if err != nil || !ran {
+		t.Fatalf("%v: %s%s", err, output, stderr.String())
+	}
+	return own
+}
+
+func newCall(t *testing.T, name string, args ...string) scripts.Call {
+	t.Helper()
+	call, err := scripts.NewCall(name, nil, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return call
+}
+
+// startHAProxy starts a program of that name, which only waits, as the account. It is called by the first of the arguments, and
+// gets the others.
+func startHAProxy(t *testing.T, folder string, uid int, args ...string) {
+	t.Helper()
+	program, script := filepath.Join(folder, "haproxy"), filepath.Join(folder, "wait.sh")
+	if said, err := exec.Command("cp", "/bin/dash", program).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if err := os.WriteFile(script, []byte("read line\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := &exec.Cmd{Path: program, Args: append([]string{args[0], script}, args[1:]...), SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
+	if uid != os.Getuid() {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
+	}
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	})
+}
+
+// openFolder is a folder that every account can look into.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "survey")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func TestTheScriptSeesAHostAsItIs(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := openFolder(t)
+		config := filepath.Join(folder, "haproxy.cfg")
+		if err := os.WriteFile(config, []byte("# a comment\nfrontend web extra\n  bind :8080 v6only\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		program := filepath.Join(folder, "haproxy")
+		startHAProxy(t, folder, os.Getuid(), "/another/haproxy", "-W", "-S", "/run/master.sock", "-f", config)
+
+		f := survey.ParseFacts(runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock")), config)
+
+		if f.Config != config || !f.File.Exists || len(f.File.SHA256) != 64 || len(f.File.Binds["web"]) != 1 || f.File.Binds["web"][0] != ":8080" {
+			t.Errorf("facts = %+v", f)
+		}
+		if !f.IsRunning() || f.Program() != program || f.Leader().MasterSocket() != "/run/master.sock" {
+			t.Errorf("ours = %+v, and %q is run", f.Own, f.Program())
+		}
+		if exposed := f.Exposed(folder); exposed != "" {
+			t.Errorf("the folder is ours, and %s", exposed)
+		}
+		if exposed := f.Exposed(program); exposed != "" {
+			t.Errorf("the program is ours, and %s", exposed)
+		}
+	})
+}
+
+// What a process says of itself is the word of whoever started it.
+func TestNoProcessCanSayThatItIsAnother(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := openFolder(t)
+		config := filepath.Join(folder, "haproxy.cfg")
+		const evil = "/tmp/evil"
+		fake := fmt.Sprintf("process 4242 0 0 000001ffffffffff 0 %s\t-W\t-f\t%s\t", evil, config)
+		hostile := []string{
+			`\n` + fake, "\n" + fake, `\c`, "\r" + fake, "\\0012", "$(touch " + folder + "/ran)", "`touch " + folder + "/ran`", "*", "\xff\x1b[2J",
+		}
+		for _, arg := range hostile {
+			startHAProxy(t, openFolder(t), os.Getuid(), "haproxy "+arg, arg)
+		}
+		cmd := shell.Command(scripts.CommandLine(false))
+		cmd.Env = append(cmd.Env, "SSH_CONNECTION=192.0.2.9 1 192.0.2.1 22")
+
+		f := survey.ParseFacts(runScript(t, cmd, newCall(t, "observe", config, "/run/x/admin.sock")), config)
+
+		if f.IsRunning() || f.Program() == evil {
+			t.Errorf("ours = %+v, and %s would run", f.Own, f.Program())
+		}
+		if _, err := os.Stat(filepath.Join(folder, "ran")); err == nil {
+			t.Error("a part of an argument was run")
+		}
+	})
+}
+
+func TestAnotherAccountsProcessIsPassedOver(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("starting a process of another account takes root")
+	}
+	const nobody = 65534
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := openFolder(t)
+		config := filepath.Join(openFolder(t), "haproxy.cfg")
+		startHAProxy(t, folder, nobody, "haproxy", "-W", "-f", config)
+
+		output := runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock"))
+
+		if bytes.Contains(output, []byte(filepath.Join(folder, "haproxy"))) {
+			t.Errorf("the script speaks of it: %s", output)
+		}
+	})
+}
+
+func TestAFolderThatOthersMayChangeIsExposed(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for name, test := range map[string]struct {
+			mode os.FileMode
+			want string
+		}{
+			"the account's":                 {0o755, ""},
+			"everybody's":                   {0o777, "every account may write to"},
+			"everybody's with a sticky bit": {0o777 | os.ModeSticky, "every account may write to"},
+		} {
+			folder := openFolder(t)
+			if err := os.Chmod(folder, test.mode); err != nil {
+				t.Fatal(err)
+			}
+			config := filepath.Join(folder, "haproxy.cfg")
+			f := survey.ParseFacts(runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock")), config)
+			got := f.Exposed(folder)
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) || strings.Contains(f.Misfit(true), "not safe") != (test.want != "") {
+				t.Errorf("%s: got %q and %q, want %q", name, got, f.Misfit(true), test.want)
+			}
+		}
+	})
+}
+
+// A folder may be another account's by a link on the way to it.
+func TestALinkIsFollowedBeforeItIsJudged(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder, elsewhere := openFolder(t), openFolder(t)
+		if err := os.Chmod(elsewhere, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		config := filepath.Join(folder, "haproxy.cfg")
+		if err := os.Symlink(filepath.Join(elsewhere, "haproxy.cfg"), config); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(elsewhere, "haproxy.cfg"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := survey.ParseFacts(runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock")), config)
+		if got := f.Misfit(true); !strings.Contains(got, elsewhere) || !strings.Contains(got, "not safe") {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// inNetwork runs a command line in a network namespace of its own, after the commands of setup.
+func inNetwork(t *testing.T, shell shells.Shell, setup, commandLine string) *exec.Cmd {
+	t.Helper()
+	cmd := shell.Command(setup + "; " + commandLine)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if uid := os.Getuid(); uid != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	return cmd
+}
+
+// The kernel gives a number of /proc/sys to the first read only, and dash reads byte by byte.
+func TestTheScriptReadsTheKernelsNumbersAsTheyAre(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		const setup = "printf 1 >/proc/sys/net/ipv4/ip_nonlocal_bind; printf 1 >/proc/sys/net/ipv6/ip_nonlocal_bind; printf 90 >/proc/sys/net/ipv4/ip_unprivileged_port_start"
+		for _, test := range []struct {
+			setup string
+			bind  string
+			want  string
+		}{
+			{setup, "ipv4@203.0.113.9:8443", ""},
+			{setup, "ipv6@[2001:db8::9]:8443", ""},
+			{":", "ipv4@203.0.113.9:8443", "the host has no address 203.0.113.9"},
+			{":", "ipv6@[2001:db8::9]:8443", "the host has no address 2001:db8::9"},
+		} {
+			bind, err := haproxy.ParseBind(test.bind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{bind}}}}
+			call := newCall(t, "sockets", survey.PortList(config.Frontends), "")
+
+			sockets := survey.ParseSockets(runScript(t, inNetwork(t, shell, test.setup, scripts.CommandLine(false)), call))
+
+			var got string
+			for _, obstacle := range (survey.Facts{}).Obstacles(sockets, config) {
+				got += obstacle.Why
+			}
+			if (got == "") != (test.want == "") || !strings.HasPrefix(got, test.want) {
+				t.Errorf("%s after %q: got %q, want %q", test.bind, test.setup, got, test.want)
+			}
+		}
+	})
+}
+
+// Who listens is told by the kernel's own links. A file may have any name, and a process any.
+func TestNobodyCanPassASocketOffAsAnothers(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		listener, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		port := uint16(listener.Addr().(*net.TCPAddr).Port)
+		folder := openFolder(t)
+		const own = 4242
+		inode := socketInode(t, listener.(*net.TCPListener))
+		for _, name := range []string{
+			"x\n/proc/" + strconv.Itoa(own) + "/fd:\nlrwx------ 1 0 0 64 Jan  1 00:00 5 -> socket:[" + inode + "]",
+			"x -> socket:[" + inode + "]", "socket:[" + inode + "]",
+		} {
+			path := filepath.Join(folder, name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			file, err := os.Create(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+		}
+		config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{{Addr: listener.Addr().(*net.TCPAddr).AddrPort().Addr(), Port: port}}}}}
+
+		output := runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "sockets", survey.PortList(config.Frontends), ""))
+
+		if strings.Contains(string(output), "owner "+inode+" "+strconv.Itoa(own)+" ") {
+			t.Errorf("the socket passes for the other process's: %s", output)
+		}
+		if !strings.Contains(string(output), "owner "+inode+" "+strconv.Itoa(os.Getpid())+" ") {
+			t.Errorf("the owner is not named: %s", output)
+		}
+	})
+}
+
+func socketInode(t *testing.T, listener *net.TCPListener) string {
+	t.Helper()
+	raw, err := listener.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var link string
+	if err := raw.Control(func(fd uintptr) { link, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)) }); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(link, "socket:["), "]")
+}
