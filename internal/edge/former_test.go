@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -108,28 +108,19 @@ func TestAFormerWorkerThatGoesOnAcceptingIsReported(t *testing.T) {
 	m.requireServes(8443, "pod-b")
 }
 
-// keep opens a connection that the worker has to keep.
-func (m *machine) keep(port uint16) net.Conn {
-	m.t.Helper()
-	conn := m.connect(port)
-	if conn == nil || readLine(conn) == "" {
-		m.t.Fatal("the host does not serve")
-	}
-	m.t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
 func TestReloadsWaitWhileManyFormerWorkersServeOpenConnections(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
 	config := m.webConfig(a)
+	// However slow the machine is, no connection is closed for being idle.
+	config.Timeouts.Client, config.Timeouts.Server = time.Hour, time.Hour
 	requireSynced(t, m.turn(config))
 	var outcome edge.Outcome
-	var open []net.Conn
+	var open []guest
 	const most = 13
 	for outcome.State != edge.Pending && len(open) <= most {
-		open = append(open, m.keep(8443))
+		open = append(open, m.guestOf(8443, "pod-a"))
 		config.MaxConnections++
 		if outcome = m.turn(config); outcome.State != edge.Pending {
 			requireSynced(t, outcome)
@@ -146,11 +137,9 @@ func TestReloadsWaitWhileManyFormerWorkersServeOpenConnections(t *testing.T) {
 		t.Errorf("got %+v, want servers to follow", live)
 	}
 	m.requireServes(8443, "pod-b")
-	for i, conn := range open {
-		if fmt.Fprintln(conn, "still here"); readLine(conn) != "still here" {
-			t.Errorf("the open connection %d was lost", i)
-		}
-		conn.Close()
+	requireGuestsServed(t, open)
+	for _, guest := range open {
+		guest.conn.Close()
 	}
 	m.eventually("the former workers have ended, and HAProxy is reloaded", func() bool {
 		outcome = m.turn(config)
