@@ -56,6 +56,10 @@ build: require-go ## Build the operator into bin/edgelb.
 test: require-go control-plane host-packages $(TEST_ROOTS) ## Prepare what is missing and run every test.
 	go test -race -p 2 -timeout 20m ./...
 
+.PHONY: fault
+fault: require-go control-plane host-packages $(TEST_ROOTS) ## Break things at more steps of each change than test does.
+	go test -race -count=1 -timeout 60m -run '^TestFault$$' ./test/e2e -whole
+
 .PHONY: fuzz
 fuzz: require-go ## Run each fuzz target for FUZZTIME (10s).
 	@grep -rn '^func Fuzz' --include='*_test.go' . \

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // apiServer is how the tests connect to the API server that TestMain starts, with the CRD as it is shipped.
@@ -28,9 +29,11 @@ func runWithAPIServer(m *testing.M) int {
 		return 1
 	}
 	environment := &envtest.Environment{
-		BinaryAssetsDirectory: binaries,
-		CRDDirectoryPaths:     []string{"../../config/crd/bases"},
-		ErrorIfCRDPathMissing: true,
+		BinaryAssetsDirectory:    binaries,
+		ControlPlaneStartTimeout: waiting.Long,
+		ControlPlaneStopTimeout:  waiting.Long,
+		CRDDirectoryPaths:        []string{"../../config/crd/bases"},
+		ErrorIfCRDPathMissing:    true,
 	}
 	// Also after a start that failed half-way: what did start is to end.
 	defer func() {

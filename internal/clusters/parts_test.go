@@ -14,6 +14,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 func TestANamespaceThatMustNotBeReadHoldsUpNoOther(t *testing.T) {
@@ -121,7 +122,7 @@ func TestAClusterWithoutEndpointSlicesIsToldAtOnce(t *testing.T) {
 	m.want(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a")))
 	began := time.Now()
 	m.look(t.Context())
-	if took := time.Since(began); took > syncTimeout/2 {
+	if took := time.Since(began); took > waiting.Of(syncTimeout/2) {
 		t.Errorf("it took %s", took)
 	}
 	got := m.read().State

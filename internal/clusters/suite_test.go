@@ -23,11 +23,12 @@ import (
 
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
 // patience bounds how long a test waits for something that must happen.
-const patience = 20 * time.Second
+const patience = waiting.Long
 
 // often is the interval of the tests.
 const often = 50 * time.Millisecond
@@ -50,13 +51,19 @@ func runWithAPIServer(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	apiServer = &envtest.Environment{BinaryAssetsDirectory: binaries}
+	apiServer = &envtest.Environment{
+		BinaryAssetsDirectory: binaries, ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience,
+	}
 	if _, err = apiServer.Start(); err != nil {
 		return 1, fmt.Errorf("start the API server: %w", err)
 	}
 	defer func() { err = apiServer.Stop() }()
 	return m.Run(), nil
 }
+
+// addUser is held while a user is added: envtest's certificate authority counts its certificates without a lock, and two that
+// have one serial number are not accepted.
+var addUser sync.Mutex
 
 // world is a namespace of the cluster with the Service app, a way to the cluster that can fail, and a Set that reads it.
 type world struct {
@@ -137,7 +144,9 @@ func (w *world) setEndpoint(address string, annotations map[string]string) {
 func (w *world) user(namespaces []string, rules ...rbacv1.PolicyRule) *rest.Config {
 	w.t.Helper()
 	name := "user-of-" + namespaces[0]
+	addUser.Lock()
 	user, err := apiServer.AddUser(envtest.User{Name: name}, nil)
+	addUser.Unlock()
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // site is a web server that answers with its name.
@@ -71,7 +72,7 @@ func requireAnswer(t *testing.T, bind, name, want string) {
 	t.Helper()
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	got := ""
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waiting.Long); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		request, err := http.NewRequest(http.MethodGet, "http://"+bind+"/", http.NoBody)
 		if err != nil {
 			t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // localConn reaches this very machine without SSH: the command lines, the scripts, the sockets and HAProxy are real.
@@ -266,8 +267,19 @@ func (m *machine) stop() {
 	_ = m.haproxy.Wait()
 }
 
-// ask sends a line to a unix socket of the machine.
+// ask sends a line to a unix socket of the machine. A question is asked until it is answered: HAProxy 2.6 closes its sockets for a
+// moment while it executes itself anew.
 func (m *machine) ask(socket, line string) string {
+	const gone = 15 * time.Second
+	for deadline := time.Now().Add(gone); ; time.Sleep(5 * time.Millisecond) {
+		answer := m.askOnce(socket, line)
+		if answer != "" || !strings.HasPrefix(line, "show ") || time.Now().After(deadline) {
+			return answer
+		}
+	}
+}
+
+func (m *machine) askOnce(socket, line string) string {
 	conn, err := net.Dial("unix", m.path(socket))
 	if err != nil {
 		return ""
@@ -292,10 +304,10 @@ func (m *machine) workerPID() int {
 
 func (m *machine) eventually(what string, done func() bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waiting.Long); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			log, _ := os.ReadFile(m.path("log"))
-			m.t.Fatalf("waited 20 s: %s\n%s", what, log)
+			m.t.Fatalf("waited %s: %s\n%s", waiting.Long, what, log)
 		}
 	}
 }

@@ -8,17 +8,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // hostStartTimeout is how long sshd and HAProxy may take to come up.
-const hostStartTimeout = 20 * time.Second
+const hostStartTimeout = waiting.Long
 
 // EdgeHostOptions say what an edge host should be like.
 type EdgeHostOptions struct {

@@ -18,6 +18,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 func TestEdgeHostRunsCommandsOverSSH(t *testing.T) {
@@ -120,7 +122,7 @@ func TestStoppedSSHCutsSessionsAndRefuses(t *testing.T) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(waiting.Long):
 		t.Error("the session goes on")
 	}
 	if _, err := h.DialSSH(t.Context()); !errors.Is(err, unix.ECONNREFUSED) {
@@ -149,7 +151,7 @@ func TestFrozenSSHAnswersNothingUntilItThaws(t *testing.T) {
 	select {
 	case err := <-alive:
 		must(t, err)
-	case <-time.After(patience):
+	case <-time.After(waiting.Long):
 		t.Error("a thawed host does not answer")
 	}
 }
@@ -225,7 +227,7 @@ func TestClosedEdgeHostLeavesNoProcessAndNoFile(t *testing.T) {
 	for range 2 {
 		must(t, h.Close())
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > waiting.Of(5*time.Second) {
 		t.Errorf("closing took %s", took)
 	}
 	if _, err := os.Stat(h.dir); !errors.Is(err, os.ErrNotExist) {
@@ -310,10 +312,13 @@ func knownHostsCallback(t *testing.T, h *EdgeHost) ssh.HostKeyCallback {
 
 func pids(t *testing.T, h *EdgeHost) (master, worker int) {
 	t.Helper()
-	master, err := h.MasterPID(t.Context())
-	must(t, err)
-	worker, err = h.WorkerPID(t.Context())
-	must(t, err)
+	// HAProxy 2.6 closes its master's socket for a moment while it executes itself anew.
+	Eventually(t, func() (err error) {
+		if master, err = h.MasterPID(t.Context()); err == nil {
+			worker, err = h.WorkerPID(t.Context())
+		}
+		return err
+	})
 	return master, worker
 }
 

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // Main runs a package's tests inside the lab. It is all that a TestMain needs to do, and does not return.
@@ -59,13 +59,10 @@ func LogOnFailure(t testing.TB, parts ...Part) {
 	})
 }
 
-// patience is how long a test waits for something that takes milliseconds, or seconds on a busy machine.
-const patience = 30 * time.Second
-
-// Eventually polls until ready returns nil, and fails the test with the last error if that takes longer than 30 s.
+// Eventually polls until ready returns nil, and fails the test with the last error if that takes too long.
 func Eventually(t testing.TB, ready func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waiting.Long)
 	defer cancel()
 	if err := process.Poll(ctx, func(context.Context) error { return ready() }); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // The hosts of these tests have numbers from 21 on, and the backends those of their hosts.
@@ -137,7 +138,7 @@ func TestLongLivedConnectionSaysWhenItIsCut(t *testing.T) {
 		defer func() {
 			select {
 			case <-long.Cut():
-			case <-time.After(patience):
+			case <-time.After(waiting.Long):
 				t.Errorf("%s: not cut", address)
 			}
 			if err := long.Ping(t.Context()); err == nil {
@@ -267,7 +268,7 @@ func exchange(t *testing.T, at netip.AddrPort, send string) string {
 	conn, err := net.Dial("tcp", at.String())
 	must(t, err)
 	defer conn.Close()
-	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	must(t, conn.SetDeadline(time.Now().Add(waiting.Long)))
 	_, err = io.WriteString(conn, send)
 	must(t, err)
 	answer, err := io.ReadAll(conn)

@@ -20,6 +20,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/fault"
 	"github.com/edgelb/edgelb/internal/lab/kube"
 	"github.com/edgelb/edgelb/internal/lab/scene"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // otherCluster is a cluster beside that of the operator, with the Service "web".
@@ -179,7 +180,7 @@ func (s *twoClusters) live(where string, within time.Duration, far ...string) {
 	s.t.Helper()
 	began := time.Now()
 	s.awaitServers(s.gw1(), append(far, s.here...)...)
-	if took := time.Since(began); took > within {
+	if took := time.Since(began); took > waiting.Of(within) {
 		s.t.Errorf("a change %s took %s", where, took)
 	} else {
 		s.t.Logf("a change %s was live after %s", where, took.Round(time.Millisecond))
@@ -205,7 +206,7 @@ func (s *twoClusters) requireAway(far string) {
 	s.t.Helper()
 	began := time.Now()
 	s.awaitReason(s.elb, v1alpha1.ReasonClusterUnreachable)
-	if took := time.Since(began); took > notice {
+	if took := time.Since(began); took > waiting.Of(notice) {
 		s.t.Errorf("it took %s to notice", took)
 	} else {
 		s.t.Logf("it was told after %s", took.Round(time.Millisecond))
@@ -269,7 +270,7 @@ func (s *twoClusters) anotherNamespace(from, to string) {
 	s.other.allow(dark, "another", minimal()...)
 	began := time.Now()
 	s.awaitReason(s.elb, v1alpha1.ReasonServiceNotFound)
-	if took := time.Since(began); took > notice {
+	if took := time.Since(began); took > waiting.Of(notice) {
 		s.t.Errorf("it took %s to notice that the right was given", took)
 	}
 }

@@ -11,7 +11,7 @@ func killedAtEveryStep(do change) func(*testing.T) {
 	return func(t *testing.T) {
 		c := ownCluster(t)
 		s := c.shake(t, 2)
-		steps, killed := s.steps(do, mostKills), 0
+		steps, killed := s.steps(do, chosenSteps()), 0
 		for _, step := range steps {
 			s.wires[0].At(step, c.operator.Kill)
 			do(s)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,11 +17,22 @@ import (
 // endpoints is not what is needed for one of listeners.
 type change func(*shaken)
 
-// How many steps of a change are gone through; of more, evenly chosen ones. Where each takes an operator to start, there are fewer.
+// whole has TestFault go through all the steps that it knows; `make fault` sets it.
+var whole = flag.Bool("whole", false, "go through more steps of each change that a fault comes in the middle of")
+
+// How many steps of a change are gone through; of more, evenly chosen ones.
 const (
 	mostSteps = 20
-	mostKills = 15
+	fewSteps  = 8
 )
+
+// chosenSteps is how many steps of a change are gone through.
+func chosenSteps() int {
+	if *whole {
+		return mostSteps
+	}
+	return fewSteps
+}
 
 // steps are those of a change, as far as the first wire sees them; a change is made there and back for that. There are
 // no more than most.
@@ -55,7 +67,7 @@ func atEveryStep(do change, act func(*fault.Wire)) func(*testing.T) {
 	const hosts = 4
 	return func(t *testing.T) {
 		s := sharedCluster(t).shake(t, hosts)
-		for steps := range slices.Chunk(s.steps(do, mostSteps), hosts) {
+		for steps := range slices.Chunk(s.steps(do, chosenSteps()), hosts) {
 			for i, step := range steps {
 				s.wires[i].At(step, func() { act(s.wires[i]) })
 			}

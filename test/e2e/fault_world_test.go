@@ -21,6 +21,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/fault"
 	"github.com/edgelb/edgelb/internal/lab/scene"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // What clients do in each test of a fault, on all hosts together: half of it over IPv4 and half over IPv6.
@@ -240,7 +241,7 @@ func await(deadline time.Duration, check func() string) (took time.Duration, pro
 	for {
 		problem = check()
 		took = time.Since(begin)
-		if problem == "" || took > deadline {
+		if problem == "" || took > waiting.Of(deadline) {
 			return took, problem
 		}
 		time.Sleep(20 * time.Millisecond)

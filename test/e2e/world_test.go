@@ -28,10 +28,11 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/kube"
 	"github.com/edgelb/edgelb/internal/lab/scene"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // patience is how long something may take that is waited for. It bounds a failing test and measures nothing.
-const patience = 60 * time.Second
+const patience = waiting.Long
 
 // cluster is the control plane of all tests, with one operator. Each test has a namespace and hosts of its own.
 type cluster struct {
@@ -409,10 +410,15 @@ func (w *world) requireServed(host *lab.EdgeHost, backend string) {
 
 func (w *world) workerPID(host *lab.EdgeHost) int {
 	w.t.Helper()
-	pid, err := host.WorkerPID(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	var pid int
+	// HAProxy 2.6 closes its master's socket for a moment while it executes itself anew.
+	w.eventually("HAProxy's master says which worker serves", func() string {
+		var err error
+		if pid, err = host.WorkerPID(w.t.Context()); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 	return pid
 }
 

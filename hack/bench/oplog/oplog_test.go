@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 func TestFollowReadsWhatIsWrittenMeanwhile(t *testing.T) {
@@ -18,7 +20,7 @@ func TestFollowReadsWhatIsWrittenMeanwhile(t *testing.T) {
 	}
 	defer log.Close()
 	events := make(chan Event, 10)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), waiting.Long)
 	defer cancel()
 	go func() { _ = Follow(ctx, path, events) }()
 	for _, part := range []string{

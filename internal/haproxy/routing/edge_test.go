@@ -16,10 +16,11 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // patience is how long something may take that is to happen; much longer than it does.
-const patience = 20 * time.Second
+const patience = waiting.Long
 
 // edge is a HAProxy that runs.
 type edge struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // running is a HAProxy with an open dialogue.
@@ -116,7 +117,7 @@ func (r *running) servers(backend string) map[string]runtime.Server {
 func (r *running) deletes(backend, server string) {
 	r.t.Helper()
 	command := runtime.DeleteServer(backend, server)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waiting.Long); ; time.Sleep(5 * time.Millisecond) {
 		err := command.Check(r.ask(command.String())[0])
 		if err == nil {
 			return
@@ -179,7 +180,7 @@ func dial(t *testing.T, client netip.Addr, to haproxy.Bind) (net.Conn, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waiting.Long)); err != nil {
 		t.Fatal(err)
 	}
 	var name string

@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // shortFolder is a new folder whose path is short enough for a unix socket; that of t.TempDir holds the test's name.
@@ -72,7 +73,7 @@ func start(t *testing.T, program, config, socket string) {
 		}
 		_ = cmd.Wait() // killed, so never nil
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(waiting.Long); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("unix", socket)
 		if err == nil {
 			_ = conn.Close()

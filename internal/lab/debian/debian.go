@@ -13,13 +13,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // The scripts of a host, from the outside in.
@@ -36,7 +36,7 @@ var (
 const maxHosts = 250
 
 // startTimeout is how long a host may take to come up.
-const startTimeout = 20 * time.Second
+const startTimeout = waiting.Long
 
 // OrdinaryUser is the account of a host that is not root.
 const OrdinaryUser = "edgelb"

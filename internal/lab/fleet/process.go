@@ -18,13 +18,14 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // envOptions makes a process the one of the hosts. Only this package reads it.
 const envOptions = "EDGELB_LAB_FLEET"
 
 // startTimeout is how long the hosts may take to come up.
-const startTimeout = 30 * time.Second
+const startTimeout = waiting.Long
 
 // Serve makes this process that of the hosts, and does not return, if Start has started it. A program that calls Start has to
 // call Serve before anything else but lab.Enter.

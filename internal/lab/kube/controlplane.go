@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -27,6 +26,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // The lab's network is its own, so nobody else can be on these ports.
@@ -34,7 +34,7 @@ const (
 	etcdPort     = "2379"
 	etcdPeerPort = "2380"
 	apiPort      = "6443"
-	startTimeout = time.Minute
+	startTimeout = waiting.Long
 
 	// advertised is an address that nobody uses, for an API server that insists on one other than a loopback address.
 	advertised = "192.0.2.1"

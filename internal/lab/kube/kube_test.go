@@ -21,6 +21,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 func TestMain(m *testing.M) {
@@ -198,7 +199,7 @@ func closeLeavesNothing(t *testing.T, cp *kube.ControlPlane) {
 			t.Error(err)
 		}
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > waiting.Of(5*time.Second) {
 		t.Errorf("closing took %s", took)
 	}
 	if left, _ := filepath.Glob(filepath.Join(lab.Dir(), "cp-*")); len(left) > 0 {

@@ -9,17 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // operatorStartTimeout is how long the operator may take to be ready.
-const operatorStartTimeout = 30 * time.Second
+const operatorStartTimeout = waiting.Long
 
 // OperatorOptions say how to run the operator.
 type OperatorOptions struct {

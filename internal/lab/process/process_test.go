@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-const patience = 20 * time.Second
+const patience = waiting.Long
 
 func TestOutputGoesToTheLog(t *testing.T) {
 	t.Parallel()

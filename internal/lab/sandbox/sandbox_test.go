@@ -14,15 +14,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/edgelb/edgelb/internal/lab/process"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // patience is how long a test waits for something that takes milliseconds.
-const patience = 20 * time.Second
+const patience = waiting.Long
 
 func TestTheOnlyInterfaceIsLoopback(t *testing.T) {
 	t.Parallel()

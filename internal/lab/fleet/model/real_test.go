@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // pair is a real HAProxy 2.6 and the model, both with the same file.
@@ -101,7 +102,7 @@ func (p *pair) write(t *testing.T, text string) {
 
 func (p *pair) await(t *testing.T, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(waiting.Long); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("waited 10 s in vain")
 		}
@@ -117,7 +118,7 @@ func (p *pair) ask(t *testing.T, socket, text string) string {
 		return ""
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waiting.Long)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, text); err != nil {

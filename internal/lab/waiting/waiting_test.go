@@ -1,0 +1,25 @@
+package waiting
+
+import (
+	"testing"
+	"time"
+)
+
+func TestTimesStretchWithWhatTheMachineHasToDo(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]time.Duration{
+		"0.10 0.20 0.30 1/200 4711\n":    time.Second,
+		"0.90 0.20 0.30 1/200 4711\n":    time.Second,
+		"4.00 0.20 0.30 1/200 4711\n":    4 * time.Second,
+		"0.00 0.20 0.30 12/200 4711\n":   12 * time.Second,
+		"99.00 99.00 99.00 1/200 4711\n": Most * time.Second,
+		"":                               Most * time.Second,
+	} {
+		if got := stretch(time.Second, line, 2); got != want {
+			t.Errorf("%q makes 1 s %s, want %s", line, got, want)
+		}
+	}
+	if got := Of(time.Second); got < time.Second || got > Most*time.Second {
+		t.Errorf("1 s is %s now", got)
+	}
+}
