@@ -42,8 +42,9 @@ var layers = map[string][]string{
 	module + "/internal/edge/words":  {module + "/internal/sanitize"},
 	module + "/internal/sanitize":    {},
 	module + "/api/v1alpha1":         {"k8s.io/apimachinery"},
+	module + "/internal/policy":      {module + "/api/v1alpha1", "k8s.io/apimachinery"},
 	module + "/internal/desired": {
-		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy",
+		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/policy",
 		module + "/internal/desired/pool", module + "/internal/desired/spec",
 	},
 	module + "/internal/desired/pool": {"k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
@@ -61,14 +62,14 @@ var layers = map[string][]string{
 	},
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
 	module + "/internal/clusters": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/watched",
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/policy", module + "/internal/watched",
 		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
 	module + "/controllers": {
 		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/edge",
-		module + "/internal/record", module + "/internal/status", module + "/internal/metrics", module + "/internal/watched",
-		module + "/internal/sanitize",
+		module + "/internal/record", module + "/internal/status", module + "/internal/metrics", module + "/internal/policy",
+		module + "/internal/watched", module + "/internal/sanitize",
 		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
 	},

@@ -124,6 +124,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, s settings) (*transpo
 	if err != nil {
 		return nil, err
 	}
+	lacks, err := controllers.FindLacks(ctx, mgr.GetAPIReader())
+	if err != nil {
+		return nil, err
+	}
 	hosts := newTransport(signals)
 	return hosts, controllers.Setup(ctx, mgr, controllers.Options{
 		Cluster:        s.clusterID,
@@ -132,6 +136,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, s settings) (*transpo
 		Signals:        signals,
 		RemovalTimeout: s.removalTimeout,
 		CrossNamespace: s.crossNamespace,
+		Lacks:          lacks,
 	})
 }
 

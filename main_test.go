@@ -24,6 +24,7 @@ func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
 		want edge.State
 	}{
 		"no connection":      {&remote.UnreachableError{Address: "a:22", Cause: errors.New("x")}, edge.Unreachable},
+		"forbidden address":  {&remote.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, edge.Refused},
 		"unknown host":       {&remote.UntrustedError{Address: "a:22"}, edge.Untrusted},
 		"refused login":      {&remote.UnauthorizedError{Address: "a:22", User: "root"}, edge.Unauthorized},
 		"bad private key":    {&remote.PrivateKeyError{Problem: remote.PrivateKeyEncrypted}, edge.Pending},

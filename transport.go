@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,6 +94,18 @@ func (t *transport) Former(key desired.HostKey, login desired.Login, secret map[
 func targetOf(key desired.HostKey, login desired.Login) remote.Target {
 	return remote.Target{
 		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
+		Permission: permission(key, login),
+	}
+}
+
+// permission says which of the addresses of a host may be connected to.
+func permission(key desired.HostKey, login desired.Login) remote.Permission {
+	return func(addr netip.Addr) error {
+		// A nil *policy.Violation would be an error that is not nil.
+		if found := login.Reach.CheckResolved(key.Address, addr); found != nil {
+			return found
+		}
+		return nil
 	}
 }
 
@@ -194,6 +207,8 @@ func stateOf(err error) edge.State {
 	switch {
 	case is[*remote.PrivateKeyError](err), is[*hostkeys.KnownHostsError](err):
 		return edge.Pending
+	case is[*remote.ForbiddenError](err):
+		return edge.Refused
 	case is[*remote.UntrustedError](err):
 		return edge.Untrusted
 	case is[*remote.UnauthorizedError](err):

@@ -7,10 +7,13 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -32,6 +35,7 @@ func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
 			apply(t, c, object)
 		}
 	}
+	t.Run("who may edit a namespace may not write EdgeLoadBalancers for that", func(t *testing.T) { checkEditors(t, c) })
 	t.Run("the operator may do what it needs, and nothing else", func(t *testing.T) { checkPermissions(t, c) })
 }
 
@@ -83,8 +87,8 @@ func checkPermissions(t *testing.T, c client.Client) {
 		{"", endpointSlices, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
 		{"", secrets, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
 		{"", schema.GroupResource{Resource: "nodes"}, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
-		{"", namespaces, "", "kube-system", []string{"get"}, []string{"list", "watch", "update", "patch", "delete"}},
-		{"", namespaces, "", "default", nil, []string{"get"}},
+		{"", namespaces, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
+		{"", schema.GroupResource{Group: "edgelb.io", Resource: "edgepolicies"}, "", "", []string{"get", "list", "watch"}, []string{"create", "update", "patch", "delete"}},
 		{"default", events, "", "", []string{"create", "patch"}, []string{"get", "list", "watch", "update", "delete"}},
 		{"edgelb-system", leases, "", lease, []string{"get", "update", "create"}, []string{"delete"}},
 		{"edgelb-system", leases, "", "another", nil, []string{"get", "update"}},
@@ -109,6 +113,25 @@ func checkPermissions(t *testing.T, c client.Client) {
 					verb, tt.resource, tt.subresource, tt.name, tt.namespace, review.Status.Allowed, want)
 			}
 		}
+	}
+}
+
+// checkEditors looks at the roles that are aggregated into those of Kubernetes.
+func checkEditors(t *testing.T, c client.Client) {
+	var roles rbacv1.ClusterRoleList
+	if err := c.List(t.Context(), &roles); err != nil {
+		t.Fatal(err)
+	}
+	aggregated := map[string][]string{}
+	for _, role := range roles.Items {
+		for label, value := range role.Labels {
+			if to, found := strings.CutPrefix(label, "rbac.authorization.k8s.io/aggregate-to-"); found && value == "true" && strings.HasPrefix(role.Name, "edgelb-") {
+				aggregated[to] = append(aggregated[to], role.Name)
+			}
+		}
+	}
+	if want := map[string][]string{"view": {"edgelb-edgeloadbalancer-viewer"}}; !reflect.DeepEqual(aggregated, want) {
+		t.Errorf("aggregated are %v, want %v", aggregated, want)
 	}
 }
 

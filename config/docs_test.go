@@ -62,15 +62,18 @@ func applySamples(t *testing.T, c client.Client) {
 	var applied []string
 	for _, file := range files {
 		for _, object := range decode(t, file, read(t, file)) {
-			if object.GetKind() != "EdgeLoadBalancer" {
+			switch object.GetKind() {
+			case "EdgeLoadBalancer":
+				apply(t, c, namespace(object.GetNamespace()))
+			case "EdgePolicy":
+			default:
 				continue
 			}
-			apply(t, c, namespace(object.GetNamespace()))
 			apply(t, c, object)
 			applied = append(applied, filepath.Base(file))
 		}
 	}
-	want := []string{"edgelb_v1alpha1_edgeloadbalancer.yaml", "nodeport.yaml", "two-clusters.yaml", "wireguard.yaml"}
+	want := []string{"edgelb_v1alpha1_edgeloadbalancer.yaml", "edgepolicy.yaml", "edgepolicy.yaml", "nodeport.yaml", "two-clusters.yaml", "wireguard.yaml"}
 	if !slices.Equal(applied, want) {
 		t.Errorf("applied %q, want %q", applied, want)
 	}

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -8,11 +9,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // What a change of a field costs.
@@ -132,6 +135,47 @@ func TestAChangeCostsWhatTheReferenceSays(t *testing.T) {
 			t.Errorf("the reference does not say what a change of %s costs", field)
 		}
 	}
+}
+
+func TestTheReferenceHasEveryFieldOfAPolicy(t *testing.T) {
+	t.Parallel()
+	text := string(read(t, "../docs/reference.md"))
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.UnmarshalStrict(read(t, "crd/bases/edgelb.io_edgepolicies.yaml"), &crd); err != nil {
+		t.Fatal(err)
+	}
+	fields := leavesOf("spec", crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"])
+	if len(fields) < 10 {
+		t.Errorf("the CRD has only the fields %q", fields)
+	}
+	for _, field := range fields {
+		if !strings.Contains(text, "| `"+field+"` |") {
+			t.Errorf("the reference does not have %s", field)
+		}
+	}
+	limits := policy.Builtin("shop").Limits
+	for field, limit := range map[string]policy.Limit{"hosts": limits.Hosts, "listeners": limits.Listeners, "hostnames": limits.Hostnames,
+		"secretBytes": limits.SecretBytes, "changesPerSecond": limits.ChangesPerSecond} {
+		row, _, _ := strings.Cut(text[strings.Index(text, "| `spec.limits."+field+"`"):], "\n")
+		description := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["limits"].Properties[field].Description
+		for _, said := range []string{row, description} {
+			if want := fmt.Sprintf("Built in: %d", limit.Most); !strings.Contains(strings.ReplaceAll(said, "\n", " "), want) {
+				t.Errorf("%q: want %q", said, want)
+			}
+		}
+	}
+}
+
+// leavesOf are the paths of the fields that have no fields themselves.
+func leavesOf(path string, schema apiextensionsv1.JSONSchemaProps) []string {
+	if len(schema.Properties) == 0 {
+		return []string{path}
+	}
+	var all []string
+	for name, property := range schema.Properties {
+		all = append(all, leavesOf(path+"."+name, property)...)
+	}
+	return all
 }
 
 // costOf is what it costs a host to replace a part of everyKind.

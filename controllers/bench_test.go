@@ -102,7 +102,7 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	}
 	hosts := newFakeHosts()
 	return &hostReconciler{
-		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache),
+		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache), rules: &rulebook{lacks: Lacks{Policies: true, Namespaces: true}},
 		records: record.NewStore(), memories: newMemories(), lanes: make(lanes, laneCount), counters: counted, objects: &mailbox[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}

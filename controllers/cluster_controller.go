@@ -25,6 +25,7 @@ import (
 type clusterReconciler struct {
 	clusters.Sources
 	credentials *credentials
+	rules       *rulebook
 }
 
 // Reconcile never talks to the cluster.
@@ -35,19 +36,27 @@ func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKe
 		r.credentials.prune(func(name types.NamespacedName) bool { return usesSecret(ctx, r.Here, name) })
 		return ctrl.Result{}, nil
 	}
+	rules, err := r.rules.of(ctx, key.Namespace)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	version, err := r.credentials.version(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if version == "" {
-		r.Others.Keep(key, nil, use)
+		r.Others.Keep(key, clusters.Access{Reach: rules.KubeconfigServers}, use)
 		return ctrl.Result{}, nil
 	}
-	content, err := r.credentials.load(ctx, key, version)
+	content, err := r.credentials.load(ctx, key, version, rules.Limits.SecretBytes.Most)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.Others.Keep(key, content.data, use)
+	access := clusters.Access{Secret: content.data, Reach: rules.KubeconfigServers}
+	if content.tooLarge {
+		access.Forbidden = rules.Limits.SecretBytes.Exceeded().Error()
+	}
+	r.Others.Keep(key, access, use)
 	return ctrl.Result{}, nil
 }
 
@@ -71,7 +80,9 @@ func useOf(cluster desired.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clus
 // setup watches the objects that name clusters, and the Secrets with their kubeconfigs.
 func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.ClusterKey]
-	return builder.TypedControllerManagedBy[desired.ClusterKey](mgr).
+	control := builder.TypedControllerManagedBy[desired.ClusterKey](mgr)
+	watchRules(control, r.rules.lacks, r.clustersOfPolicy, r.clustersOfNamespace)
+	return control.
 		Named("cluster").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(func(_ context.Context, o client.Object) []desired.ClusterKey {
 			return otherClusters(o.(*v1alpha1.EdgeLoadBalancer))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +30,11 @@ type credentials struct {
 type secret struct {
 	version string
 	data    map[string][]byte
+	// size is that of the data, and created when the Secret was.
+	size    int
+	created time.Time
+	// tooLarge says that it has no room among the Secrets of its namespace, so that its data is not kept.
+	tooLarge bool
 }
 
 func newCredentials(metadata, content client.Reader) *credentials {
@@ -45,20 +51,21 @@ func (c *credentials) version(ctx context.Context, name types.NamespacedName) (s
 	return meta.ResourceVersion, nil
 }
 
-// load returns the Secret of a version that the cache has told of, or a younger one.
-func (c *credentials) load(ctx context.Context, name types.NamespacedName, version string) (secret, error) {
-	if kept, found := c.last(name); version == "" || (found && kept.version == version) {
+// load returns the Secret of a version that the cache has told of, or a younger one. All that are used of its namespace may have so
+// many bytes.
+func (c *credentials) load(ctx context.Context, name types.NamespacedName, version string, most int) (secret, error) {
+	if kept, found := c.last(name); version == "" || (found && kept.version == version && !kept.tooLarge && c.fits(name, kept, most)) {
 		return secret{version: version, data: kept.data}, nil
 	}
 	// Hosts by the hundred share a Secret: one of them reads it.
-	read, err, _ := c.reads.Do(name.String()+"@"+version, func() (any, error) { return c.read(ctx, name) })
+	read, err, _ := c.reads.Do(name.String()+"@"+version, func() (any, error) { return c.read(ctx, name, most) })
 	if err != nil {
 		return secret{}, err
 	}
 	return read.(secret), nil
 }
 
-func (c *credentials) read(ctx context.Context, name types.NamespacedName) (secret, error) {
+func (c *credentials) read(ctx context.Context, name types.NamespacedName, most int) (secret, error) {
 	object := &corev1.Secret{}
 	if err := c.content.Get(ctx, name, object); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -66,11 +73,31 @@ func (c *credentials) read(ctx context.Context, name types.NamespacedName) (secr
 		}
 		return secret{}, fmt.Errorf("read Secret %s: %w", name, err)
 	}
-	read := secret{version: object.ResourceVersion, data: object.Data}
+	read := secret{version: object.ResourceVersion, data: object.Data, created: object.CreationTimestamp.Time}
+	for key, value := range object.Data {
+		read.size += len(key) + len(value)
+	}
+	if !c.fits(name, read, most) {
+		read.data, read.tooLarge = nil, true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.kept[name] = read
 	return read, nil
+}
+
+// fits says that a Secret has room beside those of its namespace that are older.
+func (c *credentials) fits(name types.NamespacedName, s secret, most int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	total := s.size
+	for other, kept := range c.kept {
+		older := kept.created.Before(s.created) || kept.created.Equal(s.created) && other.Name < name.Name
+		if other.Namespace == name.Namespace && other != name && older && !kept.tooLarge {
+			total += kept.size
+		}
+	}
+	return total <= most
 }
 
 // last returns the content as it was last read, also of a Secret that has gone since.

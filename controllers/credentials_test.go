@@ -14,7 +14,7 @@ func TestSecretIsReadWhenItsVersionChanges(t *testing.T) {
 	c, name := newCredentials(w.Client, w.Client), w.key("edge-ssh")
 	key := func(version string) string {
 		t.Helper()
-		content, err := c.load(t.Context(), name, version)
+		content, err := c.load(t.Context(), name, version, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestSecretIsReadWhenItsVersionChanges(t *testing.T) {
 	if got := version(); got != "" {
 		t.Errorf("a Secret that has gone has the version %q", got)
 	}
-	if content, err := c.load(t.Context(), name, ""); err != nil || content.version != "" {
+	if content, err := c.load(t.Context(), name, "", 1<<20); err != nil || content.version != "" {
 		t.Errorf("a Secret that has gone is %+v, error %v", content, err)
 	}
 	if content, found := c.last(name); !found || string(content.data["ssh-privatekey"]) != "new" {
@@ -55,7 +55,7 @@ func TestSecretThatGoesWhileItIsReadIsMissing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := newCredentials(w.Client, w.Client)
-	if content, err := c.load(t.Context(), w.key("gone"), "17"); err != nil || content.version != "" {
+	if content, err := c.load(t.Context(), w.key("gone"), "17", 1<<20); err != nil || content.version != "" {
 		t.Errorf("read %+v, error %v", content, err)
 	}
 }
@@ -71,7 +71,7 @@ func TestManyHostsReadASecretTogether(t *testing.T) {
 	var hosts sync.WaitGroup
 	for range 50 {
 		hosts.Go(func() {
-			if content, err := c.load(t.Context(), name, version); err != nil || content.version != version {
+			if content, err := c.load(t.Context(), name, version, 1<<20); err != nil || content.version != version {
 				t.Errorf("read version %q, error %v", content.version, err)
 			}
 		})
@@ -90,5 +90,46 @@ func TestSecretsThatNobodyUsesAreForgotten(t *testing.T) {
 	}
 	if _, found := c.last(used); !found {
 		t.Error("the used one is gone")
+	}
+}
+
+func TestTheYoungestSecretsOfANamespaceThatHasTooMuchAreNotKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := newCredentials(w.Client, w.Client)
+	load := func(name string, most int) secret {
+		t.Helper()
+		version, err := c.version(t.Context(), w.key(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := c.load(t.Context(), w.key(name), version, most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	const size, room = 1000, 3500
+	for _, name := range []string{"a", "b", "c", "d"} {
+		w.create(&corev1.Secret{ObjectMeta: w.meta(name), Data: map[string][]byte{"key": make([]byte, size)}})
+	}
+	for range 2 {
+		for name, want := range map[string]bool{"a": false, "b": false, "c": false} {
+			if got := load(name, room); got.tooLarge != want || len(got.data["key"]) != size {
+				t.Errorf("%s: too large is %t, and %d bytes are there", name, got.tooLarge, len(got.data["key"]))
+			}
+		}
+		if got := load("d", room); !got.tooLarge || got.data != nil {
+			t.Errorf("d: too large is %t, and %d bytes are there", got.tooLarge, len(got.data["key"]))
+		}
+	}
+	if kept, _ := c.last(w.key("d")); kept.data != nil {
+		t.Error("what is too large is kept")
+	}
+	if got := load("d", 2*room); got.tooLarge || len(got.data["key"]) != size {
+		t.Error("with more room it is not read again")
+	}
+	if got := load("c", size); !got.tooLarge {
+		t.Error("with less room it is still used")
 	}
 }

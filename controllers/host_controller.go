@@ -19,6 +19,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics"
+	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
@@ -52,6 +53,9 @@ type hostReconciler struct {
 	lanes       lanes
 	endpoints   pool.Cache
 	names       spec.Names
+	rules       *rulebook
+	excesses    excesses
+	pace        policy.Pace
 	counters    *metrics.Counters
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
@@ -97,6 +101,9 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 
 // work does the turn, unless there is nothing to do, or the host is to be left alone for now.
 func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error) {
+	if t.isLeftAlone() {
+		r.letGo(t.key)
+	}
 	if t.todo == nil {
 		return ctrl.Result{}, nil
 	}
@@ -104,7 +111,10 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	t.todo.Inputs = record.InputsOf(t.todo, version)
+	t.todo.Inputs = record.InputsOf(t.todo, version, t.rules().Version)
+	if wait := r.awaitPace(t); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 	wait := t.known.HoldOff(t.todo.Inputs, r.now())
 	if wait > 0 && !t.known.Outcome.Live {
 		return ctrl.Result{RequeueAfter: wait}, nil
@@ -148,9 +158,13 @@ func logConflicts(ctx context.Context, host desired.Host, before []desired.Probl
 func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string) (record.Attempt, error) {
 	began := r.now()
 	todo, host := t.todo, &t.todo.Host
-	content, err := r.credentials.load(ctx, host.Login.Secret, secretVersion)
+	limit := t.rules().Limits.SecretBytes
+	content, err := r.credentials.load(ctx, host.Login.Secret, secretVersion, limit.Most)
 	if err != nil {
 		return record.Attempt{}, err
+	}
+	if content.tooLarge {
+		return record.Attempt{Job: todo, Reason: v1alpha1.ReasonPolicyViolation, Outcome: secretTooLarge(host.Login.Secret, limit)}, nil
 	}
 	if content.version == "" && len(todo.Objects) == 0 {
 		// A namespace that is deleted loses its Secrets before its hosts could be cleaned.
@@ -170,7 +184,13 @@ func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string)
 // else than a connection goes on, which are the servers of what runs, and the way out of a host.
 func (r *hostReconciler) connect(ctx context.Context, t *turn, content secret) (edge.Conn, *record.Attempt) {
 	todo, host := t.todo, &t.todo.Host
-	former := func() edge.Conn { return r.connector.Former(host.Key, host.Login, content.data) }
+	login := host.Login
+	login.Reach = t.rules().Hosts
+	if found := login.Reach.Check(host.Key.Address); found != nil {
+		r.letGo(t.key)
+		return nil, &record.Attempt{Job: todo, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}
+	}
+	former := func() edge.Conn { return r.connector.Former(host.Key, login, content.data) }
 	if todo.RuntimeOnly {
 		if conn := former(); conn != nil {
 			return conn, nil
@@ -178,7 +198,7 @@ func (r *hostReconciler) connect(ctx context.Context, t *turn, content secret) (
 	}
 	failed := &record.Attempt{Job: todo, Reason: v1alpha1.ReasonSecretNotFound, Outcome: secretMissing(host.Login.Secret)}
 	if content.version != "" {
-		conn, err := r.connector.Connect(ctx, host.Key, host.Login, content.data)
+		conn, err := r.connector.Connect(ctx, host.Key, login, content.data)
 		if err == nil {
 			return conn, nil
 		}
@@ -200,6 +220,10 @@ func secretMissing(name types.NamespacedName) edge.Outcome {
 		"Secret %s does not exist: create it with the keys ssh-privatekey and known_hosts", name)}
 }
 
+func secretTooLarge(name types.NamespacedName, limit policy.Limit) edge.Outcome {
+	return edge.Outcome{State: edge.Pending, Message: fmt.Sprintf("Secret %s is not used: %v", name, limit.Exceeded())}
+}
+
 func outcomeOf(err error) edge.Outcome {
 	var failure *edge.Error
 	if errors.As(err, &failure) {
@@ -209,10 +233,14 @@ func outcomeOf(err error) edge.Outcome {
 }
 
 func reasonOf(err error) string {
-	if outcomeOf(err).State == edge.Pending {
+	switch outcomeOf(err).State {
+	case edge.Pending:
 		return v1alpha1.ReasonSecretInvalid
+	case edge.Refused:
+		return v1alpha1.ReasonPolicyViolation
+	default:
+		return ""
 	}
-	return ""
 }
 
 // recordTried notes how an attempt went, tells the objects, and returns when to come back. What a host says goes through here before

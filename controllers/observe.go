@@ -34,6 +34,9 @@ func (r *hostReconciler) observe(ctx context.Context, key desired.HostKey) (obse
 	for i := range list.Items {
 		seen.add(key, &list.Items[i])
 	}
+	if err := r.addRules(ctx, &seen); err != nil {
+		return observed{}, err
+	}
 	return seen, r.Gather(ctx, &seen.snapshot)
 }
 

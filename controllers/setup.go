@@ -111,6 +111,8 @@ type Options struct {
 	RemovalTimeout time.Duration
 	// CrossNamespace allows targets to name Services of other namespaces than their object's.
 	CrossNamespace bool
+	// Lacks says what the operator cannot read, as from FindLacks.
+	Lacks Lacks
 	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 stands for 2048.
 	HostsAtOnce int
 }
@@ -135,7 +137,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := mgr.Add(hosts.Others); err != nil {
 		return fmt.Errorf("add the other clusters: %w", err)
 	}
-	if err := (&clusterReconciler{hosts.Sources, hosts.credentials}).setup(mgr); err != nil {
+	if err := (&clusterReconciler{hosts.Sources, hosts.credentials, hosts.rules}).setup(mgr); err != nil {
 		return fmt.Errorf("set up the controller of clusters: %w", err)
 	}
 	if err := objects.setup(mgr, hosts.objects); err != nil {
@@ -162,6 +164,7 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 		woken:       options.Signals.hosts,
 		now:         time.Now,
 		random:      rand.Float64,
+		rules:       &rulebook{cache: mgr.GetCache(), lacks: options.Lacks},
 	}
 	hosts.Others = clusters.NewSet(elsewhere{hosts}, clusters.Interval)
 	return hosts
@@ -201,7 +204,9 @@ func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *mailbox[ctrl.
 // setup watches everything that a host's configuration is made of.
 func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.HostKey]
-	return builder.TypedControllerManagedBy[desired.HostKey](mgr).
+	control := builder.TypedControllerManagedBy[desired.HostKey](mgr)
+	watchRules(control, r.rules.lacks, r.hostsOfPolicy, r.hostsOfNamespace)
+	return control.
 		Named("host").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(r.hostsOfObject), builder.WithPredicates(hostsConcerned())).
 		Watches(&corev1.Service{}, to(r.hostsOfService), builder.WithPredicates(contentChanged())).
@@ -220,6 +225,18 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 			return logger
 		}).
 		Complete(r)
+}
+
+// watchRules has a controller look again at what is concerned by a change of what policies allow. Nothing is done before it is known.
+func watchRules[key comparable](control *builder.TypedBuilder[key], lacks Lacks,
+	ofPolicy, ofNamespace handler.TypedMapFunc[client.Object, key]) {
+	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, key]
+	if !lacks.Policies {
+		control.Watches(&v1alpha1.EdgePolicy{}, to(ofPolicy), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	}
+	if !lacks.Namespaces {
+		control.WatchesMetadata(&corev1.Namespace{}, to(ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{}, sinceStart()))
+	}
 }
 
 // apiRetries says how to wait after an error, which is always one of the API server: a host's failures have waits of their own.

@@ -98,9 +98,27 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{Client: c, t: t, namespace: namespace.Name, hosts: newFakeHosts()}
+	// The API server stands in for those of other clusters, and has a loopback address.
+	w.allow("clusters", v1alpha1.EdgePolicySpec{KubeconfigServers: []v1alpha1.AllowedAddress{"127.0.0.0/8", "0.0.0.0/0", "*"}})
 	w.create(&corev1.Secret{ObjectMeta: w.meta("edge-ssh"), Data: map[string][]byte{"ssh-privatekey": []byte("right")}})
 	w.addService("app", "10.1.0.1")
 	return w
+}
+
+// allow makes a policy for the namespace, which lasts until the test ends.
+func (w *world) allow(name string, spec v1alpha1.EdgePolicySpec) *v1alpha1.EdgePolicy {
+	w.t.Helper()
+	if len(spec.Namespaces.MatchLabels) == 0 {
+		spec.Namespaces.Names = []string{w.namespace}
+	}
+	p := &v1alpha1.EdgePolicy{ObjectMeta: metav1.ObjectMeta{Name: w.namespace + "-" + name}, Spec: spec}
+	w.create(p)
+	w.t.Cleanup(func() {
+		if err := w.Delete(context.Background(), p); client.IgnoreNotFound(err) != nil {
+			w.t.Error(err)
+		}
+	})
+	return p
 }
 
 // start runs an operator until the test ends or stop is called. It watches the world's namespace, and others. The race

@@ -36,6 +36,7 @@ func (t *turn) request() edge.Request {
 		ConfigPath:    host.ConfigPath,
 		ReloadCommand: host.ReloadCommand,
 		Adopt:         host.Adopt,
+		NoAdopt:       host.NoAdopt,
 		DryRun:        host.Suspend,
 		RuntimeOnly:   t.todo.RuntimeOnly,
 		DrainTimeouts: host.DrainTimeouts,

@@ -107,8 +107,9 @@ func secretName(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
 }
 
 // hostsOfObject are the hosts to work on when an EdgeLoadBalancer changes.
-func (r *hostReconciler) hostsOfObject(_ context.Context, o client.Object) []desired.HostKey {
-	return r.touched(hostKeys(o.(*v1alpha1.EdgeLoadBalancer)))
+func (r *hostReconciler) hostsOfObject(ctx context.Context, o client.Object) []desired.HostKey {
+	object := o.(*v1alpha1.EdgeLoadBalancer)
+	return r.touched(append(hostKeys(object), r.hostsBesides(ctx, object)...))
 }
 
 // hostsOfSecret are the hosts that are logged in to with a Secret.

@@ -1,4 +1,4 @@
-// Package v1alpha1 is the contract with edgelb's users: the EdgeLoadBalancer, the reasons and conditions of its status,
+// Package v1alpha1 is the contract with edgelb's users: the EdgeLoadBalancer, the EdgePolicy, the reasons and conditions of its status,
 // and the rules that the API server applies before the operator ever sees an object.
 //
 // +kubebuilder:object:generate=true
@@ -16,7 +16,7 @@ var GroupVersion = schema.GroupVersion{Group: "edgelb.io", Version: "v1alpha1"}
 
 // AddToScheme registers the types of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &EdgeLoadBalancer{}, &EdgeLoadBalancerList{})
+	scheme.AddKnownTypes(GroupVersion, &EdgeLoadBalancer{}, &EdgeLoadBalancerList{}, &EdgePolicy{}, &EdgePolicyList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -201,6 +201,9 @@ const (
 	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
 	// ReasonHostConflict: an older object holds the host with another Secret, from another namespace or with other settings.
 	ReasonHostConflict = "HostConflict"
+	// ReasonPolicyViolation: the object asks for something that no EdgePolicy allows in its namespace. It is left out, or the host
+	// left alone as it is; the message says which, and whom to ask.
+	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonSecretNotFound: the Secret of spec.ssh.secretRef does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretInvalid: the Secret holds no usable private key, or a known_hosts that cannot be read.

@@ -20,10 +20,16 @@ type specField struct {
 	schema apiextensionsv1.JSONSchemaProps
 }
 
-// specFields are all fields of the spec in the CRD that is shipped, so that a test that goes through them forgets none.
+// specFields are all fields of the spec of EdgeLoadBalancers.
 func specFields(t *testing.T) []specField {
 	t.Helper()
-	text, err := os.ReadFile("../../config/crd/bases/edgelb.io_edgeloadbalancers.yaml")
+	return fieldsOf(t, "edgeloadbalancers")
+}
+
+// fieldsOf are all fields of the spec in a CRD that is shipped, so that a test that goes through them forgets none.
+func fieldsOf(t *testing.T, resource string) []specField {
+	t.Helper()
+	text, err := os.ReadFile("../../config/crd/bases/edgelb.io_" + resource + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

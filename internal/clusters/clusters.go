@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // Interval is how often each part of a cluster is asked for, and how soon one that cannot be read is tried again.
@@ -76,10 +77,20 @@ func (s *Set) Start(ctx context.Context) error {
 	return nil
 }
 
-// Keep has a cluster read for that use, with the kubeconfig in the content of its Secret, which is nil if there is no such Secret.
+// Access is how a cluster is to be reached.
+type Access struct {
+	// Secret is the content of the Secret with the kubeconfig; nil if there is no such Secret.
+	Secret map[string][]byte
+	// Forbidden says why it must not be reached at all; empty if it may.
+	Forbidden string
+	// Reach says where its API server may be.
+	Reach policy.Addresses
+}
+
+// Keep has a cluster read for that use.
 // A part that is read already goes on being read as before until it can be read with a kubeconfig that is new. One that is not used
 // any more is forgotten.
-func (s *Set) Keep(key Key, secret map[string][]byte, use Use) {
+func (s *Set) Keep(key Key, access Access, use Use) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -88,18 +99,18 @@ func (s *Set) Keep(key Key, secret map[string][]byte, use Use) {
 	parts := use.parts(key)
 	s.keepOnly(key, parts)
 	for _, part := range parts {
-		s.keep(part, secret)
+		s.keep(part, access)
 	}
 }
 
 // keep is called with the lock held.
-func (s *Set) keep(part desired.Part, secret map[string][]byte) {
+func (s *Set) keep(part desired.Part, access Access) {
 	if m, found := s.members[part]; found {
-		m.want(secret)
+		m.want(access)
 		return
 	}
 	m := newMember(part, s.listener, s.interval)
-	m.want(secret)
+	m.want(access)
 	s.members[part] = m
 	var ctx context.Context
 	ctx, s.stops[part] = context.WithCancel(context.Background())

@@ -72,15 +72,15 @@ func TestAnotherNamespaceIsReadOnceItIsUsed(t *testing.T) {
 	other := w.newNamespace()
 	w.addService(other, "10.2.0.1")
 	secret := w.secret(w.user([]string{w.namespace, other}, enough()...))
-	w.set.Keep(cluster, secret, w.use())
+	w.set.Keep(cluster, here(secret), w.use())
 	w.becomesKnown()
 	if reading := w.set.Read(at(other)); reading != (Reading{}) {
 		t.Errorf("read is %+v", reading)
 	}
-	w.set.Keep(cluster, secret, Use{Namespaces: []string{w.namespace, other}})
+	w.set.Keep(cluster, here(secret), Use{Namespaces: []string{w.namespace, other}})
 	w.endpointBecomes(other, "10.2.0.1")
 	w.endpointBecomes(w.namespace, "10.1.0.1")
-	w.set.Keep(cluster, secret, w.use())
+	w.set.Keep(cluster, here(secret), w.use())
 	if reading := w.set.Read(at(other)); reading != (Reading{}) {
 		t.Errorf("what is not used any more is %+v", reading)
 	}
@@ -90,13 +90,13 @@ func TestNodesAreReadOnlyIfTheyAreUsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	user := w.user([]string{w.namespace}, enough()...)
-	w.set.Keep(cluster, w.secret(user), Use{Namespaces: []string{w.namespace}, Nodes: true})
+	w.set.Keep(cluster, here(w.secret(user)), Use{Namespaces: []string{w.namespace}, Nodes: true})
 	got := w.partBecomesBad(at(""), false, v1alpha1.ReasonClusterForbidden)
 	if !strings.Contains(got, "may not list nodes, watch nodes on") {
 		t.Errorf("told is %q", got)
 	}
 	w.becomesKnown()
-	w.set.Keep(cluster, w.secret(apiServer.Config), Use{Namespaces: []string{w.namespace}, Nodes: true})
+	w.set.Keep(cluster, here(w.secret(apiServer.Config)), Use{Namespaces: []string{w.namespace}, Nodes: true})
 	w.partBecomesKnown(at(""))
 	w.create(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-" + w.namespace}})
 	w.hears("nodes")
@@ -151,7 +151,7 @@ func TestOneClusterThatHangsDelaysNoOther(t *testing.T) {
 	slow, w := newWorld(t), newWorld(t)
 	slow.way.hang()
 	other := Key{Namespace: "shop", Name: "hanging"}
-	w.set.Keep(other, slow.secret(apiServer.Config), slow.use())
+	w.set.Keep(other, here(slow.secret(apiServer.Config)), slow.use())
 	began := time.Now()
 	w.keep()
 	w.becomesKnown()
@@ -171,7 +171,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	user := w.user([]string{w.namespace}, may("", "services", "list", "watch"), may("discovery.k8s.io", "endpointslices", "list"))
-	w.set.Keep(cluster, w.secret(user), w.use())
+	w.set.Keep(cluster, here(w.secret(user)), w.use())
 	got := w.becomesBad(false, v1alpha1.ReasonClusterForbidden)
 	if want := "may not watch endpointslices in namespace " + w.namespace + " on"; !strings.Contains(got, want) {
 		t.Errorf("told is %q, want …%s…", got, want)
@@ -205,14 +205,14 @@ func TestNewCredentialsAreUsedOnceTheyWork(t *testing.T) {
 		{secretWith(t, clusterOf(w), tokenOf("wrong")), v1alpha1.ReasonClusterUnauthorized},
 		{map[string][]byte{secretKey: []byte("}")}, v1alpha1.ReasonClusterInvalid},
 	} {
-		w.set.Keep(cluster, test.secret, w.use())
+		w.set.Keep(cluster, here(test.secret), w.use())
 		w.becomesBad(true, test.reason)
 		address := "10.1.0." + fmt.Sprint(len(test.reason))
 		w.setEndpoint(address, nil)
 		// The former credentials go on being used.
 		w.endpointBecomes(w.namespace, address)
 	}
-	w.set.Keep(cluster, w.secret(apiServer.Config), w.use())
+	w.set.Keep(cluster, here(w.secret(apiServer.Config)), w.use())
 	w.becomesKnown()
 }
 
@@ -221,7 +221,7 @@ func TestCredentialsAreNotUsedAfterTheirSecretIsGone(t *testing.T) {
 	w := newWorld(t)
 	w.keep()
 	w.becomesKnown()
-	w.set.Keep(cluster, nil, w.use())
+	w.set.Keep(cluster, here(nil), w.use())
 	w.becomesBad(true, v1alpha1.ReasonClusterInvalid)
 	w.eventually("no connection is open", func() error {
 		if open := w.way.count(); open > 0 {

@@ -3,7 +3,6 @@ package clusters
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -34,10 +33,10 @@ type connection struct {
 }
 
 // connect makes no connection yet. The error is about credentials that cannot be used.
-func connect(config *rest.Config) (*connection, error) {
+func connect(config *rest.Config, guard guard) (*connection, error) {
 	c := &connection{
 		config: config, scheme: runtime.NewScheme(), mapper: mapper(),
-		dialer: connrotation.NewDialer((&net.Dialer{Timeout: answerTimeout}).DialContext),
+		dialer: connrotation.NewDialer(guard.dialer(config)),
 	}
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, authorizationv1.AddToScheme} {
 		if err := add(c.scheme); err != nil {

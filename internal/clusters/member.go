@@ -3,6 +3,7 @@ package clusters
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
@@ -24,13 +27,13 @@ type member struct {
 	interval time.Duration
 	// woken holds a token while something else is wanted than at the last look.
 	woken chan struct{}
-	// served is the Secret that the last watch was opened with, and stale says that a new one is needed. Only run uses them.
-	served map[string][]byte
+	// served is how the last watch was opened, and stale says that a new one is needed. Only run uses them.
+	served Access
 	stale  bool
 
 	mu sync.Mutex
-	// wanted is the Secret's content that the part is to be read with; nil if there is none.
-	wanted map[string][]byte
+	// wanted is how the part is to be read.
+	wanted Access
 	// interrupt ends the look that is being taken.
 	interrupt context.CancelFunc
 	state     desired.PartState
@@ -45,7 +48,7 @@ func newMember(part desired.Part, listener Listener, interval time.Duration) *me
 }
 
 // want says what to read with from now on. It waits for nothing.
-func (m *member) want(next map[string][]byte) {
+func (m *member) want(next Access) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if reflect.DeepEqual(m.wanted, next) {
@@ -121,7 +124,7 @@ func (m *member) look(ctx context.Context) {
 }
 
 // begin returns what is wanted, and a context that ends when something else is.
-func (m *member) begin(ctx context.Context) (context.Context, map[string][]byte) {
+func (m *member) begin(ctx context.Context) (context.Context, Access) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.interrupt()
@@ -138,21 +141,32 @@ func (m *member) ask(ctx context.Context) error {
 }
 
 // open returns a watch that has read everything. A cluster that does not answer, or refuses, is only asked a small question.
-func (m *member) open(ctx context.Context, secret map[string][]byte) (*watch, error) {
-	config, err := parse(m.part.Cluster, secret)
+func (m *member) open(ctx context.Context, access Access) (*watch, error) {
+	if access.Forbidden != "" {
+		return nil, m.forbidden(access.Forbidden)
+	}
+	config, err := parse(m.part.Cluster, access.Secret)
 	if err != nil {
-		if secret == nil && m.last != nil {
+		if access.Secret == nil && m.last != nil {
 			// Who takes the Secret away wants nobody to use it.
 			m.last.close()
 		}
 		return nil, err
 	}
-	c, err := m.connect(config)
+	guard := guard{access.Reach}
+	if found := guard.check(config); found != nil {
+		return nil, m.forbidden(found.Error())
+	}
+	c, err := m.connect(config, guard)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.probe(ctx, m.part); err != nil {
 		defer c.close()
+		var found *policy.Violation
+		if errors.As(err, &found) {
+			return nil, m.forbidden(found.Error())
+		}
 		return nil, m.explain(ctx, c, err)
 	}
 	return m.follow(ctx, c)
@@ -173,8 +187,16 @@ func (m *member) follow(ctx context.Context, c *connection) (*watch, error) {
 	return w, nil
 }
 
-func (m *member) connect(config *rest.Config) (*connection, error) {
-	c, err := connect(config)
+// forbidden says that the cluster must not be reached. What was known of it stays, and nobody asks it any more.
+func (m *member) forbidden(why string) error {
+	if m.last != nil {
+		m.last.close()
+	}
+	return &trouble{v1alpha1.ReasonPolicyViolation, fmt.Sprintf("the cluster of Secret %s is not read: %s. %s", m.part.Cluster, why, kept)}
+}
+
+func (m *member) connect(config *rest.Config, guard guard) (*connection, error) {
+	c, err := connect(config, guard)
 	if err != nil {
 		return nil, invalid("the kubeconfig in Secret %s has certificates, keys or credentials that do not fit together: "+
 			"write one that kubectl --kubeconfig accepts", m.part.Cluster)
@@ -188,7 +210,7 @@ func (m *member) explain(ctx context.Context, c *connection, err error) error {
 }
 
 // replace makes a watch the one that is read.
-func (m *member) replace(next *watch, served map[string][]byte) {
+func (m *member) replace(next *watch, served Access) {
 	former := m.last
 	m.mu.Lock()
 	m.last = next

@@ -23,7 +23,7 @@ func TestANamespaceThatMustNotBeReadHoldsUpNoOther(t *testing.T) {
 	other := w.newNamespace()
 	w.addService(other, "10.2.0.1")
 	use := Use{Namespaces: []string{w.namespace, other}, Nodes: true}
-	w.set.Keep(cluster, w.secret(w.user([]string{w.namespace}, enough()...)), use)
+	w.set.Keep(cluster, here(w.secret(w.user([]string{w.namespace}, enough()...))), use)
 	w.becomesKnown()
 	got := w.partBecomesBad(at(other), false, v1alpha1.ReasonClusterForbidden)
 	if !strings.Contains(got, "list services in namespace "+other) || strings.Contains(got, w.namespace) {
@@ -48,10 +48,10 @@ func TestNewCredentialsAreTakenOverAsFarAsTheyMay(t *testing.T) {
 	other := w.newNamespace()
 	w.addService(other, "10.2.0.1")
 	use := Use{Namespaces: []string{w.namespace, other}}
-	w.set.Keep(cluster, w.secret(apiServer.Config), use)
+	w.set.Keep(cluster, here(w.secret(apiServer.Config)), use)
 	w.becomesKnown()
 	w.partBecomesKnown(at(other))
-	w.set.Keep(cluster, w.secret(w.user([]string{w.namespace}, enough()...)), use)
+	w.set.Keep(cluster, here(w.secret(w.user([]string{w.namespace}, enough()...))), use)
 	w.partBecomesBad(at(other), true, v1alpha1.ReasonClusterForbidden)
 	w.becomesKnown()
 	w.setEndpoint("10.1.0.2", nil)
@@ -70,7 +70,7 @@ func TestAFirstReadingIsNotInterruptedByOtherNamespaces(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it is not read after %d changes of what is used", i)
 		}
-		w.set.Keep(cluster, secret, uses[i%len(uses)])
+		w.set.Keep(cluster, here(secret), uses[i%len(uses)])
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -83,7 +83,7 @@ func TestAConnectionOfWhichNothingCanBeWatchedIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := m.connect(config)
+	c, err := m.connect(config, guard{onLoopback()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestAClusterWithoutEndpointSlicesIsToldAtOnce(t *testing.T) {
 	t.Cleanup(server.Close)
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	m := newMember(at("x"), &told{events: map[string]int{}}, often)
-	m.want(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a")))
+	m.want(here(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a"))))
 	began := time.Now()
 	m.look(t.Context())
 	if took := time.Since(began); took > waiting.Of(syncTimeout/2) {

@@ -65,7 +65,7 @@ func (w *world) gather(sources Sources, targets ...v1alpha1.Target) desired.Snap
 func TestServicesAreGatheredFromTheClustersThatTargetsName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.set.Keep(cluster, w.secret(apiServer.Config), Use{Namespaces: []string{w.namespace}, Nodes: true})
+	w.set.Keep(cluster, here(w.secret(apiServer.Config)), Use{Namespaces: []string{w.namespace}, Nodes: true})
 	w.becomesKnown()
 	w.partBecomesKnown(at(""))
 	w.create(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "gathered-" + w.namespace}})
@@ -103,7 +103,7 @@ func TestServicesOfOtherNamespacesAreNotEvenRead(t *testing.T) {
 func TestWhatWasNotReadYetIsSaidToBeOnItsWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.set.Keep(cluster, w.secret(apiServer.Config), w.use())
+	w.set.Keep(cluster, here(w.secret(apiServer.Config)), w.use())
 	w.becomesKnown()
 	byNodes := target(w.namespace, true)
 	byNodes.Via = v1alpha1.ViaNodePort

@@ -37,7 +37,7 @@ func TestWhateverAnswersCannotSpeakThroughTheStatus(t *testing.T) {
 			t.Cleanup(server.Close)
 			authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 			m := newMember(at("x"), &told{events: map[string]int{}}, often)
-			m.want(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a")))
+			m.want(here(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a"))))
 			m.look(t.Context())
 			got := m.read().State
 			if got.Known || got.Reason != test.reason || !strings.Contains(got.Message, test.want) || strings.Contains(got.Message, words) {

@@ -199,7 +199,7 @@ func (w *world) use() Use { return Use{Namespaces: []string{w.namespace}} }
 // keep reads the world's namespace as a user that may do just that.
 func (w *world) keep() {
 	w.t.Helper()
-	w.set.Keep(cluster, w.secret(w.user([]string{w.namespace}, enough()...)), w.use())
+	w.set.Keep(cluster, here(w.secret(w.user([]string{w.namespace}, enough()...))), w.use())
 }
 
 func (w *world) eventually(what string, holds func() error) {

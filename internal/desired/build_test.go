@@ -188,7 +188,7 @@ func TestAHostWithoutObjectsIsLeftIdle(t *testing.T) {
 	t.Parallel()
 	object := edgeLB("a", tuned)
 	entry := &v1alpha1.Host{Name: "gone", Address: "192.0.2.7", Port: new(int32(2222)), User: "cleaner", HostKeys: []string{"ssh-ed25519 A"}}
-	host := Idle("prod", object, entry)
+	host := Idle(allowed(snapshotOf()), object, entry)
 	if err := host.Config.Validate(); err != nil || !host.Config.Idle() || host.Config.Owner != "prod/shop" {
 		t.Errorf("config %+v (%v), want an idle one of prod/shop", host.Config, err)
 	}

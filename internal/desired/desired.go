@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // Snapshot is what the cluster says at one moment, as far as one host is concerned.
@@ -36,6 +37,10 @@ type Snapshot struct {
 	Egress netip.Addr
 	// EgressHidden says that the host was reached and does not say what Egress is.
 	EgressHidden bool
+	// Rules say, by namespace, what objects may ask for. One that is not among them has those that are built in.
+	Rules map[string]policy.Rules
+	// Excess is, by namespace, what its objects have beyond its limits.
+	Excess map[string]Excess
 	// CrossNamespace allows targets to name Services of other namespaces.
 	CrossNamespace bool
 	// Cache and Names keep what was found out before; either may be nil.
@@ -88,11 +93,13 @@ type Host struct {
 	Config haproxy.Config
 	// Login says how to reach the host.
 	Login Login
-	// ConfigPath, ReloadCommand, Adopt and Suspend are as in the API.
+	// ConfigPath, ReloadCommand, Adopt and Suspend are as in the API, as far as they are allowed.
 	ConfigPath    string
 	ReloadCommand string
 	Adopt         bool
 	Suspend       bool
+	// NoAdopt says why Adopt is not set although an object asks for it; empty if none does.
+	NoAdopt string
 	// ReportDrift leaves the host alone when somebody else has changed it.
 	ReportDrift bool
 	// DrainTimeouts say, by backend, how long a server that is wanted no more keeps its connections.
@@ -115,6 +122,8 @@ type Login struct {
 	ConnectTimeout time.Duration
 	// HostKeys are the pins of the spec; empty when the Secret's known_hosts decides.
 	HostKeys []string
+	// Reach says where hosts may be. Who logs in sets it: a policy may have changed since the host was built.
+	Reach policy.Addresses
 }
 
 // Member is one object's part in a host.
@@ -159,11 +168,11 @@ type Problem struct {
 // does, the Host is all but empty; see Idle for the way to leave it.
 func Build(key HostKey, s Snapshot) Host {
 	host := Host{Key: key}
-	parts := host.share(s.Objects)
+	parts := host.share(s)
 	if len(parts) == 0 {
 		return host
 	}
-	host.settle(s.Cluster, parts)
+	host.settle(s, parts)
 	host.ReportDrift = reportDrift(&parts[0].object.Spec)
 	host.UsesEgress, host.Egress = usesEgress(parts), s.Egress
 	host.addFrontends(parts, s)
@@ -175,8 +184,8 @@ func Build(key HostKey, s Snapshot) Host {
 
 // Idle says what a host is to be once the last object on it has gone: free for anybody. The object tells how to reach it, and
 // the entry is the one that its spec has or had for the host.
-func Idle(cluster string, object *v1alpha1.EdgeLoadBalancer, entry *v1alpha1.Host) Host {
+func Idle(s Snapshot, object *v1alpha1.EdgeLoadBalancer, entry *v1alpha1.Host) Host {
 	host := Host{Key: KeyOf(&object.Spec.SSH, entry)}
-	host.settle(cluster, []part{{object: object, host: entry}})
+	host.settle(s, []part{{object: object, host: entry}})
 	return host
 }

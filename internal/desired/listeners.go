@@ -38,8 +38,9 @@ func listensOn(listener *v1alpha1.Listener, host string) bool {
 func (h *Host) wishes(p part, s Snapshot) []*wish {
 	var all []*wish
 	names := map[string]bool{}
-	for i := range p.object.Spec.Listeners {
-		l := &p.object.Spec.Listeners[i]
+	listeners := h.listenersWithin(p, s)
+	for i := range listeners {
+		l := &listeners[i]
 		if !listensOn(l, p.host.Name) {
 			continue
 		}
@@ -52,7 +53,7 @@ func (h *Host) wishes(p part, s Snapshot) []*wish {
 			continue
 		}
 		names[l.Name] = true
-		if w := (&wish{part: p, listener: l, Listener: read, redirect: l.RedirectToHTTPS}); h.lead(w, s.Names) {
+		if w := (&wish{part: p, listener: l, Listener: read, redirect: l.RedirectToHTTPS}); h.lead(w, s) {
 			all = append(all, w)
 		}
 	}
@@ -61,14 +62,14 @@ func (h *Host) wishes(p part, s Snapshot) []*wish {
 
 // lead says where the listener leads to. What leads to a target that cannot be used is left out and told: a route, or where
 // connections go that no route claims. It is false if nothing is left of the listener.
-func (h *Host) lead(w *wish, names *spec.Names) bool {
+func (h *Host) lead(w *wish, s Snapshot) bool {
 	if w.listener.Target != "" {
 		w.rest = h.entry(w, w.listener.Target)
 	}
 	if w.Protocol == haproxy.TCP {
 		return w.rest != ""
 	}
-	h.readRoutes(w, names)
+	h.readRoutes(w, s)
 	return true
 }
 
@@ -83,13 +84,16 @@ func (h *Host) entry(w *wish, target string) string {
 }
 
 // readRoutes takes the routes in. A name goes where the first route with it says.
-func (h *Host) readRoutes(w *wish, names *spec.Names) {
+func (h *Host) readRoutes(w *wish, s Snapshot) {
 	to := make([]string, len(w.listener.Routes))
+	beyond := h.routesBeyond(w, s)
 	for i := range w.listener.Routes {
-		to[i] = h.entry(w, w.listener.Routes[i].Target)
+		if beyond == nil || !beyond[i] {
+			to[i] = h.entry(w, w.listener.Routes[i].Target)
+		}
 	}
 	p, l := w.part, w.listener.Name
-	read := names.Read(p.backendName(l, w.isHTTP()), w.listener.Routes, to)
+	read := s.Names.Read(p.backendName(l, w.isHTTP()), w.listener.Routes, to)
 	w.routes = read.Routes
 	if len(read.Invalid) > 0 {
 		h.report(p.problem(v1alpha1.ReasonListenerInvalid, "listener %s: the routes for %s are left out: use DNS names, with or "+

@@ -114,10 +114,10 @@ func TestTheNamesOfTwoObjectsReachTheirTargetsAndTheirStandIns(t *testing.T) {
 			}}
 		}
 	}
-	host := Build(gw1(), snapshotOf(
+	host := Build(gw1(), under(snapshotOf(
 		edgeLB("a", listening("shop.example.com", "shop", shop, spare, blog, all)),
 		edgeLB("b", listening("*.example.com", "blog", blog), created(1)),
-	))
+	), v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"127.0.0.0/8"}}))
 	if len(host.Problems) > 0 {
 		t.Fatalf("problems %v", host.Problems)
 	}

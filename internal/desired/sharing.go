@@ -50,13 +50,14 @@ func (p part) problem(reason, format string, args ...any) Problem {
 }
 
 // share finds the objects that run on the host together, oldest first. A configuration file is one file and has one owner:
-// objects of another namespace, or with another Secret, than the oldest are left out.
-func (h *Host) share(objects []*v1alpha1.EdgeLoadBalancer) []part {
+// objects of another namespace, or with another Secret, than the oldest are left out. So are those that may not have the host.
+func (h *Host) share(s Snapshot) []part {
 	var parts []part
-	for _, object := range byAge(objects) {
+	for _, object := range byAge(s.Objects) {
 		p, found := h.partOf(object)
 		switch {
 		case !found:
+		case h.refused(p, s):
 		case len(parts) > 0 && !sameOwner(parts[0].object, object):
 			h.Problems = append(h.Problems, p.estranged(h.Key, parts[0]))
 		default:
@@ -110,11 +111,11 @@ func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
 }
 
 // settle takes what there can be only one of from the oldest object, and what everybody may add from all of them.
-func (h *Host) settle(cluster string, parts []part) {
+func (h *Host) settle(s Snapshot, parts []part) {
 	holder := parts[0]
 	spec := &holder.object.Spec
 	h.Config = haproxy.Config{
-		Owner:          cluster + "/" + holder.object.Namespace,
+		Owner:          s.Cluster + "/" + holder.object.Namespace,
 		Host:           h.Key.String(),
 		AdminSocket:    adminSocket(&spec.HAProxy),
 		MaxConnections: maxConnections(&spec.HAProxy),
@@ -126,9 +127,9 @@ func (h *Host) settle(cluster string, parts []part) {
 		ConnectTimeout: connectTimeout(&spec.SSH),
 	}
 	h.ConfigPath = configPath(&spec.HAProxy)
-	h.ReloadCommand = spec.HAProxy.ReloadCommand
+	h.setReloadCommand(holder, s)
 	for _, p := range parts {
-		h.Adopt = h.Adopt || p.host.Adopt
+		h.setAdopt(p, s)
 		h.Suspend = h.Suspend || p.object.Spec.Suspend
 		h.Login.HostKeys = append(h.Login.HostKeys, p.host.HostKeys...)
 		h.compareSettings(holder, p)

@@ -181,7 +181,7 @@ func tuned(o *v1alpha1.EdgeLoadBalancer) {
 
 func TestSettingsAreTheOldestObjects(t *testing.T) {
 	t.Parallel()
-	host := Build(gw1(), snapshotOf(beside("b"), edgeLB("a", tuned)))
+	host := Build(gw1(), allowed(snapshotOf(beside("b"), edgeLB("a", tuned))))
 	config := host.Config
 	config.Frontends, config.Backends = nil, nil
 	wantConfig := haproxy.Config{
@@ -233,7 +233,7 @@ func TestSettingsAskedForInVainAreReported(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(beside("b", test.young), edgeLB("a", test.old)))
+			host := Build(gw1(), allowed(snapshotOf(beside("b", test.young), edgeLB("a", test.old))))
 			if got := aboutAll(host.Problems); !reflect.DeepEqual(got, test.wantReason) {
 				t.Errorf("problems %v, want %v", got, test.wantReason)
 			}
@@ -253,10 +253,10 @@ func TestAnyMemberMaySuspendAdoptAndPin(t *testing.T) {
 	adopt := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Adopt = true }
 	stranger := func(o *v1alpha1.EdgeLoadBalancer) { o.Namespace = "other" }
 
-	host := Build(gw1(), snapshotOf(
+	host := Build(gw1(), allowed(snapshotOf(
 		edgeLB("a", pins("ssh-rsa B", "ssh-ed25519 A")),
 		beside("b", pins("ssh-ed25519 A", "ssh-ed25519 C"), suspend, adopt),
-	))
+	)))
 	if !host.Suspend || !host.Adopt {
 		t.Errorf("suspend %t and adopt %t, want both", host.Suspend, host.Adopt)
 	}
@@ -292,7 +292,7 @@ func TestEachBackendHasTheDrainTimeoutOfItsTarget(t *testing.T) {
 func TestAHostThatIsLeftIsFreedEvenIfItHasDrifted(t *testing.T) {
 	t.Parallel()
 	object := edgeLB("a", tuned)
-	if host := Idle("prod", object, &object.Spec.Hosts[0]); host.ReportDrift {
+	if host := Idle(allowed(snapshotOf()), object, &object.Spec.Hosts[0]); host.ReportDrift {
 		t.Error("drift would only be reported")
 	}
 }

@@ -142,11 +142,13 @@ func (h *Host) withServers(p part, t *v1alpha1.Target, s Snapshot) haproxy.Backe
 	// The target has no fault, so there is no error.
 	b, _ := spec.Backend(t)
 	if t.Service == nil {
+		b.Servers = h.allowedServers(p, t, b.Servers, s)
 		return b
 	}
 	var failure *unavailable
 	if failure = forbidden(p, t, s); failure == nil {
 		b.Servers, b.KeepServers, failure = serversOf(p, t, s)
+		b.Servers = h.allowedServers(p, t, b.Servers, s)
 	}
 	if failure != nil {
 		problem := p.problem(failure.reason, "target %s: %s", t.Name, failure.sentence)

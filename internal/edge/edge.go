@@ -34,6 +34,8 @@ type Request struct {
 	ReloadCommand string
 	// Adopt allows to replace a file that somebody else wrote.
 	Adopt bool
+	// NoAdopt is a sentence that says why Adopt is not set although somebody asked for it; empty if nobody did.
+	NoAdopt string
 	// Wants says whether objects of the owner still want a host of that name, as Config.Host has it. It is asked only where
 	// the host's file names another one; nil if none does.
 	Wants func(host string) bool

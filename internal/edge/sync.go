@@ -205,6 +205,10 @@ func (h *host) refused(todo plan.Plan) error {
 		return &Error{State: Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
 			h.facts.Config, strings.Join(todo.Reasons, "; "))}
 	}
+	if h.req.NoAdopt != "" && !h.req.Adopt {
+		return &Error{State: Refused, Message: fmt.Sprintf("%s is left alone: %s. Move what it does elsewhere; %s",
+			h.facts.Config, strings.Join(todo.Reasons, "; "), h.req.NoAdopt)}
+	}
 	return &Error{State: Refused, Message: fmt.Sprintf(
 		"%s is left alone: %s. Move what it does elsewhere, or set adopt: true on this host to replace it; a copy stays beside it as %s.before-edgelb",
 		h.facts.Config, strings.Join(todo.Reasons, "; "), h.facts.Config)}

@@ -324,6 +324,8 @@ func TestSyncDoesNotTouchAFileThatSomebodyElseWrote(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireFailure(t, outcome, edge.Refused, "adopt: true")
+	denied := m.sync(config, func(r *edge.Request) { r.NoAdopt = "ask for it" })
+	requireFailure(t, denied, edge.Refused, "Move what it does elsewhere; ask for it")
 	if m.readConfig() != foreign {
 		t.Error("the file was changed")
 	}

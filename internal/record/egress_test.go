@@ -14,7 +14,7 @@ import (
 // reachedFrom is a job of a host that was built with the address, and uses it.
 func reachedFrom(address netip.Addr) *Job {
 	job := &Job{Host: desired.Host{UsesEgress: true, Egress: address}}
-	job.Inputs = InputsOf(job, "7")
+	job.Inputs = InputsOf(job, "7", "r")
 	return job
 }
 

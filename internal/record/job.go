@@ -45,7 +45,7 @@ func (r Host) Choose(snapshot desired.Snapshot, leavers []Leaver) *Job {
 		if leave.Done {
 			continue
 		}
-		idle := idleHost(snapshot.Cluster, l, r)
+		idle := idleHost(snapshot, l, r)
 		if leave.awaits() {
 			if idle.Config.Owner != r.Wanted.Config.Owner {
 				return nil
@@ -74,12 +74,12 @@ func (j *Job) keep(object *v1alpha1.EdgeLoadBalancer) {
 }
 
 // idleHost is the host without the leaver. The pins of a host that is no longer in the spec are known from the last time.
-func idleHost(cluster string, l Leaver, record Host) desired.Host {
+func idleHost(snapshot desired.Snapshot, l Leaver, record Host) desired.Host {
 	entry := l.Entry
 	if len(entry.HostKeys) == 0 {
 		entry.HostKeys = record.Wanted.Login.HostKeys
 	}
-	return desired.Idle(cluster, l.Object, &entry)
+	return desired.Idle(snapshot, l.Object, &entry)
 }
 
 // NameOf is the name of an object.
@@ -113,9 +113,9 @@ func MemberOf(host desired.Host, object types.NamespacedName) (desired.Member, b
 	return desired.Member{}, false
 }
 
-// InputsOf stands for what a person can change about a job.
-func InputsOf(j *Job, secretVersion string) string {
-	parts := []string{j.Host.Login.Secret.String() + "@" + secretVersion}
+// InputsOf stands for what a person can change about a job, given the versions of its Secret and of the rules that hold for it.
+func InputsOf(j *Job, secretVersion, rulesVersion string) string {
+	parts := []string{j.Host.Login.Secret.String() + "@" + secretVersion, "rules@" + rulesVersion}
 	for uid, generation := range j.Objects {
 		parts = append(parts, fmt.Sprintf("%s@%d", uid, generation))
 	}

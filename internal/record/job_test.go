@@ -69,7 +69,7 @@ func TestPinsOfAHostThatLeftTheSpecAreRemembered(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
 	record := Host{Wanted: desired.Host{Login: desired.Login{HostKeys: []string{"ssh-ed25519 AAAA"}}}}
-	got := idleHost("c", Leaver{Object: object, Entry: v1alpha1.Host{Name: "old", Address: "z", User: "edge"}}, record)
+	got := idleHost(desired.Snapshot{Cluster: "c"}, Leaver{Object: object, Entry: v1alpha1.Host{Name: "old", Address: "z", User: "edge"}}, record)
 	if got.Login.User != "edge" || len(got.Login.HostKeys) != 1 || len(got.Config.Frontends) != 0 {
 		t.Errorf("got %+v", got)
 	}
@@ -80,9 +80,9 @@ func TestInputsChangeWithWhatAPersonCanChange(t *testing.T) {
 	base := func() *Job {
 		return &Job{Objects: map[types.UID]int64{"1": 1, "2": 1}, Frees: map[types.UID]bool{}}
 	}
-	same := InputsOf(base(), "7")
+	same := InputsOf(base(), "7", "r")
 	for range 20 {
-		if got := InputsOf(base(), "7"); got != same {
+		if got := InputsOf(base(), "7", "r"); got != same {
 			t.Fatalf("the same inputs are %q and %q", same, got)
 		}
 	}
@@ -92,11 +92,14 @@ func TestInputsChangeWithWhatAPersonCanChange(t *testing.T) {
 	} {
 		changed := base()
 		edit(changed)
-		if InputsOf(changed, "7") == same {
+		if InputsOf(changed, "7", "r") == same {
 			t.Errorf("another %s gives the same inputs", name)
 		}
 	}
-	if InputsOf(base(), "8") == same {
+	if InputsOf(base(), "8", "r") == same {
 		t.Error("another version of the Secret gives the same inputs")
+	}
+	if InputsOf(base(), "7", "s") == same {
+		t.Error("other rules give the same inputs")
 	}
 }

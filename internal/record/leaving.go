@@ -126,14 +126,14 @@ func ownerOf(host desired.Host) string {
 }
 
 // leavingAfter notes how an attempt went for the objects that leave. On a host that belongs to somebody else there is
-// nothing of ours.
+// nothing of ours; on one that no policy allows there may be.
 func leavingAfter(leaving map[types.UID]Leave, a Attempt) map[types.UID]Leave {
 	after := make(map[types.UID]Leave, len(leaving))
 	for uid, l := range leaving {
 		if a.Job.Frees[uid] {
 			// A suspended host is only looked at.
 			l.Tried = l.Tried || a.Outcome.State != edge.Suspended
-			l.Done = a.Outcome.State == edge.Synced || a.Outcome.State == edge.Refused
+			l.Done = a.Outcome.State == edge.Synced || a.Outcome.State == edge.Refused && a.Reason != v1alpha1.ReasonPolicyViolation
 		}
 		after[uid] = l
 	}

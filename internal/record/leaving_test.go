@@ -92,3 +92,13 @@ func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
 		}
 	}
 }
+
+func TestAHostThatAPolicyForbidsIsNotFreeOfWhatItHad(t *testing.T) {
+	t.Parallel()
+	after := leavingAfter(map[types.UID]Leave{"x": {Since: noon()}}, Attempt{
+		Job: &Job{Frees: map[types.UID]bool{"x": true}}, Outcome: edge.Outcome{State: edge.Refused}, Reason: v1alpha1.ReasonPolicyViolation,
+	})
+	if want := (Leave{Since: noon(), Tried: true}); after["x"] != want {
+		t.Errorf("got %+v, want %+v", after["x"], want)
+	}
+}

@@ -53,7 +53,7 @@ func TestCauseOfAReloadIsWhatDiffersFromWhatWasProved(t *testing.T) {
 		"another target":    {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Target = "alt" }, "10.0.0.1", ReloadListeners},
 		"a backend's":       {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Balance = v1alpha1.BalanceRoundRobin }, "10.0.0.1", ReloadSettings},
 		"a setting":         {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 100 }, "10.0.0.2", ReloadSettings},
-		"the file's path":   {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.Paths.Config = "/srv/haproxy.cfg" }, "10.0.0.1", ReloadSettings},
+		"the file's path":   {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.Paths.Config = "/etc/haproxy/own.cfg" }, "10.0.0.1", ReloadSettings},
 		"the drain timeout": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].DrainTimeout = &metav1.Duration{} }, "10.0.0.1", ReloadDrift},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -141,10 +141,10 @@ func (c *Conn) serves(t Target) bool {
 	return c.target.sameLogin(t) && c.isAllowed(t)
 }
 
-// isAllowed reports whether the connection is to the target's host, and that may have its key.
+// isAllowed reports whether the connection is to the target's host, and that may have its key and its address.
 func (c *Conn) isAllowed(t Target) bool {
 	known, err := trustOf(t)
-	return err == nil && c.target.hostPort() == t.hostPort() && known.check(c.hostKey) == nil
+	return err == nil && c.target.hostPort() == t.hostPort() && known.check(c.hostKey) == nil && c.permits(t)
 }
 
 // whileAlive is the context as long as the connection lives. x/crypto/ssh lets an operation wait for its answer for good that

@@ -31,6 +31,8 @@ type Target struct {
 	// HostKeys are the keys that the host may have, as lines "ssh-ed25519 AAAA…". If there are none, the known_hosts of
 	// the Credentials decide.
 	HostKeys []string
+	// Permission is asked for each address that the host's name leads to; nil permits all.
+	Permission Permission
 }
 
 func (t Target) port() int {
@@ -67,8 +69,8 @@ func (t Target) equal(other Target) bool {
 		t.Credentials.knownHosts.Equal(other.Credentials.knownHosts)
 }
 
-// Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, an *UntrustedError or an
-// *UnauthorizedError. No login is tried on a host whose key is not one that it may have.
+// Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *ForbiddenError, an
+// *UntrustedError or an *UnauthorizedError. No login is tried on a host whose key is not one that it may have.
 func Dial(ctx context.Context, t Target) (*Conn, error) {
 	known, err := trustOf(t)
 	if err != nil {
@@ -79,9 +81,13 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.connectTimeout())
 	defer cancel()
-	var dialer net.Dialer
+	dialer := net.Dialer{ControlContext: t.control}
 	tcp, err := dialer.DialContext(ctx, "tcp", t.hostPort())
-	if err != nil {
+	var forbidden *ForbiddenError
+	switch {
+	case errors.As(err, &forbidden):
+		return nil, forbidden
+	case err != nil:
 		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: err}
 	}
 	login := login{target: t, trust: known, conn: &greeted{Conn: withQuickAck(tcp)}}

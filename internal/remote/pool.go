@@ -14,6 +14,7 @@ const (
 	ResultUnreachable  = "unreachable"
 	ResultUntrusted    = "untrusted"
 	ResultUnauthorized = "unauthorized"
+	ResultForbidden    = "forbidden"
 )
 
 // Options are what a Pool tells others. Each may be nil, and is called from a goroutine of the Pool.
@@ -58,7 +59,7 @@ func NewPool(options Options) *Pool {
 }
 
 // Get returns the connection for a key, and makes it if there is none. A connection that the target would not give any more is
-// replaced: one to a host whose key is no longer allowed is closed at once, and one with another login when that has succeeded;
+// replaced: one to a host whose key or address is no longer allowed is closed at once, and one with another login when that has succeeded;
 // see Former. Callers that ask for one host
 // at the same time share one attempt, and its error; callers for different hosts do not wait for each other. The errors
 // are those of Dial.
@@ -229,9 +230,12 @@ func (p *Pool) attempted(err error) {
 func resultOf(err error) string {
 	var untrusted *UntrustedError
 	var unauthorized *UnauthorizedError
+	var forbidden *ForbiddenError
 	switch {
 	case err == nil:
 		return ResultConnected
+	case errors.As(err, &forbidden):
+		return ResultForbidden
 	case errors.As(err, &untrusted):
 		return ResultUntrusted
 	case errors.As(err, &unauthorized):
@@ -248,7 +252,7 @@ func (l *link) fits(t Target) bool {
 	default:
 		return l.target.equal(t)
 	}
-	if l.conn == nil || !l.conn.isAlive() {
+	if l.conn == nil || !l.conn.isAlive() || !l.conn.permits(t) {
 		return false
 	}
 	if !l.target.equal(t) {

@@ -236,7 +236,7 @@ func joined(host v1alpha1.HostStatus) string {
 // the former status of this generation stands in until the host has been looked at.
 func (s *summary) isWaiting(view View, host v1alpha1.HostStatus) bool {
 	switch {
-	case view.conflict(s.object) != "":
+	case view.isLeftOut(s.object):
 		return false
 	case view.record.Tried[s.object.UID] > 0:
 		return view.record.Tried[s.object.UID] != s.object.Generation
@@ -251,7 +251,7 @@ func (s *summary) hostReason(view View, host v1alpha1.HostStatus) string {
 	switch {
 	case host.State != v1alpha1.HostPending:
 		return string(host.State)
-	case view.conflict(s.object) != "":
+	case view.isLeftOut(s.object):
 		return v1alpha1.ReasonHostConflict
 	case view.record.Tried[s.object.UID] > 0:
 		return cmp.Or(view.record.Reason, v1alpha1.ReasonProgressing)
@@ -291,7 +291,7 @@ func needsPerson(reason string) bool {
 		string(v1alpha1.HostRefused), v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonHostConflict,
 		v1alpha1.ReasonBindConflict, v1alpha1.ReasonBindInvalid, v1alpha1.ReasonPortNotFound,
 		v1alpha1.ReasonListenerInvalid, v1alpha1.ReasonNameConflict, v1alpha1.ReasonTargetInvalid,
-		v1alpha1.ReasonNamespaceNotAllowed, v1alpha1.ReasonServiceInvalid,
+		v1alpha1.ReasonNamespaceNotAllowed, v1alpha1.ReasonServiceInvalid, v1alpha1.ReasonPolicyViolation,
 		v1alpha1.ReasonClusterInvalid, v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden:
 		return true
 	default:

@@ -46,7 +46,7 @@ func (s *summary) healthVerdict() verdict {
 	var lost, partly []ailing
 	known := true
 	for _, view := range s.wanted() {
-		known = known && (view.record.Servers != nil || view.conflict(s.object) != "")
+		known = known && (view.record.Servers != nil || view.isLeftOut(s.object))
 		counts := view.targets(s.object)
 		for _, target := range targetsOf(view.down(s.object)) {
 			count, what := counts[target.name], fmt.Sprintf("target %s: %s", target.name, target.describe(counts[target.name].Total))

@@ -93,8 +93,12 @@ func (v View) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
 	switch {
 	case v.leaving:
 		host.State, host.Message = v1alpha1.HostPending, v.leavingMessage(object)
-	case v.conflict(object) != "":
-		host.State, host.Message = v1alpha1.HostPending, v.conflict(object)
+	case v.isLeftOut(object):
+		why, _ := v.leftOut(object)
+		host.State, host.Message = v1alpha1.HostPending, why.Message
+		if why.Reason == v1alpha1.ReasonPolicyViolation {
+			host.State = v1alpha1.HostRefused
+		}
 	case v.record.Tried[object.UID] > 0:
 		v.describe(object, &host)
 	}
@@ -113,18 +117,23 @@ func (v View) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	}
 }
 
-// conflict says why the object has no part in the host; empty if it has, or if that is not known yet of this generation.
-func (v View) conflict(object *v1alpha1.EdgeLoadBalancer) string {
+// leftOut says why the object has no part in the host; false if it has, or if that is not known yet of this generation.
+func (v View) leftOut(object *v1alpha1.EdgeLoadBalancer) (why desired.Problem, found bool) {
 	name := record.NameOf(object)
 	if _, member := record.MemberOf(v.record.Wanted, name); member || v.record.Built[object.UID] != object.Generation {
-		return ""
+		return desired.Problem{}, false
 	}
 	for _, problem := range v.record.Wanted.Problems {
-		if problem.Object == name && problem.Reason == v1alpha1.ReasonHostConflict {
-			return problem.Message
+		if problem.Object == name && (problem.Reason == v1alpha1.ReasonHostConflict || problem.Reason == v1alpha1.ReasonPolicyViolation) {
+			return problem, true
 		}
 	}
-	return ""
+	return desired.Problem{}, false
+}
+
+func (v View) isLeftOut(object *v1alpha1.EdgeLoadBalancer) bool {
+	_, found := v.leftOut(object)
+	return found
 }
 
 // describe tells the outcome of the last attempt.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/kube"
@@ -27,7 +28,7 @@ const (
 	operatorAccount   = "edgelb-controller-manager"
 )
 
-// InstallOperator applies config/default and returns a kubeconfig of the operator's own ServiceAccount: what the operator
+// InstallOperator applies config/default and a policy for the lab, and returns a kubeconfig of the operator's own ServiceAccount: what the operator
 // may do in the lab is what it may do in a cluster. There are no nodes, so the Deployment starts no pods.
 func InstallOperator(ctx context.Context, cluster *kube.ControlPlane) (kubeconfig string, err error) {
 	root, err := programs.Root()
@@ -37,7 +38,22 @@ func InstallOperator(ctx context.Context, cluster *kube.ControlPlane) (kubeconfi
 	if _, err := cluster.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(root, "config", "default")); err != nil {
 		return "", fmt.Errorf("install the operator: %w", err)
 	}
+	if err := cluster.Client.Create(ctx, policy()); err != nil {
+		return "", fmt.Errorf("allow what the lab needs: %w", err)
+	}
 	return cluster.KubeconfigFor(ctx, operatorNamespace, operatorAccount)
+}
+
+// policy allows what is not allowed without: the lab's hosts and API servers have loopback addresses.
+func policy() *v1alpha1.EdgePolicy {
+	anywhere := []v1alpha1.AllowedAddress{"127.0.0.0/8", "0.0.0.0/0", "::/0", "*"}
+	return &v1alpha1.EdgePolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "lab"},
+		Spec: v1alpha1.EdgePolicySpec{
+			HostAddresses: anywhere, KubeconfigServers: anywhere, ServerAddresses: anywhere,
+			AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand, v1alpha1.FieldPaths, v1alpha1.FieldAdopt},
+		},
+	}
 }
 
 // OperatorArgs are the flags of config/manager that the lab's operator needs as well, besides its addresses.

@@ -1,0 +1,46 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// Lacks says which objects without a namespace the operator cannot read, and so does without.
+type Lacks struct {
+	// Policies: the rules that are built in hold for every namespace.
+	Policies bool
+	// Namespaces: no EdgePolicy selects a namespace by its labels.
+	Namespaces bool
+}
+
+// FindLacks asks the API server what can be read, and logs what cannot. The error is that it does not answer.
+func FindLacks(ctx context.Context, reader client.Reader) (Lacks, error) {
+	var lacks Lacks
+	for _, kind := range []struct {
+		list        client.ObjectList
+		lacks       *bool
+		name, means string
+	}{
+		{&v1alpha1.EdgePolicyList{}, &lacks.Policies, "edgepolicies", "the rules that are built in hold for every namespace"},
+		{&corev1.NamespaceList{}, &lacks.Namespaces, "namespaces", "no EdgePolicy selects a namespace by its labels"},
+	} {
+		err := reader.List(ctx, kind.list, client.Limit(1))
+		switch {
+		case apierrors.IsForbidden(err), meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+			*kind.lacks = true
+			ctrl.Log.Error(err, "Objects cannot be read: install the CRDs, give the operator the right to get, list and watch them, and "+
+				"restart it", "resource", kind.name, "untilThen", kind.means)
+		case err != nil:
+			return lacks, fmt.Errorf("list %s: %w", kind.name, err)
+		}
+	}
+	return lacks, nil
+}

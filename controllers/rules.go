@@ -1,0 +1,194 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/policy"
+)
+
+// rulebook says which rules hold for namespaces, by the EdgePolicies in the cache.
+type rulebook struct {
+	cache client.Reader
+	// lacks says what of it the operator must not read.
+	lacks Lacks
+
+	mu sync.Mutex
+	// set is made of the policies of that version.
+	set     *policy.Set
+	version string
+}
+
+// of are the rules for the objects of a namespace. The error is one of the cache, which has none once it has started.
+func (b *rulebook) of(ctx context.Context, namespace string) (policy.Rules, error) {
+	set, err := b.current(ctx)
+	if err != nil {
+		return policy.Rules{}, err
+	}
+	labels := map[string]string(nil)
+	if set.AsksForLabels() && !b.lacks.Namespaces {
+		meta := &metav1.PartialObjectMetadata{}
+		meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+		if err := b.cache.Get(ctx, client.ObjectKey{Name: namespace}, meta); client.IgnoreNotFound(err) != nil {
+			return policy.Rules{}, fmt.Errorf("read namespace %s: %w", namespace, err)
+		}
+		labels = meta.Labels
+	}
+	return set.For(namespace, labels), nil
+}
+
+// current are the policies as they are now. They are read anew only if one of them has changed.
+func (b *rulebook) current(ctx context.Context) (*policy.Set, error) {
+	var list v1alpha1.EdgePolicyList
+	if !b.lacks.Policies {
+		if err := b.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list the EdgePolicies: %w", err)
+		}
+	}
+	var version strings.Builder
+	for i := range list.Items {
+		version.WriteString(string(list.Items[i].UID) + "@" + list.Items[i].ResourceVersion + " ")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.set == nil || b.version != version.String() {
+		b.set, b.version = policy.NewSet(list.Items), version.String()
+	}
+	return b.set, nil
+}
+
+// addRules reads the rules of the namespaces of all objects that the host is about, and what these have beyond their limits.
+func (r *hostReconciler) addRules(ctx context.Context, o *observed) error {
+	o.snapshot.Rules, o.snapshot.Excess = map[string]policy.Rules{}, map[string]desired.Excess{}
+	namespaces := map[string]bool{}
+	for _, object := range o.snapshot.Objects {
+		namespaces[object.Namespace] = true
+	}
+	for _, l := range o.leavers {
+		namespaces[l.Object.Namespace] = true
+	}
+	for namespace := range namespaces {
+		rules, err := r.rules.of(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		o.snapshot.Rules[namespace], o.snapshot.Excess[namespace] = rules, r.excesses.of(ctx, r.Here, rules)
+	}
+	return nil
+}
+
+// rules are those of the namespace whose Secret logs in to the host.
+func (t *turn) rules() policy.Rules {
+	return t.seen.snapshot.RulesOf(t.todo.Host.Login.Secret.Namespace)
+}
+
+// awaitPace is how long the change of an object has to wait that is new in what is to be done. One that the host was tried with, or
+// proved to run before this operator started, is not.
+func (r *hostReconciler) awaitPace(t *turn) time.Duration {
+	var wait time.Duration
+	for _, object := range t.seen.snapshot.Objects {
+		generation, wanted := t.todo.Objects[object.UID]
+		told, _ := statusOf(object, t.key)
+		if !wanted || generation == t.known.Tried[object.UID] || generation == told.ObservedGeneration {
+			continue
+		}
+		perSecond := t.seen.snapshot.RulesOf(object.Namespace).Limits.ChangesPerSecond.Most
+		wait = max(wait, r.pace.Wait(object.Namespace, object.UID, generation, perSecond, r.now()))
+	}
+	return wait
+}
+
+// isLeftAlone says that none of the objects that name the host may have it, and that it is to be freed from none.
+func (t *turn) isLeftAlone() bool {
+	return len(t.seen.snapshot.Objects) > 0 && len(t.known.Wanted.Members)+len(t.seen.leavers) == 0
+}
+
+// forbidden is the outcome of a host that must not be dialled.
+func forbidden(found *policy.Violation) edge.Outcome {
+	return edge.Outcome{State: edge.Refused, Message: "the host is left alone as it is: " + found.Error()}
+}
+
+// letGo ends the connection to a host that must not be dialled.
+func (r *hostReconciler) letGo(key desired.HostKey) {
+	r.memories.forget(key)
+	r.connector.Forget(key)
+}
+
+// hostsOfPolicy are the hosts of the objects that a policy is for.
+func (r *hostReconciler) hostsOfPolicy(ctx context.Context, o client.Object) []desired.HostKey {
+	var keys []desired.HostKey
+	for _, object := range r.rules.objectsOf(ctx, o.(*v1alpha1.EdgePolicy)) {
+		keys = append(keys, hostKeys(&object)...)
+	}
+	return r.touched(keys)
+}
+
+// hostsBesides are the hosts of the other objects of a namespace if one that has changed leaves more or less to them.
+func (r *hostReconciler) hostsBesides(ctx context.Context, object *v1alpha1.EdgeLoadBalancer) []desired.HostKey {
+	rules, err := r.rules.of(ctx, object.Namespace)
+	if err != nil || !r.excesses.changed(ctx, r.Here, rules) {
+		return nil
+	}
+	var keys []desired.HostKey
+	for _, other := range objectsIn(ctx, r.Here, object.Namespace) {
+		keys = append(keys, hostKeys(&other)...)
+	}
+	return keys
+}
+
+// hostsOfNamespace are the hosts of the objects of a namespace.
+func (r *hostReconciler) hostsOfNamespace(ctx context.Context, o client.Object) []desired.HostKey {
+	var keys []desired.HostKey
+	for _, object := range objectsIn(ctx, r.Here, o.GetName()) {
+		keys = append(keys, hostKeys(&object)...)
+	}
+	return r.touched(keys)
+}
+
+// clustersOfPolicy are the other clusters of the objects that a policy is for, and clustersOfNamespace those of a namespace.
+func (r *clusterReconciler) clustersOfPolicy(ctx context.Context, o client.Object) []desired.ClusterKey {
+	var keys []desired.ClusterKey
+	for _, object := range r.rules.objectsOf(ctx, o.(*v1alpha1.EdgePolicy)) {
+		keys = append(keys, otherClusters(&object)...)
+	}
+	return keys
+}
+
+func (r *clusterReconciler) clustersOfNamespace(ctx context.Context, o client.Object) []desired.ClusterKey {
+	var keys []desired.ClusterKey
+	for _, object := range objectsIn(ctx, r.Here, o.GetName()) {
+		keys = append(keys, otherClusters(&object)...)
+	}
+	return keys
+}
+
+// objectsOf are those that a policy is for. Of one that selects by labels these may be any.
+func (b *rulebook) objectsOf(ctx context.Context, p *v1alpha1.EdgePolicy) []v1alpha1.EdgeLoadBalancer {
+	if names := p.Spec.Namespaces.Names; len(names) > 0 && len(p.Spec.Namespaces.MatchLabels) == 0 {
+		return objectsIn(ctx, b.cache, names...)
+	}
+	return objectsIn(ctx, b.cache, metav1.NamespaceAll)
+}
+
+// objectsIn are those of namespaces, which nobody may change.
+func objectsIn(ctx context.Context, reader client.Reader, namespaces ...string) []v1alpha1.EdgeLoadBalancer {
+	var all []v1alpha1.EdgeLoadBalancer
+	for _, namespace := range namespaces {
+		var list v1alpha1.EdgeLoadBalancerList
+		// The cache fails for a namespace that is not watched, in which nothing is to be done.
+		if err := reader.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err == nil {
+			all = append(all, list.Items...)
+		}
+	}
+	return all
+}

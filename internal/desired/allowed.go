@@ -1,0 +1,122 @@
+package desired
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/policy"
+)
+
+// What a policy does not allow is left out, so that nothing else is worse for it: a server; a command, without which the way to
+// reload is found out on the host; adopt, which a host that is ours does not need. Only where nothing is left is the host left
+// alone as it is: one that must not be dialled, or whose files must not be written.
+
+// RulesOf are the rules for the objects of a namespace.
+func (s Snapshot) RulesOf(namespace string) policy.Rules {
+	if rules, found := s.Rules[namespace]; found {
+		return rules
+	}
+	return policy.Builtin(namespace)
+}
+
+func (s Snapshot) rulesFor(p part) policy.Rules { return s.RulesOf(p.object.Namespace) }
+
+// refused reports that the object may not have the host.
+func (h *Host) refused(p part, s Snapshot) bool {
+	rules, paths := s.rulesFor(p), &p.object.Spec.HAProxy
+	found := rules.Hosts.Check(h.Key.Address)
+	if found == nil {
+		found = rules.CheckPaths(configPath(paths), adminSocket(paths))
+	}
+	if found == nil && s.Excess[p.object.Namespace].hosts[h.Key] {
+		found = rules.Limits.Hosts.Exceeded()
+	}
+	if found != nil {
+		h.violated(p, "host %s (%s) is left alone as it is: %v", p.host.Name, h.Key, found)
+	}
+	return found != nil
+}
+
+func (h *Host) violated(p part, format string, args ...any) {
+	h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonPolicyViolation, format, args...))
+}
+
+// setReloadCommand takes the command over if it may be run.
+func (h *Host) setReloadCommand(holder part, s Snapshot) {
+	command := holder.object.Spec.HAProxy.ReloadCommand
+	if found := s.rulesFor(holder).CheckReloadCommand(command); found != nil {
+		h.violated(holder, "HAProxy is reloaded in the way that each host has for it: %v", found)
+		return
+	}
+	h.ReloadCommand = command
+}
+
+// setAdopt lets the part replace somebody else's file if it may. That it may not is only worth a word where there is such a file.
+func (h *Host) setAdopt(p part, s Snapshot) {
+	if !p.host.Adopt {
+		return
+	}
+	if found := s.rulesFor(p).CheckAdopt(); found != nil {
+		h.NoAdopt = found.Error()
+		return
+	}
+	h.Adopt = true
+}
+
+// listenersWithin are the part's listeners that are within the limits of its namespace.
+func (h *Host) listenersWithin(p part, s Snapshot) []v1alpha1.Listener {
+	all := p.object.Spec.Listeners
+	within := s.Excess[p.object.Namespace].listenersOf(p.object)
+	if left := all[len(within):]; len(left) > 0 {
+		var names []string
+		for i := range left {
+			names = append(names, left[i].Name)
+		}
+		h.violated(p, "listeners %s are left out: %v", listed(names), s.rulesFor(p).Limits.Listeners.Exceeded())
+	}
+	return within
+}
+
+// routesBeyond says of each route of the listener whether it is beyond the limits of its namespace; nil if none is.
+func (h *Host) routesBeyond(w *wish, s Snapshot) []bool {
+	beyond := s.Excess[w.part.object.Namespace].excessRoutes(w.part.object, w.listener.Name)
+	if i := slices.Index(beyond, true); i >= 0 {
+		h.violated(w.part, "listener %s: the routes from that for %s on are left out: %v", w.listener.Name,
+			listed(hostnamesOf(&w.listener.Routes[i])), s.rulesFor(w.part).Limits.Hostnames.Exceeded())
+	}
+	return beyond
+}
+
+func hostnamesOf(route *v1alpha1.Route) []string {
+	names := make([]string, len(route.Hostnames))
+	for i, name := range route.Hostnames {
+		names[i] = string(name)
+	}
+	return names
+}
+
+// allowedServers are those of a target's servers that may be servers. Whom the cluster itself names for a Service is its own matter.
+func (h *Host) allowedServers(p part, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) []haproxy.Server {
+	if t.Service != nil && t.Service.KubeconfigSecretRef == nil {
+		return servers
+	}
+	rules := s.rulesFor(p)
+	check := func(server haproxy.Server) *policy.Violation {
+		if server.Addr == (netip.Addr{}) {
+			return rules.Servers.CheckUnresolved(server.DNSName)
+		}
+		return rules.Servers.CheckResolved(server.Addr.String(), server.Addr)
+	}
+	isForbidden := func(server haproxy.Server) bool { return check(server) != nil }
+	first := slices.IndexFunc(servers, isForbidden)
+	if first < 0 {
+		return servers
+	}
+	problem := p.problem(v1alpha1.ReasonPolicyViolation, "target %s: server %s is left out: %v", t.Name, servers[first].Name, check(servers[first]))
+	problem.Target = t.Name
+	h.Problems = append(h.Problems, problem)
+	// Others may have the list as well.
+	return slices.DeleteFunc(slices.Clone(servers), isForbidden)
+}

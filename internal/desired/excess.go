@@ -1,0 +1,93 @@
+package desired
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/policy"
+)
+
+// Excess is what the objects of a namespace have beyond its limits. What the oldest objects have counts first, and of one object
+// what comes first in its spec: that an object grows or is added takes nothing from those before it.
+type Excess struct {
+	hosts map[HostKey]bool
+	// listeners and routes are how many of an object's listeners and routes are within the limits, in the order of the spec; of an
+	// object that is not among them, all are.
+	listeners, routes map[types.NamespacedName]int
+}
+
+// ExcessOf is that of all objects of a namespace, in any order. Those that are being deleted do not count.
+func ExcessOf(objects []*v1alpha1.EdgeLoadBalancer, limits policy.Limits) Excess {
+	found := Excess{hosts: map[HostKey]bool{}, listeners: map[types.NamespacedName]int{}, routes: map[types.NamespacedName]int{}}
+	hosts := map[HostKey]bool{}
+	var listeners, hostnames int
+	for _, object := range byAge(objects) {
+		if !object.DeletionTimestamp.IsZero() {
+			continue
+		}
+		for i := range object.Spec.Hosts {
+			key := KeyOf(&object.Spec.SSH, &object.Spec.Hosts[i])
+			if len(hosts) >= limits.Hosts.Most && !hosts[key] {
+				found.hosts[key] = true
+				continue
+			}
+			hosts[key] = true
+		}
+		name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+		if most := max(0, limits.Listeners.Most-listeners); len(object.Spec.Listeners) > most {
+			found.listeners[name] = most
+		}
+		listeners += len(object.Spec.Listeners)
+		var within, all int
+		if within, all, hostnames = routesWithin(object, limits.Hostnames.Most, hostnames); within < all {
+			found.routes[name] = within
+		}
+	}
+	return found
+}
+
+// routesWithin counts the object's routes, and those of them whose names are within the limit, of which so many are used up before.
+func routesWithin(object *v1alpha1.EdgeLoadBalancer, most, used int) (within, all, after int) {
+	for i := range object.Spec.Listeners {
+		for _, route := range object.Spec.Listeners[i].Routes {
+			all++
+			if used += len(route.Hostnames); used <= most {
+				within++
+			}
+		}
+	}
+	return within, all, used
+}
+
+// Empty says that nothing is beyond the limits.
+func (e Excess) Empty() bool { return len(e.hosts)+len(e.listeners)+len(e.routes) == 0 }
+
+// listenersOf are those of the object's listeners that are within the limit.
+func (e Excess) listenersOf(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listener {
+	all := object.Spec.Listeners
+	if most, found := e.listeners[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]; found {
+		return all[:most]
+	}
+	return all
+}
+
+// excessRoutes says of each route of a listener whether it is beyond the limit; nil if none is.
+func (e Excess) excessRoutes(object *v1alpha1.EdgeLoadBalancer, listener string) []bool {
+	within, found := e.routes[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
+	if !found {
+		return nil
+	}
+	for i := range object.Spec.Listeners {
+		l := &object.Spec.Listeners[i]
+		if l.Name != listener {
+			within -= len(l.Routes)
+			continue
+		}
+		beyond := make([]bool, len(l.Routes))
+		for j := range beyond {
+			beyond[j] = j >= within
+		}
+		return beyond
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package desired
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/policy"
+)
+
+// limited is a cluster whose namespace shop has these objects and limits.
+func limited(limits v1alpha1.PolicyLimits, objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
+	s := under(snapshotOf(objects...), v1alpha1.EdgePolicySpec{Limits: limits})
+	s.Excess = map[string]Excess{"shop": ExcessOf(objects, s.Rules["shop"].Limits)}
+	return s
+}
+
+// hostsAt gives the object hosts at the addresses.
+func hostsAt(addresses ...string) func(*v1alpha1.EdgeLoadBalancer) {
+	return func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Hosts = nil
+		for i, address := range addresses {
+			o.Spec.Hosts = append(o.Spec.Hosts, v1alpha1.Host{Name: fmt.Sprintf("gw%d", i+1), Address: address})
+		}
+	}
+}
+
+func TestHostsBeyondTheLimitAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	old := edgeLB("old", hostsAt("192.0.2.1", "192.0.2.2"))
+	young := edgeLB("young", created(5), hostsAt("192.0.2.2", "192.0.2.3", "192.0.2.4"), bound(":8443"))
+	going := edgeLB("going", hostsAt("192.0.2.8"))
+	going.DeletionTimestamp = new(metav1.Now())
+	s := limited(v1alpha1.PolicyLimits{Hosts: new(int32(3))}, young, old, going)
+	for address, want := range map[string]int{"192.0.2.1": 1, "192.0.2.2": 2, "192.0.2.3": 1, "192.0.2.4": 0} {
+		host := Build(NewHostKey(address, 22), s)
+		if len(host.Members) != want {
+			t.Errorf("%s has %d members, want %d: %v", address, len(host.Members), want, host.Problems)
+		}
+		if want > 0 {
+			continue
+		}
+		if found := violation(t, host); found.Object.Name != "young" || !strings.Contains(found.Message, "may have 3 hosts together (spec.limits.hosts of EdgePolicy team)") {
+			t.Errorf("got %+v", found)
+		}
+	}
+}
+
+func TestListenersBeyondTheLimitAreLeftOut(t *testing.T) {
+	t.Parallel()
+	old := edgeLB("old", withListeners("a", "b"))
+	young := edgeLB("young", created(5), withListeners("c", "d", "e"))
+	host := Build(gw1(), limited(v1alpha1.PolicyLimits{Listeners: new(int32(3))}, young, old))
+	if got, want := len(host.Config.Frontends), 3; got != want {
+		t.Errorf("%d frontends, want %d", got, want)
+	}
+	if found := violation(t, host); found.Object.Name != "young" || !strings.Contains(found.Message, "listeners d, e are left out: ") {
+		t.Errorf("got %+v", found)
+	}
+}
+
+func withListeners(names ...string) func(*v1alpha1.EdgeLoadBalancer) {
+	return func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Listeners = nil
+		for _, name := range names {
+			bind := v1alpha1.BindAddress(fmt.Sprintf(":%d", 1000+int(name[0])))
+			o.Spec.Listeners = append(o.Spec.Listeners, v1alpha1.Listener{Name: name, Bind: []v1alpha1.BindAddress{bind}, Target: "app"})
+		}
+	}
+}
+
+func TestNamesBeyondTheLimitAreLeftOut(t *testing.T) {
+	t.Parallel()
+	route := func(names ...v1alpha1.Hostname) v1alpha1.Route {
+		return v1alpha1.Route{Hostnames: names, Target: "app"}
+	}
+	object := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Listeners = []v1alpha1.Listener{
+			{Name: "first", Protocol: v1alpha1.ProtocolTLS, Bind: []v1alpha1.BindAddress{":443"}, Routes: []v1alpha1.Route{route("a.test", "b.test")}},
+			{Name: "second", Protocol: v1alpha1.ProtocolTLS, Bind: []v1alpha1.BindAddress{":444"},
+				Routes: []v1alpha1.Route{route("c.test"), route("d.test", "e.test"), route("f.test")}},
+		}
+	})
+	host := Build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(4))}, object))
+	var got []string
+	for _, f := range host.Config.Frontends {
+		for _, r := range f.Routes {
+			got = append(got, r.Name)
+		}
+	}
+	if want := []string{"a.test", "b.test", "c.test"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("names %q, want %q", got, want)
+	}
+	if found := violation(t, host); !strings.Contains(found.Message, "listener second: the routes from that for d.test, e.test on are left out: ") {
+		t.Errorf("got %+v", found)
+	}
+}
+
+func TestNothingIsBeyondTheLimitsThatAreBuiltIn(t *testing.T) {
+	t.Parallel()
+	objects := []*v1alpha1.EdgeLoadBalancer{edgeLB("a"), edgeLB("b", withListeners("a", "b"))}
+	if found := ExcessOf(objects, policy.Builtin("shop").Limits); !found.Empty() {
+		t.Errorf("got %+v", found)
+	}
+}

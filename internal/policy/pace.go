@@ -1,0 +1,92 @@
+package policy
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// burst is for how many seconds' changes a namespace may have at once.
+const burst = 10
+
+// mostSlots bounds how many changes of a namespace are remembered that had their moment, and mostNamespaces how many namespaces are
+// remembered that had theirs.
+const (
+	mostSlots      = 1000
+	mostNamespaces = 1000
+)
+
+// Pace says when changes of objects may begin, so that a namespace has no more of them than its limit. Its methods may be called at
+// the same time; the zero Pace has seen no change.
+type Pace struct {
+	mu         sync.Mutex
+	namespaces map[string]*timetable
+}
+
+// timetable holds the moments of the changes of one namespace.
+type timetable struct {
+	// filled is until when the namespace has had its changes, were they spread evenly.
+	filled time.Time
+	slots  map[types.UID]slot
+}
+
+// slot is when a change of an object may begin. One that comes before that takes its place.
+type slot struct {
+	generation int64
+	at         time.Time
+}
+
+// Wait is how long the change that made a generation of an object has to wait in its namespace, which may have so many a second.
+func (p *Pace) Wait(namespace string, object types.UID, generation int64, perSecond int, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.namespaces == nil {
+		p.namespaces = map[string]*timetable{}
+	}
+	t := p.namespaces[namespace]
+	if t == nil {
+		p.prune(now)
+		t = &timetable{slots: map[types.UID]slot{}}
+		p.namespaces[namespace] = t
+	}
+	s, found := t.slots[object]
+	if !found || s.generation != generation && !s.at.After(now) {
+		s.at = t.next(perSecond, now)
+	}
+	s.generation = generation
+	t.slots[object] = s
+	t.prune(now)
+	return max(0, s.at.Sub(now))
+}
+
+// prune forgets namespaces that had all their changes.
+func (p *Pace) prune(now time.Time) {
+	if len(p.namespaces) < mostNamespaces {
+		return
+	}
+	maps.DeleteFunc(p.namespaces, func(_ string, t *timetable) bool { return t.filled.Before(now) })
+}
+
+// next is the moment of a further change.
+func (t *timetable) next(perSecond int, now time.Time) time.Time {
+	interval := time.Second / time.Duration(max(1, perSecond))
+	if t.filled.Before(now) {
+		t.filled = now
+	}
+	at := t.filled.Add(-burst*time.Second + interval)
+	t.filled = t.filled.Add(interval)
+	if at.Before(now) {
+		return now
+	}
+	return at
+}
+
+// prune forgets changes that had their moment.
+func (t *timetable) prune(now time.Time) {
+	if len(t.slots) <= mostSlots {
+		return
+	}
+	maps.DeleteFunc(t.slots, func(_ types.UID, s slot) bool { return now.Sub(s.at) > burst*time.Second })
+}
