@@ -22,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/controllers"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/metrics/access"
 )
 
 // shutdownTimeout is how long changes that have begun may take to end when the operator is told to.
@@ -30,6 +31,7 @@ const shutdownTimeout = 70 * time.Second
 // settings are what the flags say.
 type settings struct {
 	metricsAddress, probeAddress string
+	metricsSecure                bool
 	leaderElect                  bool
 	leaderElectionNamespace      string
 	removalTimeout               time.Duration
@@ -57,7 +59,9 @@ func main() {
 }
 
 func (s *settings) addTo(flags *flag.FlagSet) {
-	flags.StringVar(&s.metricsAddress, "metrics-bind-address", ":8080", "address that serves Prometheus metrics; 0 for none")
+	flags.StringVar(&s.metricsAddress, "metrics-bind-address", ":8443", "address that serves Prometheus metrics; 0 for none")
+	flags.BoolVar(&s.metricsSecure, "metrics-secure", true,
+		"serve metrics over HTTPS, and only to whom the cluster lets get /metrics; false: over HTTP, to everybody")
 	flags.StringVar(&s.probeAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz")
 	flags.BoolVar(&s.leaderElect, "leader-elect", false, "work only while this replica holds the lease")
 	flags.StringVar(&s.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; default: the operator's own")
@@ -101,7 +105,7 @@ func managerOptions(s settings) (ctrl.Options, error) {
 	return ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         controllers.CacheOptions(),
-		Metrics:                       metricsserver.Options{BindAddress: s.metricsAddress},
+		Metrics:                       metricsOptions(s),
 		HealthProbeBindAddress:        s.probeAddress,
 		LeaderElection:                s.leaderElect,
 		LeaderElectionID:              "manager.edgelb.io",
@@ -109,6 +113,15 @@ func managerOptions(s settings) (ctrl.Options, error) {
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(shutdownTimeout),
 	}, nil
+}
+
+// metricsOptions say how metrics are served. The certificate is made at the start, and signed by nobody else.
+func metricsOptions(s settings) metricsserver.Options {
+	options := metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure}
+	if s.metricsSecure {
+		options.FilterProvider = access.Reviewed
+	}
+	return options
 }
 
 // addControllers wires the controllers to SSH.

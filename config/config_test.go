@@ -30,7 +30,7 @@ func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
 	binaries := controlPlane(t)
 	c := newClient(t, startAPIServer(t, binaries))
 
-	for _, directory := range []string{"default", "network-policy", "samples"} {
+	for _, directory := range []string{"default", "samples"} {
 		for _, object := range kustomize(t, binaries, directory) {
 			apply(t, c, object)
 		}
@@ -93,6 +93,8 @@ func checkPermissions(t *testing.T, c client.Client) {
 		{"edgelb-system", leases, "", lease, []string{"get", "update", "create"}, []string{"delete"}},
 		{"edgelb-system", leases, "", "another", nil, []string{"get", "update"}},
 		{"default", leases, "", lease, nil, []string{"get", "update", "create"}},
+		{"", schema.GroupResource{Group: "authentication.k8s.io", Resource: "tokenreviews"}, "", "", []string{"create"}, nil},
+		{"", schema.GroupResource{Group: "authorization.k8s.io", Resource: "subjectaccessreviews"}, "", "", []string{"create"}, nil},
 		{"", schema.GroupResource{Resource: "pods"}, "", "", nil, []string{"get", "list", "create"}},
 		{"", schema.GroupResource{Resource: "configmaps"}, "", "", nil, []string{"get", "list", "create"}},
 	}

@@ -27,7 +27,8 @@ type OperatorOptions struct {
 	Binary string
 	// Kubeconfig is the path of the file to connect with, as from ControlPlane.KubeconfigFor.
 	Kubeconfig string
-	// Args are flags beside those that the lab gives: --metrics-bind-address and --health-probe-bind-address.
+	// Args are flags beside those that the lab gives, which they override: --metrics-bind-address, --metrics-secure=false and
+	// --health-probe-bind-address.
 	Args []string
 }
 
@@ -82,7 +83,7 @@ func (o *Operator) start(ctx context.Context, options OperatorOptions) error {
 		return err
 	}
 	args := append([]string{
-		"--metrics-bind-address=" + o.MetricsAddress,
+		"--metrics-bind-address=" + o.MetricsAddress, "--metrics-secure=false",
 		"--health-probe-bind-address=" + o.HealthAddress,
 	}, options.Args...)
 	o.process, err = process.Start(process.Command{

@@ -23,6 +23,7 @@ const standInArg = "stand-in"
 func standIn(args []string) int {
 	flags := flag.NewFlagSet(standInArg, flag.ExitOnError)
 	flags.String("metrics-bind-address", "", "")
+	flags.Bool("metrics-secure", true, "")
 	health := flags.String("health-probe-bind-address", "", "")
 	fail := flags.Bool("fail", false, "")
 	if err := flags.Parse(args); err != nil || *fail {
