@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,6 +38,7 @@ type settings struct {
 	removalTimeout               time.Duration
 	clusterID                    string
 	crossNamespace               bool
+	watchNamespaces              string
 	log                          zap.Options
 }
 
@@ -70,7 +72,14 @@ func (s *settings) addTo(flags *flag.FlagSet) {
 	flags.StringVar(&s.clusterID, "cluster-id", "", "identifies this cluster on the hosts; default: the UID of the namespace kube-system")
 	flags.BoolVar(&s.crossNamespace, "allow-cross-namespace-services", false,
 		"allow targets to name Services of other namespaces than their EdgeLoadBalancer's")
+	flags.StringVar(&s.watchNamespaces, "watch-namespaces", "",
+		"namespaces whose objects are watched, separated by commas; nothing of others is read. Default: all")
 	s.log.BindFlags(flags)
+}
+
+// namespaces are those that are watched; none stands for all.
+func (s *settings) namespaces() []string {
+	return strings.FieldsFunc(s.watchNamespaces, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func run(ctx context.Context, s settings) error {
@@ -104,7 +113,7 @@ func managerOptions(s settings) (ctrl.Options, error) {
 	}
 	return ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(),
+		Cache:                         controllers.CacheOptions(s.namespaces()),
 		Metrics:                       metricsOptions(s),
 		HealthProbeBindAddress:        s.probeAddress,
 		LeaderElection:                s.leaderElect,
@@ -150,6 +159,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, s settings) (*transpo
 		RemovalTimeout: s.removalTimeout,
 		CrossNamespace: s.crossNamespace,
 		Lacks:          lacks,
+		Namespaces:     s.namespaces(),
 	})
 }
 

@@ -4,7 +4,9 @@ import (
 	"crypto/ed25519"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,4 +140,34 @@ func privateKey(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(block)
+}
+
+func TestTheFlagsSayWhichNamespacesAreWatchedAndWhoSeesTheMetrics(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args       []string
+		namespaces []string
+		secure     bool
+	}{
+		{nil, nil, true},
+		{[]string{"--watch-namespaces=shop, blog,"}, []string{"shop", "blog"}, true},
+		{[]string{"--metrics-secure=false"}, nil, false},
+	} {
+		var s settings
+		flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+		s.addTo(flags)
+		if err := flags.Parse(test.args); err != nil {
+			t.Fatal(err)
+		}
+		options, err := managerOptions(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.namespaces(); !slices.Equal(got, test.namespaces) || len(options.Cache.DefaultNamespaces) != len(test.namespaces) {
+			t.Errorf("%q: watched are %q, and by the cache %v", test.args, got, options.Cache.DefaultNamespaces)
+		}
+		if options.Metrics.SecureServing != test.secure || (options.Metrics.FilterProvider != nil) != test.secure {
+			t.Errorf("%q: metrics are secure: %t", test.args, options.Metrics.SecureServing)
+		}
+	}
 }

@@ -19,6 +19,8 @@ type Lacks struct {
 	Policies bool
 	// Namespaces: no EdgePolicy selects a namespace by its labels.
 	Namespaces bool
+	// Nodes: nothing is sent to this cluster's nodes.
+	Nodes bool
 }
 
 // FindLacks asks the API server what can be read, and logs what cannot. The error is that it does not answer.
@@ -31,6 +33,7 @@ func FindLacks(ctx context.Context, reader client.Reader) (Lacks, error) {
 	}{
 		{&v1alpha1.EdgePolicyList{}, &lacks.Policies, "edgepolicies", "the rules that are built in hold for every namespace"},
 		{&corev1.NamespaceList{}, &lacks.Namespaces, "namespaces", "no EdgePolicy selects a namespace by its labels"},
+		{&corev1.NodeList{}, &lacks.Nodes, "nodes", "targets of this cluster with via: NodePort keep the servers that they have"},
 	} {
 		err := reader.List(ctx, kind.list, client.Limit(1))
 		switch {

@@ -159,7 +159,7 @@ func TestWhatCannotBeReadIsFoundOutAtTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	config := *apiServer
-	for user, want := range map[string]Lacks{"": {}, "nobody-" + w.namespace: {Policies: true, Namespaces: true}} {
+	for user, want := range map[string]Lacks{"": {}, "nobody-" + w.namespace: {Policies: true, Namespaces: true, Nodes: true}} {
 		config.Impersonate.UserName = user
 		c, err := client.New(&config, client.Options{Scheme: newScheme(t)})
 		if err != nil {

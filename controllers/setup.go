@@ -113,6 +113,8 @@ type Options struct {
 	CrossNamespace bool
 	// Lacks says what the operator cannot read, as from FindLacks.
 	Lacks Lacks
+	// Namespaces are those that the manager's cache watches; none stands for all.
+	Namespaces []string
 	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 stands for 2048.
 	HostsAtOnce int
 }
@@ -151,7 +153,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 
 func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 	hosts := &hostReconciler{
-		Sources:     clusters.Sources{Here: mgr.GetClient(), CrossNamespace: options.CrossNamespace},
+		Sources: clusters.Sources{
+			Here: mgr.GetClient(), CrossNamespace: options.CrossNamespace,
+			Namespaces: options.Namespaces, NoNodes: options.Lacks.Nodes,
+		},
 		cluster:     options.Cluster,
 		connector:   options.Connector,
 		sync:        options.Sync,
@@ -205,13 +210,15 @@ func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *mailbox[ctrl.
 func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.HostKey]
 	control := builder.TypedControllerManagedBy[desired.HostKey](mgr)
+	if !r.NoNodes {
+		control.Watches(&corev1.Node{}, to(r.hostsOfNode), builder.WithPredicates(contentChanged(), sinceStart()))
+	}
 	watchRules(control, r.rules.lacks, r.hostsOfPolicy, r.hostsOfNamespace)
 	return control.
 		Named("host").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(r.hostsOfObject), builder.WithPredicates(hostsConcerned())).
 		Watches(&corev1.Service{}, to(r.hostsOfService), builder.WithPredicates(contentChanged())).
 		Watches(&discoveryv1.EndpointSlice{}, r.sliceHandler(), builder.WithPredicates(contentChanged())).
-		Watches(&corev1.Node{}, to(r.hostsOfNode), builder.WithPredicates(contentChanged(), sinceStart())).
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(r.woken).
 		WithOptions(controller.TypedOptions[desired.HostKey]{
@@ -248,7 +255,8 @@ func apiRetries[request comparable]() workqueue.TypedRateLimiter[request] {
 func ClusterID(ctx context.Context, reader client.Reader) (string, error) {
 	namespace := &corev1.Namespace{}
 	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, namespace); err != nil {
-		return "", fmt.Errorf("read the namespace kube-system, whose UID identifies the cluster: %w", err)
+		return "", fmt.Errorf("read the namespace kube-system, whose UID identifies the cluster: %w. "+
+			"Give the operator the right to get it, or set --cluster-id", err)
 	}
 	return string(namespace.UID), nil
 }

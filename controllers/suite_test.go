@@ -20,7 +20,6 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -130,7 +129,13 @@ func (w *world) start(removalTimeout time.Duration, others ...string) {
 
 func (w *world) startWith(options Options, others ...string) {
 	w.t.Helper()
-	mgr, err := ctrl.NewManager(apiServer, w.managerOptions(others))
+	w.startAs(apiServer, options, others...)
+}
+
+// startAs starts an operator that connects so.
+func (w *world) startAs(config *rest.Config, options Options, others ...string) {
+	w.t.Helper()
+	mgr, err := ctrl.NewManager(config, w.managerOptions(others))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -162,14 +167,9 @@ func (w *world) startWith(options Options, others ...string) {
 }
 
 func (w *world) managerOptions(others []string) ctrl.Options {
-	kept := CacheOptions()
-	kept.DefaultNamespaces = map[string]cache.Config{w.namespace: {}}
-	for _, namespace := range others {
-		kept.DefaultNamespaces[namespace] = cache.Config{}
-	}
 	return ctrl.Options{
 		Scheme:     newScheme(w.t),
-		Cache:      kept,
+		Cache:      CacheOptions(append(others, w.namespace)),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	}

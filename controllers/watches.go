@@ -204,9 +204,17 @@ func sinceStart() predicate.Predicate {
 	return predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
 }
 
-// CacheOptions say what the operator keeps of the cluster's objects in memory: nothing that it does not use.
-func CacheOptions() cache.Options {
-	return cache.Options{DefaultTransform: watched.Trim}
+// CacheOptions say what the operator keeps of the cluster's objects in memory: nothing that it does not use, and of what has a
+// namespace, only what is in these; without any, what is in all.
+func CacheOptions(namespaces []string) cache.Options {
+	options := cache.Options{DefaultTransform: watched.Trim}
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
 }
 
 // mailbox feeds a controller's queue from inside the program. Unlike a channel it never makes the sender wait.

@@ -3,6 +3,7 @@ package clusters
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -22,12 +23,19 @@ type Sources struct {
 	Others *Set
 	// CrossNamespace allows targets to name Services of other namespaces than their object's.
 	CrossNamespace bool
+	// Namespaces are those of Here that can be read; none stands for all. NoNodes says that its nodes cannot be.
+	Namespaces []string
+	NoNodes    bool
 }
 
 // Allows says whether the object may know of a Service. Who may write into a namespace of another cluster is not ours to say: the
 // kubeconfig's rights do.
 func (s *Sources) Allows(object *v1alpha1.EdgeLoadBalancer, key desired.ServiceKey) bool {
-	return s.CrossNamespace || key.Namespace == object.Namespace || key.Cluster != Key{}
+	return key.Namespace == object.Namespace || key.Cluster != Key{} || s.CrossNamespace && s.watches(key.Namespace)
+}
+
+func (s *Sources) watches(namespace string) bool {
+	return len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, namespace)
 }
 
 // gathering fills a snapshot with what the objects' targets lead to.
@@ -41,7 +49,7 @@ type gathering struct {
 // Gather reads what the targets of the snapshot's objects lead to into the snapshot. The error is one of a cache, which has none once
 // it has started.
 func (s *Sources) Gather(ctx context.Context, snapshot *desired.Snapshot) error {
-	snapshot.CrossNamespace = s.CrossNamespace
+	snapshot.CrossNamespace, snapshot.Namespaces, snapshot.NoNodes = s.CrossNamespace, s.Namespaces, s.NoNodes
 	snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
 	snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
 	snapshot.Nodes = map[Key][]*corev1.Node{}
@@ -67,7 +75,7 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 			return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
 		}
 	}
-	if _, byNodes := desired.NodesOf(object, target); !byNodes {
+	if _, byNodes := desired.NodesOf(object, target); !byNodes || g.NoNodes && key.Cluster == (Key{}) {
 		return nil
 	}
 	if reader := g.readerOf(desired.Part{Cluster: key.Cluster}); reader != nil {

@@ -43,6 +43,10 @@ type Snapshot struct {
 	Excess map[string]Excess
 	// CrossNamespace allows targets to name Services of other namespaces.
 	CrossNamespace bool
+	// Namespaces are those of the operator's own cluster that it watches; none stands for all. NoNodes says that it does not know
+	// that cluster's nodes.
+	Namespaces []string
+	NoNodes    bool
 	// Cache and Names keep what was found out before; either may be nil.
 	Cache *pool.Cache
 	Names *spec.Names

@@ -35,6 +35,9 @@ func atNodePort(
 	switch {
 	case len(nodes.Servers) > 0:
 		return nodes.Servers, false, nil
+	case s.NoNodes && port.Cluster == (ClusterKey{}):
+		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the operator may not read this cluster's nodes: give it the right to get, list "+
+			"and watch them and restart it, or set the target's via to PodIP. %s", kept)
 	case len(all) == 0:
 		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the cluster has no node: look whether kubectl get nodes lists any, or set the "+
 			"target's via to PodIP. %s", kept)

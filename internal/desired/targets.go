@@ -162,8 +162,14 @@ func (h *Host) withServers(p part, t *v1alpha1.Target, s Snapshot) haproxy.Backe
 // server is kept.
 func forbidden(p part, t *v1alpha1.Target, s Snapshot) *unavailable {
 	key, _ := ServiceOf(p.object, t)
-	if s.CrossNamespace || key.Cluster != (ClusterKey{}) || key.Namespace == p.object.Namespace {
+	switch {
+	case key.Cluster != (ClusterKey{}), key.Namespace == p.object.Namespace:
 		return nil
+	case s.CrossNamespace && (len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, key.Namespace)):
+		return nil
+	case s.CrossNamespace:
+		return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in a namespace that the operator does not watch: name one of "+
+			"another namespace, or add it to --watch-namespaces. Until then it has no server", key.NamespacedName)
 	}
 	return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
 		"of namespace %s, or run the operator with --allow-cross-namespace-services. Until then it has no server",
