@@ -50,13 +50,13 @@ var listenerRules = []rule{
 	}},
 	{"spec.listeners.1.protocol", list{"TLS", "HTTP"}, []refusal{{"TCP", "routes are by name"}, {nil, "routes are by name"}}},
 	{"spec.listeners.0.bind", list{
-		list{":443"}, list{"ipv4@:1"}, list{"ipv6@:65535"}, list{"192.0.2.1:443"}, list{"ipv4@192.0.2.1:443"}, list{"[2001:db8::1]:443"},
+		list{":443"}, list{"*:443"}, list{"*:443", "ipv6@:80"}, list{"ipv4@:1"}, list{"ipv6@:65535"}, list{"192.0.2.1:443"}, list{"ipv4@192.0.2.1:443"}, list{"[2001:db8::1]:443"},
 		list{"ipv6@[2001:db8::1]:443"}, list{"[::]:443", "0.0.0.0:443"},
 		many(16, func(n string) string { return ":1" + n[1:] }),
 	}, []refusal{
 		{nil, required}, {list{}, "at least 1"}, {list{":443", ":443"}, "Duplicate value"}, {list{":443", "ipv4@:443"}, "same bind twice"},
 		{list{"[::]:443", "ipv6@[::]:443"}, "same bind twice"}, {many(17, func(n string) string { return ":1" + n[1:] }), tooMany},
-		{list{""}, bindForm}, {list{"443"}, bindForm}, {list{"gw1:443"}, bindForm}, {list{"*:443"}, bindForm}, {list{":0"}, bindForm},
+		{list{""}, bindForm}, {list{"443"}, bindForm}, {list{"gw1:443"}, bindForm}, {list{"*443"}, bindForm}, {list{"*:"}, bindForm}, {list{"ipv4@*:443"}, bindForm}, {list{"**:443"}, bindForm}, {list{"*:65536"}, "between 1 and 65535"}, {list{":0"}, bindForm},
 		{list{":0443"}, bindForm}, {list{":443-445"}, bindForm}, {list{"ipv6@192.0.2.1:443"}, bindForm}, {list{"ipv4@[::1]:443"}, bindForm},
 		{list{"unix@/run/x"}, bindForm}, {list{"2001:db8::1:443"}, bindForm}, {list{"192.0.2.1:443,:80"}, bindForm}, {list{":443 ssl"}, bindForm},
 		{list{":65536"}, "between 1 and 65535"}, {list{"ipv4@:99999"}, "between 1 and 65535"},
@@ -117,6 +117,12 @@ var listenerRules = []rule{
 	}},
 	{"spec.listeners.0.acceptProxyProtocolFrom", list{list{"203.0.113.0/24", "2001:db8::/32"}, networks(64)}, []refusal{
 		{networks(65), tooMany}, {list{"192.0.2.0/24", "192.0.2.0/24"}, "Duplicate value"}, {list{"192.0.2.1"}, networkForm}, {list{"gw1.example.net"}, networkForm},
+	}},
+	{"spec.listeners.0.requireProxyProtocol", list{false}, []refusal{{true, "requireProxyProtocol lets only the load balancers in acceptProxyProtocolFrom in"}, {"yes", "boolean"}}},
+	{"spec.listeners.0", list{
+		object{"name": "https", "bind": list{":443"}, "target": "traefik", "acceptProxyProtocolFrom": list{"192.0.2.0/24"}, "requireProxyProtocol": true},
+	}, []refusal{
+		{object{"name": "https", "bind": list{":443"}, "target": "traefik", "acceptProxyProtocolFrom": list{}, "requireProxyProtocol": true}, "requireProxyProtocol lets only"},
 	}},
 	{"spec.listeners.0.maxConnections", list{int64(1), int64(1000000)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(1000001), "less than or equal to 1000000"}}},
 	{"spec.listeners.1.connectionRate.perSource", list{int64(1), int64(1000000)}, []refusal{

@@ -9,6 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="self.protocol != 'TCP' || has(self.target)",message="a listener of protocol TCP needs a target: name an entry of spec.targets"
 // +kubebuilder:validation:XValidation:rule="self.protocol == 'TCP' || has(self.target) || has(self.redirectToHTTPS) && self.redirectToHTTPS || has(self.routes) && self.routes.size() > 0",message="a listener that sends connections nowhere is of no use: give it a target, routes, or redirectToHTTPS with protocol HTTP"
 // +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.redirectToHTTPS) || !self.redirectToHTTPS",message="what no route claims goes to the target or is redirected, not both: remove target or redirectToHTTPS"
+// +kubebuilder:validation:XValidation:rule="!has(self.requireProxyProtocol) || !self.requireProxyProtocol || has(self.acceptProxyProtocolFrom) && self.acceptProxyProtocolFrom.size() > 0",message="requireProxyProtocol lets only the load balancers in acceptProxyProtocolFrom in: name them there, or remove requireProxyProtocol"
 type Listener struct {
 	// Name tells the object's listeners apart.
 	// +kubebuilder:validation:MaxLength=63
@@ -27,7 +28,7 @@ type Listener struct {
 	Protocol Protocol `json:"protocol,omitempty"`
 
 	// Bind is what to listen on, in HAProxy's own syntax: ipv4@:443, ipv6@:443, ipv4@192.0.2.1:443,
-	// ipv6@[2001:db8::1]:443, 192.0.2.1:443, [2001:db8::1]:443 or :443 (IPv4).
+	// ipv6@[2001:db8::1]:443, 192.0.2.1:443, [2001:db8::1]:443 or :443 (IPv4); and *:443 for IPv4 and IPv6.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
@@ -75,6 +76,11 @@ type Listener struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
 	AcceptProxyProtocolFrom []Network `json:"acceptProxyProtocolFrom,omitempty"`
+
+	// RequireProxyProtocol closes every connection that is not from acceptProxyProtocolFrom: only these load balancers, and only
+	// with a PROXY header.
+	// +optional
+	RequireProxyProtocol bool `json:"requireProxyProtocol,omitempty"`
 
 	// MaxConnections bounds the connections of the listener on each host; more of them wait. Default: as many as the host takes.
 	// +kubebuilder:validation:Minimum=1
@@ -151,7 +157,7 @@ const (
 // BindAddress is one address and port to listen on, in HAProxy's syntax.
 //
 // +kubebuilder:validation:MaxLength=58
-// +kubebuilder:validation:XValidation:rule="self.matches('^((ipv4@)?[0-9.]*|(ipv6@)?\\\\[[0-9A-Fa-f:.]+\\\\]|ipv6@):[1-9][0-9]{0,4}$')",message="a bind is ADDRESS:PORT, such as ipv4@:443, ipv6@:443, 192.0.2.1:443, ipv6@[2001:db8::1]:443 or :443"
+// +kubebuilder:validation:XValidation:rule="self.matches('^((ipv4@)?[0-9.]*|[*]|(ipv6@)?\\\\[[0-9A-Fa-f:.]+\\\\]|ipv6@):[1-9][0-9]{0,4}$')",message="a bind is ADDRESS:PORT, such as *:443, ipv4@:443, ipv6@:443, 192.0.2.1:443, ipv6@[2001:db8::1]:443 or :443"
 // +kubebuilder:validation:XValidation:rule="!self.matches(':[0-9]{1,5}$') || int(self.substring(self.lastIndexOf(':') + 1)) <= 65535",message="a bind's port must be between 1 and 65535"
 // +kubebuilder:validation:XValidation:rule="self.contains('[') || !self.matches('[0-9.]:[0-9]+$') || self.split(':')[0].split('@').all(part, part == 'ipv4' || isIP(part))",message="a bind's IPv4 address must be valid, such as 192.0.2.1"
 // +kubebuilder:validation:XValidation:rule="!self.matches('\\\\[.*\\\\]') || self.substring(self.indexOf('[') + 1, self.indexOf(']')).contains(':') && isIP(self.substring(self.indexOf('[') + 1, self.indexOf(']')))",message="a bind's address in brackets must be a valid IPv6 address, such as [2001:db8::1]"

@@ -44,7 +44,7 @@ targets:
     nodeAddressType: ExternalIP
     proxyProtocol: V2
     balance: LeastConn
-    healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3}
+    healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3, proxyProtocol: Auto}
     drainTimeout: 5m
 haproxy:
   maxConnections: 40000

@@ -59,6 +59,7 @@ spec:
       routes: [{hostnames: [app.example.com, "*.apps.example.com"], target: traefik}]
       allowedSources: [203.0.113.0/24, "2001:db8::/32"]
       acceptProxyProtocolFrom: [192.0.2.10/32]
+      requireProxyProtocol: true
       maxConnections: 20000
       connectionRate: {perSource: 100, interval: 1m}
     - {name: http, protocol: HTTP, bind: [":80"], redirectToHTTPS: true}
@@ -71,7 +72,7 @@ spec:
       proxyProtocol: V1
       balance: Source
       sessionAffinity: {type: TLSSessionID, timeout: 10m}
-      healthCheck: {type: HTTP, interval: 1500ms, rise: 1, fall: 5, port: 8080, path: /ping, tls: true}
+      healthCheck: {type: HTTP, interval: 1500ms, rise: 1, fall: 5, port: 8080, path: /ping, tls: true, proxyProtocol: Always}
       maxConnectionsPerServer: 1000
       drainTimeout: 90s
       fallback: fixed
@@ -81,7 +82,7 @@ spec:
       nodeAddressType: ExternalIP
       proxyProtocol: None
       balance: LeastConn
-      healthCheck: {type: None, interval: 2s, rise: 2, fall: 3}
+      healthCheck: {type: None, interval: 2s, rise: 2, fall: 3, proxyProtocol: Auto}
       drainTimeout: 5m
     - name: canary
       split: [{target: traefik, weight: 90}, {target: fixed, weight: 10}]
@@ -89,7 +90,7 @@ spec:
       nodeAddressType: ExternalIP
       proxyProtocol: None
       balance: LeastConn
-      healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3}
+      healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3, proxyProtocol: Auto}
       drainTimeout: 5m
   haproxy:
     maxConnections: 1000

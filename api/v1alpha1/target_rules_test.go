@@ -145,6 +145,12 @@ var targetRules = []rule{
 		{int64(0), "greater than or equal to 1"}, {int64(1000001), "less than or equal to 1000000"},
 	}},
 	{"spec.targets.0.healthCheck.type", list{"TCP", "HTTP", "TLSHello", "None"}, []refusal{{"UDP", `supported values: "TCP", "HTTP", "TLSHello", "None"`}}},
+	{"spec.targets.0.healthCheck.proxyProtocol", list{"Auto", "Never"}, []refusal{
+		{"Always", "a health check sends the PROXY header of the target, which has none"}, {"V2", `supported values: "Auto", "Always", "Never"`},
+	}},
+	{"spec.targets.0", list{
+		object{"name": "traefik", "service": object{"name": "traefik", "port": "websecure"}, "proxyProtocol": "V2", "healthCheck": object{"proxyProtocol": "Always"}},
+	}, nil},
 	{"spec.targets.0.healthCheck.port", list{int64(1), int64(65535)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(65536), "less than or equal to 65535"}}},
 	{"spec.targets.1.healthCheck.path", list{"/", "/ping", "/a/b.c?d=e&f=%20(1)*+,;:@!~_-"}, []refusal{
 		{"ping", "should match"}, {"", "should match"}, {"/a#b", "should match"}, {"/ü", "should match"}, {"/[a]", "should match"}, {"/{a}", "should match"},

@@ -14,6 +14,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a part of its own split: name others"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a part with a weight of more than 0: else no connection goes anywhere"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.proxyProtocol == 'None' && self.balance == 'LeastConn' && self.healthCheck.type == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer and healthCheck on the targets between which it divides"
+// +kubebuilder:validation:XValidation:rule="self.proxyProtocol != 'None' || self.healthCheck.proxyProtocol != 'Always'",message="a health check sends the PROXY header of the target, which has none: set the target's proxyProtocol to V1 or V2, or that of the health check to Auto"
 type Target struct {
 	// Name is what listeners call the target.
 	// +kubebuilder:validation:MaxLength=63
@@ -297,7 +298,25 @@ type HealthCheck struct {
 	// TLS makes an HTTP check speak TLS. The server's certificate is not verified.
 	// +optional
 	TLS bool `json:"tls,omitempty"`
+
+	// ProxyProtocol says whether checks begin with a PROXY header where the target's proxyProtocol is V1 or V2. Auto: those to the
+	// server's own port do, and those to port do not.
+	// +kubebuilder:default=Auto
+	// +optional
+	ProxyProtocol CheckProxyProtocol `json:"proxyProtocol,omitempty"`
 }
+
+// CheckProxyProtocol says whether checks begin with a PROXY header.
+//
+// +kubebuilder:validation:Enum=Auto;Always;Never
+type CheckProxyProtocol string
+
+// Whether checks begin with a PROXY header.
+const (
+	CheckProxyAuto   CheckProxyProtocol = "Auto"
+	CheckProxyAlways CheckProxyProtocol = "Always"
+	CheckProxyNever  CheckProxyProtocol = "Never"
+)
 
 // HealthCheckType is what a check does: TCP connects, HTTP asks for a path, TLSHello shakes hands.
 //

@@ -128,6 +128,8 @@ func doorDifference(a, b haproxy.Door) string {
 		return "allowedSources"
 	case !slices.Equal(a.ProxiesFrom, b.ProxiesFrom):
 		return "acceptProxyProtocolFrom"
+	case a.ProxiesOnly != b.ProxiesOnly:
+		return "requireProxyProtocol"
 	case a.MaxConnections != b.MaxConnections:
 		return "maxConnections"
 	default:

@@ -129,14 +129,11 @@ func (h *host) checkRoom(ctx context.Context) error {
 	if obstacle := h.facts.LackOfDescriptors(h.config); obstacle != "" {
 		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
 	}
-	result, err := h.session.Run(ctx, "sockets", nil, survey.PortList(h.config.Frontends), survey.PeersName(h.config))
+	result, err := h.session.Run(ctx, "sockets", nil, survey.PortList(h.config.Frontends))
 	if err != nil {
 		return err
 	}
 	sockets := survey.ParseSockets(result.Stdout)
-	if obstacle := h.facts.LackOfPeers(sockets, h.config); obstacle != "" {
-		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
-	}
 	h.unserved = nil
 	for _, obstacle := range h.facts.Obstacles(sockets, h.config) {
 		h.unserved = append(h.unserved, Unserved(obstacle))

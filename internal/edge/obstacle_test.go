@@ -1,10 +1,8 @@
 package edge_test
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -46,14 +44,6 @@ func TestAHostThatCannotHaveANewSettingStillGetsItsServers(t *testing.T) {
 				return config
 			},
 			words: "spec.haproxy.maxConnections",
-		},
-		"a stranger has the socket for what is known of clients": {
-			obstruct: func(m *machine) { m.holdPeersSocket() },
-			clear:    func(*machine) {},
-			want: func(m *machine, servers ...haproxy.Server) haproxy.Config {
-				return remembering(m.twoApps(servers...), 1)
-			},
-			words: "has the abstract unix socket @edgelb-peers-",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,35 +111,12 @@ func remembering(config haproxy.Config, backend int) haproxy.Config {
 	return config
 }
 
-// holdPeersSocket takes the abstract socket that a configuration of the machine's has if it remembers clients.
-func (m *machine) holdPeersSocket() net.Listener {
-	m.t.Helper()
-	const length = 108
-	name := "@" + cfg.PeersSocket(remembering(m.webConfig(), 0))
-	l, err := net.Listen("unix", name+strings.Repeat("\x00", length-len(name)))
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.t.Cleanup(func() { l.Close() })
-	return l
-}
-
-// The socket of HAProxy itself is in nobody's way, and one that was a stranger's is free again.
-func TestClientsAreRememberedOnceNoStrangerHasTheSocket(t *testing.T) {
+func TestClientsAreRememberedFromOneReloadToTheNext(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		a := echo(t, "pod-a")
 		requireSynced(t, m.turn(m.webConfig(a)))
 		guests := m.guests(8443, 1)
-		stranger := m.holdPeersSocket()
-		before := m.look()
-
-		rejected := m.turn(remembering(m.webConfig(a), 0))
-
-		requireFailure(t, rejected, edge.Rejected, fmt.Sprintf("(pid %d) has the abstract unix socket", os.Getpid()))
-		before.commands = m.conn.commands.Load()
-		m.requireAsBefore(before)
-		stranger.Close()
 		for _, config := range []haproxy.Config{
 			remembering(m.webConfig(a), 0), remembering(m.twoApps(a), 0), m.twoApps(a), remembering(m.twoApps(a), 0),
 		} {

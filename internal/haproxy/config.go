@@ -88,6 +88,8 @@ type Door struct {
 	// ProxiesFrom are the networks that have to send a PROXY header; from others one is refused. Where there are any, a TCP client that
 	// waits for the server to speak first is kept waiting for a second. Masked and sorted.
 	ProxiesFrom []netip.Prefix
+	// ProxiesOnly closes the connections from everybody else, whatever header they send.
+	ProxiesOnly bool
 	// MaxConnections bounds the open connections; 0 for no bound of its own.
 	MaxConnections int
 	Rate           Rate
@@ -172,6 +174,8 @@ type Check struct {
 	// Path is what CheckHTTP asks for; empty for "/". TLS makes it speak TLS, and no certificate is verified.
 	Path string
 	TLS  bool
+	// WithoutProxy leaves out the PROXY header with which the backend's connections begin.
+	WithoutProxy bool
 }
 
 // CheckKind is what a check does.

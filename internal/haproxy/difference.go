@@ -66,7 +66,7 @@ func sameButRoutes(a, b Frontend) bool {
 // Equal says that both let in the same connections.
 func (d Door) Equal(other Door) bool {
 	return slices.Equal(d.AllowedSources, other.AllowedSources) && slices.Equal(d.ProxiesFrom, other.ProxiesFrom) &&
-		d.MaxConnections == other.MaxConnections && d.Rate == other.Rate
+		d.ProxiesOnly == other.ProxiesOnly && d.MaxConnections == other.MaxConnections && d.Rate == other.Rate
 }
 
 // compareRoutes notes how the entries of frontends differ that are the same otherwise.

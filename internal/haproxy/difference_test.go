@@ -288,3 +288,20 @@ func TestWithRuntimeOfTakesTheRoutesAndSharesThatLeadSomewhere(t *testing.T) {
 		t.Errorf("with no way that is split got %+v", got.Ways)
 	}
 }
+
+func TestDoorsAreTheSameOnlyIfTheyLetInTheSame(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*haproxy.Door){
+		"clients":       func(d *haproxy.Door) { d.AllowedSources = d.AllowedSources[1:] },
+		"proxies":       func(d *haproxy.Door) { d.ProxiesFrom = d.ProxiesFrom[1:] },
+		"proxies alone": func(d *haproxy.Door) { d.ProxiesOnly = true },
+		"connections":   func(d *haproxy.Door) { d.MaxConnections++ },
+		"rate":          func(d *haproxy.Door) { d.Rate.PerSource++ },
+	} {
+		if door, other := sample.Door(), sample.Door(); !door.Equal(other) {
+			t.Error("a door differs from itself")
+		} else if edit(&other); door.Equal(other) {
+			t.Errorf("a door is the same with other %s", name)
+		}
+	}
+}

@@ -49,6 +49,9 @@ func (b Backend) check(f *faults) {
 		f.add("%s: there is no PROXY version %d", where, b.ProxyProtocol)
 	}
 	b.Check.check(f, where)
+	if b.Check.WithoutProxy && b.ProxyProtocol == ProxyNone {
+		f.add("%s: check: it is to leave out a PROXY header that there is none of", where)
+	}
 	b.checkAffinity(f, where)
 	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
 		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)

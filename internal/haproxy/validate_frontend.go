@@ -131,6 +131,9 @@ func validLabel(label string) bool {
 func (d Door) check(f *faults, where string) {
 	checkPrefixes(f, where+": allowed source", d.AllowedSources)
 	checkPrefixes(f, where+": proxy", d.ProxiesFrom)
+	if d.ProxiesOnly && len(d.ProxiesFrom) == 0 {
+		f.add("%s: only proxies may connect, and there are none", where)
+	}
 	if d.MaxConnections < 0 || d.MaxConnections > math.MaxInt32 {
 		f.add("%s: maximum of connections: %d is not between 0 and %d", where, d.MaxConnections, math.MaxInt32)
 	}

@@ -82,6 +82,7 @@ func TestValidateNamesTheRouteWayOrDoorThatIsWrong(t *testing.T) {
 		{"a way of two modes", share(func(s *haproxy.Share) { s.Backends = append(s.Backends, "ns.web.blog:http") }), canary + `backend "ns.web.blog:http" is for HTTP, one before it is not`},
 		{"shares of two modes", func(c *haproxy.Config) { c.Ways[0].Shares[1].Backends = []string{"ns.web.blog:http"} }, canary + `backend "ns.web.blog:http" is for HTTP`},
 		{"a list that is too long", share(func(s *haproxy.Share) { s.Backends = slices.Repeat([]string{"ns.web.blog"}, 400) }), "bytes long, more than 4096"},
+		{"proxies alone where there are none", mind(func(d *haproxy.Door) { d.ProxiesFrom, d.ProxiesOnly = nil, true }), dns + "only proxies may connect, and there are none"},
 		{"allowed source", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{{}} }), dns + "allowed source invalid Prefix is no network"},
 		{"allowed source that is not masked", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{network("10.0.0.1/8")} }), dns + "allowed source 10.0.0.1/8 is larger than its address says; write 10.0.0.0/8"},
 		{"allowed source in IPv6 form", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{network("::ffff:10.0.0.0/104")} }), "is no network"},

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -25,7 +26,10 @@ func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
 	if b.Servers, err = fixedServers(t.Addresses); err != nil {
 		return b, err
 	}
-	b.Check, err = check(&t.HealthCheck)
+	if b.Check, err = check(&t.HealthCheck); err != nil {
+		return b, err
+	}
+	b.Check.WithoutProxy, err = withoutProxy(&t.HealthCheck, b)
 	return b, err
 }
 
@@ -84,6 +88,24 @@ func check(c *v1alpha1.HealthCheck) (haproxy.Check, error) {
 		result.Port = uint16(*c.Port)
 	}
 	return result, nil
+}
+
+// withoutProxy says that the backend's checks leave out the PROXY header of its connections. A port for checks alone is another
+// listener of the server as a rule, one that knows nothing of such headers.
+func withoutProxy(c *v1alpha1.HealthCheck, b haproxy.Backend) (bool, error) {
+	possible := b.ProxyProtocol != haproxy.ProxyNone && b.Check.Enabled()
+	switch cmp.Or(c.ProxyProtocol, v1alpha1.CheckProxyAuto) {
+	case v1alpha1.CheckProxyAuto:
+		return possible && b.Check.Port != 0, nil
+	case v1alpha1.CheckProxyNever:
+		return possible, nil
+	case v1alpha1.CheckProxyAlways:
+		if b.ProxyProtocol == haproxy.ProxyNone {
+			return false, errors.New("its health check is always to send a PROXY header, of which no version is set: set proxyProtocol of the target to V1 or V2")
+		}
+		return false, nil
+	}
+	return false, fmt.Errorf("there is no proxyProtocol %.80q of a health check: use Auto, Always or Never", c.ProxyProtocol)
 }
 
 func checkKind(t v1alpha1.HealthCheckType) haproxy.CheckKind {

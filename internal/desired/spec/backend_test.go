@@ -74,6 +74,9 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 		edit(&check)
 		return check
 	}
+	withHeader := func(check haproxy.Check) haproxy.Backend {
+		return haproxy.Backend{Balance: haproxy.LeastConn, ProxyProtocol: haproxy.ProxyV2, Check: check}
+	}
 	for name, test := range map[string]struct {
 		target v1alpha1.Target
 		want   haproxy.Backend
@@ -89,6 +92,19 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: with(func(c *haproxy.Check) { c.Kind, c.Path, c.TLS, c.Port = haproxy.CheckHTTP, "/ping", true, 8080 })}},
 		"a check by TLS": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckTLSHello}},
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: with(func(c *haproxy.Check) { c.Kind = haproxy.CheckTLS })}},
+		"a port for checks": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2, HealthCheck: v1alpha1.HealthCheck{Port: new(int32(8080))}},
+			withHeader(with(func(c *haproxy.Check) { c.Port, c.WithoutProxy = 8080, true }))},
+		"a port for checks, as usual": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2, HealthCheck: v1alpha1.HealthCheck{
+			Port: new(int32(8080)), ProxyProtocol: v1alpha1.CheckProxyAuto}}, withHeader(with(func(c *haproxy.Check) { c.Port, c.WithoutProxy = 8080, true }))},
+		"a port for checks that begin with a header": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2, HealthCheck: v1alpha1.HealthCheck{
+			Port: new(int32(8080)), ProxyProtocol: v1alpha1.CheckProxyAlways}}, withHeader(with(func(c *haproxy.Check) { c.Port = 8080 }))},
+		"checks that begin with a header": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2}, withHeader(usual)},
+		"checks that begin with none": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2, HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: v1alpha1.CheckProxyNever}},
+			withHeader(with(func(c *haproxy.Check) { c.WithoutProxy = true }))},
+		"nothing that begins with a header": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: v1alpha1.CheckProxyNever}},
+			haproxy.Backend{Balance: haproxy.LeastConn, Check: usual}},
+		"no check with a header": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2, HealthCheck: v1alpha1.HealthCheck{
+			Type: v1alpha1.HealthCheckNone, ProxyProtocol: v1alpha1.CheckProxyNever}}, withHeader(haproxy.Check{})},
 		"no check": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckNone, Rise: 7}}, haproxy.Backend{Balance: haproxy.LeastConn}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,5 +113,18 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 				t.Errorf("got %+v (%v), want %+v", got, err, test.want)
 			}
 		})
+	}
+}
+
+func TestAHealthCheckThatCannotBeIsAFault(t *testing.T) {
+	t.Parallel()
+	for want, target := range map[string]v1alpha1.Target{
+		"set proxyProtocol of the target to V1 or V2": {HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: v1alpha1.CheckProxyAlways}},
+		"use Auto, Always or Never":                   {ProxyProtocol: v1alpha1.ProxyV1, HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: "Perhaps"}},
+		"port 0 of its health check is none":          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(0))}},
+	} {
+		if _, err := Backend(&target); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -25,6 +26,9 @@ func doorOf(l *v1alpha1.Listener) (door haproxy.Door, err error) {
 	}
 	if door.ProxiesFrom, err = networks("acceptProxyProtocolFrom", l.AcceptProxyProtocolFrom); err != nil {
 		return haproxy.Door{}, err
+	}
+	if door.ProxiesOnly = l.RequireProxyProtocol; door.ProxiesOnly && len(door.ProxiesFrom) == 0 {
+		return haproxy.Door{}, errors.New("requireProxyProtocol lets nobody in: name load balancers in acceptProxyProtocolFrom")
 	}
 	if door.MaxConnections, err = limit("maxConnections", l.MaxConnections); err != nil {
 		return haproxy.Door{}, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -42,15 +43,25 @@ func ReadListener(l *v1alpha1.Listener) (read Listener, reason string, err error
 func readBinds(list []v1alpha1.BindAddress) ([]haproxy.Bind, error) {
 	var binds []haproxy.Bind
 	for _, text := range list {
-		bind, err := haproxy.ParseBind(string(text))
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(binds, bind) {
-			binds = append(binds, bind)
+		for _, one := range bothFamilies(string(text)) {
+			bind, err := haproxy.ParseBind(one)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.Contains(binds, bind) {
+				binds = append(binds, bind)
+			}
 		}
 	}
 	return binds, nil
+}
+
+// bothFamilies are the binds that *:443 stands for; any other stands for itself.
+func bothFamilies(text string) []string {
+	if port, found := strings.CutPrefix(text, "*:"); found {
+		return []string{"ipv4@:" + port, "ipv6@:" + port}
+	}
+	return []string{text}
 }
 
 func protocolOf(p v1alpha1.Protocol) (haproxy.Protocol, error) {

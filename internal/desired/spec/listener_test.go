@@ -32,6 +32,9 @@ func TestListenersAreReadInFullOrNotAtAll(t *testing.T) {
 		"TCP with routes":       {func(l *v1alpha1.Listener) { l.Routes = routes }, "", v1alpha1.ReasonListenerInvalid, "for protocols TLS and HTTP"},
 		"TCP without a target":  {func(l *v1alpha1.Listener) { l.Target = "" }, "", v1alpha1.ReasonListenerInvalid, "needs a target"},
 		"UDP":                   {func(l *v1alpha1.Listener) { l.Protocol = "UDP" }, "", v1alpha1.ReasonListenerInvalid, "no protocol UDP"},
+		"both families":         {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:443"} }, haproxy.TCP, "", ""},
+		"families in two ways":  {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, "*:443") }, haproxy.TCP, "", ""},
+		"both of no port":       {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:"} }, "", v1alpha1.ReasonBindInvalid, "no port"},
 		"a bind that is none":   {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, ":http") }, "", v1alpha1.ReasonBindInvalid, "no port"},
 		"a network that is not": {func(l *v1alpha1.Listener) { l.AllowedSources = []v1alpha1.Network{"10.0.0.0"} }, "", v1alpha1.ReasonListenerInvalid, "no network"},
 		"a name that is none":   {func(l *v1alpha1.Listener) { l.Name = "a:b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
@@ -77,6 +80,8 @@ func TestDoorsAreMaskedSortedAndClosedWhereTheyCannotBeRead(t *testing.T) {
 			haproxy.Rate{PerSource: 3, Interval: time.Minute}},
 		"a rate as usual": {v1alpha1.Listener{ConnectionRate: &v1alpha1.ConnectionRate{PerSource: 1}}, "[] []", 0,
 			haproxy.Rate{PerSource: 1, Interval: 10 * time.Second}},
+		"proxies alone":         {v1alpha1.Listener{RequireProxyProtocol: true, AcceptProxyProtocolFrom: []v1alpha1.Network{"192.0.2.0/24"}}, "[] [192.0.2.0/24]", 0, haproxy.Rate{}},
+		"nobody":                {v1alpha1.Listener{RequireProxyProtocol: true}, "", 0, haproxy.Rate{}},
 		"an address alone":      {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0"}}, "", 0, haproxy.Rate{}},
 		"nothing":               {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0/24", ""}}, "", 0, haproxy.Rate{}},
 		"IPv4 within IPv6":      {v1alpha1.Listener{AcceptProxyProtocolFrom: []v1alpha1.Network{"::ffff:192.0.2.0/120"}}, "", 0, haproxy.Rate{}},
@@ -98,6 +103,9 @@ func TestDoorsAreMaskedSortedAndClosedWhereTheyCannotBeRead(t *testing.T) {
 			}
 			if got := strings.Join([]string{list(door.AllowedSources), list(door.ProxiesFrom)}, " "); err != nil || got != test.want {
 				t.Errorf("got %s (%v), want %s", got, err, test.want)
+			}
+			if door.ProxiesOnly != test.listener.RequireProxyProtocol {
+				t.Errorf("got that proxies alone may connect: %v", door.ProxiesOnly)
 			}
 			if door.MaxConnections != test.wantLimit || door.Rate != test.wantRate {
 				t.Errorf("got limits %d and %+v, want %d and %+v", door.MaxConnections, door.Rate, test.wantLimit, test.wantRate)

@@ -94,8 +94,7 @@ if [ -s "$real" ]; then
 	sum=$(md5sum <"$real")
 	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && printf 'pristine yes\n'
 	sed -n '1,12s/^#/header #/p' "$real"
-	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' \
-		-e 's/^ *peer edgelb abns@/peers /p' "$real"
+	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
 fi
 for names in "$real".edgelb-names-*; do
 	case ${names#"$real".edgelb-names-} in *[!0-9a-f]*) continue ;; esac

@@ -1,9 +1,8 @@
 #!/bin/sh
-# Shows which addresses the host has and who listens on some ports. Arguments: a line of ports in hex (" 01BB 0050 "); the name
-# of an abstract unix socket as in /proc/net/unix, empty for none.
+# Shows which addresses the host has and who listens on some ports. Argument: a line of ports in hex (" 01BB 0050 ").
 # Output: "local4 ADDRESS/BITS", "if6 …" as in /proc/net/if_inet6, "listen tcp|tcp6 ADDRESS:PORT INODE" in the kernel's
-# hex, "listen unix INODE", "owner INODE PID NAME" with "?" for a name of unusual characters, and "sysctl FILE:VALUE".
-ports=$1 socket=$2
+# hex, "owner INODE PID NAME" with "?" for a name of unusual characters, and "sysctl FILE:VALUE".
+ports=$1
 
 # The kernel gives a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
 (cd /proc/sys/net && grep -s . ipv4/ip_unprivileged_port_start ipv4/ip_nonlocal_bind ipv6/ip_nonlocal_bind) | sed 's/^/sysctl /'
@@ -24,10 +23,6 @@ listen=$(for table in tcp tcp6; do
 	grep ' 0A ' "/proc/net/$table" | while read -r _ local _ _ _ _ _ _ _ inode _; do
 		case "$ports" in *" ${local##*:} "*) printf 'listen %s %s %s\n' "$table" "$local" "$inode" ;; esac
 	done
-done
-# Of a connection that is not accepted yet the inode is 0. A name may be that of one socket of each type; 0001 is a stream.
-[ -z "$socket" ] || grep -F -- "$socket" /proc/net/unix | while read -r _ _ _ _ type _ inode name; do
-	[ "$name $type" = "$socket 0001" ] && [ "$inode" != 0 ] && printf 'listen unix %s\n' "$inode"
 done)
 [ -n "$listen" ] || exit 0
 printf '%s\n' "$listen"

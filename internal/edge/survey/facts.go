@@ -50,8 +50,6 @@ type Facts struct {
 	guards map[string]guard
 	// resolvConf is readableByAll, readableByAccount, or empty where the account cannot read /etc/resolv.conf.
 	resolvConf string
-	// peers names the abstract socket of the file, as cfg.PeersSocket does.
-	peers string
 	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
 	mostDescriptors int
 	// processes are the HAProxies of the host, whichever configuration they run.
@@ -106,7 +104,7 @@ func ParseFacts(output []byte, path string) Facts {
 
 func (f *Facts) set(key, value string) {
 	texts := map[string]*string{
-		"config": &f.Config, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "connection": &f.Connection, "init": &f.Init, "resolvconf": &f.resolvConf, "peers": &f.peers, "sha256": &f.File.SHA256,
+		"config": &f.Config, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "connection": &f.Connection, "init": &f.Init, "resolvconf": &f.resolvConf, "sha256": &f.File.SHA256,
 		"settings": &f.File.SettingsSHA256,
 		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	}

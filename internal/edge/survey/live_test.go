@@ -237,7 +237,7 @@ func TestTheScriptReadsTheKernelsNumbersAsTheyAre(t *testing.T) {
 				t.Fatal(err)
 			}
 			config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{bind}}}}
-			call := newCall(t, "sockets", survey.PortList(config.Frontends), "")
+			call := newCall(t, "sockets", survey.PortList(config.Frontends))
 
 			sockets := survey.ParseSockets(runScript(t, inNetwork(t, shell, test.setup, scripts.CommandLine(false)), call))
 
@@ -281,7 +281,7 @@ func TestNobodyCanPassASocketOffAsAnothers(t *testing.T) {
 		}
 		config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{{Addr: listener.Addr().(*net.TCPAddr).AddrPort().Addr(), Port: port}}}}}
 
-		output := runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "sockets", survey.PortList(config.Frontends), ""))
+		output := runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "sockets", survey.PortList(config.Frontends)))
 
 		if strings.Contains(string(output), "owner "+inode+" "+strconv.Itoa(own)+" ") {
 			t.Errorf("the socket passes for the other process's: %s", output)

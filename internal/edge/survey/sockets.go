@@ -18,17 +18,14 @@ import (
 type Sockets struct {
 	local     []netip.Prefix
 	listeners []listener
-	// holders have the abstract unix socket in question, or connections to it.
-	holders []listener
 	// firstFree is the first port that needs no privilege.
 	firstFree int
 	// nonlocal4 and nonlocal6 say that processes may bind addresses that the host does not have.
 	nonlocal4, nonlocal6 bool
 }
 
-// listener is one listening TCP socket, or a unix socket.
+// listener is one listening TCP socket.
 type listener struct {
-	// addr is that of a TCP socket.
 	addr  netip.AddrPort
 	inode string
 	// pid is 0 when the process may not be looked into.
@@ -76,7 +73,7 @@ func (s *Sockets) add(key string, values []string) {
 		name, value, _ := strings.Cut(values[0], ":")
 		s.addSysctl(name, value)
 	case "listen":
-		s.addListener(values[0], values[1], values[2])
+		s.addListener(values[1], values[2])
 	case "owner":
 		s.addOwner(values[0], values[1], values[2])
 	}
@@ -95,12 +92,10 @@ func unusable(fields []string) bool {
 }
 
 func (s *Sockets) addOwner(inode, pid, name string) {
-	for _, sockets := range [][]listener{s.listeners, s.holders} {
-		for i := range sockets {
-			if sockets[i].inode == inode {
-				sockets[i].pid, _ = strconv.Atoi(pid)
-				sockets[i].name = sanitize.Line(name, sanitize.Name)
-			}
+	for i := range s.listeners {
+		if s.listeners[i].inode == inode {
+			s.listeners[i].pid, _ = strconv.Atoi(pid)
+			s.listeners[i].name = sanitize.Line(name, sanitize.Name)
 		}
 	}
 }
@@ -118,13 +113,8 @@ func (s *Sockets) addSysctl(name, value string) {
 	}
 }
 
-// addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex. Of unix
-// sockets only those in question are listed.
-func (s *Sockets) addListener(table, local, inode string) {
-	if table == "unix" {
-		s.holders = append(s.holders, listener{inode: local})
-		return
-	}
+// addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex.
+func (s *Sockets) addListener(local, inode string) {
 	if addr, ok := kernelAddrPort(local); ok {
 		s.listeners = append(s.listeners, listener{addr: addr, inode: inode})
 	}

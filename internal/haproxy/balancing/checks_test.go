@@ -124,13 +124,17 @@ func checkCases(h health) []checkCase {
 func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
-		for _, protocol := range []haproxy.ProxyProtocol{haproxy.ProxyNone, haproxy.ProxyV1, haproxy.ProxyV2} {
-			cases := checkCases(health{t: t, header: protocol != haproxy.ProxyNone})
+		for _, connections := range []struct {
+			header haproxy.ProxyProtocol
+			// without says that checks, other than connections, come without the header.
+			without bool
+		}{{haproxy.ProxyNone, false}, {haproxy.ProxyV1, false}, {haproxy.ProxyV2, false}, {haproxy.ProxyV1, true}, {haproxy.ProxyV2, true}} {
+			cases := checkCases(health{t: t, header: connections.header != haproxy.ProxyNone && !connections.without})
 			var backends []haproxy.Backend
 			for i, c := range cases {
-				c.check.Interval, c.check.Rise, c.check.Fall = time.Second, 1, 1
+				c.check.Interval, c.check.Rise, c.check.Fall, c.check.WithoutProxy = time.Second, 1, 1, connections.without
 				backends = append(backends, haproxy.Backend{
-					Name: c.name, HTTP: i%2 == 1, Balance: haproxy.LeastConn, ProxyProtocol: protocol, Check: c.check,
+					Name: c.name, HTTP: i%2 == 1, Balance: haproxy.LeastConn, ProxyProtocol: connections.header, Check: c.check,
 					Servers: named(c, "file-bad", "file-good"),
 				})
 			}

@@ -184,3 +184,33 @@ func TestClientsStickToTheirServersAfterAReload(t *testing.T) {
 		}
 	})
 }
+
+// speaker connects to a unix socket and says hello as a peer does; a name of /proc/net/unix that begins with @ is abstract.
+const speaker = `use IO::Socket::UNIX; my $name = shift; $name =~ tr/@/\0/ if $name =~ /^@/;
+my $s = IO::Socket::UNIX->new(Peer => $name) or die "connect: $!"; $s->autoflush(1);
+print $s "HAProxyS 2.1\nedgelb\nedgelb 1 1\n"; print scalar <$s>;`
+
+// Whoever speaks as a peer reads and writes what is known of clients.
+func TestOnlyHAProxysAccountReachesWhatIsKnownOfClients(t *testing.T) {
+	t.Parallel()
+	onEachDebian(t, func(t *testing.T, h host) {
+		h.load(haproxy.Backend{
+			Name: "be", Balance: haproxy.RoundRobin, Affinity: haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour},
+			Servers: []haproxy.Server{h.greeter("a", h.gateway)},
+		})
+		// The kernel lists the sockets of the whole host, and a file under the name that HAProxy bound before it was renamed.
+		listed, err := h.Exec(t.Context(), "sed", "-n", `s/.* \([^ ]*edgelb-peers[^.]*\).*/\1/p`, "/proc/net/unix")
+		must(t, err)
+		for _, name := range strings.Fields(listed) {
+			for account, want := range map[string]bool{"haproxy": true, "nobody": false, "edgelb": false} {
+				answer, err := h.Exec(t.Context(), "setpriv", "--reuid", account, "--regid", "nogroup", "--clear-groups", "perl", "-e", speaker, name)
+				if got := strings.HasPrefix(answer, "200"); got != want {
+					t.Errorf("%s gets %q, %v of %s, want an answer: %v", account, answer, err, name, want)
+				}
+			}
+		}
+		if len(listed) == 0 {
+			t.Error("HAProxy has no socket for peers")
+		}
+	})
+}

@@ -22,6 +22,12 @@ func backendShapes(t testing.TB) []shape {
 			b.Check.Kind, b.Check.Path, b.Check.TLS, b.Check.Port = haproxy.CheckHTTP, "/ready?full=%41&x=$HOME&y=%ci%%", true, 9443
 		}),
 		one("check-tls", func(b *haproxy.Backend) { b.Check.Kind, b.ProxyProtocol = haproxy.CheckTLS, haproxy.ProxyNone }),
+		one("check-without-proxy", func(b *haproxy.Backend) { b.Check.WithoutProxy = true }),
+		one("check-without-proxy-port", func(b *haproxy.Backend) { b.Check.WithoutProxy, b.Check.Port = true, 9000 }),
+		one("check-without-proxy-tls", func(b *haproxy.Backend) { b.Check.WithoutProxy, b.Check.Kind = true, haproxy.CheckTLS }),
+		one("check-without-proxy-http-tls", func(b *haproxy.Backend) {
+			b.Check.WithoutProxy, b.Check.Kind, b.Check.TLS = true, haproxy.CheckHTTP, true
+		}),
 		one("max-connections", func(b *haproxy.Backend) { b.MaxConnections = 100 }),
 		one("affinity-source", func(b *haproxy.Backend) {
 			b.Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: 30 * time.Minute}

@@ -37,6 +37,8 @@ func routingShapes(t testing.TB) []shape {
 			c.Frontends[1].RedirectToHTTPS, c.Frontends[1].Backend = false, "ns.web.blog:http"
 		}), Platform{StateFile: "/var/lib/haproxy/state", NamesPrefix: "/etc/haproxy/names-"}},
 		{"doors", doors(func(*haproxy.Door) {}), debian()},
+		{"doors-proxies-only", doors(func(d *haproxy.Door) { d.ProxiesOnly = true }), debian()},
+		{"doors-proxies-only-ipv4", doors(func(d *haproxy.Door) { *d = haproxy.Door{ProxiesFrom: d.ProxiesFrom[:1], ProxiesOnly: true} }), debian()},
 		{"doors-no-proxies", doors(func(d *haproxy.Door) { d.ProxiesFrom = nil }), debian()},
 		{"doors-rate", doors(func(d *haproxy.Door) { *d = haproxy.Door{Rate: d.Rate} }), debian()},
 		{"doors-rate-affinity", bothTables(t), debian()},

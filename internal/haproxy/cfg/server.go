@@ -16,9 +16,12 @@ func serverOptions(b haproxy.Backend) string {
 	var words []string
 	switch b.ProxyProtocol {
 	case haproxy.ProxyV1:
-		words = append(words, "send-proxy", "check-send-proxy")
+		words = append(words, "send-proxy")
 	case haproxy.ProxyV2:
-		words = append(words, "send-proxy-v2", "check-send-proxy")
+		words = append(words, "send-proxy-v2")
+	}
+	if b.ProxyProtocol != haproxy.ProxyNone && !b.Check.WithoutProxy {
+		words = append(words, "check-send-proxy")
 	}
 	if b.Check.Enabled() {
 		words = append(words, checkWords(b.Check))

@@ -75,18 +75,6 @@ func TestAServerWithADNSNameIsWrittenWithHowToResolveIt(t *testing.T) {
 	}
 }
 
-// Otherwise the second of two HAProxys on a host could not be loaded.
-func TestWhatIsKnownOfClientsIsHandedOverByOneHAProxyAlone(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for _, socket := range []string{"/run/haproxy/admin.sock", "/run/other/admin.sock"} {
-		seen[PeersSocket(sample.WebWith(t, func(c *haproxy.Config) { c.AdminSocket, c.Backends[0].Affinity.By = socket, haproxy.BySource }))] = true
-	}
-	if none := PeersSocket(sample.Web(t)); len(seen) != 2 || none != "" {
-		t.Errorf("got %v, and %q where nothing is known of clients", seen, none)
-	}
-}
-
 func TestAnEndpointIsWrittenAsHAProxyReadsIt(t *testing.T) {
 	t.Parallel()
 	for want, addr := range map[string]string{"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1"} {

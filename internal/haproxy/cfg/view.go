@@ -8,8 +8,8 @@ type view struct {
 	Platform
 	// Description is quoted.
 	Description string
-	// Peers is the PeersSocket.
-	Peers string
+	// Peers is nil if nothing is remembered of clients.
+	Peers *peersView
 	// Resolves says that there are servers whose addresses the host is to find.
 	Resolves bool
 	Connect  string
@@ -27,7 +27,7 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 		Config:      c,
 		Platform:    p,
 		Description: description,
-		Peers:       PeersSocket(c),
+		Peers:       newPeersView(c, p),
 		Resolves:    c.Resolves(),
 		Connect:     duration(c.Timeouts.Connect),
 		Client:      duration(c.Timeouts.Client),

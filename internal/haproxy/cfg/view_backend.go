@@ -15,8 +15,8 @@ type backView struct {
 	Balance       haproxy.Balance
 	// Hashed says that the algorithm maps clients to servers by a hash.
 	Hashed bool
-	// Probe is what checks ask for, in the words behind http-check; empty if they ask for nothing.
-	Probe    string
+	// Checks are the lines that say what checks do, beyond what is said for each server.
+	Checks   []string
 	Affinity haproxy.Affinity
 	// Expire is how long an affinity lasts.
 	Expire string
@@ -27,16 +27,41 @@ type backView struct {
 func newBackView(b haproxy.Backend, servers []string) backView {
 	return backView{
 		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != haproxy.ProxyNone, Balance: b.Balance, Hashed: b.Balance == haproxy.Source,
-		Probe: probe(b.Check), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
+		Checks: checkLines(b), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
 	}
 }
 
-// probe is the request of a check. A server of HTTP/1.1 wants a Host; there is none to be known, so it gets one that says who
+// checkLines are what a backend says of its checks. HAProxy sends the header with the checks to a server's own port, whatever is
+// said for the server: how to connect is said there only if they are to do without.
+func checkLines(b haproxy.Backend) []string {
+	kind := "tcp-check"
+	if b.Check.Kind == haproxy.CheckHTTP {
+		kind = "http-check"
+	}
+	var lines []string
+	if b.Check.WithoutProxy && b.Check.Port == 0 {
+		connect := kind + " connect"
+		if speaksTLS(b.Check) {
+			connect += " ssl"
+		}
+		lines = append(lines, connect)
+	}
+	if b.Check.Kind == haproxy.CheckHTTP {
+		lines = append(lines, "http-check "+probe(b.Check))
+	}
+	switch {
+	case len(lines) == 0:
+		return nil
+	case kind == "http-check":
+		return append([]string{"option httpchk"}, lines...)
+	default:
+		return append([]string{"option tcp-check"}, lines...)
+	}
+}
+
+// probe is the request of an HTTP check. A server of HTTP/1.1 wants a Host; there is none to be known, so it gets one that says who
 // asks.
 func probe(c haproxy.Check) string {
-	if c.Kind != haproxy.CheckHTTP {
-		return ""
-	}
 	path := c.Path
 	if path == "" {
 		path = "/"
@@ -44,23 +69,13 @@ func probe(c haproxy.Check) string {
 	return fmt.Sprintf("send meth GET uri '%s' ver HTTP/1.1 hdr Host edgelb-health-check", path)
 }
 
-// PeersSocket names the abstract unix socket where the next worker listens for what the former one knows of clients; empty if
-// nothing is remembered of them. Such a socket is found from every chroot. HAProxys of one host have admin sockets of their own,
-// so this one is their own, too.
-func PeersSocket(c haproxy.Config) string {
-	for _, b := range c.Backends {
-		if b.Affinity.By != "" {
-			return "edgelb-peers-" + sha256Hex([]byte(c.AdminSocket))[:16]
-		}
-	}
-	return ""
-}
+func speaksTLS(c haproxy.Check) bool { return c.Kind == haproxy.CheckTLS || c.TLS }
 
 // checkWords are what a server's line says of its checks.
 func checkWords(c haproxy.Check) string {
 	var words strings.Builder
 	words.WriteString("check")
-	if c.Kind == haproxy.CheckTLS || c.TLS {
+	if speaksTLS(c) {
 		words.WriteString(" check-ssl verify none")
 	}
 	if c.Port != 0 {

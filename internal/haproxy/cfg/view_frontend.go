@@ -33,8 +33,9 @@ type doorView struct {
 	MindsFamilies bool
 	// Networks are ACLs that hold networks.
 	Networks []string
-	// Proxied and Refused are conditions for who has to send a PROXY header, and for who may not connect.
-	Proxied, Refused []string
+	// Strangers, Proxied and Refused are conditions for who is no proxy and may not connect for that, for who has to send a PROXY
+	// header, and for which clients may not connect.
+	Strangers, Proxied, Refused []string
 	// Stage is when the client's address is known: with the connection, or after the PROXY header.
 	Stage string
 	// Interval is for PerSource, and RateTable is the backend that has the table for it.
@@ -103,14 +104,22 @@ func (v *doorView) addFamily(d haproxy.Door, digit, clients string, is func(neti
 		}
 		return defined
 	}
-	if define("proxies"+digit, d.ProxiesFrom) {
+	// others are those of the family that are in no network of the name.
+	others := func(name string, defined bool) string {
+		if defined {
+			return clients + " !" + name
+		}
+		return clients
+	}
+	proxies := define("proxies"+digit, d.ProxiesFrom)
+	if d.ProxiesOnly {
+		v.Strangers = append(v.Strangers, others("proxies"+digit, proxies))
+	}
+	if proxies {
 		v.Proxied = append(v.Proxied, clients+" proxies"+digit)
 	}
-	switch some := define("allowed"+digit, d.AllowedSources); {
-	case some:
-		v.Refused = append(v.Refused, clients+" !allowed"+digit)
-	case len(d.AllowedSources) > 0:
-		v.Refused = append(v.Refused, clients)
+	if len(d.AllowedSources) > 0 {
+		v.Refused = append(v.Refused, others("allowed"+digit, define("allowed"+digit, d.AllowedSources)))
 	}
 }
 

@@ -168,6 +168,57 @@ func TestOnlyProxiesSayWhoTheClientIs(t *testing.T) {
 	})
 }
 
+// A port that is for load balancers alone: whatever others send, and whatever is allowed.
+func TestWhereAHeaderIsRequiredOnlyProxiesAreLetIn(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		proxies []netip.Prefix
+		allowed []netip.Prefix
+		// want says for each client, with each header, who it is taken for; empty if it is not let in.
+		want map[netip.Addr]map[string]string
+	}{
+		{"IPv4 proxies", prefixes("127.0.1.0/24"), nil, map[netip.Addr]map[string]string{
+			one:       {header4: "192.0.2.1", header6: "2001:db8::1", binaryHeader: "192.0.2.1", "": ""},
+			two:       {header4: "", binaryHeader: "", "": ""},
+			loopback6: {header4: "", header6: "", "": ""},
+		}},
+		{"IPv6 proxies", prefixes("::1/128"), nil, map[netip.Addr]map[string]string{
+			one:       {header4: "", header6: "", "": ""},
+			loopback6: {header4: "192.0.2.1", header6: "2001:db8::1", "": ""},
+		}},
+		{"all of IPv6 as proxies", prefixes("::/0"), nil, map[netip.Addr]map[string]string{
+			one:       {header6: "", "": ""},
+			loopback6: {header6: "2001:db8::1", "": ""},
+		}},
+		{"proxies of both families whose clients are few", prefixes("127.0.1.0/24", "::1/128"), prefixes("192.0.2.1/32", "127.0.2.0/24"), map[netip.Addr]map[string]string{
+			one:       {header4: "192.0.2.1", headerOther: "", header6: "", "": ""},
+			two:       {header4: "", "": ""}, // allowed as a client, and no proxy
+			loopback6: {header4: "192.0.2.1", headerOther: "", "": ""},
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			door := haproxy.Door{ProxiesFrom: tc.proxies, ProxiesOnly: true, AllowedSources: tc.allowed}
+			onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+				for source, headers := range tc.want {
+					for header, want := range headers {
+						conn := e.dialFrom(t, source, frontend)
+						if frontend == "tcp" {
+							header += "hello" // so that it is not waited for
+						}
+						_, _ = io.WriteString(conn, header) // who is not let in cannot send either
+						got := onConnection[frontend](conn)
+						if (got.Target == "app") != (want != "") || want != "" && got.Client.Addr().String() != want {
+							t.Errorf("from %s with %q: got %+v, want client %q", source, header, got, want)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
 // What a client sends to a TCP frontend may begin like a header and be none; and it may wait for the server to speak.
 func TestATCPClientIsKeptWaitingForAMomentAtMost(t *testing.T) {
 	t.Parallel()

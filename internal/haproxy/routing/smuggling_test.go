@@ -2,6 +2,7 @@ package routing_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -104,32 +105,44 @@ func TestNoRequestHidesInAnother(t *testing.T) {
 		"a length without a body for HTTP/1.0": "POST /outer HTTP/1.0\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n" + length + "\r\n" + smuggled,
 	}
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
-		for name, sent := range tests {
+		servers := map[string]*lax{}
+		var c haproxy.Config
+		for name := range tests {
 			for _, byLength := range []bool{true, false} {
 				l := &lax{byLength: byLength}
-				at := serveConnections(t, l.serve)
-				e := start(t, program, haproxy.Config{
-					Frontends: []haproxy.Frontend{{Name: "http", Protocol: haproxy.HTTP, Routes: []haproxy.Route{{Name: "app.example.com", To: "app"}}}},
-					Backends:  []haproxy.Backend{backend("app", &target{kind: httpTarget, at: at})},
-				})
-				conn := dial(t, e.at(t, "http", loopback4))
+				key := keyOf(name, byLength)
+				servers[key] = l
+				c.Frontends = append(c.Frontends, haproxy.Frontend{Name: key, Protocol: haproxy.HTTP, Routes: []haproxy.Route{{Name: "app.example.com", To: key}}})
+				c.Backends = append(c.Backends, backend(key, &target{kind: httpTarget, at: serveConnections(t, l.serve)}))
+			}
+		}
+		e := start(t, program, c)
+		for name, sent := range tests {
+			for _, byLength := range []bool{true, false} {
+				key := keyOf(name, byLength)
+				conn := dial(t, e.at(t, key, loopback4))
 				if _, err := io.WriteString(conn, sent); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
-					t.Errorf("%s: got %v, want an answer", name, err)
+					t.Errorf("%s: got %v, want an answer", key, err)
 				}
-				// What the server reads after that, it reads by the time that its connection ends or another request is answered on it.
-				other := dial(t, e.at(t, "http", loopback4))
+				// What the server reads after that, it has read when another request is answered on the same connection.
+				other := dial(t, e.at(t, key, loopback4))
 				if got := get(other, bufio.NewReader(other), "Host: app.example.com"); got.status != http.StatusOK {
-					t.Errorf("%s: another client got %+v", name, got)
+					t.Errorf("%s: another client got %+v", key, got)
 				}
-				for _, line := range l.saw() {
+				for _, line := range servers[key].saw() {
 					if !strings.HasPrefix(line, "POST /outer ") && !strings.HasPrefix(line, "GET / ") {
-						t.Errorf("%s, by length %v: the server took %q for the begin of a request", name, byLength, line)
+						t.Errorf("%s: the server took %q for the begin of a request", key, line)
 					}
 				}
 			}
 		}
 	})
+}
+
+// keyOf is what HAProxy calls a case.
+func keyOf(name string, byLength bool) string {
+	return fmt.Sprintf("%s.%v", strings.NewReplacer(" ", "-", "/", "-").Replace(name), byLength)
 }

@@ -11,10 +11,13 @@ import (
 // sections are the keywords that the simulation takes in each section of a file: those that edgelb writes. HAProxy knows more.
 func sections() map[string][]string {
 	return map[string][]string{
-		"global":   {"description", "log", "user", "group", "chroot", "maxconn", "hard-stop-after", "spread-checks", "server-state-file", "stats", "node"},
-		"defaults": {"mode", "log", "option", "retries", "timeout", "load-server-state-from-file"},
+		"global": {"description", "log", "user", "group", "chroot", "maxconn", "hard-stop-after", "spread-checks", "server-state-file", "stats", "node"},
+		"defaults": {
+			"mode", "log", "option", "retries", "timeout", "load-server-state-from-file", "clitcpka-idle", "clitcpka-intvl", "clitcpka-cnt",
+			"srvtcpka-idle", "srvtcpka-intvl", "srvtcpka-cnt",
+		},
 		"frontend": {
-			"mode", "bind", "default_backend", "maxconn", "option", "log", "acl", "http-request", "tcp-request",
+			"mode", "bind", "default_backend", "maxconn", "option", "log", "acl", "http-request", "http-response", "tcp-request",
 			"timeout", "use_backend",
 		},
 		"backend": {"mode", "balance", "hash-type", "server", "option", "stick-table"},
