@@ -55,6 +55,9 @@ spec:
     sessionAffinity:
       type: SourceIP
   - name: fixed
+    proxyProtocol: V1
+    healthCheck:
+      type: TLSHello
     addresses:
     - address: 192.0.2.5
       port: 443
@@ -81,6 +84,7 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"redirectToHTTPS":            {{`bind: [":80"]`, `bind: [":80"], redirectToHTTPS: true`, reload}},
 	"allowedSources":             {{"hosts: [gw1]", "hosts: [gw1]\n    allowedSources: [192.0.2.0/24]", reload}},
 	"acceptProxyProtocolFrom":    {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]", reload}},
+	"requireProxyProtocol":       {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]\n    requireProxyProtocol: true", reload}},
 	"maxConnections":             {{"hosts: [gw1]", "hosts: [gw1]\n    maxConnections: 5", reload}},
 	"connectionRate.perSource":   {{"perSource: 10", "perSource: 11", reload}},
 	"connectionRate.interval":    {{"interval: 10s", "interval: 11s", reload}},
@@ -104,6 +108,7 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"healthCheck.rise, .fall":          {{"type: HTTP\n", "type: HTTP\n      rise: 9\n", reload}, {"type: HTTP\n", "type: HTTP\n      fall: 9\n", reload}},
 	"healthCheck.port":                 {{"type: HTTP\n", "type: HTTP\n      port: 9\n", reload}},
 	"healthCheck.path":                 {{"type: HTTP\n", "type: HTTP\n      path: /ping\n", reload}},
+	"healthCheck.proxyProtocol":        {{"type: TLSHello\n", "type: TLSHello\n      proxyProtocol: Never\n", reload}},
 	"healthCheck.tls":                  {{"type: HTTP\n", "type: HTTP\n      tls: true\n", reload}},
 	"drainTimeout":                     {{"via: NodePort", "via: NodePort\n    drainTimeout: 1m", nothing}},
 }

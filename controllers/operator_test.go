@@ -41,7 +41,7 @@ func TestObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
 	object := w.becomes("web", "ready", isReady)
 
 	status := object.Status
-	if got, want := status.Summary, (v1alpha1.Summary{Hosts: "2/2", Servers: "2/2", Binds: ":443"}); got != want {
+	if got, want := status.Summary, (v1alpha1.Summary{Hosts: "2/2", Servers: "2/2", Addresses: "198.51.100.1,198.51.100.2", Binds: ":443"}); got != want {
 		t.Errorf("summary %+v, want %+v", got, want)
 	}
 	if got, want := fmt.Sprint(status.Addresses), "[198.51.100.1 198.51.100.2]"; got != want {

@@ -235,11 +235,11 @@ func TestStatusIsWrittenOnItsOwnAndKubectlShowsIt(t *testing.T) {
 	}{
 		{[]string{"elb"}, []string{
 			"NAME READY HOSTS SERVERS ADDRESS REASON AGE",
-			`shown False 1/2 5/6 ["198.51.100.1","2001:db8::1"] Unreachable`,
+			`shown False 1/2 5/6 198.51.100.1,2001:db8::1 Unreachable`,
 		}},
 		{[]string{"edgelb", "-o", "wide"}, []string{
 			"NAME READY HOSTS SERVERS ADDRESS REASON AGE BINDS NOT SYNCED",
-			`shown False 1/2 5/6 ["198.51.100.1","2001:db8::1"] Unreachable`,
+			`shown False 1/2 5/6 198.51.100.1,2001:db8::1 Unreachable`,
 		}},
 	} {
 		got := kubectlGet(t, tt.args...)
@@ -265,7 +265,7 @@ func status(t *testing.T) map[string]any {
 			Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: string(v1alpha1.HostUnreachable), LastTransitionTime: now,
 		}},
 		Addresses: []string{"198.51.100.1", "2001:db8::1"},
-		Summary:   v1alpha1.Summary{Hosts: "1/2", Servers: "5/6", Binds: "ipv4@:443,ipv6@:443", NotSynced: "gw2"},
+		Summary:   v1alpha1.Summary{Hosts: "1/2", Servers: "5/6", Addresses: "198.51.100.1,2001:db8::1", Binds: "ipv4@:443,ipv6@:443", NotSynced: "gw2"},
 		Hosts: []v1alpha1.HostStatus{
 			{Name: "gw1", Address: "gw1.example.net", State: v1alpha1.HostSynced, LastUpdate: v1alpha1.UpdateReload, LastReloadTime: &now},
 			{Name: "gw2", Address: "198.51.100.7", State: v1alpha1.HostUnreachable},
