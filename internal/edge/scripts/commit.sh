@@ -30,6 +30,7 @@ has_names() {
 }
 is_expected || exit 4
 cat >"$copy"
+# shellcheck disable=SC2154 # the loader has set it
 [ "$(wc -c <"$copy")" -eq "$payload_size" ] || exit 3
 mv -f "$copy" "$config.edgelb-state"
 [ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config" "$config.before-edgelb"

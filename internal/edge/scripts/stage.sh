@@ -22,6 +22,7 @@ find "${config%/*}" -maxdepth 1 \( -name "${config##*/}.edgelb-new-*" -o -name "
 	-exec rm -f {} + 2>/dev/null
 cat >"$new" || withdraw 3
 # The size is less if the connection broke in the middle.
+# shellcheck disable=SC2154 # the loader has set it
 [ "$(wc -c <"$new")" -eq "$payload_size" ] || withdraw 3
 if [ -n "$names" ]; then
 	part || withdraw 3
