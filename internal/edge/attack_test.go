@@ -91,7 +91,7 @@ func TestAFolderThatOthersMayWriteToIsLeftAlone(t *testing.T) {
 
 	outcome := m.sync(config)
 
-	requireFailure(t, outcome, edge.Rejected, "every account may write to "+m.dir)
+	requireFailure(t, outcome, edge.Rejected, "every account may change "+m.dir)
 	if m.readConfig() != before {
 		t.Error("the file was replaced")
 	}

@@ -24,7 +24,6 @@ func TestAPodThatTakesOverAnAddressTakesOverItsConnections(t *testing.T) {
 		former, other := echo(t, "pod-b"), echo(t, "pod-c")
 		requireSynced(t, m.turn(m.webConfig(former, other), atOnce))
 		guest := m.guestOf(8443, "pod-b")
-		before := m.look()
 		config := m.webConfig(called("pod-a", former), other)
 
 		outcome := m.turn(config, atOnce)
@@ -33,7 +32,7 @@ func TestAPodThatTakesOverAnAddressTakesOverItsConnections(t *testing.T) {
 		if outcome.Changed {
 			t.Errorf("something was changed: %+v", outcome)
 		}
-		before = m.look()
+		before := m.look()
 		added := echo(t, "pod-d")
 		config = m.webConfig(called("pod-a", former), other, added)
 		m.requireLive(m.turn(config, atOnce), before)

@@ -68,7 +68,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	now := time.Now()
 	m.begun = m.begun || isUnproved(outcome)
 	switch {
-	case h.isProved() && (outcome.State == Synced || isUnwritten(outcome) || h.formerAccepts):
+	case h.isProved() && runs(h, outcome):
 		m.lookedAt, m.namesReadAt, m.begun = now, now, false
 		m.leavers = m.leavers.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
 		m.written(files.HashesOf(h.file))
@@ -77,7 +77,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 			m.lag = m.lag.Changed(now)
 		}
 		m.remember(h)
-	case m.last != nil && (outcome.State == Rejected || outcome.RetryAfter > 0) && h.running.SameAs(m.last.running):
+	case m.last != nil && isHeldBack(outcome) && h.running.SameAs(m.last.running):
 		// What could not be done has changed nothing. But the host may be reached over another connection now.
 		kept := *m.last
 		kept.session, kept.egress = h.session, h.egress
@@ -99,6 +99,14 @@ func (m *Memory) learnDescriptors(h *host, outcome Outcome) bool {
 	m.descriptors = limit
 	return true
 }
+
+// runs reports whether what was proved is all that the host was to run, although something else may be amiss.
+func runs(h *host, outcome Outcome) bool {
+	return outcome.State == Synced || isUnwritten(outcome) || h.formerAccepts
+}
+
+// isHeldBack reports whether a change was not made, or undone.
+func isHeldBack(outcome Outcome) bool { return outcome.State == Rejected || outcome.RetryAfter > 0 }
 
 // isUnproved says that a change was made of which it is not known how far it came.
 func isUnproved(outcome Outcome) bool { return outcome.Update != "" && !outcome.Changed }

@@ -59,18 +59,29 @@ func (f Facts) Exposed(file string) string {
 		return fmt.Sprintf("it could not be seen who may change %s", file)
 	}
 	for i, entry := range g {
-		// In a folder with the sticky bit, others may add entries but not take the place of one.
-		sticky := strings.ContainsRune("tT", rune(entry.mode[modeSticky])) && i < len(g)-1
-		switch {
-		case !f.isOurs(entry.uid):
-			return fmt.Sprintf("%s belongs to the account with the uid %d", names[i], entry.uid)
-		case entry.mode[modeOtherWrite] == 'w' && !sticky:
-			return fmt.Sprintf("every account may write to %s", names[i])
-		case entry.mode[modeGroupWrite] == 'w' && !sticky && !f.isOurGroup(entry):
-			return fmt.Sprintf("the group with the gid %d may write to %s", entry.gid, names[i])
+		if who := f.writer(entry, i < len(g)-1); who != "" {
+			return fmt.Sprintf("%s may change %s", who, names[i])
 		}
 	}
 	return ""
+}
+
+// writer is who else than root and the account may change an entry; empty if nobody else may. In a folder with the sticky bit that is on
+// the way to another entry, others may add entries but not take the place of that one.
+func (f Facts) writer(e entry, onTheWay bool) string {
+	sticky := onTheWay && strings.ContainsRune("tT", rune(e.mode[modeSticky]))
+	switch {
+	case !f.isOurs(e.uid):
+		return fmt.Sprintf("its owner, the account with the uid %d,", e.uid)
+	case sticky:
+		return ""
+	case e.mode[modeOtherWrite] == 'w':
+		return "every account"
+	case e.mode[modeGroupWrite] == 'w' && !f.isOurGroup(e):
+		return fmt.Sprintf("the group with the gid %d", e.gid)
+	default:
+		return ""
+	}
 }
 
 // isOurs reports whether what belongs to the uid is root's or the account's. Nobody can be an account of outside a user namespace.

@@ -165,8 +165,8 @@ func TestAFolderThatOthersMayChangeIsExposed(t *testing.T) {
 			want string
 		}{
 			"the account's":                 {0o755, ""},
-			"everybody's":                   {0o777, "every account may write to"},
-			"everybody's with a sticky bit": {0o777 | os.ModeSticky, "every account may write to"},
+			"everybody's":                   {0o777, "every account may change"},
+			"everybody's with a sticky bit": {0o777 | os.ModeSticky, "every account may change"},
 		} {
 			folder := openFolder(t)
 			if err := os.Chmod(folder, test.mode); err != nil {
