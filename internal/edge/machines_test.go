@@ -2,7 +2,9 @@ package edge_test
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -89,6 +91,16 @@ func (m *machine) servers() map[string]runtime.Server {
 		byName[s.Backend+"/"+s.Name] = s
 	}
 	return byName
+}
+
+// sortedServers are the servers, by the names of their backends and their own.
+func (m *machine) sortedServers() []runtime.Server {
+	m.t.Helper()
+	servers := slices.Collect(maps.Values(m.servers()))
+	slices.SortFunc(servers, func(a, b runtime.Server) int {
+		return cmp.Or(strings.Compare(a.Backend, b.Backend), strings.Compare(a.Name, b.Name))
+	})
+	return servers
 }
 
 // tell sends a command to the admin socket that is not to be answered, and fails the test if it is.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
-	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -77,8 +76,10 @@ func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
 		last := m.turn(config, noDrain)
 		requireSynced(t, last)
 		before := m.look()
+		wanted := config
 		for step := range 60 {
 			config = next()
+			wanted = config.WithIdentities(edge.AlsoRunning(wanted, m.sortedServers()))
 
 			last = m.turn(config, noDrain)
 
@@ -86,11 +87,7 @@ func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
 			if last.Update != edge.UpdateRuntime {
 				t.Errorf("step %d: got %+v", step, last)
 			}
-			var running []runtime.Server
-			for _, server := range m.servers() {
-				running = append(running, server)
-			}
-			if change := plan.Servers(running, config.Backends); len(change.Reasons) > 0 {
+			if change := plan.Servers(m.sortedServers(), wanted.Backends); len(change.Reasons) > 0 {
 				t.Fatalf("step %d: HAProxy differs from what it was told: %q", step, change.Reasons)
 			}
 			m.requireMap(m.namesFile(), config.Entries())

@@ -350,7 +350,7 @@ func TestSyncDoesNotTouchTheHostOfAnotherOperatorUntilThatLeavesItIdle(t *testin
 	theirs.Owner = "other/namespace"
 	requireSynced(t, m.sync(theirs))
 
-	requireFailure(t, m.sync(mine), edge.Refused, "other/namespace")
+	requireFailure(t, m.sync(mine), edge.Refused, "belongs to another namespace, or to the edgelb of another cluster")
 
 	nothing := m.baseConfig()
 	requireSynced(t, m.sync(nothing))

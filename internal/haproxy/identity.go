@@ -36,6 +36,7 @@ func keepNames(wanted, running []Server) []Server {
 	for i, s := range named {
 		if name, found := free[s.place()]; found && s.DNSName == "" && at[s.Name] != s.place() {
 			named[i].Name, changed = name, true
+			delete(free, s.place())
 		}
 	}
 	if !changed {

@@ -30,6 +30,8 @@ func TestAServerIsWhereItsConnectionsGo(t *testing.T) {
 			[]Server{at("a", "10.0.0.1:80"), at("b", "10.0.0.2:80")}},
 		{"of two at one place, the first", []Server{at("a", "10.0.0.1:80")}, []Server{at("c", "10.0.0.1:80"), at("b", "10.0.0.1:80")},
 			[]Server{at("c", "10.0.0.1:80")}},
+		{"two at one place where one runs", []Server{at("a", "10.0.0.1:80"), at("b", "10.0.0.1:80")}, []Server{at("c", "10.0.0.1:80")},
+			[]Server{at("b", "10.0.0.1:80"), at("c", "10.0.0.1:80")}},
 		{"names change the order", []Server{at("a", "10.0.0.1:80"), at("b", "10.0.0.2:80")}, []Server{at("c", "10.0.0.1:80")},
 			[]Server{at("b", "10.0.0.2:80"), at("c", "10.0.0.1:80")}},
 		{"a pod that got the name of its address and back", []Server{at("10.0.0.1:80", "10.0.0.1:80"), at("10.0.0.2:80", "10.0.0.2:80")},

@@ -156,7 +156,7 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 
 			r.awaitReady(r.elb)
 			r.awaitServers(r.gw1(), pods...)
-			r.requireServed(r.gw1(), pods[0])
+			r.requireServed(r.gw1(), pods...)
 		})
 	}
 }

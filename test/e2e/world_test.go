@@ -398,12 +398,12 @@ func (w *world) get(at netip.Addr) (lab.Seen, error) {
 	return w.client.Get(w.t.Context(), netip.AddrPortFrom(at, publicPort))
 }
 
-// requireServed fails unless clients reach the backend through the host now.
-func (w *world) requireServed(host *lab.EdgeHost, backend string) {
+// requireServed fails unless clients reach one of these backends through the host now.
+func (w *world) requireServed(host *lab.EdgeHost, backends ...string) {
 	w.t.Helper()
 	for _, at := range host.Public.All() {
-		if seen, err := w.get(at); err != nil || seen.Backend != backend {
-			w.t.Fatalf("a client of %s reaches %q (%v), want %q", at, seen.Backend, err, backend)
+		if seen, err := w.get(at); err != nil || !slices.Contains(backends, seen.Backend) {
+			w.t.Fatalf("a client of %s reaches %q (%v), want one of %q", at, seen.Backend, err, backends)
 		}
 	}
 }
