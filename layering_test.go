@@ -15,11 +15,16 @@ const module = "github.com/edgelb/edgelb"
 // layers says what each package may import besides the standard library: an entry stands for itself and all below it.
 // Imports point inward, from main to the pure core; main may import everything that is shipped. A package that is not here may import nothing.
 var layers = map[string][]string{
+	module + "/internal/budget":          {},
 	module + "/internal/haproxy":         {},
 	module + "/internal/haproxy/cfg":     {module + "/internal/haproxy"},
 	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
 	module + "/internal/plan":            {module + "/internal/haproxy"},
-	module + "/internal/remote":          {"golang.org/x/crypto/ssh", module + "/internal/remote/hostkeys", module + "/internal/sanitize"},
+	module + "/internal/fair":            {},
+	module + "/internal/remote": {
+		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/remote/hostkeys",
+		module + "/internal/sanitize",
+	},
 	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/plan",
@@ -65,14 +70,14 @@ var layers = map[string][]string{
 	},
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
 	module + "/internal/clusters": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/policy", module + "/internal/watched",
+		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/desired", module + "/internal/policy", module + "/internal/watched",
 		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
 	module + "/controllers": {
 		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/edge",
-		module + "/internal/record", module + "/internal/status", module + "/internal/metrics", module + "/internal/policy",
-		module + "/internal/watched", module + "/internal/sanitize",
+		module + "/internal/fair", module + "/internal/record", module + "/internal/status", module + "/internal/metrics",
+		module + "/internal/policy", module + "/internal/watched", module + "/internal/sanitize",
 		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
 	},

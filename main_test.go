@@ -33,7 +33,7 @@ func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
 		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, edge.Pending},
 		"refused forwarding": {&remote.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, edge.Rejected},
 		"killed command":     {&remote.SignalError{Signal: "KILL"}, edge.Rejected},
-		"endless output":     {&remote.OutputError{Limit: 1}, edge.Rejected},
+		"endless output":     {&remote.OutputError{}, edge.Rejected},
 		"wrapped":            {fmt.Errorf("Secret x: %w", &remote.PrivateKeyError{}), edge.Pending},
 		"anything else":      {errors.New("x"), edge.Unreachable},
 	}
@@ -76,7 +76,7 @@ func TestSecretWithoutAKeyIsNotDialledWith(t *testing.T) {
 	defer hosts.Close()
 	login := desired.Login{User: "root"}
 	login.Secret.Namespace, login.Secret.Name = "shop", "edge-ssh"
-	_, err := hosts.Connect(t.Context(), desired.NewHostKey("192.0.2.1", 22), login, nil)
+	_, err := hosts.Connect(desired.NewHostKey("192.0.2.1", 22), login, nil)
 	var failure *edge.Error
 	if !errors.As(err, &failure) || failure.State != edge.Pending {
 		t.Fatalf("got %v", err)
@@ -95,7 +95,7 @@ func TestASecretWithOtherKeysIsToldWhichItHas(t *testing.T) {
 	for _, name := range []string{"id_ed25519", "id_ed25519.pub", "f", "e", "d", "c"} {
 		secret[name] = []byte("hidden")
 	}
-	_, err := hosts.Connect(t.Context(), desired.NewHostKey("192.0.2.1", 22), desired.Login{User: "root"}, secret)
+	_, err := hosts.Connect(desired.NewHostKey("192.0.2.1", 22), desired.Login{User: "root"}, secret)
 	if err == nil || !strings.Contains(err.Error(), "has c, d, e, f, id_ed25519, and 2 more: ") || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("got %v", err)
 	}

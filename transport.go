@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/netip"
@@ -17,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/controllers"
+	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/remote"
@@ -33,18 +33,30 @@ const (
 type transport struct {
 	pool        *remote.Pool
 	credentials credentialsCache
+	// answers is charged for what hosts send.
+	answers *budget.Budget
 }
+
+// mostAnswers is what the answers of all hosts that are worked on may take together, in bytes. Those of a host with 10,000
+// servers take 4 MB; what is made of them takes a few times as much.
+const mostAnswers = 48 << 20
 
 // newTransport returns a transport without connections, which signals what happens to those that it makes.
 func newTransport(signals *controllers.Signals) *transport {
-	return &transport{pool: remote.NewPool(remote.Options{
+	return &transport{answers: budget.New(mostAnswers), pool: remote.NewPool(remote.Options{
+		Dialled:   ofHost(signals.Dialled),
+		Down:      ofHost(signals.Down),
 		Attempted: signals.Attempted,
-		Down: func(key string) {
-			if host, err := parseKey(key); err == nil {
-				signals.Down(host)
-			}
-		},
 	})}
+}
+
+// ofHost gives a signal about a key of the pool as one about its host.
+func ofHost(signal func(desired.HostKey)) func(key string) {
+	return func(key string) {
+		if host, err := parseKey(key); err == nil {
+			signal(host)
+		}
+	}
 }
 
 // parseKey reads what HostKey.String wrote.
@@ -58,17 +70,18 @@ func parseKey(text string) (desired.HostKey, error) {
 }
 
 // Connect implements controllers.Connector.
-func (t *transport) Connect(
-	ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte,
-) (edge.Conn, error) {
+func (t *transport) Connect(key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
 	credentials, err := t.credentials.parse(login.Secret, secret[secretPrivateKey], secret[secretKnownHosts])
 	if err != nil {
 		return nil, translate(fmt.Errorf("the Secret %s cannot be used: %w", login.Secret, explainSecret(secret, err)))
 	}
 	target := targetOf(key, login)
-	target.Credentials = credentials
-	conn, err := t.pool.Get(ctx, key.String(), target)
-	if err != nil {
+	target.Credentials, target.Budget = credentials, t.answers
+	conn, err := t.pool.Get(key.String(), target)
+	switch {
+	case errors.Is(err, remote.ErrDialing):
+		return nil, controllers.ErrConnecting
+	case err != nil:
 		return nil, translate(err)
 	}
 	return connection{conn}, nil
@@ -94,7 +107,7 @@ func (t *transport) Former(key desired.HostKey, login desired.Login, secret map[
 func targetOf(key desired.HostKey, login desired.Login) remote.Target {
 	return remote.Target{
 		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
-		Permission: permission(key, login),
+		Permission: permission(key, login), Owner: login.Secret.Namespace,
 	}
 }
 
@@ -136,6 +149,8 @@ func few(names []string) []string {
 type credentialsCache struct {
 	mu     sync.Mutex
 	parsed map[types.NamespacedName]parsedSecret
+	// size is that of the texts in parsed, in bytes.
+	size int
 }
 
 type parsedSecret struct {
@@ -143,8 +158,14 @@ type parsedSecret struct {
 	credentials            remote.Credentials
 }
 
-// mostParsed bounds the cache. Which Secrets are no longer used, nobody tells it.
-const mostParsed = 1000
+func (s parsedSecret) size() int { return len(s.privateKey) + len(s.knownHosts) }
+
+// The cache is emptied before it grows beyond these: what is parsed takes several times the memory of the texts. Which Secrets
+// are no longer used, nobody tells it.
+const (
+	mostParsed      = 1000
+	mostParsedBytes = 8 << 20
+)
 
 func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHosts []byte) (remote.Credentials, error) {
 	c.mu.Lock()
@@ -156,11 +177,17 @@ func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHos
 	if err != nil {
 		return remote.Credentials{}, err
 	}
-	if c.parsed == nil || len(c.parsed) >= mostParsed {
-		c.parsed = map[types.NamespacedName]parsedSecret{}
-	}
-	c.parsed[name] = parsedSecret{privateKey, knownHosts, credentials}
+	c.keep(name, parsedSecret{privateKey, knownHosts, credentials})
 	return credentials, nil
+}
+
+// keep is called with the lock held.
+func (c *credentialsCache) keep(name types.NamespacedName, parsed parsedSecret) {
+	c.size += parsed.size() - c.parsed[name].size()
+	if c.parsed == nil || len(c.parsed) >= mostParsed || c.size > mostParsedBytes {
+		c.parsed, c.size = map[types.NamespacedName]parsedSecret{}, parsed.size()
+	}
+	c.parsed[name] = parsed
 }
 
 // Forget implements controllers.Connector.
@@ -174,25 +201,31 @@ type connection struct {
 	conn *remote.Conn
 }
 
-func (c connection) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
-	stdout, stderr, exit, err := c.conn.Run(ctx, command, input)
+func (c connection) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
+	stdout, stderr, exit, err := c.conn.Run(ctx, command, input, remote.Limit(limit))
 	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, translate(err)
 }
 
-func (c connection) Start(ctx context.Context, command string) (io.ReadWriteCloser, error) {
-	return opened(c.conn.Start(ctx, command))
+func (c connection) Start(ctx context.Context, command string, limit edge.Limit) (edge.Stream, error) {
+	return opened(c.conn.Start(ctx, command, remote.Limit(limit)))
 }
 
-func (c connection) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
-	return opened(c.conn.DialUnix(ctx, path))
+func (c connection) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
+	return opened(c.conn.DialUnix(ctx, path, remote.Limit(limit)))
 }
 
-// opened keeps a nil *remote.Stream from becoming an interface that is not nil.
-func opened(stream *remote.Stream, err error) (io.ReadWriteCloser, error) {
+func (c connection) Release() { c.conn.Release() }
+
+// stream is a remote.Stream as package edge wants one.
+type stream struct{ *remote.Stream }
+
+func (s stream) Expect(limit edge.Limit) { s.Stream.Expect(remote.Limit(limit)) }
+
+func opened(open *remote.Stream, err error) (edge.Stream, error) {
 	if err != nil {
 		return nil, translate(err)
 	}
-	return stream, nil
+	return stream{open}, nil
 }
 
 // translate says in the words of package edge what went wrong on the way to a host. It is the one table for that.

@@ -4,6 +4,7 @@ package config_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
 func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
@@ -37,6 +39,24 @@ func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
 	}
 	t.Run("who may edit a namespace may not write EdgeLoadBalancers for that", func(t *testing.T) { checkEditors(t, c) })
 	t.Run("the operator may do what it needs, and nothing else", func(t *testing.T) { checkPermissions(t, c) })
+}
+
+func TestTheOperatorKeepsBelowItsMemoryLimit(t *testing.T) {
+	t.Parallel()
+	limit, env, err := scene.ShippedMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var goal int64
+	for _, variable := range env {
+		if _, err := fmt.Sscanf(variable, "GOMEMLIMIT=%dMiB", &goal); err == nil {
+			goal <<= 20
+			break
+		}
+	}
+	if goal < limit*3/4 || goal > limit*9/10 {
+		t.Errorf("GOMEMLIMIT is %d bytes of the limit's %d, want between 75 and 90 %%", goal, limit)
+	}
 }
 
 func TestTheServiceMonitorLooksForTheOperatorsMetrics(t *testing.T) {

@@ -102,8 +102,8 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	}
 	hosts := newFakeHosts()
 	return &hostReconciler{
-		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache), rules: &rulebook{lacks: Lacks{Policies: true, Namespaces: true}},
-		records: record.NewStore(), memories: newMemories(), lanes: make(lanes, laneCount), counters: counted, objects: &mailbox[ctrl.Request]{},
+		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache, namedIn(cache)), rules: &rulebook{lacks: Lacks{Policies: true, Namespaces: true}},
+		records: record.NewStore(), memories: newMemories(), places: newPlaces(hostsAtOnce, func(desired.HostKey) {}), counters: counted, objects: &mailbox[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,7 +32,7 @@ func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKe
 	use := useOf(key, objectsBy(ctx, r.Here, indexCluster, key.String()))
 	if len(use.Namespaces) == 0 {
 		r.Others.Drop(key)
-		r.credentials.prune(func(name types.NamespacedName) bool { return usesSecret(ctx, r.Here, name) })
+		r.credentials.prune(ctx)
 		return ctrl.Result{}, nil
 	}
 	rules, err := r.rules.of(ctx, key.Namespace)

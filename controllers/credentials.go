@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,11 +21,17 @@ import (
 type credentials struct {
 	// metadata reads PartialObjectMetadata from the cache, content Secrets from the API server.
 	metadata, content client.Reader
+	// used reports whether some object names the Secret.
+	used func(context.Context, types.NamespacedName) bool
 
 	reads singleflight.Group
 	mu    sync.Mutex
 	kept  map[types.NamespacedName]secret
 }
+
+// secretKeys are the keys of Secrets that are read: to log in to hosts, and to other clusters. Whatever else a Secret holds is
+// not kept.
+var secretKeys = []string{"ssh-privatekey", "known_hosts", "kubeconfig"}
 
 // secret is a version of a Secret. Without a version there is no such Secret.
 type secret struct {
@@ -37,8 +44,10 @@ type secret struct {
 	tooLarge bool
 }
 
-func newCredentials(metadata, content client.Reader) *credentials {
-	return &credentials{metadata: metadata, content: content, kept: map[types.NamespacedName]secret{}}
+func newCredentials(
+	metadata, content client.Reader, used func(context.Context, types.NamespacedName) bool,
+) *credentials {
+	return &credentials{metadata: metadata, content: content, used: used, kept: map[types.NamespacedName]secret{}}
 }
 
 // version is the Secret's resourceVersion; empty if there is no such Secret.
@@ -73,10 +82,14 @@ func (c *credentials) read(ctx context.Context, name types.NamespacedName, most 
 		}
 		return secret{}, fmt.Errorf("read Secret %s: %w", name, err)
 	}
-	read := secret{version: object.ResourceVersion, data: object.Data, created: object.CreationTimestamp.Time}
-	for key, value := range object.Data {
+	read := secret{
+		version: object.ResourceVersion, data: onlySecretKeys(object.Data), created: object.CreationTimestamp.Time,
+	}
+	for key, value := range read.data {
 		read.size += len(key) + len(value)
 	}
+	// Objects that name one Secret after the other must not leave all of them behind.
+	c.prune(ctx)
 	if !c.fits(name, read, most) {
 		read.data, read.tooLarge = nil, true
 	}
@@ -84,6 +97,24 @@ func (c *credentials) read(ctx context.Context, name types.NamespacedName, most 
 	defer c.mu.Unlock()
 	c.kept[name] = read
 	return read, nil
+}
+
+// mostOtherKeys is of how many other keys the names are kept, for who looks for a key that is missing.
+const mostOtherKeys = 10
+
+func onlySecretKeys(data map[string][]byte) map[string][]byte {
+	kept := map[string][]byte{}
+	others := 0
+	for key, value := range data {
+		switch {
+		case slices.Contains(secretKeys, key):
+			kept[key] = value
+		case others < mostOtherKeys:
+			kept[key] = nil
+			others++
+		}
+	}
+	return kept
 }
 
 // fits says that a Secret has room beside those of its namespace that are older.
@@ -109,8 +140,8 @@ func (c *credentials) last(name types.NamespacedName) (secret, bool) {
 }
 
 // prune drops the Secrets that nobody uses any more.
-func (c *credentials) prune(used func(types.NamespacedName) bool) {
+func (c *credentials) prune(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.kept, func(name types.NamespacedName, _ secret) bool { return !used(name) })
+	maps.DeleteFunc(c.kept, func(name types.NamespacedName, _ secret) bool { return !c.used(ctx, name) })
 }

@@ -1,6 +1,9 @@
 package controllers
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -8,10 +11,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// everySecret is for tests in which some object names every Secret.
+func everySecret(context.Context, types.NamespacedName) bool { return true }
+
 func TestSecretIsReadWhenItsVersionChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c, name := newCredentials(w.Client, w.Client), w.key("edge-ssh")
+	c, name := newCredentials(w.Client, w.Client, everySecret), w.key("edge-ssh")
 	key := func(version string) string {
 		t.Helper()
 		content, err := c.load(t.Context(), name, version, 1<<20)
@@ -54,7 +60,7 @@ func TestSecretIsReadWhenItsVersionChanges(t *testing.T) {
 func TestSecretThatGoesWhileItIsReadIsMissing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c := newCredentials(w.Client, w.Client)
+	c := newCredentials(w.Client, w.Client, everySecret)
 	if content, err := c.load(t.Context(), w.key("gone"), "17", 1<<20); err != nil || content.version != "" {
 		t.Errorf("read %+v, error %v", content, err)
 	}
@@ -63,7 +69,7 @@ func TestSecretThatGoesWhileItIsReadIsMissing(t *testing.T) {
 func TestManyHostsReadASecretTogether(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c, name := newCredentials(w.Client, w.Client), w.key("edge-ssh")
+	c, name := newCredentials(w.Client, w.Client, everySecret), w.key("edge-ssh")
 	version, err := c.version(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
@@ -82,9 +88,9 @@ func TestManyHostsReadASecretTogether(t *testing.T) {
 func TestSecretsThatNobodyUsesAreForgotten(t *testing.T) {
 	t.Parallel()
 	used, unused := types.NamespacedName{Name: "used"}, types.NamespacedName{Name: "unused"}
-	c := newCredentials(nil, nil)
+	c := newCredentials(nil, nil, func(_ context.Context, name types.NamespacedName) bool { return name == used })
 	c.kept[used], c.kept[unused] = secret{version: "1"}, secret{version: "1"}
-	c.prune(func(name types.NamespacedName) bool { return name == used })
+	c.prune(t.Context())
 	if _, found := c.last(unused); found {
 		t.Error("the unused one is kept")
 	}
@@ -93,10 +99,46 @@ func TestSecretsThatNobodyUsesAreForgotten(t *testing.T) {
 	}
 }
 
+func TestOfASecretNothingIsKeptThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, name := newCredentials(w.Client, w.Client, everySecret), w.key("edge-ssh")
+	change(w, name.Name, func(s *corev1.Secret) { s.Data["photo"] = bytes.Repeat([]byte("x"), 900<<10) })
+	version, err := c.version(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := c.load(t.Context(), name, version, 1<<20)
+	if err != nil || string(content.data["ssh-privatekey"]) != "right" || content.size > 100 {
+		t.Errorf("%d bytes of %d keys are kept, error %v", content.size, len(content.data), err)
+	}
+}
+
+func TestSecretsNamedOneAfterTheOtherAreNotAllKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var now string
+	c := newCredentials(w.Client, w.Client, func(_ context.Context, name types.NamespacedName) bool { return name.Name == now })
+	for i := range 5 {
+		now = fmt.Sprintf("ssh-%d", i)
+		w.create(&corev1.Secret{ObjectMeta: w.meta(now), Data: map[string][]byte{"known_hosts": make([]byte, 900<<10)}})
+		version, err := c.version(t.Context(), w.key(now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.load(t.Context(), w.key(now), version, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		if _, found := c.last(w.key(now)); !found || len(c.kept) != 1 {
+			t.Fatalf("%d Secrets are kept, that which is named among them: %t", len(c.kept), found)
+		}
+	}
+}
+
 func TestTheYoungestSecretsOfANamespaceThatHasTooMuchAreNotKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c := newCredentials(w.Client, w.Client)
+	c := newCredentials(w.Client, w.Client, everySecret)
 	load := func(name string, most int) secret {
 		t.Helper()
 		version, err := c.version(t.Context(), w.key(name))
@@ -111,22 +153,22 @@ func TestTheYoungestSecretsOfANamespaceThatHasTooMuchAreNotKept(t *testing.T) {
 	}
 	const size, room = 1000, 3500
 	for _, name := range []string{"a", "b", "c", "d"} {
-		w.create(&corev1.Secret{ObjectMeta: w.meta(name), Data: map[string][]byte{"key": make([]byte, size)}})
+		w.create(&corev1.Secret{ObjectMeta: w.meta(name), Data: map[string][]byte{"known_hosts": make([]byte, size)}})
 	}
 	for range 2 {
 		for name, want := range map[string]bool{"a": false, "b": false, "c": false} {
-			if got := load(name, room); got.tooLarge != want || len(got.data["key"]) != size {
-				t.Errorf("%s: too large is %t, and %d bytes are there", name, got.tooLarge, len(got.data["key"]))
+			if got := load(name, room); got.tooLarge != want || len(got.data["known_hosts"]) != size {
+				t.Errorf("%s: too large is %t, and %d bytes are there", name, got.tooLarge, len(got.data["known_hosts"]))
 			}
 		}
 		if got := load("d", room); !got.tooLarge || got.data != nil {
-			t.Errorf("d: too large is %t, and %d bytes are there", got.tooLarge, len(got.data["key"]))
+			t.Errorf("d: too large is %t, and %d bytes are there", got.tooLarge, len(got.data["known_hosts"]))
 		}
 	}
 	if kept, _ := c.last(w.key("d")); kept.data != nil {
 		t.Error("what is too large is kept")
 	}
-	if got := load("d", 2*room); got.tooLarge || len(got.data["key"]) != size {
+	if got := load("d", 2*room); got.tooLarge || len(got.data["known_hosts"]) != size {
 		t.Error("with more room it is not read again")
 	}
 	if got := load("c", size); !got.tooLarge {

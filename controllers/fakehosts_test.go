@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/edgelb/edgelb/internal/desired"
@@ -17,6 +18,9 @@ import (
 type fakeHosts struct {
 	signals *Signals
 
+	// hanging counts the attempts that hang.
+	hanging atomic.Int32
+
 	mu    sync.Mutex
 	hosts map[string]*fakeHost
 }
@@ -27,10 +31,15 @@ type fakeHost struct {
 	privateKey string
 	// away, if not nil, is the error of every connection.
 	away *edge.Error
+	// awayFor is the user for whom the host is away.
+	awayFor string
 	// sick, if not nil, is the outcome of every attempt; if it is live, not of those that only bring servers in line.
 	sick *edge.Outcome
-	// hang, if not nil, keeps everybody waiting who connects until it is closed.
-	hang chan struct{}
+	// hang, if not nil, keeps the host from being connected to until it is closed; dialling says that somebody tries.
+	hang     chan struct{}
+	dialling bool
+	// hangs, if not nil, keeps every attempt from ending until it is closed.
+	hangs chan struct{}
 	// latency is what an attempt takes.
 	latency time.Duration
 	// egress is the address from which it sees the operator.
@@ -77,25 +86,28 @@ func (f *fakeHosts) host(address string) *fakeHost {
 	return f.hosts[address]
 }
 
-func (f *fakeHosts) Connect(ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
+func (f *fakeHosts) Connect(key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	host := f.host(key.Address)
+	if host.dialling {
+		return nil, ErrConnecting
+	}
 	host.connects++
 	host.users, host.pins = append(host.users, login.User), login.HostKeys
-	hang, away, right := host.hang, host.away, host.privateKey
-	f.mu.Unlock()
-	if hang != nil {
-		select {
-		case <-hang:
-		case <-ctx.Done():
-			return nil, &edge.Error{State: edge.Unreachable, Message: "it hangs"}
-		}
+	if host.isSilent() {
+		host.dialling = true
+		go f.dialled(key, host.hang)
+		return nil, ErrConnecting
 	}
+	away, right := host.away, host.privateKey
 	switch {
 	case len(secret["ssh-privatekey"]) == 0:
 		return nil, &edge.Error{State: edge.Pending, Message: "the private key is missing"}
 	case away != nil:
 		return nil, away
+	case login.User == host.awayFor && login.User != "":
+		return nil, &edge.Error{State: edge.Unreachable, Message: "nothing answers"}
 	case string(secret["ssh-privatekey"]) != right:
 		return nil, &edge.Error{State: edge.Unauthorized, Message: "the key is refused"}
 	}
@@ -110,6 +122,22 @@ func (f *fakeHosts) Former(key desired.HostKey, _ desired.Login, secret map[stri
 	return fakeConn{address: key.Address}
 }
 
+func (h *fakeHost) isSilent() bool {
+	select {
+	case <-h.hang:
+		return false
+	default:
+		return h.hang != nil
+	}
+}
+
+// dialled tells that a host can be connected to when that is so.
+func (f *fakeHosts) dialled(key desired.HostKey, hang chan struct{}) {
+	<-hang
+	f.set(key.Address, func(h *fakeHost) { h.dialling = false })
+	f.signals.Dialled(key)
+}
+
 func (f *fakeHosts) Forget(key desired.HostKey) {
 	f.set(key.Address, func(h *fakeHost) { h.forgotten++ })
 }
@@ -117,6 +145,11 @@ func (f *fakeHosts) Forget(key desired.HostKey) {
 func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, request edge.Request) edge.Outcome {
 	address := conn.(fakeConn).address
 	time.Sleep(f.see(address).latency)
+	if hangs := f.see(address).hangs; hangs != nil {
+		f.hanging.Add(1)
+		<-hangs
+		f.hanging.Add(-1)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	host := f.host(address)
@@ -127,6 +160,8 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 	switch {
 	case host.sick != nil && !(host.sick.Live && request.RuntimeOnly):
 		return *host.sick
+	case len(host.running.Frontends) > 0 && host.running.Owner != request.Config.Owner && !request.Adopt:
+		return refusedFile()
 	case request.DryRun:
 		return edge.Outcome{State: edge.Suspended, Message: "would reload"}
 	}
@@ -146,4 +181,9 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 	}
 	outcome.Fingerprint = fmt.Sprintf("%x", host.changes)
 	return outcome
+}
+
+// refusedFile is what package edge says of a host whose file is another owner's.
+func refusedFile() edge.Outcome {
+	return edge.Outcome{State: edge.Refused, Message: "the file belongs to another owner"}
 }

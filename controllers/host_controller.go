@@ -27,15 +27,18 @@ import (
 // Connector reaches hosts. Its methods may be called at the same time.
 type Connector interface {
 	// Connect returns a connection to the host that is logged in as the login and the content of its Secret say; the
-	// one that is open already where it is still right. The error is a *edge.Error; one with the state Pending says
-	// that the Secret cannot be used.
-	Connect(ctx context.Context, key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error)
+	// one that is open already where it is still right. If there is none, the error is ErrConnecting: Signals.Dialled tells when
+	// to ask again. Else it is a *edge.Error; one with the state Pending says that the Secret cannot be used.
+	Connect(key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error)
 	// Former returns the connection to the host that is open, although Connect fails; nil if there is none to the account of the
 	// login, or to a host whose key the login or the content of its Secret do not allow any more.
 	Former(key desired.HostKey, login desired.Login, secret map[string][]byte) edge.Conn
 	// Forget closes the connection to a host that is no longer wanted.
 	Forget(key desired.HostKey)
 }
+
+// ErrConnecting says that a connection to a host is being made.
+var ErrConnecting = errors.New("the host is being connected to")
 
 // SyncFunc brings a host to what is wanted over a connection: edge.Sync.
 type SyncFunc func(ctx context.Context, conn edge.Conn, memory *edge.Memory, request edge.Request) edge.Outcome
@@ -50,7 +53,7 @@ type hostReconciler struct {
 	credentials *credentials
 	records     *record.Store
 	memories    *memories
-	lanes       lanes
+	places      *places
 	endpoints   pool.Cache
 	names       spec.Names
 	rules       *rulebook
@@ -68,18 +71,12 @@ type hostReconciler struct {
 
 // Reconcile observes, builds, connects, brings the host there, and records how it went.
 func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ctrl.Result, error) {
-	if r.records.Get(key).Outcome.State == edge.Synced {
-		// Others may hang, and must not keep those waiting that do not.
-		defer r.lanes.enter(ctx)()
-	}
 	began := r.now()
 	r.records.Look(key, began)
-	seen, err := r.observe(ctx, key)
+	seen, err := r.find(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	seen.snapshot.Cache, seen.snapshot.Names = &r.endpoints, &r.names
-	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(key).ReachedFrom()
 	if seen.unsettled {
 		// The finalizer's return wakes the host again.
 		return ctrl.Result{}, nil
@@ -88,9 +85,26 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		r.forget(ctx, key)
 		return ctrl.Result{}, nil
 	}
+	known := r.records.Get(key)
+	leave, entered := r.places.enter(key, seen.namespace(known), known.Outcome.State == edge.Synced)
+	if !entered {
+		return ctrl.Result{}, nil
+	}
+	defer leave()
+	if err := r.Gather(ctx, &seen.snapshot); err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.bring(ctx, key, seen, began)
+}
+
+// bring brings the host to what was seen.
+func (r *hostReconciler) bring(ctx context.Context, key desired.HostKey, seen observed, began time.Time) (ctrl.Result, error) {
+	seen.snapshot.Cache, seen.snapshot.Names = &r.endpoints, &r.names
+	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(key).ReachedFrom()
+	seen.snapshot.Able = r.records.Get(key).Able()
 	seen.await(r.records.Get)
 	known := r.recordBuilt(ctx, key, desired.Build(key, seen.snapshot), seen)
-	t := &turn{key: key, seen: seen, known: known, todo: known.Choose(seen.snapshot, seen.leavers)}
+	t := &turn{key: key, seen: seen, known: known, todo: known.Choose(seen.snapshot, seen.leavers), memory: r.memories.of(key)}
 	t.began, t.built = began, r.now()
 	result, err := r.work(ctx, t)
 	if err == nil {
@@ -117,15 +131,19 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 	}
 	wait := t.known.HoldOff(t.todo.Inputs, r.now())
 	if wait > 0 && !t.known.Outcome.Live {
-		return ctrl.Result{RequeueAfter: wait}, nil
+		return r.contest(ctx, t, wait)
 	}
 	t.todo.RuntimeOnly = wait > 0
 	done, err := r.try(ctx, t, version)
+	if errors.Is(err, ErrConnecting) {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 	if err != nil || ctx.Err() != nil {
 		// What the end of the operator cut short says nothing about the host.
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: r.recordTried(ctx, t, done)}, nil
+	wait = r.recordTried(ctx, t, done)
+	return r.contest(ctx, t, wait)
 }
 
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
@@ -154,7 +172,7 @@ func logConflicts(ctx context.Context, host desired.Host, before []desired.Probl
 	}
 }
 
-// try does a job. The error is one of the API server; what goes wrong with the host is in the attempt's outcome.
+// try does a job. The error is one of the API server or ErrConnecting; what goes wrong with the host is in the attempt's outcome.
 func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string) (record.Attempt, error) {
 	began := r.now()
 	todo, host := t.todo, &t.todo.Host
@@ -170,49 +188,53 @@ func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string)
 		// A namespace that is deleted loses its Secrets before its hosts could be cleaned.
 		content, _ = r.credentials.last(host.Login.Secret)
 	}
-	conn, failed := r.connect(ctx, t, content)
+	conn, failed, err := r.connect(t, content)
+	if err != nil {
+		return record.Attempt{}, err
+	}
 	if failed != nil {
 		return *failed, nil
 	}
 	t.connect = r.now().Sub(began)
 	request := t.request()
 	request.Wants = wanting(ctx, r.Here, host.Login.Secret.Namespace)
-	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, r.memories.of(host.Key), request)}, nil
+	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, t.memory, request)}, nil
 }
 
-// connect returns a connection to the host. Where a login fails that is new, the one before it is still open: what needs nothing
-// else than a connection goes on, which are the servers of what runs, and the way out of a host.
-func (r *hostReconciler) connect(ctx context.Context, t *turn, content secret) (edge.Conn, *record.Attempt) {
+// connect returns a connection to the host, or the attempt that has failed. The error is ErrConnecting while there is neither. Where
+// a login fails that is new, the one before it is still open: what needs nothing else than a connection goes on, which are the
+// servers of what runs, and the way out of a host.
+func (r *hostReconciler) connect(t *turn, content secret) (edge.Conn, *record.Attempt, error) {
 	todo, host := t.todo, &t.todo.Host
 	login := host.Login
 	login.Reach = t.rules().Hosts
 	if found := login.Reach.Check(host.Key.Address); found != nil {
 		r.letGo(t.key)
-		return nil, &record.Attempt{Job: todo, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}
+		return nil, &record.Attempt{Job: todo, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}, nil
 	}
 	former := func() edge.Conn { return r.connector.Former(host.Key, login, content.data) }
 	if todo.RuntimeOnly {
 		if conn := former(); conn != nil {
-			return conn, nil
+			return conn, nil, nil
 		}
 	}
 	failed := &record.Attempt{Job: todo, Reason: v1alpha1.ReasonSecretNotFound, Outcome: secretMissing(host.Login.Secret)}
 	if content.version != "" {
-		conn, err := r.connector.Connect(ctx, host.Key, login, content.data)
-		if err == nil {
-			return conn, nil
+		conn, err := r.connector.Connect(host.Key, login, content.data)
+		if err == nil || errors.Is(err, ErrConnecting) {
+			return conn, nil, err
 		}
 		failed = &record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}
 	}
 	switch conn := former(); {
 	case conn == nil:
 	case len(todo.Objects) == 0:
-		return conn, nil
+		return conn, nil, nil
 	default:
 		failed.Outcome.Live = true
 		failed.Outcome.Message += ". Until then endpoints follow over the connection that is open, and nothing else is changed"
 	}
-	return nil, failed
+	return nil, failed, nil
 }
 
 func secretMissing(name types.NamespacedName) edge.Outcome {
@@ -287,10 +309,11 @@ func (r *hostReconciler) report(seen observed, news record.News) {
 
 // forget drops everything about a host that no object names any more, and the Secrets that nothing else uses.
 func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
+	r.places.forget(key)
 	r.records.Forget(key)
 	r.memories.forget(key)
 	r.endpoints.Forget()
 	r.names.Forget()
 	r.connector.Forget(key)
-	r.credentials.prune(func(name types.NamespacedName) bool { return usesSecret(ctx, r.Here, name) })
+	r.credentials.prune(ctx)
 }

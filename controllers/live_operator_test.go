@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // serves waits until the only backend of a host has so many servers.
@@ -41,7 +42,7 @@ func TestEndpointsThatChangeTogetherWithWhatAHostCannotHaveFollowAtOnce(t *testi
 		}
 		return nil
 	})
-	if took := time.Since(failed); took > 7*time.Second {
+	if took := time.Since(failed); took > waiting.Of(7*time.Second) {
 		t.Errorf("it took %s", took)
 	}
 }
@@ -78,7 +79,7 @@ func TestEndpointsFollowOnAHostThatFailsAndItsTargetIsAvailable(t *testing.T) {
 	}
 	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
 	w.becomes("web", "ready", isReady)
-	if took := time.Since(failed); took > 15*time.Second {
+	if took := time.Since(failed); took > waiting.Of(15*time.Second) {
 		t.Errorf("it took %s", took)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // atNodePort gives Service app a node port, and returns that.
@@ -64,7 +65,7 @@ func TestATargetFollowsTheAddressThatItsHostSeesTheOperatorComeFrom(t *testing.T
 	w.hosts.set("a", func(h *fakeHost) { h.egress = netip.MustParseAddr("203.0.113.6") })
 	w.hosts.signals.Down(desired.NewHostKey("a", 22))
 	w.sends("a", fmt.Sprintf("egress 203.0.113.6:%d", port))
-	if took := time.Since(changed); took > 5*time.Second {
+	if took := time.Since(changed); took > waiting.Of(5*time.Second) {
 		t.Errorf("it took %s", took)
 	}
 	if reloads := w.hosts.see("a").reloads - before; reloads != 0 {

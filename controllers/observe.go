@@ -23,8 +23,8 @@ type observed struct {
 	unsettled bool
 }
 
-// observe reads what the clusters say about a host from the caches.
-func (r *hostReconciler) observe(ctx context.Context, key desired.HostKey) (observed, error) {
+// find returns the objects that concern a host. What they lead to is yet to be gathered.
+func (r *hostReconciler) find(ctx context.Context, key desired.HostKey) (observed, error) {
 	var list v1alpha1.EdgeLoadBalancerList
 	// Nobody changes the objects; see objectsBy.
 	if err := r.Here.List(ctx, &list, client.MatchingFields{indexHost: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
@@ -34,10 +34,20 @@ func (r *hostReconciler) observe(ctx context.Context, key desired.HostKey) (obse
 	for i := range list.Items {
 		seen.add(key, &list.Items[i])
 	}
-	if err := r.addRules(ctx, &seen); err != nil {
-		return observed{}, err
+	return seen, r.addRules(ctx, &seen)
+}
+
+// namespace is the one whose share of the work the host counts to: that whose Secret it was last to be logged in to with, or the one of
+// an object that names it.
+func (o *observed) namespace(known record.Host) string {
+	switch {
+	case known.Wanted.Login.Secret.Namespace != "":
+		return known.Wanted.Login.Secret.Namespace
+	case len(o.snapshot.Objects) > 0:
+		return o.snapshot.Objects[0].Namespace
+	default:
+		return o.leavers[0].Object.Namespace
 	}
-	return seen, r.Gather(ctx, &seen.snapshot)
 }
 
 // add sorts an object in. One without our finalizer is left alone: it could be gone before its hosts are cleaned.

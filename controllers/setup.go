@@ -34,10 +34,6 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// hostsAtOnce is how many hosts are worked on at the same time if nothing else is said. One that does not answer holds one
-// of these places for as long as its connectTimeout, and a place that nobody needs costs next to nothing.
-const hostsAtOnce = 2048
-
 // The waits between tries of what the API server refused: it may be back at any moment.
 const (
 	firstAPIRetry   = 100 * time.Millisecond
@@ -77,6 +73,9 @@ func NewSignals(registry prometheus.Registerer) (*Signals, error) {
 func (s *Signals) Down(key desired.HostKey) {
 	s.hosts.addAfter(key, s.pause(key))
 }
+
+// Dialled says that an attempt to connect to a host has ended, which Connector has the result of.
+func (s *Signals) Dialled(key desired.HostKey) { s.hosts.add(key) }
 
 // pause is how long a host's turn has to wait for the one before it.
 func (s *Signals) pause(key desired.HostKey) time.Duration {
@@ -124,6 +123,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("add the cache's indexes: %w", err)
 	}
+	options.HostsAtOnce = cmp.Or(options.HostsAtOnce, hostsAtOnce)
 	hosts := newHostReconciler(mgr, options)
 	objects := &edgeLoadBalancerReconciler{
 		client:         mgr.GetClient(),
@@ -145,7 +145,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := objects.setup(mgr, hosts.objects); err != nil {
 		return fmt.Errorf("set up the controller of EdgeLoadBalancers: %w", err)
 	}
-	if err := hosts.setup(mgr, cmp.Or(options.HostsAtOnce, hostsAtOnce)); err != nil {
+	if err := hosts.setup(mgr, options.HostsAtOnce); err != nil {
 		return fmt.Errorf("set up the controller of hosts: %w", err)
 	}
 	return nil
@@ -160,10 +160,10 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 		cluster:     options.Cluster,
 		connector:   options.Connector,
 		sync:        options.Sync,
-		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader()),
+		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader(), namedIn(mgr.GetClient())),
 		records:     record.NewStore(),
 		memories:    newMemories(),
-		lanes:       make(lanes, laneCount),
+		places:      newPlaces(options.HostsAtOnce, options.Signals.hosts.add),
 		counters:    options.Signals.counters,
 		objects:     &mailbox[ctrl.Request]{},
 		woken:       options.Signals.hosts,

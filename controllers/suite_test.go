@@ -27,10 +27,11 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // patience bounds how long a test waits for something that must happen.
-const patience = time.Minute
+const patience = waiting.Long
 
 // apiServer is the connection to the API server that all tests of the package share. Each has a namespace of its own.
 var apiServer *rest.Config
@@ -51,9 +52,11 @@ func runWithAPIServer(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	environment := &envtest.Environment{
-		BinaryAssetsDirectory: binaries,
-		CRDDirectoryPaths:     []string{"../config/crd/bases"},
-		ErrorIfCRDPathMissing: true,
+		BinaryAssetsDirectory:    binaries,
+		ControlPlaneStartTimeout: patience,
+		ControlPlaneStopTimeout:  patience,
+		CRDDirectoryPaths:        []string{"../config/crd/bases"},
+		ErrorIfCRDPathMissing:    true,
 	}
 	if apiServer, err = environment.Start(); err != nil {
 		return 1, fmt.Errorf("start the API server: %w", err)

@@ -22,6 +22,8 @@ type turn struct {
 	// known is the host's record when the turn began, and todo what is to be done; nil for nothing.
 	known record.Host
 	todo  *record.Job
+	// memory is what package edge remembers of the host.
+	memory *edge.Memory
 	// began and built are when the turn began and when it knew what to do, and connect is what it took to reach the host.
 	began, built time.Time
 	connect      time.Duration

@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // A host is looked at every 30 s if nothing is known to go on there.
@@ -33,14 +34,14 @@ func TestANameThatAHostDoesNotFindIsToldWithinSecondsAndSoIsItsEnd(t *testing.T)
 	})
 	began := time.Now()
 	w.becomes("web", "not ready because of a name", notReady(v1alpha1.ReasonAddressNotFound))
-	if took := time.Since(began); took > 10*time.Second || wasReady.Load() {
+	if took := time.Since(began); took > waiting.Of(10*time.Second) || wasReady.Load() {
 		t.Errorf("the name is told after %s; it was ready before: %t", took, wasReady.Load())
 	}
 
 	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
 	began = time.Now()
 	w.becomes("web", "ready", isReady)
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > waiting.Of(15*time.Second) {
 		t.Errorf("its end is told after %s", took)
 	}
 }

@@ -42,7 +42,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 				return serviceText(key), found
 			})
 		},
-		indexSecret:  func(o *v1alpha1.EdgeLoadBalancer) []string { return []string{secretName(o).String()} },
+		indexSecret:  func(o *v1alpha1.EdgeLoadBalancer) []string { return []string{desired.OwnerOf(o).String()} },
 		indexCluster: func(o *v1alpha1.EdgeLoadBalancer) []string { return texts(otherClusters(o)) },
 		indexNodes: func(o *v1alpha1.EdgeLoadBalancer) []string {
 			return eachTarget(o, func(t *v1alpha1.Target) (string, bool) {
@@ -102,10 +102,6 @@ func hostKeys(object *v1alpha1.EdgeLoadBalancer) []desired.HostKey {
 	return slices.Collect(maps.Keys(keys))
 }
 
-func secretName(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
-	return types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
-}
-
 // hostsOfObject are the hosts to work on when an EdgeLoadBalancer changes.
 func (r *hostReconciler) hostsOfObject(ctx context.Context, o client.Object) []desired.HostKey {
 	object := o.(*v1alpha1.EdgeLoadBalancer)
@@ -155,9 +151,11 @@ func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
 	return keys
 }
 
-// usesSecret says whether some object names a Secret.
-func usesSecret(ctx context.Context, reader client.Reader, name types.NamespacedName) bool {
-	return len(objectsBy(ctx, reader, indexSecret, name.String()))+len(objectsBy(ctx, reader, indexCluster, name.String())) > 0
+// namedIn reports whether some object names a Secret.
+func namedIn(reader client.Reader) func(context.Context, types.NamespacedName) bool {
+	return func(ctx context.Context, name types.NamespacedName) bool {
+		return len(objectsBy(ctx, reader, indexSecret, name.String()))+len(objectsBy(ctx, reader, indexCluster, name.String())) > 0
+	}
 }
 
 // objectsBy asks an index. The cache is the only thing that could fail here, and it does not once it has started. Nobody may

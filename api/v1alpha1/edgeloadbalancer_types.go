@@ -205,7 +205,7 @@ type Host struct {
 	User string `json:"user,omitempty"`
 
 	// HostKeys pins the host's keys, each as in known_hosts without the names: "ssh-ed25519 AAAA…". Without pins the
-	// Secret's known_hosts decides.
+	// Secret's known_hosts decides. On a host that several objects share, those of the oldest one hold.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=2048

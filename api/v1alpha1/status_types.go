@@ -199,7 +199,7 @@ const (
 	ReasonTargetInvalid = "TargetInvalid"
 	// ReasonNamespaceNotAllowed: a target's Service is in another namespace, and the operator does not allow that.
 	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
-	// ReasonHostConflict: an older object holds the host with another Secret, from another namespace or with other settings.
+	// ReasonHostConflict: the host belongs to objects with another Secret or of another namespace, or an older object's settings hold.
 	ReasonHostConflict = "HostConflict"
 	// ReasonPolicyViolation: the object asks for something that no EdgePolicy allows in its namespace. It is left out, or the host
 	// left alone as it is; the message says which, and whom to ask.

@@ -10,12 +10,16 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // Interval is how often each part of a cluster is asked for, and how soon one that cannot be read is tried again.
 const Interval = 5 * time.Second
+
+// mostOfAll is what may be kept of all clusters together, in bytes.
+const mostOfAll = 64 << 20
 
 // Key is the Secret with a cluster's kubeconfig.
 type Key = desired.ClusterKey
@@ -47,6 +51,7 @@ type Reading struct {
 type Set struct {
 	listener Listener
 	interval time.Duration
+	shared   *budget.Budget
 
 	running sync.WaitGroup
 	mu      sync.Mutex
@@ -59,7 +64,7 @@ type Set struct {
 // NewSet returns a Set without clusters. The interval is the constant Interval but in tests.
 func NewSet(listener Listener, interval time.Duration) *Set {
 	return &Set{
-		listener: listener, interval: interval,
+		listener: listener, interval: interval, shared: budget.New(mostOfAll),
 		members: map[desired.Part]*member{}, stops: map[desired.Part]context.CancelFunc{},
 	}
 }
@@ -109,7 +114,7 @@ func (s *Set) keep(part desired.Part, access Access) {
 		m.want(access)
 		return
 	}
-	m := newMember(part, s.listener, s.interval)
+	m := newMember(part, s)
 	m.want(access)
 	s.members[part] = m
 	var ctx context.Context

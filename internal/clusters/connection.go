@@ -22,6 +22,12 @@ import (
 // answerTimeout is how long a cluster may take to answer one small request.
 const answerTimeout = 4 * time.Second
 
+// What a cluster may send, in bytes, before it is read, and before an answer begins.
+const (
+	mostUnread = 1 << 20
+	mostHeader = 64 << 10
+)
+
 // connection is a way to talk to a cluster, with TCP connections of its own.
 type connection struct {
 	client.Client
@@ -30,12 +36,14 @@ type connection struct {
 	http   *http.Client
 	scheme *runtime.Scheme
 	mapper meta.RESTMapper
+	// refused has the latest reason for which the cluster is not to be read over this connection.
+	refused chan error
 }
 
 // connect makes no connection yet. The error is about credentials that cannot be used.
 func connect(config *rest.Config, guard guard) (*connection, error) {
 	c := &connection{
-		config: config, scheme: runtime.NewScheme(), mapper: mapper(),
+		config: config, scheme: runtime.NewScheme(), mapper: mapper(), refused: make(chan error, 1),
 		dialer: connrotation.NewDialer(guard.dialer(config)),
 	}
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, authorizationv1.AddToScheme} {
@@ -47,6 +55,7 @@ func connect(config *rest.Config, guard guard) (*connection, error) {
 	if c.http, err = httpClient(config, c.dialer.DialContext); err != nil {
 		return nil, err
 	}
+	c.http.Transport = &bounded{next: c.http.Transport, overflow: c.refuse}
 	c.Client, err = client.New(config, client.Options{HTTPClient: c.http, Scheme: c.scheme, Mapper: c.mapper})
 	return c, err
 }
@@ -68,8 +77,14 @@ func httpClient(config *rest.Config, dial connrotation.DialFunc) (*http.Client, 
 		TLSClientConfig:     secured,
 		TLSHandshakeTimeout: answerTimeout,
 		ForceAttemptHTTP2:   true,
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: 2 * answerTimeout, PingTimeout: answerTimeout},
-		IdleConnTimeout:     time.Minute,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: 2 * answerTimeout, PingTimeout: answerTimeout,
+			MaxReceiveBufferPerConnection: mostUnread, MaxReceiveBufferPerStream: mostUnread,
+		},
+		IdleConnTimeout: time.Minute,
+		// What a cluster compresses may be any number of times as large.
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: mostHeader,
 	}
 	authenticated, err := rest.HTTPWrappersForConfig(config, transport)
 	if err != nil {
@@ -79,6 +94,14 @@ func httpClient(config *rest.Config, dial connrotation.DialFunc) (*http.Client, 
 		Transport:     authenticated,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
+}
+
+// refuse notes a reason for which the cluster is not to be read.
+func (c *connection) refuse(err error) {
+	select {
+	case c.refused <- err:
+	default:
+	}
 }
 
 // close ends all TCP connections.

@@ -60,6 +60,8 @@ func convert(kubeconfig *clientcmdapi.Config) (config *rest.Config, reason strin
 			UserName: user.Impersonate, UID: user.ImpersonateUID, Groups: user.ImpersonateGroups, Extra: user.ImpersonateUserExtra,
 		},
 		UserAgent: "edgelb",
+		// The memory that JSON takes is known before it is decoded.
+		ContentConfig: rest.ContentConfig{ContentType: jsonFormat, AcceptContentTypes: jsonFormat},
 		// Few requests are made, and each has its own time.
 		QPS: -1,
 	}

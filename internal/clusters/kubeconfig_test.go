@@ -77,7 +77,7 @@ func TestKubeconfigsThatCannotBeReadSayWhy(t *testing.T) {
 // requireTrouble fails unless a Secret's content is refused with those words, and without the word secret in it.
 func requireTrouble(t *testing.T, secret map[string][]byte, words string) {
 	t.Helper()
-	m := newMember(at("x"), nil, often)
+	m := newMember(at("x"), NewSet(nil, often))
 	config, err := parse(cluster, secret)
 	if err == nil {
 		_, err = m.connect(config, guard{onLoopback()})

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/watched"
@@ -23,6 +24,8 @@ import (
 type member struct {
 	part     desired.Part
 	listener Listener
+	// shared is charged for what is kept of the part.
+	shared *budget.Budget
 	// interval is the time between two looks at the cluster.
 	interval time.Duration
 	// woken holds a token while something else is wanted than at the last look.
@@ -41,9 +44,9 @@ type member struct {
 	last *watch
 }
 
-func newMember(part desired.Part, listener Listener, interval time.Duration) *member {
+func newMember(part desired.Part, of *Set) *member {
 	return &member{
-		part: part, listener: listener, interval: interval, woken: make(chan struct{}, 1), interrupt: func() {},
+		part: part, listener: of.listener, shared: of.shared, interval: of.interval, woken: make(chan struct{}, 1), interrupt: func() {},
 	}
 }
 
@@ -87,6 +90,12 @@ func (m *member) run(ctx context.Context) {
 		case <-m.woken:
 		case refusal := <-m.refusals():
 			m.stale = refusal != nil
+			var share *shareError
+			if errors.As(refusal, &share) {
+				m.drop(share)
+				// Whatever takes all the memory would be read again at once.
+				wait(ctx, m.interval)
+			}
 		case <-time.After(m.interval):
 		}
 	}
@@ -97,7 +106,23 @@ func (m *member) refusals() <-chan error {
 	if m.last == nil {
 		return nil
 	}
-	return m.last.refused
+	return m.last.connection.refused
+}
+
+// drop forgets all that is known of the part.
+func (m *member) drop(why error) {
+	m.last.close()
+	m.mu.Lock()
+	m.last = nil
+	m.mu.Unlock()
+	m.tell(troubleOf(m.part.Cluster, "", why, nil), true)
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 // look brings the watch to what is wanted, or finds out whether that which is there can go on, and tells how the part is. After
@@ -174,7 +199,7 @@ func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 
 // follow returns a watch over a connection that has read everything. If that fails, the connection is closed.
 func (m *member) follow(ctx context.Context, c *connection) (*watch, error) {
-	w, err := open(c, m.part, m.changed)
+	w, err := open(c, m.part, m.shared, m.changed)
 	if err != nil {
 		c.close()
 		return nil, invalid("the kubeconfig in Secret %s has a server of which nothing can be watched: "+

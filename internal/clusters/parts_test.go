@@ -78,7 +78,7 @@ func TestAFirstReadingIsNotInterruptedByOtherNamespaces(t *testing.T) {
 func TestAConnectionOfWhichNothingCanBeWatchedIsClosed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	m := newMember(at(w.namespace), w.told, often)
+	m := newMember(at(w.namespace), NewSet(w.told, often))
 	config, err := parse(cluster, w.secret(apiServer.Config))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestAClusterWithoutEndpointSlicesIsToldAtOnce(t *testing.T) {
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	m := newMember(at("x"), &told{events: map[string]int{}}, often)
+	m := newMember(at("x"), NewSet(&told{events: map[string]int{}}, often))
 	m.want(here(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a"))))
 	began := time.Now()
 	m.look(t.Context())

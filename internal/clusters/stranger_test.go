@@ -25,7 +25,7 @@ func TestWhateverAnswersCannotSpeakThroughTheStatus(t *testing.T) {
 		reason string
 		want   string
 	}{
-		"a page":        {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(words)) }, v1alpha1.ReasonClusterUnreachable, "nothing came that can be read"},
+		"a page":        {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(words)) }, v1alpha1.ReasonClusterUnreachable, "something else than JSON"},
 		"a redirection": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, v1alpha1.ReasonClusterUnreachable, "(Found)"},
 		"a failure":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, words, http.StatusBadGateway) }, v1alpha1.ReasonClusterUnreachable, "(Bad Gateway)"},
 		"nobody's user": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, words, http.StatusUnauthorized) }, v1alpha1.ReasonClusterUnauthorized, "credentials"},
@@ -36,7 +36,7 @@ func TestWhateverAnswersCannotSpeakThroughTheStatus(t *testing.T) {
 			server := httptest.NewTLSServer(test.answer)
 			t.Cleanup(server.Close)
 			authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-			m := newMember(at("x"), &told{events: map[string]int{}}, often)
+			m := newMember(at("x"), NewSet(&told{events: map[string]int{}}, often))
 			m.want(here(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a"))))
 			m.look(t.Context())
 			got := m.read().State

@@ -36,10 +36,20 @@ const kept = "The servers that were last known are kept"
 // troubleOf says why a request to a cluster failed. It asks for the rights that are missing if the cluster denied one.
 func troubleOf(key Key, server string, err error, lacks func() []string) *trouble {
 	var known *trouble
+	var tooMuch *tooMuchError
+	var share *shareError
 	status := apierrors.APIStatus(nil)
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &tooMuch):
+		return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("%s, the cluster of Secret %s, sends too much: %s. See what answers there. %s",
+			server, key, tooMuch, kept)}
+	case errors.As(err, &share):
+		return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("what is read of other clusters takes more than %d bytes, and of the cluster of "+
+			"Secret %s it is most: let fewer targets name it, or serve it with an operator of its own", mostOfAll, key)}
+	case errors.Is(err, errFormat):
+		return away(key, server, "answers with something else than JSON")
 	case apierrors.IsUnauthorized(err):
 		return &trouble{v1alpha1.ReasonClusterUnauthorized, fmt.Sprintf("%s does not accept the credentials of the kubeconfig in Secret %s: "+
 			"they may have expired; write new ones. %s", server, key, kept)}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/watched"
 )
@@ -22,16 +25,17 @@ type watch struct {
 	cache      cache.Cache
 	connection *connection
 	part       desired.Part
-	// refused has the latest answer by which the cluster denied to be read.
-	refused chan error
+	// account is charged for what is kept.
+	account *budget.Account
 	// close ends the watch, and returns when nothing of it runs any more.
 	close func()
 }
 
 // open starts a watch. Once it has read everything that is there, each change calls changed, from a few goroutines; either object
 // may be nil. The connection belongs to the watch unless there is an error.
-func open(c *connection, part desired.Part, changed func(before, after client.Object)) (*watch, error) {
-	w := &watch{connection: c, part: part, refused: make(chan error, 1)}
+func open(c *connection, part desired.Part, shared *budget.Budget, changed func(before, after client.Object)) (*watch, error) {
+	w := &watch{connection: c, part: part}
+	w.account = shared.Account(func(held int) { c.refuse(&shareError{held}) })
 	var err error
 	if w.cache, err = cache.New(c.config, w.options()); err != nil {
 		return nil, err
@@ -51,6 +55,7 @@ func open(c *connection, part desired.Part, changed func(before, after client.Ob
 		cancel()
 		<-ended
 		c.close()
+		w.account.Release()
 	}
 	return w, nil
 }
@@ -62,8 +67,29 @@ func (w *watch) options() cache.Options {
 	}
 	return cache.Options{
 		HTTPClient: w.connection.http, Scheme: w.connection.scheme, Mapper: w.connection.mapper,
-		DefaultNamespaces: namespaces, DefaultTransform: watched.Trim,
+		DefaultNamespaces: namespaces, DefaultTransform: watched.Trim, NewInformer: w.newInformer,
 		DefaultWatchErrorHandler: func(_ context.Context, _ *toolscache.Reflector, err error) { w.noteRefusal(err) },
+	}
+}
+
+// newInformer makes an informer that keeps no more than may be kept.
+func (w *watch) newInformer(
+	from toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
+) toolscache.SharedIndexInformer {
+	return toolscache.NewSharedIndexInformer(&metered{
+		ListerWatcherWithContext: toolscache.ToListerWatcherWithContext(from), kind: kindName(object),
+		account: w.account, overflow: w.connection.refuse, sizes: map[string]int{},
+	}, object, resync, indexers)
+}
+
+func kindName(object runtime.Object) string {
+	switch object.(type) {
+	case *corev1.Service:
+		return "Services"
+	case *corev1.Node:
+		return "nodes"
+	default:
+		return "EndpointSlices"
 	}
 }
 
@@ -72,10 +98,7 @@ func (w *watch) noteRefusal(err error) {
 		// The informer tries again, and whether the cluster is away is found out by asking it.
 		return
 	}
-	select {
-	case w.refused <- err:
-	default:
-	}
+	w.connection.refuse(err)
 }
 
 // prepare says what to watch.
@@ -129,7 +152,7 @@ func (w *watch) sync(ctx context.Context) error {
 	synced := make(chan bool, 1)
 	go func() { synced <- w.cache.WaitForCacheSync(ctx) }()
 	select {
-	case err := <-w.refused:
+	case err := <-w.connection.refused:
 		return err
 	case done := <-synced:
 		if !done {

@@ -25,6 +25,8 @@ type Snapshot struct {
 	// Objects are the EdgeLoadBalancers that name the host in their spec, in any order. Those that are being deleted or
 	// have left the host are not among them.
 	Objects []*v1alpha1.EdgeLoadBalancer
+	// Able are the owners that were last seen to log in to the host, and to find its file free or theirs.
+	Able map[Owner]bool
 	// Services holds the Services that the objects' targets name, as far as they exist and are known.
 	Services map[ServiceKey]*corev1.Service
 	// Slices holds the EndpointSlices of those Services.
@@ -113,6 +115,8 @@ type Host struct {
 	Egress     netip.Addr
 	// Members are the objects whose listeners are in Config, oldest first; the first one's settings hold.
 	Members []Member
+	// Rivals are the other owners of objects that name the host, in the order in which they would hold it.
+	Rivals []Owner
 	// Problems are what keeps something that an object asks for out of Config, or a target without servers.
 	Problems []Problem
 	// reported are those that report has added, and each once more without its Message; nil for a host that is built.
@@ -124,7 +128,7 @@ type Login struct {
 	User           string
 	Secret         types.NamespacedName
 	ConnectTimeout time.Duration
-	// HostKeys are the pins of the spec; empty when the Secret's known_hosts decides.
+	// HostKeys are the pins of the oldest of Members; empty when the Secret's known_hosts decides.
 	HostKeys []string
 	// Reach says where hosts may be. Who logs in sets it: a policy may have changed since the host was built.
 	Reach policy.Addresses

@@ -50,18 +50,29 @@ func (p part) problem(reason, format string, args ...any) Problem {
 }
 
 // share finds the objects that run on the host together, oldest first. A configuration file is one file and has one owner:
-// objects of another namespace, or with another Secret, than the oldest are left out. So are those that may not have the host.
+// objects of other owners are left out, and so are those that may not have the host.
 func (h *Host) share(s Snapshot) []part {
-	var parts []part
+	var all []part
+	var objects []*v1alpha1.EdgeLoadBalancer
 	for _, object := range byAge(s.Objects) {
-		p, found := h.partOf(object)
-		switch {
-		case !found:
-		case h.refused(p, s):
-		case len(parts) > 0 && !sameOwner(parts[0].object, object):
-			h.Problems = append(h.Problems, p.estranged(h.Key, parts[0]))
-		default:
+		if p, found := h.partOf(object); found && !h.refused(p, s) {
+			all, objects = append(all, p), append(objects, object)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	owners := ownersOf(objects, h.Key, s.Able)
+	h.Rivals = append(h.Rivals, owners[1:]...)
+	var parts []part
+	for _, p := range all {
+		if OwnerOf(p.object) == owners[0] {
 			parts = append(parts, p)
+		}
+	}
+	for _, p := range all {
+		if OwnerOf(p.object) != owners[0] {
+			h.Problems = append(h.Problems, p.estranged(h.Key, parts[0]))
 		}
 	}
 	return parts
@@ -71,10 +82,10 @@ func (h *Host) share(s Snapshot) []part {
 // nothing.
 func (p part) estranged(key HostKey, holder part) Problem {
 	if p.object.Namespace != holder.object.Namespace {
-		return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to an older EdgeLoadBalancer of another namespace: use another "+
-			"host, or ask the administrators, whose operator's log says which object that is", p.host.Name, key)
+		return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to an EdgeLoadBalancer of another namespace, which logged in "+
+			"to it or named it first: use another host, or ask the administrators, whose operator's log says which object that is", p.host.Name, key)
 	}
-	return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to the older EdgeLoadBalancer %s, and only objects with its SSH "+
+	return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to EdgeLoadBalancer %s, and only objects with its SSH "+
 		"Secret can share it: use another host, or the same Secret", p.host.Name, key, holder.name())
 }
 
@@ -87,10 +98,6 @@ func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
 			strings.Compare(a.Name, b.Name),
 		)
 	})
-}
-
-func sameOwner(a, b *v1alpha1.EdgeLoadBalancer) bool {
-	return a.Namespace == b.Namespace && a.Spec.SSH.SecretRef == b.Spec.SSH.SecretRef
 }
 
 // partOf finds the host among those of the object. The first entry counts; one that repeats it is a problem.
@@ -123,19 +130,22 @@ func (h *Host) settle(s Snapshot, parts []part) {
 	}
 	h.Login = Login{
 		User:           sshUser(&spec.SSH, holder.host),
-		Secret:         types.NamespacedName{Namespace: holder.object.Namespace, Name: spec.SSH.SecretRef.Name},
+		Secret:         OwnerOf(holder.object),
 		ConnectTimeout: connectTimeout(&spec.SSH),
+		HostKeys:       pins(holder.host),
 	}
 	h.ConfigPath = configPath(&spec.HAProxy)
 	h.setReloadCommand(holder, s)
 	for _, p := range parts {
 		h.setAdopt(p, s)
 		h.Suspend = h.Suspend || p.object.Spec.Suspend
-		h.Login.HostKeys = append(h.Login.HostKeys, p.host.HostKeys...)
 		h.compareSettings(holder, p)
 	}
-	slices.Sort(h.Login.HostKeys)
-	h.Login.HostKeys = slices.Compact(h.Login.HostKeys)
+}
+
+// pins are the host keys of an entry, sorted, each once.
+func pins(entry *v1alpha1.Host) []string {
+	return slices.Compact(slices.Sorted(slices.Values(entry.HostKeys)))
 }
 
 // compareSettings reports the settings that the part asks for in vain. One that is at its default asks for nothing.
@@ -147,6 +157,11 @@ func (h *Host) compareSettings(holder, p part) {
 		if want != unset[i] && want != holds[i] {
 			ignored = append(ignored, want.name)
 		}
+	}
+	if wanted := p.host.HostKeys; len(wanted) > 0 && !slices.ContainsFunc(wanted, func(pin string) bool {
+		return slices.Contains(holder.host.HostKeys, pin)
+	}) {
+		ignored = append(ignored, "hosts[].hostKeys")
 	}
 	if len(ignored) > 0 {
 		h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,

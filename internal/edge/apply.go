@@ -41,7 +41,7 @@ func (h *host) applyRuntime(ctx context.Context, rounds [][]runtime.Command) err
 	}
 	defer talk.Close()
 	for _, commands := range rounds {
-		answers, err := talk.Ask(ctx, runtime.Lines(commands))
+		answers, err := talk.Ask(ctx, runtime.Lines(commands), session.KnownBytes(len(commands), 0))
 		if err != nil {
 			return err
 		}

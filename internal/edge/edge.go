@@ -19,8 +19,12 @@ import (
 // Conn is one logged-in connection to a host. Its errors are each a *Error.
 type Conn = session.Conn
 
-// Result is how a command ended.
-type Result = session.Result
+// Result is how a command ended, Stream a connection to one or to a socket, and Limit what one may say.
+type (
+	Result = session.Result
+	Stream = session.Stream
+	Limit  = session.Limit
+)
 
 // Request is what a host is to be brought to.
 type Request struct {

@@ -23,7 +23,7 @@ type freezingConn struct {
 	asked  chan struct{}
 }
 
-func (c *freezingConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+func (c *freezingConn) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
 	switch {
 	case bytes.Contains(input, []byte("# Shows on which TCP sockets HAProxy processes listen.")):
 		defer func() {
@@ -32,11 +32,11 @@ func (c *freezingConn) Run(ctx context.Context, command string, input []byte) (e
 			default:
 			}
 		}()
-		return (&localConn{prefix: c.prefix}).Run(ctx, strings.TrimPrefix(command, "exec "), input)
+		return (&localConn{prefix: c.prefix}).Run(ctx, strings.TrimPrefix(command, "exec "), input, limit)
 	case bytes.Contains(input, []byte("# Makes the candidate the configuration.")):
 		defer func() { _ = syscall.Kill(c.worker, syscall.SIGSTOP) }()
 	}
-	return c.localConn.Run(ctx, command, input)
+	return c.localConn.Run(ctx, command, input, limit)
 }
 
 func (c *freezingConn) thaw() { _ = syscall.Kill(c.worker, syscall.SIGCONT) }

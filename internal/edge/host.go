@@ -63,7 +63,10 @@ type left struct {
 
 // daemon is the HAProxy of the host.
 func (h *host) daemon() daemon.Daemon {
-	return daemon.Daemon{Session: h.session, Facts: &h.facts, AdminSocket: h.req.Config.AdminSocket, ReloadCommand: h.req.ReloadCommand}
+	return daemon.Daemon{
+		Session: h.session, Facts: &h.facts, AdminSocket: h.req.Config.AdminSocket, ReloadCommand: h.req.ReloadCommand,
+		Rows: h.req.Config.ServerCount() + h.req.Config.EntryCount(),
+	}
 }
 
 // platform is what a configuration has to know of the host.

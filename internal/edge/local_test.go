@@ -52,7 +52,7 @@ func (c *localConn) step() error {
 	return nil
 }
 
-func (c *localConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+func (c *localConn) Run(ctx context.Context, command string, input []byte, _ edge.Limit) (edge.Result, error) {
 	if n := c.commands.Add(1); c.broken > 0 && n >= c.broken {
 		return edge.Result{}, &edge.Error{State: edge.Unreachable, Message: "the connection broke"}
 	}
@@ -83,6 +83,8 @@ func (c *localConn) shell(ctx context.Context, command string) *exec.Cmd {
 	return cmd
 }
 
+func (c *localConn) Release() {}
+
 // piped is a running command's stdin and stdout.
 type piped struct {
 	io.Reader
@@ -99,7 +101,7 @@ func (p piped) Close() error {
 	return nil
 }
 
-func (c *localConn) Start(ctx context.Context, command string) (io.ReadWriteCloser, error) {
+func (c *localConn) Start(ctx context.Context, command string, _ edge.Limit) (edge.Stream, error) {
 	cmd := c.shell(ctx, command)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -136,11 +138,13 @@ func (s stepped) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (s stepped) Expect(edge.Limit) {}
+
 func (s stepped) CloseWrite() error {
 	return s.ReadWriteCloser.(interface{ CloseWrite() error }).CloseWrite()
 }
 
-func (c *localConn) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
+func (c *localConn) DialUnix(ctx context.Context, path string, _ edge.Limit) (edge.Stream, error) {
 	if c.noForwarding {
 		return nil, errors.New("open failed")
 	}

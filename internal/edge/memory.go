@@ -139,10 +139,10 @@ func (m *Memory) hangUp() {
 }
 
 // ask sends lines to the HAProxy that the host was last seen to run, over the conversation that is open. One that has ended
-// meanwhile is opened again, once.
-func (m *Memory) ask(ctx context.Context, h *host, lines []string) ([]string, error) {
+// meanwhile is opened again, once. The answers have no more bytes than most.
+func (m *Memory) ask(ctx context.Context, h *host, lines []string, most int) ([]string, error) {
 	if m.talk != nil {
-		if answers, err := m.talk.Ask(ctx, lines); err == nil || ctx.Err() != nil {
+		if answers, err := m.talk.Ask(ctx, lines, most); err == nil || ctx.Err() != nil {
 			return answers, err
 		}
 		m.hangUp()
@@ -152,7 +152,7 @@ func (m *Memory) ask(ctx context.Context, h *host, lines []string) ([]string, er
 		return nil, err
 	}
 	m.talk = talk
-	return talk.Ask(ctx, lines)
+	return talk.Ask(ctx, lines, most)
 }
 
 // written notes that the files are as wanted.

@@ -312,11 +312,11 @@ type cutConn struct {
 	short  int
 }
 
-func (c cutConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+func (c cutConn) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
 	if bytes.Contains(input, []byte(c.script)) {
 		input = input[:len(input)-c.short]
 	}
-	return c.localConn.Run(ctx, command, input)
+	return c.localConn.Run(ctx, command, input, limit)
 }
 
 func TestNamesThatArriveInPartAreNotTaken(t *testing.T) {

@@ -29,13 +29,13 @@ type sharedSocket struct {
 	left atomic.Int32
 }
 
-func (c *sharedSocket) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
-	stream, err := c.localConn.DialUnix(ctx, path)
-	return &sharedStream{ReadWriteCloser: stream, conn: c}, err
+func (c *sharedSocket) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
+	stream, err := c.localConn.DialUnix(ctx, path, limit)
+	return &sharedStream{Stream: stream, conn: c}, err
 }
 
 type sharedStream struct {
-	io.ReadWriteCloser
+	edge.Stream
 	conn *sharedSocket
 	// answer is that of the former worker; nil if the other one answers.
 	answer io.Reader
@@ -45,18 +45,14 @@ func (s *sharedStream) Write(p []byte) (int, error) {
 	if string(p) == runtime.ShowServersState+"\n" && s.conn.m.workerPID() != s.conn.former && s.conn.left.Add(-1) >= 0 {
 		s.answer = strings.NewReader(s.conn.state)
 	}
-	return s.ReadWriteCloser.Write(p)
+	return s.Stream.Write(p)
 }
 
 func (s *sharedStream) Read(p []byte) (int, error) {
 	if s.answer != nil {
 		return s.answer.Read(p)
 	}
-	return s.ReadWriteCloser.Read(p)
-}
-
-func (s *sharedStream) CloseWrite() error {
-	return s.ReadWriteCloser.(interface{ CloseWrite() error }).CloseWrite()
+	return s.Stream.Read(p)
 }
 
 // Two workers share the socket for a moment, and each question goes to either.

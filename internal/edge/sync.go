@@ -32,6 +32,7 @@ func timeFor(what time.Duration, config haproxy.Config) time.Duration {
 //
 // The memory is what earlier Syncs of the same host have left; no two Syncs may have it at once.
 func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
+	defer conn.Release()
 	if outcome, done := quickTurn(ctx, conn, memory, req); done {
 		return outcome
 	}

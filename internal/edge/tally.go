@@ -98,6 +98,9 @@ func (t *tally) take(server runtime.Server) {
 		t.counts[server.Backend] = count
 	}
 	if server.Admin.IsUnresolved() {
-		t.unresolved = append(t.unresolved, Unresolved{Backend: server.Backend, DNSName: strings.ToLower(server.DNSName)})
+		// A part of an answer would keep all of it in memory.
+		t.unresolved = append(t.unresolved, Unresolved{
+			Backend: strings.Clone(server.Backend), DNSName: strings.Clone(strings.ToLower(server.DNSName)),
+		})
 	}
 }

@@ -303,7 +303,7 @@ func (t *turn) ask(ctx context.Context, lines []string, rows int) ([]string, err
 	timeout := askTimeout + time.Duration(len(lines))*lineTimeout + time.Duration(rows)*rowTimeout
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answers, err := t.memory.ask(ctx, t.host, slices.Concat([]string{runtime.ShowInfo}, lines))
+	answers, err := t.memory.ask(ctx, t.host, slices.Concat([]string{runtime.ShowInfo}, lines), session.KnownBytes(len(lines), rows))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", timeout.Round(time.Second)), Cause: err}

@@ -87,11 +87,11 @@ type meddling struct {
 	meddle func()
 }
 
-func (c meddling) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
+func (c meddling) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
 	if strings.Contains(string(input), c.script) {
 		c.meddle()
 	}
-	return c.localConn.Run(ctx, command, input)
+	return c.localConn.Run(ctx, command, input, limit)
 }
 
 func TestAFileThatSomebodyElseChangesAtTheSameMomentIsNotReplaced(t *testing.T) {

@@ -42,6 +42,9 @@ type Host struct {
 	// Attempted holds the objects whose listeners a change was to bring since then. It may have broken in the middle.
 	Attempted map[types.UID]int64
 
+	// Claims are how it went for each owner that names the host.
+	Claims map[desired.Owner]Claim
+
 	// Failures counts the failed attempts since the last good one, Repeats those that ended like the last one.
 	Failures, Repeats int
 	// Shortfalls counts, for each object, the looks in a row at which the host could not serve a bind of its.
@@ -100,6 +103,7 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 	for _, object := range objects {
 		r.Built[object.UID] = object.Generation
 	}
+	r.Claims = r.claimsOf(host)
 	r.Problems = withNew(r.Problems, host.Problems)
 	r.Leaving = leavingNow(*r, leavers, now)
 	r.Wanted = r.keepAwaiting(before.Wanted, leavers)
@@ -116,6 +120,9 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 	if a.Job.RuntimeOnly {
 		r.follow(a, now)
 		return r.NewsSince(before)
+	}
+	if len(a.Job.Objects) > 0 {
+		r.Try(a, now, random)
 	}
 	r.count(a.Outcome)
 	r.Shortfalls, r.Absences = shortfallsAfter(r.Shortfalls, a), absencesAfter(r.Absences, a, now)

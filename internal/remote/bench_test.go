@@ -22,7 +22,7 @@ func BenchmarkConnect(b *testing.B) {
 func BenchmarkRun(b *testing.B) {
 	_, conn := connect(b)
 	for b.Loop() {
-		if _, _, exit, err := conn.Run(b.Context(), "true", nil); err != nil || exit != 0 {
+		if _, _, exit, err := conn.Run(b.Context(), "true", nil, anything); err != nil || exit != 0 {
 			b.Fatalf("exit %d, error %v", exit, err)
 		}
 	}
@@ -32,7 +32,7 @@ func BenchmarkDialUnix(b *testing.B) {
 	_, conn := connect(b)
 	path := echoSocket(b)
 	for b.Loop() {
-		stream, err := conn.DialUnix(b.Context(), path)
+		stream, err := conn.DialUnix(b.Context(), path, anything)
 		if err != nil {
 			b.Fatal(err)
 		}

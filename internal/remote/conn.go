@@ -7,20 +7,30 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/budget"
 )
 
 // maxSessions bounds the commands that run at once on one connection. sshd's own bound, MaxSessions, is 10 by default,
 // and it counts a command until its process has ended.
 const maxSessions = 8
 
+// maxOpens bounds how many unix sockets a host is asked for at once. sshd answers as soon as it has connected.
+const maxOpens = 8
+
 // Conn is one logged-in connection to a host. Its methods may be called at the same time.
 type Conn struct {
 	target  Target
 	client  *ssh.Client
+	flow    *flow
 	hostKey ssh.PublicKey
 	// sessions holds one element for each command that runs.
 	sessions chan struct{}
-	done     chan struct{}
+	// opens holds one element for each unix socket that the host has not answered yet whether it connects to it.
+	opens chan struct{}
+	// answers are charged for what the host sends: each until it begins with its next answer to the same question.
+	answers *budget.Account
+	done    chan struct{}
 	// life ends, through end, when done is closed.
 	life context.Context
 	end  context.CancelFunc
@@ -38,6 +48,7 @@ type sshLink struct {
 	conn     ssh.Conn
 	channels <-chan ssh.NewChannel
 	requests <-chan *ssh.Request
+	flow     *flow
 }
 
 func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
@@ -45,10 +56,13 @@ func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
 		target: t,
 		// ssh.NewClient would keep four goroutines for what attend does in one.
 		client:   &ssh.Client{Conn: link.conn},
+		flow:     link.flow,
 		hostKey:  hostKey,
 		sessions: make(chan struct{}, maxSessions),
+		opens:    make(chan struct{}, maxOpens),
 		done:     make(chan struct{}),
 	}
+	c.answers = t.Budget.Account(func(held int) { c.fail(&ShareError{Held: held}) })
 	c.life, c.end = context.WithCancel(context.Background())
 	c.probe = time.AfterFunc(time.Hour, func() { c.keepAlive(t.keepalive()) })
 	c.probe.Reset(t.keepalive())
@@ -112,7 +126,11 @@ func (c *Conn) attend(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reque
 	c.fail(c.client.Wait())
 	close(c.done)
 	c.end()
+	c.answers.Release()
 }
+
+// Release says that nobody uses the answers any more that the host has given.
+func (c *Conn) Release() { c.answers.Release() }
 
 // keepAlive asks the host for a sign of life, again after each interval, and ends the connection if none comes within another.
 func (c *Conn) keepAlive(interval time.Duration) {
@@ -120,6 +138,7 @@ func (c *Conn) keepAlive(interval time.Duration) {
 	_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
 	noAnswer.Stop()
 	if err == nil {
+		c.flow.used(eachInterval)
 		c.probe.Reset(interval)
 	}
 }
@@ -164,6 +183,36 @@ func (c *Conn) broken(cause error) error {
 		cause = err
 	}
 	return &UnreachableError{Address: c.target.hostPort(), Stage: StageOpen, Cause: cause}
+}
+
+// open asks the host for a channel and returns what request made of its answer. Of an answer that comes too late, late takes
+// what there is. A host that does not answer at all loses its connection: nothing else ends the waiting for it.
+func open[T any](ctx context.Context, c *Conn, request func() (T, error), late func(T)) (T, error) {
+	alive, cancel := c.whileAlive(ctx)
+	defer cancel()
+	answered := make(chan struct{})
+	value, err := await(alive, func() (T, error) {
+		defer close(answered)
+		return request()
+	}, late)
+	if alive.Err() != nil {
+		go c.require(answered, errUnanswered)
+	}
+	return value, err
+}
+
+var errUnanswered = errors.New("the host did not answer whether it opens a channel")
+
+// require ends the connection if something that was given up does not end in time.
+func (c *Conn) require(ended <-chan struct{}, otherwise error) {
+	patience := time.NewTimer(c.target.keepalive())
+	defer patience.Stop()
+	select {
+	case <-ended:
+	case <-c.done:
+	case <-patience.C:
+		c.fail(otherwise)
+	}
 }
 
 // await returns what f returns, or the context's cause if that ends first. What f returns too late is given to late,

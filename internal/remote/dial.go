@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/budget"
 )
 
 const (
@@ -23,6 +25,8 @@ type Target struct {
 	Address string
 	Port    int
 	User    string
+	// Owner is whose share of the dials at the same time the host counts to.
+	Owner string
 	// ConnectTimeout bounds everything from the look-up of the name to the end of the login; 5 s if it is 0.
 	ConnectTimeout time.Duration
 	// Keepalive is how often the host is asked for a sign of life, and how long it may take to give it; 15 s if it is 0.
@@ -33,6 +37,8 @@ type Target struct {
 	HostKeys []string
 	// Permission is asked for each address that the host's name leads to; nil permits all.
 	Permission Permission
+	// Budget is charged for the host's answers; nil for none.
+	Budget *budget.Budget
 }
 
 func (t Target) port() int {
@@ -69,6 +75,12 @@ func (t Target) equal(other Target) bool {
 		t.Credentials.knownHosts.Equal(other.Credentials.knownHosts)
 }
 
+// withoutKnownHosts is what is kept of a target once it is dialled: known_hosts files may be long, and connections are many.
+func (t Target) withoutKnownHosts() Target {
+	t.Credentials.knownHosts = t.Credentials.knownHosts.WithoutEntries()
+	return t
+}
+
 // Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *ForbiddenError, an
 // *UntrustedError or an *UnauthorizedError. No login is tried on a host whose key is not one that it may have.
 func Dial(ctx context.Context, t Target) (*Conn, error) {
@@ -90,13 +102,16 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 	case err != nil:
 		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: err}
 	}
-	login := login{target: t, trust: known, conn: &greeted{Conn: withQuickAck(tcp)}}
+	flow := newFlow(withQuickAck(tcp))
+	login := login{target: t.withoutKnownHosts(), trust: known, conn: &greeted{Conn: flow}}
 	link, err := login.handshake(ctx)
 	if err != nil {
 		tcp.Close()
 		return nil, login.explain(ctx, err)
 	}
-	return newConn(t, link, login.hostKey), nil
+	flow.allow(mostUseless)
+	link.flow = flow
+	return newConn(t.withoutKnownHosts(), link, login.hostKey), nil
 }
 
 // login is one attempt to log in.

@@ -211,6 +211,13 @@ func loopback(port int) Target { return Target{Address: "127.0.0.1", Port: port,
 func serve(t *testing.T, handle func(net.Conn)) (port int) {
 	t.Helper()
 	listener := listen(t)
+	accept(t, listener, handle)
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// accept gives each connection to the handler until the test ends.
+func accept(t *testing.T, listener net.Listener, handle func(net.Conn)) {
+	t.Helper()
 	t.Cleanup(func() { listener.Close() })
 	go func() {
 		for {
@@ -224,7 +231,6 @@ func serve(t *testing.T, handle func(net.Conn)) (port int) {
 			}()
 		}
 	}()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func hold(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }

@@ -215,11 +215,27 @@ func (e *SignalError) Error() string {
 	return "the command was killed by the signal " + sanitize.Line(e.Signal, sanitize.Name)
 }
 
-// OutputError says that a command wrote more than is taken from it; it was ended.
-type OutputError struct{ Limit int }
+// Limit is how many bytes an answer may have, and what it is an answer to, in words such as "show info".
+type Limit struct {
+	Bytes int
+	Of    string
+}
+
+// OutputError says that a host sent more than is taken from it. Nothing of the answer is used.
+type OutputError struct{ Limit Limit }
 
 func (e *OutputError) Error() string {
-	return fmt.Sprintf("the command wrote more than %d bytes and was ended", e.Limit)
+	return fmt.Sprintf("the host sent more than %d bytes in answer to %s: see on the host what answers there, since HAProxy "+
+		"and edgelb's scripts do not say as much", e.Limit.Bytes, e.Limit.Of)
+}
+
+// ShareError says that a connection was ended because its host took more memory with its answers than any other, at a time
+// when all together took too much.
+type ShareError struct{ Held int }
+
+func (e *ShareError) Error() string {
+	return fmt.Sprintf("the answers of all hosts took too much memory, and this host's took most, %d bytes: give the operator "+
+		"more memory if the host needs that", e.Held)
 }
 
 // plain is the text of an error, which may repeat what the host says. It leaves out the local address, whose port is another one each

@@ -45,7 +45,7 @@ func TestThePoolClosesAConnectionToAnAddressThatIsPermittedNoMore(t *testing.T) 
 	}
 	target.Permission = only("192.0.2.1")
 	var forbidden *ForbiddenError
-	if _, err := pool.Get(within(t, patience), "a", target); !errors.As(err, &forbidden) {
+	if _, err := pool.await(within(t, patience), "a", target); !errors.As(err, &forbidden) {
 		t.Errorf("got %v", err)
 	}
 	eventually(t, "the connection ends", func() bool { return !conn.isAlive() })

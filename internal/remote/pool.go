@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/edgelb/edgelb/internal/fair"
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
@@ -17,8 +18,18 @@ const (
 	ResultForbidden    = "forbidden"
 )
 
+// ErrDialing says that there is no connection to a host yet: it is being dialled, or waits for that.
+var ErrDialing = errors.New("the host is being dialled")
+
+var errPoolClosed = errors.New("the operator is shutting down")
+
+// dials bound how many hosts are dialled at the same time. One that stays silent holds its place until its ConnectTimeout.
+var dials = fair.Limits{Total: 1024, PerOwner: 512, Reserved: 16}
+
 // Options are what a Pool tells others. Each may be nil, and is called from a goroutine of the Pool.
 type Options struct {
+	// Dialled is called when an attempt to connect has ended, with the key that it was asked for with: Get has its result.
+	Dialled func(key string)
 	// Down is called when an established connection ended by itself, with the key that it was asked for with.
 	Down func(key string)
 	// Attempted is called after each attempt to connect, with one of the Result constants.
@@ -28,6 +39,8 @@ type Options struct {
 // Pool keeps one connection open for each key, which stands for a host. Its methods may be called at the same time.
 type Pool struct {
 	options Options
+	// dials holds the links that are being dialled, and has those wait that are yet to be.
+	dials *fair.Limiter[*link]
 
 	mu    sync.Mutex
 	links map[string]*link
@@ -38,57 +51,50 @@ type Pool struct {
 	running sync.WaitGroup
 }
 
-// link is an attempt to connect, and the connection if it succeeded. Conn and err are set before ready is closed.
+// link is an attempt to connect, and what came of it. Until it has a place to dial it costs no more than its memory. The Pool's
+// lock guards what changes.
 type link struct {
+	key    string
 	target Target
-	cancel context.CancelCauseFunc
-	ready  chan struct{}
-	conn   *Conn
-	err    error
+	ctx    context.Context
+	cancel context.CancelFunc
+	// conn or err is set when the attempt has ended.
+	conn *Conn
+	err  error
 }
-
-var (
-	errReplaced   = errors.New("the way to log in to the host was changed meanwhile")
-	errDropped    = errors.New("the host is no longer wanted")
-	errPoolClosed = errors.New("the operator is shutting down")
-)
 
 // NewPool returns an empty Pool.
 func NewPool(options Options) *Pool {
-	return &Pool{options: options, links: map[string]*link{}, formers: map[string]*link{}}
+	p := &Pool{options: options, links: map[string]*link{}, formers: map[string]*link{}}
+	p.dials = fair.New(dials, p.start)
+	return p
 }
 
-// Get returns the connection for a key, and makes it if there is none. A connection that the target would not give any more is
-// replaced: one to a host whose key or address is no longer allowed is closed at once, and one with another login when that has succeeded;
-// see Former. Callers that ask for one host
-// at the same time share one attempt, and its error; callers for different hosts do not wait for each other. The errors
-// are those of Dial.
-func (p *Pool) Get(ctx context.Context, key string, t Target) (*Conn, error) {
-	l, err := p.link(key, t)
-	if err != nil {
-		return nil, err
+// Get returns the connection for a key. If there is none, it has the host dialled and returns ErrDialing at once; Options.Dialled
+// tells when to ask again, and that Get returns the connection or the error of Dial. An error is returned once: the Get after it has
+// the host dialled again. A connection that the target would not give any more is replaced: one to a host whose key or
+// address is no longer allowed is closed at once, and one with another login when that has succeeded; see Former. An attempt to connect is given up.
+func (p *Pool) Get(key string, t Target) (*Conn, error) {
+	conn, fresh, err := p.take(key, t)
+	if fresh != nil && p.dials.Acquire(t.Owner, fresh) {
+		p.start(fresh)
 	}
-	select {
-	case <-l.ready:
-		return l.conn, l.err
-	case <-ctx.Done():
-		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: context.Cause(ctx)}
-	}
+	return conn, err
 }
 
 // Drop closes the connection for a key, if there is one.
 func (p *Pool) Drop(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.drop(key, errDropped)
+	p.drop(key)
 }
 
 // drop cancels the links for a key.
-func (p *Pool) drop(key string, cause error) {
+func (p *Pool) drop(key string) {
 	for _, links := range []map[string]*link{p.links, p.formers} {
 		if l := links[key]; l != nil {
 			delete(links, key)
-			l.cancel(cause)
+			l.cancel()
 		}
 	}
 }
@@ -112,7 +118,7 @@ func (p *Pool) Former(key string, t Target, known *hostkeys.KnownHosts) *Conn {
 		switch {
 		case !l.conn.isAllowed(judged):
 			delete(links, key)
-			l.cancel(errDropped)
+			l.cancel()
 		case l.target.User == t.User:
 			return l.conn
 		}
@@ -126,37 +132,50 @@ func (p *Pool) Close() {
 	p.closed = true
 	for _, links := range []map[string]*link{p.links, p.formers} {
 		for key := range links {
-			p.drop(key, errPoolClosed)
+			p.drop(key)
 		}
 	}
 	p.mu.Unlock()
 	p.running.Wait()
 }
 
-// link returns the link to use, which may not be ready.
-func (p *Pool) link(key string, t Target) (*link, error) {
+// take returns what Get is to return, and the link that is yet to be dialled if it has made one.
+func (p *Pool) take(key string, t Target) (*Conn, *link, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageOpen, Cause: errPoolClosed}
+		return nil, nil, &UnreachableError{Address: t.hostPort(), Stage: StageOpen, Cause: errPoolClosed}
 	}
 	if old := p.links[key]; old != nil && old.fits(t) {
-		return old, nil
+		return p.resultOf(old)
 	}
 	p.retire(key, t)
 	if former := p.formers[key]; former != nil && former.fits(t) {
 		// The login that was to replace it is wanted no more.
 		delete(p.formers, key)
 		p.links[key] = former
-		return former, nil
+		return former.conn, nil, nil
 	}
-	// The attempt belongs to everybody who waits for it, so it must not end with the context of the first of them. Dial
-	// bounds its time.
-	ctx, cancel := context.WithCancelCause(context.Background())
-	l := &link{target: t, cancel: cancel, ready: make(chan struct{})}
+	l := &link{key: key, target: t}
+	// The attempt must not end with the sync that asks for it. Dial bounds its time.
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	context.AfterFunc(l.ctx, func() { p.dials.Release(l) })
 	p.links[key] = l
-	p.running.Go(func() { p.run(ctx, key, l) })
-	return l, nil
+	return nil, l, ErrDialing
+}
+
+// resultOf is what came of a link: an error is told once, and the link that had it is gone then.
+func (p *Pool) resultOf(l *link) (*Conn, *link, error) {
+	switch {
+	case l.err != nil:
+		delete(p.links, l.key)
+		l.cancel()
+		return nil, nil, l.err
+	case l.conn == nil:
+		return nil, nil, ErrDialing
+	default:
+		return l.conn, nil, nil
+	}
 }
 
 // retire makes way for another link. What is open stays until that is, unless the host may not have its key any more.
@@ -170,55 +189,74 @@ func (p *Pool) retire(key string, t Target) {
 		if l.isOpen() && l.conn.isAllowed(t) {
 			p.formers[key] = l
 		} else {
-			l.cancel(errReplaced)
+			l.cancel()
 		}
+	}
+}
+
+// start dials a link that has a place for it, unless it has been given up meanwhile.
+func (p *Pool) start(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.links[l.key] == l {
+		p.running.Go(func() { p.run(l) })
 	}
 }
 
 // run is the life of a link: it connects, and waits for the end of the connection or for somebody to cancel it.
-func (p *Pool) run(ctx context.Context, key string, l *link) {
-	defer l.cancel(nil)
-	conn, err := Dial(ctx, l.target)
-	p.attempted(err)
-	if err != nil {
-		// A later Get must try anew, so the link goes before its error is told.
-		p.forget(key, l)
-		l.finish(nil, l.failure(ctx, err))
+func (p *Pool) run(l *link) {
+	conn, err := Dial(l.ctx, l.target)
+	p.dials.Release(l)
+	if err == nil {
+		defer conn.Close()
+		defer l.cancel()
+	}
+	if !p.finish(l, conn, err) {
 		return
 	}
-	l.finish(conn, nil)
-	p.dismissFormer(key, l)
+	p.attempted(err)
+	if p.options.Dialled != nil {
+		p.options.Dialled(l.key)
+	}
+	if err != nil {
+		return
+	}
 	select {
-	case <-ctx.Done():
-		conn.Close()
+	case <-l.ctx.Done():
 	case <-conn.Done():
-		if p.forget(key, l) && p.options.Down != nil {
-			p.options.Down(key)
+		if p.forget(l) && p.options.Down != nil {
+			p.options.Down(l.key)
 		}
 	}
 }
 
+// finish notes how an attempt has ended, and reports whether anybody still wants to know. The connection that it was to replace is
+// closed if it has succeeded.
+func (p *Pool) finish(l *link, conn *Conn, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.links[l.key] != l {
+		return false
+	}
+	l.conn, l.err = conn, err
+	if former := p.formers[l.key]; former != nil && err == nil {
+		delete(p.formers, l.key)
+		former.cancel()
+	}
+	return true
+}
+
 // forget removes a link and reports whether it was still one for its key.
-func (p *Pool) forget(key string, l *link) bool {
+func (p *Pool) forget(l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, links := range []map[string]*link{p.links, p.formers} {
-		if links[key] == l {
-			delete(links, key)
+		if links[l.key] == l {
+			delete(links, l.key)
 			return true
 		}
 	}
 	return false
-}
-
-// dismissFormer closes the connection that a link was to replace, which has succeeded.
-func (p *Pool) dismissFormer(key string, l *link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if former := p.formers[key]; former != nil && p.links[key] == l {
-		delete(p.formers, key)
-		former.cancel(errReplaced)
-	}
 }
 
 func (p *Pool) attempted(err error) {
@@ -247,12 +285,10 @@ func resultOf(err error) string {
 
 // fits reports whether the link is, or is about to become, what dialling the target would give.
 func (l *link) fits(t Target) bool {
-	select {
-	case <-l.ready:
-	default:
+	if l.conn == nil {
 		return l.target.equal(t)
 	}
-	if l.conn == nil || !l.conn.isAlive() || !l.conn.permits(t) {
+	if !l.conn.isAlive() || !l.conn.permits(t) {
 		return false
 	}
 	if !l.target.equal(t) {
@@ -266,24 +302,4 @@ func (l *link) fits(t Target) bool {
 }
 
 // isOpen reports whether the link has a connection that lives.
-func (l *link) isOpen() bool {
-	select {
-	case <-l.ready:
-		return l.conn != nil && l.conn.isAlive()
-	default:
-		return false
-	}
-}
-
-func (l *link) finish(conn *Conn, err error) {
-	l.conn, l.err = conn, err
-	close(l.ready)
-}
-
-// failure puts the reason for which an attempt was given up in the place of what that looked like.
-func (l *link) failure(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	return &UnreachableError{Address: l.target.hostPort(), Stage: StageOpen, Cause: context.Cause(ctx)}
-}
+func (l *link) isOpen() bool { return l.conn != nil && l.conn.isAlive() }

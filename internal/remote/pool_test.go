@@ -3,6 +3,8 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/edgelb/edgelb/internal/fair"
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
@@ -22,16 +25,41 @@ type watched struct {
 	mu       sync.Mutex
 	down     []string
 	attempts []string
+	// ended is closed when an attempt has ended.
+	ended chan struct{}
 }
 
 func newWatched(t testing.TB) *watched {
-	w := &watched{}
+	w := &watched{ended: make(chan struct{})}
 	w.Pool = NewPool(Options{
-		Down:      func(key string) { w.mu.Lock(); defer w.mu.Unlock(); w.down = append(w.down, key) },
-		Attempted: func(result string) { w.mu.Lock(); defer w.mu.Unlock(); w.attempts = append(w.attempts, result) },
+		Dialled: func(string) { w.mu.Lock(); defer w.mu.Unlock(); close(w.ended); w.ended = make(chan struct{}) },
+		Down:    func(key string) { w.mu.Lock(); defer w.mu.Unlock(); w.down = append(w.down, key) },
+		Attempted: func(result string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.attempts = append(w.attempts, result)
+		},
 	})
 	t.Cleanup(w.Close)
 	return w
+}
+
+// await asks for a connection until the attempt to make it has ended.
+func (w *watched) await(ctx context.Context, key string, target Target) (*Conn, error) {
+	for {
+		w.mu.Lock()
+		ended := w.ended
+		w.mu.Unlock()
+		conn, err := w.Get(key, target)
+		if !errors.Is(err, ErrDialing) {
+			return conn, err
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (w *watched) told() (down, attempts []string) {
@@ -42,7 +70,7 @@ func (w *watched) told() (down, attempts []string) {
 
 func (w *watched) mustGet(t *testing.T, key string, target Target) *Conn {
 	t.Helper()
-	conn, err := w.Get(within(t, patience), key, target)
+	conn, err := w.await(within(t, patience), key, target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +91,7 @@ func TestManyWhoAskForOneHostShareOneConnection(t *testing.T) {
 	conns := make([]*Conn, 20)
 	var all sync.WaitGroup
 	for i := range conns {
-		all.Go(func() { conns[i], _ = pool.Get(within(t, patience), "gw1", target) })
+		all.Go(func() { conns[i], _ = pool.await(within(t, patience), "gw1", target) })
 	}
 	all.Wait()
 	if conns[0] == nil || len(slices.Compact(conns)) != 1 {
@@ -75,58 +103,74 @@ func TestManyWhoAskForOneHostShareOneConnection(t *testing.T) {
 	assertWorks(t, pool.mustGet(t, "gw1", target))
 }
 
-func TestManyWhoAskForOneHostShareItsError(t *testing.T) {
+func TestAnErrorIsToldOnceAndThenTheHostIsDialledAgain(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
 	target.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
 	pool := newWatched(t)
-	var failed atomic.Int32
-	release := make(chan struct{})
-	var all sync.WaitGroup
-	for range 10 {
-		all.Go(func() {
-			<-release
-			var refused *UnauthorizedError
-			if _, err := pool.Get(within(t, patience), "gw1", target); errors.As(err, &refused) {
-				failed.Add(1)
-			}
-		})
+	for range 2 {
+		var refused *UnauthorizedError
+		if _, err := pool.await(within(t, patience), "gw1", target); !errors.As(err, &refused) {
+			t.Errorf("error %v, want an *UnauthorizedError", err)
+		}
 	}
-	close(release)
-	all.Wait()
-	_, attempts := pool.told()
-	if failed.Load() != 10 || len(attempts) == 10 || attempts[0] != ResultUnauthorized {
-		t.Errorf("%d of 10 failed after the attempts %v, want all after fewer", failed.Load(), attempts)
+	if _, attempts := pool.told(); !slices.Equal(attempts, []string{ResultUnauthorized, ResultUnauthorized}) {
+		t.Errorf("attempts %v, want two", attempts)
 	}
 }
 
-func TestAHostThatDoesNotAnswerDelaysNoOther(t *testing.T) {
+// silent returns targets that accept connections and say nothing, each at an address of its own, and how many hold a connection.
+func silent(t *testing.T, owner string, count int) (targets []Target, holding *atomic.Int32) {
+	t.Helper()
+	holding = &atomic.Int32{}
+	listener, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept(t, listener, func(conn net.Conn) {
+		holding.Add(1)
+		defer holding.Add(-1)
+		hold(conn)
+	})
+	target := Target{
+		Port: listener.Addr().(*net.TCPAddr).Port, User: "root", ConnectTimeout: time.Hour, Owner: owner,
+		Credentials: credentials(t, newKey(t, ssh.KeyAlgoED25519), ""),
+	}
+	for i := range count {
+		target.Address = fmt.Sprintf("127.1.%d.%d", i/250, i%250+1)
+		targets = append(targets, target)
+	}
+	return targets, holding
+}
+
+func TestSilentHostsOfSomeOwnersDelayNoOther(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
+	target.Owner = "honest"
 	pool := newWatched(t)
-	dead := loopback(serve(t, hold))
-	dead.Credentials, dead.ConnectTimeout = target.Credentials, time.Hour
-	waiting := make(chan error, 1)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		_, err := pool.Get(ctx, "dead", dead)
-		waiting <- err
-	}()
-	eventually(t, "the attempt on the dead host has begun", func() bool {
-		pool.Pool.mu.Lock()
-		defer pool.Pool.mu.Unlock()
-		return pool.links["dead"] != nil
-	})
+	pool.Pool.dials = fair.New(fair.Limits{Total: 6, PerOwner: 4, Reserved: 1}, pool.start)
+	dial := func(owner string) *atomic.Int32 {
+		targets, holding := silent(t, owner, 20)
+		for _, target := range targets {
+			if _, err := pool.Get(owner+target.Address, target); !errors.Is(err, ErrDialing) {
+				t.Fatalf("error %v, want %v", err, ErrDialing)
+			}
+		}
+		return holding
+	}
+	first := dial("a")
+	eventually(t, "the first owner has all that one may have", func() bool { return first.Load() == 4 })
+	second := dial("b")
+	eventually(t, "the second owner has the rest", func() bool { return second.Load() == 2 })
+
 	assertWorks(t, pool.mustGet(t, "gw1", target))
-	select {
-	case err := <-waiting:
-		t.Errorf("the dead host answered: %v", err)
-	default:
+	if _, attempts := pool.told(); first.Load() != 4 || second.Load() != 2 || len(attempts) != 1 {
+		t.Errorf("%d and %d silent hosts are dialled, attempts %v", first.Load(), second.Load(), attempts)
 	}
-	cancel()
-	if err := <-waiting; !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want that of the caller's context", err)
+	for i := range 20 {
+		pool.Drop(fmt.Sprintf("a127.1.0.%d", i+1))
 	}
+	eventually(t, "those that waited are dialled", func() bool { return first.Load() == 0 && second.Load() == 4 })
 }
 
 func TestAConnectionThatDiesIsToldAndReplaced(t *testing.T) {
@@ -140,7 +184,7 @@ func TestAConnectionThatDiesIsToldAndReplaced(t *testing.T) {
 		return slices.Equal(down, []string{"gw1"})
 	})
 	var unreachable *UnreachableError
-	if _, err := pool.Get(within(t, patience), "gw1", target); !errors.As(err, &unreachable) {
+	if _, err := pool.await(within(t, patience), "gw1", target); !errors.As(err, &unreachable) {
 		t.Errorf("while sshd is away: error %v, want an *UnreachableError", err)
 	}
 	server.start(t)
@@ -187,7 +231,7 @@ func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 			first := pool.mustGet(t, "gw1", base)
 			changed := base
 			test.change(&changed)
-			second, err := pool.Get(within(t, patience), "gw1", changed)
+			second, err := pool.await(within(t, patience), "gw1", changed)
 			if kept := err == nil && first == second; kept != test.wantKept {
 				t.Fatalf("kept %v, error %v; want kept %v", kept, err, test.wantKept)
 			}
@@ -238,7 +282,7 @@ func TestTheFormerConnectionIsThereUntilAnotherLoginSucceeds(t *testing.T) {
 			pool := newWatched(t)
 			first := pool.mustGet(t, "gw1", base)
 			var unauthorized *UnauthorizedError
-			if _, err := pool.Get(within(t, patience), "gw1", refused); !errors.As(err, &unauthorized) {
+			if _, err := pool.await(within(t, patience), "gw1", refused); !errors.As(err, &unauthorized) {
 				t.Fatalf("error %v, want an *UnauthorizedError", err)
 			}
 			if former := pool.Former("gw1", test.target, test.known); (former == first) != test.want || !test.want && former != nil {
@@ -275,21 +319,15 @@ func TestAnAttemptEndsWhenItsTargetChanges(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
 	pool := newWatched(t)
-	dead := loopback(serve(t, hold))
-	dead.Credentials, dead.ConnectTimeout = target.Credentials, time.Hour
-	waiting := make(chan error, 1)
-	go func() {
-		_, err := pool.Get(t.Context(), "gw1", dead)
-		waiting <- err
-	}()
-	eventually(t, "the first attempt has begun", func() bool {
-		pool.Pool.mu.Lock()
-		defer pool.Pool.mu.Unlock()
-		return pool.links["gw1"] != nil
-	})
+	targets, holding := silent(t, "a", 1)
+	if _, err := pool.Get("gw1", targets[0]); !errors.Is(err, ErrDialing) {
+		t.Fatalf("error %v, want %v", err, ErrDialing)
+	}
+	eventually(t, "the first attempt has begun", func() bool { return holding.Load() == 1 })
 	assertWorks(t, pool.mustGet(t, "gw1", target))
-	if err := <-waiting; !errors.Is(err, errReplaced) {
-		t.Errorf("error %v, want %v", err, errReplaced)
+	eventually(t, "the first attempt has ended", func() bool { return holding.Load() == 0 })
+	if _, attempts := pool.told(); !slices.Equal(attempts, []string{ResultConnected}) {
+		t.Errorf("attempts %v, want none but that which was waited for", attempts)
 	}
 }
 
@@ -316,7 +354,7 @@ func TestAClosedPoolGivesNothing(t *testing.T) {
 	conn := pool.mustGet(t, "gw1", target)
 	pool.Close()
 	<-conn.Done()
-	if _, err := pool.Get(t.Context(), "gw1", target); !errors.Is(err, errPoolClosed) {
+	if _, err := pool.Get("gw1", target); !errors.Is(err, errPoolClosed) {
 		t.Errorf("error %v, want %v", err, errPoolClosed)
 	}
 }
@@ -331,11 +369,11 @@ func TestAPoolLeavesNothingBehind(t *testing.T) {
 	for range 5 {
 		conn := pool.mustGet(t, "good", target)
 		assertWorks(t, conn)
-		stream, err := conn.Start(t.Context(), "cat")
+		stream, err := conn.Start(t.Context(), "cat", anything)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pool.Get(t.Context(), "wrong", wrong); err == nil {
+		if _, err := pool.await(t.Context(), "wrong", wrong); err == nil {
 			t.Fatal("a host with another key was trusted")
 		}
 		stream.Close()
@@ -343,7 +381,7 @@ func TestAPoolLeavesNothingBehind(t *testing.T) {
 	}
 	conn := pool.mustGet(t, "frozen", target)
 	server.freeze(t)
-	_, _, _, _ = conn.Run(within(t, 50*time.Millisecond), "true", make([]byte, 8<<20))
+	_, _, _, _ = conn.Run(within(t, 50*time.Millisecond), "true", make([]byte, 8<<20), anything)
 	pool.Close()
 	if len(pool.links) != 0 {
 		t.Errorf("%d links are left", len(pool.links))

@@ -11,25 +11,22 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// maxOutput bounds each of a command's two outputs, in bytes.
-const maxOutput = 16 << 20
-
 // Run runs a command line in the account's login shell with the input on its stdin, and waits for it. At most 8
-// commands run at once on a connection; others wait for their turn.
+// commands run at once on a connection; others wait for their turn. The limit is for both outputs together.
 //
 // An exit status other than 0 is no error, nor is it one that the command did not read all of its input. A command that
 // was killed is a *SignalError, one that writes too much an *OutputError; everything else is an *UnreachableError. When
 // the context ends, the command is killed as far as the host allows it.
-func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, stderr []byte, exit int, err error) {
+func (c *Conn) Run(ctx context.Context, command string, input []byte, limit Limit) (stdout, stderr []byte, exit int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	session, err := c.openSession(ctx)
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	overflow := func() { cancel(&OutputError{Limit: maxOutput}) }
-	out, errOut := &boundedBuffer{overflow: overflow}, &boundedBuffer{overflow: overflow}
-	session.Stdout, session.Stderr = out, errOut
+	c.answers.Set(limit.Of, 0)
+	out := &output{conn: c, limit: limit, overflow: cancel}
+	session.Stdout, session.Stderr = outputWriter{out, &out.stdout}, outputWriter{out, &out.stderr}
 	ended := make(chan struct{})
 	var result error
 	go func() {
@@ -53,8 +50,9 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte) (stdout, s
 		err = context.Cause(ctx)
 		go c.abandon(session, ended)
 	}
+	stdout, stderr = out.take()
 	exit, err = c.outcome(ctx, err)
-	return out.bytes(), errOut.bytes(), exit, err
+	return stdout, stderr, exit, err
 }
 
 // runSession runs a command and waits for its end. Session.Stdin would do the same with a large buffer for each command.
@@ -82,14 +80,14 @@ func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
 	var status *ssh.ExitError
 	var tooMuch *OutputError
 	switch {
+	case errors.As(context.Cause(ctx), &tooMuch):
+		return 0, tooMuch
 	case err == nil:
 		return 0, nil
 	case errors.As(err, &status) && status.Signal() != "":
 		return status.ExitStatus(), &SignalError{Signal: status.Signal()}
 	case errors.As(err, &status):
 		return status.ExitStatus(), nil
-	case errors.As(context.Cause(ctx), &tooMuch):
-		return 0, tooMuch
 	default:
 		return 0, c.broken(err)
 	}
@@ -104,16 +102,14 @@ func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 	case <-ctx.Done():
 		return nil, c.broken(context.Cause(ctx))
 	}
-	open := func() (*ssh.Session, error) {
+	request := func() (*ssh.Session, error) {
 		session, err := c.newSession(ctx)
 		if err != nil {
 			c.release()
 		}
 		return session, err
 	}
-	alive, cancel := c.whileAlive(ctx)
-	defer cancel()
-	session, err := await(alive, open, func(s *ssh.Session) {
+	session, err := open(ctx, c, request, func(s *ssh.Session) {
 		s.Close()
 		c.release()
 	})
@@ -151,44 +147,77 @@ func (c *Conn) release() { <-c.sessions }
 // abandon ends a session that nobody waits for any more. sshd lets a process live on that ignores this and counts it as
 // a session, so the connection is given up if the process does not end: a new one has room again.
 func (c *Conn) abandon(session *ssh.Session, ended <-chan struct{}) {
-	unblock := time.AfterFunc(c.target.keepalive(), func() { c.fail(errStuck) })
-	defer unblock.Stop()
 	// Neither error matters: the session may have ended, and sshd may not allow signals.
 	_ = session.Signal(ssh.SIGKILL)
 	_ = session.Close()
-	select {
-	case <-ended:
-	case <-c.done:
-	}
+	c.require(ended, errStuck)
 }
 
 var errStuck = errors.New("a command that was given up did not end")
 
-// boundedBuffer keeps what a command writes and calls overflow when that is too much.
-type boundedBuffer struct {
-	overflow func()
+// output is what a command writes.
+type output struct {
+	conn     *Conn
+	limit    Limit
+	overflow func(error)
 
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu sync.Mutex
+	// closed says that nothing is kept any more.
+	closed         bool
+	stdout, stderr bytes.Buffer
 }
 
-func (b *boundedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.buf.Len()+len(p) > maxOutput {
-		b.overflow()
-		return len(p), nil
+// outputWriter is one of a command's outputs. It takes everything: whatever the host sends has to be read, for what waits in
+// the SSH connection takes the more memory.
+type outputWriter struct {
+	*output
+	to *bytes.Buffer
+}
+
+func (w outputWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed:
+	case w.stdout.Len()+w.stderr.Len()+len(p) > w.limit.Bytes:
+		w.close()
+		w.overflow(&OutputError{w.limit})
+	default:
+		w.conn.answers.Add(w.limit.Of, len(p))
+		w.to.Write(p)
 	}
-	return b.buf.Write(p)
+	return len(p), nil
 }
 
 // ReadFrom reads until the end. Answers are short: io.Copy's own buffer would be most of what a command costs.
-func (b *boundedBuffer) ReadFrom(r io.Reader) (n int64, err error) {
+func (w outputWriter) ReadFrom(r io.Reader) (n int64, err error) { return w.conn.drain(w, r) }
+
+// close is called with the lock held.
+func (o *output) close() {
+	o.closed, o.stdout, o.stderr = true, bytes.Buffer{}, bytes.Buffer{}
+}
+
+// take returns what was written. What is written later is dropped.
+func (o *output) take() (stdout, stderr []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	stdout, stderr = o.stdout.Bytes(), o.stderr.Bytes()
+	o.close()
+	return stdout, stderr
+}
+
+// answerChunk is how many bytes of an answer are read at once. Streams stay open by the thousand: a buffer of io.Copy's own
+// size would be most of what each costs.
+const answerChunk = 1 << 10
+
+// drain reads until the end into a writer that takes everything.
+func (c *Conn) drain(w io.Writer, r io.Reader) (n int64, err error) {
 	chunk := make([]byte, answerChunk)
 	for {
 		read, err := r.Read(chunk)
 		n += int64(read)
-		_, _ = b.Write(chunk[:read]) // it takes everything
+		c.flow.used(usefulFactor * read)
+		_, _ = w.Write(chunk[:read])
 		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
@@ -196,13 +225,4 @@ func (b *boundedBuffer) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, err
 		}
 	}
-}
-
-// answerChunk is how many bytes of a command's output are read at once.
-const answerChunk = 1 << 10
-
-func (b *boundedBuffer) bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.buf.Bytes())
 }

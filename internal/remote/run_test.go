@@ -31,7 +31,7 @@ func TestRunReturnsWhatTheCommandSaysAndHowItEnds(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			stdout, stderr, exit, err := conn.Run(within(t, patience), test.command, []byte(test.input))
+			stdout, stderr, exit, err := conn.Run(within(t, patience), test.command, []byte(test.input), anything)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +46,7 @@ func TestAMegabyteOfInputArrivesWhole(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	input := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
-	stdout, _, exit, err := conn.Run(within(t, patience), "cat", input)
+	stdout, _, exit, err := conn.Run(within(t, patience), "cat", input, anything)
 	if err != nil || exit != 0 || !bytes.Equal(stdout, input) {
 		t.Errorf("%d of %d bytes came back, exit %d, error %v", len(stdout), len(input), exit, err)
 	}
@@ -55,7 +55,7 @@ func TestAMegabyteOfInputArrivesWhole(t *testing.T) {
 func TestACommandThatIsKilledIsReported(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
-	stdout, _, exit, err := conn.Run(within(t, patience), "echo before; kill -TERM $$; sleep 60", nil)
+	stdout, _, exit, err := conn.Run(within(t, patience), "echo before; kill -TERM $$; sleep 60", nil, anything)
 	var killed *SignalError
 	if !errors.As(err, &killed) || killed.Signal != "TERM" || exit != 143 || string(stdout) != "before\n" {
 		t.Errorf("stdout %q, exit %d, error %v; want the signal TERM and 143", stdout, exit, err)
@@ -65,9 +65,9 @@ func TestACommandThatIsKilledIsReported(t *testing.T) {
 func TestACommandThatWritesTooMuchIsEnded(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
-	stdout, _, _, err := conn.Run(within(t, patience), "cat /dev/zero", nil)
+	stdout, _, _, err := conn.Run(within(t, patience), "cat /dev/zero", nil, Limit{1 << 20, "cat"})
 	var tooMuch *OutputError
-	if !errors.As(err, &tooMuch) || len(stdout) > maxOutput {
+	if !errors.As(err, &tooMuch) || len(stdout) > 0 {
 		t.Fatalf("%d bytes, error %v; want an *OutputError", len(stdout), err)
 	}
 	assertWorks(t, conn)
@@ -77,7 +77,7 @@ func TestRunEndsWithItsContextAndTheConnectionStays(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	for range maxSessions + 4 {
-		_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "exec sleep 0.2", nil)
+		_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "exec sleep 0.2", nil, anything)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("error %v, want that of the context", err)
 		}
@@ -92,7 +92,7 @@ func TestAConnectionIsGivenUpWhenAnAbandonedCommandDoesNotEnd(t *testing.T) {
 	target.Keepalive = 200 * time.Millisecond
 	conn := dial(t, target)
 	// The process leaves the group that sshd may kill, and holds on to the session.
-	_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "setsid sh -c 'trap \"\" HUP PIPE TERM; sleep 3' & wait; sleep 3", nil)
+	_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "setsid sh -c 'trap \"\" HUP PIPE TERM; sleep 3' & wait; sleep 3", nil, anything)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("error %v, want that of the context", err)
 	}
@@ -107,7 +107,7 @@ func TestMoreCommandsThanSessionsWaitForTheirTurn(t *testing.T) {
 	var all sync.WaitGroup
 	for range 40 {
 		all.Go(func() {
-			if stdout, _, exit, err := conn.Run(within(t, patience), "sleep 0.02; echo ok", nil); err != nil || exit != 0 || string(stdout) != "ok\n" {
+			if stdout, _, exit, err := conn.Run(within(t, patience), "sleep 0.02; echo ok", nil, anything); err != nil || exit != 0 || string(stdout) != "ok\n" {
 				t.Errorf("stdout %q, exit %d, error %v", stdout, exit, err)
 			}
 		})
@@ -122,7 +122,7 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 	for range maxSessions {
 		conn.sessions <- struct{}{}
 	}
-	if _, _, _, err := conn.Run(within(t, 50*time.Millisecond), "true", nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, _, err := conn.Run(within(t, 50*time.Millisecond), "true", nil, anything); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want that of the context", err)
 	}
 }
@@ -135,10 +135,10 @@ func TestAFrozenHostHoldsUpNobody(t *testing.T) {
 	server.freeze(t)
 	big := bytes.Repeat([]byte("x"), 8<<20)
 	operations := map[string]func(ctx context.Context) error{
-		"Run":            func(ctx context.Context) error { _, _, _, err := conn.Run(ctx, "true", nil); return err },
-		"Run with input": func(ctx context.Context) error { _, _, _, err := conn.Run(ctx, "cat", big); return err },
-		"Start":          func(ctx context.Context) error { _, err := conn.Start(ctx, "cat"); return err },
-		"DialUnix":       func(ctx context.Context) error { _, err := conn.DialUnix(ctx, "/run/x.sock"); return err },
+		"Run":            func(ctx context.Context) error { _, _, _, err := conn.Run(ctx, "true", nil, anything); return err },
+		"Run with input": func(ctx context.Context) error { _, _, _, err := conn.Run(ctx, "cat", big, anything); return err },
+		"Start":          func(ctx context.Context) error { _, err := conn.Start(ctx, "cat", anything); return err },
+		"DialUnix":       func(ctx context.Context) error { _, err := conn.DialUnix(ctx, "/run/x.sock", anything); return err },
 	}
 	for name, operation := range operations {
 		start := time.Now()
@@ -182,7 +182,7 @@ func TestACutConnectionEndsWhatRuns(t *testing.T) {
 	server, conn := connect(t)
 	ended := make(chan error, 1)
 	go func() {
-		_, _, _, err := conn.Run(t.Context(), "echo; sleep 60", nil)
+		_, _, _, err := conn.Run(t.Context(), "echo; sleep 60", nil, anything)
 		ended <- err
 	}()
 	eventually(t, "the command runs", func() bool { return len(conn.sessions) == 1 })
@@ -192,7 +192,7 @@ func TestACutConnectionEndsWhatRuns(t *testing.T) {
 		t.Errorf("error %v, want an *UnreachableError at %s", err, StageOpen)
 	}
 	<-conn.Done()
-	if _, _, _, err := conn.Run(t.Context(), "true", nil); !errors.As(err, &unreachable) {
+	if _, _, _, err := conn.Run(t.Context(), "true", nil, anything); !errors.As(err, &unreachable) {
 		t.Errorf("afterwards: error %v, want an *UnreachableError", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestACutConnectionEndsWhatRuns(t *testing.T) {
 func TestAHostWithoutSessionsSaysSo(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t, "MaxSessions 0")
-	_, _, _, err := conn.Run(within(t, patience), "true", nil)
+	_, _, _, err := conn.Run(within(t, patience), "true", nil, anything)
 	var unreachable *UnreachableError
 	if !errors.As(err, &unreachable) || len(conn.sessions) != 0 {
 		t.Errorf("error %v with %d sessions held, want an *UnreachableError and none", err, len(conn.sessions))
@@ -209,7 +209,7 @@ func TestAHostWithoutSessionsSaysSo(t *testing.T) {
 
 func assertWorks(t *testing.T, conn *Conn) {
 	t.Helper()
-	if stdout, _, exit, err := conn.Run(within(t, patience), "echo works", nil); err != nil || exit != 0 || string(stdout) != "works\n" {
+	if stdout, _, exit, err := conn.Run(within(t, patience), "echo works", nil, anything); err != nil || exit != 0 || string(stdout) != "works\n" {
 		t.Errorf("stdout %q, exit %d, error %v; want a connection that works", stdout, exit, err)
 	}
 }

@@ -24,11 +24,15 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
 // patience bounds every wait of a test for something that must happen.
-const patience = 20 * time.Second
+const patience = waiting.Long
+
+// anything is the limit of an answer whose length is not the matter.
+var anything = Limit{Bytes: 64 << 20, Of: "a test"}
 
 // sshd is a real sshd on a loopback port of its own, which lets the current user in with one key.
 type sshd struct {

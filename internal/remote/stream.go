@@ -13,7 +13,7 @@ import (
 type Stream struct {
 	ctx    context.Context // the stream's life time
 	cancel context.CancelCauseFunc
-	reader *io.PipeReader
+	inbox  *inbox
 	remote remoteEnd
 }
 
@@ -21,33 +21,39 @@ type Stream struct {
 type remoteEnd struct {
 	in  io.WriteCloser
 	out io.Reader
-	// close asks the host to end it; wait returns when it has ended and everything that it held is given back.
-	close, wait func()
+	// close asks the host to end it, and makes sure that it does: ended is closed when nothing more comes.
+	close func(ended <-chan struct{})
+	// wait returns when it has ended, after the last of out, and everything that it held is given back.
+	wait func()
 }
-
-// streamBuffer is the size, in bytes, of the buffer of each open stream.
-const streamBuffer = 1 << 10
 
 var errStreamClosed = errors.New("the stream was closed")
 
-func newStream(ctx context.Context, remote remoteEnd) *Stream {
+func newStream(ctx context.Context, c *Conn, remote remoteEnd, limit Limit) *Stream {
 	ctx, cancel := context.WithCancelCause(ctx)
-	reader, writer := io.Pipe()
+	s := &Stream{ctx: ctx, cancel: cancel, inbox: newInbox(c.answers, cancel), remote: remote}
+	s.Expect(limit)
+	ended := make(chan struct{})
 	context.AfterFunc(ctx, func() {
-		writer.CloseWithError(context.Cause(ctx))
-		remote.close()
+		s.inbox.fail(context.Cause(ctx))
+		remote.close(ended)
 	})
 	go func() {
-		// Streams stay open by the thousand: a buffer of io.Copy's own size would be most of what each costs.
-		_, err := io.CopyBuffer(writer, remote.out, make([]byte, streamBuffer))
-		writer.CloseWithError(err)
+		// Until the host has ended the stream it may send, also when nobody reads any more.
+		_, err := c.drain(s.inbox, remote.out)
+		s.inbox.end(err)
 		remote.wait()
+		close(ended)
 	}()
-	return &Stream{ctx: ctx, cancel: cancel, reader: reader, remote: remote}
+	return s
 }
 
+// Expect says how many bytes may come from now on, until the next call. A stream on which more comes is closed, and Read returns
+// an *OutputError. What was not read yet is kept.
+func (s *Stream) Expect(limit Limit) { s.inbox.expect(limit) }
+
 // Read reads what the host sends. It returns io.EOF when the host has closed its side.
-func (s *Stream) Read(p []byte) (int, error) { return s.reader.Read(p) }
+func (s *Stream) Read(p []byte) (int, error) { return s.inbox.Read(p) }
 
 // Write sends to the host.
 func (s *Stream) Write(p []byte) (int, error) {
@@ -69,8 +75,9 @@ func (s *Stream) Close() error {
 }
 
 // Start runs a command line in the account's login shell and connects to its stdin and stdout; what it writes to stderr
-// is dropped. The stream lives no longer than the context. The error is an *UnreachableError.
-func (c *Conn) Start(ctx context.Context, command string) (*Stream, error) {
+// is dropped. The stream lives no longer than the context, and expects as much as the limit says. The error is an
+// *UnreachableError.
+func (c *Conn) Start(ctx context.Context, command string, limit Limit) (*Stream, error) {
 	session, err := c.openSession(ctx)
 	if err != nil {
 		return nil, err
@@ -83,16 +90,20 @@ func (c *Conn) Start(ctx context.Context, command string) (*Stream, error) {
 		}
 		return remote, err
 	}
-	alive, cancel := c.whileAlive(ctx)
-	defer cancel()
-	remote, err := await(alive, start, func(remote remoteEnd) {
-		go remote.close()
-		remote.wait()
-	})
+	remote, err := open(ctx, c, start, c.discard)
 	if err != nil {
 		return nil, c.broken(err)
 	}
-	return newStream(ctx, remote), nil
+	return newStream(ctx, c, remote, limit), nil
+}
+
+// discard ends the far side of a stream that nobody wants.
+func (c *Conn) discard(remote remoteEnd) {
+	ended := make(chan struct{})
+	go remote.close(ended)
+	_, _ = c.drain(io.Discard, remote.out) // its end is all that matters
+	remote.wait()
+	close(ended)
 }
 
 func (c *Conn) start(session *ssh.Session, command string) (remoteEnd, error) {
@@ -107,14 +118,12 @@ func (c *Conn) start(session *ssh.Session, command string) (remoteEnd, error) {
 	if err := session.Start(command); err != nil {
 		return remoteEnd{}, err
 	}
-	ended := make(chan struct{})
 	return remoteEnd{
 		in:    in,
 		out:   out,
-		close: func() { c.abandon(session, ended) },
+		close: func(ended <-chan struct{}) { c.abandon(session, ended) },
 		wait: func() {
 			_ = session.Wait() // how it went is a matter between the caller and the command
-			close(ended)
 			c.release()
 		},
 	}, nil
@@ -127,20 +136,26 @@ type streamLocalOpen struct {
 	Reserved1 uint32
 }
 
-// DialUnix connects to a unix socket of the host. The stream lives no longer than the context. The error is a
-// *ForwardingRefusedError if the host does not do it, and else an *UnreachableError.
-func (c *Conn) DialUnix(ctx context.Context, path string) (*Stream, error) {
-	open := func() (ssh.Channel, error) {
+// DialUnix connects to a unix socket of the host. The stream lives no longer than the context, and expects as much as the limit
+// says. The error is a *ForwardingRefusedError if the host does not do it, and else an *UnreachableError.
+func (c *Conn) DialUnix(ctx context.Context, path string, limit Limit) (*Stream, error) {
+	select {
+	case c.opens <- struct{}{}:
+	case <-c.done:
+		return nil, c.broken(errClosed)
+	case <-ctx.Done():
+		return nil, c.broken(context.Cause(ctx))
+	}
+	request := func() (remoteEnd, error) {
+		defer func() { <-c.opens }()
 		channel, requests, err := c.client.OpenChannel("direct-streamlocal@openssh.com", ssh.Marshal(&streamLocalOpen{Path: path}))
 		if err != nil {
-			return nil, err
+			return remoteEnd{}, err
 		}
 		go ssh.DiscardRequests(requests)
-		return channel, nil
+		return c.socketEnd(channel), nil
 	}
-	alive, cancel := c.whileAlive(ctx)
-	defer cancel()
-	channel, err := await(alive, open, func(late ssh.Channel) { late.Close() })
+	remote, err := open(ctx, c, request, c.discard)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		return nil, &ForwardingRefusedError{Address: c.target.hostPort(), Path: path, Cause: err}
@@ -148,15 +163,31 @@ func (c *Conn) DialUnix(ctx context.Context, path string) (*Stream, error) {
 	if err != nil {
 		return nil, c.broken(err)
 	}
-	return newStream(ctx, socketEnd(channel)), nil
+	return newStream(ctx, c, remote, limit), nil
 }
 
-func socketEnd(channel ssh.Channel) remoteEnd {
+func (c *Conn) socketEnd(channel ssh.Channel) remoteEnd {
+	go c.refuseStderr(channel.Stderr())
 	return remoteEnd{
-		in:    halfCloser{channel},
-		out:   channel,
-		close: func() { channel.Close() },
-		wait:  func() {},
+		in:  halfCloser{channel},
+		out: channel,
+		close: func(ended <-chan struct{}) {
+			channel.Close()
+			c.require(ended, errSocketStuck)
+		},
+		wait: func() {},
+	}
+}
+
+var (
+	errSocketStuck  = errors.New("a connection to a socket that was closed did not end")
+	errSocketStderr = errors.New("the host sent what no socket can say")
+)
+
+// refuseStderr ends the connection if something comes that belongs to commands: it would be kept until somebody reads it.
+func (c *Conn) refuseStderr(r io.Reader) {
+	if n, _ := r.Read(make([]byte, 1)); n > 0 {
+		c.fail(errSocketStderr)
 	}
 }
 

@@ -41,8 +41,8 @@ func TestStreamsCarryBothWaysAndHalfClose(t *testing.T) {
 	_, conn := connect(t)
 	socket := echoSocket(t)
 	opens := map[string]func(context.Context) (*Stream, error){
-		"socket":  func(ctx context.Context) (*Stream, error) { return conn.DialUnix(ctx, socket) },
-		"command": func(ctx context.Context) (*Stream, error) { return conn.Start(ctx, "cat") },
+		"socket":  func(ctx context.Context) (*Stream, error) { return conn.DialUnix(ctx, socket, anything) },
+		"command": func(ctx context.Context) (*Stream, error) { return conn.Start(ctx, "cat", anything) },
 	}
 	for name, open := range opens {
 		t.Run(name, func(t *testing.T) {
@@ -76,11 +76,11 @@ func TestAStreamEndsWithItsContext(t *testing.T) {
 	server, conn := connect(t)
 	socket := echoSocket(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	stream, err := conn.DialUnix(ctx, socket)
+	stream, err := conn.DialUnix(ctx, socket, anything)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command, err := conn.Start(ctx, "cat")
+	command, err := conn.Start(ctx, "cat", anything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestAStreamThatIsClosedFreesItsSession(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	for range 2 * maxSessions {
-		stream, err := conn.Start(within(t, patience), "cat")
+		stream, err := conn.Start(within(t, patience), "cat", anything)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func TestASocketThatTheHostDoesNotConnectToIsRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, conn := connect(t, test.config)
-			_, err := conn.DialUnix(within(t, patience), test.path)
+			_, err := conn.DialUnix(within(t, patience), test.path, anything)
 			var refused *ForwardingRefusedError
 			if !errors.As(err, &refused) || refused.Path != test.path {
 				t.Fatalf("error %v, want a *ForwardingRefusedError", err)
@@ -142,7 +142,7 @@ func TestASocketThatTheHostDoesNotConnectToIsRefused(t *testing.T) {
 func TestACutConnectionEndsAStream(t *testing.T) {
 	t.Parallel()
 	server, conn := connect(t)
-	stream, err := conn.DialUnix(t.Context(), echoSocket(t))
+	stream, err := conn.DialUnix(t.Context(), echoSocket(t), anything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestACutConnectionEndsAStream(t *testing.T) {
 	}
 	var unreachable *UnreachableError
 	<-conn.Done()
-	if _, err := conn.DialUnix(t.Context(), "/run/x.sock"); !errors.As(err, &unreachable) {
+	if _, err := conn.DialUnix(t.Context(), "/run/x.sock", anything); !errors.As(err, &unreachable) {
 		t.Errorf("afterwards: error %v, want an *UnreachableError", err)
 	}
 }

@@ -21,6 +21,8 @@ type Daemon struct {
 	Facts *survey.Facts
 	// AdminSocket is the path of its admin socket, and ReloadCommand replaces the way to reload that is found on the host.
 	AdminSocket, ReloadCommand string
+	// Rows is how many servers and names it should have.
+	Rows int
 }
 
 // Running is what the worker that serves says of itself.
@@ -49,7 +51,7 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 	if !d.Facts.IsRunning() {
 		return Running{}, nil
 	}
-	answer, err := d.askWorker(ctx, runtime.ShowInfo)
+	answer, err := d.askWorker(ctx, runtime.ShowInfo, session.InfoBytes)
 	if err != nil {
 		return Running{}, err
 	}
@@ -57,7 +59,7 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 	if err != nil {
 		return Running{}, err
 	}
-	state, err := d.askWorker(ctx, runtime.ShowServersState)
+	state, err := d.askWorker(ctx, runtime.ShowServersState, session.UnknownBytes(d.Rows))
 	if err != nil {
 		return Running{}, err
 	}
@@ -79,7 +81,7 @@ func (d Daemon) readNames(ctx context.Context, structure string) ([]haproxy.Entr
 	if structure == "" {
 		return nil, nil
 	}
-	answer, err := d.askWorker(ctx, runtime.ShowNames(d.Facts.NamesPath(structure)))
+	answer, err := d.askWorker(ctx, runtime.ShowNames(d.Facts.NamesPath(structure)), session.UnknownBytes(d.Rows))
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +101,8 @@ func (d Daemon) ReadPatiently(ctx context.Context) (Running, error) {
 
 // askWorker asks the worker that serves: on the admin socket of edgelb's configuration, or else through the master. A
 // reload hands the admin socket on, so one whose file was removed comes back with a restart only.
-func (d Daemon) askWorker(ctx context.Context, command string) ([]byte, error) {
-	answer, err := d.Session.Ask(ctx, d.AdminSocket, command)
+func (d Daemon) askWorker(ctx context.Context, command string, most int) ([]byte, error) {
+	answer, err := d.Session.Ask(ctx, d.AdminSocket, command, most)
 	if err == nil && len(answer) > 0 {
 		return answer, nil
 	}
@@ -108,7 +110,7 @@ func (d Daemon) askWorker(ctx context.Context, command string) ([]byte, error) {
 	if master == "" {
 		return nil, errors.Join(err, errSilent)
 	}
-	return d.Session.Ask(ctx, master, "@1 "+command)
+	return d.Session.Ask(ctx, master, "@1 "+command, most)
 }
 
 var errSilent = errors.New("HAProxy does not answer on its admin socket")
@@ -130,7 +132,7 @@ func (d Daemon) Master(ctx context.Context) (runtime.Processes, bool) {
 func (d Daemon) askMaster(ctx context.Context, socket string) (runtime.Processes, error) {
 	ctx, cancel := context.WithTimeout(ctx, masterAnswer)
 	defer cancel()
-	answer, err := d.Session.Ask(ctx, socket, runtime.ShowProcesses)
+	answer, err := d.Session.Ask(ctx, socket, runtime.ShowProcesses, session.MasterBytes)
 	if err != nil {
 		return runtime.Processes{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
@@ -82,7 +83,7 @@ func (d Daemon) accepts(ctx context.Context, pid int) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, masterAnswer)
 	defer cancel()
-	answer, err := d.Session.Ask(ctx, master, fmt.Sprintf("@!%d %s", pid, runtime.ShowInfo))
+	answer, err := d.Session.Ask(ctx, master, fmt.Sprintf("@!%d %s", pid, runtime.ShowInfo), session.InfoBytes)
 	if err != nil {
 		return errors.Is(err, context.DeadlineExceeded)
 	}
@@ -92,6 +93,6 @@ func (d Daemon) accepts(ctx context.Context, pid int) bool {
 	}
 	// A worker says that it stops before it has closed its sockets. To show a descriptor it waits until all its threads have done
 	// what they were at.
-	_, err = d.Session.Ask(ctx, master, fmt.Sprintf("@!%d show fd 0", pid))
+	_, err = d.Session.Ask(ctx, master, fmt.Sprintf("@!%d show fd 0", pid), session.InfoBytes)
 	return errors.Is(err, context.DeadlineExceeded)
 }

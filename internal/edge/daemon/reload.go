@@ -91,7 +91,7 @@ func describeReload(how string) string {
 func (d Daemon) reloadByMaster(ctx context.Context, socket string, before runtime.Processes) (string, error) {
 	asking, cancel := context.WithTimeout(ctx, masterPatience)
 	defer cancel()
-	reply, err := d.Session.Ask(asking, socket, "reload")
+	reply, err := d.Session.Ask(asking, socket, "reload", session.MasterBytes)
 	if err != nil && (ctx.Err() != nil || session.IsLost(err)) {
 		return "", err
 	}

@@ -21,7 +21,7 @@ type answering struct {
 	input string
 }
 
-func (a *answering) Run(_ context.Context, _ string, input []byte) (session.Result, error) {
+func (a *answering) Run(_ context.Context, _ string, input []byte, _ session.Limit) (session.Result, error) {
 	a.input = string(input)
 	// The script's own output comes after the marker, which is the first word of the input.
 	marker, _, _ := strings.Cut(a.input, " ")

@@ -15,7 +15,7 @@ import (
 // bridge is a connection to a unix socket that a process on the host carries. Its first Read waits until the process has said
 // whether it is connected.
 type bridge struct {
-	io.ReadWriteCloser
+	Stream
 	call   scripts.Call
 	reader *bufio.Reader
 	opened bool
@@ -23,19 +23,20 @@ type bridge struct {
 }
 
 // longestGreeting bounds, in bytes, each line that a login shell may print before the bridge runs; mostGreetings how many
-// lines.
+// lines, and greetingBytes all of them.
 const (
 	longestGreeting = 4 << 10
 	mostGreetings   = 1000
+	greetingBytes   = 64 << 10
 )
 
 // bridge starts a process on the host that connects to the socket.
-func (s *Session) bridge(ctx context.Context, socket string) (io.ReadWriteCloser, error) {
+func (s *Session) bridge(ctx context.Context, socket string, limit Limit) (Stream, error) {
 	call, err := scripts.NewCall("bridge", nil, socket)
 	if err != nil {
 		return nil, err
 	}
-	stream, err := s.Conn.Start(ctx, scripts.CommandLine(s.Elevated))
+	stream, err := s.Conn.Start(ctx, scripts.CommandLine(s.Elevated), greeted(limit))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (s *Session) bridge(ctx context.Context, socket string) (io.ReadWriteCloser
 		stream.Close()
 		return nil, fmt.Errorf("connecting to %s: %w", socket, err)
 	}
-	return &bridge{ReadWriteCloser: stream, call: call, reader: bufio.NewReaderSize(stream, longestGreeting)}, nil
+	return &bridge{Stream: stream, call: call, reader: bufio.NewReaderSize(stream, longestGreeting)}, nil
 }
 
 // Read reads what the socket says.
@@ -83,11 +84,15 @@ func (b *bridge) readResult() error {
 	}
 }
 
-// CloseWrite tells the socket that nothing more will be sent.
-func (b *bridge) CloseWrite() error {
-	half, ok := b.ReadWriteCloser.(interface{ CloseWrite() error })
-	if !ok {
-		return nil
+// Expect implements Stream. The greetings may be yet to come.
+func (b *bridge) Expect(limit Limit) {
+	if !b.opened {
+		limit = greeted(limit)
 	}
-	return half.CloseWrite()
+	b.Stream.Expect(limit)
+}
+
+func greeted(limit Limit) Limit {
+	limit.Bytes += greetingBytes
+	return limit
 }

@@ -17,7 +17,7 @@ const linesAtOnce = 128
 // Dialogue is a conversation with HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy
 // ends it after two quiet minutes ("stats timeout"), and when a worker that was replaced ends.
 type Dialogue struct {
-	stream  io.ReadWriteCloser
+	stream  Stream
 	replies *runtime.Replies
 	// opened is false until the prompt was asked for, which goes along with the first lines.
 	opened bool
@@ -29,7 +29,7 @@ func (s *Session) Converse(ctx context.Context, socket string) (*Dialogue, error
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, end)
 	defer stop()
-	stream, err := s.dial(life, socket)
+	stream, err := s.dial(life, socket, quiet)
 	if err != nil {
 		end()
 		return nil, err
@@ -37,10 +37,16 @@ func (s *Session) Converse(ctx context.Context, socket string) (*Dialogue, error
 	return &Dialogue{stream: stream, replies: runtime.NewReplies(stream), end: end}, nil
 }
 
-// Ask sends lines and returns the answer to each. After an error the conversation is over.
-func (d *Dialogue) Ask(ctx context.Context, lines []string) ([]string, error) {
+// quiet is while nothing was asked.
+var quiet = Limit{Bytes: 0, Of: "nothing, on HAProxy's admin socket"}
+
+// Ask sends lines and returns the answer to each; all together they have no more bytes than most. After an error the
+// conversation is over.
+func (d *Dialogue) Ask(ctx context.Context, lines []string, most int) ([]string, error) {
 	stop := context.AfterFunc(ctx, d.Close)
 	defer stop()
+	d.stream.Expect(Limit{Bytes: most, Of: "questions on HAProxy's admin socket"})
+	defer d.stream.Expect(quiet)
 	if !d.opened {
 		lines = append([]string{runtime.Prompt}, lines...)
 	}
@@ -50,7 +56,7 @@ func (d *Dialogue) Ask(ctx context.Context, lines []string) ([]string, error) {
 			return nil, d.broken(ctx, err)
 		}
 		for range chunk {
-			answer, err := d.replies.Next()
+			answer, err := d.replies.Next(most)
 			if err != nil {
 				return nil, d.broken(ctx, err)
 			}

@@ -8,21 +8,34 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/scripts"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// Conn is one logged-in connection to a host. Its methods may be called at the same time.
+// Conn is one logged-in connection to a host. Its methods may be called at the same time. What a host says is never believed to
+// be short: an answer of more bytes than its limit is an error.
 type Conn interface {
 	// Run runs a command line in the account's login shell, with the input on its stdin, and waits for it. An exit
 	// status other than 0 is no error; an error means that the connection failed, and says so as IsLost knows it.
-	Run(ctx context.Context, command string, input []byte) (Result, error)
+	Run(ctx context.Context, command string, input []byte, limit Limit) (Result, error)
 	// Start runs a command line and connects to its stdin and stdout.
-	Start(ctx context.Context, command string) (io.ReadWriteCloser, error)
+	Start(ctx context.Context, command string, limit Limit) (Stream, error)
 	// DialUnix connects to a unix socket of the host.
-	DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error)
+	DialUnix(ctx context.Context, path string, limit Limit) (Stream, error)
+	// Release says that the answers so far are not used any more.
+	Release()
+}
+
+// Stream is a connection to a command or to a socket of a host.
+type Stream interface {
+	io.ReadWriteCloser
+	// CloseWrite says that nothing more will be written.
+	CloseWrite() error
+	// Expect says how much may come from now on. When more comes, Read fails.
+	Expect(limit Limit)
 }
 
 // Result is how a command ended.
@@ -105,7 +118,7 @@ func (s *Session) Run(ctx context.Context, name string, payload []byte, args ...
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := s.Conn.Run(ctx, scripts.CommandLine(s.Elevated), call.Input)
+	result, err := s.Conn.Run(ctx, scripts.CommandLine(s.Elevated), call.Input, scriptLimit(name))
 	if err != nil {
 		return Result{}, err
 	}
@@ -118,9 +131,9 @@ func (s *Session) Run(ctx context.Context, name string, payload []byte, args ...
 	return Result{Stdout: stdout, Stderr: stderr, Exit: result.Exit}, nil
 }
 
-// Ask sends one line to a unix socket of the host and returns the whole answer.
-func (s *Session) Ask(ctx context.Context, socket, line string) ([]byte, error) {
-	stream, err := s.dial(ctx, socket)
+// Ask sends one line to a unix socket of the host and returns the whole answer, which has no more bytes than most.
+func (s *Session) Ask(ctx context.Context, socket, line string, most int) ([]byte, error) {
+	stream, err := s.dial(ctx, socket, Limit{Bytes: most, Of: strconv.Quote(line)})
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +144,10 @@ func (s *Session) Ask(ctx context.Context, socket, line string) ([]byte, error) 
 		return nil, fmt.Errorf("writing to %s: %w", socket, err)
 	}
 	// The master's socket stays open after an answer until it sees the end of the questions.
-	if half, ok := stream.(interface{ CloseWrite() error }); ok {
-		if err := half.CloseWrite(); err != nil {
-			return nil, fmt.Errorf("writing to %s: %w", socket, err)
-		}
+	if err := stream.CloseWrite(); err != nil {
+		return nil, fmt.Errorf("writing to %s: %w", socket, err)
 	}
-	answer, err := io.ReadAll(io.LimitReader(stream, maxAnswer))
+	answer, err := io.ReadAll(stream)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("reading from %s: %w", socket, context.Cause(ctx))
 	}
@@ -146,18 +157,15 @@ func (s *Session) Ask(ctx context.Context, socket, line string) ([]byte, error) 
 	return answer, nil
 }
 
-// maxAnswer bounds what is read from a socket; 10,000 servers take 4 MB (`show stat` of HAProxy 3.0).
-const maxAnswer = 64 << 20
-
 // dial connects to a unix socket by SSH's own forwarding. sshd refuses that when its configuration forbids forwarding, and
 // when the account may not open the socket; it does not say which. Then a process on the host carries the bytes.
-func (s *Session) dial(ctx context.Context, socket string) (io.ReadWriteCloser, error) {
-	stream, err := s.Conn.DialUnix(ctx, socket)
+func (s *Session) dial(ctx context.Context, socket string, limit Limit) (Stream, error) {
+	stream, err := s.Conn.DialUnix(ctx, socket, limit)
 	if err == nil {
 		return stream, nil
 	}
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	return s.bridge(ctx, socket)
+	return s.bridge(ctx, socket, limit)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -77,6 +78,9 @@ func ParseHeader(file []byte) (Header, bool) {
 	return header, true
 }
 
+// headerKeys are those of a header that are read.
+var headerKeys = []string{"owner", "host", "structure", "whole", "names"}
+
 // headerFields reads "# key: value" lines up to the first line that is no such. Of a key that comes twice the first
 // counts.
 func headerFields(text []byte) map[string]string {
@@ -89,7 +93,7 @@ func headerFields(text []byte) map[string]string {
 		if !ok || !found {
 			break
 		}
-		if _, twice := fields[key]; !twice {
+		if _, twice := fields[key]; !twice && slices.Contains(headerKeys, key) {
 			fields[key] = value
 		}
 	}

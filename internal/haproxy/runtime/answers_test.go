@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/lab/bounded"
 )
 
 // recorded is what a real HAProxy of a version answered.
@@ -171,14 +174,17 @@ func TestParseServersStateSaysWhatWasUnexpected(t *testing.T) {
 		{"another version", "2\n# be_name srv_name\n", "it does not start with version 1"},
 		{"no column names", "1\nb s\n", "it does not start with version 1"},
 		{"field missing", head + "b s 127.0.0.1 80 2 0 1\n", "a server has 7 fields, not 9"},
-		{"column missing", "1\n# be_name srv_name\nb s\n", "srv_port is no number"},
+		{"column missing", "1\n# be_name srv_name\nb s\n", "it has no column srv_port"},
 		{"cut off within", head + "b s 127.0.0.1 80 2 0 1 1 6\nb s2 127.", "a server has 3 fields, not 9"},
 		{"backend name", head + "b;quit s 127.0.0.1 80 2 0 1 1 6\n", "be_name is no name"},
 		{"server name", head + "b s/t 127.0.0.1 80 2 0 1 1 6\n", "srv_name is no name"},
 		{"port", head + "b s 127.0.0.1 65536 2 0 1 1 6\n", "srv_port is no number of 16 bits"},
 		{"state", head + "b s 127.0.0.1 80 up 0 1 1 6\n", "srv_op_state is no number"},
 		{"weight", head + "b s 127.0.0.1 80 2 0 -1 1 6\n", "srv_uweight is no number"},
-		{"long line", head + strings.Repeat("x ", 5000), "a server has 5000 fields"},
+		{"column twice", strings.Replace(head, "srv_addr", "srv_name", 1) + "b s 127.0.0.1 80 2 0 1 1 6\n", `it has the column "srv_name" twice`},
+		{"too many columns", "1\n# " + strings.Repeat("be_name srv_name ", 1) + manyColumns(200) + "\n", "it has more than 100 columns"},
+		{"a long column", "1\n# " + strings.Repeat("x", 9000) + " " + strings.Repeat("x", 9000) + "\n", "twice"},
+		{"long line", head + strings.Repeat("x ", 5000), "a server has more than 9 fields"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -188,6 +194,45 @@ func TestParseServersStateSaysWhatWasUnexpected(t *testing.T) {
 			}
 			refuses(t, err, tc.want)
 		})
+	}
+}
+
+func manyColumns(n int) string {
+	var columns []string
+	for i := range n {
+		columns = append(columns, fmt.Sprint("c", i))
+	}
+	return strings.Join(columns, " ")
+}
+
+// Whoever answers in the place of HAProxy chooses the lines: none of them may cost more than a few times its length.
+func TestParsersTakeNoMoreMemoryThanAnswersDo(t *testing.T) {
+	const head = "1\n# be_name srv_name srv_addr srv_port srv_op_state srv_admin_state srv_uweight srv_iweight srv_check_state\n"
+	const size = 1 << 20
+	fill := func(before, line string) []byte { return []byte(before + strings.Repeat(line, size/len(line))) }
+	for name, answer := range map[string][]byte{
+		"line ends":               fill("0x1 a b", "\n"),
+		"line ends and an end":    append(fill("0x1 a b", "\n"), 'x'),
+		"servers' line ends":      append(fill(head+"b s - 1 1 1 1 1 1", "\n"), 'x'),
+		"short servers":           fill(head, "b s - 1 1 1 1 1 1\n"),
+		"short entries":           fill("", "0x a\n"),
+		"short words":             fill("1\n# ", "a "),
+		"a server of short words": fill(head, "a "),
+		"short processes":         fill("1 master 0 [failed: 0] 0d 2.6.12\n", "1 worker 0 x\n"),
+		"short lines":             fill("Name: HAProxy\n", "a:\n"),
+		"a long version":          fill("Name: HAProxy\nPid: 1\nUptime_sec: 1\nMaxconn: 1\nVersion: ", "1"),
+	} {
+		for parser, parse := range map[string]func(){
+			"info":      func() { _, _ = ParseInfo(answer) },
+			"processes": func() { _, _ = ParseProcesses(answer) },
+			"servers":   func() { _, _ = ParseServersState(answer) },
+			"filter":    func() { FilterServersState(answer, func(Server) bool { return true }) },
+			"names":     func() { _, _ = ParseNames(answer) },
+			"name":      func() { _, _, _ = ParseName("a", answer) },
+			"map size":  func() { MapSize("/x", answer) },
+		} {
+			bounded.Run(t, parser+" of "+name, len(answer), parse)
+		}
 	}
 }
 
@@ -228,18 +273,32 @@ func FuzzParsers(f *testing.F) {
 			f.Add(recorded(f, version, name))
 		}
 	}
+	f.Add([]byte("1\n# srv_name srv_name be_name\na b c\n"))
+	f.Add([]byte(strings.Repeat("\n", 4096) + "x"))
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		if info, err := ParseInfo(answer); err != nil && info != (Info{}) {
-			t.Errorf("got %+v beside %v", info, err)
-		}
-		if p, err := ParseProcesses(answer); err == nil && (p.Master <= 0 || p.Reloads < 0 || p.Failed < 0) {
-			t.Errorf("got %+v", p)
-		}
-		all, err := ParseServersState(answer)
-		for _, s := range all {
-			if err != nil || s.Weight < 0 || strings.ContainsAny(s.Backend+s.Name, " ;\n/") {
-				t.Errorf("got %+v, %v", s, err)
-			}
-		}
+		bounded.Run(t, "reading it", len(answer), func() { parseAll(t, answer) })
 	})
+}
+
+func parseAll(t *testing.T, answer []byte) {
+	if info, err := ParseInfo(answer); err != nil && info != (Info{}) {
+		t.Errorf("got %+v beside %v", info, err)
+	}
+	if p, err := ParseProcesses(answer); err == nil && (p.Master <= 0 || p.Reloads < 0 || p.Failed < 0) {
+		t.Errorf("got %+v", p)
+	}
+	all, err := ParseServersState(answer)
+	for _, s := range all {
+		if err != nil || s.Weight < 0 || strings.ContainsAny(s.Backend+s.Name, " ;\n/") {
+			t.Errorf("got %+v, %v", s, err)
+		}
+	}
+	kept := FilterServersState(answer, func(Server) bool { return true })
+	if again, err := ParseServersState(kept); kept != nil && (err != nil || len(again) != len(all)) {
+		t.Errorf("%d of %d servers are left when all are kept, error %v", len(again), len(all), err)
+	}
+	if err != nil && len(err.Error()) > 1000 {
+		t.Errorf("the error has %d bytes", len(err.Error()))
+	}
+	_, _ = MapSize("/x", answer)
 }

@@ -38,7 +38,7 @@ func BenchmarkReplies(b *testing.B) {
 			stream := append(serversState(b, n), "\n> "...)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := NewReplies(bytes.NewReader(stream)).Next(); err != nil {
+				if _, err := NewReplies(bytes.NewReader(stream)).Next(mostInTests); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -68,7 +68,7 @@ func (r *running) ask(lines ...string) []string {
 	answers := make([]string, len(lines))
 	for i := range lines {
 		var err error
-		if answers[i], err = r.replies.Next(); err != nil {
+		if answers[i], err = r.replies.Next(8 << 20); err != nil {
 			r.t.Fatalf("%q: %v", lines[i], err)
 		}
 	}

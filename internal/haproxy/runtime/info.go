@@ -47,7 +47,7 @@ func ParseInfo(answer []byte) (Info, error) {
 	if name != "HAProxy" {
 		return Info{}, unexpected(ShowInfo, "it has no line \"Name: HAProxy\"", string(answer))
 	}
-	info := Info{Version: strings.Clone(shortVersion(version)), Description: strings.Clone(description), Stopping: stopping == "1"}
+	info := Info{Version: shortVersion(version), Description: clip(description, mostDescription), Stopping: stopping == "1"}
 	var seconds int
 	for key, to := range map[string]*int{"Pid": &info.Pid, "Uptime_sec": &seconds, "Maxconn": &info.MaxConnections} {
 		n, err := strconv.ParseUint(*fields[key], 10, 31)
@@ -60,10 +60,21 @@ func ParseInfo(answer []byte) (Info, error) {
 	return info, nil
 }
 
+// What is kept of an answer is short: edgelb's description has 81 bytes, HAProxy's versions have less than 32.
+const (
+	mostDescription = 256
+	mostVersion     = 32
+)
+
 // shortVersion drops what the distribution appends to HAProxy's own version.
 func shortVersion(version string) string {
 	short, _, _ := strings.Cut(version, "-")
-	return short
+	return clip(short, mostVersion)
+}
+
+// clip is the begin of a text, without a reference to the rest of the answer that it is from.
+func clip(text string, most int) string {
+	return strings.Clone(text[:min(most, len(text))])
 }
 
 // unexpected is the error for an answer that cannot be read.

@@ -61,7 +61,7 @@ func ParseNames(answer []byte) ([]haproxy.Entry, error) {
 	if text == "" || strings.HasPrefix(text, unknownMap) {
 		return nil, nil
 	}
-	entries := make([]haproxy.Entry, 0, strings.Count(text, "\n")+1)
+	entries := make([]haproxy.Entry, 0, min(strings.Count(text, "\n"), len(text)/shortestEntry)+1)
 	for line := range strings.Lines(text) {
 		pointer, entry, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		key, value, _ := strings.Cut(entry, " ")
@@ -72,6 +72,9 @@ func ParseNames(answer []byte) ([]haproxy.Entry, error) {
 	}
 	return entries, nil
 }
+
+// shortestEntry is the length of a line that is an entry: "0x a" and its end.
+const shortestEntry = 5
 
 // ParseName reads the answer to NameOf for that key; found is false if the map has no such key.
 //

@@ -13,9 +13,6 @@ import (
 // itself, which is empty, with a line's end and "> ". Several lines may be sent at once; they are answered in order.
 const Prompt = "prompt"
 
-// maxReply bounds an answer. The state of 10,000 servers is about 1 MB.
-const maxReply = 64 << 20
-
 // replyBuffer is the size, in bytes, of the buffer of each dialogue, of which thousands may be open.
 const replyBuffer = 1 << 10
 
@@ -31,13 +28,13 @@ func NewReplies(r io.Reader) *Replies {
 	return &Replies{reader: bufio.NewReaderSize(r, replyBuffer)}
 }
 
-// Next returns the next answer, without the blank lines around it. The error is io.EOF where HAProxy ended the dialogue
+// Next returns the next answer, without the blank lines around it; one of more bytes than most is an error. The error is io.EOF where HAProxy ended the dialogue
 // after an answer, io.ErrUnexpectedEOF where it did so within one. No answer follows an error.
-func (r *Replies) Next() (string, error) {
+func (r *Replies) Next(most int) (string, error) {
 	if r.err != nil {
 		return "", r.err
 	}
-	reply, err := r.untilPrompt()
+	reply, err := r.untilPrompt(most)
 	if err != nil {
 		r.err = fmt.Errorf("read HAProxy's answer: %w", err)
 		return "", r.err
@@ -46,14 +43,14 @@ func (r *Replies) Next() (string, error) {
 }
 
 // untilPrompt reads up to the end of an answer, which it cuts off.
-func (r *Replies) untilPrompt() ([]byte, error) {
+func (r *Replies) untilPrompt(most int) ([]byte, error) {
 	var reply []byte
 	for {
 		part, err := r.reader.ReadSlice('>')
 		reply = append(reply, part...)
 		switch {
-		case len(reply) > maxReply:
-			return nil, fmt.Errorf("it is longer than %d bytes", maxReply)
+		case len(reply) > most:
+			return nil, fmt.Errorf("it is longer than %d bytes", most)
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case errors.Is(err, io.EOF) && len(reply) > 0:

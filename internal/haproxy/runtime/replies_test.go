@@ -9,11 +9,14 @@ import (
 	"testing/iotest"
 )
 
+// mostInTests is the limit of answers whose length is not the matter.
+const mostInTests = 8 << 20
+
 // allReplies reads answers to the end.
 func allReplies(r io.Reader) (all []string, err error) {
 	replies := NewReplies(r)
 	for {
-		reply, err := replies.Next()
+		reply, err := replies.Next(mostInTests)
 		if err != nil {
 			return all, err
 		}
@@ -60,12 +63,12 @@ func (endless) Read(to []byte) (int, error) {
 
 func TestAnEndlessReplyIsRefusedForGood(t *testing.T) {
 	t.Parallel()
-	replies := NewReplies(io.MultiReader(strings.NewReader("\n> "), io.LimitReader(endless{}, maxReply+100_000), strings.NewReader("\n> fine\n> ")))
-	if reply, err := replies.Next(); reply != "" || err != nil {
+	replies := NewReplies(io.MultiReader(strings.NewReader("\n> "), io.LimitReader(endless{}, mostInTests+100_000), strings.NewReader("\n> fine\n> ")))
+	if reply, err := replies.Next(mostInTests); reply != "" || err != nil {
 		t.Fatalf("got %q, %v", reply, err)
 	}
 	for range 2 {
-		if reply, err := replies.Next(); reply != "" || err == nil || !strings.Contains(err.Error(), "longer than 67108864 bytes") {
+		if reply, err := replies.Next(mostInTests); reply != "" || err == nil || !strings.Contains(err.Error(), "longer than 8388608 bytes") {
 			t.Errorf("got %q, %v", reply, err)
 		}
 	}

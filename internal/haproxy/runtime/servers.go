@@ -1,9 +1,9 @@
 package runtime
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -94,12 +94,15 @@ func (a Admin) IsUnresolved() bool { return a&unresolvedBit != 0 }
 
 // ParseServersState reads the answer to ShowServersState. Backends without servers do not appear in it.
 func ParseServersState(answer []byte) ([]Server, error) {
-	header, lines, ok := splitServersState(answer)
-	if !ok {
-		return nil, unexpected(ShowServersState, "it does not start with version 1 and a line of column names", string(answer))
+	header, lines, err := splitServersState(answer)
+	if err != nil {
+		return nil, err
 	}
-	row := newRow(header)
-	servers := make([]Server, 0, strings.Count(lines, "\n")+1)
+	row, err := newRow(header)
+	if err != nil {
+		return nil, unexpected(ShowServersState, err.Error(), header)
+	}
+	servers := make([]Server, 0, min(strings.Count(lines, "\n"), row.mostIn(lines))+1)
 	for line := range strings.Lines(lines) {
 		server, err := row.server(line)
 		if err != nil {
@@ -111,11 +114,15 @@ func ParseServersState(answer []byte) ([]Server, error) {
 }
 
 // splitServersState splits the answer into the names of the columns and the lines of servers.
-func splitServersState(answer []byte) (header, lines string, ok bool) {
-	version, rest, _ := strings.Cut(strings.TrimSpace(string(answer)), "\n")
+func splitServersState(answer []byte) (header, lines string, err error) {
+	text := strings.TrimSpace(string(answer))
+	version, rest, _ := strings.Cut(text, "\n")
 	header, lines, _ = strings.Cut(rest, "\n")
-	header, ok = strings.CutPrefix(header, "# ")
-	return header, lines, ok && strings.TrimSpace(version) == "1"
+	header, ok := strings.CutPrefix(header, "# ")
+	if !ok || strings.TrimSpace(version) != "1" {
+		return "", "", unexpected(ShowServersState, "it does not start with version 1 and a line of column names", text)
+	}
+	return header, lines, nil
 }
 
 // FilterServersState keeps the lines of the answer to ShowServersState whose servers are to be kept. An answer that cannot be
@@ -125,14 +132,15 @@ func FilterServersState(answer []byte, keep func(Server) bool) []byte {
 	if err != nil {
 		return nil
 	}
-	lines := strings.Split(strings.TrimSpace(string(answer)), "\n")
-	kept := slices.Clone(lines[:2])
-	for i, server := range servers {
-		if keep(server) {
-			kept = append(kept, lines[2+i])
+	var kept bytes.Buffer
+	i := -2 // the first two lines are of no server
+	for line := range strings.Lines(strings.TrimSpace(string(answer))) {
+		if i < 0 || keep(servers[i]) {
+			kept.WriteString(strings.TrimSuffix(line, "\n") + "\n")
 		}
+		i++
 	}
-	return []byte(strings.Join(kept, "\n") + "\n")
+	return kept.Bytes()
 }
 
 // row reads one line after the other by its columns. There may be many thousands, so nothing is made anew for each.
@@ -143,18 +151,43 @@ type row struct {
 	err   error
 }
 
-func newRow(header string) *row {
-	r := &row{columns: make(map[string]int)}
-	for i, column := range strings.Fields(header) {
-		r.columns[column] = i
-	}
-	return r
+// The columns that are read. Those for what HAProxy resolves are missing where it resolves nothing.
+var neededColumns = []string{
+	"be_name", "srv_name", "srv_port", "srv_op_state", "srv_admin_state", "srv_uweight", "srv_iweight", "srv_check_state",
 }
 
+// mostColumns bounds the columns; HAProxy 3.0 has 25.
+const mostColumns = 100
+
+func newRow(header string) (*row, error) {
+	r := &row{columns: make(map[string]int)}
+	for column := range strings.FieldsSeq(header) {
+		if _, twice := r.columns[column]; twice {
+			return nil, fmt.Errorf("it has the column %s twice", excerpt(column))
+		}
+		if len(r.columns) == mostColumns {
+			return nil, fmt.Errorf("it has more than %d columns", mostColumns)
+		}
+		r.columns[column] = len(r.columns)
+	}
+	for _, column := range neededColumns {
+		if _, found := r.columns[column]; !found {
+			return nil, fmt.Errorf("it has no column %s", column)
+		}
+	}
+	return r, nil
+}
+
+// mostIn is how many servers the lines can be of: each column has a word, and a blank or the line's end after it.
+func (r *row) mostIn(lines string) int { return len(lines) / (2 * len(r.columns)) }
+
 func (r *row) server(line string) (Server, error) {
-	r.words, r.err = appendWords(r.words[:0], line), nil
-	if len(r.words) != len(r.columns) {
-		return Server{}, fmt.Errorf("a server has %d fields, not %d", len(r.words), len(r.columns))
+	r.words, r.err = appendWords(r.words[:0], line, len(r.columns)+1), nil
+	switch have, want := len(r.words), len(r.columns); {
+	case have > want:
+		return Server{}, fmt.Errorf("a server has more than %d fields", want)
+	case have < want:
+		return Server{}, fmt.Errorf("a server has %d fields, not %d", have, want)
 	}
 	s := Server{
 		Backend:       r.name("be_name"),
@@ -178,10 +211,13 @@ func (r *row) server(line string) (Server, error) {
 	return s, r.err
 }
 
-// appendWords splits a line at its blanks, as strings.Fields does, without an allocation.
-func appendWords(words []string, line string) []string {
+// appendWords splits a line at its blanks, as strings.Fields does, without an allocation. It stops after so many words.
+func appendWords(words []string, line string, most int) []string {
 	start := 0
 	for i := range len(line) {
+		if len(words) == most {
+			return words
+		}
 		if c := line[i]; c != ' ' && c != '\n' {
 			continue
 		}

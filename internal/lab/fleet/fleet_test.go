@@ -30,22 +30,25 @@ func TestMain(m *testing.M) {
 // sshConn is a connection as package edge wants one.
 type sshConn struct{ *remote.Conn }
 
-func (c sshConn) Run(ctx context.Context, command string, input []byte) (edge.Result, error) {
-	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input)
+func (c sshConn) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
+	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input, remote.Limit(limit))
 	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, err
 }
 
-func (c sshConn) Start(ctx context.Context, command string) (io.ReadWriteCloser, error) {
-	return c.Conn.Start(ctx, command)
+func (c sshConn) Start(ctx context.Context, command string, limit edge.Limit) (edge.Stream, error) {
+	stream, err := c.Conn.Start(ctx, command, remote.Limit(limit))
+	return sshStream{stream}, err
 }
 
-func (c sshConn) DialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
-	stream, err := c.Conn.DialUnix(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	return stream, nil
+func (c sshConn) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
+	stream, err := c.Conn.DialUnix(ctx, path, remote.Limit(limit))
+	return sshStream{stream}, err
 }
+
+// sshStream is a stream as package edge wants one.
+type sshStream struct{ *remote.Stream }
+
+func (s sshStream) Expect(limit edge.Limit) { s.Stream.Expect(remote.Limit(limit)) }
 
 // dial logs in as the operator does.
 func dial(t *testing.T, address netip.Addr, user, knownHosts string, key []byte) sshConn {
@@ -145,7 +148,7 @@ func (s *side) names(t *testing.T) []string {
 
 func (s *side) ask(t *testing.T, command string) string {
 	t.Helper()
-	stream, err := s.conn.DialUnix(t.Context(), AdminSocket)
+	stream, err := s.conn.DialUnix(t.Context(), AdminSocket, edge.Limit{Bytes: 1 << 20, Of: "a test"})
 	must(t, err)
 	defer stream.Close()
 	_, err = io.WriteString(stream, command+"\n")

@@ -30,6 +30,8 @@ type OperatorOptions struct {
 	// Args are flags beside those that the lab gives, which they override: --metrics-bind-address, --metrics-secure=false and
 	// --health-probe-bind-address.
 	Args []string
+	// Env is added to its environment.
+	Env []string
 }
 
 // Operator is the real manager, as a process of its own.
@@ -89,7 +91,7 @@ func (o *Operator) start(ctx context.Context, options OperatorOptions) error {
 	o.process, err = process.Start(process.Command{
 		Program: options.Binary,
 		Args:    args,
-		Env:     []string{"KUBECONFIG=" + options.Kubeconfig},
+		Env:     append([]string{"KUBECONFIG=" + options.Kubeconfig}, options.Env...),
 		Log:     o.LogPath(),
 	})
 	if err != nil {

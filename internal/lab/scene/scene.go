@@ -5,15 +5,18 @@ package scene
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -59,6 +62,31 @@ func policy() *v1alpha1.EdgePolicy {
 // OperatorArgs are the flags of config/manager that the lab's operator needs as well, besides its addresses.
 func OperatorArgs() []string {
 	return []string{"--leader-elect", "--leader-election-namespace=" + operatorNamespace}
+}
+
+// ShippedMemory is the operator's memory limit in config/manager, in bytes, and the environment there that makes it keep to it.
+func ShippedMemory() (limit int64, env []string, err error) {
+	root, err := programs.Root()
+	if err != nil {
+		return 0, nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(root, "config", "manager", "manager.yaml"))
+	if err != nil {
+		return 0, nil, err
+	}
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		var deployment appsv1.Deployment
+		if err := yaml.Unmarshal([]byte(document), &deployment); err != nil {
+			return 0, nil, err
+		}
+		for _, container := range deployment.Spec.Template.Spec.Containers {
+			for _, variable := range container.Env {
+				env = append(env, variable.Name+"="+variable.Value)
+			}
+			limit = container.Resources.Limits.Memory().Value()
+		}
+	}
+	return limit, env, nil
 }
 
 // CreateSecret makes the Secret that the operator logs in to hosts with: they all take the key, and knownHosts has the

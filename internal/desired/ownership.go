@@ -1,0 +1,72 @@
+package desired
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+)
+
+// Owner is who a host can belong to: the objects of one namespace with one SSH Secret. It is named after the Secret.
+type Owner = types.NamespacedName
+
+// OwnerOf is the owner that an object is of.
+func OwnerOf(object *v1alpha1.EdgeLoadBalancer) Owner {
+	return Owner{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
+}
+
+// OnlyOf is the snapshot with the objects of one owner alone.
+func (s Snapshot) OnlyOf(owner Owner) Snapshot {
+	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o *v1alpha1.EdgeLoadBalancer) bool { return OwnerOf(o) != owner })
+	return s
+}
+
+// ownersOf are the owners of the objects, the one that holds the host first. The objects are sorted by age. To name a host
+// proves nothing, so age decides only between owners that nothing else is known of:
+//
+//	the owner has logged in, and can do so still           it holds the host
+//	an object's status says that the host serves it        else this one, until another has logged in
+//	an object's status says that the host once served it   else this one, likewise
+//	the oldest object                                      else this one, likewise
+func ownersOf(objects []*v1alpha1.EdgeLoadBalancer, key HostKey, able map[Owner]bool) []Owner {
+	var owners []Owner
+	told := map[Owner]int{}
+	for _, object := range objects {
+		owner := OwnerOf(object)
+		if !slices.Contains(owners, owner) {
+			owners = append(owners, owner)
+		}
+		told[owner] = max(told[owner], servedBy(object, key))
+	}
+	slices.SortStableFunc(owners, func(a, b Owner) int {
+		return cmp.Or(compareBool(able[b], able[a]), cmp.Compare(told[b], told[a]))
+	})
+	return owners
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// servedBy is what an object's status says of the host: 2 if it serves the object, 1 if it once did, and else 0.
+func servedBy(object *v1alpha1.EdgeLoadBalancer, key HostKey) int {
+	for _, host := range object.Status.Hosts {
+		if host.ObservedGeneration == 0 || NewHostKey(host.Address, host.Port) != key {
+			continue
+		}
+		if host.State == v1alpha1.HostPending {
+			return 1
+		}
+		return 2
+	}
+	return 0
+}

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab"
+)
+
+// silence is an sshd that accepts connections on every address of the machine and says nothing.
+type silence struct {
+	listener net.Listener
+
+	mu    sync.Mutex
+	last  int
+	conns map[int]bool
+}
+
+func startSilence(t *testing.T) *silence {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "0.0.0.0:0")
+	must(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	s := &silence{listener: listener, conns: map[int]bool{}}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go s.hold(conn)
+		}
+	}()
+	return s
+}
+
+func (s *silence) hold(conn net.Conn) {
+	defer conn.Close()
+	s.mu.Lock()
+	s.last++
+	number := s.last
+	s.conns[number] = true
+	s.mu.Unlock()
+	_, _ = io.Copy(io.Discard, conn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, number)
+}
+
+// held are the connections that are open.
+func (s *silence) held() map[int]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.conns)
+}
+
+// silentObject is an object with as many hosts as there may be, all of them silent, and each at an address of its own.
+func (w *world) silentObject(number int, at *silence, pins []string) *v1alpha1.EdgeLoadBalancer {
+	w.t.Helper()
+	elb := w.loadBalancer()
+	elb.Spec.SSH.ConnectTimeout = &metav1.Duration{Duration: time.Minute}
+	elb.Spec.SSH.Port = int32(at.listener.Addr().(*net.TCPAddr).Port)
+	for i := range 500 {
+		elb.Spec.Hosts = append(elb.Spec.Hosts, v1alpha1.Host{
+			Name: fmt.Sprintf("silent-%d", i), Address: fmt.Sprintf("127.%d.%d.%d", 100+number, i/250, i%250+1), HostKeys: pins,
+		})
+	}
+	elb.Spec.Listeners = []v1alpha1.Listener{{Name: "https", Target: "app", Bind: []v1alpha1.BindAddress{":8443"}}}
+	return elb
+}
+
+// A tenant who names thousands of hosts that accept connections and say nothing delays nobody else: a change of another
+// namespace is made while nearly all that were being dialled when it came are so still.
+func TestSilentHostsOfOtherNamespacesDelayNoChange(t *testing.T) {
+	t.Parallel()
+	s := serving(t, 1)
+	pins, err := s.gw1().HostKeys()
+	must(t, err)
+	silent := startSilence(t)
+	for number := range 5 {
+		tenant := s.newWorld(t)
+		tenant.secret()
+		tenant.create(tenant.silentObject(number, silent, pins))
+	}
+	s.eventually("the operator dials as many as it may", func() string {
+		if held := len(silent.held()); held < 1000 {
+			return fmt.Sprintf("%d are dialled", held)
+		}
+		return ""
+	})
+
+	pods := []string{"web-a"}
+	for round := range 10 {
+		pods = append(pods, fmt.Sprintf("web-%c", 'b'+round))
+		before, began := silent.held(), time.Now()
+		must(t, s.app.AddPod(t.Context(), pods[len(pods)-1]))
+		s.awaitServers(s.gw1(), pods...)
+		took, still := time.Since(began), 0
+		after := silent.held()
+		for number := range before {
+			if after[number] {
+				still++
+			}
+		}
+		t.Logf("a change was live after %s; %d of %d silent hosts were dialled all the time", took.Round(time.Millisecond), still, len(before))
+		if len(before) > 0 && still*4 >= len(before)*3 {
+			return
+		}
+	}
+	t.Error("each change has waited for silent hosts of another namespace")
+}
+
+// Somebody names the host first and cannot log in to it: no Secret, or none that the host lets in. The owner's object is made
+// anew, and so is younger.
+func TestWhoCannotLogInKeepsNobodyOutOfAHost(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(squatter *world, host *lab.EdgeHost){
+		"no Secret":                    func(*world, *lab.EdgeHost) {},
+		"a wrong key":                  func(squatter *world, host *lab.EdgeHost) { squatter.secret(host) },
+		"a host that it does not know": func(squatter *world, _ *lab.EdgeHost) { squatter.secret() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serving(t, 1)
+			squatter := s.newWorld(t)
+			prepare(squatter, s.gw1())
+			squat := squatter.loadBalancer(s.gw1())
+			squatter.create(squat)
+			squatter.awaitReason(squat, v1alpha1.ReasonHostConflict)
+			s.grow(squat)
+
+			s.delete(s.elb)
+			s.elb = s.loadBalancer(s.hosts...)
+			s.create(s.elb)
+
+			s.awaitReady(s.elb)
+			s.awaitServed(s.gw1(), "web-a")
+			squatter.awaitReason(squat, v1alpha1.ReasonHostConflict)
+		})
+	}
+}
+
+// The trust in a host is that of the oldest object on it: a younger one cannot take it away.
+func TestAWrongPinOfAYoungerObjectStopsNothing(t *testing.T) {
+	t.Parallel()
+	s := serving(t, 1)
+	s.grow(s.elb)
+	other := s.host()
+	pins, err := other.HostKeys()
+	must(t, err)
+	younger := s.beside("younger", secondPort)
+	younger.Spec.Hosts[0].HostKeys = pins
+	s.create(younger)
+
+	s.awaitReason(younger, v1alpha1.ReasonHostConflict)
+	must(t, s.app.AddPod(t.Context(), "web-b"))
+	s.awaitServers(s.gw1(), "web-a", "web-b")
+	s.awaitReady(s.elb)
+}
