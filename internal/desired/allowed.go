@@ -97,18 +97,9 @@ func hostnamesOf(route *v1alpha1.Route) []string {
 	return names
 }
 
-// allowedServers are those of a target's servers that may be servers. Whom the cluster itself names for a Service is its own matter.
+// allowedServers are those of a target's servers that may be servers.
 func (h *Host) allowedServers(p part, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) []haproxy.Server {
-	if t.Service != nil && t.Service.KubeconfigSecretRef == nil {
-		return servers
-	}
-	rules := s.rulesFor(p)
-	check := func(server haproxy.Server) *policy.Violation {
-		if server.Addr == (netip.Addr{}) {
-			return rules.Servers.CheckUnresolved(server.DNSName)
-		}
-		return rules.Servers.CheckResolved(server.Addr.String(), server.Addr)
-	}
+	check := checkOfServers(t, s.rulesFor(p).Servers)
 	isForbidden := func(server haproxy.Server) bool { return check(server) != nil }
 	first := slices.IndexFunc(servers, isForbidden)
 	if first < 0 {
@@ -119,4 +110,20 @@ func (h *Host) allowedServers(p part, t *v1alpha1.Target, servers []haproxy.Serv
 	h.Problems = append(h.Problems, problem)
 	// Others may have the list as well.
 	return slices.DeleteFunc(slices.Clone(servers), isForbidden)
+}
+
+// checkOfServers says why a server of the target may not be one. Which addresses its pods and nodes have is the cluster's own
+// matter, unless they lead to the edge host itself or to no machine: EndpointSlices may be written by tenants.
+func checkOfServers(t *v1alpha1.Target, allowed policy.Addresses) func(haproxy.Server) *policy.Violation {
+	isOwn := t.Service != nil && t.Service.KubeconfigSecretRef == nil
+	return func(server haproxy.Server) *policy.Violation {
+		switch {
+		case server.Addr == (netip.Addr{}):
+			return allowed.CheckUnresolved(server.DNSName)
+		case isOwn:
+			return allowed.CheckSpecial(server.Addr)
+		default:
+			return allowed.CheckResolved(server.Addr.String(), server.Addr)
+		}
+	}
 }

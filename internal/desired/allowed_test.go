@@ -189,3 +189,24 @@ func TestWhatAnotherClusterNamesAsAServerIsNotBelievedMoreThanTheObject(t *testi
 	}
 	violation(t, limited)
 }
+
+// EndpointSlices may be written by a tenant. The API server refuses some of these addresses, not all.
+func TestTheClustersOwnSlicesNameNoServerOnTheEdgeHostItself(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"64:ff9b::7f00:1", "fd00:ec2::254", "::127.0.0.1", "fe80::1", "::1"} {
+		s := snapshotOf(edgeLB("a"))
+		key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+		s.Slices[key] = append(s.Slices[key], ipv6(sliceOf(pod("app-3", address))))
+
+		host := Build(gw1(), s)
+
+		if servers := onlyBackend(t, host).Servers; len(servers) != 2 {
+			t.Errorf("%s: servers %v, want those of 10.0.0.0/8", address, servers)
+		}
+		violation(t, host)
+		limited := Build(gw1(), under(s, v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"192.0.2.0/24"}}))
+		if servers := onlyBackend(t, limited).Servers; len(servers) != 2 {
+			t.Errorf("%s: servers %v, want a list of a policy not to limit the cluster's own pods", address, servers)
+		}
+	}
+}

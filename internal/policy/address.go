@@ -34,8 +34,41 @@ var special = []kind{
 // are mapped are known to netip.
 var embedding = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("::/96")}
 
+// firstBytes are those of the addresses that may be special, of IPv4 and of IPv6. Nearly all others are told apart by theirs, since
+// this is asked of each server of each host.
+var firstBytes4, firstBytes6 = firstBytes()
+
+func firstBytes() (of4, of6 [256]bool) {
+	networks := slices.Clone(embedding)
+	for _, s := range special {
+		networks = append(networks, s.network)
+	}
+	for _, network := range networks {
+		// A network that is wider than a byte has several.
+		first, several := network.Addr().AsSlice()[0], 1<<max(0, 8-network.Bits())
+		for i := range several {
+			if network.Addr().Is4() {
+				of4[int(first)+i] = true
+			} else {
+				of6[int(first)+i] = true
+			}
+		}
+	}
+	return of4, of6
+}
+
+func mayBeSpecial(addr netip.Addr) bool {
+	if addr.Is4() {
+		return firstBytes4[addr.As4()[0]]
+	}
+	return firstBytes6[addr.As16()[0]]
+}
+
 // Special says what is special about an address; empty if nothing is. What an IPv6 address means as an IPv4 one counts.
 func Special(addr netip.Addr) string {
+	if !mayBeSpecial(addr) {
+		return ""
+	}
 	for _, form := range forms(addr) {
 		for _, s := range special {
 			if s.network.Contains(form) {
@@ -136,6 +169,15 @@ func (a Addresses) CheckResolved(host string, addr netip.Addr) *Violation {
 		return nil
 	}
 	return a.violation(what)
+}
+
+// CheckSpecial is CheckResolved for an address that the cluster itself names: a policy's list does not limit those, and only special
+// ones have to be in it.
+func (a Addresses) CheckSpecial(addr netip.Addr) *Violation {
+	if Special(addr) == "" {
+		return nil
+	}
+	return a.CheckResolved(addr.String(), addr)
 }
 
 // CheckUnresolved is Check for a name that somebody else resolves: the addresses that it leads to will not be known.
