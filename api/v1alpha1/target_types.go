@@ -78,7 +78,8 @@ type Target struct {
 	SessionAffinity *SessionAffinity `json:"sessionAffinity,omitempty"`
 
 	// MaxConnectionsPerServer bounds the connections that each host opens to each server; more of them wait, as long as
-	// spec.haproxy.timeouts.queue says. Default: no limit.
+	// spec.haproxy.timeouts.queue says. Where the object has HTTP listeners and others that may lead to the target, each kind
+	// gets half of it. Default: no limit.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +optional

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,14 +94,83 @@ func requireAnswer(t *testing.T, bind, name, want string) {
 	t.Errorf("a request for %s gets %q, want %q", name, got, want)
 }
 
-func TestTheNamesOfTwoObjectsReachTheirTargetsAndTheirStandIns(t *testing.T) {
-	t.Parallel()
+// freePort is an address and a port of it that was free just now.
+func freePort(t *testing.T) string {
+	t.Helper()
 	port, err := net.Listen("tcp", "127.0.0.93:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	bind := port.Addr().String()
-	_ = port.Close()
+	defer port.Close()
+	return port.Addr().String()
+}
+
+// atATime is a web server that counts how many requests it has at a time, at most.
+type atATime struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+func (a *atATime) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	a.add(1)
+	defer a.add(-1)
+	time.Sleep(20 * time.Millisecond) // for the others to come
+	_, _ = io.WriteString(w, "served")
+}
+
+func (a *atATime) add(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now += n
+	a.most = max(a.most, a.now)
+}
+
+// HAProxy counts the connections of a backend's servers, and a target behind HTTP and other listeners is two backends.
+func TestATargetBehindListenersOfBothKindsKeepsItsLimit(t *testing.T) {
+	t.Parallel()
+	_, app := site(t, "app")
+	counter := &atATime{}
+	server := httptest.NewServer(counter)
+	t.Cleanup(server.Close)
+	app.Addresses[0].Port = int32(netip.MustParseAddrPort(server.Listener.Addr().String()).Port())
+	app.MaxConnectionsPerServer = new(int32(3))
+	binds := []string{freePort(t), freePort(t)}
+	object := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Targets = []v1alpha1.Target{app}
+		o.Spec.Listeners = nil
+		for i, protocol := range []v1alpha1.Protocol{v1alpha1.ProtocolHTTP, v1alpha1.ProtocolTCP} {
+			o.Spec.Listeners = append(o.Spec.Listeners, v1alpha1.Listener{
+				Name: strings.ToLower(string(protocol)), Protocol: protocol, Bind: []v1alpha1.BindAddress{v1alpha1.BindAddress(binds[i])}, Target: "app",
+			})
+		}
+	})
+	local := v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"127.0.0.0/8"}}
+	host := Build(gw1(), under(snapshotOf(object), local))
+	if len(host.Problems) > 0 {
+		t.Fatalf("problems %v", host.Problems)
+	}
+	run(t, host.Config)
+	var clients sync.WaitGroup
+	for range 10 {
+		for _, bind := range binds {
+			clients.Go(func() { requireAnswer(t, bind, "app.example.com", "200 served") })
+		}
+	}
+	clients.Wait()
+	if counter.most > 3 {
+		t.Errorf("the server had %d connections at a time, want 3 at most", counter.most)
+	}
+
+	object.Spec.Targets[0].MaxConnectionsPerServer = new(int32(1))
+	host = Build(gw1(), under(snapshotOf(object), local))
+	if len(host.Problems) != 1 || !strings.Contains(host.Problems[0].Message, "cannot be divided") {
+		t.Errorf("problems %v, want one that says that 1 cannot be divided", host.Problems)
+	}
+}
+
+func TestTheNamesOfTwoObjectsReachTheirTargetsAndTheirStandIns(t *testing.T) {
+	t.Parallel()
+	bind := freePort(t)
 	shopServer, shop := site(t, "shop")
 	_, spare := site(t, "spare")
 	_, blog := site(t, "blog")

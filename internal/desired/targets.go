@@ -102,16 +102,33 @@ func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot)
 func (h *Host) addBackend(p part, t *v1alpha1.Target, member *Member, s Snapshot) {
 	d := p.served.demand
 	backend := h.withServers(p, t, s)
+	tcp := d.tcp || d.reached[t.Name]
+	limits := [2]int{backend.MaxConnections, backend.MaxConnections}
+	if tcp && d.http {
+		limits = h.halves(p, t, backend.MaxConnections)
+	}
 	var names []string
-	for _, mode := range []struct{ wanted, http bool }{{d.tcp || d.reached[t.Name], false}, {d.http, true}} {
+	for i, mode := range []struct{ wanted, http bool }{{tcp, false}, {d.http, true}} {
 		if mode.wanted {
 			variant := forMode(backend, p.backendName(t.Name, mode.http), mode.http)
+			variant.MaxConnections = limits[i]
 			h.Config.Backends = append(h.Config.Backends, variant)
 			h.DrainTimeouts[variant.Name] = drainTimeout(t)
 			names = append(names, variant.Name)
 		}
 	}
 	member.Backends, member.Counts = append(member.Backends, names...), append(member.Counts, names[0])
+}
+
+// halves divides the limit of a target's servers between its two backends: HAProxy counts the connections of each for itself, and
+// together they are to open no more than the limit.
+func (h *Host) halves(p part, t *v1alpha1.Target, limit int) (halves [2]int) {
+	if limit == 1 {
+		h.report(p.targetProblem(t.Name, "target %s: maxConnectionsPerServer of 1 cannot be divided between the HTTP listeners and the others: "+
+			"each kind has 1. Set at least 2, or make a target of its own for each kind", t.Name))
+		return [2]int{1, 1}
+	}
+	return [2]int{limit - limit/2, limit / 2}
 }
 
 // way is what a target with a choice becomes.
