@@ -31,6 +31,8 @@ type fakeHost struct {
 	privateKey string
 	// away, if not nil, is the error of every connection.
 	away *edge.Error
+	// letIn is the namespace whose Secret let in last.
+	letIn string
 	// awayFor is the user for whom the host is away.
 	awayFor string
 	// sick, if not nil, is the outcome of every attempt; if it is live, not of those that only bring servers in line.
@@ -111,12 +113,13 @@ func (f *fakeHosts) Connect(key desired.HostKey, login desired.Login, secret map
 	case string(secret["ssh-privatekey"]) != right:
 		return nil, &edge.Error{State: edge.Unauthorized, Message: "the key is refused"}
 	}
+	host.letIn = login.Secret.Namespace
 	return fakeConn{address: key.Address}, nil
 }
 
-// Former is open for whoever was let in, unless the host is away or the Secret revokes its key.
-func (f *fakeHosts) Former(key desired.HostKey, _ desired.Login, secret map[string][]byte) edge.Conn {
-	if host := f.see(key.Address); host.syncs == 0 || host.away != nil || string(secret["known_hosts"]) == "revoked" {
+// Former is open for the namespace that was let in last, unless the host is away or the Secret revokes its key.
+func (f *fakeHosts) Former(key desired.HostKey, login desired.Login, secret map[string][]byte) edge.Conn {
+	if host := f.see(key.Address); host.letIn != login.Secret.Namespace || host.away != nil || string(secret["known_hosts"]) == "revoked" {
 		return nil
 	}
 	return fakeConn{address: key.Address}

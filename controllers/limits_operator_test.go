@@ -44,7 +44,7 @@ func TestASecretBeyondTheLimitIsNotUsedAndTheMessageSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.allow("limit", v1alpha1.EdgePolicySpec{Limits: v1alpha1.PolicyLimits{SecretBytes: new(int32(1000))}})
-	w.create(&corev1.Secret{ObjectMeta: w.meta("z-large"), Data: map[string][]byte{"ssh-privatekey": []byte("right"), "x": make([]byte, 1000)}})
+	w.create(&corev1.Secret{ObjectMeta: w.meta("z-large"), Data: map[string][]byte{"ssh-privatekey": []byte("right"), "known_hosts": make([]byte, 1000)}})
 	w.start(time.Minute)
 	object := w.balancer("web", "a")
 	object.Spec.SSH.SecretRef.Name = "z-large"

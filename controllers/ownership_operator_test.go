@@ -109,7 +109,10 @@ func TestAnOwnerThatCannotLogInAnyMoreIsNotChallengedAllTheTime(t *testing.T) {
 		t.Errorf("logins %v, though the owner can log in", users)
 	}
 
-	owner.setKey("wrong")
+	// As long as the former connection is open, nobody else is asked.
+	change(owner, "edge-ssh", func(s *corev1.Secret) {
+		s.Data["ssh-privatekey"], s.Data["known_hosts"] = []byte("wrong"), []byte("revoked")
+	})
 	owner.becomes("web", string(v1alpha1.HostUnauthorized), notReady(string(v1alpha1.HostUnauthorized)))
 	owner.eventually("the rival has tried", func() error {
 		if users := owner.hosts.see("a").users; !slices.Contains(users, "rival") {
@@ -132,7 +135,9 @@ func TestAnOwnerThatCannotLogInAnyMoreIsNotChallengedAllTheTime(t *testing.T) {
 	if tries > 2 {
 		t.Errorf("the rival tried %d times", tries)
 	}
-	owner.setKey("right")
+	change(owner, "edge-ssh", func(s *corev1.Secret) {
+		s.Data["ssh-privatekey"], s.Data["known_hosts"] = []byte("right"), nil
+	})
 	owner.becomes("web", "ready", isReady)
 }
 

@@ -25,7 +25,7 @@ type Target struct {
 	Address string
 	Port    int
 	User    string
-	// Owner is whose share of the dials at the same time the host counts to.
+	// Owner is whose share of the dials at the same time the host counts to. Nobody gets the connection of another one.
 	Owner string
 	// ConnectTimeout bounds everything from the look-up of the name to the end of the login; 5 s if it is 0.
 	ConnectTimeout time.Duration

@@ -99,10 +99,10 @@ func (p *Pool) drop(key string) {
 	}
 }
 
-// Former returns the connection that is open for a key with the target's user, although another login may be wanted by now that
-// has not succeeded; nil if there is none. Known are the keys that hosts may have besides those that the target pins; nil if
-// nobody says, which leaves those that were known when the connection was last asked for. A connection to a host whose key is
-// not among them any more is closed. Former dials nothing.
+// Former returns the connection that is open for a key with the target's user and owner, although another login may be wanted by now
+// that has not succeeded; nil if there is none. Known are the keys that hosts may have besides those that the target pins; nil if
+// nobody says, which leaves those that were known when the connection was last asked for. The owner's connection to a
+// host whose key is not among them any more is closed. Former dials nothing.
 func (p *Pool) Former(key string, t Target, known *hostkeys.KnownHosts) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,6 +116,7 @@ func (p *Pool) Former(key string, t Target, known *hostkeys.KnownHosts) *Conn {
 			judged.Credentials.knownHosts = *known
 		}
 		switch {
+		case l.target.Owner != t.Owner:
 		case !l.conn.isAllowed(judged):
 			delete(links, key)
 			l.cancel()

@@ -262,6 +262,8 @@ func TestTheFormerConnectionIsThereUntilAnotherLoginSucceeds(t *testing.T) {
 	revoking := parseKnown(t, line+"@revoked * "+hostkeys.Text(server.hostKey))
 	unpinned := refused
 	unpinned.HostKeys = nil
+	stranger, strangerUnpinned := refused, unpinned
+	stranger.Owner, strangerUnpinned.Owner = "stranger", "stranger"
 	tests := []struct {
 		name     string
 		target   Target
@@ -275,6 +277,8 @@ func TestTheFormerConnectionIsThereUntilAnotherLoginSucceeds(t *testing.T) {
 		{"known_hosts does not have the key", unpinned, &silent, false, false},
 		{"the key is revoked", refused, &revoking, false, false},
 		{"of another account", other, nil, false, true},
+		{"of another owner", stranger, nil, false, true},
+		{"another owner does not trust the host", strangerUnpinned, &silent, false, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -62,7 +62,9 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the known_hosts cannot be read": {
-			spoil: func(r *scenario) { r.setSecret("known_hosts", []byte(r.gw1().Address.String()+" ssh-ed25519 not-base64\n")) },
+			spoil: func(r *scenario) {
+				r.setSecret("known_hosts", []byte(r.gw1().Address.String()+" ssh-ed25519 not-base64\n"))
+			},
 			state: v1alpha1.HostUntrusted, words: "line 1 of known_hosts",
 			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},

@@ -162,6 +162,7 @@ func TestAWrongPinOfAYoungerObjectStopsNothing(t *testing.T) {
 
 	s.awaitReason(younger, v1alpha1.ReasonHostConflict)
 	must(t, s.app.AddPod(t.Context(), "web-b"))
-	s.awaitServers(s.gw1(), "web-a", "web-b")
+	// Both objects have them behind their own listeners.
+	s.awaitServers(s.gw1(), "web-a", "web-a", "web-b", "web-b")
 	s.awaitReady(s.elb)
 }
