@@ -14,7 +14,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -24,6 +26,7 @@ import (
 	"github.com/edgelb/edgelb/controllers"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics/access"
+	"github.com/edgelb/edgelb/internal/outage"
 )
 
 // shutdownTimeout is how long changes that have begun may take to end when the operator is told to.
@@ -91,11 +94,15 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	reader, err := surviveOutages(ctx, config, s, &options)
+	if err != nil {
+		return err
+	}
 	mgr, err := ctrl.NewManager(config, options)
 	if err != nil {
 		return fmt.Errorf("make the manager: %w", err)
 	}
-	hosts, err := addControllers(ctx, mgr, s)
+	hosts, err := addControllers(ctx, mgr, reader, s)
 	if err != nil {
 		return err
 	}
@@ -117,11 +124,27 @@ func managerOptions(s settings) (ctrl.Options, error) {
 		Metrics:                       metricsOptions(s),
 		HealthProbeBindAddress:        s.probeAddress,
 		LeaderElection:                s.leaderElect,
-		LeaderElectionID:              "manager.edgelb.io",
-		LeaderElectionNamespace:       s.leaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(shutdownTimeout),
 	}, nil
+}
+
+// surviveOutages has the caches, and the lease if there is one, wait for an API server that is away instead of trying again from time
+// to time. The reader does so too: what has to be known at the start is waited for. No worker waits: its reads and writes fail at once.
+func surviveOutages(ctx context.Context, config *rest.Config, s settings, options *ctrl.Options) (client.Reader, error) {
+	patient, err := outage.Patient(ctx, config, ctrl.Log.WithName("cluster"))
+	if err != nil {
+		return nil, err
+	}
+	if options.Cache.HTTPClient, err = rest.HTTPClientFor(patient); err != nil {
+		return nil, fmt.Errorf("make a client for the caches: %w", err)
+	}
+	if s.leaderElect {
+		if options.LeaderElectionResourceLockInterface, err = newLease(ctx, config, s.leaderElectionNamespace); err != nil {
+			return nil, err
+		}
+	}
+	return client.New(patient, client.Options{Scheme: options.Scheme})
 }
 
 // metricsOptions say how metrics are served. The certificate is made at the start, and signed by nobody else.
@@ -133,10 +156,10 @@ func metricsOptions(s settings) metricsserver.Options {
 	return options
 }
 
-// addControllers wires the controllers to SSH.
-func addControllers(ctx context.Context, mgr ctrl.Manager, s settings) (*transport, error) {
+// addControllers wires the controllers to SSH. The reader waits for an API server that is away.
+func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader, s settings) (*transport, error) {
 	if s.clusterID == "" {
-		id, err := controllers.ClusterID(ctx, mgr.GetAPIReader())
+		id, err := controllers.ClusterID(ctx, reader)
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +169,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, s settings) (*transpo
 	if err != nil {
 		return nil, err
 	}
-	lacks, err := controllers.FindLacks(ctx, mgr.GetAPIReader())
+	lacks, err := controllers.FindLacks(ctx, reader)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ import (
 // The waits between tries of what the API server refused: it may be back at any moment.
 const (
 	firstAPIRetry   = 100 * time.Millisecond
-	longestAPIRetry = 30 * time.Second
+	longestAPIRetry = 5 * time.Second
 )
 
 // downInterval is the least time between two turns of a host because its connection has ended. An sshd that closes every

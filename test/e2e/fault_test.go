@@ -128,7 +128,9 @@ func (c *cluster) restartOperator(t *testing.T, args ...string) {
 // anotherOperator starts an operator beside that of the cluster.
 func (c *cluster) anotherOperator(t *testing.T, args ...string) *kube.Operator {
 	t.Helper()
-	operator, err := kube.StartOperator(t.Context(), kube.OperatorOptions{Binary: c.binary, Kubeconfig: c.kubeconfig, Args: args})
+	operator, err := kube.StartOperator(t.Context(), kube.OperatorOptions{
+		Binary: c.binary, Kubeconfig: c.kubeconfig, Args: args, Env: c.operatorEnv,
+	})
 	must(t, err)
 	return operator
 }

@@ -40,6 +40,8 @@ type cluster struct {
 	kubeconfig string
 	binary     string
 	operator   *kube.Operator
+	// operatorEnv is what operators that a test starts have in their environment besides.
+	operatorEnv []string
 }
 
 var theCluster = sync.OnceValues(startCluster)

@@ -1,0 +1,18 @@
+package outage
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+)
+
+// isLasting says that an error is one of configuration, which no waiting ends: a certificate that is not trusted.
+func isLasting(err error) bool {
+	var unverified *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var authority x509.UnknownAuthorityError
+	var hostname x509.HostnameError
+	var alert tls.AlertError
+	return errors.As(err, &unverified) || errors.As(err, &record) || errors.As(err, &authority) || errors.As(err, &hostname) ||
+		errors.As(err, &alert)
+}
