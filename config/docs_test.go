@@ -54,6 +54,59 @@ func TestAClusterTakesTheSamplesAndWhatTheGuidesShow(t *testing.T) {
 	t.Run("the steps in which a service moves between clusters", func(t *testing.T) { moveService(t, c) })
 }
 
+// A page names tests as [`TestName`](../path/file_test.go), and nowhere else.
+var (
+	namedTest  = regexp.MustCompile("\\[`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`\\]\\(\\.\\./([^)]+_test\\.go)\\)")
+	anyTest    = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z][A-Za-z0-9]*`)
+	linkToFile = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+)
+
+func TestEveryTestThatThePagesNameIsThere(t *testing.T) {
+	t.Parallel()
+	named := 0
+	for _, page := range pages(t) {
+		text := read(t, page)
+		for _, match := range namedTest.FindAllSubmatch(text, -1) {
+			named++
+			name, file := string(match[1]), "../"+string(match[2])
+			if source, err := os.ReadFile(file); err != nil || !strings.Contains(string(source), "\nfunc "+name+"(") {
+				t.Errorf("%s names %s, which %s does not have (%v)", page, name, file, err)
+			}
+		}
+		for _, name := range anyTest.FindAll(namedTest.ReplaceAll(text, nil), -1) {
+			t.Errorf("%s names %s without its file", page, name)
+		}
+	}
+	if named < 80 {
+		t.Errorf("only %d tests are named", named)
+	}
+}
+
+func TestEveryFileThatThePagesLinkToIsThere(t *testing.T) {
+	t.Parallel()
+	for _, page := range pages(t) {
+		for _, match := range linkToFile.FindAllSubmatch(read(t, page), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(match[1]))); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+}
+
+// pages are all that the repository has to be read by people.
+func pages(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range []string{"../*.md", "../docs/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %q, error %v", pattern, found, err)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
+
 func applySamples(t *testing.T, c client.Client) {
 	files, err := filepath.Glob("samples/*.yaml")
 	if err != nil {
