@@ -68,6 +68,7 @@ var layers = map[string][]string{
 	module + "/internal/metrics/access": {
 		"sigs.k8s.io/controller-runtime/pkg/metrics/server", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "github.com/go-logr/logr",
 	},
+	module + "/internal/outage":  {"k8s.io/client-go/rest", "github.com/go-logr/logr"},
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
 	module + "/internal/clusters": {
 		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/desired", module + "/internal/policy", module + "/internal/watched",

@@ -108,7 +108,7 @@ func TestAPIServerIsAskedAgainSoonAndNeverLateAfterAnError(t *testing.T) {
 	for range 12 {
 		waits = append(waits, retries.When("web"))
 	}
-	if waits[0] != 100*time.Millisecond || waits[1] != 200*time.Millisecond || waits[11] != 30*time.Second {
+	if waits[0] != 100*time.Millisecond || waits[1] != 200*time.Millisecond || waits[11] != longestAPIRetry {
 		t.Errorf("waits %v", waits)
 	}
 }
