@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/edgelb/edgelb/internal/refusal"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
@@ -24,6 +26,7 @@ const (
 	StageConnect   Stage = "Connect"
 	StageGreeting  Stage = "Greeting"
 	StageHandshake Stage = "Handshake"
+	StageLogin     Stage = "Login"
 	StageOpen      Stage = "Open"
 )
 
@@ -43,6 +46,9 @@ func (e *UnreachableError) Error() string {
 		return fmt.Sprintf("what answers at %s does not speak SSH; is this the port of sshd?", e.Address)
 	case StageHandshake:
 		return e.handshakeText()
+	case StageLogin:
+		return fmt.Sprintf("%s closed the connection while the user logged in, without a word; sshd does so when PAM lets the account in "+
+			"no more, or when a login takes too long (LoginGraceTime): see there what sshd logs (journalctl -u ssh)", e.Address)
 	}
 	if isTimeout(e.Cause) {
 		return fmt.Sprintf("the host at %s did not answer in time", e.Address)
@@ -179,15 +185,32 @@ type UnauthorizedError struct {
 	Address, User string
 	// Fingerprint is that of the key that was refused, AuthorizedKey the line that would let it in.
 	Fingerprint, AuthorizedKey string
-	Cause                      error
+	// Besides are the ways to log in that the host wants after the key, which it took; Instead are those that it wants where it
+	// takes no key at all.
+	Besides, Instead []string
+	// Words are what the host said about it, which may be anything.
+	Words string
+	Cause error
 }
 
 func (e *UnauthorizedError) Error() string {
-	if e.AuthorizedKey == "" {
+	switch {
+	case e.AuthorizedKey == "":
 		return fmt.Sprintf("there is no private key to log in to %s as %q with", e.Address, e.User)
+	case len(e.Besides) > 0:
+		return fmt.Sprintf("the host at %s takes the key %s of the user %q, and wants another proof as well (%s), which the operator cannot "+
+			"give. Let the key be enough there, by two lines at the end of /etc/ssh/sshd_config: \"Match User %s\" and \"AuthenticationMethods publickey\"",
+			e.Address, e.Fingerprint, e.User, sanitize.List(e.Besides), e.User)
+	case len(e.Instead) > 0:
+		return fmt.Sprintf("the host at %s lets the user %q log in by %s and not by a key. Let it take keys, by three lines at the end of "+
+			"/etc/ssh/sshd_config there: \"Match User %s\", \"PubkeyAuthentication yes\" and \"AuthenticationMethods publickey\"",
+			e.Address, e.User, sanitize.List(e.Instead), e.User)
+	case e.Words != "":
+		return fmt.Sprintf("the host at %s does not let the user %q in, and says: %s. %s", e.Address, e.User, strings.TrimRight(e.Words, ".;, "),
+			cmp.Or(refusal.Remedy(e.Words, e.User), "See there why sshd or PAM refuses the user (journalctl -u ssh)"))
 	}
-	return fmt.Sprintf("the host at %s refuses the user %q with the key %s; add this line to the user's "+
-		".ssh/authorized_keys there, and see that sshd allows the user to log in: %s",
+	return fmt.Sprintf("the host at %s refuses the user %q with the key %s; see there that the account has not expired and that sshd allows the "+
+		"user to log in, and add this line to the user's .ssh/authorized_keys: %s",
 		e.Address, e.User, e.Fingerprint, e.AuthorizedKey)
 }
 
