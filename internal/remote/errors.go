@@ -28,6 +28,8 @@ const (
 	StageHandshake Stage = "Handshake"
 	StageLogin     Stage = "Login"
 	StageOpen      Stage = "Open"
+	// StageSession is that of a connection on which the host opens no session for a command.
+	StageSession Stage = "Session"
 )
 
 // UnreachableError says that there is no SSH connection to a host, or that it broke or did not answer in time.
@@ -49,6 +51,10 @@ func (e *UnreachableError) Error() string {
 	case StageLogin:
 		return fmt.Sprintf("%s closed the connection while the user logged in, without a word; sshd does so when PAM lets the account in "+
 			"no more, or when a login takes too long (LoginGraceTime): see there what sshd logs (journalctl -u ssh)", e.Address)
+	case StageSession:
+		return fmt.Sprintf("the host at %s opens no session for a further command on the operator's connection: set \"MaxSessions %d\" or more in "+
+			"/etc/ssh/sshd_config there (sshd's own default is 10), and \"AllowStreamLocalForwarding yes\", without which the operator needs "+
+			"more sessions", e.Address, maxSessions)
 	}
 	if isTimeout(e.Cause) {
 		return fmt.Sprintf("the host at %s did not answer in time", e.Address)

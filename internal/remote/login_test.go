@@ -29,7 +29,7 @@ func requireLogin(t *testing.T, target Target) {
 	}
 }
 
-// advised is what follows a mark in a message, to its end or a blank line.
+// advised is what follows a mark in a message.
 func advised(t *testing.T, message, mark string) string {
 	t.Helper()
 	_, command, found := strings.Cut(message, mark)
@@ -37,6 +37,17 @@ func advised(t *testing.T, message, mark string) string {
 		t.Fatalf("%q advises nothing after %q", message, mark)
 	}
 	return command
+}
+
+// quoted are the parts of a message in quotes.
+func quoted(message string) []string {
+	var parts []string
+	for i, part := range strings.Split(message, `"`) {
+		if i%2 == 1 {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 func TestALoginThatPAMRefusesRepeatsItsWordsAndSaysWhatHelps(t *testing.T) {
@@ -119,13 +130,7 @@ func TestAHostThatWantsMoreThanTheKeySaysWhatAndHowToLetTheKeyBeEnough(t *testin
 					t.Errorf("%q does not say %q", err, part)
 				}
 			}
-			var lines []string
-			for i, part := range strings.Split(advised(t, err.Error(), "lines at the end of /etc/ssh/sshd_config"), `"`) {
-				if i%2 == 1 {
-					lines = append(lines, part)
-				}
-			}
-			host.Configure(t, lines...)
+			host.Configure(t, quoted(advised(t, err.Error(), "lines at the end of /etc/ssh/sshd_config"))...)
 			requireLogin(t, target)
 		})
 	}
