@@ -68,7 +68,7 @@ func (e *UnreachableError) connectText() string {
 	var dns *net.DNSError
 	switch {
 	case errors.As(e.Cause, &dns):
-		return fmt.Sprintf("the name of the host at %s cannot be resolved: %s", e.Address, plain(dns))
+		return e.nameText(dns)
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):
 		return fmt.Sprintf("the host refuses connections to %s; is sshd running there, and on this port?", e.Address)
 	case isTimeout(e.Cause):
@@ -76,6 +76,17 @@ func (e *UnreachableError) connectText() string {
 	default:
 		return fmt.Sprintf("no connection to %s: %s", e.Address, plain(e.Cause))
 	}
+}
+
+// nameText says that the name of a host leads to no address.
+func (e *UnreachableError) nameText(dns *net.DNSError) string {
+	if !dns.IsNotFound {
+		return fmt.Sprintf("the name of the host at %s cannot be resolved: %s. See that the operator's pod reaches its name servers, which are "+
+			"the cluster's DNS unless its dnsPolicy says otherwise, or use the host's IP address", e.Address, plain(dns))
+	}
+	return fmt.Sprintf("the name of the host at %s cannot be resolved: %s. The operator asks the name servers of its pod, which are the cluster's "+
+		"DNS unless its dnsPolicy says otherwise, and sees neither your /etc/hosts nor that of a node: use the host's IP address or a name that is "+
+		"in DNS, or add the name to hostAliases of the operator's pod", e.Address, plain(dns))
 }
 
 func (e *UnreachableError) handshakeText() string {
