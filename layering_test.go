@@ -23,14 +23,14 @@ var layers = map[string][]string{
 	module + "/internal/fair":            {},
 	module + "/internal/remote": {
 		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/remote/hostkeys",
-		module + "/internal/sanitize",
+		module + "/internal/refusal", module + "/internal/sanitize",
 	},
 	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
 		module + "/internal/edge/proof", module + "/internal/edge/session", module + "/internal/edge/survey",
-		module + "/internal/edge/words", module + "/internal/sanitize",
+		module + "/internal/edge/words", module + "/internal/refusal", module + "/internal/sanitize",
 	},
 	module + "/internal/edge/daemon": {
 		module + "/internal/haproxy", module + "/internal/edge/session", module + "/internal/edge/survey",
@@ -45,6 +45,7 @@ var layers = map[string][]string{
 	},
 	module + "/internal/edge/survey": {module + "/internal/haproxy", module + "/internal/plan", module + "/internal/sanitize"},
 	module + "/internal/edge/words":  {module + "/internal/sanitize"},
+	module + "/internal/refusal":     {},
 	module + "/internal/sanitize":    {},
 	module + "/api/v1alpha1":         {"k8s.io/apimachinery"},
 	module + "/internal/policy":      {module + "/api/v1alpha1", "k8s.io/apimachinery"},

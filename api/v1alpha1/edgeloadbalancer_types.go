@@ -204,12 +204,17 @@ type Host struct {
 	// +optional
 	User string `json:"user,omitempty"`
 
-	// HostKeys pins the host's keys, each as in known_hosts without the names: "ssh-ed25519 AAAA…". Without pins the
-	// Secret's known_hosts decides. On a host that several objects share, those of the oldest one hold.
+	// HostKeys pins the host's keys, each as in known_hosts without the names: "ssh-ed25519 AAAA…". What follows the key, as in the
+	// host's own files, is a comment and does not count. Without pins the Secret's known_hosts decides. On a host that several
+	// objects share, those of the oldest one hold.
+	// ---
+	// Two rules say the same of two kinds of keys, since one that searches twice costs more than the API server allows.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=2048
-	// +kubebuilder:validation:items:Pattern=`^[a-z0-9@.-]+ [A-Za-z0-9+/]+=*$`
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains(' ssh-') || self.startsWith('ssh-') || self.startsWith('ecdsa-') || self.startsWith('sk-')",message="a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains(' ecdsa-') || self.startsWith('ssh-') || self.startsWith('ecdsa-') || self.startsWith('sk-')",message="a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [!-~]+)*$`
 	// +optional
 	HostKeys []string `json:"hostKeys,omitempty"`
 

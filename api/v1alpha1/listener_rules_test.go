@@ -5,7 +5,10 @@ import (
 	"strings"
 )
 
-const networkForm = "must be a network such as 203.0.113.0/24"
+const (
+	networkForm = "must be a network such as 203.0.113.0/24"
+	punycode    = "write a name with umlauts or other letters in punycode, such as xn--mnchen-3ya.example"
+)
 
 func route(target string, hostnames ...any) object {
 	return object{"hostnames": list(hostnames), "target": target}
@@ -56,7 +59,7 @@ var listenerRules = []rule{
 	}, []refusal{
 		{nil, required}, {list{}, "at least 1"}, {list{":443", ":443"}, "Duplicate value"}, {list{":443", "ipv4@:443"}, "same bind twice"},
 		{list{"[::]:443", "ipv6@[::]:443"}, "same bind twice"}, {many(17, func(n string) string { return ":1" + n[1:] }), tooMany},
-		{list{""}, bindForm}, {list{"443"}, bindForm}, {list{"gw1:443"}, bindForm}, {list{"*443"}, bindForm}, {list{"*:"}, bindForm}, {list{"ipv4@*:443"}, bindForm}, {list{"**:443"}, bindForm}, {list{"*:65536"}, "between 1 and 65535"}, {list{":0"}, bindForm},
+		{list{""}, bindForm}, {list{"443"}, bindForm}, {list{"gw1:443"}, "with an IP address and no name"}, {list{"gw1.example.net:443"}, "with an IP address and no name"}, {list{"*443"}, bindForm}, {list{"*:"}, bindForm}, {list{"ipv4@*:443"}, bindForm}, {list{"**:443"}, bindForm}, {list{"*:65536"}, "between 1 and 65535"}, {list{":0"}, bindForm},
 		{list{":0443"}, bindForm}, {list{":443-445"}, bindForm}, {list{"ipv6@192.0.2.1:443"}, bindForm}, {list{"ipv4@[::1]:443"}, bindForm},
 		{list{"unix@/run/x"}, bindForm}, {list{"2001:db8::1:443"}, bindForm}, {list{"192.0.2.1:443,:80"}, bindForm}, {list{":443 ssl"}, bindForm},
 		{list{":65536"}, "between 1 and 65535"}, {list{"ipv4@:99999"}, "between 1 and 65535"},
@@ -88,10 +91,10 @@ var listenerRules = []rule{
 		"app.example.com", "*.example.com", "App.Example.COM", "localhost", "1.example.com", "xn--mnchen-3ya.example", "a--b.example",
 		strings.Repeat("a", 63) + ".example.com", longName(253), "*." + longName(251),
 	}, []refusal{
-		{"*", "should match"}, {"*.*.example.com", "should match"}, {"a.*.example.com", "should match"}, {"*a.example.com", "should match"}, {"", "should match"},
-		{".example.com", "should match"}, {"example.com.", "should match"}, {"a..b", "should match"}, {"-a.example.com", "should match"}, {"a-.example.com", "should match"},
+		{"*", "a hostname of * alone is not supported: for the names that no route claims, set the listener's target"}, {"*.*.example.com", "should match"}, {"a.*.example.com", "should match"}, {"*a.example.com", "should match"}, {"", "should match"},
+		{".example.com", "should match"}, {"example.com.", "a hostname has no dot at its end: remove it"}, {"*.example.com.", "a hostname has no dot at its end"}, {".", "a hostname has no dot at its end"}, {"a..b", "should match"}, {"-a.example.com", "should match"}, {"a-.example.com", "should match"},
 		{"a_b.example.com", "should match"}, {"example.com:443", "should match"}, {"192.0.2.1", "should match"}, {"[2001:db8::1]", "should match"}, {"2001:db8::1", "should match"},
-		{"münchen.example", "should match"}, {strings.Repeat("a", 64) + ".example.com", "should match"}, {longName(254), "Too long"},
+		{"münchen.example", punycode}, {"*.bücher.example", punycode}, {"例え.example", punycode}, {"\U0001f600.example", punycode}, {strings.Repeat("a", 64) + ".example.com", "should match"}, {longName(254), "Too long"},
 	}},
 	{"spec.listeners.1.routes.0.target", list{"traefik", "fixed", "canary"}, []refusal{
 		{"other", "a route's target must be the name of an entry of spec.targets"}, {"", dnsLabel}, {nil, required},

@@ -96,10 +96,14 @@ type Listener struct {
 // Route says where the connections for some names go.
 type Route struct {
 	// Hostnames are what clients ask for, in any case: app.example.com, or *.example.com for all names with one more label,
-	// as in certificates. A name goes before a wildcard.
+	// as in certificates. A name goes before a wildcard. Names with other letters than those of ASCII are written in punycode.
+	// ---
+	// The rule compares the bytes of all names, as hexadecimal digits, with their characters: what is not ASCII has more bytes. A
+	// search would cost more than the API server allows for as many names as there may be.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="size('%x'.format(['%s'.format([self])])) == 2 * size('%s'.format([self]))",message="a hostname has ASCII letters only: write a name with umlauts or other letters in punycode, such as xn--mnchen-3ya.example for münchen.example"
 	// +required
 	Hostnames []Hostname `json:"hostnames"`
 
@@ -112,9 +116,14 @@ type Route struct {
 
 // Hostname is a DNS name, with "*." before it for all names that have one more label. The last label starts with a letter, as
 // top-level domains do, so that no IP address passes for a name.
+// ---
+// There may be a million of them by the lists' maxima, so that a rule which reads each costs more than the API server allows: a
+// pattern does. It takes what rules refuse that need not read all, in words instead of a pattern.
 //
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^(\*\.)?([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$`
+// +kubebuilder:validation:XValidation:rule="self != '*'",message="a hostname of * alone is not supported: for the names that no route claims, set the listener's target; for those of one domain, write *.example.com"
+// +kubebuilder:validation:XValidation:rule="!self.endsWith('.')",message="a hostname has no dot at its end: remove it"
+// +kubebuilder:validation:Pattern=`^(\*|(\*\.)?([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.?)$`
 type Hostname string
 
 // Network is an address range such as 203.0.113.0/24 or 2001:db8::/32.
@@ -157,7 +166,7 @@ const (
 // BindAddress is one address and port to listen on, in HAProxy's syntax.
 //
 // +kubebuilder:validation:MaxLength=58
-// +kubebuilder:validation:XValidation:rule="self.matches('^((ipv4@)?[0-9.]*|[*]|(ipv6@)?\\\\[[0-9A-Fa-f:.]+\\\\]|ipv6@):[1-9][0-9]{0,4}$')",message="a bind is ADDRESS:PORT, such as *:443, ipv4@:443, ipv6@:443, 192.0.2.1:443, ipv6@[2001:db8::1]:443 or :443"
+// +kubebuilder:validation:XValidation:rule="self.matches('^((ipv4@)?[0-9.]*|[*]|(ipv6@)?\\\\[[0-9A-Fa-f:.]+\\\\]|ipv6@):[1-9][0-9]{0,4}$')",message="a bind is ADDRESS:PORT with an IP address and no name, or with none for all addresses, such as *:443, ipv4@:443, ipv6@:443, 192.0.2.1:443, ipv6@[2001:db8::1]:443 or :443"
 // +kubebuilder:validation:XValidation:rule="!self.matches(':[0-9]{1,5}$') || int(self.substring(self.lastIndexOf(':') + 1)) <= 65535",message="a bind's port must be between 1 and 65535"
 // +kubebuilder:validation:XValidation:rule="self.contains('[') || !self.matches('[0-9.]:[0-9]+$') || self.split(':')[0].split('@').all(part, part == 'ipv4' || isIP(part))",message="a bind's IPv4 address must be valid, such as 192.0.2.1"
 // +kubebuilder:validation:XValidation:rule="!self.matches('\\\\[.*\\\\]') || self.substring(self.indexOf('[') + 1, self.indexOf(']')).contains(':') && isIP(self.substring(self.indexOf('[') + 1, self.indexOf(']')))",message="a bind's address in brackets must be a valid IPv6 address, such as [2001:db8::1]"

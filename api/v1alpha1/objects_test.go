@@ -47,7 +47,7 @@ spec:
       address: gw1.example.net
       port: 2200
       user: other
-      hostKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4="]
+      hostKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4=", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8= root@gw1"]
       publicAddresses: ["198.51.100.1", "2001:db8::1"]
       adopt: true
   listeners:

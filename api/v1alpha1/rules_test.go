@@ -51,6 +51,7 @@ type refusal struct {
 
 const (
 	dnsLabel    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?`
+	noName      = "a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
 	bindForm    = "a bind is ADDRESS:PORT"
 	addressForm = "address must be a host name or a valid IP address"
 	required    = "Required value"
@@ -95,8 +96,9 @@ var settingRules = []rule{
 	{"spec.hosts.0.user", list{"root", "edge_lb-1"}, []refusal{{"Root", "should match"}, {"-l", "should match"}}},
 	{"spec.hosts.0.hostKeys", list{
 		list{"ssh-ed25519 AAAAC3Nz", "ecdsa-sha2-nistp256 AAAA+/=="}, list{"sk-ssh-ed25519@openssh.com AAAA"},
+		list{"ssh-ed25519 AAAA root@gw1"}, list{"ssh-ed25519 AAAA= root@(none)"}, list{"ssh-rsa AAAA of gw1, from 2026"}, list{"ssh-rsa AAAA old ssh-rsa key"},
 	}, []refusal{
-		{list{"AAAAC3Nz"}, "should match"}, {list{"ssh-ed25519  AAAA"}, "should match"}, {list{"ssh-ed25519 AAAA root@gw1"}, "should match"},
+		{list{"AAAAC3Nz"}, "should match"}, {list{"ssh-ed25519  AAAA"}, "should match"}, {list{"gw1 ssh-ed25519 AAAA"}, noName}, {list{"[gw1]:2222 ecdsa-sha2-nistp256 AAAA"}, noName},
 		{list{"ssh-ed25519 AAAA", "ssh-ed25519 AAAA"}, "Duplicate value"}, {many(17, func(n string) string { return "ssh-ed25519 " + n }), tooMany},
 	}},
 	{"spec.hosts.0.publicAddresses", list{list{"198.51.100.1", "2001:db8::1"}}, []refusal{

@@ -77,7 +77,7 @@ var targetRules = []rule{
 	{"spec.targets.0.service", nil, []refusal{{nil, oneKind}, {object{}, required}}},
 	{"spec.targets.0.service.name", list{"traefik", "1"}, []refusal{{"Traefik", dnsLabel}, {"a/b", dnsLabel}, {nil, required}}},
 	{"spec.targets.0.service.port", list{"websecure", "h2", "8080-tcp", int64(1), int64(65535)}, []refusal{
-		{int64(0), portForm}, {int64(65536), portForm}, {"443", "should match"}, {"Web", "should match"}, {"a_b", "should match"}, {"", "should match"}, {strings.Repeat("p", 16), "Too long"}, {nil, required},
+		{int64(0), portForm}, {int64(65536), portForm}, {"443", "port has no letter, so it is no name: write a number without quotes"}, {"0", "write a number without quotes"}, {"--", "no name"}, {"Web", "should match"}, {"a_b", "should match"}, {"", "should match"}, {strings.Repeat("p", 16), "Too long"}, {nil, required},
 	}},
 	{"spec.targets.0.service.namespace", list{"kube-system"}, []refusal{{"Kube", dnsLabel}, {"a/b", dnsLabel}, {"", dnsLabel}, {strings.Repeat("n", 64), "Too long"}}},
 	{"spec.targets.0.service.kubeconfigSecretRef", list{object{"name": "b"}, nil}, []refusal{{object{}, required}}},

@@ -112,7 +112,8 @@ type ServicePort struct {
 	// Port is the name or, without quotes, the number of one of the Service's ports.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:Pattern=`^[a-z0-9-]*[a-z][a-z0-9-]*$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9-]+$`
+	// +kubebuilder:validation:XValidation:rule="type(self) in [int] || string(self).matches('[a-z]')",message="port has no letter, so it is no name: write a number without quotes, such as 443"
 	// +kubebuilder:validation:XValidation:rule="!(type(self) in [int]) || int(self) >= 1 && int(self) <= 65535",message="port must be the name of one of the Service's ports, or its number from 1 to 65535"
 	// +required
 	Port intstr.IntOrString `json:"port"`

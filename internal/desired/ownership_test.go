@@ -88,6 +88,7 @@ func TestTheTrustInAHostIsThatOfItsOldestObject(t *testing.T) {
 		"the older's alone":          {[]string{"ssh-rsa B", "ssh-ed25519 A"}, nil, false},
 		"the younger's alone":        {nil, []string{"ssh-ed25519 A"}, true},
 		"the same":                   {[]string{"ssh-ed25519 A"}, []string{"ssh-ed25519 A"}, false},
+		"the same with a comment":    {[]string{"ssh-ed25519 A root@gw1"}, []string{"ssh-ed25519 A of gw1"}, false},
 		"some the same":              {[]string{"ssh-ed25519 A"}, []string{"ssh-rsa B", "ssh-ed25519 A"}, false},
 		"others":                     {[]string{"ssh-ed25519 A"}, []string{"ssh-ed25519 C"}, true},
 		"others of several, one old": {[]string{"ssh-ed25519 A"}, []string{"ssh-ed25519 C", "ssh-rsa B"}, true},
@@ -95,6 +96,11 @@ func TestTheTrustInAHostIsThatOfItsOldestObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			host := Build(gw1(), snapshotOf(edgeLB("a", pinned(test.old...)), beside("b", pinned(test.young...))))
+			for _, pin := range host.Login.HostKeys {
+				if strings.Count(pin, " ") != 1 {
+					t.Errorf("pin %q has more than a type and a key", pin)
+				}
+			}
 			if want := pins(&v1alpha1.Host{HostKeys: test.old}); !reflect.DeepEqual(host.Login.HostKeys, want) {
 				t.Errorf("pins %q, want %q", host.Login.HostKeys, want)
 			}

@@ -143,9 +143,16 @@ func (h *Host) settle(s Snapshot, parts []part) {
 	}
 }
 
-// pins are the host keys of an entry, sorted, each once.
+// pins are the host keys of an entry without their comments, sorted, each once.
 func pins(entry *v1alpha1.Host) []string {
-	return slices.Compact(slices.Sorted(slices.Values(entry.HostKeys)))
+	var keys []string
+	for _, line := range entry.HostKeys {
+		kind, rest, _ := strings.Cut(line, " ")
+		key, _, _ := strings.Cut(rest, " ")
+		keys = append(keys, kind+" "+key)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // compareSettings reports the settings that the part asks for in vain. One that is at its default asks for nothing.
@@ -158,8 +165,8 @@ func (h *Host) compareSettings(holder, p part) {
 			ignored = append(ignored, want.name)
 		}
 	}
-	if wanted := p.host.HostKeys; len(wanted) > 0 && !slices.ContainsFunc(wanted, func(pin string) bool {
-		return slices.Contains(holder.host.HostKeys, pin)
+	if wanted := pins(p.host); len(wanted) > 0 && !slices.ContainsFunc(wanted, func(pin string) bool {
+		return slices.Contains(h.Login.HostKeys, pin)
 	}) {
 		ignored = append(ignored, "hosts[].hostKeys")
 	}

@@ -79,9 +79,7 @@ func openSession(ctx context.Context, conn Conn, req Request) (*session.Session,
 	opened, err := session.Open(ctx, conn, req.Login, req.ConfigPath)
 	var denied *session.DeniedError
 	if errors.As(err, &denied) {
-		return nil, &Error{State: Unauthorized, Message: fmt.Sprintf(
-			"%s may not write beside %s, and sudo refuses (%s): as root, put the line \"%s ALL=(root) NOPASSWD: /bin/sh\" into /etc/sudoers.d/edgelb on the host",
-			req.Login, req.ConfigPath, denied.Words, req.Login)}
+		return nil, &Error{State: Unauthorized, Message: deniedText(req, denied)}
 	}
 	return opened, err
 }

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,9 +192,7 @@ func (h *host) failureOf(err error) *Error {
 	case errors.As(err, &failure):
 		return failure
 	case errors.As(err, &notRun):
-		return &Error{State: Unauthorized, Cause: err, Message: fmt.Sprintf(
-			"%s cannot run /bin/sh on the host, which answers with exit status %d and: %s. Set the user to an account that may, or take the forced command from its key in authorized_keys; with sudo, let it run /bin/sh without a password",
-			h.req.Login, notRun.Exit, cmp.Or(notRun.Words, "nothing"))}
+		return &Error{State: Unauthorized, Cause: err, Message: notRunText(h.req.Login, notRun)}
 	default:
 		return &Error{State: Unreachable, Message: "the connection failed: " + err.Error(), Cause: err}
 	}

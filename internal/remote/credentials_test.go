@@ -2,10 +2,15 @@ package remote
 
 import (
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"golang.org/x/crypto/ssh"
 
@@ -75,6 +80,19 @@ func TestAPrivateKeyThatCannotBeUsedIsRefusedWithTheReason(t *testing.T) {
 		{"garbage", []byte("hunter2"), PrivateKeyUnreadable, "whole file"},
 		{"cut off", whole[:len(whole)/2], PrivateKeyUnreadable, "END line"},
 		{"damaged", block("OPENSSH PRIVATE KEY"), PrivateKeyUnreadable, "BEGIN line"},
+		{"in PuTTY's form", []byte(puttyKey), PrivateKeyPuTTY, "puttygen key.ppk -O private-openssh -o key"},
+		{"in PuTTY's form with a byte order mark", []byte("\ufeff" + puttyKey), PrivateKeyPuTTY, "puttygen"},
+		{"a public key as PuTTY writes it", []byte(puttyPublicKey), PrivateKeyPublic, ".pub"},
+		{"of a security key", securityKey(t), PrivateKeySecurityKey, "(sk-ssh-ed25519@openssh.com) works only together with the security key"},
+		{"encoded twice", encoded(whole), PrivateKeyEncodedTwice, "once too often"},
+		{"encoded three times", encoded(encoded(whole)), PrivateKeyEncodedTwice, "--from-file=ssh-privatekey=FILE"},
+		{"in PuTTY's form, encoded twice", encoded([]byte(puttyKey)), PrivateKeyEncodedTwice, "once too often"},
+		{"UTF-16", utf16Of(whole, binary.LittleEndian, "\ufeff"), PrivateKeyUTF16, "store it as UTF-8"},
+		{"UTF-16 with the high byte first", utf16Of(whole, binary.BigEndian, "\ufeff"), PrivateKeyUTF16, "store it as UTF-8"},
+		{"UTF-16 without a byte order mark", utf16Of(whole, binary.LittleEndian, ""), PrivateKeyUTF16, "store it as UTF-8"},
+		{"of an old type", openSSHFile("ssh-dss"), PrivateKeyUnsupported, "(ssh-dss); use ed25519"},
+		{"base64 of something else", encoded([]byte("hunter2")), PrivateKeyUnreadable, "whole file"},
+		{"without its line ends", []byte(strings.Join(strings.Fields(string(whole)), " ")), PrivateKeyUnreadable, "with its line ends"},
 		{"a certificate", block("CERTIFICATE"), PrivateKeyUnreadable, "OpenSSH or PEM"},
 	}
 	for _, test := range tests {
@@ -90,6 +108,79 @@ func TestAPrivateKeyThatCannotBeUsedIsRefusedWithTheReason(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A byte order mark is of no meaning in UTF-8, and some editors write one unasked.
+func TestAPrivateKeyMayBeginWithAByteOrderMark(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, ssh.KeyAlgoED25519)
+	got, err := ParseCredentials(append([]byte("\ufeff"), openSSHKey(t, key)...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := hostkeys.Text(publicKey(t, key)); got.AuthorizedKey() != want {
+		t.Errorf("public key %q, want %q", got.AuthorizedKey(), want)
+	}
+}
+
+// What puttygen 0.78 makes of a key that nobody uses.
+const (
+	puttyKey = `PuTTY-User-Key-File-3: ssh-ed25519
+Encryption: none
+Comment: root@laptop
+Public-Lines: 2
+AAAAC3NzaC1lZDI1NTE5AAAAICsH+j2YdySrFhbtn70NzTiUlfxb5C4n+ShK5Vnp
+lwGy
+Private-Lines: 1
+AAAAIKglm2WipxsCTWG52ynsAUcLvDyuYLgtAnxyn/ivCv1z
+Private-MAC: f7582b670aec5421391438c41f2bff4a6be1e7ce2979763170ef5276882b3d64
+`
+	puttyPublicKey = `---- BEGIN SSH2 PUBLIC KEY ----
+Comment: "root@laptop"
+AAAAC3NzaC1lZDI1NTE5AAAAICsH+j2YdySrFhbtn70NzTiUlfxb5C4n+ShK5Vnp
+lwGy
+---- END SSH2 PUBLIC KEY ----
+`
+)
+
+// securityKey is the file of a security key, which ssh-keygen takes for one.
+func securityKey(t *testing.T) []byte {
+	t.Helper()
+	file := openSSHFile(ssh.KeyAlgoSKED25519)
+	path := filepath.Join(t.TempDir(), "id_ed25519_sk")
+	write(t, path, file)
+	out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-lf", path).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "ED25519-SK") {
+		t.Fatalf("ssh-keygen says %s, error %v", out, err)
+	}
+	return file
+}
+
+// openSSHFile is a file in OpenSSH's form, of whose parts only the public key is whole.
+func openSSHFile(keyType string) []byte {
+	public := ssh.Marshal(struct {
+		Type        string
+		Key         []byte
+		Application string
+	}{keyType, make([]byte, 32), "ssh:"})
+	file := ssh.Marshal(struct {
+		Cipher, KDF, KDFOptions string
+		Count                   uint32
+		Public, Private         []byte
+	}{"none", "none", "", 1, public, make([]byte, 64)})
+	return pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: append([]byte("openssh-key-v1\x00"), file...)})
+}
+
+func encoded(text []byte) []byte {
+	return []byte(base64.StdEncoding.EncodeToString(text) + "\n")
+}
+
+func utf16Of(text []byte, order binary.AppendByteOrder, mark string) []byte {
+	var file []byte
+	for _, unit := range utf16.Encode([]rune(mark + string(text))) {
+		file = order.AppendUint16(file, unit)
+	}
+	return file
 }
 
 func block(blockType string) []byte {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/edgelb/edgelb/internal/budget"
 )
 
@@ -112,79 +110,4 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 	flow.allow(mostUseless)
 	link.flow = flow
 	return newConn(t.withoutKnownHosts(), link, login.hostKey), nil
-}
-
-// login is one attempt to log in.
-type login struct {
-	target Target
-	trust  trust
-	conn   *greeted
-	// hostKey is set when the host has proved to have a key that it may have.
-	hostKey ssh.PublicKey
-}
-
-// handshake makes an SSH connection out of a TCP one. x/crypto/ssh knows no context: closing the TCP connection when
-// the context ends is what ends it.
-func (l *login) handshake(ctx context.Context) (sshLink, error) {
-	stop := context.AfterFunc(ctx, func() { l.conn.Close() })
-	conn, channels, requests, err := ssh.NewClientConn(l.conn, l.target.hostPort(), l.config())
-	if err != nil {
-		stop()
-		return sshLink{}, err
-	}
-	if !stop() {
-		conn.Close()
-		return sshLink{}, ctx.Err()
-	}
-	return sshLink{conn: conn, channels: channels, requests: requests}, nil
-}
-
-func (l *login) config() *ssh.ClientConfig {
-	return &ssh.ClientConfig{
-		User:              l.target.User,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(l.target.Credentials.signer)},
-		HostKeyAlgorithms: l.trust.algorithms(),
-		HostKeyCallback:   l.verify,
-		ClientVersion:     "SSH-2.0-edgelb",
-	}
-}
-
-// verify is called when the host has signed the key exchange with its key, and before anything is sent that the login
-// needs. It is called again at each later key exchange, with the same rules.
-func (l *login) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
-	if err := l.trust.check(key); err != nil {
-		return err
-	}
-	if l.hostKey == nil {
-		l.hostKey = key
-	}
-	return nil
-}
-
-// explain says what the failure of a handshake means.
-func (l *login) explain(ctx context.Context, err error) error {
-	var untrusted *UntrustedError
-	if errors.As(err, &untrusted) {
-		return untrusted
-	}
-	var negotiation *ssh.AlgorithmNegotiationError
-	if errors.As(err, &negotiation) && negotiation.What == "host key" {
-		return l.trust.noCommonAlgorithm(negotiation.RequestedAlgorithms, err)
-	}
-	if l.conn.heard.Load() == heardOther {
-		return &UnreachableError{Address: l.target.hostPort(), Stage: StageGreeting, Cause: err}
-	}
-	if cause := ctx.Err(); cause != nil {
-		return &UnreachableError{Address: l.target.hostPort(), Stage: StageHandshake, Cause: cause}
-	}
-	if l.hostKey == nil || isCut(err) || isTimeout(err) {
-		return &UnreachableError{Address: l.target.hostPort(), Stage: StageHandshake, Cause: err}
-	}
-	return &UnauthorizedError{
-		Address:       l.target.hostPort(),
-		User:          l.target.User,
-		Fingerprint:   l.target.Credentials.Fingerprint(),
-		AuthorizedKey: l.target.Credentials.AuthorizedKey(),
-		Cause:         err,
-	}
 }

@@ -156,6 +156,8 @@ func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
 		says   string
 	}{
 		{"no such name", func(*testing.T) Target { return Target{Address: "no-such-host.invalid"} }, StageConnect, "cannot be resolved"},
+		// No label is so long, and so no name server is asked.
+		{"a name that nobody has", func(*testing.T) Target { return Target{Address: strings.Repeat("a", 64)} }, StageConnect, "sees neither your /etc/hosts"},
 		{"nothing listens", func(t *testing.T) Target { return loopback(freePort(t)) }, StageConnect, "refuses connections"},
 		{"no banner", func(t *testing.T) Target { return loopback(serve(t, hold)) }, StageHandshake, "in time"},
 		{"closed at once", func(t *testing.T) Target { return loopback(serve(t, hangUp)) }, StageHandshake, "MaxStartups"},
@@ -190,6 +192,20 @@ func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
 				t.Errorf("took %s", took)
 			}
 		})
+	}
+}
+
+// What does not answer says nothing about the name.
+func TestANameIsNotSaidToBeMissingWhereNoNameServerAnswers(t *testing.T) {
+	t.Parallel()
+	for says, err := range map[string]*net.DNSError{
+		"sees neither your /etc/hosts nor that of a node": {Err: "no such host", Name: "gw1", IsNotFound: true},
+		"See that the operator's pod reaches its name":    {Err: "i/o timeout", Name: "gw1", IsTimeout: true},
+	} {
+		text := (&UnreachableError{Address: "gw1:22", Stage: StageConnect, Cause: err}).Error()
+		if !strings.Contains(text, says) || !strings.Contains(text, "use the host's IP address") {
+			t.Errorf("%q does not say %q", text, says)
+		}
 	}
 }
 

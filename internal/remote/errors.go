@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/edgelb/edgelb/internal/refusal"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
@@ -24,7 +26,10 @@ const (
 	StageConnect   Stage = "Connect"
 	StageGreeting  Stage = "Greeting"
 	StageHandshake Stage = "Handshake"
+	StageLogin     Stage = "Login"
 	StageOpen      Stage = "Open"
+	// StageSession is that of a connection on which the host opens no session for a command.
+	StageSession Stage = "Session"
 )
 
 // UnreachableError says that there is no SSH connection to a host, or that it broke or did not answer in time.
@@ -43,6 +48,13 @@ func (e *UnreachableError) Error() string {
 		return fmt.Sprintf("what answers at %s does not speak SSH; is this the port of sshd?", e.Address)
 	case StageHandshake:
 		return e.handshakeText()
+	case StageLogin:
+		return fmt.Sprintf("%s closed the connection while the user logged in, without a word; sshd does so when PAM lets the account in "+
+			"no more, or when a login takes too long (LoginGraceTime): see there what sshd logs (journalctl -u ssh)", e.Address)
+	case StageSession:
+		return fmt.Sprintf("the host at %s opens no session for a further command on the operator's connection: set \"MaxSessions %d\" or more in "+
+			"/etc/ssh/sshd_config there (sshd's own default is 10), and \"AllowStreamLocalForwarding yes\", without which the operator needs "+
+			"more sessions", e.Address, maxSessions)
 	}
 	if isTimeout(e.Cause) {
 		return fmt.Sprintf("the host at %s did not answer in time", e.Address)
@@ -56,7 +68,7 @@ func (e *UnreachableError) connectText() string {
 	var dns *net.DNSError
 	switch {
 	case errors.As(e.Cause, &dns):
-		return fmt.Sprintf("the name of the host at %s cannot be resolved: %s", e.Address, plain(dns))
+		return e.nameText(dns)
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):
 		return fmt.Sprintf("the host refuses connections to %s; is sshd running there, and on this port?", e.Address)
 	case isTimeout(e.Cause):
@@ -64,6 +76,17 @@ func (e *UnreachableError) connectText() string {
 	default:
 		return fmt.Sprintf("no connection to %s: %s", e.Address, plain(e.Cause))
 	}
+}
+
+// nameText says that the name of a host leads to no address.
+func (e *UnreachableError) nameText(dns *net.DNSError) string {
+	if !dns.IsNotFound {
+		return fmt.Sprintf("the name of the host at %s cannot be resolved: %s. See that the operator's pod reaches its name servers, which are "+
+			"the cluster's DNS unless its dnsPolicy says otherwise, or use the host's IP address", e.Address, plain(dns))
+	}
+	return fmt.Sprintf("the name of the host at %s cannot be resolved: %s. The operator asks the name servers of its pod, which are the cluster's "+
+		"DNS unless its dnsPolicy says otherwise, and sees neither your /etc/hosts nor that of a node: use the host's IP address or a name that is "+
+		"in DNS, or add the name to hostAliases of the operator's pod", e.Address, plain(dns))
 }
 
 func (e *UnreachableError) handshakeText() string {
@@ -179,15 +202,32 @@ type UnauthorizedError struct {
 	Address, User string
 	// Fingerprint is that of the key that was refused, AuthorizedKey the line that would let it in.
 	Fingerprint, AuthorizedKey string
-	Cause                      error
+	// Besides are the ways to log in that the host wants after the key, which it took; Instead are those that it wants where it
+	// takes no key at all.
+	Besides, Instead []string
+	// Words are what the host said about it, which may be anything.
+	Words string
+	Cause error
 }
 
 func (e *UnauthorizedError) Error() string {
-	if e.AuthorizedKey == "" {
+	switch {
+	case e.AuthorizedKey == "":
 		return fmt.Sprintf("there is no private key to log in to %s as %q with", e.Address, e.User)
+	case len(e.Besides) > 0:
+		return fmt.Sprintf("the host at %s takes the key %s of the user %q, and wants another proof as well (%s), which the operator cannot "+
+			"give. Let the key be enough there, by two lines at the end of /etc/ssh/sshd_config: \"Match User %s\" and \"AuthenticationMethods publickey\"",
+			e.Address, e.Fingerprint, e.User, sanitize.List(e.Besides), e.User)
+	case len(e.Instead) > 0:
+		return fmt.Sprintf("the host at %s lets the user %q log in by %s and not by a key. Let it take keys, by three lines at the end of "+
+			"/etc/ssh/sshd_config there: \"Match User %s\", \"PubkeyAuthentication yes\" and \"AuthenticationMethods publickey\"",
+			e.Address, e.User, sanitize.List(e.Instead), e.User)
+	case e.Words != "":
+		return fmt.Sprintf("the host at %s does not let the user %q in, and says: %s. %s", e.Address, e.User, strings.TrimRight(e.Words, ".;, "),
+			cmp.Or(refusal.Remedy(e.Words, e.User), "See there why sshd or PAM refuses the user (journalctl -u ssh)"))
 	}
-	return fmt.Sprintf("the host at %s refuses the user %q with the key %s; add this line to the user's "+
-		".ssh/authorized_keys there, and see that sshd allows the user to log in: %s",
+	return fmt.Sprintf("the host at %s refuses the user %q with the key %s; see there that the account has not expired and that sshd allows the "+
+		"user to log in, and add this line to the user's .ssh/authorized_keys: %s",
 		e.Address, e.User, e.Fingerprint, e.AuthorizedKey)
 }
 

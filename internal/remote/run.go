@@ -113,7 +113,11 @@ func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 		s.Close()
 		c.release()
 	})
-	if err != nil {
+	var refused *ssh.OpenChannelError
+	switch {
+	case errors.As(err, &refused) && c.isAlive():
+		return nil, &UnreachableError{Address: c.target.hostPort(), Stage: StageSession, Cause: err}
+	case err != nil:
 		return nil, c.broken(err)
 	}
 	return session, nil

@@ -207,6 +207,30 @@ func TestAHostWithoutSessionsSaysSo(t *testing.T) {
 	}
 }
 
+func TestAHostWithTooFewSessionsIsToldHowManyAreNeeded(t *testing.T) {
+	t.Parallel()
+	server, conn := connect(t, "MaxSessions 1", "AllowStreamLocalForwarding no")
+	// It carries a connection to a socket, where sshd does not.
+	if _, err := conn.Start(t.Context(), "cat", anything); err != nil {
+		t.Fatal(err)
+	}
+	_, _, _, err := conn.Run(within(t, patience), "true", nil, anything)
+	var unreachable *UnreachableError
+	if !errors.As(err, &unreachable) || unreachable.Stage != StageSession || len(conn.sessions) != 1 {
+		t.Fatalf("error %v with %d sessions held, want an *UnreachableError at %s and one", err, len(conn.sessions), StageSession)
+	}
+	if !strings.Contains(err.Error(), server.address()) || strings.Contains(err.Error(), "open failed") {
+		t.Errorf("%q does not name the host, or has the words of the protocol", err)
+	}
+	_, cured := connect(t, quoted(err.Error())...)
+	for range maxSessions - 1 {
+		if _, err := cured.Start(t.Context(), "cat", anything); err != nil {
+			t.Fatal(err)
+		}
+	}
+	assertWorks(t, cured)
+}
+
 func assertWorks(t *testing.T, conn *Conn) {
 	t.Helper()
 	if stdout, _, exit, err := conn.Run(within(t, patience), "echo works", nil, anything); err != nil || exit != 0 || string(stdout) != "works\n" {

@@ -163,5 +163,29 @@ most=$(cat /proc/sys/fs/nr_open 2>/dev/null) && printf 'mostdescriptors %s\n' "$
 if program=$(command -v haproxy) && program=$(readlink -f "$program") && is_usual "$program"; then
 	guard "$program"
 	printf 'binary %s\n' "$program"
+	exit 0
 fi
+
+# Where no HAProxy is found, the user is told of one that edgelb cannot use: "other PID UID PLACE PROGRAM", with the place
+# "container" or "host". Anybody can start such a process: this decides what is said, and nothing else. A few are enough.
+looked=0
+for dir in /proc/[0-9]*; do
+	[ "$looked" -lt 8 ] || break
+	{ IFS= read -r name <"$dir/comm"; } 2>/dev/null || continue
+	case $name in *haproxy* | hapee-lb*) ;; *) continue ;; esac
+	looked=$((looked + 1))
+	# Others are called so as well, such as what exports its figures, but load no file.
+	tr '\000' '\n' 2>/dev/null <"$dir/cmdline" | grep -q -x -e -f || continue
+	uid=''
+	while read -r key value _; do
+		case $key in Uid:) uid=$value ;; esac
+	done 2>/dev/null <"$dir/status" || continue
+	follow "$dir"
+	place=host
+	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || place=container
+	# A container may share the host's processes, and an ordinary account does not see which namespaces others are in.
+	grep -q -e docker -e libpod -e kubepods -e containerd -e crio -e lxc "$dir/cgroup" 2>/dev/null && place=container
+	guard "$program"
+	printf 'other %s %s %s %s\n' "${dir#/proc/}" "${uid:--}" "$place" "$program"
+done
 exit 0

@@ -54,6 +54,8 @@ type Facts struct {
 	mostDescriptors int
 	// processes are the HAProxies of the host, whichever configuration they run.
 	processes []Process
+	// others are HAProxies that edgelb cannot use, of a host on which it has found none that it can. Anybody may have started them.
+	others []other
 }
 
 // ParseFacts reads the output of scripts/observe.sh for the configuration of that path. Lines that it does not know are passed
@@ -75,10 +77,6 @@ func ParseFacts(output []byte, path string) Facts {
 			frontend = f.addOutline(frontend, value)
 		case "names":
 			f.addNames(value)
-		case "guard":
-			f.addGuard(strings.Fields(value))
-		case "groups":
-			f.addGroups(strings.Fields(value))
 		case "process":
 			processes = append(processes, parseProcess(value))
 			cmdlines = append(cmdlines, nil)
@@ -116,8 +114,11 @@ func (f *Facts) set(key, value string) {
 		"socketdirectory": &f.SocketDirectory, "service": &f.Service, "ipv6": &f.IPv6,
 		"syslog": &f.platform.Syslog, "pristine": &f.File.Pristine,
 	}
+	lists := map[string]func(words []string){"guard": f.addGuard, "groups": f.addGroups, "other": f.addOther}
 	if text, ok := texts[key]; ok {
 		*text = value
+	} else if add, ok := lists[key]; ok {
+		add(strings.Fields(value))
 	} else if number, ok := numbers[key]; ok {
 		*number, _ = strconv.Atoi(value)
 	} else if flag, ok := flags[key]; ok {

@@ -125,7 +125,7 @@ func (f Facts) Program() string {
 func (f Facts) lackOfProgram() string {
 	programs := f.programs()
 	if len(programs) == 0 {
-		return "HAProxy is not installed on the host: install the distribution's package, such as apt-get install haproxy"
+		return f.lackOfInstallation()
 	}
 	return fmt.Sprintf("HAProxy's program %s is not safe to run: %s. Give it and its folders to root, and take the right to write from others (chown root, chmod go-w)",
 		programs[0], f.Exposed(programs[0]))

@@ -157,6 +157,88 @@ func TestAnotherAccountsProcessIsPassedOver(t *testing.T) {
 	})
 }
 
+// A host whose processes are those of the test, and on which no haproxy is in the PATH.
+func TestTheUserIsToldOfAHAProxyThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("another account's process, and a container's, take root")
+	}
+	const notInstalled = "HAProxy is not installed on the host"
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for name, test := range map[string]struct {
+			// start starts a process; $dash is a shell to call as one likes, and $wait makes it wait.
+			start string
+			says  []string
+			not   string
+		}{
+			"nothing":              {":", []string{notInstalled}, "runs"},
+			"of another name":      {`cp $dash $dir/hapee-lb; $dir/hapee-lb $wait -W -f /etc/hapee/lb.cfg &`, []string{"runs on the host as DIR/hapee-lb (pid ", "ln -s DIR/hapee-lb /usr/local/sbin/haproxy", "-f DIR/haproxy.cfg"}, notInstalled},
+			"of another version":   {`cp $dash $dir/haproxy-2.8; $dir/haproxy-2.8 $wait -Ws -f /x.cfg &`, []string{"runs on the host as DIR/haproxy-2.8 (pid "}, notInstalled},
+			"in another folder":    {`cp $dash $dir/haproxy; $dir/haproxy $wait -W -f /x.cfg &`, []string{"runs on the host as DIR/haproxy (pid ", "with /x.cfg", "ln -s DIR/haproxy "}, notInstalled},
+			"in a container":       {`cp $dash $dir/haproxy; unshare --pid --fork --kill-child $dir/haproxy $wait -W -f /x.cfg &`, []string{"in a container", "install the distribution's package", "stop the container"}, "ln -s"},
+			"a container's own":    {`cp $dash $dir/haproxy; unshare --pid --fork --kill-child setpriv --reuid 99 --clear-groups $dir/haproxy $wait -W -f /x.cfg &`, []string{"in a container"}, "ln -s"},
+			"another account's":    {`cp $dash $dir/haproxy-x; setpriv --reuid 65534 --clear-groups $dir/haproxy-x $wait -f /x.cfg &`, []string{notInstalled}, "haproxy-x"},
+			"not safe to run":      {`cp $dash $dir/haproxy-x; chmod 777 $dir/haproxy-x; $dir/haproxy-x $wait -f /x.cfg &`, []string{"not safe to run", "install the distribution's package"}, "ln -s"},
+			"a program of another": {`exec 3<>$dir/fifo; bash -c 'printf hapee-lb >/proc/$$/comm; read line <&3' bash -f /x.cfg & until grep -q hapee /proc/$!/comm; do :; done; dash=; wait=bash`, []string{"by another name", "install the distribution's package"}, "ln -s"},
+			"a name with an order": {`cp $dash "$dir/haproxy $(printf '\nbinary ')x"; "$dir/haproxy $(printf '\nbinary ')x" $wait -f /x.cfg &`, []string{"cannot be seen", "install the distribution's package"}, "binary"},
+			"what exports figures": {`cp $dash $dir/haproxy_exporter; $dir/haproxy_exporter $wait --haproxy.scrape-uri &`, []string{notInstalled}, "runs"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				folder := openFolder(t)
+				config := filepath.Join(folder, "haproxy.cfg")
+				output := runScript(t, onBareHost(t, shell, folder, test.start), newCall(t, "observe", config, "/run/x/admin.sock"))
+
+				got := survey.ParseFacts(output, config).Misfit(false)
+
+				said := strings.ReplaceAll(got, folder, "DIR")
+				for _, part := range test.says {
+					if !strings.Contains(said, part) {
+						t.Errorf("%q does not say %q; the script: %s", said, part, output)
+					}
+				}
+				if strings.Contains(said, test.not) {
+					t.Errorf("%q says %q", said, test.not)
+				}
+			})
+		}
+	})
+}
+
+// onBareHost runs a script where there are no other processes than those that start has started, and no haproxy in the PATH.
+func onBareHost(t *testing.T, shell shells.Shell, folder, start string) *exec.Cmd {
+	t.Helper()
+	dash, err := exec.LookPath("dash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := filepath.Join(folder, "wait.sh")
+	if err := os.WriteFile(wait, []byte("read line <"+folder+"/fifo\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(folder, "fifo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// The fifo is opened by nobody else: what reads it waits, until its init ends with the script.
+	setup := "mount -t proc proc /proc; for p in /usr/sbin/haproxy /usr/local/sbin/haproxy; do [ ! -e $p ] || mount --bind /dev/null $p; done; " +
+		"dir=" + folder + " dash=" + dash + " wait=" + wait + "\n" + start +
+		// A process has its name when it has executed its program.
+		`
+while [ -n "$!" ] && ! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\000' '\n' | grep -qx "$wait"; do :; done; `
+	host := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/dash", "-c", setup+strings.Join(quotedArgs(shell.Command(scripts.CommandLine(false))), " "))
+	host.Env = append(os.Environ(), "HOST_PATH="+shell.Path)
+	return host
+}
+
+// quotedArgs are the words of a command, quoted for a shell, with the PATH of its host.
+func quotedArgs(cmd *exec.Cmd) []string {
+	words := []string{"exec", "env", "-i", `PATH="$HOST_PATH"`}
+	for _, arg := range cmd.Args {
+		words = append(words, "'"+strings.ReplaceAll(arg, "'", `'\''`)+"'")
+	}
+	return words
+}
+
 func TestAFolderThatOthersMayChangeIsExposed(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
