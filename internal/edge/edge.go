@@ -19,11 +19,14 @@ import (
 // Conn is one logged-in connection to a host. Its errors are each a *Error.
 type Conn = session.Conn
 
-// Result is how a command ended, Stream a connection to one or to a socket, and Limit what one may say.
+// What a Conn works with.
 type (
+	// Result is how a command ended.
 	Result = session.Result
+	// Stream is a connection to a command or to a socket.
 	Stream = session.Stream
-	Limit  = session.Limit
+	// Limit is what a command or a socket may say.
+	Limit = session.Limit
 )
 
 // Request is what a host is to be brought to.
