@@ -8,6 +8,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	within "github.com/edgelb/edgelb/internal/lab/bounded"
 )
 
 func TestKubeconfigsAreNoMoreThanData(t *testing.T) {
@@ -95,4 +96,25 @@ func requireTrouble(t *testing.T, secret map[string][]byte, words string) {
 	if strings.Contains(told.sentence, "secret") {
 		t.Errorf("%q repeats what may be secret", told.sentence)
 	}
+}
+
+// A kubeconfig is written by a tenant, and repeated to nobody but by its names and its server.
+func FuzzParseTakesAnyKubeconfig(f *testing.F) {
+	for _, text := range []string{
+		"",
+		"apiVersion: v1\nkind: Config\ncurrent-context: x\nclusters: [{name: c, cluster: {server: https://192.0.2.1}}]\n" +
+			"users: [{name: u, user: {token: secret}}]\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n",
+		"a: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b]\nd: [*c, *c, *c, *c, *c, *c, *c, *c]\n",
+		strings.Repeat("[", 1000),
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		within.Run(t, "reading it", 100*len(text), func() {
+			config, err := parse(Key{Namespace: "shop", Name: "far"}, map[string][]byte{secretKey: text})
+			if err == nil && (config.BearerTokenFile != "" || config.CAFile != "" || config.ExecProvider != nil || !strings.HasPrefix(config.Host, "https://")) {
+				t.Errorf("%q was accepted", text)
+			}
+		})
+	})
 }

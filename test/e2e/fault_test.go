@@ -96,7 +96,7 @@ var brokenCluster = sync.OnceValues(func() (*cluster, error) {
 	// Its clients would complain, since they are made long after the program began, that nobody wants their log.
 	log.SetLogger(logr.Discard())
 	ctx := context.Background()
-	plane, err := kube.StartAt(ctx, netip.MustParseAddr("127.0.0.2"), v1alpha1.AddToScheme)
+	plane, err := kube.StartAt(ctx, netip.MustParseAddr(brokenPlane), v1alpha1.AddToScheme)
 	if err != nil {
 		return nil, err
 	}

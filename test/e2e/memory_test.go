@@ -97,7 +97,7 @@ func (m *memory) peak() int64 {
 // Ten hosts and two other clusters send without end, to an operator with the memory that it is shipped with.
 func TestWhateverHostsAndClustersSendTheOperatorServesTheOthers(t *testing.T) {
 	t.Parallel()
-	c, err := startCluster()
+	c, err := startCluster(hostilePlane)
 	must(t, err)
 	t.Cleanup(func() { _ = c.operator.Close(); _ = c.Close() })
 	limit, env, err := scene.ShippedMemory()

@@ -44,11 +44,18 @@ type cluster struct {
 	operatorEnv []string
 }
 
-var theCluster = sync.OnceValues(startCluster)
+var theCluster = sync.OnceValues(func() (*cluster, error) { return startCluster("127.0.0.1") })
 
-func startCluster() (*cluster, error) {
+// The control planes of tests that need one of their own are at addresses of their own.
+const (
+	brokenPlane  = "127.0.0.2"
+	hostilePlane = "127.0.0.3"
+	upgradePlane = "127.0.0.4"
+)
+
+func startCluster(at string) (*cluster, error) {
 	ctx := context.Background()
-	plane, err := kube.Start(ctx, v1alpha1.AddToScheme)
+	plane, err := kube.StartAt(ctx, netip.MustParseAddr(at), v1alpha1.AddToScheme)
 	if err != nil {
 		return nil, err
 	}

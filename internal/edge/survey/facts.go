@@ -3,7 +3,6 @@
 package survey
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"strconv"
@@ -66,10 +65,9 @@ func ParseFacts(output []byte, path string) Facts {
 	var frontend string
 	var processes []Process
 	var cmdlines [][]byte
-	lines := bufio.NewScanner(bytes.NewReader(output))
-	lines.Buffer(nil, len(output)+1)
-	for lines.Scan() {
-		key, value, _ := strings.Cut(lines.Text(), " ")
+	set := f.setters()
+	for line := range strings.Lines(string(output)) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), " ")
 		switch key {
 		case "header":
 			header.WriteString(value + "\n")
@@ -87,7 +85,9 @@ func ParseFacts(output []byte, path string) Facts {
 				cmdlines[last] = append(cmdlines[last], raw...)
 			}
 		default:
-			f.set(key, value)
+			if set := set[key]; set != nil {
+				set(value)
+			}
 		}
 	}
 	for i, p := range processes {
@@ -100,30 +100,31 @@ func ParseFacts(output []byte, path string) Facts {
 	return f
 }
 
-func (f *Facts) set(key, value string) {
-	texts := map[string]*string{
-		"config": &f.Config, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "connection": &f.Connection, "init": &f.Init, "resolvconf": &f.resolvConf, "sha256": &f.File.SHA256,
-		"settings": &f.File.SettingsSHA256,
-		"user":     &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
+// setters say what to do with the value of each kind of line that is about the host as a whole.
+func (f *Facts) setters() map[string]func(value string) {
+	set := map[string]func(value string){}
+	for key, text := range map[string]*string{
+		"config": &f.Config, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "connection": &f.Connection, "init": &f.Init,
+		"resolvconf": &f.resolvConf, "sha256": &f.File.SHA256, "settings": &f.File.SettingsSHA256,
+		"user": &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
+	} {
+		set[key] = func(value string) { *text = value }
 	}
-	numbers := map[string]*int{
+	for key, number := range map[string]*int{
 		"uid": &f.uid, "haproxyuid": &f.haproxyUID, "outsideuid": &f.outsideUID, "mostdescriptors": &f.mostDescriptors,
+	} {
+		set[key] = func(value string) { *number, _ = strconv.Atoi(value) }
 	}
-	flags := map[string]*bool{
-		"exists": &f.File.Exists, "processeshidden": &f.ProcessesHidden,
-		"socketdirectory": &f.SocketDirectory, "service": &f.Service, "ipv6": &f.IPv6,
-		"syslog": &f.platform.Syslog, "pristine": &f.File.Pristine,
+	for key, flag := range map[string]*bool{
+		"exists": &f.File.Exists, "processeshidden": &f.ProcessesHidden, "socketdirectory": &f.SocketDirectory, "service": &f.Service,
+		"ipv6": &f.IPv6, "syslog": &f.platform.Syslog, "pristine": &f.File.Pristine,
+	} {
+		set[key] = func(string) { *flag = true }
 	}
-	lists := map[string]func(words []string){"guard": f.addGuard, "groups": f.addGroups, "other": f.addOther}
-	if text, ok := texts[key]; ok {
-		*text = value
-	} else if add, ok := lists[key]; ok {
-		add(strings.Fields(value))
-	} else if number, ok := numbers[key]; ok {
-		*number, _ = strconv.Atoi(value)
-	} else if flag, ok := flags[key]; ok {
-		*flag = true
+	for key, add := range map[string]func(words []string){"guard": f.addGuard, "groups": f.addGroups, "other": f.addOther} {
+		set[key] = func(value string) { add(strings.Fields(value)) }
 	}
+	return set
 }
 
 // addNames notes a file of names: "SHA256 DIGITS", with the digits that its name ends with.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/edgelb/edgelb/internal/lab/bounded"
 )
 
 // rootOnly is a line that says that only root may change what the path leads to.
@@ -133,13 +135,28 @@ func TestMasterSocketIsEmptyForOneThatHasNoPath(t *testing.T) {
 func FuzzParseFactsTakesAnything(f *testing.F) {
 	f.Add([]byte(debianHost))
 	f.Add([]byte("process\nprocess 1\nprocess 1 0 0 0 0 /x\n 2f 6\n zz\nguard\nguard 2f\nguard 2f d:0:0\nguard 2f drwxrwxrwx:0:0\ngroups x\nline frontend\nline bind x\nheader\n"))
-	f.Fuzz(func(_ *testing.T, output []byte) {
-		for _, p := range ParseFacts(output, configFile).Own {
-			p.MasterSocket()
-			p.MasterWorker()
-		}
-		facts := ParseFacts(output, configFile)
-		facts.Misfit(false)
-		facts.Platform("root", false)
+	f.Add([]byte(strings.Repeat("process\n", 1000)))
+	f.Add([]byte("process 1 0 0 0 0 /x\n " + strings.Repeat("2f ", 30000)))
+	f.Fuzz(func(t *testing.T, output []byte) {
+		bounded.Run(t, "reading it", len(output)*oftenTheSize, func() {
+			facts := ParseFacts(output, configFile)
+			for _, p := range facts.Own {
+				p.MasterSocket()
+				p.MasterWorker()
+			}
+			facts.Misfit(false)
+			facts.Platform("root", false)
+		})
+	})
+}
+
+// oftenTheSize is for input of which each short line makes a value with many fields. A script may write 1 MB.
+const oftenTheSize = 10
+
+func FuzzParseListeningTakesAnything(f *testing.F) {
+	f.Add([]byte("listens 12 0100007F:01BB\nhidden 7\nlistens x 0:0\nhidden\n"))
+	f.Add([]byte(strings.Repeat("hidden 7\n", 1000)))
+	f.Fuzz(func(t *testing.T, output []byte) {
+		bounded.Run(t, "reading it", len(output)*oftenTheSize, func() { ParseListening(output) })
 	})
 }

@@ -1,8 +1,6 @@
 package survey
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -20,14 +18,15 @@ type Sockets struct {
 	listeners []listener
 	// firstFree is the first port that needs no privilege.
 	firstFree int
+	// byInode are the places of listeners by their inodes.
+	byInode map[string][]int
 	// nonlocal4 and nonlocal6 say that processes may bind addresses that the host does not have.
 	nonlocal4, nonlocal6 bool
 }
 
 // listener is one listening TCP socket.
 type listener struct {
-	addr  netip.AddrPort
-	inode string
+	addr netip.AddrPort
 	// pid is 0 when the process may not be looked into.
 	pid  int
 	name string
@@ -46,10 +45,9 @@ func PortList(frontends []haproxy.Frontend) string {
 
 // ParseSockets reads the output of scripts/sockets.sh.
 func ParseSockets(output []byte) Sockets {
-	s := Sockets{firstFree: 1024}
-	lines := bufio.NewScanner(bytes.NewReader(output))
-	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) > 1 {
+	s := Sockets{firstFree: 1024, byInode: map[string][]int{}}
+	for line := range strings.Lines(string(output)) {
+		if fields := strings.Fields(line); len(fields) > 1 {
 			s.add(fields[0], fields[1:])
 		}
 	}
@@ -92,11 +90,9 @@ func unusable(fields []string) bool {
 }
 
 func (s *Sockets) addOwner(inode, pid, name string) {
-	for i := range s.listeners {
-		if s.listeners[i].inode == inode {
-			s.listeners[i].pid, _ = strconv.Atoi(pid)
-			s.listeners[i].name = sanitize.Line(name, sanitize.Name)
-		}
+	for _, i := range s.byInode[inode] {
+		s.listeners[i].pid, _ = strconv.Atoi(pid)
+		s.listeners[i].name = sanitize.Line(name, sanitize.Name)
 	}
 }
 
@@ -116,7 +112,8 @@ func (s *Sockets) addSysctl(name, value string) {
 // addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex.
 func (s *Sockets) addListener(local, inode string) {
 	if addr, ok := kernelAddrPort(local); ok {
-		s.listeners = append(s.listeners, listener{addr: addr, inode: inode})
+		s.byInode[inode] = append(s.byInode[inode], len(s.listeners))
+		s.listeners = append(s.listeners, listener{addr: addr})
 	}
 }
 

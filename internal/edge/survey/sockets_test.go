@@ -1,11 +1,13 @@
 package survey
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/bounded"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -116,8 +118,27 @@ func FuzzParseSocketsTakesAnything(f *testing.F) {
 	f.Add([]byte(hostSockets))
 	f.Add([]byte("listen tcp 0:0 0\nowner\nif6 00\nlocal4 /33\nsysctl a\nowner 1 x"))
 	config := haproxy.Config{Frontends: []haproxy.Frontend{{Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}}}}
-	f.Fuzz(func(_ *testing.T, output []byte) {
-		sockets := ParseSockets(output)
-		Facts{}.Obstacles(sockets, config)
+	f.Add([]byte(strings.Repeat("listen tcp 0100007F:01BB 1\n", 500) + strings.Repeat("owner 1 2 x\n", 500)))
+	f.Fuzz(func(t *testing.T, output []byte) {
+		bounded.Run(t, "reading it", len(output)*oftenTheSize, func() { Facts{}.Obstacles(ParseSockets(output), config) })
+	})
+}
+
+// A host with many sockets, or one that says that it has, is read in time; and a long line hides none of those that follow.
+func TestManySocketsOfManyOwnersAreReadInTime(t *testing.T) {
+	const many = 20_000
+	var output strings.Builder
+	for i := range many {
+		fmt.Fprintf(&output, "listen tcp 0100007F:%04X %d\n", i, i)
+	}
+	output.WriteString("owner " + strings.Repeat("x", 1<<17) + "\n")
+	for i := range many {
+		fmt.Fprintf(&output, "owner %d %d name\n", i, i+1)
+	}
+	bounded.Run(t, "reading them", output.Len(), func() {
+		sockets := ParseSockets([]byte(output.String()))
+		if last := sockets.listeners[len(sockets.listeners)-1]; len(sockets.listeners) != many || last.pid != many || last.name != "name" {
+			t.Errorf("%d listeners, the last is %+v", len(sockets.listeners), last)
+		}
 	})
 }
