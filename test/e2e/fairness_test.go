@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -88,7 +89,10 @@ func TestSilentHostsOfOtherNamespacesDelayNoChange(t *testing.T) {
 	for number := range 5 {
 		tenant := s.newWorld(t)
 		tenant.secret()
-		tenant.create(tenant.silentObject(number, silent, pins))
+		object := tenant.silentObject(number, silent, pins)
+		tenant.create(object)
+		// The operator of all tests would be busy with them to the end.
+		t.Cleanup(func() { must(t, tenant.Client.Delete(context.Background(), object)) })
 	}
 	s.eventually("the operator dials as many as it may", func() string {
 		if held := len(silent.held()); held < 1000 {

@@ -74,7 +74,7 @@ func (c *cluster) startOperator(ctx context.Context) error {
 	var err error
 	c.operator, err = kube.StartOperator(ctx, kube.OperatorOptions{
 		Binary: c.binary, Kubeconfig: c.kubeconfig,
-		Args: append(scene.OperatorArgs(), "--removal-timeout=5s"),
+		Args: append(scene.OperatorArgs(), "--removal-timeout=20s"),
 	})
 	return err
 }

@@ -15,25 +15,29 @@ is_usual() {
 	esac
 }
 
-# Says who may change what a path leads to: "guard PATH MODE:UID:GID…", of each folder on the way, from the root on, and of
-# itself.
-guarded=' '
+# GNU's ls prints the letters of a name that are no letters as "?" if it is asked to, busybox's always.
+printable=''
+ls -d -q / >/dev/null 2>&1 && printable=-q
+
+# Has it said who may change what a path leads to: each folder on the way, from the root on, and itself.
+ways=' / '
 guard() {
 	is_usual "$1" || return 0
-	case $guarded in *" $1 "*) return 0 ;; esac
-	guarded="$guarded$1 "
-	left=$1 way=''
-	while [ -n "$left" ]; do
-		way="$left $way"
-		left=${left%/*}
+	way=$1
+	while [ -n "$way" ]; do
+		case $ways in *" $way "*) return 0 ;; esac
+		ways="$ways$way "
+		way=${way%/*}
 	done
-	printf 'guard %s' "$1"
-	# The names sort from the root on. They hold nothing that the shell would split or expand.
+}
+# Says so, in one go: "guard MODE:UID:GID PATH". The paths are real ones: a link has taken the place of one since, and is not said.
+say_guards() {
+	# They hold nothing that the shell would split or expand.
 	# shellcheck disable=SC2086,SC2012
-	ls -ldn / $way 2>/dev/null | while read -r mode _ uid gid _; do
-		printf ' %s:%s:%s' "$mode" "$uid" "$gid"
+	ls -ldn $printable $ways 2>/dev/null | while read -r mode _ uid gid rest; do
+		case $mode in l*) continue ;; esac
+		printf 'guard %s:%s:%s %s\n' "$mode" "$uid" "$gid" "${rest##* }"
 	done
-	printf '\n'
 }
 
 real=$(readlink -f "$config" 2>/dev/null) || real=$config
@@ -47,8 +51,12 @@ printf 'uid %s\n' "$account"
 printf 'groups %s\n' "$(id -G)"
 [ -n "$haproxy" ] && printf 'haproxyuid %s\n' "$haproxy"
 # In a user namespace, what belongs to an account of the outside seems to belong to this one, which nobody inside can be.
-outside=''
-[ -r /proc/self/uid_map ] && outside=$(cat /proc/sys/kernel/overflowuid 2>/dev/null)
+outside='' map=''
+{ read -r map </proc/self/uid_map; } 2>/dev/null
+# shellcheck disable=SC2086 # it is three numbers with blanks between them
+set -- $map
+# That of a host itself has all accounts in it.
+case $* in '' | '0 0 4294967295') ;; *) outside=$(cat /proc/sys/kernel/overflowuid 2>/dev/null) ;; esac
 while [ -n "$outside" ] && read -r first _ count; do
 	[ "$outside" -ge "$first" ] && [ "$outside" -lt $((first + count)) ] && outside=''
 done 2>/dev/null </proc/self/uid_map
@@ -78,9 +86,10 @@ elif [ -x /etc/init.d/haproxy ]; then
 	printf 'init sysv\n'
 fi
 # The service manager is asked to start or reload HAProxy only if its service runs this very file.
-if [ "$config" = /etc/haproxy/haproxy.cfg ] || { printf '%s\n' "${unit-}"; cat /etc/default/haproxy /etc/conf.d/haproxy 2>/dev/null; } | grep -qF -- "$config"; then
-	printf 'service yes\n'
-fi
+case $config:${unit-} in
+/etc/haproxy/haproxy.cfg:* | *:*"$config"*) printf 'service yes\n' ;;
+*) grep -qsF -- "$config" /etc/default/haproxy /etc/conf.d/haproxy && printf 'service yes\n' ;;
+esac
 
 # Fedora and its kin load this folder as well, and ship it empty.
 folder=${config%/*}/conf.d
@@ -90,20 +99,23 @@ if [ -s "$real" ]; then
 	printf 'exists yes\n'
 	sum=$(sha256sum <"$real") && printf 'sha256 %s\n' "${sum%% *}"
 	sum=$(sed -e 's/ *#.*//' -e '/^$/d' "$real" | sha256sum) && printf 'settings %s\n' "${sum%% *}"
-	# Debian's package manager knows what the file was like when it came.
-	sum=$(md5sum <"$real")
-	dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && printf 'pristine yes\n'
-	sed -n '1,12s/^#/header #/p' "$real"
-	sed -n -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
+	first=''
+	{ IFS= read -r first <"$real"; } 2>/dev/null
+	case $first in
+	'# Managed by edgelb.'*) ;;
+	*)
+		# Debian's package manager knows what the file was like when it came.
+		sum=$(md5sum <"$real")
+		dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && printf 'pristine yes\n'
+		;;
+	esac
+	sed -n -e '1,12s/^#/header #/p' -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
 fi
 for names in "$real".edgelb-names-*; do
 	case ${names#"$real".edgelb-names-} in *[!0-9a-f]*) continue ;; esac
 	sum=$(sha256sum <"$names") && printf 'names %s %s\n' "${sum%% *}" "${names#"$real".edgelb-names-}"
 done 2>/dev/null
 
-# GNU's ls prints the letters of a name that are no letters as "?" if it is asked to, busybox's always.
-printable=''
-ls -d -q / >/dev/null 2>&1 && printable=-q
 # Finds out what a process executes, and the namespaces that it is in.
 follow() {
 	program='' namespaces=''
@@ -163,6 +175,7 @@ most=$(cat /proc/sys/fs/nr_open 2>/dev/null) && printf 'mostdescriptors %s\n' "$
 if program=$(command -v haproxy) && program=$(readlink -f "$program") && is_usual "$program"; then
 	guard "$program"
 	printf 'binary %s\n' "$program"
+	say_guards
 	exit 0
 fi
 
@@ -188,4 +201,5 @@ for dir in /proc/[0-9]*; do
 	guard "$program"
 	printf 'other %s %s %s %s\n' "${dir#/proc/}" "${uid:--}" "$place" "$program"
 done
+say_guards
 exit 0

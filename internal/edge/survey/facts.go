@@ -46,7 +46,7 @@ type Facts struct {
 	uid, haproxyUID, outsideUID int
 	groups                      []int
 	// guards say of some files and folders who may change them.
-	guards map[string]guard
+	guards map[string]entry
 	// resolvConf is readableByAll, readableByAccount, or empty where the account cannot read /etc/resolv.conf.
 	resolvConf string
 	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
@@ -134,17 +134,6 @@ func (f *Facts) addNames(value string) {
 		f.File.NamesSHA256 = map[string]string{}
 	}
 	f.File.NamesSHA256[f.namesPrefix()+digits] = sum
-}
-
-// addGuard notes "PATH MODE:UID:GID…".
-func (f *Facts) addGuard(words []string) {
-	if len(words) == 0 {
-		return
-	}
-	if f.guards == nil {
-		f.guards = map[string]guard{}
-	}
-	f.guards[words[0]] = parseGuard(words[1:])
 }
 
 func (f *Facts) addGroups(words []string) {

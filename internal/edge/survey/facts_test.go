@@ -9,9 +9,13 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/bounded"
 )
 
-// rootOnly is a line that says that only root may change what the path leads to.
+// rootOnly are lines that say that only root may change what the path leads to.
 func rootOnly(path string) string {
-	return "guard " + path + strings.Repeat(" drwxr-xr-x:0:0", strings.Count(path, "/")+1) + "\n"
+	var lines strings.Builder
+	for _, name := range wayTo(path) {
+		lines.WriteString("guard drwxr-xr-x:0:0 " + name + "\n")
+	}
+	return lines.String()
 }
 
 // processLine are the lines about a process, as its program and its arguments say.
@@ -92,8 +96,9 @@ func TestTheProgramIsTheOneThatRunsIfOnlyRootMayChangeIt(t *testing.T) {
 	const other = "/opt/haproxy/haproxy"
 	for name, test := range map[string]struct{ facts, want string }{
 		"root's":                             {rootOnly(other) + processLine("66 1 0 0 0", other, "anything", "-W", "-f", configFile), other},
-		"one of HAProxy's own account":       {"guard " + other + " drwxr-xr-x:0:0 drwxr-xr-x:0:0 drwxr-xr-x:0:0 -rwxr-xr-x:106:106\n" + processLine("66 1 106 0 0", other, other, "-D", "-f", configFile), haproxyProgram},
+		"one of HAProxy's own account":       {rootOnly("/opt/haproxy") + "guard -rwxr-xr-x:106:106 " + other + "\n" + processLine("66 1 106 0 0", other, other, "-D", "-f", configFile), haproxyProgram},
 		"one of which it is not known":       {processLine("66 1 0 0 0", other, other, "-W", "-f", configFile), haproxyProgram},
+		"one of which two things are told":   {rootOnly(other) + "guard -rwxrwxrwx:0:0 " + other + "\n" + processLine("66 1 0 0 0", other, other, "-W", "-f", configFile), haproxyProgram},
 		"a loader":                           {rootOnly("/lib/ld.so") + processLine("66 1 0 0 0", "/lib/ld.so", other, "-W", "-f", configFile), haproxyProgram},
 		"one that is named in the arguments": {rootOnly(other) + processLine("66 1 0 0 0", "", other, "-W", "-f", configFile), haproxyProgram},
 	} {
@@ -134,7 +139,7 @@ func TestMasterSocketIsEmptyForOneThatHasNoPath(t *testing.T) {
 
 func FuzzParseFactsTakesAnything(f *testing.F) {
 	f.Add([]byte(debianHost))
-	f.Add([]byte("process\nprocess 1\nprocess 1 0 0 0 0 /x\n 2f 6\n zz\nguard\nguard 2f\nguard 2f d:0:0\nguard 2f drwxrwxrwx:0:0\ngroups x\nline frontend\nline bind x\nheader\n"))
+	f.Add([]byte("process\nprocess 1\nprocess 1 0 0 0 0 /x\n 2f 6\n zz\nguard\nguard /\nguard d:0:0 /\nguard drwxrwxrwx:0:0 /\ngroups x\nline frontend\nline bind x\nheader\n"))
 	f.Add([]byte(strings.Repeat("process\n", 1000)))
 	f.Add([]byte("process 1 0 0 0 0 /x\n " + strings.Repeat("2f ", 30000)))
 	f.Fuzz(func(t *testing.T, output []byte) {

@@ -8,10 +8,7 @@ import (
 	"strings"
 )
 
-// guard says who may change a file or folder: the root folder, each folder on the way, and itself.
-type guard []entry
-
-// entry is one file or folder as ls -ldn shows it.
+// entry is a file or folder as ls -ldn shows it. The zero entry is one of which nothing is known.
 type entry struct {
 	// mode is such as "drwxr-xr-x", with a "+" behind it if there is an access control list.
 	mode     string
@@ -26,44 +23,59 @@ const (
 	modeLength     = 10
 )
 
-// parseGuard reads "MODE:UID:GID…" for each folder from the root on. It returns nil, which nobody trusts, if a word is not so.
-func parseGuard(words []string) guard {
-	var g guard
-	for _, word := range words {
-		fields := strings.Split(word, ":")
-		if len(fields) != 3 || len(fields[0]) < modeLength {
-			return nil
-		}
-		uid, uidErr := strconv.Atoi(fields[1])
-		gid, gidErr := strconv.Atoi(fields[2])
-		if uidErr != nil || gidErr != nil {
-			return nil
-		}
-		g = append(g, entry{mode: fields[0], uid: uid, gid: gid})
+// addGuard notes "MODE:UID:GID PATH". Of a path of which two things are told nothing is known.
+func (f *Facts) addGuard(words []string) {
+	if len(words) != 2 {
+		return
 	}
-	return g
+	if f.guards == nil {
+		f.guards = map[string]entry{}
+	}
+	e := parseEntry(words[0])
+	if other, found := f.guards[words[1]]; found && other != e {
+		e = entry{}
+	}
+	f.guards[words[1]] = e
+}
+
+// parseEntry reads "MODE:UID:GID".
+func parseEntry(word string) entry {
+	fields := strings.Split(word, ":")
+	if len(fields) != 3 || len(fields[0]) < modeLength {
+		return entry{}
+	}
+	uid, uidErr := strconv.Atoi(fields[1])
+	gid, gidErr := strconv.Atoi(fields[2])
+	if uidErr != nil || gidErr != nil {
+		return entry{}
+	}
+	return entry{mode: fields[0], uid: uid, gid: gid}
 }
 
 // Exposed says, in a clause, who else than root and the account may change what the path leads to: what they put there would be
 // run, or written to, with the rights of the account. It is empty if nobody else may.
 func (f Facts) Exposed(file string) string {
+	for _, name := range wayTo(file) {
+		e := f.guards[name]
+		if e.mode == "" {
+			return fmt.Sprintf("it could not be seen who may change %s", file)
+		}
+		if who := f.writer(e, name != file); who != "" {
+			return fmt.Sprintf("%s may change %s", who, name)
+		}
+	}
+	return ""
+}
+
+// wayTo are the folders on the way to a file, from the root on, and the file.
+func wayTo(file string) []string {
 	names := []string{"/"}
 	for i, char := range file {
 		if char == '/' && i > 0 {
 			names = append(names, file[:i])
 		}
 	}
-	names = append(names, file)
-	g := f.guards[file]
-	if len(g) != len(names) {
-		return fmt.Sprintf("it could not be seen who may change %s", file)
-	}
-	for i, entry := range g {
-		if who := f.writer(entry, i < len(g)-1); who != "" {
-			return fmt.Sprintf("%s may change %s", who, names[i])
-		}
-	}
-	return ""
+	return append(names, file)
 }
 
 // writer is who else than root and the account may change an entry; empty if nobody else may. In a folder with the sticky bit that is on

@@ -35,8 +35,7 @@ func TestAMisfitIsAHAProxyThatWouldNotDoWhatTheFileSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := Facts{Path: configFile, Config: configFile, emptyFolder: "/etc/haproxy/conf.d", Init: "systemd", Service: true, binary: test.binary, processes: test.processes}
-			f.addGuard(strings.Fields(strings.TrimPrefix(rootOnly("/etc/haproxy"), "guard ")))
-			f.addGuard(strings.Fields(strings.TrimPrefix(rootOnly(haproxyProgram), "guard ")))
+			f.guards = ParseFacts([]byte(rootOnly("/etc/haproxy")+rootOnly(haproxyProgram)), configFile).guards
 			f.Own = f.ours()
 
 			got := f.Misfit(test.idle)

@@ -279,9 +279,13 @@ func (m *machine) observe(c call) result {
 // program is the HAProxy of each machine.
 const program = "/usr/sbin/haproxy"
 
-// guard says that only root may change what the path leads to.
-func guard(path string) string {
-	return "guard " + path + strings.Repeat(" drwxr-xr-x:0:0", strings.Count(path, "/")+1)
+// guard says that only root may change what the path leads to: a line for the root folder, each folder on the way, and itself.
+func guard(file string) string {
+	line := "guard drwxr-xr-x:0:0 " + file
+	if file == "/" {
+		return line
+	}
+	return guard(path.Dir(file)) + "\n" + line
 }
 
 // outline is the file's header, and the first two words of each line that says frontend or bind.
