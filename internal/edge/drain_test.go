@@ -255,7 +255,12 @@ func TestAHostThatIsOnlyWatchedAsksForNoTurnBecauseOfAServerThatLeaves(t *testin
 	}
 	m.tell("set server ns_web_app/pod-b state drain")
 
-	drifted := m.turn(m.webConfig(b), proved(leaving.Fingerprint), reportOnly)
+	// A turn that has asked about the server that leaves looks at the others in the next one.
+	var drifted edge.Outcome
+	m.eventually("the drift is seen", func() bool {
+		drifted = m.turn(m.webConfig(b), proved(leaving.Fingerprint), reportOnly)
+		return drifted.State == edge.Drifted
+	})
 	suspended := m.turn(m.webConfig(b), func(r *edge.Request) { r.DryRun = true })
 
 	if drifted.State != edge.Drifted || drifted.FollowUp != 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // eachHAProxy runs a test on a machine with the HAProxy in the PATH, and on one with the newer HAProxy that the repository
@@ -162,12 +163,12 @@ func (m *machine) requireServes(port uint16, names ...string) {
 // turnsUntil does turns as they are asked for, until one is as it should be.
 func (m *machine) turnsUntil(what string, last edge.Outcome, config haproxy.Config, done func(edge.Outcome) bool, change ...func(*edge.Request)) edge.Outcome {
 	m.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(last); {
+	for deadline := time.Now().Add(waiting.Long); !done(last); {
 		if last.FollowUp == 0 {
 			m.t.Fatalf("no turn is asked for before %s: %+v", what, last)
 		}
 		if time.Now().After(deadline) {
-			m.t.Fatalf("waited 20 s: %s; the last turn was %+v", what, last)
+			m.t.Fatalf("waited %s: %s; the last turn was %+v", waiting.Long, what, last)
 		}
 		<-time.After(last.FollowUp)
 		last = m.turn(config, change...)
