@@ -54,7 +54,7 @@ build: require-go ## Build the operator into bin/edgelb.
 
 .PHONY: test
 test: require-go control-plane host-packages $(TEST_ROOTS) ## Prepare what is missing and run every test.
-	go test -race -p 2 -timeout 20m ./...
+	go test -race -p 2 -timeout 50m ./...
 
 .PHONY: fault
 fault: require-go control-plane host-packages $(TEST_ROOTS) ## Break things at more steps of each change than test does.
