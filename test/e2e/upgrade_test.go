@@ -69,7 +69,7 @@ func (s *shaken) publishNames() {
 	s.update(s.elb, func() {
 		for _, host := range s.hosts {
 			s.elb.Spec.Listeners = append(s.elb.Spec.Listeners, v1alpha1.Listener{
-				Name: "names-" + host.Name, Hosts: []string{host.Name}, Protocol: v1alpha1.ProtocolTLS, Bind: binds(host.Public, secondPort),
+				Name: "names-" + host.Name, Hosts: []string{host.Name}, Protocol: v1alpha1.ProtocolTLS, Bind: binds(host.Public, namesPort),
 				Routes: []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{"app.example.com", "*.apps.example.com"}, Target: "app"}},
 			})
 		}
