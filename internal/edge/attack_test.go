@@ -10,15 +10,14 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // A local account of the host can call a process haproxy, and give it any arguments. None of them may be taken for a line of what
 // the script found out, nor for the path of a program.
 func TestALocalAccountDoesNotChooseWhatIsRun(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("starting a process of another account takes root")
-	}
+	programs.NeedRoot(t, "starting a process of another account")
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
 	ran := m.path("evil-ran")

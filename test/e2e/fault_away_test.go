@@ -11,6 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/fault"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // leastDelay is the least time by which a host that does not answer could hold another one up: its connectTimeout.
@@ -51,7 +52,7 @@ func frozen(t *testing.T) {
 // droppedPackets drops what the operator and a Debian send to each other, without a word to either: nothing is acknowledged,
 // and no connection is taken. The operator comes over IPv6, clients over IPv4.
 func droppedPackets(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	w := sharedCluster(t).newWorld(t)
 	host := w.debian(debian.Options{Root: "bin/debian-13"})
 	app := w.app("web", haproxy.ProxyV2, "web-a")

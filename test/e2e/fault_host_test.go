@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/fault"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // crashed ends HAProxy on the second host, which has no init system to start it again, in one of the ways that it can end. The
@@ -65,7 +66,7 @@ func (s *shaken) runOn(host *lab.EdgeHost, line string) string {
 // init system or by the operator, with all servers.
 func crashedService(options debian.Options, who string) func(*testing.T) {
 	return func(t *testing.T) {
-		needsRoot(t)
+		programs.NeedRoot(t, "booting a Debian")
 		// The clients of another host must not notice.
 		sharedCluster(t).shake(t, 1)
 		w := sharedCluster(t).newWorld(t)

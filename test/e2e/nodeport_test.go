@@ -18,6 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/kube"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // nodeNumbers give nodes addresses of their own, far from those of pods.
@@ -244,7 +245,7 @@ func restartedElsewhere(t *testing.T) {
 
 // sudo keeps from whom it runs what sshd said, and the operator learns it nevertheless.
 func TestTheOperatorsOwnAddressIsLearntFromARealDebian(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	for name, options := range map[string]debian.Options{
 		"as root, of Debian 12":     {Root: "bin/debian-12"},

@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/debian"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
@@ -124,7 +125,7 @@ func (s *sampled) refuses(visitor lab.Client, port uint16) {
 }
 
 func TestTheSampleForWireGuardLeadsToTheIngressController(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	s := applied(t, "wireguard.yaml")
 	traefik := s.service(s.namespace, "traefik", ingressPorts, "traefik-a")
@@ -139,7 +140,7 @@ func TestTheSampleForWireGuardLeadsToTheIngressController(t *testing.T) {
 }
 
 func TestTheSampleForTwoClustersLeadsByNameToEach(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	s := applied(t, "two-clusters.yaml")
 	other := &otherCluster{ControlPlane: s.ControlPlane, t: t}
@@ -193,7 +194,7 @@ func (s *sampled) moveShop(a, b int32) {
 }
 
 func TestTheSampleForNodePortsReachesNodesBehindOneAddress(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	s := applied(t, "nodeport.yaml")
 	// What the hosts see the operator's connections come from forwards the node ports, as a router would.

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab/debian"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
@@ -61,7 +61,7 @@ func (w *world) onDebian(host *debian.Host) *v1alpha1.EdgeLoadBalancer {
 const sudoers = debian.OrdinaryUser + " ALL=(root) NOPASSWD: /bin/sh\n"
 
 func TestDistributionsAreServedAsTheyCome(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	for name, options := range map[string]debian.Options{
 		"Debian 12 with systemd":          {Root: "bin/debian-12"},
@@ -143,7 +143,7 @@ func (w *world) requireStarts(host *debian.Host, elb *v1alpha1.EdgeLoadBalancer)
 }
 
 func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	w := newWorld(t)
 	host := w.debian(debian.Options{Root: "bin/debian-12", User: debian.OrdinaryUser})
@@ -154,7 +154,7 @@ func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
 }
 
 func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	w := newWorld(t)
 	host := w.debian(debian.Options{Root: "bin/debian-12"})
@@ -171,7 +171,7 @@ func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
 }
 
 func TestAFullDiskIsSaidAndTheTrafficFlowsOn(t *testing.T) {
-	needsRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	w := newWorld(t)
 	host := w.debian(debian.Options{Root: "bin/debian-12"})
@@ -197,17 +197,5 @@ func (w *world) on(host *debian.Host, line string) {
 	w.t.Helper()
 	if output, err := host.Exec(w.t.Context(), "sh", "-c", line); err != nil {
 		w.t.Fatalf("%s: %v\n%s", line, err, output)
-	}
-}
-
-// needsRoot skips a test that only root can run, unless nobody would notice.
-func needsRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Getuid() == 0:
-	case os.Getenv("CI") != "":
-		t.Fatal("only root can boot a Debian, and CI has to")
-	default:
-		t.Skip("only root can boot a Debian: run make test with sudo for these")
 	}
 }

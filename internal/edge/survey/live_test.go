@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/scripts"
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/shells"
 )
 
@@ -140,9 +141,7 @@ func TestNoProcessCanSayThatItIsAnother(t *testing.T) {
 
 func TestAnotherAccountsProcessIsPassedOver(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("starting a process of another account takes root")
-	}
+	programs.NeedRoot(t, "starting a process of another account")
 	const nobody = 65534
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		folder := openFolder(t)
@@ -160,9 +159,7 @@ func TestAnotherAccountsProcessIsPassedOver(t *testing.T) {
 // A host whose processes are those of the test, and on which no haproxy is in the PATH.
 func TestTheUserIsToldOfAHAProxyThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("another account's process, and a container's, take root")
-	}
+	programs.NeedRoot(t, "starting a process of another account and one in a container")
 	const notInstalled = "HAProxy is not installed on the host"
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		for name, test := range map[string]struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/debian"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 // host is a Debian whose HAProxy runs as its package has it: as a master and a worker that is locked in and has given up its
@@ -40,7 +41,7 @@ var hostNumbers atomic.Int32
 // onEachDebian runs a test on a host with HAProxy 2.6 and on one with 3.0.
 func onEachDebian(t *testing.T, test func(t *testing.T, h host)) {
 	t.Helper()
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	for _, name := range []string{"debian-12", "debian-13"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,18 +53,6 @@ func onEachDebian(t *testing.T, test func(t *testing.T, h host)) {
 			test(t, host{Host: booted, t: t, gateway: netip.AddrFrom4([4]byte{10, 99, byte(number), 1})})
 		})
 	}
-}
-
-// needRoot passes the test over where no Debian can be booted.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("booting a Debian needs root, and CI has to run every test")
-	}
-	t.Skip("booting a Debian needs root")
 }
 
 // load writes the file for these backends and has HAProxy load it.

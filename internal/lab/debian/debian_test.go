@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
@@ -55,7 +56,7 @@ func variants() []variant {
 }
 
 func TestDebianHosts(t *testing.T) {
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	for _, v := range variants() {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
@@ -163,7 +164,7 @@ func leavesNoZombies(t *testing.T, _ variant, h *Host) {
 }
 
 func TestSudoDoesWhatTheSudoersLinesAllow(t *testing.T) {
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	for i, test := range []struct {
 		name, sudoers, want string
 	}{
@@ -184,7 +185,7 @@ func TestSudoDoesWhatTheSudoersLinesAllow(t *testing.T) {
 }
 
 func TestKnownHostsHoldsTheKeyThatAHostProves(t *testing.T) {
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	h := startHost(t, Options{Number: 50, Root: debian12, Init: SysV})
 	lines, err := h.KnownHosts()
 	must(t, err)
@@ -205,7 +206,7 @@ func TestKnownHostsHoldsTheKeyThatAHostProves(t *testing.T) {
 }
 
 func TestAHostCannotChangeTheMachinesKernelButItsOwnNetwork(t *testing.T) {
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	h := startHost(t, Options{Number: 70, Root: debian12})
 	if _, err := h.Exec(t.Context(), "sh", "-c", "read value </proc/sys/vm/swappiness && echo $value >/proc/sys/vm/swappiness"); err == nil {
 		t.Error("the host can write to /proc/sys/vm")
@@ -213,18 +214,6 @@ func TestAHostCannotChangeTheMachinesKernelButItsOwnNetwork(t *testing.T) {
 	if _, err := h.Exec(t.Context(), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind"); err != nil {
 		t.Errorf("the host cannot write to its own /proc/sys/net: %v", err)
 	}
-}
-
-// needRoot skips a test that boots a Debian when it is not run by root; but not where all tests have to run.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("booting a Debian needs root, and CI has to run every test")
-	}
-	t.Skip("booting a Debian needs root")
 }
 
 func startHost(t *testing.T, options Options) *Host {

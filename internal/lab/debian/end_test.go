@@ -13,10 +13,11 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
 func TestNothingOfAHostIsLeftAfterClose(t *testing.T) {
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	const number = 71
 	h := startHost(t, Options{Number: number, Root: debian12})
 	cgroup := cgroupOf(t, h.init)
@@ -47,7 +48,7 @@ func TestNothingOfAHostIsLeftAfterClose(t *testing.T) {
 const envVictim = "EDGELB_LAB_TEST_VICTIM"
 
 func TestNothingOfAHostIsLeftWhenItsLabIsKilled(t *testing.T) {
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	const name = "victim"
 	if os.Getenv(envVictim) != "" {
 		startHost(t, Options{Number: 1, Name: name, Root: debian12})
@@ -90,7 +91,7 @@ func TestNothingOfAHostIsLeftWhenItsLabIsKilled(t *testing.T) {
 }
 
 func TestAHostThatCannotBootSaysWhy(t *testing.T) {
-	needRoot(t)
+	programs.NeedRoot(t, "booting a Debian")
 	startHost(t, Options{Number: 73, Root: debian12, Init: SysV})
 	for _, test := range []struct {
 		name    string
