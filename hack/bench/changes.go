@@ -17,7 +17,7 @@ type course struct {
 	// subject is changed, and hosts are those that have to be proved.
 	subject subject
 	hosts   []*edgeHost
-	// inARow makes the next change as soon as one is proved; else the hosts' files are waited for, and then there is a pause.
+	// inARow makes the next change as soon as one is proved; else there is a pause.
 	inARow bool
 }
 
@@ -101,9 +101,6 @@ func (f *fixture) measureOne(ctx context.Context, c course, i int) (sample, erro
 	}
 	if c.inARow {
 		return taken, nil
-	}
-	if err := change.Files(waiting); err != nil {
-		return sample{}, fmt.Errorf("the files: %w", err)
 	}
 	return taken, sleep(ctx, f.bench.pause)
 }

@@ -45,7 +45,7 @@ func main() {
 	flag.StringVar(&s.operator, "operator", "", "binary of the operator; default: built from the sources")
 	flag.IntVar(&s.changes, "changes", 200, "how many changes to measure with 1 and with 10 hosts; other parts make fewer")
 	flag.IntVar(&s.fleet, "fleet", 1000, "how many simulated hosts; a multiple of 10")
-	flag.DurationVar(&s.pause, "pause", 100*time.Millisecond, "pause before the next change, once the hosts are done with the one before")
+	flag.DurationVar(&s.pause, "pause", 500*time.Millisecond, "pause before the next change, once the one before is proved")
 	flag.DurationVar(&s.idle, "idle", 65*time.Second, "how long to watch the operator with nothing to do")
 	flag.Parse()
 

@@ -205,7 +205,7 @@ func TestAServerThatComesBackWhileItLeavesTakesConnectionsAgain(t *testing.T) {
 			}
 			m.requireServes(8443, back.reached, "pod-b")
 		}
-		saved := m.turnsUntil("the file is written", outcome, m.webConfig(former, b), isSaved)
+		saved := m.turnsUntil("the file is written", outcome, m.webConfig(former, b), func(o edge.Outcome) bool { return isSaved(o) && o.FollowUp == 0 })
 		m.requireFileOf(m.webConfig(former, b), saved.Fingerprint)
 		if saved.FollowUp != 0 || !guest.isServed() {
 			t.Errorf("got %+v, or the open connection was lost", saved)

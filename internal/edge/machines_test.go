@@ -177,6 +177,21 @@ func (m *machine) turnsUntil(what string, last edge.Outcome, config haproxy.Conf
 	return last
 }
 
+// ended does turns as they are asked for, until nothing that was begun is to be ended, or something is wrong. It returns the last.
+func (m *machine) ended(config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+	m.t.Helper()
+	for deadline := time.Now().Add(waiting.Long); ; {
+		last := m.turn(config, change...)
+		if last.State != edge.Synced || last.FollowUp == 0 {
+			return last
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("waited %s; the last turn was %+v", waiting.Long, last)
+		}
+		<-time.After(last.FollowUp)
+	}
+}
+
 // isSaved says that a turn wrote the file that lagged behind.
 func isSaved(outcome edge.Outcome) bool { return outcome.Update == edge.UpdateFile }
 

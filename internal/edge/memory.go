@@ -31,8 +31,9 @@ type Memory struct {
 	// begun says that a change was begun of which it was not told that it is proved: how the host differs then is not for
 	// somebody else to answer for.
 	begun bool
-	// lag is how far that file is behind what runs.
-	lag pending.Lag
+	// lag is how far that file is behind what runs, and saving what writes it at the moment; nil if nothing does.
+	lag    pending.Lag
+	saving *save
 	// lookedAt is when the host was last looked at beyond what was changed.
 	lookedAt time.Time
 	// namesReadAt is when all its names were last read.
@@ -71,7 +72,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 	case h.isProved() && runs(h, outcome):
 		m.lookedAt, m.namesReadAt, m.begun = now, now, false
 		m.leavers = m.leavers.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
-		m.written(files.HashesOf(h.file))
+		m.written(files.HashesOf(h.file), now)
 		if outcome.State == Rejected && !h.formerAccepts {
 			m.disk = files.Hashes{Config: h.facts.File.SHA256, Names: h.facts.File.NamesSHA256[h.file.NamesPath]}
 			m.lag = m.lag.Changed(now)
@@ -156,18 +157,6 @@ func (m *Memory) ask(ctx context.Context, h *host, lines []string, most int) ([]
 }
 
 // written notes that the files are as wanted.
-func (m *Memory) written(hashes files.Hashes) {
-	m.disk, m.lag = hashes, pending.Lag{}
-}
-
-// followUp is how long from now there is something to be ended; 0 if there is nothing.
-func (m *Memory) followUp(now time.Time, timeouts map[string]time.Duration, file bool) time.Duration {
-	due := m.leavers.Due(timeouts)
-	if file {
-		due = pending.Earlier(due, m.lag.Due())
-	}
-	if due.IsZero() {
-		return 0
-	}
-	return max(time.Millisecond, due.Sub(now))
+func (m *Memory) written(hashes files.Hashes, now time.Time) {
+	m.disk, m.lag = hashes, m.lag.Written(now, now)
 }

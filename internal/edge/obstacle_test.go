@@ -171,7 +171,7 @@ func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 	m.requireServes(8443, "pod-c")
 	m.turnsUntilRejected(m.webConfig(c), "cannot be written")
 	m.conn.prefix = ""
-	saved := m.turn(m.webConfig(c))
+	saved := m.ended(m.webConfig(c))
 	if requireSynced(t, saved); saved.Update != edge.UpdateFile {
 		t.Errorf("got %+v", saved)
 	}

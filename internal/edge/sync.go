@@ -43,6 +43,7 @@ func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
 
 // fullTurn looks at everything on the host that matters, decides, and carries it out.
 func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
+	memory.awaitSave()
 	began := time.Now()
 	h := &host{req: req, left: memory.left(req), descriptors: memory.descriptors}
 	err := h.lookAt(ctx, conn)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
-	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/proof"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -98,13 +97,19 @@ func (t *turn) run(ctx context.Context, config haproxy.Config, change haproxy.Ch
 	return t.catchUp(ctx, change.Empty() && !dismissed)
 }
 
-// catchUp writes the file if that is due, and looks at the host if the turn is quiet otherwise, or the last look long ago.
+// catchUp has the file written if that is due, and looks at the host if the turn is quiet otherwise, or the last look long ago. While
+// the file is being written there is nothing to be seen of the host.
 func (t *turn) catchUp(ctx context.Context, quiet bool) error {
-	if !t.req.RuntimeOnly && t.memory.lag.IsDue(t.now) {
+	switch {
+	case t.memory.saving != nil && !t.memory.saving.isDone():
+		return nil
+	case t.memory.saving != nil:
 		quiet = false
-		if err := t.save(ctx); err != nil {
+		if err := t.endSave(); err != nil {
 			return err
 		}
+	case !t.req.RuntimeOnly && t.memory.lag.IsDue(t.now):
+		return t.startSave(ctx)
 	}
 	if quiet || t.now.Sub(t.memory.lookedAt) > lookInterval {
 		return t.glance(ctx)
@@ -223,51 +228,6 @@ func (t *turn) checkWorker(answer string) error {
 func (t *turn) take(servers []runtime.Server, backends []haproxy.Backend) {
 	t.tally = t.tally.with(servers, backends)
 	t.memory.leavers = t.memory.leavers.Seen(plan.Leaving(servers, backends), namesOf(backends), t.now)
-}
-
-// save writes the files that belong to what was changed at run time. Nobody must have written the configuration meanwhile.
-func (t *turn) save(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, timeFor(applyTimeout, t.config))
-	defer cancel()
-	// It may have been restarted meanwhile, with the file that lags behind.
-	if err := t.readState(ctx); err != nil {
-		return err
-	}
-	file, err := cfg.Render(t.config, t.platform())
-	if err != nil {
-		return err
-	}
-	t.file = file
-	if err := t.stage(ctx); err != nil {
-		return err
-	}
-	written := files.Commitment{
-		KeepFormer: true, Expected: t.memory.disk.Config, Handover: plan.Handover(t.running.State, t.config.Backends),
-	}
-	if err := t.commit(ctx, written); err != nil {
-		t.memory.begun = t.memory.begun || session.IsLost(err)
-		return err
-	}
-	t.memory.written(files.HashesOf(file))
-	t.memory.remember(t.host)
-	if t.outcome.Update == "" {
-		t.outcome.Update, t.outcome.Changed, t.outcome.Reasons = UpdateFile, true, []string{"the file lagged behind what runs"}
-	}
-	return nil
-}
-
-// readState asks what a worker that somebody starts is to know of the servers. Only where those are that the host resolves is
-// worth the answer: a name server may be silent just then.
-func (t *turn) readState(ctx context.Context) error {
-	if !t.config.Resolves() {
-		_, err := t.ask(ctx, nil, 0)
-		return err
-	}
-	answers, err := t.ask(ctx, []string{runtime.ShowServersState}, t.serverCount())
-	if err == nil {
-		t.running.State = []byte(answers[0])
-	}
-	return err
 }
 
 // dismiss takes servers out that are wanted no more: as soon as they have no connection left, or once they had all the time

@@ -120,6 +120,23 @@ func (f Files) Commit(ctx context.Context, file cfg.File, c Commitment) error {
 	return nil
 }
 
+// Save replaces the configuration by a file that differs from it in its servers only, and whose servers HAProxy has. The former
+// file, which must have that SHA-256, is not kept. The error is ErrTaken or an *UnwritableError, or that of the connection.
+func (f Files) Save(ctx context.Context, file cfg.File, former string) error {
+	result, err := f.Session.Run(ctx, "save", file.Text, f.Config, f.candidate(file), former, file.SHA256())
+	if err != nil {
+		return err
+	}
+	if err := judge(result); err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(result.Stdout)) != file.SHA256() {
+		// Somebody else has written it since.
+		return ErrTaken
+	}
+	return nil
+}
+
 // Restore puts the former configuration back, with its file of names, or takes the present one away if there was none before.
 // The error is an *UnwritableError or that of the connection.
 func (f Files) Restore(ctx context.Context, existed bool) error {

@@ -9,14 +9,21 @@ const (
 	// more of them may be about to follow. saveLatest counts from the first.
 	saveDelay  = 200 * time.Millisecond
 	saveLatest = time.Second
-	// overdueAfter is how long the file may lag although changes follow each other so fast that each turn finds another.
+	// longestGap bounds the time between two writes of a file that changes all the time: each costs the host some processes. After
+	// restAfter without a write, the next one comes soon again.
+	longestGap = 5 * time.Second
+	restAfter  = 2 * longestGap
+	// overdueAfter is how long a write that is due may wait because changes follow each other so fast that each turn finds another.
 	overdueAfter = 5 * time.Second
 )
 
-// Lag is how far the file is behind what runs. The zero Lag says that it is not.
+// Lag is how far the file is behind what runs, and when it was written last. The zero Lag says that it is not behind.
 type Lag struct {
 	// since is when it began, zero when there is none; last is when servers were changed last.
 	since, last time.Time
+	// written is about when the file was written last, zero if that is not known; and gap is how long after that it is left alone.
+	written time.Time
+	gap     time.Duration
 }
 
 // Changed is the lag after servers were changed in HAProxy and not in the file.
@@ -28,6 +35,21 @@ func (l Lag) Changed(now time.Time) Lag {
 	return l
 }
 
+// Written is the lag after the file was written as it should have been at the time began. Writes that follow each other soon come at
+// longer and longer intervals.
+func (l Lag) Written(began, now time.Time) Lag {
+	written := Lag{gap: saveDelay}
+	if now.Sub(l.written) < restAfter {
+		written.gap = min(2*l.gap, longestGap)
+	}
+	// Hosts whose servers change together, and which may share a machine, do not go on writing together.
+	written.written = now.Add(written.gap * time.Duration(now.Nanosecond()/1000%256) / 1024)
+	if l.last.After(began) {
+		written.since, written.last = began, l.last
+	}
+	return written
+}
+
 // Exists says that the file is behind.
 func (l Lag) Exists() bool { return !l.since.IsZero() }
 
@@ -36,14 +58,18 @@ func (l Lag) Due() time.Time {
 	if !l.Exists() {
 		return time.Time{}
 	}
-	return Earlier(l.last.Add(saveDelay), l.since.Add(saveLatest))
+	due, rested := Earlier(l.last.Add(saveDelay), l.since.Add(saveLatest)), l.written.Add(l.gap)
+	if due.Before(rested) {
+		return rested
+	}
+	return due
 }
 
 // IsDue says that it is time to write the file.
 func (l Lag) IsDue(now time.Time) bool { return l.Exists() && !l.Due().After(now) }
 
 // IsOverdue says that the file can wait no longer, whatever else there is to be done.
-func (l Lag) IsOverdue(now time.Time) bool { return l.Exists() && now.Sub(l.since) > overdueAfter }
+func (l Lag) IsOverdue(now time.Time) bool { return l.Exists() && now.Sub(l.Due()) > overdueAfter }
 
 // Earlier is the earlier of two times, of which zero stands for never.
 func Earlier(a, b time.Time) time.Time {

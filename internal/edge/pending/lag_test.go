@@ -35,11 +35,49 @@ func TestAFileIsDueAMomentAfterTheLastChangeAndSoonAfterTheFirst(t *testing.T) {
 	}
 }
 
+func TestAFileThatChangesAllTheTimeIsWrittenMoreAndMoreRarely(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	var lag pending.Lag
+	written := start
+	lag = lag.Written(written, written)
+	for i, want := range []time.Duration{200, 400, 800, 1600, 3200, 5000, 5000} {
+		// A change comes right after each write.
+		lag = lag.Changed(written)
+		if got := lag.Due().Sub(written); got != want*time.Millisecond {
+			t.Errorf("write %d is due after %s, want %d ms", i+1, got, want)
+		}
+		written = lag.Due()
+		lag = lag.Written(written, written)
+	}
+	rested := written.Add(10 * time.Second)
+	lag = lag.Changed(rested)
+	if got := lag.Due().Sub(rested); got != 200*time.Millisecond {
+		t.Errorf("after a rest, the file is due after %s", got)
+	}
+	if got := lag.Written(rested, rested).Changed(rested).Due().Sub(rested); got != 200*time.Millisecond {
+		t.Errorf("and after that one, after %s", got)
+	}
+}
+
+func TestAFileLagsBehindWhatChangedWhileItWasWritten(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	lag := pending.Lag{}.Changed(start).Changed(at(250)).Written(at(200), at(300))
+	if got, want := lag.Due(), at(500); !lag.Exists() || got != want {
+		t.Errorf("it is due after %s, want %s", got.Sub(start), want.Sub(start))
+	}
+	if lag := (pending.Lag{}).Changed(start).Written(at(200), at(300)); lag.Exists() {
+		t.Errorf("got %+v", lag)
+	}
+}
+
 func TestAFileIsOverdueWhenChangesNeverLeaveATurnForIt(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
 	lag := pending.Lag{}.Changed(start).Changed(start.Add(4 * time.Second))
-	if lag.IsOverdue(start.Add(5*time.Second)) || !lag.IsOverdue(start.Add(6*time.Second)) {
+	if lag.IsOverdue(start.Add(6*time.Second)) || !lag.IsOverdue(start.Add(7*time.Second)) {
 		t.Errorf("got %+v", lag)
 	}
 }

@@ -19,9 +19,10 @@ var texts embed.FS
 // What follows on stdin is the payload, which the script reads itself, and whose size it finds in $payload_size.
 //
 // So no value is ever part of a command line or of a script. The folders of an administrator's programs are not in an ordinary
-// account's PATH. `read` takes single bytes from a pipe, so nothing of the payload is lost, whichever shell /bin/sh is.
+// account's PATH. The last of the three characters that IFS has at a shell's start is a newline, whatever the environment says.
+// `read` takes single bytes from a pipe, so nothing of the payload is lost, whichever shell /bin/sh is.
 const (
-	loader = `PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; n=$(printf "\n."); n=${n%.}; s=; ` +
+	loader = `PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; n=${IFS#??}; s=; ` +
 		`IFS=" " read -r m k payload_size || exit 97; ` +
 		`while [ "$k" -gt 0 ]; do IFS= read -r l || exit 97; set -- "$@" "$l"; k=$((k-1)); done; ` +
 		`while IFS= read -r l || exit 97; [ "$l" != "` + endOfScript + `" ]; do s=$s$l$n; done; ` +

@@ -2,6 +2,7 @@ package scripts_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -33,6 +34,8 @@ func run(t *testing.T, shell shells.Shell, call scripts.Call, bytesOfInput int) 
 	return string(own), ran, cmd.ProcessState.ExitCode()
 }
 
+const sumOfEmpty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 func newCall(t *testing.T, name string, payload []byte, args ...string) scripts.Call {
 	t.Helper()
 	call, err := scripts.NewCall(name, payload, args...)
@@ -58,8 +61,8 @@ func TestAScriptGetsItsArgumentsAsTheyAre(t *testing.T) {
 
 		output, ran, exit := run(t, shell, call, len(call.Input))
 
-		// The sum of an empty file, and that there is no second one.
-		const want = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n-\n"
+		// There is no second one.
+		const want = sumOfEmpty + "\n-\n"
 		if !ran || exit != 0 || output != want {
 			t.Errorf("got %q, exit status %d, want %q", output, exit, want)
 		}
@@ -136,6 +139,50 @@ func TestAPayloadThatIsNotWholeReplacesNothing(t *testing.T) {
 	})
 }
 
+func TestAFileIsSavedOnlyAsAWholeAndOverTheOneThatIsExpected(t *testing.T) {
+	t.Parallel()
+	const former, text = "global\n", "global\n# a server\n"
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for name, test := range map[string]struct {
+			former    string
+			short     int
+			exit      int
+			want      string
+			wantState string
+		}{
+			"the expected one":      {former, 0, 0, text, ""},
+			"somebody else's":       {"# mine\n", 0, 4, "# mine\n", "1\n"},
+			"an empty one":          {"", 0, 4, "", "1\n"},
+			"cut by the connection": {former, 1, 3, former, "1\n"},
+		} {
+			config := filepath.Join(t.TempDir(), "haproxy.cfg")
+			writeFile(t, config, test.former)
+			writeFile(t, config+".edgelb-state", "1\n")
+			call := newCall(t, "save", []byte(text), config, config+".edgelb-new-0123456789abcdef", sum(former), sum(text))
+
+			output, ran, exit := run(t, shell, call, len(call.Input)-test.short)
+
+			if !ran || exit != test.exit || (exit == 0 && output != sum(text)+"\n") {
+				t.Errorf("%s: ran %t, exit status %d, output %q", name, ran, exit, output)
+			}
+			requireContent(t, config, test.want)
+			requireContent(t, config+".edgelb-state", test.wantState)
+			if _, err := os.Stat(config + ".edgelb-new-0123456789abcdef"); err == nil {
+				t.Errorf("%s: the candidate was left", name)
+			}
+		}
+	})
+}
+
+func sum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
+
+func requireContent(t *testing.T, path, want string) {
+	t.Helper()
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s is %q, want %q: %v", filepath.Base(path), got, want, err)
+	}
+}
+
 func TestWhatALoginShellPrintsIsNotTheScripts(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
@@ -163,8 +210,7 @@ func TestAFormerFileCannotSayWhereNamesGo(t *testing.T) {
 		if err := os.Mkdir(config+".edgelb-names-", 0o700); err != nil {
 			t.Fatal(err)
 		}
-		// The sum of an empty file.
-		writeFile(t, config+".edgelb-former", "# names: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n# structure: /../../escaped\n")
+		writeFile(t, config+".edgelb-former", "# names: "+sumOfEmpty+"\n# structure: /../../escaped\n")
 		writeFile(t, config+".edgelb-former-names", "")
 		call := newCall(t, "restore", nil, config, "former")
 

@@ -60,6 +60,7 @@ func scripts() map[string]script {
 		"observe.sh":   (*machine).observe,
 		"reload.sh":    (*machine).runReload,
 		"restore.sh":   (*machine).restore,
+		"save.sh":      (*machine).save,
 		"sockets.sh":   (*machine).sockets,
 		"stage.sh":     (*machine).stage,
 		"version.sh":   func(*machine, call) result { return result{stdout: model.VersionLine} },
@@ -203,6 +204,21 @@ func (m *machine) commit(in call) result {
 	}
 	m.counters.writes.Add(1)
 	return said
+}
+
+func (m *machine) save(in call) result {
+	config, former, want := in.arg(0), in.arg(2), in.arg(3)
+	text, whole := in.readPayload()
+	switch {
+	case sum(m.disk.read(config)) != former:
+		return result{exit: 4}
+	case !whole || sum(text) != want:
+		return result{exit: 3}
+	}
+	m.disk.write(config+".edgelb-state", "")
+	m.disk.write(config, text)
+	m.counters.writes.Add(1)
+	return result{stdout: want + "\n"}
 }
 
 // keep keeps the file that is replaced, and the names that stand where its own are to stand.
