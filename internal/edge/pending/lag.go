@@ -38,12 +38,12 @@ func (l Lag) Changed(now time.Time) Lag {
 // Written is the lag after the file was written as it should have been at the time began. Writes that follow each other soon come at
 // longer and longer intervals.
 func (l Lag) Written(began, now time.Time) Lag {
-	written := Lag{gap: saveDelay}
+	written := Lag{written: now, gap: saveDelay}
 	if now.Sub(l.written) < restAfter {
 		written.gap = min(2*l.gap, longestGap)
+		// Hosts whose servers change together, and which may share a machine, do not go on writing together.
+		written.written = now.Add(written.gap * time.Duration(now.Nanosecond()/1000%256) / 1024)
 	}
-	// Hosts whose servers change together, and which may share a machine, do not go on writing together.
-	written.written = now.Add(written.gap * time.Duration(now.Nanosecond()/1000%256) / 1024)
 	if l.last.After(began) {
 		written.since, written.last = began, l.last
 	}

@@ -44,13 +44,13 @@ func TestAFileThatChangesAllTheTimeIsWrittenMoreAndMoreRarely(t *testing.T) {
 	for i, want := range []time.Duration{200, 400, 800, 1600, 3200, 5000, 5000} {
 		// A change comes right after each write.
 		lag = lag.Changed(written)
-		if got := lag.Due().Sub(written); got != want*time.Millisecond {
-			t.Errorf("write %d is due after %s, want %d ms", i+1, got, want)
+		if got := lag.Due().Sub(written); got < want*time.Millisecond || got > want*time.Millisecond*5/4 {
+			t.Errorf("write %d is due after %s, want %d ms and up to a quarter more", i+1, got, want)
 		}
 		written = lag.Due()
 		lag = lag.Written(written, written)
 	}
-	rested := written.Add(10 * time.Second)
+	rested := written.Add(20 * time.Second)
 	lag = lag.Changed(rested)
 	if got := lag.Due().Sub(rested); got != 200*time.Millisecond {
 		t.Errorf("after a rest, the file is due after %s", got)
