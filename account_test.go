@@ -8,11 +8,12 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/accounts"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/remote"
 )
 
 // turn logs in to a host and lets edge look at it.
-func turn(t *testing.T, host *accounts.Host, user string) edge.Outcome {
+func turn(t *testing.T, host *accounts.Host, user string) model.Outcome {
 	t.Helper()
 	credentials, err := remote.ParseCredentials(host.PrivateKey, nil)
 	if err != nil {
@@ -58,8 +59,8 @@ func TestAnAccountThatMayRunNothingIsToldWhyAndWhatHelps(t *testing.T) {
 			host := accounts.Start(t, "UsePAM "+test.pam)
 			host.Do(t, test.spoil)
 			outcome := turn(t, host, test.user)
-			if outcome.State != edge.Unauthorized {
-				t.Errorf("the host is %s, want %s", outcome.State, edge.Unauthorized)
+			if outcome.State != model.Unauthorized {
+				t.Errorf("the host is %s, want %s", outcome.State, model.Unauthorized)
 			}
 			for _, part := range test.says {
 				if !strings.Contains(outcome.Message, part) {

@@ -16,6 +16,8 @@ const module = "github.com/edgelb/edgelb"
 // Imports point inward, from main to the pure core; main may import everything that is shipped. A package that is not here may import nothing.
 var layers = map[string][]string{
 	module + "/internal/budget":          {},
+	module + "/internal/model":           {},
+	module + "/internal/model/reason":    {module + "/api/v1alpha1", module + "/internal/model"},
 	module + "/internal/haproxy":         {},
 	module + "/internal/haproxy/cfg":     {module + "/internal/haproxy"},
 	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
@@ -27,7 +29,7 @@ var layers = map[string][]string{
 	},
 	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
 	module + "/internal/edge": {
-		module + "/internal/haproxy", module + "/internal/plan",
+		module + "/internal/haproxy", module + "/internal/model", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
 		module + "/internal/edge/proof", module + "/internal/edge/session", module + "/internal/edge/survey",
 		module + "/internal/edge/words", module + "/internal/refusal", module + "/internal/sanitize",
@@ -50,20 +52,20 @@ var layers = map[string][]string{
 	module + "/api/v1alpha1":         {"k8s.io/apimachinery"},
 	module + "/internal/policy":      {module + "/api/v1alpha1", "k8s.io/apimachinery"},
 	module + "/internal/desired": {
-		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/policy",
-		module + "/internal/desired/pool", module + "/internal/desired/spec",
+		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/model",
+		module + "/internal/policy", module + "/internal/desired/pool", module + "/internal/desired/spec",
 	},
 	module + "/internal/desired/pool": {"k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
 	module + "/internal/desired/spec": {module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/haproxy"},
 	module + "/internal/record": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", "k8s.io/apimachinery",
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/model", "k8s.io/apimachinery",
 	},
 	module + "/internal/status": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/edge", module + "/internal/record",
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/model", module + "/internal/record",
 		module + "/internal/sanitize", "k8s.io/api", "k8s.io/apimachinery",
 	},
 	module + "/internal/metrics": {
-		module + "/api/v1alpha1", module + "/internal/edge", module + "/internal/record", module + "/internal/status",
+		module + "/api/v1alpha1", module + "/internal/model", module + "/internal/record", module + "/internal/status",
 		"k8s.io/apimachinery", "github.com/prometheus/client_golang",
 	},
 	module + "/internal/metrics/access": {
@@ -78,7 +80,8 @@ var layers = map[string][]string{
 	},
 	module + "/controllers": {
 		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/edge",
-		module + "/internal/fair", module + "/internal/record", module + "/internal/status", module + "/internal/metrics",
+		module + "/internal/fair", module + "/internal/model", module + "/internal/record", module + "/internal/status",
+		module + "/internal/metrics",
 		module + "/internal/policy", module + "/internal/watched", module + "/internal/sanitize",
 		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/remote"
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
@@ -23,19 +24,19 @@ func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		err  error
-		want edge.State
+		want model.State
 	}{
-		"no connection":      {&remote.UnreachableError{Address: "a:22", Cause: errors.New("x")}, edge.Unreachable},
-		"forbidden address":  {&remote.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, edge.Refused},
-		"unknown host":       {&remote.UntrustedError{Address: "a:22"}, edge.Untrusted},
-		"refused login":      {&remote.UnauthorizedError{Address: "a:22", User: "root"}, edge.Unauthorized},
-		"bad private key":    {&remote.PrivateKeyError{Problem: remote.PrivateKeyEncrypted}, edge.Pending},
-		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, edge.Pending},
-		"refused forwarding": {&remote.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, edge.Rejected},
-		"killed command":     {&remote.SignalError{Signal: "KILL"}, edge.Rejected},
-		"endless output":     {&remote.OutputError{}, edge.Rejected},
-		"wrapped":            {fmt.Errorf("Secret x: %w", &remote.PrivateKeyError{}), edge.Pending},
-		"anything else":      {errors.New("x"), edge.Unreachable},
+		"no connection":      {&remote.UnreachableError{Address: "a:22", Cause: errors.New("x")}, model.Unreachable},
+		"forbidden address":  {&remote.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
+		"unknown host":       {&remote.UntrustedError{Address: "a:22"}, model.Untrusted},
+		"refused login":      {&remote.UnauthorizedError{Address: "a:22", User: "root"}, model.Unauthorized},
+		"bad private key":    {&remote.PrivateKeyError{Problem: remote.PrivateKeyEncrypted}, model.Pending},
+		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, model.Pending},
+		"refused forwarding": {&remote.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, model.Rejected},
+		"killed command":     {&remote.SignalError{Signal: "KILL"}, model.Rejected},
+		"endless output":     {&remote.OutputError{}, model.Rejected},
+		"wrapped":            {fmt.Errorf("Secret x: %w", &remote.PrivateKeyError{}), model.Pending},
+		"anything else":      {errors.New("x"), model.Unreachable},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -56,8 +57,8 @@ func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
 
 func TestPoolKeysCanBeReadBack(t *testing.T) {
 	t.Parallel()
-	for _, want := range []desired.HostKey{
-		desired.NewHostKey("gw1.example.net", 22), desired.NewHostKey("192.0.2.1", 2222), desired.NewHostKey("2001:db8::1", 22),
+	for _, want := range []model.HostID{
+		model.NewHostID("gw1.example.net", 22), model.NewHostID("192.0.2.1", 2222), model.NewHostID("2001:db8::1", 22),
 	} {
 		if got, err := parseKey(want.String()); err != nil || got != want {
 			t.Errorf("got %v, error %v, want %v", got, err, want)
@@ -76,9 +77,9 @@ func TestSecretWithoutAKeyIsNotDialledWith(t *testing.T) {
 	defer hosts.Close()
 	login := desired.Login{User: "root"}
 	login.Secret.Namespace, login.Secret.Name = "shop", "edge-ssh"
-	_, err := hosts.Connect(desired.NewHostKey("192.0.2.1", 22), login, nil)
+	_, err := hosts.Connect(model.NewHostID("192.0.2.1", 22), login, nil)
 	var failure *edge.Error
-	if !errors.As(err, &failure) || failure.State != edge.Pending {
+	if !errors.As(err, &failure) || failure.State != model.Pending {
 		t.Fatalf("got %v", err)
 	}
 	if want := "the Secret shop/edge-ssh cannot be used: it needs the keys ssh-privatekey and known_hosts, and has nothing: "; !strings.HasPrefix(failure.Message, want) {
@@ -95,7 +96,7 @@ func TestASecretWithOtherKeysIsToldWhichItHas(t *testing.T) {
 	for _, name := range []string{"id_ed25519", "id_ed25519.pub", "f", "e", "d", "c"} {
 		secret[name] = []byte("hidden")
 	}
-	_, err := hosts.Connect(desired.NewHostKey("192.0.2.1", 22), desired.Login{User: "root"}, secret)
+	_, err := hosts.Connect(model.NewHostID("192.0.2.1", 22), desired.Login{User: "root"}, secret)
 	if err == nil || !strings.Contains(err.Error(), "has c, d, e, f, id_ed25519, and 2 more: ") || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("got %v", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/remote"
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
@@ -51,7 +52,7 @@ func newTransport(signals *controllers.Signals) *transport {
 }
 
 // ofHost gives a signal about a key of the pool as one about its host.
-func ofHost(signal func(desired.HostKey)) func(key string) {
+func ofHost(signal func(model.HostID)) func(key string) {
 	return func(key string) {
 		if host, err := parseKey(key); err == nil {
 			signal(host)
@@ -60,17 +61,17 @@ func ofHost(signal func(desired.HostKey)) func(key string) {
 }
 
 // parseKey reads what HostKey.String wrote.
-func parseKey(text string) (desired.HostKey, error) {
+func parseKey(text string) (model.HostID, error) {
 	address, digits, err := net.SplitHostPort(text)
 	if err != nil {
-		return desired.HostKey{}, err
+		return model.HostID{}, err
 	}
 	port, err := strconv.ParseInt(digits, 10, 32)
-	return desired.NewHostKey(address, int32(port)), err
+	return model.NewHostID(address, int32(port)), err
 }
 
 // Connect implements controllers.Connector.
-func (t *transport) Connect(key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
+func (t *transport) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
 	credentials, err := t.credentials.parse(login.Secret, secret[secretPrivateKey], secret[secretKnownHosts])
 	if err != nil {
 		return nil, translate(fmt.Errorf("the Secret %s cannot be used: %w", login.Secret, explainSecret(secret, err)))
@@ -89,7 +90,7 @@ func (t *transport) Connect(key desired.HostKey, login desired.Login, secret map
 
 // Former implements controllers.Connector. A Secret that is gone, or has nothing any more, says nothing about which hosts are
 // trusted, and neither does one that cannot be read.
-func (t *transport) Former(key desired.HostKey, login desired.Login, secret map[string][]byte) edge.Conn {
+func (t *transport) Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn {
 	var known *hostkeys.KnownHosts
 	if len(secret[secretPrivateKey])+len(secret[secretKnownHosts]) > 0 {
 		if parsed, err := hostkeys.ParseKnownHosts(secret[secretKnownHosts]); err == nil {
@@ -104,7 +105,7 @@ func (t *transport) Former(key desired.HostKey, login desired.Login, secret map[
 }
 
 // targetOf is a host and how to log in to it, but for the credentials.
-func targetOf(key desired.HostKey, login desired.Login) remote.Target {
+func targetOf(key model.HostID, login desired.Login) remote.Target {
 	return remote.Target{
 		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
 		Permission: permission(key, login), Owner: login.Secret.Namespace,
@@ -112,7 +113,7 @@ func targetOf(key desired.HostKey, login desired.Login) remote.Target {
 }
 
 // permission says which of the addresses of a host may be connected to.
-func permission(key desired.HostKey, login desired.Login) remote.Permission {
+func permission(key model.HostID, login desired.Login) remote.Permission {
 	return func(addr netip.Addr) error {
 		// A nil *policy.Violation would be an error that is not nil.
 		if found := login.Reach.CheckResolved(key.Address, addr); found != nil {
@@ -191,7 +192,7 @@ func (c *credentialsCache) keep(name types.NamespacedName, parsed parsedSecret) 
 }
 
 // Forget implements controllers.Connector.
-func (t *transport) Forget(key desired.HostKey) { t.pool.Drop(key.String()) }
+func (t *transport) Forget(key model.HostID) { t.pool.Drop(key.String()) }
 
 // Close closes every connection.
 func (t *transport) Close() { t.pool.Close() }
@@ -236,20 +237,20 @@ func translate(err error) error {
 	return &edge.Error{State: stateOf(err), Message: err.Error(), Cause: err}
 }
 
-func stateOf(err error) edge.State {
+func stateOf(err error) model.State {
 	switch {
 	case is[*remote.PrivateKeyError](err), is[*hostkeys.KnownHostsError](err):
-		return edge.Pending
+		return model.Pending
 	case is[*remote.ForbiddenError](err):
-		return edge.Refused
+		return model.Refused
 	case is[*remote.UntrustedError](err):
-		return edge.Untrusted
+		return model.Untrusted
 	case is[*remote.UnauthorizedError](err):
-		return edge.Unauthorized
+		return model.Unauthorized
 	case is[*remote.ForwardingRefusedError](err), is[*remote.SignalError](err), is[*remote.OutputError](err):
-		return edge.Rejected
+		return model.Rejected
 	default:
-		return edge.Unreachable
+		return model.Unreachable
 	}
 }
 

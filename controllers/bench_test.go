@@ -18,8 +18,8 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/metrics"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -103,7 +103,7 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	hosts := newFakeHosts()
 	return &hostReconciler{
 		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache, namedIn(cache)), rules: &rulebook{lacks: Lacks{Policies: true, Namespaces: true}},
-		records: record.NewStore(), memories: newMemories(), places: newPlaces(hostsAtOnce, func(desired.HostKey) {}), counters: counted, objects: &mailbox[ctrl.Request]{},
+		records: record.NewStore(), memories: newMemories(), places: newPlaces(hostsAtOnce, func(model.HostID) {}), counters: counted, objects: &mailbox[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}
 }
@@ -112,7 +112,7 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 func BenchmarkTurn(b *testing.B) {
 	cache := newBenchCache()
 	r := newBenchReconciler(b, cache)
-	key := desired.NewHostKey("gw0.example.net", 22)
+	key := model.NewHostID("gw0.example.net", 22)
 	slice := &cache.slices["shop/app0"][0]
 	b.ReportAllocs()
 	n := 0
@@ -134,7 +134,7 @@ func BenchmarkTurn(b *testing.B) {
 func BenchmarkSliceEvent(b *testing.B) {
 	cache := newBenchCache()
 	r := newBenchReconciler(b, cache)
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[desired.HostKey]())
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[model.HostID]())
 	b.Cleanup(queue.ShutDown)
 	cache.objects = cache.objects[:1]
 	slice := &cache.slices["shop/app0"][0]
@@ -152,7 +152,7 @@ func BenchmarkSummary(b *testing.B) {
 	cache := newBenchCache()
 	r := newBenchReconciler(b, cache)
 	for i := range benchHosts {
-		if _, err := r.Reconcile(b.Context(), desired.NewHostKey(fmt.Sprintf("gw%d.example.net", i), 22)); err != nil {
+		if _, err := r.Reconcile(b.Context(), model.NewHostID(fmt.Sprintf("gw%d.example.net", i), 22)); err != nil {
 			b.Fatal(err)
 		}
 		r.objects.early = nil

@@ -18,6 +18,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // clusterReconciler has each other cluster read that some target names: with what its Secret says, and no more of it than is used.
@@ -141,7 +142,7 @@ func (e elsewhere) NodesChanged(cluster desired.ClusterKey) {
 	e.wake(e.touched(e.hostsThatUseNodes(context.Background(), cluster)))
 }
 
-func (e elsewhere) wake(keys []desired.HostKey) {
+func (e elsewhere) wake(keys []model.HostID) {
 	for _, key := range keys {
 		e.woken.add(key)
 	}

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
@@ -128,10 +128,10 @@ func TestObjectThatNeverReachedItsHostsGoesAtOnce(t *testing.T) {
 		},
 		"no Secret": func(_ *world, object *v1alpha1.EdgeLoadBalancer) { object.Spec.SSH.SecretRef.Name = "nowhere" },
 		"rejected": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
-			w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Rejected, Message: "no HAProxy here"} })
+			w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Rejected, Message: "no HAProxy here"} })
 		},
 		"somebody else's": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
-			w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Refused, Message: "not ours"} })
+			w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Refused, Message: "not ours"} })
 		},
 	}
 	for name, prepare := range tests {

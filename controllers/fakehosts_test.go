@@ -12,6 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // fakeHosts stands at the port of package edge: it is the Connector, and what edge.Sync would do over its connections.
@@ -36,7 +37,7 @@ type fakeHost struct {
 	// awayFor is the user for whom the host is away.
 	awayFor string
 	// sick, if not nil, is the outcome of every attempt; if it is live, not of those that only bring servers in line.
-	sick *edge.Outcome
+	sick *model.Outcome
 	// hang, if not nil, keeps the host from being connected to until it is closed; dialling says that somebody tries.
 	hang     chan struct{}
 	dialling bool
@@ -88,7 +89,7 @@ func (f *fakeHosts) host(address string) *fakeHost {
 	return f.hosts[address]
 }
 
-func (f *fakeHosts) Connect(key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
+func (f *fakeHosts) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	host := f.host(key.Address)
@@ -105,20 +106,20 @@ func (f *fakeHosts) Connect(key desired.HostKey, login desired.Login, secret map
 	away, right := host.away, host.privateKey
 	switch {
 	case len(secret["ssh-privatekey"]) == 0:
-		return nil, &edge.Error{State: edge.Pending, Message: "the private key is missing"}
+		return nil, &edge.Error{State: model.Pending, Message: "the private key is missing"}
 	case away != nil:
 		return nil, away
 	case login.User == host.awayFor && login.User != "":
-		return nil, &edge.Error{State: edge.Unreachable, Message: "nothing answers"}
+		return nil, &edge.Error{State: model.Unreachable, Message: "nothing answers"}
 	case string(secret["ssh-privatekey"]) != right:
-		return nil, &edge.Error{State: edge.Unauthorized, Message: "the key is refused"}
+		return nil, &edge.Error{State: model.Unauthorized, Message: "the key is refused"}
 	}
 	host.letIn = login.Secret.Namespace
 	return fakeConn{address: key.Address}, nil
 }
 
 // Former is open for the namespace that was let in last, unless the host is away or the Secret revokes its key.
-func (f *fakeHosts) Former(key desired.HostKey, login desired.Login, secret map[string][]byte) edge.Conn {
+func (f *fakeHosts) Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn {
 	if host := f.see(key.Address); host.letIn != login.Secret.Namespace || host.away != nil || string(secret["known_hosts"]) == "revoked" {
 		return nil
 	}
@@ -135,17 +136,17 @@ func (h *fakeHost) isSilent() bool {
 }
 
 // dialled tells that a host can be connected to when that is so.
-func (f *fakeHosts) dialled(key desired.HostKey, hang chan struct{}) {
+func (f *fakeHosts) dialled(key model.HostID, hang chan struct{}) {
 	<-hang
 	f.set(key.Address, func(h *fakeHost) { h.dialling = false })
 	f.signals.Dialled(key)
 }
 
-func (f *fakeHosts) Forget(key desired.HostKey) {
+func (f *fakeHosts) Forget(key model.HostID) {
 	f.set(key.Address, func(h *fakeHost) { h.forgotten++ })
 }
 
-func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, request edge.Request) edge.Outcome {
+func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, request edge.Request) model.Outcome {
 	address := conn.(fakeConn).address
 	time.Sleep(f.see(address).latency)
 	if hangs := f.see(address).hangs; hangs != nil {
@@ -166,16 +167,16 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 	case len(host.running.Frontends) > 0 && host.running.Owner != request.Config.Owner && !request.Adopt:
 		return refusedFile()
 	case request.DryRun:
-		return edge.Outcome{State: edge.Suspended, Message: "would reload"}
+		return model.Outcome{State: model.Suspended, Message: "would reload"}
 	}
-	outcome := edge.Outcome{State: edge.Synced, HAProxyVersion: "2.6.12", Egress: host.egress, Servers: map[string]edge.ServerCount{}}
+	outcome := model.Outcome{State: model.Synced, HAProxyVersion: "2.6.12", Egress: host.egress, Servers: map[string]model.ServerCount{}}
 	for _, backend := range request.Config.Backends {
-		outcome.Servers[backend.Name] = edge.ServerCount{Up: len(backend.Servers), Total: len(backend.Servers)}
+		outcome.Servers[backend.Name] = model.ServerCount{Up: len(backend.Servers), Total: len(backend.Servers)}
 	}
 	if !reflect.DeepEqual(host.running, request.Config) {
-		outcome.Changed, outcome.Update, outcome.Reasons = true, edge.UpdateReload, []string{"something differs"}
+		outcome.Changed, outcome.Update, outcome.Reasons = true, model.UpdateReload, []string{"something differs"}
 		if _, atRunTime := request.Config.ChangeFrom(host.running); atRunTime {
-			outcome.Update = edge.UpdateRuntime
+			outcome.Update = model.UpdateRuntime
 		} else {
 			host.reloads++
 		}
@@ -187,6 +188,6 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, requ
 }
 
 // refusedFile is what package edge says of a host whose file is another owner's.
-func refusedFile() edge.Outcome {
-	return edge.Outcome{State: edge.Refused, Message: "the file belongs to another owner"}
+func refusedFile() model.Outcome {
+	return model.Outcome{State: model.Refused, Message: "the file belongs to another owner"}
 }

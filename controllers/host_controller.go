@@ -19,6 +19,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/sanitize"
@@ -29,19 +30,19 @@ type Connector interface {
 	// Connect returns a connection to the host that is logged in as the login and the content of its Secret say; the
 	// one that is open already where it is still right. If there is none, the error is ErrConnecting: Signals.Dialled tells when
 	// to ask again. Else it is a *edge.Error; one with the state Pending says that the Secret cannot be used.
-	Connect(key desired.HostKey, login desired.Login, secret map[string][]byte) (edge.Conn, error)
+	Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error)
 	// Former returns the connection to the host that is open, although Connect fails; nil if there is none to the account of the
 	// login, or to a host whose key the login or the content of its Secret do not allow any more.
-	Former(key desired.HostKey, login desired.Login, secret map[string][]byte) edge.Conn
+	Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn
 	// Forget closes the connection to a host that is no longer wanted.
-	Forget(key desired.HostKey)
+	Forget(key model.HostID)
 }
 
 // ErrConnecting says that a connection to a host is being made.
 var ErrConnecting = errors.New("the host is being connected to")
 
 // SyncFunc brings a host to what is wanted over a connection: edge.Sync.
-type SyncFunc func(ctx context.Context, conn edge.Conn, memory *edge.Memory, request edge.Request) edge.Outcome
+type SyncFunc func(ctx context.Context, conn edge.Conn, memory *edge.Memory, request edge.Request) model.Outcome
 
 // hostReconciler brings hosts to where the EdgeLoadBalancers want them. It works on one host at a time for each key of its
 // queue, so a host that hangs delays no other.
@@ -63,14 +64,14 @@ type hostReconciler struct {
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
 	objects *mailbox[ctrl.Request]
 	// woken is where hosts are reported to whom something has happened that no watch of the operator's own cluster shows.
-	woken *mailbox[desired.HostKey]
+	woken *mailbox[model.HostID]
 	now   func() time.Time
 	// random returns a number from 0 to 1.
 	random func() float64
 }
 
 // Reconcile observes, builds, connects, brings the host there, and records how it went.
-func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ctrl.Result, error) {
+func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.Result, error) {
 	began := r.now()
 	r.records.Look(key, began)
 	seen, err := r.find(ctx, key)
@@ -86,7 +87,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 		return ctrl.Result{}, nil
 	}
 	known := r.records.Get(key)
-	leave, entered := r.places.enter(key, seen.namespace(known), known.Outcome.State == edge.Synced)
+	leave, entered := r.places.enter(key, seen.namespace(known), known.Outcome.State == model.Synced)
 	if !entered {
 		return ctrl.Result{}, nil
 	}
@@ -98,7 +99,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key desired.HostKey) (ct
 }
 
 // bring brings the host to what was seen.
-func (r *hostReconciler) bring(ctx context.Context, key desired.HostKey, seen observed, began time.Time) (ctrl.Result, error) {
+func (r *hostReconciler) bring(ctx context.Context, key model.HostID, seen observed, began time.Time) (ctrl.Result, error) {
 	seen.snapshot.Cache, seen.snapshot.Names = &r.endpoints, &r.names
 	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(key).ReachedFrom()
 	seen.snapshot.Able = r.records.Get(key).Able()
@@ -148,7 +149,7 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 
 // recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
 // whether the host answers or not.
-func (r *hostReconciler) recordBuilt(ctx context.Context, key desired.HostKey, host desired.Host, seen observed) record.Host {
+func (r *hostReconciler) recordBuilt(ctx context.Context, key model.HostID, host desired.Host, seen observed) record.Host {
 	// They may name what another cluster said.
 	host.Problems = sanitize.All(host.Problems, sanitize.Message)
 	var news record.News
@@ -237,28 +238,28 @@ func (r *hostReconciler) connect(t *turn, content secret) (edge.Conn, *record.At
 	return nil, failed, nil
 }
 
-func secretMissing(name types.NamespacedName) edge.Outcome {
-	return edge.Outcome{State: edge.Pending, Message: fmt.Sprintf(
+func secretMissing(name types.NamespacedName) model.Outcome {
+	return model.Outcome{State: model.Pending, Message: fmt.Sprintf(
 		"Secret %s does not exist: create it with the keys ssh-privatekey and known_hosts", name)}
 }
 
-func secretTooLarge(name types.NamespacedName, limit policy.Limit) edge.Outcome {
-	return edge.Outcome{State: edge.Pending, Message: fmt.Sprintf("Secret %s is not used: %v", name, limit.Exceeded())}
+func secretTooLarge(name types.NamespacedName, limit policy.Limit) model.Outcome {
+	return model.Outcome{State: model.Pending, Message: fmt.Sprintf("Secret %s is not used: %v", name, limit.Exceeded())}
 }
 
-func outcomeOf(err error) edge.Outcome {
+func outcomeOf(err error) model.Outcome {
 	var failure *edge.Error
 	if errors.As(err, &failure) {
-		return edge.Outcome{State: failure.State, Message: failure.Message}
+		return model.Outcome{State: failure.State, Message: failure.Message}
 	}
-	return edge.Outcome{State: edge.Unreachable, Message: err.Error()}
+	return model.Outcome{State: model.Unreachable, Message: err.Error()}
 }
 
 func reasonOf(err error) string {
 	switch outcomeOf(err).State {
-	case edge.Pending:
+	case model.Pending:
 		return v1alpha1.ReasonSecretInvalid
-	case edge.Refused:
+	case model.Refused:
 		return v1alpha1.ReasonPolicyViolation
 	default:
 		return ""
@@ -278,7 +279,7 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.A
 		r.records.Moved(done.Outcome.TookOver, done.Job.Objects)
 	}
 	r.report(t.seen, news)
-	if len(done.Job.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && done.Outcome.State == edge.Synced {
+	if len(done.Job.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && done.Outcome.State == model.Synced {
 		// The host was only freed for its next owner, whose turn it is now.
 		return time.Millisecond
 	}
@@ -308,7 +309,7 @@ func (r *hostReconciler) report(seen observed, news record.News) {
 }
 
 // forget drops everything about a host that no object names any more, and the Secrets that nothing else uses.
-func (r *hostReconciler) forget(ctx context.Context, key desired.HostKey) {
+func (r *hostReconciler) forget(ctx context.Context, key model.HostID) {
 	r.places.forget(key)
 	r.records.Forget(key)
 	r.memories.forget(key)

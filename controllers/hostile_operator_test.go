@@ -21,6 +21,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // hostileText is a text that a host may say: any bytes, at times very many.
@@ -61,10 +62,10 @@ func fill(v reflect.Value, random *rand.Rand) {
 	}
 }
 
-func hostileOutcome(random *rand.Rand, state edge.State) *edge.Outcome {
-	outcome := &edge.Outcome{}
+func hostileOutcome(random *rand.Rand, state model.State) *model.Outcome {
+	outcome := &model.Outcome{}
 	fill(reflect.ValueOf(outcome).Elem(), random)
-	outcome.State, outcome.Update, outcome.Changed, outcome.Egress = state, edge.UpdateReload, true, netip.Addr{}
+	outcome.State, outcome.Update, outcome.Changed, outcome.Egress = state, model.UpdateReload, true, netip.Addr{}
 	return outcome
 }
 
@@ -106,20 +107,20 @@ func TestWhateverHostsSayTheStatusIsPublished(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	states := []edge.State{edge.Synced, edge.Unreachable, edge.Untrusted, edge.Unauthorized, edge.Rejected, edge.Refused, edge.Drifted}
+	states := []model.State{model.Synced, model.Unreachable, model.Untrusted, model.Unauthorized, model.Rejected, model.Refused, model.Drifted}
 	var addresses []string
 	for _, state := range states {
 		address := strings.ToLower(string(state))
 		w.hosts.set(address, func(h *fakeHost) { h.sick = hostileOutcome(random, state) })
 		addresses = append(addresses, address)
 	}
-	w.hosts.set("away", func(h *fakeHost) { h.away = &edge.Error{State: edge.Untrusted, Message: hostileText(random) + "!"} })
+	w.hosts.set("away", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: hostileText(random) + "!"} })
 	w.create(w.balancer("web", append(addresses, "away", "good")...))
 	w.start(time.Minute)
 
-	states = append(states, edge.Untrusted, edge.Synced)
+	states = append(states, model.Untrusted, model.Synced)
 	told := w.becomes("web", "published", func(o *v1alpha1.EdgeLoadBalancer) bool {
-		return slices.EqualFunc(o.Status.Hosts, states, func(host v1alpha1.HostStatus, state edge.State) bool {
+		return slices.EqualFunc(o.Status.Hosts, states, func(host v1alpha1.HostStatus, state model.State) bool {
 			return host.State == v1alpha1.HostState(state)
 		})
 	})
@@ -139,7 +140,7 @@ func TestWhateverHostsSayTheStatusIsPublished(t *testing.T) {
 func TestStatusOfFiveHundredHostileHostsIsPublishedWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	sick := hostileOutcome(rand.New(rand.NewPCG(1, 2)), edge.Rejected)
+	sick := hostileOutcome(rand.New(rand.NewPCG(1, 2)), model.Rejected)
 	sick.Message = strings.Repeat("\x1b[2J\u202e", 1000)
 	var addresses []string
 	for i := range 500 {
@@ -226,7 +227,7 @@ func (w *world) refuseMessages() {
 func TestStatusThatTheAPIServerRefusesIsPublishedInShort(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.away = &edge.Error{State: edge.Untrusted, Message: "another key"} })
+	w.hosts.set("a", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: "another key"} })
 	w.create(w.balancer("web", "a", "b"))
 	w.refuseMessages()
 	w.start(time.Minute)

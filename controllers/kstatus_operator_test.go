@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // waited is what kstatus makes of an object that is none of Kubernetes' own kinds, as its documentation says: the generation that was
@@ -52,11 +52,11 @@ func TestProgramsThatWaitForAnObjectKnowHowItIs(t *testing.T) {
 	if got := waited(w.read("web")); got != "InProgress" {
 		t.Errorf("before the operator has seen its change, it is %s", got)
 	}
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Rejected, Message: "no room"} })
+	w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Rejected, Message: "no room"} })
 	w.start(time.Minute)
 	becomes("Failed")
 
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Unreachable, Message: "away"} })
+	w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Unreachable, Message: "away"} })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 1001 })
 	w.becomes("web", "InProgress", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return waited(o) == "InProgress" && o.Status.ObservedGeneration == o.Generation

@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/record"
 )
@@ -85,7 +86,7 @@ func TestOnlyChangesThatAreNewToAHostWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := named("shop", "web", uid)
-			next := &turn{key: desired.NewHostKey("a", 22), todo: &record.Job{Objects: map[types.UID]int64{uid: 2}}}
+			next := &turn{key: model.NewHostID("a", 22), todo: &record.Job{Objects: map[types.UID]int64{uid: 2}}}
 			next.seen.snapshot = desired.Snapshot{Objects: []*v1alpha1.EdgeLoadBalancer{object}, Rules: map[string]policy.Rules{"shop": rules}}
 			test.edit(next, object)
 			if got := busy().awaitPace(next); got != test.want {

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // serves waits until the only backend of a host has so many servers.
@@ -32,7 +32,7 @@ func TestEndpointsThatChangeTogetherWithWhatAHostCannotHaveFollowAtOnce(t *testi
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
-	full := edge.Outcome{State: edge.Rejected, Message: "the disk is full", Live: true}
+	full := model.Outcome{State: model.Rejected, Message: "the disk is full", Live: true}
 	w.hosts.set("a", func(h *fakeHost) { h.sick = &full })
 	failed := time.Now()
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 4000 })
@@ -53,7 +53,7 @@ func TestEndpointsFollowOnAHostThatFailsAndItsTargetIsAvailable(t *testing.T) {
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
-	full := edge.Outcome{State: edge.Rejected, Message: "the disk is full", Live: true}
+	full := model.Outcome{State: model.Rejected, Message: "the disk is full", Live: true}
 	w.hosts.set("a", func(h *fakeHost) { h.sick = &full })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 4000 })
 	failed := time.Now()

@@ -3,23 +3,23 @@ package controllers
 import (
 	"sync"
 
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // memories keep for every host what package edge remembers of it. The queue works on no host twice at once, so a memory is
 // never in use twice.
 type memories struct {
 	mu    sync.Mutex
-	hosts map[desired.HostKey]*edge.Memory
+	hosts map[model.HostID]*edge.Memory
 }
 
 func newMemories() *memories {
-	return &memories{hosts: map[desired.HostKey]*edge.Memory{}}
+	return &memories{hosts: map[model.HostID]*edge.Memory{}}
 }
 
 // of is the host's memory; a new one if it has none.
-func (m *memories) of(key desired.HostKey) *edge.Memory {
+func (m *memories) of(key model.HostID) *edge.Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.hosts[key] == nil {
@@ -28,7 +28,7 @@ func (m *memories) of(key desired.HostKey) *edge.Memory {
 	return m.hosts[key]
 }
 
-func (m *memories) forget(key desired.HostKey) {
+func (m *memories) forget(key model.HostID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.hosts, key)

@@ -22,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // shippedAccount is the ServiceAccount of the operator as config/ has it.
@@ -103,7 +104,7 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 	w.setEndpoints("app", "10.1.0.8")
 	w.sends("127.0.0.1", "10.1.0.8:8080 10.1.0.8:8080")
-	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.away = &edge.Error{State: edge.Unreachable, Message: "it is away"} })
+	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.away = &edge.Error{State: model.Unreachable, Message: "it is away"} })
 	w.setEndpoints("app", "10.1.0.6")
 	w.eventTold("web", "gw1", "Unreachable")
 	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.away = nil })

@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // atNodePort gives Service app a node port, and returns that.
@@ -63,7 +63,7 @@ func TestATargetFollowsTheAddressThatItsHostSeesTheOperatorComeFrom(t *testing.T
 	before := w.hosts.see("a").reloads
 	changed := time.Now()
 	w.hosts.set("a", func(h *fakeHost) { h.egress = netip.MustParseAddr("203.0.113.6") })
-	w.hosts.signals.Down(desired.NewHostKey("a", 22))
+	w.hosts.signals.Down(model.NewHostID("a", 22))
 	w.sends("a", fmt.Sprintf("egress 203.0.113.6:%d", port))
 	if took := time.Since(changed); took > waiting.Of(5*time.Second) {
 		t.Errorf("it took %s", took)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -24,7 +25,7 @@ type observed struct {
 }
 
 // find returns the objects that concern a host. What they lead to is yet to be gathered.
-func (r *hostReconciler) find(ctx context.Context, key desired.HostKey) (observed, error) {
+func (r *hostReconciler) find(ctx context.Context, key model.HostID) (observed, error) {
 	var list v1alpha1.EdgeLoadBalancerList
 	// Nobody changes the objects; see objectsBy.
 	if err := r.Here.List(ctx, &list, client.MatchingFields{indexHost: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
@@ -51,7 +52,7 @@ func (o *observed) namespace(known record.Host) string {
 }
 
 // add sorts an object in. One without our finalizer is left alone: it could be gone before its hosts are cleaned.
-func (o *observed) add(key desired.HostKey, object *v1alpha1.EdgeLoadBalancer) {
+func (o *observed) add(key model.HostID, object *v1alpha1.EdgeLoadBalancer) {
 	entry, wanted := entryOf(object, key)
 	switch {
 	case !isHeld(object) && object.DeletionTimestamp.IsZero():
@@ -68,16 +69,16 @@ func (o *observed) add(key desired.HostKey, object *v1alpha1.EdgeLoadBalancer) {
 }
 
 // await notes which leavers go on being served until other hosts do that. recordOf returns what is known of a host.
-func (o *observed) await(recordOf func(desired.HostKey) record.Host) {
+func (o *observed) await(recordOf func(model.HostID) record.Host) {
 	for i := range o.leavers {
 		o.leavers[i].Awaits = record.MustAwait(o.leavers[i].Object, recordOf)
 	}
 }
 
 // entryOf is the object's entry for a host; one that is left in its status only is put together from that.
-func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1alpha1.Host, inSpec bool) {
+func entryOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (entry v1alpha1.Host, inSpec bool) {
 	for i := range object.Spec.Hosts {
-		if key.IsOf(&object.Spec.SSH, &object.Spec.Hosts[i]) {
+		if desired.IsHost(&object.Spec.SSH, &object.Spec.Hosts[i], key) {
 			return object.Spec.Hosts[i], true
 		}
 	}
@@ -89,7 +90,7 @@ func entryOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (entry v1al
 }
 
 // statusOf is what the object's status says of a host.
-func statusOf(object *v1alpha1.EdgeLoadBalancer, key desired.HostKey) (told v1alpha1.HostStatus, found bool) {
+func statusOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (told v1alpha1.HostStatus, found bool) {
 	i := slices.IndexFunc(object.Status.Hosts, func(host v1alpha1.HostStatus) bool { return status.KeyOf(host) == key })
 	if i < 0 {
 		return v1alpha1.HostStatus{}, false
@@ -109,6 +110,6 @@ func wanting(ctx context.Context, reader client.Reader, namespace string) func(h
 
 func wantsHost(object *v1alpha1.EdgeLoadBalancer, host string) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
-		return desired.KeyOf(&object.Spec.SSH, &entry).String() == host
+		return desired.IDOf(&object.Spec.SSH, &entry).String() == host
 	})
 }

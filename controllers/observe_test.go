@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestObjectsAreSortedIntoThoseThatWantTheHostAndThoseThatLeaveIt(t *testing.T) {
@@ -30,7 +31,7 @@ func TestObjectsAreSortedIntoThoseThatWantTheHostAndThoseThatLeaveIt(t *testing.
 			object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, User: "edge"}}
 			test.edit(object)
 			var seen observed
-			seen.add(desired.NewHostKey("a", 22), object)
+			seen.add(model.NewHostID("a", 22), object)
 			if len(seen.snapshot.Objects) != test.wantObjects || len(seen.leavers) != test.wantLeaves {
 				t.Errorf("%d objects and %d leavers, want %d and %d",
 					len(seen.snapshot.Objects), len(seen.leavers), test.wantObjects, test.wantLeaves)
@@ -58,7 +59,7 @@ func TestHostIsLeftAloneWhileAnObjectOnItHasLostTheFinalizer(t *testing.T) {
 			object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22}}
 			test.edit(object)
 			var seen observed
-			seen.add(desired.NewHostKey("a", 22), object)
+			seen.add(model.NewHostID("a", 22), object)
 			if seen.unsettled != test.want {
 				t.Errorf("unsettled is %t, want %t", seen.unsettled, test.want)
 			}
@@ -73,7 +74,7 @@ func TestLeaverKnowsFromItsStatusWhetherItWasOnTheHost(t *testing.T) {
 		object.DeletionTimestamp = deletedAt()
 		object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ObservedGeneration: generation}}
 		var seen observed
-		seen.add(desired.NewHostKey("a", 22), object)
+		seen.add(model.NewHostID("a", 22), object)
 		if len(seen.leavers) != 1 || seen.leavers[0].Served != want {
 			t.Errorf("generation %d was proved: %+v, want served %t", generation, seen.leavers, want)
 		}
@@ -84,10 +85,10 @@ func TestEntryOfAHostThatLeftTheSpecComesFromTheStatus(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
 	object.Status.Hosts = []v1alpha1.HostStatus{{Name: "old", Address: "2001:db8::1", Port: 2222, User: "edge"}}
-	key := desired.NewHostKey("2001:DB8::1", 2222)
+	key := model.NewHostID("2001:DB8::1", 2222)
 	entry, inSpec := entryOf(object, key)
 	want := v1alpha1.Host{Name: "old", Address: "2001:db8::1", Port: new(int32(2222)), User: "edge"}
-	if inSpec || !reflect.DeepEqual(entry, want) || desired.KeyOf(&object.Spec.SSH, &entry) != key {
+	if inSpec || !reflect.DeepEqual(entry, want) || desired.IDOf(&object.Spec.SSH, &entry) != key {
 		t.Errorf("got %+v (in the spec: %t), want %+v", entry, inSpec, want)
 	}
 }

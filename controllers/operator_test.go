@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
@@ -30,7 +30,7 @@ func notReady(reason string) func(*v1alpha1.EdgeLoadBalancer) bool {
 }
 
 func unreachable(message string) *edge.Error {
-	return &edge.Error{State: edge.Unreachable, Message: message}
+	return &edge.Error{State: model.Unreachable, Message: message}
 }
 
 func TestObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
@@ -141,7 +141,7 @@ func TestUnreachableHostIsTriedAgainUntilItRecovers(t *testing.T) {
 func TestEndpointChangesDoNotKnockAtTheDoorOfADeadHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.away = &edge.Error{State: edge.Untrusted, Message: "another key"} })
+	w.hosts.set("a", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: "another key"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	w.becomes("web", "Untrusted", notReady("Untrusted"))
@@ -192,7 +192,7 @@ func TestMissingAndUnusableSecretsAreNamedAndWaitedFor(t *testing.T) {
 func TestChangeOfTheSpecIsTriedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &edge.Outcome{State: edge.Rejected, Message: "port 443 is in use"} })
+	w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Rejected, Message: "port 443 is in use"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "Rejected", notReady("Rejected"))
@@ -250,7 +250,7 @@ func TestQuietObjectIsNotWrittenTo(t *testing.T) {
 	})
 	before, looks := w.read("web").ResourceVersion, w.hosts.see("a").syncs
 	w.eventually("both hosts are looked at again", func() error {
-		w.hosts.signals.Down(desired.NewHostKey("a", 22))
+		w.hosts.signals.Down(model.NewHostID("a", 22))
 		if w.hosts.see("a").syncs < looks+3 || w.hosts.see("b").connects < 3 {
 			return fmt.Errorf("not yet")
 		}
@@ -268,7 +268,7 @@ func TestConnectionThatDiesIsMadeAnewAtOnce(t *testing.T) {
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
 	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("gone") })
-	w.hosts.signals.Down(desired.NewHostKey("a", 22))
+	w.hosts.signals.Down(model.NewHostID("a", 22))
 	w.becomes("web", "Unreachable", notReady("Unreachable"))
 }
 
@@ -281,7 +281,7 @@ func TestHostThatClosesEveryConnectionIsNotAskedWithoutEnd(t *testing.T) {
 	before, began := w.hosts.see("a").syncs, time.Now()
 	for time.Since(began) < 2*time.Second {
 		looks := w.hosts.see("a").syncs
-		w.hosts.signals.Down(desired.NewHostKey("a", 22))
+		w.hosts.signals.Down(model.NewHostID("a", 22))
 		w.eventually("it is looked at again", func() error {
 			if w.hosts.see("a").syncs == looks {
 				return fmt.Errorf("not yet")
@@ -298,7 +298,7 @@ func TestHostThatClosesEveryConnectionIsNotAskedWithoutEnd(t *testing.T) {
 func TestRestartedOperatorNeitherChangesHostsNorStatusNorTellsEventsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("b", func(h *fakeHost) { h.away = &edge.Error{State: edge.Untrusted, Message: "another key"} })
+	w.hosts.set("b", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: "another key"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	before := w.becomes("web", "half synced", func(o *v1alpha1.EdgeLoadBalancer) bool {
@@ -316,7 +316,7 @@ func TestRestartedOperatorNeitherChangesHostsNorStatusNorTellsEventsAgain(t *tes
 	})
 	// A change that is told proves that the new operator has spoken; nothing else may have been said before.
 	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("gone") })
-	w.hosts.signals.Down(desired.NewHostKey("a", 22))
+	w.hosts.signals.Down(model.NewHostID("a", 22))
 	w.eventTold("web", "gw1", "Unreachable")
 	after := w.read("web")
 	if after.Status.Hosts[1].State != before.Status.Hosts[1].State || w.hosts.see("a").reloads != 1 {

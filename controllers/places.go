@@ -4,8 +4,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/fair"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 const (
@@ -24,15 +24,15 @@ const (
 // keep none of another namespace waiting. Who waits for a place holds no worker.
 type places struct {
 	// synced are for hosts that were found to be well at their last sync, and others for those that were not.
-	synced, others *fair.Limiter[desired.HostKey]
-	busy           *fair.Limiter[desired.HostKey]
+	synced, others *fair.Limiter[model.HostID]
+	busy           *fair.Limiter[model.HostID]
 }
 
 // newPlaces divides up the workers, which are at least as many as places are held unless more than 32 namespaces use up what is
 // reserved for them. It calls wake for a host that waited and is to be worked on now.
-func newPlaces(workers int, wake func(desired.HostKey)) *places {
+func newPlaces(workers int, wake func(model.HostID)) *places {
 	reserved := max(1, workers/256)
-	share := func(total, perOwner int) *fair.Limiter[desired.HostKey] {
+	share := func(total, perOwner int) *fair.Limiter[model.HostID] {
 		return fair.New(fair.Limits{Total: max(1, total), PerOwner: max(1, perOwner), Reserved: reserved}, wake)
 	}
 	return &places{
@@ -43,15 +43,15 @@ func newPlaces(workers int, wake func(desired.HostKey)) *places {
 }
 
 // forget has a host wait no more, and gives back what it was given meanwhile.
-func (p *places) forget(key desired.HostKey) {
-	for _, kind := range []*fair.Limiter[desired.HostKey]{p.synced, p.others, p.busy} {
+func (p *places) forget(key model.HostID) {
+	for _, kind := range []*fair.Limiter[model.HostID]{p.synced, p.others, p.busy} {
 		kind.Release(key)
 	}
 }
 
 // enter reports whether a host of the namespace may be worked on now, and returns what ends that. If it may not, it is woken when
 // its time has come.
-func (p *places) enter(key desired.HostKey, namespace string, synced bool) (leave func(), entered bool) {
+func (p *places) enter(key model.HostID, namespace string, synced bool) (leave func(), entered bool) {
 	kind := p.others
 	if synced {
 		kind = p.synced

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // entering enters hosts of a namespace, and returns how many got a place.
@@ -20,14 +20,14 @@ func entering(p *places, namespace string, hosts int, synced bool) (entered int)
 	return entered
 }
 
-func numbered(namespace string, i int) desired.HostKey {
-	return desired.NewHostKey(fmt.Sprintf("%s%d", namespace, i), 22)
+func numbered(namespace string, i int) model.HostID {
+	return model.NewHostID(fmt.Sprintf("%s%d", namespace, i), 22)
 }
 
 func TestHostsThatHangKeepNoneOfAnotherNamespaceWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(hostsAtOnce, func(desired.HostKey) {})
+		p := newPlaces(hostsAtOnce, func(model.HostID) {})
 		if got := entering(p, "a", 1000, false); got != 128 {
 			t.Errorf("%d hosts that are not well are worked on at first, want as many as may be busy", got)
 		}
@@ -48,8 +48,8 @@ func TestHostsThatHangKeepNoneOfAnotherNamespaceWaiting(t *testing.T) {
 
 func TestAHostThatWaitsIsWokenWhenOneOfItsNamespaceHasLeft(t *testing.T) {
 	t.Parallel()
-	var woken []desired.HostKey
-	p := newPlaces(16, func(key desired.HostKey) { woken = append(woken, key) })
+	var woken []model.HostID
+	p := newPlaces(16, func(key model.HostID) { woken = append(woken, key) })
 	leave, entered := p.enter(numbered("a", 0), "a", false)
 	if !entered {
 		t.Fatal("the first host has to wait")
@@ -58,7 +58,7 @@ func TestAHostThatWaitsIsWokenWhenOneOfItsNamespaceHasLeft(t *testing.T) {
 		t.Errorf("%d hosts are worked on at once, want the one that was", got)
 	}
 	leave()
-	if !slices.Equal(woken, []desired.HostKey{numbered("a", 1)}) {
+	if !slices.Equal(woken, []model.HostID{numbered("a", 1)}) {
 		t.Errorf("woken were %v", woken)
 	}
 	if _, entered := p.enter(numbered("a", 1), "a", false); !entered {
@@ -68,7 +68,7 @@ func TestAHostThatWaitsIsWokenWhenOneOfItsNamespaceHasLeft(t *testing.T) {
 
 func TestAHostThatIsForgottenWaitsNoMore(t *testing.T) {
 	t.Parallel()
-	p := newPlaces(16, func(desired.HostKey) {})
+	p := newPlaces(16, func(model.HostID) {})
 	leave, _ := p.enter(numbered("a", 0), "a", false)
 	if got := entering(p, "a", 3, false); got != 1 {
 		t.Fatalf("%d hosts are worked on at once", got)
@@ -84,14 +84,14 @@ func TestAHostThatIsForgottenWaitsNoMore(t *testing.T) {
 func TestASyncThatTakesLongIsBusyNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var woken []desired.HostKey
-		p := newPlaces(hostsAtOnce, func(key desired.HostKey) { woken = append(woken, key) })
+		var woken []model.HostID
+		p := newPlaces(hostsAtOnce, func(key model.HostID) { woken = append(woken, key) })
 		if got := entering(p, "a", busyHosts+1, true); got != busyHosts {
 			t.Fatalf("%d syncs are busy", got)
 		}
 		time.Sleep(busyTime + time.Millisecond)
 		synctest.Wait()
-		if !slices.Equal(woken, []desired.HostKey{numbered("a", busyHosts)}) {
+		if !slices.Equal(woken, []model.HostID{numbered("a", busyHosts)}) {
 			t.Errorf("woken were %v, want the one that waited", woken)
 		}
 	})

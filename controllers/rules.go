@@ -13,7 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -114,19 +114,19 @@ func (t *turn) isLeftAlone() bool {
 }
 
 // forbidden is the outcome of a host that must not be dialled.
-func forbidden(found *policy.Violation) edge.Outcome {
-	return edge.Outcome{State: edge.Refused, Message: "the host is left alone as it is: " + found.Error()}
+func forbidden(found *policy.Violation) model.Outcome {
+	return model.Outcome{State: model.Refused, Message: "the host is left alone as it is: " + found.Error()}
 }
 
 // letGo ends the connection to a host that must not be dialled.
-func (r *hostReconciler) letGo(key desired.HostKey) {
+func (r *hostReconciler) letGo(key model.HostID) {
 	r.memories.forget(key)
 	r.connector.Forget(key)
 }
 
 // hostsOfPolicy are the hosts of the objects that a policy is for.
-func (r *hostReconciler) hostsOfPolicy(ctx context.Context, o client.Object) []desired.HostKey {
-	var keys []desired.HostKey
+func (r *hostReconciler) hostsOfPolicy(ctx context.Context, o client.Object) []model.HostID {
+	var keys []model.HostID
 	for _, object := range r.rules.objectsOf(ctx, o.(*v1alpha1.EdgePolicy)) {
 		keys = append(keys, hostKeys(&object)...)
 	}
@@ -134,12 +134,12 @@ func (r *hostReconciler) hostsOfPolicy(ctx context.Context, o client.Object) []d
 }
 
 // hostsBesides are the hosts of the other objects of a namespace if one that has changed leaves more or less to them.
-func (r *hostReconciler) hostsBesides(ctx context.Context, object *v1alpha1.EdgeLoadBalancer) []desired.HostKey {
+func (r *hostReconciler) hostsBesides(ctx context.Context, object *v1alpha1.EdgeLoadBalancer) []model.HostID {
 	rules, err := r.rules.of(ctx, object.Namespace)
 	if err != nil || !r.excesses.changed(ctx, r.Here, rules) {
 		return nil
 	}
-	var keys []desired.HostKey
+	var keys []model.HostID
 	for _, other := range objectsIn(ctx, r.Here, object.Namespace) {
 		keys = append(keys, hostKeys(&other)...)
 	}
@@ -147,8 +147,8 @@ func (r *hostReconciler) hostsBesides(ctx context.Context, object *v1alpha1.Edge
 }
 
 // hostsOfNamespace are the hosts of the objects of a namespace.
-func (r *hostReconciler) hostsOfNamespace(ctx context.Context, o client.Object) []desired.HostKey {
-	var keys []desired.HostKey
+func (r *hostReconciler) hostsOfNamespace(ctx context.Context, o client.Object) []model.HostID {
+	var keys []model.HostID
 	for _, object := range objectsIn(ctx, r.Here, o.GetName()) {
 		keys = append(keys, hostKeys(&object)...)
 	}

@@ -29,8 +29,8 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/metrics"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -46,14 +46,14 @@ const downInterval = time.Second
 
 // Signals carry what happens by itself from the transport to the controllers. Its methods may be called at any time.
 type Signals struct {
-	hosts    *mailbox[desired.HostKey]
+	hosts    *mailbox[model.HostID]
 	registry prometheus.Registerer
 	counters *metrics.Counters
 	now      func() time.Time
 
 	mu sync.Mutex
 	// turns are the hosts' last turns because of Down, as far as they matter still: those to come and those of the last second.
-	turns map[desired.HostKey]time.Time
+	turns map[model.HostID]time.Time
 }
 
 // NewSignals registers the operator's metrics, of which one counts logins.
@@ -63,26 +63,26 @@ func NewSignals(registry prometheus.Registerer) (*Signals, error) {
 		return nil, fmt.Errorf("register the metrics: %w", err)
 	}
 	return &Signals{
-		hosts: &mailbox[desired.HostKey]{}, registry: registry, counters: counters, now: time.Now,
-		turns: map[desired.HostKey]time.Time{},
+		hosts: &mailbox[model.HostID]{}, registry: registry, counters: counters, now: time.Now,
+		turns: map[model.HostID]time.Time{},
 	}, nil
 }
 
 // Down says that an established connection to a host has ended by itself: the host is looked at again at once; within a
 // second if the last connection has just ended, too.
-func (s *Signals) Down(key desired.HostKey) {
+func (s *Signals) Down(key model.HostID) {
 	s.hosts.addAfter(key, s.pause(key))
 }
 
 // Dialled says that an attempt to connect to a host has ended, which Connector has the result of.
-func (s *Signals) Dialled(key desired.HostKey) { s.hosts.add(key) }
+func (s *Signals) Dialled(key model.HostID) { s.hosts.add(key) }
 
 // pause is how long a host's turn has to wait for the one before it.
-func (s *Signals) pause(key desired.HostKey) time.Duration {
+func (s *Signals) pause(key model.HostID) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	maps.DeleteFunc(s.turns, func(_ desired.HostKey, turn time.Time) bool { return now.Sub(turn) >= downInterval })
+	maps.DeleteFunc(s.turns, func(_ model.HostID, turn time.Time) bool { return now.Sub(turn) >= downInterval })
 	turn, found := s.turns[key]
 	switch {
 	case !found:
@@ -208,8 +208,8 @@ func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *mailbox[ctrl.
 
 // setup watches everything that a host's configuration is made of.
 func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
-	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.HostKey]
-	control := builder.TypedControllerManagedBy[desired.HostKey](mgr)
+	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, model.HostID]
+	control := builder.TypedControllerManagedBy[model.HostID](mgr)
 	if !r.NoNodes {
 		control.Watches(&corev1.Node{}, to(r.hostsOfNode), builder.WithPredicates(contentChanged(), sinceStart()))
 	}
@@ -221,10 +221,10 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 		Watches(&discoveryv1.EndpointSlice{}, r.sliceHandler(), builder.WithPredicates(contentChanged())).
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(r.woken).
-		WithOptions(controller.TypedOptions[desired.HostKey]{
-			MaxConcurrentReconciles: atOnce, EnableWarmup: new(true), RateLimiter: apiRetries[desired.HostKey](),
+		WithOptions(controller.TypedOptions[model.HostID]{
+			MaxConcurrentReconciles: atOnce, EnableWarmup: new(true), RateLimiter: apiRetries[model.HostID](),
 		}).
-		WithLogConstructor(func(key *desired.HostKey) logr.Logger {
+		WithLogConstructor(func(key *model.HostID) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "host")
 			if key != nil {
 				logger = logger.WithValues("host", key.String())

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
@@ -16,7 +16,7 @@ func TestBindThatAHostCannotTakeHoldsUpNoOtherObject(t *testing.T) {
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.hosts.set("a", func(h *fakeHost) {
-		h.sick = &edge.Outcome{State: edge.Synced, Fingerprint: "f00", Unserved: []edge.Unserved{
+		h.sick = &model.Outcome{State: model.Synced, Fingerprint: "f00", BindFailures: []model.BindFailure{
 			{Frontend: w.namespace + "_short_https", Bind: "ipv4@:443", Why: "somebody already listens there"},
 		}}
 	})
@@ -103,7 +103,7 @@ func TestMachineThatIsReachedUnderItsNewNameAloneIsNotSaidToBeLeftBehind(t *test
 	w.becomes("web", "ready", isReady)
 	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("nothing answers at a:22") })
 	w.hosts.set("b", func(h *fakeHost) {
-		h.sick = &edge.Outcome{State: edge.Synced, Fingerprint: "f00", Changed: true, Update: edge.UpdateFile, TookOver: "a:22"}
+		h.sick = &model.Outcome{State: model.Synced, Fingerprint: "f00", Changed: true, Update: model.UpdateFile, TookOver: "a:22"}
 	})
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
 	w.becomes("web", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })

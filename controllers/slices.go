@@ -10,16 +10,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
 // hostQueue is the queue of the controller of hosts.
-type hostQueue = workqueue.TypedRateLimitingInterface[desired.HostKey]
+type hostQueue = workqueue.TypedRateLimitingInterface[model.HostID]
 
 // sliceHandler wakes the hosts that have a listener whose connections can go to an EndpointSlice's Service, and notes what the
 // slice says about when the change was triggered.
-func (r *hostReconciler) sliceHandler() handler.TypedFuncs[client.Object, desired.HostKey] {
-	return handler.TypedFuncs[client.Object, desired.HostKey]{
+func (r *hostReconciler) sliceHandler() handler.TypedFuncs[client.Object, model.HostID] {
+	return handler.TypedFuncs[client.Object, model.HostID]{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue hostQueue) {
 			r.sliceChanged(ctx, queue, nil, e.Object)
 		},
@@ -41,7 +42,7 @@ func (r *hostReconciler) sliceChanged(ctx context.Context, queue hostQueue, befo
 }
 
 // endpointsChanged notes a change of a Service's endpoints, and returns the hosts to work on.
-func (r *hostReconciler) endpointsChanged(ctx context.Context, service desired.ServiceKey, trigger time.Time) []desired.HostKey {
+func (r *hostReconciler) endpointsChanged(ctx context.Context, service desired.ServiceKey, trigger time.Time) []model.HostID {
 	keys := r.hostsThatServe(ctx, service)
 	r.records.Touch(keys, r.now(), trigger)
 	return keys

@@ -9,15 +9,15 @@ import (
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
 // turn is one turn of a host.
 type turn struct {
-	key  desired.HostKey
+	key  model.HostID
 	seen observed
 	// known is the host's record when the turn began, and todo what is to be done; nil for nothing.
 	known record.Host
@@ -56,9 +56,9 @@ func (t *turn) proved() string {
 }
 
 // log tells what changed. A look that finds a host as it was is not worth a line, nor is the file that follows a runtime update.
-func (t *turn) log(ctx context.Context, outcome edge.Outcome, after record.Host, now time.Time) {
+func (t *turn) log(ctx context.Context, outcome model.Outcome, after record.Host, now time.Time) {
 	logger := log.FromContext(ctx).WithValues("state", outcome.State)
-	routine := outcome.Update == edge.UpdateFile && len(outcome.Drift) == 0
+	routine := outcome.Update == model.UpdateFile && len(outcome.Drift) == 0
 	switch {
 	case outcome.Changed && !routine:
 		t.logChange(logger, outcome, now)
@@ -72,13 +72,13 @@ func (t *turn) log(ctx context.Context, outcome edge.Outcome, after record.Host,
 }
 
 // logChange writes a line that programs read, too: they rely on its message and on its keys.
-func (t *turn) logChange(logger logr.Logger, outcome edge.Outcome, now time.Time) {
+func (t *turn) logChange(logger logr.Logger, outcome model.Outcome, now time.Time) {
 	logger.Info("Host changed", t.measured(outcome, now)...)
 }
 
 // measured are keys and values of a log line about a change: how and why it was made; the seconds from the watch's delivery of
 // the oldest change in it to the proof, if it came from there; and the milliseconds of each phase of that time.
-func (t *turn) measured(outcome edge.Outcome, now time.Time) []any {
+func (t *turn) measured(outcome model.Outcome, now time.Time) []any {
 	phases := map[string]float64{
 		"build":   milliseconds(t.built.Sub(t.began)),
 		"connect": milliseconds(t.connect),

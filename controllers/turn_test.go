@@ -14,7 +14,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -30,11 +30,11 @@ func TestRequestSaysWhatTheHostWasLastProvedToRun(t *testing.T) {
 		"after a start":          {record.Host{}, "told"},
 		"proved by this one":     {record.Host{ProvedAt: noon(), Fingerprint: "own"}, "own"},
 		"freed by this one":      {record.Host{ProvedAt: noon()}, ""},
-		"not proved by this one": {record.Host{Outcome: edge.Outcome{State: edge.Unreachable}}, "told"},
+		"not proved by this one": {record.Host{Outcome: model.Outcome{State: model.Unreachable}}, "told"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			next := &turn{key: desired.NewHostKey("a", 22), known: test.known, todo: &record.Job{Host: desired.Host{
+			next := &turn{key: model.NewHostID("a", 22), known: test.known, todo: &record.Job{Host: desired.Host{
 				ReportDrift: true, DrainTimeouts: map[string]time.Duration{"shop_web_app": time.Minute},
 			}}}
 			next.seen.snapshot.Objects = []*v1alpha1.EdgeLoadBalancer{told}
@@ -47,7 +47,7 @@ func TestRequestSaysWhatTheHostWasLastProvedToRun(t *testing.T) {
 }
 
 // logged is what a turn logs, with the level under "level".
-func logged(t *testing.T, done *turn, outcome edge.Outcome, after record.Host, now time.Time) map[string]any {
+func logged(t *testing.T, done *turn, outcome model.Outcome, after record.Host, now time.Time) map[string]any {
 	t.Helper()
 	var lines []map[string]any
 	sink := funcr.NewJSON(func(line string) {
@@ -68,9 +68,9 @@ func TestChangesAreLoggedWithTheTimesThatTheyTook(t *testing.T) {
 	t.Parallel()
 	at := func(ms int) time.Time { return noon().Add(time.Duration(ms) * time.Millisecond) }
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	outcome := edge.Outcome{
-		State: edge.Synced, Changed: true, Update: edge.UpdateRuntime, Reasons: []string{"1", "2", "3", "4", "5", "6", "7"},
-		Phases: edge.Phases{Observe: ms(1), Decide: ms(2), Change: ms(3), Prove: 4500 * time.Microsecond},
+	outcome := model.Outcome{
+		State: model.Synced, Changed: true, Update: model.UpdateRuntime, Reasons: []string{"1", "2", "3", "4", "5", "6", "7"},
+		Phases: model.Phases{Observe: ms(1), Decide: ms(2), Change: ms(3), Prove: 4500 * time.Microsecond},
 	}
 	done := &turn{known: record.Host{UnprovedSince: at(0)}, began: at(20), built: at(25), connect: ms(6)}
 	got := logged(t, done, outcome, record.Host{}, at(50))
@@ -93,28 +93,28 @@ func TestChangesAreLoggedWithTheTimesThatTheyTook(t *testing.T) {
 
 func TestRoutineIsLoggedForDebuggingOnly(t *testing.T) {
 	t.Parallel()
-	changed := func(update edge.Update) edge.Outcome {
-		return edge.Outcome{State: edge.Synced, Changed: true, Update: update}
+	changed := func(update model.Update) model.Outcome {
+		return model.Outcome{State: model.Synced, Changed: true, Update: update}
 	}
-	edited := changed(edge.UpdateFile)
+	edited := changed(model.UpdateFile)
 	edited.Drift = []string{"the file was edited"}
 	for name, test := range map[string]struct {
-		outcome     edge.Outcome
+		outcome     model.Outcome
 		repeats     int
 		wantLevel   float64
 		want        string
 		runtimeOnly bool
 	}{
-		"a runtime update":        {changed(edge.UpdateRuntime), 2, 0, "Host changed", false},
-		"a reload":                {changed(edge.UpdateReload), 2, 0, "Host changed", false},
-		"a file":                  {changed(edge.UpdateFile), 2, 1, "Host changed", false},
-		"a file after a failure":  {changed(edge.UpdateFile), 1, 0, "Host state changed", false},
+		"a runtime update":        {changed(model.UpdateRuntime), 2, 0, "Host changed", false},
+		"a reload":                {changed(model.UpdateReload), 2, 0, "Host changed", false},
+		"a file":                  {changed(model.UpdateFile), 2, 1, "Host changed", false},
+		"a file after a failure":  {changed(model.UpdateFile), 1, 0, "Host state changed", false},
 		"a file that was edited":  {edited, 2, 0, "Host changed", false},
-		"a new state":             {edge.Outcome{State: edge.Unreachable}, 1, 0, "Host state changed", false},
-		"a look":                  {edge.Outcome{State: edge.Synced}, 2, 1, "Host looked at", false},
-		"a drift that is left so": {edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at", false},
-		"servers that follow though the host has failed": {edge.Outcome{State: edge.Synced}, 1, 1, "Host looked at", true},
-		"a drift that is seen first":                     {edge.Outcome{State: edge.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed", false},
+		"a new state":             {model.Outcome{State: model.Unreachable}, 1, 0, "Host state changed", false},
+		"a look":                  {model.Outcome{State: model.Synced}, 2, 1, "Host looked at", false},
+		"a drift that is left so": {model.Outcome{State: model.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at", false},
+		"servers that follow though the host has failed": {model.Outcome{State: model.Synced}, 1, 1, "Host looked at", true},
+		"a drift that is seen first":                     {model.Outcome{State: model.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -163,14 +163,14 @@ func TestDriftIsToldOncePerOccurrence(t *testing.T) {
 		t.Helper()
 		before := w.hosts.see("a").syncs
 		w.eventually("the host is looked at", func() error {
-			w.hosts.signals.Down(desired.NewHostKey("a", 22))
+			w.hosts.signals.Down(model.NewHostID("a", 22))
 			if w.hosts.see("a").syncs == before {
 				return fmt.Errorf("not yet")
 			}
 			return nil
 		})
 	}
-	drifted := edge.Outcome{State: edge.Drifted, Message: "somebody edited the file", Drift: []string{"the file was edited"}}
+	drifted := model.Outcome{State: model.Drifted, Message: "somebody edited the file", Drift: []string{"the file was edited"}}
 	w.hosts.set("a", func(h *fakeHost) { h.sick = &drifted })
 	look()
 	told := w.becomes("web", "drifted", notReady("Drifted"))
@@ -179,9 +179,9 @@ func TestDriftIsToldOncePerOccurrence(t *testing.T) {
 	}
 	w.eventTold("web", "gw1", status.EventDrifted)
 	look()
-	repaired := edge.Outcome{
-		State: edge.Synced, Changed: true, Update: edge.UpdateFile, Drift: drifted.Drift, Reasons: drifted.Drift, Fingerprint: "1",
-		Servers: map[string]edge.ServerCount{},
+	repaired := model.Outcome{
+		State: model.Synced, Changed: true, Update: model.UpdateFile, Drift: drifted.Drift, Reasons: drifted.Drift, Fingerprint: "1",
+		Servers: map[string]model.ServerCount{},
 	}
 	w.hosts.set("a", func(h *fakeHost) { h.sick = &repaired })
 	w.passes(time.Second, told.Status.Hosts[0].LastDriftTime.Time)

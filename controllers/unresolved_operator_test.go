@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // A host is looked at every 30 s if nothing is known to go on there.
@@ -19,9 +19,9 @@ func TestANameThatAHostDoesNotFindIsToldWithinSecondsAndSoIsItsEnd(t *testing.T)
 	object.Spec.Targets[0].Service, object.Spec.Targets[0].Addresses = nil, []v1alpha1.TargetAddress{{Address: "App.example.com", Port: 443}}
 	backend := w.namespace + "_web_app"
 	w.hosts.set("a", func(h *fakeHost) {
-		h.sick = &edge.Outcome{
-			State: edge.Synced, Fingerprint: "f", Servers: map[string]edge.ServerCount{backend: {Total: 1}},
-			Unresolved: []edge.Unresolved{{Backend: backend, DNSName: "app.example.com"}},
+		h.sick = &model.Outcome{
+			State: model.Synced, Fingerprint: "f", Servers: map[string]model.ServerCount{backend: {Total: 1}},
+			UnresolvedNames: []model.UnresolvedName{{Backend: backend, DNSName: "app.example.com"}},
 		}
 	})
 	w.create(object)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 	"github.com/edgelb/edgelb/internal/watched"
 )
@@ -91,10 +92,10 @@ func serviceText(key desired.ServiceKey) string {
 }
 
 // hostKeys are the hosts that an object names in its spec or, because they are not clean of it yet, in its status.
-func hostKeys(object *v1alpha1.EdgeLoadBalancer) []desired.HostKey {
-	keys := map[desired.HostKey]bool{}
+func hostKeys(object *v1alpha1.EdgeLoadBalancer) []model.HostID {
+	keys := map[model.HostID]bool{}
 	for i := range object.Spec.Hosts {
-		keys[desired.KeyOf(&object.Spec.SSH, &object.Spec.Hosts[i])] = true
+		keys[desired.IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])] = true
 	}
 	for _, host := range object.Status.Hosts {
 		keys[status.KeyOf(host)] = true
@@ -103,14 +104,14 @@ func hostKeys(object *v1alpha1.EdgeLoadBalancer) []desired.HostKey {
 }
 
 // hostsOfObject are the hosts to work on when an EdgeLoadBalancer changes.
-func (r *hostReconciler) hostsOfObject(ctx context.Context, o client.Object) []desired.HostKey {
+func (r *hostReconciler) hostsOfObject(ctx context.Context, o client.Object) []model.HostID {
 	object := o.(*v1alpha1.EdgeLoadBalancer)
 	return r.touched(append(hostKeys(object), r.hostsBesides(ctx, object)...))
 }
 
 // hostsOfSecret are the hosts that are logged in to with a Secret.
-func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []desired.HostKey {
-	var keys []desired.HostKey
+func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []model.HostID {
+	var keys []model.HostID
 	for _, object := range objectsBy(ctx, r.Here, indexSecret, client.ObjectKeyFromObject(o).String()) {
 		keys = append(keys, hostKeys(&object)...)
 	}
@@ -118,11 +119,11 @@ func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []d
 }
 
 // hostsOfService are the hosts that have a listener whose connections can go to a Service of this cluster.
-func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []desired.HostKey {
+func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []model.HostID {
 	return r.touched(r.hostsThatServe(ctx, desired.ServiceKey{NamespacedName: client.ObjectKeyFromObject(o)}))
 }
 
-func (r *hostReconciler) hostsThatServe(ctx context.Context, key desired.ServiceKey) []desired.HostKey {
+func (r *hostReconciler) hostsThatServe(ctx context.Context, key desired.ServiceKey) []model.HostID {
 	return r.servingHosts(ctx, indexService, serviceText(key), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
 		service, found := desired.ServiceOf(o, t)
 		return found && service == key && r.Allows(o, key)
@@ -130,11 +131,11 @@ func (r *hostReconciler) hostsThatServe(ctx context.Context, key desired.Service
 }
 
 // hostsOfNode are the hosts that have a listener whose connections can go to nodes of this cluster.
-func (r *hostReconciler) hostsOfNode(ctx context.Context, _ client.Object) []desired.HostKey {
+func (r *hostReconciler) hostsOfNode(ctx context.Context, _ client.Object) []model.HostID {
 	return r.touched(r.hostsThatUseNodes(ctx, desired.ClusterKey{}))
 }
 
-func (r *hostReconciler) hostsThatUseNodes(ctx context.Context, cluster desired.ClusterKey) []desired.HostKey {
+func (r *hostReconciler) hostsThatUseNodes(ctx context.Context, cluster desired.ClusterKey) []model.HostID {
 	return r.servingHosts(ctx, indexNodes, cluster.String(), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
 		of, found := desired.NodesOf(o, t)
 		return found && of == cluster
@@ -143,8 +144,8 @@ func (r *hostReconciler) hostsThatUseNodes(ctx context.Context, cluster desired.
 
 // servingHosts are the hosts that serve a target that is concerned, of the objects that an index has for the key.
 func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
-	concerned func(*v1alpha1.EdgeLoadBalancer, *v1alpha1.Target) bool) []desired.HostKey {
-	var keys []desired.HostKey
+	concerned func(*v1alpha1.EdgeLoadBalancer, *v1alpha1.Target) bool) []model.HostID {
+	var keys []model.HostID
 	for _, object := range objectsBy(ctx, r.Here, index, key) {
 		keys = append(keys, desired.ServingHosts(&object, func(t *v1alpha1.Target) bool { return concerned(&object, t) })...)
 	}
@@ -169,7 +170,7 @@ func objectsBy(ctx context.Context, reader client.Reader, index, key string) []v
 }
 
 // touched notes the moment from which the time to the proof is measured.
-func (r *hostReconciler) touched(keys []desired.HostKey) []desired.HostKey {
+func (r *hostReconciler) touched(keys []model.HostID) []model.HostID {
 	r.records.Touch(keys, r.now(), time.Time{})
 	return keys
 }

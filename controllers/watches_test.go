@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestHostsOfAnObjectAreThoseOfItsSpecAndItsStatus(t *testing.T) {
@@ -95,10 +95,10 @@ func TestConnectionsThatEndAgainAndAgainWakeTheirHostOnceASecond(t *testing.T) {
 		t.Fatal(err)
 	}
 	signals.now = func() time.Time { return now }
-	bad, good := desired.NewHostKey("a", 22), desired.NewHostKey("b", 22)
+	bad, good := model.NewHostID("a", 22), model.NewHostID("b", 22)
 	for i, step := range []struct {
 		after time.Duration
-		key   desired.HostKey
+		key   model.HostID
 		want  time.Duration
 	}{
 		{0, bad, 0}, {100 * time.Millisecond, bad, 900 * time.Millisecond}, {0, good, 0},

@@ -99,6 +99,10 @@ type HostStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	HAProxyVersion string `json:"haproxyVersion,omitempty"`
+	// Removing says that the host has left the spec, or the object is being deleted, and that its configuration is being removed from
+	// the host.
+	// +optional
+	Removing bool `json:"removing,omitempty"`
 	// ServersUp and Servers count the object's servers on this host.
 	// +optional
 	ServersUp int32 `json:"serversUp"`

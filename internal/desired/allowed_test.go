@@ -97,7 +97,7 @@ func TestAHostThatAnObjectMayNotHaveIsLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := edgeLB("a", test.edit)
-			key := KeyOf(&object.Spec.SSH, &object.Spec.Hosts[0])
+			key := IDOf(&object.Spec.SSH, &object.Spec.Hosts[0])
 			host := Build(key, under(snapshotOf(object), test.spec))
 			found := violation(t, host)
 			if len(host.Members) > 0 || !strings.HasPrefix(found.Message, "host gw1 (") || !strings.Contains(found.Message, test.want) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/pool"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // oneOf picks one of the values.
@@ -192,7 +193,7 @@ func TestAHostWithoutObjectsIsLeftIdle(t *testing.T) {
 	if err := host.Config.Validate(); err != nil || !host.Config.Idle() || host.Config.Owner != "prod/shop" {
 		t.Errorf("config %+v (%v), want an idle one of prod/shop", host.Config, err)
 	}
-	if want := NewHostKey("192.0.2.7", 2222); host.Key != want {
+	if want := model.NewHostID("192.0.2.7", 2222); host.Key != want {
 		t.Errorf("key %s, want %s", host.Key, want)
 	}
 	wantLogin := Login{

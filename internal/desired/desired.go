@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -94,7 +95,7 @@ func ServiceOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) (Serv
 
 // Host is what one host should be.
 type Host struct {
-	Key HostKey
+	Key model.HostID
 	// Config is what HAProxy should run. Without frontends it leaves the host idle and free.
 	Config haproxy.Config
 	// Login says how to reach the host.
@@ -174,7 +175,7 @@ type Problem struct {
 
 // Build says what the host of the key should be. Objects that do not name the host have no part in it; without any that
 // does, the Host is all but empty; see Idle for the way to leave it.
-func Build(key HostKey, s Snapshot) Host {
+func Build(key model.HostID, s Snapshot) Host {
 	host := Host{Key: key}
 	parts := host.share(s)
 	if len(parts) == 0 {
@@ -193,7 +194,7 @@ func Build(key HostKey, s Snapshot) Host {
 // Idle says what a host is to be once the last object on it has gone: free for anybody. The object tells how to reach it, and
 // the entry is the one that its spec has or had for the host.
 func Idle(s Snapshot, object *v1alpha1.EdgeLoadBalancer, entry *v1alpha1.Host) Host {
-	host := Host{Key: KeyOf(&object.Spec.SSH, entry)}
+	host := Host{Key: IDOf(&object.Spec.SSH, entry)}
 	host.settle(s, []part{{object: object, host: entry}})
 	return host
 }

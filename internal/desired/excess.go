@@ -4,13 +4,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // Excess is what the objects of a namespace have beyond its limits. What the oldest objects have counts first, and of one object
 // what comes first in its spec: that an object grows or is added takes nothing from those before it.
 type Excess struct {
-	hosts map[HostKey]bool
+	hosts map[model.HostID]bool
 	// listeners and routes are how many of an object's listeners and routes are within the limits, in the order of the spec; of an
 	// object that is not among them, all are.
 	listeners, routes map[types.NamespacedName]int
@@ -18,15 +19,15 @@ type Excess struct {
 
 // ExcessOf is that of all objects of a namespace, in any order. Those that are being deleted do not count.
 func ExcessOf(objects []*v1alpha1.EdgeLoadBalancer, limits policy.Limits) Excess {
-	found := Excess{hosts: map[HostKey]bool{}, listeners: map[types.NamespacedName]int{}, routes: map[types.NamespacedName]int{}}
-	hosts := map[HostKey]bool{}
+	found := Excess{hosts: map[model.HostID]bool{}, listeners: map[types.NamespacedName]int{}, routes: map[types.NamespacedName]int{}}
+	hosts := map[model.HostID]bool{}
 	var listeners, hostnames int
 	for _, object := range byAge(objects) {
 		if !object.DeletionTimestamp.IsZero() {
 			continue
 		}
 		for i := range object.Spec.Hosts {
-			key := KeyOf(&object.Spec.SSH, &object.Spec.Hosts[i])
+			key := IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])
 			if len(hosts) >= limits.Hosts.Most && !hosts[key] {
 				found.hosts[key] = true
 				continue

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -37,7 +38,7 @@ func TestHostsBeyondTheLimitAreLeftAlone(t *testing.T) {
 	going.DeletionTimestamp = new(metav1.Now())
 	s := limited(v1alpha1.PolicyLimits{Hosts: new(int32(3))}, young, old, going)
 	for address, want := range map[string]int{"192.0.2.1": 1, "192.0.2.2": 2, "192.0.2.3": 1, "192.0.2.4": 0} {
-		host := Build(NewHostKey(address, 22), s)
+		host := Build(model.NewHostID(address, 22), s)
 		if len(host.Members) != want {
 			t.Errorf("%s has %d members, want %d: %v", address, len(host.Members), want, host.Problems)
 		}

@@ -13,10 +13,11 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // gw1 is the host of every object that edgeLB makes.
-func gw1() HostKey { return NewHostKey("192.0.2.1", 22) }
+func gw1() model.HostID { return model.NewHostID("192.0.2.1", 22) }
 
 // edgeLB is an object of namespace shop that sends :443 of host gw1 to port web of Service app. It has no defaults filled in.
 func edgeLB(name string, edits ...func(*v1alpha1.EdgeLoadBalancer)) *v1alpha1.EdgeLoadBalancer {

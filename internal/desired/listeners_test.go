@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestTheFirstToAskForABindGetsIt(t *testing.T) {
@@ -115,7 +116,7 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.address, func(t *testing.T) {
 			t.Parallel()
-			host := Build(NewHostKey(test.address, 22), snapshotOf(object))
+			host := Build(model.NewHostID(test.address, 22), snapshotOf(object))
 			if got := bindsOf(host.Config); !reflect.DeepEqual(got, test.wantFrontends) {
 				t.Errorf("frontends %v, want %v", got, test.wantFrontends)
 			}

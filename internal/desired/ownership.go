@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // Owner is who a host can belong to: the objects of one namespace with one SSH Secret. It is named after the Secret.
@@ -30,7 +31,7 @@ func (s Snapshot) OnlyOf(owner Owner) Snapshot {
 //	an object's status says that the host serves it        else this one, until another has logged in
 //	an object's status says that the host once served it   else this one, likewise
 //	the oldest object                                      else this one, likewise
-func ownersOf(objects []*v1alpha1.EdgeLoadBalancer, key HostKey, able map[Owner]bool) []Owner {
+func ownersOf(objects []*v1alpha1.EdgeLoadBalancer, key model.HostID, able map[Owner]bool) []Owner {
 	var owners []Owner
 	told := map[Owner]int{}
 	for _, object := range objects {
@@ -58,9 +59,9 @@ func compareBool(a, b bool) int {
 }
 
 // servedBy is what an object's status says of the host: 2 if it serves the object, 1 if it once did, and else 0.
-func servedBy(object *v1alpha1.EdgeLoadBalancer, key HostKey) int {
+func servedBy(object *v1alpha1.EdgeLoadBalancer, key model.HostID) int {
 	for _, host := range object.Status.Hosts {
-		if host.ObservedGeneration == 0 || NewHostKey(host.Address, host.Port) != key {
+		if host.ObservedGeneration == 0 || model.NewHostID(host.Address, host.Port) != key {
 			continue
 		}
 		if host.State == v1alpha1.HostPending {

@@ -5,12 +5,13 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // ServingHosts are the object's hosts on which a target that is concerned has a backend: those with a listener whose connections can
 // go there. A listener that looks at names brings all of the object's targets to its hosts, so that moving a name to another target
 // is no reload.
-func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Target) bool) []HostKey {
+func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Target) bool) []model.HostID {
 	r := newReach(object.Spec.Targets, concerned)
 	var listeners []*v1alpha1.Listener
 	for i := range object.Spec.Listeners {
@@ -18,11 +19,11 @@ func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Ta
 			listeners = append(listeners, listener)
 		}
 	}
-	var keys []HostKey
+	var keys []model.HostID
 	for i := range object.Spec.Hosts {
 		host := &object.Spec.Hosts[i]
 		if slices.ContainsFunc(listeners, func(l *v1alpha1.Listener) bool { return listensOn(l, host.Name) }) {
-			keys = append(keys, KeyOf(&object.Spec.SSH, host))
+			keys = append(keys, IDOf(&object.Spec.SSH, host))
 		}
 	}
 	return keys

@@ -11,6 +11,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // part is one object's part in a host: the object, the entry of its spec.hosts, where its targets lead to, and what it has there.
@@ -80,7 +81,7 @@ func (h *Host) share(s Snapshot) []part {
 
 // estranged is the problem of a part whose host another object has that cannot share it. Of other namespaces a message to a user names
 // nothing.
-func (p part) estranged(key HostKey, holder part) Problem {
+func (p part) estranged(key model.HostID, holder part) Problem {
 	if p.object.Namespace != holder.object.Namespace {
 		return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to an EdgeLoadBalancer of another namespace, which logged in "+
 			"to it or named it first: use another host, or ask the administrators, whose operator's log says which object that is", p.host.Name, key)
@@ -105,7 +106,7 @@ func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
 	for i := range object.Spec.Hosts {
 		entry := &object.Spec.Hosts[i]
 		switch {
-		case !h.Key.IsOf(&object.Spec.SSH, entry):
+		case !IsHost(&object.Spec.SSH, entry, h.Key):
 		case !found:
 			p = part{object: object, host: entry, targets: spec.ReadTargets(object.Spec.Targets), served: &presence{}}
 			found = true

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 type edit = func(*v1alpha1.EdgeLoadBalancer)
@@ -76,7 +77,7 @@ func TestTheOldestObjectHoldsTheHost(t *testing.T) {
 
 func TestAHostThatNobodyNamesIsIdle(t *testing.T) {
 	t.Parallel()
-	key := NewHostKey("198.51.100.1", 22)
+	key := model.NewHostID("198.51.100.1", 22)
 	if host := Build(key, snapshotOf(edgeLB("a"))); !reflect.DeepEqual(host, Host{Key: key}) {
 		t.Errorf("host %+v, want nothing but its key", host)
 	}
@@ -114,12 +115,12 @@ func TestHostsAreToldApartByWhereTheyAnswer(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			key := KeyOf(&test.ssh, &test.host)
+			key := IDOf(&test.ssh, &test.host)
 			if got := key.String(); got != test.wantKey {
 				t.Errorf("key %s, want %s", got, test.wantKey)
 			}
 			for _, other := range tests {
-				if got := KeyOf(&other.ssh, &other.host).IsOf(&test.ssh, &test.host); got != (other.wantKey == test.wantKey) {
+				if got := IsHost(&test.ssh, &test.host, IDOf(&other.ssh, &other.host)); got != (other.wantKey == test.wantKey) {
 					t.Errorf("it is said to be %s: %t", other.wantKey, got)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/edge/words"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
@@ -89,7 +90,7 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 		}
 	}
 	if obstacle := h.facts.LackOfLoader(); todo.Action == plan.Reload && h.req.ReloadCommand == "" && obstacle != "" {
-		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
+		return &Error{State: model.Rejected, Message: obstacle + h.stillRuns()}
 	}
 	if err := h.stage(ctx); err != nil {
 		return h.explain(err)
@@ -116,18 +117,18 @@ func (h *host) explain(err error) error {
 	if !errors.Is(err, errUnlikeMemory) {
 		return err
 	}
-	return &Error{State: Rejected, Cause: err, Message: fmt.Sprintf("somebody else changes %s at the same moment%s", h.facts.Config, h.stillRuns())}
+	return &Error{State: model.Rejected, Cause: err, Message: fmt.Sprintf("somebody else changes %s at the same moment%s", h.facts.Config, h.stillRuns())}
 }
 
 // checkRoom looks for what `haproxy -c` does not: whether the host can take the connections, and which of the binds it cannot.
 func (h *host) checkRoom(ctx context.Context) error {
 	// Where HAProxy does not run, its service may still make the folder.
 	if h.facts.IsRunning() && !h.facts.SocketDirectory {
-		return &Error{State: Rejected, Message: fmt.Sprintf("the folder of the admin socket %s does not exist: create it on the host, or set spec.haproxy.paths.adminSocket%s",
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("the folder of the admin socket %s does not exist: create it on the host, or set spec.haproxy.paths.adminSocket%s",
 			h.req.Config.AdminSocket, h.stillRuns())}
 	}
 	if obstacle := h.facts.LackOfDescriptors(h.config); obstacle != "" {
-		return &Error{State: Rejected, Message: obstacle + h.stillRuns()}
+		return &Error{State: model.Rejected, Message: obstacle + h.stillRuns()}
 	}
 	result, err := h.session.Run(ctx, "sockets", nil, survey.PortList(h.config.Frontends))
 	if err != nil {
@@ -136,7 +137,7 @@ func (h *host) checkRoom(ctx context.Context) error {
 	sockets := survey.ParseSockets(result.Stdout)
 	h.unserved = nil
 	for _, obstacle := range h.facts.Obstacles(sockets, h.config) {
-		h.unserved = append(h.unserved, Unserved(obstacle))
+		h.unserved = append(h.unserved, model.BindFailure(obstacle))
 	}
 	return nil
 }
@@ -163,9 +164,9 @@ func (h *host) whyUnwritten(err error) error {
 	case errors.Is(err, files.ErrTaken):
 		return errUnlikeMemory
 	case errors.As(err, &refused):
-		return &Error{State: Rejected, Message: "HAProxy refuses the configuration: " + words.Alerts(refused.Words) + h.stillRuns()}
+		return &Error{State: model.Rejected, Message: "HAProxy refuses the configuration: " + words.Alerts(refused.Words) + h.stillRuns()}
 	case errors.As(err, &unwritable):
-		return &Error{State: Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
 			h.facts.Config, sanitize.Line(unwritable.Words, sanitize.Quote), h.stillRuns())}
 	default:
 		return err
@@ -207,7 +208,7 @@ func (h *host) goBack(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(goBackTimeout, h.config))
 	defer cancel()
 	failed := func(format string, args ...any) error {
-		return &reloadError{&Error{State: Rejected, Cause: cause, Message: cause.Error() + fmt.Sprintf(format, args...)}}
+		return &reloadError{&Error{State: model.Rejected, Cause: cause, Message: cause.Error() + fmt.Sprintf(format, args...)}}
 	}
 	err := h.files().Restore(ctx, h.facts.File.Exists)
 	var unwritable *files.UnwritableError

@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // A local account of the host can call a process haproxy, and give it any arguments. None of them may be taken for a line of what
@@ -38,7 +38,7 @@ func TestALocalAccountDoesNotChooseWhatIsRun(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if outcome.Update != edge.UpdateReload {
+	if outcome.Update != model.UpdateReload {
 		t.Errorf("got %s, want a reload", outcome.Update)
 	}
 	if _, err := os.Stat(ran); err == nil {
@@ -90,7 +90,7 @@ func TestAFolderThatOthersMayWriteToIsLeftAlone(t *testing.T) {
 
 	outcome := m.sync(config)
 
-	requireFailure(t, outcome, edge.Rejected, "every account may change "+m.dir)
+	requireFailure(t, outcome, model.Rejected, "every account may change "+m.dir)
 	if m.readConfig() != before {
 		t.Error("the file was replaced")
 	}
@@ -124,7 +124,7 @@ func TestAForcedCommandIsToldInItsOwnWords(t *testing.T) {
 
 	outcome := m.sync(m.webConfig(echo(t, "pod-a")))
 
-	requireFailure(t, outcome, edge.Unauthorized, `Please login as the user "debian" rather than the user "root".`)
+	requireFailure(t, outcome, model.Unauthorized, `Please login as the user "debian" rather than the user "root".`)
 	if !strings.Contains(outcome.Message, "142") {
 		t.Errorf("the message does not tell the exit status: %s", outcome.Message)
 	}

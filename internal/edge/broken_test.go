@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // Whatever was under way when the connection broke, the next turn brings the host there: that of the same operator, and that of
@@ -39,7 +40,7 @@ func TestTurnsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 				}
 				outcome := m.turn(config, noDrain)
 				requireSynced(t, outcome)
-				m.turnsUntil("all is ended", outcome, config, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+				m.turnsUntil("all is ended", outcome, config, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 				if got := m.greeting(8443); got != name {
 					t.Fatalf("step %d: a client reached %q", step, got)
 				}
@@ -60,10 +61,10 @@ func TestTurnsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 // the end of that before the connection broke.
 func (m *machine) turnsUntilBroken(config haproxy.Config) bool {
 	m.t.Helper()
-	var updates []edge.Update
+	var updates []model.Update
 	for deadline := time.Now().Add(waiting.Long); ; {
 		outcome := m.turn(config, drainFor(app, 0))
-		if outcome.State == edge.Unreachable {
+		if outcome.State == model.Unreachable {
 			return false
 		}
 		requireSynced(m.t, outcome)
@@ -74,7 +75,7 @@ func (m *machine) turnsUntilBroken(config haproxy.Config) bool {
 		<-time.After(outcome.FollowUp)
 	}
 	m.turn(config, drainFor(app, 0))
-	if updates[0] != edge.UpdateRuntime || !slices.Contains(updates, edge.UpdateFile) {
+	if updates[0] != model.UpdateRuntime || !slices.Contains(updates, model.UpdateFile) {
 		m.t.Fatalf("got the updates %q", updates)
 	}
 	return m.conn.steps.Load() < m.conn.breaksAt

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // endConversations has HAProxy close every connection to its admin socket.
@@ -39,7 +39,7 @@ func TestAConversationThatHAProxyEndedIsOpenedAgain(t *testing.T) {
 		m.requireServes(8443, "pod-b", "pod-c")
 		m.turnsUntil("the file is written", outcome, m.webConfig(b, c), isSaved)
 		m.endConversations()
-		if glance := m.turn(m.webConfig(b, c)); glance.State != edge.Synced || glance.Changed || glance.Fingerprint != outcome.Fingerprint {
+		if glance := m.turn(m.webConfig(b, c)); glance.State != model.Synced || glance.Changed || glance.Fingerprint != outcome.Fingerprint {
 			t.Errorf("got %+v", glance)
 		}
 	})
@@ -61,7 +61,7 @@ func TestCommandsAreNotTrustedToAWorkerThatWasReplaced(t *testing.T) {
 		outcome := m.turn(m.webConfig(c))
 
 		requireSynced(t, outcome)
-		if after := m.look(); outcome.Update != edge.UpdateRuntime || !outcome.Changed || after.worker != before.worker || after.reloads != before.reloads {
+		if after := m.look(); outcome.Update != model.UpdateRuntime || !outcome.Changed || after.worker != before.worker || after.reloads != before.reloads {
 			t.Errorf("got %+v", outcome)
 		}
 		m.requireServes(8443, "pod-c")
@@ -82,7 +82,7 @@ func TestTurnsGoOverABridgeWhereTheHostForbidsForwarding(t *testing.T) {
 	a, b, c := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c")
 	noDrain := drainFor(app, 0)
 	requireSynced(t, m.turn(m.webConfig(a), noDrain))
-	var last edge.Outcome
+	var last model.Outcome
 	for _, servers := range [][]haproxy.Server{{a, b}, {b}, {c}} {
 		before := m.look()
 		last = m.turn(m.webConfig(servers...), noDrain)
@@ -91,7 +91,7 @@ func TestTurnsGoOverABridgeWhereTheHostForbidsForwarding(t *testing.T) {
 	m.requireServes(8443, "pod-c")
 	saved := m.turnsUntil("the file is written", last, m.webConfig(c), isSaved, noDrain)
 	m.requireFileOf(m.webConfig(c), saved.Fingerprint)
-	m.turnsUntil("all is ended", saved, m.webConfig(c), func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+	m.turnsUntil("all is ended", saved, m.webConfig(c), func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 	m.requireGlance(m.webConfig(c), saved.Fingerprint)
 	if servers := m.servers(); len(servers) != 1 {
 		t.Errorf("servers are %+v", servers)

@@ -4,20 +4,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // What a turn has left half done, nobody else is to be blamed for: wherever the connection broke, and although what is wanted is
 // again what it was before.
 func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 	t.Parallel()
-	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int32) edge.Outcome{
-		"of servers and names": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
+	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int32) model.Outcome{
+		"of servers and names": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
 			m.conn.breaksAt = m.conn.steps.Load() + step
 			return m.turn(wanted)
 		},
-		"of the file": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
+		"of the file": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
 			changed := m.turn(wanted)
 			requireSynced(m.t, changed)
 			<-time.After(changed.FollowUp)
@@ -25,7 +25,7 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 			_ = m.turn(wanted)
 			return changed
 		},
-		"of everything": func(m *machine, wanted haproxy.Config, step int32) edge.Outcome {
+		"of everything": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
 			m.conn.breaksAt = m.conn.steps.Load() + step
 			wanted.MaxConnections++
 			return m.turn(wanted)
@@ -46,19 +46,19 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 				whole := m.conn.steps.Load() < m.conn.breaksAt
 				m.conn = &localConn{}
 				known := fingerprint
-				if last.State == edge.Synced {
+				if last.State == model.Synced {
 					known = last.Fingerprint
 				}
 
 				back := m.turn(former, proved(known), reportOnly)
 
-				if back.State != edge.Synced || back.Fingerprint != fingerprint || back.Drift != nil {
+				if back.State != model.Synced || back.Fingerprint != fingerprint || back.Drift != nil {
 					t.Fatalf("step %d: got %+v after %+v", step, back, last)
 				}
 				m.requireServes(8443, "pod-a")
 				m.requirePages("app.example.com", "app", "new.example.com", unknownName)
 				noDrain := drainFor(app, 0)
-				m.turnsUntil("all is ended", m.turn(former, noDrain), former, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+				m.turnsUntil("all is ended", m.turn(former, noDrain), former, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 				if whole {
 					break
 				}
@@ -86,7 +86,7 @@ func TestAFileThatWasWrittenWithoutAnAnswerIsNoDrift(t *testing.T) {
 
 		changed = m.turn(m.webConfig(a), proved(changed.Fingerprint), reportOnly)
 		requireSynced(t, changed)
-		ended := m.turnsUntil("all is ended", changed, m.webConfig(a), func(o edge.Outcome) bool { return o.FollowUp == 0 },
+		ended := m.turnsUntil("all is ended", changed, m.webConfig(a), func(o model.Outcome) bool { return o.FollowUp == 0 },
 			proved(changed.Fingerprint), reportOnly)
 
 		if changed.Drift != nil || ended.Drift != nil {

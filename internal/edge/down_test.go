@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // answering starts an HTTP server with one answer for all.
@@ -26,7 +26,7 @@ func serverAt(name, address string) haproxy.Server {
 }
 
 // reasons are how many servers are down, by the beginning of what HAProxy says.
-func reasons(down []edge.DownServers) map[string]int {
+func reasons(down []model.DownServers) map[string]int {
 	counts := map[string]int{}
 	for _, d := range down {
 		reason, _, _ := strings.Cut(d.Check, " (")
@@ -44,14 +44,14 @@ func TestALookFindsOutWhyServersAreDown(t *testing.T) {
 		config := m.webConfig(answering(t, "pod-a", 200), answering(t, "pod-b", 400), answering(t, "pod-c", 400), refusing)
 		config.Backends[0].Check = haproxy.Check{Kind: haproxy.CheckHTTP, Interval: 100 * time.Millisecond, Rise: 1, Fall: 1}
 		requireSynced(t, m.turn(config))
-		var outcome edge.Outcome
+		var outcome model.Outcome
 		m.eventually("the reasons are known", func() bool {
 			outcome = m.turn(config)
 			counts := reasons(outcome.Down)
 			return counts["L7STS 400"] == 2 && counts["L4CON"] == 1 && len(counts) == 2
 		})
 		requireSynced(t, outcome)
-		if count := outcome.Servers["ns_web_app"]; count != (edge.ServerCount{Up: 1, Total: 4}) || outcome.Down[0].Backend != "ns_web_app" {
+		if count := outcome.Servers["ns_web_app"]; count != (model.ServerCount{Up: 1, Total: 4}) || outcome.Down[0].Backend != "ns_web_app" {
 			t.Errorf("servers %+v, down %+v", count, outcome.Down)
 		}
 
@@ -59,7 +59,7 @@ func TestALookFindsOutWhyServersAreDown(t *testing.T) {
 		config.Backends[0].Servers = config.Backends[0].Servers[:3]
 		outcome = m.turn(config)
 		requireSynced(t, outcome)
-		if counts := reasons(outcome.Down); outcome.Update != edge.UpdateRuntime || counts["L7STS 400"] != 2 || len(counts) != 1 {
+		if counts := reasons(outcome.Down); outcome.Update != model.UpdateRuntime || counts["L7STS 400"] != 2 || len(counts) != 1 {
 			t.Errorf("after %s down are %+v", outcome.Update, outcome.Down)
 		}
 	})

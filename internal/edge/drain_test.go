@@ -9,6 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // drainFor says how long the servers of the backend keep their connections.
@@ -22,8 +23,8 @@ func drainFor(backend string, timeout time.Duration) func(*edge.Request) {
 }
 
 // isGone is a condition for turnsUntil.
-func (m *machine) isGone(server string) func(edge.Outcome) bool {
-	return func(edge.Outcome) bool {
+func (m *machine) isGone(server string) func(model.Outcome) bool {
+	return func(model.Outcome) bool {
 		_, runs := m.servers()[server]
 		return !runs
 	}
@@ -52,7 +53,7 @@ func TestAServerThatGoesKeepsItsConnectionsUntilTheLastHasEnded(t *testing.T) {
 		}
 		m.requireFileOf(config, saved.Fingerprint)
 		saves := m.conn.commands.Load()
-		tried := m.turnsUntil("it was tried to take pod-a out", saved, config, func(edge.Outcome) bool {
+		tried := m.turnsUntil("it was tried to take pod-a out", saved, config, func(model.Outcome) bool {
 			return m.servers()[app+"/pod-a"].Admin.Mode() == runtime.Maintenance
 		}, anHour)
 		if !guest.isServed() {
@@ -113,7 +114,7 @@ func TestAServerThatGoesIsCutWhenItsTimeIsUp(t *testing.T) {
 		if cut := <-atOnce; cut.Sub(began) > 5*time.Second {
 			t.Errorf("a server with 0s was cut after %s", cut.Sub(began))
 		}
-		outcome = m.turnsUntil("both servers are gone", outcome, config, func(o edge.Outcome) bool {
+		outcome = m.turnsUntil("both servers are gone", outcome, config, func(o model.Outcome) bool {
 			return m.isGone(app+"/pod-a")(o) && m.isGone("ns_web_other/pod-a")(o)
 		}, timeouts)
 		if cut := <-later; cut.Sub(began) < patience {
@@ -181,7 +182,7 @@ func TestAServerThatComesBackWhileItLeavesTakesConnectionsAgain(t *testing.T) {
 		former.Name, moved.Name = "pod-a", "pod-a"
 		requireSynced(t, m.turn(m.webConfig(former, b)))
 		guest := m.guestOf(8443, "former")
-		var outcome edge.Outcome
+		var outcome model.Outcome
 		for _, back := range []struct {
 			server  haproxy.Server
 			reached string
@@ -192,7 +193,7 @@ func TestAServerThatComesBackWhileItLeavesTakesConnectionsAgain(t *testing.T) {
 			{moved, "moved", runtime.Drain},
 			{former, "former", runtime.Maintenance},
 		} {
-			m.turnsUntil("pod-a is in state "+string(back.left), m.turn(m.webConfig(b)), m.webConfig(b), func(edge.Outcome) bool {
+			m.turnsUntil("pod-a is in state "+string(back.left), m.turn(m.webConfig(b)), m.webConfig(b), func(model.Outcome) bool {
 				return m.servers()[app+"/pod-a"].Admin.Mode() == back.left
 			})
 			before := m.look()
@@ -200,12 +201,12 @@ func TestAServerThatComesBackWhileItLeavesTakesConnectionsAgain(t *testing.T) {
 			outcome = m.turn(m.webConfig(back.server, b))
 
 			requireSynced(t, outcome)
-			if after := m.look(); outcome.Update != edge.UpdateRuntime || after.worker != before.worker || after.reloads != before.reloads {
+			if after := m.look(); outcome.Update != model.UpdateRuntime || after.worker != before.worker || after.reloads != before.reloads {
 				t.Errorf("got %+v", outcome)
 			}
 			m.requireServes(8443, back.reached, "pod-b")
 		}
-		saved := m.turnsUntil("the file is written", outcome, m.webConfig(former, b), func(o edge.Outcome) bool { return isSaved(o) && o.FollowUp == 0 })
+		saved := m.turnsUntil("the file is written", outcome, m.webConfig(former, b), func(o model.Outcome) bool { return isSaved(o) && o.FollowUp == 0 })
 		m.requireFileOf(m.webConfig(former, b), saved.Fingerprint)
 		if saved.FollowUp != 0 || !guest.isServed() {
 			t.Errorf("got %+v, or the open connection was lost", saved)
@@ -226,7 +227,7 @@ func TestARestartedOperatorGoesOnWithWhatLeaves(t *testing.T) {
 	first := m.turn(m.webConfig(b))
 
 	requireSynced(t, first)
-	if first.Update != edge.UpdateFile || first.FollowUp == 0 {
+	if first.Update != model.UpdateFile || first.FollowUp == 0 {
 		t.Errorf("got %+v, want the file and what leaves", first)
 	}
 	before.commands, before.file = m.conn.commands.Load(), m.readConfig()
@@ -256,17 +257,17 @@ func TestAHostThatIsOnlyWatchedAsksForNoTurnBecauseOfAServerThatLeaves(t *testin
 	m.tell("set server ns_web_app/pod-b state drain")
 
 	// A turn that has asked about the server that leaves looks at the others in the next one.
-	var drifted edge.Outcome
+	var drifted model.Outcome
 	m.eventually("the drift is seen", func() bool {
 		drifted = m.turn(m.webConfig(b), proved(leaving.Fingerprint), reportOnly)
-		return drifted.State == edge.Drifted
+		return drifted.State == model.Drifted
 	})
 	suspended := m.turn(m.webConfig(b), func(r *edge.Request) { r.DryRun = true })
 
-	if drifted.State != edge.Drifted || drifted.FollowUp != 0 {
+	if drifted.State != model.Drifted || drifted.FollowUp != 0 {
 		t.Errorf("got %+v", drifted)
 	}
-	if suspended.State != edge.Suspended || suspended.FollowUp != 0 {
+	if suspended.State != model.Suspended || suspended.FollowUp != 0 {
 		t.Errorf("got %+v", suspended)
 	}
 	resumed := m.turn(m.webConfig(b))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // proved is what a host was proved to run.
@@ -53,36 +54,36 @@ func (m *machine) reloadByHand() {
 type driftCase struct {
 	name   string
 	spoil  func(m *machine)
-	update edge.Update
+	update model.Update
 	words  string
 }
 
 func driftCases() []driftCase {
 	tell := func(commands ...string) func(*machine) { return func(m *machine) { m.tell(commands...) } }
 	return []driftCase{
-		{"the file is edited", func(m *machine) { m.edit("maxconn", "maxconn  ") }, edge.UpdateFile, "edited"},
-		{"the file is gone", func(m *machine) { _ = os.Remove(m.config()) }, edge.UpdateFile, "gone"},
+		{"the file is edited", func(m *machine) { m.edit("maxconn", "maxconn  ") }, model.UpdateFile, "edited"},
+		{"the file is gone", func(m *machine) { _ = os.Remove(m.config()) }, model.UpdateFile, "gone"},
 		{"the file is one of other servers", func(m *machine) {
 			m.writeConfig([]byte(m.sampleFile()))
-		}, edge.UpdateFile, "differs"},
-		{"a server in maintenance", tell("set server ns_web_app/pod-a state maint"), edge.UpdateRuntime, "server pod-a was in state maint"},
-		{"a server that is drained", tell("set server ns_web_app/pod-a state drain"), edge.UpdateRuntime, "server pod-a was in state drain"},
-		{"another weight", tell("set server ns_web_app/pod-a weight 9"), edge.UpdateRuntime, "weight of server pod-a changed from 9 to 1"},
-		{"another address", tell("set server ns_web_app/pod-a addr 127.0.0.9 port 9"), edge.UpdateRuntime, "server pod-a moved from 127.0.0.9:9"},
-		{"health checks that are off", tell("disable health ns_web_app/pod-a"), edge.UpdateRuntime, "health checks of server pod-a were off"},
-		{"a server is deleted", tell("set server ns_web_app/pod-a state maint", "del server ns_web_app/pod-a"), edge.UpdateRuntime, "server pod-a added"},
+		}, model.UpdateFile, "differs"},
+		{"a server in maintenance", tell("set server ns_web_app/pod-a state maint"), model.UpdateRuntime, "server pod-a was in state maint"},
+		{"a server that is drained", tell("set server ns_web_app/pod-a state drain"), model.UpdateRuntime, "server pod-a was in state drain"},
+		{"another weight", tell("set server ns_web_app/pod-a weight 9"), model.UpdateRuntime, "weight of server pod-a changed from 9 to 1"},
+		{"another address", tell("set server ns_web_app/pod-a addr 127.0.0.9 port 9"), model.UpdateRuntime, "server pod-a moved from 127.0.0.9:9"},
+		{"health checks that are off", tell("disable health ns_web_app/pod-a"), model.UpdateRuntime, "health checks of server pod-a were off"},
+		{"a server is deleted", tell("set server ns_web_app/pod-a state maint", "del server ns_web_app/pod-a"), model.UpdateRuntime, "server pod-a added"},
 		{"HAProxy runs a foreign file", func(m *machine) {
 			text := m.readConfig()
 			m.writeConfig([]byte(fmt.Sprintf("global\n stats socket %s level admin expose-fd listeners\n", m.path("admin.sock"))))
 			m.reloadByHand()
 			m.writeConfig([]byte(text))
-		}, edge.UpdateReload, "not edgelb's"},
+		}, model.UpdateReload, "not edgelb's"},
 		{"HAProxy runs an edited file", func(m *machine) {
 			m.edit("maxconn 1000", "maxconn 900")
 			m.reloadByHand()
-		}, edge.UpdateReload, "edited"},
+		}, model.UpdateReload, "edited"},
 		// The last one: what was added leaves.
-		{"a server is added", tell("add server ns_web_app/alien 127.0.0.1:1", "set server ns_web_app/alien state ready"), edge.UpdateRuntime, "server alien removed"},
+		{"a server is added", tell("add server ns_web_app/alien 127.0.0.1:1", "set server ns_web_app/alien state ready"), model.UpdateRuntime, "server alien removed"},
 	}
 }
 
@@ -163,7 +164,7 @@ func (m *machine) requireRepair(drift driftCase, config haproxy.Config, fingerpr
 	if !outcome.Changed || outcome.Update != drift.update || outcome.Fingerprint != fingerprint || !strings.Contains(words, drift.words) {
 		m.t.Errorf("%s: got %+v, want it to be repaired by %s because of %q", drift.name, outcome, drift.update, drift.words)
 	}
-	if m.workerPID() != worker && drift.update != edge.UpdateReload {
+	if m.workerPID() != worker && drift.update != model.UpdateReload {
 		m.t.Errorf("%s: HAProxy was reloaded", drift.name)
 	}
 }
@@ -172,7 +173,7 @@ func (m *machine) requireReport(drift driftCase, config haproxy.Config, fingerpr
 	m.t.Helper()
 	before, servers := m.look(), m.servers()
 	outcome := m.turn(config, proved(fingerprint), reportOnly)
-	if words := strings.Join(outcome.Drift, "; "); outcome.State != edge.Drifted || !strings.Contains(words, drift.words) {
+	if words := strings.Join(outcome.Drift, "; "); outcome.State != model.Drifted || !strings.Contains(words, drift.words) {
 		m.t.Errorf("%s: got %+v, want a report of %q", drift.name, outcome, drift.words)
 	}
 	if outcome.Changed || outcome.Update != "" || outcome.Fingerprint != "" {
@@ -223,7 +224,7 @@ func TestAHAProxyThatWasRestartedFromAFileThatLaggedIsNoDrift(t *testing.T) {
 	outcome := m.turn(m.webConfig(a, b), proved(fingerprint), reportOnly)
 
 	requireSynced(t, outcome)
-	if outcome.Update != edge.UpdateRuntime || outcome.Drift != nil || outcome.Fingerprint != fingerprint {
+	if outcome.Update != model.UpdateRuntime || outcome.Drift != nil || outcome.Fingerprint != fingerprint {
 		t.Errorf("got %+v", outcome)
 	}
 	m.requireServes(8443, "pod-a", "pod-b")
@@ -240,12 +241,12 @@ func TestAHAProxyThatWasStoppedIsStartedAgain(t *testing.T) {
 	start := func(r *edge.Request) { r.ReloadCommand = m.startCommand() }
 	report := m.turn(m.webConfig(a), proved(fingerprint), reportOnly, start)
 
-	if report.State != edge.Drifted || strings.Join(report.Drift, "; ") != "HAProxy does not run" {
+	if report.State != model.Drifted || strings.Join(report.Drift, "; ") != "HAProxy does not run" {
 		t.Errorf("got %+v", report)
 	}
 	repaired := m.turn(m.webConfig(a), proved(fingerprint), start)
 	requireSynced(t, repaired)
-	if repaired.Update != edge.UpdateReload || strings.Join(repaired.Drift, "; ") != "HAProxy does not run" || repaired.Fingerprint != fingerprint {
+	if repaired.Update != model.UpdateReload || strings.Join(repaired.Drift, "; ") != "HAProxy does not run" || repaired.Fingerprint != fingerprint {
 		t.Errorf("got %+v", repaired)
 	}
 	m.requireServes(8443, "pod-a")
@@ -274,12 +275,12 @@ func TestAFileThatSomebodyWroteIsNotSavedOver(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil func(m *machine)
-		check func(t *testing.T, m *machine, outcome edge.Outcome)
+		check func(t *testing.T, m *machine, outcome model.Outcome)
 	}{
 		"somebody else's file": {
 			func(m *machine) { m.writeConfig([]byte("global\n # mine\n")) },
-			func(t *testing.T, m *machine, outcome edge.Outcome) {
-				requireFailure(t, outcome, edge.Refused, "adopt: true")
+			func(t *testing.T, m *machine, outcome model.Outcome) {
+				requireFailure(t, outcome, model.Refused, "adopt: true")
 				if got := m.readConfig(); got != "global\n # mine\n" {
 					t.Errorf("the file was overwritten:\n%s", got)
 				}
@@ -287,7 +288,7 @@ func TestAFileThatSomebodyWroteIsNotSavedOver(t *testing.T) {
 		},
 		"an edited file": {
 			func(m *machine) { m.edit("maxconn 1000", "maxconn 900") },
-			func(t *testing.T, m *machine, outcome edge.Outcome) {
+			func(t *testing.T, m *machine, outcome model.Outcome) {
 				requireSynced(t, outcome)
 				if former, err := os.ReadFile(m.config() + ".edgelb-former"); err != nil || strings.Contains(string(former), "maxconn 900") != outcome.Changed {
 					t.Errorf("got %+v, and the former file is %v\n%s", outcome, err, former)
@@ -333,7 +334,7 @@ func TestAServerThatSomebodyDrainedIsNotTakenForOneThatLeavesWhereServersAreToBe
 	m.tell("set server ns_web_app/pod-a state drain")
 	for range 2 {
 		report := m.turn(unknown, proved(fingerprint), reportOnly)
-		if report.State != edge.Drifted || !strings.Contains(strings.Join(report.Drift, "; "), "pod-a was in state drain") {
+		if report.State != model.Drifted || !strings.Contains(strings.Join(report.Drift, "; "), "pod-a was in state drain") {
 			t.Errorf("got %+v", report)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // reachedFrom is a connection that the host sees come from an address.
@@ -30,7 +31,7 @@ func TestAHostSaysFromWhereItIsReachedOverEachConnection(t *testing.T) {
 					config = m.webConfig(echo(t, "a"), echo(t, "b"))
 				}
 				outcome := m.turn(config, func(r *edge.Request) { r.Login = login })
-				if outcome.State != edge.Synced || outcome.Egress.String() != "203.0.113.9" {
+				if outcome.State != model.Synced || outcome.Egress.String() != "203.0.113.9" {
 					t.Fatalf("%s: got %s from %s: %s", turn, outcome.State, outcome.Egress, outcome.Message)
 				}
 			}
@@ -38,7 +39,7 @@ func TestAHostSaysFromWhereItIsReachedOverEachConnection(t *testing.T) {
 			m.conn = reachedFrom("2001:db8::9")
 			outcome := m.turn(config, func(r *edge.Request) { r.Login = login })
 
-			if outcome.State != edge.Synced || outcome.Egress.String() != "2001:db8::9" {
+			if outcome.State != model.Synced || outcome.Egress.String() != "2001:db8::9" {
 				t.Errorf("over another connection: got %s from %s: %s", outcome.State, outcome.Egress, outcome.Message)
 			}
 		})
@@ -52,7 +53,7 @@ func TestAHostThatFailsSaysFromWhereItIsReached(t *testing.T) {
 	m.writeConfig([]byte("# somebody else's\nfrontend web\n"))
 	m.conn = reachedFrom("203.0.113.9")
 	outcome := m.turn(m.webConfig(echo(t, "a")))
-	if outcome.State != edge.Refused || outcome.Egress.String() != "203.0.113.9" {
+	if outcome.State != model.Refused || outcome.Egress.String() != "203.0.113.9" {
 		t.Errorf("got %s from %s", outcome.State, outcome.Egress)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -21,7 +22,7 @@ func (h *host) awaitFormer(ctx context.Context) error {
 	err := h.daemon().AwaitFormer(ctx, h.running.PID)
 	var accepting *daemon.AcceptingError
 	if h.formerAccepts = errors.As(err, &accepting); h.formerAccepts {
-		return &Error{State: Rejected, Cause: err, Message: fmt.Sprintf(
+		return &Error{State: model.Rejected, Cause: err, Message: fmt.Sprintf(
 			"the new configuration is active, but %v: end that process, or restart HAProxy", accepting)}
 	}
 	return err
@@ -48,7 +49,7 @@ func (h *host) checkPause(now time.Time) error {
 	if wait <= 0 {
 		return nil
 	}
-	return &pausedError{wait: wait, failure: &Error{State: Pending, Message: fmt.Sprintf(
+	return &pausedError{wait: wait, failure: &Error{State: model.Pending, Message: fmt.Sprintf(
 		"%d former HAProxy workers still serve open connections; the next reload waits until %s UTC, so that the host does not run out of memory. Servers, names and weights are still updated",
 		former, now.Add(wait).UTC().Format(time.TimeOnly))}}
 }

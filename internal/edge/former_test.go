@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // freezingConn is a connection to a machine whose worker is frozen right before HAProxy is reloaded. It tells when the host was asked
@@ -65,7 +66,7 @@ func TestARemovedBindIsNotBelievedToBeGoneWhileAFormerWorkerListens(t *testing.T
 			eachHAProxy(t, func(t *testing.T, m *machine) {
 				conn, config := freezing(t, m)
 				conn.prefix = prefix
-				done := make(chan edge.Outcome, 1)
+				done := make(chan model.Outcome, 1)
 				go func() { done <- m.syncOver(conn, &m.memory, config) }()
 
 				select {
@@ -91,13 +92,13 @@ func TestAFormerWorkerThatGoesOnAcceptingIsReported(t *testing.T) {
 
 	outcome := m.syncOver(conn, &m.memory, config)
 
-	requireFailure(t, outcome, edge.Rejected, "the new configuration is active, but HAProxy's former worker (pid ")
+	requireFailure(t, outcome, model.Rejected, "the new configuration is active, but HAProxy's former worker (pid ")
 	if !strings.Contains(outcome.Message, fmt.Sprintf(") still accepts connections on %s:", m.address)) || outcome.ReloadFailed || !outcome.Live {
 		t.Errorf("got %+v", outcome)
 	}
 	reloads, b := m.reloads(), echo(t, "pod-b")
 	config.Backends[0].Servers = []haproxy.Server{b}
-	if live := m.syncOver(conn, &m.memory, config, runtimeOnly); live.State != edge.Synced || live.Update != edge.UpdateRuntime {
+	if live := m.syncOver(conn, &m.memory, config, runtimeOnly); live.State != model.Synced || live.Update != model.UpdateRuntime {
 		t.Errorf("got %+v, want servers to follow", live)
 	}
 	conn.thaw()
@@ -116,24 +117,24 @@ func TestReloadsWaitWhileManyFormerWorkersServeOpenConnections(t *testing.T) {
 	// However slow the machine is, no connection is closed for being idle.
 	config.Timeouts.Client, config.Timeouts.Server = time.Hour, time.Hour
 	requireSynced(t, m.turn(config))
-	var outcome edge.Outcome
+	var outcome model.Outcome
 	var open []guest
 	const most = 13
-	for outcome.State != edge.Pending && len(open) <= most {
+	for outcome.State != model.Pending && len(open) <= most {
 		open = append(open, m.guestOf(8443, "pod-a"))
 		config.MaxConnections++
-		if outcome = m.turn(config); outcome.State != edge.Pending {
+		if outcome = m.turn(config); outcome.State != model.Pending {
 			requireSynced(t, outcome)
 		}
 	}
-	requireFailure(t, outcome, edge.Pending, fmt.Sprintf("%d former HAProxy workers still serve open connections; the next reload waits until", len(open)-1))
+	requireFailure(t, outcome, model.Pending, fmt.Sprintf("%d former HAProxy workers still serve open connections; the next reload waits until", len(open)-1))
 	if outcome.RetryAfter <= 0 || !outcome.Live || outcome.Update != "" {
 		t.Errorf("got %+v", outcome)
 	}
 	reloads := m.reloads()
 	config.Backends[0].Servers = []haproxy.Server{b}
 	live := m.turn(config, runtimeOnly)
-	if live.State != edge.Synced || live.Update != edge.UpdateRuntime {
+	if live.State != model.Synced || live.Update != model.UpdateRuntime {
 		t.Errorf("got %+v, want servers to follow", live)
 	}
 	m.requireServes(8443, "pod-b")
@@ -143,7 +144,7 @@ func TestReloadsWaitWhileManyFormerWorkersServeOpenConnections(t *testing.T) {
 	}
 	m.eventually("the former workers have ended, and HAProxy is reloaded", func() bool {
 		outcome = m.turn(config)
-		return outcome.State != edge.Pending
+		return outcome.State != model.Pending
 	})
 	requireSynced(t, outcome)
 	if m.reloads() != reloads+1 {
@@ -170,18 +171,18 @@ func TestTheDefaultOfConnectionsFitsAHostWithFewFileDescriptors(t *testing.T) {
 	outcome := m.turn(config, byScript)
 
 	const note = "maxConnections is 702 instead of the default of 40000"
-	if outcome.State != edge.Synced || !strings.Contains(outcome.Message, note) {
+	if outcome.State != model.Synced || !strings.Contains(outcome.Message, note) {
 		t.Fatalf("got %+v", outcome)
 	}
 	m.requireServes(8443, "pod-a")
 	for name, memory := range map[string]*edge.Memory{"same": &m.memory, "restarted": {}} {
 		again := m.syncWith(memory, config)
-		if again.State != edge.Synced || again.Update != "" || again.Fingerprint != outcome.Fingerprint || !strings.Contains(again.Message, note) {
+		if again.State != model.Synced || again.Update != "" || again.Fingerprint != outcome.Fingerprint || !strings.Contains(again.Message, note) {
 			t.Errorf("%s operator: got %+v, want nothing to do", name, again)
 		}
 	}
 	config.MaxConnections--
-	requireFailure(t, m.turn(config), edge.Rejected, "39999 connections need 100045 file descriptors, and HAProxy may open 2000")
+	requireFailure(t, m.turn(config), model.Rejected, "39999 connections need 100045 file descriptors, and HAProxy may open 2000")
 	m.requireServes(8443, "pod-a")
 }
 

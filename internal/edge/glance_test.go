@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // many is the site with so many names more, all of which lead to the app.
@@ -31,7 +31,7 @@ func TestALargeMapIsReadWhereItsSizeDiffersAndFromTimeToTime(t *testing.T) {
 			spoil: func(m *machine) {
 				m.tell("set map " + m.namesFile() + " ns_web_http/app-00007.example.com ns_web_blog:http")
 			},
-			update: edge.UpdateRuntime,
+			update: model.UpdateRuntime,
 			words:  "name app-00007.example.com goes to ns_web_app:http now",
 		}
 		moved.spoil(m)
@@ -58,12 +58,12 @@ func TestALargeMapIsReadWhereItsSizeDiffersAndFromTimeToTime(t *testing.T) {
 // 10,000 names are 0.8 MB, which takes longer over some links than HAProxy may think about its answer.
 func TestAHostWithManyNamesOnASlowLinkIsReached(t *testing.T) {
 	t.Parallel()
-	for name, turn := range map[string]func(m *machine, s site) edge.Outcome{
-		"a look": func(m *machine, s site) edge.Outcome {
+	for name, turn := range map[string]func(m *machine, s site) model.Outcome{
+		"a look": func(m *machine, s site) model.Outcome {
 			m.memory.ReadNamesLongAgo()
 			return m.turn(s.config)
 		},
-		"a change": func(m *machine, s site) edge.Outcome { return m.turn(s.many(6700).config) },
+		"a change": func(m *machine, s site) model.Outcome { return m.turn(s.many(6700).config) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

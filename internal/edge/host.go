@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
@@ -36,7 +37,7 @@ type host struct {
 	// note is what the user should know although all is well.
 	note string
 	// unserved are the binds that the host cannot take.
-	unserved []Unserved
+	unserved []model.BindFailure
 	// tally is what HAProxy said last of the configuration's servers.
 	tally tally
 	// egress is the address from which the host sees the connection; the zero Addr if it does not say.
@@ -79,7 +80,7 @@ func openSession(ctx context.Context, conn Conn, req Request) (*session.Session,
 	opened, err := session.Open(ctx, conn, req.Login, req.ConfigPath)
 	var denied *session.DeniedError
 	if errors.As(err, &denied) {
-		return nil, &Error{State: Unauthorized, Message: deniedText(req, denied)}
+		return nil, &Error{State: model.Unauthorized, Message: deniedText(req, denied)}
 	}
 	return opened, err
 }
@@ -99,7 +100,7 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 		return err
 	}
 	if misfit := h.facts.Misfit(h.req.Config.Idle()); misfit != "" {
-		return &Error{State: Rejected, Message: misfit}
+		return &Error{State: model.Rejected, Message: misfit}
 	}
 	if err := h.observeRunning(ctx); err != nil {
 		return err
@@ -115,12 +116,12 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 func (h *host) checkSight(result Result) error {
 	switch {
 	case h.facts.Config == "":
-		return &Error{State: Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", sanitize.Line(string(result.Stderr), sanitize.Quote))}
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", sanitize.Line(string(result.Stderr), sanitize.Quote))}
 	case h.facts.File.Exists && h.facts.File.SHA256 == "":
-		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo",
+		return &Error{State: model.Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo",
 			h.req.Login, h.facts.Config, sanitize.Line(string(result.Stderr), sanitize.Quote))}
 	case h.facts.ProcessesHidden:
-		return &Error{State: Unauthorized, Message: fmt.Sprintf("%s does not see the host's processes (/proc is mounted with hidepid): add the account to the group that may, or use sudo", h.req.Login)}
+		return &Error{State: model.Unauthorized, Message: fmt.Sprintf("%s does not see the host's processes (/proc is mounted with hidepid): add the account to the group that may, or use sudo", h.req.Login)}
 	default:
 		return nil
 	}
@@ -138,12 +139,12 @@ func (h *host) observeRunning(ctx context.Context) error {
 	h.before = running
 	switch {
 	case ctx.Err() != nil:
-		return &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s: %v", observeTimeout, silence), Cause: ctx.Err()}
+		return &Error{State: model.Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s: %v", observeTimeout, silence), Cause: ctx.Err()}
 	case session.IsLost(silence):
 		return silence
 	case silence != nil && h.facts.IsRunning() && h.facts.File.Managed:
 		// Nothing could be proved, and to reload would be no cure.
-		return &Error{State: Rejected, Message: fmt.Sprintf("HAProxy runs but cannot be asked what: %v. It goes on serving; restart it if its socket is gone", silence), Cause: silence}
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("HAProxy runs but cannot be asked what: %v. It goes on serving; restart it if its socket is gone", silence), Cause: silence}
 	default:
 		return nil
 	}
@@ -174,18 +175,18 @@ func (h *host) readMaster(ctx context.Context) {
 // render fits the wanted configuration to the host.
 func (h *host) render() error {
 	if h.facts.File.Managed && h.running.PID == 0 && h.req.Config.KeepsServers() {
-		return &Error{State: Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: mend the target, and HAProxy is started"}
+		return &Error{State: model.Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: mend the target, and HAProxy is started"}
 	}
 	// Where it is known what the host was proved to have, a server that somebody has drained is not taken for one that leaves.
 	servers := serversByBackend(h.running.Servers)
 	maps.Copy(servers, h.left.servers)
 	h.config, h.note = h.fit(h.req.Config, servers, alsoRunning(servers, h.running.Servers))
 	if h.config.Idle() && !h.req.Config.Idle() {
-		return &Error{State: Rejected, Message: h.nothingLeft()}
+		return &Error{State: model.Rejected, Message: h.nothingLeft()}
 	}
 	file, err := cfg.Render(h.config, h.platform())
 	if err != nil {
-		return &Error{State: Rejected, Message: "the configuration cannot be written: " + err.Error(), Cause: err}
+		return &Error{State: model.Rejected, Message: "the configuration cannot be written: " + err.Error(), Cause: err}
 	}
 	h.file = file
 	if h.running.PID != 0 {
@@ -214,7 +215,7 @@ func (h *host) fit(config haproxy.Config, servers, running map[string][]haproxy.
 }
 
 func (h *host) isUnserved(frontend string, bind haproxy.Bind) bool {
-	return slices.ContainsFunc(h.unserved, func(u Unserved) bool { return u.Frontend == frontend && u.Bind == bind.String() })
+	return slices.ContainsFunc(h.unserved, func(u model.BindFailure) bool { return u.Frontend == frontend && u.Bind == bind.String() })
 }
 
 // nothingLeft says why there is nothing to listen on.

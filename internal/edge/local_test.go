@@ -22,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // localConn reaches this very machine without SSH: the command lines, the scripts, the sockets and HAProxy are real.
@@ -47,14 +48,14 @@ type localConn struct {
 // step says whether the connection still holds.
 func (c *localConn) step() error {
 	if n := c.steps.Add(1); c.breaksAt > 0 && n >= c.breaksAt {
-		return &edge.Error{State: edge.Unreachable, Message: "the connection broke"}
+		return &edge.Error{State: model.Unreachable, Message: "the connection broke"}
 	}
 	return nil
 }
 
 func (c *localConn) Run(ctx context.Context, command string, input []byte, _ edge.Limit) (edge.Result, error) {
 	if n := c.commands.Add(1); c.broken > 0 && n >= c.broken {
-		return edge.Result{}, &edge.Error{State: edge.Unreachable, Message: "the connection broke"}
+		return edge.Result{}, &edge.Error{State: model.Unreachable, Message: "the connection broke"}
 	}
 	if err := c.step(); err != nil {
 		return edge.Result{}, err
@@ -71,7 +72,7 @@ func (c *localConn) run(ctx context.Context, command string, input []byte) (edge
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		return edge.Result{}, &edge.Error{State: edge.Unreachable, Message: err.Error(), Cause: err}
+		return edge.Result{}, &edge.Error{State: model.Unreachable, Message: err.Error(), Cause: err}
 	}
 	return edge.Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Exit: cmd.ProcessState.ExitCode()}, nil
 }
@@ -317,23 +318,23 @@ func (m *machine) eventually(what string, done func() bool) {
 }
 
 // sync brings the machine to the configuration.
-func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
 	return m.syncWith(&edge.Memory{}, config, change...)
 }
 
 // turn brings the machine to the configuration, with what the turns before it have left in memory.
-func (m *machine) turn(config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+func (m *machine) turn(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
 	return m.syncWith(&m.memory, config, change...)
 }
 
-func (m *machine) syncWith(memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+func (m *machine) syncWith(memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	return m.syncOver(m.conn, memory, config, change...)
 }
 
 // syncOver is syncWith over another connection than the machine's.
-func (m *machine) syncOver(conn edge.Conn, memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+func (m *machine) syncOver(conn edge.Conn, memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	req := edge.Request{Config: config, Login: "root", ConfigPath: m.config()}
 	for _, apply := range change {
 		apply(&req)

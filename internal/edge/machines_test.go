@@ -18,6 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // eachHAProxy runs a test on a machine with the HAProxy in the PATH, and on one with the newer HAProxy that the repository
@@ -129,10 +130,10 @@ func (m *machine) look() sight {
 }
 
 // requireLive fails unless a change of servers was made at run time and proved, and nothing but HAProxy's socket was used.
-func (m *machine) requireLive(outcome edge.Outcome, before sight) {
+func (m *machine) requireLive(outcome model.Outcome, before sight) {
 	m.t.Helper()
 	requireSynced(m.t, outcome)
-	if outcome.Update != edge.UpdateRuntime || !outcome.Changed || len(outcome.Reasons) == 0 || outcome.Fingerprint == "" {
+	if outcome.Update != model.UpdateRuntime || !outcome.Changed || len(outcome.Reasons) == 0 || outcome.Fingerprint == "" {
 		m.t.Errorf("got %+v, want a proved change at run time", outcome)
 	}
 	m.requireAsBefore(before)
@@ -161,7 +162,7 @@ func (m *machine) requireServes(port uint16, names ...string) {
 }
 
 // turnsUntil does turns as they are asked for, until one is as it should be.
-func (m *machine) turnsUntil(what string, last edge.Outcome, config haproxy.Config, done func(edge.Outcome) bool, change ...func(*edge.Request)) edge.Outcome {
+func (m *machine) turnsUntil(what string, last model.Outcome, config haproxy.Config, done func(model.Outcome) bool, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
 	for deadline := time.Now().Add(waiting.Long); !done(last); {
 		if last.FollowUp == 0 {
@@ -178,11 +179,11 @@ func (m *machine) turnsUntil(what string, last edge.Outcome, config haproxy.Conf
 }
 
 // ended does turns as they are asked for, until nothing that was begun is to be ended, or something is wrong. It returns the last.
-func (m *machine) ended(config haproxy.Config, change ...func(*edge.Request)) edge.Outcome {
+func (m *machine) ended(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
 	for deadline := time.Now().Add(waiting.Long); ; {
 		last := m.turn(config, change...)
-		if last.State != edge.Synced || last.FollowUp == 0 {
+		if last.State != model.Synced || last.FollowUp == 0 {
 			return last
 		}
 		if time.Now().After(deadline) {
@@ -193,7 +194,7 @@ func (m *machine) ended(config haproxy.Config, change ...func(*edge.Request)) ed
 }
 
 // isSaved says that a turn wrote the file that lagged behind.
-func isSaved(outcome edge.Outcome) bool { return outcome.Update == edge.UpdateFile }
+func isSaved(outcome model.Outcome) bool { return outcome.Update == model.UpdateFile }
 
 // requireFileOf fails unless the file is the one that an operator writes who remembers nothing.
 func (m *machine) requireFileOf(config haproxy.Config, fingerprint string) {

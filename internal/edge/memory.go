@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/survey"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -64,7 +65,7 @@ func (m *Memory) remember(h *host) {
 }
 
 // learn takes in how a full turn went.
-func (m *Memory) learn(h *host, outcome Outcome) {
+func (m *Memory) learn(h *host, outcome model.Outcome) {
 	m.hangUp()
 	now := time.Now()
 	m.begun = m.begun || isUnproved(outcome)
@@ -73,7 +74,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 		m.lookedAt, m.namesReadAt, m.begun = now, now, false
 		m.leavers = m.leavers.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
 		m.written(files.HashesOf(h.file), now)
-		if outcome.State == Rejected && !h.formerAccepts {
+		if outcome.State == model.Rejected && !h.formerAccepts {
 			m.disk = files.Hashes{Config: h.facts.File.SHA256, Names: h.facts.File.NamesSHA256[h.file.NamesPath]}
 			m.lag = m.lag.Changed(now)
 		}
@@ -83,7 +84,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 		kept := *m.last
 		kept.session, kept.egress = h.session, h.egress
 		m.last = &kept
-	case outcome.State == Drifted:
+	case outcome.State == model.Drifted:
 		m.last, m.lag = nil, pending.Lag{}
 	default:
 		m.forget()
@@ -92,7 +93,7 @@ func (m *Memory) learn(h *host, outcome Outcome) {
 
 // learnDescriptors notes how many files HAProxy may open, if it has said that these are too few, and reports whether fewer
 // connections are configured because of that.
-func (m *Memory) learnDescriptors(h *host, outcome Outcome) bool {
+func (m *Memory) learnDescriptors(h *host, outcome model.Outcome) bool {
 	limit := survey.DescriptorLimit(outcome.Message)
 	if h.facts.FittingConnections(h.config.MaxConnections, limit) == h.config.MaxConnections {
 		return false
@@ -102,19 +103,21 @@ func (m *Memory) learnDescriptors(h *host, outcome Outcome) bool {
 }
 
 // runs reports whether what was proved is all that the host was to run, although something else may be amiss.
-func runs(h *host, outcome Outcome) bool {
-	return outcome.State == Synced || isUnwritten(outcome) || h.formerAccepts
+func runs(h *host, outcome model.Outcome) bool {
+	return outcome.State == model.Synced || isUnwritten(outcome) || h.formerAccepts
 }
 
 // isHeldBack reports whether a change was not made, or undone.
-func isHeldBack(outcome Outcome) bool { return outcome.State == Rejected || outcome.RetryAfter > 0 }
+func isHeldBack(outcome model.Outcome) bool {
+	return outcome.State == model.Rejected || outcome.RetryAfter > 0
+}
 
 // isUnproved says that a change was made of which it is not known how far it came.
-func isUnproved(outcome Outcome) bool { return outcome.Update != "" && !outcome.Changed }
+func isUnproved(outcome model.Outcome) bool { return outcome.Update != "" && !outcome.Changed }
 
 // isUnwritten says that what runs was brought where it should be, and it is the file that could not be written.
-func isUnwritten(outcome Outcome) bool {
-	return outcome.State == Rejected && (outcome.Update == UpdateRuntime || outcome.Update == UpdateFile)
+func isUnwritten(outcome model.Outcome) bool {
+	return outcome.State == model.Rejected && (outcome.Update == model.UpdateRuntime || outcome.Update == model.UpdateFile)
 }
 
 // left is how the host of the request was left.

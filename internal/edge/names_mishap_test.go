@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func namesDriftCases() []driftCase {
@@ -20,19 +21,19 @@ func namesDriftCases() []driftCase {
 		return func(m *machine) { m.tell(strings.ReplaceAll(command, "NAMES", m.namesFile())) }
 	}
 	return []driftCase{
-		{"the file of names is edited", func(m *machine) { m.writeNames("ns_web_http/app.example.com ns_web_blog:http\n") }, edge.UpdateFile, "the file of names was edited"},
-		{"the file of names is gone", func(m *machine) { _ = os.Remove(m.namesFile()) }, edge.UpdateFile, "the file of names is gone"},
-		{"both files are gone", func(m *machine) { _ = errors.Join(os.Remove(m.namesFile()), os.Remove(m.config())) }, edge.UpdateFile, "the file is gone"},
-		{"a name leads elsewhere", tell("set map NAMES ns_web_http/app.example.com ns_web_blog:http"), edge.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
-		{"a name is taken away", tell("del map NAMES ns_web_http/app.example.com"), edge.UpdateRuntime, "name app.example.com added"},
-		{"a name is added", tell("add map NAMES ns_web_http/evil.example.com ns_web_app:http"), edge.UpdateRuntime, "name evil.example.com removed"},
-		{"a name is added twice", tell("add map NAMES ns_web_http/app.example.com ns_web_blog:http"), edge.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
-		{"a share leads elsewhere", tell("set map NAMES ns_web_split:07 ns_web_blog"), edge.UpdateRuntime, "way ns_web_split: 50 % to ns_web_app, 50 % to ns_web_blog or else ns_web_app now"},
-		{"no name is left", tell("clear map NAMES"), edge.UpdateRuntime, "name app.example.com added"},
+		{"the file of names is edited", func(m *machine) { m.writeNames("ns_web_http/app.example.com ns_web_blog:http\n") }, model.UpdateFile, "the file of names was edited"},
+		{"the file of names is gone", func(m *machine) { _ = os.Remove(m.namesFile()) }, model.UpdateFile, "the file of names is gone"},
+		{"both files are gone", func(m *machine) { _ = errors.Join(os.Remove(m.namesFile()), os.Remove(m.config())) }, model.UpdateFile, "the file is gone"},
+		{"a name leads elsewhere", tell("set map NAMES ns_web_http/app.example.com ns_web_blog:http"), model.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
+		{"a name is taken away", tell("del map NAMES ns_web_http/app.example.com"), model.UpdateRuntime, "name app.example.com added"},
+		{"a name is added", tell("add map NAMES ns_web_http/evil.example.com ns_web_app:http"), model.UpdateRuntime, "name evil.example.com removed"},
+		{"a name is added twice", tell("add map NAMES ns_web_http/app.example.com ns_web_blog:http"), model.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
+		{"a share leads elsewhere", tell("set map NAMES ns_web_split:07 ns_web_blog"), model.UpdateRuntime, "way ns_web_split: 50 % to ns_web_app, 50 % to ns_web_blog or else ns_web_app now"},
+		{"no name is left", tell("clear map NAMES"), model.UpdateRuntime, "name app.example.com added"},
 		{"HAProxy runs an edited file of names", func(m *machine) {
 			m.writeNames("ns_web_http/app.example.com ns_web_blog:http\n")
 			m.reloadByHand()
-		}, edge.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
+		}, model.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
 	}
 }
 
@@ -86,7 +87,7 @@ func TestANameThatSomebodyHasAddedBeforeLeadsWhereItShould(t *testing.T) {
 		outcome := m.turn(s.config)
 
 		requireSynced(t, outcome)
-		if outcome.Update != edge.UpdateRuntime {
+		if outcome.Update != model.UpdateRuntime {
 			t.Errorf("got %+v", outcome)
 		}
 		m.requirePages("blog.example.com", "blog")
@@ -118,7 +119,7 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 				}
 				outcome := m.turn(s.config)
 				requireSynced(t, outcome)
-				m.turnsUntil("all is ended", outcome, s.config, func(o edge.Outcome) bool { return o.FollowUp == 0 })
+				m.turnsUntil("all is ended", outcome, s.config, func(o model.Outcome) bool { return o.FollowUp == 0 })
 				m.requirePages(name, "app", fmt.Sprintf("app-%d.example.com", step-1), unknownName)
 				m.requireNames(s.config)
 				if m.reloads() != reloads {
@@ -145,7 +146,7 @@ func TestAHostComesUpFromItsFilesWhereverAChangeEnded(t *testing.T) {
 			m := newMachine(t)
 			s, page := newSite(m), "app"
 			requireSynced(t, m.turn(s.config))
-			for cut, last := 1, (edge.Outcome{}); last.State != edge.Synced; cut++ {
+			for cut, last := 1, (model.Outcome{}); last.State != model.Synced; cut++ {
 				former := page
 				page = map[string]string{"app": "blog", "blog": "app"}[former]
 				s.config = change(s.names("app.example.com", "ns_web_"+page+":http").config)
@@ -199,7 +200,7 @@ func TestGoingBackBringsTheFormerNamesBack(t *testing.T) {
 
 			outcome := m.turn(bad, func(r *edge.Request) { r.ReloadCommand = "/bin/false" })
 
-			requireFailure(t, outcome, edge.Rejected, "/bin/false")
+			requireFailure(t, outcome, model.Rejected, "/bin/false")
 			if m.readConfig() != file {
 				t.Errorf("the file is\n%s\nwant\n%s", m.readConfig(), file)
 			}
@@ -207,7 +208,7 @@ func TestGoingBackBringsTheFormerNamesBack(t *testing.T) {
 			m.requirePages("app.example.com", "app")
 			again := m.turn(s.config)
 			requireSynced(t, again)
-			if again.Update == edge.UpdateReload {
+			if again.Update == model.UpdateReload {
 				t.Errorf("got %+v", again)
 			}
 			requireSynced(t, m.turn(bad))
@@ -231,7 +232,7 @@ func TestAReloadThatFailsLeavesTheFormerNames(t *testing.T) {
 
 		outcome := m.sync(bad)
 
-		requireFailure(t, outcome, edge.Rejected, "goes on serving")
+		requireFailure(t, outcome, model.Rejected, "goes on serving")
 		m.requirePages("app.example.com", "app")
 		m.requireFileOf(s.config, fingerprint)
 		m.restart()
@@ -248,7 +249,7 @@ func TestHAProxyThatRefusesAFileLeavesNoNamesBehind(t *testing.T) {
 
 	outcome := m.sync(slower(s.names("app.example.com", "ns_web_blog:http").config))
 
-	requireFailure(t, outcome, edge.Rejected, "unknown keyword 'some-keyword' in 'global' section")
+	requireFailure(t, outcome, model.Rejected, "unknown keyword 'some-keyword' in 'global' section")
 	m.requireNames(s.config)
 	requireNoLeftovers(t, m)
 }
@@ -264,21 +265,21 @@ func TestAMachineWithNamesThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing
 		for i, name := range names {
 			both.Go(func() {
 				outcome := m.syncWith(&memories[i], named(configs[i], name), wants(names...))
-				if outcome.State == edge.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
+				if outcome.State == model.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
 					t.Errorf("%s was told: %s", name, outcome.Message)
 				}
 			})
 		}
 		both.Wait()
 	}
-	states := map[edge.State]int{}
+	states := map[model.State]int{}
 	for i, name := range names {
 		outcome := m.syncWith(&memories[i], named(configs[i], name), wants(names...))
-		if states[outcome.State]++; outcome.State == edge.Synced {
+		if states[outcome.State]++; outcome.State == model.Synced {
 			m.requireMap(m.namesFile(), configs[i].Entries())
 		}
 	}
-	if states[edge.Synced] != 1 || states[edge.Refused] != 1 {
+	if states[model.Synced] != 1 || states[model.Refused] != 1 {
 		t.Errorf("states are %v", states)
 	}
 	requireNoLeftovers(t, m)
@@ -298,7 +299,7 @@ func TestNamesThatAnotherAttemptTakesAwayAreNoFaultOfTheFile(t *testing.T) {
 
 	outcome := m.sync(fresh)
 
-	requireFailure(t, outcome, edge.Rejected, "at the same moment")
+	requireFailure(t, outcome, model.Rejected, "at the same moment")
 	m.install(m.program)
 	requireSynced(t, m.sync(fresh))
 	m.requirePages("app.example.com", "app")
@@ -330,7 +331,7 @@ func TestNamesThatArriveInPartAreNotTaken(t *testing.T) {
 		Config: slower(s.config), Login: "root", ConfigPath: m.config(),
 	})
 
-	requireFailure(t, outcome, edge.Rejected, "cannot be written")
+	requireFailure(t, outcome, model.Rejected, "cannot be written")
 	m.requireNames(s.config)
 	requireNoLeftovers(t, m)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestANameIsLiveWithoutAReloadAndOnTheDiskAMomentLater(t *testing.T) {
@@ -19,7 +20,7 @@ func TestANameIsLiveWithoutAReloadAndOnTheDiskAMomentLater(t *testing.T) {
 		requireSynced(t, m.turn(s.config))
 		m.requireNames(s.config)
 		m.requirePages("app.example.com", "app", "blog.example.com", unknownName)
-		var last edge.Outcome
+		var last model.Outcome
 		for _, step := range []struct {
 			names  []string
 			reason string
@@ -40,7 +41,7 @@ func TestANameIsLiveWithoutAReloadAndOnTheDiskAMomentLater(t *testing.T) {
 			last = m.turn(s.config)
 
 			// The first change of all may be long ago enough for its file to be due.
-			if last.Update == edge.UpdateRuntime && m.look().commands > before.commands {
+			if last.Update == model.UpdateRuntime && m.look().commands > before.commands {
 				before.commands, before.file = m.conn.commands.Load(), m.readConfig()
 			}
 			m.requireLive(last, before)
@@ -67,14 +68,14 @@ func TestASplitMovesWithoutAReloadAndLosesNoConnection(t *testing.T) {
 		before := m.look()
 		guests, crowd := m.guests(8443, 20), m.crowd(8443)
 		m.requireServes(8443, "pod-a", "pod-b")
-		var last edge.Outcome
+		var last model.Outcome
 		for percent, serves := range map[int]string{0: "pod-b", 100: "pod-a"} {
 			s = s.split(percent)
 
 			last = m.turn(s.config)
 
 			requireSynced(t, last)
-			if last.Update != edge.UpdateRuntime || len(last.Reasons) != 1 || !strings.Contains(last.Reasons[0], "way ns_web_split: 100 % to") {
+			if last.Update != model.UpdateRuntime || len(last.Reasons) != 1 || !strings.Contains(last.Reasons[0], "way ns_web_split: 100 % to") {
 				t.Errorf("got %+v", last)
 			}
 			for range 50 {
@@ -122,7 +123,7 @@ func TestANameThatMovesTogetherWithServersLeadsSomewhereAtAnyMoment(t *testing.T
 		for range 20 {
 			from, to = to, from
 			s = s.names("app.example.com", from).servers(from, pages[from]).servers(to)
-			if outcome := m.turn(s.config); outcome.State != edge.Synced || outcome.Update != edge.UpdateRuntime {
+			if outcome := m.turn(s.config); outcome.State != model.Synced || outcome.Update != model.UpdateRuntime {
 				t.Fatalf("got %+v", outcome)
 			}
 		}
@@ -197,7 +198,7 @@ func TestServersThatTheHostResolvesAreLeftToIt(t *testing.T) {
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
 		first := m.turn(config(1, a))
 		requireSynced(t, first)
-		if again := m.turn(config(1, a), proved(first.Fingerprint)); again.State != edge.Synced || again.Changed || again.Drift != nil {
+		if again := m.turn(config(1, a), proved(first.Fingerprint)); again.State != model.Synced || again.Changed || again.Drift != nil {
 			t.Errorf("got %+v", again)
 		}
 		before := m.look()
@@ -206,9 +207,9 @@ func TestServersThatTheHostResolvesAreLeftToIt(t *testing.T) {
 		saved := m.turnsUntil("the file is written", changed, config(7, b), isSaved)
 		m.requireFileOf(config(7, b), saved.Fingerprint)
 		m.requireServes(8443, "pod-b")
-		for _, outcome := range []edge.Outcome{first, changed, saved, m.turn(config(7, b))} {
-			if want := []edge.Unresolved{{Backend: "ns_web_app", DNSName: "cdn.invalid"}}; !slices.Equal(outcome.Unresolved, want) {
-				t.Errorf("%v have no address, want %v", outcome.Unresolved, want)
+		for _, outcome := range []model.Outcome{first, changed, saved, m.turn(config(7, b))} {
+			if want := []model.UnresolvedName{{Backend: "ns_web_app", DNSName: "cdn.invalid"}}; !slices.Equal(outcome.UnresolvedNames, want) {
+				t.Errorf("%v have no address, want %v", outcome.UnresolvedNames, want)
 			}
 		}
 		before = m.look()
@@ -268,7 +269,7 @@ func TestAServerThatTheHostResolvesIsBroughtBackToItsPort(t *testing.T) {
 		repaired := m.turn(config, proved(first.Fingerprint))
 
 		requireSynced(t, repaired)
-		if words := strings.Join(repaired.Drift, "; "); repaired.Update != edge.UpdateReload || !strings.Contains(words, "port of server zcdn changed from 444 to 443") {
+		if words := strings.Join(repaired.Drift, "; "); repaired.Update != model.UpdateReload || !strings.Contains(words, "port of server zcdn changed from 444 to 443") {
 			t.Errorf("got %+v", repaired)
 		}
 		if got := m.servers()["ns_web_app/zcdn"].Port; got != 443 {
@@ -306,9 +307,9 @@ func TestNamesStayLiveOnAHostWhoseFileCannotBeWritten(t *testing.T) {
 	m.requirePages("app.example.com", "app", "new.example.com", "new")
 }
 
-func requireFailureLive(t *testing.T, outcome edge.Outcome, words string) {
+func requireFailureLive(t *testing.T, outcome model.Outcome, words string) {
 	t.Helper()
-	if outcome.State != edge.Rejected || !outcome.Live || !strings.Contains(outcome.Message, words) {
+	if outcome.State != model.Rejected || !outcome.Live || !strings.Contains(outcome.Message, words) {
 		t.Fatalf("got %+v, want a host that is live although %q", outcome, words)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func runtimeOnly(r *edge.Request) { r.RuntimeOnly = true }
@@ -57,7 +58,7 @@ func TestAHostThatCannotHaveANewSettingStillGetsItsServers(t *testing.T) {
 
 			rejected := m.turn(test.want(m, b))
 
-			requireFailure(t, rejected, edge.Rejected, test.words)
+			requireFailure(t, rejected, model.Rejected, test.words)
 			if !rejected.Live {
 				t.Errorf("got %+v, want the endpoints' changes to go on", rejected)
 			}
@@ -67,7 +68,7 @@ func TestAHostThatCannotHaveANewSettingStillGetsItsServers(t *testing.T) {
 				m.requireLive(m.turn(test.want(m, servers...), runtimeOnly), before)
 			}
 			m.requireServes(8443, "pod-c")
-			requireFailure(t, m.turn(test.want(m, c)), edge.Rejected, test.words)
+			requireFailure(t, m.turn(test.want(m, c)), model.Rejected, test.words)
 			if conn := m.connect(9443); conn != nil {
 				t.Error("the host listens on what it cannot have")
 			}
@@ -79,7 +80,7 @@ func TestAHostThatCannotHaveANewSettingStillGetsItsServers(t *testing.T) {
 			m.requireServes(8443, "pod-c")
 			m.requireServes(9443, "pod-c")
 			m.requireFileOf(m.twoApps(c), cleared.Fingerprint)
-			if cleared.Update != edge.UpdateReload || !guest.isServed() {
+			if cleared.Update != model.UpdateReload || !guest.isServed() {
 				t.Errorf("got %+v, or the open connection was lost", cleared)
 			}
 		})
@@ -92,11 +93,11 @@ func TestServersFollowOverANewConnectionOnceTheHostWasLookedAt(t *testing.T) {
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
 	requireSynced(t, m.turn(m.webConfig(a)))
 	m.refuseEveryFile("some-keyword")
-	requireFailure(t, m.turn(m.twoApps(a)), edge.Rejected, "some-keyword")
+	requireFailure(t, m.turn(m.twoApps(a)), model.Rejected, "some-keyword")
 
 	m.conn = &localConn{}
 
-	requireFailure(t, m.turn(m.twoApps(b), runtimeOnly), edge.Pending, "as a whole")
+	requireFailure(t, m.turn(m.twoApps(b), runtimeOnly), model.Pending, "as a whole")
 	if rejected := m.turn(m.twoApps(b)); !rejected.Live {
 		t.Fatalf("got %+v, want the endpoints' changes to go on", rejected)
 	}
@@ -120,7 +121,7 @@ func TestClientsAreRememberedFromOneReloadToTheNext(t *testing.T) {
 		for _, config := range []haproxy.Config{
 			remembering(m.webConfig(a), 0), remembering(m.twoApps(a), 0), m.twoApps(a), remembering(m.twoApps(a), 0),
 		} {
-			if synced := m.sync(config); synced.State != edge.Synced || synced.Update != edge.UpdateReload {
+			if synced := m.sync(config); synced.State != model.Synced || synced.Update != model.UpdateReload {
 				t.Errorf("got %+v, want a reload", synced)
 			}
 			// A connection keeps its worker.
@@ -144,7 +145,7 @@ func TestAHostWithoutNameServersServesWhatItNeedsNoneFor(t *testing.T) {
 		m.conn.prefix = ""
 		with := m.sync(config)
 		requireSynced(t, with)
-		if with.Update != edge.UpdateReload || with.Fingerprint == without.Fingerprint || with.Drift != nil {
+		if with.Update != model.UpdateReload || with.Fingerprint == without.Fingerprint || with.Drift != nil {
 			t.Errorf("with name servers: got %+v, want a reload", with)
 		}
 		m.requireServes(8443, "pod-a")
@@ -172,7 +173,7 @@ func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 	m.turnsUntilRejected(m.webConfig(c), "cannot be written")
 	m.conn.prefix = ""
 	saved := m.ended(m.webConfig(c))
-	if requireSynced(t, saved); saved.Update != edge.UpdateFile {
+	if requireSynced(t, saved); saved.Update != model.UpdateFile {
 		t.Errorf("got %+v", saved)
 	}
 	m.requireFileOf(m.webConfig(c), saved.Fingerprint)
@@ -180,14 +181,14 @@ func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 }
 
 // turnsUntilRejected does turns until the file is due that cannot be had.
-func (m *machine) turnsUntilRejected(config haproxy.Config, words string) edge.Outcome {
+func (m *machine) turnsUntilRejected(config haproxy.Config, words string) model.Outcome {
 	m.t.Helper()
-	var rejected edge.Outcome
+	var rejected model.Outcome
 	m.eventually("the file is due", func() bool {
 		rejected = m.turn(config)
-		return rejected.State != edge.Synced
+		return rejected.State != model.Synced
 	})
-	requireFailure(m.t, rejected, edge.Rejected, words)
+	requireFailure(m.t, rejected, model.Rejected, words)
 	return rejected
 }
 
@@ -200,7 +201,7 @@ func TestARuntimeOnlyTurnDoesNothingToAHostThatIsNotKnown(t *testing.T) {
 
 	outcome := m.turn(m.webConfig(b), runtimeOnly)
 
-	requireFailure(t, outcome, edge.Pending, "as a whole")
+	requireFailure(t, outcome, model.Pending, "as a whole")
 	m.requireAsBefore(before)
 	if m.conn.steps.Load() != steps {
 		t.Error("the host was asked")
@@ -229,16 +230,16 @@ func TestServersChangeLiveWhileABindCannotBeServedUntilItCan(t *testing.T) {
 			config.Frontends[0].Binds = []haproxy.Bind{m.bind(8443), m.bind(9443)}
 			return config
 		}
-		requireUnserved := func(outcome edge.Outcome) {
+		requireUnserved := func(outcome model.Outcome) {
 			t.Helper()
-			if len(outcome.Unserved) != 1 || outcome.Unserved[0].Bind != m.bind(9443).String() {
-				t.Errorf("unserved are %+v", outcome.Unserved)
+			if len(outcome.BindFailures) != 1 || outcome.BindFailures[0].Bind != m.bind(9443).String() {
+				t.Errorf("unserved are %+v", outcome.BindFailures)
 			}
 		}
 		first := m.turn(config(a))
 		requireSynced(t, first)
 		requireUnserved(first)
-		var last edge.Outcome
+		var last model.Outcome
 		for _, servers := range [][]haproxy.Server{{a, b}, {c}} {
 			before := m.look()
 			last = m.turn(config(servers...))
@@ -248,7 +249,7 @@ func TestServersChangeLiveWhileABindCannotBeServedUntilItCan(t *testing.T) {
 		m.requireServes(8443, "pod-c")
 		last = m.turnsUntil("the file is written", last, config(c), isSaved)
 		requireUnserved(last)
-		m.turnsUntil("all is ended", last, config(c), func(o edge.Outcome) bool { return o.FollowUp == 0 })
+		m.turnsUntil("all is ended", last, config(c), func(o model.Outcome) bool { return o.FollowUp == 0 })
 		// It is still in the way when it is looked again.
 		before := m.look()
 		again := m.turn(config(c))
@@ -261,7 +262,7 @@ func TestServersChangeLiveWhileABindCannotBeServedUntilItCan(t *testing.T) {
 		served := m.turn(config(c))
 
 		requireSynced(t, served)
-		if served.Update != edge.UpdateReload || len(served.Unserved) != 0 {
+		if served.Update != model.UpdateReload || len(served.BindFailures) != 0 {
 			t.Errorf("got %+v", served)
 		}
 		m.requireServes(9443, "pod-c")
@@ -281,7 +282,7 @@ func TestAConfigurationIsRejectedWhenNoneOfItsBindsCanBeServed(t *testing.T) {
 
 	outcome := m.turn(config)
 
-	requireFailure(t, outcome, edge.Rejected, "already listens")
+	requireFailure(t, outcome, model.Rejected, "already listens")
 	before.commands = m.conn.commands.Load()
 	m.requireAsBefore(before)
 	m.requireServes(8443, "pod-a")
@@ -311,7 +312,7 @@ func TestACommandThatHAProxyRefusesMeansAReload(t *testing.T) {
 		outcome := m.turn(config(a, b))
 
 		requireSynced(t, outcome)
-		if got := strings.Join(outcome.Reasons, "; "); outcome.Update != edge.UpdateReload || !outcome.Changed ||
+		if got := strings.Join(outcome.Reasons, "; "); outcome.Update != model.UpdateReload || !outcome.Changed ||
 			!strings.Contains(got, "server pod-b added") || !strings.Contains(got, "HAProxy answers") {
 			t.Errorf("got %+v, want a reload and HAProxy's words", outcome)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -84,7 +85,7 @@ func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
 			last = m.turn(config, noDrain)
 
 			requireSynced(t, last)
-			if last.Update != edge.UpdateRuntime {
+			if last.Update != model.UpdateRuntime {
 				t.Errorf("step %d: got %+v", step, last)
 			}
 			if change := plan.Servers(m.sortedServers(), wanted.Backends); len(change.Reasons) > 0 {
@@ -92,7 +93,7 @@ func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
 			}
 			m.requireMap(m.namesFile(), config.Entries())
 		}
-		last = m.turnsUntil("all is ended", last, config, func(o edge.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+		last = m.turnsUntil("all is ended", last, config, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 		m.requireFileOf(config, last.Fingerprint)
 		if got, want := len(m.servers()), len(config.Backends[0].Servers)+len(config.Backends[1].Servers); got != want {
 			t.Errorf("%d servers run, want %d", got, want)

@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // sharedSocket is a connection to a machine where the former worker still answers a few questions for the state of the servers
@@ -70,7 +71,7 @@ func TestAReloadIsProvedThoughTheFormerWorkerAnswersForAMoment(t *testing.T) {
 	outcome := edge.Sync(t.Context(), conn, &edge.Memory{}, edge.Request{Config: config, Login: "root", ConfigPath: m.config()})
 
 	requireSynced(t, outcome)
-	if outcome.Update != edge.UpdateReload || !outcome.Changed || conn.left.Load() >= 0 {
+	if outcome.Update != model.UpdateReload || !outcome.Changed || conn.left.Load() >= 0 {
 		t.Errorf("got %+v, and %d questions are left to the former worker", outcome, conn.left.Load())
 	}
 	m.requireServes(8443, "pod-b")
@@ -129,7 +130,7 @@ func TestAReloadOpensNoSocketAnew(t *testing.T) {
 
 		requireSynced(t, outcome)
 		after := listeningSockets(t, ports...)
-		if outcome.Update != edge.UpdateReload || len(before) != len(ports) || !maps.Equal(before, after) {
+		if outcome.Update != model.UpdateReload || len(before) != len(ports) || !maps.Equal(before, after) {
 			t.Errorf("after a %s the sockets are %v, and were %v before", outcome.Update, after, before)
 		}
 	})

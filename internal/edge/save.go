@@ -9,6 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -68,7 +69,7 @@ func (t *turn) endSave() error {
 		return s.err
 	}
 	if t.outcome.Update == "" {
-		t.outcome.Update, t.outcome.Changed, t.outcome.Reasons = UpdateFile, true, []string{"the file lagged behind what runs"}
+		t.outcome.Update, t.outcome.Changed, t.outcome.Reasons = model.UpdateFile, true, []string{"the file lagged behind what runs"}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -30,19 +31,19 @@ func timeFor(what time.Duration, config haproxy.Config) time.Duration {
 // Whatever goes wrong, HAProxy goes on with what it ran before.
 //
 // The memory is what earlier Syncs of the same host have left; no two Syncs may have it at once.
-func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
+func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) model.Outcome {
 	defer conn.Release()
 	if outcome, done := quickTurn(ctx, conn, memory, req); done {
 		return outcome
 	}
 	if req.RuntimeOnly {
-		return Outcome{State: Pending, Message: "the host has to be looked at as a whole"}
+		return model.Outcome{State: model.Pending, Message: "the host has to be looked at as a whole"}
 	}
 	return fullTurn(ctx, conn, memory, req)
 }
 
 // fullTurn looks at everything on the host that matters, decides, and carries it out.
-func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outcome {
+func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) model.Outcome {
 	memory.awaitSave()
 	began := time.Now()
 	h := &host{req: req, left: memory.left(req), descriptors: memory.descriptors}
@@ -53,19 +54,19 @@ func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) Outco
 	observed := time.Now()
 	todo, err := h.decide(ctx)
 	decided := time.Now()
-	var outcome Outcome
+	var outcome model.Outcome
 	if err != nil {
 		outcome = h.outcome(err)
 	} else {
 		outcome = h.carryOut(ctx, todo)
 	}
-	outcome.Phases = Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
+	outcome.Phases = model.Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
 	memory.learn(h, outcome)
 	if outcome.ReloadFailed && memory.learnDescriptors(h, outcome) {
 		return fullTurn(ctx, conn, memory, req)
 	}
-	outcome.Live = (outcome.State == Rejected || outcome.RetryAfter > 0) && memory.last != nil
-	if outcome.State == Synced || outcome.Live {
+	outcome.Live = (outcome.State == model.Rejected || outcome.RetryAfter > 0) && memory.last != nil
+	if outcome.State == model.Synced || outcome.Live {
 		outcome.FollowUp = memory.followUp(time.Now(), req.DrainTimeouts, false)
 	}
 	return outcome
@@ -89,7 +90,7 @@ func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 }
 
 // carryOut does what the plan says, unless nothing may be done.
-func (h *host) carryOut(ctx context.Context, todo plan.Plan) Outcome {
+func (h *host) carryOut(ctx context.Context, todo plan.Plan) model.Outcome {
 	drift := h.drift(todo)
 	switch {
 	case todo.Action == plan.Refuse:
@@ -141,14 +142,14 @@ func (h *host) lags(todo plan.Plan) bool {
 	}
 }
 
-func updateBy(action plan.Action) Update {
+func updateBy(action plan.Action) model.Update {
 	switch action {
 	case plan.Reload:
-		return UpdateReload
+		return model.UpdateReload
 	case plan.Runtime:
-		return UpdateRuntime
+		return model.UpdateRuntime
 	case plan.Rewrite:
-		return UpdateFile
+		return model.UpdateFile
 	default:
 		return ""
 	}
@@ -161,10 +162,10 @@ func (h *host) lookAt(ctx context.Context, conn Conn) error {
 }
 
 // outcome reports how the host is doing after err.
-func (h *host) outcome(err error) Outcome {
-	outcome := Outcome{
-		State: Synced, HAProxyVersion: h.version, Servers: h.tally.counts, Down: h.tally.downServers(), Unresolved: h.tally.unresolved,
-		Unserved: h.unserved, Egress: h.egress,
+func (h *host) outcome(err error) model.Outcome {
+	outcome := model.Outcome{
+		State: model.Synced, HAProxyVersion: h.version, Servers: h.tally.counts, Down: h.tally.downServers(), UnresolvedNames: h.tally.unresolved,
+		BindFailures: h.unserved, Egress: h.egress,
 		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
 	}
 	if err == nil {
@@ -193,29 +194,29 @@ func (h *host) failureOf(err error) *Error {
 	case errors.As(err, &failure):
 		return failure
 	case errors.As(err, &notRun):
-		return &Error{State: Unauthorized, Cause: err, Message: notRunText(h.req.Login, notRun)}
+		return &Error{State: model.Unauthorized, Cause: err, Message: notRunText(h.req.Login, notRun)}
 	default:
-		return &Error{State: Unreachable, Message: "the connection failed: " + err.Error(), Cause: err}
+		return &Error{State: model.Unreachable, Message: "the connection failed: " + err.Error(), Cause: err}
 	}
 }
 
 func (h *host) refused(todo plan.Plan) error {
 	if todo.Twin {
-		return &Error{State: Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
+		return &Error{State: model.Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
 			h.facts.Config, strings.Join(todo.Reasons, "; "))}
 	}
 	if h.req.NoAdopt != "" && !h.req.Adopt {
-		return &Error{State: Refused, Message: fmt.Sprintf("%s is left alone: %s. Move what it does elsewhere; %s",
+		return &Error{State: model.Refused, Message: fmt.Sprintf("%s is left alone: %s. Move what it does elsewhere; %s",
 			h.facts.Config, strings.Join(todo.Reasons, "; "), h.req.NoAdopt)}
 	}
-	return &Error{State: Refused, Message: fmt.Sprintf(
+	return &Error{State: model.Refused, Message: fmt.Sprintf(
 		"%s is left alone: %s. Move what it does elsewhere, or set adopt: true on this host to replace it; a copy stays beside it as %s.before-edgelb",
 		h.facts.Config, strings.Join(todo.Reasons, "; "), h.facts.Config)}
 }
 
-func (h *host) suspended(todo plan.Plan) Outcome {
+func (h *host) suspended(todo plan.Plan) model.Outcome {
 	outcome := h.outcome(nil)
-	outcome.State = Suspended
+	outcome.State = model.Suspended
 	if todo.Action != plan.NoOp {
 		outcome.Fingerprint = ""
 		outcome.Message = fmt.Sprintf("suspended; would %s: %s", strings.ToLower(string(todo.Action)), summary(todo.Reasons))
@@ -223,9 +224,9 @@ func (h *host) suspended(todo plan.Plan) Outcome {
 	return outcome
 }
 
-func (h *host) drifted(drift []string) Outcome {
+func (h *host) drifted(drift []string) model.Outcome {
 	outcome := h.outcome(nil)
-	outcome.State, outcome.Drift, outcome.Fingerprint = Drifted, drift, ""
+	outcome.State, outcome.Drift, outcome.Fingerprint = model.Drifted, drift, ""
 	outcome.Message = fmt.Sprintf("somebody changed the host: %s. Undo it there, or set spec.driftPolicy: Repair; the next change of the object or of its endpoints overwrites it as well", summary(drift))
 	return outcome
 }

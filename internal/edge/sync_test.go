@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestSyncBringsAnIdleHostToItsFirstConfigurationAndProvesIt(t *testing.T) {
@@ -22,13 +23,13 @@ func TestSyncBringsAnIdleHostToItsFirstConfigurationAndProvesIt(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if outcome.Update != edge.UpdateReload || !outcome.Changed || len(outcome.Reasons) == 0 {
+	if outcome.Update != model.UpdateReload || !outcome.Changed || len(outcome.Reasons) == 0 {
 		t.Errorf("got %+v, want a reload with reasons", outcome)
 	}
 	if outcome.Fingerprint == "" || !strings.Contains(m.readConfig(), outcome.Fingerprint) {
 		t.Errorf("fingerprint %q is not in the file", outcome.Fingerprint)
 	}
-	if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 1, Total: 1}) {
+	if got := outcome.Servers["ns_web_app"]; got != (model.ServerCount{Up: 1, Total: 1}) {
 		t.Errorf("servers = %+v, want 1 of 1 up", got)
 	}
 	if !strings.HasPrefix(outcome.HAProxyVersion, "2.") && !strings.HasPrefix(outcome.HAProxyVersion, "3.") {
@@ -49,7 +50,7 @@ func TestSyncLeavesAHostAloneThatIsAsWanted(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if outcome.Changed || outcome.Update == edge.UpdateReload || m.workerPID() != worker {
+	if outcome.Changed || outcome.Update == model.UpdateReload || m.workerPID() != worker {
 		t.Errorf("the host was touched: %+v, worker %d, was %d", outcome, m.workerPID(), worker)
 	}
 }
@@ -88,14 +89,14 @@ func TestSyncHandsOverTheHealthOfServers(t *testing.T) {
 	config.Backends[0].Check = haproxy.Check{Interval: 50e6, Rise: 1, Fall: 1}
 	requireSynced(t, m.sync(config))
 	m.eventually("the dead server is down", func() bool {
-		return m.sync(config).Servers["ns_web_app"] == edge.ServerCount{Up: 1, Total: 2}
+		return m.sync(config).Servers["ns_web_app"] == model.ServerCount{Up: 1, Total: 2}
 	})
 	config.Backends[0].Check.Interval = 3600e9
 
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if got := outcome.Servers["ns_web_app"]; outcome.Update != edge.UpdateReload || got != (edge.ServerCount{Up: 1, Total: 2}) {
+	if got := outcome.Servers["ns_web_app"]; outcome.Update != model.UpdateReload || got != (model.ServerCount{Up: 1, Total: 2}) {
 		t.Errorf("after the reload %+v are up (update: %s), want 1 of 2", got, outcome.Update)
 	}
 }
@@ -118,7 +119,7 @@ func TestSyncHandsOverNothingThatTheConfigurationDoesNotSay(t *testing.T) {
 			outcome := m.sync(m.webConfig(a, haproxy.Server{Name: "pod-b", Addr: m.address, Port: 1, Weight: 1}))
 
 			requireSynced(t, outcome)
-			if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 2, Total: 2}) {
+			if got := outcome.Servers["ns_web_app"]; got != (model.ServerCount{Up: 2, Total: 2}) {
 				t.Errorf("servers = %+v, want both up", got)
 			}
 			m.eventually("pod-a is chosen again", func() bool { return m.greeting(8443) == "pod-a" })
@@ -150,14 +151,14 @@ func TestSyncRevivesServersWhoseCheckIsSwitchedOff(t *testing.T) {
 	config.Backends[0].Check = haproxy.Check{Interval: 50e6, Rise: 1, Fall: 1}
 	requireSynced(t, m.sync(config))
 	m.eventually("the dead server is down", func() bool {
-		return m.sync(config).Servers["ns_web_app"] == edge.ServerCount{Up: 1, Total: 2}
+		return m.sync(config).Servers["ns_web_app"] == model.ServerCount{Up: 1, Total: 2}
 	})
 	config.Backends[0].Check = haproxy.Check{}
 
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if got := outcome.Servers["ns_web_app"]; got != (edge.ServerCount{Up: 2, Total: 2}) {
+	if got := outcome.Servers["ns_web_app"]; got != (model.ServerCount{Up: 2, Total: 2}) {
 		t.Errorf("servers = %+v, want both up", got)
 	}
 }
@@ -174,7 +175,7 @@ func TestSyncEndsAChangeOfServersThatGotNoFurtherThanTheFile(t *testing.T) {
 	outcome := m.sync(m.webConfig(b))
 
 	requireSynced(t, outcome)
-	if outcome.Update != edge.UpdateRuntime || m.greeting(8443) != "pod-b" {
+	if outcome.Update != model.UpdateRuntime || m.greeting(8443) != "pod-b" {
 		t.Errorf("got %+v, and clients reach %q", outcome, m.greeting(8443))
 	}
 }
@@ -197,7 +198,7 @@ func TestSyncWritesAFileAgainThatWasEditedOrLost(t *testing.T) {
 			outcome := m.sync(config)
 
 			requireSynced(t, outcome)
-			if !outcome.Changed || outcome.Update == edge.UpdateReload || m.workerPID() != worker {
+			if !outcome.Changed || outcome.Update == model.UpdateReload || m.workerPID() != worker {
 				t.Errorf("got %+v, want a change without a reload", outcome)
 			}
 			if m.readConfig() != want {
@@ -218,7 +219,7 @@ func TestSyncKeepsTheServersOfAHostWhileTheyAreNotKnown(t *testing.T) {
 	outcome := m.sync(config)
 
 	requireSynced(t, outcome)
-	if got := m.greeting(8443); outcome.Update != edge.UpdateReload || got != "pod-a" {
+	if got := m.greeting(8443); outcome.Update != model.UpdateReload || got != "pod-a" {
 		t.Errorf("a client reached %q (update: %s), want pod-a", got, outcome.Update)
 	}
 }
@@ -234,7 +235,7 @@ func TestSyncDoesNotStartAHAProxyWhoseServersNobodyKnows(t *testing.T) {
 
 	outcome := m.sync(config)
 
-	requireFailure(t, outcome, edge.Rejected, "mend the target")
+	requireFailure(t, outcome, model.Rejected, "mend the target")
 	if m.readConfig() != before {
 		t.Error("the servers are gone from the file")
 	}
@@ -253,7 +254,7 @@ func TestSyncTouchesNothingOfAHAProxyThatCannotBeAsked(t *testing.T) {
 
 	outcome := m.sync(m.webConfig(echo(t, "pod-b")))
 
-	requireFailure(t, outcome, edge.Rejected, "cannot be asked")
+	requireFailure(t, outcome, model.Rejected, "cannot be asked")
 	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
 		t.Error("the host was touched")
 	}
@@ -272,7 +273,7 @@ func TestSyncLoadsTheFormerConfigurationAgainWhenTheNewOneIsNotProved(t *testing
 
 	outcome := m.sync(slower(m.webConfig(echo(t, "pod-b"))), func(r *edge.Request) { r.ReloadCommand = m.path("reload") })
 
-	if outcome.State != edge.Rejected || !outcome.ReloadFailed || !strings.Contains(outcome.Message, "exit status 7") {
+	if outcome.State != model.Rejected || !outcome.ReloadFailed || !strings.Contains(outcome.Message, "exit status 7") {
 		t.Errorf("got %+v", outcome)
 	}
 	if m.readConfig() != before {
@@ -292,7 +293,7 @@ func TestSyncGoesBackToTheFileThatRanLast(t *testing.T) {
 
 	outcome := m.sync(m.webConfig(echo(t, "pod-4")))
 
-	requireFailure(t, outcome, edge.Rejected, "start it with haproxy -W")
+	requireFailure(t, outcome, model.Rejected, "start it with haproxy -W")
 	if m.readConfig() != want {
 		t.Errorf("the file is not the one that ran last:\n%s", m.readConfig())
 	}
@@ -323,9 +324,9 @@ func TestSyncDoesNotTouchAFileThatSomebodyElseWrote(t *testing.T) {
 
 	outcome := m.sync(config)
 
-	requireFailure(t, outcome, edge.Refused, "adopt: true")
+	requireFailure(t, outcome, model.Refused, "adopt: true")
 	denied := m.sync(config, func(r *edge.Request) { r.NoAdopt = "ask for it" })
-	requireFailure(t, denied, edge.Refused, "Move what it does elsewhere; ask for it")
+	requireFailure(t, denied, model.Refused, "Move what it does elsewhere; ask for it")
 	if m.readConfig() != foreign {
 		t.Error("the file was changed")
 	}
@@ -350,7 +351,7 @@ func TestSyncDoesNotTouchTheHostOfAnotherOperatorUntilThatLeavesItIdle(t *testin
 	theirs.Owner = "other/namespace"
 	requireSynced(t, m.sync(theirs))
 
-	requireFailure(t, m.sync(mine), edge.Refused, "belongs to another namespace, or to the edgelb of another cluster")
+	requireFailure(t, m.sync(mine), model.Refused, "belongs to another namespace, or to the edgelb of another cluster")
 
 	nothing := m.baseConfig()
 	requireSynced(t, m.sync(nothing))
@@ -401,10 +402,10 @@ func TestSyncServesAllButABindThatTheHostCannotTake(t *testing.T) {
 			outcome := m.sync(bad)
 
 			requireSynced(t, outcome)
-			if len(outcome.Unserved) != 1 || !strings.Contains(outcome.Unserved[0].Why, test.words) || outcome.Unserved[0].Frontend != "ns_web_https" {
-				t.Errorf("unserved are %+v, want one because of %q", outcome.Unserved, test.words)
+			if len(outcome.BindFailures) != 1 || !strings.Contains(outcome.BindFailures[0].Why, test.words) || outcome.BindFailures[0].Frontend != "ns_web_https" {
+				t.Errorf("unserved are %+v, want one because of %q", outcome.BindFailures, test.words)
 			}
-			if outcome.Update != edge.UpdateRuntime || m.readConfig() == before || m.workerPID() != worker {
+			if outcome.Update != model.UpdateRuntime || m.readConfig() == before || m.workerPID() != worker {
 				t.Errorf("got %+v", outcome)
 			}
 			if after := m.reloads(); after != reloads {
@@ -426,7 +427,7 @@ func TestSyncReportsTheWordsOfAHAProxyThatRefusesTheFile(t *testing.T) {
 
 	outcome := m.sync(slower(m.webConfig(echo(t, "pod-b"))))
 
-	requireFailure(t, outcome, edge.Rejected, "unknown keyword 'some-keyword' in 'global' section")
+	requireFailure(t, outcome, model.Rejected, "unknown keyword 'some-keyword' in 'global' section")
 	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
 		t.Error("the host was touched")
 	}
@@ -443,7 +444,7 @@ func TestSyncFindsTooFewFileDescriptorsBeforeAnyReload(t *testing.T) {
 
 	outcome := m.sync(bad)
 
-	requireFailure(t, outcome, edge.Rejected, "spec.haproxy.maxConnections")
+	requireFailure(t, outcome, model.Rejected, "spec.haproxy.maxConnections")
 	if outcome.ReloadFailed || m.workerPID() != worker || m.greeting(8443) != "pod-a" {
 		t.Errorf("the host was touched: %+v", outcome)
 	}
@@ -463,7 +464,7 @@ func TestSyncGoesBackWhenHAProxyCannotLoadAFileThatItFoundGood(t *testing.T) {
 
 	outcome := m.sync(bad)
 
-	requireFailure(t, outcome, edge.Rejected, "goes on serving")
+	requireFailure(t, outcome, model.Rejected, "goes on serving")
 	if !outcome.ReloadFailed {
 		t.Errorf("got %+v, want it to say that the reload failed", outcome)
 	}
@@ -495,7 +496,7 @@ func TestSyncReportsAFileThatCannotBeWritten(t *testing.T) {
 
 	outcome := m.sync(slower(m.webConfig(echo(t, "pod-b"))))
 
-	requireFailure(t, outcome, edge.Rejected, "cannot be written")
+	requireFailure(t, outcome, model.Rejected, "cannot be written")
 	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
 		t.Error("the host was touched")
 	}
@@ -509,7 +510,7 @@ func TestSyncSaysHowToStartAHAProxyThatNoServiceKnows(t *testing.T) {
 
 	outcome := m.sync(m.webConfig())
 
-	requireFailure(t, outcome, edge.Rejected, "start it with haproxy -W")
+	requireFailure(t, outcome, model.Rejected, "start it with haproxy -W")
 }
 
 func TestSyncAsksTheMasterWhenTheAdminSocketIsGone(t *testing.T) {
@@ -578,7 +579,7 @@ func TestSyncSaysThatHAProxyLoadsAnotherFileAsWell(t *testing.T) {
 	}
 	m.start("-W", "-S", m.path("master.sock"), "-f", other)
 
-	requireFailure(t, m.sync(m.webConfig()), edge.Rejected, "loads "+other+" as well")
+	requireFailure(t, m.sync(m.webConfig()), model.Rejected, "loads "+other+" as well")
 }
 
 func TestSyncSaysWhatItWouldDoToASuspendedHost(t *testing.T) {
@@ -588,7 +589,7 @@ func TestSyncSaysWhatItWouldDoToASuspendedHost(t *testing.T) {
 
 	outcome := m.sync(m.webConfig(echo(t, "pod-a")), func(r *edge.Request) { r.DryRun = true })
 
-	if outcome.State != edge.Suspended || !strings.Contains(outcome.Message, "bind") {
+	if outcome.State != model.Suspended || !strings.Contains(outcome.Message, "bind") {
 		t.Errorf("got %+v", outcome)
 	}
 	if m.readConfig() != before || outcome.Fingerprint != "" {
@@ -629,7 +630,7 @@ func TestSyncUsesTheReloadCommandOfTheSpec(t *testing.T) {
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a")), func(r *edge.Request) { r.ReloadCommand = command }))
 
 	outcome := m.sync(slower(m.webConfig(echo(t, "pod-b"))), func(r *edge.Request) { r.ReloadCommand = "/bin/false" })
-	requireFailure(t, outcome, edge.Rejected, "/bin/false")
+	requireFailure(t, outcome, model.Rejected, "/bin/false")
 	if got := m.greeting(8443); got != "pod-a" {
 		t.Errorf("a client reached %q, want pod-a", got)
 	}
@@ -645,10 +646,10 @@ func TestSyncRecoversFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 		config := m.webConfig(echo(t, name))
 		m.conn = &localConn{broken: step}
 		first := m.sync(config)
-		if first.State == edge.Synced {
+		if first.State == model.Synced {
 			break
 		}
-		if first.State != edge.Unreachable {
+		if first.State != model.Unreachable {
 			t.Fatalf("step %d: got %+v", step, first)
 		}
 		if got := m.greeting(8443); got == "" {
@@ -662,14 +663,14 @@ func TestSyncRecoversFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 	}
 }
 
-func requireSynced(t *testing.T, outcome edge.Outcome) {
+func requireSynced(t *testing.T, outcome model.Outcome) {
 	t.Helper()
-	if outcome.State != edge.Synced || outcome.Message != "" {
+	if outcome.State != model.Synced || outcome.Message != "" {
 		t.Fatalf("got %s: %s (reasons: %q)", outcome.State, outcome.Message, outcome.Reasons)
 	}
 }
 
-func requireFailure(t *testing.T, outcome edge.Outcome, state edge.State, words string) {
+func requireFailure(t *testing.T, outcome model.Outcome, state model.State, words string) {
 	t.Helper()
 	if outcome.State != state || !strings.Contains(outcome.Message, words) {
 		t.Fatalf("got %s: %q; want %s with %q", outcome.State, outcome.Message, state, words)

@@ -8,14 +8,15 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // tally is what the running HAProxy says of the configuration's servers, as an Outcome has it.
 type tally struct {
 	// counts are by backend; nil when HAProxy could not be asked.
-	counts map[string]ServerCount
+	counts map[string]model.ServerCount
 	// unresolved are sorted, each once.
-	unresolved []Unresolved
+	unresolved []model.UnresolvedName
 	// down are sorted by backend and check.
 	down []down
 }
@@ -36,11 +37,11 @@ func (d down) compare(other down) int {
 
 // with is the tally, with what it says of the backends taken from the running servers.
 func (t tally) with(running []runtime.Server, backends []haproxy.Backend) tally {
-	after := tally{counts: make(map[string]ServerCount, len(backends))}
+	after := tally{counts: make(map[string]model.ServerCount, len(backends))}
 	maps.Copy(after.counts, t.counts)
 	taken := namesOf(backends)
 	for _, backend := range backends {
-		after.counts[backend.Name] = ServerCount{Total: len(backend.Servers)}
+		after.counts[backend.Name] = model.ServerCount{Total: len(backend.Servers)}
 	}
 	for _, u := range t.unresolved {
 		if !taken[u.Backend] {
@@ -59,7 +60,7 @@ func (t tally) with(running []runtime.Server, backends []haproxy.Backend) tally 
 			after.takeDown(server, t.down)
 		}
 	}
-	slices.SortFunc(after.unresolved, func(a, b Unresolved) int {
+	slices.SortFunc(after.unresolved, func(a, b model.UnresolvedName) int {
 		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.DNSName, b.DNSName))
 	})
 	after.unresolved = slices.Compact(after.unresolved)
@@ -83,10 +84,10 @@ func (t *tally) takeDown(server runtime.Server, before []down) {
 }
 
 // downServers are the servers whose checks fail, as an Outcome has them.
-func (t tally) downServers() []DownServers {
-	var servers []DownServers
+func (t tally) downServers() []model.DownServers {
+	var servers []model.DownServers
 	for _, d := range t.down {
-		servers = append(servers, DownServers{Backend: d.backend, Check: d.why, Count: d.count})
+		servers = append(servers, model.DownServers{Backend: d.backend, Check: d.why, Count: d.count})
 	}
 	return servers
 }
@@ -99,7 +100,7 @@ func (t *tally) take(server runtime.Server) {
 	}
 	if server.Admin.IsUnresolved() {
 		// A part of an answer would keep all of it in memory.
-		t.unresolved = append(t.unresolved, Unresolved{
+		t.unresolved = append(t.unresolved, model.UnresolvedName{
 			Backend: strings.Clone(server.Backend), DNSName: strings.Clone(strings.ToLower(server.DNSName)),
 		})
 	}

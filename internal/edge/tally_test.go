@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestATallyNamesServersWithoutAnAddressOnceAndAsLongAsTheyAreSeen(t *testing.T) {
@@ -22,25 +23,25 @@ func TestATallyNamesServersWithoutAnAddressOnceAndAsLongAsTheyAreSeen(t *testing
 	backend := func(name string, servers int) haproxy.Backend {
 		return haproxy.Backend{Name: name, Servers: make([]haproxy.Server, servers)}
 	}
-	lost := Unresolved{"b", "lost.invalid"}
+	lost := model.UnresolvedName{Backend: "b", DNSName: "lost.invalid"}
 	var now tally
 	for i, step := range []struct {
 		running  []runtime.Server
 		backends []haproxy.Backend
-		want     []Unresolved
+		want     []model.UnresolvedName
 		wantUp   int
 	}{
 		{[]runtime.Server{named("1", "Lost.invalid", 0x20), named("2", "lost.invalid", 0x21), named("3", "found.example.com", 0)},
-			[]haproxy.Backend{backend("b", 3)}, []Unresolved{lost}, 1},
+			[]haproxy.Backend{backend("b", 3)}, []model.UnresolvedName{lost}, 1},
 		{[]runtime.Server{{Backend: "other", Name: "1", DNSName: "x.invalid", Admin: 0x20}, {Backend: "former", Name: "1", DNSName: "y.invalid", Admin: 0x20}},
-			[]haproxy.Backend{backend("other", 1)}, []Unresolved{lost, {"other", "x.invalid"}}, 1},
+			[]haproxy.Backend{backend("other", 1)}, []model.UnresolvedName{lost, {Backend: "other", DNSName: "x.invalid"}}, 1},
 		{[]runtime.Server{named("1", "lost.invalid", 0), named("2", "lost.invalid", 1), named("3", "found.example.com", 0x20)},
-			[]haproxy.Backend{backend("b", 3)}, []Unresolved{{"b", "found.example.com"}, {"other", "x.invalid"}}, 1},
+			[]haproxy.Backend{backend("b", 3)}, []model.UnresolvedName{{Backend: "b", DNSName: "found.example.com"}, {Backend: "other", DNSName: "x.invalid"}}, 1},
 		{nil, []haproxy.Backend{backend("b", 3), backend("other", 1)}, nil, 0},
 	} {
 		before := tally{counts: maps.Clone(now.counts), unresolved: slices.Clone(now.unresolved)}
 		after := now.with(step.running, step.backends)
-		if !slices.Equal(after.unresolved, step.want) || after.counts["b"] != (ServerCount{Up: step.wantUp, Total: 3}) {
+		if !slices.Equal(after.unresolved, step.want) || after.counts["b"] != (model.ServerCount{Up: step.wantUp, Total: 3}) {
 			t.Errorf("step %d: got %v, want %v with %d up", i, after, step.want, step.wantUp)
 		}
 		if !maps.Equal(now.counts, before.counts) || !slices.Equal(now.unresolved, before.unresolved) {

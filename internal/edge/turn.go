@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
@@ -36,7 +37,7 @@ type turn struct {
 	memory *Memory
 	now    time.Time
 	// outcome gathers what was done.
-	outcome Outcome
+	outcome model.Outcome
 	// doubt says that it was not known how an earlier change ended, and still is not.
 	doubt bool
 }
@@ -45,17 +46,17 @@ type turn struct {
 var errUnlikeMemory = errors.New("the host is not as it was left")
 
 // quickTurn does the turn from memory. It returns false if that cannot be, and the host has to be looked at as a whole.
-func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Outcome, bool) {
+func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (model.Outcome, bool) {
 	h := memory.recall(conn, req)
 	if h == nil || req.DryRun || (h.formerAccepts && !req.RuntimeOnly) {
-		return Outcome{}, false
+		return model.Outcome{}, false
 	}
 	// What has begun is ended, also when the operator ends.
 	ctx = context.WithoutCancel(ctx)
 	t := &turn{host: h, memory: memory, now: time.Now(), doubt: memory.begun}
 	config, change, ok := t.changes()
 	if !ok {
-		return Outcome{}, false
+		return model.Outcome{}, false
 	}
 	if err := t.run(ctx, config, change); err != nil {
 		memory.hangUp()
@@ -63,7 +64,7 @@ func quickTurn(ctx context.Context, conn Conn, memory *Memory, req Request) (Out
 		if errors.As(err, &failure) {
 			return t.finish(err), true
 		}
-		return Outcome{}, false
+		return model.Outcome{}, false
 	}
 	memory.begun = t.doubt
 	return t.finish(nil), true
@@ -148,7 +149,7 @@ func (t *turn) update(ctx context.Context, config haproxy.Config, change haproxy
 	t.config, t.file.Whole = config, whole
 	t.memory.remember(t.host)
 	t.memory.lag = t.memory.lag.Changed(t.now)
-	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = UpdateRuntime, todo.Reasons, true
+	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = model.UpdateRuntime, todo.Reasons, true
 	return nil
 }
 
@@ -249,10 +250,10 @@ func (t *turn) dismiss(ctx context.Context) (bool, error) {
 }
 
 // finish is the outcome of the turn.
-func (t *turn) finish(err error) Outcome {
+func (t *turn) finish(err error) model.Outcome {
 	outcome := t.host.outcome(err)
 	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Phases = t.outcome.Update, t.outcome.Reasons, t.outcome.Changed, t.outcome.Phases
-	outcome.Live = outcome.State == Rejected
+	outcome.Live = outcome.State == model.Rejected
 	outcome.FollowUp = t.memory.followUp(time.Now(), t.req.DrainTimeouts, err == nil && !t.req.RuntimeOnly)
 	return outcome
 }
@@ -266,7 +267,7 @@ func (t *turn) ask(ctx context.Context, lines []string, rows int) ([]string, err
 	answers, err := t.memory.ask(ctx, t.host, slices.Concat([]string{runtime.ShowInfo}, lines), session.KnownBytes(len(lines), rows))
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, &Error{State: Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", timeout.Round(time.Second)), Cause: err}
+		return nil, &Error{State: model.Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", timeout.Round(time.Second)), Cause: err}
 	case err != nil:
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 const app = "ns_web_app"
@@ -20,7 +20,7 @@ func TestAChangeOfServersIsLiveWithoutAReloadAndLosesNoConnection(t *testing.T) 
 		movedB.Name, heavyB.Name, heavyB.Weight = "pod-b", "pod-b", 7
 		requireSynced(t, m.turn(m.webConfig(a)))
 		guests, crowd := m.guests(8443, 20), m.crowd(8443)
-		var last edge.Outcome
+		var last model.Outcome
 		var config haproxy.Config
 		for _, step := range []struct {
 			servers []haproxy.Server
@@ -39,14 +39,14 @@ func TestAChangeOfServersIsLiveWithoutAReloadAndLosesNoConnection(t *testing.T) 
 			last = m.turn(config)
 
 			// The first change of all may be long ago enough for its file to be due.
-			if last.Update == edge.UpdateRuntime && m.look().commands > before.commands {
+			if last.Update == model.UpdateRuntime && m.look().commands > before.commands {
 				before.commands, before.file = m.conn.commands.Load(), m.readConfig()
 			}
 			m.requireLive(last, before)
 			if !strings.Contains(strings.Join(last.Reasons, "; "), step.reason) {
 				t.Errorf("reasons are %q, want %q", last.Reasons, step.reason)
 			}
-			if got, want := last.Servers[app], (edge.ServerCount{Up: len(step.servers), Total: len(step.servers)}); got != want {
+			if got, want := last.Servers[app], (model.ServerCount{Up: len(step.servers), Total: len(step.servers)}); got != want {
 				t.Errorf("%s: servers = %+v, want %+v", step.reason, got, want)
 			}
 			m.requireServes(8443, step.serve...)
@@ -98,7 +98,7 @@ func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
 		began := time.Now()
 		outcome := m.turn(m.webConfig(a))
 		requireSynced(t, outcome)
-		if outcome.Update != edge.UpdateRuntime {
+		if outcome.Update != model.UpdateRuntime {
 			t.Fatalf("got %+v", outcome)
 		}
 		if stale.IsZero() {
@@ -111,7 +111,7 @@ func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
 		if outcome.FollowUp > time.Millisecond {
 			continue
 		}
-		m.turnsUntil("the file is written", outcome, m.webConfig(a), func(o edge.Outcome) bool { return o.Update == edge.UpdateFile })
+		m.turnsUntil("the file is written", outcome, m.webConfig(a), func(o model.Outcome) bool { return o.Update == model.UpdateFile })
 		if !strings.Contains(m.readConfig(), fmt.Sprintf(" weight %d\n", a.Weight)) {
 			t.Fatalf("the file that was written is not that of the weight %d", a.Weight)
 		}
@@ -154,7 +154,7 @@ func TestHundredsOfServersChangeInOneTurn(t *testing.T) {
 			outcome := m.turn(m.checkedConfig(step.servers...), noDrain)
 			requireSynced(t, outcome)
 			after := m.look()
-			if outcome.Update != edge.UpdateRuntime || outcome.Servers[app].Total != len(step.servers) || after.worker != before.worker || after.reloads != before.reloads {
+			if outcome.Update != model.UpdateRuntime || outcome.Servers[app].Total != len(step.servers) || after.worker != before.worker || after.reloads != before.reloads {
 				t.Errorf("got an update by %q of %+v, %q", outcome.Update, outcome.Servers, outcome.Message)
 			}
 			m.requireServes(8443, step.reached)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // named is the configuration as it is for a machine of that name.
@@ -31,27 +32,27 @@ func TestAMachineThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing.T) {
 	m := newMachine(t)
 	config := m.webConfig(echo(t, "pod-0"))
 	names := []string{"gw1:22", "192.0.2.1:22"}
-	memories, outcomes := make([]edge.Memory, len(names)), make([]edge.Outcome, len(names))
+	memories, outcomes := make([]edge.Memory, len(names)), make([]model.Outcome, len(names))
 	var both sync.WaitGroup
 	for i, name := range names {
 		both.Go(func() { outcomes[i] = m.syncWith(&memories[i], named(config, name), wants(names...)) })
 	}
 	both.Wait()
 	for i, outcome := range outcomes {
-		if outcome.State == edge.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
+		if outcome.State == model.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
 			t.Errorf("%s was told: %s", names[i], outcome.Message)
 		}
 	}
 
-	states := map[edge.State]int{}
+	states := map[model.State]int{}
 	for i, name := range names {
 		outcome := m.syncWith(&memories[i], named(config, name), wants(names...))
 		states[outcome.State]++
-		if outcome.State == edge.Refused && !strings.Contains(outcome.Message, "kept as host") {
+		if outcome.State == model.Refused && !strings.Contains(outcome.Message, "kept as host") {
 			t.Errorf("%s was told: %s", name, outcome.Message)
 		}
 	}
-	if states[edge.Synced] != 1 || states[edge.Refused] != 1 {
+	if states[model.Synced] != 1 || states[model.Refused] != 1 {
 		t.Errorf("states are %v, and were %+v", states, outcomes)
 	}
 	m.requireServes(8443, "pod-0")
@@ -69,11 +70,11 @@ func TestAMachineThatGetsAnotherNameIsTakenOverWithoutAReload(t *testing.T) {
 	outcome := m.syncWith(&memory, named(config, "gw2:22"), wants("gw2:22"))
 
 	requireSynced(t, outcome)
-	if outcome.TookOver != "gw1:22" || outcome.Update != edge.UpdateFile || m.reloads() != reloads {
+	if outcome.TookOver != "gw1:22" || outcome.Update != model.UpdateFile || m.reloads() != reloads {
 		t.Errorf("%d reloads, outcome %+v", m.reloads()-reloads, outcome)
 	}
 	idle := named(m.baseConfig(), "gw1:22")
-	if outcome := m.turn(idle); outcome.State != edge.Synced || outcome.Changed {
+	if outcome := m.turn(idle); outcome.State != model.Synced || outcome.Changed {
 		t.Errorf("the name that left did something: %+v", outcome)
 	}
 	m.requireServes(8443, "pod-0")
@@ -119,7 +120,7 @@ func TestAFileThatSomebodyElseChangesAtTheSameMomentIsNotReplaced(t *testing.T) 
 
 			outcome := edge.Sync(t.Context(), conn, &edge.Memory{}, edge.Request{Config: changed, Login: "root", ConfigPath: m.config()})
 
-			if outcome.State != edge.Rejected || !strings.Contains(outcome.Message, "at the same moment. The former configuration goes on serving") {
+			if outcome.State != model.Rejected || !strings.Contains(outcome.Message, "at the same moment. The former configuration goes on serving") {
 				t.Errorf("outcome %+v", outcome)
 			}
 			if before == "" || m.readConfig() != before {

@@ -10,7 +10,8 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/model/reason"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -30,12 +31,12 @@ func benchObject(n int, records *record.Store) v1alpha1.EdgeLoadBalancer {
 		object.Spec.Hosts = append(object.Spec.Hosts, entry)
 		object.Status.Hosts = append(object.Status.Hosts, v1alpha1.HostStatus{Name: name, Address: entry.Address, Port: 22, State: v1alpha1.HostSynced})
 		backend := fmt.Sprintf("shop_%s_app", object.Name)
-		key := desired.NewHostKey(entry.Address, 22)
+		key := model.NewHostID(entry.Address, 22)
 		records.Look(key, noon())
 		records.Update(key, func(r *record.Host) {
 			r.Wanted.Members = []desired.Member{{Object: record.NameOf(object), Backends: []string{backend}, Counts: []string{backend}}}
-			r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{object.UID: 2}}, Outcome: edge.Outcome{
-				State: edge.Synced, Fingerprint: "f", Servers: map[string]edge.ServerCount{backend: {Up: 100, Total: 100}},
+			r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{object.UID: 2}}, Outcome: model.Outcome{
+				State: model.Synced, Fingerprint: "f", Servers: map[string]model.ServerCount{backend: {Up: 100, Total: 100}},
 			}}, noon(), 0)
 		})
 	}
@@ -57,7 +58,7 @@ func BenchmarkScrape(b *testing.B) {
 		}
 	}
 	series, err := testutil.GatherAndCount(registry)
-	if err != nil || series != benchObjects*benchHostsOfObject*(len(hostStates())+7) {
+	if err != nil || series != benchObjects*benchHostsOfObject*(len(reason.States())+7) {
 		b.Errorf("%d series (error %v)", series, err)
 	}
 	b.ReportMetric(float64(series), "series")

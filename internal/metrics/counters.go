@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -83,10 +83,10 @@ func (m *Counters) Attempted(before record.Host, done record.Attempt, now time.T
 		m.updates.WithLabelValues(update, strings.ToLower(string(outcome.State))).Inc()
 	}
 	m.drifted(before, outcome)
-	if !outcome.Changed || outcome.Update == edge.UpdateFile {
+	if !outcome.Changed || outcome.Update == model.UpdateFile {
 		return
 	}
-	if outcome.Update == edge.UpdateReload {
+	if outcome.Update == model.UpdateReload {
 		m.reloads.WithLabelValues(before.ReloadCause(&done.Job.Host)).Inc()
 	}
 	for _, trigger := range before.UnprovedTriggers {
@@ -98,11 +98,11 @@ func (m *Counters) Attempted(before record.Host, done record.Attempt, now time.T
 }
 
 // drifted counts a drift once, also if it is left so and found again at every look.
-func (m *Counters) drifted(before record.Host, outcome edge.Outcome) {
+func (m *Counters) drifted(before record.Host, outcome model.Outcome) {
 	switch {
-	case outcome.State == edge.Drifted && before.Outcome.State != edge.Drifted:
+	case outcome.State == model.Drifted && before.Outcome.State != model.Drifted:
 		m.drift.WithLabelValues(driftReported).Inc()
-	case outcome.State != edge.Drifted && record.HasDrifted(outcome):
+	case outcome.State != model.Drifted && record.HasDrifted(outcome):
 		m.drift.WithLabelValues(driftRepaired).Inc()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model/reason"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -77,7 +78,7 @@ func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadB
 		labels := append([]string{object.Namespace, object.Name, reading.Host.Name}, more...)
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	for _, state := range hostStates() {
+	for _, state := range reason.States() {
 		value := 0.0
 		if reading.Host.State == state {
 			value = 1
@@ -117,11 +118,4 @@ func downBy(all []status.Down) map[failedCheck]int {
 		counts[failedCheck{d.Target, check}] += d.Count
 	}
 	return counts
-}
-
-func hostStates() []v1alpha1.HostState {
-	return []v1alpha1.HostState{
-		v1alpha1.HostSynced, v1alpha1.HostPending, v1alpha1.HostUnreachable, v1alpha1.HostUntrusted, v1alpha1.HostUnauthorized,
-		v1alpha1.HostRejected, v1alpha1.HostRefused, v1alpha1.HostDrifted, v1alpha1.HostSuspended,
-	}
 }

@@ -16,7 +16,8 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/model/reason"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -84,35 +85,35 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 		network     = "edgelb_network_programming_duration_seconds{}"
 	)
 	touched := record.Host{UnprovedSince: noon(), UnprovedTriggers: []time.Time{noon(), noon().Add(-time.Second)}}
-	drifted := record.Host{Outcome: edge.Outcome{State: edge.Drifted}}
+	drifted := record.Host{Outcome: model.Outcome{State: model.Drifted}}
 	drift := []string{"server x added"}
 	tests := map[string]struct {
 		before  record.Host
-		outcome edge.Outcome
+		outcome model.Outcome
 		want    map[string]float64
 	}{
-		"a look": {touched, edge.Outcome{State: edge.Synced}, nil},
-		"a runtime update": {touched, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateRuntime}, map[string]float64{
+		"a look": {touched, model.Outcome{State: model.Synced}, nil},
+		"a runtime update": {touched, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateRuntime}, map[string]float64{
 			"edgelb_updates_total{synced,runtime}": 1, programming + "{runtime}": 1, network: 2,
 		}},
-		"a reload": {touched, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload}, map[string]float64{
+		"a reload": {touched, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload}, map[string]float64{
 			"edgelb_updates_total{synced,reload}": 1, "edgelb_reloads_total{first}": 1, programming + "{reload}": 1, network: 2,
 		}},
-		"a file": {touched, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile}, map[string]float64{
+		"a file": {touched, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile}, map[string]float64{
 			"edgelb_updates_total{synced,file}": 1,
 		}},
-		"a refused file": {touched, edge.Outcome{State: edge.Rejected, Update: edge.UpdateReload, Reasons: drift}, map[string]float64{
+		"a refused file": {touched, model.Outcome{State: model.Rejected, Update: model.UpdateReload, Reasons: drift}, map[string]float64{
 			"edgelb_updates_total{rejected,reload}": 1,
 		}},
-		"an absent host": {touched, edge.Outcome{State: edge.Unreachable}, nil},
-		"a repair": {record.Host{}, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateRuntime, Drift: drift}, map[string]float64{
+		"an absent host": {touched, model.Outcome{State: model.Unreachable}, nil},
+		"a repair": {record.Host{}, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateRuntime, Drift: drift}, map[string]float64{
 			"edgelb_updates_total{synced,runtime}": 1, "edgelb_drift_total{repaired}": 1,
 		}},
-		"a repair of the file": {record.Host{}, edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile, Drift: drift}, map[string]float64{
+		"a repair of the file": {record.Host{}, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile, Drift: drift}, map[string]float64{
 			"edgelb_updates_total{synced,file}": 1, "edgelb_drift_total{repaired}": 1,
 		}},
-		"a drift that is found": {record.Host{}, edge.Outcome{State: edge.Drifted, Drift: drift}, map[string]float64{"edgelb_drift_total{reported}": 1}},
-		"a drift that stays":    {drifted, edge.Outcome{State: edge.Drifted, Drift: drift}, nil},
+		"a drift that is found": {record.Host{}, model.Outcome{State: model.Drifted, Drift: drift}, map[string]float64{"edgelb_drift_total{reported}": 1}},
+		"a drift that stays":    {drifted, model.Outcome{State: model.Drifted, Drift: drift}, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -128,8 +129,8 @@ func TestTimesAreMeasuredFromTheirBeginnings(t *testing.T) {
 	t.Parallel()
 	m, registry := registered(t)
 	before := record.Host{UnprovedSince: noon(), UnprovedTriggers: []time.Time{noon().Add(-time.Second), noon().Add(time.Hour)}}
-	m.Attempted(before, record.Attempt{Job: &record.Job{}, Outcome: edge.Outcome{
-		State: edge.Synced, Changed: true, Update: edge.UpdateRuntime,
+	m.Attempted(before, record.Attempt{Job: &record.Job{}, Outcome: model.Outcome{
+		State: model.Synced, Changed: true, Update: model.UpdateRuntime,
 	}}, noon().Add(500*time.Millisecond))
 	families, err := registry.Gather()
 	if err != nil {
@@ -165,13 +166,13 @@ func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 	records := record.NewStore()
 	member := desired.Member{Object: record.NameOf(object), Counts: []string{"shop_web_api", "shop_web_app"}}
 	job := &record.Job{Objects: map[types.UID]int64{uid: 2}}
-	for address, outcome := range map[string]edge.Outcome{
-		"a": {State: edge.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]edge.ServerCount{
+	for address, outcome := range map[string]model.Outcome{
+		"a": {State: model.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]model.ServerCount{
 			"shop_web_app": {Up: 2, Total: 3}, "shop_web_api": {Up: 1, Total: 1}, "shop_other_app": {Up: 7, Total: 7},
 		}},
-		"b": {State: edge.Unreachable, Message: "away"},
+		"b": {State: model.Unreachable, Message: "away"},
 	} {
-		key := desired.NewHostKey(address, 22)
+		key := model.NewHostID(address, 22)
 		records.Update(key, func(r *record.Host) {
 			r.Wanted.Members = []desired.Member{member}
 			r.Apply(record.Attempt{Job: job, Outcome: outcome}, noon(), 0)
@@ -187,7 +188,7 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return objects, nil }, records))
 	requireValues(t, registry, nil) // it only stands by
 
-	records.Look(desired.NewHostKey("a", 22), noon())
+	records.Look(model.NewHostID("a", 22), noon())
 	synced := map[string]float64{
 		"edgelb_host_state{gw1,web,shop,Synced}": 1,
 		"edgelb_servers{gw1,web,shop}":           4, "edgelb_servers_up{gw1,web,shop}": 3,
@@ -196,8 +197,8 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 		"edgelb_last_proof_timestamp_seconds{gw1,web,shop}": float64(noon().Unix()),
 		"edgelb_haproxy_old_workers{gw1,web,shop}":          3, "edgelb_haproxy_failed_reloads{gw1,web,shop}": 1,
 	}
-	records.Update(desired.NewHostKey("a", 22), func(r *record.Host) {
-		r.Down = []edge.DownServers{
+	records.Update(model.NewHostID("a", 22), func(r *record.Host) {
+		r.Down = []model.DownServers{
 			{Backend: "shop_web_app", Check: "L4CON (Connection refused)", Count: 2}, {Backend: "shop_web_app", Check: "L4CON", Count: 1},
 			{Backend: "shop_web_api", Check: "evil words", Count: 1}, {Backend: "shop_other_app", Check: "L4CON", Count: 1},
 		}
@@ -208,8 +209,8 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	both["edgelb_host_state{gw2,web,shop,Unreachable}"] = 1
 	requireValues(t, registry, both)
 
-	records.Update(desired.NewHostKey("b", 22), func(r *record.Host) {
-		r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{uid: 2}}, Outcome: edge.Outcome{State: edge.Drifted}}, noon(), 0)
+	records.Update(model.NewHostID("b", 22), func(r *record.Host) {
+		r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{uid: 2}}, Outcome: model.Outcome{State: model.Drifted}}, noon(), 0)
 	})
 	delete(both, "edgelb_host_state{gw2,web,shop,Unreachable}")
 	both["edgelb_host_state{gw2,web,shop,Drifted}"] = 1
@@ -226,7 +227,7 @@ func TestProofOfAHostIsNotToldOfAnObjectThatHasNoPartInIt(t *testing.T) {
 	stranger := twoHosts()
 	stranger.Name, stranger.UID = "stranger", "5678"
 	records, registry := knownHosts(twoHosts()), prometheus.NewRegistry()
-	records.Look(desired.NewHostKey("a", 22), noon())
+	records.Look(model.NewHostID("a", 22), noon())
 	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return []v1alpha1.EdgeLoadBalancer{*stranger}, nil }, records))
 	requireValues(t, registry, map[string]float64{
 		"edgelb_host_state{gw1,stranger,shop,Pending}": 1, "edgelb_host_state{gw2,stranger,shop,Pending}": 1,
@@ -236,7 +237,7 @@ func TestProofOfAHostIsNotToldOfAnObjectThatHasNoPartInIt(t *testing.T) {
 func TestScrapeSaysThatObjectsCannotBeRead(t *testing.T) {
 	t.Parallel()
 	records, registry := knownHosts(twoHosts()), prometheus.NewRegistry()
-	records.Look(desired.NewHostKey("a", 22), noon())
+	records.Look(model.NewHostID("a", 22), noon())
 	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return nil, errors.New("the cache is empty") }, records))
 	if _, err := registry.Gather(); err == nil || !strings.Contains(err.Error(), "the cache is empty") {
 		t.Errorf("the scrape says %v", err)
@@ -247,10 +248,10 @@ func TestEveryStateHasASeries(t *testing.T) {
 	t.Parallel()
 	objects := []v1alpha1.EdgeLoadBalancer{*twoHosts()}
 	records, registry := knownHosts(&objects[0]), prometheus.NewRegistry()
-	records.Look(desired.NewHostKey("a", 22), noon())
+	records.Look(model.NewHostID("a", 22), noon())
 	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return objects, nil }, records))
-	if got, err := testutil.GatherAndCount(registry, "edgelb_host_state"); err != nil || got != 2*len(hostStates()) {
-		t.Errorf("%d series (error %v), want %d for each of two hosts", got, err, len(hostStates()))
+	if got, err := testutil.GatherAndCount(registry, "edgelb_host_state"); err != nil || got != 2*len(reason.States()) {
+		t.Errorf("%d series (error %v), want %d for each of two hosts", got, err, len(reason.States()))
 	}
 	crd, err := os.ReadFile("../../config/crd/bases/edgelb.io_edgeloadbalancers.yaml")
 	if err != nil {
@@ -260,7 +261,7 @@ func TestEveryStateHasASeries(t *testing.T) {
 	_, states, _ = strings.Cut(states, "enum:")
 	states, _, _ = strings.Cut(states, "type:")
 	var told []string
-	for _, state := range hostStates() {
+	for _, state := range reason.States() {
 		told = append(told, string(state))
 	}
 	if want := strings.Fields(strings.ReplaceAll(states, "- ", "")); !slices.Equal(slices.Sorted(slices.Values(told)), slices.Sorted(slices.Values(want))) {

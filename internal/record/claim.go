@@ -6,7 +6,8 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/model/reason"
 )
 
 // Claim is how it last went when an owner's Secret was used to log in to the host.
@@ -14,7 +15,7 @@ type Claim struct {
 	// Able says that the owner can log in, and that the host's file is free or the owner's.
 	Able bool
 	// State is the outcome, and Repeats counts those in a row that were the same.
-	State   edge.State
+	State   model.State
 	Repeats int
 	// Inputs are what the outcome depended on, and RetryAt is when to try again as long as they are the same.
 	Inputs  string
@@ -22,17 +23,13 @@ type Claim struct {
 }
 
 // after is the claim after another attempt. A host that is away says nothing of who can log in to it.
-func (c Claim) after(outcome edge.Outcome, inputs string, now time.Time, random float64) Claim {
+func (c Claim) after(outcome model.Outcome, inputs string, now time.Time, random float64) Claim {
 	next := Claim{Able: c.Able, State: outcome.State, Repeats: 1, Inputs: inputs}
 	if c.State == outcome.State {
 		next.Repeats = c.Repeats + 1
 	}
-	switch outcome.State {
-	case edge.Synced, edge.Suspended, edge.Drifted, edge.Rejected:
-		next.Able = true
-	case edge.Unreachable:
-	default:
-		next.Able = false
+	if said := reason.Of(outcome.State).Claim; said != reason.NotKnown {
+		next.Able = said == reason.Able
 	}
 	next.RetryAt = now.Add(waitAfter(outcome, next.Repeats, random))
 	return next

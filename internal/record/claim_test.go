@@ -8,31 +8,31 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestWhoCanLogInToAHost(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		before  bool
-		outcome edge.State
+		outcome model.State
 		want    bool
 	}{
-		"the host is proved":                         {false, edge.Synced, true},
-		"the host is suspended":                      {false, edge.Suspended, true},
-		"the host has drifted":                       {false, edge.Drifted, true},
-		"the host takes the login and not the rest":  {false, edge.Rejected, true},
-		"the Secret is missing":                      {true, edge.Pending, false},
-		"the host's key is unknown":                  {true, edge.Untrusted, false},
-		"the login is refused":                       {true, edge.Unauthorized, false},
-		"the file is somebody else's":                {true, edge.Refused, false},
-		"the host is away and has let the owner in":  {true, edge.Unreachable, true},
-		"the host is away and never let anybody in":  {false, edge.Unreachable, false},
+		"the host is proved":                         {false, model.Synced, true},
+		"the host is suspended":                      {false, model.Suspended, true},
+		"the host has drifted":                       {false, model.Drifted, true},
+		"the host takes the login and not the rest":  {false, model.Rejected, true},
+		"the Secret is missing":                      {true, model.Pending, false},
+		"the host's key is unknown":                  {true, model.Untrusted, false},
+		"the login is refused":                       {true, model.Unauthorized, false},
+		"the file is somebody else's":                {true, model.Refused, false},
+		"the host is away and has let the owner in":  {true, model.Unreachable, true},
+		"the host is away and never let anybody in":  {false, model.Unreachable, false},
 		"a state that nobody knows is no permission": {true, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			claim := Claim{Able: test.before}.after(edge.Outcome{State: test.outcome}, "i", noon(), 0)
+			claim := Claim{Able: test.before}.after(model.Outcome{State: test.outcome}, "i", noon(), 0)
 			if claim.Able != test.want {
 				t.Errorf("it can log in: %v", claim.Able)
 			}
@@ -42,7 +42,7 @@ func TestWhoCanLogInToAHost(t *testing.T) {
 
 func TestAnOwnerIsTriedRarerAndAtOnceWhenSomethingChanges(t *testing.T) {
 	t.Parallel()
-	refused := edge.Outcome{State: edge.Unauthorized}
+	refused := model.Outcome{State: model.Unauthorized}
 	first := Claim{}.after(refused, "i", noon(), 0)
 	second := first.after(refused, "i", noon(), 0)
 	if first.HoldOff("i", noon()) != 30*time.Second || second.HoldOff("i", noon()) != time.Minute {
@@ -51,7 +51,7 @@ func TestAnOwnerIsTriedRarerAndAtOnceWhenSomethingChanges(t *testing.T) {
 	if second.HoldOff("other", noon()) != 0 || second.HoldOff("i", noon().Add(time.Hour)) != 0 {
 		t.Error("it waits though the Secret is another, or the time has come")
 	}
-	if away := second.after(edge.Outcome{State: edge.Unreachable}, "i", noon(), 0); away.HoldOff("i", noon()) != time.Second {
+	if away := second.after(model.Outcome{State: model.Unreachable}, "i", noon(), 0); away.HoldOff("i", noon()) != time.Second {
 		t.Errorf("after another outcome it waits %s", away.HoldOff("i", noon()))
 	}
 }
@@ -59,7 +59,7 @@ func TestAnOwnerIsTriedRarerAndAtOnceWhenSomethingChanges(t *testing.T) {
 func TestAHostIsContestedAsLongAsItsOwnerCannotLogIn(t *testing.T) {
 	t.Parallel()
 	first, second := named("shop", "web", "1"), named("bank", "web", "2")
-	key := desired.KeyOf(&first.Spec.SSH, &first.Spec.Hosts[0])
+	key := desired.IDOf(&first.Spec.SSH, &first.Spec.Hosts[0])
 	both := desired.Snapshot{Cluster: "prod", Objects: []*v1alpha1.EdgeLoadBalancer{first, second}}
 	var host Host
 	rebuild := func(objects ...*v1alpha1.EdgeLoadBalancer) desired.Owner {
@@ -67,13 +67,13 @@ func TestAHostIsContestedAsLongAsItsOwnerCannotLogIn(t *testing.T) {
 		host.Rebuild(desired.Build(key, snapshot), objects, nil, noon())
 		return host.Wanted.Login.Secret
 	}
-	try := func(namespace string, state edge.State) {
+	try := func(namespace string, state model.State) {
 		owner := desired.Owner{Namespace: namespace, Name: "edge-ssh"}
 		look := LookAs(desired.Build(key, both.OnlyOf(owner)), both.Objects)
 		if !look.Host.Suspend || len(look.Objects) != 1 || look.Objects[types.UID("1")]+look.Objects[types.UID("2")] != 2 {
 			t.Errorf("the job to look as %s is %+v", namespace, look)
 		}
-		host.Try(Attempt{Job: look, Outcome: edge.Outcome{State: state}}, noon(), 0)
+		host.Try(Attempt{Job: look, Outcome: model.Outcome{State: state}}, noon(), 0)
 	}
 	want := func(owner string, contested bool) {
 		t.Helper()
@@ -82,15 +82,15 @@ func TestAHostIsContestedAsLongAsItsOwnerCannotLogIn(t *testing.T) {
 		}
 	}
 	want("shop", false)
-	try("shop", edge.Pending)
+	try("shop", model.Pending)
 	want("shop", true)
-	try("bank", edge.Unauthorized)
+	try("bank", model.Unauthorized)
 	want("shop", true)
-	try("bank", edge.Suspended)
+	try("bank", model.Suspended)
 	want("bank", false)
-	try("bank", edge.Unreachable)
+	try("bank", model.Unreachable)
 	want("bank", false)
-	try("shop", edge.Synced)
+	try("shop", model.Synced)
 	want("shop", false)
 	if rebuild(second).Namespace != "bank" || len(host.Claims) != 1 {
 		t.Errorf("once the other has gone, what is known is %+v", host.Claims)

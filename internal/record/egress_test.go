@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // reachedFrom is a job of a host that was built with the address, and uses it.
@@ -24,17 +24,17 @@ func TestAnAddressThatAnAttemptFindsOutIsUsedAtOnce(t *testing.T) {
 	unused := &Job{Host: desired.Host{Egress: former}}
 	for name, test := range map[string]struct {
 		job        *Job
-		outcome    edge.Outcome
+		outcome    model.Outcome
 		wantWait   time.Duration
 		wantEgress netip.Addr
 	}{
-		"the first":                   {reachedFrom(netip.Addr{}), edge.Outcome{State: edge.Synced, Egress: found}, time.Millisecond, found},
-		"another":                     {reachedFrom(former), edge.Outcome{State: edge.Synced, Egress: found}, time.Millisecond, found},
-		"another, of a failure":       {reachedFrom(former), edge.Outcome{State: edge.Rejected, Egress: found}, time.Millisecond, found},
-		"the same":                    {reachedFrom(former), edge.Outcome{State: edge.Synced, Egress: former}, 30 * time.Second, former},
-		"the host does not say":       {reachedFrom(former), edge.Outcome{State: edge.Synced}, 30 * time.Second, former},
-		"the host is away":            {reachedFrom(former), edge.Outcome{State: edge.Unreachable}, time.Second, former},
-		"another, which nobody needs": {unused, edge.Outcome{State: edge.Synced, Egress: found}, 30 * time.Second, found},
+		"the first":                   {reachedFrom(netip.Addr{}), model.Outcome{State: model.Synced, Egress: found}, time.Millisecond, found},
+		"another":                     {reachedFrom(former), model.Outcome{State: model.Synced, Egress: found}, time.Millisecond, found},
+		"another, of a failure":       {reachedFrom(former), model.Outcome{State: model.Rejected, Egress: found}, time.Millisecond, found},
+		"the same":                    {reachedFrom(former), model.Outcome{State: model.Synced, Egress: former}, 30 * time.Second, former},
+		"the host does not say":       {reachedFrom(former), model.Outcome{State: model.Synced}, 30 * time.Second, former},
+		"the host is away":            {reachedFrom(former), model.Outcome{State: model.Unreachable}, time.Second, former},
+		"another, which nobody needs": {unused, model.Outcome{State: model.Synced, Egress: found}, 30 * time.Second, found},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,8 +58,8 @@ func TestWhatAHostIsProvedToRunWithoutTheAddressThatItSaysIsNotWhatIsWanted(t *t
 	}{{netip.Addr{}, false}, {found, true}} {
 		job := reachedFrom(step.builtWith)
 		job.Objects = map[types.UID]int64{uid: 3}
-		host.Apply(Attempt{Job: job, Outcome: edge.Outcome{
-			State: edge.Synced, Egress: found, Fingerprint: "f", Reasons: []string{"the host is new"},
+		host.Apply(Attempt{Job: job, Outcome: model.Outcome{
+			State: model.Synced, Egress: found, Fingerprint: "f", Reasons: []string{"the host is new"},
 		}}, noon(), 0)
 		if proved := host.Proved[uid] == 3; proved != step.wantProved || !host.MayHave(uid) {
 			t.Errorf("built with %s: proved is %t, want %t, and it may have the object: %t",
@@ -73,7 +73,7 @@ func TestAHostThatFailedIsTriedAtOnceWithAnAddressThatItDidNotHave(t *testing.T)
 	t.Parallel()
 	found := netip.MustParseAddr("203.0.113.6")
 	var host Host
-	host.Apply(Attempt{Job: reachedFrom(netip.Addr{}), Outcome: edge.Outcome{State: edge.Rejected, Egress: found}}, noon(), 0)
+	host.Apply(Attempt{Job: reachedFrom(netip.Addr{}), Outcome: model.Outcome{State: model.Rejected, Egress: found}}, noon(), 0)
 	if wait := host.HoldOff(reachedFrom(netip.Addr{}).Inputs, noon()); wait == 0 {
 		t.Error("it is tried again with what it has failed with")
 	}

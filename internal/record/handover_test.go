@@ -9,7 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestLeaveAwaitsTheHostsThatReplaceTheOldOneButNotForLong(t *testing.T) {
@@ -49,9 +49,9 @@ func TestObjectAwaitsTheProofOfEveryHostOfItsSpec(t *testing.T) {
 	proved := func(generation int64) Host { return Host{Proved: map[types.UID]int64{uid: generation}} }
 	short := proved(2)
 	short.Wanted.Members = []desired.Member{{Object: NameOf(twoHosts()), Frontends: []string{"shop_web_https"}}}
-	short.Outcome = edge.Outcome{State: edge.Synced, Unserved: []edge.Unserved{{Frontend: "shop_web_https"}}}
+	short.Outcome = model.Outcome{State: model.Synced, BindFailures: []model.BindFailure{{Frontend: "shop_web_https"}}}
 	away := proved(2)
-	away.Outcome.State = edge.Unreachable
+	away.Outcome.State = model.Unreachable
 	for name, test := range map[string]struct {
 		second  Host
 		deleted bool
@@ -67,8 +67,8 @@ func TestObjectAwaitsTheProofOfEveryHostOfItsSpec(t *testing.T) {
 			if test.deleted {
 				object.DeletionTimestamp = deletedAt()
 			}
-			got := MustAwait(object, func(key desired.HostKey) Host {
-				if key == desired.NewHostKey("b", 22) {
+			got := MustAwait(object, func(key model.HostID) Host {
+				if key == model.NewHostID("b", 22) {
 					return test.second
 				}
 				return proved(2)
@@ -81,11 +81,11 @@ func TestObjectAwaitsTheProofOfEveryHostOfItsSpec(t *testing.T) {
 }
 
 // builtFor is the record of a host that was built and proved with these objects, which differ in their binds.
-func builtFor(key desired.HostKey, objects ...*v1alpha1.EdgeLoadBalancer) Host {
+func builtFor(key model.HostID, objects ...*v1alpha1.EdgeLoadBalancer) Host {
 	var record Host
 	record.Rebuild(desired.Build(key, desired.Snapshot{Cluster: "c", Objects: objects}), objects, nil, noon())
 	job := record.Choose(desired.Snapshot{Cluster: "c", Objects: objects}, nil)
-	record.Apply(Attempt{Job: job, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	record.Apply(Attempt{Job: job, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	return record
 }
 
@@ -97,7 +97,7 @@ func bound(object *v1alpha1.EdgeLoadBalancer, bind v1alpha1.BindAddress) *v1alph
 
 func TestSharedHostServesAnObjectThatAwaitsItsLeave(t *testing.T) {
 	t.Parallel()
-	key := desired.NewHostKey("a", 22)
+	key := model.NewHostID("a", 22)
 	stays, goes := bound(named("shop", "stays", "1"), ":1"), bound(named("shop", "goes", "2"), ":2")
 	record := builtFor(key, stays, goes)
 	snapshot := desired.Snapshot{Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{stays}}
@@ -124,7 +124,7 @@ func TestSharedHostServesAnObjectThatAwaitsItsLeave(t *testing.T) {
 		if got := record.Await(time.Minute); got != step.wantWait {
 			t.Errorf("step %d: the next turn is after %s, want %s", i, got, step.wantWait)
 		}
-		record.Apply(Attempt{Job: todo, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+		record.Apply(Attempt{Job: todo, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 		if !record.Leaving["2"].Done && !record.MayHave("2") {
 			t.Errorf("step %d: the host is said not to have what it serves", i)
 		}
@@ -136,7 +136,7 @@ func TestSharedHostServesAnObjectThatAwaitsItsLeave(t *testing.T) {
 
 func TestHostIsLeftAloneWhileItsOnlyObjectAwaitsItsLeave(t *testing.T) {
 	t.Parallel()
-	key := desired.NewHostKey("a", 22)
+	key := model.NewHostID("a", 22)
 	goes, next := bound(named("shop", "goes", "1"), ":1"), bound(named("bank", "next", "2"), ":1")
 	leavers := []Leaver{{Object: goes, Entry: goes.Spec.Hosts[0], Served: true, Awaits: true}}
 	for name, objects := range map[string][]*v1alpha1.EdgeLoadBalancer{"nobody comes": nil, "the next owner waits": {next}} {
@@ -162,8 +162,8 @@ func TestHostIsLeftAloneWhileItsOnlyObjectAwaitsItsLeave(t *testing.T) {
 func TestMachineThatGotAnotherNameIsNotedWhereItWasKept(t *testing.T) {
 	t.Parallel()
 	store := NewStore()
-	former, other := desired.NewHostKey("a", 22), desired.NewHostKey("b", 22)
-	for _, key := range []desired.HostKey{former, other} {
+	former, other := model.NewHostID("a", 22), model.NewHostID("b", 22)
+	for _, key := range []model.HostID{former, other} {
 		store.Update(key, func(r *Host) { r.Leaving = map[types.UID]Leave{"2": {Since: noon()}} })
 	}
 	before := store.Get(former)
@@ -176,7 +176,7 @@ func TestMachineThatGotAnotherNameIsNotedWhereItWasKept(t *testing.T) {
 		t.Error("a copy of the record, or another host, was changed")
 	}
 	store.Moved("c:22", map[types.UID]int64{"1": 1})
-	if got := store.Get(desired.NewHostKey("c", 22)); got.Leaving != nil {
+	if got := store.Get(model.NewHostID("c", 22)); got.Leaving != nil {
 		t.Errorf("a host that nobody knows has got a record: %+v", got)
 	}
 }

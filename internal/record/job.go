@@ -10,7 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // Job is what to do with a host now.
@@ -30,7 +30,7 @@ type Job struct {
 type Attempt struct {
 	// Job is what was tried, and Outcome how it went.
 	Job     *Job
-	Outcome edge.Outcome
+	Outcome model.Outcome
 	// Reason is one of package v1alpha1 where it says more than the outcome's state.
 	Reason string
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
@@ -39,7 +40,7 @@ func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			key := desired.NewHostKey("a", 22)
+			key := model.NewHostID("a", 22)
 			snapshot := desired.Snapshot{Cluster: "c", Objects: test.objects}
 			var leavers []Leaver
 			for _, object := range test.leavers {

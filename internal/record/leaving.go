@@ -8,7 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 const (
@@ -59,9 +59,9 @@ type Leaver struct {
 
 // MustAwait says that one of the hosts which the object's spec names now was not proved to serve all that it says in its
 // present generation. recordOf returns what is known of a host. A deleted object waits for nobody.
-func MustAwait(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey) Host) bool {
+func MustAwait(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) Host) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
-		record := recordOf(desired.KeyOf(&object.Spec.SSH, &entry))
+		record := recordOf(desired.IDOf(&object.Spec.SSH, &entry))
 		return record.Proved[object.UID] != object.Generation || len(record.Unserved(NameOf(object))) > 0
 	})
 }
@@ -132,8 +132,8 @@ func leavingAfter(leaving map[types.UID]Leave, a Attempt) map[types.UID]Leave {
 	for uid, l := range leaving {
 		if a.Job.Frees[uid] {
 			// A suspended host is only looked at.
-			l.Tried = l.Tried || a.Outcome.State != edge.Suspended
-			l.Done = a.Outcome.State == edge.Synced || a.Outcome.State == edge.Refused && a.Reason != v1alpha1.ReasonPolicyViolation
+			l.Tried = l.Tried || a.Outcome.State != model.Suspended
+			l.Done = a.Outcome.State == model.Synced || a.Outcome.State == model.Refused && a.Reason != v1alpha1.ReasonPolicyViolation
 		}
 		after[uid] = l
 	}

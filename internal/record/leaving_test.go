@@ -8,7 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
@@ -79,14 +79,14 @@ func TestHostOfAnotherNamespaceIsNotLoggedInToForAnObjectThatNeverHadAPartInIt(t
 func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
 	t.Parallel()
 	before := map[types.UID]Leave{"x": {Since: noon()}, "other": {Since: noon()}}
-	for state, want := range map[edge.State]Leave{
-		edge.Synced:      {Since: noon(), Tried: true, Done: true},
-		edge.Refused:     {Since: noon(), Tried: true, Done: true},
-		edge.Suspended:   {Since: noon()},
-		edge.Unreachable: {Since: noon(), Tried: true},
-		edge.Rejected:    {Since: noon(), Tried: true},
+	for state, want := range map[model.State]Leave{
+		model.Synced:      {Since: noon(), Tried: true, Done: true},
+		model.Refused:     {Since: noon(), Tried: true, Done: true},
+		model.Suspended:   {Since: noon()},
+		model.Unreachable: {Since: noon(), Tried: true},
+		model.Rejected:    {Since: noon(), Tried: true},
 	} {
-		after := leavingAfter(before, Attempt{Job: &Job{Frees: map[types.UID]bool{"x": true}}, Outcome: edge.Outcome{State: state}})
+		after := leavingAfter(before, Attempt{Job: &Job{Frees: map[types.UID]bool{"x": true}}, Outcome: model.Outcome{State: state}})
 		if after["x"] != want || after["other"] != (Leave{Since: noon()}) {
 			t.Errorf("after %s: %+v, want %+v and the other one as before", state, after, want)
 		}
@@ -96,7 +96,7 @@ func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
 func TestAHostThatAPolicyForbidsIsNotFreeOfWhatItHad(t *testing.T) {
 	t.Parallel()
 	after := leavingAfter(map[types.UID]Leave{"x": {Since: noon()}}, Attempt{
-		Job: &Job{Frees: map[types.UID]bool{"x": true}}, Outcome: edge.Outcome{State: edge.Refused}, Reason: v1alpha1.ReasonPolicyViolation,
+		Job: &Job{Frees: map[types.UID]bool{"x": true}}, Outcome: model.Outcome{State: model.Refused}, Reason: v1alpha1.ReasonPolicyViolation,
 	})
 	if want := (Leave{Since: noon(), Tried: true}); after["x"] != want {
 		t.Errorf("got %+v, want %+v", after["x"], want)

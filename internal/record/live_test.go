@@ -8,26 +8,26 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 	t.Parallel()
-	failed := edge.Outcome{State: edge.Rejected, Message: "the disk is full", Live: true}
+	failed := model.Outcome{State: model.Rejected, Message: "the disk is full", Live: true}
 	for name, test := range map[string]struct {
-		outcome  edge.Outcome
+		outcome  model.Outcome
 		wantLive bool
 		wantUp   int
 		wantWait time.Duration
 	}{
-		"they do": {edge.Outcome{
-			State: edge.Synced, Changed: true, Update: edge.UpdateRuntime, FollowUp: time.Second,
-			Servers: map[string]edge.ServerCount{"b": {Up: 2, Total: 2}},
+		"they do": {model.Outcome{
+			State: model.Synced, Changed: true, Update: model.UpdateRuntime, FollowUp: time.Second,
+			Servers: map[string]model.ServerCount{"b": {Up: 2, Total: 2}},
 		}, true, 2, time.Second},
-		"nothing differs":                    {edge.Outcome{State: edge.Synced}, true, 0, 10 * time.Second},
-		"the host is not as it was":          {edge.Outcome{State: edge.Pending}, false, 0, 10 * time.Second},
-		"the host is away":                   {edge.Outcome{State: edge.Unreachable}, false, 0, 10 * time.Second},
-		"a follow-up that failed is no loop": {edge.Outcome{State: edge.Pending, FollowUp: time.Millisecond}, false, 0, 10 * time.Second},
+		"nothing differs":                    {model.Outcome{State: model.Synced}, true, 0, 10 * time.Second},
+		"the host is not as it was":          {model.Outcome{State: model.Pending}, false, 0, 10 * time.Second},
+		"the host is away":                   {model.Outcome{State: model.Unreachable}, false, 0, 10 * time.Second},
+		"a follow-up that failed is no loop": {model.Outcome{State: model.Pending, FollowUp: time.Millisecond}, false, 0, 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,7 +42,7 @@ func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 			followed := Attempt{Job: &Job{Inputs: "b", RuntimeOnly: true}, Outcome: test.outcome}
 			host.Apply(followed, noon(), 0)
 
-			if host.Outcome.State != edge.Rejected || host.Outcome.Message != failed.Message || host.Failures != 1 || host.Inputs != "a" {
+			if host.Outcome.State != model.Rejected || host.Outcome.Message != failed.Message || host.Failures != 1 || host.Inputs != "a" {
 				t.Errorf("the failure is now %+v, after %d failures", host.Outcome, host.Failures)
 			}
 			if host.Outcome.Live != test.wantLive || host.Outcome.Servers["b"].Up != test.wantUp {
@@ -59,9 +59,9 @@ func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 }
 
 // live is a host that has failed so often that it is left alone for 5 minutes. Until then its servers follow their endpoints.
-func live(outcome edge.Outcome) Host {
+func live(outcome model.Outcome) Host {
 	var host Host
-	outcome.State, outcome.Live = edge.Rejected, true
+	outcome.State, outcome.Live = model.Rejected, true
 	for range 10 {
 		host.Apply(Attempt{Job: &Job{Inputs: "a"}, Outcome: outcome}, noon(), 0)
 	}
@@ -70,22 +70,22 @@ func live(outcome edge.Outcome) Host {
 
 func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 	t.Parallel()
-	good := edge.Outcome{State: edge.Synced}
+	good := model.Outcome{State: model.Synced}
 	for name, test := range map[string]struct {
-		failed, before, outcome edge.Outcome
+		failed, before, outcome model.Outcome
 		want                    time.Duration
 	}{
-		"they can":                       {edge.Outcome{}, good, good, 5 * time.Minute},
-		"HAProxy refused one":            {edge.Outcome{}, good, edge.Outcome{State: edge.Rejected, Live: true}, 5 * time.Minute},
-		"the connection broke":           {edge.Outcome{}, good, edge.Outcome{State: edge.Unreachable}, time.Second},
-		"the connection is another":      {edge.Outcome{}, good, edge.Outcome{State: edge.Pending}, time.Second},
-		"they never could":               {edge.Outcome{}, edge.Outcome{State: edge.Pending}, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
-		"a look would reload it in vain": {edge.Outcome{ReloadFailed: true}, good, edge.Outcome{State: edge.Pending}, 5 * time.Minute},
+		"they can":                       {model.Outcome{}, good, good, 5 * time.Minute},
+		"HAProxy refused one":            {model.Outcome{}, good, model.Outcome{State: model.Rejected, Live: true}, 5 * time.Minute},
+		"the connection broke":           {model.Outcome{}, good, model.Outcome{State: model.Unreachable}, time.Second},
+		"the connection is another":      {model.Outcome{}, good, model.Outcome{State: model.Pending}, time.Second},
+		"they never could":               {model.Outcome{}, model.Outcome{State: model.Pending}, model.Outcome{State: model.Pending}, 5 * time.Minute},
+		"a look would reload it in vain": {model.Outcome{ReloadFailed: true}, good, model.Outcome{State: model.Pending}, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			host := live(test.failed)
-			for _, outcome := range []edge.Outcome{test.before, test.outcome} {
+			for _, outcome := range []model.Outcome{test.before, test.outcome} {
 				host.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: outcome}, noon(), 0)
 			}
 			if wait := host.HoldOff("a", noon()); wait != test.want {
@@ -97,8 +97,8 @@ func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 
 func TestHostIsTriedAgainWhenTheTimeForThatCameWhileServersFollowed(t *testing.T) {
 	t.Parallel()
-	host := live(edge.Outcome{})
-	followed := Attempt{Job: &Job{RuntimeOnly: true}, Outcome: edge.Outcome{State: edge.Synced}}
+	host := live(model.Outcome{})
+	followed := Attempt{Job: &Job{RuntimeOnly: true}, Outcome: model.Outcome{State: model.Synced}}
 	late := noon().Add(5*time.Minute + time.Second)
 	host.Apply(followed, late, 0)
 	if wait := host.Wait(followed, late); wait != time.Millisecond {
@@ -108,14 +108,14 @@ func TestHostIsTriedAgainWhenTheTimeForThatCameWhileServersFollowed(t *testing.T
 
 func TestTargetThatGetsServersOnAHostThatFailsHasThem(t *testing.T) {
 	t.Parallel()
-	host := live(edge.Outcome{})
+	host := live(model.Outcome{})
 	host.Problems = []desired.Problem{{Reason: v1alpha1.ReasonNoEndpoints}}
 	job := &Job{RuntimeOnly: true, Objects: map[types.UID]int64{uid: 2}}
-	host.Apply(Attempt{Job: job, Outcome: edge.Outcome{State: edge.Rejected, Live: true}}, noon(), 0)
+	host.Apply(Attempt{Job: job, Outcome: model.Outcome{State: model.Rejected, Live: true}}, noon(), 0)
 	if len(host.Problems) != 1 {
 		t.Errorf("after an attempt that failed: %v", host.Problems)
 	}
-	news := host.Apply(Attempt{Job: job, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	news := host.Apply(Attempt{Job: job, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	if len(host.Problems) != 0 || news != Urgent {
 		t.Errorf("after one that did not: %v, news %v", host.Problems, news)
 	}

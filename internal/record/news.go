@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // News is how soon the objects of a host should hear of what is new on it.
@@ -40,7 +40,7 @@ func (r Host) isToldLike(other Host) bool {
 		sameAbsences(r.Absences, other.Absences) && r.ReloadedAt.Equal(other.ReloadedAt) && r.DriftedAt.Equal(other.DriftedAt)
 }
 
-func sameWords(a, b edge.Outcome) bool {
+func sameWords(a, b model.Outcome) bool {
 	return a.State == b.State && a.Message == b.Message && a.HAProxyVersion == b.HAProxyVersion &&
-		a.ReloadFailed == b.ReloadFailed && slices.Equal(a.Unserved, b.Unserved)
+		a.ReloadFailed == b.ReloadFailed && slices.Equal(a.BindFailures, b.BindFailures)
 }

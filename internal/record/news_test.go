@@ -8,15 +8,15 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestNewsIsUrgentUnlessItIsOnlyOfServers(t *testing.T) {
 	t.Parallel()
-	well := func() edge.Outcome {
-		return edge.Outcome{State: edge.Synced, Fingerprint: "f1", HAProxyVersion: "2.6.12", Servers: map[string]edge.ServerCount{"b": {Up: 1, Total: 2}}}
+	well := func() model.Outcome {
+		return model.Outcome{State: model.Synced, Fingerprint: "f1", HAProxyVersion: "2.6.12", Servers: map[string]model.ServerCount{"b": {Up: 1, Total: 2}}}
 	}
-	with := func(edit func(*edge.Outcome)) edge.Outcome {
+	with := func(edit func(*model.Outcome)) model.Outcome {
 		outcome := well()
 		edit(&outcome)
 		return outcome
@@ -29,33 +29,33 @@ func TestNewsIsUrgentUnlessItIsOnlyOfServers(t *testing.T) {
 		want          News
 	}{
 		"a look": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: well()}, NoNews},
-		"a runtime update": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
-			o.Fingerprint, o.Changed, o.Update = "f2", true, edge.UpdateRuntime
-			o.Servers = map[string]edge.ServerCount{"b": {Up: 2, Total: 3}}
+		"a runtime update": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *model.Outcome) {
+			o.Fingerprint, o.Changed, o.Update = "f2", true, model.UpdateRuntime
+			o.Servers = map[string]model.ServerCount{"b": {Up: 2, Total: 3}}
 		})}, Routine},
-		"a server down": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
-			o.Servers = map[string]edge.ServerCount{"b": {Up: 0, Total: 2}}
+		"a server down": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *model.Outcome) {
+			o.Servers = map[string]model.ServerCount{"b": {Up: 0, Total: 2}}
 		})}, Routine},
-		"the file": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
-			o.Changed, o.Update = true, edge.UpdateFile
+		"the file": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *model.Outcome) {
+			o.Changed, o.Update = true, model.UpdateFile
 		})}, NoNews},
-		"a reload": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
-			o.Changed, o.Update = true, edge.UpdateReload
+		"a reload": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *model.Outcome) {
+			o.Changed, o.Update = true, model.UpdateReload
 		})}, Urgent},
-		"a drift that is repaired": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) {
-			o.Changed, o.Update, o.Drift = true, edge.UpdateFile, []string{"edited"}
+		"a drift that is repaired": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *model.Outcome) {
+			o.Changed, o.Update, o.Drift = true, model.UpdateFile, []string{"edited"}
 		})}, Urgent},
-		"another state":            {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable}}, Urgent},
+		"another state":            {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: model.Outcome{State: model.Unreachable}}, Urgent},
 		"another generation":       {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(2), Outcome: well()}, Urgent},
-		"another HAProxy":          {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) { o.HAProxyVersion = "3.0" })}, Urgent},
-		"a bind that is not taken": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *edge.Outcome) { o.Unserved = []edge.Unserved{{Bind: ":443"}} })}, Urgent},
+		"another HAProxy":          {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *model.Outcome) { o.HAProxyVersion = "3.0" })}, Urgent},
+		"a bind that is not taken": {Attempt{Job: job(1), Outcome: well()}, Attempt{Job: job(1), Outcome: with(func(o *model.Outcome) { o.BindFailures = []model.BindFailure{{Bind: ":443"}} })}, Urgent},
 		"a problem that is over": {Attempt{Job: job(1, problem(v1alpha1.ReasonNoEndpoints, "none")), Outcome: well()},
 			Attempt{Job: job(1), Outcome: well()}, Urgent},
-		"another failure": {Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "x"}},
-			Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "x"}}, Routine},
-		"a failure for another reason": {Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "x"}},
-			Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Unreachable, Message: "y"}}, Urgent},
-		"servers that follow": {Attempt{Job: job(1), Outcome: edge.Outcome{State: edge.Rejected, Live: true}},
+		"another failure": {Attempt{Job: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}},
+			Attempt{Job: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}}, Routine},
+		"a failure for another reason": {Attempt{Job: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}},
+			Attempt{Job: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "y"}}, Urgent},
+		"servers that follow": {Attempt{Job: job(1), Outcome: model.Outcome{State: model.Rejected, Live: true}},
 			Attempt{Job: &Job{RuntimeOnly: true}, Outcome: well()}, Routine},
 	}
 	for name, test := range tests {

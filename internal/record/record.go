@@ -14,7 +14,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // Host is what the operator knows about one host since it started. It is a value: maps and slices in it are replaced
@@ -29,7 +29,7 @@ type Host struct {
 
 	// Outcome is that of the last attempt, and Tried the generations of the objects that it was for. Reason is one of
 	// package v1alpha1 where it says more than the state.
-	Outcome edge.Outcome
+	Outcome model.Outcome
 	Reason  string
 	Tried   map[types.UID]int64
 	// Proved holds the last generation of each object that the host was proved to run, Fingerprint is that of the
@@ -50,7 +50,7 @@ type Host struct {
 	// Shortfalls counts, for each object, the looks in a row at which the host could not serve a bind of its.
 	Shortfalls map[types.NamespacedName]int
 	// Absences are those of the names that the host found no address for at the last look.
-	Absences map[edge.Unresolved]Absence
+	Absences map[model.UnresolvedName]Absence
 	// Inputs are what the last attempt depended on, and RetryAt is when to try again as long as they are the same.
 	Inputs  string
 	RetryAt time.Time
@@ -60,14 +60,14 @@ type Host struct {
 	// ChangedAt and ReloadedAt are when what runs on the host was last changed, and HAProxy reloaded; zero if this operator
 	// did not. Update says how it was changed, and ReloadReasons what the last reload was for.
 	ChangedAt, ReloadedAt time.Time
-	Update                edge.Update
+	Update                model.Update
 	ReloadReasons         []string
 	// DriftedAt is when the host was last found changed by somebody else, and Drift how; zero if it never was.
 	DriftedAt time.Time
 	Drift     []string
 	// Servers, Down, OldWorkers and FailedReloads are those of the last outcome of a HAProxy that answered.
-	Servers                   map[string]edge.ServerCount
-	Down                      []edge.DownServers
+	Servers                   map[string]model.ServerCount
+	Down                      []model.DownServers
 	OldWorkers, FailedReloads int
 
 	// Egress is the address from which the host last saw the operator's connection; the zero Addr if it never said.
@@ -141,14 +141,14 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
 // soon which makes them follow again: a look at the whole host. Where HAProxy would be reloaded in vain, it has to wait nevertheless.
 func (r *Host) follow(a Attempt, now time.Time) {
 	r.noteChange(a.Outcome, now)
-	r.Outcome.Live = a.Outcome.Live || a.Outcome.State == edge.Synced
-	if a.Outcome.State == edge.Synced {
+	r.Outcome.Live = a.Outcome.Live || a.Outcome.State == model.Synced
+	if a.Outcome.State == model.Synced {
 		r.Outcome.Servers, r.Followed = a.Outcome.Servers, true
 		r.UnprovedSince, r.UnprovedTriggers = time.Time{}, nil
 		r.noteProblems(a.Job)
 	}
 	if !r.Outcome.Live && r.Followed && !r.Outcome.ReloadFailed {
-		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(edge.Outcome{State: edge.Unreachable}).first))
+		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(model.Outcome{State: model.Unreachable}).First))
 	}
 }
 
@@ -184,11 +184,11 @@ func (r Host) ReachedFrom() (egress netip.Addr, hidden bool) {
 }
 
 // noteChange notes a change of what runs. That only the file was written is none.
-func (r *Host) noteChange(outcome edge.Outcome, now time.Time) {
-	if outcome.Changed && outcome.Update != edge.UpdateFile {
+func (r *Host) noteChange(outcome model.Outcome, now time.Time) {
+	if outcome.Changed && outcome.Update != model.UpdateFile {
 		r.ChangedAt, r.Update = now, outcome.Update
 	}
-	if outcome.Changed && outcome.Update == edge.UpdateReload {
+	if outcome.Changed && outcome.Update == model.UpdateReload {
 		r.ReloadedAt, r.ReloadReasons = now, outcome.Reasons
 	}
 	if outcome.Servers != nil {
@@ -198,23 +198,23 @@ func (r *Host) noteChange(outcome edge.Outcome, now time.Time) {
 }
 
 // noteDrift notes that somebody else has changed the host. A host that is left so is found so again at every look.
-func (r *Host) noteDrift(outcome edge.Outcome, now time.Time) {
-	if HasDrifted(outcome) && (outcome.State != edge.Drifted || r.Repeats == 1) {
+func (r *Host) noteDrift(outcome model.Outcome, now time.Time) {
+	if HasDrifted(outcome) && (outcome.State != model.Drifted || r.Repeats == 1) {
 		r.DriftedAt, r.Drift = now, outcome.Drift
 	}
 }
 
 // HasDrifted says that an attempt found a host which somebody else has changed, and repaired it or left it so.
-func HasDrifted(outcome edge.Outcome) bool {
-	return outcome.State == edge.Drifted || (outcome.Changed && len(outcome.Drift) > 0)
+func HasDrifted(outcome model.Outcome) bool {
+	return outcome.State == model.Drifted || (outcome.Changed && len(outcome.Drift) > 0)
 }
 
 func (r *Host) noteProof(a Attempt, now time.Time) {
 	switch {
-	case a.Outcome.State == edge.Synced && !r.knowsBetter(a.Job):
+	case a.Outcome.State == model.Synced && !r.knowsBetter(a.Job):
 		r.Proved, r.Attempted = a.Job.Objects, nil
 		r.ProvedAt, r.Fingerprint, r.Runs = now, a.Outcome.Fingerprint, &a.Job.Host
-	case a.Outcome.State != edge.Drifted && len(a.Outcome.Reasons) > 0:
+	case a.Outcome.State != model.Drifted && len(a.Outcome.Reasons) > 0:
 		r.Attempted = union(r.Attempted, a.Job.Objects)
 	}
 	if !Failed(a.Outcome.State) {
@@ -253,7 +253,7 @@ func withNew(old, problems []desired.Problem) []desired.Problem {
 	return all
 }
 
-func (r *Host) count(outcome edge.Outcome) {
+func (r *Host) count(outcome model.Outcome) {
 	if outcome.State == r.Outcome.State {
 		r.Repeats++
 	} else {

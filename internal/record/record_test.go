@@ -10,13 +10,13 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestHoldOffLastsUntilTheRetryUnlessTheInputsChange(t *testing.T) {
 	t.Parallel()
-	record := func(state edge.State) Host {
-		return Host{Outcome: edge.Outcome{State: state}, Inputs: "a", RetryAt: noon().Add(10 * time.Second)}
+	record := func(state model.State) Host {
+		return Host{Outcome: model.Outcome{State: state}, Inputs: "a", RetryAt: noon().Add(10 * time.Second)}
 	}
 	tests := map[string]struct {
 		record Host
@@ -25,13 +25,13 @@ func TestHoldOffLastsUntilTheRetryUnlessTheInputsChange(t *testing.T) {
 		want   time.Duration
 	}{
 		"never tried":          {Host{}, "a", noon(), 0},
-		"synced":               {record(edge.Synced), "a", noon(), 0},
-		"suspended":            {record(edge.Suspended), "a", noon(), 0},
-		"drifted":              {record(edge.Drifted), "a", noon(), 0},
-		"failed":               {record(edge.Unreachable), "a", noon(), 10 * time.Second},
-		"failed some time ago": {record(edge.Rejected), "a", noon().Add(4 * time.Second), 6 * time.Second},
-		"failed long ago":      {record(edge.Unreachable), "a", noon().Add(time.Minute), 0},
-		"failed differently":   {record(edge.Untrusted), "b", noon(), 0},
+		"synced":               {record(model.Synced), "a", noon(), 0},
+		"suspended":            {record(model.Suspended), "a", noon(), 0},
+		"drifted":              {record(model.Drifted), "a", noon(), 0},
+		"failed":               {record(model.Unreachable), "a", noon(), 10 * time.Second},
+		"failed some time ago": {record(model.Rejected), "a", noon().Add(4 * time.Second), 6 * time.Second},
+		"failed long ago":      {record(model.Unreachable), "a", noon().Add(time.Minute), 0},
+		"failed differently":   {record(model.Untrusted), "b", noon(), 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -47,13 +47,13 @@ func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
 	t.Parallel()
 	var record Host
 	for i, step := range []struct {
-		state                     edge.State
+		state                     model.State
 		wantFailures, wantRepeats int
 	}{
-		{edge.Unreachable, 1, 1}, {edge.Unreachable, 2, 2}, {edge.Unauthorized, 3, 1}, {edge.Unauthorized, 4, 2},
-		{edge.Synced, 0, 1}, {edge.Synced, 0, 2}, {edge.Rejected, 1, 1}, {edge.Drifted, 0, 1}, {edge.Drifted, 0, 2},
+		{model.Unreachable, 1, 1}, {model.Unreachable, 2, 2}, {model.Unauthorized, 3, 1}, {model.Unauthorized, 4, 2},
+		{model.Synced, 0, 1}, {model.Synced, 0, 2}, {model.Rejected, 1, 1}, {model.Drifted, 0, 1}, {model.Drifted, 0, 2},
 	} {
-		record.Apply(Attempt{Job: &Job{}, Outcome: edge.Outcome{State: step.state}}, noon(), 0)
+		record.Apply(Attempt{Job: &Job{}, Outcome: model.Outcome{State: step.state}}, noon(), 0)
 		if record.Failures != step.wantFailures || record.Repeats != step.wantRepeats {
 			t.Errorf("step %d: %d failures and %d repeats, want %d and %d",
 				i, record.Failures, record.Repeats, step.wantFailures, step.wantRepeats)
@@ -64,9 +64,9 @@ func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
 func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
 	t.Parallel()
 	var record Host
-	changed := edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload, Reasons: []string{"new"}}
+	changed := model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload, Reasons: []string{"new"}}
 	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 3}}, Outcome: changed}, noon(), 0)
-	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 4}}, Outcome: edge.Outcome{State: edge.Rejected}}, noon().Add(time.Hour), 0)
+	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 4}}, Outcome: model.Outcome{State: model.Rejected}}, noon().Add(time.Hour), 0)
 	if record.Proved["x"] != 3 || record.Tried["x"] != 4 {
 		t.Errorf("proved %v, tried %v", record.Proved, record.Tried)
 	}
@@ -79,26 +79,26 @@ func TestOnlyAChangeOfWhatRunsIsNotedAsOne(t *testing.T) {
 	t.Parallel()
 	first, second := noon(), noon().Add(time.Hour)
 	for name, test := range map[string]struct {
-		outcome                     edge.Outcome
+		outcome                     model.Outcome
 		wantChanged, wantReloaded   time.Time
-		wantUpdate                  edge.Update
+		wantUpdate                  model.Update
 		wantReasons                 []string
 		wantOldWorkers, wantRefused int
 	}{
-		"a runtime update": {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateRuntime, Reasons: []string{"server"}},
-			second, first, edge.UpdateRuntime, []string{"listener"}, 2, 1},
-		"a reload": {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload, Reasons: []string{"setting"}},
-			second, second, edge.UpdateReload, []string{"setting"}, 2, 1},
-		"a file": {edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile, Reasons: []string{"file"}},
-			first, first, edge.UpdateReload, []string{"listener"}, 2, 1},
-		"a reload that failed": {edge.Outcome{State: edge.Rejected, Update: edge.UpdateReload, Reasons: []string{"setting"}},
-			first, first, edge.UpdateReload, []string{"listener"}, 2, 1},
-		"a look": {edge.Outcome{State: edge.Synced, Servers: map[string]edge.ServerCount{}, OldWorkers: 3},
-			first, first, edge.UpdateReload, []string{"listener"}, 3, 0},
+		"a runtime update": {model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateRuntime, Reasons: []string{"server"}},
+			second, first, model.UpdateRuntime, []string{"listener"}, 2, 1},
+		"a reload": {model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload, Reasons: []string{"setting"}},
+			second, second, model.UpdateReload, []string{"setting"}, 2, 1},
+		"a file": {model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile, Reasons: []string{"file"}},
+			first, first, model.UpdateReload, []string{"listener"}, 2, 1},
+		"a reload that failed": {model.Outcome{State: model.Rejected, Update: model.UpdateReload, Reasons: []string{"setting"}},
+			first, first, model.UpdateReload, []string{"listener"}, 2, 1},
+		"a look": {model.Outcome{State: model.Synced, Servers: map[string]model.ServerCount{}, OldWorkers: 3},
+			first, first, model.UpdateReload, []string{"listener"}, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			record := Host{ChangedAt: first, ReloadedAt: first, Update: edge.UpdateReload, ReloadReasons: []string{"listener"},
+			record := Host{ChangedAt: first, ReloadedAt: first, Update: model.UpdateReload, ReloadReasons: []string{"listener"},
 				OldWorkers: 2, FailedReloads: 1}
 			record.Apply(Attempt{Job: &Job{}, Outcome: test.outcome}, second, 0)
 			if record.ChangedAt != test.wantChanged || record.ReloadedAt != test.wantReloaded || record.Update != test.wantUpdate ||
@@ -117,16 +117,16 @@ func TestWhatWasProvedLastIsRememberedThroughFailuresAndForgottenWhenTheHostIsFr
 	t.Parallel()
 	var record Host
 	for i, step := range []struct {
-		outcome    edge.Outcome
+		outcome    model.Outcome
 		want       string
 		wantProved int
 	}{
-		{edge.Outcome{State: edge.Unreachable}, "", -1},
-		{edge.Outcome{State: edge.Synced, Fingerprint: "f1"}, "f1", 1},
-		{edge.Outcome{State: edge.Unreachable}, "f1", 1},
-		{edge.Outcome{State: edge.Drifted, Drift: []string{"server x added"}}, "f1", 1},
-		{edge.Outcome{State: edge.Synced, Fingerprint: "f2", Changed: true, Update: edge.UpdateRuntime}, "f2", 4},
-		{edge.Outcome{State: edge.Synced}, "", 5},
+		{model.Outcome{State: model.Unreachable}, "", -1},
+		{model.Outcome{State: model.Synced, Fingerprint: "f1"}, "f1", 1},
+		{model.Outcome{State: model.Unreachable}, "f1", 1},
+		{model.Outcome{State: model.Drifted, Drift: []string{"server x added"}}, "f1", 1},
+		{model.Outcome{State: model.Synced, Fingerprint: "f2", Changed: true, Update: model.UpdateRuntime}, "f2", 4},
+		{model.Outcome{State: model.Synced}, "", 5},
 	} {
 		at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Second) }
 		record.Apply(Attempt{Job: &Job{}, Outcome: step.outcome}, at(i), 0)
@@ -145,16 +145,16 @@ func TestDriftIsNotedOncePerOccurrence(t *testing.T) {
 	drift := []string{"the file was edited"}
 	var record Host
 	for i, step := range []struct {
-		outcome edge.Outcome
+		outcome model.Outcome
 		want    int
 	}{
-		{edge.Outcome{State: edge.Drifted, Drift: drift}, 0},
-		{edge.Outcome{State: edge.Drifted, Drift: drift}, 0},
-		{edge.Outcome{State: edge.Synced}, 0},
-		{edge.Outcome{State: edge.Drifted, Drift: drift}, 3},
-		{edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateFile, Drift: drift}, 4},
-		{edge.Outcome{State: edge.Synced, Changed: true, Update: edge.UpdateReload, Drift: drift}, 5},
-		{edge.Outcome{State: edge.Unreachable, Drift: drift}, 5},
+		{model.Outcome{State: model.Drifted, Drift: drift}, 0},
+		{model.Outcome{State: model.Drifted, Drift: drift}, 0},
+		{model.Outcome{State: model.Synced}, 0},
+		{model.Outcome{State: model.Drifted, Drift: drift}, 3},
+		{model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile, Drift: drift}, 4},
+		{model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload, Drift: drift}, 5},
+		{model.Outcome{State: model.Unreachable, Drift: drift}, 5},
 	} {
 		at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Second) }
 		record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 1}}, Outcome: step.outcome}, at(i), 0)
@@ -169,15 +169,15 @@ func TestChangeThatBrokeInTheMiddleMayBeOnTheHostUntilTheNextProof(t *testing.T)
 	var record Host
 	for i, step := range []struct {
 		object  types.UID
-		outcome edge.Outcome
+		outcome model.Outcome
 		wantX   bool
 	}{
-		{"x", edge.Outcome{State: edge.Unreachable}, false},
-		{"x", edge.Outcome{State: edge.Unreachable, Reasons: []string{"frontend x is new"}}, true},
-		{"y", edge.Outcome{State: edge.Unreachable, Reasons: []string{"frontend y is new"}}, true},
-		{"y", edge.Outcome{State: edge.Unreachable}, true},
-		{"y", edge.Outcome{State: edge.Synced}, false},
-		{"x", edge.Outcome{State: edge.Drifted, Reasons: []string{"server s added"}}, false},
+		{"x", model.Outcome{State: model.Unreachable}, false},
+		{"x", model.Outcome{State: model.Unreachable, Reasons: []string{"frontend x is new"}}, true},
+		{"y", model.Outcome{State: model.Unreachable, Reasons: []string{"frontend y is new"}}, true},
+		{"y", model.Outcome{State: model.Unreachable}, true},
+		{"y", model.Outcome{State: model.Synced}, false},
+		{"x", model.Outcome{State: model.Drifted, Reasons: []string{"server s added"}}, false},
 	} {
 		record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{step.object: 1}}, Outcome: step.outcome}, noon(), 0)
 		if got := record.MayHave("x"); got != step.wantX {
@@ -201,7 +201,7 @@ func TestAProblemIsOverOnlyWhenAnAttemptHasShownIt(t *testing.T) {
 		t.Errorf("before the attempt: %v, want %v", record.Problems, want)
 	}
 	done := &Job{Objects: map[types.UID]int64{"web": 1}, Host: desired.Host{Problems: []desired.Problem{fresh}}}
-	record.Apply(Attempt{Job: done, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	record.Apply(Attempt{Job: done, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	if want := []desired.Problem{fresh}; !reflect.DeepEqual(record.Problems, want) {
 		t.Errorf("after it: %v, want %v", record.Problems, want)
 	}

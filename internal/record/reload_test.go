@@ -12,7 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // built is what host a should be for an object with one listener.
@@ -25,7 +25,7 @@ func built(edit func(*v1alpha1.EdgeLoadBalancer), address string) desired.Host {
 	}
 	edit(object)
 	name := desired.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
-	return desired.Build(desired.NewHostKey("a", 22), desired.Snapshot{
+	return desired.Build(model.NewHostID("a", 22), desired.Snapshot{
 		Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{object},
 		Services: map[desired.ServiceKey]*corev1.Service{name: {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"},
@@ -63,8 +63,8 @@ func TestCauseOfAReloadIsWhatDiffersFromWhatWasProved(t *testing.T) {
 			if got := known.ReloadCause(&wanted); got != ReloadFirst {
 				t.Errorf("before any proof: %s", got)
 			}
-			known.Apply(Attempt{Job: &Job{Host: built(same, "10.0.0.1")}, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
-			known.Apply(Attempt{Job: &Job{Host: wanted}, Outcome: edge.Outcome{State: edge.Unreachable}}, noon(), 0)
+			known.Apply(Attempt{Job: &Job{Host: built(same, "10.0.0.1")}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
+			known.Apply(Attempt{Job: &Job{Host: wanted}, Outcome: model.Outcome{State: model.Unreachable}}, noon(), 0)
 			got := known.ReloadCause(&wanted)
 			if got != test.want || !slices.Contains(ReloadCauses(), got) {
 				t.Errorf("got %s, want %s", got, test.want)
@@ -82,7 +82,7 @@ func TestNamesThatTookAReloadWereRefusedAtRunTime(t *testing.T) {
 		}, "10.0.0.1")
 	}
 	var known Host
-	known.Apply(Attempt{Job: &Job{Host: routed("app.example.com")}, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+	known.Apply(Attempt{Job: &Job{Host: routed("app.example.com")}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	wanted := routed("app.example.com", "www.example.com")
 	if got := known.ReloadCause(&wanted); got != ReloadRuntimeRefused {
 		t.Errorf("got %s, want %s", got, ReloadRuntimeRefused)

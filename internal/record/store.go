@@ -8,25 +8,25 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // Store keeps the records of all hosts. Its methods may be called at the same time.
 type Store struct {
 	mu sync.Mutex
 	// hosts are changed in place under the lock; what is handed out is a copy.
-	hosts map[desired.HostKey]*Host
+	hosts map[model.HostID]*Host
 	// began is when the first host was looked at. A replica that only stands by hears of changes as well.
 	began time.Time
 }
 
 // NewStore returns a store without records.
 func NewStore() *Store {
-	return &Store{hosts: map[desired.HostKey]*Host{}}
+	return &Store{hosts: map[model.HostID]*Host{}}
 }
 
 // Get returns a host's record; the zero record if there is none.
-func (s *Store) Get(key desired.HostKey) Host {
+func (s *Store) Get(key model.HostID) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if record := s.hosts[key]; record != nil {
@@ -36,7 +36,7 @@ func (s *Store) Get(key desired.HostKey) Host {
 }
 
 // Update changes a host's record and returns it.
-func (s *Store) Update(key desired.HostKey, change func(*Host)) Host {
+func (s *Store) Update(key model.HostID, change func(*Host)) Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	record := s.at(key)
@@ -45,7 +45,7 @@ func (s *Store) Update(key desired.HostKey, change func(*Host)) Host {
 }
 
 // at is a host's record; a new one if it has none.
-func (s *Store) at(key desired.HostKey) *Host {
+func (s *Store) at(key model.HostID) *Host {
 	if s.hosts[key] == nil {
 		s.hosts[key] = &Host{}
 	}
@@ -53,7 +53,7 @@ func (s *Store) at(key desired.HostKey) *Host {
 }
 
 // Forget drops a host's record.
-func (s *Store) Forget(key desired.HostKey) {
+func (s *Store) Forget(key model.HostID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.hosts, key)
@@ -88,7 +88,7 @@ func (s *Store) Began() bool {
 
 // Touch notes that something which the hosts depend on has changed. The trigger is when that happened for which an
 // EndpointSlice was changed; zero if it is not known.
-func (s *Store) Touch(keys []desired.HostKey, now, trigger time.Time) {
+func (s *Store) Touch(keys []model.HostID, now, trigger time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, key := range keys {
@@ -99,7 +99,7 @@ func (s *Store) Touch(keys []desired.HostKey, now, trigger time.Time) {
 }
 
 // Look notes that what is observed from now on has all the changes in it that were delivered so far.
-func (s *Store) Look(key desired.HostKey, now time.Time) {
+func (s *Store) Look(key model.HostID, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.began.IsZero() {

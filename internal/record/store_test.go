@@ -5,27 +5,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
 	t.Parallel()
-	key := desired.HostKey{Address: "a", Port: 22}
+	key := model.HostID{Address: "a", Port: 22}
 	at := func(seconds int) time.Time { return noon().Add(time.Duration(seconds) * time.Second) }
 	touch := func(seconds int) func(*Store) {
-		return func(s *Store) { s.Touch([]desired.HostKey{key}, at(seconds), time.Time{}) }
+		return func(s *Store) { s.Touch([]model.HostID{key}, at(seconds), time.Time{}) }
 	}
 	look := func(seconds int) func(*Store) {
 		return func(s *Store) { s.Look(key, at(seconds)) }
 	}
-	ends := func(state edge.State) func(*Store) {
+	ends := func(state model.State) func(*Store) {
 		return func(s *Store) {
-			s.Update(key, func(r *Host) { r.Apply(Attempt{Job: &Job{}, Outcome: edge.Outcome{State: state}}, noon(), 0) })
+			s.Update(key, func(r *Host) { r.Apply(Attempt{Job: &Job{}, Outcome: model.Outcome{State: state}}, noon(), 0) })
 		}
 	}
 	forget := func(s *Store) { s.Forget(key) }
-	started, synced, failed, suspended := look(0), ends(edge.Synced), ends(edge.Unreachable), ends(edge.Suspended)
+	started, synced, failed, suspended := look(0), ends(model.Synced), ends(model.Unreachable), ends(model.Suspended)
 	tests := map[string]struct {
 		steps []func(*Store)
 		want  time.Time
@@ -56,23 +55,23 @@ func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
 
 func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
 	t.Parallel()
-	key := desired.HostKey{Address: "a", Port: 22}
+	key := model.HostID{Address: "a", Port: 22}
 	at := func(seconds int) time.Time { return noon().Add(time.Duration(seconds) * time.Second) }
 	touch := func(trigger int) func(*Store) {
-		return func(s *Store) { s.Touch([]desired.HostKey{key}, at(50), at(trigger)) }
+		return func(s *Store) { s.Touch([]model.HostID{key}, at(50), at(trigger)) }
 	}
 	look := func(s *Store) { s.Look(key, at(0)) }
-	ends := func(state edge.State) func(*Store) {
+	ends := func(state model.State) func(*Store) {
 		return func(s *Store) {
-			s.Update(key, func(r *Host) { r.Apply(Attempt{Job: &Job{}, Outcome: edge.Outcome{State: state}}, noon(), 0) })
+			s.Update(key, func(r *Host) { r.Apply(Attempt{Job: &Job{}, Outcome: model.Outcome{State: state}}, noon(), 0) })
 		}
 	}
 	follows := func(s *Store) {
 		s.Update(key, func(r *Host) {
-			r.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: edge.Outcome{State: edge.Synced}}, noon(), 0)
+			r.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 		})
 	}
-	unknown := func(s *Store) { s.Touch([]desired.HostKey{key}, at(50), time.Time{}) }
+	unknown := func(s *Store) { s.Touch([]model.HostID{key}, at(50), time.Time{}) }
 	tests := map[string]struct {
 		steps []func(*Store)
 		want  []int
@@ -80,14 +79,14 @@ func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
 		"one":                          {[]func(*Store){look, touch(1), look}, []int{1}},
 		"two":                          {[]func(*Store){look, touch(2), touch(1), look}, []int{2, 1}},
 		"one in two slices":            {[]func(*Store){look, touch(1), touch(1), look}, []int{1}},
-		"one in two turns":             {[]func(*Store){look, touch(1), look, ends(edge.Rejected), touch(1), look}, []int{1}},
+		"one in two turns":             {[]func(*Store){look, touch(1), look, ends(model.Rejected), touch(1), look}, []int{1}},
 		"one that is not seen yet":     {[]func(*Store){look, touch(1)}, nil},
 		"none is known":                {[]func(*Store){look, unknown, look}, nil},
 		"before the start":             {[]func(*Store){touch(-1), look, look}, nil},
-		"proved":                       {[]func(*Store){look, touch(1), look, ends(edge.Synced), look}, nil},
+		"proved":                       {[]func(*Store){look, touch(1), look, ends(model.Synced), look}, nil},
 		"proved of a host that failed": {[]func(*Store){look, touch(1), look, follows, look}, nil},
-		"the host is away":             {[]func(*Store){look, touch(1), look, ends(edge.Unreachable), touch(2), look}, []int{1, 2}},
-		"another during the attempt":   {[]func(*Store){look, touch(1), look, touch(2), ends(edge.Synced), look}, []int{2}},
+		"the host is away":             {[]func(*Store){look, touch(1), look, ends(model.Unreachable), touch(2), look}, []int{1, 2}},
+		"another during the attempt":   {[]func(*Store){look, touch(1), look, touch(2), ends(model.Synced), look}, []int{2}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -109,11 +108,11 @@ func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
 
 func TestTriggersOfAHostThatStaysAwayDoNotPileUp(t *testing.T) {
 	t.Parallel()
-	key := desired.HostKey{Address: "a", Port: 22}
+	key := model.HostID{Address: "a", Port: 22}
 	records := NewStore()
 	records.Look(key, noon())
 	for i := range 1000 {
-		records.Touch([]desired.HostKey{key}, noon(), noon().Add(time.Duration(i)*time.Second))
+		records.Touch([]model.HostID{key}, noon(), noon().Add(time.Duration(i)*time.Second))
 		records.Look(key, noon())
 	}
 	if got := records.Get(key).UnprovedTriggers; len(got) != 64 || !got[0].Equal(noon()) {
@@ -123,9 +122,9 @@ func TestTriggersOfAHostThatStaysAwayDoNotPileUp(t *testing.T) {
 
 func TestReplicaBeginsWithItsFirstLook(t *testing.T) {
 	t.Parallel()
-	key := desired.HostKey{Address: "a", Port: 22}
+	key := model.HostID{Address: "a", Port: 22}
 	records := NewStore()
-	records.Touch([]desired.HostKey{key}, noon(), noon())
+	records.Touch([]model.HostID{key}, noon(), noon())
 	if records.Began() {
 		t.Error("it has begun before")
 	}

@@ -8,7 +8,8 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/model/reason"
 )
 
 // resolvePatience is how long a name may be without an address before anybody is told: right after a reload no name that is new
@@ -30,11 +31,11 @@ func (a Absence) Lasts() bool { return a.Seen.Sub(a.Since) >= resolvePatience }
 // Unresolved are the names of the object's servers that the host goes on finding no address for, as the spec writes them. Known
 // says that of each other one it has found an address, in this generation of the object; what was seen stays so while the host is
 // away.
-func (r Host) Unresolved(object *v1alpha1.EdgeLoadBalancer) (lasting []edge.Unresolved, known bool) {
+func (r Host) Unresolved(object *v1alpha1.EdgeLoadBalancer) (lasting []model.UnresolvedName, known bool) {
 	known = true
 	member, _ := MemberOf(r.Wanted, NameOf(object))
 	for _, name := range resolvedBy(r.Wanted, member) {
-		absence, absent := r.Absences[edge.Unresolved{Backend: name.Backend, DNSName: strings.ToLower(name.DNSName)}]
+		absence, absent := r.Absences[model.UnresolvedName{Backend: name.Backend, DNSName: strings.ToLower(name.DNSName)}]
 		switch {
 		case absent && absence.Lasts():
 			lasting = append(lasting, name)
@@ -51,15 +52,15 @@ func (r Host) hasBeenSeenFor(object *v1alpha1.EdgeLoadBalancer) bool {
 }
 
 // resolvedBy are the names that HAProxy has to resolve for the member, each once for a backend.
-func resolvedBy(host desired.Host, member desired.Member) []edge.Unresolved {
-	var names []edge.Unresolved
+func resolvedBy(host desired.Host, member desired.Member) []model.UnresolvedName {
+	var names []model.UnresolvedName
 	for i := range host.Config.Backends {
 		backend := &host.Config.Backends[i]
 		if _, ours := slices.BinarySearch(member.Backends, backend.Name); !ours {
 			continue
 		}
 		for j := range backend.Servers {
-			name := edge.Unresolved{Backend: backend.Name, DNSName: backend.Servers[j].DNSName}
+			name := model.UnresolvedName{Backend: backend.Name, DNSName: backend.Servers[j].DNSName}
 			if name.DNSName != "" && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
@@ -70,14 +71,14 @@ func resolvedBy(host desired.Host, member desired.Member) []edge.Unresolved {
 
 // absencesAfter are those after an attempt. One that only followed the endpoints, or failed, has not seen all servers. A worker
 // that has just begun says of a name that is new nothing yet.
-func absencesAfter(before map[edge.Unresolved]Absence, a Attempt, now time.Time) map[edge.Unresolved]Absence {
-	if Failed(a.Outcome.State) || a.Outcome.Update == edge.UpdateRuntime || a.Outcome.Update == edge.UpdateFile {
+func absencesAfter(before map[model.UnresolvedName]Absence, a Attempt, now time.Time) map[model.UnresolvedName]Absence {
+	if Failed(a.Outcome.State) || a.Outcome.Update == model.UpdateRuntime || a.Outcome.Update == model.UpdateFile {
 		return before
 	}
-	after := make(map[edge.Unresolved]Absence, len(a.Outcome.Unresolved))
-	for _, name := range a.Outcome.Unresolved {
+	after := make(map[model.UnresolvedName]Absence, len(a.Outcome.UnresolvedNames))
+	for _, name := range a.Outcome.UnresolvedNames {
 		absence, found := before[name]
-		if !found || (!absence.Lasts() && a.Outcome.Update == edge.UpdateReload) {
+		if !found || (!absence.Lasts() && a.Outcome.Update == model.UpdateReload) {
 			absence.Since = now
 		}
 		absence.Seen = now
@@ -87,12 +88,12 @@ func absencesAfter(before map[edge.Unresolved]Absence, a Attempt, now time.Time)
 }
 
 // sameAbsences says that nobody has to be told of a difference.
-func sameAbsences(a, b map[edge.Unresolved]Absence) bool {
+func sameAbsences(a, b map[model.UnresolvedName]Absence) bool {
 	return maps.EqualFunc(a, b, func(x, y Absence) bool { return x.Lasts() == y.Lasts() })
 }
 
 // waitAfter is how long to leave the host alone after an outcome.
-func (r Host) waitAfter(outcome edge.Outcome, now time.Time, random float64) time.Duration {
+func (r Host) waitAfter(outcome model.Outcome, now time.Time, random float64) time.Duration {
 	wait := waitAfter(outcome, r.Repeats, random)
 	if Failed(outcome.State) {
 		return wait
@@ -102,8 +103,8 @@ func (r Host) waitAfter(outcome edge.Outcome, now time.Time, random float64) tim
 
 // untilResolved is how long to wait before it is worth a look whether names have an address: as long again as they have had none,
 // so that the end of a short absence is seen soon, and one that lasts costs no more looks than a host has anyway.
-func untilResolved(absences map[edge.Unresolved]Absence, now time.Time) time.Duration {
-	wait := lookInterval
+func untilResolved(absences map[model.UnresolvedName]Absence, now time.Time) time.Duration {
+	wait := reason.LookInterval
 	for _, absence := range absences {
 		wait = min(wait, max(resolveInterval, now.Sub(absence.Since)))
 	}

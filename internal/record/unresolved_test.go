@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // resolving is a job of a host whose targets app of the objects shop/web, in generation 2, and shop/mail have servers of these names.
@@ -33,20 +33,20 @@ func resolving(names ...string) *Job {
 	}
 }
 
-func lost(names ...string) []edge.Unresolved {
-	var all []edge.Unresolved
+func lost(names ...string) []model.UnresolvedName {
+	var all []model.UnresolvedName
 	for _, name := range names {
-		all = append(all, edge.Unresolved{Backend: "shop_web_app", DNSName: name})
+		all = append(all, model.UnresolvedName{Backend: "shop_web_app", DNSName: name})
 	}
 	return all
 }
 
 func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndRarer(t *testing.T) {
 	t.Parallel()
-	well := func(names ...string) edge.Outcome {
-		return edge.Outcome{State: edge.Synced, Unresolved: lost(names...)}
+	well := func(names ...string) model.Outcome {
+		return model.Outcome{State: model.Synced, UnresolvedNames: lost(names...)}
 	}
-	by := func(update edge.Update, names ...string) edge.Outcome {
+	by := func(update model.Update, names ...string) model.Outcome {
 		outcome := well(names...)
 		outcome.Update = update
 		return outcome
@@ -54,21 +54,21 @@ func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndR
 	record := Host{Wanted: resolving("A.invalid", "b.invalid").Host}
 	for _, step := range []struct {
 		second    int
-		outcome   edge.Outcome
-		want      []edge.Unresolved
+		outcome   model.Outcome
+		want      []model.UnresolvedName
 		wantKnown bool
 		wantWait  int
 		wantNews  bool
 	}{
-		{0, by(edge.UpdateReload, "a.invalid"), nil, false, 1, true},
+		{0, by(model.UpdateReload, "a.invalid"), nil, false, 1, true},
 		{1, well("a.invalid"), nil, false, 1, false},
-		{2, by(edge.UpdateRuntime, "a.invalid"), nil, false, 2, false},
+		{2, by(model.UpdateRuntime, "a.invalid"), nil, false, 2, false},
 		{3, well("a.invalid"), lost("A.invalid"), true, 3, true},
 		{6, well("a.invalid"), lost("A.invalid"), true, 6, false},
-		{7, by(edge.UpdateFile, "a.invalid"), lost("A.invalid"), true, 7, false},
-		{8, edge.Outcome{State: edge.Unreachable}, lost("A.invalid"), true, 1, true},
-		{20, by(edge.UpdateReload, "a.invalid", "b.invalid"), lost("A.invalid"), false, 1, true},
-		{22, by(edge.UpdateReload, "a.invalid", "b.invalid"), lost("A.invalid"), false, 1, true},
+		{7, by(model.UpdateFile, "a.invalid"), lost("A.invalid"), true, 7, false},
+		{8, model.Outcome{State: model.Unreachable}, lost("A.invalid"), true, 1, true},
+		{20, by(model.UpdateReload, "a.invalid", "b.invalid"), lost("A.invalid"), false, 1, true},
+		{22, by(model.UpdateReload, "a.invalid", "b.invalid"), lost("A.invalid"), false, 1, true},
 		{24, well("a.invalid"), lost("A.invalid"), true, 24, true},
 		{60, well("a.invalid"), lost("A.invalid"), true, 30, false},
 		{90, well(), nil, true, 30, true},
@@ -91,12 +91,12 @@ func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndR
 
 func TestANameIsTheBusinessOfTheObjectThatWantsItAndIsKnownOnceItWasLookedAt(t *testing.T) {
 	t.Parallel()
-	absences := map[edge.Unresolved]Absence{lost("a.invalid")[0]: {Since: noon(), Seen: noon().Add(time.Minute)}}
+	absences := map[model.UnresolvedName]Absence{lost("a.invalid")[0]: {Since: noon(), Seen: noon().Add(time.Minute)}}
 	now, former := map[types.UID]int64{uid: 2}, map[types.UID]int64{uid: 1}
 	for name, test := range map[string]struct {
 		record    Host
 		object    string
-		want      []edge.Unresolved
+		want      []model.UnresolvedName
 		wantKnown bool
 	}{
 		"its own":                       {Host{Wanted: resolving("a.invalid").Host, Absences: absences, Proved: now}, "web", lost("a.invalid"), true},
@@ -105,9 +105,9 @@ func TestANameIsTheBusinessOfTheObjectThatWantsItAndIsKnownOnceItWasLookedAt(t *
 		"a name that is wanted no more": {Host{Wanted: resolving("b.invalid").Host, Absences: absences, Proved: now}, "web", nil, true},
 		"no names":                      {Host{Wanted: resolving().Host}, "web", nil, true},
 		"not looked at":                 {Host{Wanted: resolving("b.invalid").Host, Proved: former, Tried: former}, "web", nil, false},
-		"away since it was proved":      {Host{Wanted: resolving("b.invalid").Host, Proved: now, Outcome: edge.Outcome{State: edge.Unreachable}}, "web", nil, true},
-		"away since before":             {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: edge.Outcome{State: edge.Unreachable}}, "web", nil, false},
-		"suspended":                     {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: edge.Outcome{State: edge.Suspended}}, "web", nil, true},
+		"away since it was proved":      {Host{Wanted: resolving("b.invalid").Host, Proved: now, Outcome: model.Outcome{State: model.Unreachable}}, "web", nil, true},
+		"away since before":             {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: model.Outcome{State: model.Unreachable}}, "web", nil, false},
+		"suspended":                     {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: model.Outcome{State: model.Suspended}}, "web", nil, true},
 	} {
 		object := named("shop", test.object, uid)
 		if got, known := test.record.Unresolved(object); !slices.Equal(got, test.want) || known != test.wantKnown {

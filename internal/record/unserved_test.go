@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // shared is a host with the listeners of the objects shop/web and shop/mail.
@@ -22,9 +22,9 @@ func shared() (host desired.Host, web, mail types.NamespacedName) {
 func TestBindThatAHostCannotTakeIsTheBusinessOfItsObjectAlone(t *testing.T) {
 	t.Parallel()
 	host, web, mail := shared()
-	taken := edge.Unserved{Frontend: "shop_web_https", Bind: "ipv4@:443", Why: "nginx listens there"}
-	for state, want := range map[edge.State][]edge.Unserved{edge.Synced: {taken}, edge.Unreachable: nil, edge.Rejected: nil} {
-		record := Host{Wanted: host, Outcome: edge.Outcome{State: state, Unserved: []edge.Unserved{taken}}}
+	taken := model.BindFailure{Frontend: "shop_web_https", Bind: "ipv4@:443", Why: "nginx listens there"}
+	for state, want := range map[model.State][]model.BindFailure{model.Synced: {taken}, model.Unreachable: nil, model.Rejected: nil} {
+		record := Host{Wanted: host, Outcome: model.Outcome{State: state, BindFailures: []model.BindFailure{taken}}}
 		if got := record.Unserved(web); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: unserved of its object are %v, want %v", state, got, want)
 		}
@@ -41,8 +41,8 @@ func TestBindThatObjectsShareIsTheBusinessOfAllOfThem(t *testing.T) {
 	t.Parallel()
 	host, web, mail := shared()
 	host.Members[1].Frontends = []string{"shop_web_https"}
-	taken := edge.Unserved{Frontend: "shop_web_https", Bind: "ipv4@:443", Why: "nginx listens there"}
-	record := Host{Wanted: host, Outcome: edge.Outcome{State: edge.Synced, Unserved: []edge.Unserved{taken}}}
+	taken := model.BindFailure{Frontend: "shop_web_https", Bind: "ipv4@:443", Why: "nginx listens there"}
+	record := Host{Wanted: host, Outcome: model.Outcome{State: model.Synced, BindFailures: []model.BindFailure{taken}}}
 	for _, object := range []types.NamespacedName{web, mail} {
 		if got := record.Unserved(object); len(got) != 1 || got[0] != taken {
 			t.Errorf("unserved of %s are %v", object, got)
@@ -53,26 +53,26 @@ func TestBindThatObjectsShareIsTheBusinessOfAllOfThem(t *testing.T) {
 func TestShortfallsCountTheLooksSinceABindWasServed(t *testing.T) {
 	t.Parallel()
 	host, web, mail := shared()
-	unserved := func(frontends ...string) []edge.Unserved {
-		var all []edge.Unserved
+	unserved := func(frontends ...string) []model.BindFailure {
+		var all []model.BindFailure
 		for _, frontend := range frontends {
-			all = append(all, edge.Unserved{Frontend: frontend})
+			all = append(all, model.BindFailure{Frontend: frontend})
 		}
 		return all
 	}
 	var record Host
 	for i, step := range []struct {
-		outcome edge.Outcome
+		outcome model.Outcome
 		want    map[types.NamespacedName]int
 	}{
-		{edge.Outcome{State: edge.Synced}, map[types.NamespacedName]int{}},
-		{edge.Outcome{State: edge.Synced, Unserved: unserved("shop_web_http", "shop_web_https")}, map[types.NamespacedName]int{web: 1}},
-		{edge.Outcome{State: edge.Synced, Unserved: unserved("shop_web_http"), Update: edge.UpdateRuntime}, map[types.NamespacedName]int{web: 1}},
-		{edge.Outcome{State: edge.Synced, Unserved: unserved("shop_web_http"), Update: edge.UpdateFile}, map[types.NamespacedName]int{web: 1}},
-		{edge.Outcome{State: edge.Unreachable}, map[types.NamespacedName]int{web: 1}},
-		{edge.Outcome{State: edge.Synced, Unserved: unserved("shop_web_http", "shop_mail_smtp")}, map[types.NamespacedName]int{web: 2, mail: 1}},
-		{edge.Outcome{State: edge.Synced, Unserved: unserved("shop_mail_smtp"), Update: edge.UpdateReload}, map[types.NamespacedName]int{mail: 2}},
-		{edge.Outcome{State: edge.Synced}, map[types.NamespacedName]int{}},
+		{model.Outcome{State: model.Synced}, map[types.NamespacedName]int{}},
+		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http", "shop_web_https")}, map[types.NamespacedName]int{web: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http"), Update: model.UpdateRuntime}, map[types.NamespacedName]int{web: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http"), Update: model.UpdateFile}, map[types.NamespacedName]int{web: 1}},
+		{model.Outcome{State: model.Unreachable}, map[types.NamespacedName]int{web: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http", "shop_mail_smtp")}, map[types.NamespacedName]int{web: 2, mail: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_mail_smtp"), Update: model.UpdateReload}, map[types.NamespacedName]int{mail: 2}},
+		{model.Outcome{State: model.Synced}, map[types.NamespacedName]int{}},
 	} {
 		record.Apply(Attempt{Job: &Job{Host: host}, Outcome: step.outcome}, noon(), 0)
 		if !maps.Equal(record.Shortfalls, step.want) {

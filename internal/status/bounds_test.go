@@ -8,8 +8,7 @@ import (
 	"unicode"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
@@ -17,7 +16,7 @@ import (
 const evil = "\x1b[2J\x00\u202e\xff "
 
 // manyHosts is an object with so many hosts, all of which say the same.
-func manyHosts(n int, outcome edge.Outcome) v1alpha1.EdgeLoadBalancerStatus {
+func manyHosts(n int, outcome model.Outcome) v1alpha1.EdgeLoadBalancerStatus {
 	object := twoHosts()
 	object.Spec.Hosts = nil
 	known := tried(outcome)
@@ -28,15 +27,15 @@ func manyHosts(n int, outcome edge.Outcome) v1alpha1.EdgeLoadBalancerStatus {
 			User: strings.Repeat("u", 32), PublicAddresses: []string{fmt.Sprintf("198.51.%d.%d", i/250, i%250), fmt.Sprintf("2001:db8::%d", i)},
 		})
 	}
-	return Summarize(object, ViewsOf(object, func(desired.HostKey) record.Host { return known }), noon())
+	return Summarize(object, ViewsOf(object, func(model.HostID) record.Host { return known }), noon())
 }
 
 func TestWhatHostsSayIsClippedAndEscaped(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(evil, 1000)
-	outcome := edge.Outcome{
-		State: edge.Rejected, Message: long, HAProxyVersion: long, Reasons: []string{long},
-		Unserved: []edge.Unserved{{Frontend: "shop_web_https", Bind: ":443", Why: long}},
+	outcome := model.Outcome{
+		State: model.Rejected, Message: long, HAProxyVersion: long, Reasons: []string{long},
+		BindFailures: []model.BindFailure{{Frontend: "shop_web_https", Bind: ":443", Why: long}},
 	}
 	for _, hosts := range []int{1, 2, 6, 128, 500} {
 		status := manyHosts(hosts, outcome)
@@ -74,7 +73,7 @@ func requireFit(t *testing.T, text string, limit int) {
 
 func TestConditionOfManyHostsCountsThemAlsoWhereTheyHaveMuchToSay(t *testing.T) {
 	t.Parallel()
-	status := manyHosts(7, edge.Outcome{State: edge.Rejected, Message: strings.Repeat("x", 2000)})
+	status := manyHosts(7, model.Outcome{State: model.Rejected, Message: strings.Repeat("x", 2000)})
 	for _, condition := range status.Conditions {
 		if condition.Type == v1alpha1.ConditionHostsSynced && !strings.HasSuffix(condition.Message, "; and 2 more") {
 			t.Errorf("message %q", condition.Message)
@@ -84,7 +83,7 @@ func TestConditionOfManyHostsCountsThemAlsoWhereTheyHaveMuchToSay(t *testing.T) 
 
 func TestListsOfTheSummaryCountWhatHasNoRoom(t *testing.T) {
 	t.Parallel()
-	status := manyHosts(500, edge.Outcome{State: edge.Rejected})
+	status := manyHosts(500, model.Outcome{State: model.Rejected})
 	if got := status.Summary.NotSynced; !strings.HasSuffix(got, ", and 484 more") || strings.Count(got, ",") != 16 {
 		t.Errorf("not synced are %q", got)
 	}
@@ -98,7 +97,7 @@ func TestListsOfTheSummaryCountWhatHasNoRoom(t *testing.T) {
 
 func TestShortenedStatusKeepsWhatProgramsRelyOn(t *testing.T) {
 	t.Parallel()
-	whole := manyHosts(3, edge.Outcome{State: edge.Rejected, Message: "no", Fingerprint: "1f0c", HAProxyVersion: "2.6.12"})
+	whole := manyHosts(3, model.Outcome{State: model.Rejected, Message: "no", Fingerprint: "1f0c", HAProxyVersion: "2.6.12"})
 	short := Shortened(whole)
 	for i, host := range short.Hosts {
 		want := whole.Hosts[i]

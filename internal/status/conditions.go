@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model/reason"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
@@ -27,7 +28,7 @@ type verdict struct {
 }
 
 func (s *summary) setConditions(conditions *[]metav1.Condition) {
-	accepted, targets := s.problemVerdict(specReason), s.targetsVerdict()
+	accepted, targets := s.problemVerdict(v1alpha1.ConditionAccepted), s.targetsVerdict()
 	hosts := s.hostsVerdict()
 	ready := combine([]verdict{accepted, hosts, targets})
 	if s.isDeleting() {
@@ -72,7 +73,7 @@ func merge(causes []cause) cause {
 	size := sanitize.Message/min(len(causes), shown) - len("; and 1000 more")
 	var messages []string
 	for i, c := range causes {
-		if c.reason != merged.reason && isOfHost(c.reason) && isOfHost(merged.reason) {
+		if c.reason != merged.reason && reason.Of(c.reason).OfHost && reason.Of(merged.reason).OfHost {
 			merged.reason = v1alpha1.ReasonHostsNotSynced
 		}
 		if i < shown {
@@ -103,42 +104,26 @@ func combine(all []verdict) verdict {
 	return combined
 }
 
-func specReason(reason string) bool {
-	return !targetReason(reason)
-}
-
-func targetReason(reason string) bool {
-	switch reason {
-	case v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonServiceInvalid, v1alpha1.ReasonPortNotFound, v1alpha1.ReasonNoEndpoints,
-		v1alpha1.ReasonEndpointsPending,
-		v1alpha1.ReasonNoNodePort, v1alpha1.ReasonNoNodes, v1alpha1.ReasonClusterUnreachable, v1alpha1.ReasonClusterInvalid,
-		v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden, v1alpha1.ReasonProgressing:
-		return true
-	default:
-		return false
-	}
-}
-
-// problemVerdict tells the problems of one kind that desired.Build found in this generation of the spec, each once though
+// problemVerdict tells the problems of one condition that desired.Build found in this generation of the spec, each once though
 // every host has it. As long as the operator has not built all hosts from it, no news is no good news.
-func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
+func (s *summary) problemVerdict(condition string) verdict {
 	var found, former []cause
 	complete := true
 	for _, view := range s.wanted() {
 		known := view.record
-		if kind(v1alpha1.ReasonProgressing) && s.isProgressing(known) {
+		if condition == v1alpha1.ConditionTargetsAvailable && s.isProgressing(known) {
 			complete = false
 		}
 		if built := known.Built[s.object.UID] == s.object.Generation; built {
-			found = s.withCauses(found, known.Wanted.Problems, kind)
+			found = s.withCauses(found, known.Wanted.Problems, condition)
 		} else {
 			complete = false
 		}
 		// What an attempt has not shown to be over may still be so; that of another generation may also never have been.
 		if known.Tried[s.object.UID] == s.object.Generation {
-			found = s.withCauses(found, known.Problems, kind)
+			found = s.withCauses(found, known.Problems, condition)
 		} else {
-			former = s.withCauses(former, known.Problems, kind)
+			former = s.withCauses(former, known.Problems, condition)
 		}
 	}
 	switch {
@@ -146,13 +131,13 @@ func (s *summary) problemVerdict(kind func(reason string) bool) verdict {
 		return worst(found)
 	case s.isDeleting():
 		// Nobody builds it any more.
-		return s.stillOr(kind)
-	case complete && kind(v1alpha1.ReasonNoEndpoints) && len(former) > 0:
+		return s.stillOr(condition)
+	case complete && condition == v1alpha1.ConditionTargetsAvailable && len(former) > 0:
 		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not proved yet that every target has a server"}}}
 	case complete:
 		return verdict{status: metav1.ConditionTrue}
 	default:
-		return s.stillOr(kind)
+		return s.stillOr(condition)
 	}
 }
 
@@ -173,12 +158,12 @@ func (s *summary) isProgressing(known record.Host) bool {
 	})
 }
 
-// withCauses appends the object's problems of one kind that are not among the causes yet. What only progresses is none.
-func (s *summary) withCauses(causes []cause, problems []desired.Problem, kind func(reason string) bool) []cause {
+// withCauses appends the object's problems of one condition that are not among the causes yet. What only progresses is none.
+func (s *summary) withCauses(causes []cause, problems []desired.Problem, condition string) []cause {
 	name := record.NameOf(s.object)
 	for _, problem := range problems {
 		told := cause{problem.Reason, problem.Message}
-		if problem.Object == name && kind(problem.Reason) && problem.Reason != v1alpha1.ReasonProgressing && !slices.Contains(causes, told) {
+		if problem.Object == name && reason.Of(problem.Reason).IsOf(condition) && problem.Reason != v1alpha1.ReasonProgressing && !slices.Contains(causes, told) {
 			causes = append(causes, told)
 		}
 	}
@@ -187,12 +172,8 @@ func (s *summary) withCauses(causes []cause, problems []desired.Problem, kind fu
 
 // stillOr repeats what the former status said of this generation; else the answer is not known yet. A deletion is a new
 // generation, too, but of the same spec.
-func (s *summary) stillOr(kind func(reason string) bool) verdict {
-	conditionType := v1alpha1.ConditionAccepted
-	if kind(v1alpha1.ReasonNoEndpoints) {
-		conditionType = v1alpha1.ConditionTargetsAvailable
-	}
-	former := meta.FindStatusCondition(s.object.Status.Conditions, conditionType)
+func (s *summary) stillOr(condition string) verdict {
+	former := meta.FindStatusCondition(s.object.Status.Conditions, condition)
 	if former == nil || (former.ObservedGeneration != s.object.Generation && !s.isDeleting()) {
 		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "the spec is being read"}}}
 	}
@@ -260,18 +241,6 @@ func (s *summary) hostReason(view View, host v1alpha1.HostStatus) string {
 	}
 }
 
-// isOfHost says that the reason is one for which a host is not synced, and not one of the spec or of a target.
-func isOfHost(reason string) bool {
-	switch reason {
-	case string(v1alpha1.HostUnreachable), string(v1alpha1.HostUntrusted), string(v1alpha1.HostUnauthorized), string(v1alpha1.HostRejected),
-		string(v1alpha1.HostRefused), string(v1alpha1.HostDrifted), string(v1alpha1.HostSuspended), v1alpha1.ReasonHostConflict,
-		v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonProgressing, v1alpha1.ReasonHostsNotSynced:
-		return true
-	default:
-		return false
-	}
-}
-
 // formerReason is the reason for a host's state as the former status told it.
 func (s *summary) formerReason(host v1alpha1.HostStatus) string {
 	former := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionHostsSynced)
@@ -284,26 +253,6 @@ func (s *summary) formerReason(host v1alpha1.HostStatus) string {
 	return former.Reason
 }
 
-// needsPerson lists the reasons that no retry removes: somebody has to change something.
-func needsPerson(reason string) bool {
-	switch reason {
-	case string(v1alpha1.HostUntrusted), string(v1alpha1.HostUnauthorized), string(v1alpha1.HostRejected),
-		string(v1alpha1.HostRefused), v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonHostConflict,
-		v1alpha1.ReasonBindConflict, v1alpha1.ReasonBindInvalid, v1alpha1.ReasonPortNotFound,
-		v1alpha1.ReasonListenerInvalid, v1alpha1.ReasonNameConflict, v1alpha1.ReasonTargetInvalid,
-		v1alpha1.ReasonNamespaceNotAllowed, v1alpha1.ReasonServiceInvalid, v1alpha1.ReasonPolicyViolation,
-		v1alpha1.ReasonClusterInvalid, v1alpha1.ReasonClusterUnauthorized, v1alpha1.ReasonClusterForbidden:
-		return true
-	default:
-		return false
-	}
-}
-
-// isAsWished reports whether the operator leaves a host as it is because the spec says so.
-func isAsWished(c cause) bool {
-	return c.reason == v1alpha1.ReasonSuspended || c.reason == string(v1alpha1.HostDrifted)
-}
-
 // progress computes the two conditions that kstatus reads, of which at most one is True: Stalled if a person has to act,
 // Reconciling if the operator goes on by itself. Neither is so where hosts are only watched, because the object is suspended or
 // wants drift to be reported: nothing has failed, and nothing is going on. kstatus then takes the object for in progress
@@ -311,8 +260,8 @@ func isAsWished(c cause) bool {
 func (s *summary) progress(ready verdict) (reconciling, stalled verdict) {
 	idle := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonSynced, "nothing is left to do"}}}
 	going := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonProgressing, "the operator goes on by itself"}}}
-	blocked := slices.DeleteFunc(slices.Clone(ready.causes), func(c cause) bool { return !needsPerson(c.reason) })
-	watched := len(ready.causes) > 0 && !slices.ContainsFunc(ready.causes, func(c cause) bool { return !isAsWished(c) })
+	blocked := slices.DeleteFunc(slices.Clone(ready.causes), func(c cause) bool { return reason.Of(c.reason).Actor != reason.Person })
+	watched := len(ready.causes) > 0 && !slices.ContainsFunc(ready.causes, func(c cause) bool { return !reason.Of(c.reason).IsWatched() })
 	switch {
 	case len(blocked) > 0:
 		return verdict{metav1.ConditionFalse, blocked}, verdict{metav1.ConditionTrue, blocked}

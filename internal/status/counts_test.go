@@ -7,7 +7,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -17,14 +17,14 @@ func TestATargetWithTwoBackendsIsCountedOnce(t *testing.T) {
 	member := &known.Wanted.Members[0]
 	member.Backends = []string{"shop_web_api:http", "shop_web_app", "shop_web_app:http"}
 	member.Counts = []string{"shop_web_api:http", "shop_web_app"}
-	known.Outcome.Servers = map[string]edge.ServerCount{
+	known.Outcome.Servers = map[string]model.ServerCount{
 		"shop_web_api:http": {Up: 1, Total: 1}, "shop_web_app": {Up: 2, Total: 3}, "shop_web_app:http": {Up: 3, Total: 3},
 	}
 	known.Servers = known.Outcome.Servers
 	if host := summarized(twoHosts(), known, synced()).Hosts[0]; host.ServersUp != 3 || host.Servers != 4 {
 		t.Errorf("%d of %d servers are up, want 3 of 4", host.ServersUp, host.Servers)
 	}
-	want := map[string]edge.ServerCount{"api": {Up: 1, Total: 1}, "app": {Up: 2, Total: 3}}
+	want := map[string]model.ServerCount{"api": {Up: 1, Total: 1}, "app": {Up: 2, Total: 3}}
 	if got := ReadingsOf(twoHosts(), only("a", known))[0].Targets; !maps.Equal(got, want) {
 		t.Errorf("targets %v, want %v", got, want)
 	}
@@ -72,7 +72,7 @@ func TestWhatFailsForDifferentReasonsIsCalledAfterTheFirstUnlessHostsAre(t *test
 		known.Wanted.Problems = known.Problems
 		return known
 	}
-	away, refused := failing(edge.Unreachable, "x"), failing(edge.Refused, "y")
+	away, refused := failing(model.Unreachable, "x"), failing(model.Refused, "y")
 	for name, test := range map[string]struct {
 		first, second                                   record.Host
 		wantReady, wantAccepted, wantTargets, wantHosts string

@@ -9,7 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -41,7 +41,7 @@ func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
 		"not tried, and the machine has got another name": {View{former: former,
 			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Moved: true})}}, time.Time{}, fateWaiting, timeout},
 		"left too long ago, but HAProxy is not reloaded yet": {View{former: former, record: record.Host{
-			Outcome: edge.Outcome{State: edge.Pending, RetryAfter: time.Minute}, Leaving: leaves(record.Leave{Since: noon().Add(-timeout), Tried: true})}},
+			Outcome: model.Outcome{State: model.Pending, RetryAfter: time.Minute}, Leaving: leaves(record.Leave{Since: noon().Add(-timeout), Tried: true})}},
 			time.Time{}, fateWaiting, 0},
 		"waits for those that replace it": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Awaited: noon().Add(-time.Hour)})}},
 			time.Time{}, fateWaiting, 0},

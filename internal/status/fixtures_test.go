@@ -9,7 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -33,7 +33,7 @@ func twoHosts() *v1alpha1.EdgeLoadBalancer {
 }
 
 // tried is the record of a host that was tried for twoHosts.
-func tried(outcome edge.Outcome, problems ...desired.Problem) record.Host {
+func tried(outcome model.Outcome, problems ...desired.Problem) record.Host {
 	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"}, Counts: []string{"shop_web_app"}}
 	known := record.Host{
 		Wanted: desired.Host{Members: []desired.Member{member}, Problems: problems}, Problems: problems,
@@ -48,29 +48,29 @@ func tried(outcome edge.Outcome, problems ...desired.Problem) record.Host {
 }
 
 func synced() record.Host {
-	known := tried(edge.Outcome{State: edge.Synced, Fingerprint: "f00", HAProxyVersion: "2.6.12",
-		Servers: map[string]edge.ServerCount{"shop_web_app": {Up: 2, Total: 3}, "shop_other_app": {Up: 1, Total: 1}}})
-	known.ChangedAt, known.ReloadedAt, known.Update = noon(), noon(), edge.UpdateReload
+	known := tried(model.Outcome{State: model.Synced, Fingerprint: "f00", HAProxyVersion: "2.6.12",
+		Servers: map[string]model.ServerCount{"shop_web_app": {Up: 2, Total: 3}, "shop_other_app": {Up: 1, Total: 1}}})
+	known.ChangedAt, known.ReloadedAt, known.Update = noon(), noon(), model.UpdateReload
 	return known
 }
 
-func failing(state edge.State, message string) record.Host {
-	return tried(edge.Outcome{State: state, Message: message})
+func failing(state model.State, message string) record.Host {
+	return tried(model.Outcome{State: state, Message: message})
 }
 
 // summarized is the status of twoHosts when its hosts have these records.
 func summarized(object *v1alpha1.EdgeLoadBalancer, first, second record.Host) v1alpha1.EdgeLoadBalancerStatus {
 	records := record.NewStore()
 	for address, known := range map[string]record.Host{"a": first, "b": second} {
-		records.Update(desired.NewHostKey(address, 22), func(r *record.Host) { *r = known })
+		records.Update(model.NewHostID(address, 22), func(r *record.Host) { *r = known })
 	}
 	return Summarize(object, ViewsOf(object, records.Get), noon())
 }
 
 // only is the record of one host, and nothing of any other.
-func only(address string, known record.Host) func(desired.HostKey) record.Host {
-	return func(key desired.HostKey) record.Host {
-		if key == desired.NewHostKey(address, 22) {
+func only(address string, known record.Host) func(model.HostID) record.Host {
+	return func(key model.HostID) record.Host {
+		if key == model.NewHostID(address, 22) {
 			return known
 		}
 		return record.Host{}

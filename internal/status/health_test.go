@@ -6,27 +6,27 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
 // with is the record of a host that has so many servers up, and these down.
-func withServers(up int, down ...edge.DownServers) record.Host {
+func withServers(up int, down ...model.DownServers) record.Host {
 	known := synced()
 	total := up
 	for _, d := range down {
 		total += d.Count
 	}
-	known.Servers, known.Down = map[string]edge.ServerCount{"shop_web_app": {Up: up, Total: total}}, down
+	known.Servers, known.Down = map[string]model.ServerCount{"shop_web_app": {Up: up, Total: total}}, down
 	return known
 }
 
 func TestTargetsHealthySaysWhichServersAreDownAndWhy(t *testing.T) {
 	t.Parallel()
-	status400 := edge.DownServers{Backend: "shop_web_app", Check: "L7STS 400 (Bad Request)", Count: 3}
-	refused := edge.DownServers{Backend: "shop_web_app", Check: "L4CON", Count: 1}
-	unasked := edge.DownServers{Backend: "shop_web_app", Count: 2}
-	others := edge.DownServers{Backend: "shop_other_app", Check: "L4CON", Count: 1}
+	status400 := model.DownServers{Backend: "shop_web_app", Check: "L7STS 400 (Bad Request)", Count: 3}
+	refused := model.DownServers{Backend: "shop_web_app", Check: "L4CON", Count: 1}
+	unasked := model.DownServers{Backend: "shop_web_app", Count: 2}
+	others := model.DownServers{Backend: "shop_other_app", Check: "L4CON", Count: 1}
 	for name, test := range map[string]struct {
 		first, second record.Host
 		want, message string
@@ -71,7 +71,7 @@ func TestServersThatGoDownAreToldOnceAndSoIsTheirReturn(t *testing.T) {
 		}
 	}
 	object.Status = summarized(object, withServers(3), withServers(3))
-	down := edge.DownServers{Backend: "shop_web_app", Count: 3}
+	down := model.DownServers{Backend: "shop_web_app", Count: 3}
 	asked := down
 	asked.Check = "L4CON"
 	step(withServers(0, down), "Warning ServersDown")

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model/reason"
 )
 
 // The reasons of events that are no reasons of conditions.
@@ -77,7 +78,7 @@ func hostNotices(before, after v1alpha1.HostStatus, change Change) []Notice {
 		notices = append(notices, driftNotice(after, change.Drift))
 	}
 	switch {
-	case isFailure(after.State) && after.State != before.State:
+	case reason.Of(after.State).Event == reason.OfHost && after.State != before.State:
 		notices = append(notices, Notice{corev1.EventTypeWarning, string(after.State), after.Name,
 			fmt.Sprintf("%s: %s", after.Name, after.Message)})
 	case after.State == v1alpha1.HostSynced && wasFailing(before):
@@ -123,16 +124,7 @@ func phrases(all []string) string {
 // wasFailing counts a drift, which has an event of its own, and a Secret that is missing or cannot be used, too. That is told
 // once for the object and not for each host.
 func wasFailing(host v1alpha1.HostStatus) bool {
-	return isFailure(host.State) || host.State == v1alpha1.HostDrifted || (host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
-}
-
-func isFailure(state v1alpha1.HostState) bool {
-	switch state {
-	case v1alpha1.HostUnreachable, v1alpha1.HostUntrusted, v1alpha1.HostUnauthorized, v1alpha1.HostRejected, v1alpha1.HostRefused:
-		return true
-	default:
-		return false
-	}
+	return reason.Of(host.State).Event == reason.OfHost || host.State == v1alpha1.HostDrifted || (host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
 }
 
 // conditionNotices tells a condition that has become false, or is so for another reason. Reasons that are a host's state
@@ -142,7 +134,7 @@ func conditionNotices(kind string, before, after []metav1.Condition) []Notice {
 	if is == nil || is.Status != metav1.ConditionFalse || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
 		return nil
 	}
-	if kind == v1alpha1.ConditionHostsSynced && is.Reason != v1alpha1.ReasonSecretNotFound && is.Reason != v1alpha1.ReasonSecretInvalid {
+	if known := reason.Of(is.Reason); known.Event != reason.OfObject || known.Condition != kind {
 		return nil
 	}
 	return []Notice{{Kind: corev1.EventTypeWarning, Reason: is.Reason, Message: is.Message}}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -26,14 +26,14 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 	later := synced()
 	later.ChangedAt, later.ReloadedAt = noon().Add(time.Minute), noon().Add(time.Minute)
 	routine := synced()
-	routine.ChangedAt, routine.Update = noon().Add(time.Minute), edge.UpdateRuntime
-	drifted := failing(edge.Drifted, "")
+	routine.ChangedAt, routine.Update = noon().Add(time.Minute), model.UpdateRuntime
+	drifted := failing(model.Drifted, "")
 	drifted.DriftedAt = noon()
 	repaired := synced()
 	repaired.DriftedAt = noon().Add(time.Minute)
 	undone := synced()
 	undone.DriftedAt = noon()
-	secretGone := failing(edge.Pending, "no Secret")
+	secretGone := failing(model.Pending, "no Secret")
 	secretGone.Reason = v1alpha1.ReasonSecretNotFound
 	unchanged := synced()
 	unchanged.ChangedAt, unchanged.ReloadedAt = time.Time{}, time.Time{}
@@ -57,13 +57,13 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 		"repaired some time":  {repaired, repaired, []string{}},
 		"repaired in the end": {drifted, repaired, []string{"Warning DriftRepaired gw2", "Normal Recovered gw2", "Normal Synced gw2"}},
 		"nothing":             {synced(), synced(), []string{}},
-		"a host goes":         {synced(), failing(edge.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
-		"a host stays away":   {failing(edge.Unreachable, "x"), failing(edge.Unreachable, "other words"), []string{}},
-		"another failure":     {failing(edge.Unreachable, "x"), failing(edge.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
-		"an untrusted host":   {record.Host{}, failing(edge.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
-		"a rejected file":     {synced(), failing(edge.Rejected, "x"), []string{"Warning Rejected gw2"}},
-		"somebody else's":     {record.Host{}, failing(edge.Refused, "x"), []string{"Warning Refused gw2"}},
-		"a host returns":      {failing(edge.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a host goes":         {synced(), failing(model.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
+		"a host stays away":   {failing(model.Unreachable, "x"), failing(model.Unreachable, "other words"), []string{}},
+		"another failure":     {failing(model.Unreachable, "x"), failing(model.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
+		"an untrusted host":   {record.Host{}, failing(model.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
+		"a rejected file":     {synced(), failing(model.Rejected, "x"), []string{"Warning Rejected gw2"}},
+		"somebody else's":     {record.Host{}, failing(model.Refused, "x"), []string{"Warning Refused gw2"}},
+		"a host returns":      {failing(model.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
 		"no Secret":           {synced(), secretGone, []string{"Warning SecretNotFound"}},
 		"a Secret again":      {secretGone, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
 		"a first look":        {record.Host{}, unchanged, []string{}},
@@ -72,8 +72,8 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 		"no Service any more": {noEndpoints, noService, []string{"Warning ServiceNotFound"}},
 		"endpoints again":     {noEndpoints, synced(), []string{}},
 		"a bind is taken":     {synced(), conflict, []string{"Warning BindConflict"}},
-		"the operator starts": {failing(edge.Untrusted, "x"), record.Host{}, []string{}},
-		"a host is suspended": {synced(), failing(edge.Suspended, "would reload"), []string{}},
+		"the operator starts": {failing(model.Untrusted, "x"), record.Host{}, []string{}},
+		"a host is suspended": {synced(), failing(model.Suspended, "would reload"), []string{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -102,9 +102,9 @@ func TestEventAboutAReloadSaysWhatItWasFor(t *testing.T) {
 func TestEventAboutADriftShowsWhatDifferedAndIsShort(t *testing.T) {
 	t.Parallel()
 	drift := []string{"backend app: server x added", strings.Repeat("é", 4000), "3", "4", "5", "6", "7"}
-	for state, want := range map[edge.State]string{
-		edge.Synced:  "gw1: was changed by somebody else and brought back: ",
-		edge.Drifted: "gw1: was changed by somebody else and is left so, as spec.driftPolicy says: ",
+	for state, want := range map[model.State]string{
+		model.Synced:  "gw1: was changed by somebody else and brought back: ",
+		model.Drifted: "gw1: was changed by somebody else and is left so, as spec.driftPolicy says: ",
 	} {
 		t.Run(string(state), func(t *testing.T) {
 			t.Parallel()

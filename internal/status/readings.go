@@ -5,7 +5,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -14,7 +14,7 @@ type Reading struct {
 	// Host is what the object's status would say of it now.
 	Host v1alpha1.HostStatus
 	// Targets counts the servers of each of the object's targets, as HAProxy last said.
-	Targets map[string]edge.ServerCount
+	Targets map[string]model.ServerCount
 	// Down are the servers of targets whose health checks fail.
 	Down []Down
 	// ProvedAt is when the host was last proved to run what the object wants of it; zero if this operator has not seen that, as of
@@ -25,7 +25,7 @@ type Reading struct {
 }
 
 // ReadingsOf are what is measured of an object's hosts at this moment.
-func ReadingsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey) record.Host) []Reading {
+func ReadingsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) record.Host) []Reading {
 	var readings []Reading
 	for _, view := range ViewsOf(object, recordOf) {
 		reading := Reading{
@@ -40,9 +40,9 @@ func ReadingsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey
 	return readings
 }
 
-func (v View) targets(object *v1alpha1.EdgeLoadBalancer) map[string]edge.ServerCount {
+func (v View) targets(object *v1alpha1.EdgeLoadBalancer) map[string]model.ServerCount {
 	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
-	targets := map[string]edge.ServerCount{}
+	targets := map[string]model.ServerCount{}
 	for _, backend := range member.Counts {
 		if count, found := v.record.Servers[backend]; found {
 			targets[desired.TargetOf(backend)] = count

@@ -12,7 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -26,9 +26,9 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 	}
 	conflict := withProblem(v1alpha1.ReasonHostConflict)
 	conflict.Wanted.Members, conflict.Tried = nil, nil
-	secretGone := failing(edge.Pending, "no Secret")
+	secretGone := failing(model.Pending, "no Secret")
 	secretGone.Reason = v1alpha1.ReasonSecretNotFound
-	secretBad := failing(edge.Pending, "no key")
+	secretBad := failing(model.Pending, "no key")
 	secretBad.Reason = v1alpha1.ReasonSecretInvalid
 	older := synced()
 	older.Tried = map[types.UID]int64{uid: 1}
@@ -45,13 +45,13 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 			"Unknown Progressing", "True Progressing", "False Progressing", "0/2"},
 		"one is still at the former generation": {synced(), older, "Unknown Progressing", "Unknown Progressing", "True Available",
 			"True Accepted", "True Progressing", "False Progressing", "1/2"},
-		"one is away": {synced(), failing(edge.Unreachable, "x"), "False Unreachable", "False Unreachable", "True Available",
+		"one is away": {synced(), failing(model.Unreachable, "x"), "False Unreachable", "False Unreachable", "True Available",
 			"True Accepted", "True Unreachable", "False Progressing", "1/2"},
-		"one is untrusted": {failing(edge.Untrusted, "x"), synced(), "False Untrusted", "False Untrusted", "True Available",
+		"one is untrusted": {failing(model.Untrusted, "x"), synced(), "False Untrusted", "False Untrusted", "True Available",
 			"True Accepted", "False Untrusted", "True Untrusted", "1/2"},
-		"both fail alike": {failing(edge.Rejected, "x"), failing(edge.Rejected, "y"), "False Rejected", "False Rejected",
+		"both fail alike": {failing(model.Rejected, "x"), failing(model.Rejected, "y"), "False Rejected", "False Rejected",
 			"True Available", "True Accepted", "False Rejected", "True Rejected", "0/2"},
-		"both fail differently": {failing(edge.Unreachable, "x"), failing(edge.Refused, "y"), "False HostsNotSynced",
+		"both fail differently": {failing(model.Unreachable, "x"), failing(model.Refused, "y"), "False HostsNotSynced",
 			"False HostsNotSynced", "True Available", "True Accepted", "False Refused", "True Refused", "0/2"},
 		"the Secret is missing": {secretGone, secretGone, "False SecretNotFound", "False SecretNotFound", "True Available",
 			"True Accepted", "True SecretNotFound", "False Progressing", "0/2"},
@@ -69,11 +69,11 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 			"True Available", "False BindConflict", "False BindConflict", "True BindConflict", "2/2"},
 		"a host is another's": {synced(), conflict, "False HostConflict", "False HostConflict", "True Available",
 			"False HostConflict", "False HostConflict", "True HostConflict", "1/2"},
-		"one is left drifted": {synced(), failing(edge.Drifted, "x"), "False Drifted", "False Drifted", "True Available",
+		"one is left drifted": {synced(), failing(model.Drifted, "x"), "False Drifted", "False Drifted", "True Available",
 			"True Accepted", "False Drifted", "False Drifted", "1/2"},
-		"one is left drifted, and one is away": {failing(edge.Unreachable, "x"), failing(edge.Drifted, "x"), "False HostsNotSynced",
+		"one is left drifted, and one is away": {failing(model.Unreachable, "x"), failing(model.Drifted, "x"), "False HostsNotSynced",
 			"False HostsNotSynced", "True Available", "True Accepted", "True HostsNotSynced", "False Progressing", "0/2"},
-		"suspended": {failing(edge.Suspended, "would reload"), failing(edge.Suspended, ""), "False Suspended", "False Suspended",
+		"suspended": {failing(model.Suspended, "would reload"), failing(model.Suspended, ""), "False Suspended", "False Suspended",
 			"True Available", "True Accepted", "False Suspended", "False Suspended", "0/2"},
 	}
 	for name, test := range tests {
@@ -101,7 +101,7 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 	t.Parallel()
 	// both hosts were tried with generation 1, which had the problem, and now is the moment after generation 2 came.
 	before := func(reason string) record.Host {
-		known := tried(edge.Outcome{State: edge.Synced}, problem(reason, "it was so"))
+		known := tried(model.Outcome{State: model.Synced}, problem(reason, "it was so"))
 		known.Built, known.Tried = map[types.UID]int64{uid: 1}, map[types.UID]int64{uid: 1}
 		return known
 	}
@@ -124,9 +124,9 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 		"a port, not built yet":     {before(v1alpha1.ReasonPortNotFound), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
 		"a port, corrected":         {rebuilt(before(v1alpha1.ReasonPortNotFound)), "True Accepted", "Unknown Progressing", "False Progressing"},
 		"endpoints, not proved yet": {rebuilt(before(v1alpha1.ReasonNoEndpoints)), "True Accepted", "Unknown Progressing", "False Progressing"},
-		"a cluster that is being read": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read")),
+		"a cluster that is being read": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read")),
 			"True Accepted", "Unknown Progressing", "False Progressing"},
-		"endpoints, of this version": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")), "True Accepted", "False NoEndpoints", "False Progressing"},
+		"endpoints, of this version": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")), "True Accepted", "False NoEndpoints", "False Progressing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 // An operator that was restarted knows nothing of other clusters for a moment.
 func TestTargetsAreAsTheyWereWhileTheirClusterIsReadForTheFirstTime(t *testing.T) {
 	t.Parallel()
-	reading := tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read"))
+	reading := tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read"))
 	read := reading
 	read.Wanted.Problems = nil
 	for name, test := range map[string]struct {
@@ -159,7 +159,7 @@ func TestTargetsAreAsTheyWereWhileTheirClusterIsReadForTheFirstTime(t *testing.T
 		want        string
 	}{
 		"they had servers":     {synced(), reading, "True Available"},
-		"the cluster was away": {tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonClusterUnreachable, "away")), reading, "False ClusterUnreachable"},
+		"the cluster was away": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonClusterUnreachable, "away")), reading, "False ClusterUnreachable"},
 		"it is read":           {synced(), read, "True Available"},
 		"it is proved":         {reading, synced(), "True Available"},
 	} {
@@ -197,7 +197,7 @@ func TestHostStatusTellsTheLastChangeOfWhatRuns(t *testing.T) {
 	t.Parallel()
 	reloaded := synced()
 	runtime := synced()
-	runtime.ChangedAt, runtime.Update = noon().Add(time.Minute), edge.UpdateRuntime
+	runtime.ChangedAt, runtime.Update = noon().Add(time.Minute), model.UpdateRuntime
 	restarted := synced()
 	restarted.ChangedAt, restarted.ReloadedAt, restarted.Update = time.Time{}, time.Time{}, ""
 	object := twoHosts()
@@ -222,7 +222,7 @@ func TestHostThatDriftedIsToldWithWhatDiffers(t *testing.T) {
 	for message, want := range map[string]string{
 		"the file was edited": "the file was edited", "": "was changed by somebody else: server x added",
 	} {
-		known := failing(edge.Drifted, message)
+		known := failing(model.Drifted, message)
 		known.Outcome.Drift, known.DriftedAt = []string{"server x added"}, noon()
 		got := summarized(twoHosts(), known, record.Host{}).Hosts[0]
 		if got.State != v1alpha1.HostDrifted || got.Message != want || got.ConsecutiveErrors != 0 || !got.LastDriftTime.Time.Equal(noon()) {
@@ -234,7 +234,7 @@ func TestHostThatDriftedIsToldWithWhatDiffers(t *testing.T) {
 func TestDriftThatIsLeftSoIsNotANewOneAfterAStart(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
-	drifted := failing(edge.Drifted, "")
+	drifted := failing(model.Drifted, "")
 	drifted.DriftedAt = noon()
 	object.Status = summarized(object, drifted, drifted)
 
@@ -278,7 +278,7 @@ func TestWhatWasProvedBeforeAStartIsTheNewestWordOfAnObjectThatNamesTheHost(t *t
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := ProvedBefore(test.objects, desired.NewHostKey("a", 22)); got != test.want {
+			if got := ProvedBefore(test.objects, model.NewHostID("a", 22)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -289,7 +289,7 @@ func TestHostThatIsAwayKeepsWhatWasProvedBefore(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Status = summarized(object, synced(), synced())
-	away := failing(edge.Unreachable, "nothing answers at a:22")
+	away := failing(model.Unreachable, "nothing answers at a:22")
 	status := summarized(object, away, synced())
 	got := status.Hosts[0]
 	if got.ConfigHash != "f00" || got.ObservedGeneration != 2 || got.ServersUp != 2 || got.LastSyncTime == nil {
@@ -306,8 +306,8 @@ func TestHostThatIsAwayKeepsWhatWasProvedBefore(t *testing.T) {
 func TestSameKnowledgeGivesTheSameStatus(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]record.Host{
-		"synced": synced(), "away": failing(edge.Unreachable, "x"), "unknown": {},
-		"without endpoints": tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")),
+		"synced": synced(), "away": failing(model.Unreachable, "x"), "unknown": {},
+		"without endpoints": tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -322,7 +322,7 @@ func TestSameKnowledgeGivesTheSameStatus(t *testing.T) {
 
 func TestEachFurtherFailureIsNotWorthAWrite(t *testing.T) {
 	t.Parallel()
-	away := failing(edge.Unreachable, "x")
+	away := failing(model.Unreachable, "x")
 	object := twoHosts()
 	object.Status = summarized(object, synced(), away)
 	for failures, want := range map[int]bool{5: true, 7: true, 8: false} {
@@ -335,12 +335,12 @@ func TestEachFurtherFailureIsNotWorthAWrite(t *testing.T) {
 
 func TestRestartedOperatorKeepsTheStatusUntilItKnowsBetter(t *testing.T) {
 	t.Parallel()
-	secretGone := failing(edge.Pending, "no Secret")
+	secretGone := failing(model.Pending, "no Secret")
 	secretGone.Reason = v1alpha1.ReasonSecretNotFound
 	for name, second := range map[string]record.Host{
-		"synced": synced(), "untrusted": failing(edge.Untrusted, "x"), "secret": secretGone,
-		"endpoints": tried(edge.Outcome{State: edge.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonNoEndpoints, "none")),
-		"binds":     tried(edge.Outcome{State: edge.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonBindConflict, "taken")),
+		"synced": synced(), "untrusted": failing(model.Untrusted, "x"), "secret": secretGone,
+		"endpoints": tried(model.Outcome{State: model.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonNoEndpoints, "none")),
+		"binds":     tried(model.Outcome{State: model.Synced, Fingerprint: "f"}, problem(v1alpha1.ReasonBindConflict, "taken")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -356,10 +356,10 @@ func TestRestartedOperatorKeepsTheStatusUntilItKnowsBetter(t *testing.T) {
 func TestTransitionTimeIsThatOfTheTransition(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
-	object.Status = summarized(object, synced(), failing(edge.Unreachable, "x"))
+	object.Status = summarized(object, synced(), failing(model.Unreachable, "x"))
 	records := record.NewStore()
-	records.Update(desired.NewHostKey("a", 22), func(r *record.Host) { *r = synced() })
-	records.Update(desired.NewHostKey("b", 22), func(r *record.Host) { *r = synced() })
+	records.Update(model.NewHostID("a", 22), func(r *record.Host) { *r = synced() })
+	records.Update(model.NewHostID("b", 22), func(r *record.Host) { *r = synced() })
 	later := noon().Add(90 * time.Minute)
 	status := Summarize(object, ViewsOf(object, records.Get), later)
 	for kind, want := range map[string]time.Time{v1alpha1.ConditionReady: later, v1alpha1.ConditionAccepted: noon()} {
@@ -383,7 +383,7 @@ func TestManyFailingHostsMakeAShortMessage(t *testing.T) {
 
 func TestObjectThatIsDeletedSaysSoAndKeepsWhatWasSaidOfItsSpec(t *testing.T) {
 	t.Parallel()
-	noEndpoints := tried(edge.Outcome{State: edge.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none"))
+	noEndpoints := tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none"))
 	tests := map[string]struct {
 		before                    record.Host
 		wantAccepted, wantTargets string
@@ -398,7 +398,7 @@ func TestObjectThatIsDeletedSaysSoAndKeepsWhatWasSaidOfItsSpec(t *testing.T) {
 			object := twoHosts()
 			object.Status = summarized(object, test.before, test.before)
 			object.DeletionTimestamp, object.Generation = seconds(noon()), 3
-			status := summarized(object, failing(edge.Unreachable, "x"), failing(edge.Unreachable, "x"))
+			status := summarized(object, failing(model.Unreachable, "x"), failing(model.Unreachable, "x"))
 			for kind, want := range map[string]string{
 				v1alpha1.ConditionReady: "False Deleting", v1alpha1.ConditionReconciling: "True Deleting",
 				v1alpha1.ConditionStalled: "False Progressing", v1alpha1.ConditionHostsSynced: "False Deleting",
@@ -451,7 +451,7 @@ func TestHostThatLeavesSaysWhatItWaitsFor(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			object.DeletionTimestamp = seconds(noon())
-			known := failing(edge.Rejected, "the disk is full")
+			known := failing(model.Rejected, "the disk is full")
 			known.Leaving = map[types.UID]record.Leave{uid: test.leave}
 			if got := summarized(object, known, synced()).Hosts[0].Message; got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
@@ -466,7 +466,7 @@ func TestHostThatReturnsToTheSpecIsNotSaidToBeRemoved(t *testing.T) {
 	object.Status = summarized(object, synced(), synced())
 	both := object.Spec.Hosts
 	object.Spec.Hosts = both[:1]
-	away := failing(edge.Unreachable, "nothing answers")
+	away := failing(model.Unreachable, "nothing answers")
 	away.Tried, away.Leaving = nil, map[types.UID]record.Leave{uid: {Since: noon(), Tried: true}}
 	object.Status = summarized(object, synced(), away)
 	if got, want := object.Status.Hosts[1].Message, "is being removed: nothing answers"; got != want {

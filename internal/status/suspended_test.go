@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -14,7 +14,7 @@ func TestASuspensionIsSaidToBeThatOfWhoeverHasSetIt(t *testing.T) {
 	t.Parallel()
 	const would = "suspended; would reload: bind added"
 	suspended := func(message string, own bool, others ...string) record.Host {
-		known := tried(edge.Outcome{State: edge.Suspended, Message: message})
+		known := tried(model.Outcome{State: model.Suspended, Message: message})
 		known.Wanted.Members[0].Suspended = own
 		for _, other := range others {
 			known.Wanted.Members = append(known.Wanted.Members,

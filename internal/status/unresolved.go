@@ -9,20 +9,20 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // lostName is a name of a target's servers that hosts find no address for.
 type lostName struct{ target, name string }
 
-func lostNameOf(u edge.Unresolved) lostName {
+func lostNameOf(u model.UnresolvedName) lostName {
 	return lostName{desired.TargetOf(u.Backend), u.DNSName}
 }
 
 // targetsVerdict says whether every target has a server: whether it can have one, and on every host one where only the host can
 // find out where it is. As long as that is not known, what was said of this generation stays.
 func (s *summary) targetsVerdict() verdict {
-	problems := s.problemVerdict(targetReason)
+	problems := s.problemVerdict(v1alpha1.ConditionTargetsAvailable)
 	if s.isDeleting() {
 		return problems
 	}
@@ -33,7 +33,7 @@ func (s *summary) targetsVerdict() verdict {
 	case known || problems.status != metav1.ConditionTrue:
 		return problems
 	}
-	if former := s.stillOr(targetReason); former.status != metav1.ConditionUnknown {
+	if former := s.stillOr(v1alpha1.ConditionTargetsAvailable); former.status != metav1.ConditionUnknown {
 		return former
 	}
 	return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not known yet whether every host finds the targets' names"}}}
@@ -86,7 +86,7 @@ func few(words []string) string {
 
 // describeUnresolved names what the host finds no address for, also where the target has other servers.
 func (v View) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
-	if v.record.Outcome.State != edge.Synced {
+	if v.record.Outcome.State != model.Synced {
 		return
 	}
 	var lost []string

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -21,13 +21,13 @@ func seeking(up int, lasts time.Duration, names ...string) record.Host {
 	known := synced()
 	known.Proved = map[types.UID]int64{uid: 2}
 	backend := haproxy.Backend{Name: "shop_web_app"}
-	known.Absences = map[edge.Unresolved]record.Absence{}
+	known.Absences = map[model.UnresolvedName]record.Absence{}
 	for _, name := range names {
 		backend.Servers = append(backend.Servers, haproxy.Server{Name: name, DNSName: name})
-		known.Absences[edge.Unresolved{Backend: backend.Name, DNSName: name}] = record.Absence{Since: noon(), Seen: noon().Add(lasts)}
+		known.Absences[model.UnresolvedName{Backend: backend.Name, DNSName: name}] = record.Absence{Since: noon(), Seen: noon().Add(lasts)}
 	}
 	known.Wanted.Config.Backends = []haproxy.Backend{backend}
-	known.Outcome.Servers = map[string]edge.ServerCount{backend.Name: {Up: up, Total: up + len(names)}}
+	known.Outcome.Servers = map[string]model.ServerCount{backend.Name: {Up: up, Total: up + len(names)}}
 	known.Servers = known.Outcome.Servers
 	return known
 }
@@ -96,7 +96,7 @@ func TestANameOfATargetWithTwoBackendsIsToldOnce(t *testing.T) {
 	twin.Name, twin.HTTP = "shop_web_app:http", true
 	known.Wanted.Config.Backends = append(known.Wanted.Config.Backends, twin)
 	known.Wanted.Members[0].Backends = []string{"shop_web_app", twin.Name}
-	maps.Copy(known.Absences, map[edge.Unresolved]record.Absence{
+	maps.Copy(known.Absences, map[model.UnresolvedName]record.Absence{
 		{Backend: twin.Name, DNSName: "nope.invalid"}: {Since: noon(), Seen: noon().Add(time.Minute)},
 	})
 	status := summarized(twoHosts(), known, found("nope.invalid"))

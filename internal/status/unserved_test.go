@@ -8,22 +8,22 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
 // short is the record of a host that serves twoHosts and an object beside it, and cannot take these binds.
-func short(unserved ...edge.Unserved) record.Host {
+func short(unserved ...model.BindFailure) record.Host {
 	known := synced()
 	other := types.NamespacedName{Namespace: "shop", Name: "other"}
 	known.Wanted.Members[0].Frontends = []string{"shop_web_http", "shop_web_https"}
 	known.Wanted.Members = append(known.Wanted.Members, desired.Member{Object: other, Frontends: []string{"shop_other_https"}})
-	known.Outcome.Unserved = unserved
+	known.Outcome.BindFailures = unserved
 	return known
 }
 
-func taken(frontend, bind string) edge.Unserved {
-	return edge.Unserved{Frontend: frontend, Bind: bind, Why: "nginx (pid 12) already listens on 0.0.0.0:443; stop it, or choose another port"}
+func taken(frontend, bind string) model.BindFailure {
+	return model.BindFailure{Frontend: frontend, Bind: bind, Why: "nginx (pid 12) already listens on 0.0.0.0:443; stop it, or choose another port"}
 }
 
 func TestHostIsRejectedForTheObjectWhoseBindItCannotTake(t *testing.T) {
@@ -69,7 +69,7 @@ func TestHostIsSyncedForTheObjectsWhoseBindsItHas(t *testing.T) {
 
 func TestBindsThatAreNotServedAreNamedUpToANumberAndTheHostsOwnNoteStays(t *testing.T) {
 	t.Parallel()
-	var all []edge.Unserved
+	var all []model.BindFailure
 	for range 7 {
 		all = append(all, taken("shop_web_http", "ipv4@:80"))
 	}

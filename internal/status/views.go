@@ -10,7 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -24,7 +24,7 @@ const (
 type View struct {
 	// name is the host's name in the status.
 	name  string
-	key   desired.HostKey
+	key   model.HostID
 	entry v1alpha1.Host
 	user  string
 	// former is what the object's status said last; nil if it did not mention the host.
@@ -36,15 +36,15 @@ type View struct {
 
 // ViewsOf are the hosts of an object's spec, in order, and after them those that only its status still has. recordOf returns
 // what is known of a host.
-func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(desired.HostKey) record.Host) []View {
+func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) record.Host) []View {
 	deleting := !object.DeletionTimestamp.IsZero()
-	former := map[desired.HostKey]*v1alpha1.HostStatus{}
+	former := map[model.HostID]*v1alpha1.HostStatus{}
 	for i := range object.Status.Hosts {
 		former[KeyOf(object.Status.Hosts[i])] = &object.Status.Hosts[i]
 	}
 	var views []View
 	for _, entry := range object.Spec.Hosts {
-		key := desired.KeyOf(&object.Spec.SSH, &entry)
+		key := desired.IDOf(&object.Spec.SSH, &entry)
 		views = append(views, View{
 			name: entry.Name, key: key, entry: entry, user: cmp.Or(entry.User, object.Spec.SSH.User),
 			former: former[key], record: recordOf(key), leaving: deleting,
@@ -85,10 +85,11 @@ func (v View) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
 	if v.former != nil {
 		host = *v.former.DeepCopy()
 	}
-	if !v.leaving && strings.HasPrefix(host.Message, beingRemoved) {
+	if !v.leaving && host.Removing {
 		// It has come back into the spec.
 		host.Message, host.ConsecutiveErrors = notLookedAt, 0
 	}
+	host.Removing = v.leaving
 	host.Name, host.Address, host.Port, host.User = v.name, v.entry.Address, v.key.Port, v.user
 	switch {
 	case v.leaving:
@@ -140,14 +141,14 @@ func (v View) isLeftOut(object *v1alpha1.EdgeLoadBalancer) bool {
 func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	known, outcome := v.record, v.record.Outcome
 	host.State, host.Message = v1alpha1.HostState(outcome.State), outcome.Message
-	if outcome.State == edge.Drifted {
+	if outcome.State == model.Drifted {
 		host.Message = cmp.Or(outcome.Message, "was changed by somebody else: "+phrases(outcome.Drift))
 	}
-	if outcome.State == edge.Suspended {
+	if outcome.State == model.Suspended {
 		host.Message = v.suspendedMessage(object)
 	}
 	host.ConsecutiveErrors = rounded(known.Failures)
-	if record.Failed(outcome.State) && outcome.State != edge.Pending {
+	if record.Failed(outcome.State) && outcome.State != model.Pending {
 		host.Message += retryNote(outcome)
 	}
 	if outcome.HAProxyVersion != "" {
@@ -209,7 +210,7 @@ func (v View) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Hos
 
 // retryNote says when the next try is. It names the longest wait and not the present one, so that the status of a host that
 // stays away is not written at each try.
-func retryNote(outcome edge.Outcome) string {
+func retryNote(outcome model.Outcome) string {
 	return fmt.Sprintf("; next try within %s", shortDuration(record.LongestWait(outcome)))
 }
 
@@ -235,7 +236,7 @@ func rounded(failures int) int32 {
 
 // ProvedBefore is the fingerprint of the configuration that a host was last proved to run, as the objects that name it told it
 // last; empty if none of them knows the host. Objects that share a host are written one after the other: the newest counts.
-func ProvedBefore(objects []*v1alpha1.EdgeLoadBalancer, key desired.HostKey) string {
+func ProvedBefore(objects []*v1alpha1.EdgeLoadBalancer, key model.HostID) string {
 	var hash string
 	var at time.Time
 	for _, object := range objects {
@@ -259,6 +260,6 @@ func timeOf(t *metav1.Time) time.Time {
 }
 
 // KeyOf is the host that a host's status is about.
-func KeyOf(host v1alpha1.HostStatus) desired.HostKey {
-	return desired.NewHostKey(host.Address, host.Port)
+func KeyOf(host v1alpha1.HostStatus) model.HostID {
+	return model.NewHostID(host.Address, host.Port)
 }

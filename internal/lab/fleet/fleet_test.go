@@ -19,6 +19,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/remote"
 )
 
@@ -99,20 +100,20 @@ type side struct {
 }
 
 // sync is one turn.
-func (s *side) sync(t *testing.T, config haproxy.Config) edge.Outcome {
+func (s *side) sync(t *testing.T, config haproxy.Config) model.Outcome {
 	t.Helper()
 	outcome := edge.Sync(t.Context(), s.conn, &s.memory, edge.Request{
 		Config: config, Login: s.user, ConfigPath: ConfigPath, Proved: s.proved,
 		DrainTimeouts: map[string]time.Duration{"ns_web_app": time.Hour, "ns_web_checked": time.Hour},
 	})
-	if outcome.State == edge.Synced {
+	if outcome.State == model.Synced {
 		s.proved = outcome.Fingerprint
 	}
 	return outcome
 }
 
 // settle takes the turns that the outcome asks for, and returns how HAProxy's servers are then, in words.
-func (s *side) settle(t *testing.T, config haproxy.Config, outcome edge.Outcome) string {
+func (s *side) settle(t *testing.T, config haproxy.Config, outcome model.Outcome) string {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); outcome.FollowUp > 0; outcome = s.sync(t, config) {
 		if time.Now().After(deadline) {
@@ -160,11 +161,11 @@ func (s *side) ask(t *testing.T, command string) string {
 
 // essence is what two hosts have in common that are in the same state: not the fingerprint, which depends on what the host
 // offers besides HAProxy, not from where it sees the operator, and no times.
-func essence(t *testing.T, outcome edge.Outcome) string {
+func essence(t *testing.T, outcome model.Outcome) string {
 	t.Helper()
 	proved := outcome.Fingerprint != ""
 	followUp := outcome.FollowUp > 0
-	outcome.Fingerprint, outcome.FollowUp, outcome.Phases, outcome.OldWorkers, outcome.Egress = "", 0, edge.Phases{}, 0, netip.Addr{}
+	outcome.Fingerprint, outcome.FollowUp, outcome.Phases, outcome.OldWorkers, outcome.Egress = "", 0, model.Phases{}, 0, netip.Addr{}
 	text, err := json.Marshal(outcome)
 	must(t, err)
 	return fmt.Sprintf("%s proved=%t followUp=%t", text, proved, followUp)
@@ -277,7 +278,7 @@ func TestAFleetCountsWhatIsDoneToIt(t *testing.T) {
 	config := steps(t)[0].config
 	for number := first; number < first+hosts; number++ {
 		s := &side{conn: f.dial(t, number), user: User}
-		if outcome := s.sync(t, config); outcome.State != edge.Synced {
+		if outcome := s.sync(t, config); outcome.State != model.Synced {
 			t.Fatalf("host %d: %+v", number, outcome)
 		}
 		state, err := f.ServersState(t.Context(), number)

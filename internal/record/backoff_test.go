@@ -5,43 +5,43 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestWaitGrowsWithFailuresUpToALimitThatFitsTheFailure(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		outcome                  edge.Outcome
+		outcome                  model.Outcome
 		wantFirst, wantThird     time.Duration
 		wantFarther, wantLongest time.Duration
 	}{
-		"unreachable": {edge.Outcome{State: edge.Unreachable}, time.Second, 4 * time.Second, 16 * time.Second, 30 * time.Second},
-		"untrusted": {edge.Outcome{State: edge.Untrusted}, 30 * time.Second, 2 * time.Minute, 5 * time.Minute,
+		"unreachable": {model.Outcome{State: model.Unreachable}, time.Second, 4 * time.Second, 16 * time.Second, 30 * time.Second},
+		"untrusted": {model.Outcome{State: model.Untrusted}, 30 * time.Second, 2 * time.Minute, 5 * time.Minute,
 			5 * time.Minute},
-		"unauthorized": {edge.Outcome{State: edge.Unauthorized}, 30 * time.Second, 2 * time.Minute, 5 * time.Minute,
+		"unauthorized": {model.Outcome{State: model.Unauthorized}, 30 * time.Second, 2 * time.Minute, 5 * time.Minute,
 			5 * time.Minute},
-		"rejected": {edge.Outcome{State: edge.Rejected}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
-		"refused":  {edge.Outcome{State: edge.Refused}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
-		"a reload that failed": {edge.Outcome{State: edge.Rejected, ReloadFailed: true}, 5 * time.Minute, 5 * time.Minute,
+		"rejected": {model.Outcome{State: model.Rejected}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
+		"refused":  {model.Outcome{State: model.Refused}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
+		"a reload that failed": {model.Outcome{State: model.Rejected, ReloadFailed: true}, 5 * time.Minute, 5 * time.Minute,
 			5 * time.Minute, 5 * time.Minute},
-		"pending": {edge.Outcome{State: edge.Pending}, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
-		"a reload that waits": {edge.Outcome{State: edge.Pending, RetryAfter: 16 * time.Second}, 16 * time.Second, 16 * time.Second,
+		"pending": {model.Outcome{State: model.Pending}, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
+		"a reload that waits": {model.Outcome{State: model.Pending, RetryAfter: 16 * time.Second}, 16 * time.Second, 16 * time.Second,
 			16 * time.Second, 16 * time.Second},
-		"a reload that waits for long": {edge.Outcome{State: edge.Pending, RetryAfter: time.Hour}, 30 * time.Second, 30 * time.Second,
+		"a reload that waits for long": {model.Outcome{State: model.Pending, RetryAfter: time.Hour}, 30 * time.Second, 30 * time.Second,
 			30 * time.Second, 30 * time.Second},
-		"synced":  {edge.Outcome{State: edge.Synced}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
-		"drifted": {edge.Outcome{State: edge.Drifted}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
-		"synced with something to end": {edge.Outcome{State: edge.Synced, FollowUp: time.Second}, time.Second, time.Second,
+		"synced":  {model.Outcome{State: model.Synced}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		"drifted": {model.Outcome{State: model.Drifted}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		"synced with something to end": {model.Outcome{State: model.Synced, FollowUp: time.Second}, time.Second, time.Second,
 			time.Second, time.Second},
-		"drifted with something to end": {edge.Outcome{State: edge.Drifted, FollowUp: time.Second}, time.Second, time.Second,
+		"drifted with something to end": {model.Outcome{State: model.Drifted, FollowUp: time.Second}, time.Second, time.Second,
 			time.Second, time.Second},
-		"unreachable with something to end": {edge.Outcome{State: edge.Unreachable, FollowUp: 200 * time.Millisecond}, time.Second,
+		"unreachable with something to end": {model.Outcome{State: model.Unreachable, FollowUp: 200 * time.Millisecond}, time.Second,
 			4 * time.Second, 16 * time.Second, 30 * time.Second},
-		"a reload that failed, with something to end": {edge.Outcome{State: edge.Rejected, ReloadFailed: true, FollowUp: time.Second},
+		"a reload that failed, with something to end": {model.Outcome{State: model.Rejected, ReloadFailed: true, FollowUp: time.Second},
 			5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
-		"synced with something to end late": {edge.Outcome{State: edge.Synced, FollowUp: time.Hour}, 30 * time.Second, 30 * time.Second,
+		"synced with something to end late": {model.Outcome{State: model.Synced, FollowUp: time.Hour}, 30 * time.Second, 30 * time.Second,
 			30 * time.Second, 30 * time.Second},
-		"suspended": {edge.Outcome{State: edge.Suspended}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
+		"suspended": {model.Outcome{State: model.Suspended}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestWaitGrowsWithFailuresUpToALimitThatFitsTheFailure(t *testing.T) {
 
 func TestJitterOnlyShortensAWaitAndByAFifthAtMost(t *testing.T) {
 	t.Parallel()
-	outcome := edge.Outcome{State: edge.Synced}
+	outcome := model.Outcome{State: model.Synced}
 	for random, want := range map[float64]time.Duration{0: 30 * time.Second, 0.5: 27 * time.Second, 1: 24 * time.Second} {
 		if got := waitAfter(outcome, 1, random); got != want {
 			t.Errorf("with the random number %v: %s, want %s", random, got, want)
@@ -69,7 +69,7 @@ func TestJitterOnlyShortensAWaitAndByAFifthAtMost(t *testing.T) {
 
 func TestWhatIsBegunIsEndedOnTime(t *testing.T) {
 	t.Parallel()
-	outcome := edge.Outcome{State: edge.Synced, FollowUp: time.Second}
+	outcome := model.Outcome{State: model.Synced, FollowUp: time.Second}
 	for _, random := range []float64{0, 0.5, 1} {
 		if got := waitAfter(outcome, 1, random); got != time.Second {
 			t.Errorf("with the random number %v: %s, want 1s", random, got)
@@ -81,7 +81,7 @@ func TestHostThatStaysAwayIsTriedSomeHundredTimesInAnHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var record Host
-		away := Attempt{Job: &Job{Inputs: "same"}, Outcome: edge.Outcome{State: edge.Unreachable}}
+		away := Attempt{Job: &Job{Inputs: "same"}, Outcome: model.Outcome{State: model.Unreachable}}
 		var tries int
 		for begin := time.Now(); time.Since(begin) < time.Hour; {
 			// Endpoints change every 100 ms all the while.

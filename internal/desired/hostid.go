@@ -1,0 +1,27 @@
+package desired
+
+import (
+	"strings"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model"
+)
+
+// IDOf identifies one of the hosts of a spec.
+func IDOf(ssh *v1alpha1.SSH, host *v1alpha1.Host) model.HostID {
+	return model.NewHostID(host.Address, sshPort(ssh, host))
+}
+
+// IsHost reports whether a host of a spec is the one of that ID. It costs less than IDOf, and is asked of every host of every object
+// that shares a host.
+func IsHost(ssh *v1alpha1.SSH, host *v1alpha1.Host, id model.HostID) bool {
+	switch {
+	case sshPort(ssh, host) != id.Port:
+		return false
+	case strings.Contains(host.Address, ":"):
+		// IPv6 addresses alone have spellings that differ in more than the case.
+		return IDOf(ssh, host) == id
+	default:
+		return strings.EqualFold(host.Address, id.Address)
+	}
+}
