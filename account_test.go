@@ -26,7 +26,7 @@ func turn(t *testing.T, host *accounts.Host, user string) model.Outcome {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	return edge.Sync(t.Context(), connection{conn}, &edge.Memory{}, edge.Request{
+	return edge.Sync(t.Context(), connection{conn}, &edge.SyncCache{}, edge.Request{
 		Config: sample.Web(t), Login: user, ConfigPath: "/etc/haproxy/haproxy.cfg", DryRun: true,
 	})
 }

@@ -216,7 +216,7 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 	snapshot := desired.Snapshot{
 		Cluster: "test", Objects: []*v1alpha1.EdgeLoadBalancer{object}, CrossNamespace: true, Egress: netip.MustParseAddr("192.0.2.99"),
 		Services: map[desired.ServiceKey]*corev1.Service{}, Slices: map[desired.ServiceKey][]*discoveryv1.EndpointSlice{},
-		Nodes: map[desired.ClusterKey][]*corev1.Node{}, Parts: map[desired.Part]desired.PartState{},
+		Nodes: map[desired.ClusterKey][]*corev1.Node{}, Scopes: map[desired.Scope]desired.ScopeState{},
 	}
 	for i := range object.Spec.Targets {
 		if key, found := desired.ServiceOf(object, &object.Spec.Targets[i]); found {
@@ -245,8 +245,8 @@ func addService(s *desired.Snapshot, key desired.ServiceKey) {
 		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: new(name), Port: new(number)})
 	}
 	s.Services[key], s.Slices[key] = service, []*discoveryv1.EndpointSlice{slice}
-	s.Parts[desired.Part{Cluster: key.Cluster, Namespace: key.Namespace}] = desired.PartState{Known: true}
-	s.Parts[desired.Part{Cluster: key.Cluster}] = desired.PartState{Known: true}
+	s.Scopes[desired.Scope{Cluster: key.Cluster, Namespace: key.Namespace}] = desired.ScopeState{Known: true}
+	s.Scopes[desired.Scope{Cluster: key.Cluster}] = desired.ScopeState{Known: true}
 	s.Nodes[key.Cluster] = []*corev1.Node{{
 		ObjectMeta: metav1.ObjectMeta{Name: "node"},
 		Status: corev1.NodeStatus{

@@ -116,14 +116,14 @@ type elsewhere struct {
 var _ clusters.Listener = elsewhere{}
 
 // PartChanged wakes the hosts that serve a target which needs the part.
-func (e elsewhere) PartChanged(part desired.Part) {
+func (e elsewhere) PartChanged(scope desired.Scope) {
 	ctx := context.Background()
-	state := e.Others.Read(part).State
-	log.FromContext(ctx).Info("Cluster changed", "cluster", part.Cluster, "namespace", part.Namespace, "nodes", part.Namespace == "",
+	state := e.Others.Read(scope).State
+	log.FromContext(ctx).Info("Cluster changed", "cluster", scope.Cluster, "namespace", scope.Namespace, "nodes", scope.Namespace == "",
 		"known", state.Known, "reason", state.Reason, "message", state.Message)
-	e.wake(e.touched(e.servingHosts(ctx, indexCluster, part.Cluster.String(),
+	e.wake(e.touched(e.servingHosts(ctx, indexCluster, scope.Cluster.String(),
 		func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
-			return slices.Contains(desired.PartsOf(o, t), part)
+			return slices.Contains(desired.ScopesOf(o, t), scope)
 		})))
 }
 
@@ -144,6 +144,6 @@ func (e elsewhere) NodesChanged(cluster desired.ClusterKey) {
 
 func (e elsewhere) wake(keys []model.HostID) {
 	for _, key := range keys {
-		e.woken.add(key)
+		e.hostEvents.add(key)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // contest is for a host that is not to be worked on for a while. If its owner cannot log in to it, the others that name it try in
 // turn: who can is its owner from then on. They only look. What is told of the host stays as it is until one of them can.
-func (r *hostReconciler) contest(ctx context.Context, t *turn, wait time.Duration) (ctrl.Result, error) {
+func (r *hostReconciler) contest(ctx context.Context, t *hostSync, wait time.Duration) (ctrl.Result, error) {
 	known := r.records.Get(t.key)
 	// Where the owner's former connection is still open, a rival's login would end it.
 	if !known.IsContested() || known.Outcome.Live {
@@ -35,24 +35,24 @@ func (r *hostReconciler) contest(ctx context.Context, t *turn, wait time.Duratio
 }
 
 // challenge looks at the host as a rival of its owner, if it is time to, and returns when it is time for the next step.
-func (r *hostReconciler) challenge(ctx context.Context, t *turn, rival desired.Owner) (time.Duration, error) {
+func (r *hostReconciler) challenge(ctx context.Context, t *hostSync, rival desired.Owner) (time.Duration, error) {
 	seen := observed{snapshot: t.seen.snapshot.OnlyOf(rival)}
-	look := &turn{key: t.key, seen: seen, todo: record.LookAs(desired.Build(t.key, seen.snapshot), seen.snapshot.Objects), memory: &edge.Memory{}}
+	look := &hostSync{key: t.key, seen: seen, task: record.LookAs(desired.Build(t.key, seen.snapshot), seen.snapshot.Objects), cache: &edge.SyncCache{}}
 	version, err := r.credentials.version(ctx, rival)
 	if err != nil {
 		return 0, err
 	}
-	look.todo.Inputs = record.InputsOf(look.todo, version, look.rules().Version)
-	if wait := r.records.Get(t.key).Claims[rival].HoldOff(look.todo.Inputs, r.now()); wait > 0 {
+	look.task.Inputs = record.InputsOf(look.task, version, look.rules().Version)
+	if wait := r.records.Get(t.key).Claims[rival].HoldOff(look.task.Inputs, r.now()); wait > 0 {
 		return wait, nil
 	}
-	done, err := r.try(ctx, look, version)
+	attempt, err := r.try(ctx, look, version)
 	if err != nil || ctx.Err() != nil {
 		return 0, err
 	}
-	claim := r.records.Update(t.key, func(known *record.Host) { known.Try(done, r.now(), r.random()) }).Claims[rival]
+	claim := r.records.Update(t.key, func(known *record.Host) { known.Try(attempt, r.now(), r.random()) }).Claims[rival]
 	if claim.Able {
-		log.FromContext(ctx).Info("Host gets another owner, which can log in", "from", t.todo.Host.Login.Secret, "to", rival)
+		log.FromContext(ctx).Info("Host gets another owner, which can log in", "from", t.task.Host.Login.Secret, "to", rival)
 		return 0, nil
 	}
 	return claim.RetryAt.Sub(r.now()), nil

@@ -54,7 +54,7 @@ func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl
 	case !isHeld(object):
 		return ctrl.Result{}, r.hold(ctx, object)
 	case status.Retains(object):
-		return ctrl.Result{}, r.release(ctx, object, status.RetainedNotices(object, status.ViewsOf(object, r.records.Get)))
+		return ctrl.Result{}, r.release(ctx, object, status.RetainedEvents(object, status.ViewsOf(object, r.records.Get)))
 	}
 	now := r.now()
 	views, given, wait := status.Depart(object, status.ViewsOf(object, r.records.Get), r.removalTimeout, now)
@@ -66,7 +66,7 @@ func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl
 		// What there is to tell by then is told at once.
 		return ctrl.Result{RequeueAfter: early}, nil
 	}
-	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, told, append(given, status.NoticesOf(object.Status, told, status.ChangesOf(views))...))
+	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, told, append(given, status.EventsOf(object.Status, told, status.ChangesOf(views))...))
 }
 
 func isHeld(object *v1alpha1.EdgeLoadBalancer) bool {
@@ -82,13 +82,13 @@ func (r *edgeLoadBalancerReconciler) hold(ctx context.Context, object *v1alpha1.
 }
 
 // release removes the finalizer, and says what it leaves behind.
-func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, notices []status.Notice) error {
+func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, events []status.Event) error {
 	before := object.DeepCopy()
 	controllerutil.RemoveFinalizer(object, Finalizer)
 	if written, err := r.patch(ctx, object, before); err != nil || !written {
 		return err
 	}
-	announce(ctx, r.recorder, before, notices)
+	announce(ctx, r.recorder, before, events)
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *
 
 // publish writes the status if it differs, and then tells what is new in it.
 func (r *edgeLoadBalancerReconciler) publish(
-	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, notices []status.Notice,
+	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, events []status.Event,
 ) error {
 	before := object.DeepCopy()
 	written, err := r.patchStatus(ctx, object, before, told)
@@ -113,7 +113,7 @@ func (r *edgeLoadBalancerReconciler) publish(
 	}
 	if written {
 		r.written.note(client.ObjectKeyFromObject(object), r.now())
-		announce(ctx, r.recorder, before, notices)
+		announce(ctx, r.recorder, before, events)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ const noteLimit = 1024
 // announce sends notices. They are about a part of the object, as those of a Pod are about a container; events about
 // different hosts would otherwise be taken for repetitions of one. What stays on hosts, or does not although it
 // should, is also logged: a namespace that is being deleted takes no events any more.
-func announce(ctx context.Context, recorder events.EventRecorder, object *v1alpha1.EdgeLoadBalancer, notices []status.Notice) {
-	for _, n := range notices {
+func announce(ctx context.Context, recorder events.EventRecorder, object *v1alpha1.EdgeLoadBalancer, events []status.Event) {
+	for _, n := range events {
 		switch n.Reason {
 		case status.EventLeftBehind, status.EventRetained, status.EventNotRetained:
 			log.FromContext(ctx).Info("Object leaves hosts", "reason", n.Reason, "host", n.Host, "message", n.Message)

@@ -42,7 +42,7 @@ func TestWhatStaysOnHostsIsLoggedBesideItsEvent(t *testing.T) {
 		logged = append(logged, fields["reason"], fields["host"], fields["message"])
 	}, funcr.Options{})
 	recorder := events.NewFakeRecorder(10)
-	announce(log.IntoContext(t.Context(), sink), recorder, twoHosts(), []status.Notice{
+	announce(log.IntoContext(t.Context(), sink), recorder, twoHosts(), []status.Event{
 		{Kind: "Normal", Reason: v1alpha1.ReasonSynced, Host: "gw1"},
 		{Kind: "Warning", Reason: status.EventLeftBehind, Host: "gw2", Message: "all of it"}, {Kind: "Normal", Reason: status.EventRetained, Message: "kept"},
 	})
@@ -75,7 +75,7 @@ func TestObjectThatIsReleasedInVainTellsNothing(t *testing.T) {
 			})
 			recorder := events.NewFakeRecorder(10)
 			r := &edgeLoadBalancerReconciler{client: writes, recorder: recorder}
-			if err := r.release(t.Context(), object, []status.Notice{{Kind: "Normal", Reason: status.EventRetained}}); err != nil {
+			if err := r.release(t.Context(), object, []status.Event{{Kind: "Normal", Reason: status.EventRetained}}); err != nil {
 				t.Fatal(err)
 			}
 			if got := recorded(recorder); !slices.Equal(got, test.want) {
@@ -96,7 +96,7 @@ func TestNotesFitIntoAnEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recorder := events.NewFakeRecorder(1)
-			announce(t.Context(), recorder, twoHosts(), []status.Notice{{Kind: "Normal", Reason: "Told", Message: test.message}})
+			announce(t.Context(), recorder, twoHosts(), []status.Event{{Kind: "Normal", Reason: "Told", Message: test.message}})
 			if got, want := <-recorder.Events, "Normal Told "+test.want; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}

@@ -146,7 +146,7 @@ func (f *fakeHosts) Forget(key model.HostID) {
 	f.set(key.Address, func(h *fakeHost) { h.forgotten++ })
 }
 
-func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.Memory, request edge.Request) model.Outcome {
+func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.SyncCache, request edge.Request) model.Outcome {
 	address := conn.(fakeConn).address
 	time.Sleep(f.see(address).latency)
 	if hangs := f.see(address).hangs; hangs != nil {

@@ -42,7 +42,7 @@ type Connector interface {
 var ErrConnecting = errors.New("the host is being connected to")
 
 // SyncFunc brings a host to what is wanted over a connection: edge.Sync.
-type SyncFunc func(ctx context.Context, conn edge.Conn, memory *edge.Memory, request edge.Request) model.Outcome
+type SyncFunc func(ctx context.Context, conn edge.Conn, cache *edge.SyncCache, request edge.Request) model.Outcome
 
 // hostReconciler brings hosts to where the EdgeLoadBalancers want them. It works on one host at a time for each key of its
 // queue, so a host that hangs delays no other.
@@ -53,7 +53,7 @@ type hostReconciler struct {
 	sync        SyncFunc
 	credentials *credentials
 	records     *record.Store
-	memories    *memories
+	caches      *syncCaches
 	places      *places
 	endpoints   pool.Cache
 	names       spec.Names
@@ -62,10 +62,10 @@ type hostReconciler struct {
 	pace        policy.Pace
 	counters    *metrics.Counters
 	// objects is where EdgeLoadBalancers are reported whose hosts have news.
-	objects *mailbox[ctrl.Request]
+	objects *queueSource[ctrl.Request]
 	// woken is where hosts are reported to whom something has happened that no watch of the operator's own cluster shows.
-	woken *mailbox[model.HostID]
-	now   func() time.Time
+	hostEvents *queueSource[model.HostID]
+	now        func() time.Time
 	// random returns a number from 0 to 1.
 	random func() float64
 }
@@ -82,7 +82,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.
 		// The finalizer's return wakes the host again.
 		return ctrl.Result{}, nil
 	}
-	if len(seen.snapshot.Objects)+len(seen.leavers) == 0 {
+	if len(seen.snapshot.Objects)+len(seen.detaching) == 0 {
 		r.forget(ctx, key)
 		return ctrl.Result{}, nil
 	}
@@ -105,7 +105,7 @@ func (r *hostReconciler) bring(ctx context.Context, key model.HostID, seen obser
 	seen.snapshot.Able = r.records.Get(key).Able()
 	seen.await(r.records.Get)
 	known := r.recordBuilt(ctx, key, desired.Build(key, seen.snapshot), seen)
-	t := &turn{key: key, seen: seen, known: known, todo: known.Choose(seen.snapshot, seen.leavers), memory: r.memories.of(key)}
+	t := &hostSync{key: key, seen: seen, known: known, task: known.Choose(seen.snapshot, seen.detaching), cache: r.caches.of(key)}
 	t.began, t.built = began, r.now()
 	result, err := r.work(ctx, t)
 	if err == nil {
@@ -115,27 +115,27 @@ func (r *hostReconciler) bring(ctx context.Context, key model.HostID, seen obser
 }
 
 // work does the turn, unless there is nothing to do, or the host is to be left alone for now.
-func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error) {
+func (r *hostReconciler) work(ctx context.Context, t *hostSync) (ctrl.Result, error) {
 	if t.isLeftAlone() {
 		r.letGo(t.key)
 	}
-	if t.todo == nil {
+	if t.task == nil {
 		return ctrl.Result{}, nil
 	}
-	version, err := r.credentials.version(ctx, t.todo.Host.Login.Secret)
+	version, err := r.credentials.version(ctx, t.task.Host.Login.Secret)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	t.todo.Inputs = record.InputsOf(t.todo, version, t.rules().Version)
+	t.task.Inputs = record.InputsOf(t.task, version, t.rules().Version)
 	if wait := r.awaitPace(t); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	wait := t.known.HoldOff(t.todo.Inputs, r.now())
+	wait := t.known.HoldOff(t.task.Inputs, r.now())
 	if wait > 0 && !t.known.Outcome.Live {
 		return r.contest(ctx, t, wait)
 	}
-	t.todo.RuntimeOnly = wait > 0
-	done, err := r.try(ctx, t, version)
+	t.task.RuntimeOnly = wait > 0
+	attempt, err := r.try(ctx, t, version)
 	if errors.Is(err, ErrConnecting) {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
@@ -143,7 +143,7 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 		// What the end of the operator cut short says nothing about the host.
 		return ctrl.Result{}, err
 	}
-	wait = r.recordTried(ctx, t, done)
+	wait = r.recordTried(ctx, t, attempt)
 	return r.contest(ctx, t, wait)
 }
 
@@ -152,14 +152,14 @@ func (r *hostReconciler) work(ctx context.Context, t *turn) (ctrl.Result, error)
 func (r *hostReconciler) recordBuilt(ctx context.Context, key model.HostID, host desired.Host, seen observed) record.Host {
 	// They may name what another cluster said.
 	host.Problems = sanitize.All(host.Problems, sanitize.Message)
-	var news record.News
+	var urgency record.Urgency
 	var before []desired.Problem
 	after := r.records.Update(key, func(known *record.Host) {
 		before = known.Wanted.Problems
-		news = known.Rebuild(host, seen.snapshot.Objects, seen.leavers, r.now())
+		urgency = known.Rebuild(host, seen.snapshot.Objects, seen.detaching, r.now())
 	})
 	logConflicts(ctx, host, before)
-	r.report(seen, news)
+	r.report(seen, urgency)
 	return after
 }
 
@@ -174,18 +174,18 @@ func logConflicts(ctx context.Context, host desired.Host, before []desired.Probl
 }
 
 // try does a job. The error is one of the API server or ErrConnecting; what goes wrong with the host is in the attempt's outcome.
-func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string) (record.Attempt, error) {
+func (r *hostReconciler) try(ctx context.Context, t *hostSync, secretVersion string) (record.Attempt, error) {
 	began := r.now()
-	todo, host := t.todo, &t.todo.Host
+	task, host := t.task, &t.task.Host
 	limit := t.rules().Limits.SecretBytes
 	content, err := r.credentials.load(ctx, host.Login.Secret, secretVersion, limit.Most)
 	if err != nil {
 		return record.Attempt{}, err
 	}
 	if content.tooLarge {
-		return record.Attempt{Job: todo, Reason: v1alpha1.ReasonPolicyViolation, Outcome: secretTooLarge(host.Login.Secret, limit)}, nil
+		return record.Attempt{Task: task, Reason: v1alpha1.ReasonPolicyViolation, Outcome: secretTooLarge(host.Login.Secret, limit)}, nil
 	}
-	if content.version == "" && len(todo.Objects) == 0 {
+	if content.version == "" && len(task.Objects) == 0 {
 		// A namespace that is deleted loses its Secrets before its hosts could be cleaned.
 		content, _ = r.credentials.last(host.Login.Secret)
 	}
@@ -199,37 +199,37 @@ func (r *hostReconciler) try(ctx context.Context, t *turn, secretVersion string)
 	t.connect = r.now().Sub(began)
 	request := t.request()
 	request.Wants = wanting(ctx, r.Here, host.Login.Secret.Namespace)
-	return record.Attempt{Job: todo, Outcome: r.sync(ctx, conn, t.memory, request)}, nil
+	return record.Attempt{Task: task, Outcome: r.sync(ctx, conn, t.cache, request)}, nil
 }
 
 // connect returns a connection to the host, or the attempt that has failed. The error is ErrConnecting while there is neither. Where
 // a login fails that is new, the one before it is still open: what needs nothing else than a connection goes on, which are the
 // servers of what runs, and the way out of a host.
-func (r *hostReconciler) connect(t *turn, content secret) (edge.Conn, *record.Attempt, error) {
-	todo, host := t.todo, &t.todo.Host
+func (r *hostReconciler) connect(t *hostSync, content secret) (edge.Conn, *record.Attempt, error) {
+	task, host := t.task, &t.task.Host
 	login := host.Login
 	login.Reach = t.rules().Hosts
 	if found := login.Reach.Check(host.Key.Address); found != nil {
 		r.letGo(t.key)
-		return nil, &record.Attempt{Job: todo, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}, nil
+		return nil, &record.Attempt{Task: task, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}, nil
 	}
 	former := func() edge.Conn { return r.connector.Former(host.Key, login, content.data) }
-	if todo.RuntimeOnly {
+	if task.RuntimeOnly {
 		if conn := former(); conn != nil {
 			return conn, nil, nil
 		}
 	}
-	failed := &record.Attempt{Job: todo, Reason: v1alpha1.ReasonSecretNotFound, Outcome: secretMissing(host.Login.Secret)}
+	failed := &record.Attempt{Task: task, Reason: v1alpha1.ReasonSecretNotFound, Outcome: secretMissing(host.Login.Secret)}
 	if content.version != "" {
 		conn, err := r.connector.Connect(host.Key, login, content.data)
 		if err == nil || errors.Is(err, ErrConnecting) {
 			return conn, nil, err
 		}
-		failed = &record.Attempt{Job: todo, Reason: reasonOf(err), Outcome: outcomeOf(err)}
+		failed = &record.Attempt{Task: task, Reason: reasonOf(err), Outcome: outcomeOf(err)}
 	}
 	switch conn := former(); {
 	case conn == nil:
-	case len(todo.Objects) == 0:
+	case len(task.Objects) == 0:
 		return conn, nil, nil
 	default:
 		failed.Outcome.Live = true
@@ -268,22 +268,22 @@ func reasonOf(err error) string {
 
 // recordTried notes how an attempt went, tells the objects, and returns when to come back. What a host says goes through here before
 // it gets anywhere else.
-func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.Attempt) time.Duration {
-	done.Outcome = sanitize.All(done.Outcome, sanitize.Message)
+func (r *hostReconciler) recordTried(ctx context.Context, t *hostSync, attempt record.Attempt) time.Duration {
+	attempt.Outcome = sanitize.All(attempt.Outcome, sanitize.Message)
 	now := r.now()
-	var news record.News
-	known := r.records.Update(t.key, func(known *record.Host) { news = known.Apply(done, now, r.random()) })
-	r.counters.Attempted(t.known, done, now)
-	t.log(ctx, done.Outcome, known, now)
-	if done.Outcome.TookOver != "" {
-		r.records.Moved(done.Outcome.TookOver, done.Job.Objects)
+	var urgency record.Urgency
+	known := r.records.Update(t.key, func(known *record.Host) { urgency = known.Apply(attempt, now, r.random()) })
+	r.counters.Attempted(t.known, attempt, now)
+	t.log(ctx, attempt.Outcome, known, now)
+	if attempt.Outcome.RenamedFrom != "" {
+		r.records.Moved(attempt.Outcome.RenamedFrom, attempt.Task.Objects)
 	}
-	r.report(t.seen, news)
-	if len(done.Job.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && done.Outcome.State == model.Synced {
+	r.report(t.seen, urgency)
+	if len(attempt.Task.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && attempt.Outcome.State == model.Synced {
 		// The host was only freed for its next owner, whose turn it is now.
 		return time.Millisecond
 	}
-	return known.Wait(done, now)
+	return known.Wait(attempt, now)
 }
 
 // routineDelay is how long news may wait that comes all the time. A change of endpoints is news of every host that it
@@ -291,10 +291,10 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *turn, done record.A
 const routineDelay = time.Second
 
 // report tells every object of the host that there is news.
-func (r *hostReconciler) report(seen observed, news record.News) {
+func (r *hostReconciler) report(seen observed, urgency record.Urgency) {
 	var delay time.Duration
-	switch news {
-	case record.NoNews:
+	switch urgency {
+	case record.Unchanged:
 		return
 	case record.Routine:
 		delay = routineDelay
@@ -303,8 +303,8 @@ func (r *hostReconciler) report(seen observed, news record.News) {
 	for _, object := range seen.snapshot.Objects {
 		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}, delay)
 	}
-	for _, l := range seen.leavers {
-		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(l.Object)}, delay)
+	for _, d := range seen.detaching {
+		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(d.Object)}, delay)
 	}
 }
 
@@ -312,7 +312,7 @@ func (r *hostReconciler) report(seen observed, news record.News) {
 func (r *hostReconciler) forget(ctx context.Context, key model.HostID) {
 	r.places.forget(key)
 	r.records.Forget(key)
-	r.memories.forget(key)
+	r.caches.forget(key)
 	r.endpoints.Forget()
 	r.names.Forget()
 	r.connector.Forget(key)

@@ -19,7 +19,7 @@ type observed struct {
 	// snapshot is about the objects that want the host.
 	snapshot desired.Snapshot
 	// leavers are those that the host is to be freed from: they are being deleted, or have it in their status alone.
-	leavers []record.Leaver
+	detaching []record.Detaching
 	// unsettled says that an object which may be on the host has lost our finalizer, and is about to get it back.
 	unsettled bool
 }
@@ -47,7 +47,7 @@ func (o *observed) namespace(known record.Host) string {
 	case len(o.snapshot.Objects) > 0:
 		return o.snapshot.Objects[0].Namespace
 	default:
-		return o.leavers[0].Object.Namespace
+		return o.detaching[0].Object.Namespace
 	}
 }
 
@@ -64,14 +64,14 @@ func (o *observed) add(key model.HostID, object *v1alpha1.EdgeLoadBalancer) {
 		o.snapshot.Objects = append(o.snapshot.Objects, object)
 	default:
 		told, _ := statusOf(object, key)
-		o.leavers = append(o.leavers, record.Leaver{Object: object, Entry: entry, Served: told.ObservedGeneration > 0})
+		o.detaching = append(o.detaching, record.Detaching{Object: object, Entry: entry, Served: told.ObservedGeneration > 0})
 	}
 }
 
 // await notes which leavers go on being served until other hosts do that. recordOf returns what is known of a host.
 func (o *observed) await(recordOf func(model.HostID) record.Host) {
-	for i := range o.leavers {
-		o.leavers[i].Awaits = record.MustAwait(o.leavers[i].Object, recordOf)
+	for i := range o.detaching {
+		o.detaching[i].Awaits = record.MustAwait(o.detaching[i].Object, recordOf)
 	}
 }
 

@@ -32,9 +32,9 @@ func TestObjectsAreSortedIntoThoseThatWantTheHostAndThoseThatLeaveIt(t *testing.
 			test.edit(object)
 			var seen observed
 			seen.add(model.NewHostID("a", 22), object)
-			if len(seen.snapshot.Objects) != test.wantObjects || len(seen.leavers) != test.wantLeaves {
+			if len(seen.snapshot.Objects) != test.wantObjects || len(seen.detaching) != test.wantLeaves {
 				t.Errorf("%d objects and %d leavers, want %d and %d",
-					len(seen.snapshot.Objects), len(seen.leavers), test.wantObjects, test.wantLeaves)
+					len(seen.snapshot.Objects), len(seen.detaching), test.wantObjects, test.wantLeaves)
 			}
 		})
 	}
@@ -75,8 +75,8 @@ func TestLeaverKnowsFromItsStatusWhetherItWasOnTheHost(t *testing.T) {
 		object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ObservedGeneration: generation}}
 		var seen observed
 		seen.add(model.NewHostID("a", 22), object)
-		if len(seen.leavers) != 1 || seen.leavers[0].Served != want {
-			t.Errorf("generation %d was proved: %+v, want served %t", generation, seen.leavers, want)
+		if len(seen.detaching) != 1 || seen.detaching[0].Served != want {
+			t.Errorf("generation %d was proved: %+v, want served %t", generation, seen.detaching, want)
 		}
 	}
 }

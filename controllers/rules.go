@@ -74,8 +74,8 @@ func (r *hostReconciler) addRules(ctx context.Context, o *observed) error {
 	for _, object := range o.snapshot.Objects {
 		namespaces[object.Namespace] = true
 	}
-	for _, l := range o.leavers {
-		namespaces[l.Object.Namespace] = true
+	for _, d := range o.detaching {
+		namespaces[d.Object.Namespace] = true
 	}
 	for namespace := range namespaces {
 		rules, err := r.rules.of(ctx, namespace)
@@ -88,16 +88,16 @@ func (r *hostReconciler) addRules(ctx context.Context, o *observed) error {
 }
 
 // rules are those of the namespace whose Secret logs in to the host.
-func (t *turn) rules() policy.Rules {
-	return t.seen.snapshot.RulesOf(t.todo.Host.Login.Secret.Namespace)
+func (t *hostSync) rules() policy.Rules {
+	return t.seen.snapshot.RulesOf(t.task.Host.Login.Secret.Namespace)
 }
 
 // awaitPace is how long the change of an object has to wait that is new in what is to be done. One that the host was tried with, or
 // proved to run before this operator started, is not.
-func (r *hostReconciler) awaitPace(t *turn) time.Duration {
+func (r *hostReconciler) awaitPace(t *hostSync) time.Duration {
 	var wait time.Duration
 	for _, object := range t.seen.snapshot.Objects {
-		generation, wanted := t.todo.Objects[object.UID]
+		generation, wanted := t.task.Objects[object.UID]
 		told, _ := statusOf(object, t.key)
 		if !wanted || generation == t.known.Tried[object.UID] || generation == told.ObservedGeneration {
 			continue
@@ -109,8 +109,8 @@ func (r *hostReconciler) awaitPace(t *turn) time.Duration {
 }
 
 // isLeftAlone says that none of the objects that name the host may have it, and that it is to be freed from none.
-func (t *turn) isLeftAlone() bool {
-	return len(t.seen.snapshot.Objects) > 0 && len(t.known.Wanted.Members)+len(t.seen.leavers) == 0
+func (t *hostSync) isLeftAlone() bool {
+	return len(t.seen.snapshot.Objects) > 0 && len(t.known.Wanted.Members)+len(t.seen.detaching) == 0
 }
 
 // forbidden is the outcome of a host that must not be dialled.
@@ -120,7 +120,7 @@ func forbidden(found *policy.Violation) model.Outcome {
 
 // letGo ends the connection to a host that must not be dialled.
 func (r *hostReconciler) letGo(key model.HostID) {
-	r.memories.forget(key)
+	r.caches.forget(key)
 	r.connector.Forget(key)
 }
 

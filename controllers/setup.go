@@ -46,7 +46,7 @@ const downInterval = time.Second
 
 // Signals carry what happens by itself from the transport to the controllers. Its methods may be called at any time.
 type Signals struct {
-	hosts    *mailbox[model.HostID]
+	hosts    *queueSource[model.HostID]
 	registry prometheus.Registerer
 	counters *metrics.Counters
 	now      func() time.Time
@@ -63,7 +63,7 @@ func NewSignals(registry prometheus.Registerer) (*Signals, error) {
 		return nil, fmt.Errorf("register the metrics: %w", err)
 	}
 	return &Signals{
-		hosts: &mailbox[model.HostID]{}, registry: registry, counters: counters, now: time.Now,
+		hosts: &queueSource[model.HostID]{}, registry: registry, counters: counters, now: time.Now,
 		turns: map[model.HostID]time.Time{},
 	}, nil
 }
@@ -162,11 +162,11 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 		sync:        options.Sync,
 		credentials: newCredentials(mgr.GetCache(), mgr.GetAPIReader(), namedIn(mgr.GetClient())),
 		records:     record.NewStore(),
-		memories:    newMemories(),
+		caches:      newSyncCaches(),
 		places:      newPlaces(options.HostsAtOnce, options.Signals.hosts.add),
 		counters:    options.Signals.counters,
-		objects:     &mailbox[ctrl.Request]{},
-		woken:       options.Signals.hosts,
+		objects:     &queueSource[ctrl.Request]{},
+		hostEvents:  options.Signals.hosts,
 		now:         time.Now,
 		random:      rand.Float64,
 		rules:       &rulebook{cache: mgr.GetCache(), lacks: options.Lacks},
@@ -198,7 +198,7 @@ func objectsOf(reader client.Reader) func() ([]v1alpha1.EdgeLoadBalancer, error)
 
 // setup watches the objects, and hears from the host controller when a host has news. Its own writes come back to it, too:
 // that is how it gets past a cache that was behind.
-func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *mailbox[ctrl.Request]) error {
+func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *queueSource[ctrl.Request]) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.EdgeLoadBalancer{}).
 		WatchesRawSource(news).
@@ -220,7 +220,7 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 		Watches(&corev1.Service{}, to(r.hostsOfService), builder.WithPredicates(contentChanged())).
 		Watches(&discoveryv1.EndpointSlice{}, r.sliceHandler(), builder.WithPredicates(contentChanged())).
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WatchesRawSource(r.woken).
+		WatchesRawSource(r.hostEvents).
 		WithOptions(controller.TypedOptions[model.HostID]{
 			MaxConcurrentReconciles: atOnce, EnableWarmup: new(true), RateLimiter: apiRetries[model.HostID](),
 		}).

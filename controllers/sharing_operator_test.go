@@ -103,7 +103,7 @@ func TestMachineThatIsReachedUnderItsNewNameAloneIsNotSaidToBeLeftBehind(t *test
 	w.becomes("web", "ready", isReady)
 	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("nothing answers at a:22") })
 	w.hosts.set("b", func(h *fakeHost) {
-		h.sick = &model.Outcome{State: model.Synced, Fingerprint: "f00", Changed: true, Update: model.UpdateFile, TookOver: "a:22"}
+		h.sick = &model.Outcome{State: model.Synced, Fingerprint: "f00", Changed: true, Update: model.UpdateFile, RenamedFrom: "a:22"}
 	})
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
 	w.becomes("web", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })

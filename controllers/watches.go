@@ -217,14 +217,14 @@ func CacheOptions(namespaces []string) cache.Options {
 }
 
 // mailbox feeds a controller's queue from inside the program. Unlike a channel it never makes the sender wait.
-type mailbox[request comparable] struct {
+type queueSource[request comparable] struct {
 	mu    sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[request]
 	early []request
 }
 
 // Start implements source.TypedSource.
-func (m *mailbox[request]) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
+func (m *queueSource[request]) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.queue = queue
@@ -236,10 +236,10 @@ func (m *mailbox[request]) Start(_ context.Context, queue workqueue.TypedRateLim
 }
 
 // add puts a request into the queue, or keeps it until there is one.
-func (m *mailbox[request]) add(r request) { m.addAfter(r, 0) }
+func (m *queueSource[request]) add(r request) { m.addAfter(r, 0) }
 
 // addAfter puts a request into the queue after a while; one that is kept until there is a queue has waited by then.
-func (m *mailbox[request]) addAfter(r request, wait time.Duration) {
+func (m *queueSource[request]) addAfter(r request, wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.queue == nil {

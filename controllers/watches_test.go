@@ -118,7 +118,7 @@ func TestConnectionsThatEndAgainAndAgainWakeTheirHostOnceASecond(t *testing.T) {
 
 func TestMailboxKeepsWhatComesBeforeTheQueue(t *testing.T) {
 	t.Parallel()
-	box := &mailbox[string]{}
+	box := &queueSource[string]{}
 	box.add("early")
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
 	defer queue.ShutDown()

@@ -27,7 +27,7 @@ type Key = desired.ClusterKey
 // Listener is told what has changed in clusters. Its methods may be called at the same time, and must return soon.
 type Listener interface {
 	// PartChanged: how a part of a cluster is, or all that is known of it.
-	PartChanged(part desired.Part)
+	PartChanged(scope desired.Scope)
 	// ServiceChanged: a Service, which may be new or gone.
 	ServiceChanged(key desired.ServiceKey)
 	// EndpointsChanged: a Service's EndpointSlices. The trigger is when that happened for which they were changed; zero if that is
@@ -38,10 +38,10 @@ type Listener interface {
 }
 
 // Reading is what is known of a part of a cluster at one moment.
-type Reading struct {
+type ScopeView struct {
 	// State says how the part is. Known says that Reader is there; without it and without a reason, the part is being read for the
 	// first time.
-	State desired.PartState
+	State desired.ScopeState
 	// Reader reads the part's objects as they were last known, and no others. It never waits. Those in it must not be changed.
 	Reader client.Reader
 }
@@ -55,9 +55,9 @@ type Set struct {
 
 	running sync.WaitGroup
 	mu      sync.Mutex
-	members map[desired.Part]*member
+	members map[desired.Scope]*member
 	// stops ends the goroutines of the members.
-	stops map[desired.Part]context.CancelFunc
+	stops map[desired.Scope]context.CancelFunc
 	ended bool
 }
 
@@ -65,7 +65,7 @@ type Set struct {
 func NewSet(listener Listener, interval time.Duration) *Set {
 	return &Set{
 		listener: listener, interval: interval, shared: budget.New(mostOfAll),
-		members: map[desired.Part]*member{}, stops: map[desired.Part]context.CancelFunc{},
+		members: map[desired.Scope]*member{}, stops: map[desired.Scope]context.CancelFunc{},
 	}
 }
 
@@ -101,34 +101,34 @@ func (s *Set) Keep(key Key, access Access, use Use) {
 	if s.ended {
 		return
 	}
-	parts := use.parts(key)
-	s.keepOnly(key, parts)
-	for _, part := range parts {
-		s.keep(part, access)
+	scopes := use.scopes(key)
+	s.keepOnly(key, scopes)
+	for _, scope := range scopes {
+		s.keep(scope, access)
 	}
 }
 
 // keep is called with the lock held.
-func (s *Set) keep(part desired.Part, access Access) {
-	if m, found := s.members[part]; found {
+func (s *Set) keep(scope desired.Scope, access Access) {
+	if m, found := s.members[scope]; found {
 		m.want(access)
 		return
 	}
-	m := newMember(part, s)
+	m := newMember(scope, s)
 	m.want(access)
-	s.members[part] = m
+	s.members[scope] = m
 	var ctx context.Context
-	ctx, s.stops[part] = context.WithCancel(context.Background())
+	ctx, s.stops[scope] = context.WithCancel(context.Background())
 	s.running.Go(func() { m.run(ctx) })
 }
 
 // keepOnly ends the reading of all parts of a cluster but these, and forgets them. It is called with the lock held.
-func (s *Set) keepOnly(key Key, parts []desired.Part) {
-	for part, stop := range s.stops {
-		if part.Cluster == key && !slices.Contains(parts, part) {
+func (s *Set) keepOnly(key Key, scopes []desired.Scope) {
+	for scope, stop := range s.stops {
+		if scope.Cluster == key && !slices.Contains(scopes, scope) {
 			stop()
-			delete(s.members, part)
-			delete(s.stops, part)
+			delete(s.members, scope)
+			delete(s.stops, scope)
 		}
 	}
 }
@@ -141,12 +141,12 @@ func (s *Set) Drop(key Key) {
 }
 
 // Read returns what is known of a part of a cluster; the zero Reading of one that is not kept.
-func (s *Set) Read(part desired.Part) Reading {
+func (s *Set) Read(scope desired.Scope) ScopeView {
 	s.mu.Lock()
-	m := s.members[part]
+	m := s.members[scope]
 	s.mu.Unlock()
 	if m == nil {
-		return Reading{}
+		return ScopeView{}
 	}
 	return m.read()
 }
@@ -156,10 +156,10 @@ func (s *Set) Up() map[Key]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	up := map[Key]bool{}
-	for part, m := range s.members {
+	for scope, m := range s.members {
 		state := m.read().State
-		others, found := up[part.Cluster]
-		up[part.Cluster] = state.Known && state.Reason == "" && (others || !found)
+		others, found := up[scope.Cluster]
+		up[scope.Cluster] = state.Known && state.Reason == "" && (others || !found)
 	}
 	return up
 }

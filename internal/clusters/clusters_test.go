@@ -74,14 +74,14 @@ func TestAnotherNamespaceIsReadOnceItIsUsed(t *testing.T) {
 	secret := w.secret(w.user([]string{w.namespace, other}, enough()...))
 	w.set.Keep(cluster, here(secret), w.use())
 	w.becomesKnown()
-	if reading := w.set.Read(at(other)); reading != (Reading{}) {
+	if reading := w.set.Read(at(other)); reading != (ScopeView{}) {
 		t.Errorf("read is %+v", reading)
 	}
 	w.set.Keep(cluster, here(secret), Use{Namespaces: []string{w.namespace, other}})
 	w.endpointBecomes(other, "10.2.0.1")
 	w.endpointBecomes(w.namespace, "10.1.0.1")
 	w.set.Keep(cluster, here(secret), w.use())
-	if reading := w.set.Read(at(other)); reading != (Reading{}) {
+	if reading := w.set.Read(at(other)); reading != (ScopeView{}) {
 		t.Errorf("what is not used any more is %+v", reading)
 	}
 }
@@ -158,7 +158,7 @@ func TestOneClusterThatHangsDelaysNoOther(t *testing.T) {
 	if took := time.Since(began); took > waiting.Of(answerTimeout) {
 		t.Errorf("it took %s", took)
 	}
-	if state := w.set.Read(desired.Part{Cluster: other, Namespace: slow.namespace}).State; state.Known {
+	if state := w.set.Read(desired.Scope{Cluster: other, Namespace: slow.namespace}).State; state.Known {
 		t.Errorf("the one that hangs is %+v", state)
 	}
 	w.set.Drop(other)

@@ -128,21 +128,21 @@ func mapper() meta.RESTMapper {
 }
 
 // probe asks for one object of a part, which is all that is needed to know whether the cluster answers and lets it be read.
-func (c *connection) probe(ctx context.Context, part desired.Part) error {
+func (c *connection) probe(ctx context.Context, scope desired.Scope) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	if part.Namespace == "" {
+	if scope.Namespace == "" {
 		return c.List(ctx, &corev1.NodeList{}, client.Limit(1))
 	}
-	return c.List(ctx, &corev1.ServiceList{}, client.InNamespace(part.Namespace), client.Limit(1))
+	return c.List(ctx, &corev1.ServiceList{}, client.InNamespace(scope.Namespace), client.Limit(1))
 }
 
 // lacks are the rights to a part that the cluster says the user does not have. If it does not say, they may be any.
-func (c *connection) lacks(ctx context.Context, part desired.Part) []string {
+func (c *connection) lacks(ctx context.Context, scope desired.Scope) []string {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var missing, all []string
-	for _, right := range rightsOf(part) {
+	for _, right := range rightsOf(scope) {
 		all = append(all, describe(right))
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &right}}
 		if err := c.Create(ctx, review); err == nil && !review.Status.Allowed {

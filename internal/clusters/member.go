@@ -22,7 +22,7 @@ import (
 
 // member is one part of a cluster of a Set. All that can take time happens in its own goroutine, on connections of its own.
 type member struct {
-	part     desired.Part
+	scope    desired.Scope
 	listener Listener
 	// shared is charged for what is kept of the part.
 	shared *budget.Budget
@@ -39,14 +39,14 @@ type member struct {
 	wanted Access
 	// interrupt ends the look that is being taken.
 	interrupt context.CancelFunc
-	state     desired.PartState
+	state     desired.ScopeState
 	// last is the watch that was the last to have read everything; it may be closed. Only run replaces it.
 	last *watch
 }
 
-func newMember(part desired.Part, of *Set) *member {
+func newMember(scope desired.Scope, of *Set) *member {
 	return &member{
-		part: part, listener: of.listener, shared: of.shared, interval: of.interval, woken: make(chan struct{}, 1), interrupt: func() {},
+		scope: scope, listener: of.listener, shared: of.shared, interval: of.interval, woken: make(chan struct{}, 1), interrupt: func() {},
 	}
 }
 
@@ -66,10 +66,10 @@ func (m *member) want(next Access) {
 }
 
 // read returns what is known.
-func (m *member) read() Reading {
+func (m *member) read() ScopeView {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	reading := Reading{State: m.state}
+	reading := ScopeView{State: m.state}
 	if m.last != nil {
 		reading.Reader = m.last.cache
 	}
@@ -115,7 +115,7 @@ func (m *member) drop(why error) {
 	m.mu.Lock()
 	m.last = nil
 	m.mu.Unlock()
-	m.tell(troubleOf(m.part.Cluster, "", why, nil), true)
+	m.tell(troubleOf(m.scope.Cluster, "", why, nil), true)
 }
 
 func wait(ctx context.Context, d time.Duration) {
@@ -159,7 +159,7 @@ func (m *member) begin(ctx context.Context) (context.Context, Access) {
 
 func (m *member) ask(ctx context.Context) error {
 	c := m.last.connection
-	if err := c.probe(ctx, m.part); err != nil {
+	if err := c.probe(ctx, m.scope); err != nil {
 		return m.explain(ctx, c, err)
 	}
 	return nil
@@ -170,7 +170,7 @@ func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 	if access.Forbidden != "" {
 		return nil, m.forbidden(access.Forbidden)
 	}
-	config, err := parse(m.part.Cluster, access.Secret)
+	config, err := parse(m.scope.Cluster, access.Secret)
 	if err != nil {
 		if access.Secret == nil && m.last != nil {
 			// Who takes the Secret away wants nobody to use it.
@@ -186,7 +186,7 @@ func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.probe(ctx, m.part); err != nil {
+	if err := c.probe(ctx, m.scope); err != nil {
 		defer c.close()
 		var found *policy.Violation
 		if errors.As(err, &found) {
@@ -199,11 +199,11 @@ func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 
 // follow returns a watch over a connection that has read everything. If that fails, the connection is closed.
 func (m *member) follow(ctx context.Context, c *connection) (*watch, error) {
-	w, err := open(c, m.part, m.shared, m.changed)
+	w, err := open(c, m.scope, m.shared, m.changed)
 	if err != nil {
 		c.close()
 		return nil, invalid("the kubeconfig in Secret %s has a server of which nothing can be watched: "+
-			"write one that kubectl --kubeconfig accepts", m.part.Cluster)
+			"write one that kubectl --kubeconfig accepts", m.scope.Cluster)
 	}
 	if err := w.sync(ctx); err != nil {
 		defer w.close()
@@ -217,21 +217,21 @@ func (m *member) forbidden(why string) error {
 	if m.last != nil {
 		m.last.close()
 	}
-	return &trouble{v1alpha1.ReasonPolicyViolation, fmt.Sprintf("the cluster of Secret %s is not read: %s. %s", m.part.Cluster, why, kept)}
+	return &trouble{v1alpha1.ReasonPolicyViolation, fmt.Sprintf("the cluster of Secret %s is not read: %s. %s", m.scope.Cluster, why, kept)}
 }
 
 func (m *member) connect(config *rest.Config, guard guard) (*connection, error) {
 	c, err := connect(config, guard)
 	if err != nil {
 		return nil, invalid("the kubeconfig in Secret %s has certificates, keys or credentials that do not fit together: "+
-			"write one that kubectl --kubeconfig accepts", m.part.Cluster)
+			"write one that kubectl --kubeconfig accepts", m.scope.Cluster)
 	}
 	return c, nil
 }
 
 // explain finds out which rights are missing if it is for them that the part could not be read.
 func (m *member) explain(ctx context.Context, c *connection, err error) error {
-	return troubleOf(m.part.Cluster, c.config.Host, err, func() []string { return c.lacks(ctx, m.part) })
+	return troubleOf(m.scope.Cluster, c.config.Host, err, func() []string { return c.lacks(ctx, m.scope) })
 }
 
 // replace makes a watch the one that is read.
@@ -248,7 +248,7 @@ func (m *member) replace(next *watch, served Access) {
 
 // tell notes how the part is, and says so if that or all that is known of it has changed.
 func (m *member) tell(err error, replaced bool) {
-	state := desired.PartState{Known: m.last != nil}
+	state := desired.ScopeState{Known: m.last != nil}
 	var known *trouble
 	if errors.As(err, &known) {
 		state.Reason, state.Message = known.reason, known.sentence
@@ -258,7 +258,7 @@ func (m *member) tell(err error, replaced bool) {
 	m.state = state
 	m.mu.Unlock()
 	if replaced || !same {
-		m.listener.PartChanged(m.part)
+		m.listener.PartChanged(m.scope)
 	}
 }
 
@@ -270,13 +270,13 @@ func (m *member) changed(before, after client.Object) {
 	}
 	switch object.(type) {
 	case *corev1.Service:
-		m.listener.ServiceChanged(desired.ServiceKey{Cluster: m.part.Cluster, NamespacedName: client.ObjectKeyFromObject(object)})
+		m.listener.ServiceChanged(desired.ServiceKey{Cluster: m.scope.Cluster, NamespacedName: client.ObjectKeyFromObject(object)})
 	case *discoveryv1.EndpointSlice:
 		trigger := watched.Trigger(before, after)
 		for _, service := range watched.ServicesOf(before, after) {
-			m.listener.EndpointsChanged(desired.ServiceKey{Cluster: m.part.Cluster, NamespacedName: service}, trigger)
+			m.listener.EndpointsChanged(desired.ServiceKey{Cluster: m.scope.Cluster, NamespacedName: service}, trigger)
 		}
 	case *corev1.Node:
-		m.listener.NodesChanged(m.part.Cluster)
+		m.listener.NodesChanged(m.scope.Cluster)
 	}
 }

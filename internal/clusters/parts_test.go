@@ -87,7 +87,7 @@ func TestAConnectionOfWhichNothingCanBeWatchedIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.probe(t.Context(), m.part); err != nil {
+	if err := c.probe(t.Context(), m.scope); err != nil {
 		t.Fatal(err)
 	}
 	c.mapper = meta.NewDefaultRESTMapper(nil)

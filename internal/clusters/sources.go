@@ -43,7 +43,7 @@ type gathering struct {
 	*Sources
 	snapshot *desired.Snapshot
 	// readers keeps what each part is read from, so that all that is read of it is of one time.
-	readers map[desired.Part]client.Reader
+	readers map[desired.Scope]client.Reader
 }
 
 // Gather reads what the targets of the snapshot's objects lead to into the snapshot. The error is one of a cache, which has none once
@@ -53,8 +53,8 @@ func (s *Sources) Gather(ctx context.Context, snapshot *desired.Snapshot) error 
 	snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
 	snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
 	snapshot.Nodes = map[Key][]*corev1.Node{}
-	snapshot.Parts = map[desired.Part]desired.PartState{}
-	g := &gathering{Sources: s, snapshot: snapshot, readers: map[desired.Part]client.Reader{}}
+	snapshot.Scopes = map[desired.Scope]desired.ScopeState{}
+	g := &gathering{Sources: s, snapshot: snapshot, readers: map[desired.Scope]client.Reader{}}
 	for _, object := range snapshot.Objects {
 		for i := range object.Spec.Targets {
 			if err := g.add(ctx, object, &object.Spec.Targets[i]); err != nil {
@@ -70,7 +70,7 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 	if !found || !g.Allows(object, key) {
 		return nil
 	}
-	if reader := g.readerOf(desired.Part{Cluster: key.Cluster, Namespace: key.Namespace}); reader != nil {
+	if reader := g.readerOf(desired.Scope{Cluster: key.Cluster, Namespace: key.Namespace}); reader != nil {
 		if err := g.addService(ctx, reader, key); err != nil {
 			return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
 		}
@@ -78,7 +78,7 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 	if _, byNodes := desired.NodesOf(object, target); !byNodes || g.NoNodes && key.Cluster == (Key{}) {
 		return nil
 	}
-	if reader := g.readerOf(desired.Part{Cluster: key.Cluster}); reader != nil {
+	if reader := g.readerOf(desired.Scope{Cluster: key.Cluster}); reader != nil {
 		if err := g.addNodes(ctx, reader, key.Cluster); err != nil {
 			return fmt.Errorf("list the nodes: %w", err)
 		}
@@ -87,31 +87,31 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 }
 
 // readerOf is what a part of a cluster is read from; nil if that was not read yet.
-func (g *gathering) readerOf(part desired.Part) client.Reader {
-	if part.Cluster == (Key{}) {
+func (g *gathering) readerOf(scope desired.Scope) client.Reader {
+	if scope.Cluster == (Key{}) {
 		return g.Here
 	}
-	reader, found := g.readers[part]
+	reader, found := g.readers[scope]
 	if !found {
-		reading := g.Others.Read(part)
+		reading := g.Others.Read(scope)
 		reader = reading.Reader
-		g.readers[part], g.snapshot.Parts[part] = reader, withReason(reading.State, part)
+		g.readers[scope], g.snapshot.Scopes[scope] = reader, withReason(reading.State, scope)
 	}
 	return reader
 }
 
 // withReason is the state with a reason for what is not known.
-func withReason(state desired.PartState, part desired.Part) desired.PartState {
+func withReason(state desired.ScopeState, scope desired.Scope) desired.ScopeState {
 	if state.Known || state.Reason != "" {
 		return state
 	}
-	what := "namespace " + part.Namespace + " is"
-	if part.Namespace == "" {
+	what := "namespace " + scope.Namespace + " is"
+	if scope.Namespace == "" {
 		what = "nodes are"
 	}
-	return desired.PartState{
+	return desired.ScopeState{
 		Reason:  v1alpha1.ReasonProgressing,
-		Message: fmt.Sprintf("in the cluster of Secret %s, the %s being read for the first time", part.Cluster, what),
+		Message: fmt.Sprintf("in the cluster of Secret %s, the %s being read for the first time", scope.Cluster, what),
 	}
 }
 

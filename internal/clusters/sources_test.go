@@ -84,9 +84,9 @@ func TestServicesAreGatheredFromTheClustersThatTargetsName(t *testing.T) {
 	if len(got.Services) != 2 || len(got.Nodes) != 1 || !slices.ContainsFunc(got.Nodes[cluster], named) {
 		t.Errorf("it gathered %d Services, and nodes of %d clusters", len(got.Services), len(got.Nodes))
 	}
-	want := map[desired.Part]desired.PartState{at(w.namespace): {Known: true}, at(""): {Known: true}}
-	if !reflect.DeepEqual(got.Parts, want) || !got.CrossNamespace {
-		t.Errorf("it gathered %+v, want %+v", got.Parts, want)
+	want := map[desired.Scope]desired.ScopeState{at(w.namespace): {Known: true}, at(""): {Known: true}}
+	if !reflect.DeepEqual(got.Scopes, want) || !got.CrossNamespace {
+		t.Errorf("it gathered %+v, want %+v", got.Scopes, want)
 	}
 }
 
@@ -109,10 +109,10 @@ func TestWhatWasNotReadYetIsSaidToBeOnItsWay(t *testing.T) {
 	byNodes.Via = v1alpha1.ViaNodePort
 	other := target(w.namespace, true)
 	other.Service.KubeconfigSecretRef.Name = "unheardof"
-	unheard := desired.Part{Cluster: Key{Namespace: cluster.Namespace, Name: "unheardof"}, Namespace: w.namespace}
+	unheard := desired.Scope{Cluster: Key{Namespace: cluster.Namespace, Name: "unheardof"}, Namespace: w.namespace}
 	for name, test := range map[string]struct {
 		target  v1alpha1.Target
-		missing desired.Part
+		missing desired.Scope
 		words   string
 	}{
 		"a cluster":   {other, unheard, "in the cluster of Secret shop/unheardof, the namespace " + w.namespace + " is being read"},
@@ -120,11 +120,11 @@ func TestWhatWasNotReadYetIsSaidToBeOnItsWay(t *testing.T) {
 		"nodes":       {byNodes, at(""), "in the cluster of Secret shop/cluster-b, the nodes are being read"},
 	} {
 		got := w.gather(Sources{}, target(w.namespace, true), test.target)
-		if state := got.Parts[test.missing]; state.Known || state.Reason != v1alpha1.ReasonProgressing || !strings.Contains(state.Message, test.words) {
+		if state := got.Scopes[test.missing]; state.Known || state.Reason != v1alpha1.ReasonProgressing || !strings.Contains(state.Message, test.words) {
 			t.Errorf("%s: it is %+v, want …%s…", name, state, test.words)
 		}
-		if read := (desired.PartState{Known: true}); got.Parts[at(w.namespace)] != read || len(got.Parts) != 2 || len(got.Services) != 1 {
-			t.Errorf("%s: it gathered %+v and %d Services", name, got.Parts, len(got.Services))
+		if read := (desired.ScopeState{Known: true}); got.Scopes[at(w.namespace)] != read || len(got.Scopes) != 2 || len(got.Services) != 1 {
+			t.Errorf("%s: it gathered %+v and %d Services", name, got.Scopes, len(got.Services))
 		}
 	}
 }

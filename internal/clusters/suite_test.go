@@ -218,7 +218,7 @@ func (w *world) eventually(what string, holds func() error) {
 }
 
 // at is a part of the world's cluster: a namespace or, without one, the nodes.
-func at(namespace string) desired.Part { return desired.Part{Cluster: cluster, Namespace: namespace} }
+func at(namespace string) desired.Scope { return desired.Scope{Cluster: cluster, Namespace: namespace} }
 
 // becomesKnown waits until the part of the world's namespace can be read.
 func (w *world) becomesKnown() {
@@ -226,10 +226,10 @@ func (w *world) becomesKnown() {
 	w.partBecomesKnown(at(w.namespace))
 }
 
-func (w *world) partBecomesKnown(part desired.Part) {
+func (w *world) partBecomesKnown(scope desired.Scope) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("%+v becomes known", part), func() error {
-		if state := w.set.Read(part).State; state != (desired.PartState{Known: true}) {
+	w.eventually(fmt.Sprintf("%+v becomes known", scope), func() error {
+		if state := w.set.Read(scope).State; state != (desired.ScopeState{Known: true}) {
 			return fmt.Errorf("it is %+v", state)
 		}
 		return nil
@@ -242,11 +242,11 @@ func (w *world) becomesBad(known bool, reason string) string {
 	return w.partBecomesBad(at(w.namespace), known, reason)
 }
 
-func (w *world) partBecomesBad(part desired.Part, known bool, reason string) string {
+func (w *world) partBecomesBad(scope desired.Scope, known bool, reason string) string {
 	w.t.Helper()
-	var state desired.PartState
-	w.eventually(fmt.Sprintf("%+v becomes %s", part, reason), func() error {
-		if state = w.set.Read(part).State; state.Reason != reason || state.Known != known {
+	var state desired.ScopeState
+	w.eventually(fmt.Sprintf("%+v becomes %s", scope, reason), func() error {
+		if state = w.set.Read(scope).State; state.Reason != reason || state.Known != known {
 			return fmt.Errorf("it is %+v", state)
 		}
 		return nil
@@ -294,8 +294,8 @@ func (l *told) count(event string) {
 }
 
 // PartChanged implements Listener.
-func (l *told) PartChanged(part desired.Part) {
-	l.count("part " + part.Cluster.String() + " " + part.Namespace)
+func (l *told) PartChanged(scope desired.Scope) {
+	l.count("part " + scope.Cluster.String() + " " + scope.Namespace)
 }
 
 // ServiceChanged implements Listener.

@@ -30,34 +30,34 @@ func (u Use) With(namespace string, nodes bool) Use {
 }
 
 // parts are what of a cluster has to be read for the use.
-func (u Use) parts(key Key) []desired.Part {
-	parts := make([]desired.Part, 0, len(u.Namespaces)+1)
+func (u Use) scopes(key Key) []desired.Scope {
+	scopes := make([]desired.Scope, 0, len(u.Namespaces)+1)
 	for _, namespace := range u.Namespaces {
-		parts = append(parts, desired.Part{Cluster: key, Namespace: namespace})
+		scopes = append(scopes, desired.Scope{Cluster: key, Namespace: namespace})
 	}
 	if u.Nodes {
-		parts = append(parts, desired.Part{Cluster: key})
+		scopes = append(scopes, desired.Scope{Cluster: key})
 	}
-	return parts
+	return scopes
 }
 
 // kindsOf are the kinds that are read of a part.
-func kindsOf(part desired.Part) []client.Object {
-	if part.Namespace == "" {
+func kindsOf(scope desired.Scope) []client.Object {
+	if scope.Namespace == "" {
 		return []client.Object{&corev1.Node{}}
 	}
 	return []client.Object{&corev1.Service{}, &discoveryv1.EndpointSlice{}}
 }
 
 // rightsOf are what reading a part takes.
-func rightsOf(part desired.Part) []authorizationv1.ResourceAttributes {
+func rightsOf(scope desired.Scope) []authorizationv1.ResourceAttributes {
 	var all []authorizationv1.ResourceAttributes
 	add := func(group, resource string) {
 		for _, verb := range []string{"list", "watch"} {
-			all = append(all, authorizationv1.ResourceAttributes{Group: group, Resource: resource, Namespace: part.Namespace, Verb: verb})
+			all = append(all, authorizationv1.ResourceAttributes{Group: group, Resource: resource, Namespace: scope.Namespace, Verb: verb})
 		}
 	}
-	if part.Namespace == "" {
+	if scope.Namespace == "" {
 		add(corev1.GroupName, "nodes")
 		return all
 	}

@@ -24,7 +24,7 @@ const syncTimeout = 30 * time.Second
 type watch struct {
 	cache      cache.Cache
 	connection *connection
-	part       desired.Part
+	scope      desired.Scope
 	// account is charged for what is kept.
 	account *budget.Account
 	// close ends the watch, and returns when nothing of it runs any more.
@@ -33,8 +33,8 @@ type watch struct {
 
 // open starts a watch. Once it has read everything that is there, each change calls changed, from a few goroutines; either object
 // may be nil. The connection belongs to the watch unless there is an error.
-func open(c *connection, part desired.Part, shared *budget.Budget, changed func(before, after client.Object)) (*watch, error) {
-	w := &watch{connection: c, part: part}
+func open(c *connection, scope desired.Scope, shared *budget.Budget, changed func(before, after client.Object)) (*watch, error) {
+	w := &watch{connection: c, scope: scope}
 	w.account = shared.Account(func(held int) { c.refuse(&shareError{held}) })
 	var err error
 	if w.cache, err = cache.New(c.config, w.options()); err != nil {
@@ -62,8 +62,8 @@ func open(c *connection, part desired.Part, shared *budget.Budget, changed func(
 
 func (w *watch) options() cache.Options {
 	namespaces := map[string]cache.Config{}
-	if w.part.Namespace != "" {
-		namespaces[w.part.Namespace] = cache.Config{}
+	if w.scope.Namespace != "" {
+		namespaces[w.scope.Namespace] = cache.Config{}
 	}
 	return cache.Options{
 		HTTPClient: w.connection.http, Scheme: w.connection.scheme, Mapper: w.connection.mapper,
@@ -103,12 +103,12 @@ func (w *watch) noteRefusal(err error) {
 
 // prepare says what to watch.
 func (w *watch) prepare(ctx context.Context, changed func(before, after client.Object)) error {
-	if w.part.Namespace != "" {
+	if w.scope.Namespace != "" {
 		if err := w.cache.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames); err != nil {
 			return err
 		}
 	}
-	for _, object := range kindsOf(w.part) {
+	for _, object := range kindsOf(w.scope) {
 		informer, err := w.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 		if err != nil {
 			return err

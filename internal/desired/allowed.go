@@ -21,30 +21,30 @@ func (s Snapshot) RulesOf(namespace string) policy.Rules {
 	return policy.Builtin(namespace)
 }
 
-func (s Snapshot) rulesFor(p part) policy.Rules { return s.RulesOf(p.object.Namespace) }
+func (s Snapshot) rulesFor(m membership) policy.Rules { return s.RulesOf(m.object.Namespace) }
 
 // refused reports that the object may not have the host.
-func (h *Host) refused(p part, s Snapshot) bool {
-	rules, paths := s.rulesFor(p), &p.object.Spec.HAProxy
+func (h *Host) refused(m membership, s Snapshot) bool {
+	rules, paths := s.rulesFor(m), &m.object.Spec.HAProxy
 	found := rules.Hosts.Check(h.Key.Address)
 	if found == nil {
 		found = rules.CheckPaths(configPath(paths), adminSocket(paths))
 	}
-	if found == nil && s.Excess[p.object.Namespace].hosts[h.Key] {
+	if found == nil && s.Excess[m.object.Namespace].hosts[h.Key] {
 		found = rules.Limits.Hosts.Exceeded()
 	}
 	if found != nil {
-		h.violated(p, "host %s (%s) is left alone as it is: %v", p.host.Name, h.Key, found)
+		h.violated(m, "host %s (%s) is left alone as it is: %v", m.host.Name, h.Key, found)
 	}
 	return found != nil
 }
 
-func (h *Host) violated(p part, format string, args ...any) {
-	h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonPolicyViolation, format, args...))
+func (h *Host) violated(m membership, format string, args ...any) {
+	h.Problems = append(h.Problems, m.problem(v1alpha1.ReasonPolicyViolation, format, args...))
 }
 
 // setReloadCommand takes the command over if it may be run.
-func (h *Host) setReloadCommand(holder part, s Snapshot) {
+func (h *Host) setReloadCommand(holder membership, s Snapshot) {
 	command := holder.object.Spec.HAProxy.ReloadCommand
 	if found := s.rulesFor(holder).CheckReloadCommand(command); found != nil {
 		h.violated(holder, "HAProxy is reloaded in the way that each host has for it: %v", found)
@@ -54,11 +54,11 @@ func (h *Host) setReloadCommand(holder part, s Snapshot) {
 }
 
 // setAdopt lets the part replace somebody else's file if it may. That it may not is only worth a word where there is such a file.
-func (h *Host) setAdopt(p part, s Snapshot) {
-	if !p.host.Adopt {
+func (h *Host) setAdopt(m membership, s Snapshot) {
+	if !m.host.Adopt {
 		return
 	}
-	if found := s.rulesFor(p).CheckAdopt(); found != nil {
+	if found := s.rulesFor(m).CheckAdopt(); found != nil {
 		h.NoAdopt = found.Error()
 		return
 	}
@@ -66,25 +66,25 @@ func (h *Host) setAdopt(p part, s Snapshot) {
 }
 
 // listenersWithin are the part's listeners that are within the limits of its namespace.
-func (h *Host) listenersWithin(p part, s Snapshot) []v1alpha1.Listener {
-	all := p.object.Spec.Listeners
-	within := s.Excess[p.object.Namespace].listenersOf(p.object)
+func (h *Host) listenersWithin(m membership, s Snapshot) []v1alpha1.Listener {
+	all := m.object.Spec.Listeners
+	within := s.Excess[m.object.Namespace].listenersOf(m.object)
 	if left := all[len(within):]; len(left) > 0 {
 		var names []string
 		for i := range left {
 			names = append(names, left[i].Name)
 		}
-		h.violated(p, "listeners %s are left out: %v", listed(names), s.rulesFor(p).Limits.Listeners.Exceeded())
+		h.violated(m, "listeners %s are left out: %v", listed(names), s.rulesFor(m).Limits.Listeners.Exceeded())
 	}
 	return within
 }
 
 // routesBeyond says of each route of the listener whether it is beyond the limits of its namespace; nil if none is.
-func (h *Host) routesBeyond(w *wish, s Snapshot) []bool {
-	beyond := s.Excess[w.part.object.Namespace].excessRoutes(w.part.object, w.listener.Name)
+func (h *Host) routesBeyond(c *claim, s Snapshot) []bool {
+	beyond := s.Excess[c.member.object.Namespace].excessRoutes(c.member.object, c.listener.Name)
 	if i := slices.Index(beyond, true); i >= 0 {
-		h.violated(w.part, "listener %s: the routes from that for %s on are left out: %v", w.listener.Name,
-			listed(hostnamesOf(&w.listener.Routes[i])), s.rulesFor(w.part).Limits.Hostnames.Exceeded())
+		h.violated(c.member, "listener %s: the routes from that for %s on are left out: %v", c.listener.Name,
+			listed(hostnamesOf(&c.listener.Routes[i])), s.rulesFor(c.member).Limits.Hostnames.Exceeded())
 	}
 	return beyond
 }
@@ -98,14 +98,14 @@ func hostnamesOf(route *v1alpha1.Route) []string {
 }
 
 // allowedServers are those of a target's servers that may be servers.
-func (h *Host) allowedServers(p part, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) []haproxy.Server {
-	check := checkOfServers(t, s.rulesFor(p).Servers)
+func (h *Host) allowedServers(m membership, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) []haproxy.Server {
+	check := checkOfServers(t, s.rulesFor(m).Servers)
 	isForbidden := func(server haproxy.Server) bool { return check(server) != nil }
 	first := slices.IndexFunc(servers, isForbidden)
 	if first < 0 {
 		return servers
 	}
-	problem := p.problem(v1alpha1.ReasonPolicyViolation, "target %s: server %s is left out: %v", t.Name, servers[first].Name, check(servers[first]))
+	problem := m.problem(v1alpha1.ReasonPolicyViolation, "target %s: server %s is left out: %v", t.Name, servers[first].Name, check(servers[first]))
 	problem.Target = t.Name
 	h.Problems = append(h.Problems, problem)
 	// Others may have the list as well.

@@ -176,7 +176,7 @@ func TestWhatAnotherClusterNamesAsAServerIsNotBelievedMoreThanTheObject(t *testi
 	there, _ := ServiceOf(object, &object.Spec.Targets[0])
 	s.Services[there] = s.Services[here]
 	s.Slices[there] = append(s.Slices[here], sliceOf(pod("app-3", "169.254.169.254")))
-	s.Parts = map[Part]PartState{{Cluster: there.Cluster, Namespace: "shop"}: {Known: true}}
+	s.Scopes = map[Scope]ScopeState{{Cluster: there.Cluster, Namespace: "shop"}: {Known: true}}
 	host := Build(gw1(), s)
 	for _, server := range onlyBackend(t, host).Servers {
 		if policy.Special(server.Addr) != "" {

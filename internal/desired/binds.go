@@ -10,37 +10,37 @@ import (
 )
 
 // held is what listeners have of the host.
-type held struct {
+type bindTable struct {
 	// at says which listeners have a bind, in the order in which they asked for it. All of several are of one protocol, TLS or
 	// HTTP, and have one door.
-	at map[haproxy.Bind][]*wish
+	at map[haproxy.Bind][]*claim
 	// addresses are the binds in at to one address each, by the wildcard of their family and port.
 	addresses map[haproxy.Bind][]haproxy.Bind
 }
 
 // claim gives the listener those of its binds that are free, or that it can share. Asked are all binds that the object asks for.
-func (h *Host) claim(binds held, w *wish, asked map[haproxy.Bind]bool) {
-	for _, bind := range w.Binds {
-		if holder, has := binds.inTheWay(w, bind, asked); holder != nil {
-			h.Problems = append(h.Problems, bindConflict(w, bind, holder, has))
+func (h *Host) claim(binds bindTable, c *claim, asked map[haproxy.Bind]bool) {
+	for _, bind := range c.Binds {
+		if holder, has := binds.conflict(c, bind, asked); holder != nil {
+			h.Problems = append(h.Problems, bindConflict(c, bind, holder, has))
 			continue
 		}
 		if wildcard := wildcardOf(bind); bind != wildcard && len(binds.at[bind]) == 0 {
 			binds.addresses[wildcard] = append(binds.addresses[wildcard], bind)
 		}
-		binds.at[bind] = append(binds.at[bind], w)
+		binds.at[bind] = append(binds.at[bind], c)
 	}
 }
 
 // inTheWay finds who has the bind, or another one that keeps the listener from having it; nil if nobody does.
-func (b held) inTheWay(w *wish, bind haproxy.Bind, asked map[haproxy.Bind]bool) (*wish, haproxy.Bind) {
+func (b bindTable) conflict(c *claim, bind haproxy.Bind, asked map[haproxy.Bind]bool) (*claim, haproxy.Bind) {
 	holders := b.at[bind]
-	if len(holders) > 0 && !holders[0].shares(w) {
+	if len(holders) > 0 && !holders[0].shares(c) {
 		return holders[0], bind
 	}
 	wildcard := wildcardOf(bind)
 	for _, other := range append(slices.Clone(b.addresses[wildcard]), wildcard) {
-		i := slices.IndexFunc(b.at[other], func(holder *wish) bool { return holder.part.object != w.part.object })
+		i := slices.IndexFunc(b.at[other], func(holder *claim) bool { return holder.member.object != c.member.object })
 		if i >= 0 && collide(bind, other, asked, len(holders) > 0) {
 			return b.at[other][i], other
 		}
@@ -71,46 +71,46 @@ func wildcardOf(bind haproxy.Bind) haproxy.Bind {
 }
 
 // shares says that one frontend can serve both.
-func (w *wish) shares(other *wish) bool {
-	return w.Protocol != haproxy.TCP && w.Protocol == other.Protocol && w.Door.Equal(other.Door)
+func (c *claim) shares(other *claim) bool {
+	return c.Protocol != haproxy.TCP && c.Protocol == other.Protocol && c.Access.Equal(other.Access)
 }
 
 // bindConflict tells that a listener does not get a bind since the holder has it, or another one that is for the same connections.
-func bindConflict(loser *wish, bind haproxy.Bind, holder *wish, has haproxy.Bind) Problem {
-	p, who, advice := loser.part, "listener "+holder.listener.Name, "Give them different binds, or different hosts"
-	if holder.part.object != p.object {
-		who += " of the older EdgeLoadBalancer " + holder.part.name().String()
+func bindConflict(loser *claim, bind haproxy.Bind, holder *claim, has haproxy.Bind) Problem {
+	m, who, advice := loser.member, "listener "+holder.listener.Name, "Give them different binds, or different hosts"
+	if holder.member.object != m.object {
+		who += " of the older EdgeLoadBalancer " + holder.member.name().String()
 		advice = "Give this one another bind, or another host"
 	}
 	what, more := "it"+difference(holder, loser), remedy(holder, loser)
 	if has != bind {
 		what, more = has.String()+", which is for the same connections", instead(holder, loser, has)
 	}
-	return p.problem(v1alpha1.ReasonBindConflict, "listener %s does not get bind %s on host %s: %s has %s. %s%s",
-		loser.listener.Name, bind, p.host.Name, who, what, advice, more)
+	return m.problem(v1alpha1.ReasonBindConflict, "listener %s does not get bind %s on host %s: %s has %s. %s%s",
+		loser.listener.Name, bind, m.host.Name, who, what, advice, more)
 }
 
 // difference says why the listener cannot be served together with the one that has its bind; empty if it never could.
-func difference(holder, loser *wish) string {
+func difference(holder, loser *claim) string {
 	switch {
 	case holder.Protocol == haproxy.TCP || loser.Protocol == haproxy.TCP:
 		return ""
 	case holder.Protocol != loser.Protocol:
 		return fmt.Sprintf(", which is of protocol %s and not %s", holder.listener.Protocol, loser.listener.Protocol)
 	}
-	return ", which differs in " + doorDifference(holder.Door, loser.Door)
+	return ", which differs in " + accessDifference(holder.Access, loser.Access)
 }
 
 // remedy says what makes the listeners fit to be served together.
-func remedy(holder, loser *wish) string {
+func remedy(holder, loser *claim) string {
 	if holder.Protocol == loser.Protocol && holder.Protocol != haproxy.TCP {
-		return fmt.Sprintf(". With the same %s, both are served", doorDifference(holder.Door, loser.Door))
+		return fmt.Sprintf(". With the same %s, both are served", accessDifference(holder.Access, loser.Access))
 	}
 	return ""
 }
 
 // instead says which bind makes the listeners be served together, where that can be.
-func instead(holder, loser *wish, has haproxy.Bind) string {
+func instead(holder, loser *claim, has haproxy.Bind) string {
 	switch {
 	case !holder.shares(loser):
 		return ""
@@ -122,7 +122,7 @@ func instead(holder, loser *wish, has haproxy.Bind) string {
 }
 
 // doorDifference is the field in which the doors differ first.
-func doorDifference(a, b haproxy.Door) string {
+func accessDifference(a, b haproxy.AccessPolicy) string {
 	switch {
 	case !slices.Equal(a.AllowedSources, b.AllowedSources):
 		return "allowedSources"

@@ -15,28 +15,28 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 	t.Parallel()
 	other := ClusterKey{Namespace: "shop", Name: "cluster-b"}
 	key := ServiceKey{Cluster: other, NamespacedName: appKey().NamespacedName}
-	part, nodes := Part{Cluster: other, Namespace: key.Namespace}, Part{Cluster: other}
-	elsewhere := Part{Cluster: other, Namespace: "elsewhere"}
-	well := PartState{Known: true}
-	away := PartState{Reason: v1alpha1.ReasonClusterUnreachable, Message: "cluster-b does not answer"}
+	scope, nodes := Scope{Cluster: other, Namespace: key.Namespace}, Scope{Cluster: other}
+	elsewhere := Scope{Cluster: other, Namespace: "elsewhere"}
+	well := ScopeState{Known: true}
+	away := ScopeState{Reason: v1alpha1.ReasonClusterUnreachable, Message: "cluster-b does not answer"}
 	awayNow := away
 	awayNow.Known = true
 	tests := []struct {
 		name       string
-		parts      map[Part]PartState
+		parts      map[Scope]ScopeState
 		gone       bool
 		wantNames  []string
 		wantKept   bool
 		wantReason string
 	}{
-		{"it is well", map[Part]PartState{part: well}, false, []string{"b-1"}, false, ""},
-		{"it is well, and has no such Service", map[Part]PartState{part: well}, true, nil, true, v1alpha1.ReasonServiceNotFound},
-		{"it does not answer any more", map[Part]PartState{part: awayNow}, false, []string{"b-1"}, false, v1alpha1.ReasonClusterUnreachable},
-		{"it does not answer any more, and had no such Service", map[Part]PartState{part: awayNow}, true, nil, true,
+		{"it is well", map[Scope]ScopeState{scope: well}, false, []string{"b-1"}, false, ""},
+		{"it is well, and has no such Service", map[Scope]ScopeState{scope: well}, true, nil, true, v1alpha1.ReasonServiceNotFound},
+		{"it does not answer any more", map[Scope]ScopeState{scope: awayNow}, false, []string{"b-1"}, false, v1alpha1.ReasonClusterUnreachable},
+		{"it does not answer any more, and had no such Service", map[Scope]ScopeState{scope: awayNow}, true, nil, true,
 			v1alpha1.ReasonClusterUnreachable},
-		{"it never answered", map[Part]PartState{part: away}, false, nil, true, v1alpha1.ReasonClusterUnreachable},
-		{"it is being read for the first time", map[Part]PartState{part: {}}, false, nil, true, ""},
-		{"other parts of it must not be read", map[Part]PartState{part: well, nodes: away, elsewhere: away}, false, []string{"b-1"}, false, ""},
+		{"it never answered", map[Scope]ScopeState{scope: away}, false, nil, true, v1alpha1.ReasonClusterUnreachable},
+		{"it is being read for the first time", map[Scope]ScopeState{scope: {}}, false, nil, true, ""},
+		{"other parts of it must not be read", map[Scope]ScopeState{scope: well, nodes: away, elsewhere: away}, false, []string{"b-1"}, false, ""},
 		{"nobody has heard of it yet", nil, false, nil, true, ""},
 	}
 	for _, test := range tests {
@@ -45,7 +45,7 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 			s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 				o.Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: "cluster-b"}
 			}))
-			s.Parts = test.parts
+			s.Scopes = test.parts
 			if !test.gone {
 				s.Services[key] = service("app", webPort())
 				s.Slices[key] = []*discoveryv1.EndpointSlice{sliceOf(pod("b-1", "10.9.0.1"))}
@@ -75,27 +75,27 @@ func TestATargetByNodesOfAnotherClusterNeedsItsNodesAsWell(t *testing.T) {
 	t.Parallel()
 	other := ClusterKey{Namespace: "shop", Name: "cluster-b"}
 	key := ServiceKey{Cluster: other, NamespacedName: appKey().NamespacedName}
-	part, nodes := Part{Cluster: other, Namespace: key.Namespace}, Part{Cluster: other}
-	well := PartState{Known: true}
-	refused := PartState{Reason: v1alpha1.ReasonClusterForbidden, Message: "it may not"}
+	scope, nodes := Scope{Cluster: other, Namespace: key.Namespace}, Scope{Cluster: other}
+	well := ScopeState{Known: true}
+	refused := ScopeState{Reason: v1alpha1.ReasonClusterForbidden, Message: "it may not"}
 	refusedNow := refused
 	refusedNow.Known = true
 	for name, test := range map[string]struct {
-		parts       map[Part]PartState
+		parts       map[Scope]ScopeState
 		wantServers int
 		wantKept    bool
 		want        []about
 	}{
-		"both are read":               {map[Part]PartState{part: well, nodes: well}, 1, false, nil},
-		"no nodes were ever read":     {map[Part]PartState{part: well, nodes: refused}, 0, true, []about{{"a", refused.Reason, "app"}}},
-		"no nodes are read now":       {map[Part]PartState{part: well, nodes: refusedNow}, 1, false, []about{{"a", refused.Reason, "app"}}},
-		"nodes are all that there is": {map[Part]PartState{part: refused, nodes: well}, 0, true, []about{{"a", refused.Reason, "app"}}},
+		"both are read":               {map[Scope]ScopeState{scope: well, nodes: well}, 1, false, nil},
+		"no nodes were ever read":     {map[Scope]ScopeState{scope: well, nodes: refused}, 0, true, []about{{"a", refused.Reason, "app"}}},
+		"no nodes are read now":       {map[Scope]ScopeState{scope: well, nodes: refusedNow}, 1, false, []about{{"a", refused.Reason, "app"}}},
+		"nodes are all that there is": {map[Scope]ScopeState{scope: refused, nodes: well}, 0, true, []about{{"a", refused.Reason, "app"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := byNodes(v1alpha1.NodeInternalIP)
 			s.Objects[0].Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: other.Name}
-			s.Parts = test.parts
+			s.Scopes = test.parts
 			s.Services[key], s.Slices[key] = s.Services[appKey()], s.Slices[appKey()]
 			s.Nodes[other] = []*corev1.Node{nodeAt("node-of-b", "10.9.0.1")}
 			host := Build(gw1(), s)
@@ -116,7 +116,7 @@ func TestNodesAreThoseOfTheServicesCluster(t *testing.T) {
 	key := ServiceKey{Cluster: other, NamespacedName: appKey().NamespacedName}
 	s := byNodes(v1alpha1.NodeInternalIP)
 	s.Objects[0].Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: other.Name}
-	s.Parts = map[Part]PartState{{Cluster: other, Namespace: key.Namespace}: {Known: true}, {Cluster: other}: {Known: true}}
+	s.Scopes = map[Scope]ScopeState{{Cluster: other, Namespace: key.Namespace}: {Known: true}, {Cluster: other}: {Known: true}}
 	s.Services[key], s.Slices[key] = s.Services[appKey()], s.Slices[appKey()]
 	s.Nodes[other] = []*corev1.Node{nodeAt("node-of-b", "10.9.0.1")}
 	if servers := onlyBackend(t, Build(gw1(), s)).Servers; len(servers) != 1 || servers[0].Name != "node-of-b" {

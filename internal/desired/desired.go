@@ -35,7 +35,7 @@ type Snapshot struct {
 	// Nodes are those of the clusters of which some target reaches a Service by its nodes.
 	Nodes map[ClusterKey][]*corev1.Node
 	// Parts says of each part of other clusters that the objects' targets need how it is.
-	Parts map[Part]PartState
+	Scopes map[Scope]ScopeState
 	// Egress is the address from which the host sees the operator's connection; the zero Addr if that is not known.
 	Egress netip.Addr
 	// EgressHidden says that the host was reached and does not say what Egress is.
@@ -65,14 +65,14 @@ type ServiceKey struct {
 }
 
 // Part is what of another cluster is read by itself, since a kubeconfig may be allowed to read one and not the other.
-type Part struct {
+type Scope struct {
 	Cluster ClusterKey
 	// Namespace is the one whose Services and EndpointSlices are read; the Part without one is the cluster's nodes.
 	Namespace string
 }
 
 // PartState says how a part of another cluster is.
-type PartState struct {
+type ScopeState struct {
 	// Known says that its objects were read at least once: what is not among them does not exist.
 	Known bool
 	// Reason and Message say why it cannot be read at the moment, in a reason of package v1alpha1 and in a sentence; empty if it
@@ -177,15 +177,15 @@ type Problem struct {
 // does, the Host is all but empty; see Idle for the way to leave it.
 func Build(key model.HostID, s Snapshot) Host {
 	host := Host{Key: key}
-	parts := host.share(s)
-	if len(parts) == 0 {
+	members := host.share(s)
+	if len(members) == 0 {
 		return host
 	}
-	host.settle(s, parts)
-	host.ReportDrift = reportDrift(&parts[0].object.Spec)
-	host.UsesEgress, host.Egress = usesEgress(parts), s.Egress
-	host.addFrontends(parts, s)
-	host.addBackends(parts, s)
+	host.settle(s, members)
+	host.ReportDrift = reportDrift(&members[0].object.Spec)
+	host.UsesEgress, host.Egress = usesEgress(members), s.Egress
+	host.addFrontends(members, s)
+	host.addBackends(members, s)
 	host.Config = host.Config.Normalize()
 	host.reported = nil
 	return host
@@ -195,6 +195,6 @@ func Build(key model.HostID, s Snapshot) Host {
 // the entry is the one that its spec has or had for the host.
 func Idle(s Snapshot, object *v1alpha1.EdgeLoadBalancer, entry *v1alpha1.Host) Host {
 	host := Host{Key: IDOf(&object.Spec.SSH, entry)}
-	host.settle(s, []part{{object: object, host: entry}})
+	host.settle(s, []membership{{object: object, host: entry}})
 	return host
 }

@@ -211,8 +211,8 @@ func TestTargetsAreThereForTheFrontendsThatMayLeadToThem(t *testing.T) {
 			t.Parallel()
 			host := Build(gw1(), snapshotOf(edgeLB("a", targets, listeners(test.protocols...))))
 			var ways []string
-			for _, w := range host.Config.Ways {
-				ways = append(ways, w.Name)
+			for _, r := range host.Config.WeightedRoutes {
+				ways = append(ways, r.Name)
 			}
 			short := func(names []string) string { return strings.ReplaceAll(strings.Join(names, " "), "shop_a_", "") }
 			member := host.Members[0]

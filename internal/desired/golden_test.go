@@ -182,20 +182,20 @@ func withoutRules(text []byte) []byte {
 func printRules(c haproxy.Config) []byte {
 	var text bytes.Buffer
 	ways := map[string]bool{}
-	for _, w := range c.Ways {
-		ways[w.Name] = true
+	for _, r := range c.WeightedRoutes {
+		ways[r.Name] = true
 	}
 	for _, f := range c.Frontends {
-		if f.Protocol != haproxy.TCP || ways[f.Backend] || !f.Door.Equal(haproxy.Door{}) {
-			fmt.Fprintf(&text, "%s: protocol %q, else to %q or redirected: %t\n    %+v\n", f.Name, f.Protocol, f.Backend, f.RedirectToHTTPS, f.Door)
+		if f.Protocol != haproxy.TCP || ways[f.Backend] || !f.Access.Equal(haproxy.AccessPolicy{}) {
+			fmt.Fprintf(&text, "%s: protocol %q, else to %q or redirected: %t\n    %+v\n", f.Name, f.Protocol, f.Backend, f.RedirectToHTTPS, f.Access)
 		}
 		for _, r := range f.Routes {
 			fmt.Fprintf(&text, "    %s to %s\n", r.Name, r.To)
 		}
 	}
-	for _, w := range c.Ways {
-		fmt.Fprintf(&text, "%s:\n", w.Name)
-		for _, s := range w.Shares {
+	for _, r := range c.WeightedRoutes {
+		fmt.Fprintf(&text, "%s:\n", r.Name)
+		for _, s := range r.Shares {
 			fmt.Fprintf(&text, "    %d%% to %s\n", s.Percent, strings.Join(s.Backends, ", "))
 		}
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // wish is what a listener asks for on the host, read.
-type wish struct {
-	part     part
+type claim struct {
+	member   membership
 	listener *v1alpha1.Listener
 	spec.Listener
 	// rest is the backend or way where connections go that no route claims, and redirect says that they are sent to HTTPS. At most
@@ -24,10 +24,10 @@ type wish struct {
 	routes []haproxy.Route
 }
 
-func (w *wish) isHTTP() bool { return w.Protocol == haproxy.HTTP }
+func (c *claim) isHTTP() bool { return c.Protocol == haproxy.HTTP }
 
 // claimsRest says that the listener has a place for connections that no route claims.
-func (w *wish) claimsRest() bool { return w.redirect || w.rest != "" }
+func (c *claim) claimsRest() bool { return c.redirect || c.rest != "" }
 
 func listensOn(listener *v1alpha1.Listener, host string) bool {
 	return len(listener.Hosts) == 0 || slices.Contains(listener.Hosts, host)
@@ -35,13 +35,13 @@ func listensOn(listener *v1alpha1.Listener, host string) bool {
 
 // wishes are what the part's listeners ask for on the host. One that cannot be read is left out and told: half of what was asked
 // for would look like all of it.
-func (h *Host) wishes(p part, s Snapshot) []*wish {
-	var all []*wish
+func (h *Host) claims(m membership, s Snapshot) []*claim {
+	var all []*claim
 	names := map[string]bool{}
-	listeners := h.listenersWithin(p, s)
+	listeners := h.listenersWithin(m, s)
 	for i := range listeners {
 		l := &listeners[i]
-		if !listensOn(l, p.host.Name) {
+		if !listensOn(l, m.host.Name) {
 			continue
 		}
 		read, reason, err := spec.ReadListener(l)
@@ -49,12 +49,12 @@ func (h *Host) wishes(p part, s Snapshot) []*wish {
 			reason, err = v1alpha1.ReasonListenerInvalid, errors.New("another listener of that name comes before it. Give it another name")
 		}
 		if err != nil {
-			h.Problems = append(h.Problems, p.problem(reason, "listener %s is left out: %v", l.Name, err))
+			h.Problems = append(h.Problems, m.problem(reason, "listener %s is left out: %v", l.Name, err))
 			continue
 		}
 		names[l.Name] = true
-		if w := (&wish{part: p, listener: l, Listener: read, redirect: l.RedirectToHTTPS}); h.lead(w, s) {
-			all = append(all, w)
+		if c := (&claim{member: m, listener: l, Listener: read, redirect: l.RedirectToHTTPS}); h.lead(c, s) {
+			all = append(all, c)
 		}
 	}
 	return all
@@ -62,45 +62,45 @@ func (h *Host) wishes(p part, s Snapshot) []*wish {
 
 // lead says where the listener leads to. What leads to a target that cannot be used is left out and told: a route, or where
 // connections go that no route claims. It is false if nothing is left of the listener.
-func (h *Host) lead(w *wish, s Snapshot) bool {
-	if w.listener.Target != "" {
-		w.rest = h.entry(w, w.listener.Target)
+func (h *Host) lead(c *claim, s Snapshot) bool {
+	if c.listener.Target != "" {
+		c.rest = h.entry(c, c.listener.Target)
 	}
-	if w.Protocol == haproxy.TCP {
-		return w.rest != ""
+	if c.Protocol == haproxy.TCP {
+		return c.rest != ""
 	}
-	h.readRoutes(w, s)
+	h.readRoutes(c, s)
 	return true
 }
 
 // entry is the backend or way of a target of the listener; empty if it cannot be used, which is told once for each listener.
-func (h *Host) entry(w *wish, target string) string {
-	p := w.part
-	if found := p.targets.Fault(target); found != nil {
-		h.report(p.targetProblem(target, "what listener %s sends to target %s is left out: %s", w.listener.Name, target, found.Of(target)))
+func (h *Host) entry(c *claim, target string) string {
+	m := c.member
+	if found := m.targets.Fault(target); found != nil {
+		h.report(m.targetProblem(target, "what listener %s sends to target %s is left out: %s", c.listener.Name, target, found.Of(target)))
 		return ""
 	}
-	return p.entryName(p.targets.Usable(target), w.isHTTP())
+	return m.entryName(m.targets.Usable(target), c.isHTTP())
 }
 
 // readRoutes takes the routes in. A name goes where the first route with it says.
-func (h *Host) readRoutes(w *wish, s Snapshot) {
-	to := make([]string, len(w.listener.Routes))
-	beyond := h.routesBeyond(w, s)
-	for i := range w.listener.Routes {
+func (h *Host) readRoutes(c *claim, s Snapshot) {
+	to := make([]string, len(c.listener.Routes))
+	beyond := h.routesBeyond(c, s)
+	for i := range c.listener.Routes {
 		if beyond == nil || !beyond[i] {
-			to[i] = h.entry(w, w.listener.Routes[i].Target)
+			to[i] = h.entry(c, c.listener.Routes[i].Target)
 		}
 	}
-	p, l := w.part, w.listener.Name
-	read := s.Names.Read(p.backendName(l, w.isHTTP()), w.listener.Routes, to)
-	w.routes = read.Routes
+	m, l := c.member, c.listener.Name
+	read := s.Names.Read(m.backendName(l, c.isHTTP()), c.listener.Routes, to)
+	c.routes = read.Routes
 	if len(read.Invalid) > 0 {
-		h.report(p.problem(v1alpha1.ReasonListenerInvalid, "listener %s: the routes for %s are left out: use DNS names, with or "+
+		h.report(m.problem(v1alpha1.ReasonListenerInvalid, "listener %s: the routes for %s are left out: use DNS names, with or "+
 			`without "*." before them`, l, listed(read.Invalid)))
 	}
 	if len(read.Twice) > 0 {
-		h.report(p.problem(v1alpha1.ReasonNameConflict, "listener %s has two routes for %s: the first one counts. Remove the name from "+
+		h.report(m.problem(v1alpha1.ReasonNameConflict, "listener %s has two routes for %s: the first one counts. Remove the name from "+
 			"the other", l, listed(read.Twice)))
 	}
 }

@@ -83,9 +83,9 @@ func otherAddresses(kind corev1.NodeAddressType) string {
 }
 
 // usesEgress says whether a target of one of the parts has the operator's own address for a server.
-func usesEgress(parts []part) bool {
-	return slices.ContainsFunc(parts, func(p part) bool {
-		return slices.ContainsFunc(p.object.Spec.Targets, func(target v1alpha1.Target) bool {
+func usesEgress(members []membership) bool {
+	return slices.ContainsFunc(members, func(m membership) bool {
+		return slices.ContainsFunc(m.object.Spec.Targets, func(target v1alpha1.Target) bool {
 			return target.Via == v1alpha1.ViaNodePort && target.NodeAddressType == v1alpha1.NodeEgress
 		})
 	})

@@ -17,11 +17,11 @@ import (
 
 // serversOf are the servers of a target that names a Service, by name; keep says that they are not known at the moment. The
 // failure is why there are none, none are known, or none can serve.
-func serversOf(p part, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
-	key, _ := ServiceOf(p.object, target)
+func serversOf(m membership, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
+	key, _ := ServiceOf(m.object, target)
 	trouble := (*unavailable)(nil)
-	for _, part := range PartsOf(p.object, target) {
-		state := s.Parts[part]
+	for _, scope := range ScopesOf(m.object, target) {
+		state := s.Scopes[scope]
 		if !state.Known {
 			// One that is read for the first time has no trouble yet.
 			return nil, true, state.trouble()
@@ -33,20 +33,20 @@ func serversOf(p part, target *v1alpha1.Target, s Snapshot) (servers []haproxy.S
 }
 
 // PartsOf are the parts of another cluster that a target of the object needs; none if it needs no other cluster.
-func PartsOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Part {
+func ScopesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Scope {
 	key, found := ServiceOf(object, target)
 	if !found || key.Cluster == (ClusterKey{}) {
 		return nil
 	}
-	parts := []Part{{Cluster: key.Cluster, Namespace: key.Namespace}}
+	scopes := []Scope{{Cluster: key.Cluster, Namespace: key.Namespace}}
 	if _, byNodes := NodesOf(object, target); byNodes {
-		parts = append(parts, Part{Cluster: key.Cluster})
+		scopes = append(scopes, Scope{Cluster: key.Cluster})
 	}
-	return parts
+	return scopes
 }
 
 // trouble is what keeps the part from being read; nil if nothing does.
-func (p PartState) trouble() *unavailable {
+func (p ScopeState) trouble() *unavailable {
 	if p.Reason == "" {
 		return nil
 	}

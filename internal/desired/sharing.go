@@ -15,21 +15,21 @@ import (
 )
 
 // part is one object's part in a host: the object, the entry of its spec.hosts, where its targets lead to, and what it has there.
-type part struct {
+type membership struct {
 	object  *v1alpha1.EdgeLoadBalancer
 	host    *v1alpha1.Host
 	targets *spec.Targets
-	served  *presence
+	served  *usage
 }
 
-func (p part) name() types.NamespacedName {
-	return types.NamespacedName{Namespace: p.object.Namespace, Name: p.object.Name}
+func (m membership) name() types.NamespacedName {
+	return types.NamespacedName{Namespace: m.object.Namespace, Name: m.object.Name}
 }
 
 // configName is the name, in HAProxy, of one of the object's listeners or targets. "_" cannot occur in any of the three, so
 // no two objects ever meet in a name.
-func (p part) configName(element string) string {
-	return p.object.Namespace + "_" + p.object.Name + "_" + element
+func (m membership) configName(element string) string {
+	return m.object.Namespace + "_" + m.object.Name + "_" + element
 }
 
 // ownerOf is the part of a name in HAProxy that says whose it is.
@@ -46,18 +46,18 @@ func elementOf(name string) string {
 	return element
 }
 
-func (p part) problem(reason, format string, args ...any) Problem {
-	return Problem{Object: p.name(), Reason: reason, Message: fmt.Sprintf(format, args...)}
+func (m membership) problem(reason, format string, args ...any) Problem {
+	return Problem{Object: m.name(), Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
 // share finds the objects that run on the host together, oldest first. A configuration file is one file and has one owner:
 // objects of other owners are left out, and so are those that may not have the host.
-func (h *Host) share(s Snapshot) []part {
-	var all []part
+func (h *Host) share(s Snapshot) []membership {
+	var all []membership
 	var objects []*v1alpha1.EdgeLoadBalancer
 	for _, object := range byAge(s.Objects) {
-		if p, found := h.partOf(object); found && !h.refused(p, s) {
-			all, objects = append(all, p), append(objects, object)
+		if m, found := h.membershipOf(object); found && !h.refused(m, s) {
+			all, objects = append(all, m), append(objects, object)
 		}
 	}
 	if len(all) == 0 {
@@ -65,29 +65,29 @@ func (h *Host) share(s Snapshot) []part {
 	}
 	owners := ownersOf(objects, h.Key, s.Able)
 	h.Rivals = append(h.Rivals, owners[1:]...)
-	var parts []part
-	for _, p := range all {
-		if OwnerOf(p.object) == owners[0] {
-			parts = append(parts, p)
+	var members []membership
+	for _, m := range all {
+		if OwnerOf(m.object) == owners[0] {
+			members = append(members, m)
 		}
 	}
-	for _, p := range all {
-		if OwnerOf(p.object) != owners[0] {
-			h.Problems = append(h.Problems, p.estranged(h.Key, parts[0]))
+	for _, m := range all {
+		if OwnerOf(m.object) != owners[0] {
+			h.Problems = append(h.Problems, m.estranged(h.Key, members[0]))
 		}
 	}
-	return parts
+	return members
 }
 
 // estranged is the problem of a part whose host another object has that cannot share it. Of other namespaces a message to a user names
 // nothing.
-func (p part) estranged(key model.HostID, holder part) Problem {
-	if p.object.Namespace != holder.object.Namespace {
-		return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to an EdgeLoadBalancer of another namespace, which logged in "+
-			"to it or named it first: use another host, or ask the administrators, whose operator's log says which object that is", p.host.Name, key)
+func (m membership) estranged(key model.HostID, holder membership) Problem {
+	if m.object.Namespace != holder.object.Namespace {
+		return m.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to an EdgeLoadBalancer of another namespace, which logged in "+
+			"to it or named it first: use another host, or ask the administrators, whose operator's log says which object that is", m.host.Name, key)
 	}
-	return p.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to EdgeLoadBalancer %s, and only objects with its SSH "+
-		"Secret can share it: use another host, or the same Secret", p.host.Name, key, holder.name())
+	return m.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to EdgeLoadBalancer %s, and only objects with its SSH "+
+		"Secret can share it: use another host, or the same Secret", m.host.Name, key, holder.name())
 }
 
 func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
@@ -102,25 +102,25 @@ func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
 }
 
 // partOf finds the host among those of the object. The first entry counts; one that repeats it is a problem.
-func (h *Host) partOf(object *v1alpha1.EdgeLoadBalancer) (p part, found bool) {
+func (h *Host) membershipOf(object *v1alpha1.EdgeLoadBalancer) (m membership, found bool) {
 	for i := range object.Spec.Hosts {
 		entry := &object.Spec.Hosts[i]
 		switch {
 		case !IsHost(&object.Spec.SSH, entry, h.Key):
 		case !found:
-			p = part{object: object, host: entry, targets: spec.ReadTargets(object.Spec.Targets), served: &presence{}}
+			m = membership{object: object, host: entry, targets: spec.ReadTargets(object.Spec.Targets), served: &usage{}}
 			found = true
 		default:
-			h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
-				"hosts %s and %s are both %s: the first one counts, remove the other", p.host.Name, entry.Name, h.Key))
+			h.Problems = append(h.Problems, m.problem(v1alpha1.ReasonHostConflict,
+				"hosts %s and %s are both %s: the first one counts, remove the other", m.host.Name, entry.Name, h.Key))
 		}
 	}
-	return p, found
+	return m, found
 }
 
 // settle takes what there can be only one of from the oldest object, and what everybody may add from all of them.
-func (h *Host) settle(s Snapshot, parts []part) {
-	holder := parts[0]
+func (h *Host) settle(s Snapshot, members []membership) {
+	holder := members[0]
 	spec := &holder.object.Spec
 	h.Config = haproxy.Config{
 		Owner:          s.Cluster + "/" + holder.object.Namespace,
@@ -137,10 +137,10 @@ func (h *Host) settle(s Snapshot, parts []part) {
 	}
 	h.ConfigPath = configPath(&spec.HAProxy)
 	h.setReloadCommand(holder, s)
-	for _, p := range parts {
-		h.setAdopt(p, s)
-		h.Suspend = h.Suspend || p.object.Spec.Suspend
-		h.compareSettings(holder, p)
+	for _, m := range members {
+		h.setAdopt(m, s)
+		h.Suspend = h.Suspend || m.object.Spec.Suspend
+		h.compareSettings(holder, m)
 	}
 }
 
@@ -157,25 +157,25 @@ func pins(entry *v1alpha1.Host) []string {
 }
 
 // compareSettings reports the settings that the part asks for in vain. One that is at its default asks for nothing.
-func (h *Host) compareSettings(holder, p part) {
-	unset := settings(part{object: &v1alpha1.EdgeLoadBalancer{}, host: &v1alpha1.Host{}})
+func (h *Host) compareSettings(holder, m membership) {
+	unset := settings(membership{object: &v1alpha1.EdgeLoadBalancer{}, host: &v1alpha1.Host{}})
 	holds := settings(holder)
 	var ignored []string
-	for i, want := range settings(p) {
+	for i, want := range settings(m) {
 		if want != unset[i] && want != holds[i] {
 			ignored = append(ignored, want.name)
 		}
 	}
-	if wanted := pins(p.host); len(wanted) > 0 && !slices.ContainsFunc(wanted, func(pin string) bool {
+	if wanted := pins(m.host); len(wanted) > 0 && !slices.ContainsFunc(wanted, func(pin string) bool {
 		return slices.Contains(h.Login.HostKeys, pin)
 	}) {
 		ignored = append(ignored, "hosts[].hostKeys")
 	}
 	if len(ignored) > 0 {
-		h.Problems = append(h.Problems, p.problem(v1alpha1.ReasonHostConflict,
+		h.Problems = append(h.Problems, m.problem(v1alpha1.ReasonHostConflict,
 			"host %s (%s) is shared with the older EdgeLoadBalancer %s, whose settings hold. Those of this object are ignored "+
 				"there: %s. Set them as that object does, or leave them out",
-			p.host.Name, h.Key, holder.name(), strings.Join(ignored, ", ")))
+			m.host.Name, h.Key, holder.name(), strings.Join(ignored, ", ")))
 	}
 }
 
@@ -186,12 +186,12 @@ type setting struct {
 }
 
 // settings lists what the part asks for, always in the same order.
-func settings(p part) []setting {
-	spec := &p.object.Spec
+func settings(m membership) []setting {
+	spec := &m.object.Spec
 	limits := timeouts(&spec.HAProxy.Timeouts)
 	return []setting{
 		{"driftPolicy", reportDrift(spec)},
-		{"ssh.user", sshUser(&spec.SSH, p.host)},
+		{"ssh.user", sshUser(&spec.SSH, m.host)},
 		{"haproxy.maxConnections", maxConnections(&spec.HAProxy)},
 		{"haproxy.timeouts.connect", limits.Connect},
 		{"haproxy.timeouts.client", limits.Client},

@@ -18,26 +18,26 @@ const (
 )
 
 // backendName is what the backend of a target is called.
-func (p part) backendName(target string, http bool) string {
+func (m membership) backendName(target string, http bool) string {
 	if http {
-		return p.configName(target) + httpSuffix
+		return m.configName(target) + httpSuffix
 	}
-	return p.configName(target)
+	return m.configName(target)
 }
 
 // entryName is what frontends call a target without a fault: its backend, or its way.
-func (p part) entryName(t *v1alpha1.Target, http bool) string {
-	if spec.HasServers(t) && spec.IsWay(t) {
-		return p.backendName(t.Name+orSuffix, http)
+func (m membership) entryName(t *v1alpha1.Target, http bool) string {
+	if spec.HasServers(t) && spec.IsRoute(t) {
+		return m.backendName(t.Name+orSuffix, http)
 	}
-	return p.backendName(t.Name, http)
+	return m.backendName(t.Name, http)
 }
 
 // TargetOf is the target that a backend of Host.Config stands for.
 func TargetOf(backend string) string { return elementOf(backend) }
 
 // demand says which of an object's targets a host has, and for which frontends.
-type demand struct {
+type targetUse struct {
 	// tcp and http say that all targets are there for these: an object whose names lead to targets has the others as well, so that
 	// to let a name lead elsewhere is no reload.
 	tcp, http bool
@@ -46,22 +46,22 @@ type demand struct {
 }
 
 // concerns says that the host has the target in some way.
-func (d demand) concerns(target string) bool {
+func (d targetUse) concerns(target string) bool {
 	return d.tcp || d.http || d.reached[target]
 }
 
 // addBackends adds what the objects' targets become, and says which are whose.
-func (h *Host) addBackends(parts []part, s Snapshot) {
-	h.DrainTimeouts = make(map[string]time.Duration, len(parts))
-	for _, p := range parts {
+func (h *Host) addBackends(members []membership, s Snapshot) {
+	h.DrainTimeouts = make(map[string]time.Duration, len(members))
+	for _, m := range members {
 		member := Member{
-			Object: p.name(), Generation: p.object.Generation, Suspended: p.object.Spec.Suspend, HostName: p.host.Name,
-			Frontends: p.served.frontends, Joined: p.served.joined, Redirects: p.served.redirects,
+			Object: m.name(), Generation: m.object.Generation, Suspended: m.object.Spec.Suspend, HostName: m.host.Name,
+			Frontends: m.served.frontends, Joined: m.served.joined, Redirects: m.served.redirects,
 		}
 		slices.Sort(member.Frontends)
 		slices.Sort(member.Redirects)
-		for i := range p.object.Spec.Targets {
-			h.addTarget(p, &p.object.Spec.Targets[i], &member, s)
+		for i := range m.object.Spec.Targets {
+			h.addTarget(m, &m.object.Spec.Targets[i], &member, s)
 		}
 		slices.Sort(member.Backends)
 		slices.Sort(member.Counts)
@@ -70,47 +70,47 @@ func (h *Host) addBackends(parts []part, s Snapshot) {
 }
 
 // addTarget adds a target's backends and ways for all frontends that it is there for.
-func (h *Host) addTarget(p part, t *v1alpha1.Target, member *Member, s Snapshot) {
-	d := p.served.demand
+func (h *Host) addTarget(m membership, t *v1alpha1.Target, member *Member, s Snapshot) {
+	d := m.served.targetUse
 	if !d.concerns(t.Name) {
 		return
 	}
-	if !p.targets.Has(t) {
-		h.report(p.targetProblem(t.Name, "two targets have the name %s: the first one counts. Give the other one another name", t.Name))
+	if !m.targets.Has(t) {
+		h.report(m.targetProblem(t.Name, "two targets have the name %s: the first one counts. Give the other one another name", t.Name))
 		return
 	}
-	if found := p.targets.Fault(t.Name); found != nil {
-		h.reportUnused(p, t.Name, found)
+	if found := m.targets.Fault(t.Name); found != nil {
+		h.reportUnused(m, t.Name, found)
 		return
 	}
-	for _, loss := range p.targets.Losses(t.Name) {
-		h.report(p.targetProblem(t.Name, "%s", loss.Of(t.Name)))
+	for _, loss := range m.targets.Losses(t.Name) {
+		h.report(m.targetProblem(t.Name, "%s", loss.Of(t.Name)))
 	}
-	t = p.targets.Usable(t.Name)
+	t = m.targets.Usable(t.Name)
 	if spec.HasServers(t) {
-		h.addBackend(p, t, member, s)
+		h.addBackend(m, t, member, s)
 	}
-	if spec.IsWay(t) && (d.tcp || d.leads[t.Name]) {
-		h.Config.Ways = append(h.Config.Ways, p.way(t, false))
+	if spec.IsRoute(t) && (d.tcp || d.leads[t.Name]) {
+		h.Config.WeightedRoutes = append(h.Config.WeightedRoutes, m.route(t, false))
 	}
-	if spec.IsWay(t) && d.http {
-		h.Config.Ways = append(h.Config.Ways, p.way(t, true))
+	if spec.IsRoute(t) && d.http {
+		h.Config.WeightedRoutes = append(h.Config.WeightedRoutes, m.route(t, true))
 	}
 }
 
 // addBackend adds the backends of a target with servers. The servers of one of them are to be counted.
-func (h *Host) addBackend(p part, t *v1alpha1.Target, member *Member, s Snapshot) {
-	d := p.served.demand
-	backend := h.withServers(p, t, s)
+func (h *Host) addBackend(m membership, t *v1alpha1.Target, member *Member, s Snapshot) {
+	d := m.served.targetUse
+	backend := h.withServers(m, t, s)
 	tcp := d.tcp || d.reached[t.Name]
 	limits := [2]int{backend.MaxConnections, backend.MaxConnections}
 	if tcp && d.http {
-		limits = h.halves(p, t, backend.MaxConnections)
+		limits = h.halves(m, t, backend.MaxConnections)
 	}
 	var names []string
 	for i, mode := range []struct{ wanted, http bool }{{tcp, false}, {d.http, true}} {
 		if mode.wanted {
-			variant := forMode(backend, p.backendName(t.Name, mode.http), mode.http)
+			variant := forMode(backend, m.backendName(t.Name, mode.http), mode.http)
 			variant.MaxConnections = limits[i]
 			h.Config.Backends = append(h.Config.Backends, variant)
 			h.DrainTimeouts[variant.Name] = drainTimeout(t)
@@ -122,9 +122,9 @@ func (h *Host) addBackend(p part, t *v1alpha1.Target, member *Member, s Snapshot
 
 // halves divides the limit of a target's servers between its two backends: HAProxy counts the connections of each for itself, and
 // together they are to open no more than the limit.
-func (h *Host) halves(p part, t *v1alpha1.Target, limit int) (halves [2]int) {
+func (h *Host) halves(m membership, t *v1alpha1.Target, limit int) (halves [2]int) {
 	if limit == 1 {
-		h.report(p.targetProblem(t.Name, "target %s: maxConnectionsPerServer of 1 cannot be divided between the HTTP listeners and the others: "+
+		h.report(m.targetProblem(t.Name, "target %s: maxConnectionsPerServer of 1 cannot be divided between the HTTP listeners and the others: "+
 			"each kind has 1. Set at least 2, or make a target of its own for each kind", t.Name))
 		return [2]int{1, 1}
 	}
@@ -132,16 +132,16 @@ func (h *Host) halves(p part, t *v1alpha1.Target, limit int) (halves [2]int) {
 }
 
 // way is what a target with a choice becomes.
-func (p part) way(t *v1alpha1.Target, http bool) haproxy.Way {
-	w := haproxy.Way{Name: p.entryName(t, http)}
-	for _, share := range p.targets.Shares(t.Name) {
+func (m membership) route(t *v1alpha1.Target, http bool) haproxy.WeightedRoute {
+	r := haproxy.WeightedRoute{Name: m.entryName(t, http)}
+	for _, share := range m.targets.Shares(t.Name) {
 		backends := make([]string, len(share.Backends))
 		for i, name := range share.Backends {
-			backends[i] = p.backendName(name, http)
+			backends[i] = m.backendName(name, http)
 		}
-		w.Shares = append(w.Shares, haproxy.Share{Percent: share.Percent, Backends: backends})
+		r.Shares = append(r.Shares, haproxy.Share{Percent: share.Percent, Backends: backends})
 	}
-	return w
+	return r
 }
 
 // forMode is the backend for HTTP frontends, or for others. A request has no TLS session by which a client could be known.
@@ -155,20 +155,20 @@ func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
 
 // withServers is the backend of a target that has servers, without a name. Where the Service does not say who its servers are, the
 // traffic that flowed is to go on flowing: the backend keeps those that the host has.
-func (h *Host) withServers(p part, t *v1alpha1.Target, s Snapshot) haproxy.Backend {
+func (h *Host) withServers(m membership, t *v1alpha1.Target, s Snapshot) haproxy.Backend {
 	// The target has no fault, so there is no error.
 	b, _ := spec.Backend(t)
 	if t.Service == nil {
-		b.Servers = h.allowedServers(p, t, b.Servers, s)
+		b.Servers = h.allowedServers(m, t, b.Servers, s)
 		return b
 	}
 	var failure *unavailable
-	if failure = forbidden(p, t, s); failure == nil {
-		b.Servers, b.KeepServers, failure = serversOf(p, t, s)
-		b.Servers = h.allowedServers(p, t, b.Servers, s)
+	if failure = forbidden(m, t, s); failure == nil {
+		b.Servers, b.KeepServers, failure = serversOf(m, t, s)
+		b.Servers = h.allowedServers(m, t, b.Servers, s)
 	}
 	if failure != nil {
-		problem := p.problem(failure.reason, "target %s: %s", t.Name, failure.sentence)
+		problem := m.problem(failure.reason, "target %s: %s", t.Name, failure.sentence)
 		problem.Target = t.Name
 		h.Problems = append(h.Problems, problem)
 	}
@@ -177,10 +177,10 @@ func (h *Host) withServers(p part, t *v1alpha1.Target, s Snapshot) haproxy.Backe
 
 // forbidden says that the target's Service is none that the object may reach. What was never allowed must not serve, so that no
 // server is kept.
-func forbidden(p part, t *v1alpha1.Target, s Snapshot) *unavailable {
-	key, _ := ServiceOf(p.object, t)
+func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *unavailable {
+	key, _ := ServiceOf(m.object, t)
 	switch {
-	case key.Cluster != (ClusterKey{}), key.Namespace == p.object.Namespace:
+	case key.Cluster != (ClusterKey{}), key.Namespace == m.object.Namespace:
 		return nil
 	case s.CrossNamespace && (len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, key.Namespace)):
 		return nil
@@ -190,19 +190,19 @@ func forbidden(p part, t *v1alpha1.Target, s Snapshot) *unavailable {
 	}
 	return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
 		"of namespace %s, or run the operator with --allow-cross-namespace-services. Until then it has no server",
-		key.NamespacedName, p.object.Namespace)
+		key.NamespacedName, m.object.Namespace)
 }
 
-func (p part) targetProblem(target, format string, args ...any) Problem {
-	problem := p.problem(v1alpha1.ReasonTargetInvalid, format, args...)
+func (m membership) targetProblem(target, format string, args ...any) Problem {
+	problem := m.problem(v1alpha1.ReasonTargetInvalid, format, args...)
 	problem.Target = target
 	return problem
 }
 
 // reportUnused tells of a target that cannot be used, unless a listener that leads there has told of it.
-func (h *Host) reportUnused(p part, target string, found *spec.Fault) {
-	if !h.reported[withoutMessage(p.targetProblem(target, ""))] {
-		h.report(p.targetProblem(target, "target %s is left out: %s", target, found.Of(target)))
+func (h *Host) reportUnused(m membership, target string, found *spec.Fault) {
+	if !h.reported[withoutMessage(m.targetProblem(target, ""))] {
+		h.report(m.targetProblem(target, "target %s is left out: %s", target, found.Of(target)))
 	}
 }
 

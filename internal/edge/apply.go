@@ -9,8 +9,8 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/edge/survey"
-	"github.com/edgelb/edgelb/internal/edge/words"
+	"github.com/edgelb/edgelb/internal/edge/facts"
+	"github.com/edgelb/edgelb/internal/edge/alerts"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
@@ -73,7 +73,7 @@ func (h *host) awaitLive(ctx context.Context, former daemon.Running) error {
 
 // checkLive compares the servers and names that were read with the wanted ones.
 func (h *host) checkLive() error {
-	h.tally = tally{}.with(h.running.Servers, h.config.Backends)
+	h.stats = serverStats{}.with(h.running.Servers, h.config.Backends)
 	if change := plan.Live(h.observed().Running, h.config, h.file.NamesPath); len(change.Reasons) > 0 {
 		return fmt.Errorf("HAProxy runs other servers or names than it was told to: %s", summary(change.Reasons))
 	}
@@ -89,15 +89,15 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 			return err
 		}
 	}
-	if obstacle := h.facts.LackOfLoader(); todo.Action == plan.Reload && h.req.ReloadCommand == "" && obstacle != "" {
+	if obstacle := h.facts.CheckLoader(); todo.Action == plan.Reload && h.req.ReloadCommand == "" && obstacle != "" {
 		return &Error{State: model.Rejected, Message: obstacle + h.stillRuns()}
 	}
 	if err := h.stage(ctx); err != nil {
 		return h.explain(err)
 	}
-	written := files.Commitment{
+	written := files.WriteOptions{
 		Backup: todo.Backup, KeepFormer: todo.KeepFormer, Expected: h.facts.File.SHA256,
-		Handover: plan.Handover(h.running.State, h.config.Backends),
+		ServerState: plan.ServerState(h.running.State, h.config.Backends),
 	}
 	if err := h.commit(ctx, written); err != nil {
 		return h.explain(err)
@@ -114,7 +114,7 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 // explain says what it means that the file changed while the host was looked at as a whole: it is looked at again soon, and
 // then seen whose it is.
 func (h *host) explain(err error) error {
-	if !errors.Is(err, errUnlikeMemory) {
+	if !errors.Is(err, errCacheStale) {
 		return err
 	}
 	return &Error{State: model.Rejected, Cause: err, Message: fmt.Sprintf("somebody else changes %s at the same moment%s", h.facts.Config, h.stillRuns())}
@@ -127,17 +127,17 @@ func (h *host) checkRoom(ctx context.Context) error {
 		return &Error{State: model.Rejected, Message: fmt.Sprintf("the folder of the admin socket %s does not exist: create it on the host, or set spec.haproxy.paths.adminSocket%s",
 			h.req.Config.AdminSocket, h.stillRuns())}
 	}
-	if obstacle := h.facts.LackOfDescriptors(h.config); obstacle != "" {
+	if obstacle := h.facts.CheckDescriptors(h.config); obstacle != "" {
 		return &Error{State: model.Rejected, Message: obstacle + h.stillRuns()}
 	}
-	result, err := h.session.Run(ctx, "sockets", nil, survey.PortList(h.config.Frontends))
+	result, err := h.session.Run(ctx, "sockets", nil, facts.PortList(h.config.Frontends))
 	if err != nil {
 		return err
 	}
-	sockets := survey.ParseSockets(result.Stdout)
-	h.unserved = nil
-	for _, obstacle := range h.facts.Obstacles(sockets, h.config) {
-		h.unserved = append(h.unserved, model.BindFailure(obstacle))
+	sockets := facts.ParseSockets(result.Stdout)
+	h.bindFailures = nil
+	for _, failure := range h.facts.BindFailures(sockets, h.config) {
+		h.bindFailures = append(h.bindFailures, model.BindFailure(failure))
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (h *host) stage(ctx context.Context) error {
 }
 
 // commit puts the staged file in its place and reads back that it is there.
-func (h *host) commit(ctx context.Context, c files.Commitment) error {
+func (h *host) commit(ctx context.Context, c files.WriteOptions) error {
 	return h.whyUnwritten(h.files().Commit(ctx, h.file, c))
 }
 
@@ -162,9 +162,9 @@ func (h *host) whyUnwritten(err error) error {
 	var unwritable *files.UnwritableError
 	switch {
 	case errors.Is(err, files.ErrTaken):
-		return errUnlikeMemory
+		return errCacheStale
 	case errors.As(err, &refused):
-		return &Error{State: model.Rejected, Message: "HAProxy refuses the configuration: " + words.Alerts(refused.Words) + h.stillRuns()}
+		return &Error{State: model.Rejected, Message: "HAProxy refuses the configuration: " + alerts.Of(refused.Words) + h.stillRuns()}
 	case errors.As(err, &unwritable):
 		return &Error{State: model.Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
 			h.facts.Config, sanitize.Line(unwritable.Words, sanitize.Quote), h.stillRuns())}

@@ -36,7 +36,7 @@ func TestTurnsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 				}
 				m.conn = &localConn{}
 				if restart {
-					m.memory = edge.Memory{}
+					m.memory = edge.SyncCache{}
 				}
 				outcome := m.turn(config, noDrain)
 				requireSynced(t, outcome)

@@ -222,7 +222,7 @@ func TestARestartedOperatorGoesOnWithWhatLeaves(t *testing.T) {
 	guest := m.guestOf(8443, "pod-a")
 	requireSynced(t, m.turn(m.webConfig(b)))
 	before := m.look()
-	m.memory = edge.Memory{}
+	m.memory = edge.SyncCache{}
 
 	first := m.turn(m.webConfig(b))
 

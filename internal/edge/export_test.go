@@ -9,7 +9,7 @@ import (
 )
 
 // ReadNamesLongAgo makes it long ago that all names of the host were read.
-func (m *Memory) ReadNamesLongAgo() { m.namesReadAt = time.Time{} }
+func (c *SyncCache) ReadNamesLongAgo() { c.namesReadAt = time.Time{} }
 
 // AlsoRunning are the servers of a configuration by backend, and after them those that run besides.
 func AlsoRunning(config haproxy.Config, running []runtime.Server) map[string][]haproxy.Server {
@@ -17,8 +17,8 @@ func AlsoRunning(config haproxy.Config, running []runtime.Server) map[string][]h
 }
 
 // Rest makes the memory one of a host whose file was not written for a while.
-func (m *Memory) Rest() {
-	if !m.lag.Exists() {
-		m.lag = pending.Lag{}
+func (c *SyncCache) Rest() {
+	if !c.pendingWrite.Exists() {
+		c.pendingWrite = pending.Write{}
 	}
 }

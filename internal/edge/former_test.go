@@ -175,8 +175,8 @@ func TestTheDefaultOfConnectionsFitsAHostWithFewFileDescriptors(t *testing.T) {
 		t.Fatalf("got %+v", outcome)
 	}
 	m.requireServes(8443, "pod-a")
-	for name, memory := range map[string]*edge.Memory{"same": &m.memory, "restarted": {}} {
-		again := m.syncWith(memory, config)
+	for name, cache := range map[string]*edge.SyncCache{"same": &m.memory, "restarted": {}} {
+		again := m.syncWith(cache, config)
 		if again.State != model.Synced || again.Update != "" || again.Fingerprint != outcome.Fingerprint || !strings.Contains(again.Message, note) {
 			t.Errorf("%s operator: got %+v, want nothing to do", name, again)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/edge/survey"
+	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -25,7 +25,7 @@ import (
 type host struct {
 	req     Request
 	session *session.Session
-	facts   survey.Facts
+	facts   facts.Facts
 	// running is what the worker said last, and before what it said before anything was changed.
 	running, before daemon.Running
 	// left is how the host was left by the turn before.
@@ -37,9 +37,9 @@ type host struct {
 	// note is what the user should know although all is well.
 	note string
 	// unserved are the binds that the host cannot take.
-	unserved []model.BindFailure
+	bindFailures []model.BindFailure
 	// tally is what HAProxy said last of the configuration's servers.
-	tally tally
+	stats serverStats
 	// egress is the address from which the host sees the connection; the zero Addr if it does not say.
 	egress netip.Addr
 	// master is what HAProxy's master process said of itself, if it has a socket.
@@ -54,7 +54,7 @@ type host struct {
 type left struct {
 	// fileSHA256 is that of its file, and lagged says that the servers or names of that were not those that ran.
 	fileSHA256 string
-	lagged     bool
+	staleFile  bool
 	// begun says that a change was begun of which it is not known how it ended.
 	begun bool
 	// running is what was proved to serve, and servers are the backends' that it was proved to have.
@@ -94,12 +94,12 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	if err != nil {
 		return err
 	}
-	h.facts = survey.ParseFacts(result.Stdout, h.req.ConfigPath)
+	h.facts = facts.ParseFacts(result.Stdout, h.req.ConfigPath)
 	h.egress = clientOf(cmp.Or(h.session.Connection, h.facts.Connection))
 	if err := h.checkSight(result); err != nil {
 		return err
 	}
-	if misfit := h.facts.Misfit(h.req.Config.Idle()); misfit != "" {
+	if misfit := h.facts.Preflight(h.req.Config.Idle()); misfit != "" {
 		return &Error{State: model.Rejected, Message: misfit}
 	}
 	if err := h.observeRunning(ctx); err != nil {
@@ -190,7 +190,7 @@ func (h *host) render() error {
 	}
 	h.file = file
 	if h.running.PID != 0 {
-		h.tally = tally{}.with(h.running.Servers, h.config.Backends)
+		h.stats = serverStats{}.with(h.running.Servers, h.config.Backends)
 	}
 	return nil
 }
@@ -211,20 +211,20 @@ func (h *host) fit(config haproxy.Config, servers, running map[string][]haproxy.
 			notes = append(notes, fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left)))
 		}
 	}
-	return config.WithoutBinds(h.isUnserved), strings.Join(notes, "; ")
+	return config.WithoutBinds(h.cannotBind), strings.Join(notes, "; ")
 }
 
-func (h *host) isUnserved(frontend string, bind haproxy.Bind) bool {
-	return slices.ContainsFunc(h.unserved, func(u model.BindFailure) bool { return u.Frontend == frontend && u.Bind == bind.String() })
+func (h *host) cannotBind(frontend string, bind haproxy.Bind) bool {
+	return slices.ContainsFunc(h.bindFailures, func(u model.BindFailure) bool { return u.Frontend == frontend && u.Bind == bind.String() })
 }
 
 // nothingLeft says why there is nothing to listen on.
 func (h *host) nothingLeft() string {
-	if len(h.unserved) == 0 {
+	if len(h.bindFailures) == 0 {
 		return h.note + ", and there is nothing else to listen on: switch it on, or bind IPv4 addresses"
 	}
 	var obstacles []string
-	for _, u := range h.unserved {
+	for _, u := range h.bindFailures {
 		obstacles = append(obstacles, fmt.Sprintf("%s cannot be bound: %s", u.Bind, u.Why))
 	}
 	return strings.Join(obstacles, "; ") + h.stillRuns()

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/edgelb/edgelb/internal/edge/survey"
+	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
@@ -18,7 +18,7 @@ func TestCheckSightRefusesAHostOfWhichNotEnoughWasSeen(t *testing.T) {
 		"config /etc/haproxy/haproxy.cfg\nexists yes\n":          "cannot read /etc/haproxy/haproxy.cfg",
 		"config /etc/haproxy/haproxy.cfg\nprocesseshidden yes\n": "hidepid",
 	} {
-		h := &host{req: Request{Login: "edgelb"}, facts: survey.ParseFacts([]byte(output), "/etc/haproxy/haproxy.cfg")}
+		h := &host{req: Request{Login: "edgelb"}, facts: facts.ParseFacts([]byte(output), "/etc/haproxy/haproxy.cfg")}
 		if err := h.checkSight(Result{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want it to say %q", output, err, want)
 		}

@@ -37,7 +37,7 @@ func TestAPodThatTakesOverAnAddressTakesOverItsConnections(t *testing.T) {
 		config = m.webConfig(called("pod-a", former), other, added)
 		m.requireLive(m.turn(config, atOnce), before)
 		// A look at the whole host, as after a restart of the operator, finds the same.
-		m.memory = edge.Memory{}
+		m.memory = edge.SyncCache{}
 		again := m.turn(config, atOnce)
 		requireSynced(t, again)
 		servers := m.servers()

@@ -169,7 +169,7 @@ type machine struct {
 	// program is the HAProxy, of which path("haproxy") is a copy.
 	program string
 	// memory is what turns leave to the next one.
-	memory edge.Memory
+	memory edge.SyncCache
 }
 
 var lastAddress atomic.Uint32
@@ -320,7 +320,7 @@ func (m *machine) eventually(what string, done func() bool) {
 // sync brings the machine to the configuration.
 func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
-	return m.syncWith(&edge.Memory{}, config, change...)
+	return m.syncWith(&edge.SyncCache{}, config, change...)
 }
 
 // turn brings the machine to the configuration, with what the turns before it have left in memory.
@@ -329,17 +329,17 @@ func (m *machine) turn(config haproxy.Config, change ...func(*edge.Request)) mod
 	return m.syncWith(&m.memory, config, change...)
 }
 
-func (m *machine) syncWith(memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
-	return m.syncOver(m.conn, memory, config, change...)
+func (m *machine) syncWith(cache *edge.SyncCache, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
+	return m.syncOver(m.conn, cache, config, change...)
 }
 
 // syncOver is syncWith over another connection than the machine's.
-func (m *machine) syncOver(conn edge.Conn, memory *edge.Memory, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
+func (m *machine) syncOver(conn edge.Conn, cache *edge.SyncCache, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	req := edge.Request{Config: config, Login: "root", ConfigPath: m.config()}
 	for _, apply := range change {
 		apply(&req)
 	}
-	return edge.Sync(m.t.Context(), conn, memory, req)
+	return edge.Sync(m.t.Context(), conn, cache, req)
 }
 
 // bind is an address of the machine.

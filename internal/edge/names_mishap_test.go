@@ -69,7 +69,7 @@ func TestNamesThatSomebodyChangedAreFoundByAnOperatorThatWasRestarted(t *testing
 	fingerprint := m.turn(s.config).Fingerprint
 	for _, drift := range namesDriftCases() {
 		drift.spoil(m)
-		m.memory = edge.Memory{}
+		m.memory = edge.SyncCache{}
 		m.requireRepair(drift, s.config, fingerprint)
 		m.requireNames(s.config)
 	}
@@ -115,7 +115,7 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 				whole := m.turnsUntilBroken(s.config)
 				m.conn = &localConn{}
 				if restart {
-					m.memory = edge.Memory{}
+					m.memory = edge.SyncCache{}
 				}
 				outcome := m.turn(s.config)
 				requireSynced(t, outcome)
@@ -259,12 +259,12 @@ func TestAMachineWithNamesThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing
 	m := newMachine(t)
 	configs := []haproxy.Config{newSite(m).config, newSite(m).names("app.example.com", "ns_web_blog:http").config}
 	names := []string{"gw1:22", "192.0.2.1:22"}
-	memories := make([]edge.Memory, len(names))
+	caches := make([]edge.SyncCache, len(names))
 	for range 3 {
 		var both sync.WaitGroup
 		for i, name := range names {
 			both.Go(func() {
-				outcome := m.syncWith(&memories[i], named(configs[i], name), wants(names...))
+				outcome := m.syncWith(&caches[i], named(configs[i], name), wants(names...))
 				if outcome.State == model.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
 					t.Errorf("%s was told: %s", name, outcome.Message)
 				}
@@ -274,7 +274,7 @@ func TestAMachineWithNamesThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing
 	}
 	states := map[model.State]int{}
 	for i, name := range names {
-		outcome := m.syncWith(&memories[i], named(configs[i], name), wants(names...))
+		outcome := m.syncWith(&caches[i], named(configs[i], name), wants(names...))
 		if states[outcome.State]++; outcome.State == model.Synced {
 			m.requireMap(m.namesFile(), configs[i].Entries())
 		}
@@ -327,7 +327,7 @@ func TestNamesThatArriveInPartAreNotTaken(t *testing.T) {
 	requireSynced(t, m.turn(s.config))
 	conn := cutConn{m.conn, "# Puts a candidate beside", 10}
 
-	outcome := edge.Sync(t.Context(), conn, &edge.Memory{}, edge.Request{
+	outcome := edge.Sync(t.Context(), conn, &edge.SyncCache{}, edge.Request{
 		Config: slower(s.config), Login: "root", ConfigPath: m.config(),
 	})
 

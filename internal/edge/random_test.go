@@ -42,15 +42,15 @@ func randomNames(random *rand.Rand, to ...string) []haproxy.Route {
 }
 
 // randomWays are one with two shares of any size and at times another one, whose lists of backends are never longer than two.
-func randomWays(random *rand.Rand, first, second string) []haproxy.Way {
+func randomWays(random *rand.Rand, first, second string) []haproxy.WeightedRoute {
 	percent := random.IntN(101)
-	ways := []haproxy.Way{{Name: "way-a", Shares: []haproxy.Share{
+	routes := []haproxy.WeightedRoute{{Name: "way-a", Shares: []haproxy.Share{
 		{Percent: percent, Backends: []string{first, second}}, {Percent: 100 - percent, Backends: [][]string{{second}, {second, first}}[random.IntN(2)]},
 	}}}
 	if random.IntN(2) > 0 {
-		ways = append(ways, haproxy.Way{Name: "way-b", Shares: []haproxy.Share{{Percent: 100, Backends: []string{first}}}})
+		routes = append(routes, haproxy.WeightedRoute{Name: "way-b", Shares: []haproxy.Share{{Percent: 100, Backends: []string{first}}}})
 	}
-	return ways
+	return routes
 }
 
 func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
@@ -64,11 +64,11 @@ func TestAnySequenceOfServersAndNamesRunsAsWantedAndIsSaved(t *testing.T) {
 			config.Backends[1].Servers = randomServers(random)
 			config.Backends[1].Balance = haproxy.Source
 			config.Backends[1].Check = haproxy.Check{Interval: 3600e9, Rise: 1, Fall: 1}
-			config.Ways = randomWays(random, app, config.Backends[1].Name)
+			config.WeightedRoutes = randomWays(random, app, config.Backends[1].Name)
 			config.Backends[1].Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
 			config.Frontends[1].Protocol = haproxy.TLS
-			config.Frontends[1].Door.Rate = haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}
-			config.Frontends[1].Routes = randomNames(random, app, config.Backends[1].Name, config.Ways[random.IntN(len(config.Ways))].Name)
+			config.Frontends[1].Access.Rate = haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}
+			config.Frontends[1].Routes = randomNames(random, app, config.Backends[1].Name, config.WeightedRoutes[random.IntN(len(config.WeightedRoutes))].Name)
 			return config
 		}
 		// Servers of one backend leave at once, those of the other take their time.

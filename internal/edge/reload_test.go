@@ -68,7 +68,7 @@ func TestAReloadIsProvedThoughTheFormerWorkerAnswersForAMoment(t *testing.T) {
 	const questions = 3
 	conn.left.Store(questions)
 
-	outcome := edge.Sync(t.Context(), conn, &edge.Memory{}, edge.Request{Config: config, Login: "root", ConfigPath: m.config()})
+	outcome := edge.Sync(t.Context(), conn, &edge.SyncCache{}, edge.Request{Config: config, Login: "root", ConfigPath: m.config()})
 
 	requireSynced(t, outcome)
 	if outcome.Update != model.UpdateReload || !outcome.Changed || conn.left.Load() >= 0 {

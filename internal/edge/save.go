@@ -39,7 +39,7 @@ func (s *save) isDone() bool {
 }
 
 // startSave begins to write the files. Nobody must have written the configuration meanwhile.
-func (t *turn) startSave(ctx context.Context) error {
+func (t *fastSync) startSave(ctx context.Context) error {
 	// It may have been restarted meanwhile, with the file that lags behind.
 	if err := t.readState(ctx); err != nil {
 		return err
@@ -49,9 +49,9 @@ func (t *turn) startSave(ctx context.Context) error {
 		return err
 	}
 	s := &save{began: t.now, file: file, done: make(chan struct{})}
-	writer, disk := *t.host, t.memory.disk
+	writer, disk := *t.host, t.cache.disk
 	writer.file = file
-	t.memory.saving = s
+	t.cache.saving = s
 	go func() {
 		defer close(s.done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(applyTimeout, writer.config))
@@ -62,9 +62,9 @@ func (t *turn) startSave(ctx context.Context) error {
 }
 
 // endSave takes in how a save ended. Its error is the save's.
-func (t *turn) endSave() error {
-	s := t.memory.saving
-	t.memory.takeSave()
+func (t *fastSync) endSave() error {
+	s := t.cache.saving
+	t.cache.takeSave()
 	if s.err != nil {
 		return s.err
 	}
@@ -75,23 +75,23 @@ func (t *turn) endSave() error {
 }
 
 // takeSave notes what a save that has ended has made of the files.
-func (m *Memory) takeSave() {
-	s := m.saving
-	m.saving = nil
+func (c *SyncCache) takeSave() {
+	s := c.saving
+	c.saving = nil
 	switch {
 	case s.err == nil:
-		m.disk, m.lag = files.HashesOf(s.file), m.lag.Written(s.began, time.Now())
+		c.disk, c.pendingWrite = files.HashesOf(s.file), c.pendingWrite.Written(s.began, time.Now())
 	case session.IsLost(s.err):
 		// The files may have been written.
-		m.begun = true
+		c.begun = true
 	}
 }
 
 // awaitSave waits until nothing is being written: a turn that looks at the whole host must not see a file that is about to change.
-func (m *Memory) awaitSave() {
-	if m.saving != nil {
-		<-m.saving.done
-		m.takeSave()
+func (c *SyncCache) awaitSave() {
+	if c.saving != nil {
+		<-c.saving.done
+		c.takeSave()
 	}
 }
 
@@ -104,14 +104,14 @@ func (h *host) write(ctx context.Context, disk files.Hashes) error {
 	if err := h.stage(ctx); err != nil {
 		return err
 	}
-	return h.commit(ctx, files.Commitment{
-		KeepFormer: true, Expected: disk.Config, Handover: plan.Handover(h.running.State, h.config.Backends),
+	return h.commit(ctx, files.WriteOptions{
+		KeepFormer: true, Expected: disk.Config, ServerState: plan.ServerState(h.running.State, h.config.Backends),
 	})
 }
 
 // readState asks what a worker that somebody starts is to know of the servers. Only where those are that the host resolves is
 // worth the answer: a name server may be silent just then.
-func (t *turn) readState(ctx context.Context) error {
+func (t *fastSync) readState(ctx context.Context) error {
 	if !t.config.Resolves() {
 		_, err := t.ask(ctx, nil, 0)
 		return err
@@ -124,18 +124,18 @@ func (t *turn) readState(ctx context.Context) error {
 }
 
 // dueToSave is when the file is to be written, or it is to be asked whether it has been; zero if it is as it should be.
-func (m *Memory) dueToSave(now time.Time) time.Time {
-	if m.saving != nil {
-		return now.Add(min(max(firstSavePoll, now.Sub(m.saving.began)/2), longestSavePoll))
+func (c *SyncCache) dueToWrite(now time.Time) time.Time {
+	if c.saving != nil {
+		return now.Add(min(max(firstSavePoll, now.Sub(c.saving.began)/2), longestSavePoll))
 	}
-	return m.lag.Due()
+	return c.pendingWrite.Due()
 }
 
 // followUp is how long from now there is something to be ended; 0 if there is nothing.
-func (m *Memory) followUp(now time.Time, timeouts map[string]time.Duration, file bool) time.Duration {
-	due := m.leavers.Due(timeouts)
+func (c *SyncCache) followUp(now time.Time, timeouts map[string]time.Duration, file bool) time.Duration {
+	due := c.draining.Due(timeouts)
 	if file {
-		due = pending.Earlier(due, m.dueToSave(now))
+		due = pending.Earlier(due, c.dueToWrite(now))
 	}
 	if due.IsZero() {
 		return 0

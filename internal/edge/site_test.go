@@ -52,7 +52,7 @@ func (s site) names(namesAndBackends ...string) site {
 
 // split is the site with that percentage of the connections for the app, and the rest for the blog.
 func (s site) split(percent int) site {
-	s.config.Ways = []haproxy.Way{{Name: "ns_web_split", Shares: []haproxy.Share{
+	s.config.WeightedRoutes = []haproxy.WeightedRoute{{Name: "ns_web_split", Shares: []haproxy.Share{
 		{Percent: percent, Backends: []string{app}}, {Percent: 100 - percent, Backends: []string{"ns_web_blog", app}},
 	}}}
 	return s

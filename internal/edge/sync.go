@@ -31,22 +31,22 @@ func timeFor(what time.Duration, config haproxy.Config) time.Duration {
 // Whatever goes wrong, HAProxy goes on with what it ran before.
 //
 // The memory is what earlier Syncs of the same host have left; no two Syncs may have it at once.
-func Sync(ctx context.Context, conn Conn, memory *Memory, req Request) model.Outcome {
+func Sync(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.Outcome {
 	defer conn.Release()
-	if outcome, done := quickTurn(ctx, conn, memory, req); done {
+	if outcome, done := syncFast(ctx, conn, cache, req); done {
 		return outcome
 	}
 	if req.RuntimeOnly {
 		return model.Outcome{State: model.Pending, Message: "the host has to be looked at as a whole"}
 	}
-	return fullTurn(ctx, conn, memory, req)
+	return syncFull(ctx, conn, cache, req)
 }
 
 // fullTurn looks at everything on the host that matters, decides, and carries it out.
-func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) model.Outcome {
-	memory.awaitSave()
+func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.Outcome {
+	cache.awaitSave()
 	began := time.Now()
-	h := &host{req: req, left: memory.left(req), descriptors: memory.descriptors}
+	h := &host{req: req, left: cache.left(req), descriptors: cache.descriptors}
 	err := h.lookAt(ctx, conn)
 	if err != nil {
 		return h.outcome(err)
@@ -61,13 +61,13 @@ func fullTurn(ctx context.Context, conn Conn, memory *Memory, req Request) model
 		outcome = h.carryOut(ctx, todo)
 	}
 	outcome.Phases = model.Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
-	memory.learn(h, outcome)
-	if outcome.ReloadFailed && memory.learnDescriptors(h, outcome) {
-		return fullTurn(ctx, conn, memory, req)
+	cache.learn(h, outcome)
+	if outcome.ReloadFailed && cache.learnDescriptors(h, outcome) {
+		return syncFull(ctx, conn, cache, req)
 	}
-	outcome.Live = (outcome.State == model.Rejected || outcome.RetryAfter > 0) && memory.last != nil
+	outcome.Live = (outcome.State == model.Rejected || outcome.RetryAfter > 0) && cache.last != nil
 	if outcome.State == model.Synced || outcome.Live {
-		outcome.FollowUp = memory.followUp(time.Now(), req.DrainTimeouts, false)
+		outcome.FollowUp = cache.followUp(time.Now(), req.DrainTimeouts, false)
 	}
 	return outcome
 }
@@ -80,7 +80,7 @@ func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	if err := h.checkRoom(ctx); err != nil || len(h.unserved) == 0 {
+	if err := h.checkRoom(ctx); err != nil || len(h.bindFailures) == 0 {
 		return todo, err
 	}
 	if err := h.render(); err != nil {
@@ -115,14 +115,14 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) model.Outcome {
 	}
 	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = updateBy(done.Action), done.Reasons, err == nil, drift
 	if outcome.Changed {
-		outcome.TookOver = done.TookOver
+		outcome.RenamedFrom = done.RenamedFrom
 	}
 	return outcome
 }
 
 // drift says how the host differs from what it was proved to run, which nobody but somebody else can have done.
 func (h *host) drift(todo plan.Plan) []string {
-	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.left.begun || h.lags(todo) {
+	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.left.begun || h.hasStaleFile(todo) {
 		return nil
 	}
 	return todo.Reasons
@@ -130,13 +130,13 @@ func (h *host) drift(todo plan.Plan) []string {
 
 // lags says whether the host may differ only because edgelb had yet to write the servers into the file that ran: the file lags
 // behind what runs, or HAProxy was restarted from it.
-func (h *host) lags(todo plan.Plan) bool {
+func (h *host) hasStaleFile(todo plan.Plan) bool {
 	file := h.facts.File
 	switch todo.Action {
 	case plan.Rewrite:
 		return file.Managed && file.Header.Whole != h.file.Whole && (h.left.fileSHA256 == "" || h.left.fileSHA256 == file.SHA256)
 	case plan.Runtime:
-		return h.left.lagged && h.left.fileSHA256 == file.SHA256 && !h.running.SameAs(h.left.running)
+		return h.left.staleFile && h.left.fileSHA256 == file.SHA256 && !h.running.SameAs(h.left.running)
 	default:
 		return false
 	}
@@ -164,8 +164,8 @@ func (h *host) lookAt(ctx context.Context, conn Conn) error {
 // outcome reports how the host is doing after err.
 func (h *host) outcome(err error) model.Outcome {
 	outcome := model.Outcome{
-		State: model.Synced, HAProxyVersion: h.version, Servers: h.tally.counts, Down: h.tally.downServers(), UnresolvedNames: h.tally.unresolved,
-		BindFailures: h.unserved, Egress: h.egress,
+		State: model.Synced, HAProxyVersion: h.version, Servers: h.stats.counts, Down: h.stats.downServers(), UnresolvedNames: h.stats.unresolved,
+		BindFailures: h.bindFailures, Egress: h.egress,
 		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
 	}
 	if err == nil {
@@ -201,7 +201,7 @@ func (h *host) failureOf(err error) *Error {
 }
 
 func (h *host) refused(todo plan.Plan) error {
-	if todo.Twin {
+	if todo.Duplicate {
 		return &Error{State: model.Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
 			h.facts.Config, strings.Join(todo.Reasons, "; "))}
 	}

@@ -18,11 +18,11 @@ func (c Config) Normalize() Config {
 	for i, f := range c.Frontends {
 		c.Frontends[i].Binds = slices.SortedFunc(slices.Values(f.Binds), Bind.Compare)
 		c.Frontends[i].Routes = SortRoutes(f.Routes)
-		c.Frontends[i].Door.AllowedSources = slices.SortedFunc(slices.Values(f.Door.AllowedSources), netip.Prefix.Compare)
-		c.Frontends[i].Door.ProxiesFrom = slices.SortedFunc(slices.Values(f.Door.ProxiesFrom), netip.Prefix.Compare)
+		c.Frontends[i].Access.AllowedSources = slices.SortedFunc(slices.Values(f.Access.AllowedSources), netip.Prefix.Compare)
+		c.Frontends[i].Access.ProxiesFrom = slices.SortedFunc(slices.Values(f.Access.ProxiesFrom), netip.Prefix.Compare)
 	}
 	slices.SortFunc(c.Frontends, func(a, b Frontend) int { return cmp.Compare(a.Name, b.Name) })
-	c.Ways = slices.SortedFunc(slices.Values(c.Ways), func(a, b Way) int { return cmp.Compare(a.Name, b.Name) })
+	c.WeightedRoutes = slices.SortedFunc(slices.Values(c.WeightedRoutes), func(a, b WeightedRoute) int { return cmp.Compare(a.Name, b.Name) })
 	c.Backends = slices.Clone(c.Backends)
 	for i, b := range c.Backends {
 		c.Backends[i].Servers = SortServers(b.Servers)

@@ -142,14 +142,14 @@ func TestAConfigKnowsHowManyServersItHasAndWhetherTheHostIsToFindOne(t *testing.
 func TestNormalizeSortsRoutesWaysAndDoors(t *testing.T) {
 	t.Parallel()
 	sorted := func() haproxy.Config {
-		return sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Door = sample.Door() })
+		return sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Door() })
 	}
 	mixed := sorted()
 	slices.Reverse(mixed.Frontends[2].Routes)
-	slices.Reverse(mixed.Frontends[0].Door.AllowedSources)
-	slices.Reverse(mixed.Frontends[0].Door.ProxiesFrom)
+	slices.Reverse(mixed.Frontends[0].Access.AllowedSources)
+	slices.Reverse(mixed.Frontends[0].Access.ProxiesFrom)
 	slices.Reverse(mixed.Frontends)
-	slices.Reverse(mixed.Ways)
+	slices.Reverse(mixed.WeightedRoutes)
 	slices.Reverse(mixed.Backends)
 	if got, want := mixed.Normalize(), sorted(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

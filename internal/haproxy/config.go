@@ -27,13 +27,13 @@ type Config struct {
 	MaxConnections int
 	Timeouts       Timeouts
 	// Frontends, Ways and Backends are sorted by name. No Way has the name of a Backend.
-	Frontends []Frontend
-	Ways      []Way
-	Backends  []Backend
+	Frontends      []Frontend
+	WeightedRoutes []WeightedRoute
+	Backends       []Backend
 }
 
 // Nobody stands for an owner in the file of an idle Config, and so is the name of none.
-const Nobody = "none"
+const NoOwner = "none"
 
 // Timeouts are HAProxy's timeouts. Each is at least a millisecond; what is finer than that is cut off.
 type Timeouts struct {
@@ -53,7 +53,7 @@ type Frontend struct {
 	Routes []Route
 	// RedirectToHTTPS answers 301 where no route claims a request, for HTTP; then there is no Backend.
 	RedirectToHTTPS bool
-	Door            Door
+	Access          AccessPolicy
 }
 
 // RateTable is the name of the backend without servers that is written for a Door.Rate: its table is where clients are counted.
@@ -82,7 +82,7 @@ type Route struct {
 }
 
 // Door says whose connections a frontend takes, and how many.
-type Door struct {
+type AccessPolicy struct {
 	// AllowedSources are the networks whose clients may connect; empty for everyone. Masked and sorted.
 	AllowedSources []netip.Prefix
 	// ProxiesFrom are the networks that have to send a PROXY header; from others one is refused. Where there are any, a TCP client that
@@ -103,7 +103,7 @@ type Rate struct {
 
 // Way finds a backend for a connection where there is more than one to choose from: connections are divided between
 // shares, and each share has backends that stand in for one another.
-type Way struct {
+type WeightedRoute struct {
 	Name string
 	// Shares add up to 100 percent. A share of 0 percent is there to be given some without a reload.
 	Shares []Share

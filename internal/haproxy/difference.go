@@ -24,7 +24,7 @@ func (c Change) Empty() bool {
 // that their files would be of different structures. Server.Node does not count, since HAProxy does not read it, and
 // KeepServers counts as a difference. It is cheap where the two share most of their slices.
 func (c Config) ChangeFrom(before Config) (Change, bool) {
-	if !c.sameButLists(before) || c.WayShape() != before.WayShape() {
+	if !c.sameButLists(before) || c.RouteShape() != before.RouteShape() {
 		return Change{}, false
 	}
 	var change Change
@@ -40,9 +40,9 @@ func (c Config) ChangeFrom(before Config) (Change, bool) {
 			change.Backends = append(change.Backends, b)
 		}
 	}
-	if c.Looks() {
+	if c.UsesMap() {
 		change.compareRoutes(c.Frontends, before.Frontends)
-		change.compareWays(c.Ways, before.Ways)
+		change.compareWeightedRoutes(c.WeightedRoutes, before.WeightedRoutes)
 	}
 	byKey := func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) }
 	slices.SortFunc(change.Entries, byKey)
@@ -60,13 +60,13 @@ func (c Config) sameButLists(other Config) bool {
 
 func sameButRoutes(a, b Frontend) bool {
 	return a.Name == b.Name && a.Protocol == b.Protocol && a.Backend == b.Backend && slices.Equal(a.Binds, b.Binds) &&
-		a.RedirectToHTTPS == b.RedirectToHTTPS && a.Door.Equal(b.Door)
+		a.RedirectToHTTPS == b.RedirectToHTTPS && a.Access.Equal(b.Access)
 }
 
 // Equal says that both let in the same connections.
-func (d Door) Equal(other Door) bool {
-	return slices.Equal(d.AllowedSources, other.AllowedSources) && slices.Equal(d.ProxiesFrom, other.ProxiesFrom) &&
-		d.ProxiesOnly == other.ProxiesOnly && d.MaxConnections == other.MaxConnections && d.Rate == other.Rate
+func (a AccessPolicy) Equal(other AccessPolicy) bool {
+	return slices.Equal(a.AllowedSources, other.AllowedSources) && slices.Equal(a.ProxiesFrom, other.ProxiesFrom) &&
+		a.ProxiesOnly == other.ProxiesOnly && a.MaxConnections == other.MaxConnections && a.Rate == other.Rate
 }
 
 // compareRoutes notes how the entries of frontends differ that are the same otherwise.
@@ -90,12 +90,12 @@ func (c *Change) compareRoutes(after, before []Frontend) {
 }
 
 // compareWays notes how the entries of ways differ.
-func (c *Change) compareWays(after, before []Way) {
+func (c *Change) compareWeightedRoutes(after, before []WeightedRoute) {
 	if sameSlice(after, before) {
 		return
 	}
-	eachPair(after, before, func(w Way) string { return w.Name }, func(now, was *Way) {
-		if now != nil && was != nil && sameWay(*now, *was) {
+	eachPair(after, before, func(r WeightedRoute) string { return r.Name }, func(now, was *WeightedRoute) {
+		if now != nil && was != nil && sameWeightedRoute(*now, *was) {
 			return
 		}
 		if now != nil {
@@ -108,7 +108,7 @@ func (c *Change) compareWays(after, before []Way) {
 }
 
 // sameWay says that both lead to the same backends. A share of nothing may lead anywhere.
-func sameWay(a, b Way) bool {
+func sameWeightedRoute(a, b WeightedRoute) bool {
 	return a.Name == b.Name && (slices.EqualFunc(a.Shares, b.Shares, sameShare) || slices.Equal(a.entries(), b.entries()))
 }
 
@@ -188,13 +188,13 @@ func (s Server) runsAs(other Server) bool {
 // they are, the shares of each way whose backends are all there, and the routes that lead somewhere that is there.
 func (c Config) WithRuntimeOf(other Config) Config {
 	c.Backends = withServersOf(c.Backends, other.Backends)
-	there := make(map[string]bool, len(c.Backends)+len(c.Ways))
+	there := make(map[string]bool, len(c.Backends)+len(c.WeightedRoutes))
 	for _, b := range c.Backends {
 		there[b.Name] = true
 	}
-	c.Ways = withSharesOf(c.Ways, other.Ways, there)
-	for _, w := range c.Ways {
-		there[w.Name] = true
+	c.WeightedRoutes = withSharesOf(c.WeightedRoutes, other.WeightedRoutes, there)
+	for _, r := range c.WeightedRoutes {
+		there[r.Name] = true
 	}
 	c.Frontends = withRoutesOf(c.Frontends, other.Frontends, there)
 	return c
@@ -213,17 +213,17 @@ func withServersOf(backends, others []Backend) []Backend {
 
 // withSharesOf gives each way the shares of the other's that lead to backends that are there, if the lines of frontends stay
 // as they are with that.
-func withSharesOf(ways, others []Way, there map[string]bool) []Way {
-	ways = slices.Clone(ways)
+func withSharesOf(routes, others []WeightedRoute, there map[string]bool) []WeightedRoute {
+	routes = slices.Clone(routes)
 	missing := func(s Share) bool {
 		return slices.ContainsFunc(s.Backends, func(name string) bool { return !there[name] })
 	}
-	eachPair(ways, others, func(w Way) string { return w.Name }, func(way, other *Way) {
-		if way != nil && other != nil && way.shape() == other.shape() && !slices.ContainsFunc(other.Shares, missing) {
-			way.Shares = other.Shares
+	eachPair(routes, others, func(r WeightedRoute) string { return r.Name }, func(route, other *WeightedRoute) {
+		if route != nil && other != nil && route.shape() == other.shape() && !slices.ContainsFunc(other.Shares, missing) {
+			route.Shares = other.Shares
 		}
 	})
-	return ways
+	return routes
 }
 
 // withRoutesOf gives each frontend the routes of the other's; a name that leads to what is not there stays where it is.

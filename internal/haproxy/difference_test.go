@@ -106,7 +106,7 @@ func routed(t *testing.T) haproxy.Config {
 		}
 		c.Frontends[0].Name, c.Frontends[0].Protocol, c.Frontends[0].Backend = "in", haproxy.TLS, ""
 		c.Frontends[0].Routes = []haproxy.Route{{Name: "*.example.com", To: "a"}, {Name: "app.example.com", To: "split"}, {Name: "blog.example.com", To: "b"}}
-		c.Ways = []haproxy.Way{
+		c.WeightedRoutes = []haproxy.WeightedRoute{
 			{Name: "split", Shares: []haproxy.Share{{Percent: 99, Backends: []string{"a", "b"}}, {Percent: 1, Backends: []string{"b"}}}},
 			{Name: "stand-in", Shares: []haproxy.Share{{Percent: 100, Backends: []string{"b", "a"}}}},
 		}
@@ -119,9 +119,11 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 	routes := func(routes ...haproxy.Route) func(*haproxy.Config) {
 		return func(c *haproxy.Config) { c.Frontends[0].Routes = routes }
 	}
-	ways := func(ways ...haproxy.Way) func(*haproxy.Config) { return func(c *haproxy.Config) { c.Ways = ways } }
+	ways := func(routes ...haproxy.WeightedRoute) func(*haproxy.Config) {
+		return func(c *haproxy.Config) { c.WeightedRoutes = routes }
+	}
 	before := routed(t)
-	first, second, third, split, standIn := before.Frontends[0].Routes[0], before.Frontends[0].Routes[1], before.Frontends[0].Routes[2], before.Ways[0], before.Ways[1]
+	first, second, third, split, standIn := before.Frontends[0].Routes[0], before.Frontends[0].Routes[1], before.Frontends[0].Routes[2], before.WeightedRoutes[0], before.WeightedRoutes[1]
 	for name, test := range map[string]struct {
 		edit func(*haproxy.Config)
 		want haproxy.Change
@@ -141,19 +143,19 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 			},
 			want: haproxy.Change{Backends: []haproxy.Backend{{}}, Former: []haproxy.Entry{e("in/*.example.com", "a")}}},
 		"one share becomes larger": {
-			edit: ways(haproxy.Way{"split", []haproxy.Share{{98, []string{"a", "b"}}, {2, []string{"b"}}}}, standIn),
+			edit: ways(haproxy.WeightedRoute{"split", []haproxy.Share{{98, []string{"a", "b"}}, {2, []string{"b"}}}}, standIn),
 			want: haproxy.Change{Entries: hundredths("split", 98), Former: hundredths("split", 99)}},
-		"a stand-in changes": {edit: ways(split, haproxy.Way{"stand-in", []haproxy.Share{{100, []string{"b", "c"}}}}),
+		"a stand-in changes": {edit: ways(split, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b", "c"}}}}),
 			want: haproxy.Change{Entries: []haproxy.Entry{e("stand-in", "b,c")}, Former: []haproxy.Entry{e("stand-in", "b,a")}}},
-		"a way is added": {edit: ways(split, standIn, haproxy.Way{"third", []haproxy.Share{{100, []string{"c"}}}}), want: haproxy.Change{Entries: []haproxy.Entry{e("third", "c")}}},
+		"a way is added": {edit: ways(split, standIn, haproxy.WeightedRoute{"third", []haproxy.Share{{100, []string{"c"}}}}), want: haproxy.Change{Entries: []haproxy.Entry{e("third", "c")}}},
 		"a way is removed that was neither split nor the longest": {edit: ways(split), want: haproxy.Change{Former: []haproxy.Entry{e("stand-in", "b,a")}}},
-		"no way is split any more":                                {edit: ways(haproxy.Way{"split", []haproxy.Share{{100, []string{"a", "b"}}}}, standIn), not: true},
-		"a list becomes longer than all":                          {edit: ways(split, haproxy.Way{"stand-in", []haproxy.Share{{100, []string{"b", "a", "c"}}}}), not: true},
+		"no way is split any more":                                {edit: ways(haproxy.WeightedRoute{"split", []haproxy.Share{{100, []string{"a", "b"}}}}, standIn), not: true},
+		"a list becomes longer than all":                          {edit: ways(split, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b", "a", "c"}}}}), not: true},
 		"no list has two any more": {
-			edit: ways(haproxy.Way{"split", []haproxy.Share{{99, []string{"a"}}, {1, []string{"b"}}}}, haproxy.Way{"stand-in", []haproxy.Share{{100, []string{"b"}}}}), not: true},
+			edit: ways(haproxy.WeightedRoute{"split", []haproxy.Share{{99, []string{"a"}}, {1, []string{"b"}}}}, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b"}}}}), not: true},
 		"what no name claims goes elsewhere": {edit: func(c *haproxy.Config) { c.Frontends[0].Backend = "a" }, not: true},
 		"another protocol":                   {edit: func(c *haproxy.Config) { c.Frontends[0].Protocol, c.Frontends[0].Routes = haproxy.HTTP, nil }, not: true},
-		"another door":                       {edit: func(c *haproxy.Config) { c.Frontends[0].Door.MaxConnections = 7 }, not: true},
+		"another door":                       {edit: func(c *haproxy.Config) { c.Frontends[0].Access.MaxConnections = 7 }, not: true},
 		"clients stay with their servers": {edit: func(c *haproxy.Config) {
 			c.Backends[0].Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Minute}
 		}, not: true},
@@ -180,7 +182,7 @@ func TestAShareOfNothingThatLeadsElsewhereIsNoChange(t *testing.T) {
 	t.Parallel()
 	with := func(nothing string) haproxy.Config {
 		c := routed(t)
-		c.Ways[0].Shares = []haproxy.Share{{0, []string{nothing}}, {100, []string{"a", "b"}}}
+		c.WeightedRoutes[0].Shares = []haproxy.Share{{0, []string{nothing}}, {100, []string{"a", "b"}}}
 		return c
 	}
 	if change, only := with("c").ChangeFrom(with("b")); !only || !change.Empty() {
@@ -265,11 +267,11 @@ func TestWithRuntimeOfTakesTheRoutesAndSharesThatLeadSomewhere(t *testing.T) {
 	fresh.Name = "fresh"
 	other.Backends = append(other.Backends, fresh)
 	other.Frontends[0].Routes = []haproxy.Route{{"*.example.com", "fresh"}, {"app.example.com", "c"}, {"new.example.com", "fresh"}, {"other.example.com", "stand-in"}}
-	other.Ways[0].Shares = []haproxy.Share{{0, []string{"a", "b"}}, {100, []string{"b"}}}
-	other.Ways[1].Shares = []haproxy.Share{{100, []string{"b", "fresh"}}}
+	other.WeightedRoutes[0].Shares = []haproxy.Share{{0, []string{"a", "b"}}, {100, []string{"b"}}}
+	other.WeightedRoutes[1].Shares = []haproxy.Share{{100, []string{"b", "fresh"}}}
 	want := routed(t)
 	want.Frontends[0].Routes = []haproxy.Route{{"*.example.com", "a"}, {"app.example.com", "c"}, {"other.example.com", "stand-in"}}
-	want.Ways[0].Shares = other.Ways[0].Shares
+	want.WeightedRoutes[0].Shares = other.WeightedRoutes[0].Shares
 	input := routed(t)
 
 	got := input.WithRuntimeOf(other)
@@ -283,24 +285,24 @@ func TestWithRuntimeOfTakesTheRoutesAndSharesThatLeadSomewhere(t *testing.T) {
 	if !reflect.DeepEqual(input, routed(t)) {
 		t.Errorf("the input was changed: %+v", input)
 	}
-	other.Ways[0].Shares = other.Ways[0].Shares[1:]
-	if got := input.WithRuntimeOf(other); !reflect.DeepEqual(got.Ways, input.Ways) {
-		t.Errorf("with no way that is split got %+v", got.Ways)
+	other.WeightedRoutes[0].Shares = other.WeightedRoutes[0].Shares[1:]
+	if got := input.WithRuntimeOf(other); !reflect.DeepEqual(got.WeightedRoutes, input.WeightedRoutes) {
+		t.Errorf("with no way that is split got %+v", got.WeightedRoutes)
 	}
 }
 
 func TestDoorsAreTheSameOnlyIfTheyLetInTheSame(t *testing.T) {
 	t.Parallel()
-	for name, edit := range map[string]func(*haproxy.Door){
-		"clients":       func(d *haproxy.Door) { d.AllowedSources = d.AllowedSources[1:] },
-		"proxies":       func(d *haproxy.Door) { d.ProxiesFrom = d.ProxiesFrom[1:] },
-		"proxies alone": func(d *haproxy.Door) { d.ProxiesOnly = true },
-		"connections":   func(d *haproxy.Door) { d.MaxConnections++ },
-		"rate":          func(d *haproxy.Door) { d.Rate.PerSource++ },
+	for name, edit := range map[string]func(*haproxy.AccessPolicy){
+		"clients":       func(a *haproxy.AccessPolicy) { a.AllowedSources = a.AllowedSources[1:] },
+		"proxies":       func(a *haproxy.AccessPolicy) { a.ProxiesFrom = a.ProxiesFrom[1:] },
+		"proxies alone": func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true },
+		"connections":   func(a *haproxy.AccessPolicy) { a.MaxConnections++ },
+		"rate":          func(a *haproxy.AccessPolicy) { a.Rate.PerSource++ },
 	} {
-		if door, other := sample.Door(), sample.Door(); !door.Equal(other) {
+		if access, other := sample.Door(), sample.Door(); !access.Equal(other) {
 			t.Error("a door differs from itself")
-		} else if edit(&other); door.Equal(other) {
+		} else if edit(&other); access.Equal(other) {
 			t.Errorf("a door is the same with other %s", name)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 type Entry struct{ Key, Value string }
 
 // Looks says whether any frontend looks something up, and so whether there is a file of names, though it may be empty.
-func (c Config) Looks() bool { return slices.ContainsFunc(c.Frontends, c.LooksFrom) }
+func (c Config) UsesMap() bool { return slices.ContainsFunc(c.Frontends, c.LooksFrom) }
 
 // LooksFrom says whether one of the frontends looks something up. One that does not is not concerned with ways either.
 func (c Config) LooksFrom(f Frontend) bool {
-	return f.Protocol != TCP || slices.ContainsFunc(c.Ways, func(w Way) bool { return w.Name == f.Backend })
+	return f.Protocol != TCP || slices.ContainsFunc(c.WeightedRoutes, func(r WeightedRoute) bool { return r.Name == f.Backend })
 }
 
 // Entries are the lines of the file of names, sorted by key; no key comes twice.
@@ -31,8 +31,8 @@ func (c Config) Entries() []Entry {
 			entries = append(entries, r.entry(f.Name))
 		}
 	}
-	for _, w := range c.Ways {
-		entries = append(entries, w.entries()...)
+	for _, r := range c.WeightedRoutes {
+		entries = append(entries, r.entries()...)
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
 	return entries
@@ -44,18 +44,18 @@ func (c Config) EntryCount() int {
 	for _, f := range c.Frontends {
 		count += len(f.Routes)
 	}
-	for _, w := range c.Ways {
-		count += w.entryCount()
+	for _, r := range c.WeightedRoutes {
+		count += r.entryCount()
 	}
 	return count
 }
 
-func (w Way) entryCount() int {
-	if len(w.Shares) == 1 {
+func (r WeightedRoute) entryCount() int {
+	if len(r.Shares) == 1 {
 		return 1
 	}
 	count := 0
-	for _, share := range w.Shares {
+	for _, share := range r.Shares {
 		count += share.Percent
 	}
 	return count
@@ -64,18 +64,18 @@ func (w Way) entryCount() int {
 func (r Route) entry(frontend string) Entry { return Entry{Key: frontend + "/" + r.Name, Value: r.To} }
 
 // Splits says whether the way has a choice of shares.
-func (w Way) Splits() bool { return len(w.Shares) > 1 }
+func (r WeightedRoute) Splits() bool { return len(r.Shares) > 1 }
 
-func (w Way) entries() []Entry {
-	if len(w.Shares) == 1 {
-		return []Entry{{Key: w.Name, Value: strings.Join(w.Shares[0].Backends, ",")}}
+func (r WeightedRoute) entries() []Entry {
+	if len(r.Shares) == 1 {
+		return []Entry{{Key: r.Name, Value: strings.Join(r.Shares[0].Backends, ",")}}
 	}
 	var entries []Entry
 	slot := 0
-	for _, share := range w.Shares {
+	for _, share := range r.Shares {
 		value := strings.Join(share.Backends, ",")
 		for range share.Percent {
-			entries = append(entries, Entry{Key: fmt.Sprintf("%s:%02d", w.Name, slot), Value: value})
+			entries = append(entries, Entry{Key: fmt.Sprintf("%s:%02d", r.Name, slot), Value: value})
 			slot++
 		}
 	}
@@ -83,27 +83,27 @@ func (w Way) entries() []Entry {
 }
 
 // WayShape is all that the lines of frontends say of ways; what else there is to know of them stands in the file of names.
-type WayShape struct {
+type RouteShape struct {
 	// Exist says that there are any, Splits that one of them has a choice of shares.
 	Exist, Splits bool
 	// Longest is the length of the longest list of backends.
 	Longest int
 }
 
-func (w Way) shape() WayShape {
-	shape := WayShape{Exist: true, Splits: w.Splits()}
-	for _, s := range w.Shares {
+func (r WeightedRoute) shape() RouteShape {
+	shape := RouteShape{Exist: true, Splits: r.Splits()}
+	for _, s := range r.Shares {
 		shape.Longest = max(shape.Longest, len(s.Backends))
 	}
 	return shape
 }
 
 // WayShape is that of all the ways together. Where it changes, so does the structure.
-func (c Config) WayShape() WayShape {
-	var all WayShape
-	for _, w := range c.Ways {
-		shape := w.shape()
-		all = WayShape{Exist: true, Splits: all.Splits || shape.Splits, Longest: max(all.Longest, shape.Longest)}
+func (c Config) RouteShape() RouteShape {
+	var all RouteShape
+	for _, r := range c.WeightedRoutes {
+		shape := r.shape()
+		all = RouteShape{Exist: true, Splits: all.Splits || shape.Splits, Longest: max(all.Longest, shape.Longest)}
 	}
 	return all
 }

@@ -13,7 +13,7 @@ import (
 func TestEntriesAreTheLinesOfTheFileOfNames(t *testing.T) {
 	t.Parallel()
 	c := sample.Routing(t)
-	c.Ways[0].Shares = []haproxy.Share{{Percent: 98, Backends: []string{"ns.web.traefik", "ns.web.blog"}}, {}, {Percent: 2, Backends: []string{"ns.web.blog"}}}
+	c.WeightedRoutes[0].Shares = []haproxy.Share{{Percent: 98, Backends: []string{"ns.web.traefik", "ns.web.blog"}}, {}, {Percent: 2, Backends: []string{"ns.web.blog"}}}
 	var want []string
 	for i := range 98 {
 		want = append(want, fmt.Sprintf("ns.web.canary:%02d ns.web.traefik,ns.web.blog", i))

@@ -47,7 +47,7 @@ func ValidName(name string) bool {
 
 // ValidOwner says whether a string can be Config.Owner of a host that is not idle.
 func ValidOwner(owner string) bool {
-	return owner != Nobody && len(owner) <= maxOwner && ownerPattern.MatchString(owner)
+	return owner != NoOwner && len(owner) <= maxOwner && ownerPattern.MatchString(owner)
 }
 
 // ValidHost says whether a string can be Config.Host, but for the empty one.
@@ -68,7 +68,7 @@ func (c Config) Validate() error {
 	}
 	c.Timeouts.check(&f)
 	c.checkFrontends(&f)
-	c.checkWays(&f)
+	c.checkWeightedRoutes(&f)
 	c.checkBackends(&f)
 	return errors.Join(f...)
 }
@@ -76,8 +76,8 @@ func (c Config) Validate() error {
 func (c Config) checkOwner(f *faults) {
 	switch {
 	case c.Owner == "" && c.Idle():
-	case c.Owner == Nobody:
-		f.add("owner: %q means that the host is free; use another word", Nobody)
+	case c.Owner == NoOwner:
+		f.add("owner: %q means that the host is free; use another word", NoOwner)
 	case !ValidOwner(c.Owner):
 		f.add(`owner %s: use 1 to %d letters, digits and "/._:-"`, excerpt(c.Owner), maxOwner)
 	}

@@ -23,14 +23,14 @@ func (c Config) checkFrontends(f *faults) {
 			e.checkLeadsTo(f, e.Backend, modes)
 		}
 		e.checkRoutes(f, modes)
-		e.Door.check(f, "frontend "+excerpt(e.Name))
+		e.Access.check(f, "frontend "+excerpt(e.Name))
 		e.checkRateTable(f, modes)
 	}
 }
 
 // checkRateTable wants the name of the backend that counts clients for itself.
 func (e Frontend) checkRateTable(f *faults, modes map[string]mode) {
-	if _, taken := modes[e.RateTable()]; taken && e.Door.Rate != (Rate{}) {
+	if _, taken := modes[e.RateTable()]; taken && e.Access.Rate != (Rate{}) {
 		f.add("frontend %s: its clients are counted in a backend %s; there is another backend or way of that name", excerpt(e.Name), excerpt(e.RateTable()))
 	}
 }
@@ -128,22 +128,22 @@ func validLabel(label string) bool {
 	return label != "" && len(label) <= maxLabel && label[0] != '-' && label[len(label)-1] != '-'
 }
 
-func (d Door) check(f *faults, where string) {
-	checkPrefixes(f, where+": allowed source", d.AllowedSources)
-	checkPrefixes(f, where+": proxy", d.ProxiesFrom)
-	if d.ProxiesOnly && len(d.ProxiesFrom) == 0 {
+func (a AccessPolicy) check(f *faults, where string) {
+	checkPrefixes(f, where+": allowed source", a.AllowedSources)
+	checkPrefixes(f, where+": proxy", a.ProxiesFrom)
+	if a.ProxiesOnly && len(a.ProxiesFrom) == 0 {
 		f.add("%s: only proxies may connect, and there are none", where)
 	}
-	if d.MaxConnections < 0 || d.MaxConnections > math.MaxInt32 {
-		f.add("%s: maximum of connections: %d is not between 0 and %d", where, d.MaxConnections, math.MaxInt32)
+	if a.MaxConnections < 0 || a.MaxConnections > math.MaxInt32 {
+		f.add("%s: maximum of connections: %d is not between 0 and %d", where, a.MaxConnections, math.MaxInt32)
 	}
-	if d.Rate == (Rate{}) {
+	if a.Rate == (Rate{}) {
 		return
 	}
-	if d.Rate.PerSource < 1 || d.Rate.PerSource > math.MaxInt32 {
-		f.add("%s: connection rate: %d per source is not between 1 and %d", where, d.Rate.PerSource, math.MaxInt32)
+	if a.Rate.PerSource < 1 || a.Rate.PerSource > math.MaxInt32 {
+		f.add("%s: connection rate: %d per source is not between 1 and %d", where, a.Rate.PerSource, math.MaxInt32)
 	}
-	f.checkDuration(where+": connection rate: interval", d.Rate.Interval)
+	f.checkDuration(where+": connection rate: interval", a.Rate.Interval)
 }
 
 // checkPrefixes wants networks in their shortest form, in order and none twice.

@@ -20,10 +20,10 @@ func TestValidateNamesTheRouteWayOrDoorThatIsWrong(t *testing.T) {
 		return func(c *haproxy.Config) { c.Frontends[2].Routes = []haproxy.Route{{Name: name, To: "ns.web.blog"}} }
 	}
 	share := func(edit func(*haproxy.Share)) func(*haproxy.Config) {
-		return func(c *haproxy.Config) { edit(&c.Ways[0].Shares[0]) }
+		return func(c *haproxy.Config) { edit(&c.WeightedRoutes[0].Shares[0]) }
 	}
-	mind := func(edit func(*haproxy.Door)) func(*haproxy.Config) {
-		return func(c *haproxy.Config) { c.Frontends[0].Door = sample.Door(); edit(&c.Frontends[0].Door) }
+	mind := func(edit func(*haproxy.AccessPolicy)) func(*haproxy.Config) {
+		return func(c *haproxy.Config) { c.Frontends[0].Access = sample.Door(); edit(&c.Frontends[0].Access) }
 	}
 	network := func(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 	for _, tc := range []struct {
@@ -63,44 +63,44 @@ func TestValidateNamesTheRouteWayOrDoorThatIsWrong(t *testing.T) {
 		{"a label of 64 characters", route(strings.Repeat("a", 64)), "is no DNS name"},
 		{"a name of 254 characters", route(strings.Repeat("a.", 126) + "aa"), "is no DNS name"},
 		{"a name of 64 KiB", route(strings.Repeat("a.", 32<<10) + "a"), "is no DNS name"},
-		{"way name", func(c *haproxy.Config) { c.Ways[0].Name = "a/b" }, `way "a/b": use a name`},
-		{"two ways of one name", func(c *haproxy.Config) { c.Ways[1].Name = c.Ways[0].Name }, `way "ns.web.canary": there are two of that name`},
-		{"ways not in order", func(c *haproxy.Config) { slices.Reverse(c.Ways) }, `way "ns.web.canary": it is not in order`},
-		{"way and backend of one name", func(c *haproxy.Config) { c.Ways[0].Name = "ns.web.blog" }, `way "ns.web.blog": there is a backend of that name`},
+		{"way name", func(c *haproxy.Config) { c.WeightedRoutes[0].Name = "a/b" }, `way "a/b": use a name`},
+		{"two ways of one name", func(c *haproxy.Config) { c.WeightedRoutes[1].Name = c.WeightedRoutes[0].Name }, `way "ns.web.canary": there are two of that name`},
+		{"ways not in order", func(c *haproxy.Config) { slices.Reverse(c.WeightedRoutes) }, `way "ns.web.canary": it is not in order`},
+		{"way and backend of one name", func(c *haproxy.Config) { c.WeightedRoutes[0].Name = "ns.web.blog" }, `way "ns.web.blog": there is a backend of that name`},
 		{"a backend like a hundredth", func(c *haproxy.Config) { c.Backends[2].Name = "ns.web.canary:42" }, `backend "ns.web.canary:42": that is the name of a hundredth of way "ns.web.canary"`},
-		{"a way like a hundredth", func(c *haproxy.Config) { c.Ways[1].Name = "ns.web.canary:00" }, `way "ns.web.canary:00": that is the name of a hundredth`},
-		{"no shares", func(c *haproxy.Config) { c.Ways[0].Shares = nil }, canary + "its shares add up to 0 percent, not to 100"},
+		{"a way like a hundredth", func(c *haproxy.Config) { c.WeightedRoutes[1].Name = "ns.web.canary:00" }, `way "ns.web.canary:00": that is the name of a hundredth`},
+		{"no shares", func(c *haproxy.Config) { c.WeightedRoutes[0].Shares = nil }, canary + "its shares add up to 0 percent, not to 100"},
 		{"too few percent", share(func(s *haproxy.Share) { s.Percent = 80 }), canary + "its shares add up to 90 percent"},
 		{"too many percent", share(func(s *haproxy.Share) { s.Percent = 91 }), canary + "its shares add up to 101 percent"},
 		{"negative percent", share(func(s *haproxy.Share) { s.Percent = -1 }), canary + "-1 is no percentage"},
 		{"more percent than there are", share(func(s *haproxy.Share) { s.Percent = math.MaxInt }), "is no percentage"},
-		{"one share without all", func(c *haproxy.Config) { c.Ways[1].Shares[0].Percent = 50 }, safe + "its shares add up to 50 percent"},
+		{"one share without all", func(c *haproxy.Config) { c.WeightedRoutes[1].Shares[0].Percent = 50 }, safe + "its shares add up to 50 percent"},
 		{"a share without backends", share(func(s *haproxy.Share) { s.Backends = nil }), canary + "a share has no backend"},
 		{"a share of nothing", share(func(s *haproxy.Share) { s.Backends = []string{""} }), canary + `there is no backend ""`},
 		{"a share to nowhere", share(func(s *haproxy.Share) { s.Backends = append(s.Backends, "nope") }), canary + `there is no backend "nope"`},
 		{"a way to a way", share(func(s *haproxy.Share) { s.Backends = []string{"ns.web.safe"} }), canary + `there is no backend "ns.web.safe"`},
 		{"a way of two modes", share(func(s *haproxy.Share) { s.Backends = append(s.Backends, "ns.web.blog:http") }), canary + `backend "ns.web.blog:http" is for HTTP, one before it is not`},
-		{"shares of two modes", func(c *haproxy.Config) { c.Ways[0].Shares[1].Backends = []string{"ns.web.blog:http"} }, canary + `backend "ns.web.blog:http" is for HTTP`},
+		{"shares of two modes", func(c *haproxy.Config) { c.WeightedRoutes[0].Shares[1].Backends = []string{"ns.web.blog:http"} }, canary + `backend "ns.web.blog:http" is for HTTP`},
 		{"a list that is too long", share(func(s *haproxy.Share) { s.Backends = slices.Repeat([]string{"ns.web.blog"}, 400) }), "bytes long, more than 4096"},
-		{"proxies alone where there are none", mind(func(d *haproxy.Door) { d.ProxiesFrom, d.ProxiesOnly = nil, true }), dns + "only proxies may connect, and there are none"},
-		{"allowed source", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{{}} }), dns + "allowed source invalid Prefix is no network"},
-		{"allowed source that is not masked", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{network("10.0.0.1/8")} }), dns + "allowed source 10.0.0.1/8 is larger than its address says; write 10.0.0.0/8"},
-		{"allowed source in IPv6 form", mind(func(d *haproxy.Door) { d.AllowedSources = []netip.Prefix{network("::ffff:10.0.0.0/104")} }), "is no network"},
-		{"allowed source twice", mind(func(d *haproxy.Door) { d.AllowedSources = slices.Repeat(d.AllowedSources[:1], 2) }), dns + "allowed source 203.0.113.0/24: there are two of it"},
-		{"allowed sources not in order", mind(func(d *haproxy.Door) { slices.Reverse(d.AllowedSources) }), dns + "allowed source 203.0.113.0/24 is not in order"},
-		{"proxies not in order", mind(func(d *haproxy.Door) { slices.Reverse(d.ProxiesFrom) }), dns + "proxy 192.0.2.10/32 is not in order"},
-		{"a negative bound", mind(func(d *haproxy.Door) { d.MaxConnections = -1 }), dns + "maximum of connections: -1 is not between"},
-		{"too large a bound", mind(func(d *haproxy.Door) { d.MaxConnections = math.MaxInt32 + 1 }), "maximum of connections"},
-		{"a rate without an interval", mind(func(d *haproxy.Door) { d.Rate.Interval = 0 }), dns + "connection rate: interval: 0s is not between"},
-		{"a rate without a bound", mind(func(d *haproxy.Door) { d.Rate.PerSource = 0 }), dns + "connection rate: 0 per source is not between"},
-		{"a negative rate", mind(func(d *haproxy.Door) { d.Rate.PerSource = -1 }), "connection rate: -1 per source"},
+		{"proxies alone where there are none", mind(func(a *haproxy.AccessPolicy) { a.ProxiesFrom, a.ProxiesOnly = nil, true }), dns + "only proxies may connect, and there are none"},
+		{"allowed source", mind(func(a *haproxy.AccessPolicy) { a.AllowedSources = []netip.Prefix{{}} }), dns + "allowed source invalid Prefix is no network"},
+		{"allowed source that is not masked", mind(func(a *haproxy.AccessPolicy) { a.AllowedSources = []netip.Prefix{network("10.0.0.1/8")} }), dns + "allowed source 10.0.0.1/8 is larger than its address says; write 10.0.0.0/8"},
+		{"allowed source in IPv6 form", mind(func(a *haproxy.AccessPolicy) { a.AllowedSources = []netip.Prefix{network("::ffff:10.0.0.0/104")} }), "is no network"},
+		{"allowed source twice", mind(func(a *haproxy.AccessPolicy) { a.AllowedSources = slices.Repeat(a.AllowedSources[:1], 2) }), dns + "allowed source 203.0.113.0/24: there are two of it"},
+		{"allowed sources not in order", mind(func(a *haproxy.AccessPolicy) { slices.Reverse(a.AllowedSources) }), dns + "allowed source 203.0.113.0/24 is not in order"},
+		{"proxies not in order", mind(func(a *haproxy.AccessPolicy) { slices.Reverse(a.ProxiesFrom) }), dns + "proxy 192.0.2.10/32 is not in order"},
+		{"a negative bound", mind(func(a *haproxy.AccessPolicy) { a.MaxConnections = -1 }), dns + "maximum of connections: -1 is not between"},
+		{"too large a bound", mind(func(a *haproxy.AccessPolicy) { a.MaxConnections = math.MaxInt32 + 1 }), "maximum of connections"},
+		{"a rate without an interval", mind(func(a *haproxy.AccessPolicy) { a.Rate.Interval = 0 }), dns + "connection rate: interval: 0s is not between"},
+		{"a rate without a bound", mind(func(a *haproxy.AccessPolicy) { a.Rate.PerSource = 0 }), dns + "connection rate: 0 per source is not between"},
+		{"a negative rate", mind(func(a *haproxy.AccessPolicy) { a.Rate.PerSource = -1 }), "connection rate: -1 per source"},
 		{"a backend like a table of rates", func(c *haproxy.Config) {
-			c.Frontends[0].Door, c.Backends[0].Name = sample.Door(), "ns.web.dns:rate"
+			c.Frontends[0].Access, c.Backends[0].Name = sample.Door(), "ns.web.dns:rate"
 		}, dns + `its clients are counted in a backend "ns.web.dns:rate"; there is another`},
 		{"a way like a table of rates", func(c *haproxy.Config) {
-			c.Frontends[0].Door, c.Frontends[0].Backend, c.Ways[0].Name = sample.Door(), "ns.web.dns:rate", "ns.web.dns:rate"
+			c.Frontends[0].Access, c.Frontends[0].Backend, c.WeightedRoutes[0].Name = sample.Door(), "ns.web.dns:rate", "ns.web.dns:rate"
 		}, dns + `its clients are counted in a backend "ns.web.dns:rate"; there is another`},
-		{"too long an interval", mind(func(d *haproxy.Door) { d.Rate.Interval = 600 * time.Hour }), "connection rate: interval: 600h0m0s is not between"},
+		{"too long an interval", mind(func(a *haproxy.AccessPolicy) { a.Rate.Interval = 600 * time.Hour }), "connection rate: interval: 600h0m0s is not between"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -35,7 +35,7 @@ func benchObject(n int, records *record.Store) v1alpha1.EdgeLoadBalancer {
 		records.Look(key, noon())
 		records.Update(key, func(r *record.Host) {
 			r.Wanted.Members = []desired.Member{{Object: record.NameOf(object), Backends: []string{backend}, Counts: []string{backend}}}
-			r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{object.UID: 2}}, Outcome: model.Outcome{
+			r.Apply(record.Attempt{Task: &record.Task{Objects: map[types.UID]int64{object.UID: 2}}, Outcome: model.Outcome{
 				State: model.Synced, Fingerprint: "f", Servers: map[string]model.ServerCount{backend: {Up: 100, Total: 100}},
 			}}, noon(), 0)
 		})

@@ -76,8 +76,8 @@ func networkBuckets() []float64 {
 }
 
 // Attempted counts an attempt. before is what was known of the host until then.
-func (m *Counters) Attempted(before record.Host, done record.Attempt, now time.Time) {
-	outcome := done.Outcome
+func (m *Counters) Attempted(before record.Host, attempt record.Attempt, now time.Time) {
+	outcome := attempt.Outcome
 	update := strings.ToLower(string(outcome.Update))
 	if update != "" {
 		m.updates.WithLabelValues(update, strings.ToLower(string(outcome.State))).Inc()
@@ -87,7 +87,7 @@ func (m *Counters) Attempted(before record.Host, done record.Attempt, now time.T
 		return
 	}
 	if outcome.Update == model.UpdateReload {
-		m.reloads.WithLabelValues(before.ReloadCause(&done.Job.Host)).Inc()
+		m.reloads.WithLabelValues(before.ReloadCause(&attempt.Task.Host)).Inc()
 	}
 	for _, trigger := range before.UnprovedTriggers {
 		m.network.Observe(max(0, now.Sub(trigger).Seconds()))

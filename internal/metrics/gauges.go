@@ -67,39 +67,39 @@ func (g *Gauges) Collect(to chan<- prometheus.Metric) {
 	}
 	for i := range objects {
 		object := &objects[i]
-		for _, reading := range status.ReadingsOf(object, g.records.Get) {
-			g.collect(to, object, reading)
+		for _, sample := range status.SamplesOf(object, g.records.Get) {
+			g.collect(to, object, sample)
 		}
 	}
 }
 
-func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadBalancer, reading status.Reading) {
+func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadBalancer, sample status.Sample) {
 	send := func(desc *prometheus.Desc, value float64, more ...string) {
-		labels := append([]string{object.Namespace, object.Name, reading.Host.Name}, more...)
+		labels := append([]string{object.Namespace, object.Name, sample.Host.Name}, more...)
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	for _, state := range reason.States() {
 		value := 0.0
-		if reading.Host.State == state {
+		if sample.Host.State == state {
 			value = 1
 		}
 		send(g.hostState, value, string(state))
 	}
-	send(g.servers, float64(reading.Host.Servers))
-	send(g.serversUp, float64(reading.Host.ServersUp))
-	for target, count := range reading.Targets {
+	send(g.servers, float64(sample.Host.Servers))
+	send(g.serversUp, float64(sample.Host.ServersUp))
+	for target, count := range sample.Targets {
 		send(g.targetServers, float64(count.Total), target)
 		send(g.targetServersUp, float64(count.Up), target)
 	}
-	for down, count := range downBy(reading.Down) {
+	for down, count := range downBy(sample.Down) {
 		send(g.targetServersDown, float64(count), down.target, down.check)
 	}
-	if reading.ProvedAt.IsZero() {
+	if sample.ProvedAt.IsZero() {
 		return
 	}
-	send(g.lastProof, float64(reading.ProvedAt.UnixMilli())/1000)
-	send(g.oldWorkers, float64(reading.OldWorkers))
-	send(g.failedReloads, float64(reading.FailedReloads))
+	send(g.lastProof, float64(sample.ProvedAt.UnixMilli())/1000)
+	send(g.oldWorkers, float64(sample.OldWorkers))
+	send(g.failedReloads, float64(sample.FailedReloads))
 }
 
 // failedCheck is a way in which a target's checks fail.

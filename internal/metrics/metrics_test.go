@@ -119,7 +119,7 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, registry := registered(t)
-			m.Attempted(test.before, record.Attempt{Job: &record.Job{}, Outcome: test.outcome}, noon().Add(time.Second))
+			m.Attempted(test.before, record.Attempt{Task: &record.Task{}, Outcome: test.outcome}, noon().Add(time.Second))
 			requireValues(t, registry, test.want)
 		})
 	}
@@ -129,7 +129,7 @@ func TestTimesAreMeasuredFromTheirBeginnings(t *testing.T) {
 	t.Parallel()
 	m, registry := registered(t)
 	before := record.Host{UnprovedSince: noon(), UnprovedTriggers: []time.Time{noon().Add(-time.Second), noon().Add(time.Hour)}}
-	m.Attempted(before, record.Attempt{Job: &record.Job{}, Outcome: model.Outcome{
+	m.Attempted(before, record.Attempt{Task: &record.Task{}, Outcome: model.Outcome{
 		State: model.Synced, Changed: true, Update: model.UpdateRuntime,
 	}}, noon().Add(500*time.Millisecond))
 	families, err := registry.Gather()
@@ -165,7 +165,7 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 	records := record.NewStore()
 	member := desired.Member{Object: record.NameOf(object), Counts: []string{"shop_web_api", "shop_web_app"}}
-	job := &record.Job{Objects: map[types.UID]int64{uid: 2}}
+	task := &record.Task{Objects: map[types.UID]int64{uid: 2}}
 	for address, outcome := range map[string]model.Outcome{
 		"a": {State: model.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]model.ServerCount{
 			"shop_web_app": {Up: 2, Total: 3}, "shop_web_api": {Up: 1, Total: 1}, "shop_other_app": {Up: 7, Total: 7},
@@ -175,7 +175,7 @@ func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 		key := model.NewHostID(address, 22)
 		records.Update(key, func(r *record.Host) {
 			r.Wanted.Members = []desired.Member{member}
-			r.Apply(record.Attempt{Job: job, Outcome: outcome}, noon(), 0)
+			r.Apply(record.Attempt{Task: task, Outcome: outcome}, noon(), 0)
 		})
 	}
 	return records
@@ -210,7 +210,7 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	requireValues(t, registry, both)
 
 	records.Update(model.NewHostID("b", 22), func(r *record.Host) {
-		r.Apply(record.Attempt{Job: &record.Job{Objects: map[types.UID]int64{uid: 2}}, Outcome: model.Outcome{State: model.Drifted}}, noon(), 0)
+		r.Apply(record.Attempt{Task: &record.Task{Objects: map[types.UID]int64{uid: 2}}, Outcome: model.Outcome{State: model.Drifted}}, noon(), 0)
 	})
 	delete(both, "edgelb_host_state{gw2,web,shop,Unreachable}")
 	both["edgelb_host_state{gw2,web,shop,Drifted}"] = 1

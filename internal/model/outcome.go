@@ -67,7 +67,7 @@ type Outcome struct {
 	// one namespace need not know of the others.
 	Owner string
 	// TookOver is the name under which the same owner kept the host until this Sync, if it was another one.
-	TookOver string
+	RenamedFrom string
 	// FollowUp is when the host should have its next turn to end what is begun: the file is still to be written, or servers
 	// that are wanted no more still have connections. 0 if there is nothing.
 	FollowUp time.Duration

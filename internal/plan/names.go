@@ -30,11 +30,11 @@ func Names(running, wanted []haproxy.Entry, path string) Change {
 			n.bring(e, runtime.AddName(path, e), "added")
 		}
 	}
-	n.noteWays(wanted)
+	n.noteRoutes(wanted)
 	return Change{
 		Reasons: n.reasons,
-		Bring:   slices.Concat(n.newWays, n.newNames),
-		Take:    slices.Concat(n.oldNames, n.oldWays),
+		Bring:   slices.Concat(n.newRoutes, n.newNames),
+		Take:    slices.Concat(n.oldNames, n.oldRoutes),
 	}
 }
 
@@ -45,9 +45,9 @@ type names struct {
 	// has are the keys that run, and told those of which something is to be told.
 	has, told map[string]bool
 	// ways are those that differ.
-	ways                                 []string
-	reasons                              []string
-	newWays, newNames, oldNames, oldWays []runtime.Command
+	routes                                   []string
+	reasons                                  []string
+	newRoutes, newNames, oldNames, oldRoutes []runtime.Command
 }
 
 // settle brings an entry that runs in line with the wanted one.
@@ -71,7 +71,7 @@ func (n *names) bring(e haproxy.Entry, command runtime.Command, what string) {
 	if n.note(e.Key, what) {
 		n.newNames = append(n.newNames, command)
 	} else {
-		n.newWays = append(n.newWays, command)
+		n.newRoutes = append(n.newRoutes, command)
 	}
 }
 
@@ -81,7 +81,7 @@ func (n *names) take(key string) {
 	if n.note(key, "removed") {
 		n.oldNames = append(n.oldNames, command)
 	} else {
-		n.oldWays = append(n.oldWays, command)
+		n.oldRoutes = append(n.oldRoutes, command)
 	}
 }
 
@@ -91,14 +91,14 @@ func (n *names) note(key, what string) bool {
 	frontend, name, isName := strings.Cut(key, "/")
 	if isName {
 		n.reasons = append(n.reasons, fmt.Sprintf("frontend %s: name %s %s", frontend, name, what))
-	} else if way := wayOf(key); !slices.Contains(n.ways, way) {
-		n.ways = append(n.ways, way)
+	} else if way := routeOf(key); !slices.Contains(n.routes, way) {
+		n.routes = append(n.routes, way)
 	}
 	return isName
 }
 
 // wayOf is the way that a key belongs to, which may be that of one of its hundredths.
-func wayOf(key string) string {
+func routeOf(key string) string {
 	colon := strings.LastIndexByte(key, ':')
 	if colon > 0 && len(key)-colon == len(":00") && strings.Trim(key[colon+1:], "0123456789") == "" {
 		return key[:colon]
@@ -107,21 +107,21 @@ func wayOf(key string) string {
 }
 
 // noteWays says where the ways that differ are to lead, one sentence each.
-func (n *names) noteWays(wanted []haproxy.Entry) {
-	for _, way := range n.ways {
-		n.reasons = append(n.reasons, "way "+way+": "+describeWay(way, wanted))
+func (n *names) noteRoutes(wanted []haproxy.Entry) {
+	for _, way := range n.routes {
+		n.reasons = append(n.reasons, "way "+way+": "+describeRoute(way, wanted))
 	}
 }
 
 // describeWay says where a way leads with these entries.
-func describeWay(way string, entries []haproxy.Entry) string {
+func describeRoute(way string, entries []haproxy.Entry) string {
 	var lists []string
 	hundredths := map[string]int{}
 	for _, e := range entries {
 		if e.Key == way {
 			return "goes to " + orElse(e.Value) + " now"
 		}
-		if wayOf(e.Key) != way {
+		if routeOf(e.Key) != way {
 			continue
 		}
 		if hundredths[e.Value]++; hundredths[e.Value] == 1 {

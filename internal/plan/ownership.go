@@ -26,7 +26,7 @@ func keptByAnother(file File, wanted Wanted) (Plan, bool) {
 	case wanted.Config.Idle():
 		return Plan{Action: NoOp}, true
 	case wanted.Wants != nil && wanted.Wants(twin):
-		return Plan{Action: Refuse, Twin: true, Reasons: []string{fmt.Sprintf("this machine is already kept as host %q", twin)}}, true
+		return Plan{Action: Refuse, Duplicate: true, Reasons: []string{fmt.Sprintf("this machine is already kept as host %q", twin)}}, true
 	default:
 		return Plan{}, false
 	}

@@ -19,7 +19,7 @@ func TestWhoKeepsAHostIsWrittenOnIt(t *testing.T) {
 		return &Plan{Action: Refuse, Reasons: []string{reason}, Owner: owner}
 	}
 	const another = "it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"
-	twin := &Plan{Action: Refuse, Twin: true, Reasons: []string{`this machine is already kept as host "192.0.2.1:22"`}}
+	twin := &Plan{Action: Refuse, Duplicate: true, Reasons: []string{`this machine is already kept as host "192.0.2.1:22"`}}
 	otherCluster := refused("other/shop", another)
 	otherNamespace := refused("prod/bank", another)
 	nothing := &Plan{Action: NoOp}
@@ -85,8 +85,8 @@ func TestAHostThatIsTakenOverSaysUnderWhichNameItWasKept(t *testing.T) {
 		"nobody's":     {cfg.Header{}, ""},
 	} {
 		observed := Observed{File: File{Exists: true, Managed: true, Header: test.header}}
-		if got := Compute(observed, Wanted{Config: config, Adopt: true}); got.TookOver != test.want || got.Action != Reload {
-			t.Errorf("%s: took it over from %q by %s, want %q", name, got.TookOver, got.Action, test.want)
+		if got := Compute(observed, Wanted{Config: config, Adopt: true}); got.RenamedFrom != test.want || got.Action != Reload {
+			t.Errorf("%s: took it over from %q by %s, want %q", name, got.RenamedFrom, got.Action, test.want)
 		}
 	}
 }

@@ -94,11 +94,11 @@ type Plan struct {
 	KeepFormer bool
 	// Twin says of a Refuse that the file is the owner's own, under another name of the same machine. Wanted.Adopt does not
 	// lift that.
-	Twin bool
+	Duplicate bool
 	// Owner says of a Refuse whose the file is, if that is another edgelb's. It is not for the users of this one.
 	Owner string
 	// TookOver is the name under which the owner kept the host until now, if it was another one.
-	TookOver string
+	RenamedFrom string
 }
 
 // Compute decides.
@@ -121,7 +121,7 @@ func Compute(observed Observed, wanted Wanted) Plan {
 		return Plan{Action: NoOp}
 	}
 	todo := compare(observed, wanted)
-	todo.TookOver = takenFrom(observed.File, wanted.Config)
+	todo.RenamedFrom = takenFrom(observed.File, wanted.Config)
 	return todo
 }
 

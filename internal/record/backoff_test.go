@@ -81,7 +81,7 @@ func TestHostThatStaysAwayIsTriedSomeHundredTimesInAnHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var record Host
-		away := Attempt{Job: &Job{Inputs: "same"}, Outcome: model.Outcome{State: model.Unreachable}}
+		away := Attempt{Task: &Task{Inputs: "same"}, Outcome: model.Outcome{State: model.Unreachable}}
 		var tries int
 		for begin := time.Now(); time.Since(begin) < time.Hour; {
 			// Endpoints change every 100 ms all the while.

@@ -59,19 +59,19 @@ func (r Host) IsContested() bool {
 }
 
 // LookAs is the job to look at a host, and to change nothing, as an owner that it is not kept for.
-func LookAs(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) *Job {
+func LookAs(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) *Task {
 	host.Suspend = true
-	return &Job{Host: host, Objects: membersOf(host, objects)}
+	return &Task{Host: host, Objects: membersOf(host, objects)}
 }
 
 // Try notes how an attempt to log in with an owner's Secret went.
 func (r *Host) Try(a Attempt, now time.Time, random float64) {
-	owner := a.Job.Host.Login.Secret
+	owner := a.Task.Host.Login.Secret
 	claims := maps.Clone(r.Claims)
 	if claims == nil {
 		claims = map[desired.Owner]Claim{}
 	}
-	claims[owner] = claims[owner].after(a.Outcome, a.Job.Inputs, now, random)
+	claims[owner] = claims[owner].after(a.Outcome, a.Task.Inputs, now, random)
 	r.Claims = claims
 }
 

@@ -73,7 +73,7 @@ func TestAHostIsContestedAsLongAsItsOwnerCannotLogIn(t *testing.T) {
 		if !look.Host.Suspend || len(look.Objects) != 1 || look.Objects[types.UID("1")]+look.Objects[types.UID("2")] != 2 {
 			t.Errorf("the job to look as %s is %+v", namespace, look)
 		}
-		host.Try(Attempt{Job: look, Outcome: model.Outcome{State: state}}, noon(), 0)
+		host.Try(Attempt{Task: look, Outcome: model.Outcome{State: state}}, noon(), 0)
 	}
 	want := func(owner string, contested bool) {
 		t.Helper()

@@ -12,18 +12,18 @@ import (
 )
 
 // reachedFrom is a job of a host that was built with the address, and uses it.
-func reachedFrom(address netip.Addr) *Job {
-	job := &Job{Host: desired.Host{UsesEgress: true, Egress: address}}
-	job.Inputs = InputsOf(job, "7", "r")
-	return job
+func reachedFrom(address netip.Addr) *Task {
+	task := &Task{Host: desired.Host{UsesEgress: true, Egress: address}}
+	task.Inputs = InputsOf(task, "7", "r")
+	return task
 }
 
 func TestAnAddressThatAnAttemptFindsOutIsUsedAtOnce(t *testing.T) {
 	t.Parallel()
 	former, found := netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("203.0.113.6")
-	unused := &Job{Host: desired.Host{Egress: former}}
+	unused := &Task{Host: desired.Host{Egress: former}}
 	for name, test := range map[string]struct {
-		job        *Job
+		job        *Task
 		outcome    model.Outcome
 		wantWait   time.Duration
 		wantEgress netip.Addr
@@ -39,9 +39,9 @@ func TestAnAddressThatAnAttemptFindsOutIsUsedAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			host := Host{Egress: test.job.Host.Egress}
-			done := Attempt{Job: test.job, Outcome: test.outcome}
-			host.Apply(done, noon(), 0)
-			if wait := host.Wait(done, noon()); wait != test.wantWait || host.Egress != test.wantEgress {
+			attempt := Attempt{Task: test.job, Outcome: test.outcome}
+			host.Apply(attempt, noon(), 0)
+			if wait := host.Wait(attempt, noon()); wait != test.wantWait || host.Egress != test.wantEgress {
 				t.Errorf("%s is used after %s, want %s after %s", host.Egress, wait, test.wantEgress, test.wantWait)
 			}
 		})
@@ -56,9 +56,9 @@ func TestWhatAHostIsProvedToRunWithoutTheAddressThatItSaysIsNotWhatIsWanted(t *t
 		builtWith  netip.Addr
 		wantProved bool
 	}{{netip.Addr{}, false}, {found, true}} {
-		job := reachedFrom(step.builtWith)
-		job.Objects = map[types.UID]int64{uid: 3}
-		host.Apply(Attempt{Job: job, Outcome: model.Outcome{
+		task := reachedFrom(step.builtWith)
+		task.Objects = map[types.UID]int64{uid: 3}
+		host.Apply(Attempt{Task: task, Outcome: model.Outcome{
 			State: model.Synced, Egress: found, Fingerprint: "f", Reasons: []string{"the host is new"},
 		}}, noon(), 0)
 		if proved := host.Proved[uid] == 3; proved != step.wantProved || !host.MayHave(uid) {
@@ -73,7 +73,7 @@ func TestAHostThatFailedIsTriedAtOnceWithAnAddressThatItDidNotHave(t *testing.T)
 	t.Parallel()
 	found := netip.MustParseAddr("203.0.113.6")
 	var host Host
-	host.Apply(Attempt{Job: reachedFrom(netip.Addr{}), Outcome: model.Outcome{State: model.Rejected, Egress: found}}, noon(), 0)
+	host.Apply(Attempt{Task: reachedFrom(netip.Addr{}), Outcome: model.Outcome{State: model.Rejected, Egress: found}}, noon(), 0)
 	if wait := host.HoldOff(reachedFrom(netip.Addr{}).Inputs, noon()); wait == 0 {
 		t.Error("it is tried again with what it has failed with")
 	}

@@ -33,13 +33,13 @@ func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 			t.Parallel()
 			var host Host
 			host.UnprovedSince = noon()
-			first := Attempt{Job: &Job{Inputs: "a"}, Outcome: failed}
+			first := Attempt{Task: &Task{Inputs: "a"}, Outcome: failed}
 			host.Apply(first, noon(), 0)
 			if wait := host.Wait(first, noon()); wait != time.Millisecond {
 				t.Errorf("servers follow after %s, want at once", wait)
 			}
 
-			followed := Attempt{Job: &Job{Inputs: "b", RuntimeOnly: true}, Outcome: test.outcome}
+			followed := Attempt{Task: &Task{Inputs: "b", RuntimeOnly: true}, Outcome: test.outcome}
 			host.Apply(followed, noon(), 0)
 
 			if host.Outcome.State != model.Rejected || host.Outcome.Message != failed.Message || host.Failures != 1 || host.Inputs != "a" {
@@ -63,7 +63,7 @@ func live(outcome model.Outcome) Host {
 	var host Host
 	outcome.State, outcome.Live = model.Rejected, true
 	for range 10 {
-		host.Apply(Attempt{Job: &Job{Inputs: "a"}, Outcome: outcome}, noon(), 0)
+		host.Apply(Attempt{Task: &Task{Inputs: "a"}, Outcome: outcome}, noon(), 0)
 	}
 	return host
 }
@@ -86,7 +86,7 @@ func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 			t.Parallel()
 			host := live(test.failed)
 			for _, outcome := range []model.Outcome{test.before, test.outcome} {
-				host.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: outcome}, noon(), 0)
+				host.Apply(Attempt{Task: &Task{RuntimeOnly: true}, Outcome: outcome}, noon(), 0)
 			}
 			if wait := host.HoldOff("a", noon()); wait != test.want {
 				t.Errorf("it is left alone for %s, want %s", wait, test.want)
@@ -98,7 +98,7 @@ func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 func TestHostIsTriedAgainWhenTheTimeForThatCameWhileServersFollowed(t *testing.T) {
 	t.Parallel()
 	host := live(model.Outcome{})
-	followed := Attempt{Job: &Job{RuntimeOnly: true}, Outcome: model.Outcome{State: model.Synced}}
+	followed := Attempt{Task: &Task{RuntimeOnly: true}, Outcome: model.Outcome{State: model.Synced}}
 	late := noon().Add(5*time.Minute + time.Second)
 	host.Apply(followed, late, 0)
 	if wait := host.Wait(followed, late); wait != time.Millisecond {
@@ -110,13 +110,13 @@ func TestTargetThatGetsServersOnAHostThatFailsHasThem(t *testing.T) {
 	t.Parallel()
 	host := live(model.Outcome{})
 	host.Problems = []desired.Problem{{Reason: v1alpha1.ReasonNoEndpoints}}
-	job := &Job{RuntimeOnly: true, Objects: map[types.UID]int64{uid: 2}}
-	host.Apply(Attempt{Job: job, Outcome: model.Outcome{State: model.Rejected, Live: true}}, noon(), 0)
+	task := &Task{RuntimeOnly: true, Objects: map[types.UID]int64{uid: 2}}
+	host.Apply(Attempt{Task: task, Outcome: model.Outcome{State: model.Rejected, Live: true}}, noon(), 0)
 	if len(host.Problems) != 1 {
 		t.Errorf("after an attempt that failed: %v", host.Problems)
 	}
-	news := host.Apply(Attempt{Job: job, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
-	if len(host.Problems) != 0 || news != Urgent {
-		t.Errorf("after one that did not: %v, news %v", host.Problems, news)
+	urgency := host.Apply(Attempt{Task: task, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
+	if len(host.Problems) != 0 || urgency != Urgent {
+		t.Errorf("after one that did not: %v, news %v", host.Problems, urgency)
 	}
 }

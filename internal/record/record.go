@@ -48,9 +48,9 @@ type Host struct {
 	// Failures counts the failed attempts since the last good one, Repeats those that ended like the last one.
 	Failures, Repeats int
 	// Shortfalls counts, for each object, the looks in a row at which the host could not serve a bind of its.
-	Shortfalls map[types.NamespacedName]int
+	BindFailures map[types.NamespacedName]int
 	// Absences are those of the names that the host found no address for at the last look.
-	Absences map[model.UnresolvedName]Absence
+	UnresolvedNames map[model.UnresolvedName]UnresolvedName
 	// Inputs are what the last attempt depended on, and RetryAt is when to try again as long as they are the same.
 	Inputs  string
 	RetryAt time.Time
@@ -79,7 +79,7 @@ type Host struct {
 	// UnseenTriggers and UnprovedTriggers are when Pods and Services changed because of which EndpointSlices did, likewise.
 	UnseenTriggers, UnprovedTriggers []time.Time
 	// Leaving are the objects that the host is to be freed from.
-	Leaving map[types.UID]Leave
+	Detachments map[types.UID]Detachment
 }
 
 // HoldOff is how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on
@@ -93,7 +93,7 @@ func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
 
 // Rebuild takes in what the host should be now that these objects want it and those leave it. It says what news that is for the
 // objects.
-func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, leavers []Leaver, now time.Time) News {
+func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, detaching []Detaching, now time.Time) Urgency {
 	before := *r
 	if len(objects) == 0 {
 		// The pins in it may still be needed on the way out.
@@ -105,35 +105,35 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 	}
 	r.Claims = r.claimsOf(host)
 	r.Problems = withNew(r.Problems, host.Problems)
-	r.Leaving = leavingNow(*r, leavers, now)
-	r.Wanted = r.keepAwaiting(before.Wanted, leavers)
-	return r.NewsSince(before)
+	r.Detachments = detachingNow(*r, detaching, now)
+	r.Wanted = r.keepAwaiting(before.Wanted, detaching)
+	return r.UrgencySince(before)
 }
 
 // Apply takes in the result of an attempt, and says what news that is for the objects. The random number, from 0 to 1, spreads the
 // tries of hosts that failed together.
-func (r *Host) Apply(a Attempt, now time.Time, random float64) News {
+func (r *Host) Apply(a Attempt, now time.Time, random float64) Urgency {
 	before := *r
 	if a.Outcome.Egress.IsValid() {
 		r.Egress = a.Outcome.Egress
 	}
-	if a.Job.RuntimeOnly {
+	if a.Task.RuntimeOnly {
 		r.follow(a, now)
-		return r.NewsSince(before)
+		return r.UrgencySince(before)
 	}
-	if len(a.Job.Objects) > 0 {
+	if len(a.Task.Objects) > 0 {
 		r.Try(a, now, random)
 	}
 	r.count(a.Outcome)
-	r.Shortfalls, r.Absences = shortfallsAfter(r.Shortfalls, a), absencesAfter(r.Absences, a, now)
-	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Job.Inputs, a.Job.Objects
+	r.BindFailures, r.UnresolvedNames = bindFailuresAfter(r.BindFailures, a), unresolvedAfter(r.UnresolvedNames, a, now)
+	r.Outcome, r.Reason, r.Inputs, r.Tried = a.Outcome, a.Reason, a.Task.Inputs, a.Task.Objects
 	r.RetryAt, r.Followed = now.Add(r.waitAfter(a.Outcome, now, random)), false
 	r.noteChange(a.Outcome, now)
 	r.noteDrift(a.Outcome, now)
 	r.noteProof(a, now)
-	r.noteProblems(a.Job)
-	r.Leaving = leavingAfter(r.Leaving, a)
-	return r.NewsSince(before)
+	r.noteProblems(a.Task)
+	r.Detachments = detachmentsAfter(r.Detachments, a)
+	return r.UrgencySince(before)
 }
 
 // follow takes in how servers were brought in line on a host whose last attempt has failed. That failure stays what there is
@@ -145,7 +145,7 @@ func (r *Host) follow(a Attempt, now time.Time) {
 	if a.Outcome.State == model.Synced {
 		r.Outcome.Servers, r.Followed = a.Outcome.Servers, true
 		r.UnprovedSince, r.UnprovedTriggers = time.Time{}, nil
-		r.noteProblems(a.Job)
+		r.noteProblems(a.Task)
 	}
 	if !r.Outcome.Live && r.Followed && !r.Outcome.ReloadFailed {
 		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(model.Outcome{State: model.Unreachable}).First))
@@ -153,7 +153,7 @@ func (r *Host) follow(a Attempt, now time.Time) {
 }
 
 // noteProblems forgets the problems that are over. Of those of a host that is only freed nobody wants to hear.
-func (r *Host) noteProblems(done *Job) {
+func (r *Host) noteProblems(done *Task) {
 	if len(done.Objects) > 0 {
 		r.Problems = done.Host.Problems
 	}
@@ -165,7 +165,7 @@ func (r *Host) noteProblems(done *Job) {
 func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 	wait := r.RetryAt.Sub(now)
 	switch {
-	case r.Outcome.Live && !last.Job.RuntimeOnly, r.knowsBetter(last.Job):
+	case r.Outcome.Live && !last.Task.RuntimeOnly, r.knowsBetter(last.Task):
 		wait = 0
 	case r.Outcome.Live && last.Outcome.FollowUp > 0:
 		wait = min(wait, last.Outcome.FollowUp)
@@ -174,7 +174,7 @@ func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 }
 
 // knowsBetter says that a server of the job has another address than the one from which the host sees the operator, or has none.
-func (r Host) knowsBetter(done *Job) bool {
+func (r Host) knowsBetter(done *Task) bool {
 	return done.Host.UsesEgress && done.Host.Egress != r.Egress
 }
 
@@ -211,11 +211,11 @@ func HasDrifted(outcome model.Outcome) bool {
 
 func (r *Host) noteProof(a Attempt, now time.Time) {
 	switch {
-	case a.Outcome.State == model.Synced && !r.knowsBetter(a.Job):
-		r.Proved, r.Attempted = a.Job.Objects, nil
-		r.ProvedAt, r.Fingerprint, r.Runs = now, a.Outcome.Fingerprint, &a.Job.Host
+	case a.Outcome.State == model.Synced && !r.knowsBetter(a.Task):
+		r.Proved, r.Attempted = a.Task.Objects, nil
+		r.ProvedAt, r.Fingerprint, r.Runs = now, a.Outcome.Fingerprint, &a.Task.Host
 	case a.Outcome.State != model.Drifted && len(a.Outcome.Reasons) > 0:
-		r.Attempted = union(r.Attempted, a.Job.Objects)
+		r.Attempted = union(r.Attempted, a.Task.Objects)
 	}
 	if !Failed(a.Outcome.State) {
 		// How long a suspension or a drift lasts says nothing about how long a change takes.

@@ -53,7 +53,7 @@ func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
 		{model.Unreachable, 1, 1}, {model.Unreachable, 2, 2}, {model.Unauthorized, 3, 1}, {model.Unauthorized, 4, 2},
 		{model.Synced, 0, 1}, {model.Synced, 0, 2}, {model.Rejected, 1, 1}, {model.Drifted, 0, 1}, {model.Drifted, 0, 2},
 	} {
-		record.Apply(Attempt{Job: &Job{}, Outcome: model.Outcome{State: step.state}}, noon(), 0)
+		record.Apply(Attempt{Task: &Task{}, Outcome: model.Outcome{State: step.state}}, noon(), 0)
 		if record.Failures != step.wantFailures || record.Repeats != step.wantRepeats {
 			t.Errorf("step %d: %d failures and %d repeats, want %d and %d",
 				i, record.Failures, record.Repeats, step.wantFailures, step.wantRepeats)
@@ -65,8 +65,8 @@ func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
 	t.Parallel()
 	var record Host
 	changed := model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload, Reasons: []string{"new"}}
-	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 3}}, Outcome: changed}, noon(), 0)
-	record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 4}}, Outcome: model.Outcome{State: model.Rejected}}, noon().Add(time.Hour), 0)
+	record.Apply(Attempt{Task: &Task{Objects: map[types.UID]int64{"x": 3}}, Outcome: changed}, noon(), 0)
+	record.Apply(Attempt{Task: &Task{Objects: map[types.UID]int64{"x": 4}}, Outcome: model.Outcome{State: model.Rejected}}, noon().Add(time.Hour), 0)
 	if record.Proved["x"] != 3 || record.Tried["x"] != 4 {
 		t.Errorf("proved %v, tried %v", record.Proved, record.Tried)
 	}
@@ -100,7 +100,7 @@ func TestOnlyAChangeOfWhatRunsIsNotedAsOne(t *testing.T) {
 			t.Parallel()
 			record := Host{ChangedAt: first, ReloadedAt: first, Update: model.UpdateReload, ReloadReasons: []string{"listener"},
 				OldWorkers: 2, FailedReloads: 1}
-			record.Apply(Attempt{Job: &Job{}, Outcome: test.outcome}, second, 0)
+			record.Apply(Attempt{Task: &Task{}, Outcome: test.outcome}, second, 0)
 			if record.ChangedAt != test.wantChanged || record.ReloadedAt != test.wantReloaded || record.Update != test.wantUpdate ||
 				!slices.Equal(record.ReloadReasons, test.wantReasons) {
 				t.Errorf("changed at %s by %s, reloaded at %s for %v", record.ChangedAt, record.Update, record.ReloadedAt, record.ReloadReasons)
@@ -129,7 +129,7 @@ func TestWhatWasProvedLastIsRememberedThroughFailuresAndForgottenWhenTheHostIsFr
 		{model.Outcome{State: model.Synced}, "", 5},
 	} {
 		at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Second) }
-		record.Apply(Attempt{Job: &Job{}, Outcome: step.outcome}, at(i), 0)
+		record.Apply(Attempt{Task: &Task{}, Outcome: step.outcome}, at(i), 0)
 		var wantAt time.Time
 		if step.wantProved >= 0 {
 			wantAt = at(step.wantProved)
@@ -157,7 +157,7 @@ func TestDriftIsNotedOncePerOccurrence(t *testing.T) {
 		{model.Outcome{State: model.Unreachable, Drift: drift}, 5},
 	} {
 		at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Second) }
-		record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{"x": 1}}, Outcome: step.outcome}, at(i), 0)
+		record.Apply(Attempt{Task: &Task{Objects: map[types.UID]int64{"x": 1}}, Outcome: step.outcome}, at(i), 0)
 		if !record.DriftedAt.Equal(at(step.want)) || !slices.Equal(record.Drift, drift) {
 			t.Errorf("step %d: %v at %s, want it at %s", i, record.Drift, record.DriftedAt, at(step.want))
 		}
@@ -179,7 +179,7 @@ func TestChangeThatBrokeInTheMiddleMayBeOnTheHostUntilTheNextProof(t *testing.T)
 		{"y", model.Outcome{State: model.Synced}, false},
 		{"x", model.Outcome{State: model.Drifted, Reasons: []string{"server s added"}}, false},
 	} {
-		record.Apply(Attempt{Job: &Job{Objects: map[types.UID]int64{step.object: 1}}, Outcome: step.outcome}, noon(), 0)
+		record.Apply(Attempt{Task: &Task{Objects: map[types.UID]int64{step.object: 1}}, Outcome: step.outcome}, noon(), 0)
 		if got := record.MayHave("x"); got != step.wantX {
 			t.Errorf("step %d: the host may have x: %t, want %t", i, got, step.wantX)
 		}
@@ -200,8 +200,8 @@ func TestAProblemIsOverOnlyWhenAnAttemptHasShownIt(t *testing.T) {
 	if want := []desired.Problem{old, fresh}; !reflect.DeepEqual(record.Problems, want) {
 		t.Errorf("before the attempt: %v, want %v", record.Problems, want)
 	}
-	done := &Job{Objects: map[types.UID]int64{"web": 1}, Host: desired.Host{Problems: []desired.Problem{fresh}}}
-	record.Apply(Attempt{Job: done, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
+	done := &Task{Objects: map[types.UID]int64{"web": 1}, Host: desired.Host{Problems: []desired.Problem{fresh}}}
+	record.Apply(Attempt{Task: done, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	if want := []desired.Problem{fresh}; !reflect.DeepEqual(record.Problems, want) {
 		t.Errorf("after it: %v, want %v", record.Problems, want)
 	}

@@ -63,8 +63,8 @@ func TestCauseOfAReloadIsWhatDiffersFromWhatWasProved(t *testing.T) {
 			if got := known.ReloadCause(&wanted); got != ReloadFirst {
 				t.Errorf("before any proof: %s", got)
 			}
-			known.Apply(Attempt{Job: &Job{Host: built(same, "10.0.0.1")}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
-			known.Apply(Attempt{Job: &Job{Host: wanted}, Outcome: model.Outcome{State: model.Unreachable}}, noon(), 0)
+			known.Apply(Attempt{Task: &Task{Host: built(same, "10.0.0.1")}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
+			known.Apply(Attempt{Task: &Task{Host: wanted}, Outcome: model.Outcome{State: model.Unreachable}}, noon(), 0)
 			got := known.ReloadCause(&wanted)
 			if got != test.want || !slices.Contains(ReloadCauses(), got) {
 				t.Errorf("got %s, want %s", got, test.want)
@@ -82,7 +82,7 @@ func TestNamesThatTookAReloadWereRefusedAtRunTime(t *testing.T) {
 		}, "10.0.0.1")
 	}
 	var known Host
-	known.Apply(Attempt{Job: &Job{Host: routed("app.example.com")}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
+	known.Apply(Attempt{Task: &Task{Host: routed("app.example.com")}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	wanted := routed("app.example.com", "www.example.com")
 	if got := known.ReloadCause(&wanted); got != ReloadRuntimeRefused {
 		t.Errorf("got %s, want %s", got, ReloadRuntimeRefused)

@@ -67,14 +67,14 @@ func (s *Store) Moved(host string, objects map[types.UID]int64) {
 		if key.String() != host {
 			continue
 		}
-		leaving := make(map[types.UID]Leave, len(objects))
-		maps.Copy(leaving, record.Leaving)
+		detachments := make(map[types.UID]Detachment, len(objects))
+		maps.Copy(detachments, record.Detachments)
 		for uid := range objects {
-			l := leaving[uid]
-			l.Moved = true
-			leaving[uid] = l
+			d := detachments[uid]
+			d.Moved = true
+			detachments[uid] = d
 		}
-		record.Leaving = leaving
+		record.Detachments = detachments
 		s.hosts[key] = record
 	}
 }

@@ -20,7 +20,7 @@ func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
 	}
 	ends := func(state model.State) func(*Store) {
 		return func(s *Store) {
-			s.Update(key, func(r *Host) { r.Apply(Attempt{Job: &Job{}, Outcome: model.Outcome{State: state}}, noon(), 0) })
+			s.Update(key, func(r *Host) { r.Apply(Attempt{Task: &Task{}, Outcome: model.Outcome{State: state}}, noon(), 0) })
 		}
 	}
 	forget := func(s *Store) { s.Forget(key) }
@@ -63,12 +63,12 @@ func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
 	look := func(s *Store) { s.Look(key, at(0)) }
 	ends := func(state model.State) func(*Store) {
 		return func(s *Store) {
-			s.Update(key, func(r *Host) { r.Apply(Attempt{Job: &Job{}, Outcome: model.Outcome{State: state}}, noon(), 0) })
+			s.Update(key, func(r *Host) { r.Apply(Attempt{Task: &Task{}, Outcome: model.Outcome{State: state}}, noon(), 0) })
 		}
 	}
 	follows := func(s *Store) {
 		s.Update(key, func(r *Host) {
-			r.Apply(Attempt{Job: &Job{RuntimeOnly: true}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
+			r.Apply(Attempt{Task: &Task{RuntimeOnly: true}, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 		})
 	}
 	unknown := func(s *Store) { s.Touch([]model.HostID{key}, at(50), time.Time{}) }

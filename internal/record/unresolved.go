@@ -20,22 +20,22 @@ const (
 )
 
 // Absence is the time in which a name was found without an address at each look.
-type Absence struct {
+type UnresolvedName struct {
 	// Since is the first of these looks, and Seen the last one.
 	Since, Seen time.Time
 }
 
 // Lasts says that it is no matter of a moment.
-func (a Absence) Lasts() bool { return a.Seen.Sub(a.Since) >= resolvePatience }
+func (a UnresolvedName) Lasts() bool { return a.Seen.Sub(a.Since) >= resolvePatience }
 
 // Unresolved are the names of the object's servers that the host goes on finding no address for, as the spec writes them. Known
 // says that of each other one it has found an address, in this generation of the object; what was seen stays so while the host is
 // away.
-func (r Host) Unresolved(object *v1alpha1.EdgeLoadBalancer) (lasting []model.UnresolvedName, known bool) {
+func (r Host) UnresolvedNamesOf(object *v1alpha1.EdgeLoadBalancer) (lasting []model.UnresolvedName, known bool) {
 	known = true
 	member, _ := MemberOf(r.Wanted, NameOf(object))
 	for _, name := range resolvedBy(r.Wanted, member) {
-		absence, absent := r.Absences[model.UnresolvedName{Backend: name.Backend, DNSName: strings.ToLower(name.DNSName)}]
+		absence, absent := r.UnresolvedNames[model.UnresolvedName{Backend: name.Backend, DNSName: strings.ToLower(name.DNSName)}]
 		switch {
 		case absent && absence.Lasts():
 			lasting = append(lasting, name)
@@ -71,11 +71,11 @@ func resolvedBy(host desired.Host, member desired.Member) []model.UnresolvedName
 
 // absencesAfter are those after an attempt. One that only followed the endpoints, or failed, has not seen all servers. A worker
 // that has just begun says of a name that is new nothing yet.
-func absencesAfter(before map[model.UnresolvedName]Absence, a Attempt, now time.Time) map[model.UnresolvedName]Absence {
+func unresolvedAfter(before map[model.UnresolvedName]UnresolvedName, a Attempt, now time.Time) map[model.UnresolvedName]UnresolvedName {
 	if Failed(a.Outcome.State) || a.Outcome.Update == model.UpdateRuntime || a.Outcome.Update == model.UpdateFile {
 		return before
 	}
-	after := make(map[model.UnresolvedName]Absence, len(a.Outcome.UnresolvedNames))
+	after := make(map[model.UnresolvedName]UnresolvedName, len(a.Outcome.UnresolvedNames))
 	for _, name := range a.Outcome.UnresolvedNames {
 		absence, found := before[name]
 		if !found || (!absence.Lasts() && a.Outcome.Update == model.UpdateReload) {
@@ -88,8 +88,8 @@ func absencesAfter(before map[model.UnresolvedName]Absence, a Attempt, now time.
 }
 
 // sameAbsences says that nobody has to be told of a difference.
-func sameAbsences(a, b map[model.UnresolvedName]Absence) bool {
-	return maps.EqualFunc(a, b, func(x, y Absence) bool { return x.Lasts() == y.Lasts() })
+func sameUnresolved(a, b map[model.UnresolvedName]UnresolvedName) bool {
+	return maps.EqualFunc(a, b, func(x, y UnresolvedName) bool { return x.Lasts() == y.Lasts() })
 }
 
 // waitAfter is how long to leave the host alone after an outcome.
@@ -98,12 +98,12 @@ func (r Host) waitAfter(outcome model.Outcome, now time.Time, random float64) ti
 	if Failed(outcome.State) {
 		return wait
 	}
-	return min(wait, untilResolved(r.Absences, now))
+	return min(wait, untilResolved(r.UnresolvedNames, now))
 }
 
 // untilResolved is how long to wait before it is worth a look whether names have an address: as long again as they have had none,
 // so that the end of a short absence is seen soon, and one that lasts costs no more looks than a host has anyway.
-func untilResolved(absences map[model.UnresolvedName]Absence, now time.Time) time.Duration {
+func untilResolved(absences map[model.UnresolvedName]UnresolvedName, now time.Time) time.Duration {
 	wait := reason.LookInterval
 	for _, absence := range absences {
 		wait = min(wait, max(resolveInterval, now.Sub(absence.Since)))

@@ -13,7 +13,7 @@ import (
 )
 
 // resolving is a job of a host whose targets app of the objects shop/web, in generation 2, and shop/mail have servers of these names.
-func resolving(names ...string) *Job {
+func resolving(names ...string) *Task {
 	backend := func(name string) haproxy.Backend {
 		b := haproxy.Backend{Name: name, Servers: []haproxy.Server{{Name: "pod-a"}}}
 		for _, dnsName := range names {
@@ -24,7 +24,7 @@ func resolving(names ...string) *Job {
 	member := func(name string) desired.Member {
 		return desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: name}, Backends: []string{"shop_" + name + "_app"}}
 	}
-	return &Job{
+	return &Task{
 		Objects: map[types.UID]int64{uid: 2},
 		Host: desired.Host{
 			Members: []desired.Member{member("mail"), member("web")},
@@ -76,22 +76,22 @@ func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndR
 		{92, well(), nil, true, 30, true},
 	} {
 		now := noon().Add(time.Duration(step.second) * time.Second)
-		done := Attempt{Job: resolving("A.invalid", "b.invalid"), Outcome: step.outcome}
-		done.Outcome.Changed = step.outcome.Update != ""
-		news := record.Apply(done, now, 0)
-		told, known := record.Unresolved(twoHosts())
+		attempt := Attempt{Task: resolving("A.invalid", "b.invalid"), Outcome: step.outcome}
+		attempt.Outcome.Changed = step.outcome.Update != ""
+		urgency := record.Apply(attempt, now, 0)
+		told, known := record.UnresolvedNamesOf(twoHosts())
 		if !slices.Equal(told, step.want) || known != step.wantKnown {
 			t.Errorf("after %d s: %v is told, want %v; known: %t", step.second, told, step.want, known)
 		}
-		if wait := record.Wait(done, now); wait != time.Duration(step.wantWait)*time.Second || (news == Urgent) != step.wantNews {
-			t.Errorf("after %d s: the next look is in %s, want %d s; news %v", step.second, wait, step.wantWait, news)
+		if wait := record.Wait(attempt, now); wait != time.Duration(step.wantWait)*time.Second || (urgency == Urgent) != step.wantNews {
+			t.Errorf("after %d s: the next look is in %s, want %d s; news %v", step.second, wait, step.wantWait, urgency)
 		}
 	}
 }
 
 func TestANameIsTheBusinessOfTheObjectThatWantsItAndIsKnownOnceItWasLookedAt(t *testing.T) {
 	t.Parallel()
-	absences := map[model.UnresolvedName]Absence{lost("a.invalid")[0]: {Since: noon(), Seen: noon().Add(time.Minute)}}
+	absences := map[model.UnresolvedName]UnresolvedName{lost("a.invalid")[0]: {Since: noon(), Seen: noon().Add(time.Minute)}}
 	now, former := map[types.UID]int64{uid: 2}, map[types.UID]int64{uid: 1}
 	for name, test := range map[string]struct {
 		record    Host
@@ -99,10 +99,10 @@ func TestANameIsTheBusinessOfTheObjectThatWantsItAndIsKnownOnceItWasLookedAt(t *
 		want      []model.UnresolvedName
 		wantKnown bool
 	}{
-		"its own":                       {Host{Wanted: resolving("a.invalid").Host, Absences: absences, Proved: now}, "web", lost("a.invalid"), true},
-		"another object's":              {Host{Wanted: resolving("a.invalid").Host, Absences: absences, Proved: now}, "mail", nil, true},
-		"an object without a part":      {Host{Wanted: resolving("a.invalid").Host, Absences: absences}, "gone", nil, true},
-		"a name that is wanted no more": {Host{Wanted: resolving("b.invalid").Host, Absences: absences, Proved: now}, "web", nil, true},
+		"its own":                       {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: absences, Proved: now}, "web", lost("a.invalid"), true},
+		"another object's":              {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: absences, Proved: now}, "mail", nil, true},
+		"an object without a part":      {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: absences}, "gone", nil, true},
+		"a name that is wanted no more": {Host{Wanted: resolving("b.invalid").Host, UnresolvedNames: absences, Proved: now}, "web", nil, true},
 		"no names":                      {Host{Wanted: resolving().Host}, "web", nil, true},
 		"not looked at":                 {Host{Wanted: resolving("b.invalid").Host, Proved: former, Tried: former}, "web", nil, false},
 		"away since it was proved":      {Host{Wanted: resolving("b.invalid").Host, Proved: now, Outcome: model.Outcome{State: model.Unreachable}}, "web", nil, true},
@@ -110,7 +110,7 @@ func TestANameIsTheBusinessOfTheObjectThatWantsItAndIsKnownOnceItWasLookedAt(t *
 		"suspended":                     {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: model.Outcome{State: model.Suspended}}, "web", nil, true},
 	} {
 		object := named("shop", test.object, uid)
-		if got, known := test.record.Unresolved(object); !slices.Equal(got, test.want) || known != test.wantKnown {
+		if got, known := test.record.UnresolvedNamesOf(object); !slices.Equal(got, test.want) || known != test.wantKnown {
 			t.Errorf("%s: got %v, want %v; known: %t", name, got, test.want, known)
 		}
 	}

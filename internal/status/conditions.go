@@ -17,47 +17,47 @@ import (
 )
 
 // cause is one thing that keeps an object from being ready.
-type cause struct {
+type finding struct {
 	reason, message string
 }
 
 // verdict is the status of a condition and the causes for it.
-type verdict struct {
-	status metav1.ConditionStatus
-	causes []cause
+type conditionState struct {
+	status   metav1.ConditionStatus
+	findings []finding
 }
 
 func (s *summary) setConditions(conditions *[]metav1.Condition) {
-	accepted, targets := s.problemVerdict(v1alpha1.ConditionAccepted), s.targetsVerdict()
-	hosts := s.hostsVerdict()
-	ready := combine([]verdict{accepted, hosts, targets})
+	accepted, targets := s.problemsState(v1alpha1.ConditionAccepted), s.targetsState()
+	hosts := s.hostsState()
+	ready := combine([]conditionState{accepted, hosts, targets})
 	if s.isDeleting() {
-		hosts = verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonDeleting, s.deletingMessage()}}}
+		hosts = conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonDeleting, s.deletingMessage()}}}
 		ready = hosts
 	}
 	s.set(conditions, v1alpha1.ConditionReady, ready,
-		cause{v1alpha1.ReasonSynced, "every host is proved to run what the spec says, and every target has a server"})
+		finding{v1alpha1.ReasonSynced, "every host is proved to run what the spec says, and every target has a server"})
 	s.set(conditions, v1alpha1.ConditionAccepted, accepted,
-		cause{v1alpha1.ReasonAccepted, "the spec can be turned into configurations"})
+		finding{v1alpha1.ReasonAccepted, "the spec can be turned into configurations"})
 	s.set(conditions, v1alpha1.ConditionHostsSynced, hosts,
-		cause{v1alpha1.ReasonSynced, "every host is proved to run what the spec says"})
+		finding{v1alpha1.ReasonSynced, "every host is proved to run what the spec says"})
 	s.set(conditions, v1alpha1.ConditionTargetsAvailable, targets,
-		cause{v1alpha1.ReasonAvailable, "every target has a server"})
-	s.set(conditions, v1alpha1.ConditionTargetsHealthy, s.healthVerdict(),
-		cause{v1alpha1.ReasonHealthy, "every server passes its health checks"})
+		finding{v1alpha1.ReasonAvailable, "every target has a server"})
+	s.set(conditions, v1alpha1.ConditionTargetsHealthy, s.healthState(),
+		finding{v1alpha1.ReasonHealthy, "every server passes its health checks"})
 	reconciling, stalled := s.progress(ready)
-	s.set(conditions, v1alpha1.ConditionReconciling, reconciling, cause{})
-	s.set(conditions, v1alpha1.ConditionStalled, stalled, cause{})
+	s.set(conditions, v1alpha1.ConditionReconciling, reconciling, finding{})
+	s.set(conditions, v1alpha1.ConditionStalled, stalled, finding{})
 }
 
 // set writes one condition. A verdict without causes is told as good; a verdict without status leaves the condition as it is.
-func (s *summary) set(conditions *[]metav1.Condition, kind string, v verdict, good cause) {
+func (s *summary) set(conditions *[]metav1.Condition, kind string, v conditionState, good finding) {
 	if v.status == "" {
 		return
 	}
 	said := good
-	if len(v.causes) > 0 {
-		said = merge(v.causes)
+	if len(v.findings) > 0 {
+		said = merge(v.findings)
 	}
 	meta.SetStatusCondition(conditions, metav1.Condition{
 		Type: kind, Status: v.status, Reason: cmp.Or(said.reason, v1alpha1.ReasonSynced), Message: said.message,
@@ -66,39 +66,39 @@ func (s *summary) set(conditions *[]metav1.Condition, kind string, v verdict, go
 }
 
 // merge makes one cause of several. The first one's reason is that of all, unless hosts fail for different reasons.
-func merge(causes []cause) cause {
+func merge(findings []finding) finding {
 	const shown = 5
-	merged := cause{reason: causes[0].reason}
+	merged := finding{reason: findings[0].reason}
 	// So that the last one is not what is clipped.
-	size := sanitize.Message/min(len(causes), shown) - len("; and 1000 more")
+	size := sanitize.Message/min(len(findings), shown) - len("; and 1000 more")
 	var messages []string
-	for i, c := range causes {
-		if c.reason != merged.reason && reason.Of(c.reason).OfHost && reason.Of(merged.reason).OfHost {
+	for i, f := range findings {
+		if f.reason != merged.reason && reason.Of(f.reason).OfHost && reason.Of(merged.reason).OfHost {
 			merged.reason = v1alpha1.ReasonHostsNotSynced
 		}
 		if i < shown {
-			messages = append(messages, sanitize.Line(c.message, size))
+			messages = append(messages, sanitize.Line(f.message, size))
 		}
 	}
 	merged.message = strings.Join(messages, "; ")
-	if more := len(causes) - shown; more > 0 {
+	if more := len(findings) - shown; more > 0 {
 		merged.message += fmt.Sprintf("; and %d more", more)
 	}
 	return merged
 }
 
 // combine is good if all are. What has failed counts for more than what is only not known yet.
-func combine(all []verdict) verdict {
-	combined := verdict{status: metav1.ConditionTrue}
+func combine(all []conditionState) conditionState {
+	combined := conditionState{status: metav1.ConditionTrue}
 	for _, status := range []metav1.ConditionStatus{metav1.ConditionUnknown, metav1.ConditionFalse} {
-		var causes []cause
+		var findings []finding
 		for _, v := range all {
 			if v.status == status {
-				causes = append(causes, v.causes...)
+				findings = append(findings, v.findings...)
 			}
 		}
-		if len(causes) > 0 {
-			combined = verdict{status, causes}
+		if len(findings) > 0 {
+			combined = conditionState{status, findings}
 		}
 	}
 	return combined
@@ -106,8 +106,8 @@ func combine(all []verdict) verdict {
 
 // problemVerdict tells the problems of one condition that desired.Build found in this generation of the spec, each once though
 // every host has it. As long as the operator has not built all hosts from it, no news is no good news.
-func (s *summary) problemVerdict(condition string) verdict {
-	var found, former []cause
+func (s *summary) problemsState(condition string) conditionState {
+	var findings, former []finding
 	complete := true
 	for _, view := range s.wanted() {
 		known := view.record
@@ -115,39 +115,39 @@ func (s *summary) problemVerdict(condition string) verdict {
 			complete = false
 		}
 		if built := known.Built[s.object.UID] == s.object.Generation; built {
-			found = s.withCauses(found, known.Wanted.Problems, condition)
+			findings = s.withCauses(findings, known.Wanted.Problems, condition)
 		} else {
 			complete = false
 		}
 		// What an attempt has not shown to be over may still be so; that of another generation may also never have been.
 		if known.Tried[s.object.UID] == s.object.Generation {
-			found = s.withCauses(found, known.Problems, condition)
+			findings = s.withCauses(findings, known.Problems, condition)
 		} else {
 			former = s.withCauses(former, known.Problems, condition)
 		}
 	}
 	switch {
-	case len(found) > 0:
-		return worst(found)
+	case len(findings) > 0:
+		return worst(findings)
 	case s.isDeleting():
 		// Nobody builds it any more.
 		return s.stillOr(condition)
 	case complete && condition == v1alpha1.ConditionTargetsAvailable && len(former) > 0:
-		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not proved yet that every target has a server"}}}
+		return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "it is not proved yet that every target has a server"}}}
 	case complete:
-		return verdict{status: metav1.ConditionTrue}
+		return conditionState{status: metav1.ConditionTrue}
 	default:
 		return s.stillOr(condition)
 	}
 }
 
 // worst is about what has failed; or if that is nothing, about what is only not known yet.
-func worst(found []cause) verdict {
-	isPending := func(c cause) bool { return c.reason == v1alpha1.ReasonEndpointsPending }
-	if failed := slices.DeleteFunc(slices.Clone(found), isPending); len(failed) > 0 {
-		return verdict{metav1.ConditionFalse, failed}
+func worst(findings []finding) conditionState {
+	isPending := func(f finding) bool { return f.reason == v1alpha1.ReasonEndpointsPending }
+	if failed := slices.DeleteFunc(slices.Clone(findings), isPending); len(failed) > 0 {
+		return conditionState{metav1.ConditionFalse, failed}
 	}
-	return verdict{metav1.ConditionUnknown, found}
+	return conditionState{metav1.ConditionUnknown, findings}
 }
 
 // isProgressing says that a target of the object waits for something that was not read yet, or that what was read since is not proved.
@@ -159,50 +159,50 @@ func (s *summary) isProgressing(known record.Host) bool {
 }
 
 // withCauses appends the object's problems of one condition that are not among the causes yet. What only progresses is none.
-func (s *summary) withCauses(causes []cause, problems []desired.Problem, condition string) []cause {
+func (s *summary) withCauses(findings []finding, problems []desired.Problem, condition string) []finding {
 	name := record.NameOf(s.object)
 	for _, problem := range problems {
-		told := cause{problem.Reason, problem.Message}
-		if problem.Object == name && reason.Of(problem.Reason).IsOf(condition) && problem.Reason != v1alpha1.ReasonProgressing && !slices.Contains(causes, told) {
-			causes = append(causes, told)
+		told := finding{problem.Reason, problem.Message}
+		if problem.Object == name && reason.Of(problem.Reason).IsOf(condition) && problem.Reason != v1alpha1.ReasonProgressing && !slices.Contains(findings, told) {
+			findings = append(findings, told)
 		}
 	}
-	return causes
+	return findings
 }
 
 // stillOr repeats what the former status said of this generation; else the answer is not known yet. A deletion is a new
 // generation, too, but of the same spec.
-func (s *summary) stillOr(condition string) verdict {
+func (s *summary) stillOr(condition string) conditionState {
 	former := meta.FindStatusCondition(s.object.Status.Conditions, condition)
 	if former == nil || (former.ObservedGeneration != s.object.Generation && !s.isDeleting()) {
-		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "the spec is being read"}}}
+		return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "the spec is being read"}}}
 	}
 	if former.Status == metav1.ConditionTrue {
-		return verdict{status: former.Status}
+		return conditionState{status: former.Status}
 	}
-	return verdict{former.Status, []cause{{former.Reason, former.Message}}}
+	return conditionState{former.Status, []finding{{former.Reason, former.Message}}}
 }
 
 // hostsVerdict says how the hosts of the spec are doing.
-func (s *summary) hostsVerdict() verdict {
-	var failing, waiting []cause
+func (s *summary) hostsState() conditionState {
+	var failing, waiting []finding
 	for i, view := range s.wanted() {
 		host := s.hosts[i]
 		switch {
 		case s.isSynced(host):
 		case s.isWaiting(view, host):
-			waiting = append(waiting, cause{v1alpha1.ReasonProgressing, host.Name + " is being brought to what the spec says"})
+			waiting = append(waiting, finding{v1alpha1.ReasonProgressing, host.Name + " is being brought to what the spec says"})
 		default:
-			failing = append(failing, cause{s.hostReason(view, host), host.Name + " " + joined(host)})
+			failing = append(failing, finding{s.hostReason(view, host), host.Name + " " + joined(host)})
 		}
 	}
 	switch {
 	case len(failing) > 0:
-		return verdict{metav1.ConditionFalse, failing}
+		return conditionState{metav1.ConditionFalse, failing}
 	case len(waiting) > 0:
-		return verdict{metav1.ConditionUnknown, waiting}
+		return conditionState{metav1.ConditionUnknown, waiting}
 	default:
-		return verdict{status: metav1.ConditionTrue}
+		return conditionState{status: metav1.ConditionTrue}
 	}
 }
 
@@ -215,7 +215,7 @@ func joined(host v1alpha1.HostStatus) string {
 
 // isWaiting reports whether the host's turn is still to come for this generation of the spec. After a start of the operator
 // the former status of this generation stands in until the host has been looked at.
-func (s *summary) isWaiting(view View, host v1alpha1.HostStatus) bool {
+func (s *summary) isWaiting(view HostView, host v1alpha1.HostStatus) bool {
 	switch {
 	case view.isLeftOut(s.object):
 		return false
@@ -228,7 +228,7 @@ func (s *summary) isWaiting(view View, host v1alpha1.HostStatus) bool {
 }
 
 // hostReason is the reason for which a host is not synced.
-func (s *summary) hostReason(view View, host v1alpha1.HostStatus) string {
+func (s *summary) hostReason(view HostView, host v1alpha1.HostStatus) string {
 	switch {
 	case host.State != v1alpha1.HostPending:
 		return string(host.State)
@@ -257,21 +257,21 @@ func (s *summary) formerReason(host v1alpha1.HostStatus) string {
 // Reconciling if the operator goes on by itself. Neither is so where hosts are only watched, because the object is suspended or
 // wants drift to be reported: nothing has failed, and nothing is going on. kstatus then takes the object for in progress
 // because Ready is False, and that is right: it is not as the spec says, and no deadline of a rollout should call it failed.
-func (s *summary) progress(ready verdict) (reconciling, stalled verdict) {
-	idle := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonSynced, "nothing is left to do"}}}
-	going := verdict{metav1.ConditionFalse, []cause{{v1alpha1.ReasonProgressing, "the operator goes on by itself"}}}
-	blocked := slices.DeleteFunc(slices.Clone(ready.causes), func(c cause) bool { return reason.Of(c.reason).Actor != reason.Person })
-	watched := len(ready.causes) > 0 && !slices.ContainsFunc(ready.causes, func(c cause) bool { return !reason.Of(c.reason).IsWatched() })
+func (s *summary) progress(ready conditionState) (reconciling, stalled conditionState) {
+	idle := conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonSynced, "nothing is left to do"}}}
+	going := conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonProgressing, "the operator goes on by itself"}}}
+	blocked := slices.DeleteFunc(slices.Clone(ready.findings), func(f finding) bool { return reason.Of(f.reason).Actor != reason.Person })
+	watched := len(ready.findings) > 0 && !slices.ContainsFunc(ready.findings, func(f finding) bool { return !reason.Of(f.reason).IsWatched() })
 	switch {
 	case len(blocked) > 0:
-		return verdict{metav1.ConditionFalse, blocked}, verdict{metav1.ConditionTrue, blocked}
+		return conditionState{metav1.ConditionFalse, blocked}, conditionState{metav1.ConditionTrue, blocked}
 	case watched:
-		return verdict{metav1.ConditionFalse, ready.causes}, verdict{metav1.ConditionFalse, ready.causes}
-	case len(ready.causes) > 0:
-		return verdict{metav1.ConditionTrue, ready.causes}, going
+		return conditionState{metav1.ConditionFalse, ready.findings}, conditionState{metav1.ConditionFalse, ready.findings}
+	case len(ready.findings) > 0:
+		return conditionState{metav1.ConditionTrue, ready.findings}, going
 	case len(s.views) > len(s.hosts):
-		leaving := cause{v1alpha1.ReasonProgressing, s.deletingMessage()}
-		return verdict{metav1.ConditionTrue, []cause{leaving}}, going
+		leaving := finding{v1alpha1.ReasonProgressing, s.deletingMessage()}
+		return conditionState{metav1.ConditionTrue, []finding{leaving}}, going
 	default:
 		return idle, idle
 	}

@@ -25,7 +25,7 @@ func TestATargetWithTwoBackendsIsCountedOnce(t *testing.T) {
 		t.Errorf("%d of %d servers are up, want 3 of 4", host.ServersUp, host.Servers)
 	}
 	want := map[string]model.ServerCount{"api": {Up: 1, Total: 1}, "app": {Up: 2, Total: 3}}
-	if got := ReadingsOf(twoHosts(), only("a", known))[0].Targets; !maps.Equal(got, want) {
+	if got := SamplesOf(twoHosts(), only("a", known))[0].Targets; !maps.Equal(got, want) {
 		t.Errorf("targets %v, want %v", got, want)
 	}
 }

@@ -25,15 +25,15 @@ const (
 )
 
 // departure decides about one host. wait is how long it may go on waiting.
-func (v View) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
-	leave := v.record.Leaving[object.UID]
-	since := leave.CountsFrom(object)
+func (v HostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
+	detachment := v.record.Detachments[object.UID]
+	since := detachment.CountsFrom(object)
 	switch {
-	case leave.Done:
+	case detachment.Done:
 		return fateClean, 0
 	case object.Spec.Suspend:
 		return fateWaiting, 0
-	case leave.Tried && (leave.Moved || !v.mayHave(object)):
+	case detachment.Tried && (detachment.Moved || !v.mayHave(object)):
 		// One try, in case that the operator died between a change and its note of it, or that another machine has got the name.
 		return fateClean, 0
 	case v.record.Outcome.RetryAfter > 0:
@@ -50,11 +50,11 @@ func (v View) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration
 
 // Depart sorts out the hosts that the object leaves: those that are still to be freed are returned with the rest, those
 // that had to be given up with a notice. wait is the time to the next decision; 0 if there is none to make.
-func Depart(object *v1alpha1.EdgeLoadBalancer, views []View, timeout time.Duration, now time.Time) (
-	remaining []View, given []Notice, wait time.Duration,
+func Depart(object *v1alpha1.EdgeLoadBalancer, views []HostView, timeout time.Duration, now time.Time) (
+	remaining []HostView, given []Event, wait time.Duration,
 ) {
 	for _, view := range views {
-		if !view.leaving {
+		if !view.removing {
 			remaining = append(remaining, view)
 			continue
 		}
@@ -72,18 +72,18 @@ func Depart(object *v1alpha1.EdgeLoadBalancer, views []View, timeout time.Durati
 	return remaining, given, wait
 }
 
-func leftBehind(object *v1alpha1.EdgeLoadBalancer, view View, timeout time.Duration) Notice {
+func leftBehind(object *v1alpha1.EdgeLoadBalancer, view HostView, timeout time.Duration) Event {
 	path := object.Spec.HAProxy.Paths.Config
 	if path == "" {
 		path = "/etc/haproxy/haproxy.cfg"
 	}
-	return Notice{corev1.EventTypeWarning, EventLeftBehind, view.name, fmt.Sprintf(
+	return Event{corev1.EventTypeWarning, EventLeftBehind, view.name, fmt.Sprintf(
 		"%s: the listeners of this object were left behind on %s, which could not be cleaned within %s. To remove them by hand, "+
 			"delete the sections that begin with %s_%s_ from %s there and reload HAProxy. The last attempt said: %s",
 		view.name, view.key, timeout, object.Namespace, object.Name, path, view.lastWords())}
 }
 
-func (v View) lastWords() string {
+func (v HostView) lastWords() string {
 	if v.record.Outcome.Message == "" {
 		return "nothing"
 	}
@@ -98,19 +98,19 @@ func Retains(object *v1alpha1.EdgeLoadBalancer) bool {
 
 // RetainedNotices tells which hosts keep the listeners of an object that goes without its hosts being touched. One that is
 // shared does not: it runs what its objects say.
-func RetainedNotices(object *v1alpha1.EdgeLoadBalancer, views []View) []Notice {
+func RetainedEvents(object *v1alpha1.EdgeLoadBalancer, views []HostView) []Event {
 	why := "spec.deletionPolicy is Retain"
 	if object.Spec.Suspend {
 		why = "spec.suspend is true"
 	}
 	var keep []string
-	var notices []Notice
+	var events []Event
 	for _, view := range views {
 		sharer, shared := view.sharer(object)
 		switch {
 		case !view.mayHave(object):
 		case shared:
-			notices = append(notices, Notice{corev1.EventTypeWarning, EventNotRetained, view.name, fmt.Sprintf(
+			events = append(events, Event{corev1.EventTypeWarning, EventNotRetained, view.name, fmt.Sprintf(
 				"%s: the listeners of this object will be removed there although %s, because EdgeLoadBalancer %s shares the host",
 				view.name, why, sharer)})
 		default:
@@ -118,14 +118,14 @@ func RetainedNotices(object *v1alpha1.EdgeLoadBalancer, views []View) []Notice {
 		}
 	}
 	if len(keep) == 0 {
-		return notices
+		return events
 	}
-	return append(notices, Notice{Kind: corev1.EventTypeNormal, Reason: EventRetained, Message: fmt.Sprintf(
+	return append(events, Event{Kind: corev1.EventTypeNormal, Reason: EventRetained, Message: fmt.Sprintf(
 		"the listeners of this object stay on %s, because %s", strings.Join(keep, ", "), why)})
 }
 
 // sharer is another object that holds the host together with this one.
-func (v View) sharer(object *v1alpha1.EdgeLoadBalancer) (name types.NamespacedName, found bool) {
+func (v HostView) sharer(object *v1alpha1.EdgeLoadBalancer) (name types.NamespacedName, found bool) {
 	own := record.NameOf(object)
 	for _, member := range v.record.Wanted.Members {
 		if member.Object != own && member.Object.Namespace == own.Namespace {

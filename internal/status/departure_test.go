@@ -17,51 +17,53 @@ func TestHostThatIsLeftWaitsUntilItIsCleanOrTimeIsUp(t *testing.T) {
 	t.Parallel()
 	const timeout = 2 * time.Minute
 	proved := map[types.UID]int64{uid: 2}
-	leaves := func(l record.Leave) map[types.UID]record.Leave { return map[types.UID]record.Leave{uid: l} }
+	leaves := func(d record.Detachment) map[types.UID]record.Detachment {
+		return map[types.UID]record.Detachment{uid: d}
+	}
 	former := &v1alpha1.HostStatus{ObservedGeneration: 1}
 	tests := map[string]struct {
-		view     View
+		view     HostView
 		deleted  time.Time
 		wantFate fate
 		wantWait time.Duration
 	}{
-		"not seen as left yet": {View{former: former}, time.Time{}, fateWaiting, 0},
-		"left a moment ago": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-30 * time.Second)})}},
+		"not seen as left yet": {HostView{former: former}, time.Time{}, fateWaiting, 0},
+		"left a moment ago": {HostView{former: former, record: record.Host{Detachments: leaves(record.Detachment{Since: noon().Add(-30 * time.Second)})}},
 			time.Time{}, fateWaiting, 90 * time.Second},
-		"tried in vain": {View{record: record.Host{Proved: proved, Leaving: leaves(record.Leave{Since: noon(), Tried: true})}},
+		"tried in vain": {HostView{record: record.Host{Proved: proved, Detachments: leaves(record.Detachment{Since: noon(), Tried: true})}},
 			time.Time{}, fateWaiting, timeout},
-		"tried in vain and never reached": {View{record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}},
+		"tried in vain and never reached": {HostView{record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Tried: true})}},
 			time.Time{}, fateClean, 0},
-		"tried in vain after a change that broke": {View{
-			record: record.Host{Attempted: proved, Leaving: leaves(record.Leave{Since: noon(), Tried: true})}}, time.Time{}, fateWaiting, timeout},
-		"tried in vain and reached before a restart": {View{former: former,
-			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}}, time.Time{}, fateWaiting, timeout},
-		"tried in vain, and the machine has got another name": {View{former: former,
-			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true, Moved: true})}}, time.Time{}, fateClean, 0},
-		"not tried, and the machine has got another name": {View{former: former,
-			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Moved: true})}}, time.Time{}, fateWaiting, timeout},
-		"left too long ago, but HAProxy is not reloaded yet": {View{former: former, record: record.Host{
-			Outcome: model.Outcome{State: model.Pending, RetryAfter: time.Minute}, Leaving: leaves(record.Leave{Since: noon().Add(-timeout), Tried: true})}},
+		"tried in vain after a change that broke": {HostView{
+			record: record.Host{Attempted: proved, Detachments: leaves(record.Detachment{Since: noon(), Tried: true})}}, time.Time{}, fateWaiting, timeout},
+		"tried in vain and reached before a restart": {HostView{former: former,
+			record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Tried: true})}}, time.Time{}, fateWaiting, timeout},
+		"tried in vain, and the machine has got another name": {HostView{former: former,
+			record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Tried: true, Moved: true})}}, time.Time{}, fateClean, 0},
+		"not tried, and the machine has got another name": {HostView{former: former,
+			record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Moved: true})}}, time.Time{}, fateWaiting, timeout},
+		"left too long ago, but HAProxy is not reloaded yet": {HostView{former: former, record: record.Host{
+			Outcome: model.Outcome{State: model.Pending, RetryAfter: time.Minute}, Detachments: leaves(record.Detachment{Since: noon().Add(-timeout), Tried: true})}},
 			time.Time{}, fateWaiting, 0},
-		"waits for those that replace it": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Awaited: noon().Add(-time.Hour)})}},
+		"waits for those that replace it": {HostView{former: former, record: record.Host{Detachments: leaves(record.Detachment{Awaited: noon().Add(-time.Hour)})}},
 			time.Time{}, fateWaiting, 0},
-		"clean": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true, Done: true})}},
+		"clean": {HostView{former: former, record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Tried: true, Done: true})}},
 			time.Time{}, fateClean, 0},
-		"left too long ago": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-timeout)})}},
+		"left too long ago": {HostView{former: former, record: record.Host{Detachments: leaves(record.Detachment{Since: noon().Add(-timeout)})}},
 			time.Time{}, fateAbandoned, 0},
-		"deleted a moment ago and tried": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}},
+		"deleted a moment ago and tried": {HostView{former: former, record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Tried: true})}},
 			noon().Add(-time.Minute), fateWaiting, time.Minute},
-		"deleted too long ago, as the object itself remembers, and tried": {View{former: former,
-			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true})}}, noon().Add(-timeout), fateAbandoned, 0},
-		"deleted long ago, but suspended by another until a moment ago": {View{former: former,
-			record: record.Host{Leaving: leaves(record.Leave{Since: noon(), Tried: true, Delayed: true})}}, noon().Add(-time.Hour), fateWaiting, timeout},
-		"suspended by another": {View{former: former, record: record.Host{Leaving: leaves(record.Leave{Delayed: true})}},
+		"deleted too long ago, as the object itself remembers, and tried": {HostView{former: former,
+			record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Tried: true})}}, noon().Add(-timeout), fateAbandoned, 0},
+		"deleted long ago, but suspended by another until a moment ago": {HostView{former: former,
+			record: record.Host{Detachments: leaves(record.Detachment{Since: noon(), Tried: true, Delayed: true})}}, noon().Add(-time.Hour), fateWaiting, timeout},
+		"suspended by another": {HostView{former: former, record: record.Host{Detachments: leaves(record.Detachment{Delayed: true})}},
 			noon().Add(-time.Hour), fateWaiting, 0},
-		"deleted while the operator was away, and not seen yet": {View{former: former}, noon().Add(-timeout), fateWaiting, 0},
-		"deleted while the operator was away, and not tried yet": {View{former: former,
-			record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-time.Second)})}}, noon().Add(-timeout), fateWaiting, timeout - time.Second},
-		"deleted long ago and never tried": {View{former: former,
-			record: record.Host{Leaving: leaves(record.Leave{Since: noon().Add(-timeout)})}}, noon().Add(-2 * timeout), fateAbandoned, 0},
+		"deleted while the operator was away, and not seen yet": {HostView{former: former}, noon().Add(-timeout), fateWaiting, 0},
+		"deleted while the operator was away, and not tried yet": {HostView{former: former,
+			record: record.Host{Detachments: leaves(record.Detachment{Since: noon().Add(-time.Second)})}}, noon().Add(-timeout), fateWaiting, timeout - time.Second},
+		"deleted long ago and never tried": {HostView{former: former,
+			record: record.Host{Detachments: leaves(record.Detachment{Since: noon().Add(-timeout)})}}, noon().Add(-2 * timeout), fateAbandoned, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,10 +84,10 @@ func TestHostThatIsLeftWaitsForTheEndOfASuspension(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Spec.Suspend = true
-	late := record.Leave{Since: noon().Add(-time.Hour), Tried: true}
-	for name, view := range map[string]View{
-		"reached before": {former: &v1alpha1.HostStatus{ObservedGeneration: 1}, record: record.Host{Leaving: map[types.UID]record.Leave{uid: late}}},
-		"never reached":  {record: record.Host{Leaving: map[types.UID]record.Leave{uid: late}}},
+	late := record.Detachment{Since: noon().Add(-time.Hour), Tried: true}
+	for name, view := range map[string]HostView{
+		"reached before": {former: &v1alpha1.HostStatus{ObservedGeneration: 1}, record: record.Host{Detachments: map[types.UID]record.Detachment{uid: late}}},
+		"never reached":  {record: record.Host{Detachments: map[types.UID]record.Detachment{uid: late}}},
 	} {
 		if got, wait := view.departure(object, time.Minute, noon()); got != fateWaiting || wait != 0 {
 			t.Errorf("%s: got %d and %s, want to wait without an end", name, got, wait)
@@ -95,11 +97,11 @@ func TestHostThatIsLeftWaitsForTheEndOfASuspension(t *testing.T) {
 
 func TestDepartKeepsTheHostsOfTheSpecAndWaitsForTheFirstToDecide(t *testing.T) {
 	t.Parallel()
-	left := func(name string, ago time.Duration, done bool) View {
-		return View{name: name, leaving: true, former: &v1alpha1.HostStatus{ObservedGeneration: 1},
-			record: record.Host{Leaving: map[types.UID]record.Leave{uid: {Since: noon().Add(-ago), Tried: true, Done: done}}}}
+	left := func(name string, ago time.Duration, done bool) HostView {
+		return HostView{name: name, removing: true, former: &v1alpha1.HostStatus{ObservedGeneration: 1},
+			record: record.Host{Detachments: map[types.UID]record.Detachment{uid: {Since: noon().Add(-ago), Tried: true, Done: done}}}}
 	}
-	views := []View{{name: "stays"}, left("young", time.Second, false), left("clean", 0, true),
+	views := []HostView{{name: "stays"}, left("young", time.Second, false), left("clean", 0, true),
 		left("old", time.Hour, false), left("older", 50*time.Second, false)}
 	remaining, given, wait := Depart(twoHosts(), views, time.Minute, noon())
 	var names []string
@@ -172,8 +174,8 @@ func TestObjectThatIsRetainedSaysWhichHostsKeepItsListeners(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			object.DeletionTimestamp, object.Spec.DeletionPolicy = seconds(noon()), v1alpha1.DeletionRetain
-			views := []View{{name: "gw1", record: test.first}, {name: "gw2", record: test.second}}
-			if got := toldOf(RetainedNotices(object, views)); !slices.Equal(got, test.want) {
+			views := []HostView{{name: "gw1", record: test.first}, {name: "gw2", record: test.second}}
+			if got := reportedOf(RetainedEvents(object, views)); !slices.Equal(got, test.want) {
 				t.Errorf("told %v, want %v", got, test.want)
 			}
 		})

@@ -22,7 +22,7 @@ type Down struct {
 }
 
 // down are the object's servers on the host whose health checks fail, as HAProxy last said.
-func (v View) down(object *v1alpha1.EdgeLoadBalancer) []Down {
+func (v HostView) down(object *v1alpha1.EdgeLoadBalancer) []Down {
 	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
 	var all []Down
 	for _, d := range v.record.Down {
@@ -42,7 +42,7 @@ type ailing struct {
 
 // healthVerdict says whether every target that has servers has one that is up, on every host. As long as a host was not asked, what was
 // said before stays.
-func (s *summary) healthVerdict() verdict {
+func (s *summary) healthState() conditionState {
 	var lost, partly []ailing
 	known := true
 	for _, view := range s.wanted() {
@@ -59,13 +59,13 @@ func (s *summary) healthVerdict() verdict {
 	}
 	switch {
 	case len(lost) > 0:
-		return verdict{metav1.ConditionFalse, causesOf(v1alpha1.ReasonServersDown, lost)}
+		return conditionState{metav1.ConditionFalse, findingsOf(v1alpha1.ReasonServersDown, lost)}
 	case known:
-		return verdict{metav1.ConditionTrue, causesOf(v1alpha1.ReasonHealthy, partly)}
+		return conditionState{metav1.ConditionTrue, findingsOf(v1alpha1.ReasonHealthy, partly)}
 	case meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionTargetsHealthy) != nil:
-		return verdict{}
+		return conditionState{}
 	default:
-		return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not known yet whether every target has a server that is up"}}}
+		return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "it is not known yet whether every target has a server that is up"}}}
 	}
 }
 
@@ -112,10 +112,10 @@ func noted(all []ailing, what, host string) []ailing {
 	return append(all, ailing{what, []string{host}})
 }
 
-func causesOf(reason string, all []ailing) []cause {
-	var causes []cause
+func findingsOf(reason string, all []ailing) []finding {
+	var findings []finding
 	for _, a := range all {
-		causes = append(causes, cause{reason, fmt.Sprintf("%s (on %s)", a.what, strings.TrimSpace(few(a.hosts)))})
+		findings = append(findings, finding{reason, fmt.Sprintf("%s (on %s)", a.what, strings.TrimSpace(few(a.hosts)))})
 	}
-	return causes
+	return findings
 }

@@ -63,7 +63,7 @@ func TestServersThatGoDownAreToldOnceAndSoIsTheirReturn(t *testing.T) {
 		before := object.Status
 		object.Status = summarized(object, first, withServers(3))
 		var told []string
-		for _, n := range NoticesOf(before, object.Status, nil) {
+		for _, n := range EventsOf(before, object.Status, nil) {
 			told = append(told, n.Kind+" "+n.Reason)
 		}
 		if len(told) != len(want) || (len(want) == 1 && told[0] != want[0]) {

@@ -16,7 +16,7 @@ import (
 
 // Summarize computes an object's whole status from what is known of its hosts. It says the same again as long as nothing
 // changes, so that an object that is quiet is not written to.
-func Summarize(object *v1alpha1.EdgeLoadBalancer, views []View, now time.Time) v1alpha1.EdgeLoadBalancerStatus {
+func Summarize(object *v1alpha1.EdgeLoadBalancer, views []HostView, now time.Time) v1alpha1.EdgeLoadBalancerStatus {
 	s := &summary{object: object, views: views, now: now}
 	status := v1alpha1.EdgeLoadBalancerStatus{
 		ObservedGeneration: object.Generation,
@@ -26,7 +26,7 @@ func Summarize(object *v1alpha1.EdgeLoadBalancer, views []View, now time.Time) v
 	for _, view := range views {
 		host := view.status(object)
 		status.Hosts = append(status.Hosts, host)
-		if !view.leaving {
+		if !view.removing {
 			s.hosts = append(s.hosts, host)
 		}
 	}
@@ -67,7 +67,7 @@ func publicAddresses(object *v1alpha1.EdgeLoadBalancer) []string {
 // summary is the work of Summarize. hosts are those that the spec wants.
 type summary struct {
 	object *v1alpha1.EdgeLoadBalancer
-	views  []View
+	views  []HostView
 	hosts  []v1alpha1.HostStatus
 	now    time.Time
 }
@@ -115,14 +115,14 @@ func (s *summary) isDeleting() bool {
 	return !s.object.DeletionTimestamp.IsZero()
 }
 
-func (s *summary) wanted() []View {
-	return slices.DeleteFunc(slices.Clone(s.views), func(v View) bool { return v.leaving })
+func (s *summary) wanted() []HostView {
+	return slices.DeleteFunc(slices.Clone(s.views), func(v HostView) bool { return v.removing })
 }
 
 func (s *summary) deletingMessage() string {
 	var names []string
 	for _, view := range s.views {
-		if view.leaving {
+		if view.removing {
 			names = append(names, view.name)
 		}
 	}

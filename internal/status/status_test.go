@@ -249,7 +249,7 @@ func TestDriftThatIsLeftSoIsNotANewOneAfterAStart(t *testing.T) {
 	if got := after.Hosts[1].LastDriftTime; !got.Time.Equal(drifted.DriftedAt) {
 		t.Errorf("the one that was repaired is of %s", got)
 	}
-	if told := toldOf(NoticesOf(object.Status, after, nil)); slices.Contains(told, "Warning Drifted gw1") {
+	if told := reportedOf(EventsOf(object.Status, after, nil)); slices.Contains(told, "Warning Drifted gw1") {
 		t.Errorf("told %v", told)
 	}
 }
@@ -371,11 +371,11 @@ func TestTransitionTimeIsThatOfTheTransition(t *testing.T) {
 
 func TestManyFailingHostsMakeAShortMessage(t *testing.T) {
 	t.Parallel()
-	var causes []cause
+	var findings []finding
 	for range 500 {
-		causes = append(causes, cause{"Unreachable", "gw is away"})
+		findings = append(findings, finding{"Unreachable", "gw is away"})
 	}
-	if got := merge(causes); got.reason != "Unreachable" || strings.Count(got.message, "gw is away") != 5 ||
+	if got := merge(findings); got.reason != "Unreachable" || strings.Count(got.message, "gw is away") != 5 ||
 		!strings.HasSuffix(got.message, "and 495 more") {
 		t.Errorf("got %+v", got)
 	}
@@ -438,21 +438,21 @@ func TestHostThatLeavesIsToldBesideItsSuccessorOfTheSameName(t *testing.T) {
 func TestHostThatLeavesSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		leave record.Leave
+		leave record.Detachment
 		want  string
 	}{
-		"nothing yet":             {record.Leave{Since: noon()}, "is being removed"},
-		"the host":                {record.Leave{Since: noon(), Tried: true}, "is being removed: the disk is full"},
-		"the end of a suspension": {record.Leave{Delayed: true}, "is being removed as soon as no EdgeLoadBalancer on the host has spec.suspend set"},
-		"its successor since":     {record.Leave{Delayed: true, Awaited: noon()}, "is being removed"},
-		"the host since":          {record.Leave{Delayed: true, Since: noon(), Tried: true}, "is being removed: the disk is full"},
+		"nothing yet":             {record.Detachment{Since: noon()}, "is being removed"},
+		"the host":                {record.Detachment{Since: noon(), Tried: true}, "is being removed: the disk is full"},
+		"the end of a suspension": {record.Detachment{Delayed: true}, "is being removed as soon as no EdgeLoadBalancer on the host has spec.suspend set"},
+		"its successor since":     {record.Detachment{Delayed: true, Awaited: noon()}, "is being removed"},
+		"the host since":          {record.Detachment{Delayed: true, Since: noon(), Tried: true}, "is being removed: the disk is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			object.DeletionTimestamp = seconds(noon())
 			known := failing(model.Rejected, "the disk is full")
-			known.Leaving = map[types.UID]record.Leave{uid: test.leave}
+			known.Detachments = map[types.UID]record.Detachment{uid: test.leave}
 			if got := summarized(object, known, synced()).Hosts[0].Message; got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
@@ -467,7 +467,7 @@ func TestHostThatReturnsToTheSpecIsNotSaidToBeRemoved(t *testing.T) {
 	both := object.Spec.Hosts
 	object.Spec.Hosts = both[:1]
 	away := failing(model.Unreachable, "nothing answers")
-	away.Tried, away.Leaving = nil, map[types.UID]record.Leave{uid: {Since: noon(), Tried: true}}
+	away.Tried, away.Detachments = nil, map[types.UID]record.Detachment{uid: {Since: noon(), Tried: true}}
 	object.Status = summarized(object, synced(), away)
 	if got, want := object.Status.Hosts[1].Message, "is being removed: nothing answers"; got != want {
 		t.Fatalf("while it leaves it says %q, want %q", got, want)

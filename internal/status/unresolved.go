@@ -21,32 +21,32 @@ func lostNameOf(u model.UnresolvedName) lostName {
 
 // targetsVerdict says whether every target has a server: whether it can have one, and on every host one where only the host can
 // find out where it is. As long as that is not known, what was said of this generation stays.
-func (s *summary) targetsVerdict() verdict {
-	problems := s.problemVerdict(v1alpha1.ConditionTargetsAvailable)
+func (s *summary) targetsState() conditionState {
+	problems := s.problemsState(v1alpha1.ConditionTargetsAvailable)
 	if s.isDeleting() {
 		return problems
 	}
 	lost, known := s.unavailable()
 	switch {
 	case len(lost) > 0:
-		return combine([]verdict{problems, {metav1.ConditionFalse, lost}})
+		return combine([]conditionState{problems, {metav1.ConditionFalse, lost}})
 	case known || problems.status != metav1.ConditionTrue:
 		return problems
 	}
 	if former := s.stillOr(v1alpha1.ConditionTargetsAvailable); former.status != metav1.ConditionUnknown {
 		return former
 	}
-	return verdict{metav1.ConditionUnknown, []cause{{v1alpha1.ReasonProgressing, "it is not known yet whether every host finds the targets' names"}}}
+	return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "it is not known yet whether every host finds the targets' names"}}}
 }
 
 // unavailable are the names without an address on hosts where the target has no other server that is up. Known says that there
 // is no other such name.
-func (s *summary) unavailable() (causes []cause, known bool) {
+func (s *summary) unavailable() (findings []finding, known bool) {
 	var names []lostName
 	hosts := map[lostName][]string{}
 	known = true
 	for _, view := range s.wanted() {
-		lasting, all := view.record.Unresolved(s.object)
+		lasting, all := view.record.UnresolvedNamesOf(s.object)
 		known = known && all
 		for _, u := range lasting {
 			name := lostNameOf(u)
@@ -60,15 +60,15 @@ func (s *summary) unavailable() (causes []cause, known bool) {
 		}
 	}
 	for _, name := range names {
-		causes = append(causes, cause{v1alpha1.ReasonAddressNotFound, fmt.Sprintf(
+		findings = append(findings, finding{v1alpha1.ReasonAddressNotFound, fmt.Sprintf(
 			"target %s: %s no address for %s: correct the name, or look at /etc/resolv.conf on the host. Everything else is served",
-			name.target, finding(hosts[name]), name.name)})
+			name.target, whoFinds(hosts[name]), name.name)})
 	}
-	return causes, known
+	return findings, known
 }
 
-// finding is the beginning of what hosts find.
-func finding(hosts []string) string {
+// whoFinds is the beginning of what hosts find.
+func whoFinds(hosts []string) string {
 	if len(hosts) == 1 {
 		return fmt.Sprintf("host %s finds", hosts[0])
 	}
@@ -85,12 +85,12 @@ func few(words []string) string {
 }
 
 // describeUnresolved names what the host finds no address for, also where the target has other servers.
-func (v View) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+func (v HostView) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	if v.record.Outcome.State != model.Synced {
 		return
 	}
 	var lost []string
-	lasting, _ := v.record.Unresolved(object)
+	lasting, _ := v.record.UnresolvedNamesOf(object)
 	for _, u := range lasting {
 		name := lostNameOf(u)
 		if told := fmt.Sprintf("%s (target %s)", name.name, name.target); !slices.Contains(lost, told) {

@@ -21,10 +21,10 @@ func seeking(up int, lasts time.Duration, names ...string) record.Host {
 	known := synced()
 	known.Proved = map[types.UID]int64{uid: 2}
 	backend := haproxy.Backend{Name: "shop_web_app"}
-	known.Absences = map[model.UnresolvedName]record.Absence{}
+	known.UnresolvedNames = map[model.UnresolvedName]record.UnresolvedName{}
 	for _, name := range names {
 		backend.Servers = append(backend.Servers, haproxy.Server{Name: name, DNSName: name})
-		known.Absences[model.UnresolvedName{Backend: backend.Name, DNSName: name}] = record.Absence{Since: noon(), Seen: noon().Add(lasts)}
+		known.UnresolvedNames[model.UnresolvedName{Backend: backend.Name, DNSName: name}] = record.UnresolvedName{Since: noon(), Seen: noon().Add(lasts)}
 	}
 	known.Wanted.Config.Backends = []haproxy.Backend{backend}
 	known.Outcome.Servers = map[string]model.ServerCount{backend.Name: {Up: up, Total: up + len(names)}}
@@ -35,7 +35,7 @@ func seeking(up int, lasts time.Duration, names ...string) record.Host {
 // found is the record of a host that has found the address of the name.
 func found(name string) record.Host {
 	known := seeking(1, 0, name)
-	known.Absences = nil
+	known.UnresolvedNames = nil
 	return known
 }
 
@@ -69,8 +69,8 @@ func TestATargetWhoseNameLeadsNowhereIsNotAvailable(t *testing.T) {
 	if status.Summary.Hosts != "2/2" || status.Summary.Servers != "1/3" || status.Hosts[1].Message != "" {
 		t.Errorf("summary %+v; the other host says %q", status.Summary, status.Hosts[1].Message)
 	}
-	if notices := NoticesOf(summarized(twoHosts(), found("nope.invalid"), found("nope.invalid")), status, nil); len(notices) != 1 || notices[0].Reason != v1alpha1.ReasonAddressNotFound {
-		t.Errorf("notices %+v", notices)
+	if events := EventsOf(summarized(twoHosts(), found("nope.invalid"), found("nope.invalid")), status, nil); len(events) != 1 || events[0].Reason != v1alpha1.ReasonAddressNotFound {
+		t.Errorf("notices %+v", events)
 	}
 
 	status = summarized(twoHosts(), lost, seeking(0, time.Minute, "nope.invalid"))
@@ -96,7 +96,7 @@ func TestANameOfATargetWithTwoBackendsIsToldOnce(t *testing.T) {
 	twin.Name, twin.HTTP = "shop_web_app:http", true
 	known.Wanted.Config.Backends = append(known.Wanted.Config.Backends, twin)
 	known.Wanted.Members[0].Backends = []string{"shop_web_app", twin.Name}
-	maps.Copy(known.Absences, map[model.UnresolvedName]record.Absence{
+	maps.Copy(known.UnresolvedNames, map[model.UnresolvedName]record.UnresolvedName{
 		{Backend: twin.Name, DNSName: "nope.invalid"}: {Since: noon(), Seen: noon().Add(time.Minute)},
 	})
 	status := summarized(twoHosts(), known, found("nope.invalid"))

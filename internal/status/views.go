@@ -21,7 +21,7 @@ const (
 )
 
 // View is one host as one object sees it.
-type View struct {
+type HostView struct {
 	// name is the host's name in the status.
 	name  string
 	key   model.HostID
@@ -31,69 +31,69 @@ type View struct {
 	former *v1alpha1.HostStatus
 	record record.Host
 	// leaving says that the host is to be freed from the object.
-	leaving bool
+	removing bool
 }
 
 // ViewsOf are the hosts of an object's spec, in order, and after them those that only its status still has. recordOf returns
 // what is known of a host.
-func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) record.Host) []View {
+func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) record.Host) []HostView {
 	deleting := !object.DeletionTimestamp.IsZero()
 	former := map[model.HostID]*v1alpha1.HostStatus{}
 	for i := range object.Status.Hosts {
 		former[KeyOf(object.Status.Hosts[i])] = &object.Status.Hosts[i]
 	}
-	var views []View
+	var views []HostView
 	for _, entry := range object.Spec.Hosts {
 		key := desired.IDOf(&object.Spec.SSH, &entry)
-		views = append(views, View{
+		views = append(views, HostView{
 			name: entry.Name, key: key, entry: entry, user: cmp.Or(entry.User, object.Spec.SSH.User),
-			former: former[key], record: recordOf(key), leaving: deleting,
+			former: former[key], record: recordOf(key), removing: deleting,
 		})
 		delete(former, key)
 	}
 	for _, host := range object.Status.Hosts {
 		key := KeyOf(host)
 		if former[key] != nil {
-			views = append(views, leavingView(object, former[key], recordOf(key)))
+			views = append(views, removingView(object, former[key], recordOf(key)))
 		}
 	}
 	return views
 }
 
 // leavingView is a host that has left the spec. Another host may have taken over its name.
-func leavingView(object *v1alpha1.EdgeLoadBalancer, former *v1alpha1.HostStatus, known record.Host) View {
+func removingView(object *v1alpha1.EdgeLoadBalancer, former *v1alpha1.HostStatus, known record.Host) HostView {
 	key, name := KeyOf(*former), former.Name
 	for i := range object.Spec.Hosts {
 		if object.Spec.Hosts[i].Name == name {
 			name = fmt.Sprintf("%s@%s", name, key)
 		}
 	}
-	return View{
+	return HostView{
 		name: name, key: key, entry: v1alpha1.Host{Name: name, Address: former.Address}, user: former.User,
-		former: former, record: known, leaving: true,
+		former: former, record: known, removing: true,
 	}
 }
 
 // mayHave says whether the host has had the object's listeners, or may have got them from a change that was not proved.
-func (v View) mayHave(object *v1alpha1.EdgeLoadBalancer) bool {
+func (v HostView) mayHave(object *v1alpha1.EdgeLoadBalancer) bool {
 	return v.record.MayHave(object.UID) || (v.former != nil && v.former.ObservedGeneration > 0)
 }
 
 // status is what the object's status says about the host.
-func (v View) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
+func (v HostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
 	host := v1alpha1.HostStatus{State: v1alpha1.HostPending, Message: notLookedAt}
 	if v.former != nil {
 		host = *v.former.DeepCopy()
 	}
-	if !v.leaving && host.Removing {
+	if !v.removing && host.Removing {
 		// It has come back into the spec.
 		host.Message, host.ConsecutiveErrors = notLookedAt, 0
 	}
-	host.Removing = v.leaving
+	host.Removing = v.removing
 	host.Name, host.Address, host.Port, host.User = v.name, v.entry.Address, v.key.Port, v.user
 	switch {
-	case v.leaving:
-		host.State, host.Message = v1alpha1.HostPending, v.leavingMessage(object)
+	case v.removing:
+		host.State, host.Message = v1alpha1.HostPending, v.removingMessage(object)
 	case v.isLeftOut(object):
 		why, _ := v.leftOut(object)
 		host.State, host.Message = v1alpha1.HostPending, why.Message
@@ -106,12 +106,12 @@ func (v View) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
 	return host
 }
 
-func (v View) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
-	leave := v.record.Leaving[object.UID]
+func (v HostView) removingMessage(object *v1alpha1.EdgeLoadBalancer) string {
+	detachment := v.record.Detachments[object.UID]
 	switch {
-	case leave.IsSuspended():
+	case detachment.IsSuspended():
 		return beingRemoved + " as soon as no EdgeLoadBalancer on the host has spec.suspend set"
-	case leave.Tried && v.record.Outcome.Message != "":
+	case detachment.Tried && v.record.Outcome.Message != "":
 		return beingRemoved + ": " + v.record.Outcome.Message
 	default:
 		return beingRemoved
@@ -119,7 +119,7 @@ func (v View) leavingMessage(object *v1alpha1.EdgeLoadBalancer) string {
 }
 
 // leftOut says why the object has no part in the host; false if it has, or if that is not known yet of this generation.
-func (v View) leftOut(object *v1alpha1.EdgeLoadBalancer) (why desired.Problem, found bool) {
+func (v HostView) leftOut(object *v1alpha1.EdgeLoadBalancer) (why desired.Problem, found bool) {
 	name := record.NameOf(object)
 	if _, member := record.MemberOf(v.record.Wanted, name); member || v.record.Built[object.UID] != object.Generation {
 		return desired.Problem{}, false
@@ -132,13 +132,13 @@ func (v View) leftOut(object *v1alpha1.EdgeLoadBalancer) (why desired.Problem, f
 	return desired.Problem{}, false
 }
 
-func (v View) isLeftOut(object *v1alpha1.EdgeLoadBalancer) bool {
+func (v HostView) isLeftOut(object *v1alpha1.EdgeLoadBalancer) bool {
 	_, found := v.leftOut(object)
 	return found
 }
 
 // describe tells the outcome of the last attempt.
-func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+func (v HostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	known, outcome := v.record, v.record.Outcome
 	host.State, host.Message = v1alpha1.HostState(outcome.State), outcome.Message
 	if outcome.State == model.Drifted {
@@ -158,13 +158,13 @@ func (v View) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostSta
 		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
 	v.describeUnresolved(object, host)
-	v.describeUnserved(object, host)
+	v.describeBindFailures(object, host)
 	v.describeChanges(host)
 	v.countServers(object, host)
 }
 
 // suspendedMessage says what would be changed, and whose the suspension is where it is not the object's own.
-func (v View) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
+func (v HostView) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	would := v.record.Outcome.Message
 	var others []string
 	for _, member := range v.record.Wanted.Members {
@@ -179,7 +179,7 @@ func (v View) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
 }
 
 // describeChanges tells when the host was changed, as far as this operator knows; else what the former one told stays.
-func (v View) describeChanges(host *v1alpha1.HostStatus) {
+func (v HostView) describeChanges(host *v1alpha1.HostStatus) {
 	known := v.record
 	if !known.ChangedAt.IsZero() {
 		host.LastSyncTime, host.LastUpdate = seconds(known.ChangedAt), v1alpha1.UpdateKind(known.Update)
@@ -195,7 +195,7 @@ func (v View) describeChanges(host *v1alpha1.HostStatus) {
 }
 
 // countServers counts the object's servers, if HAProxy could be asked; else the last count stays.
-func (v View) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+func (v HostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	member, found := record.MemberOf(v.record.Wanted, record.NameOf(object))
 	if v.record.Outcome.Servers == nil || !found {
 		return

@@ -16,7 +16,7 @@ type Listener struct {
 	// Binds are without repetitions, in the order of the spec.
 	Binds    []haproxy.Bind
 	Protocol haproxy.Protocol
-	Door     haproxy.Door
+	Access   haproxy.AccessPolicy
 }
 
 // ReadListener reads a listener. One that cannot be read in full is an error, of which the reason, one of package v1alpha1, says
@@ -25,7 +25,7 @@ func ReadListener(l *v1alpha1.Listener) (read Listener, reason string, err error
 	if read.Binds, err = readBinds(l.Bind); err != nil {
 		return Listener{}, v1alpha1.ReasonBindInvalid, err
 	}
-	if read.Door, err = doorOf(l); err != nil {
+	if read.Access, err = accessPolicyOf(l); err != nil {
 		return Listener{}, v1alpha1.ReasonListenerInvalid, err
 	}
 	if read.Protocol, err = protocolOf(l.Protocol); err != nil {

@@ -94,21 +94,21 @@ func TestDoorsAreMaskedSortedAndClosedWhereTheyCannotBeRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			door, err := doorOf(&test.listener)
+			access, err := accessPolicyOf(&test.listener)
 			if test.want == "" {
 				if err == nil || !strings.Contains(err.Error(), ": ") {
-					t.Errorf("door %+v (%v), want an error that says what to do", door, err)
+					t.Errorf("door %+v (%v), want an error that says what to do", access, err)
 				}
 				return
 			}
-			if got := strings.Join([]string{list(door.AllowedSources), list(door.ProxiesFrom)}, " "); err != nil || got != test.want {
+			if got := strings.Join([]string{list(access.AllowedSources), list(access.ProxiesFrom)}, " "); err != nil || got != test.want {
 				t.Errorf("got %s (%v), want %s", got, err, test.want)
 			}
-			if door.ProxiesOnly != test.listener.RequireProxyProtocol {
-				t.Errorf("got that proxies alone may connect: %v", door.ProxiesOnly)
+			if access.ProxiesOnly != test.listener.RequireProxyProtocol {
+				t.Errorf("got that proxies alone may connect: %v", access.ProxiesOnly)
 			}
-			if door.MaxConnections != test.wantLimit || door.Rate != test.wantRate {
-				t.Errorf("got limits %d and %+v, want %d and %+v", door.MaxConnections, door.Rate, test.wantLimit, test.wantRate)
+			if access.MaxConnections != test.wantLimit || access.Rate != test.wantRate {
+				t.Errorf("got limits %d and %+v, want %d and %+v", access.MaxConnections, access.Rate, test.wantLimit, test.wantRate)
 			}
 		})
 	}

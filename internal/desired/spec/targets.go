@@ -49,7 +49,7 @@ func (l *Targets) Reach(name string, reached map[string]bool) {
 func HasServers(t *v1alpha1.Target) bool { return len(t.Split) == 0 }
 
 // IsWay says that there is more than one place where connections to the target may end.
-func IsWay(t *v1alpha1.Target) bool { return !HasServers(t) || t.Fallback != "" }
+func IsRoute(t *v1alpha1.Target) bool { return !HasServers(t) || t.Fallback != "" }
 
 // LeadsTo are the targets that a target leads to.
 func LeadsTo(t *v1alpha1.Target) []string {

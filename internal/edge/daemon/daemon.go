@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/edge/survey"
+	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -18,7 +18,7 @@ import (
 type Daemon struct {
 	Session *session.Session
 	// Facts are kept up to date: who runs where nobody ran before.
-	Facts *survey.Facts
+	Facts *facts.Facts
 	// AdminSocket is the path of its admin socket, and ReloadCommand replaces the way to reload that is found on the host.
 	AdminSocket, ReloadCommand string
 	// Rows is how many servers and names it should have.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/edge/survey"
+	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -20,7 +20,7 @@ const formerPatience = 10 * time.Second
 // AcceptingError says that processes still take new connections although they were told to stop.
 type AcceptingError struct {
 	// Sockets are those on which they listen. An address that is not known is the zero AddrPort.
-	Sockets []survey.Listening
+	Sockets []facts.Listening
 }
 
 func (e *AcceptingError) Error() string {
@@ -40,7 +40,7 @@ func (d Daemon) AwaitFormer(ctx context.Context, serving int) error {
 	if len(former) == 0 {
 		return nil
 	}
-	var sockets []survey.Listening
+	var sockets []facts.Listening
 	var err error
 	_ = Poll(ctx, formerPatience, func() bool {
 		sockets, err = d.listening(ctx, former)
@@ -53,7 +53,7 @@ func (d Daemon) AwaitFormer(ctx context.Context, serving int) error {
 }
 
 // listening are the sockets on which the processes listen.
-func (d Daemon) listening(ctx context.Context, pids []int) ([]survey.Listening, error) {
+func (d Daemon) listening(ctx context.Context, pids []int) ([]facts.Listening, error) {
 	words := make([]string, len(pids))
 	for i, pid := range pids {
 		words[i] = strconv.Itoa(pid)
@@ -62,13 +62,13 @@ func (d Daemon) listening(ctx context.Context, pids []int) ([]survey.Listening, 
 	if err != nil {
 		return nil, err
 	}
-	sockets, hidden := survey.ParseListening(result.Stdout)
+	sockets, hidden := facts.ParseListening(result.Stdout)
 	if result.Exit != 0 {
 		hidden = pids
 	}
 	for _, pid := range hidden {
 		if d.accepts(ctx, pid) {
-			sockets = append(sockets, survey.Listening{PID: pid})
+			sockets = append(sockets, facts.Listening{PID: pid})
 		}
 	}
 	return sockets, nil

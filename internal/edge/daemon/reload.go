@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/edge/survey"
-	"github.com/edgelb/edgelb/internal/edge/words"
+	"github.com/edgelb/edgelb/internal/edge/facts"
+	"github.com/edgelb/edgelb/internal/edge/alerts"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -137,18 +137,18 @@ func (d Daemon) awaitWorker(ctx context.Context, former int, structure string) (
 // refresh looks for a HAProxy that was started since the host was looked at.
 func (d Daemon) refresh(ctx context.Context) {
 	if result, err := d.Session.Run(ctx, "observe", nil, d.Facts.Path, d.AdminSocket); err == nil {
-		d.Facts.Own = survey.ParseFacts(result.Stdout, d.Facts.Path).Own
+		d.Facts.Own = facts.ParseFacts(result.Stdout, d.Facts.Path).Own
 	}
 }
 
 // withWords adds HAProxy's own words to an error: those of the answer, else what its service logged a moment ago.
 func (d Daemon) withWords(ctx context.Context, err error, said string) error {
-	if !words.HasAlert(said) && d.Facts.Init == "systemd" && d.Facts.Service {
-		if result, runErr := d.Session.Run(ctx, "journal", nil); runErr == nil && words.HasAlert(string(result.Stdout)) {
+	if !alerts.Any(said) && d.Facts.Init == "systemd" && d.Facts.Service {
+		if result, runErr := d.Session.Run(ctx, "journal", nil); runErr == nil && alerts.Any(string(result.Stdout)) {
 			said = string(result.Stdout)
 		}
 	}
-	if reason := words.Alerts(said); reason != "" {
+	if reason := alerts.Of(said); reason != "" {
 		return fmt.Errorf("%w: %s", err, reason)
 	}
 	return err

@@ -58,7 +58,7 @@ const (
 // Hashes reads those of the files that are there now. The path of the configuration is that with symbolic links, which may lead
 // elsewhere than they did; that of the file of names is empty if there is to be none.
 func (f Files) Hashes(ctx context.Context, configPath, namesPath string) (Hashes, error) {
-	result, err := f.Session.Run(ctx, "glance", nil, configPath, namesPath)
+	result, err := f.Session.Run(ctx, "hashes", nil, configPath, namesPath)
 	if err != nil {
 		return Hashes{}, err
 	}
@@ -93,19 +93,19 @@ func (f Files) candidate(file cfg.File) string {
 }
 
 // Commitment is what goes with a file that is put in its place.
-type Commitment struct {
+type WriteOptions struct {
 	// Backup keeps the former file for good, KeepFormer until the next change.
 	Backup, KeepFormer bool
 	// Expected is the SHA-256 that the former file must have; empty if there must be none.
 	Expected string
 	// Handover is what the next worker is to know of the servers.
-	Handover []byte
+	ServerState []byte
 }
 
 // Commit puts a staged file in the place of the configuration, with its file of names, and reads back that they are there. The
 // error is ErrTaken or an *UnwritableError, or that of the connection.
-func (f Files) Commit(ctx context.Context, file cfg.File, c Commitment) error {
-	result, err := f.Session.Run(ctx, "commit", c.Handover, f.Config, f.candidate(file), file.SHA256(),
+func (f Files) Commit(ctx context.Context, file cfg.File, c WriteOptions) error {
+	result, err := f.Session.Run(ctx, "commit", c.ServerState, f.Config, f.candidate(file), file.SHA256(),
 		word(c.Backup, "backup"), word(c.KeepFormer, "former"), cmp.Or(c.Expected, "-"), file.NamesPath, file.NamesSHA256())
 	if err != nil {
 		return err

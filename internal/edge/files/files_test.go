@@ -67,7 +67,7 @@ func TestWhatAScriptEndsWithSaysWhyAFileIsNotInItsPlace(t *testing.T) {
 		if err := conn.Stage(t.Context(), file(), "/usr/sbin/haproxy"); !test.stage(err) {
 			t.Errorf("%s: stage: got %v", name, err)
 		}
-		if err := conn.Commit(t.Context(), file(), files.Commitment{}); !test.commit(err) {
+		if err := conn.Commit(t.Context(), file(), files.WriteOptions{}); !test.commit(err) {
 			t.Errorf("%s: commit: got %v", name, err)
 		}
 		if err := conn.Restore(t.Context(), true); !test.restore(err) {
@@ -85,7 +85,7 @@ func TestTheErrorOfAConnectionIsPassedOn(t *testing.T) {
 	conn := on(&answering{err: io.ErrUnexpectedEOF})
 	_, glance := conn.Hashes(t.Context(), "/etc/haproxy/haproxy.cfg", "")
 	for _, err := range []error{
-		glance, conn.Stage(t.Context(), file(), ""), conn.Commit(t.Context(), file(), files.Commitment{}), conn.Restore(t.Context(), false),
+		glance, conn.Stage(t.Context(), file(), ""), conn.Commit(t.Context(), file(), files.WriteOptions{}), conn.Restore(t.Context(), false),
 	} {
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("got %v", err)

@@ -57,7 +57,7 @@ func TestAScriptGetsItsArgumentsAsTheyAre(t *testing.T) {
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		path := t.TempDir() + `/a "strange" $name; \n with 'quotes' and more.cfg`
 		writeFile(t, path, "")
-		call := newCall(t, "glance", nil, path, "")
+		call := newCall(t, "hashes", nil, path, "")
 
 		output, ran, exit := run(t, shell, call, len(call.Input))
 
@@ -186,7 +186,7 @@ func requireContent(t *testing.T, path, want string) {
 func TestWhatALoginShellPrintsIsNotTheScripts(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
-		call := newCall(t, "glance", nil, "/nonexistent", "/nonexistent")
+		call := newCall(t, "hashes", nil, "/nonexistent", "/nonexistent")
 		cmd := shell.Command(`echo "Welcome, direct"; echo "sudo" >&2; printf "no end of line"; printf "none" >&2; ` + scripts.CommandLine(false))
 		cmd.Stdin = bytes.NewReader(call.Input)
 		var stdout, stderr bytes.Buffer
@@ -270,7 +270,7 @@ func TestNoScriptPrintsWithEcho(t *testing.T) {
 func TestNoArgumentHasMoreThanOneLine(t *testing.T) {
 	t.Parallel()
 	for _, argument := range []string{"/etc/haproxy.cfg\nrm -rf /", "a\x00b"} {
-		if call, err := scripts.NewCall("glance", nil, argument); err == nil {
+		if call, err := scripts.NewCall("hashes", nil, argument); err == nil {
 			t.Errorf("got %q", call.Input)
 		}
 	}

@@ -41,7 +41,7 @@ func config(at netip.AddrPort, socket string, backends ...haproxy.Backend) hapro
 		Timeouts: haproxy.Timeouts{Connect: time.Second, Client: time.Minute, Server: time.Minute, Queue: 5 * time.Second},
 		Frontends: []haproxy.Frontend{{
 			Name: backends[0].Name, Binds: []haproxy.Bind{{Addr: at.Addr(), Port: at.Port()}}, Protocol: protocol, Backend: backends[0].Name,
-			Door: haproxy.Door{Rate: haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}},
+			Access: haproxy.AccessPolicy{Rate: haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}},
 		}},
 		Backends: backends,
 	}.Normalize()

@@ -11,36 +11,38 @@ import (
 
 // routingShapes are those of the shapes that look at names, choose between backends, or mind their doors.
 func routingShapes(t testing.TB) []shape {
-	doors := func(edit func(*haproxy.Door)) haproxy.Config {
+	doors := func(edit func(*haproxy.AccessPolicy)) haproxy.Config {
 		return sample.RoutingWith(t, func(c *haproxy.Config) {
 			for i := range c.Frontends {
-				c.Frontends[i].Door = sample.Door()
-				edit(&c.Frontends[i].Door)
+				c.Frontends[i].Access = sample.Door()
+				edit(&c.Frontends[i].Access)
 			}
 		})
 	}
 	return []shape{
 		{"routing", sample.Routing(t), debian()},
 		{"routing-no-ways", sample.RoutingWith(t, func(c *haproxy.Config) {
-			c.Ways, c.Frontends = nil, c.Frontends[1:]
+			c.WeightedRoutes, c.Frontends = nil, c.Frontends[1:]
 			c.Frontends[1].Routes = c.Frontends[1].Routes[1:2]
 		}), debian()},
 		{"routing-no-splits", sample.RoutingWith(t, func(c *haproxy.Config) {
-			c.Ways, c.Frontends[0].Backend, c.Frontends[2].Routes = c.Ways[1:], "ns.web.safe", c.Frontends[2].Routes[1:]
+			c.WeightedRoutes, c.Frontends[0].Backend, c.Frontends[2].Routes = c.WeightedRoutes[1:], "ns.web.safe", c.Frontends[2].Routes[1:]
 		}), debian()},
 		{"routing-no-routes", sample.RoutingWith(t, func(c *haproxy.Config) {
-			c.Ways, c.Frontends = nil, c.Frontends[1:]
+			c.WeightedRoutes, c.Frontends = nil, c.Frontends[1:]
 			c.Frontends[0].Routes, c.Frontends[1].Routes = nil, nil
 			c.Frontends[0].RedirectToHTTPS, c.Frontends[1].Backend = false, ""
 		}), debian()},
 		{"routing-http-target", sample.RoutingWith(t, func(c *haproxy.Config) {
 			c.Frontends[1].RedirectToHTTPS, c.Frontends[1].Backend = false, "ns.web.blog:http"
 		}), Platform{StateFile: "/var/lib/haproxy/state", NamesPrefix: "/etc/haproxy/names-"}},
-		{"doors", doors(func(*haproxy.Door) {}), debian()},
-		{"doors-proxies-only", doors(func(d *haproxy.Door) { d.ProxiesOnly = true }), debian()},
-		{"doors-proxies-only-ipv4", doors(func(d *haproxy.Door) { *d = haproxy.Door{ProxiesFrom: d.ProxiesFrom[:1], ProxiesOnly: true} }), debian()},
-		{"doors-no-proxies", doors(func(d *haproxy.Door) { d.ProxiesFrom = nil }), debian()},
-		{"doors-rate", doors(func(d *haproxy.Door) { *d = haproxy.Door{Rate: d.Rate} }), debian()},
+		{"doors", doors(func(*haproxy.AccessPolicy) {}), debian()},
+		{"doors-proxies-only", doors(func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true }), debian()},
+		{"doors-proxies-only-ipv4", doors(func(a *haproxy.AccessPolicy) {
+			*a = haproxy.AccessPolicy{ProxiesFrom: a.ProxiesFrom[:1], ProxiesOnly: true}
+		}), debian()},
+		{"doors-no-proxies", doors(func(a *haproxy.AccessPolicy) { a.ProxiesFrom = nil }), debian()},
+		{"doors-rate", doors(func(a *haproxy.AccessPolicy) { *a = haproxy.AccessPolicy{Rate: a.Rate} }), debian()},
 		{"doors-rate-affinity", bothTables(t), debian()},
 	}
 }
@@ -49,11 +51,11 @@ func routingShapes(t testing.TB) []shape {
 // that there is; each frontend counts its clients, and each backend remembers them.
 func bothTables(t testing.TB) haproxy.Config {
 	return sample.RoutingWith(t, func(c *haproxy.Config) {
-		c.Ways = nil
+		c.WeightedRoutes = nil
 		for i := range c.Frontends {
 			name := strings.Repeat(string(rune('a'+i)), 300)
 			f, b := &c.Frontends[i], &c.Backends[i]
-			f.Name, f.Backend, f.Routes, f.RedirectToHTTPS, f.Door = name, name, nil, false, haproxy.Door{Rate: sample.Door().Rate}
+			f.Name, f.Backend, f.Routes, f.RedirectToHTTPS, f.Access = name, name, nil, false, haproxy.AccessPolicy{Rate: sample.Door().Rate}
 			b.Name, b.HTTP, b.Affinity = name, f.Protocol == haproxy.HTTP, haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
 		}
 	})

@@ -26,7 +26,7 @@ func Fingerprints(c haproxy.Config, p Platform) (structure, whole string, err er
 
 // checkPlace wants a place for the file of names if there is one.
 func checkPlace(c haproxy.Config, p Platform) error {
-	if p.NamesPrefix == "" && c.Looks() {
+	if p.NamesPrefix == "" && c.UsesMap() {
 		return errors.New("the file of names: there are names or ways to look up, and it has no path")
 	}
 	return nil

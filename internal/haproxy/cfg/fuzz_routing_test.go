@@ -13,19 +13,19 @@ import (
 
 // asked is what a fuzzer asks for: strings that end up in a file, and numbers.
 type asked struct {
-	frontend, route, way, backend, prefix string
-	percent, most, rate                   int
-	interval                              time.Duration
-	network                               netip.Prefix
+	frontend, route, weighted, backend, prefix string
+	percent, most, rate                        int
+	interval                                   time.Duration
+	network                                    netip.Prefix
 }
 
-// render writes a configuration with a frontend of the protocol, one route, one way with two shares, and a door.
+// render writes a configuration with a frontend of the protocol, one route, one weighted route with two shares, and an access policy.
 func (a asked) render(protocol haproxy.Protocol) (File, error) {
 	c := sample.Idle()
 	c.Owner = "o"
 	c.Frontends = []haproxy.Frontend{{
-		Name: a.frontend, Protocol: protocol, Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}, Backend: a.way,
-		Door: haproxy.Door{
+		Name: a.frontend, Protocol: protocol, Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}, Backend: a.weighted,
+		Access: haproxy.AccessPolicy{
 			AllowedSources: []netip.Prefix{a.network}, ProxiesFrom: []netip.Prefix{a.network}, MaxConnections: a.most,
 			Rate: haproxy.Rate{PerSource: a.rate, Interval: a.interval},
 		},
@@ -33,7 +33,7 @@ func (a asked) render(protocol haproxy.Protocol) (File, error) {
 	if protocol != haproxy.TCP {
 		c.Frontends[0].Routes = []haproxy.Route{{Name: a.route, To: a.backend}}
 	}
-	c.Ways = []haproxy.Way{{Name: a.way, Shares: []haproxy.Share{
+	c.WeightedRoutes = []haproxy.WeightedRoute{{Name: a.weighted, Shares: []haproxy.Share{
 		{Percent: a.percent, Backends: []string{a.backend}}, {Percent: 100 - a.percent, Backends: []string{a.backend, a.backend}},
 	}}}
 	c.Backends = []haproxy.Backend{{
@@ -60,12 +60,12 @@ func FuzzFrontendsSayWhatIsAskedAndNothingElse(f *testing.F) {
 	f.Add("f$(id)", "%[src]", "%w", "b${HOME}", "/$n", 0, 0, 1, int64(time.Hour), []byte("::ffff:1.2.3.4xx"), 96)
 	f.Add("f:00", "*.app", "w:00", "w:01", "/../n", 100, 0, 0, int64(0), []byte{255, 255, 255, 255}, 32)
 	f.Add(strings.Repeat("é", 32<<10), strings.Repeat("a.", 32<<10), strings.Repeat("w", 64<<10), "b", "/"+strings.Repeat("n", 64<<10), 1, 1, 1, int64(1), []byte{0, 0, 0, 0}, 0)
-	f.Fuzz(func(t *testing.T, frontend, route, way, backend, prefix string, percent, most, rate int, interval int64, address []byte, bits int) {
+	f.Fuzz(func(t *testing.T, frontend, route, weighted, backend, prefix string, percent, most, rate int, interval int64, address []byte, bits int) {
 		addr, _ := netip.AddrFromSlice(address)
 		network, _ := addr.Prefix(bits)
-		a := asked{frontend, route, way, backend, prefix, percent, most, rate, time.Duration(interval), network}
+		a := asked{frontend, route, weighted, backend, prefix, percent, most, rate, time.Duration(interval), network}
 		harmless := a
-		harmless.frontend, harmless.route, harmless.way, harmless.backend, harmless.prefix = "FRONTEND", "route", "WAY", "BACKEND", "/PREFIX"
+		harmless.frontend, harmless.route, harmless.weighted, harmless.backend, harmless.prefix = "FRONTEND", "route", "WEIGHTED", "BACKEND", "/PREFIX"
 		for _, protocol := range []haproxy.Protocol{haproxy.TCP, haproxy.TLS, haproxy.HTTP} {
 			if protocol == haproxy.TCP {
 				a.route = "route" // it has none
@@ -78,7 +78,7 @@ func FuzzFrontendsSayWhatIsAskedAndNothingElse(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			replace := strings.NewReplacer(want.NamesPath, got.NamesPath, "FRONTEND", frontend, "WAY", way, "BACKEND", backend, "/route ", "/"+a.route+" ")
+			replace := strings.NewReplacer(want.NamesPath, got.NamesPath, "FRONTEND", frontend, "WEIGHTED", weighted, "BACKEND", backend, "/route ", "/"+a.route+" ")
 			if got, want := sections(got.Text), replace.Replace(sections(want.Text)); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}

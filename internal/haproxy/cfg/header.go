@@ -40,7 +40,7 @@ func (h Header) Free() bool { return h.Owner == "" }
 func (h Header) text() string {
 	owner := h.Owner
 	if h.Free() {
-		owner = haproxy.Nobody
+		owner = haproxy.NoOwner
 	}
 	host := ""
 	if h.Host != "" {
@@ -62,14 +62,14 @@ func ParseHeader(file []byte) (Header, bool) {
 	}
 	fields := headerFields(rest)
 	owner := fields["owner"]
-	if owner != haproxy.Nobody && !haproxy.ValidOwner(owner) {
+	if owner != haproxy.NoOwner && !haproxy.ValidOwner(owner) {
 		return Header{}, false
 	}
 	header := Header{
 		Owner: owner, Host: fields["host"], Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"]),
 		Names: fingerprint(fields["names"]),
 	}
-	if owner == haproxy.Nobody {
+	if owner == haproxy.NoOwner {
 		header.Owner = ""
 	}
 	if header.Free() || !haproxy.ValidHost(header.Host) {

@@ -13,7 +13,7 @@ func TestParseHeaderReadsWhatRenderWrites(t *testing.T) {
 	for _, s := range shapes(t) {
 		file := render(t, s.config, s.platform)
 		want := Header{Owner: s.config.Owner, Host: s.config.Host, Structure: file.Structure, Whole: file.Whole}
-		if s.config.Looks() {
+		if s.config.UsesMap() {
 			want.Names = sha256Hex(file.Names)
 		}
 		if got, ok := ParseHeader(file.Text); !ok || got != want || got.Free() != s.config.Idle() {

@@ -23,28 +23,28 @@ func TestNamesAreNoPartOfTheStructure(t *testing.T) {
 		}, true},
 		{"all names go", func(c *haproxy.Config, _ *Platform) { c.Frontends[1].Routes, c.Frontends[2].Routes = nil, nil }, true},
 		{"percentages", func(c *haproxy.Config, _ *Platform) {
-			c.Ways[0].Shares[0].Percent, c.Ways[0].Shares[1].Percent = 0, 100
+			c.WeightedRoutes[0].Shares[0].Percent, c.WeightedRoutes[0].Shares[1].Percent = 0, 100
 		}, true},
-		{"the order of preference", func(c *haproxy.Config, _ *Platform) { c.Ways[1].Shares[0].Backends[0] = "ns.web.traefik" }, true},
+		{"the order of preference", func(c *haproxy.Config, _ *Platform) { c.WeightedRoutes[1].Shares[0].Backends[0] = "ns.web.traefik" }, true},
 		{"another way like one that is there", func(c *haproxy.Config, _ *Platform) {
-			c.Ways = append(c.Ways, haproxy.Way{Name: "z", Shares: c.Ways[1].Shares})
+			c.WeightedRoutes = append(c.WeightedRoutes, haproxy.WeightedRoute{Name: "z", Shares: c.WeightedRoutes[1].Shares})
 		}, true},
 		{"a longer list", func(c *haproxy.Config, _ *Platform) {
-			c.Ways[1].Shares[0].Backends = append(c.Ways[1].Shares[0].Backends, "ns.web.blog")
+			c.WeightedRoutes[1].Shares[0].Backends = append(c.WeightedRoutes[1].Shares[0].Backends, "ns.web.blog")
 		}, false},
 		{"no split any more", func(c *haproxy.Config, _ *Platform) {
-			c.Ways[0].Shares = []haproxy.Share{{Percent: 100, Backends: []string{"ns.web.blog"}}}
+			c.WeightedRoutes[0].Shares = []haproxy.Share{{Percent: 100, Backends: []string{"ns.web.blog"}}}
 		}, false},
 		{"where what no route claims goes", func(c *haproxy.Config, _ *Platform) { c.Frontends[2].Backend = "ns.web.blog" }, false},
 		{"no redirect", func(c *haproxy.Config, _ *Platform) { c.Frontends[1].RedirectToHTTPS = false }, false},
 		{"protocol", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Protocol = haproxy.TLS }, false},
 		{"allowed sources", func(c *haproxy.Config, _ *Platform) {
-			c.Frontends[0].Door.AllowedSources = sample.Door().AllowedSources
+			c.Frontends[0].Access.AllowedSources = sample.Door().AllowedSources
 		}, false},
-		{"proxies", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Door.ProxiesFrom = sample.Door().ProxiesFrom }, false},
-		{"maximum of connections", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Door.MaxConnections = 1 }, false},
+		{"proxies", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Access.ProxiesFrom = sample.Door().ProxiesFrom }, false},
+		{"maximum of connections", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Access.MaxConnections = 1 }, false},
 		{"rate", func(c *haproxy.Config, _ *Platform) {
-			c.Frontends[0].Door.Rate = haproxy.Rate{PerSource: 1, Interval: time.Second}
+			c.Frontends[0].Access.Rate = haproxy.Rate{PerSource: 1, Interval: time.Second}
 		}, false},
 		{"place of the file of names", func(_ *haproxy.Config, p *Platform) { p.NamesPrefix = "/other" }, false},
 	} {

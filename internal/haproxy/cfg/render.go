@@ -61,7 +61,7 @@ func Render(c haproxy.Config, p Platform) (File, error) {
 	}
 	file := File{Structure: structure, Whole: whole}
 	header := Header{Owner: c.Owner, Host: c.Host, Structure: structure, Whole: whole}
-	if c.Looks() {
+	if c.UsesMap() {
 		file.NamesPath, file.Names = NamesPath(p.NamesPrefix, structure), namesText(c.Entries())
 		header.Names = file.NamesSHA256()
 	}

@@ -64,7 +64,7 @@ func TestRenderWritesTheGoldenFiles(t *testing.T) {
 				compareGolden(t, goldenNames(s.name), file.Names)
 			}
 		})
-		if s.config.Looks() {
+		if s.config.UsesMap() {
 			wantFiles = append(wantFiles, goldenNames(s.name))
 		}
 	}
@@ -103,7 +103,7 @@ func withNames(t *testing.T, s shape) (path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.config.Looks() {
+	if s.config.UsesMap() {
 		names, err := filepath.Abs(goldenNames(s.name))
 		if err != nil {
 			t.Fatal(err)

@@ -13,8 +13,8 @@ type frontView struct {
 	// HTTP and TLS say how far it looks; it is neither for TCP.
 	HTTP, TLS bool
 	// Logs says that its requests are logged.
-	Logs bool
-	Door doorView
+	Logs   bool
+	Access accessView
 	// RefusesHeaders says that it has to look for PROXY headers itself: what reads TLS or HTTP takes none anyway.
 	RefusesHeaders bool
 	// Foreign is a pattern for the header fields that only the edge may set, and Identity are those that it sets, for HTTP.
@@ -26,7 +26,7 @@ type frontView struct {
 }
 
 // doorView is what the template prints of a frontend's door.
-type doorView struct {
+type accessView struct {
 	// MaxConnections and PerSource are 0 for no bound.
 	MaxConnections, PerSource int
 	// MindsFamilies says that it matters whether a client's address is IPv4.
@@ -55,7 +55,7 @@ type lookupView struct {
 	Start          string
 	HTTP, Redirect bool
 	// Ways and Splits say that there are such, of which each may be where a name leads.
-	Ways, Splits bool
+	WeightedRoutes, Splits bool
 	// StandIns are the positions, from 2, that the longest list of a way has behind its first backend.
 	StandIns []int
 }
@@ -64,7 +64,7 @@ type lookupView struct {
 func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string) frontView {
 	v := frontView{
 		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
-		Door: newDoorView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Door.ProxiesFrom) > 0,
+		Access: newAccessView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Access.ProxiesFrom) > 0,
 	}
 	if v.HTTP {
 		v.Foreign, v.Identity = foreignHeaders, identity
@@ -77,23 +77,23 @@ func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string)
 	return v
 }
 
-func newDoorView(f haproxy.Frontend) doorView {
-	d := f.Door
-	v := doorView{
-		MaxConnections: d.MaxConnections, PerSource: d.Rate.PerSource, Interval: duration(d.Rate.Interval), RateTable: f.RateTable(), Stage: "connection",
-		MindsFamilies: len(d.AllowedSources)+len(d.ProxiesFrom)+d.Rate.PerSource > 0,
+func newAccessView(f haproxy.Frontend) accessView {
+	a := f.Access
+	v := accessView{
+		MaxConnections: a.MaxConnections, PerSource: a.Rate.PerSource, Interval: duration(a.Rate.Interval), RateTable: f.RateTable(), Stage: "connection",
+		MindsFamilies: len(a.AllowedSources)+len(a.ProxiesFrom)+a.Rate.PerSource > 0,
 	}
-	if len(d.ProxiesFrom) > 0 {
+	if len(a.ProxiesFrom) > 0 {
 		v.Stage = "session"
 	}
-	v.addFamily(d, "4", "ipv4", netip.Addr.Is4)
-	v.addFamily(d, "6", "!ipv4", netip.Addr.Is6)
+	v.addFamily(a, "4", "ipv4", netip.Addr.Is4)
+	v.addFamily(a, "6", "!ipv4", netip.Addr.Is6)
 	return v
 }
 
 // addFamily adds what concerns the clients of one family, which are those for whom the condition clients holds. HAProxy alone
 // would not keep the families apart: it finds an IPv4 address in ::/0, and one of 2002::/16 where the IPv4 address in it is.
-func (v *doorView) addFamily(d haproxy.Door, digit, clients string, is func(netip.Addr) bool) {
+func (v *accessView) addFamily(a haproxy.AccessPolicy, digit, clients string, is func(netip.Addr) bool) {
 	define := func(name string, networks []netip.Prefix) (defined bool) {
 		for _, n := range networks {
 			if is(n.Addr()) {
@@ -111,23 +111,23 @@ func (v *doorView) addFamily(d haproxy.Door, digit, clients string, is func(neti
 		}
 		return clients
 	}
-	proxies := define("proxies"+digit, d.ProxiesFrom)
-	if d.ProxiesOnly {
+	proxies := define("proxies"+digit, a.ProxiesFrom)
+	if a.ProxiesOnly {
 		v.Strangers = append(v.Strangers, others("proxies"+digit, proxies))
 	}
 	if proxies {
 		v.Proxied = append(v.Proxied, clients+" proxies"+digit)
 	}
-	if len(d.AllowedSources) > 0 {
-		v.Refused = append(v.Refused, others("allowed"+digit, define("allowed"+digit, d.AllowedSources)))
+	if len(a.AllowedSources) > 0 {
+		v.Refused = append(v.Refused, others("allowed"+digit, define("allowed"+digit, a.AllowedSources)))
 	}
 }
 
 func newLookupView(c haproxy.Config, f haproxy.Frontend, names string) *lookupView {
-	ways := c.WayShape()
+	ways := c.RouteShape()
 	v := &lookupView{
 		Rule: "tcp-request content", Names: names, Start: f.Backend, HTTP: f.Protocol == haproxy.HTTP, Redirect: f.RedirectToHTTPS,
-		Ways: ways.Exist, Splits: ways.Splits,
+		WeightedRoutes: ways.Exist, Splits: ways.Splits,
 	}
 	for position := 2; position <= ways.Longest; position++ {
 		v.StandIns = append(v.StandIns, position)

@@ -16,11 +16,11 @@ import (
 
 // doorTable is a HAProxy with a frontend of each protocol, all with the same door, which lead to "app". They have the
 // names of their backends, which remember their clients.
-func doorTable(t testing.TB, program string, door haproxy.Door) edge {
+func doorTable(t testing.TB, program string, access haproxy.AccessPolicy) edge {
 	t.Helper()
 	var c haproxy.Config
 	for name, protocol := range map[string]haproxy.Protocol{"tcp": haproxy.TCP, "tls": haproxy.TLS, "http": haproxy.HTTP} {
-		c.Frontends = append(c.Frontends, haproxy.Frontend{Name: name, Protocol: protocol, Backend: name, Door: door})
+		c.Frontends = append(c.Frontends, haproxy.Frontend{Name: name, Protocol: protocol, Backend: name, Access: access})
 		header := haproxy.ProxyV2
 		b := backend(name, newTarget(t, "app", kinds[name], header))
 		b.Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
@@ -37,10 +37,10 @@ var onConnection = map[string]func(conn net.Conn) seen{
 }
 
 // onEachFrontend runs a test for each frontend of a doorTable of each HAProxy.
-func onEachFrontend(t *testing.T, door haproxy.Door, test func(t *testing.T, e edge, frontend string)) {
+func onEachFrontend(t *testing.T, access haproxy.AccessPolicy, test func(t *testing.T, e edge, frontend string)) {
 	t.Helper()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
-		e := doorTable(t, program, door)
+		e := doorTable(t, program, access)
 		for frontend := range onConnection {
 			t.Run(frontend, func(t *testing.T) {
 				t.Parallel()
@@ -83,7 +83,7 @@ func TestOnlyAllowedSourcesAreLetIn(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			onEachFrontend(t, haproxy.Door{AllowedSources: tc.allowed}, func(t *testing.T, e edge, frontend string) {
+			onEachFrontend(t, haproxy.AccessPolicy{AllowedSources: tc.allowed}, func(t *testing.T, e edge, frontend string) {
 				for source, want := range tc.want {
 					got := onConnection[frontend](e.dialFrom(t, source, frontend))
 					if (got.Target == "app") != want || want && got.Client.Addr() != source {
@@ -126,7 +126,7 @@ const (
 func TestOnlyProxiesSayWhoTheClientIs(t *testing.T) {
 	t.Parallel()
 	const client4, client6 = "192.0.2.1", "2001:db8::1"
-	door := haproxy.Door{
+	access := haproxy.AccessPolicy{
 		AllowedSources: prefixes("127.0.2.0/24", "192.0.2.0/24", "::1/128", "2001:db8::/64"),
 		ProxiesFrom:    prefixes("127.0.1.0/24"),
 	}
@@ -153,7 +153,7 @@ func TestOnlyProxiesSayWhoTheClientIs(t *testing.T) {
 		{"a client who is not allowed", three, "", ""},
 		{"a client who is not allowed, with a header", three, header4, ""},
 	}
-	onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+	onEachFrontend(t, access, func(t *testing.T, e edge, frontend string) {
 		for _, tc := range tests {
 			conn := e.dialFrom(t, tc.source, frontend)
 			if frontend == "tcp" {
@@ -199,8 +199,8 @@ func TestWhereAHeaderIsRequiredOnlyProxiesAreLetIn(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			door := haproxy.Door{ProxiesFrom: tc.proxies, ProxiesOnly: true, AllowedSources: tc.allowed}
-			onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+			access := haproxy.AccessPolicy{ProxiesFrom: tc.proxies, ProxiesOnly: true, AllowedSources: tc.allowed}
+			onEachFrontend(t, access, func(t *testing.T, e edge, frontend string) {
 				for source, headers := range tc.want {
 					for header, want := range headers {
 						conn := e.dialFrom(t, source, frontend)
@@ -223,7 +223,7 @@ func TestWhereAHeaderIsRequiredOnlyProxiesAreLetIn(t *testing.T) {
 func TestATCPClientIsKeptWaitingForAMomentAtMost(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
-		e := doorTable(t, program, haproxy.Door{ProxiesFrom: prefixes("127.0.1.0/24")})
+		e := doorTable(t, program, haproxy.AccessPolicy{ProxiesFrom: prefixes("127.0.1.0/24")})
 		var waiting sync.WaitGroup
 		for _, tc := range []struct {
 			sent  string
@@ -256,8 +256,8 @@ func TestATCPClientIsKeptWaitingForAMomentAtMost(t *testing.T) {
 func TestWhoOpensTooManyConnectionsIsRefused(t *testing.T) {
 	t.Parallel()
 	const most = 5
-	door := haproxy.Door{Rate: haproxy.Rate{PerSource: most, Interval: time.Hour}}
-	onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+	access := haproxy.AccessPolicy{Rate: haproxy.Rate{PerSource: most, Interval: time.Hour}}
+	onEachFrontend(t, access, func(t *testing.T, e edge, frontend string) {
 		for _, source := range []netip.Addr{one, two, loopback6} {
 			for i := range 2 * most {
 				got := onConnection[frontend](e.dialFrom(t, source, frontend)).Target
@@ -273,7 +273,7 @@ func TestWhoOpensTooManyConnectionsIsRefused(t *testing.T) {
 func TestClientsAreCountedByTheirOwnAddresses(t *testing.T) {
 	t.Parallel()
 	const most = 3
-	door := haproxy.Door{ProxiesFrom: prefixes("127.0.1.0/24"), Rate: haproxy.Rate{PerSource: most, Interval: time.Hour}}
+	access := haproxy.AccessPolicy{ProxiesFrom: prefixes("127.0.1.0/24"), Rate: haproxy.Rate{PerSource: most, Interval: time.Hour}}
 	clients := func(i int) map[string]bool {
 		return map[string]bool{
 			"192.0.2.1":                              i < most,
@@ -286,7 +286,7 @@ func TestClientsAreCountedByTheirOwnAddresses(t *testing.T) {
 			fmt.Sprintf("2001:db8:0:%d::1", 0x100+i): true,
 		}
 	}
-	onEachFrontend(t, door, func(t *testing.T, e edge, frontend string) {
+	onEachFrontend(t, access, func(t *testing.T, e edge, frontend string) {
 		for i := range 2 * most {
 			for client, want := range clients(i) {
 				conn := e.dialFrom(t, one, frontend)
@@ -309,7 +309,7 @@ func TestClientsAreCountedByTheirOwnAddresses(t *testing.T) {
 func TestConnectionsBeyondTheMaximumWait(t *testing.T) {
 	t.Parallel()
 	const most = 3
-	onEachFrontend(t, haproxy.Door{MaxConnections: most}, func(t *testing.T, e edge, frontend string) {
+	onEachFrontend(t, haproxy.AccessPolicy{MaxConnections: most}, func(t *testing.T, e edge, frontend string) {
 		var open []net.Conn
 		for range most {
 			conn := e.dialFrom(t, one, frontend)

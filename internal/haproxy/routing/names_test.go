@@ -97,9 +97,9 @@ func TestTheLongestNamesLeadSomewhere(t *testing.T) {
 	long := func(name string) string { return strings.Repeat("x", 300-len(name)) + name }
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		frontend := long("frontend")
-		way := haproxy.Way{Name: long("way"), Shares: []haproxy.Share{{Percent: 100}}}
+		route := haproxy.WeightedRoute{Name: long("way"), Shares: []haproxy.Share{{Percent: 100}}}
 		c := haproxy.Config{Frontends: []haproxy.Frontend{
-			{Name: frontend, Protocol: haproxy.HTTP, Routes: []haproxy.Route{{Name: longName, To: way.Name}}},
+			{Name: frontend, Protocol: haproxy.HTTP, Routes: []haproxy.Route{{Name: longName, To: route.Name}}},
 		}}
 		for i := range standIns {
 			b := haproxy.Backend{Name: long(fmt.Sprint("backend-", i)), HTTP: true, Balance: haproxy.LeastConn}
@@ -108,9 +108,9 @@ func TestTheLongestNamesLeadSomewhere(t *testing.T) {
 				b = backend(name, newTarget(t, "last", httpTarget, haproxy.ProxyNone))
 			}
 			c.Backends = append(c.Backends, b)
-			way.Shares[0].Backends = append(way.Shares[0].Backends, b.Name)
+			route.Shares[0].Backends = append(route.Shares[0].Backends, b.Name)
 		}
-		c.Ways = []haproxy.Way{way}
+		c.WeightedRoutes = []haproxy.WeightedRoute{route}
 		e := start(t, program, c)
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			conn := dial(t, e.at(t, frontend, address))

@@ -48,7 +48,7 @@ func wayTable(t testing.TB, program, frontend string, shares ...share) edge {
 	case "http":
 		f.Protocol = haproxy.HTTP
 	}
-	way := haproxy.Way{Name: "way"}
+	route := haproxy.WeightedRoute{Name: "way"}
 	var backends []haproxy.Backend
 	known := make(map[string]bool)
 	for _, s := range shares {
@@ -63,9 +63,9 @@ func wayTable(t testing.TB, program, frontend string, shares ...share) edge {
 			b.Check = haproxy.Check{Interval: 100 * time.Millisecond, Rise: 1, Fall: 1}
 			backends = append(backends, b)
 		}
-		way.Shares = append(way.Shares, to)
+		route.Shares = append(route.Shares, to)
 	}
-	return start(t, program, haproxy.Config{Frontends: []haproxy.Frontend{f}, Ways: []haproxy.Way{way}, Backends: backends})
+	return start(t, program, haproxy.Config{Frontends: []haproxy.Frontend{f}, WeightedRoutes: []haproxy.WeightedRoute{route}, Backends: backends})
 }
 
 // onEachProtocol runs a test with each HAProxy and for each protocol.

@@ -71,7 +71,7 @@ func FuzzANameIsOneShortLine(f *testing.F) {
 				Name: frontend, Protocol: haproxy.TLS, Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}},
 				Routes: []haproxy.Route{{Name: name, To: way}},
 			}},
-			Ways: []haproxy.Way{{Name: way, Shares: []haproxy.Share{
+			WeightedRoutes: []haproxy.WeightedRoute{{Name: way, Shares: []haproxy.Share{
 				{Percent: percent, Backends: []string{backend, other}}, {Percent: 100 - percent, Backends: slices.Repeat([]string{other}, 9)},
 			}}},
 			Backends: []haproxy.Backend{{Name: backend, Balance: haproxy.LeastConn}, {Name: other, Balance: haproxy.LeastConn}},

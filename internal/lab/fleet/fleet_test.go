@@ -94,7 +94,7 @@ func (f *Fleet) dial(t *testing.T, number int) sshConn {
 // side is one of two hosts that are brought to the same configurations.
 type side struct {
 	conn   edge.Conn
-	memory edge.Memory
+	memory edge.SyncCache
 	user   string
 	proved string
 }
@@ -189,7 +189,7 @@ func TestTheOperatorFaresWithASimulatedHostAsWithARealOne(t *testing.T) {
 		var essences, servers []string
 		for _, s := range sides {
 			if step.fresh {
-				s.memory, s.proved = edge.Memory{}, ""
+				s.memory, s.proved = edge.SyncCache{}, ""
 			}
 			if step.tamper != "" {
 				s.ask(t, step.tamper)

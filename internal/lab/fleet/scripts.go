@@ -53,7 +53,7 @@ func scripts() map[string]script {
 	return map[string]script{
 		"access.sh":  func(*machine, call) result { return result{stdout: "direct\n"} },
 		"commit.sh":  (*machine).commit,
-		"glance.sh":  (*machine).glance,
+		"hashes.sh":  (*machine).hashes,
 		"journal.sh": func(*machine, call) result { return result{} },
 		// A simulated worker ends when the next one serves.
 		"listening.sh": func(*machine, call) result { return result{} },
@@ -129,7 +129,7 @@ func readCall(input *bufio.Reader) (marker, text string, c call, err error) {
 	return marker, script.String(), c, nil
 }
 
-func (m *machine) glance(c call) result {
+func (m *machine) hashes(c call) result {
 	config, names := c.arg(0), c.arg(1)
 	var said result
 	for _, path := range []string{config, names} {

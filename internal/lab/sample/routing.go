@@ -29,7 +29,7 @@ func Routing(t testing.TB) haproxy.Config {
 			},
 		},
 	}
-	c.Ways = []haproxy.Way{
+	c.WeightedRoutes = []haproxy.WeightedRoute{
 		{Name: "ns.web.canary", Shares: []haproxy.Share{
 			{Percent: 90, Backends: []string{"ns.web.traefik", "ns.web.blog"}}, {Percent: 10, Backends: []string{"ns.web.blog"}},
 		}},
@@ -43,8 +43,8 @@ func Routing(t testing.TB) haproxy.Config {
 }
 
 // Door is one with everything that a door can have.
-func Door() haproxy.Door {
-	return haproxy.Door{
+func Door() haproxy.AccessPolicy {
+	return haproxy.AccessPolicy{
 		AllowedSources: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxiesFrom:    []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8:1::/64")},
 		MaxConnections: 20000,

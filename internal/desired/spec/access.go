@@ -1,0 +1,77 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy"
+)
+
+// The bounds of the API, for an object that has not been through the API server.
+const (
+	mostConnections = 1_000_000
+	shortestRate    = time.Second
+	longestRate     = time.Hour
+)
+
+// doorOf says whose connections a listener takes. A bound or a network that cannot be read is an error: without it the door
+// would stand further open than somebody wants.
+func accessPolicyOf(l *v1alpha1.Listener) (access haproxy.AccessPolicy, err error) {
+	if access.AllowedSources, err = networks("allowedSources", l.AllowedSources); err != nil {
+		return haproxy.AccessPolicy{}, err
+	}
+	if access.ProxiesFrom, err = networks("acceptProxyProtocolFrom", l.AcceptProxyProtocolFrom); err != nil {
+		return haproxy.AccessPolicy{}, err
+	}
+	if access.ProxiesOnly = l.RequireProxyProtocol; access.ProxiesOnly && len(access.ProxiesFrom) == 0 {
+		return haproxy.AccessPolicy{}, errors.New("requireProxyProtocol lets nobody in: name load balancers in acceptProxyProtocolFrom")
+	}
+	if access.MaxConnections, err = limit("maxConnections", l.MaxConnections); err != nil {
+		return haproxy.AccessPolicy{}, err
+	}
+	if l.ConnectionRate != nil {
+		access.Rate, err = rateOf(l.ConnectionRate)
+	}
+	return access, err
+}
+
+// networks are masked, sorted and without repetitions.
+func networks(field string, list []v1alpha1.Network) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range list {
+		network, err := netip.ParsePrefix(string(text))
+		if err != nil || network.Addr().Is4In6() {
+			return nil, fmt.Errorf("%q in %s is no network: write it as in 203.0.113.0/24 or 2001:db8::/32", text, field)
+		}
+		all = append(all, network.Masked())
+	}
+	slices.SortFunc(all, netip.Prefix.Compare)
+	return slices.Compact(all), nil
+}
+
+func rateOf(r *v1alpha1.ConnectionRate) (haproxy.Rate, error) {
+	perSource, err := limit("connectionRate.perSource", &r.PerSource)
+	if err != nil {
+		return haproxy.Rate{}, err
+	}
+	interval := Duration(r.Interval, 10*time.Second)
+	if interval < shortestRate || interval > longestRate {
+		return haproxy.Rate{}, fmt.Errorf("connectionRate.interval is %s: choose one between %s and %s", interval, shortestRate, longestRate)
+	}
+	return haproxy.Rate{PerSource: perSource, Interval: interval}, nil
+}
+
+// limit is a number of connections, or 0 where there is none.
+func limit(field string, number *int32) (int, error) {
+	if number == nil {
+		return 0, nil
+	}
+	if *number < 1 || *number > mostConnections {
+		return 0, fmt.Errorf("%s is %d: choose a number between 1 and %d", field, *number, mostConnections)
+	}
+	return int(*number), nil
+}

@@ -1,0 +1,155 @@
+package facts
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// entry is a file or folder as ls -ldn shows it. The zero entry is one of which nothing is known.
+type entry struct {
+	// mode is such as "drwxr-xr-x", with a "+" behind it if there is an access control list.
+	mode     string
+	uid, gid int
+}
+
+// The letters of a mode that say who may write.
+const (
+	modeGroupWrite = 5
+	modeOtherWrite = 8
+	modeSticky     = 9
+	modeLength     = 10
+)
+
+// addGuard notes "MODE:UID:GID PATH". Of a path of which two things are told nothing is known.
+func (f *Facts) addGuard(words []string) {
+	if len(words) != 2 {
+		return
+	}
+	if f.guards == nil {
+		f.guards = map[string]entry{}
+	}
+	e := parseEntry(words[0])
+	if other, found := f.guards[words[1]]; found && other != e {
+		e = entry{}
+	}
+	f.guards[words[1]] = e
+}
+
+// parseEntry reads "MODE:UID:GID".
+func parseEntry(word string) entry {
+	fields := strings.Split(word, ":")
+	if len(fields) != 3 || len(fields[0]) < modeLength {
+		return entry{}
+	}
+	uid, uidErr := strconv.Atoi(fields[1])
+	gid, gidErr := strconv.Atoi(fields[2])
+	if uidErr != nil || gidErr != nil {
+		return entry{}
+	}
+	return entry{mode: fields[0], uid: uid, gid: gid}
+}
+
+// Exposed says, in a clause, who else than root and the account may change what the path leads to: what they put there would be
+// run, or written to, with the rights of the account. It is empty if nobody else may.
+func (f Facts) Exposed(file string) string {
+	for _, name := range pathTo(file) {
+		e := f.guards[name]
+		if e.mode == "" {
+			return fmt.Sprintf("it could not be seen who may change %s", file)
+		}
+		if who := f.writer(e, name != file); who != "" {
+			return fmt.Sprintf("%s may change %s", who, name)
+		}
+	}
+	return ""
+}
+
+// wayTo are the folders on the way to a file, from the root on, and the file.
+func pathTo(file string) []string {
+	names := []string{"/"}
+	for i, char := range file {
+		if char == '/' && i > 0 {
+			names = append(names, file[:i])
+		}
+	}
+	return append(names, file)
+}
+
+// writer is who else than root and the account may change an entry; empty if nobody else may. In a folder with the sticky bit that is on
+// the way to another entry, others may add entries but not take the place of that one.
+func (f Facts) writer(e entry, onTheWay bool) string {
+	sticky := onTheWay && strings.ContainsRune("tT", rune(e.mode[modeSticky]))
+	switch {
+	case !f.isOurs(e.uid):
+		return fmt.Sprintf("its owner, the account with the uid %d,", e.uid)
+	case sticky:
+		return ""
+	case e.mode[modeOtherWrite] == 'w':
+		return "every account"
+	case e.mode[modeGroupWrite] == 'w' && !f.isOurGroup(e):
+		return fmt.Sprintf("the group with the gid %d", e.gid)
+	default:
+		return ""
+	}
+}
+
+// isOurs reports whether what belongs to the uid is root's or the account's. Nobody can be an account of outside a user namespace.
+func (f Facts) isOurs(uid int) bool {
+	return uid == 0 || uid == f.uid || (f.outsideUID != 0 && uid == f.outsideUID)
+}
+
+// isOurGroup reports whether a group that may write consists of root, or is one of an account that is not root. An access
+// control list names others behind it.
+func (f Facts) isOurGroup(e entry) bool {
+	if len(e.mode) > modeLength && e.mode[modeLength] == '+' {
+		return false
+	}
+	return e.gid == 0 || (f.uid != 0 && slices.Contains(f.groups, e.gid))
+}
+
+// programs are the paths of the HAProxies that could check configurations, the best first: the one that runs, if its name is
+// that of HAProxy, and the one in the PATH. What a command line says is the word of whoever started the process, and not asked.
+func (f Facts) programs() []string {
+	var paths []string
+	if f.IsRunning() && strings.HasPrefix(path.Base(f.Leader().program), "haproxy") {
+		paths = append(paths, f.Leader().program)
+	}
+	if f.binary != "" {
+		paths = append(paths, f.binary)
+	}
+	return paths
+}
+
+// Program is the HAProxy to check configurations with. It is empty if there is none that only root and the account may change.
+func (f Facts) Program() string {
+	for _, program := range f.programs() {
+		if f.Exposed(program) == "" {
+			return program
+		}
+	}
+	return ""
+}
+
+// lackOfProgram says, in a sentence, why there is no Program.
+func (f Facts) checkProgram() string {
+	programs := f.programs()
+	if len(programs) == 0 {
+		return f.checkInstallation()
+	}
+	return fmt.Sprintf("HAProxy's program %s is not safe to run: %s. Give it and its folders to root, and take the right to write from others (chown root, chmod go-w)",
+		programs[0], f.Exposed(programs[0]))
+}
+
+// lackOfFolder says, in a sentence, if others may change the folder of the configuration, who could then have it lead anywhere.
+func (f Facts) checkFolder() string {
+	folder := path.Dir(f.Config)
+	exposed := f.Exposed(folder)
+	if exposed == "" {
+		return ""
+	}
+	return fmt.Sprintf("the folder %s of the configuration is not safe to write to: %s. Give it and the folders above it to root, and take the right to write from others (chown root, chmod go-w)",
+		folder, exposed)
+}

@@ -1,0 +1,116 @@
+package facts
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
+)
+
+// IsRunning says that a HAProxy runs the configuration.
+func (f Facts) IsRunning() bool { return len(f.Own) > 0 }
+
+// Leader is the HAProxy that runs the configuration: its master process, where there is one. It must be running.
+func (f Facts) Leader() Process { return f.Own[0] }
+
+// Platform is what a configuration has to know of the host, for an account that logged in by that name and may be elevated by
+// sudo.
+func (f Facts) Platform(login string, elevated bool) cfg.Platform {
+	platform := f.platform
+	platform.StateFile, platform.NamesPrefix = f.Config+".edgelb-state", f.namesPrefix()
+	privileged := f.isPrivileged(login, elevated)
+	if !privileged || platform.User == "" || platform.Group == "" {
+		platform.User, platform.Group, platform.Chroot = "", "", ""
+	}
+	if privileged && login != "root" {
+		platform.SocketUser = login
+	}
+	platform.ResolvConf = f.hasResolvConf()
+	return platform
+}
+
+func (f Facts) namesPrefix() string { return f.Config + ".edgelb-names-" }
+
+// NamesPath is where a configuration with the fingerprint of that structure has its file of names, if it has one.
+func (f Facts) NamesPath(structure string) string {
+	return cfg.NamesPath(f.namesPrefix(), structure)
+}
+
+// isPrivileged says whether HAProxy starts as root, and so can change its user.
+func (f Facts) isPrivileged(login string, elevated bool) bool {
+	if f.IsRunning() && f.Leader().MasterWorker() {
+		return f.Leader().uid == 0
+	}
+	// Without a master process the init script starts each new HAProxy.
+	return elevated || login == "root"
+}
+
+// Who can read /etc/resolv.conf.
+const (
+	readableByAccount = "account"
+	readableByAll     = "all"
+)
+
+// hasResolvConf says whether /etc/resolv.conf can be read by the account, which has files checked, and by who starts HAProxy.
+func (f Facts) hasResolvConf() bool {
+	starter := 0
+	if f.IsRunning() && f.Leader().MasterWorker() {
+		starter = f.Leader().uid
+	}
+	return f.resolvConf == readableByAll || f.resolvConf == readableByAccount && (starter == 0 || starter == f.uid)
+}
+
+// Misfit says, in a sentence, if HAProxy on the host would not do what the file says; empty if it would. An idle configuration
+// needs no HAProxy.
+func (f Facts) Preflight(idle bool) string {
+	if lack := f.checkFolder(); lack != "" {
+		return lack
+	}
+	if f.Program() == "" && !idle {
+		return f.checkProgram()
+	}
+	if !f.IsRunning() {
+		return f.stranger(idle)
+	}
+	for _, file := range f.Leader().after("-f") {
+		if !slices.Contains([]string{f.Path, f.Config, f.emptyFolder}, file) {
+			return fmt.Sprintf("HAProxy on the host loads %s as well: take \"-f %s\" from its command line, since that file is not checked together with edgelb's", file, file)
+		}
+	}
+	if len(f.Own) > 1 && f.Own[1].MasterWorker() && f.Own[1].parent != f.Leader().PID {
+		return fmt.Sprintf("HAProxy runs twice with %s (pids %d and %d) and connections would go to either: stop the one that the service does not know",
+			f.Path, f.Leader().PID, f.Own[1].PID)
+	}
+	return ""
+}
+
+// stranger says if there is a HAProxy with another file on a host whose service would have to be started to run this one: most
+// likely it is the service's, and to start that again would change nothing.
+func (f Facts) stranger(idle bool) string {
+	if !f.Service || f.Init == "" || idle {
+		return ""
+	}
+	for _, stranger := range f.processes {
+		// One that is neither a master nor a daemon is something that somebody tries out.
+		if files := stranger.after("-f"); len(files) > 0 && f.trusts(stranger) && (stranger.MasterWorker() || stranger.has("-D")) {
+			return fmt.Sprintf("HAProxy on the host (pid %d) runs with %s and not with %s: set spec.haproxy.paths.config to its file, or have its service run that one",
+				stranger.PID, strings.Join(files, " and "), f.Path)
+		}
+	}
+	return ""
+}
+
+// LackOfLoader says, in a sentence, why nobody on the host can be asked to load the file; empty if somebody can.
+func (f Facts) CheckLoader() string {
+	switch {
+	case f.Service && f.Init != "":
+		return ""
+	case !f.IsRunning():
+		return fmt.Sprintf("HAProxy does not run with %s and this host has no service that would start it: start it with haproxy -W -S /run/haproxy-master.sock -f %s", f.Path, f.Path)
+	case !f.Leader().MasterWorker() && f.Leader().MasterSocket() == "":
+		return "HAProxy runs without a master process and no service knows it: run it with -W, or set spec.haproxy.reloadCommand"
+	default:
+		return ""
+	}
+}

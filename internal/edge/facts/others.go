@@ -1,0 +1,73 @@
+package facts
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/edgelb/edgelb/internal/sanitize"
+)
+
+// other is a process that seems to be a HAProxy which edgelb cannot use. Nothing is done with it: the user is told of it.
+type other struct {
+	pid, uid int
+	// contained says that it is in a container, or in namespaces of its own.
+	contained bool
+	// program is the path of the file that it executes; "-" if that is not known.
+	program string
+}
+
+// addOther notes "PID UID PLACE PROGRAM".
+func (f *Facts) addOther(words []string) {
+	const wordCount = 4
+	if len(words) != wordCount {
+		return
+	}
+	pid, pidErr := strconv.Atoi(words[0])
+	uid, uidErr := strconv.Atoi(words[1])
+	if pidErr != nil || uidErr != nil {
+		return
+	}
+	f.others = append(f.others, other{pid: pid, uid: uid, contained: words[2] == "container", program: words[3]})
+}
+
+const installPackage = "install the distribution's package, such as apt-get install haproxy"
+
+// lackOfInstallation says, in a sentence, why no program of HAProxy's was found.
+func (f Facts) checkInstallation() string {
+	if i := slices.IndexFunc(f.others, func(o other) bool { return o.contained }); i >= 0 {
+		return fmt.Sprintf("HAProxy runs on the host (pid %d) in a container, or in namespaces of its own, where edgelb cannot check and reload it: %s on the "+
+			"host itself, and stop the container, which may have the ports", f.others[i].pid, installPackage)
+	}
+	if i := slices.IndexFunc(f.others, f.trustsOther); i >= 0 {
+		return f.checkName(f.others[i])
+	}
+	return "HAProxy is not installed on the host: " + installPackage
+}
+
+// trustsOther says whether the real HAProxy can be this process, as trusts does. What others have started is not spoken of: who
+// reads of a program may run it.
+func (f Facts) trustsOther(o other) bool { return f.trusts(Process{uid: o.uid}) }
+
+// lackOfName says that a HAProxy runs which is not found by its name.
+func (f Facts) checkName(o other) string {
+	if !strings.Contains(path.Base(o.program), "haproxy") && !strings.HasPrefix(path.Base(o.program), "hapee-lb") || f.Exposed(o.program) != "" {
+		return fmt.Sprintf("HAProxy seems to run on the host (pid %d), by another name or from a folder that is not in the PATH, and its program cannot be "+
+			"seen or is not safe to run: %s", o.pid, installPackage)
+	}
+	program := sanitize.Line(o.program, sanitize.Quote)
+	return fmt.Sprintf("HAProxy runs on the host as %s (pid %d)%s, and edgelb finds it by the name haproxy in the PATH only: make a link with ln -s %s "+
+		"/usr/local/sbin/haproxy, have the service start that with -f %s, or %s", program, o.pid, f.filesOf(o), program, f.Path, installPackage)
+}
+
+// filesOf is a clause about the configuration of a HAProxy that is called by its name.
+func (f Facts) filesOf(o other) string {
+	for _, p := range f.processes {
+		if files := p.after("-f"); p.PID == o.pid && len(files) > 0 {
+			return " with " + sanitize.Line(strings.Join(files, " and "), sanitize.Quote)
+		}
+	}
+	return ""
+}

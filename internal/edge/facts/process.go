@@ -1,0 +1,117 @@
+package facts
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Process is one HAProxy of a host, whichever configuration it runs.
+type Process struct {
+	// PID is its number.
+	PID         int
+	parent, uid int
+	// capabilities is the effective set.
+	capabilities uint64
+	// descriptors is how many files it may open at most; 0 for no limit.
+	descriptors int
+	// program is the path of the file that it executes, and args are its arguments, as it says itself.
+	program string
+	args    []string
+}
+
+// parseProcess reads "PID PARENT UID CAPABILITIES DESCRIPTORS PROGRAM".
+func parseProcess(value string) Process {
+	const fieldCount = 6
+	fields := strings.Split(value, " ")
+	for len(fields) < fieldCount {
+		fields = append(fields, "")
+	}
+	p := Process{program: fields[5]}
+	p.PID, _ = strconv.Atoi(fields[0])
+	p.parent, _ = strconv.Atoi(fields[1])
+	p.uid, _ = strconv.Atoi(fields[2])
+	p.capabilities, _ = strconv.ParseUint(fields[3], 16, 64)
+	p.descriptors, _ = strconv.Atoi(fields[4]) // "unlimited" is 0
+	return p
+}
+
+// withArguments is the process with what its cmdline in /proc says: there is a zero byte behind each argument.
+func (p Process) withArguments(cmdline []byte) Process {
+	p.args = strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
+	return p
+}
+
+// after returns the arguments that follow the flag.
+func (p Process) after(flag string) []string {
+	var values []string
+	for i, arg := range p.args[:len(p.args)-1] {
+		if arg == flag {
+			values = append(values, p.args[i+1])
+		}
+	}
+	return values
+}
+
+// serves is false for a HAProxy that only checks a file or prints something.
+func (p Process) serves() bool {
+	return !p.has("-c") && !p.has("-v") && !p.has("-vv")
+}
+
+// runs says whether the process was started with one of these configuration files.
+func (p Process) runs(paths ...string) bool {
+	for _, file := range p.after("-f") {
+		for _, path := range paths {
+			if file == path {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// MasterWorker says whether the process was started as a master that forks its workers.
+func (p Process) MasterWorker() bool {
+	return p.has("-W") || p.has("-Ws")
+}
+
+func (p Process) has(flag string) bool { return slices.Contains(p.args, flag) }
+
+// MasterSocket is the path of the master's socket; empty when it has none that can be dialled by path.
+func (p Process) MasterSocket() string {
+	for _, value := range p.after("-S") {
+		path, _, _ := strings.Cut(value, ",")
+		path = strings.TrimPrefix(path, "unix@")
+		if strings.HasPrefix(path, "/") {
+			return path
+		}
+	}
+	return ""
+}
+
+// ours returns the processes that run the configuration: those that lead first, then their workers.
+func (f Facts) ours() []Process {
+	running, leading := map[int]bool{}, map[int]bool{}
+	for _, p := range f.processes {
+		running[p.PID] = p.runs(f.Path, f.Config) && f.trusts(p)
+	}
+	var leaders, workers []Process
+	for _, p := range f.processes {
+		if running[p.PID] && !running[p.parent] {
+			leaders = append(leaders, p)
+			leading[p.PID] = true
+		}
+	}
+	for _, p := range f.processes {
+		if leading[p.parent] {
+			workers = append(workers, p)
+		}
+	}
+	return append(leaders, workers...)
+}
+
+// trusts says whether a process can be HAProxy. Anybody on the host can give a process that name and any arguments; but only
+// root, the account itself and HAProxy's own account can have started the real one.
+func (f Facts) trusts(p Process) bool {
+	return p.uid == 0 || p.uid == f.uid || (f.haproxyUID != 0 && p.uid == f.haproxyUID)
+}

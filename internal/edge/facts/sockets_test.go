@@ -1,0 +1,144 @@
+package facts
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/bounded"
+	"github.com/edgelb/edgelb/internal/plan"
+)
+
+// hostSockets is a host with one IPv4 and one IPv6 address, as scripts/sockets.sh describes it: sshd on port 22 of both
+// families, a web server on every address of both families' port 80, HAProxy (pid 700) on port 443.
+var hostSockets = `sysctl ipv4/ip_unprivileged_port_start:1024
+sysctl ipv4/ip_nonlocal_bind:0
+sysctl ipv6/ip_nonlocal_bind:0
+local4 127.0.0.0/8
+local4 127.0.0.1/32
+local4 198.51.100.7/32
+if6 00000000000000000000000000000001 01 80 10 80       lo
+if6 20010db8000000000000000000000007 02 40 00 80     eth0
+if6 20010db8000000000000000000000009 02 40 00 88     eth0
+listen tcp 076433C6:0016 101
+listen tcp6 00000000000000000000000000000000:0050 102
+listen tcp 00000000:01BB 103
+listen tcp 0100007F:1F90 104
+listen tcp 0100007F:1F91 105
+` + owner("101", "500", "sshd") + owner("102", "600", "apache2") + owner("103", "700", "haproxy") + owner("105", "701", "haproxy")
+
+// owner is a line that says whose a socket is.
+func owner(inode, pid, name string) string {
+	return "owner " + inode + " " + pid + " " + name + "\n"
+}
+
+func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
+	t.Parallel()
+	root := Process{PID: 700, uid: 0, capabilities: 1<<capNetBindService | 1, args: []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}}
+	ordinary := Process{PID: 700, uid: 1000, args: root.args}
+	for name, test := range map[string]struct {
+		bind    string
+		own     Process
+		running map[string][]string
+		want    string
+	}{
+		"a free port":                               {"ipv4@:8443", root, nil, ""},
+		"a free port of one address":                {"ipv4@198.51.100.7:8443", root, nil, ""},
+		"a free port of one IPv6 address":           {"ipv6@[2001:db8::7]:8443", root, nil, ""},
+		"any loopback address":                      {"ipv4@127.9.9.9:8443", root, nil, ""},
+		"HAProxy's own port":                        {"ipv4@:443", root, nil, ""},
+		"sshd's port on the address that it has":    {"ipv4@198.51.100.7:22", root, nil, "sshd (pid 500) already listens on 198.51.100.7:22"},
+		"sshd's port on every address":              {"ipv4@:22", root, nil, "sshd (pid 500)"},
+		"sshd's port on another address":            {"ipv4@127.0.0.1:22", root, nil, ""},
+		"sshd's port in the other family":           {"ipv6@:22", root, nil, ""},
+		"a port taken for both families":            {"ipv4@:80", root, nil, "apache2 (pid 600)"},
+		"a port taken by who knows whom":            {"ipv4@127.0.0.1:8080", root, nil, "another process already listens"},
+		"a port of ours, seen without rights":       {"ipv4@127.0.0.1:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
+		"a port of ours, of a worker that is new":   {"ipv4@127.0.0.1:8081", root, map[string][]string{"web": {"ipv4@127.0.0.1:8081"}}, ""},
+		"a port of another HAProxy":                 {"ipv4@127.0.0.1:8081", root, nil, "haproxy (pid 701) already listens"},
+		"a wildcard of ours becomes an address":     {"ipv4@198.51.100.7:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
+		"an address of another host":                {"ipv4@198.51.100.8:8443", root, nil, "the host has no address 198.51.100.8"},
+		"an IPv6 address that another host has too": {"ipv6@[2001:db8::9]:8443", root, nil, "the host has no address 2001:db8::9"},
+		"an IPv6 address of another host":           {"ipv6@[2001:db8::8]:8443", root, nil, "the host has no address 2001:db8::8"},
+		"a privileged port for an ordinary HAProxy": {"ipv4@:444", ordinary, nil, "without the right to bind ports below 1024"},
+		"a high port for an ordinary HAProxy":       {"ipv4@:1024", ordinary, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bind, err := haproxy.ParseBind(test.bind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{bind}}}}
+
+			own := Facts{Own: []Process{test.own}, File: plan.File{Binds: test.running}}
+			var got string
+			for _, u := range own.BindFailures(ParseSockets([]byte(hostSockets)), config) {
+				if u.Frontend != "web" || u.Bind != bind.String() {
+					t.Errorf("got %+v of %s", u, bind)
+				}
+				got += u.Why
+			}
+
+			if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAddressesThatAHostMayBindWithoutHavingThemAreNoObstacle(t *testing.T) {
+	t.Parallel()
+	s := ParseSockets([]byte("sysctl ipv4/ip_nonlocal_bind:1\n"))
+	if !s.hasAddress(netip.MustParseAddr("203.0.113.9")) || s.hasAddress(netip.MustParseAddr("2001:db8::9")) {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestAHAProxyWithoutAMasterIsStartedByRootAndMayBindAnyPort(t *testing.T) {
+	t.Parallel()
+	worker := Process{PID: 1, uid: 999, args: []string{"/usr/sbin/haproxy", "-D", "-f", "/etc/haproxy/haproxy.cfg"}}
+	config := haproxy.Config{Frontends: []haproxy.Frontend{{Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}}}}
+	if got := (Facts{Own: []Process{worker}}).BindFailures(ParseSockets(nil), config); len(got) > 0 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPortListIsInTheKernelsHex(t *testing.T) {
+	t.Parallel()
+	frontends := []haproxy.Frontend{{Binds: []haproxy.Bind{{Port: 443}, {Port: 80}}}, {Binds: []haproxy.Bind{{Port: 65535}}}}
+	if got := PortList(frontends); got != " 01BB 0050 FFFF " {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzParseSocketsTakesAnything(f *testing.F) {
+	f.Add([]byte(hostSockets))
+	f.Add([]byte("listen tcp 0:0 0\nowner\nif6 00\nlocal4 /33\nsysctl a\nowner 1 x"))
+	config := haproxy.Config{Frontends: []haproxy.Frontend{{Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}}}}
+	f.Add([]byte(strings.Repeat("listen tcp 0100007F:01BB 1\n", 500) + strings.Repeat("owner 1 2 x\n", 500)))
+	f.Fuzz(func(t *testing.T, output []byte) {
+		bounded.Run(t, "reading it", len(output)*oftenTheSize, func() { Facts{}.BindFailures(ParseSockets(output), config) })
+	})
+}
+
+// A host with many sockets, or one that says that it has, is read in time; and a long line hides none of those that follow.
+func TestManySocketsOfManyOwnersAreReadInTime(t *testing.T) {
+	const many = 20_000
+	var output strings.Builder
+	for i := range many {
+		fmt.Fprintf(&output, "listen tcp 0100007F:%04X %d\n", i, i)
+	}
+	output.WriteString("owner " + strings.Repeat("x", 1<<17) + "\n")
+	for i := range many {
+		fmt.Fprintf(&output, "owner %d %d name\n", i, i+1)
+	}
+	bounded.Run(t, "reading them", output.Len(), func() {
+		sockets := ParseSockets([]byte(output.String()))
+		if last := sockets.listeners[len(sockets.listeners)-1]; len(sockets.listeners) != many || last.pid != many || last.name != "name" {
+			t.Errorf("%d listeners, the last is %+v", len(sockets.listeners), last)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package haproxy
+
+import (
+	"cmp"
+	"strings"
+)
+
+// maxList bounds what a way's backends are together in the file of names, in bytes, so that some entries fit into one
+// command for the runtime API.
+const maxList = 4096
+
+// mode is what a backend or way understands.
+type mode string
+
+const (
+	tcpMode  mode = "TCP"
+	httpMode mode = "HTTP"
+)
+
+func modeOf(http bool) mode {
+	if http {
+		return httpMode
+	}
+	return tcpMode
+}
+
+// modes are those of all backends, and of all ways whose first backend is there: it is of the same mode.
+func (c Config) modes() map[string]mode {
+	modes := make(map[string]mode, len(c.Backends)+len(c.WeightedRoutes))
+	for _, b := range c.Backends {
+		modes[b.Name] = modeOf(b.HTTP)
+	}
+	for _, r := range c.WeightedRoutes {
+		if len(r.Shares) == 0 || len(r.Shares[0].Backends) == 0 {
+			continue
+		}
+		if m, ok := modes[r.Shares[0].Backends[0]]; ok {
+			modes[r.Name] = m
+		}
+	}
+	return modes
+}
+
+func (c Config) checkWeightedRoutes(f *faults) {
+	checkNames(f, "way", c.WeightedRoutes, func(r WeightedRoute) string { return r.Name })
+	backends := make(map[string]mode, len(c.Backends))
+	for _, b := range c.Backends {
+		backends[b.Name] = modeOf(b.HTTP)
+	}
+	ways := make(map[string]bool, len(c.WeightedRoutes))
+	for _, r := range c.WeightedRoutes {
+		ways[r.Name] = true
+		if _, ok := backends[r.Name]; ok {
+			f.add("way %s: there is a backend of that name", excerpt(r.Name))
+		}
+		r.check(f, backends)
+	}
+	for _, r := range c.WeightedRoutes {
+		checkNoHundredth(f, "way", r.Name, ways)
+	}
+	for _, b := range c.Backends {
+		checkNoHundredth(f, "backend", b.Name, ways)
+	}
+}
+
+// checkNoHundredth keeps the names of backends and ways apart from the keys of a way's hundredths, which are WAY:00 … :99.
+func checkNoHundredth(f *faults, what, name string, ways map[string]bool) {
+	colon := max(strings.LastIndexByte(name, ':'), 0)
+	way, digits := name[:colon], strings.TrimPrefix(name[colon:], ":")
+	if len(digits) == 2 && strings.Trim(digits, "0123456789") == "" && ways[way] {
+		f.add("%s %s: that is the name of a hundredth of way %s", what, excerpt(name), excerpt(way))
+	}
+}
+
+// check looks at the shares; backends are those of the Config.
+func (r WeightedRoute) check(f *faults, backends map[string]mode) {
+	where := "way " + excerpt(r.Name)
+	percent, first := 0, mode("")
+	for _, s := range r.Shares {
+		percent += min(max(s.Percent, -1), 101)
+		if s.Percent < 0 || s.Percent > 100 {
+			f.add("%s: %d is no percentage", where, s.Percent)
+		}
+		s.checkList(f, where, backends)
+		for _, name := range s.Backends {
+			if first = cmp.Or(first, backends[name]); backends[name] != "" && backends[name] != first {
+				f.add("%s: backend %s is for %s, one before it is not", where, excerpt(name), backends[name])
+			}
+		}
+	}
+	if percent != 100 {
+		f.add("%s: its shares add up to %d percent, not to 100", where, percent)
+	}
+}
+
+// checkList looks at the backends of a share.
+func (s Share) checkList(f *faults, where string, backends map[string]mode) {
+	if len(s.Backends) == 0 {
+		f.add("%s: a share has no backend", where)
+	}
+	for _, name := range s.Backends {
+		if _, ok := backends[name]; !ok {
+			f.add("%s: there is no backend %s", where, excerpt(name))
+		}
+	}
+	if size := len(strings.Join(s.Backends, ",")); size > maxList {
+		f.add("%s: the names of a share's backends are %d bytes long, more than %d", where, size, maxList)
+	}
+}

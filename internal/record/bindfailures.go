@@ -1,0 +1,44 @@
+package record
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
+)
+
+// Unserved are the binds of an object that the host could not take at the last attempt, although it serves everything else.
+func (r Host) BindFailuresOf(object types.NamespacedName) []model.BindFailure {
+	member, found := MemberOf(r.Wanted, object)
+	if !found || r.Outcome.State != model.Synced {
+		return nil
+	}
+	return bindFailuresOf(member, r.Outcome)
+}
+
+func bindFailuresOf(member desired.Member, outcome model.Outcome) []model.BindFailure {
+	var binds []model.BindFailure
+	for _, bind := range outcome.BindFailures {
+		if slices.Contains(member.Frontends, bind.Frontend) {
+			binds = append(binds, bind)
+		}
+	}
+	return binds
+}
+
+// shortfallsAfter counts on after an attempt. One that only followed the endpoints has not looked whether the binds are free,
+// and one that failed says nothing of them.
+func bindFailuresAfter(before map[types.NamespacedName]int, a Attempt) map[types.NamespacedName]int {
+	if a.Outcome.State != model.Synced || a.Outcome.Update == model.UpdateRuntime || a.Outcome.Update == model.UpdateFile {
+		return before
+	}
+	after := map[types.NamespacedName]int{}
+	for _, member := range a.Task.Host.Members {
+		if len(bindFailuresOf(member, a.Outcome)) > 0 {
+			after[member.Object] = before[member.Object] + 1
+		}
+	}
+	return after
+}

@@ -1,0 +1,106 @@
+package record
+
+import (
+	"maps"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
+)
+
+func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
+	t.Parallel()
+	done := func(id types.UID) Host { return Host{Detachments: map[types.UID]Detachment{id: {Done: true}}} }
+	stays, sibling, stranger := named("shop", "stays", "1"), named("shop", "sibling", "2"), named("bank", "stranger", "3")
+	tests := map[string]struct {
+		objects, leavers []*v1alpha1.EdgeLoadBalancer
+		record           Host
+		wantOwner        string
+		wantObjects      map[types.UID]int64
+		wantFrees        map[types.UID]bool
+	}{
+		"nobody leaves": {[]*v1alpha1.EdgeLoadBalancer{stays, sibling}, nil, Host{}, "c/shop",
+			map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}},
+		"one of two leaves": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, Host{}, "c/shop",
+			map[types.UID]int64{"1": 2}, map[types.UID]bool{"2": true}},
+		"one of two has left": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, done("2"), "c/shop",
+			map[types.UID]int64{"1": 2}, map[types.UID]bool{}},
+		"the last two leave": {nil, []*v1alpha1.EdgeLoadBalancer{stays, sibling}, Host{}, "c/shop",
+			nil, map[types.UID]bool{"1": true, "2": true}},
+		"the former owner leaves": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, Host{}, "c/bank",
+			nil, map[types.UID]bool{"3": true}},
+		"the former owner has left": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, done("3"), "c/shop",
+			map[types.UID]int64{"1": 2}, map[types.UID]bool{}},
+		"two owners leave, one after the other": {nil, []*v1alpha1.EdgeLoadBalancer{stranger, stays}, Host{}, "c/bank",
+			nil, map[types.UID]bool{"3": true}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			key := model.NewHostID("a", 22)
+			snapshot := desired.Snapshot{Cluster: "c", Objects: test.objects}
+			var detaching []Detaching
+			for _, object := range test.leavers {
+				detaching = append(detaching, Detaching{Object: object, Entry: object.Spec.Hosts[0]})
+			}
+			test.record.Wanted = desired.Build(key, snapshot)
+			got := test.record.Choose(snapshot, detaching)
+			if got.Host.Config.Owner != test.wantOwner || !maps.Equal(got.Objects, test.wantObjects) || !maps.Equal(got.Frees, test.wantFrees) {
+				t.Errorf("owner %s, objects %v, frees %v; want %s, %v, %v",
+					got.Host.Config.Owner, got.Objects, got.Frees, test.wantOwner, test.wantObjects, test.wantFrees)
+			}
+		})
+	}
+}
+
+func TestThereIsNoJobOnceTheLastObjectHasLeft(t *testing.T) {
+	t.Parallel()
+	object := named("shop", "web", uid)
+	detaching := []Detaching{{Object: object, Entry: object.Spec.Hosts[0]}}
+	record := Host{Detachments: map[types.UID]Detachment{uid: {Done: true}}}
+	if got := record.Choose(desired.Snapshot{Cluster: "c"}, detaching); got != nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestPinsOfAHostThatLeftTheSpecAreRemembered(t *testing.T) {
+	t.Parallel()
+	object := named("shop", "web", uid)
+	record := Host{Wanted: desired.Host{Login: desired.Login{HostKeys: []string{"ssh-ed25519 AAAA"}}}}
+	got := idleHost(desired.Snapshot{Cluster: "c"}, Detaching{Object: object, Entry: v1alpha1.Host{Name: "old", Address: "z", User: "edge"}}, record)
+	if got.Login.User != "edge" || len(got.Login.HostKeys) != 1 || len(got.Config.Frontends) != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestInputsChangeWithWhatAPersonCanChange(t *testing.T) {
+	t.Parallel()
+	base := func() *Task {
+		return &Task{Objects: map[types.UID]int64{"1": 1, "2": 1}, Frees: map[types.UID]bool{}}
+	}
+	same := InputsOf(base(), "7", "r")
+	for range 20 {
+		if got := InputsOf(base(), "7", "r"); got != same {
+			t.Fatalf("the same inputs are %q and %q", same, got)
+		}
+	}
+	for name, edit := range map[string]func(*Task){
+		"generation": func(j *Task) { j.Objects["2"] = 2 }, "objects": func(j *Task) { delete(j.Objects, "2") },
+		"leavers": func(j *Task) { j.Frees["3"] = true }, "Secret": func(j *Task) { j.Host.Login.Secret.Name = "other" },
+	} {
+		changed := base()
+		edit(changed)
+		if InputsOf(changed, "7", "r") == same {
+			t.Errorf("another %s gives the same inputs", name)
+		}
+	}
+	if InputsOf(base(), "8", "r") == same {
+		t.Error("another version of the Secret gives the same inputs")
+	}
+	if InputsOf(base(), "7", "s") == same {
+		t.Error("other rules give the same inputs")
+	}
+}

@@ -1,0 +1,29 @@
+package status
+
+import (
+	"fmt"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/record"
+)
+
+// describeUnserved tells the object whose binds the host cannot take. To it alone the host is Rejected: the others have all
+// that they asked for.
+func (v HostView) describeBindFailures(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+	name := record.NameOf(object)
+	member, _ := record.MemberOf(v.record.Wanted, name)
+	var refused []finding
+	for _, bind := range v.record.BindFailuresOf(name) {
+		refused = append(refused, finding{string(v1alpha1.HostRejected), fmt.Sprintf(
+			"listener %s does not get bind %s: %s", member.Listener(bind.Frontend), bind.Bind, bind.Why)})
+	}
+	if len(refused) == 0 {
+		return
+	}
+	message := merge(refused).message + ". Everything else is served"
+	if host.Message != "" {
+		message += ". " + host.Message
+	}
+	host.State, host.Message = v1alpha1.HostRejected, message+retryNote(v.record.Outcome)
+	host.ConsecutiveErrors = max(1, rounded(v.record.BindFailures[name]))
+}

@@ -1,0 +1,150 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model/reason"
+)
+
+// The reasons of events that are no reasons of conditions.
+const (
+	// EventRecovered: a host that had failed is synced.
+	EventRecovered = "Recovered"
+	// EventDrifted: somebody else has changed a host, and it is left so. EventDriftRepaired: it was brought back.
+	EventDrifted       = string(v1alpha1.HostDrifted)
+	EventDriftRepaired = "DriftRepaired"
+	// EventLeftBehind: a host could not be freed in time, and may still have the object's listeners.
+	EventLeftBehind = "LeftBehind"
+	// EventRetained: hosts keep the object's listeners, as it wants.
+	EventRetained = "Retained"
+	// EventNotRetained: a host that is shared does not keep them.
+	EventNotRetained = "NotRetained"
+)
+
+// Notice is something that a person should hear of.
+type Event struct {
+	// Kind is Normal or Warning, and Reason the event's.
+	Kind, Reason string
+	// Host is the name of the host that it is about; empty for the object as a whole.
+	Host string
+	// Message says what has happened, and what to do.
+	Message string
+}
+
+// Change is what is known of a host's last changes besides their times.
+type Change struct {
+	// Reload says what HAProxy was last reloaded for, and Drift how the host differed when somebody else had changed it.
+	Reload, Drift []string
+}
+
+// NoticesOf says what is worth an event about the step from one status to the next. Since the former status is kept in the
+// cluster, nothing is told twice: not at a retry, and not after a restart of the operator. That endpoints come and go is
+// routine, and no news. changes are the last ones by host.
+func EventsOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string]Change) []Event {
+	former := map[string]v1alpha1.HostStatus{}
+	for _, host := range before.Hosts {
+		former[host.Name] = host
+	}
+	var events []Event
+	for _, host := range after.Hosts {
+		events = append(events, hostEvents(former[host.Name], host, changes[host.Name])...)
+	}
+	for _, kind := range []string{
+		v1alpha1.ConditionAccepted, v1alpha1.ConditionTargetsAvailable, v1alpha1.ConditionTargetsHealthy, v1alpha1.ConditionHostsSynced,
+	} {
+		events = append(events, conditionEvents(kind, before.Conditions, after.Conditions)...)
+	}
+	return append(events, healthEvents(before.Conditions, after.Conditions)...)
+}
+
+// healthNotices tells that every target has a server again that is up.
+func healthEvents(before, after []metav1.Condition) []Event {
+	was, is := meta.FindStatusCondition(before, v1alpha1.ConditionTargetsHealthy), meta.FindStatusCondition(after, v1alpha1.ConditionTargetsHealthy)
+	if was == nil || is == nil || was.Status != metav1.ConditionFalse || is.Status != metav1.ConditionTrue {
+		return nil
+	}
+	return []Event{{Kind: corev1.EventTypeNormal, Reason: is.Reason, Message: is.Message}}
+}
+
+func hostEvents(before, after v1alpha1.HostStatus, change Change) []Event {
+	var events []Event
+	if isLater(after.LastDriftTime, before.LastDriftTime) {
+		events = append(events, driftEvent(after, change.Drift))
+	}
+	switch {
+	case reason.Of(after.State).Event == reason.OfHost && after.State != before.State:
+		events = append(events, Event{corev1.EventTypeWarning, string(after.State), after.Name,
+			fmt.Sprintf("%s: %s", after.Name, after.Message)})
+	case after.State == v1alpha1.HostSynced && wasFailing(before):
+		events = append(events, Event{corev1.EventTypeNormal, EventRecovered, after.Name,
+			fmt.Sprintf("%s: is synced again after it was %s", after.Name, before.State)})
+	}
+	if after.State == v1alpha1.HostSynced && isLater(after.LastReloadTime, before.LastReloadTime) {
+		events = append(events, Event{corev1.EventTypeNormal, v1alpha1.ReasonSynced, after.Name,
+			fmt.Sprintf("%s: was reloaded and runs what the spec says: %s", after.Name, phrases(change.Reload))})
+	}
+	return events
+}
+
+func isLater(after, before *metav1.Time) bool {
+	return after != nil && !after.Equal(before)
+}
+
+func driftEvent(host v1alpha1.HostStatus, drift []string) Event {
+	if host.State == v1alpha1.HostDrifted {
+		return Event{corev1.EventTypeWarning, EventDrifted, host.Name, fmt.Sprintf(
+			"%s: was changed by somebody else and is left so, as spec.driftPolicy says: %s", host.Name, phrases(drift))}
+	}
+	return Event{corev1.EventTypeWarning, EventDriftRepaired, host.Name, fmt.Sprintf(
+		"%s: was changed by somebody else and brought back: %s", host.Name, phrases(drift))}
+}
+
+// phrases joins phrases. It shortens those that are long, and counts those that are too many to read.
+func phrases(all []string) string {
+	const shown, longest = 5, 160
+	var short []string
+	for _, phrase := range all[:min(len(all), shown)] {
+		if runes := []rune(phrase); len(runes) > longest {
+			phrase = string(runes[:longest]) + "…"
+		}
+		short = append(short, phrase)
+	}
+	if more := len(all) - shown; more > 0 {
+		short = append(short, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(short, "; ")
+}
+
+// wasFailing counts a drift, which has an event of its own, and a Secret that is missing or cannot be used, too. That is told
+// once for the object and not for each host.
+func wasFailing(host v1alpha1.HostStatus) bool {
+	return reason.Of(host.State).Event == reason.OfHost || host.State == v1alpha1.HostDrifted || (host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
+}
+
+// conditionNotices tells a condition that has become false, or is so for another reason. Reasons that are a host's state
+// have been told for that host.
+func conditionEvents(kind string, before, after []metav1.Condition) []Event {
+	was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
+	if is == nil || is.Status != metav1.ConditionFalse || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
+		return nil
+	}
+	if known := reason.Of(is.Reason); known.Event != reason.OfObject || known.Condition != kind {
+		return nil
+	}
+	return []Event{{Kind: corev1.EventTypeWarning, Reason: is.Reason, Message: is.Message}}
+}
+
+// ChangesOf are the last changes of hosts by their names.
+func ChangesOf(views []HostView) map[string]Change {
+	changes := map[string]Change{}
+	for _, view := range views {
+		changes[view.name] = Change{Reload: view.record.ReloadReasons, Drift: view.record.Drift}
+	}
+	return changes
+}

@@ -1,0 +1,122 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/record"
+)
+
+// toldOf are the notices in short, such as "Warning Unreachable gw2".
+func reportedOf(events []Event) []string {
+	told := []string{}
+	for _, n := range events {
+		told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s %s", n.Kind, n.Reason, n.Host)))
+	}
+	return told
+}
+
+func TestEventsTellTransitionsOnce(t *testing.T) {
+	t.Parallel()
+	later := synced()
+	later.ChangedAt, later.ReloadedAt = noon().Add(time.Minute), noon().Add(time.Minute)
+	routine := synced()
+	routine.ChangedAt, routine.Update = noon().Add(time.Minute), model.UpdateRuntime
+	drifted := failing(model.Drifted, "")
+	drifted.DriftedAt = noon()
+	repaired := synced()
+	repaired.DriftedAt = noon().Add(time.Minute)
+	undone := synced()
+	undone.DriftedAt = noon()
+	secretGone := failing(model.Pending, "no Secret")
+	secretGone.Reason = v1alpha1.ReasonSecretNotFound
+	unchanged := synced()
+	unchanged.ChangedAt, unchanged.ReloadedAt = time.Time{}, time.Time{}
+	noEndpoints := synced()
+	noEndpoints.Problems = append(noEndpoints.Problems, problem(v1alpha1.ReasonNoEndpoints, "none"))
+	noService := synced()
+	noService.Problems = append(noService.Problems, problem(v1alpha1.ReasonServiceNotFound, "none"))
+	conflict := synced()
+	conflict.Problems = append(conflict.Problems, problem(v1alpha1.ReasonBindConflict, "taken"))
+	tests := map[string]struct {
+		before, after record.Host
+		want          []string
+	}{
+		"the first change":    {record.Host{}, synced(), []string{"Normal Synced gw2"}},
+		"a reload":            {synced(), later, []string{"Normal Synced gw2"}},
+		"a runtime update":    {synced(), routine, []string{}},
+		"a drift":             {synced(), drifted, []string{"Warning Drifted gw2"}},
+		"a drift that stays":  {drifted, drifted, []string{}},
+		"a drift undone":      {drifted, undone, []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a drift, repaired":   {synced(), repaired, []string{"Warning DriftRepaired gw2"}},
+		"repaired some time":  {repaired, repaired, []string{}},
+		"repaired in the end": {drifted, repaired, []string{"Warning DriftRepaired gw2", "Normal Recovered gw2", "Normal Synced gw2"}},
+		"nothing":             {synced(), synced(), []string{}},
+		"a host goes":         {synced(), failing(model.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
+		"a host stays away":   {failing(model.Unreachable, "x"), failing(model.Unreachable, "other words"), []string{}},
+		"another failure":     {failing(model.Unreachable, "x"), failing(model.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
+		"an untrusted host":   {record.Host{}, failing(model.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
+		"a rejected file":     {synced(), failing(model.Rejected, "x"), []string{"Warning Rejected gw2"}},
+		"somebody else's":     {record.Host{}, failing(model.Refused, "x"), []string{"Warning Refused gw2"}},
+		"a host returns":      {failing(model.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"no Secret":           {synced(), secretGone, []string{"Warning SecretNotFound"}},
+		"a Secret again":      {secretGone, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a first look":        {record.Host{}, unchanged, []string{}},
+		"still no Secret":     {secretGone, secretGone, []string{}},
+		"no endpoints":        {synced(), noEndpoints, []string{"Warning NoEndpoints"}},
+		"no Service any more": {noEndpoints, noService, []string{"Warning ServiceNotFound"}},
+		"endpoints again":     {noEndpoints, synced(), []string{}},
+		"a bind is taken":     {synced(), conflict, []string{"Warning BindConflict"}},
+		"the operator starts": {failing(model.Untrusted, "x"), record.Host{}, []string{}},
+		"a host is suspended": {synced(), failing(model.Suspended, "would reload"), []string{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, synced(), test.before)
+			after := summarized(object, synced(), test.after)
+			if got := reportedOf(EventsOf(object.Status, after, nil)); !slices.Equal(got, test.want) {
+				t.Errorf("told %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEventAboutAReloadSaysWhatItWasFor(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	known := synced()
+	known.ReloadReasons = []string{"frontend web is new", "backend app is new"}
+	events := EventsOf(object.Status, summarized(object, known, record.Host{}), ChangesOf(ViewsOf(object, only("a", known))))
+	if want := "gw1: was reloaded and runs what the spec says: frontend web is new; backend app is new"; len(events) != 1 || events[0].Message != want {
+		t.Errorf("told %+v, want %q", events, want)
+	}
+}
+
+func TestEventAboutADriftShowsWhatDifferedAndIsShort(t *testing.T) {
+	t.Parallel()
+	drift := []string{"backend app: server x added", strings.Repeat("é", 4000), "3", "4", "5", "6", "7"}
+	for state, want := range map[model.State]string{
+		model.Synced:  "gw1: was changed by somebody else and brought back: ",
+		model.Drifted: "gw1: was changed by somebody else and is left so, as spec.driftPolicy says: ",
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			object := twoHosts()
+			object.Status = summarized(object, synced(), record.Host{})
+			known := synced()
+			known.Outcome.State, known.DriftedAt, known.Drift = state, noon().Add(time.Minute), drift
+			events := EventsOf(object.Status, summarized(object, known, record.Host{}), ChangesOf(ViewsOf(object, only("a", known))))
+			want += "backend app: server x added; " + strings.Repeat("é", 160) + "…; 3; 4; 5; and 2 more"
+			if len(events) != 1 || events[0].Message != want {
+				t.Errorf("told %+v, want %q", events, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,52 @@
+package status
+
+import (
+	"time"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/record"
+)
+
+// Reading is what is measured of one host of an object.
+type Sample struct {
+	// Host is what the object's status would say of it now.
+	Host v1alpha1.HostStatus
+	// Targets counts the servers of each of the object's targets, as HAProxy last said.
+	Targets map[string]model.ServerCount
+	// Down are the servers of targets whose health checks fail.
+	Down []Down
+	// ProvedAt is when the host was last proved to run what the object wants of it; zero if this operator has not seen that, as of
+	// a host that belongs to others.
+	ProvedAt time.Time
+	// OldWorkers and FailedReloads are as in edge.Outcome.
+	OldWorkers, FailedReloads int
+}
+
+// ReadingsOf are what is measured of an object's hosts at this moment.
+func SamplesOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) record.Host) []Sample {
+	var samples []Sample
+	for _, view := range ViewsOf(object, recordOf) {
+		sample := Sample{
+			Host: view.status(object), Targets: view.targets(object), Down: view.down(object),
+			OldWorkers: view.record.OldWorkers, FailedReloads: view.record.FailedReloads,
+		}
+		if view.record.Proved[object.UID] > 0 {
+			sample.ProvedAt = view.record.ProvedAt
+		}
+		samples = append(samples, sample)
+	}
+	return samples
+}
+
+func (v HostView) targets(object *v1alpha1.EdgeLoadBalancer) map[string]model.ServerCount {
+	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
+	targets := map[string]model.ServerCount{}
+	for _, backend := range member.Counts {
+		if count, found := v.record.Servers[backend]; found {
+			targets[desired.TargetOf(backend)] = count
+		}
+	}
+	return targets
+}
