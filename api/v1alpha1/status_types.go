@@ -159,7 +159,7 @@ const (
 // The condition types of an EdgeLoadBalancer. Each is always present. Ready, HostsSynced, TargetsAvailable, TargetsHealthy and Accepted
 // are good when True; Reconciling and Stalled, which kstatus reads, are good when False.
 const (
-	// ConditionReady: every host is proved to run what the spec says, and every target has a server.
+	// ConditionReady: all hosts are verified in sync, and every target has a server.
 	ConditionReady = "Ready"
 	// ConditionReconciling: the operator is at work on it, or will try again by itself.
 	ConditionReconciling = "Reconciling"
@@ -167,7 +167,7 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionAccepted: the spec can be turned into configurations.
 	ConditionAccepted = "Accepted"
-	// ConditionHostsSynced: every host is proved to run what the spec says.
+	// ConditionHostsSynced: all hosts are verified in sync.
 	ConditionHostsSynced = "HostsSynced"
 	// ConditionTargetsAvailable: every target has at least one server.
 	ConditionTargetsAvailable = "TargetsAvailable"

@@ -77,7 +77,7 @@ func (h *Host) lead(c *claim, s Snapshot) bool {
 func (h *Host) entry(c *claim, target string) string {
 	m := c.member
 	if found := m.targets.Fault(target); found != nil {
-		h.report(m.targetProblem(target, "what listener %s sends to target %s is left out: %s", c.listener.Name, target, found.Of(target)))
+		h.report(m.targetProblem(target, "listener %s: traffic to target %s is dropped: %s", c.listener.Name, target, found.Of(target)))
 		return ""
 	}
 	return m.entryName(m.targets.Usable(target), c.isHTTP())

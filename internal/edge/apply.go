@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/alerts"
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/edge/facts"
-	"github.com/edgelb/edgelb/internal/edge/alerts"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
@@ -248,5 +248,5 @@ func (h *host) stillRuns() string {
 	if !h.facts.IsRunning() {
 		return ". HAProxy does not run on this host"
 	}
-	return ". The former configuration goes on serving"
+	return ". The previous configuration stays active"
 }

@@ -120,7 +120,7 @@ func TestAFileThatSomebodyElseChangesAtTheSameMomentIsNotReplaced(t *testing.T) 
 
 			outcome := edge.Sync(t.Context(), conn, &edge.SyncCache{}, edge.Request{Config: changed, Login: "root", ConfigPath: m.config()})
 
-			if outcome.State != model.Rejected || !strings.Contains(outcome.Message, "at the same moment. The former configuration goes on serving") {
+			if outcome.State != model.Rejected || !strings.Contains(outcome.Message, "at the same moment. The previous configuration stays active") {
 				t.Errorf("outcome %+v", outcome)
 			}
 			if before == "" || m.readConfig() != before {

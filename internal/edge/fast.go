@@ -45,7 +45,7 @@ type fastSync struct {
 // errUnlikeMemory says that the host is not as it is remembered: it has to be looked at as a whole.
 var errCacheStale = errors.New("the host is not as it was left")
 
-// quickTurn does the turn from memory. It returns false if that cannot be, and the host has to be looked at as a whole.
+// quickTurn does the turn from memory. It returns false if that cannot be, and a full sync is required.
 func syncFast(ctx context.Context, conn Conn, cache *SyncCache, req Request) (model.Outcome, bool) {
 	h := cache.recall(conn, req)
 	if h == nil || req.DryRun || (h.formerAccepts && !req.RuntimeOnly) {

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
-	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/facts"
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -144,7 +144,7 @@ func (h *host) observeRunning(ctx context.Context) error {
 		return silence
 	case silence != nil && h.facts.IsRunning() && h.facts.File.Managed:
 		// Nothing could be proved, and to reload would be no cure.
-		return &Error{State: model.Rejected, Message: fmt.Sprintf("HAProxy runs but cannot be asked what: %v. It goes on serving; restart it if its socket is gone", silence), Cause: silence}
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("HAProxy is running, but its admin socket does not respond: %v. It keeps serving; restart HAProxy if the socket is gone", silence), Cause: silence}
 	default:
 		return nil
 	}
@@ -175,7 +175,7 @@ func (h *host) readMaster(ctx context.Context) {
 // render fits the wanted configuration to the host.
 func (h *host) render() error {
 	if h.facts.File.Managed && h.running.PID == 0 && h.req.Config.KeepsServers() {
-		return &Error{State: model.Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: mend the target, and HAProxy is started"}
+		return &Error{State: model.Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: fix the target; HAProxy then starts"}
 	}
 	// Where it is known what the host was proved to have, a server that somebody has drained is not taken for one that leaves.
 	servers := serversByBackend(h.running.Servers)

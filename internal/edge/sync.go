@@ -37,7 +37,7 @@ func Sync(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.O
 		return outcome
 	}
 	if req.RuntimeOnly {
-		return model.Outcome{State: model.Pending, Message: "the host has to be looked at as a whole"}
+		return model.Outcome{State: model.Pending, Message: "a full sync is required"}
 	}
 	return syncFull(ctx, conn, cache, req)
 }
@@ -227,7 +227,7 @@ func (h *host) suspended(todo plan.Plan) model.Outcome {
 func (h *host) drifted(drift []string) model.Outcome {
 	outcome := h.outcome(nil)
 	outcome.State, outcome.Drift, outcome.Fingerprint = model.Drifted, drift, ""
-	outcome.Message = fmt.Sprintf("somebody changed the host: %s. Undo it there, or set spec.driftPolicy: Repair; the next change of the object or of its endpoints overwrites it as well", summary(drift))
+	outcome.Message = fmt.Sprintf("drift detected: %s. Revert it on the host, or set spec.driftPolicy: Repair; the next change of the object or of its endpoints overwrites it as well", summary(drift))
 	return outcome
 }
 

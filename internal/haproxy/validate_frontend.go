@@ -151,7 +151,7 @@ func checkPrefixes(f *faults, what string, prefixes []netip.Prefix) {
 	for i, p := range prefixes {
 		switch {
 		case !p.IsValid() || addrFault(p.Addr()) != "":
-			f.add("%s %s is no network", what, p)
+			f.add("%s %s is not a CIDR", what, p)
 		case p != p.Masked():
 			f.add("%s %s is larger than its address says; write %s", what, p, p.Masked())
 		case i > 0 && prefixes[i-1].Compare(p) == 0:

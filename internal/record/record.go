@@ -83,7 +83,7 @@ type Host struct {
 }
 
 // HoldOff is how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on
-// has changed. Endpoints come and go while a host is away; they must not make the operator knock at its door each time.
+// has changed. Endpoints come and go while a host is away; they must not trigger a connection attempt each time.
 func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
 	if !Failed(r.Outcome.State) || r.Outcome.State == "" || r.Inputs != inputs {
 		return 0

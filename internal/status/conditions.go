@@ -36,11 +36,11 @@ func (s *summary) setConditions(conditions *[]metav1.Condition) {
 		ready = hosts
 	}
 	s.set(conditions, v1alpha1.ConditionReady, ready,
-		finding{v1alpha1.ReasonSynced, "every host is proved to run what the spec says, and every target has a server"})
+		finding{v1alpha1.ReasonSynced, "all hosts are verified in sync, and every target has a server"})
 	s.set(conditions, v1alpha1.ConditionAccepted, accepted,
 		finding{v1alpha1.ReasonAccepted, "the spec can be turned into configurations"})
 	s.set(conditions, v1alpha1.ConditionHostsSynced, hosts,
-		finding{v1alpha1.ReasonSynced, "every host is proved to run what the spec says"})
+		finding{v1alpha1.ReasonSynced, "all hosts are verified in sync"})
 	s.set(conditions, v1alpha1.ConditionTargetsAvailable, targets,
 		finding{v1alpha1.ReasonAvailable, "every target has a server"})
 	s.set(conditions, v1alpha1.ConditionTargetsHealthy, s.healthState(),
@@ -191,7 +191,7 @@ func (s *summary) hostsState() conditionState {
 		switch {
 		case s.isSynced(host):
 		case s.isWaiting(view, host):
-			waiting = append(waiting, finding{v1alpha1.ReasonProgressing, host.Name + " is being brought to what the spec says"})
+			waiting = append(waiting, finding{v1alpha1.ReasonProgressing, host.Name + ": sync in progress"})
 		default:
 			failing = append(failing, finding{s.hostReason(view, host), host.Name + " " + joined(host)})
 		}
@@ -254,12 +254,12 @@ func (s *summary) formerReason(host v1alpha1.HostStatus) string {
 }
 
 // progress computes the two conditions that kstatus reads, of which at most one is True: Stalled if a person has to act,
-// Reconciling if the operator goes on by itself. Neither is so where hosts are only watched, because the object is suspended or
+// Reconciling if the operator retries by itself. Neither is so where hosts are only watched, because the object is suspended or
 // wants drift to be reported: nothing has failed, and nothing is going on. kstatus then takes the object for in progress
 // because Ready is False, and that is right: it is not as the spec says, and no deadline of a rollout should call it failed.
 func (s *summary) progress(ready conditionState) (reconciling, stalled conditionState) {
 	idle := conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonSynced, "nothing is left to do"}}}
-	going := conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonProgressing, "the operator goes on by itself"}}}
+	going := conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonProgressing, "retrying; no action needed"}}}
 	blocked := slices.DeleteFunc(slices.Clone(ready.findings), func(f finding) bool { return reason.Of(f.reason).Actor != reason.Person })
 	watched := len(ready.findings) > 0 && !slices.ContainsFunc(ready.findings, func(f finding) bool { return !reason.Of(f.reason).IsWatched() })
 	switch {

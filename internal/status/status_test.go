@@ -474,7 +474,7 @@ func TestHostThatReturnsToTheSpecIsNotSaidToBeRemoved(t *testing.T) {
 	}
 	object.Spec.Hosts, object.Generation = both, 3
 	got := summarized(object, synced(), away).Hosts[1]
-	if got.State != v1alpha1.HostPending || got.Message != "has not been looked at yet" || got.ConfigHash != "f00" {
+	if got.State != v1alpha1.HostPending || got.Message != "not checked yet" || got.ConfigHash != "f00" {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // What is said of a host before it was tried for the spec, and after it has left that.
 const (
-	notLookedAt  = "has not been looked at yet"
+	notLookedAt  = "not checked yet"
 	beingRemoved = "is being removed"
 )
 

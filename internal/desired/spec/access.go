@@ -45,7 +45,7 @@ func networks(field string, list []v1alpha1.Network) ([]netip.Prefix, error) {
 	for _, text := range list {
 		network, err := netip.ParsePrefix(string(text))
 		if err != nil || network.Addr().Is4In6() {
-			return nil, fmt.Errorf("%q in %s is no network: write it as in 203.0.113.0/24 or 2001:db8::/32", text, field)
+			return nil, fmt.Errorf("%s: %q is not a CIDR: write it as in 203.0.113.0/24 or 2001:db8::/32", field, text)
 		}
 		all = append(all, network.Masked())
 	}

@@ -31,7 +31,7 @@ func fixedServers(addresses []v1alpha1.TargetAddress) ([]haproxy.Server, error) 
 func fixedServer(a *v1alpha1.TargetAddress) (haproxy.Server, error) {
 	server := haproxy.Server{Port: uint16(a.Port), Weight: int(valueOr(a.Weight, 1))}
 	if a.Port < 1 || a.Port > 65535 {
-		return server, fmt.Errorf("port %d of address %s is none: choose one between 1 and 65535", a.Port, a.Address)
+		return server, fmt.Errorf("address %s: invalid port %d: choose one between 1 and 65535", a.Address, a.Port)
 	}
 	host := strings.ToLower(a.Address)
 	switch addr, err := netip.ParseAddr(a.Address); {

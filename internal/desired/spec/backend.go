@@ -83,7 +83,7 @@ func check(c *v1alpha1.HealthCheck) (haproxy.Check, error) {
 	}
 	if c.Port != nil {
 		if *c.Port < 1 || *c.Port > 65535 {
-			return result, fmt.Errorf("port %d of its health check is none: choose one between 1 and 65535", *c.Port)
+			return result, fmt.Errorf("health check: invalid port %d: choose one between 1 and 65535", *c.Port)
 		}
 		result.Port = uint16(*c.Port)
 	}

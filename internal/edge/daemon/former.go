@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/edge/facts"
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 

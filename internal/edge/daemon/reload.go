@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/edge/session"
-	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/edge/alerts"
+	"github.com/edgelb/edgelb/internal/edge/facts"
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 

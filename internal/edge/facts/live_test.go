@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/edgelb/edgelb/internal/edge/scripts"
 	"github.com/edgelb/edgelb/internal/edge/facts"
+	"github.com/edgelb/edgelb/internal/edge/scripts"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/shells"
