@@ -121,7 +121,7 @@ func TestAHealthCheckThatCannotBeIsAFault(t *testing.T) {
 	for want, target := range map[string]v1alpha1.Target{
 		"set proxyProtocol of the target to V1 or V2": {HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: v1alpha1.CheckProxyAlways}},
 		"use Auto, Always or Never":                   {ProxyProtocol: v1alpha1.ProxyV1, HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: "Perhaps"}},
-		"port 0 of its health check is none":          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(0))}},
+		"invalid port 0":          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(0))}},
 	} {
 		if _, err := Backend(&target); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

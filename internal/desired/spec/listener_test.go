@@ -36,7 +36,7 @@ func TestListenersAreReadInFullOrNotAtAll(t *testing.T) {
 		"families in two ways":  {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, "*:443") }, haproxy.TCP, "", ""},
 		"both of no port":       {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:"} }, "", v1alpha1.ReasonBindInvalid, "no port"},
 		"a bind that is none":   {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, ":http") }, "", v1alpha1.ReasonBindInvalid, "no port"},
-		"a network that is not": {func(l *v1alpha1.Listener) { l.AllowedSources = []v1alpha1.Network{"10.0.0.0"} }, "", v1alpha1.ReasonListenerInvalid, "no network"},
+		"a network that is not": {func(l *v1alpha1.Listener) { l.AllowedSources = []v1alpha1.Network{"10.0.0.0"} }, "", v1alpha1.ReasonListenerInvalid, "not a CIDR"},
 		"a name that is none":   {func(l *v1alpha1.Listener) { l.Name = "a:b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
 	} {
 		t.Run(name, func(t *testing.T) {
