@@ -12,8 +12,9 @@ import (
 
 const module = "github.com/edgelb/edgelb"
 
-// layers says what each package may import besides the standard library: an entry stands for itself and all below it.
-// Imports point inward, from main to the pure core; main may import everything that is shipped. A package that is not here may import nothing.
+// layers lists what each package may import besides the standard library: an entry stands for itself and all packages below it.
+// Imports point inward, from main to the pure core; main may import everything that is shipped. A package that is not listed may
+// import nothing.
 var layers = map[string][]string{
 	module + "/internal/budget":          {},
 	module + "/internal/model":           {},
@@ -71,10 +72,14 @@ var layers = map[string][]string{
 	module + "/internal/metrics/access": {
 		"sigs.k8s.io/controller-runtime/pkg/metrics/server", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "github.com/go-logr/logr",
 	},
+	module + "/internal/logging": {
+		"github.com/go-logr/logr", "github.com/go-logr/zapr", "go.uber.org/zap", "k8s.io/api", "sigs.k8s.io/controller-runtime/pkg/log/zap",
+	},
 	module + "/internal/outage":  {"k8s.io/client-go/rest", "github.com/go-logr/logr"},
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
 	module + "/internal/clusters": {
-		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/desired", module + "/internal/policy", module + "/internal/watched",
+		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/desired", module + "/internal/policy",
+		module + "/internal/watched",
 		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
@@ -88,11 +93,11 @@ var layers = map[string][]string{
 	},
 }
 
-// outside are the parts that tests, benchmarks and the demo are made of. They may import everything, and nothing that is
-// shipped may import them.
+// outside are the packages of tests, benchmarks and the demo. They may import everything, and nothing that is shipped may import
+// them.
 var outside = []string{module + "/internal/lab", module + "/test", module + "/hack"}
 
-// goPackage is what `go list` says of a package. Tests' own imports are not among its Imports.
+// goPackage is the output of `go list` for a package. Its Imports do not include those of tests.
 type goPackage struct {
 	ImportPath string
 	Imports    []string
@@ -119,7 +124,7 @@ func TestEveryLayerExists(t *testing.T) {
 	}
 }
 
-func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
+func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name           string
@@ -133,10 +138,10 @@ func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
 		{"the core knows Kubernetes", module + "/internal/haproxy/runtime", "k8s.io/api/core/v1", 1},
 		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/remote", 1},
 		{"edge knows SSH", module + "/internal/edge", module + "/internal/remote", 1},
-		{"a survey knows the turn that it is for", module + "/internal/edge/facts", module + "/internal/edge", 1},
-		{"a survey asks the host itself", module + "/internal/edge/facts", module + "/internal/edge/session", 1},
-		{"a proof asks the host itself", module + "/internal/edge/readback", module + "/internal/edge/session", 1},
-		{"what is pending knows scripts", module + "/internal/edge/pending", module + "/internal/edge/scripts", 1},
+		{"facts know the sync that they are for", module + "/internal/edge/facts", module + "/internal/edge", 1},
+		{"facts ask the host themselves", module + "/internal/edge/facts", module + "/internal/edge/session", 1},
+		{"a readback asks the host itself", module + "/internal/edge/readback", module + "/internal/edge/session", 1},
+		{"a pending write knows scripts", module + "/internal/edge/pending", module + "/internal/edge/scripts", 1},
 		{"edge knows Kubernetes", module + "/internal/edge", "k8s.io/apimachinery/pkg/types", 1},
 		{"a spec knows who asks", module + "/internal/desired/spec", module + "/internal/desired", 1},
 		{"a pool knows the API", module + "/internal/desired/pool", module + "/api/v1alpha1", 1},
@@ -144,14 +149,14 @@ func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
 		{"a status is written where it is computed", module + "/internal/status", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a record has a client", module + "/internal/record", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a record knows its status", module + "/internal/record", module + "/internal/status", 1},
-		{"another cluster is watched by way of a host", module + "/internal/clusters", module + "/internal/edge", 1},
+		{"another cluster is watched through a host", module + "/internal/clusters", module + "/internal/edge", 1},
 		{"controllers know SSH", module + "/controllers", module + "/internal/remote", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
 		{"a name only begins like an allowed one", module + "/internal/plan", module + "/internal/haproxyother", 1},
 		{"the core imports the standard library", module + "/internal/haproxy", "net/netip", 0},
 		{"runtime imports the model", module + "/internal/haproxy/runtime", module + "/internal/haproxy", 0},
-		{"runtime adds servers in the words of the file", module + "/internal/haproxy/runtime", module + "/internal/haproxy/cfg", 0},
+		{"runtime adds servers in the format of the file", module + "/internal/haproxy/runtime", module + "/internal/haproxy/cfg", 0},
 		{"main imports everything that is shipped", module, module + "/internal/remote", 0},
 		{"the lab imports everything", module + "/internal/lab", module + "/controllers", 0},
 	}
@@ -166,7 +171,7 @@ func TestTheCheckFindsImportsThatPointTheWrongWay(t *testing.T) {
 	}
 }
 
-// violations are the imports that the layers do not allow, one sentence each.
+// violations returns the imports that the layers do not allow, one sentence each.
 func violations(packages []goPackage) []string {
 	var found []string
 	for _, p := range packages {
@@ -192,14 +197,14 @@ func mayImport(importer, imported string) bool {
 	}
 }
 
-// within says that the package is one of the roots or below one.
+// within reports whether the package is one of the roots or below one.
 func within(roots []string, path string) bool {
 	return slices.ContainsFunc(roots, func(root string) bool {
 		return path == root || strings.HasPrefix(path, root+"/")
 	})
 }
 
-// isStandard says that a package is the standard library's: no other's path begins with a name without a dot.
+// isStandard reports whether a package belongs to the standard library: the path of any other begins with a name that has a dot.
 func isStandard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return !strings.Contains(first, ".")

@@ -1,4 +1,4 @@
-// Command manager is the edgelb operator: it keeps the HAProxy hosts outside of a cluster as its EdgeLoadBalancers say.
+// Command manager is the edgelb operator: it keeps the HAProxy hosts outside of a cluster in line with its EdgeLoadBalancers.
 package main
 
 import (
@@ -25,14 +25,15 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/controllers"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/logging"
 	"github.com/edgelb/edgelb/internal/metrics/access"
 	"github.com/edgelb/edgelb/internal/outage"
 )
 
-// shutdownTimeout is how long changes that have begun may take to end when the operator is told to.
+// shutdownTimeout is how long ongoing changes may take to end on shutdown.
 const shutdownTimeout = 70 * time.Second
 
-// settings are what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	metricsAddress, probeAddress string
 	metricsSecure                bool
@@ -45,7 +46,7 @@ type settings struct {
 	log                          zap.Options
 }
 
-// gcPercent makes the collector start earlier than Go's own 100 would: much of the operator's memory is the stacks of its
+// gcPercent makes the garbage collector start earlier than Go's default of 100: much of the operator's memory is the stacks of its
 // connections, which count double there. It costs a few percent of the time. GOGC overrides it.
 const gcPercent = 50
 
@@ -56,7 +57,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&s.log)))
+	ctrl.SetLogger(logging.New(&s.log))
 	if err := run(ctrl.SetupSignalHandler(), s); err != nil {
 		ctrl.Log.Error(err, "The operator ended")
 		os.Exit(1)
@@ -71,7 +72,7 @@ func (s *settings) addTo(flags *flag.FlagSet) {
 	flags.BoolVar(&s.leaderElect, "leader-elect", false, "work only while this replica holds the lease")
 	flags.StringVar(&s.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; default: the operator's own")
 	flags.DurationVar(&s.removalTimeout, "removal-timeout", 2*time.Minute,
-		"how long a host that an object leaves may take to be freed before it is given up")
+		"how long a host may take to be freed from an object before it is given up")
 	flags.StringVar(&s.clusterID, "cluster-id", "", "identifies this cluster on the hosts; default: the UID of the namespace kube-system")
 	flags.BoolVar(&s.crossNamespace, "allow-cross-namespace-services", false,
 		"allow targets to name Services of other namespaces than their EdgeLoadBalancer's")
@@ -80,7 +81,7 @@ func (s *settings) addTo(flags *flag.FlagSet) {
 	s.log.BindFlags(flags)
 }
 
-// namespaces are those that are watched; none stands for all.
+// namespaces returns those that are watched; empty means all.
 func (s *settings) namespaces() []string {
 	return strings.FieldsFunc(s.watchNamespaces, func(r rune) bool { return r == ',' || r == ' ' })
 }
@@ -129,8 +130,8 @@ func managerOptions(s settings) (ctrl.Options, error) {
 	}, nil
 }
 
-// surviveOutages has the caches, and the lease if there is one, wait for an API server that is away instead of trying again from time
-// to time. The reader does so too: what has to be known at the start is waited for. No worker waits: its reads and writes fail at once.
+// surviveOutages makes the caches, and the lease if there is one, wait for an unreachable API server instead of polling it. The
+// reader also waits, because the start needs its results. No worker waits: its reads and writes fail at once.
 func surviveOutages(ctx context.Context, config *rest.Config, s settings, options *ctrl.Options) (client.Reader, error) {
 	patient, err := outage.Patient(ctx, config, ctrl.Log.WithName("cluster"))
 	if err != nil {
@@ -147,7 +148,7 @@ func surviveOutages(ctx context.Context, config *rest.Config, s settings, option
 	return client.New(patient, client.Options{Scheme: options.Scheme})
 }
 
-// metricsOptions say how metrics are served. The certificate is made at the start, and signed by nobody else.
+// metricsOptions returns how metrics are served. The certificate is created at the start, and self-signed.
 func metricsOptions(s settings) metricsserver.Options {
 	options := metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure}
 	if s.metricsSecure {
@@ -156,7 +157,7 @@ func metricsOptions(s settings) metricsserver.Options {
 	return options
 }
 
-// addControllers wires the controllers to SSH. The reader waits for an API server that is away.
+// addControllers connects the controllers to SSH. The reader waits for an unreachable API server.
 func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader, s settings) (*transport, error) {
 	if s.clusterID == "" {
 		id, err := controllers.ClusterID(ctx, reader)
@@ -186,7 +187,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader,
 	})
 }
 
-// addProbes makes the operator alive once it runs, and ready once it has seen the cluster.
+// addProbes makes the operator live once it runs, and ready once its caches are synced.
 func addProbes(mgr ctrl.Manager) error {
 	ready := func(request *http.Request) error {
 		ctx, cancel := context.WithTimeout(request.Context(), 100*time.Millisecond)

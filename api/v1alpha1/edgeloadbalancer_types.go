@@ -23,8 +23,8 @@ type EdgeLoadBalancer struct {
 	// Spec is what the user wants.
 	// +required
 	Spec EdgeLoadBalancerSpec `json:"spec"`
-	// Status is what the operator has seen to be true. By its default, programs that wait for the object know that the operator has not
-	// seen it yet.
+	// Status is the state that the operator last observed. Its default shows programs that wait for the object that the
+	// operator has not observed it yet.
 	// +kubebuilder:default={}
 	// +optional
 	Status EdgeLoadBalancerStatus `json:"status,omitempty"`
@@ -42,39 +42,38 @@ type EdgeLoadBalancerList struct {
 
 // EdgeLoadBalancerSpec is what the user wants.
 //
-// The API server estimates what its rules cost at worst, from the lists' maxima, and limits it. That is why a listener names
-// at most 32 hosts, and why two listeners' binds are compared in two rules. The rules know that :443 is ipv4@:443;
-// whatever else means the same, such as another way to write an IPv6 address, the operator reports. So it does with a
-// hostname that two routes claim.
+// The API server estimates the worst-case cost of its rules from the lists' maxima, and limits it. That is why a listener
+// names at most 32 hosts, and why two rules compare the binds of listeners. The rules know that :443 is ipv4@:443. The
+// operator reports other equivalent spellings, such as those of an IPv6 address, and a hostname that two routes claim.
 //
-// Targets lead to others by split and fallback, and must not lead in a circle. A rule knows no recursion, and so one of them
-// counts: it takes the targets that lead to any other, then those of them that lead to one of these, and so on. From a circle
-// there is always some left; where after five steps there is none, there is no circle. Names are listed once for each rule that
-// looks many of them up, since what a rule may cost at run time is limited as well.
+// Targets lead to others by split and fallback, and must not lead in a circle. Rules have no recursion, so one of them
+// counts: it takes the targets that lead to any other, then those of them that lead to one of these, and so on. A circle
+// always leaves some; if none is left after five steps, there is no circle. Each rule that looks up many names lists them
+// once, because the run-time cost of a rule is limited as well.
 //
-// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.target) || self.targets.exists(t, t.name == l.target))",message="a listener's target must be the name of an entry of spec.targets: add the target, or correct the name"
+// +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.listeners.all(l, !has(l.target) || l.target in names))",message="a listener's target must be the name of an entry of spec.targets: add the target, or correct the name"
 // +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.listeners.all(l, !has(l.routes) || l.routes.all(r, r.target in names)))",message="a route's target must be the name of an entry of spec.targets: add the target, or correct the name"
 // +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.targets.all(t, !has(t.fallback) || t.fallback in names))",message="a target's fallback must be the name of an entry of spec.targets: add the target, or correct the name"
 // +kubebuilder:validation:XValidation:rule="[self.targets.map(t, t.name)].all(names, self.targets.all(t, !has(t.split) || t.split.all(s, s.target in names)))",message="a split's targets must be names of entries of spec.targets: add the target, or correct the name"
 // +kubebuilder:validation:XValidation:rule="[self.targets.filter(t, has(t.fallback) || has(t.split)).map(t, t.name)].all(r1, [self.targets.filter(t, has(t.fallback) && t.fallback in r1 || has(t.split) && t.split.exists(s, s.target in r1)).map(t, t.name)].all(r2, [self.targets.filter(t, has(t.fallback) && t.fallback in r2 || has(t.split) && t.split.exists(s, s.target in r2)).map(t, t.name)].all(r3, [self.targets.filter(t, has(t.fallback) && t.fallback in r3 || has(t.split) && t.split.exists(s, s.target in r3)).map(t, t.name)].all(r4, [self.targets.filter(t, has(t.fallback) && t.fallback in r4 || has(t.split) && t.split.exists(s, s.target in r4)).map(t, t.name)].all(r5, !self.targets.exists(t, has(t.fallback) && t.fallback in r5 || has(t.split) && t.split.exists(s, s.target in r5)))))))",message="targets lead to one another by split and fallback in a circle, or in more than five steps: let one of them end it"
-// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.hosts.filter(h, h.name in l.hosts).size() == l.hosts.size())",message="a listener's hosts must be names of entries of spec.hosts: add the host, or correct the name"
-// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, self.listeners.all(m, m.name == l.name || (has(l.hosts) && has(m.hosts)) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
-// +kubebuilder:validation:XValidation:rule="self.listeners.all(l, !has(l.hosts) || self.listeners.all(m, m.name == l.name || !has(m.hosts) || !l.hosts.exists(h, h in m.hosts) || !l.bind.exists(b, b in m.bind || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in m.bind)))",message="two listeners want the same bind on the same host: give them different binds, or different hosts"
+// +kubebuilder:validation:XValidation:rule="[self.hosts.map(h, h.name)].all(names, self.listeners.all(l, !has(l.hosts) || l.hosts.all(h, h in names)))",message="a listener's hosts must be names of entries of spec.hosts: add the host, or correct the name"
+// +kubebuilder:validation:XValidation:rule="[self.listeners.filter(l, !has(l.hosts))].all(ls, ls.all(l, [l.bind + l.bind.map(b, (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b)].all(binds, self.listeners.exists_one(m, m.bind.exists(b, b in binds || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in binds)))))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
+// +kubebuilder:validation:XValidation:rule="[self.listeners.filter(l, has(l.hosts))].all(ls, ls.all(l, [l.bind + l.bind.map(b, (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b)].all(binds, ls.exists_one(m, m.bind.exists(b, b in binds) && m.hosts.exists(h, h in l.hosts)))))",message="two listeners want the same bind on the same host: give them different binds, or different hosts"
 type EdgeLoadBalancerSpec struct {
-	// Suspend stops every change on every host; the status goes on being reported.
+	// Suspend stops every change on every host; the operator keeps reporting the status.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// DriftPolicy says what happens when somebody else changes a host. Repair brings it back to what this object says;
-	// Report leaves it alone and says in the status how it differs, until that is undone, or there is something new to bring
-	// to the host: a change of this object, or of a Service's endpoints.
+	// DriftPolicy says what happens when somebody else changes a host. Repair restores the state that this object describes.
+	// Report does not change the host and reports in the status how it differs, until that is undone, or there is a new change
+	// for the host: of this object, or of a Service's endpoints.
 	// +kubebuilder:default=Repair
 	// +optional
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 
 	// DeletionPolicy says what happens to the hosts' configuration when the object is deleted. Retain leaves it there, and so
-	// does the deletion of an object that is suspended. A host that another object shares runs what its objects say,
-	// so it does not keep the listeners of one that has gone.
+	// does the deletion of an object that is suspended. A host that other objects share runs what they describe, so it does not
+	// keep the listeners of a deleted object.
 	// +kubebuilder:default=Remove
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -119,9 +118,9 @@ type EdgeLoadBalancerSpec struct {
 type DriftPolicy string
 
 const (
-	// DriftRepair brings the host back to what the object says.
+	// DriftRepair restores the state that the object describes.
 	DriftRepair DriftPolicy = "Repair"
-	// DriftReport leaves the host as it was found, and says how it differs.
+	// DriftReport does not change the host, and reports how it differs.
 	DriftReport DriftPolicy = "Report"
 )
 
@@ -131,9 +130,9 @@ const (
 type DeletionPolicy string
 
 const (
-	// DeletionRemove takes the object's listeners off the hosts before the object goes.
+	// DeletionRemove removes the object's listeners from the hosts before the object is removed.
 	DeletionRemove DeletionPolicy = "Remove"
-	// DeletionRetain leaves the hosts as they are, but for a host that another object shares: it runs what its objects say.
+	// DeletionRetain leaves the hosts unchanged, except a host that other objects share: it runs what they describe.
 	DeletionRetain DeletionPolicy = "Retain"
 )
 
@@ -158,7 +157,7 @@ type SSH struct {
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 
-	// ConnectTimeout bounds one attempt to connect and log in.
+	// ConnectTimeout limits one attempt to connect and log in.
 	// +kubebuilder:default="5s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('60s')",message="connectTimeout must be between 100ms and 60s"
@@ -170,7 +169,7 @@ type SSH struct {
 
 // SecretReference names a Secret of the object's namespace.
 type SecretReference struct {
-	// Name is the Secret's.
+	// Name is the name of the Secret.
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +required
@@ -204,11 +203,12 @@ type Host struct {
 	// +optional
 	User string `json:"user,omitempty"`
 
-	// HostKeys pins the host's keys, each as in known_hosts without the names: "ssh-ed25519 AAAA…". What follows the key, as in the
-	// host's own files, is a comment and does not count. Without pins the Secret's known_hosts decides. On a host that several
-	// objects share, those of the oldest one hold.
+	// HostKeys pins the host's keys, each as in known_hosts without the names: "ssh-ed25519 AAAA…". Text after the key, as in
+	// the host's own files, is a comment and does not count. Without pins the Secret's known_hosts decides. On a host that
+	// several objects share, the pins of the oldest object apply.
 	// ---
-	// Two rules say the same of two kinds of keys, since one that searches twice costs more than the API server allows.
+	// Two rules check two kinds of keys in the same way, because one rule that searches twice costs more than the API server
+	// allows.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=2048

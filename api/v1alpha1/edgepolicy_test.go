@@ -29,7 +29,7 @@ spec:
   limits: {hosts: 5, listeners: 5, hostnames: 5, secretBytes: 5, changesPerSecond: 5}
 `
 
-// addressRule has the entries that each list of addresses takes, and those that it refuses.
+// addressRule has the entries that each list of addresses accepts, and those that it refuses.
 func addressRule(path string) rule {
 	const form = "write a network with its length"
 	return rule{path, list{

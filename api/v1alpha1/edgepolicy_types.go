@@ -2,11 +2,11 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// EdgePolicy says what the EdgeLoadBalancers of some namespaces may ask for. The administrators of the cluster set it; who may
-// write EdgeLoadBalancers need not be able to.
+// EdgePolicy says what the EdgeLoadBalancers of some namespaces may ask for. The administrators of the cluster set it; users
+// who can write EdgeLoadBalancers need not be able to write it.
 //
-// Several policies may select a namespace: what one of them allows is allowed, and the largest of each limit holds. What none of
-// them speaks of is as the operator has it built in, which is the safe side.
+// Several policies may select a namespace: what one of them allows is allowed, and the largest of each limit applies. If
+// none of them sets something, the operator's built-in default applies, which is the safe side.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=edgepol
@@ -35,31 +35,32 @@ type EdgePolicyList struct {
 
 // EdgePolicySpec is what the EdgeLoadBalancers of some namespaces may ask for.
 //
-// Three lists say where connections may go. As long as no policy of a namespace has the list, every address is allowed that is
-// not special. Special are loopback, link-local, unspecified, multicast and broadcast addresses, however they are written. As
-// soon as one policy has the list, what the lists of all its policies have is allowed, and nothing else. A special address is
-// only allowed by a network that lies within the special ones: 127.0.0.0/8 does that, and 0.0.0.0/0 does not. A DNS name stands
-// for itself, *.example.com for all names below example.com, and * for all; the addresses that it has must not be special either.
+// Three lists say where connections may go. If no policy of a namespace has the list, every address is allowed that is not
+// special. Special are loopback, link-local, unspecified, multicast and broadcast addresses, however they are written. If
+// one or more policies have the list, only what these lists contain is allowed. A special address is only allowed by a
+// network that lies within the special ones: 127.0.0.0/8 does that, and 0.0.0.0/0 does not. A DNS name stands for itself,
+// *.example.com for all names below example.com, and * for all; the addresses that it resolves to must not be special
+// either.
 type EdgePolicySpec struct {
 	// Namespaces are those that the policy is for. Default: all.
 	// +optional
 	Namespaces PolicyNamespaces `json:"namespaces,omitzero"`
 
 	// HostAddresses are where the hosts of EdgeLoadBalancers may be: networks such as 198.51.100.0/24, and DNS names such as
-	// gw1.example.net or *.edge.example.net. What a name leads to is checked when it is dialled.
+	// gw1.example.net or *.edge.example.net. The addresses of a name are checked when it is dialled.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +optional
 	HostAddresses []AllowedAddress `json:"hostAddresses,omitzero"`
 
-	// KubeconfigServers are where the API servers and proxies may be that kubeconfigs name, in the same words.
+	// KubeconfigServers are where the API servers and proxies of kubeconfigs may be, in the same format.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +optional
 	KubeconfigServers []AllowedAddress `json:"kubeconfigServers,omitzero"`
 
-	// ServerAddresses are where the servers may be that spec.targets[].addresses lists, and those that other clusters name, in
-	// the same words. A server with a DNS name is resolved by the host, which the operator does not see: its name alone counts.
+	// ServerAddresses are where the servers in spec.targets[].addresses, and those of other clusters, may be, in the same
+	// format. The host resolves a server with a DNS name, which the operator does not see: only the name counts.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +optional
@@ -71,12 +72,12 @@ type EdgePolicySpec struct {
 	// +optional
 	AllowedFields []AllowedField `json:"allowedFields,omitempty"`
 
-	// Limits bound what all EdgeLoadBalancers of a namespace have together. What came last is left out.
+	// Limits limit what all EdgeLoadBalancers of a namespace have together. What came last is left out.
 	// +optional
 	Limits PolicyLimits `json:"limits,omitzero"`
 }
 
-// PolicyLimits bound what all EdgeLoadBalancers of a namespace have together.
+// PolicyLimits limit what all EdgeLoadBalancers of a namespace have together.
 type PolicyLimits struct {
 	// Hosts is how many machines they have; one that several objects share counts once. Built in: 500.
 	// +kubebuilder:validation:Minimum=0
@@ -102,8 +103,8 @@ type PolicyLimits struct {
 	// +optional
 	SecretBytes *int32 `json:"secretBytes,omitempty"`
 
-	// ChangesPerSecond is how many changes of their specs are brought to hosts in a second; ten times as many may come at once. A
-	// change that has to wait takes in those that come meanwhile. Endpoints are not concerned. Built in: 10.
+	// ChangesPerSecond is how many changes of their specs are applied to hosts in a second; ten times as many may come at once.
+	// A change that must wait includes those that follow meanwhile. Changes of endpoints are not limited. Built in: 10.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	// +optional

@@ -4,8 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // HAProxy tunes HAProxy itself.
 type HAProxy struct {
-	// MaxConnections bounds the connections of one host. The default is lowered on a host where HAProxy may not open enough files;
-	// any other number is refused there.
+	// MaxConnections limits the connections of one host. The default is lowered on a host where HAProxy may not open enough
+	// files; any other number is refused there.
 	// +kubebuilder:default=40000
 	// +kubebuilder:validation:Minimum=100
 	// +kubebuilder:validation:Maximum=1000000
@@ -22,7 +22,7 @@ type HAProxy struct {
 	// +optional
 	Paths Paths `json:"paths,omitempty"`
 
-	// ReloadCommand is run on the host, without a shell, to reload HAProxy. Default: found out on the host.
+	// ReloadCommand is run on the host, without a shell, to reload HAProxy. Default: detected on the host.
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9/._:=@-]+( [A-Za-z0-9/._:=@-]+)*)?$`
 	// +optional
@@ -31,7 +31,7 @@ type HAProxy struct {
 
 // Timeouts are HAProxy's.
 type Timeouts struct {
-	// Connect bounds the connection to a server.
+	// Connect limits the time to connect to a server.
 	// +kubebuilder:default="5s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32

@@ -14,7 +14,7 @@ func route(target string, hostnames ...any) object {
 	return object{"hostnames": list(hostnames), "target": target}
 }
 
-// networks makes n of them.
+// networks returns n networks.
 func networks(n int) list {
 	entries := list{}
 	for i := range n {
@@ -23,12 +23,12 @@ func networks(n int) list {
 	return entries
 }
 
-// longName is a DNS name of n characters.
+// longName returns a DNS name of n characters.
 func longName(n int) string {
 	return strings.Repeat("a.", n/2)[:n-1] + "z"
 }
 
-// listenerRules are those of the listeners.
+// listenerRules are the rules of the listeners.
 var listenerRules = []rule{
 	{"spec.listeners", list{
 		list{listener("a", nil, list{"ipv4@:443"}), listener("b", nil, list{"ipv6@:443"})},
@@ -45,6 +45,9 @@ var listenerRules = []rule{
 		{list{listener("a", list{"gw1"}, list{"ipv4@:443"}), listener("b", nil, list{":443"})}, "one of them is for all hosts"},
 		{list{listener("a", list{"gw1", "gw2"}, list{":443"}), listener("b", list{"gw2"}, list{":80", ":443"})}, "same bind on the same host"},
 		{list{listener("a", nil, list{":443"}), listener("b", nil, list{"ipv4@:443"})}, "two listeners want the same bind"},
+		{list{listener("a", nil, list{"ipv4@:443"}), listener("b", list{"gw1"}, list{":443"})}, "two listeners want the same bind"},
+		{list{listener("a", list{"gw1"}, list{"ipv4@:443"}), listener("b", nil, list{":443"})}, "two listeners want the same bind"},
+		{list{listener("a", list{"gw1"}, list{"ipv4@:443"}), listener("b", list{"gw2", "gw1"}, list{":443"})}, "same bind on the same host"},
 		{list{listener("a", list{"gw1"}, list{"[2001:db8::1]:443"}), listener("b", list{"gw1"}, list{"ipv6@[2001:db8::1]:443"})}, "same bind on the same host"},
 	}},
 	{"spec.listeners.0.name", list{"https-1"}, []refusal{{"https 1", dnsLabel}, {"a.b", dnsLabel}, {nil, required}}},

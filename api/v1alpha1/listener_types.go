@@ -11,14 +11,14 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.redirectToHTTPS) || !self.redirectToHTTPS",message="what no route claims goes to the target or is redirected, not both: remove target or redirectToHTTPS"
 // +kubebuilder:validation:XValidation:rule="!has(self.requireProxyProtocol) || !self.requireProxyProtocol || has(self.acceptProxyProtocolFrom) && self.acceptProxyProtocolFrom.size() > 0",message="requireProxyProtocol lets only the load balancers in acceptProxyProtocolFrom in: name them there, or remove requireProxyProtocol"
 type Listener struct {
-	// Name tells the object's listeners apart.
+	// Name identifies the listener in the object.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +required
 	Name string `json:"name"`
 
-	// Protocol is what HAProxy looks at. TCP passes bytes through unseen. TLS reads the server's name (SNI) out of the
-	// ClientHello and passes everything through; it terminates nothing. HTTP reads the Host of each request. HAProxy does
+	// Protocol is how much HAProxy reads of a connection. TCP passes bytes through unread. TLS reads the server's name (SNI) in
+	// the ClientHello and passes everything through; it terminates nothing. HTTP reads the Host of each request. HAProxy does
 	// not carry UDP.
 	// +kubebuilder:default=TCP
 	// +kubebuilder:validation:MaxLength=8
@@ -45,16 +45,15 @@ type Listener struct {
 	// +optional
 	Hosts []string `json:"hosts,omitempty"`
 
-	// Target names the entry of spec.targets where a connection goes that no route claims. Without it, such a connection is
-	// closed; on an HTTP listener the request gets 404. TCP listeners have no routes and need it.
+	// Target names the entry of spec.targets for connections that no route claims. Without it, such a connection is closed; on
+	// an HTTP listener the request gets 404. TCP listeners have no routes and need it.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional
 	Target string `json:"target,omitempty"`
 
-	// Routes say by name where connections go; for the protocols TLS and HTTP. Listeners of several objects that share a bind
-	// are served together as long as their names differ. A name that comes twice goes where the first route with it says, and
-	// the operator reports the other.
+	// Routes say by name where connections go; for the protocols TLS and HTTP. Listeners of several objects can share a bind if
+	// their names differ. If a name occurs twice, the first route with it counts, and the operator reports the other.
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	// +optional
@@ -70,8 +69,8 @@ type Listener struct {
 	// +optional
 	AllowedSources []Network `json:"allowedSources,omitempty"`
 
-	// AcceptProxyProtocolFrom are the load balancers in front of the edge, which say in a PROXY header who the client is. They have
-	// to send one; from everybody else a PROXY header is refused.
+	// AcceptProxyProtocolFrom are the load balancers in front of the edge, which send the client's address in a PROXY header.
+	// They must send one; a PROXY header from any other source is refused.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
@@ -82,7 +81,8 @@ type Listener struct {
 	// +optional
 	RequireProxyProtocol bool `json:"requireProxyProtocol,omitempty"`
 
-	// MaxConnections bounds the connections of the listener on each host; more of them wait. Default: as many as the host takes.
+	// MaxConnections limits the connections of the listener on each host; more of them wait. Default: as many as the host
+	// takes.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +optional
@@ -95,11 +95,11 @@ type Listener struct {
 
 // Route says where the connections for some names go.
 type Route struct {
-	// Hostnames are what clients ask for, in any case: app.example.com, or *.example.com for all names with one more label,
-	// as in certificates. A name goes before a wildcard. Names with other letters than those of ASCII are written in punycode.
+	// Hostnames are the names that clients ask for, in any case: app.example.com, or *.example.com for all names with one more
+	// label, as in certificates. A name has precedence over a wildcard. Names with non-ASCII letters are written in punycode.
 	// ---
-	// The rule compares the bytes of all names, as hexadecimal digits, with their characters: what is not ASCII has more bytes. A
-	// search would cost more than the API server allows for as many names as there may be.
+	// The rule compares the bytes of all names, as hexadecimal digits, with their characters: non-ASCII characters have more
+	// bytes. A search would cost more than the API server allows for the possible number of names.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
@@ -114,11 +114,11 @@ type Route struct {
 	Target string `json:"target"`
 }
 
-// Hostname is a DNS name, with "*." before it for all names that have one more label. The last label starts with a letter, as
-// top-level domains do, so that no IP address passes for a name.
+// Hostname is a DNS name, with "*." before it for all names that have one more label. The last label starts with a letter,
+// as top-level domains do, so that an IP address is not a valid name.
 // ---
-// There may be a million of them by the lists' maxima, so that a rule which reads each costs more than the API server allows: a
-// pattern does. It takes what rules refuse that need not read all, in words instead of a pattern.
+// By the lists' maxima there may be a million of them, so a rule that reads each one costs more than the API server allows;
+// a pattern does not. Rules that need not read the whole name reject the rest, with a message in place of a pattern.
 //
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:XValidation:rule="self != '*'",message="a hostname of * alone is not supported: for the names that no route claims, set the listener's target; for those of one domain, write *.example.com"
@@ -132,7 +132,7 @@ type Hostname string
 // +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="must be a network such as 203.0.113.0/24, 2001:db8::/32, or 192.0.2.10/32 for one address"
 type Network string
 
-// ConnectionRate bounds how many connections a client may open.
+// ConnectionRate limits how many connections a client may open.
 type ConnectionRate struct {
 	// PerSource is how many new connections one address may open within the interval. IPv6 clients count by their /64.
 	// +kubebuilder:validation:Minimum=1
@@ -150,12 +150,12 @@ type ConnectionRate struct {
 	Interval *metav1.Duration `json:"interval,omitempty"`
 }
 
-// Protocol is what a listener looks at.
+// Protocol is how much HAProxy reads of a connection.
 type Protocol string
 
 // The protocols.
 const (
-	// ProtocolTCP passes bytes through unseen.
+	// ProtocolTCP passes bytes through unread.
 	ProtocolTCP Protocol = "TCP"
 	// ProtocolTLS routes by the name in the ClientHello.
 	ProtocolTLS Protocol = "TLS"

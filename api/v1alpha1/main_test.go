@@ -15,7 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// apiServer is how the tests connect to the API server that TestMain starts, with the CRD as it is shipped.
+// apiServer is the client configuration for the API server that TestMain starts, with the shipped CRD.
 var apiServer *rest.Config
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ func runWithAPIServer(m *testing.M) int {
 		CRDDirectoryPaths:        []string{"../../config/crd/bases"},
 		ErrorIfCRDPathMissing:    true,
 	}
-	// Also after a start that failed half-way: what did start is to end.
+	// Stop after a failed start as well: some of it may run.
 	defer func() {
 		if err := environment.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -48,7 +48,7 @@ func runWithAPIServer(m *testing.M) int {
 	return m.Run()
 }
 
-// newClient returns a client that knows no Go types: what a test sends is what the server gets.
+// newClient returns a client that knows no Go types: the server gets exactly what a test sends.
 func newClient(t *testing.T) client.Client {
 	t.Helper()
 	c, err := client.New(apiServer, client.Options{})

@@ -23,7 +23,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// withDefaults is what the API server makes of the smallest object's spec.
+// withDefaults is the smallest object's spec as the API server completes it.
 const withDefaults = `
 driftPolicy: Repair
 deletionPolicy: Remove
@@ -146,7 +146,7 @@ func TestTheGoTypesKeepEveryFieldOfTheSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Go writes durations in its own way; all else is as it was.
+	// Go formats durations differently; everything else stays the same.
 	set(t, object, "spec.targets.0.healthCheck.interval", "1.5s")
 	set(t, object, "spec.targets.0.drainTimeout", "1m30s")
 	set(t, object, "spec.targets.0.sessionAffinity.timeout", "10m0s")
@@ -255,7 +255,7 @@ func TestStatusIsWrittenOnItsOwnAndKubectlShowsIt(t *testing.T) {
 	}
 }
 
-// status is one such as the operator writes.
+// status returns a status such as the operator writes.
 func status(t *testing.T) map[string]any {
 	t.Helper()
 	now := metav1.Now()
@@ -278,7 +278,7 @@ func status(t *testing.T) map[string]any {
 	return value
 }
 
-// kubectlGet is what the real kubectl prints, line by line, with single blanks between the columns.
+// kubectlGet returns the output of the real kubectl, line by line, with single blanks between the columns.
 func kubectlGet(t *testing.T, args ...string) []string {
 	t.Helper()
 	binaries, err := programs.ControlPlane()

@@ -99,7 +99,7 @@ spec:
     reloadCommand: /usr/sbin/service haproxy reload
 `
 
-// set puts the value at a path such as spec.hosts.0.name; a nil value removes what is there.
+// set sets the value at a path such as spec.hosts.0.name; a nil value removes it.
 func set(t *testing.T, object *unstructured.Unstructured, path string, value any) {
 	t.Helper()
 	steps := strings.Split(path, ".")
@@ -123,7 +123,7 @@ func set(t *testing.T, object *unstructured.Unstructured, path string, value any
 	}
 }
 
-// at is the value at the end of the steps, nil when they lead nowhere.
+// at returns the value at the end of the steps, nil if they lead nowhere.
 func at(value any, steps []string) any {
 	for _, step := range steps {
 		switch parent := value.(type) {
@@ -142,7 +142,7 @@ func at(value any, steps []string) any {
 	return value
 }
 
-// entries are the paths of one field in the object that are in it: spec.hosts.0.name stands for spec.hosts.1.name as well.
+// entries returns the paths of one field that exist in the object: spec.hosts.0.name stands for spec.hosts.1.name as well.
 func entries(object *unstructured.Unstructured, path string) []string {
 	found := []string{""}
 	for _, step := range strings.Split(path, ".") {

@@ -43,7 +43,7 @@ func many[T any](n int, make func(name string) T) list {
 
 func name(n string) string { return n }
 
-// refusal is a value that the API server does not take, and a part of what it says about it.
+// refusal is a value that the API server refuses, and an excerpt of its message.
 type refusal struct {
 	value any
 	want  string
@@ -58,17 +58,17 @@ const (
 	tooMany     = "must have at most"
 )
 
-// rule says of a field which values the API server takes, and which it refuses with which words.
+// rule says which values of a field the API server accepts, and which it refuses with which message.
 type rule struct {
 	path     string
 	accepted list
 	refused  []refusal
 }
 
-// rules are those of all fields.
+// rules are the rules of all fields.
 var rules = slices.Concat(settingRules, listenerRules, targetRules)
 
-// settingRules are those of the object itself, of its hosts, and of how they are reached and run.
+// settingRules are the rules of the object itself, of its hosts, and of its SSH and HAProxy settings.
 var settingRules = []rule{
 	{"metadata.name", list{strings.Repeat("n", 63)}, []refusal{{strings.Repeat("n", 64), "metadata.name must be at most 63 characters"}}},
 	{"spec.suspend", list{true, false}, []refusal{{"yes", "boolean"}}},
@@ -118,7 +118,7 @@ var settingRules = []rule{
 	}},
 }
 
-// room is what a value is put into: an object with each kind of listener and of target.
+// room is the object that a value is put into, with each kind of listener and of target.
 const room = `
 apiVersion: edgelb.io/v1alpha1
 kind: EdgeLoadBalancer
@@ -179,7 +179,7 @@ func TestEveryRuleAcceptsWhatIsRightAndRefusesTheRestWithASentence(t *testing.T)
 	}
 }
 
-// anyEntry is the part of a path that says which entry of a list it goes through.
+// anyEntry matches the index of a list entry in a path.
 var anyEntry = regexp.MustCompile(`[.][0-9]+\b`)
 
 func TestTheTableHasARowForEveryFieldOfTheSpec(t *testing.T) {

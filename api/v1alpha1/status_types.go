@@ -2,14 +2,15 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// EdgeLoadBalancerStatus is what the operator has seen to be true.
+// EdgeLoadBalancerStatus is the state that the operator last observed.
 type EdgeLoadBalancerStatus struct {
-	// ObservedGeneration is the generation of the spec that this status speaks of; -1 until the operator has seen the object.
+	// ObservedGeneration is the generation of the spec that this status describes; -1 until the operator has observed the
+	// object.
 	// +kubebuilder:default=-1
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions are all of those below, always.
+	// Conditions always contains all of the condition types below.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -25,15 +26,15 @@ type EdgeLoadBalancerStatus struct {
 	// +optional
 	Summary Summary `json:"summary,omitempty"`
 
-	// Hosts says of every host of the spec how it is doing.
+	// Hosts holds the state of every host of the spec.
 	// +listType=map
 	// +listMapKey=name
 	// +optional
 	Hosts []HostStatus `json:"hosts,omitempty"`
 }
 
-// Summary is what kubectl get shows. A printer column shows the first match of its JSONPath only, so whatever is a list
-// elsewhere is one string here. What has no room in it is counted at its end, such as ", and 12 more".
+// Summary is what kubectl get shows. A printer column shows only the first match of its JSONPath, so lists are strings here.
+// A string that is too long ends with the number of omitted items, such as ", and 12 more".
 type Summary struct {
 	// Hosts is synced/declared, such as "2/2".
 	// +kubebuilder:validation:MaxLength=32
@@ -57,15 +58,15 @@ type Summary struct {
 	NotSynced string `json:"notSynced,omitempty"`
 }
 
-// HostStatus is how one host is doing.
+// HostStatus is the state of one host.
 type HostStatus struct {
 	// Name is the host's name in the spec.
 	// +kubebuilder:validation:MaxLength=400
 	Name string `json:"name"`
-	// Address is what the operator dials.
+	// Address is the address that the operator dials.
 	// +kubebuilder:validation:MaxLength=253
 	Address string `json:"address"`
-	// Port is sshd's. Port and User are kept so that a host that has left the spec can still be cleaned up.
+	// Port is the port of sshd. Port and User are kept so that a host that was removed from the spec can still be cleaned up.
 	// +optional
 	Port int32 `json:"port,omitempty"`
 	// User is the account on the host.
@@ -73,17 +74,17 @@ type HostStatus struct {
 	// +optional
 	User string `json:"user,omitempty"`
 
-	// State is how the host is doing.
+	// State is the state of the host.
 	State HostState `json:"state"`
 
-	// ConfigHash is the fingerprint of the configuration that was proved to be running.
+	// ConfigHash is the hash of the configuration that was read back from the running HAProxy.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
-	// ObservedGeneration is the generation of the spec that was proved to be running.
+	// ObservedGeneration is the generation of the spec that was read back from the running HAProxy.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// LastSyncTime is when what runs on the host was last changed, not when it was last looked at.
+	// LastSyncTime is when the running configuration of the host last changed, not when it was last checked.
 	// +optional
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 	// LastReloadTime is when HAProxy was last reloaded for edgelb.
@@ -92,15 +93,15 @@ type HostStatus struct {
 	// LastUpdate is how the last change was made.
 	// +optional
 	LastUpdate UpdateKind `json:"lastUpdate,omitempty"`
-	// LastDriftTime is when the host was last found to be changed by somebody else.
+	// LastDriftTime is when the operator last found that somebody else had changed the host.
 	// +optional
 	LastDriftTime *metav1.Time `json:"lastDriftTime,omitempty"`
-	// HAProxyVersion is that of the running HAProxy, such as 2.6.12.
+	// HAProxyVersion is the version of the running HAProxy, such as 2.6.12.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	HAProxyVersion string `json:"haproxyVersion,omitempty"`
-	// Removing says that the host has left the spec, or the object is being deleted, and that its configuration is being removed from
-	// the host.
+	// Removing reports whether the operator is removing the object's configuration from the host, because the host was removed
+	// from the spec or the object is being deleted.
 	// +optional
 	Removing bool `json:"removing,omitempty"`
 	// ServersUp and Servers count the object's servers on this host.
@@ -108,29 +109,29 @@ type HostStatus struct {
 	ServersUp int32 `json:"serversUp"`
 	// +optional
 	Servers int32 `json:"servers"`
-	// ConsecutiveErrors counts failed attempts since the last good one.
+	// ConsecutiveErrors counts failed attempts since the last successful one.
 	// +optional
 	ConsecutiveErrors int32 `json:"consecutiveErrors"`
-	// Message says what is wrong and what to do. It has at most 2,048 bytes, and less where an object has more than 128 hosts: those of
-	// all hosts together have at most 256 KiB. What could not be printed is escaped, as \x1b.
+	// Message says what is wrong and how to fix it. It has at most 2,048 bytes, and less if an object has more than 128 hosts:
+	// those of all hosts together have at most 256 KiB. Unprintable characters are escaped, as \x1b.
 	// +kubebuilder:validation:MaxLength=2048
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
-// UpdateKind is how a change was brought to a host.
+// UpdateKind is how a change was applied to a host.
 //
 // +kubebuilder:validation:Enum=Runtime;Reload
 type UpdateKind string
 
 const (
-	// UpdateRuntime is a change of servers in the HAProxy that runs, without a reload.
+	// UpdateRuntime is a change of servers in the running HAProxy, without a reload.
 	UpdateRuntime UpdateKind = "Runtime"
 	// UpdateReload is a reload of HAProxy.
 	UpdateReload UpdateKind = "Reload"
 )
 
-// HostState is how one host is doing.
+// HostState is the state of one host.
 //
 // +kubebuilder:validation:Enum=Synced;Pending;Unreachable;Untrusted;Unauthorized;Rejected;Refused;Drifted;Suspended
 type HostState string
@@ -138,15 +139,15 @@ type HostState string
 const (
 	// HostSynced: the wanted configuration was read back from the running HAProxy.
 	HostSynced HostState = "Synced"
-	// HostPending: not looked at yet, or something on the Kubernetes side is missing.
+	// HostPending: not checked yet, or something on the Kubernetes side is missing.
 	HostPending HostState = "Pending"
 	// HostUnreachable: no TCP or SSH connection.
 	HostUnreachable HostState = "Unreachable"
-	// HostUntrusted: the host's key is unknown, or another one than pinned.
+	// HostUntrusted: the host's key is unknown, or differs from the pinned ones.
 	HostUntrusted HostState = "Untrusted"
 	// HostUnauthorized: the host refuses the key or the user.
 	HostUnauthorized HostState = "Unauthorized"
-	// HostRejected: the host cannot take the configuration, or HAProxy refuses it. What ran before still runs.
+	// HostRejected: the host cannot take the configuration, or HAProxy refuses it. The previous configuration still runs.
 	HostRejected HostState = "Rejected"
 	// HostRefused: the host's haproxy.cfg belongs to somebody else.
 	HostRefused HostState = "Refused"
@@ -161,9 +162,9 @@ const (
 const (
 	// ConditionReady: all hosts are verified in sync, and every target has a server.
 	ConditionReady = "Ready"
-	// ConditionReconciling: the operator is at work on it, or will try again by itself.
+	// ConditionReconciling: the operator is working on the object, or will retry by itself.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled: the operator cannot go on until a person changes something.
+	// ConditionStalled: the operator cannot continue until a person changes something.
 	ConditionStalled = "Stalled"
 	// ConditionAccepted: the spec can be turned into configurations.
 	ConditionAccepted = "Accepted"
@@ -171,46 +172,47 @@ const (
 	ConditionHostsSynced = "HostsSynced"
 	// ConditionTargetsAvailable: every target has at least one server.
 	ConditionTargetsAvailable = "TargetsAvailable"
-	// ConditionTargetsHealthy: on every host, every target that has servers has one that passes HAProxy's health checks. Ready does not
-	// depend on it: how an application does is not how the edge does.
+	// ConditionTargetsHealthy: on every host, every target that has servers has one that passes HAProxy's health checks. Ready
+	// does not depend on it: the health of an application is not the health of the edge.
 	ConditionTargetsHealthy = "TargetsHealthy"
 )
 
-// The reasons of conditions. A reason is stable; the message beside it is a sentence that says what to do.
+// The reasons of conditions. A reason is stable; the message beside it is a sentence that says how to fix the problem.
 const (
-	// ReasonSynced: all is as the spec says, and proved.
+	// ReasonSynced: the spec is applied and proved.
 	ReasonSynced = "Synced"
-	// ReasonProgressing: hosts are being brought there.
+	// ReasonProgressing: changes are being applied to hosts.
 	ReasonProgressing = "Progressing"
-	// ReasonHostsNotSynced: some hosts are not as the spec says; used where hosts fail for different reasons. Where
-	// all that fail do so in the same way, the reason is their state, such as Unreachable.
+	// ReasonHostsNotSynced: some hosts do not match the spec, for different reasons. If all failing hosts have the same state,
+	// the reason is that state, such as Unreachable.
 	ReasonHostsNotSynced = "HostsNotSynced"
 	// ReasonSuspended: spec.suspend is set.
 	ReasonSuspended = "Suspended"
 	// ReasonAccepted: the spec can be turned into configurations.
 	ReasonAccepted = "Accepted"
-	// ReasonBindConflict: two listeners want the same address and port of one host, or those of two objects want the one all
-	// addresses and the other one of them.
+	// ReasonBindConflict: two listeners ask for the same address and port of one host, or one object asks for all addresses and
+	// another one for one of them.
 	ReasonBindConflict = "BindConflict"
-	// ReasonBindInvalid: a bind cannot be read as an address and a port, so its listener is left out.
+	// ReasonBindInvalid: a bind is not a valid address and port, so its listener is left out.
 	ReasonBindInvalid = "BindInvalid"
-	// ReasonListenerInvalid: a listener asks for something that cannot be, such as a network that cannot be read, so it is left out.
+	// ReasonListenerInvalid: a listener has an invalid setting, such as an invalid network, so it is left out.
 	ReasonListenerInvalid = "ListenerInvalid"
-	// ReasonNameConflict: two listeners that share a bind, or two routes, want the connections for the same name.
+	// ReasonNameConflict: two listeners that share a bind, or two routes, ask for the connections for the same name.
 	ReasonNameConflict = "NameConflict"
-	// ReasonTargetInvalid: a target does not exist, leads back to itself or says something that cannot be; what leads there is
-	// left out, or goes on without it as a fallback or a part of a split.
+	// ReasonTargetInvalid: a target does not exist, leads back to itself or has an invalid setting. What leads there is left
+	// out, or does without it as a fallback or a share of a split.
 	ReasonTargetInvalid = "TargetInvalid"
 	// ReasonNamespaceNotAllowed: a target's Service is in another namespace, and the operator does not allow that.
 	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
-	// ReasonHostConflict: the host belongs to objects with another Secret or of another namespace, or an older object's settings hold.
+	// ReasonHostConflict: the host belongs to objects with another Secret or of another namespace, or an older object's
+	// settings apply.
 	ReasonHostConflict = "HostConflict"
-	// ReasonPolicyViolation: the object asks for something that no EdgePolicy allows in its namespace. It is left out, or the host
-	// left alone as it is; the message says which, and whom to ask.
+	// ReasonPolicyViolation: the object asks for something that no EdgePolicy allows in its namespace. It is left out, or the
+	// host stays unchanged; the message says which, and whom to ask.
 	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonSecretNotFound: the Secret of spec.ssh.secretRef does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
-	// ReasonSecretInvalid: the Secret holds no usable private key, or a known_hosts that cannot be read.
+	// ReasonSecretInvalid: the Secret holds no usable private key, or an invalid known_hosts.
 	ReasonSecretInvalid = "SecretInvalid"
 	// ReasonServiceNotFound: a target's Service does not exist.
 	ReasonServiceNotFound = "ServiceNotFound"
@@ -220,29 +222,29 @@ const (
 	ReasonServiceInvalid = "ServiceInvalid"
 	// ReasonNoEndpoints: a target's Service has no endpoint that can serve.
 	ReasonNoEndpoints = "NoEndpoints"
-	// ReasonEndpointsPending: Kubernetes has not written the EndpointSlices yet that follow from a target's Service as it is now. The
-	// condition is Unknown until then, and hosts keep the servers that they have.
+	// ReasonEndpointsPending: Kubernetes has not yet written the EndpointSlices for the current state of a target's Service.
+	// The condition is Unknown until then, and hosts keep the servers that they have.
 	ReasonEndpointsPending = "EndpointsPending"
 	// ReasonNoNodePort: a target is reached via NodePort, and its Service's port has none.
 	ReasonNoNodePort = "NoNodePort"
-	// ReasonNoNodes: a target is reached via NodePort, and no node can be a server: none may get traffic, or none has an address of
-	// the type that the target says.
+	// ReasonNoNodes: a target is reached via NodePort, and no node can be a server: none may get traffic, or none has an
+	// address of the target's type.
 	ReasonNoNodes = "NoNodes"
-	// ReasonAddressNotFound: hosts find no address for a DNS name of a target of which no other server is up there. Where one is, the
-	// target is available, and the host's message alone tells of the name.
+	// ReasonAddressNotFound: hosts find no address for a DNS name of a target, and no other server of the target is up there.
+	// If another one is up, the target is available, and only the host's message reports the name.
 	ReasonAddressNotFound = "AddressNotFound"
 	// ReasonClusterUnreachable: the other cluster of a target does not answer. What was last known of it is kept.
 	ReasonClusterUnreachable = "ClusterUnreachable"
-	// ReasonClusterInvalid: the kubeconfig of the other cluster of a target is missing, cannot be read, or has something that is
-	// not allowed in it.
+	// ReasonClusterInvalid: the kubeconfig of the other cluster of a target is missing, invalid, or contains something that is
+	// not allowed.
 	ReasonClusterInvalid = "ClusterInvalid"
 	// ReasonClusterUnauthorized: the other cluster of a target does not accept the credentials of the kubeconfig.
 	ReasonClusterUnauthorized = "ClusterUnauthorized"
-	// ReasonClusterForbidden: the other cluster of a target does not let the kubeconfig's user read what it has to.
+	// ReasonClusterForbidden: the kubeconfig's user may not read what the operator needs in the other cluster of a target.
 	ReasonClusterForbidden = "ClusterForbidden"
 	// ReasonAvailable: every target has a server.
 	ReasonAvailable = "Available"
-	// ReasonHealthy: every target has a server that is up. The message tells of those that are down beside it.
+	// ReasonHealthy: every target has a server that is up. The message reports those that are down.
 	ReasonHealthy = "Healthy"
 	// ReasonServersDown: the health checks of all servers of a target fail on a host; the message has HAProxy's reason.
 	ReasonServersDown = "ServersDown"

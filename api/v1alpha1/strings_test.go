@@ -20,13 +20,13 @@ type specField struct {
 	schema apiextensionsv1.JSONSchemaProps
 }
 
-// specFields are all fields of the spec of EdgeLoadBalancers.
+// specFields returns all fields of the spec of EdgeLoadBalancers.
 func specFields(t *testing.T) []specField {
 	t.Helper()
 	return fieldsOf(t, "edgeloadbalancers")
 }
 
-// fieldsOf are all fields of the spec in a CRD that is shipped, so that a test that goes through them forgets none.
+// fieldsOf returns all fields of the spec in a shipped CRD, so that a test that iterates over them misses none.
 func fieldsOf(t *testing.T, resource string) []specField {
 	t.Helper()
 	text, err := os.ReadFile("../../config/crd/bases/edgelb.io_" + resource + ".yaml")
@@ -58,9 +58,9 @@ func below(field specField) []specField {
 func TestNoStringHasRoomForWhatCouldEndAWordOrALine(t *testing.T) {
 	t.Parallel()
 	dryRun := client.NewDryRunClient(newClient(t))
-	// The parts of these two are separated by a blank, and by nothing else.
+	// A blank separates the words of these two, and nothing else does.
 	words := []string{"spec.hosts.0.hostKeys.0", "spec.haproxy.reloadCommand"}
-	// HAProxy takes what follows uri for what it is, and expands nothing in it.
+	// HAProxy takes the text after uri literally, and expands nothing in it.
 	percents := []string{"spec.targets.0.healthCheck.path"}
 	for _, field := range specFields(t) {
 		if field.schema.Type != "string" && !field.schema.XIntOrString {
@@ -89,8 +89,9 @@ func TestNoStringHasRoomForWhatCouldEndAWordOrALine(t *testing.T) {
 	}
 }
 
-// spoiled are values made of a good one that no field has room for: something that ends a word or a line, that HAProxy or a
-// shell expands, that is not ASCII, or that is far too long. Some fields have words, and some take a percent sign.
+// spoiled returns values made from a valid one that every field must refuse: with something that ends a word or a line, or
+// that HAProxy or a shell expands, with non-ASCII characters, or far too long. Some fields allow several words, and some a
+// percent sign.
 func spoiled(good string, words, percents bool) []string {
 	bad := []string{good + strings.Repeat("a", 64<<10)}
 	for _, char := range []string{
@@ -108,7 +109,7 @@ func spoiled(good string, words, percents bool) []string {
 	return bad
 }
 
-// refusedAt says that the API server refused the value of the field itself.
+// refusedAt reports whether the API server refused the value of the field itself.
 func refusedAt(err error, path string) bool {
 	status, ok := err.(apierrors.APIStatus)
 	if !ok || !apierrors.IsInvalid(err) || status.Status().Details == nil {

@@ -18,12 +18,12 @@ func server(address string, port int64) object {
 	return object{"address": address, "port": port}
 }
 
-func part(target string, weight int64) object {
+func share(target string, weight int64) object {
 	return object{"target": target, "weight": weight}
 }
 
-// leading makes n targets, each of which leads to the next by its fallback or its split, and the last one to that of the name.
-// Beside them is traefik, which leads nowhere.
+// leading makes n targets, each of which leads to the next by its fallback or its split, and the last one to the named
+// target. It adds traefik, which leads nowhere.
 func leading(n int, last string) list {
 	entries := list{target("traefik")}
 	for i := range n {
@@ -32,7 +32,7 @@ func leading(n int, last string) list {
 			next = last
 		}
 		if i%2 == 0 {
-			entries = append(entries, object{"name": name, "split": list{part(next, 1)}})
+			entries = append(entries, object{"name": name, "split": list{share(next, 1)}})
 			continue
 		}
 		entry := target(name)
@@ -42,7 +42,7 @@ func leading(n int, last string) list {
 	return entries
 }
 
-// wide makes 256 targets: half of the servers have a fallback, and 16 splits divide between 16 of those each.
+// wide makes 256 targets: half of the servers have a fallback, and each of 16 splits divides between 16 of them.
 func wide() list {
 	entries := list{target("traefik")}
 	for i := range 239 {
@@ -53,16 +53,16 @@ func wide() list {
 		entries = append(entries, entry)
 	}
 	for i := range 16 {
-		var parts list
+		var shares list
 		for j := range 16 {
-			parts = append(parts, part(fmt.Sprintf("t%d", (16*i+j)%239), 1))
+			shares = append(shares, share(fmt.Sprintf("t%d", (16*i+j)%239), 1))
 		}
-		entries = append(entries, object{"name": fmt.Sprintf("s%d", i), "split": parts, "fallback": "traefik"})
+		entries = append(entries, object{"name": fmt.Sprintf("s%d", i), "split": shares, "fallback": "traefik"})
 	}
 	return entries
 }
 
-// targetRules are those of the targets.
+// targetRules are the rules of the targets.
 var targetRules = []rule{
 	{"spec.targets", list{
 		list{target("traefik"), target("unused")},
@@ -91,8 +91,8 @@ var targetRules = []rule{
 	}, []refusal{
 		{object{"name": "fixed"}, oneKind},
 		{object{"name": "fixed", "service": object{"name": "fixed", "port": int64(1)}, "addresses": list{server("192.0.2.1", 1)}}, oneKind},
-		{object{"name": "fixed", "service": object{"name": "fixed", "port": int64(1)}, "split": list{part("traefik", 1)}}, oneKind},
-		{object{"name": "fixed", "addresses": list{server("192.0.2.1", 1)}, "split": list{part("traefik", 1)}}, oneKind},
+		{object{"name": "fixed", "service": object{"name": "fixed", "port": int64(1)}, "split": list{share("traefik", 1)}}, oneKind},
+		{object{"name": "fixed", "addresses": list{server("192.0.2.1", 1)}, "split": list{share("traefik", 1)}}, oneKind},
 		{object{"name": "fixed", "service": object{"name": "fixed", "port": int64(1)}, "nodeAddressType": "InternalIP"}, "nodeAddressType is for via NodePort"},
 	}},
 	{"spec.targets.1.addresses", list{
@@ -115,12 +115,12 @@ var targetRules = []rule{
 		{int64(0), "greater than or equal to 1"}, {int64(65536), "less than or equal to 65535"}, {"https", "integer"}, {nil, required},
 	}},
 	{"spec.targets.1.addresses.0.weight", list{int64(0), int64(256)}, []refusal{{int64(-1), "greater than or equal to 0"}, {int64(257), "less than or equal to 256"}}},
-	{"spec.targets.2.split", list{list{part("traefik", 0), part("fixed", 1)}}, []refusal{
-		{list{}, "at least 1"}, {nil, oneKind}, {list{part("traefik", 1), part("traefik", 1)}, "Duplicate value"},
-		{list{part("traefik", 0), part("fixed", 0)}, "a split needs a part with a weight of more than 0"},
-		{list{part("traefik", 1), part("canary", 1)}, "a target cannot be a part of its own split"},
-		{list{part("traefik", 1), part("other", 1)}, "a split's targets must be names of entries of spec.targets"},
-		{many(17, func(n string) object { return part(n, 1) }), tooMany},
+	{"spec.targets.2.split", list{list{share("traefik", 0), share("fixed", 1)}}, []refusal{
+		{list{}, "at least 1"}, {nil, oneKind}, {list{share("traefik", 1), share("traefik", 1)}, "Duplicate value"},
+		{list{share("traefik", 0), share("fixed", 0)}, "a split needs a share with a weight of more than 0"},
+		{list{share("traefik", 1), share("canary", 1)}, "a target cannot be a share of its own split"},
+		{list{share("traefik", 1), share("other", 1)}, "a split's targets must be names of entries of spec.targets"},
+		{many(17, func(n string) object { return share(n, 1) }), tooMany},
 	}},
 	{"spec.targets.2.split.0.target", list{"traefik"}, []refusal{{"other", "a split's targets must be names of entries of spec.targets"}, {"", dnsLabel}, {nil, required}}},
 	{"spec.targets.2.split.0.weight", list{int64(0), int64(1000)}, []refusal{

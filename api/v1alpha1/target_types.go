@@ -11,12 +11,12 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.service) || self.via == 'PodIP'",message="via is for a target with a service: remove it"
 // +kubebuilder:validation:XValidation:rule="self.via == 'NodePort' || self.nodeAddressType == 'ExternalIP'",message="nodeAddressType is for via NodePort: set via to NodePort, or remove nodeAddressType"
 // +kubebuilder:validation:XValidation:rule="!has(self.fallback) || self.fallback != self.name",message="a target cannot be its own fallback: name another one"
-// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a part of its own split: name others"
-// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a part with a weight of more than 0: else no connection goes anywhere"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a share of its own split: name others"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a share with a weight of more than 0: else no connection goes anywhere"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.proxyProtocol == 'None' && self.balance == 'LeastConn' && self.healthCheck.type == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer and healthCheck on the targets between which it divides"
 // +kubebuilder:validation:XValidation:rule="self.proxyProtocol != 'None' || self.healthCheck.proxyProtocol != 'Always'",message="a health check sends the PROXY header of the target, which has none: set the target's proxyProtocol to V1 or V2, or that of the health check to Auto"
 type Target struct {
-	// Name is what listeners call the target.
+	// Name is the name by which listeners refer to the target.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +required
@@ -35,9 +35,9 @@ type Target struct {
 	// +optional
 	Addresses []TargetAddress `json:"addresses,omitempty"`
 
-	// Split divides connections between other targets. While a part has no server up, its share goes to its own fallback, then to
-	// the other parts that have a weight, then to the fallback of the split. A part that cannot be used, which the operator
-	// reports, is left out: its share goes to the other parts in proportion to their weights.
+	// Split divides connections between other targets. While the target of a share has no server up, its connections go to its
+	// own fallback, then to the other targets that have a weight, then to the fallback of the split. A share whose target
+	// cannot be used is left out and reported: its connections go to the other targets in proportion to their weights.
 	// +listType=map
 	// +listMapKey=target
 	// +kubebuilder:validation:MinItems=1
@@ -46,7 +46,7 @@ type Target struct {
 	Split []SplitTarget `json:"split,omitempty"`
 
 	// Fallback names another target that is used only while this one has no server up. Of a split: only while none of its
-	// targets has. One that cannot be used is left out and reported, and keeps nothing from this target.
+	// targets has. An unusable fallback is left out and reported, and does not affect this target otherwise.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional
@@ -63,7 +63,7 @@ type Target struct {
 	// +optional
 	NodeAddressType NodeAddressType `json:"nodeAddressType,omitempty"`
 
-	// ProxyProtocol is the version of the PROXY header that tells the servers the client's address.
+	// ProxyProtocol is the version of the PROXY header that sends the client's address to the servers.
 	// +kubebuilder:default=None
 	// +optional
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty"`
@@ -73,13 +73,13 @@ type Target struct {
 	// +optional
 	Balance Balance `json:"balance,omitempty"`
 
-	// SessionAffinity sends a client to the server that it had last.
+	// SessionAffinity sends a client to its previous server.
 	// +optional
 	SessionAffinity *SessionAffinity `json:"sessionAffinity,omitempty"`
 
-	// MaxConnectionsPerServer bounds the connections that each host opens to each server; more of them wait, as long as
-	// spec.haproxy.timeouts.queue says. Where the object has HTTP listeners and others that may lead to the target, each kind
-	// gets half of it. Default: no limit.
+	// MaxConnectionsPerServer limits the connections that each host opens to each server; more of them wait, for up to
+	// spec.haproxy.timeouts.queue. If the object has HTTP listeners and others that may lead to the target, each kind gets half
+	// of it. Default: no limit.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +optional
@@ -90,8 +90,8 @@ type Target struct {
 	// +optional
 	HealthCheck HealthCheck `json:"healthCheck,omitempty"`
 
-	// DrainTimeout is how long a server that is wanted no more, such as a pod that terminates, keeps its open connections. It
-	// gets no new ones. 0s cuts them at once.
+	// DrainTimeout is how long a server that is no longer wanted, such as a pod that terminates, keeps its open connections. It
+	// gets no new ones. 0s closes them at once.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
@@ -103,7 +103,7 @@ type Target struct {
 
 // ServicePort names one port of a Service.
 type ServicePort struct {
-	// Name is the Service's.
+	// Name is the name of the Service.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +required
@@ -118,23 +118,23 @@ type ServicePort struct {
 	// +required
 	Port intstr.IntOrString `json:"port"`
 
-	// Namespace is the Service's. Default: that of the object. Another one of the same cluster is allowed only where the
-	// operator runs with --allow-cross-namespace-services.
+	// Namespace is the namespace of the Service. Default: that of the object. Another one of the same cluster is allowed only
+	// if the operator runs with --allow-cross-namespace-services.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
-	// KubeconfigSecretRef names a Secret of the object's namespace with a kubeconfig, in the key kubeconfig, for the cluster that
-	// the Service is in. Default: this cluster.
+	// KubeconfigSecretRef names a Secret of the object's namespace with a kubeconfig, in the key kubeconfig, for the cluster of
+	// the Service. Default: this cluster.
 	// +optional
 	KubeconfigSecretRef *SecretReference `json:"kubeconfigSecretRef,omitempty"`
 }
 
 // TargetAddress is a fixed server.
 type TargetAddress struct {
-	// Address is the IP address of one server, or a DNS name that the host resolves again and again. The last label of a name is
-	// not of digits alone.
+	// Address is the IP address of one server, or a DNS name that the host resolves repeatedly. The last label of a name must
+	// not consist of digits alone.
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.matches('(^|[.])[0-9]+$|:') || isIP(self)",message="address must be a DNS name or a valid IP address, without brackets and without the port, which has a field of its own; what ends in a label of digits alone is no name"
 	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip(self).isGlobalUnicast() || ip(self).isLinkLocalUnicast() || ip(self).isLoopback()",message="address must be that of one server: 0.0.0.0, :: and the addresses of multicast and broadcast are none"
@@ -142,13 +142,13 @@ type TargetAddress struct {
 	// +required
 	Address string `json:"address"`
 
-	// Port is the server's.
+	// Port is the port of the server.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +required
 	Port int32 `json:"port"`
 
-	// Weight is the server's share of the connections next to those of the others; 0 is none.
+	// Weight is the server's share of the connections relative to the others; 0 is none.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=256
@@ -156,7 +156,7 @@ type TargetAddress struct {
 	Weight *int32 `json:"weight,omitempty"`
 }
 
-// SplitTarget is a part of a split.
+// SplitTarget is a share of a split.
 type SplitTarget struct {
 	// Target names another entry of spec.targets.
 	// +kubebuilder:validation:MaxLength=63
@@ -164,22 +164,22 @@ type SplitTarget struct {
 	// +required
 	Target string `json:"target"`
 
-	// Weight is its share of the connections next to those of the others; 0 is none. Shares are rounded to whole percents, and
-	// none that is more than 0 is rounded to 0.
+	// Weight is its share of the connections relative to the others; 0 is none. Shares are rounded to whole percents, and none
+	// that is more than 0 is rounded to 0.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	// +required
 	Weight int32 `json:"weight"`
 }
 
-// SessionAffinity sends a client to the server that it had last, as long as that is up.
+// SessionAffinity sends a client to its previous server, as long as that is up.
 type SessionAffinity struct {
-	// Type says how a client is known: by its address, or by the session id of TLS, which clients of TLS 1.2 send again.
+	// Type says how a client is identified: by its address, or by the session id of TLS, which clients of TLS 1.2 send again.
 	// +kubebuilder:default=SourceIP
 	// +optional
 	Type SessionAffinityType `json:"type,omitempty"`
 
-	// Timeout is how long a client is remembered after its last connection.
+	// Timeout is how long the server of a client is kept after its last connection.
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
@@ -189,12 +189,12 @@ type SessionAffinity struct {
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
 
-// SessionAffinityType says how a client is known.
+// SessionAffinityType says how a client is identified.
 //
 // +kubebuilder:validation:Enum=SourceIP;TLSSessionID
 type SessionAffinityType string
 
-// The ways to know a client.
+// The methods to identify a client.
 const (
 	AffinitySourceIP     SessionAffinityType = "SourceIP"
 	AffinityTLSSessionID SessionAffinityType = "TLSSessionID"
@@ -205,7 +205,7 @@ const (
 // +kubebuilder:validation:Enum=PodIP;NodePort
 type Via string
 
-// The ways to reach a Service.
+// The methods to reach a Service.
 const (
 	// ViaPodIP connects to the pods' own addresses.
 	ViaPodIP Via = "PodIP"
@@ -244,7 +244,7 @@ const (
 // +kubebuilder:validation:Enum=LeastConn;RoundRobin;Source
 type Balance string
 
-// The ways to choose a server.
+// The methods to choose a server.
 const (
 	BalanceLeastConn  Balance = "LeastConn"
 	BalanceRoundRobin Balance = "RoundRobin"
@@ -291,18 +291,18 @@ type HealthCheck struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// Path is what an HTTP check asks for with GET; every answer from 200 to 399 is good. Default: /.
+	// Path is what an HTTP check requests with GET; every answer from 200 to 399 is good. Default: /.
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:Pattern=`^/[-A-Za-z0-9._~%!&()*+,;=:@/?]*$`
 	// +optional
 	Path string `json:"path,omitempty"`
 
-	// TLS makes an HTTP check speak TLS. The server's certificate is not verified.
+	// TLS makes an HTTP check use TLS. The server's certificate is not verified.
 	// +optional
 	TLS bool `json:"tls,omitempty"`
 
-	// ProxyProtocol says whether checks begin with a PROXY header where the target's proxyProtocol is V1 or V2. Auto: those to the
-	// server's own port do, and those to port do not.
+	// ProxyProtocol says whether checks begin with a PROXY header if the target's proxyProtocol is V1 or V2. Auto: checks to
+	// the server's own port do, and checks to port do not.
 	// +kubebuilder:default=Auto
 	// +optional
 	ProxyProtocol CheckProxyProtocol `json:"proxyProtocol,omitempty"`
@@ -320,7 +320,7 @@ const (
 	CheckProxyNever  CheckProxyProtocol = "Never"
 )
 
-// HealthCheckType is what a check does: TCP connects, HTTP asks for a path, TLSHello shakes hands.
+// HealthCheckType is what a check does: TCP connects, HTTP requests a path, TLSHello does a TLS handshake.
 //
 // +kubebuilder:validation:Enum=TCP;HTTP;TLSHello;None
 type HealthCheckType string
