@@ -12,15 +12,16 @@ import (
 	"github.com/edgelb/edgelb/internal/remote"
 )
 
-// turn logs in to a host and lets edge look at it.
-func turn(t *testing.T, host *accounts.Host, user string) model.Outcome {
+// login logs in to a host and runs a sync.
+func login(t *testing.T, host *accounts.Host, user string) model.Outcome {
 	t.Helper()
 	credentials, err := remote.ParseCredentials(host.PrivateKey, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn, err := remote.Dial(t.Context(), remote.Target{
-		Address: "127.0.0.1", Port: host.Port, User: user, ConnectTimeout: waiting.Long, Credentials: credentials, HostKeys: []string{host.HostKey},
+		Address: "127.0.0.1", Port: host.Port, User: user, ConnectTimeout: waiting.Long,
+		Credentials: credentials, HostKeys: []string{host.HostKey},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -31,34 +32,38 @@ func turn(t *testing.T, host *accounts.Host, user string) model.Outcome {
 	})
 }
 
-func TestAnAccountThatMayRunNothingIsToldWhyAndWhatHelps(t *testing.T) {
+func TestAnAccountThatMayRunNothingGetsTheReasonAndTheFix(t *testing.T) {
 	t.Parallel()
 	const expired = "The password of USER has expired, which counts for logins by key as well. Let it not expire, as root on the host: "
 	for name, test := range map[string]struct {
-		user, spoil string
-		says        []string
-		// cure is the command that helps, if it is not what the message ends with.
-		cure string
-		pam  string
+		user, prepare string
+		says          []string
+		// fix is the command that fixes it, if it is not at the end of the message.
+		fix string
+		pam string
 	}{
 		"an ordinary account's password has expired": {
-			user: accounts.User, spoil: "chage -d 0 edge", pam: "yes", says: []string{"WARNING: Your password has expired", strings.ReplaceAll(expired, "USER", "edge")},
+			user: accounts.User, prepare: "chage -d 0 edge", pam: "yes", says: []string{"WARNING: Your password has expired",
+				strings.ReplaceAll(expired, "USER", "edge")},
 		},
 		"root's password has expired": {
-			user: "root", spoil: "chage -d 0 root", pam: "yes", says: []string{"WARNING: Your password has expired", strings.ReplaceAll(expired, "USER", "root")},
+			user: "root", prepare: "chage -d 0 root", pam: "yes", says: []string{"WARNING: Your password has expired",
+				strings.ReplaceAll(expired, "USER", "root")},
 		},
 		"the account has no shell": {
-			user: accounts.User, spoil: "usermod -s /usr/sbin/nologin edge", pam: "yes", says: []string{"This account is currently not available", "usermod -s /bin/sh edge"},
+			user: accounts.User, prepare: "usermod -s /usr/sbin/nologin edge", pam: "yes",
+			says: []string{"This account is currently not available", "usermod -s /bin/sh edge"},
 		},
 		"only root may log in, and PAM is not asked": {
-			user: accounts.User, spoil: "echo Back at noon. >/etc/nologin", pam: "no", says: []string{"254", "Back at noon", "remove the file there"}, cure: "rm /etc/nologin",
+			user: accounts.User, prepare: "echo Back at noon. >/etc/nologin", pam: "no", says: []string{"254", "Back at noon",
+				"remove the file there"}, fix: "rm /etc/nologin",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			host := accounts.Start(t, "UsePAM "+test.pam)
-			host.Do(t, test.spoil)
-			outcome := turn(t, host, test.user)
+			host.Do(t, test.prepare)
+			outcome := login(t, host, test.user)
 			if outcome.State != model.Unauthorized {
 				t.Errorf("the host is %s, want %s", outcome.State, model.Unauthorized)
 			}
@@ -68,14 +73,14 @@ func TestAnAccountThatMayRunNothingIsToldWhyAndWhatHelps(t *testing.T) {
 				}
 			}
 			if strings.Contains(outcome.Message, "sudo") || strings.Contains(outcome.Message, "authorized_keys") {
-				t.Errorf("%q blames what is all right", outcome.Message)
+				t.Errorf("%q blames the wrong cause", outcome.Message)
 			}
-			if test.cure == "" {
-				_, test.cure, _ = strings.Cut(outcome.Message, "as root on the host: ")
+			if test.fix == "" {
+				_, test.fix, _ = strings.Cut(outcome.Message, "as root on the host: ")
 			}
-			host.Do(t, test.cure)
-			if cured := turn(t, host, test.user); strings.Contains(cured.Message, "cannot run /bin/sh") {
-				t.Errorf("after %q the message is still %q", test.cure, cured.Message)
+			host.Do(t, test.fix)
+			if fixed := login(t, host, test.user); strings.Contains(fixed.Message, "cannot run /bin/sh") {
+				t.Errorf("after %q the message is still %q", test.fix, fixed.Message)
 			}
 		})
 	}

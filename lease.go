@@ -20,16 +20,17 @@ import (
 
 const (
 	leaseName = "manager.edgelb.io"
-	// leaseTimeout is how long a request for the lease may take: short of the 10 s after which a leader that could not renew it ends.
+	// leaseTimeout bounds a request for the lease. It is less than the 10 s after which a leader that could not renew the lease
+	// ends.
 	leaseTimeout = 5 * time.Second
 	// podUIDVariable is set by config/manager to the UID of the operator's pod.
 	podUIDVariable = "POD_UID"
-	// inClusterNamespace is where a pod finds the name of its namespace.
+	// inClusterNamespace is the file with the name of a pod's namespace.
 	inClusterNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 )
 
-// newLease is the lease that the leader holds. A candidate waits for an API server that is away and asks for the lease as soon as it
-// is back.
+// newLease returns the lease that the leader holds. A candidate waits for an unreachable API server and asks for the lease as soon
+// as it is back.
 func newLease(ctx context.Context, config *rest.Config, namespace string) (resourcelock.Interface, error) {
 	namespace, err := leaseNamespace(namespace)
 	if err != nil {
@@ -65,9 +66,9 @@ func leaseNamespace(wanted string) (string, error) {
 	return string(name), err
 }
 
-// leaseHolder is who this process is to others that want the lease: its pod, where that is known. An operator that has lost the API
-// server for so long that it ended, and is started again in its pod, then has its lease at once instead of waiting until its former
-// self's has run out. A pod runs one process of it at a time.
+// leaseHolder returns the identity of this process for the lease: its pod, if known. An operator that ended because it could not
+// reach the API server, and is restarted in its pod, then has its lease at once instead of waiting until the lease of the previous
+// process expires. A pod runs one process at a time.
 func leaseHolder() (string, error) {
 	host, err := os.Hostname()
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
-func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
+func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		err  error
@@ -55,7 +55,7 @@ func TestEveryErrorOfTheTransportBecomesAStateAndASentence(t *testing.T) {
 	}
 }
 
-func TestPoolKeysCanBeReadBack(t *testing.T) {
+func TestPoolKeysCanBeParsed(t *testing.T) {
 	t.Parallel()
 	for _, want := range []model.HostID{
 		model.NewHostID("gw1.example.net", 22), model.NewHostID("192.0.2.1", 2222), model.NewHostID("2001:db8::1", 22),
@@ -71,7 +71,7 @@ func TestPoolKeysCanBeReadBack(t *testing.T) {
 	}
 }
 
-func TestSecretWithoutAKeyIsNotDialledWith(t *testing.T) {
+func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 	t.Parallel()
 	hosts := &transport{pool: remote.NewPool(remote.Options{})}
 	defer hosts.Close()
@@ -82,13 +82,14 @@ func TestSecretWithoutAKeyIsNotDialledWith(t *testing.T) {
 	if !errors.As(err, &failure) || failure.State != model.Pending {
 		t.Fatalf("got %v", err)
 	}
-	if want := "the Secret shop/edge-ssh cannot be used: it needs the keys ssh-privatekey and known_hosts, and has nothing: "; !strings.HasPrefix(failure.Message, want) {
+	const want = "the Secret shop/edge-ssh cannot be used: it needs the keys ssh-privatekey and known_hosts, and has nothing: "
+	if !strings.HasPrefix(failure.Message, want) {
 		t.Errorf("message %q", failure.Message)
 	}
 }
 
-// Only the names of the keys are told, never what they hold.
-func TestASecretWithOtherKeysIsToldWhichItHas(t *testing.T) {
+// Only the names of the keys are reported, never their content.
+func TestTheKeysOfASecretWithoutAPrivateKeyAreReported(t *testing.T) {
 	t.Parallel()
 	hosts := &transport{pool: remote.NewPool(remote.Options{})}
 	defer hosts.Close()
@@ -102,7 +103,7 @@ func TestASecretWithOtherKeysIsToldWhichItHas(t *testing.T) {
 	}
 }
 
-func TestASecretIsParsedAnewWhenItChanges(t *testing.T) {
+func TestASecretIsParsedAgainWhenItChanges(t *testing.T) {
 	t.Parallel()
 	first, second := privateKey(t), privateKey(t)
 	name := types.NamespacedName{Namespace: "shop", Name: "edge-ssh"}
@@ -118,8 +119,8 @@ func TestASecretIsParsedAnewWhenItChanges(t *testing.T) {
 	if one == two || one != parse(first, nil) {
 		t.Errorf("the keys are %q and %q", one, two)
 	}
-	if _, err := cache.parse(name, first, []byte("@revoked nobody knows what\n")); err == nil {
-		t.Error("a known_hosts that cannot be read is taken for the former one")
+	if _, err := cache.parse(name, first, []byte("@revoked x\n")); err == nil {
+		t.Error("a known_hosts that cannot be read is taken for the previous one")
 	}
 	for i := range 2 * mostParsed {
 		name.Name = fmt.Sprintf("edge-ssh-%d", i%(mostParsed+1))
@@ -143,7 +144,7 @@ func privateKey(t *testing.T) []byte {
 	return pem.EncodeToMemory(block)
 }
 
-func TestTheFlagsSayWhichNamespacesAreWatchedAndWhoSeesTheMetrics(t *testing.T) {
+func TestTheFlagsSetTheWatchedNamespacesAndTheAccessToMetrics(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		args       []string

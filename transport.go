@@ -30,19 +30,19 @@ const (
 	secretKnownHosts = "known_hosts"
 )
 
-// transport puts SSH behind the ports of the packages controllers and edge.
+// transport connects SSH to the interfaces of the packages controllers and edge.
 type transport struct {
 	pool        *remote.Pool
 	credentials credentialsCache
-	// answers is charged for what hosts send.
+	// answers is charged for the output of hosts.
 	answers *budget.Budget
 }
 
-// mostAnswers is what the answers of all hosts that are worked on may take together, in bytes. Those of a host with 10,000
-// servers take 4 MB; what is made of them takes a few times as much.
+// mostAnswers is the most that the answers of all hosts that are worked on may take together, in bytes. The answers of a host with
+// 10,000 servers take 4 MB; what is built from them takes a few times as much.
 const mostAnswers = 48 << 20
 
-// newTransport returns a transport without connections, which signals what happens to those that it makes.
+// newTransport returns a transport without connections, which signals the events of its connections.
 func newTransport(signals *controllers.Signals) *transport {
 	return &transport{answers: budget.New(mostAnswers), pool: remote.NewPool(remote.Options{
 		Dialled:   ofHost(signals.Dialled),
@@ -51,7 +51,7 @@ func newTransport(signals *controllers.Signals) *transport {
 	})}
 }
 
-// ofHost gives a signal about a key of the pool as one about its host.
+// ofHost turns a signal about a host into one about a key of the pool.
 func ofHost(signal func(model.HostID)) func(key string) {
 	return func(key string) {
 		if host, err := parseKey(key); err == nil {
@@ -60,7 +60,7 @@ func ofHost(signal func(model.HostID)) func(key string) {
 	}
 }
 
-// parseKey reads what HostKey.String wrote.
+// parseKey parses the output of HostID.String.
 func parseKey(text string) (model.HostID, error) {
 	address, digits, err := net.SplitHostPort(text)
 	if err != nil {
@@ -88,8 +88,7 @@ func (t *transport) Connect(key model.HostID, login desired.Login, secret map[st
 	return connection{conn}, nil
 }
 
-// Former implements controllers.Connector. A Secret that is gone, or has nothing any more, says nothing about which hosts are
-// trusted, and neither does one that cannot be read.
+// Former implements controllers.Connector. A Secret that is missing, empty or invalid says nothing about which hosts are trusted.
 func (t *transport) Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn {
 	var known *hostkeys.KnownHosts
 	if len(secret[secretPrivateKey])+len(secret[secretKnownHosts]) > 0 {
@@ -104,7 +103,7 @@ func (t *transport) Former(key model.HostID, login desired.Login, secret map[str
 	return connection{conn}
 }
 
-// targetOf is a host and how to log in to it, but for the credentials.
+// targetOf returns a host and how to log in to it, without the credentials.
 func targetOf(key model.HostID, login desired.Login) remote.Target {
 	return remote.Target{
 		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
@@ -112,7 +111,7 @@ func targetOf(key model.HostID, login desired.Login) remote.Target {
 	}
 }
 
-// permission says which of the addresses of a host may be connected to.
+// permission returns a function that checks whether an address of a host may be connected to.
 func permission(key model.HostID, login desired.Login) remote.Permission {
 	return func(addr netip.Addr) error {
 		// A nil *policy.Violation would be an error that is not nil.
@@ -123,10 +122,10 @@ func permission(key model.HostID, login desired.Login) remote.Permission {
 	}
 }
 
-// explainSecret says of a Secret without a private key which keys it has: often it has another name there.
+// explainSecret adds, for a Secret without a private key, which keys it has: often the key has another name there.
 func explainSecret(secret map[string][]byte, err error) error {
-	var refused *remote.PrivateKeyError
-	if !errors.As(err, &refused) || refused.Problem != remote.PrivateKeyMissing || len(secret[secretPrivateKey]) > 0 {
+	var invalid *remote.PrivateKeyError
+	if !errors.As(err, &invalid) || invalid.Problem != remote.PrivateKeyMissing || len(secret[secretPrivateKey]) > 0 {
 		return err
 	}
 	has := "nothing"
@@ -136,7 +135,7 @@ func explainSecret(secret map[string][]byte, err error) error {
 	return fmt.Errorf("it needs the keys %s and %s, and has %s: %w", secretPrivateKey, secretKnownHosts, has, err)
 }
 
-// few are the first names, and how many more there are.
+// few returns the first names, and how many more there are.
 func few(names []string) []string {
 	const shown = 5
 	if len(names) <= shown {
@@ -145,8 +144,8 @@ func few(names []string) []string {
 	return append(names[:shown:shown], fmt.Sprintf("and %d more", len(names)-shown))
 }
 
-// credentialsCache keeps what Secrets hold as it was last parsed: a known_hosts may have thousands of lines, and each host
-// asks for it at each of its turns. Its methods may be called at the same time.
+// credentialsCache keeps the last parsed content of Secrets: a known_hosts may have thousands of lines, and each host needs it for
+// each of its syncs. Its methods are safe for concurrent use.
 type credentialsCache struct {
 	mu     sync.Mutex
 	parsed map[types.NamespacedName]parsedSecret
@@ -161,8 +160,8 @@ type parsedSecret struct {
 
 func (s parsedSecret) size() int { return len(s.privateKey) + len(s.knownHosts) }
 
-// The cache is emptied before it grows beyond these: what is parsed takes several times the memory of the texts. Which Secrets
-// are no longer used, nobody tells it.
+// The cache is emptied before it grows beyond these limits: parsed content takes several times the memory of the texts. The cache
+// does not know which Secrets are no longer used.
 const (
 	mostParsed      = 1000
 	mostParsedBytes = 8 << 20
@@ -182,7 +181,7 @@ func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHos
 	return credentials, nil
 }
 
-// keep is called with the lock held.
+// keep must be called with the lock held.
 func (c *credentialsCache) keep(name types.NamespacedName, parsed parsedSecret) {
 	c.size += parsed.size() - c.parsed[name].size()
 	if c.parsed == nil || len(c.parsed) >= mostParsed || c.size > mostParsedBytes {
@@ -197,7 +196,7 @@ func (t *transport) Forget(key model.HostID) { t.pool.Drop(key.String()) }
 // Close closes every connection.
 func (t *transport) Close() { t.pool.Close() }
 
-// connection is a remote.Conn as package edge wants one.
+// connection is a remote.Conn as an edge.Conn.
 type connection struct {
 	conn *remote.Conn
 }
@@ -217,7 +216,7 @@ func (c connection) DialUnix(ctx context.Context, path string, limit edge.Limit)
 
 func (c connection) Release() { c.conn.Release() }
 
-// stream is a remote.Stream as package edge wants one.
+// stream is a remote.Stream as an edge.Stream.
 type stream struct{ *remote.Stream }
 
 func (s stream) Expect(limit edge.Limit) { s.Stream.Expect(remote.Limit(limit)) }
@@ -229,7 +228,7 @@ func opened(open *remote.Stream, err error) (edge.Stream, error) {
 	return stream{open}, nil
 }
 
-// translate says in the words of package edge what went wrong on the way to a host. It is the one table for that.
+// translate turns an error of the connection to a host into one of package edge. It is the only table for that.
 func translate(err error) error {
 	if err == nil {
 		return nil

@@ -13,9 +13,9 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// Lacks says which objects without a namespace the operator cannot read, and so does without.
+// Lacks are the objects without a namespace that the operator cannot read, and does without.
 type Lacks struct {
-	// Policies: the rules that are built in hold for every namespace.
+	// Policies: the built-in rules apply to every namespace.
 	Policies bool
 	// Namespaces: no EdgePolicy selects a namespace by its labels.
 	Namespaces bool
@@ -23,7 +23,8 @@ type Lacks struct {
 	Nodes bool
 }
 
-// FindLacks asks the API server what can be read, and logs what cannot. The error is that it does not answer.
+// FindLacks asks the API server what the operator can read, and logs what it cannot. It returns an error if the API server does not
+// answer.
 func FindLacks(ctx context.Context, reader client.Reader) (Lacks, error) {
 	var lacks Lacks
 	for _, kind := range []struct {

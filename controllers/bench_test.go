@@ -24,14 +24,14 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// The size of the benchmarks' cluster. Each object names the most hosts that it may, the first of which serves all objects.
+// The size of the benchmarks' cluster. Each object names the maximum number of hosts, the first of which serves all objects.
 const (
 	benchObjects   = 100
 	benchHosts     = 500
 	benchEndpoints = 100 // of each object's Service
 )
 
-// benchCache answers as the cache does: from its indexes, without copies.
+// benchCache answers like the cache: from its indexes, without copies.
 type benchCache struct {
 	client.Reader
 	objects  []v1alpha1.EdgeLoadBalancer
@@ -89,8 +89,10 @@ func benchObject(n int) *v1alpha1.EdgeLoadBalancer {
 		name := fmt.Sprintf("gw%d", i)
 		object.Spec.Hosts = append(object.Spec.Hosts, v1alpha1.Host{Name: name, Address: name + ".example.net"})
 	}
-	object.Spec.Listeners = []v1alpha1.Listener{{Name: "web", Bind: []v1alpha1.BindAddress{v1alpha1.BindAddress(fmt.Sprintf(":%d", 1000+n))}, Target: "app"}}
-	object.Spec.Targets = []v1alpha1.Target{{Name: "app", Service: &v1alpha1.ServicePort{Name: fmt.Sprintf("app%d", n), Port: intstr.FromString("web")}}}
+	object.Spec.Listeners = []v1alpha1.Listener{{Name: "web",
+		Bind: []v1alpha1.BindAddress{v1alpha1.BindAddress(fmt.Sprintf(":%d", 1000+n))}, Target: "app"}}
+	object.Spec.Targets = []v1alpha1.Target{{Name: "app",
+		Service: &v1alpha1.ServicePort{Name: fmt.Sprintf("app%d", n), Port: intstr.FromString("web")}}}
 	return object
 }
 
@@ -102,14 +104,16 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	}
 	hosts := newFakeHosts()
 	return &hostReconciler{
-		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache, cache, namedIn(cache)), rules: &rulebook{lacks: Lacks{Policies: true, Namespaces: true}},
-		records: record.NewStore(), caches: newSyncCaches(), places: newPlaces(hostsAtOnce, func(model.HostID) {}), counters: counted, objects: &queueSource[ctrl.Request]{},
+		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache,
+			cache, namedIn(cache)), rules: &rulebook{lacks: Lacks{Policies: true, Namespaces: true}},
+		records: record.NewStore(), caches: newSyncCaches(), places: newPlaces(hostsAtOnce,
+			func(model.HostID) {}), counters: counted, objects: &queueSource[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}
 }
 
-// BenchmarkTurn is what one turn of a host costs the operator itself when one endpoint of one Service has changed.
-func BenchmarkTurn(b *testing.B) {
+// BenchmarkSync measures the operator's own work for one sync of a host after a change of one endpoint of one Service.
+func BenchmarkSync(b *testing.B) {
 	cache := newBenchCache()
 	r := newBenchReconciler(b, cache)
 	key := model.NewHostID("gw0.example.net", 22)
@@ -130,7 +134,7 @@ func BenchmarkTurn(b *testing.B) {
 	}
 }
 
-// BenchmarkSliceEvent is what it costs to find and to wake all hosts that an EndpointSlice concerns.
+// BenchmarkSliceEvent measures finding and queueing all hosts that an EndpointSlice affects.
 func BenchmarkSliceEvent(b *testing.B) {
 	cache := newBenchCache()
 	r := newBenchReconciler(b, cache)
@@ -143,11 +147,11 @@ func BenchmarkSliceEvent(b *testing.B) {
 		r.sliceChanged(b.Context(), queue, slice, slice)
 	}
 	if queue.Len() != benchHosts {
-		b.Errorf("%d hosts were woken", queue.Len())
+		b.Errorf("%d hosts were queued", queue.Len())
 	}
 }
 
-// BenchmarkSummary is what it costs to compute the status of an object with all its hosts.
+// BenchmarkSummary measures the computation of the status of an object with all its hosts.
 func BenchmarkSummary(b *testing.B) {
 	cache := newBenchCache()
 	r := newBenchReconciler(b, cache)

@@ -7,8 +7,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// memories keep for every host what package edge remembers of it. The queue works on no host twice at once, so a memory is
-// never in use twice.
+// syncCaches keep the sync cache of each host. The queue never runs two syncs of one host at once, so a cache has only one user.
 type syncCaches struct {
 	mu    sync.Mutex
 	hosts map[model.HostID]*edge.SyncCache
@@ -18,18 +17,18 @@ func newSyncCaches() *syncCaches {
 	return &syncCaches{hosts: map[model.HostID]*edge.SyncCache{}}
 }
 
-// of is the host's memory; a new one if it has none.
-func (m *syncCaches) of(key model.HostID) *edge.SyncCache {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.hosts[key] == nil {
-		m.hosts[key] = &edge.SyncCache{}
+// of returns the host's sync cache; a new one if it has none.
+func (c *syncCaches) of(key model.HostID) *edge.SyncCache {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hosts[key] == nil {
+		c.hosts[key] = &edge.SyncCache{}
 	}
-	return m.hosts[key]
+	return c.hosts[key]
 }
 
-func (m *syncCaches) forget(key model.HostID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.hosts, key)
+func (c *syncCaches) forget(key model.HostID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.hosts, key)
 }

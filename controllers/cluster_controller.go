@@ -21,7 +21,8 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// clusterReconciler has each other cluster read that some target names: with what its Secret says, and no more of it than is used.
+// clusterReconciler reads each other cluster that a target names, with the access that its Secret gives, and no more of it than is
+// used.
 type clusterReconciler struct {
 	clusters.Sources
 	credentials *credentials
@@ -60,7 +61,7 @@ func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKe
 	return ctrl.Result{}, nil
 }
 
-// useOf is what the objects need of a cluster. One that is being deleted needs nothing: its hosts are only cleaned.
+// useOf returns what the objects need of a cluster. An object that is being deleted needs nothing: its hosts are only cleaned.
 func useOf(cluster desired.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clusters.Use {
 	use := clusters.Use{}
 	for i := range objects {
@@ -99,7 +100,7 @@ func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// clustersOfSecret is the cluster of the Secret, if it is the Secret of one.
+// clustersOfSecret returns the cluster of the Secret, if it has one.
 func (r *clusterReconciler) clustersOfSecret(ctx context.Context, o client.Object) []desired.ClusterKey {
 	key := client.ObjectKeyFromObject(o)
 	if len(objectsBy(ctx, r.Here, indexCluster, key.String())) == 0 {
@@ -108,41 +109,41 @@ func (r *clusterReconciler) clustersOfSecret(ctx context.Context, o client.Objec
 	return []desired.ClusterKey{key}
 }
 
-// elsewhere wakes the hosts that are concerned by what changes in other clusters.
+// elsewhere queues the hosts that are affected by changes in other clusters.
 type elsewhere struct {
 	*hostReconciler
 }
 
 var _ clusters.Listener = elsewhere{}
 
-// PartChanged wakes the hosts that serve a target which needs the part.
+// PartChanged queues the hosts that serve a target that needs the scope.
 func (e elsewhere) PartChanged(scope desired.Scope) {
 	ctx := context.Background()
 	state := e.Others.Read(scope).State
 	log.FromContext(ctx).Info("Cluster changed", "cluster", scope.Cluster, "namespace", scope.Namespace, "nodes", scope.Namespace == "",
 		"known", state.Known, "reason", state.Reason, "message", state.Message)
-	e.wake(e.touched(e.servingHosts(ctx, indexCluster, scope.Cluster.String(),
+	e.enqueue(e.touched(e.servingHosts(ctx, indexCluster, scope.Cluster.String(),
 		func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
 			return slices.Contains(desired.ScopesOf(o, t), scope)
 		})))
 }
 
-// ServiceChanged wakes the hosts that serve the Service.
+// ServiceChanged queues the hosts that serve the Service.
 func (e elsewhere) ServiceChanged(key desired.ServiceKey) {
-	e.wake(e.touched(e.hostsThatServe(context.Background(), key)))
+	e.enqueue(e.touched(e.hostsThatServe(context.Background(), key)))
 }
 
-// EndpointsChanged wakes the hosts that serve the Service, and notes when the change began.
+// EndpointsChanged queues the hosts that serve the Service, and records when the change began.
 func (e elsewhere) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
-	e.wake(e.endpointsChanged(context.Background(), key, trigger))
+	e.enqueue(e.endpointsChanged(context.Background(), key, trigger))
 }
 
-// NodesChanged wakes the hosts that serve a target by the cluster's nodes.
+// NodesChanged queues the hosts that serve a target by the cluster's nodes.
 func (e elsewhere) NodesChanged(cluster desired.ClusterKey) {
-	e.wake(e.touched(e.hostsThatUseNodes(context.Background(), cluster)))
+	e.enqueue(e.touched(e.hostsThatUseNodes(context.Background(), cluster)))
 }
 
-func (e elsewhere) wake(keys []model.HostID) {
+func (e elsewhere) enqueue(keys []model.HostID) {
 	for _, key := range keys {
 		e.hostEvents.add(key)
 	}

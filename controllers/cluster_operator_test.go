@@ -18,13 +18,13 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 )
 
-// kubeconfig is for the API server, which stands in for that of another cluster.
+// kubeconfig returns one for the test's API server, which is used as another cluster.
 func kubeconfig(t *testing.T) []byte {
 	t.Helper()
 	return kubeconfigAs(t, "")
 }
 
-// kubeconfigAs is one whose user may do no more than another.
+// kubeconfigAs returns one that impersonates a user.
 func kubeconfigAs(t *testing.T, user string) []byte {
 	t.Helper()
 	config := clientcmdapi.NewConfig()
@@ -41,7 +41,7 @@ func kubeconfigAs(t *testing.T, user string) []byte {
 	return text
 }
 
-// reader makes a user that may read the namespace for targets, and returns its name.
+// reader creates a user that may read the namespace for targets, and returns its name.
 func (w *world) reader() string {
 	w.t.Helper()
 	name := "reader-of-" + w.namespace
@@ -54,7 +54,7 @@ func (w *world) reader() string {
 	return name
 }
 
-// inCluster has the target of an object in the other cluster.
+// inCluster moves the target of an object to the other cluster.
 func inCluster(object *v1alpha1.EdgeLoadBalancer, namespace string) *v1alpha1.EdgeLoadBalancer {
 	service := object.Spec.Targets[0].Service
 	service.Namespace, service.KubeconfigSecretRef = namespace, &v1alpha1.SecretReference{Name: "cluster-b"}
@@ -83,7 +83,7 @@ func TestTargetsFollowAServiceOfAnotherCluster(t *testing.T) {
 		t.Errorf("%s is %v", up, got)
 	}
 	w.delete(w.read("web"))
-	w.goes("web")
+	w.isGone("web")
 	w.eventually("the cluster is not read any more", func() error {
 		if all := clustersIn(values(t, w.registry)); len(all) > 0 {
 			return fmt.Errorf("read are %v", all)
@@ -92,7 +92,7 @@ func TestTargetsFollowAServiceOfAnotherCluster(t *testing.T) {
 	})
 }
 
-func TestAnOperatorThatIsRestartedDoesNotDoubtOtherClusters(t *testing.T) {
+func TestARestartedOperatorKeepsTheStateOfOtherClusters(t *testing.T) {
 	t.Parallel()
 	there, w := newWorld(t), newWorld(t)
 	w.create(&corev1.Secret{ObjectMeta: w.meta("cluster-b"), Data: map[string][]byte{"kubeconfig": kubeconfig(t)}})
@@ -100,23 +100,23 @@ func TestAnOperatorThatIsRestartedDoesNotDoubtOtherClusters(t *testing.T) {
 	w.create(inCluster(w.balancer("web", "a"), there.namespace))
 	w.becomes("web", "ready", isReady)
 	w.stop()
-	var doubts atomic.Int32
+	var notReadyCount atomic.Int32
 	w.watch("web", func() {
 		object := &v1alpha1.EdgeLoadBalancer{}
-		// At the end of the test it cannot be read any more.
+		// At the end of the test it can no longer be read.
 		if err := w.Get(t.Context(), w.key("web"), object); err == nil && !isReady(object) {
-			doubts.Add(1)
+			notReadyCount.Add(1)
 		}
 	})
 
 	w.start(time.Minute)
 	there.setEndpoints("app", "10.2.0.2")
 	w.sends("a", "10.2.0.2:8080 10.2.0.2:8080")
-	w.becomes("web", "told that it is proved", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	w.becomes("web", "reported as proved", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return o.Status.Hosts[0].ConfigHash == fmt.Sprintf("%x", w.hosts.see("a").changes)
 	})
-	if doubts.Load() > 0 {
-		t.Errorf("it was not ready for %d changes of its status", doubts.Load())
+	if notReadyCount.Load() > 0 {
+		t.Errorf("it was not ready for %d changes of its status", notReadyCount.Load())
 	}
 }
 
@@ -130,7 +130,7 @@ func clustersIn(all map[string]float64) []string {
 	return names
 }
 
-func TestAClusterIsReadOnceItsSecretIsRight(t *testing.T) {
+func TestAClusterIsReadOnceItsSecretIsValid(t *testing.T) {
 	t.Parallel()
 	there, w := newWorld(t), newWorld(t)
 	w.start(time.Minute)
@@ -142,7 +142,7 @@ func TestAClusterIsReadOnceItsSecretIsRight(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 	w.sends("a", "10.1.0.1:8080 10.1.0.1:8080")
 
-	// The servers that were known stay.
+	// The known servers stay.
 	change(w, "cluster-b", func(s *corev1.Secret) { s.Data["kubeconfig"] = []byte("{") })
 	w.becomes("web", "invalid", notReady(v1alpha1.ReasonClusterInvalid))
 	w.sends("a", "10.1.0.1:8080 10.1.0.1:8080")
@@ -171,7 +171,7 @@ func TestServicesOfOtherNamespacesAreReadOnlyIfThatIsAllowed(t *testing.T) {
 	}
 }
 
-func TestHostsFollowTheNodesThatTheyReachAServiceBy(t *testing.T) {
+func TestHostsFollowTheNodesOfANodePortTarget(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	port := w.atNodePort()
@@ -188,7 +188,7 @@ func TestHostsFollowTheNodesThatTheyReachAServiceBy(t *testing.T) {
 	}
 	w.sends("a", fmt.Sprintf("%s 10.9.0.1:%d", node.Name, port))
 
-	// No node is news for an operator that starts, and yet it goes by what they say by then.
+	// No node is new to an operator that starts, and yet it uses their current addresses.
 	w.stop()
 	node.Status.Addresses[0].Address = "10.9.0.2"
 	if err := w.Status().Update(t.Context(), node); err != nil {
@@ -198,7 +198,7 @@ func TestHostsFollowTheNodesThatTheyReachAServiceBy(t *testing.T) {
 	w.sends("a", fmt.Sprintf("%s 10.9.0.2:%d", node.Name, port))
 }
 
-func TestATargetThatMustNotBeReadHoldsUpNoOtherOfItsCluster(t *testing.T) {
+func TestAForbiddenTargetDelaysNoOtherTargetOfItsCluster(t *testing.T) {
 	t.Parallel()
 	there, hidden, w := newWorld(t), newWorld(t), newWorld(t)
 	there.setEndpoints("app", "10.2.0.1")
@@ -211,7 +211,7 @@ func TestATargetThatMustNotBeReadHoldsUpNoOtherOfItsCluster(t *testing.T) {
 	there.setEndpoints("app", "10.2.0.2")
 	w.sends("a", "10.2.0.2:8080 10.2.0.2:8080")
 
-	// An operator that knows nothing yet reads what it may.
+	// An operator without any state reads what it may.
 	w.stop()
 	there.setEndpoints("app", "10.2.0.3")
 	w.start(time.Minute)
@@ -219,7 +219,7 @@ func TestATargetThatMustNotBeReadHoldsUpNoOtherOfItsCluster(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 }
 
-func TestAClusterIsReadNoFurtherThanItsTargetsNeed(t *testing.T) {
+func TestOnlyWhatTargetsNeedOfAClusterIsRead(t *testing.T) {
 	t.Parallel()
 	object := func(edit func(*v1alpha1.EdgeLoadBalancer)) v1alpha1.EdgeLoadBalancer {
 		o := named("shop", "web", uid)
@@ -235,16 +235,21 @@ func TestAClusterIsReadNoFurtherThanItsTargetsNeed(t *testing.T) {
 		want      []string
 		wantNodes bool
 	}{
-		"none":         {nil, nil, false},
-		"one":          {[]v1alpha1.EdgeLoadBalancer{object(nothing)}, []string{"there"}, false},
-		"two":          {[]v1alpha1.EdgeLoadBalancer{object(nothing), object(nothing)}, []string{"there"}, false},
-		"one by nodes": {[]v1alpha1.EdgeLoadBalancer{object(func(o *v1alpha1.EdgeLoadBalancer) { byNodes(o, v1alpha1.NodeExternalIP) })}, []string{"there"}, true},
+		"none": {nil, nil, false},
+		"one":  {[]v1alpha1.EdgeLoadBalancer{object(nothing)}, []string{"there"}, false},
+		"two":  {[]v1alpha1.EdgeLoadBalancer{object(nothing), object(nothing)}, []string{"there"}, false},
+		"one by nodes": {[]v1alpha1.EdgeLoadBalancer{object(func(o *v1alpha1.EdgeLoadBalancer) {
+			byNodes(o,
+				v1alpha1.NodeExternalIP)
+		})}, []string{"there"}, true},
 		"its own namespace, and another": {[]v1alpha1.EdgeLoadBalancer{object(nothing),
 			object(func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Service.Namespace = "" })}, []string{"shop", "there"}, false},
 		"another cluster": {[]v1alpha1.EdgeLoadBalancer{object(func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Targets[0].Service.KubeconfigSecretRef.Name = "cluster-c"
 		})}, nil, false},
-		"one that is being deleted": {[]v1alpha1.EdgeLoadBalancer{object(func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = deletedAt() })}, nil, false},
+		"one that is being deleted": {[]v1alpha1.EdgeLoadBalancer{object(func(o *v1alpha1.EdgeLoadBalancer) {
+			o.DeletionTimestamp = deletedAt()
+		})}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,11 +13,12 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// contest is for a host that is not to be worked on for a while. If its owner cannot log in to it, the others that name it try in
-// turn: who can is its owner from then on. They only look. What is told of the host stays as it is until one of them can.
+// contest handles a host that must be left alone for a while. If its owner cannot log in to it, the others that name it try one
+// after the other: the first that can becomes its owner. They only check the host. What is reported of the host stays until one of
+// them can log in.
 func (r *hostReconciler) contest(ctx context.Context, t *hostSync, wait time.Duration) (ctrl.Result, error) {
 	known := r.records.Get(t.key)
-	// Where the owner's former connection is still open, a rival's login would end it.
+	// While the owner's previous connection is open, a rival's login would end it.
 	if !known.IsContested() || known.Outcome.Live {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
@@ -34,19 +35,20 @@ func (r *hostReconciler) contest(ctx context.Context, t *hostSync, wait time.Dur
 	return ctrl.Result{RequeueAfter: max(wait, time.Millisecond)}, nil
 }
 
-// challenge looks at the host as a rival of its owner, if it is time to, and returns when it is time for the next step.
+// challenge checks the host as a rival of its owner if that is due, and returns the wait until the next step.
 func (r *hostReconciler) challenge(ctx context.Context, t *hostSync, rival desired.Owner) (time.Duration, error) {
 	seen := observed{snapshot: t.seen.snapshot.OnlyOf(rival)}
-	look := &hostSync{key: t.key, seen: seen, task: record.LookAs(desired.Build(t.key, seen.snapshot), seen.snapshot.Objects), cache: &edge.SyncCache{}}
+	task := record.LookAs(desired.Build(t.key, seen.snapshot), seen.snapshot.Objects)
+	check := &hostSync{key: t.key, seen: seen, task: task, cache: &edge.SyncCache{}}
 	version, err := r.credentials.version(ctx, rival)
 	if err != nil {
 		return 0, err
 	}
-	look.task.Inputs = record.InputsOf(look.task, version, look.rules().Version)
-	if wait := r.records.Get(t.key).Claims[rival].HoldOff(look.task.Inputs, r.now()); wait > 0 {
+	check.task.Inputs = record.InputsOf(check.task, version, check.rules().Version)
+	if wait := r.records.Get(t.key).Claims[rival].HoldOff(check.task.Inputs, r.now()); wait > 0 {
 		return wait, nil
 	}
-	attempt, err := r.try(ctx, look, version)
+	attempt, err := r.try(ctx, check, version)
 	if err != nil || ctx.Err() != nil {
 		return 0, err
 	}

@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// credentials reads Secrets. Only their metadata is watched, so that the operator does not hold every Secret of the
-// cluster; the content of those that are used is read when their version changes, and kept.
+// credentials reads Secrets. Only their metadata is watched, so that the operator does not keep every Secret of the cluster; the
+// content of those in use is read when their version changes, and kept.
 type credentials struct {
 	// metadata reads PartialObjectMetadata from the cache, content Secrets from the API server.
 	metadata, content client.Reader
@@ -29,18 +29,18 @@ type credentials struct {
 	kept  map[types.NamespacedName]secret
 }
 
-// secretKeys are the keys of Secrets that are read: to log in to hosts, and to other clusters. Whatever else a Secret holds is
-// not kept.
+// secretKeys are the keys of Secrets that are read: to log in to hosts, and to other clusters. The values of other keys are not
+// kept.
 var secretKeys = []string{"ssh-privatekey", "known_hosts", "kubeconfig"}
 
-// secret is a version of a Secret. Without a version there is no such Secret.
+// secret is a version of a Secret. An empty version means that there is no such Secret.
 type secret struct {
 	version string
 	data    map[string][]byte
-	// size is that of the data, and created when the Secret was.
+	// size is that of the data, and created the creation time of the Secret.
 	size    int
 	created time.Time
-	// tooLarge says that it has no room among the Secrets of its namespace, so that its data is not kept.
+	// tooLarge reports that the Secret exceeds the limit of its namespace, so that its data is not kept.
 	tooLarge bool
 }
 
@@ -50,7 +50,7 @@ func newCredentials(
 	return &credentials{metadata: metadata, content: content, used: used, kept: map[types.NamespacedName]secret{}}
 }
 
-// version is the Secret's resourceVersion; empty if there is no such Secret.
+// version returns the Secret's resourceVersion; empty if there is no such Secret.
 func (c *credentials) version(ctx context.Context, name types.NamespacedName) (string, error) {
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -60,13 +60,13 @@ func (c *credentials) version(ctx context.Context, name types.NamespacedName) (s
 	return meta.ResourceVersion, nil
 }
 
-// load returns the Secret of a version that the cache has told of, or a younger one. All that are used of its namespace may have so
-// many bytes.
+// load returns the Secret in a version that the cache has reported, or a newer one. All Secrets in use of its namespace together
+// may have at most this many bytes.
 func (c *credentials) load(ctx context.Context, name types.NamespacedName, version string, most int) (secret, error) {
 	if kept, found := c.last(name); version == "" || (found && kept.version == version && !kept.tooLarge && c.fits(name, kept, most)) {
 		return secret{version: version, data: kept.data}, nil
 	}
-	// Hosts by the hundred share a Secret: one of them reads it.
+	// Hundreds of hosts may share a Secret: one of them reads it.
 	read, err, _ := c.reads.Do(name.String()+"@"+version, func() (any, error) { return c.read(ctx, name, most) })
 	if err != nil {
 		return secret{}, err
@@ -88,7 +88,7 @@ func (c *credentials) read(ctx context.Context, name types.NamespacedName, most 
 	for key, value := range read.data {
 		read.size += len(key) + len(value)
 	}
-	// Objects that name one Secret after the other must not leave all of them behind.
+	// An object that names one Secret after the other must not leave all of them behind.
 	c.prune(ctx)
 	if !c.fits(name, read, most) {
 		read.data, read.tooLarge = nil, true
@@ -99,7 +99,7 @@ func (c *credentials) read(ctx context.Context, name types.NamespacedName, most 
 	return read, nil
 }
 
-// mostOtherKeys is of how many other keys the names are kept, for who looks for a key that is missing.
+// mostOtherKeys is of how many other keys the names are kept, to report them if a key is missing.
 const mostOtherKeys = 10
 
 func onlySecretKeys(data map[string][]byte) map[string][]byte {
@@ -117,7 +117,7 @@ func onlySecretKeys(data map[string][]byte) map[string][]byte {
 	return kept
 }
 
-// fits says that a Secret has room beside those of its namespace that are older.
+// fits reports whether a Secret fits into the limit together with the older ones of its namespace.
 func (c *credentials) fits(name types.NamespacedName, s secret, most int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +131,7 @@ func (c *credentials) fits(name types.NamespacedName, s secret, most int) bool {
 	return total <= most
 }
 
-// last returns the content as it was last read, also of a Secret that has gone since.
+// last returns the content as last read, even if the Secret no longer exists.
 func (c *credentials) last(name types.NamespacedName) (secret, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,7 +139,7 @@ func (c *credentials) last(name types.NamespacedName) (secret, bool) {
 	return kept, found
 }
 
-// prune drops the Secrets that nobody uses any more.
+// prune drops the Secrets that are no longer used.
 func (c *credentials) prune(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 // everySecret is for tests in which some object names every Secret.
 func everySecret(context.Context, types.NamespacedName) bool { return true }
 
-func TestSecretIsReadWhenItsVersionChanges(t *testing.T) {
+func TestASecretIsReadWhenItsVersionChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c, name := newCredentials(w.Client, w.Client, everySecret), w.key("edge-ssh")
@@ -47,17 +47,17 @@ func TestSecretIsReadWhenItsVersionChanges(t *testing.T) {
 	}
 	w.delete(&corev1.Secret{ObjectMeta: w.meta(name.Name)})
 	if got := version(); got != "" {
-		t.Errorf("a Secret that has gone has the version %q", got)
+		t.Errorf("a deleted Secret has the version %q", got)
 	}
 	if content, err := c.load(t.Context(), name, "", 1<<20); err != nil || content.version != "" {
-		t.Errorf("a Secret that has gone is %+v, error %v", content, err)
+		t.Errorf("a deleted Secret is %+v, error %v", content, err)
 	}
 	if content, found := c.last(name); !found || string(content.data["ssh-privatekey"]) != "new" {
 		t.Errorf("last was %+v", content)
 	}
 }
 
-func TestSecretThatGoesWhileItIsReadIsMissing(t *testing.T) {
+func TestASecretThatIsDeletedDuringTheReadIsMissing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := newCredentials(w.Client, w.Client, everySecret)
@@ -66,7 +66,7 @@ func TestSecretThatGoesWhileItIsReadIsMissing(t *testing.T) {
 	}
 }
 
-func TestManyHostsReadASecretTogether(t *testing.T) {
+func TestManyHostsShareOneReadOfASecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c, name := newCredentials(w.Client, w.Client, everySecret), w.key("edge-ssh")
@@ -85,7 +85,7 @@ func TestManyHostsReadASecretTogether(t *testing.T) {
 	hosts.Wait()
 }
 
-func TestSecretsThatNobodyUsesAreForgotten(t *testing.T) {
+func TestUnusedSecretsAreDropped(t *testing.T) {
 	t.Parallel()
 	used, unused := types.NamespacedName{Name: "used"}, types.NamespacedName{Name: "unused"}
 	c := newCredentials(nil, nil, func(_ context.Context, name types.NamespacedName) bool { return name == used })
@@ -95,7 +95,7 @@ func TestSecretsThatNobodyUsesAreForgotten(t *testing.T) {
 		t.Error("the unused one is kept")
 	}
 	if _, found := c.last(used); !found {
-		t.Error("the used one is gone")
+		t.Error("the used one was dropped")
 	}
 }
 
@@ -135,7 +135,7 @@ func TestSecretsNamedOneAfterTheOtherAreNotAllKept(t *testing.T) {
 	}
 }
 
-func TestTheYoungestSecretsOfANamespaceThatHasTooMuchAreNotKept(t *testing.T) {
+func TestTheYoungestSecretsBeyondTheLimitOfANamespaceAreNotKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := newCredentials(w.Client, w.Client, everySecret)

@@ -16,13 +16,13 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-func TestDeletedObjectGoesWhenItsHostsAreClean(t *testing.T) {
+func TestADeletedObjectIsGoneWhenItsHostsAreClean(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	w.delete(w.becomes("web", "ready", isReady))
-	w.goes("web")
+	w.isGone("web")
 	for _, address := range []string{"a", "b"} {
 		if host := w.hosts.see(address); len(host.running.Frontends) != 0 || host.reloads != 2 {
 			t.Errorf("host %s runs %+v after %d reloads", address, host.running, host.reloads)
@@ -36,24 +36,24 @@ func TestDeletedObjectGoesWhenItsHostsAreClean(t *testing.T) {
 	})
 }
 
-func TestDeletedObjectLeavesTheListenersOfOthersOnTheHost(t *testing.T) {
+func TestADeletedObjectDoesNotRemoveTheListenersOfOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.create(w.balancer("stays", "a"))
 	w.becomes("stays", "ready", isReady)
-	second := w.balancer("goes", "a")
+	second := w.balancer("deleted", "a")
 	second.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"}
 	w.create(second)
-	w.delete(w.becomes("goes", "ready", isReady))
-	w.goes("goes")
+	w.delete(w.becomes("deleted", "ready", isReady))
+	w.isGone("deleted")
 	frontends := w.hosts.see("a").running.Frontends
 	if len(frontends) != 1 || !strings.Contains(frontends[0].Name, "stays") {
 		t.Errorf("frontends %+v", frontends)
 	}
 }
 
-func TestObjectThatIsReplacedWithoutItsFinalizerKeepsItsListeners(t *testing.T) {
+func TestAnObjectThatIsReplacedWithoutItsFinalizerKeepsItsListeners(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -80,32 +80,32 @@ func TestObjectThatIsReplacedWithoutItsFinalizerKeepsItsListeners(t *testing.T) 
 	}
 }
 
-func TestDeletedObjectGivesUpOnAHostThatStaysAway(t *testing.T) {
+func TestADeletedObjectGivesUpOnAnUnreachableHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(3 * time.Second)
 	w.create(w.balancer("web", "a", "b"))
 	object := w.becomes("web", "ready", isReady)
-	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = unreachable("nothing answers at b:22") })
 	w.delete(object)
 	waiting := w.becomes("web", "Deleting", notReady(v1alpha1.ReasonDeleting))
 	if len(waiting.Status.Hosts) == 0 || waiting.Status.Hosts[len(waiting.Status.Hosts)-1].State != v1alpha1.HostPending {
 		t.Errorf("hosts while it waits: %+v", waiting.Status.Hosts)
 	}
-	w.goes("web")
-	w.eventTold("web", "gw2", status.EventLeftBehind)
+	w.isGone("web")
+	w.eventReported("web", "gw2", status.EventLeftBehind)
 	note := w.note("web", status.EventLeftBehind)
 	for _, want := range []string{"b:22", w.namespace + "_web_", "/etc/haproxy/haproxy.cfg", "nothing answers"} {
 		if !strings.Contains(note, want) {
 			t.Errorf("the note does not say %q: %s", want, note)
 		}
 	}
-	if told := w.events("web", "gw1")[status.EventLeftBehind]; told != 0 {
-		t.Error("the clean host is said to be left behind")
+	if count := w.events("web", "gw1")[status.EventLeftBehind]; count != 0 {
+		t.Error("the clean host is reported as left behind")
 	}
 }
 
-// note is what an event about the object says.
+// note returns the note of an event about the object.
 func (w *world) note(name, reason string) string {
 	w.t.Helper()
 	var list eventsv1.EventList
@@ -120,18 +120,18 @@ func (w *world) note(name, reason string) string {
 	return ""
 }
 
-func TestObjectThatNeverReachedItsHostsGoesAtOnce(t *testing.T) {
+func TestAnObjectThatNeverReachedItsHostsIsDeletedAtOnce(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(w *world, object *v1alpha1.EdgeLoadBalancer){
 		"unreachable": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
-			w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("no such host") })
+			w.hosts.set("a", func(h *fakeHost) { h.dialError = unreachable("no such host") })
 		},
 		"no Secret": func(_ *world, object *v1alpha1.EdgeLoadBalancer) { object.Spec.SSH.SecretRef.Name = "nowhere" },
 		"rejected": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
-			w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Rejected, Message: "no HAProxy here"} })
+			w.hosts.set("a", func(h *fakeHost) { h.outcome = &model.Outcome{State: model.Rejected, Message: "no HAProxy here"} })
 		},
-		"somebody else's": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
-			w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Refused, Message: "not ours"} })
+		"another owner": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
+			w.hosts.set("a", func(h *fakeHost) { h.outcome = &model.Outcome{State: model.Refused, Message: "not ours"} })
 		},
 	}
 	for name, prepare := range tests {
@@ -145,12 +145,12 @@ func TestObjectThatNeverReachedItsHostsGoesAtOnce(t *testing.T) {
 			w.delete(w.becomes("web", "failing", func(o *v1alpha1.EdgeLoadBalancer) bool {
 				return len(o.Status.Hosts) == 1 && o.Status.Hosts[0].ConsecutiveErrors > 0
 			}))
-			w.goes("web")
+			w.isGone("web")
 		})
 	}
 }
 
-func TestRetainedAndSuspendedObjectsLeaveTheirHostsAlone(t *testing.T) {
+func TestRetainedAndSuspendedObjectsDoNotChangeTheirHosts(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*v1alpha1.EdgeLoadBalancer){
 		"retained":  func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.DeletionPolicy = v1alpha1.DeletionRetain },
@@ -165,8 +165,8 @@ func TestRetainedAndSuspendedObjectsLeaveTheirHostsAlone(t *testing.T) {
 			w.becomes("web", "ready", isReady)
 			change(w, "web", edit)
 			w.delete(w.read("web"))
-			w.goes("web")
-			w.eventTold("web", "", status.EventRetained)
+			w.isGone("web")
+			w.eventReported("web", "", status.EventRetained)
 			if host := w.hosts.see("a"); len(host.running.Frontends) != 1 || host.reloads != 1 {
 				t.Errorf("the host runs %+v after %d reloads", host.running, host.reloads)
 			}
@@ -174,21 +174,21 @@ func TestRetainedAndSuspendedObjectsLeaveTheirHostsAlone(t *testing.T) {
 	}
 }
 
-func TestSharedHostDoesNotKeepTheListenersOfARetainedObjectAndItIsSaid(t *testing.T) {
+func TestASharedHostDoesNotKeepTheListenersOfARetainedObjectAndReportsIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.create(w.balancer("stays", "shared"))
-	second := w.balancer("goes", "own", "shared")
+	second := w.balancer("deleted", "own", "shared")
 	second.Spec.DeletionPolicy = v1alpha1.DeletionRetain
 	second.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"}
 	w.create(second)
 	w.becomes("stays", "ready", isReady)
-	w.delete(w.becomes("goes", "ready", isReady))
-	w.goes("goes")
-	w.eventTold("goes", "gw2", status.EventNotRetained)
-	w.eventTold("goes", "", status.EventRetained)
-	if note := w.note("goes", status.EventRetained); !strings.Contains(note, "stay on gw1,") {
+	w.delete(w.becomes("deleted", "ready", isReady))
+	w.isGone("deleted")
+	w.eventReported("deleted", "gw2", status.EventNotRetained)
+	w.eventReported("deleted", "", status.EventRetained)
+	if note := w.note("deleted", status.EventRetained); !strings.Contains(note, "stay on gw1,") {
 		t.Errorf("the note is %q", note)
 	}
 	w.eventually("the shared host is free from it", func() error {
@@ -202,7 +202,7 @@ func TestSharedHostDoesNotKeepTheListenersOfARetainedObjectAndItIsSaid(t *testin
 	}
 }
 
-func TestHostThatLeftTheSpecIsFreedAndThenForgotten(t *testing.T) {
+func TestAHostRemovedFromTheSpecIsFreedAndThenForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Hour)
@@ -211,23 +211,23 @@ func TestHostThatLeftTheSpecIsFreedAndThenForgotten(t *testing.T) {
 	object.Spec.Hosts[1].HostKeys = []string{"ssh-ed25519 AAAA"}
 	w.create(object)
 	w.becomes("web", "ready", isReady)
-	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = unreachable("nothing answers at b:22") })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[:1] })
-	leaving := w.becomes("web", "leaving", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	removing := w.becomes("web", "removing", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return isReady(o) && len(o.Status.Hosts) == 2 && strings.HasPrefix(o.Status.Hosts[1].Message, "is being removed: nothing answers")
 	})
-	if leaving.Status.Hosts[1].State != v1alpha1.HostPending || leaving.Status.Summary.Hosts != "1/1" {
-		t.Errorf("status %+v", leaving.Status)
+	if removing.Status.Hosts[1].State != v1alpha1.HostPending || removing.Status.Summary.Hosts != "1/1" {
+		t.Errorf("status %+v", removing.Status)
 	}
-	w.hosts.set("b", func(h *fakeHost) { h.away = nil })
-	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 1 })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = nil })
+	w.becomes("web", "without the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 1 })
 	host := w.hosts.see("b")
 	if len(host.running.Frontends) != 0 || host.users[len(host.users)-1] != "edge" || fmt.Sprint(host.pins) != "[ssh-ed25519 AAAA]" {
 		t.Errorf("host %+v", host)
 	}
 }
 
-func TestObjectThatWasDeletedWhileTheOperatorWasAwayIsRemovedFromItsHosts(t *testing.T) {
+func TestAnObjectThatWasDeletedWithoutARunningOperatorIsRemovedFromItsHosts(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Second
 	w := newWorld(t)
@@ -239,25 +239,25 @@ func TestObjectThatWasDeletedWhileTheOperatorWasAwayIsRemovedFromItsHosts(t *tes
 	deleted := w.read("web").DeletionTimestamp
 	w.passes(2*timeout, deleted.Time)
 	w.start(timeout)
-	w.goes("web")
+	w.isGone("web")
 	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
 		t.Errorf("the host runs %+v", host.running)
 	}
 }
 
-func TestHostThatLeftTheSpecIsGivenUpInTime(t *testing.T) {
+func TestAHostRemovedFromTheSpecIsGivenUpAfterTheTimeout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(2 * time.Second)
 	w.create(w.balancer("web", "a", "b"))
 	w.becomes("web", "ready", isReady)
-	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = unreachable("nothing answers at b:22") })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[:1] })
-	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
-	w.eventTold("web", "gw2", status.EventLeftBehind)
+	w.becomes("web", "without the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	w.eventReported("web", "gw2", status.EventLeftBehind)
 }
 
-func TestHostThatLeftASuspendedSpecIsFreedWhenTheObjectResumes(t *testing.T) {
+func TestAHostRemovedFromASuspendedSpecIsFreedWhenTheObjectResumes(t *testing.T) {
 	t.Parallel()
 	const timeout = 500 * time.Millisecond
 	w := newWorld(t)
@@ -271,13 +271,13 @@ func TestHostThatLeftASuspendedSpecIsFreedWhenTheObjectResumes(t *testing.T) {
 		t.Errorf("hosts while suspended: %+v", status.Hosts)
 	}
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend = false })
-	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	w.becomes("web", "without the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
 	if host := w.hosts.see("b"); len(host.running.Frontends) != 0 {
 		t.Errorf("the host runs %+v", host.running)
 	}
 }
 
-func TestHostMayGetANewAddressUnderItsName(t *testing.T) {
+func TestAHostMayGetANewAddressUnderItsName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Hour)
@@ -288,11 +288,11 @@ func TestHostMayGetANewAddressUnderItsName(t *testing.T) {
 		return isReady(o) && len(o.Status.Hosts) == 1 && o.Status.Hosts[0].Address == "b"
 	})
 	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
-		t.Errorf("the former host runs %+v", host.running)
+		t.Errorf("the previous host runs %+v", host.running)
 	}
 }
 
-func TestNamespaceThatIsDeletedTakesItsObjectsAlong(t *testing.T) {
+func TestADeletedNamespaceRemovesItsObjects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Hour)
@@ -303,10 +303,10 @@ func TestNamespaceThatIsDeletedTakesItsObjectsAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.delete(namespace)
-	// What the namespace controller does, in the order that is the hardest: the Secret first.
+	// What the namespace controller does, in the hardest order: the Secret first.
 	w.delete(&corev1.Secret{ObjectMeta: w.meta("edge-ssh")})
 	w.delete(object)
-	w.goes("web")
+	w.isGone("web")
 	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
 		t.Errorf("the host runs %+v", host.running)
 	}
@@ -323,13 +323,13 @@ func TestSecretOfAnotherNamespaceIsNeverOfferedToAHost(t *testing.T) {
 	stranger.Spec.SSH.User = "stranger"
 	second.create(stranger)
 	second.delete(second.becomes("web", "HostConflict", notReady(v1alpha1.ReasonHostConflict)))
-	second.goes("web")
+	second.isGone("web")
 	if host := first.hosts.see("shared"); slices.Contains(host.users, "stranger") || host.reloads != 1 {
 		t.Errorf("logged in were %v, after %d reloads", host.users, host.reloads)
 	}
 }
 
-func TestOwnerOfAHostLeavesBeforeTheNextOneComes(t *testing.T) {
+func TestAHostIsFreedFromItsOwnerBeforeTheNextOneGetsIt(t *testing.T) {
 	t.Parallel()
 	first, second := newWorld(t), newWorld(t)
 	// One operator for both namespaces.
@@ -340,7 +340,7 @@ func TestOwnerOfAHostLeavesBeforeTheNextOneComes(t *testing.T) {
 	second.create(second.balancer("web", "shared"))
 	second.becomes("web", "HostConflict", notReady(v1alpha1.ReasonHostConflict))
 	first.delete(older)
-	first.goes("web")
+	first.isGone("web")
 	second.becomes("web", "ready", isReady)
 	host := first.hosts.see("shared")
 	if host.running.Owner != "test/"+second.namespace || host.reloads != 3 {

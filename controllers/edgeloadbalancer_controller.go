@@ -19,23 +19,24 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// Finalizer keeps an EdgeLoadBalancer until its hosts are clean of it.
+// Finalizer keeps an EdgeLoadBalancer until its hosts are clean.
 const Finalizer = "edgelb.io/hosts"
 
-// edgeLoadBalancerReconciler keeps the finalizer and the status of EdgeLoadBalancers. It never talks to a host: what there
-// is to know about hosts is in the records.
+// edgeLoadBalancerReconciler maintains the finalizer and the status of EdgeLoadBalancers. It never talks to a host: everything
+// about hosts is in the records.
 type edgeLoadBalancerReconciler struct {
 	client   client.Client
 	recorder events.EventRecorder
 	records  *record.Store
-	// written is when the statuses were written last.
+	// written is when each status was last written.
 	written *writes
-	// removalTimeout bounds how long a host that is left may take to be freed.
+	// removalTimeout bounds how long a host may take to be freed from an object.
 	removalTimeout time.Duration
 	now            func() time.Time
 }
 
-// Reconcile holds the object, sorts out the hosts that it leaves, publishes its status, and lets it go once no host is left.
+// Reconcile adds the finalizer, sorts the hosts that the object detaches from, publishes its status, and removes the finalizer once
+// no host is left.
 func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	if rest := r.written.rest(request.NamespacedName, r.now()); rest > 0 {
 		return ctrl.Result{RequeueAfter: rest}, nil
@@ -57,23 +58,24 @@ func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl
 		return ctrl.Result{}, r.release(ctx, object, status.RetainedEvents(object, status.ViewsOf(object, r.records.Get)))
 	}
 	now := r.now()
-	views, given, wait := status.Depart(object, status.ViewsOf(object, r.records.Get), r.removalTimeout, now)
+	views, events, wait := status.Depart(object, status.ViewsOf(object, r.records.Get), r.removalTimeout, now)
 	if deleting && len(views) == 0 {
-		return ctrl.Result{}, r.release(ctx, object, given)
+		return ctrl.Result{}, r.release(ctx, object, events)
 	}
-	told := status.Summarize(object, views, now)
-	if early := r.written.tooEarly(object, told, now); early > 0 {
-		// What there is to tell by then is told at once.
+	summarized := status.Summarize(object, views, now)
+	if early := r.written.tooEarly(object, summarized, now); early > 0 {
+		// Everything new by then is reported at once.
 		return ctrl.Result{RequeueAfter: early}, nil
 	}
-	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, told, append(given, status.EventsOf(object.Status, told, status.ChangesOf(views))...))
+	events = append(events, status.EventsOf(object.Status, summarized, status.ChangesOf(views))...)
+	return ctrl.Result{RequeueAfter: wait}, r.publish(ctx, object, summarized, events)
 }
 
 func isHeld(object *v1alpha1.EdgeLoadBalancer) bool {
 	return controllerutil.ContainsFinalizer(object, Finalizer)
 }
 
-// hold adds the finalizer. Hosts are touched only after that; the watch brings the object back.
+// hold adds the finalizer. Hosts are changed only after that; the watch delivers the object again.
 func (r *edgeLoadBalancerReconciler) hold(ctx context.Context, object *v1alpha1.EdgeLoadBalancer) error {
 	before := object.DeepCopy()
 	controllerutil.AddFinalizer(object, Finalizer)
@@ -81,7 +83,7 @@ func (r *edgeLoadBalancerReconciler) hold(ctx context.Context, object *v1alpha1.
 	return err
 }
 
-// release removes the finalizer, and says what it leaves behind.
+// release removes the finalizer, and reports what stays behind.
 func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, events []status.Event) error {
 	before := object.DeepCopy()
 	controllerutil.RemoveFinalizer(object, Finalizer)
@@ -92,21 +94,21 @@ func (r *edgeLoadBalancerReconciler) release(ctx context.Context, object *v1alph
 	return nil
 }
 
-// patch writes an object's metadata. One that is outdated is not written.
+// patch writes an object's metadata. An outdated object is not written.
 func (r *edgeLoadBalancerReconciler) patch(ctx context.Context, object, before *v1alpha1.EdgeLoadBalancer) (written bool, err error) {
 	err = r.client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	return err == nil, outdated(err)
 }
 
-// publish writes the status if it differs, and then tells what is new in it.
+// publish writes the status if it differs, and then sends the events.
 func (r *edgeLoadBalancerReconciler) publish(
-	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, events []status.Event,
+	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, after v1alpha1.EdgeLoadBalancerStatus, events []status.Event,
 ) error {
 	before := object.DeepCopy()
-	written, err := r.patchStatus(ctx, object, before, told)
+	written, err := r.patchStatus(ctx, object, before, after)
 	if isRefused(err) {
 		log.FromContext(ctx).Error(err, "The API server does not take the whole status, so a shorter one is published")
-		written, err = r.patchStatus(ctx, object, before, status.Shortened(told))
+		written, err = r.patchStatus(ctx, object, before, status.Shortened(after))
 	}
 	if err != nil {
 		return outdated(err)
@@ -118,26 +120,27 @@ func (r *edgeLoadBalancerReconciler) publish(
 	return nil
 }
 
-// patchStatus writes a status, unless it is what the object has.
+// patchStatus writes a status, unless the object has it already.
 func (r *edgeLoadBalancerReconciler) patchStatus(
-	ctx context.Context, object, before *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus,
+	ctx context.Context, object, before *v1alpha1.EdgeLoadBalancer, after v1alpha1.EdgeLoadBalancerStatus,
 ) (written bool, err error) {
-	if equality.Semantic.DeepEqual(before.Status, told) {
+	if equality.Semantic.DeepEqual(before.Status, after) {
 		return false, nil
 	}
-	object.Status = told
-	// The lock makes sure that the former status, by which events are decided on, is the one that is replaced.
+	object.Status = after
+	// The lock ensures that the previous status, which the events were computed from, is the one that is replaced.
 	err = r.client.Status().Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	return err == nil, err
 }
 
-// isRefused reports whether the API server does not take a status as it is, so that trying again would not help.
+// isRefused reports whether the API server rejects a status as it is, so that a retry would not help.
 func isRefused(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) ||
 		(err != nil && strings.Contains(err.Error(), "request is too large"))
 }
 
-// outdated ignores that the object is not the newest one: the watch is about to bring that, and with it the next turn.
+// outdated ignores that the object is not the newest one: the watch is about to deliver that, which triggers the next
+// reconciliation.
 func outdated(err error) error {
 	if err == nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil

@@ -13,25 +13,25 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// noteLimit is how long the API server lets an event's note be, in bytes.
+// noteLimit is the longest note of an event that the API server accepts, in bytes.
 const noteLimit = 1024
 
-// announce sends notices. They are about a part of the object, as those of a Pod are about a container; events about
-// different hosts would otherwise be taken for repetitions of one. What stays on hosts, or does not although it
-// should, is also logged: a namespace that is being deleted takes no events any more.
+// announce sends events. They refer to a field of the object, as those of a Pod refer to a container; otherwise events about
+// different hosts would be taken for repetitions of one. What stays on hosts, or does not although it should, is also logged: a
+// namespace that is being deleted accepts no more events.
 func announce(ctx context.Context, recorder events.EventRecorder, object *v1alpha1.EdgeLoadBalancer, events []status.Event) {
-	for _, n := range events {
-		switch n.Reason {
+	for _, e := range events {
+		switch e.Reason {
 		case status.EventLeftBehind, status.EventRetained, status.EventNotRetained:
-			log.FromContext(ctx).Info("Object leaves hosts", "reason", n.Reason, "host", n.Host, "message", n.Message)
+			log.FromContext(ctx).Info("Object detaches from hosts", "reason", e.Reason, "host", e.Host, "message", e.Message)
 		}
 		about := &corev1.ObjectReference{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "EdgeLoadBalancer",
 			Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
 		}
-		if n.Host != "" {
-			about.FieldPath = fmt.Sprintf("spec.hosts{%s}", n.Host)
+		if e.Host != "" {
+			about.FieldPath = fmt.Sprintf("spec.hosts{%s}", e.Host)
 		}
-		recorder.Eventf(about, nil, n.Kind, n.Reason, "Sync", "%s", sanitize.Line(n.Message, noteLimit))
+		recorder.Eventf(about, nil, e.Kind, e.Reason, "Sync", "%s", sanitize.Line(e.Message, noteLimit))
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// recorded are the reasons of the events that a recorder was given.
+// recorded returns the reasons of the recorder's events.
 func recorded(recorder *events.FakeRecorder) []string {
 	close(recorder.Events)
 	var reasons []string
@@ -31,7 +31,7 @@ func recorded(recorder *events.FakeRecorder) []string {
 	return reasons
 }
 
-func TestWhatStaysOnHostsIsLoggedBesideItsEvent(t *testing.T) {
+func TestWhatStaysOnHostsIsLoggedInAdditionToItsEvent(t *testing.T) {
 	t.Parallel()
 	var logged []any
 	sink := funcr.NewJSON(func(line string) {
@@ -44,18 +44,20 @@ func TestWhatStaysOnHostsIsLoggedBesideItsEvent(t *testing.T) {
 	recorder := events.NewFakeRecorder(10)
 	announce(log.IntoContext(t.Context(), sink), recorder, twoHosts(), []status.Event{
 		{Kind: "Normal", Reason: v1alpha1.ReasonSynced, Host: "gw1"},
-		{Kind: "Warning", Reason: status.EventLeftBehind, Host: "gw2", Message: "all of it"}, {Kind: "Normal", Reason: status.EventRetained, Message: "kept"},
+		{Kind: "Warning", Reason: status.EventLeftBehind, Host: "gw2", Message: "all of it"}, {Kind: "Normal",
+			Reason: status.EventRetained, Message: "kept"},
 	})
 	if want := []any{status.EventLeftBehind, "gw2", "all of it", status.EventRetained, "", "kept"}; !slices.Equal(logged, want) {
 		t.Errorf("logged %v, want %v", logged, want)
 	}
-	if got, want := recorded(recorder), []string{v1alpha1.ReasonSynced, status.EventLeftBehind, status.EventRetained}; !slices.Equal(got, want) {
+	if got, want := recorded(recorder), []string{v1alpha1.ReasonSynced, status.EventLeftBehind,
+		status.EventRetained}; !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
 }
 
-// A turn whose object is not the newest one is repeated; its events would be told twice.
-func TestObjectThatIsReleasedInVainTellsNothing(t *testing.T) {
+// A reconciliation of an outdated object is repeated; its events would be reported twice.
+func TestAFailedReleaseSendsNoEvents(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fails error
@@ -79,7 +81,7 @@ func TestObjectThatIsReleasedInVainTellsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := recorded(recorder); !slices.Equal(got, test.want) {
-				t.Errorf("told %v, want %v", got, test.want)
+				t.Errorf("reported %v, want %v", got, test.want)
 			}
 		})
 	}
@@ -96,8 +98,8 @@ func TestNotesFitIntoAnEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recorder := events.NewFakeRecorder(1)
-			announce(t.Context(), recorder, twoHosts(), []status.Event{{Kind: "Normal", Reason: "Told", Message: test.message}})
-			if got, want := <-recorder.Events, "Normal Told "+test.want; got != want {
+			announce(t.Context(), recorder, twoHosts(), []status.Event{{Kind: "Normal", Reason: "Reported", Message: test.message}})
+			if got, want := <-recorder.Events, "Normal Reported "+test.want; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})

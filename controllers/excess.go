@@ -12,8 +12,8 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// excesses keeps what the objects of namespaces have beyond their limits: to count it at each change of an endpoint would cost more
-// than all the rest.
+// excesses caches by how much the objects of namespaces exceed their limits: counting it at each change of an endpoint would cost
+// more than everything else.
 type excesses struct {
 	mu    sync.Mutex
 	known map[string]excess
@@ -25,7 +25,7 @@ type excess struct {
 	of    desired.Excess
 }
 
-// of is the excess of the namespace that has these rules.
+// of returns the excess of the namespace that has these rules.
 func (e *excesses) of(ctx context.Context, reader client.Reader, rules policy.Rules) desired.Excess {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -49,12 +49,12 @@ func (e *excesses) of(ctx context.Context, reader client.Reader, rules policy.Ru
 	return counted
 }
 
-// changed counts anew what the objects of a namespace have, of which one has changed, and says whether others are concerned.
+// changed counts again after an object of the namespace has changed, and reports whether other objects are affected.
 func (e *excesses) changed(ctx context.Context, reader client.Reader, rules policy.Rules) bool {
 	e.mu.Lock()
 	before, found := e.known[rules.Namespace]
 	delete(e.known, rules.Namespace)
 	e.mu.Unlock()
-	// What nobody has asked for yet concerns nobody: at the start, all objects are new.
+	// An excess that was not requested yet affects no other object: at the start, all objects are new.
 	return found && !reflect.DeepEqual(before.of, e.of(ctx, reader, rules))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// fakeHosts stands at the port of package edge: it is the Connector, and what edge.Sync would do over its connections.
+// fakeHosts replaces package edge: it implements Connector, and edge.Sync over its connections.
 type fakeHosts struct {
 	signals *Signals
 
@@ -26,26 +26,26 @@ type fakeHosts struct {
 	hosts map[string]*fakeHost
 }
 
-// fakeHost is one host, by the address that it is dialled at.
+// fakeHost is one host, by its address.
 type fakeHost struct {
-	// privateKey is the one that lets in.
+	// privateKey is the accepted one.
 	privateKey string
-	// away, if not nil, is the error of every connection.
-	away *edge.Error
-	// letIn is the namespace whose Secret let in last.
+	// dialError, if not nil, is the error of every connection.
+	dialError *edge.Error
+	// letIn is the namespace whose Secret last logged in.
 	letIn string
-	// awayFor is the user for whom the host is away.
-	awayFor string
-	// sick, if not nil, is the outcome of every attempt; if it is live, not of those that only bring servers in line.
-	sick *model.Outcome
-	// hang, if not nil, keeps the host from being connected to until it is closed; dialling says that somebody tries.
+	// unreachableFor is the user for whom the host is unreachable.
+	unreachableFor string
+	// outcome, if not nil, is that of every attempt; if it is live, not of those that only update servers.
+	outcome *model.Outcome
+	// hang, if not nil, blocks connections to the host until it is closed; dialling reports that there is an attempt.
 	hang     chan struct{}
 	dialling bool
-	// hangs, if not nil, keeps every attempt from ending until it is closed.
+	// hangs, if not nil, blocks the end of every attempt until it is closed.
 	hangs chan struct{}
-	// latency is what an attempt takes.
+	// latency is the duration of an attempt.
 	latency time.Duration
-	// egress is the address from which it sees the operator.
+	// egress is the address from which the host sees the operator.
 	egress netip.Addr
 
 	running   haproxy.Config
@@ -69,7 +69,7 @@ func newFakeHosts() *fakeHosts {
 	return &fakeHosts{hosts: map[string]*fakeHost{}}
 }
 
-// set changes a host, and see returns it as it is.
+// set changes a host, and see returns a copy of it.
 func (f *fakeHosts) set(address string, change func(*fakeHost)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,13 +103,13 @@ func (f *fakeHosts) Connect(key model.HostID, login desired.Login, secret map[st
 		go f.dialled(key, host.hang)
 		return nil, ErrConnecting
 	}
-	away, right := host.away, host.privateKey
+	dialError, right := host.dialError, host.privateKey
 	switch {
 	case len(secret["ssh-privatekey"]) == 0:
 		return nil, &edge.Error{State: model.Pending, Message: "the private key is missing"}
-	case away != nil:
-		return nil, away
-	case login.User == host.awayFor && login.User != "":
+	case dialError != nil:
+		return nil, dialError
+	case login.User == host.unreachableFor && login.User != "":
 		return nil, &edge.Error{State: model.Unreachable, Message: "nothing answers"}
 	case string(secret["ssh-privatekey"]) != right:
 		return nil, &edge.Error{State: model.Unauthorized, Message: "the key is refused"}
@@ -118,9 +118,10 @@ func (f *fakeHosts) Connect(key model.HostID, login desired.Login, secret map[st
 	return fakeConn{address: key.Address}, nil
 }
 
-// Former is open for the namespace that was let in last, unless the host is away or the Secret revokes its key.
+// Former returns a connection for the namespace that last logged in, unless the host is unreachable or the Secret revokes its key.
 func (f *fakeHosts) Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn {
-	if host := f.see(key.Address); host.letIn != login.Secret.Namespace || host.away != nil || string(secret["known_hosts"]) == "revoked" {
+	if host := f.see(key.Address); host.letIn != login.Secret.Namespace || host.dialError != nil ||
+		string(secret["known_hosts"]) == "revoked" {
 		return nil
 	}
 	return fakeConn{address: key.Address}
@@ -135,7 +136,7 @@ func (h *fakeHost) isSilent() bool {
 	}
 }
 
-// dialled tells that a host can be connected to when that is so.
+// dialled signals when a host can be connected to.
 func (f *fakeHosts) dialled(key model.HostID, hang chan struct{}) {
 	<-hang
 	f.set(key.Address, func(h *fakeHost) { h.dialling = false })
@@ -162,8 +163,8 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.SyncCache, r
 		host.first = request
 	}
 	switch {
-	case host.sick != nil && !(host.sick.Live && request.RuntimeOnly):
-		return *host.sick
+	case host.outcome != nil && !(host.outcome.Live && request.RuntimeOnly):
+		return *host.outcome
 	case len(host.running.Frontends) > 0 && host.running.Owner != request.Config.Owner && !request.Adopt:
 		return refusedFile()
 	case request.DryRun:
@@ -187,7 +188,7 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.SyncCache, r
 	return outcome
 }
 
-// refusedFile is what package edge says of a host whose file is another owner's.
+// refusedFile is package edge's outcome for a host whose file has another owner.
 func refusedFile() model.Outcome {
 	return model.Outcome{State: model.Refused, Message: "the file belongs to another owner"}
 }

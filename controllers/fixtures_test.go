@@ -11,7 +11,7 @@ import (
 
 const uid = types.UID("1234")
 
-// noon is the moment at which the tests happen.
+// noon is the time of the tests.
 func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
 
 // deletedAt is when objects are deleted.

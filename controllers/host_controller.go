@@ -25,26 +25,26 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// Connector reaches hosts. Its methods may be called at the same time.
+// Connector reaches hosts. Its methods are safe for concurrent use.
 type Connector interface {
-	// Connect returns a connection to the host that is logged in as the login and the content of its Secret say; the
-	// one that is open already where it is still right. If there is none, the error is ErrConnecting: Signals.Dialled tells when
-	// to ask again. Else it is a *edge.Error; one with the state Pending says that the Secret cannot be used.
+	// Connect returns a connection to the host, logged in with the login and the content of its Secret; the open one if it is still
+	// valid. If there is none, the error is ErrConnecting: Signals.Dialled reports when to ask again. Any other error is a
+	// *edge.Error; the state Pending means that the Secret is invalid.
 	Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error)
-	// Former returns the connection to the host that is open, although Connect fails; nil if there is none to the account of the
-	// login, or to a host whose key the login or the content of its Secret do not allow any more.
+	// Former returns the connection to the host that is still open although Connect fails; nil if there is none to the account of
+	// the login, or if the host's key is no longer allowed by the login or the content of its Secret.
 	Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn
 	// Forget closes the connection to a host that is no longer wanted.
 	Forget(key model.HostID)
 }
 
-// ErrConnecting says that a connection to a host is being made.
+// ErrConnecting means that a connection to a host is being made.
 var ErrConnecting = errors.New("the host is being connected to")
 
-// SyncFunc brings a host to what is wanted over a connection: edge.Sync.
+// SyncFunc brings a host to the wanted state over a connection: edge.Sync.
 type SyncFunc func(ctx context.Context, conn edge.Conn, cache *edge.SyncCache, request edge.Request) model.Outcome
 
-// hostReconciler brings hosts to where the EdgeLoadBalancers want them. It works on one host at a time for each key of its
+// hostReconciler brings hosts to the state that the EdgeLoadBalancers want. It works on one host at a time for each key of its
 // queue, so a host that hangs delays no other.
 type hostReconciler struct {
 	clusters.Sources
@@ -61,16 +61,16 @@ type hostReconciler struct {
 	excesses    excesses
 	pace        policy.Pace
 	counters    *metrics.Counters
-	// objects is where EdgeLoadBalancers are reported whose hosts have news.
+	// objects queues EdgeLoadBalancers after changes on their hosts.
 	objects *queueSource[ctrl.Request]
-	// woken is where hosts are reported to whom something has happened that no watch of the operator's own cluster shows.
+	// hostEvents queues hosts after events that no watch of the operator's own cluster delivers.
 	hostEvents *queueSource[model.HostID]
 	now        func() time.Time
 	// random returns a number from 0 to 1.
 	random func() float64
 }
 
-// Reconcile observes, builds, connects, brings the host there, and records how it went.
+// Reconcile observes, builds, connects, syncs the host, and records the result.
 func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.Result, error) {
 	began := r.now()
 	r.records.Look(key, began)
@@ -79,7 +79,7 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.
 		return ctrl.Result{}, err
 	}
 	if seen.unsettled {
-		// The finalizer's return wakes the host again.
+		// The return of the finalizer queues the host again.
 		return ctrl.Result{}, nil
 	}
 	if len(seen.snapshot.Objects)+len(seen.detaching) == 0 {
@@ -87,18 +87,18 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.
 		return ctrl.Result{}, nil
 	}
 	known := r.records.Get(key)
-	leave, entered := r.places.enter(key, seen.namespace(known), known.Outcome.State == model.Synced)
+	release, entered := r.places.enter(key, seen.namespace(known), known.Outcome.State == model.Synced)
 	if !entered {
 		return ctrl.Result{}, nil
 	}
-	defer leave()
+	defer release()
 	if err := r.Gather(ctx, &seen.snapshot); err != nil {
 		return ctrl.Result{}, err
 	}
 	return r.bring(ctx, key, seen, began)
 }
 
-// bring brings the host to what was seen.
+// bring syncs the host with what was observed.
 func (r *hostReconciler) bring(ctx context.Context, key model.HostID, seen observed, began time.Time) (ctrl.Result, error) {
 	seen.snapshot.Cache, seen.snapshot.Names = &r.endpoints, &r.names
 	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(key).ReachedFrom()
@@ -114,10 +114,10 @@ func (r *hostReconciler) bring(ctx context.Context, key model.HostID, seen obser
 	return result, err
 }
 
-// work does the turn, unless there is nothing to do, or the host is to be left alone for now.
+// work runs the sync, unless there is nothing to do, or the host must be left alone for now.
 func (r *hostReconciler) work(ctx context.Context, t *hostSync) (ctrl.Result, error) {
 	if t.isLeftAlone() {
-		r.letGo(t.key)
+		r.disconnect(t.key)
 	}
 	if t.task == nil {
 		return ctrl.Result{}, nil
@@ -140,17 +140,17 @@ func (r *hostReconciler) work(ctx context.Context, t *hostSync) (ctrl.Result, er
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	if err != nil || ctx.Err() != nil {
-		// What the end of the operator cut short says nothing about the host.
+		// An attempt that the shutdown of the operator interrupted says nothing about the host.
 		return ctrl.Result{}, err
 	}
 	wait = r.recordTried(ctx, t, attempt)
 	return r.contest(ctx, t, wait)
 }
 
-// recordBuilt notes what the host should be, also when it is not its turn to be tried: the problems of the spec are told
-// whether the host answers or not.
+// recordBuilt records the wanted state of the host, even if no attempt is due: the problems of the spec are reported whether the
+// host answers or not.
 func (r *hostReconciler) recordBuilt(ctx context.Context, key model.HostID, host desired.Host, seen observed) record.Host {
-	// They may name what another cluster said.
+	// They may contain text from another cluster.
 	host.Problems = sanitize.All(host.Problems, sanitize.Message)
 	var urgency record.Urgency
 	var before []desired.Problem
@@ -163,7 +163,7 @@ func (r *hostReconciler) recordBuilt(ctx context.Context, key model.HostID, host
 	return after
 }
 
-// logConflicts names, to those who run the operator, the object that has what others are told that they cannot have.
+// logConflicts names, for the operator's administrators, the object that has the host that another object cannot have.
 func logConflicts(ctx context.Context, host desired.Host, before []desired.Problem) {
 	for _, problem := range host.Problems {
 		if problem.Reason == v1alpha1.ReasonHostConflict && !slices.Contains(before, problem) && len(host.Members) > 0 {
@@ -173,7 +173,7 @@ func logConflicts(ctx context.Context, host desired.Host, before []desired.Probl
 	}
 }
 
-// try does a job. The error is one of the API server or ErrConnecting; what goes wrong with the host is in the attempt's outcome.
+// try runs a task. The error is one of the API server or ErrConnecting; failures of the host are in the attempt's outcome.
 func (r *hostReconciler) try(ctx context.Context, t *hostSync, secretVersion string) (record.Attempt, error) {
 	began := r.now()
 	task, host := t.task, &t.task.Host
@@ -202,20 +202,20 @@ func (r *hostReconciler) try(ctx context.Context, t *hostSync, secretVersion str
 	return record.Attempt{Task: task, Outcome: r.sync(ctx, conn, t.cache, request)}, nil
 }
 
-// connect returns a connection to the host, or the attempt that has failed. The error is ErrConnecting while there is neither. Where
-// a login fails that is new, the one before it is still open: what needs nothing else than a connection goes on, which are the
-// servers of what runs, and the way out of a host.
+// connect returns a connection to the host, or the attempt that has failed. The error is ErrConnecting while there is neither. If a
+// new login fails, the previous connection is still open: what needs only a connection continues, which is updates of running
+// servers, and the removal from a host.
 func (r *hostReconciler) connect(t *hostSync, content secret) (edge.Conn, *record.Attempt, error) {
 	task, host := t.task, &t.task.Host
 	login := host.Login
 	login.Reach = t.rules().Hosts
 	if found := login.Reach.Check(host.Key.Address); found != nil {
-		r.letGo(t.key)
+		r.disconnect(t.key)
 		return nil, &record.Attempt{Task: task, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}, nil
 	}
-	former := func() edge.Conn { return r.connector.Former(host.Key, login, content.data) }
+	previous := func() edge.Conn { return r.connector.Former(host.Key, login, content.data) }
 	if task.RuntimeOnly {
-		if conn := former(); conn != nil {
+		if conn := previous(); conn != nil {
 			return conn, nil, nil
 		}
 	}
@@ -227,7 +227,7 @@ func (r *hostReconciler) connect(t *hostSync, content secret) (edge.Conn, *recor
 		}
 		failed = &record.Attempt{Task: task, Reason: reasonOf(err), Outcome: outcomeOf(err)}
 	}
-	switch conn := former(); {
+	switch conn := previous(); {
 	case conn == nil:
 	case len(task.Objects) == 0:
 		return conn, nil, nil
@@ -266,8 +266,8 @@ func reasonOf(err error) string {
 	}
 }
 
-// recordTried notes how an attempt went, tells the objects, and returns when to come back. What a host says goes through here before
-// it gets anywhere else.
+// recordTried records the result of an attempt, queues the objects, and returns when to come back. All output of a host is
+// sanitized here before it is used anywhere else.
 func (r *hostReconciler) recordTried(ctx context.Context, t *hostSync, attempt record.Attempt) time.Duration {
 	attempt.Outcome = sanitize.All(attempt.Outcome, sanitize.Message)
 	now := r.now()
@@ -280,17 +280,17 @@ func (r *hostReconciler) recordTried(ctx context.Context, t *hostSync, attempt r
 	}
 	r.report(t.seen, urgency)
 	if len(attempt.Task.Objects) == 0 && len(t.seen.snapshot.Objects) > 0 && attempt.Outcome.State == model.Synced {
-		// The host was only freed for its next owner, whose turn it is now.
+		// The host was only freed for its next owner, which is due now.
 		return time.Millisecond
 	}
 	return known.Wait(attempt, now)
 }
 
-// routineDelay is how long news may wait that comes all the time. A change of endpoints is news of every host that it
-// concerns, and an object should not be written once for each.
+// routineDelay is how long a routine update may wait. A change of endpoints affects many hosts, and an object should not be written
+// once for each.
 const routineDelay = time.Second
 
-// report tells every object of the host that there is news.
+// report queues every object of the host after a change.
 func (r *hostReconciler) report(seen observed, urgency record.Urgency) {
 	var delay time.Duration
 	switch urgency {

@@ -24,10 +24,11 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// hostileText is a text that a host may say: any bytes, at times very many.
+// hostileText returns a text that a host may send: any bytes, sometimes very many.
 func hostileText(random *rand.Rand) string {
 	pieces := []string{
-		"\x1b[2J", "\x1b]0;owned\a", "\x00", "\xff\xfe", "\xed\xa0\x80", "\u202e", "\u2066", "\u200b", "\u0085", "\u2028", "\r", "\n", "\t", "\\", "\"",
+		"\x1b[2J", "\x1b]0;owned\a", "\x00", "\xff\xfe", "\xed\xa0\x80", "\u202e", "\u2066", "\u200b", "\u0085",
+		"\u2028", "\r", "\n", "\t", "\\", "\"",
 		"{{.}}", "%s%n", "é", "日本", "\ufeff", "\U000e0041", "plain words ",
 	}
 	var text strings.Builder
@@ -41,7 +42,7 @@ func hostileText(random *rand.Rand) string {
 	return text.String()
 }
 
-// fill puts hostile text into every string of a value, but for those that the operator says itself.
+// fill puts hostile text into every string of a value, except for those that the operator sets itself.
 func fill(v reflect.Value, random *rand.Rand) {
 	switch v.Kind() {
 	case reflect.String:
@@ -69,7 +70,7 @@ func hostileOutcome(random *rand.Rand, state model.State) *model.Outcome {
 	return outcome
 }
 
-// requirePrintable fails if a string of an object, as the API server gave it, could do something to a terminal.
+// requirePrintable fails if a string of an object, as returned by the API server, could affect a terminal.
 func requirePrintable(t *testing.T, object any) {
 	t.Helper()
 	text, err := json.Marshal(object)
@@ -102,7 +103,7 @@ func requireAllPrintable(t *testing.T, value any) {
 	}
 }
 
-// Whatever a host says, in whichever state, the API server takes the status, and the other hosts' states are published.
+// Whatever a host sends, in whichever state, the API server accepts the status, and the other hosts' states are published.
 func TestWhateverHostsSayTheStatusIsPublished(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -111,21 +112,23 @@ func TestWhateverHostsSayTheStatusIsPublished(t *testing.T) {
 	var addresses []string
 	for _, state := range states {
 		address := strings.ToLower(string(state))
-		w.hosts.set(address, func(h *fakeHost) { h.sick = hostileOutcome(random, state) })
+		w.hosts.set(address, func(h *fakeHost) { h.outcome = hostileOutcome(random, state) })
 		addresses = append(addresses, address)
 	}
-	w.hosts.set("away", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: hostileText(random) + "!"} })
-	w.create(w.balancer("web", append(addresses, "away", "good")...))
+	w.hosts.set("refusing", func(h *fakeHost) {
+		h.dialError = &edge.Error{State: model.Untrusted, Message: hostileText(random) + "!"}
+	})
+	w.create(w.balancer("web", append(addresses, "refusing", "good")...))
 	w.start(time.Minute)
 
 	states = append(states, model.Untrusted, model.Synced)
-	told := w.becomes("web", "published", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	object := w.becomes("web", "published", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return slices.EqualFunc(o.Status.Hosts, states, func(host v1alpha1.HostStatus, state model.State) bool {
 			return host.State == v1alpha1.HostState(state)
 		})
 	})
-	requirePrintable(t, told)
-	w.eventTold("web", "gw8", "Untrusted")
+	requirePrintable(t, object)
+	w.eventReported("web", "gw8", "Untrusted")
 	var events eventsv1.EventList
 	if err := w.List(t.Context(), &events, client.InNamespace(w.namespace)); err != nil {
 		t.Fatal(err)
@@ -136,16 +139,16 @@ func TestWhateverHostsSayTheStatusIsPublished(t *testing.T) {
 	}
 }
 
-// The status of as many hosts as an object can have fits into an object, and they all have as much to say as they can.
-func TestStatusOfFiveHundredHostileHostsIsPublishedWhole(t *testing.T) {
+// The status of the maximum number of hosts of an object fits into an object, even if all of their texts have the maximum length.
+func TestTheStatusOfFiveHundredHostileHostsIsPublishedCompletely(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	sick := hostileOutcome(rand.New(rand.NewPCG(1, 2)), model.Rejected)
-	sick.Message = strings.Repeat("\x1b[2J\u202e", 1000)
+	outcome := hostileOutcome(rand.New(rand.NewPCG(1, 2)), model.Rejected)
+	outcome.Message = strings.Repeat("\x1b[2J\u202e", 1000)
 	var addresses []string
 	for i := range 500 {
 		address := fmt.Sprintf("%s-%d.example.net", strings.Repeat("a", 59), i)
-		w.hosts.set(address, func(h *fakeHost) { h.sick = sick })
+		w.hosts.set(address, func(h *fakeHost) { h.outcome = outcome })
 		addresses = append(addresses, address)
 	}
 	object := w.balancer("web", addresses...)
@@ -154,19 +157,19 @@ func TestStatusOfFiveHundredHostileHostsIsPublishedWhole(t *testing.T) {
 	}
 	w.create(object)
 	w.start(time.Minute)
-	told := w.becomes("web", "published", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	object = w.becomes("web", "published", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return o.Status.Summary.Hosts == "0/500" && !slices.ContainsFunc(o.Status.Hosts, func(host v1alpha1.HostStatus) bool {
 			return host.State != v1alpha1.HostRejected || len(host.Message) < 300
 		})
 	})
-	requirePrintable(t, told)
-	text, err := json.Marshal(told)
+	requirePrintable(t, object)
+	text, err := json.Marshal(object)
 	if err != nil || len(text) > 1<<20 {
 		t.Errorf("the object has %d bytes, error %v", len(text), err)
 	}
 }
 
-// messages are those of all hosts and conditions.
+// messages returns those of all hosts and conditions.
 func messages(o *v1alpha1.EdgeLoadBalancer) string {
 	var all []string
 	for _, host := range o.Status.Hosts {
@@ -178,7 +181,7 @@ func messages(o *v1alpha1.EdgeLoadBalancer) string {
 	return strings.Join(all, "\n")
 }
 
-// refuseMessages makes the API server refuse statuses of the namespace in which a host has a message.
+// refuseMessages makes the API server reject statuses of the namespace in which a host has a message.
 func (w *world) refuseMessages() {
 	w.t.Helper()
 	policy := &admissionv1.ValidatingAdmissionPolicy{
@@ -223,19 +226,19 @@ func (w *world) refuseMessages() {
 	})
 }
 
-// A status that the API server does not take must not keep back what there is to tell else.
-func TestStatusThatTheAPIServerRefusesIsPublishedInShort(t *testing.T) {
+// A status that the API server rejects must not suppress everything else.
+func TestAStatusThatTheAPIServerRejectsIsPublishedShortened(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: "another key"} })
+	w.hosts.set("a", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Untrusted, Message: "another key"} })
 	w.create(w.balancer("web", "a", "b"))
 	w.refuseMessages()
 	w.start(time.Minute)
-	told := w.becomes("web", "published in short", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	object := w.becomes("web", "published in short", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return len(o.Status.Hosts) == 2 && o.Status.Hosts[0].State == v1alpha1.HostUntrusted && o.Status.Hosts[1].State == v1alpha1.HostSynced
 	})
-	if !strings.Contains(messages(told), "does not take the whole status") || len(told.Status.Addresses) != 2 {
-		t.Errorf("status %+v", told.Status)
+	if !strings.Contains(messages(object), "does not take the whole status") || len(object.Status.Addresses) != 2 {
+		t.Errorf("status %+v", object.Status)
 	}
-	w.eventTold("web", "gw1", "Untrusted")
+	w.eventReported("web", "gw1", "Untrusted")
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// waited is what kstatus makes of an object that is none of Kubernetes' own kinds, as its documentation says: the generation that was
-// observed counts before the conditions, of which Reconciling and Stalled count before Ready.
+// waited returns what kstatus computes for a custom resource, according to its documentation: the observed generation counts before
+// the conditions, of which Reconciling and Stalled count before Ready.
 func waited(object *v1alpha1.EdgeLoadBalancer) string {
 	is := func(kind string, status metav1.ConditionStatus) bool {
 		return meta.IsStatusConditionPresentAndEqual(object.Status.Conditions, kind, status)
@@ -33,7 +33,7 @@ func waited(object *v1alpha1.EdgeLoadBalancer) string {
 	}
 }
 
-func TestProgramsThatWaitForAnObjectKnowHowItIs(t *testing.T) {
+func TestKstatusReportsTheStateOfAnObject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.create(w.balancer("web", "a"))
@@ -52,16 +52,16 @@ func TestProgramsThatWaitForAnObjectKnowHowItIs(t *testing.T) {
 	if got := waited(w.read("web")); got != "InProgress" {
 		t.Errorf("before the operator has seen its change, it is %s", got)
 	}
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Rejected, Message: "no room"} })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = &model.Outcome{State: model.Rejected, Message: "no room"} })
 	w.start(time.Minute)
 	becomes("Failed")
 
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Unreachable, Message: "away"} })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = &model.Outcome{State: model.Unreachable, Message: "x"} })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 1001 })
 	w.becomes("web", "InProgress", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return waited(o) == "InProgress" && o.Status.ObservedGeneration == o.Generation
 	})
-	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = nil })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 1002 })
 	becomes("Current")
 
@@ -71,5 +71,5 @@ func TestProgramsThatWaitForAnObjectKnowHowItIs(t *testing.T) {
 		t.Errorf("while it is deleted, it is %s", got)
 	}
 	w.start(time.Minute)
-	w.goes("web")
+	w.isGone("web")
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-func TestALimitOfHostsLeavesTheYoungestAloneAndWhatIsFreedToTheNext(t *testing.T) {
+func TestALimitOfHostsExcludesTheYoungestUntilAPlaceIsFree(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.allow("limit", v1alpha1.EdgePolicySpec{Limits: v1alpha1.PolicyLimits{Hosts: new(int32(1))}})
 	w.start(time.Minute)
 	w.create(w.balancer("a-old", "a"))
 	w.becomes("a-old", "ready", isReady)
-	// Ages are known to the second.
+	// Ages have a precision of one second.
 	w.passes(time.Second, w.read("a-old").CreationTimestamp.Time)
 	w.create(w.balancer("b-young", "b"))
 	w.becomes("b-young", "forbidden", isForbidden)
@@ -31,7 +31,7 @@ func TestALimitOfHostsLeavesTheYoungestAloneAndWhatIsFreedToTheNext(t *testing.T
 		t.Errorf("the host beyond the limit was connected to %d times", connects)
 	}
 	w.delete(w.read("a-old"))
-	w.goes("a-old")
+	w.isGone("a-old")
 	w.becomes("b-young", "ready", isReady)
 
 	w.passes(time.Second, w.read("b-young").CreationTimestamp.Time)
@@ -41,16 +41,17 @@ func TestALimitOfHostsLeavesTheYoungestAloneAndWhatIsFreedToTheNext(t *testing.T
 	w.becomes("c-youngest", "ready", isReady)
 }
 
-func TestASecretBeyondTheLimitIsNotUsedAndTheMessageSaysSo(t *testing.T) {
+func TestASecretBeyondTheLimitIsNotUsedAndReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.allow("limit", v1alpha1.EdgePolicySpec{Limits: v1alpha1.PolicyLimits{SecretBytes: new(int32(1000))}})
-	w.create(&corev1.Secret{ObjectMeta: w.meta("z-large"), Data: map[string][]byte{"ssh-privatekey": []byte("right"), "known_hosts": make([]byte, 1000)}})
+	w.create(&corev1.Secret{ObjectMeta: w.meta("z-large"),
+		Data: map[string][]byte{"ssh-privatekey": []byte("right"), "known_hosts": make([]byte, 1000)}})
 	w.start(time.Minute)
 	object := w.balancer("web", "a")
 	object.Spec.SSH.SecretRef.Name = "z-large"
 	w.create(object)
-	w.becomes("web", "told of", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	w.becomes("web", "reported", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		synced := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionHostsSynced)
 		return synced != nil && synced.Reason == v1alpha1.ReasonPolicyViolation && strings.Contains(synced.Message, "spec.limits.secretBytes")
 	})
@@ -75,13 +76,16 @@ func TestOnlyChangesThatAreNewToAHostWait(t *testing.T) {
 		edit func(*hostSync, *v1alpha1.EdgeLoadBalancer)
 		want time.Duration
 	}{
-		"a new object":                      {func(*hostSync, *v1alpha1.EdgeLoadBalancer) {}, time.Second},
-		"one that the host was tried with":  {func(t *hostSync, _ *v1alpha1.EdgeLoadBalancer) { t.known.Tried = map[types.UID]int64{uid: 2} }, 0},
-		"another generation than was tried": {func(t *hostSync, _ *v1alpha1.EdgeLoadBalancer) { t.known.Tried = map[types.UID]int64{uid: 1} }, time.Second},
+		"a new object":                     {func(*hostSync, *v1alpha1.EdgeLoadBalancer) {}, time.Second},
+		"one that the host was tried with": {func(t *hostSync, _ *v1alpha1.EdgeLoadBalancer) { t.known.Tried = map[types.UID]int64{uid: 2} }, 0},
+		"another generation than was tried": {func(t *hostSync,
+			_ *v1alpha1.EdgeLoadBalancer) {
+			t.known.Tried = map[types.UID]int64{uid: 1}
+		}, time.Second},
 		"one that it was proved to run before the start": {func(_ *hostSync, o *v1alpha1.EdgeLoadBalancer) {
 			o.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ObservedGeneration: 2}}
 		}, 0},
-		"one that has no part in the host": {func(t *hostSync, _ *v1alpha1.EdgeLoadBalancer) { t.task.Objects = nil }, 0},
+		"one that is no member of the host": {func(t *hostSync, _ *v1alpha1.EdgeLoadBalancer) { t.task.Objects = nil }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,7 +100,7 @@ func TestOnlyChangesThatAreNewToAHostWait(t *testing.T) {
 	}
 }
 
-func TestANamespaceThatChangesAllTheTimeGetsThereNevertheless(t *testing.T) {
+func TestANamespaceWithConstantChangesIsSyncedNevertheless(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.allow("pace", v1alpha1.EdgePolicySpec{Limits: v1alpha1.PolicyLimits{ChangesPerSecond: new(int32(2))}})

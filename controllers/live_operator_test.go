@@ -15,7 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// serves waits until the only backend of a host has so many servers.
+// serves waits until the only backend of a host has this many servers.
 func (w *world) serves(address string, servers int) {
 	w.t.Helper()
 	w.eventually(fmt.Sprintf("%s has %d servers", address, servers), func() error {
@@ -26,14 +26,14 @@ func (w *world) serves(address string, servers int) {
 	})
 }
 
-func TestEndpointsThatChangeTogetherWithWhatAHostCannotHaveFollowAtOnce(t *testing.T) {
+func TestEndpointsFollowAtOnceWhenAnotherChangeFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
 	full := model.Outcome{State: model.Rejected, Message: "the disk is full", Live: true}
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &full })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = &full })
 	failed := time.Now()
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 4000 })
 	w.eventually("servers are brought in line", func() error {
@@ -47,14 +47,14 @@ func TestEndpointsThatChangeTogetherWithWhatAHostCannotHaveFollowAtOnce(t *testi
 	}
 }
 
-func TestEndpointsFollowOnAHostThatFailsAndItsTargetIsAvailable(t *testing.T) {
+func TestEndpointsFollowOnAFailedHostAndItsTargetIsAvailable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
 	full := model.Outcome{State: model.Rejected, Message: "the disk is full", Live: true}
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &full })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = &full })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 4000 })
 	failed := time.Now()
 	w.becomes("web", "Rejected", notReady(string(v1alpha1.HostRejected)))
@@ -66,26 +66,26 @@ func TestEndpointsFollowOnAHostThatFailsAndItsTargetIsAvailable(t *testing.T) {
 	})
 	w.setEndpoints("app", "10.1.0.1", "10.1.0.2", "10.1.0.3")
 	w.serves("a", 3)
-	told := w.becomes("web", "available", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	object := w.becomes("web", "available", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return meta.IsStatusConditionTrue(o.Status.Conditions, v1alpha1.ConditionTargetsAvailable) && o.Status.Hosts[0].ServersUp == 3
 	})
 
-	if host := told.Status.Hosts[0]; host.State != v1alpha1.HostRejected || host.ObservedGeneration == told.Generation {
-		t.Errorf("host %+v, want it to tell its failure still", host)
+	if host := object.Status.Hosts[0]; host.State != v1alpha1.HostRejected || host.ObservedGeneration == object.Generation {
+		t.Errorf("host %+v, want it to keep reporting its failure", host)
 	}
-	// The next try of everything comes 8 to 10 s after the failure, and is neither put off nor brought forward.
+	// The next full attempt comes 8 to 10 s after the failure, and is neither delayed nor brought forward.
 	if last := w.hosts.see("a").last; !last.RuntimeOnly && time.Since(failed) < 7*time.Second {
 		t.Errorf("the last request is %+v", last)
 	}
-	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = nil })
 	w.becomes("web", "ready", isReady)
 	if took := time.Since(failed); took > waiting.Of(15*time.Second) {
 		t.Errorf("it took %s", took)
 	}
 }
 
-// A Secret that cannot be used any more takes no host away that is connected.
-func TestEndpointsFollowWhileTheSecretCannotBeUsed(t *testing.T) {
+// A Secret that becomes invalid does not stop updates on a connected host.
+func TestEndpointsFollowWhileTheSecretIsInvalid(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil  func(secret *corev1.Secret)
@@ -101,8 +101,8 @@ func TestEndpointsFollowWhileTheSecretCannotBeUsed(t *testing.T) {
 			w.create(w.balancer("web", "a"))
 			w.becomes("web", "ready", isReady)
 			change(w, "edge-ssh", test.spoil)
-			told := w.becomes("web", "told", notReady(test.reason))
-			if message := told.Status.Hosts[0].Message; !strings.Contains(message, "endpoints follow over the connection that is open") {
+			object := w.becomes("web", "reported", notReady(test.reason))
+			if message := object.Status.Hosts[0].Message; !strings.Contains(message, "endpoints follow over the connection that is open") {
 				t.Errorf("it says %q", message)
 			}
 
@@ -119,7 +119,7 @@ func TestEndpointsFollowWhileTheSecretCannotBeUsed(t *testing.T) {
 	}
 }
 
-// Who is trusted no more is left at once.
+// A host that is no longer trusted is disconnected at once.
 func TestNothingFollowsOnAHostThatIsTrustedNoMore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -129,21 +129,21 @@ func TestNothingFollowsOnAHostThatIsTrustedNoMore(t *testing.T) {
 	change(w, "edge-ssh", func(s *corev1.Secret) {
 		s.Data["ssh-privatekey"], s.Data["known_hosts"] = []byte("wrong"), []byte("revoked")
 	})
-	told := w.becomes("web", "told", notReady(string(v1alpha1.HostUnauthorized)))
-	if message := told.Status.Hosts[0].Message; strings.Contains(message, "endpoints follow") {
+	object := w.becomes("web", "reported", notReady(string(v1alpha1.HostUnauthorized)))
+	if message := object.Status.Hosts[0].Message; strings.Contains(message, "endpoints follow") {
 		t.Errorf("it says %q", message)
 	}
 }
 
-// An object that is deleted frees its hosts also when nobody could log in anew.
-func TestADeletedObjectFreesItsHostsWhileTheSecretCannotBeUsed(t *testing.T) {
+// A deleted object frees its hosts even when a new login would fail.
+func TestADeletedObjectFreesItsHostsWhileTheSecretIsInvalid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Hour)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
 	change(w, "edge-ssh", func(s *corev1.Secret) { delete(s.Data, "ssh-privatekey") })
-	w.becomes("web", "told", notReady(v1alpha1.ReasonSecretInvalid))
+	w.becomes("web", "reported", notReady(v1alpha1.ReasonSecretInvalid))
 
 	w.delete(&v1alpha1.EdgeLoadBalancer{ObjectMeta: w.meta("web")})
 

@@ -25,17 +25,19 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// shippedAccount is the ServiceAccount of the operator as config/ has it.
+// shippedAccount is the operator's ServiceAccount in config/.
 const shippedAccount = "system:serviceaccount:edgelb-system:edgelb-controller-manager"
 
-// applyConfig applies what kustomize makes of a directory of config/, but for the Deployment; what has no namespace goes into this one.
+// applyConfig applies the kustomize output of a directory of config/, without the Deployment; objects without a namespace go into
+// the given one.
 func (w *world) applyConfig(directory, namespace string) {
 	w.t.Helper()
 	binaries, err := programs.ControlPlane()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out, err := exec.CommandContext(w.t.Context(), filepath.Join(binaries, "kubectl"), "kustomize", filepath.Join("..", "config", directory)).Output()
+	out, err := exec.CommandContext(w.t.Context(), filepath.Join(binaries, "kubectl"), "kustomize",
+		filepath.Join("..", "config", directory)).Output()
 	if err != nil {
 		w.t.Fatalf("%s: %v", directory, err)
 	}
@@ -52,13 +54,14 @@ func (w *world) applyConfig(directory, namespace string) {
 		case object.GetNamespace() == "" && namespace != "":
 			object.SetNamespace(namespace)
 		}
-		if err := w.Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"), client.ForceOwnership); err != nil {
+		if err := w.Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"),
+			client.ForceOwnership); err != nil {
 			w.t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
 		}
 	}
 }
 
-// asShipped connects as the operator's ServiceAccount, with the rights that config/namespaced gives it and no others.
+// asShipped connects as the operator's ServiceAccount, with only the permissions that config/namespaced gives it.
 func (w *world) asShipped() *rest.Config {
 	config := rest.CopyConfig(apiServer)
 	config.Impersonate = rest.ImpersonationConfig{UserName: shippedAccount, Groups: []string{"system:serviceaccounts", "system:authenticated"}}
@@ -84,7 +87,8 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 		"the Secrets of all namespaces":           c.List(t.Context(), &corev1.SecretList{}),
 		"the Services of another namespace":       c.List(t.Context(), &corev1.ServiceList{}, client.InNamespace(other.namespace)),
 		"the EdgeLoadBalancers of all namespaces": c.List(t.Context(), &v1alpha1.EdgeLoadBalancerList{}),
-		"to write an EdgePolicy":                  c.Create(t.Context(), &v1alpha1.EdgePolicy{ObjectMeta: metav1.ObjectMeta{Name: "own"}}, client.DryRunAll),
+		"to write an EdgePolicy": c.Create(t.Context(),
+			&v1alpha1.EdgePolicy{ObjectMeta: metav1.ObjectMeta{Name: "own"}}, client.DryRunAll),
 	} {
 		if !apierrors.IsForbidden(err) {
 			t.Errorf("%s: got %v, want it to be forbidden", what, err)
@@ -99,20 +103,21 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 		t.Error(err)
 	}
 	w.allow("hosts", loopbackHosts())
-	w.startAs(shipped, Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, Lacks: lacks, Namespaces: []string{w.namespace}, CrossNamespace: true})
+	w.startAs(shipped, Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, Lacks: lacks, Namespaces: []string{w.namespace},
+		CrossNamespace: true})
 	w.create(w.balancer("web", "127.0.0.1"))
 	w.becomes("web", "ready", isReady)
 	w.setEndpoints("app", "10.1.0.8")
 	w.sends("127.0.0.1", "10.1.0.8:8080 10.1.0.8:8080")
-	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.away = &edge.Error{State: model.Unreachable, Message: "it is away"} })
+	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Unreachable, Message: "nothing answers"} })
 	w.setEndpoints("app", "10.1.0.6")
-	w.eventTold("web", "gw1", "Unreachable")
-	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.away = nil })
+	w.eventReported("web", "gw1", "Unreachable")
+	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.dialError = nil })
 
 	elsewhere := w.balancer("elsewhere", "b")
 	elsewhere.Spec.Targets[0].Service.Namespace = other.namespace
 	w.create(elsewhere)
-	w.becomes("elsewhere", "told of", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	w.becomes("elsewhere", "reported", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		ready := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionReady)
 		return notReady(v1alpha1.ReasonNamespaceNotAllowed)(o) && strings.Contains(ready.Message, "--watch-namespaces")
 	})
@@ -120,7 +125,7 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 	ignored := other.balancer("web", "c")
 	other.create(ignored)
 	w.delete(w.read("web"))
-	w.goes("web")
+	w.isGone("web")
 	if got := other.read("web"); len(got.Finalizers)+len(got.Status.Conditions) > 0 {
 		t.Errorf("an object of another namespace was touched: %+v", got)
 	}
@@ -132,11 +137,13 @@ func TestTheOperatorDoesWithoutWhatHasNoNamespace(t *testing.T) {
 	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, Lacks: Lacks{Policies: true, Namespaces: true, Nodes: true}})
 	object := w.balancer("web", "a")
 	object.Spec.Targets = append(object.Spec.Targets, object.Spec.Targets[0])
-	object.Spec.Targets[1].Name, object.Spec.Targets[1].Via, object.Spec.Targets[1].NodeAddressType = "nodes", v1alpha1.ViaNodePort, v1alpha1.NodeInternalIP
-	object.Spec.Listeners = append(object.Spec.Listeners, v1alpha1.Listener{Name: "nodes", Bind: []v1alpha1.BindAddress{":444"}, Target: "nodes"})
+	nodes := &object.Spec.Targets[1]
+	nodes.Name, nodes.Via, nodes.NodeAddressType = "nodes", v1alpha1.ViaNodePort, v1alpha1.NodeInternalIP
+	object.Spec.Listeners = append(object.Spec.Listeners,
+		v1alpha1.Listener{Name: "nodes", Bind: []v1alpha1.BindAddress{":444"}, Target: "nodes"})
 	change(w, "app", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort })
 	w.create(object)
-	w.becomes("web", "told of", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	w.becomes("web", "reported", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return notReady(v1alpha1.ReasonNoNodes)(o) && o.Status.Hosts[0].State == v1alpha1.HostSynced
 	})
 	w.sends("a", "10.1.0.1:8080 10.1.0.1:8080")

@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// atNodePort gives Service app a node port, and returns that.
+// atNodePort gives Service app a node port, and returns it.
 func (w *world) atNodePort() int32 {
 	w.t.Helper()
 	change(w, "app", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort })
@@ -24,7 +24,7 @@ func (w *world) atNodePort() int32 {
 	return service.Spec.Ports[0].NodePort
 }
 
-// byNodes has the target of an object reached by nodes.
+// byNodes makes an object reach its target by nodes.
 func byNodes(object *v1alpha1.EdgeLoadBalancer, addresses v1alpha1.NodeAddressType) *v1alpha1.EdgeLoadBalancer {
 	object.Spec.Targets[0].Via, object.Spec.Targets[0].NodeAddressType = v1alpha1.ViaNodePort, addresses
 	return object
@@ -47,7 +47,7 @@ func (w *world) sends(address string, servers ...string) {
 	})
 }
 
-func TestATargetFollowsTheAddressThatItsHostSeesTheOperatorComeFrom(t *testing.T) {
+func TestATargetFollowsTheEgressAddressThatItsHostReports(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.hosts.set("a", func(h *fakeHost) { h.egress = netip.MustParseAddr("203.0.113.5") })
@@ -71,13 +71,13 @@ func TestATargetFollowsTheAddressThatItsHostSeesTheOperatorComeFrom(t *testing.T
 	if reloads := w.hosts.see("a").reloads - before; reloads != 0 {
 		t.Errorf("the host was reloaded %d times", reloads)
 	}
-	if told := w.events("web", ""); len(told) != 0 {
-		t.Errorf("told are %v", told)
+	if events := w.events("web", ""); len(events) != 0 {
+		t.Errorf("events are %v", events)
 	}
 }
 
-// Until the operator has asked the host, it does not know; a server that the host has from before is kept meanwhile.
-func TestAHostThatDoesNotSayFromWhereItIsReachedIsToldToTheObject(t *testing.T) {
+// Before it has asked the host, the operator does not know the address; a server that the host already has is kept meanwhile.
+func TestAHostThatReportsNoEgressAddressIsReportedToTheObject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.atNodePort()
@@ -89,7 +89,7 @@ func TestAHostThatDoesNotSayFromWhereItIsReachedIsToldToTheObject(t *testing.T) 
 		}
 		return nil
 	})
-	// Any turn will do.
+	// Any sync will do.
 	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
 	w.becomes("web", "NoNodes", notReady(v1alpha1.ReasonNoNodes))
 	if backend := w.hosts.see("a").running.Backends[0]; !backend.KeepServers {

@@ -14,17 +14,17 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// observed is what the cluster says about one host.
+// observed is the cluster's input for one host.
 type observed struct {
 	// snapshot is about the objects that want the host.
 	snapshot desired.Snapshot
-	// leavers are those that the host is to be freed from: they are being deleted, or have it in their status alone.
+	// detaching are the objects that the host must be freed from: they are being deleted, or have it only in their status.
 	detaching []record.Detaching
-	// unsettled says that an object which may be on the host has lost our finalizer, and is about to get it back.
+	// unsettled reports that an object that may be on the host has lost the finalizer, and is about to get it back.
 	unsettled bool
 }
 
-// find returns the objects that concern a host. What they lead to is yet to be gathered.
+// find returns the objects that concern a host. What they refer to is gathered later.
 func (r *hostReconciler) find(ctx context.Context, key model.HostID) (observed, error) {
 	var list v1alpha1.EdgeLoadBalancerList
 	// Nobody changes the objects; see objectsBy.
@@ -38,7 +38,7 @@ func (r *hostReconciler) find(ctx context.Context, key model.HostID) (observed, 
 	return seen, r.addRules(ctx, &seen)
 }
 
-// namespace is the one whose share of the work the host counts to: that whose Secret it was last to be logged in to with, or the one of
+// namespace returns the one whose share of the workers the host counts to: that of the Secret that last logged in to it, or that of
 // an object that names it.
 func (o *observed) namespace(known record.Host) string {
 	switch {
@@ -51,31 +51,31 @@ func (o *observed) namespace(known record.Host) string {
 	}
 }
 
-// add sorts an object in. One without our finalizer is left alone: it could be gone before its hosts are cleaned.
+// add classifies an object. One without the finalizer is left alone: it could be gone before its hosts are cleaned.
 func (o *observed) add(key model.HostID, object *v1alpha1.EdgeLoadBalancer) {
 	entry, wanted := entryOf(object, key)
 	switch {
 	case !isHeld(object) && object.DeletionTimestamp.IsZero():
-		// Somebody replaced the object as a whole. Without it, the host would lose its listeners for that moment.
+		// The object was replaced as a whole. Without it, the host would lose its listeners for that moment.
 		_, known := statusOf(object, key)
 		o.unsettled = o.unsettled || known
 	case !isHeld(object) || status.Retains(object):
 	case wanted && object.DeletionTimestamp.IsZero():
 		o.snapshot.Objects = append(o.snapshot.Objects, object)
 	default:
-		told, _ := statusOf(object, key)
-		o.detaching = append(o.detaching, record.Detaching{Object: object, Entry: entry, Served: told.ObservedGeneration > 0})
+		reported, _ := statusOf(object, key)
+		o.detaching = append(o.detaching, record.Detaching{Object: object, Entry: entry, Served: reported.ObservedGeneration > 0})
 	}
 }
 
-// await notes which leavers go on being served until other hosts do that. recordOf returns what is known of a host.
+// await records which detaching objects keep being served until other hosts serve them. recordOf returns the record of a host.
 func (o *observed) await(recordOf func(model.HostID) record.Host) {
 	for i := range o.detaching {
 		o.detaching[i].Awaits = record.MustAwait(o.detaching[i].Object, recordOf)
 	}
 }
 
-// entryOf is the object's entry for a host; one that is left in its status only is put together from that.
+// entryOf returns the object's entry for a host; for a host that is only in its status, the entry is built from that.
 func entryOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (entry v1alpha1.Host, inSpec bool) {
 	for i := range object.Spec.Hosts {
 		if desired.IsHost(&object.Spec.SSH, &object.Spec.Hosts[i], key) {
@@ -83,14 +83,14 @@ func entryOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (entry v1alpha
 		}
 	}
 	entry = v1alpha1.Host{Address: key.Address, Port: &key.Port}
-	if told, found := statusOf(object, key); found {
-		entry.Name, entry.User = told.Name, told.User
+	if reported, found := statusOf(object, key); found {
+		entry.Name, entry.User = reported.Name, reported.User
 	}
 	return entry, false
 }
 
-// statusOf is what the object's status says of a host.
-func statusOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (told v1alpha1.HostStatus, found bool) {
+// statusOf returns the host in the object's status.
+func statusOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (host v1alpha1.HostStatus, found bool) {
 	i := slices.IndexFunc(object.Status.Hosts, func(host v1alpha1.HostStatus) bool { return status.KeyOf(host) == key })
 	if i < 0 {
 		return v1alpha1.HostStatus{}, false
@@ -98,12 +98,13 @@ func statusOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (told v1alpha
 	return object.Status.Hosts[i], true
 }
 
-// wanting says whether objects of a namespace still want a host of a name, as the cache knows when it is asked.
+// wanting returns a function that reports whether objects of a namespace still want a host of a name, according to the cache at the
+// time of the call.
 func wanting(ctx context.Context, reader client.Reader, namespace string) func(host string) bool {
 	return func(host string) bool {
 		var list v1alpha1.EdgeLoadBalancerList
 		err := reader.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{indexHost: host}, client.UnsafeDisableDeepCopy)
-		// What cannot be read may be wanted.
+		// If the list fails, the host may be wanted.
 		return err != nil || slices.ContainsFunc(list.Items, func(o v1alpha1.EdgeLoadBalancer) bool { return wantsHost(&o, host) })
 	}
 }

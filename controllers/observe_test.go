@@ -10,11 +10,11 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestObjectsAreSortedIntoThoseThatWantTheHostAndThoseThatLeaveIt(t *testing.T) {
+func TestObjectsAreClassifiedAsWantingTheHostOrDetaching(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		edit                    func(*v1alpha1.EdgeLoadBalancer)
-		wantObjects, wantLeaves int
+		edit                       func(*v1alpha1.EdgeLoadBalancer)
+		wantObjects, wantDetaching int
 	}{
 		"wants it":              {func(*v1alpha1.EdgeLoadBalancer) {}, 1, 0},
 		"has no finalizer yet":  {func(o *v1alpha1.EdgeLoadBalancer) { o.Finalizers = nil }, 0, 0},
@@ -32,15 +32,15 @@ func TestObjectsAreSortedIntoThoseThatWantTheHostAndThoseThatLeaveIt(t *testing.
 			test.edit(object)
 			var seen observed
 			seen.add(model.NewHostID("a", 22), object)
-			if len(seen.snapshot.Objects) != test.wantObjects || len(seen.detaching) != test.wantLeaves {
-				t.Errorf("%d objects and %d leavers, want %d and %d",
-					len(seen.snapshot.Objects), len(seen.detaching), test.wantObjects, test.wantLeaves)
+			if len(seen.snapshot.Objects) != test.wantObjects || len(seen.detaching) != test.wantDetaching {
+				t.Errorf("%d objects and %d detaching ones, want %d and %d",
+					len(seen.snapshot.Objects), len(seen.detaching), test.wantObjects, test.wantDetaching)
 			}
 		})
 	}
 }
 
-func TestHostIsLeftAloneWhileAnObjectOnItHasLostTheFinalizer(t *testing.T) {
+func TestAHostIsLeftAloneWhileAnObjectOnItHasLostTheFinalizer(t *testing.T) {
 	t.Parallel()
 	gone := func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = deletedAt() }
 	elsewhere := func(o *v1alpha1.EdgeLoadBalancer) { o.Status.Hosts[0].Address = "z" }
@@ -67,7 +67,7 @@ func TestHostIsLeftAloneWhileAnObjectOnItHasLostTheFinalizer(t *testing.T) {
 	}
 }
 
-func TestLeaverKnowsFromItsStatusWhetherItWasOnTheHost(t *testing.T) {
+func TestTheStatusShowsWhetherADetachingObjectWasOnTheHost(t *testing.T) {
 	t.Parallel()
 	for generation, want := range map[int64]bool{0: false, 1: true} {
 		object := named("shop", "web", uid)
@@ -81,7 +81,7 @@ func TestLeaverKnowsFromItsStatusWhetherItWasOnTheHost(t *testing.T) {
 	}
 }
 
-func TestEntryOfAHostThatLeftTheSpecComesFromTheStatus(t *testing.T) {
+func TestTheEntryOfAHostRemovedFromTheSpecComesFromTheStatus(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
 	object.Status.Hosts = []v1alpha1.HostStatus{{Name: "old", Address: "2001:db8::1", Port: 2222, User: "edge"}}
@@ -93,14 +93,14 @@ func TestEntryOfAHostThatLeftTheSpecComesFromTheStatus(t *testing.T) {
 	}
 }
 
-func TestNameOfAHostIsWantedAsLongAsASpecThatStaysHasIt(t *testing.T) {
+func TestTheNameOfAHostIsWantedWhileASpecHasIt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		edit func(*v1alpha1.EdgeLoadBalancer)
 		want bool
 	}{
 		"in the spec": {func(*v1alpha1.EdgeLoadBalancer) {}, true},
-		"in the spec in other words": {func(o *v1alpha1.EdgeLoadBalancer) {
+		"in the spec in another notation": {func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Hosts[0].Address, o.Spec.Hosts[0].Port = "A", new(int32(22))
 		}, true},
 		"in the spec on another port": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.SSH.Port = 2222 }, false},
@@ -119,23 +119,23 @@ func TestNameOfAHostIsWantedAsLongAsASpecThatStaysHasIt(t *testing.T) {
 	}
 }
 
-func TestHostIsBroughtInLineKnowingWhichOtherNamesAreWantedInItsNamespace(t *testing.T) {
+func TestASyncKnowsWhichOtherHostsItsNamespaceWants(t *testing.T) {
 	t.Parallel()
-	w, stranger := newWorld(t), newWorld(t)
-	w.start(time.Hour, stranger.namespace)
+	w, other := newWorld(t), newWorld(t)
+	w.start(time.Hour, other.namespace)
 	w.create(w.balancer("web", "a", "b"))
-	stranger.create(stranger.balancer("web", "c"))
+	other.create(other.balancer("web", "c"))
 	w.becomes("web", "ready", isReady)
-	stranger.becomes("web", "ready", isReady)
-	asked := w.hosts.see("a").last.Wants
+	other.becomes("web", "ready", isReady)
+	wants := w.hosts.see("a").last.Wants
 	for host, want := range map[string]bool{"a:22": true, "b:22": true, "b:2222": false, "c:22": false, "d:22": false} {
-		if got := asked(host); got != want {
+		if got := wants(host); got != want {
 			t.Errorf("%s is wanted: %t, want %t", host, got, want)
 		}
 	}
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts = o.Spec.Hosts[:1] })
-	w.becomes("web", "rid of the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
-	if asked("b:22") {
-		t.Error("a host that has left the spec is wanted")
+	w.becomes("web", "without the host", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
+	if wants("b:22") {
+		t.Error("a host that is no longer in the spec is wanted")
 	}
 }

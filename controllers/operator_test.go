@@ -21,7 +21,7 @@ func isReady(object *v1alpha1.EdgeLoadBalancer) bool {
 		meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// notReady tells an object that is not ready for a reason.
+// notReady reports whether an object is not ready for a reason.
 func notReady(reason string) func(*v1alpha1.EdgeLoadBalancer) bool {
 	return func(object *v1alpha1.EdgeLoadBalancer) bool {
 		ready := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
@@ -33,7 +33,7 @@ func unreachable(message string) *edge.Error {
 	return &edge.Error{State: model.Unreachable, Message: message}
 }
 
-func TestObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
+func TestAnObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -41,7 +41,8 @@ func TestObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
 	object := w.becomes("web", "ready", isReady)
 
 	status := object.Status
-	if got, want := status.Summary, (v1alpha1.Summary{Hosts: "2/2", Servers: "2/2", Addresses: "198.51.100.1,198.51.100.2", Binds: ":443"}); got != want {
+	if got, want := status.Summary, (v1alpha1.Summary{Hosts: "2/2", Servers: "2/2", Addresses: "198.51.100.1,198.51.100.2",
+		Binds: ":443"}); got != want {
 		t.Errorf("summary %+v, want %+v", got, want)
 	}
 	if got, want := fmt.Sprint(status.Addresses), "[198.51.100.1 198.51.100.2]"; got != want {
@@ -55,11 +56,11 @@ func TestObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
 	if request := w.hosts.see("a").last; request.Login != "root" || request.ConfigPath != "/etc/haproxy/haproxy.cfg" {
 		t.Errorf("request %+v", request)
 	}
-	w.eventTold("web", "gw1", v1alpha1.ReasonSynced)
-	w.eventTold("web", "gw2", v1alpha1.ReasonSynced)
+	w.eventReported("web", "gw1", v1alpha1.ReasonSynced)
+	w.eventReported("web", "gw2", v1alpha1.ReasonSynced)
 }
 
-func TestHostThatHangsDoesNotDelayTheOther(t *testing.T) {
+func TestAHostThatHangsDoesNotDelayTheOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.hosts.set("dead", func(h *fakeHost) { h.hang = make(chan struct{}) })
@@ -101,7 +102,7 @@ func TestHundredsOfHostsThatHangDoNotDelayAnother(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 }
 
-func TestAPIServerIsAskedAgainSoonAndNeverLateAfterAnError(t *testing.T) {
+func TestRetriesAfterAnAPIErrorBeginSoonAndAreBounded(t *testing.T) {
 	t.Parallel()
 	retries := apiRetries[string]()
 	var waits []time.Duration
@@ -113,10 +114,10 @@ func TestAPIServerIsAskedAgainSoonAndNeverLateAfterAnError(t *testing.T) {
 	}
 }
 
-func TestUnreachableHostIsTriedAgainUntilItRecovers(t *testing.T) {
+func TestAnUnreachableHostIsRetriedUntilItRecovers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = unreachable("nothing answers at b:22") })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	object := w.becomes("web", "Unreachable", notReady("Unreachable"))
@@ -124,24 +125,24 @@ func TestUnreachableHostIsTriedAgainUntilItRecovers(t *testing.T) {
 		t.Errorf("message %q, want %q", got, want)
 	}
 	if len(object.Status.Addresses) != 2 {
-		t.Errorf("addresses %v: that of a host that is away was withdrawn", object.Status.Addresses)
+		t.Errorf("addresses %v: that of an unreachable host was withdrawn", object.Status.Addresses)
 	}
 	if !meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionReconciling) {
-		t.Error("Reconciling is not True though the operator goes on trying")
+		t.Error("Reconciling is not True although the operator retries")
 	}
-	w.eventTold("web", "gw2", "Unreachable")
-	w.hosts.set("b", func(h *fakeHost) { h.away = nil })
+	w.eventReported("web", "gw2", "Unreachable")
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = nil })
 	w.becomes("web", "ready", isReady)
-	w.eventTold("web", "gw2", status.EventRecovered)
-	if told := w.events("web", "gw2")["Unreachable"]; told != 1 {
-		t.Errorf("Unreachable was told %d times", told)
+	w.eventReported("web", "gw2", status.EventRecovered)
+	if count := w.events("web", "gw2")["Unreachable"]; count != 1 {
+		t.Errorf("Unreachable was reported %d times", count)
 	}
 }
 
-func TestEndpointChangesDoNotKnockAtTheDoorOfADeadHost(t *testing.T) {
+func TestEndpointChangesDoNotTriggerConnectionsToAFailedHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: "another key"} })
+	w.hosts.set("a", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Untrusted, Message: "another key"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	w.becomes("web", "Untrusted", notReady("Untrusted"))
@@ -155,11 +156,11 @@ func TestEndpointChangesDoNotKnockAtTheDoorOfADeadHost(t *testing.T) {
 		return nil
 	})
 	if connects := w.hosts.see("a").connects; connects != 1 {
-		t.Errorf("the dead host was dialled %d times, want 1", connects)
+		t.Errorf("the failed host was dialled %d times, want 1", connects)
 	}
 	object := w.read("web")
 	if !meta.IsStatusConditionTrue(object.Status.Conditions, v1alpha1.ConditionStalled) {
-		t.Error("Stalled is not True though a person has to act")
+		t.Error("Stalled is not True although a person must act")
 	}
 }
 
@@ -174,7 +175,7 @@ func TestNewContentOfTheSecretIsTriedAtOnce(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 }
 
-func TestMissingAndUnusableSecretsAreNamedAndWaitedFor(t *testing.T) {
+func TestMissingAndInvalidSecretsAreReportedAndWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -182,26 +183,26 @@ func TestMissingAndUnusableSecretsAreNamedAndWaitedFor(t *testing.T) {
 	object.Spec.SSH.SecretRef.Name = "late"
 	w.create(object)
 	w.becomes("web", "SecretNotFound", notReady(v1alpha1.ReasonSecretNotFound))
-	w.eventTold("web", "", v1alpha1.ReasonSecretNotFound)
+	w.eventReported("web", "", v1alpha1.ReasonSecretNotFound)
 	w.create(&corev1.Secret{ObjectMeta: w.meta("late")})
 	w.becomes("web", "SecretInvalid", notReady(v1alpha1.ReasonSecretInvalid))
 	change(w, "late", func(s *corev1.Secret) { s.Data = map[string][]byte{"ssh-privatekey": []byte("right")} })
 	w.becomes("web", "ready", isReady)
 }
 
-func TestChangeOfTheSpecIsTriedAtOnce(t *testing.T) {
+func TestAChangeOfTheSpecIsTriedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &model.Outcome{State: model.Rejected, Message: "port 443 is in use"} })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = &model.Outcome{State: model.Rejected, Message: "port 443 is in use"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "Rejected", notReady("Rejected"))
-	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = nil })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"} })
 	w.becomes("web", "ready", isReady)
 }
 
-func TestMissingServiceIsReportedAndComesBack(t *testing.T) {
+func TestAMissingServiceIsReportedUntilItExists(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -209,14 +210,14 @@ func TestMissingServiceIsReportedAndComesBack(t *testing.T) {
 	object.Spec.Targets[0].Service.Name = "late"
 	w.create(object)
 	w.becomes("web", "ServiceNotFound", notReady(v1alpha1.ReasonServiceNotFound))
-	w.eventTold("web", "", v1alpha1.ReasonServiceNotFound)
+	w.eventReported("web", "", v1alpha1.ReasonServiceNotFound)
 	w.addService("late")
 	w.becomes("web", "NoEndpoints", notReady(v1alpha1.ReasonNoEndpoints))
 	w.setEndpoints("late", "10.1.0.9")
 	w.becomes("web", "ready", isReady)
 }
 
-func TestSlicesConcernOnlyTheHostsThatListenForThem(t *testing.T) {
+func TestSlicesAffectOnlyTheHostsWithListenersForThem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.addService("other", "10.2.0.1")
@@ -235,23 +236,23 @@ func TestSlicesConcernOnlyTheHostsThatListenForThem(t *testing.T) {
 	w.setEndpoints("other", "10.2.0.1", "10.2.0.2")
 	w.becomes("web", "changed", func(o *v1alpha1.EdgeLoadBalancer) bool { return o.Status.Hosts[1].Servers == 2 })
 	if after := w.hosts.see("a").syncs; after != before {
-		t.Errorf("the other host was looked at %d times", after-before)
+		t.Errorf("the other host was checked %d times", after-before)
 	}
 }
 
-func TestQuietObjectIsNotWrittenTo(t *testing.T) {
+func TestAnIdleObjectIsNotWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("b", func(h *fakeHost) { h.away = unreachable("nothing answers at b:22") })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = unreachable("nothing answers at b:22") })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	w.becomes("web", "counted", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return o.Status.Summary.Hosts == "1/2" && o.Status.Hosts[1].ConsecutiveErrors == 2
 	})
-	before, looks := w.read("web").ResourceVersion, w.hosts.see("a").syncs
-	w.eventually("both hosts are looked at again", func() error {
+	before, checks := w.read("web").ResourceVersion, w.hosts.see("a").syncs
+	w.eventually("both hosts are checked again", func() error {
 		w.hosts.signals.Down(model.NewHostID("a", 22))
-		if w.hosts.see("a").syncs < looks+3 || w.hosts.see("b").connects < 3 {
+		if w.hosts.see("a").syncs < checks+3 || w.hosts.see("b").connects < 3 {
 			return fmt.Errorf("not yet")
 		}
 		return nil
@@ -261,18 +262,18 @@ func TestQuietObjectIsNotWrittenTo(t *testing.T) {
 	}
 }
 
-func TestConnectionThatDiesIsMadeAnewAtOnce(t *testing.T) {
+func TestALostConnectionIsRestoredAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
-	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("gone") })
+	w.hosts.set("a", func(h *fakeHost) { h.dialError = unreachable("gone") })
 	w.hosts.signals.Down(model.NewHostID("a", 22))
 	w.becomes("web", "Unreachable", notReady("Unreachable"))
 }
 
-func TestHostThatClosesEveryConnectionIsNotAskedWithoutEnd(t *testing.T) {
+func TestSyncsOfAHostThatClosesEveryConnectionAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -280,54 +281,54 @@ func TestHostThatClosesEveryConnectionIsNotAskedWithoutEnd(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 	before, began := w.hosts.see("a").syncs, time.Now()
 	for time.Since(began) < 2*time.Second {
-		looks := w.hosts.see("a").syncs
+		checks := w.hosts.see("a").syncs
 		w.hosts.signals.Down(model.NewHostID("a", 22))
-		w.eventually("it is looked at again", func() error {
-			if w.hosts.see("a").syncs == looks {
+		w.eventually("it is checked again", func() error {
+			if w.hosts.see("a").syncs == checks {
 				return fmt.Errorf("not yet")
 			}
 			return nil
 		})
 	}
 	took := time.Since(began)
-	if looks := w.hosts.see("a").syncs - before; looks > int(took/downInterval)+2 {
-		t.Errorf("it was looked at %d times in %s", looks, took)
+	if checks := w.hosts.see("a").syncs - before; checks > int(took/downInterval)+2 {
+		t.Errorf("it was checked %d times in %s", checks, took)
 	}
 }
 
-func TestRestartedOperatorNeitherChangesHostsNorStatusNorTellsEventsAgain(t *testing.T) {
+func TestARestartedOperatorDoesNotChangeHostsOrStatusOrRepeatEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("b", func(h *fakeHost) { h.away = &edge.Error{State: model.Untrusted, Message: "another key"} })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Untrusted, Message: "another key"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	before := w.becomes("web", "half synced", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		return o.Status.Summary.Hosts == "1/2" && o.Status.Hosts[1].State == v1alpha1.HostUntrusted
 	})
-	w.eventTold("web", "gw2", "Untrusted")
+	w.eventReported("web", "gw2", "Untrusted")
 	w.stop()
-	looks, dials := w.hosts.see("a").syncs, w.hosts.see("b").connects
+	checks, dials := w.hosts.see("a").syncs, w.hosts.see("b").connects
 	w.start(time.Minute)
-	w.eventually("the hosts are looked at again", func() error {
-		if w.hosts.see("a").syncs == looks || w.hosts.see("b").connects == dials {
+	w.eventually("the hosts are checked again", func() error {
+		if w.hosts.see("a").syncs == checks || w.hosts.see("b").connects == dials {
 			return fmt.Errorf("not yet")
 		}
 		return nil
 	})
-	// A change that is told proves that the new operator has spoken; nothing else may have been said before.
-	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("gone") })
+	// A reported change proves that the new operator has written the status; it may not have reported anything else before.
+	w.hosts.set("a", func(h *fakeHost) { h.dialError = unreachable("gone") })
 	w.hosts.signals.Down(model.NewHostID("a", 22))
-	w.eventTold("web", "gw1", "Unreachable")
+	w.eventReported("web", "gw1", "Unreachable")
 	after := w.read("web")
 	if after.Status.Hosts[1].State != before.Status.Hosts[1].State || w.hosts.see("a").reloads != 1 {
 		t.Errorf("status %+v after %d reloads", after.Status, w.hosts.see("a").reloads)
 	}
-	if told := w.events("web", "gw2"); told["Untrusted"] != 1 {
-		t.Errorf("told are %v", told)
+	if events := w.events("web", "gw2"); events["Untrusted"] != 1 {
+		t.Errorf("events are %v", events)
 	}
 }
 
-func TestSuspendedObjectChangesNothing(t *testing.T) {
+func TestASuspendedObjectChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -345,7 +346,7 @@ func TestSuspendedObjectChangesNothing(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 }
 
-func TestYoungerObjectOfAnotherSecretIsToldOfTheConflict(t *testing.T) {
+func TestTheConflictIsReportedToTheYoungerObjectOfAnotherSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -358,7 +359,7 @@ func TestYoungerObjectOfAnotherSecretIsToldOfTheConflict(t *testing.T) {
 	w.create(younger)
 	w.becomes("younger", "HostConflict", notReady(v1alpha1.ReasonHostConflict))
 	w.delete(w.read("younger"))
-	w.goes("younger")
+	w.isGone("younger")
 	if host := w.hosts.see("a"); len(host.running.Frontends) != 1 || !isReady(w.read("older")) {
 		t.Errorf("the older object's host runs %+v", host.running)
 	}

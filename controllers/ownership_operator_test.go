@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// squatted is a world and another one, whose object names the same host and is older than what is created next. The operator
+// squatted returns two namespaces. The squatter's object names the same host and is older than what is created next. The operator
 // works for both. The object logs in as the user "squatter".
 func squatted(t *testing.T, prepare func(squatter *world, object *v1alpha1.EdgeLoadBalancer)) (owner, squatter *world) {
 	t.Helper()
@@ -38,14 +38,14 @@ func TestWhoCannotLogInKeepsNobodyOutOfAHost(t *testing.T) {
 		"an empty one": func(w *world, _ *v1alpha1.EdgeLoadBalancer) { w.setKey("") },
 		"a wrong key":  func(w *world, _ *v1alpha1.EdgeLoadBalancer) { w.setKey("wrong") },
 		"never answered": func(w *world, _ *v1alpha1.EdgeLoadBalancer) {
-			w.hosts.set("a", func(h *fakeHost) { h.awayFor = "squatter" })
+			w.hosts.set("a", func(h *fakeHost) { h.unreachableFor = "squatter" })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			owner, squatter := squatted(t, prepare)
 			owner.start(time.Minute, squatter.namespace)
-			squatter.becomes("squat", "tried in vain", func(o *v1alpha1.EdgeLoadBalancer) bool {
+			squatter.becomes("squat", "tried without success", func(o *v1alpha1.EdgeLoadBalancer) bool {
 				return !isReady(o) && len(o.Status.Hosts) == 1 && o.Status.Hosts[0].Message != "" && o.Status.Hosts[0].ConsecutiveErrors > 0
 			})
 			for range 2 {
@@ -53,13 +53,13 @@ func TestWhoCannotLogInKeepsNobodyOutOfAHost(t *testing.T) {
 				owner.becomes("web", "ready", isReady)
 				squatter.becomes("squat", "HostConflict", notReady(v1alpha1.ReasonHostConflict))
 				owner.delete(owner.read("web"))
-				owner.goes("web")
+				owner.isGone("web")
 			}
 		})
 	}
 }
 
-func TestWhomAHostServesKeepsItAfterARestart(t *testing.T) {
+func TestTheOwnerOfAHostKeepsItAfterARestart(t *testing.T) {
 	t.Parallel()
 	owner, squatter := squatted(t, func(*world, *v1alpha1.EdgeLoadBalancer) {})
 	squatter.setKey("wrong")
@@ -67,7 +67,7 @@ func TestWhomAHostServesKeepsItAfterARestart(t *testing.T) {
 	owner.create(owner.balancer("web", "a"))
 	owner.becomes("web", "ready", isReady)
 	owner.stop()
-	// Even though it could log in now.
+	// Although it could log in now.
 	squatter.setKey("right")
 	before := owner.hosts.see("a")
 	owner.start(time.Minute, squatter.namespace)
@@ -83,7 +83,7 @@ func TestTheFileOnTheHostDecidesBetweenTwoWhoCanLogIn(t *testing.T) {
 	t.Parallel()
 	owner, squatter := squatted(t, func(*world, *v1alpha1.EdgeLoadBalancer) {})
 	owner.hosts.set("a", func(h *fakeHost) {
-		h.running = haproxy.Config{Owner: "test/" + owner.namespace, Frontends: []haproxy.Frontend{{Name: "of before"}}}
+		h.running = haproxy.Config{Owner: "test/" + owner.namespace, Frontends: []haproxy.Frontend{{Name: "previous"}}}
 	})
 	owner.create(owner.balancer("web", "a"))
 	owner.start(time.Minute, squatter.namespace)
@@ -94,7 +94,7 @@ func TestTheFileOnTheHostDecidesBetweenTwoWhoCanLogIn(t *testing.T) {
 	}
 }
 
-func TestAnOwnerThatCannotLogInAnyMoreIsNotChallengedAllTheTime(t *testing.T) {
+func TestTheRivalsOfAnOwnerThatCannotLogInAreTriedRarely(t *testing.T) {
 	t.Parallel()
 	owner, rival := newWorld(t), newWorld(t)
 	rival.hosts = owner.hosts
@@ -106,10 +106,10 @@ func TestAnOwnerThatCannotLogInAnyMoreIsNotChallengedAllTheTime(t *testing.T) {
 	rival.create(object)
 	rival.becomes("rival", "HostConflict", notReady(v1alpha1.ReasonHostConflict))
 	if users := owner.hosts.see("a").users; slices.Contains(users, "rival") {
-		t.Errorf("logins %v, though the owner can log in", users)
+		t.Errorf("logins %v, although the owner can log in", users)
 	}
 
-	// As long as the former connection is open, nobody else is asked.
+	// While the previous connection is open, no other owner is tried.
 	change(owner, "edge-ssh", func(s *corev1.Secret) {
 		s.Data["ssh-privatekey"], s.Data["known_hosts"] = []byte("wrong"), []byte("revoked")
 	})
@@ -123,7 +123,7 @@ func TestAnOwnerThatCannotLogInAnyMoreIsNotChallengedAllTheTime(t *testing.T) {
 	for i := range 5 {
 		owner.setEndpoints("app", fmt.Sprintf("10.1.0.%d", i+1))
 	}
-	// The file is the owner's, so the host stays with it, and its own failure is what it is told.
+	// The file is the owner's, so the host stays with it, and its own failure is reported to it.
 	owner.becomes("web", string(v1alpha1.HostUnauthorized), notReady(string(v1alpha1.HostUnauthorized)))
 	rival.becomes("rival", "HostConflict", notReady(v1alpha1.ReasonHostConflict))
 	tries := 0
@@ -166,7 +166,7 @@ func TestHostsThatLogInAndHangDelayNoOtherNamespace(t *testing.T) {
 	})
 	owner.setEndpoints("app", "10.1.0.1", "10.1.0.2")
 	owner.becomes("web", "changed", func(o *v1alpha1.EdgeLoadBalancer) bool { return o.Status.Hosts[0].Servers == 2 })
-	// One that is new is not well yet, as they are.
+	// A new host is not synced yet, just as those are not.
 	owner.create(owner.balancer("new", "b"))
 	owner.becomes("new", "ready", isReady)
 	if hanging := owner.hosts.hanging.Load(); hanging != 4 {

@@ -16,12 +16,12 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// loopbackHosts allows hosts there.
+// loopbackHosts allows hosts on loopback addresses.
 func loopbackHosts() v1alpha1.EdgePolicySpec {
 	return v1alpha1.EdgePolicySpec{HostAddresses: []v1alpha1.AllowedAddress{"127.0.0.0/8"}}
 }
 
-// isForbidden says that a policy keeps the object from its only host, which is told in both places.
+// isForbidden reports whether a policy keeps the object from its only host, and both places say so.
 func isForbidden(o *v1alpha1.EdgeLoadBalancer) bool {
 	accepted := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionAccepted)
 	if accepted == nil || len(o.Status.Hosts) != 1 {
@@ -32,7 +32,7 @@ func isForbidden(o *v1alpha1.EdgeLoadBalancer) bool {
 		strings.Contains(accepted.Message, "ask the administrators") && host.State == v1alpha1.HostRefused && host.Message == accepted.Message
 }
 
-func TestAPolicyOpensAndClosesAHostAtOnce(t *testing.T) {
+func TestAPolicyAllowsAndForbidsAHostAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -49,7 +49,8 @@ func TestAPolicyOpensAndClosesAHostAtOnce(t *testing.T) {
 	w.becomes("web", "forbidden", isForbidden)
 	host := w.hosts.see("127.0.0.1")
 	if len(host.running.Frontends) != 1 || host.forgotten == 0 {
-		t.Errorf("%d frontends, and the connection was closed %d times: want the host as it was, without a connection", len(host.running.Frontends), host.forgotten)
+		t.Errorf("%d frontends, and the connection was closed %d times: want the host as it was, without a connection",
+			len(host.running.Frontends), host.forgotten)
 	}
 	w.setEndpoints("app", "10.1.0.7")
 	w.create(w.balancer("other", "b"))
@@ -58,15 +59,15 @@ func TestAPolicyOpensAndClosesAHostAtOnce(t *testing.T) {
 		t.Errorf("the host was connected to %d times more", again.connects-host.connects)
 	}
 
-	// What is left on it stays when the object goes.
+	// What is left on the host stays when the object is deleted.
 	w.stop()
 	w.start(time.Second)
 	w.delete(w.read("web"))
-	w.goes("web")
+	w.isGone("web")
 	if again := w.hosts.see("127.0.0.1"); again.connects != host.connects || len(again.running.Frontends) != 1 {
 		t.Errorf("the host was connected to %d times more, and has %d frontends", again.connects-host.connects, len(again.running.Frontends))
 	}
-	w.eventTold("web", "gw1", "LeftBehind")
+	w.eventReported("web", "gw1", "LeftBehind")
 }
 
 func TestThePoliciesAreKnownBeforeTheFirstHostIsBuilt(t *testing.T) {
@@ -89,7 +90,7 @@ func TestThePoliciesAreKnownBeforeTheFirstHostIsBuilt(t *testing.T) {
 	w.start(time.Minute)
 	w.setEndpoints("app", "10.1.0.9")
 	w.sends("127.0.0.1", "10.1.0.9:8080 10.1.0.9:8080")
-	w.eventually("the host is looked at", func() error {
+	w.eventually("the host is checked", func() error {
 		if w.hosts.see("127.0.0.1").syncs == syncs {
 			return fmt.Errorf("it was not")
 		}
@@ -121,17 +122,18 @@ func TestAPolicyFollowsTheLabelsOfNamespaces(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 }
 
-func TestACommandThatNoPolicyAllowsIsToldOfAndNotRun(t *testing.T) {
+func TestACommandThatNoPolicyAllowsIsReportedAndNotRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	object := w.balancer("web", "a")
 	object.Spec.HAProxy.ReloadCommand = "/bin/sh /tmp/x"
 	w.create(object)
-	w.becomes("web", "told of", func(o *v1alpha1.EdgeLoadBalancer) bool {
+	w.becomes("web", "reported", func(o *v1alpha1.EdgeLoadBalancer) bool {
 		accepted := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionAccepted)
 		stalled := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionStalled)
-		return accepted != nil && accepted.Reason == v1alpha1.ReasonPolicyViolation && strings.Contains(accepted.Message, "spec.haproxy.reloadCommand") &&
+		return accepted != nil && accepted.Reason == v1alpha1.ReasonPolicyViolation &&
+			strings.Contains(accepted.Message, "spec.haproxy.reloadCommand") &&
 			stalled.Status == metav1.ConditionTrue && o.Status.Hosts[0].State == v1alpha1.HostSynced
 	})
 	if request := w.hosts.see("a").last; request.ReloadCommand != "" {
@@ -144,7 +146,7 @@ func TestACommandThatNoPolicyAllowsIsToldOfAndNotRun(t *testing.T) {
 	}
 }
 
-func TestAnOperatorThatMayNotReadPoliciesHoldsToTheBuiltInRules(t *testing.T) {
+func TestAnOperatorThatMayNotReadPoliciesAppliesTheBuiltInRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.allow("hosts", loopbackHosts())
@@ -155,11 +157,11 @@ func TestAnOperatorThatMayNotReadPoliciesHoldsToTheBuiltInRules(t *testing.T) {
 	w.becomes("other", "ready", isReady)
 }
 
-func TestWhatCannotBeReadIsFoundOutAtTheStart(t *testing.T) {
+func TestUnreadableObjectsAreDetectedAtTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	config := *apiServer
-	for user, want := range map[string]Lacks{"": {}, "nobody-" + w.namespace: {Policies: true, Namespaces: true, Nodes: true}} {
+	for user, want := range map[string]Lacks{"": {}, "stranger-" + w.namespace: {Policies: true, Namespaces: true, Nodes: true}} {
 		config.Impersonate.UserName = user
 		c, err := client.New(&config, client.Options{Scheme: newScheme(t)})
 		if err != nil {
@@ -169,9 +171,9 @@ func TestWhatCannotBeReadIsFoundOutAtTheStart(t *testing.T) {
 			t.Errorf("%q: got %+v, error %v, want %+v", user, got, err, want)
 		}
 	}
-	away := *apiServer
-	away.Host = "https://127.0.0.1:1"
-	c, err := client.New(&away, client.Options{Scheme: newScheme(t), Mapper: w.RESTMapper()})
+	unreachable := *apiServer
+	unreachable.Host = "https://127.0.0.1:1"
+	c, err := client.New(&unreachable, client.Options{Scheme: newScheme(t), Mapper: w.RESTMapper()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +182,7 @@ func TestWhatCannotBeReadIsFoundOutAtTheStart(t *testing.T) {
 	}
 }
 
-func TestOnlyObjectsOfTheNamespacesOfAPolicyAreLookedAt(t *testing.T) {
+func TestOnlyObjectsOfTheNamespacesOfAPolicyAreChecked(t *testing.T) {
 	t.Parallel()
 	w, other := newWorld(t), newWorld(t)
 	w.start(time.Minute, other.namespace)
@@ -194,11 +196,12 @@ func TestOnlyObjectsOfTheNamespacesOfAPolicyAreLookedAt(t *testing.T) {
 		{v1alpha1.EdgePolicySpec{}, true},
 		{v1alpha1.EdgePolicySpec{Namespaces: v1alpha1.PolicyNamespaces{Names: []string{w.namespace}}}, true},
 		{v1alpha1.EdgePolicySpec{Namespaces: v1alpha1.PolicyNamespaces{Names: []string{other.namespace}}}, false},
-		{v1alpha1.EdgePolicySpec{Namespaces: v1alpha1.PolicyNamespaces{Names: []string{other.namespace}, MatchLabels: map[string]string{"a": "b"}}}, true},
+		{v1alpha1.EdgePolicySpec{Namespaces: v1alpha1.PolicyNamespaces{Names: []string{other.namespace},
+			MatchLabels: map[string]string{"a": "b"}}}, true},
 	} {
 		objects := book.objectsOf(t.Context(), &v1alpha1.EdgePolicy{Spec: test.spec})
 		if got := slices.ContainsFunc(objects, func(o v1alpha1.EdgeLoadBalancer) bool { return o.Namespace == w.namespace }); got != test.want {
-			t.Errorf("%+v: the object is looked at: %t", test.spec.Namespaces, got)
+			t.Errorf("%+v: the object is checked: %t", test.spec.Namespaces, got)
 		}
 	}
 }

@@ -17,19 +17,19 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// rulebook says which rules hold for namespaces, by the EdgePolicies in the cache.
+// rulebook returns the rules of namespaces, from the EdgePolicies in the cache.
 type rulebook struct {
 	cache client.Reader
-	// lacks says what of it the operator must not read.
+	// lacks is what the operator must not read of it.
 	lacks Lacks
 
 	mu sync.Mutex
-	// set is made of the policies of that version.
+	// set is built from the policies of that version.
 	set     *policy.Set
 	version string
 }
 
-// of are the rules for the objects of a namespace. The error is one of the cache, which has none once it has started.
+// of returns the rules for the objects of a namespace. The error is one of the cache, which does not fail once it has started.
 func (b *rulebook) of(ctx context.Context, namespace string) (policy.Rules, error) {
 	set, err := b.current(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func (b *rulebook) of(ctx context.Context, namespace string) (policy.Rules, erro
 	return set.For(namespace, labels), nil
 }
 
-// current are the policies as they are now. They are read anew only if one of them has changed.
+// current returns the current policies. They are parsed again only if one of them has changed.
 func (b *rulebook) current(ctx context.Context) (*policy.Set, error) {
 	var list v1alpha1.EdgePolicyList
 	if !b.lacks.Policies {
@@ -67,7 +67,7 @@ func (b *rulebook) current(ctx context.Context) (*policy.Set, error) {
 	return b.set, nil
 }
 
-// addRules reads the rules of the namespaces of all objects that the host is about, and what these have beyond their limits.
+// addRules reads the rules of the namespaces of all objects that concern the host, and their excess beyond the limits.
 func (r *hostReconciler) addRules(ctx context.Context, o *observed) error {
 	o.snapshot.Rules, o.snapshot.Excess = map[string]policy.Rules{}, map[string]desired.Excess{}
 	namespaces := map[string]bool{}
@@ -87,19 +87,19 @@ func (r *hostReconciler) addRules(ctx context.Context, o *observed) error {
 	return nil
 }
 
-// rules are those of the namespace whose Secret logs in to the host.
+// rules returns those of the namespace whose Secret logs in to the host.
 func (t *hostSync) rules() policy.Rules {
 	return t.seen.snapshot.RulesOf(t.task.Host.Login.Secret.Namespace)
 }
 
-// awaitPace is how long the change of an object has to wait that is new in what is to be done. One that the host was tried with, or
-// proved to run before this operator started, is not.
+// awaitPace returns how long a change of an object that is new in the task must wait. An object that the host was already tried
+// with, or proved to run before this operator started, is not new.
 func (r *hostReconciler) awaitPace(t *hostSync) time.Duration {
 	var wait time.Duration
 	for _, object := range t.seen.snapshot.Objects {
 		generation, wanted := t.task.Objects[object.UID]
-		told, _ := statusOf(object, t.key)
-		if !wanted || generation == t.known.Tried[object.UID] || generation == told.ObservedGeneration {
+		reported, _ := statusOf(object, t.key)
+		if !wanted || generation == t.known.Tried[object.UID] || generation == reported.ObservedGeneration {
 			continue
 		}
 		perSecond := t.seen.snapshot.RulesOf(object.Namespace).Limits.ChangesPerSecond.Most
@@ -108,23 +108,23 @@ func (r *hostReconciler) awaitPace(t *hostSync) time.Duration {
 	return wait
 }
 
-// isLeftAlone says that none of the objects that name the host may have it, and that it is to be freed from none.
+// isLeftAlone reports whether none of the objects that name the host may have it, and it must be freed from none.
 func (t *hostSync) isLeftAlone() bool {
 	return len(t.seen.snapshot.Objects) > 0 && len(t.known.Wanted.Members)+len(t.seen.detaching) == 0
 }
 
-// forbidden is the outcome of a host that must not be dialled.
+// forbidden returns the outcome of a host that must not be dialled.
 func forbidden(found *policy.Violation) model.Outcome {
 	return model.Outcome{State: model.Refused, Message: "the host is left alone as it is: " + found.Error()}
 }
 
-// letGo ends the connection to a host that must not be dialled.
-func (r *hostReconciler) letGo(key model.HostID) {
+// disconnect ends the connection to a host that must not be dialled.
+func (r *hostReconciler) disconnect(key model.HostID) {
 	r.caches.forget(key)
 	r.connector.Forget(key)
 }
 
-// hostsOfPolicy are the hosts of the objects that a policy is for.
+// hostsOfPolicy returns the hosts of the objects that a policy is for.
 func (r *hostReconciler) hostsOfPolicy(ctx context.Context, o client.Object) []model.HostID {
 	var keys []model.HostID
 	for _, object := range r.rules.objectsOf(ctx, o.(*v1alpha1.EdgePolicy)) {
@@ -133,7 +133,8 @@ func (r *hostReconciler) hostsOfPolicy(ctx context.Context, o client.Object) []m
 	return r.touched(keys)
 }
 
-// hostsBesides are the hosts of the other objects of a namespace if one that has changed leaves more or less to them.
+// hostsBesides returns the hosts of the other objects of a namespace, if a change of one object leaves more or less of the limits
+// to them.
 func (r *hostReconciler) hostsBesides(ctx context.Context, object *v1alpha1.EdgeLoadBalancer) []model.HostID {
 	rules, err := r.rules.of(ctx, object.Namespace)
 	if err != nil || !r.excesses.changed(ctx, r.Here, rules) {
@@ -146,7 +147,7 @@ func (r *hostReconciler) hostsBesides(ctx context.Context, object *v1alpha1.Edge
 	return keys
 }
 
-// hostsOfNamespace are the hosts of the objects of a namespace.
+// hostsOfNamespace returns the hosts of the objects of a namespace.
 func (r *hostReconciler) hostsOfNamespace(ctx context.Context, o client.Object) []model.HostID {
 	var keys []model.HostID
 	for _, object := range objectsIn(ctx, r.Here, o.GetName()) {
@@ -155,7 +156,7 @@ func (r *hostReconciler) hostsOfNamespace(ctx context.Context, o client.Object) 
 	return r.touched(keys)
 }
 
-// clustersOfPolicy are the other clusters of the objects that a policy is for, and clustersOfNamespace those of a namespace.
+// clustersOfPolicy returns the other clusters of the objects that a policy is for, and clustersOfNamespace those of a namespace.
 func (r *clusterReconciler) clustersOfPolicy(ctx context.Context, o client.Object) []desired.ClusterKey {
 	var keys []desired.ClusterKey
 	for _, object := range r.rules.objectsOf(ctx, o.(*v1alpha1.EdgePolicy)) {
@@ -172,7 +173,7 @@ func (r *clusterReconciler) clustersOfNamespace(ctx context.Context, o client.Ob
 	return keys
 }
 
-// objectsOf are those that a policy is for. Of one that selects by labels these may be any.
+// objectsOf returns the objects that a policy is for. For one that selects by labels, these may be any.
 func (b *rulebook) objectsOf(ctx context.Context, p *v1alpha1.EdgePolicy) []v1alpha1.EdgeLoadBalancer {
 	if names := p.Spec.Namespaces.Names; len(names) > 0 && len(p.Spec.Namespaces.MatchLabels) == 0 {
 		return objectsIn(ctx, b.cache, names...)
@@ -180,12 +181,12 @@ func (b *rulebook) objectsOf(ctx context.Context, p *v1alpha1.EdgePolicy) []v1al
 	return objectsIn(ctx, b.cache, metav1.NamespaceAll)
 }
 
-// objectsIn are those of namespaces, which nobody may change.
+// objectsIn returns the objects of namespaces. Callers must not change them.
 func objectsIn(ctx context.Context, reader client.Reader, namespaces ...string) []v1alpha1.EdgeLoadBalancer {
 	var all []v1alpha1.EdgeLoadBalancer
 	for _, namespace := range namespaces {
 		var list v1alpha1.EdgeLoadBalancerList
-		// The cache fails for a namespace that is not watched, in which nothing is to be done.
+		// The cache fails for a namespace that is not watched, where there is nothing to do.
 		if err := reader.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err == nil {
 			all = append(all, list.Items...)
 		}

@@ -1,7 +1,7 @@
-// Package controllers holds what talks to the Kubernetes API: one controller whose queue holds hosts and brings each of
-// them to where the EdgeLoadBalancers want it, and one that keeps the EdgeLoadBalancers' finalizers and statuses.
+// Package controllers talks to the Kubernetes API. One controller has a queue of hosts and brings each of them to the state that
+// the EdgeLoadBalancers want. Another one maintains the EdgeLoadBalancers' finalizers and statuses.
 //
-// The two share the records of the hosts and otherwise only wake each other up.
+// The two share the records of the hosts and otherwise only queue work for each other.
 package controllers
 
 import (
@@ -34,17 +34,17 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// The waits between tries of what the API server refused: it may be back at any moment.
+// The waits between retries after an error of the API server: it may be back at any moment.
 const (
 	firstAPIRetry   = 100 * time.Millisecond
 	longestAPIRetry = 5 * time.Second
 )
 
-// downInterval is the least time between two turns of a host because its connection has ended. An sshd that closes every
-// connection after its first use would otherwise be asked as fast as the network allows.
+// downInterval is the least time between two syncs of a host because its connection has ended. Otherwise an sshd that closes every
+// connection after its first use would be asked as fast as the network allows.
 const downInterval = time.Second
 
-// Signals carry what happens by itself from the transport to the controllers. Its methods may be called at any time.
+// Signals pass events from the transport to the controllers. Its methods are safe for concurrent use.
 type Signals struct {
 	hosts    *queueSource[model.HostID]
 	registry prometheus.Registerer
@@ -52,11 +52,11 @@ type Signals struct {
 	now      func() time.Time
 
 	mu sync.Mutex
-	// turns are the hosts' last turns because of Down, as far as they matter still: those to come and those of the last second.
-	turns map[model.HostID]time.Time
+	// syncs are the hosts' last syncs because of Down that still matter: pending ones, and those of the last second.
+	syncs map[model.HostID]time.Time
 }
 
-// NewSignals registers the operator's metrics, of which one counts logins.
+// NewSignals registers the operator's metrics, one of which counts logins.
 func NewSignals(registry prometheus.Registerer) (*Signals, error) {
 	counters, err := metrics.NewCounters(registry)
 	if err != nil {
@@ -64,34 +64,34 @@ func NewSignals(registry prometheus.Registerer) (*Signals, error) {
 	}
 	return &Signals{
 		hosts: &queueSource[model.HostID]{}, registry: registry, counters: counters, now: time.Now,
-		turns: map[model.HostID]time.Time{},
+		syncs: map[model.HostID]time.Time{},
 	}, nil
 }
 
-// Down says that an established connection to a host has ended by itself: the host is looked at again at once; within a
-// second if the last connection has just ended, too.
+// Down reports that an established connection to a host has ended by itself: the host is synced again at once; within a second if
+// the last connection has just ended, too.
 func (s *Signals) Down(key model.HostID) {
 	s.hosts.addAfter(key, s.pause(key))
 }
 
-// Dialled says that an attempt to connect to a host has ended, which Connector has the result of.
+// Dialled reports that an attempt to connect to a host has ended. Connector has the result.
 func (s *Signals) Dialled(key model.HostID) { s.hosts.add(key) }
 
-// pause is how long a host's turn has to wait for the one before it.
+// pause returns how long a host's sync must wait for the previous one.
 func (s *Signals) pause(key model.HostID) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	maps.DeleteFunc(s.turns, func(_ model.HostID, turn time.Time) bool { return now.Sub(turn) >= downInterval })
-	turn, found := s.turns[key]
+	maps.DeleteFunc(s.syncs, func(_ model.HostID, last time.Time) bool { return now.Sub(last) >= downInterval })
+	next, found := s.syncs[key]
 	switch {
 	case !found:
-		turn = now
-	case !turn.After(now):
-		turn = turn.Add(downInterval)
+		next = now
+	case !next.After(now):
+		next = next.Add(downInterval)
 	}
-	s.turns[key] = turn
-	return turn.Sub(now)
+	s.syncs[key] = next
+	return next.Sub(now)
 }
 
 // Attempted counts an attempt to log in to a host, by its result.
@@ -101,20 +101,20 @@ func (s *Signals) Attempted(result string) { s.counters.Connected(result) }
 type Options struct {
 	// Cluster identifies the cluster on the hosts; see ClusterID.
 	Cluster string
-	// Connector reaches hosts, and Sync brings one to what is wanted.
+	// Connector reaches hosts, and Sync brings one to the wanted state.
 	Connector Connector
 	Sync      SyncFunc
-	// Signals are those that Connector gives.
+	// Signals are those that Connector sends.
 	Signals *Signals
-	// RemovalTimeout bounds how long a host that an object leaves may take to be freed.
+	// RemovalTimeout bounds how long a host may take to be freed from an object.
 	RemovalTimeout time.Duration
 	// CrossNamespace allows targets to name Services of other namespaces than their object's.
 	CrossNamespace bool
-	// Lacks says what the operator cannot read, as from FindLacks.
+	// Lacks is what the operator cannot read, from FindLacks.
 	Lacks Lacks
-	// Namespaces are those that the manager's cache watches; none stands for all.
+	// Namespaces are those that the manager's cache watches; empty means all.
 	Namespaces []string
-	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 stands for 2048.
+	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 means 2048.
 	HostsAtOnce int
 }
 
@@ -185,7 +185,7 @@ func registerGauges(registry prometheus.Registerer, hosts *hostReconciler) error
 // scrapeTimeout bounds how long a scrape waits for a cache that is not filled yet.
 const scrapeTimeout = time.Second
 
-// objectsOf returns all EdgeLoadBalancers of the cache, which nobody may change.
+// objectsOf returns all EdgeLoadBalancers of the cache. Callers must not change them.
 func objectsOf(reader client.Reader) func() ([]v1alpha1.EdgeLoadBalancer, error) {
 	return func() ([]v1alpha1.EdgeLoadBalancer, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
@@ -196,12 +196,12 @@ func objectsOf(reader client.Reader) func() ([]v1alpha1.EdgeLoadBalancer, error)
 	}
 }
 
-// setup watches the objects, and hears from the host controller when a host has news. Its own writes come back to it, too:
-// that is how it gets past a cache that was behind.
-func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, news *queueSource[ctrl.Request]) error {
+// setup watches the objects, and receives changes of hosts from the host controller. The object's own writes trigger it, too, so
+// that it recovers from a stale cache.
+func (r *edgeLoadBalancerReconciler) setup(mgr ctrl.Manager, changes *queueSource[ctrl.Request]) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.EdgeLoadBalancer{}).
-		WatchesRawSource(news).
+		WatchesRawSource(changes).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4, EnableWarmup: new(true), RateLimiter: apiRetries[ctrl.Request]()}).
 		Complete(r)
 }
@@ -234,7 +234,7 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 		Complete(r)
 }
 
-// watchRules has a controller look again at what is concerned by a change of what policies allow. Nothing is done before it is known.
+// watchRules queues what is affected by a change of what policies allow. Nothing is done before the policies are known.
 func watchRules[key comparable](control *builder.TypedBuilder[key], lacks Lacks,
 	ofPolicy, ofNamespace handler.TypedMapFunc[client.Object, key]) {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, key]
@@ -246,12 +246,12 @@ func watchRules[key comparable](control *builder.TypedBuilder[key], lacks Lacks,
 	}
 }
 
-// apiRetries says how to wait after an error, which is always one of the API server: a host's failures have waits of their own.
+// apiRetries returns the backoff after an error, which is always one of the API server: failures of hosts have their own backoff.
 func apiRetries[request comparable]() workqueue.TypedRateLimiter[request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[request](firstAPIRetry, longestAPIRetry)
 }
 
-// ClusterID is an identifier of the cluster that lasts as long as it does: the UID of its namespace kube-system.
+// ClusterID returns an identifier that lasts as long as the cluster: the UID of its namespace kube-system.
 func ClusterID(ctx context.Context, reader client.Reader) (string, error) {
 	namespace := &corev1.Namespace{}
 	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, namespace); err != nil {

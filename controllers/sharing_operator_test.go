@@ -11,58 +11,59 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-func TestBindThatAHostCannotTakeHoldsUpNoOtherObject(t *testing.T) {
+func TestABindFailureDelaysNoOtherObject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
 	w.hosts.set("a", func(h *fakeHost) {
-		h.sick = &model.Outcome{State: model.Synced, Fingerprint: "f00", BindFailures: []model.BindFailure{
-			{Frontend: w.namespace + "_short_https", Bind: "ipv4@:443", Why: "somebody already listens there"},
+		h.outcome = &model.Outcome{State: model.Synced, Fingerprint: "f00", BindFailures: []model.BindFailure{
+			{Frontend: w.namespace + "_failing_https", Bind: "ipv4@:443", Why: "nginx already listens there"},
 		}}
 	})
-	w.create(w.balancer("short", "a"))
+	w.create(w.balancer("failing", "a"))
 	second := w.balancer("web", "a")
 	second.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":8443"}
 	w.create(second)
-	short := w.becomes("short", "Rejected", notReady(string(v1alpha1.HostRejected)))
-	if host := short.Status.Hosts[0]; host.State != v1alpha1.HostRejected || !strings.Contains(host.Message, "listener https does not get bind ipv4@:443: somebody") {
+	failing := w.becomes("failing", "Rejected", notReady(string(v1alpha1.HostRejected)))
+	if host := failing.Status.Hosts[0]; host.State != v1alpha1.HostRejected ||
+		!strings.Contains(host.Message, "listener https does not get bind ipv4@:443: nginx") {
 		t.Errorf("host %+v", host)
 	}
-	w.eventTold("short", "gw1", string(v1alpha1.HostRejected))
+	w.eventReported("failing", "gw1", string(v1alpha1.HostRejected))
 	w.becomes("web", "ready", isReady)
-	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = nil })
 	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
-	w.becomes("short", "ready", isReady)
-	w.eventTold("short", "gw1", "Recovered")
+	w.becomes("failing", "ready", isReady)
+	w.eventReported("failing", "gw1", "Recovered")
 }
 
-func TestHostThatIsReplacedServesUntilTheOtherDoes(t *testing.T) {
+func TestAReplacedHostServesUntilItsReplacementDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	// It is not given up in the meantime.
+	// The removal timeout must not expire meanwhile.
 	w.start(300 * time.Millisecond)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
-	coming := make(chan struct{})
-	w.hosts.set("b", func(h *fakeHost) { h.hang = coming })
+	ready := make(chan struct{})
+	w.hosts.set("b", func(h *fakeHost) { h.hang = ready })
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
 	begun := time.Now()
-	w.becomes("web", "on its way", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 2 })
+	w.becomes("web", "being replaced", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 2 })
 	w.passes(time.Second, begun)
 	if host := w.hosts.see("a"); len(host.running.Frontends) != 1 {
 		t.Errorf("the host that serves runs %+v", host.running)
 	}
-	close(coming)
+	close(ready)
 	w.becomes("web", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
 	if host := w.hosts.see("a"); len(host.running.Frontends) != 0 {
-		t.Errorf("the former host runs %+v", host.running)
+		t.Errorf("the previous host runs %+v", host.running)
 	}
-	if told := w.events("web", "gw1@a:22")[status.EventLeftBehind]; told != 0 {
-		t.Error("the former host is said to be left behind")
+	if count := w.events("web", "gw1@a:22")[status.EventLeftBehind]; count != 0 {
+		t.Error("the previous host is reported as left behind")
 	}
 }
 
-func TestSharedHostThatIsReplacedServesUntilTheOtherDoes(t *testing.T) {
+func TestAReplacedSharedHostServesUntilItsReplacementDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -72,10 +73,10 @@ func TestSharedHostThatIsReplacedServesUntilTheOtherDoes(t *testing.T) {
 	w.create(second)
 	w.becomes("web", "ready", isReady)
 	w.becomes("mail", "ready", isReady)
-	coming := make(chan struct{})
-	w.hosts.set("b", func(h *fakeHost) { h.hang = coming })
+	ready := make(chan struct{})
+	w.hosts.set("b", func(h *fakeHost) { h.hang = ready })
 	change(w, "mail", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
-	w.becomes("mail", "on its way", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 2 })
+	w.becomes("mail", "being replaced", func(o *v1alpha1.EdgeLoadBalancer) bool { return len(o.Status.Hosts) == 2 })
 	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
 	w.eventually("the object that stays has its endpoints", func() error {
 		for _, backend := range w.hosts.see("a").running.Backends {
@@ -88,26 +89,26 @@ func TestSharedHostThatIsReplacedServesUntilTheOtherDoes(t *testing.T) {
 	if frontends := w.hosts.see("a").running.Frontends; len(frontends) != 2 {
 		t.Errorf("the host that serves has the frontends %+v", frontends)
 	}
-	close(coming)
+	close(ready)
 	w.becomes("mail", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
 	if frontends := w.hosts.see("a").running.Frontends; len(frontends) != 1 || !strings.Contains(frontends[0].Name, "_web_") {
-		t.Errorf("the former host has the frontends %+v", frontends)
+		t.Errorf("the previous host has the frontends %+v", frontends)
 	}
 }
 
-func TestMachineThatIsReachedUnderItsNewNameAloneIsNotSaidToBeLeftBehind(t *testing.T) {
+func TestARenamedMachineIsNotReportedAsLeftBehind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Hour)
 	w.create(w.balancer("web", "a"))
 	w.becomes("web", "ready", isReady)
-	w.hosts.set("a", func(h *fakeHost) { h.away = unreachable("nothing answers at a:22") })
+	w.hosts.set("a", func(h *fakeHost) { h.dialError = unreachable("nothing answers at a:22") })
 	w.hosts.set("b", func(h *fakeHost) {
-		h.sick = &model.Outcome{State: model.Synced, Fingerprint: "f00", Changed: true, Update: model.UpdateFile, RenamedFrom: "a:22"}
+		h.outcome = &model.Outcome{State: model.Synced, Fingerprint: "f00", Changed: true, Update: model.UpdateFile, RenamedFrom: "a:22"}
 	})
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Address = "b" })
 	w.becomes("web", "moved", func(o *v1alpha1.EdgeLoadBalancer) bool { return isReady(o) && len(o.Status.Hosts) == 1 })
-	if told := w.events("web", "gw1@a:22")[status.EventLeftBehind]; told != 0 {
-		t.Error("the former host is said to be left behind")
+	if count := w.events("web", "gw1@a:22")[status.EventLeftBehind]; count != 0 {
+		t.Error("the previous host is reported as left behind")
 	}
 }

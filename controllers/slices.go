@@ -14,11 +14,11 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// hostQueue is the queue of the controller of hosts.
+// hostQueue is the queue of the host controller.
 type hostQueue = workqueue.TypedRateLimitingInterface[model.HostID]
 
-// sliceHandler wakes the hosts that have a listener whose connections can go to an EndpointSlice's Service, and notes what the
-// slice says about when the change was triggered.
+// sliceHandler queues the hosts with a listener whose connections can go to an EndpointSlice's Service, and records when the slice
+// says that the change was triggered.
 func (r *hostReconciler) sliceHandler() handler.TypedFuncs[client.Object, model.HostID] {
 	return handler.TypedFuncs[client.Object, model.HostID]{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue hostQueue) {
@@ -41,7 +41,7 @@ func (r *hostReconciler) sliceChanged(ctx context.Context, queue hostQueue, befo
 	}
 }
 
-// endpointsChanged notes a change of a Service's endpoints, and returns the hosts to work on.
+// endpointsChanged records a change of a Service's endpoints, and returns the hosts to work on.
 func (r *hostReconciler) endpointsChanged(ctx context.Context, service desired.ServiceKey, trigger time.Time) []model.HostID {
 	keys := r.hostsThatServe(ctx, service)
 	r.records.Touch(keys, r.now(), trigger)

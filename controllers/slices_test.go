@@ -9,7 +9,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
 
-func TestTimeFromATriggerToTheProofIsMeasuredOncePerHost(t *testing.T) {
+func TestTheTimeFromATriggerToTheProofIsMeasuredOncePerHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -45,7 +45,7 @@ func TestTimeFromATriggerToTheProofIsMeasuredOncePerHost(t *testing.T) {
 	}
 }
 
-func TestHostsOfBothServicesAreWokenWhenASliceChangesHands(t *testing.T) {
+func TestHostsOfBothServicesAreQueuedWhenASliceMoves(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.addService("other")

@@ -33,7 +33,7 @@ import (
 // patience bounds how long a test waits for something that must happen.
 const patience = waiting.Long
 
-// apiServer is the connection to the API server that all tests of the package share. Each has a namespace of its own.
+// apiServer is the connection to the API server that all tests of the package share. Each test has its own namespaces.
 var apiServer *rest.Config
 
 func TestMain(m *testing.M) {
@@ -88,7 +88,7 @@ func newScheme(t *testing.T) *runtime.Scheme {
 	return scheme
 }
 
-// newWorld makes a namespace with a Secret, a Service and its endpoints, and starts an operator for it.
+// newWorld creates a namespace with a Secret, a Service and its endpoints.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	c, err := client.New(apiServer, client.Options{Scheme: newScheme(t)})
@@ -100,14 +100,14 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{Client: c, t: t, namespace: namespace.Name, hosts: newFakeHosts()}
-	// The API server stands in for those of other clusters, and has a loopback address.
+	// The API server is also used as other clusters, and has a loopback address.
 	w.allow("clusters", v1alpha1.EdgePolicySpec{KubeconfigServers: []v1alpha1.AllowedAddress{"127.0.0.0/8", "0.0.0.0/0", "*"}})
 	w.create(&corev1.Secret{ObjectMeta: w.meta("edge-ssh"), Data: map[string][]byte{"ssh-privatekey": []byte("right")}})
 	w.addService("app", "10.1.0.1")
 	return w
 }
 
-// allow makes a policy for the namespace, which lasts until the test ends.
+// allow creates a policy for the namespace, which lasts until the test ends.
 func (w *world) allow(name string, spec v1alpha1.EdgePolicySpec) *v1alpha1.EdgePolicy {
 	w.t.Helper()
 	if len(spec.Namespaces.MatchLabels) == 0 {
@@ -123,8 +123,8 @@ func (w *world) allow(name string, spec v1alpha1.EdgePolicySpec) *v1alpha1.EdgeP
 	return p
 }
 
-// start runs an operator until the test ends or stop is called. It watches the world's namespace, and others. The race
-// detector bears some 8,000 goroutines, so few hosts are worked on at once.
+// start runs an operator until the test ends or stop is called. It watches the world's namespace, and others. The race detector
+// supports some 8,000 goroutines, so few hosts are worked on at once.
 func (w *world) start(removalTimeout time.Duration, others ...string) {
 	w.t.Helper()
 	w.startWith(Options{RemovalTimeout: removalTimeout, HostsAtOnce: 16}, others...)
@@ -135,7 +135,7 @@ func (w *world) startWith(options Options, others ...string) {
 	w.startAs(apiServer, options, others...)
 }
 
-// startAs starts an operator that connects so.
+// startAs starts an operator with this connection.
 func (w *world) startAs(config *rest.Config, options Options, others ...string) {
 	w.t.Helper()
 	mgr, err := ctrl.NewManager(config, w.managerOptions(others))
@@ -193,7 +193,7 @@ func (w *world) create(object client.Object) {
 	}
 }
 
-// addService makes a Service with one EndpointSlice.
+// addService creates a Service with one EndpointSlice.
 func (w *world) addService(name string, addresses ...string) {
 	w.t.Helper()
 	w.create(&corev1.Service{ObjectMeta: w.meta(name), Spec: corev1.ServiceSpec{
@@ -238,7 +238,7 @@ func (w *world) balancer(name string, addresses ...string) *v1alpha1.EdgeLoadBal
 	return object
 }
 
-// change reads an object, changes and writes it, until that succeeds.
+// change reads, edits and writes an object, until that succeeds.
 func change[T any, P interface {
 	*T
 	client.Object
@@ -279,7 +279,7 @@ func (w *world) eventually(what string, holds func() error) {
 	}
 }
 
-// passes waits until so much time has passed since a moment.
+// passes waits until this much time has passed since a moment.
 func (w *world) passes(d time.Duration, since time.Time) {
 	w.t.Helper()
 	w.eventually(d.String()+" pass", func() error {
@@ -306,7 +306,7 @@ func (w *world) becomes(name, what string, wanted func(*v1alpha1.EdgeLoadBalance
 	return object
 }
 
-// watch calls when an object has changed, until the test ends.
+// watch calls changed after each change of an object, until the test ends.
 func (w *world) watch(name string, changed func()) {
 	w.t.Helper()
 	c, err := client.NewWithWatch(apiServer, client.Options{Scheme: newScheme(w.t)})
@@ -329,9 +329,9 @@ func (w *world) watch(name string, changed func()) {
 	}()
 }
 
-func (w *world) goes(name string) {
+func (w *world) isGone(name string) {
 	w.t.Helper()
-	w.eventually(name+" goes", func() error {
+	w.eventually(name+" is gone", func() error {
 		object := &v1alpha1.EdgeLoadBalancer{}
 		err := w.Get(w.t.Context(), w.key(name), object)
 		if err == nil {
@@ -348,41 +348,41 @@ func (w *world) delete(object client.Object) {
 	}
 }
 
-// events are the reasons of the events about an object and one of its hosts, by how often each was told.
+// events counts the events about an object and one of its hosts by reason.
 func (w *world) events(name, host string) map[string]int {
 	w.t.Helper()
 	var list eventsv1.EventList
 	if err := w.List(w.t.Context(), &list, client.InNamespace(w.namespace)); err != nil {
 		w.t.Fatal(err)
 	}
-	told := map[string]int{}
+	counts := map[string]int{}
 	for _, e := range list.Items {
 		field := ""
 		if host != "" {
 			field = "spec.hosts{" + host + "}"
 		}
 		if e.Regarding.Name == name && e.Regarding.FieldPath == field {
-			told[e.Reason]++
+			counts[e.Reason]++
 			if e.Series != nil {
-				told[e.Reason] += int(e.Series.Count) - 1
+				counts[e.Reason] += int(e.Series.Count) - 1
 			}
 		}
 	}
-	return told
+	return counts
 }
 
-func (w *world) eventTold(name, host, reason string) {
+func (w *world) eventReported(name, host, reason string) {
 	w.t.Helper()
 	w.eventually("the event "+reason, func() error {
-		if told := w.events(name, host); told[reason] == 0 {
-			return fmt.Errorf("told are %v", told)
+		if events := w.events(name, host); events[reason] == 0 {
+			return fmt.Errorf("events are %v", events)
 		}
 		return nil
 	})
 }
 
-// values are the values of the registry's series that are not 0, such as `edgelb_updates_total{runtime,synced}`. That of a
-// histogram is how much was observed.
+// values returns the values of the registry's series that are not 0, such as `edgelb_updates_total{runtime,synced}`. The value of a
+// histogram is its number of observations.
 func values(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()

@@ -15,21 +15,21 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// turn is one turn of a host.
+// hostSync is one sync of a host.
 type hostSync struct {
 	key  model.HostID
 	seen observed
-	// known is the host's record when the turn began, and todo what is to be done; nil for nothing.
+	// known is the host's record when the sync began, and task what to do; nil for nothing.
 	known record.Host
 	task  *record.Task
-	// memory is what package edge remembers of the host.
+	// cache is what package edge caches of the host.
 	cache *edge.SyncCache
-	// began and built are when the turn began and when it knew what to do, and connect is what it took to reach the host.
+	// began and built are when the sync began and when its task was known, and connect is the time that it took to reach the host.
 	began, built time.Time
 	connect      time.Duration
 }
 
-// request is what package edge is asked for.
+// request returns the request to package edge.
 func (t *hostSync) request() edge.Request {
 	host := &t.task.Host
 	return edge.Request{
@@ -47,7 +47,7 @@ func (t *hostSync) request() edge.Request {
 	}
 }
 
-// proved is the fingerprint that the host was last proved to run: by this operator, or by the one before.
+// proved returns the fingerprint that the host was last proved to run: by this operator, or by the one before.
 func (t *hostSync) proved() string {
 	if !t.known.ProvedAt.IsZero() {
 		return t.known.Fingerprint
@@ -55,7 +55,8 @@ func (t *hostSync) proved() string {
 	return status.ProvedBefore(t.seen.snapshot.Objects, t.key)
 }
 
-// log tells what changed. A look that finds a host as it was is not worth a line, nor is the file that follows a runtime update.
+// log reports changes. A check that finds a host unchanged is not logged at the default level, nor is the file write after a
+// runtime update.
 func (t *hostSync) log(ctx context.Context, outcome model.Outcome, after record.Host, now time.Time) {
 	logger := log.FromContext(ctx).WithValues("state", outcome.State)
 	routine := outcome.Update == model.UpdateFile && len(outcome.Drift) == 0
@@ -67,17 +68,17 @@ func (t *hostSync) log(ctx context.Context, outcome model.Outcome, after record.
 	case outcome.Changed:
 		t.logChange(logger.V(1), outcome, now)
 	default:
-		logger.V(1).Info("Host looked at", "message", outcome.Message)
+		logger.V(1).Info("Host checked", "message", outcome.Message)
 	}
 }
 
-// logChange writes a line that programs read, too: they rely on its message and on its keys.
+// logChange writes a line that programs also read: they rely on its message and on its keys.
 func (t *hostSync) logChange(logger logr.Logger, outcome model.Outcome, now time.Time) {
 	logger.Info("Host changed", t.measured(outcome, now)...)
 }
 
-// measured are keys and values of a log line about a change: how and why it was made; the seconds from the watch's delivery of
-// the oldest change in it to the proof, if it came from there; and the milliseconds of each phase of that time.
+// measured returns keys and values of a log line about a change: how and why it was made; the seconds from the watch's delivery of
+// the oldest change in it to the proof, if a watch delivered it; and the milliseconds of each phase of that time.
 func (t *hostSync) measured(outcome model.Outcome, now time.Time) []any {
 	phases := map[string]float64{
 		"build":   milliseconds(t.built.Sub(t.began)),
@@ -99,7 +100,7 @@ func milliseconds(d time.Duration) float64 {
 	return float64(d) / float64(time.Millisecond)
 }
 
-// fewReasons are the first reasons, and how many more there are.
+// fewReasons returns the first reasons, and how many more there are.
 func fewReasons(reasons []string) []string {
 	const shown = 5
 	if len(reasons) <= shown {

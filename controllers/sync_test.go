@@ -19,35 +19,35 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-func TestRequestSaysWhatTheHostWasLastProvedToRun(t *testing.T) {
+func TestTheRequestContainsTheLastProof(t *testing.T) {
 	t.Parallel()
-	told := named("shop", "web", uid)
-	told.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ConfigHash: "told"}}
+	reported := named("shop", "web", uid)
+	reported.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ConfigHash: "reported"}}
 	for name, test := range map[string]struct {
 		known record.Host
 		want  string
 	}{
-		"after a start":          {record.Host{}, "told"},
+		"after a start":          {record.Host{}, "reported"},
 		"proved by this one":     {record.Host{ProvedAt: noon(), Fingerprint: "own"}, "own"},
 		"freed by this one":      {record.Host{ProvedAt: noon()}, ""},
-		"not proved by this one": {record.Host{Outcome: model.Outcome{State: model.Unreachable}}, "told"},
+		"not proved by this one": {record.Host{Outcome: model.Outcome{State: model.Unreachable}}, "reported"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			next := &hostSync{key: model.NewHostID("a", 22), known: test.known, task: &record.Task{Host: desired.Host{
 				ReportDrift: true, DrainTimeouts: map[string]time.Duration{"shop_web_app": time.Minute},
 			}}}
-			next.seen.snapshot.Objects = []*v1alpha1.EdgeLoadBalancer{told}
+			next.seen.snapshot.Objects = []*v1alpha1.EdgeLoadBalancer{reported}
 			got := next.request()
 			if got.Proved != test.want || !got.ReportDrift || !maps.Equal(got.DrainTimeouts, next.task.Host.DrainTimeouts) {
-				t.Errorf("request %+v, want it to say that %q was proved", got, test.want)
+				t.Errorf("request %+v, want it to contain that %q was proved", got, test.want)
 			}
 		})
 	}
 }
 
-// logged is what a turn logs, with the level under "level".
-func logged(t *testing.T, done *hostSync, outcome model.Outcome, after record.Host, now time.Time) map[string]any {
+// logged returns what a sync logs, with the level under "level".
+func logged(t *testing.T, sync *hostSync, outcome model.Outcome, after record.Host, now time.Time) map[string]any {
 	t.Helper()
 	var lines []map[string]any
 	sink := funcr.NewJSON(func(line string) {
@@ -57,14 +57,14 @@ func logged(t *testing.T, done *hostSync, outcome model.Outcome, after record.Ho
 		}
 		lines = append(lines, fields)
 	}, funcr.Options{Verbosity: 1})
-	done.log(log.IntoContext(context.Background(), sink), outcome, after, now)
+	sync.log(log.IntoContext(context.Background(), sink), outcome, after, now)
 	if len(lines) != 1 {
 		t.Fatalf("logged %v, want one line", lines)
 	}
 	return lines[0]
 }
 
-func TestChangesAreLoggedWithTheTimesThatTheyTook(t *testing.T) {
+func TestChangesAreLoggedWithTheirDurations(t *testing.T) {
 	t.Parallel()
 	at := func(ms int) time.Time { return noon().Add(time.Duration(ms) * time.Millisecond) }
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
@@ -72,8 +72,8 @@ func TestChangesAreLoggedWithTheTimesThatTheyTook(t *testing.T) {
 		State: model.Synced, Changed: true, Update: model.UpdateRuntime, Reasons: []string{"1", "2", "3", "4", "5", "6", "7"},
 		Phases: model.Phases{Observe: ms(1), Decide: ms(2), Change: ms(3), Prove: 4500 * time.Microsecond},
 	}
-	done := &hostSync{known: record.Host{UnprovedSince: at(0)}, began: at(20), built: at(25), connect: ms(6)}
-	got := logged(t, done, outcome, record.Host{}, at(50))
+	sync := &hostSync{known: record.Host{UnprovedSince: at(0)}, began: at(20), built: at(25), connect: ms(6)}
+	got := logged(t, sync, outcome, record.Host{}, at(50))
 	want := map[string]any{
 		"logger": "", "level": 0.0, "msg": "Host changed", "state": "Synced", "update": "Runtime", "seconds": 0.05,
 		"reasons": []any{"1", "2", "3", "4", "5", "and 2 more"},
@@ -84,14 +84,14 @@ func TestChangesAreLoggedWithTheTimesThatTheyTook(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	done.known.UnprovedSince = time.Time{}
-	got = logged(t, done, outcome, record.Host{}, at(50))
+	sync.known.UnprovedSince = time.Time{}
+	got = logged(t, sync, outcome, record.Host{}, at(50))
 	if got["seconds"] != nil || got["phases"].(map[string]any)["queued"] != nil {
 		t.Errorf("a change that did not come from the watch took %v s, %v", got["seconds"], got["phases"])
 	}
 }
 
-func TestRoutineIsLoggedForDebuggingOnly(t *testing.T) {
+func TestRoutineUpdatesAreLoggedOnlyForDebugging(t *testing.T) {
 	t.Parallel()
 	changed := func(update model.Update) model.Outcome {
 		return model.Outcome{State: model.Synced, Changed: true, Update: update}
@@ -105,16 +105,16 @@ func TestRoutineIsLoggedForDebuggingOnly(t *testing.T) {
 		want        string
 		runtimeOnly bool
 	}{
-		"a runtime update":        {changed(model.UpdateRuntime), 2, 0, "Host changed", false},
-		"a reload":                {changed(model.UpdateReload), 2, 0, "Host changed", false},
-		"a file":                  {changed(model.UpdateFile), 2, 1, "Host changed", false},
-		"a file after a failure":  {changed(model.UpdateFile), 1, 0, "Host state changed", false},
-		"a file that was edited":  {edited, 2, 0, "Host changed", false},
-		"a new state":             {model.Outcome{State: model.Unreachable}, 1, 0, "Host state changed", false},
-		"a look":                  {model.Outcome{State: model.Synced}, 2, 1, "Host looked at", false},
-		"a drift that is left so": {model.Outcome{State: model.Drifted, Drift: []string{"x"}}, 2, 1, "Host looked at", false},
-		"servers that follow though the host has failed": {model.Outcome{State: model.Synced}, 1, 1, "Host looked at", true},
-		"a drift that is seen first":                     {model.Outcome{State: model.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed", false},
+		"a runtime update":                      {changed(model.UpdateRuntime), 2, 0, "Host changed", false},
+		"a reload":                              {changed(model.UpdateReload), 2, 0, "Host changed", false},
+		"a file write":                          {changed(model.UpdateFile), 2, 1, "Host changed", false},
+		"a file write after a failure":          {changed(model.UpdateFile), 1, 0, "Host state changed", false},
+		"a file that was edited":                {edited, 2, 0, "Host changed", false},
+		"a new state":                           {model.Outcome{State: model.Unreachable}, 1, 0, "Host state changed", false},
+		"a check":                               {model.Outcome{State: model.Synced}, 2, 1, "Host checked", false},
+		"a drift that is left":                  {model.Outcome{State: model.Drifted, Drift: []string{"x"}}, 2, 1, "Host checked", false},
+		"an update of servers on a failed host": {model.Outcome{State: model.Synced}, 1, 1, "Host checked", true},
+		"a new drift":                           {model.Outcome{State: model.Drifted, Drift: []string{"x"}}, 1, 0, "Host state changed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,7 +126,7 @@ func TestRoutineIsLoggedForDebuggingOnly(t *testing.T) {
 	}
 }
 
-func TestRestartedOperatorKnowsWhatItsHostsWereProvedToRun(t *testing.T) {
+func TestARestartedOperatorKnowsTheLastProofOfItsHosts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -134,24 +134,25 @@ func TestRestartedOperatorKnowsWhatItsHostsWereProvedToRun(t *testing.T) {
 	object.Spec.DriftPolicy = v1alpha1.DriftReport
 	w.create(object)
 	w.becomes("web", "ready", isReady)
-	if first := w.hosts.see("a").first; first.Proved != "" || !first.ReportDrift || first.DrainTimeouts[w.namespace+"_web_app"] != 5*time.Minute {
+	if first := w.hosts.see("a").first; first.Proved != "" || !first.ReportDrift ||
+		first.DrainTimeouts[w.namespace+"_web_app"] != 5*time.Minute {
 		t.Errorf("the first request is %+v", first)
 	}
 	w.stop()
-	looks := w.hosts.see("a").syncs
+	checks := w.hosts.see("a").syncs
 	w.start(time.Minute)
-	w.eventually("the host is looked at again", func() error {
-		if w.hosts.see("a").syncs == looks {
+	w.eventually("the host is checked again", func() error {
+		if w.hosts.see("a").syncs == checks {
 			return fmt.Errorf("not yet")
 		}
 		return nil
 	})
 	if got, want := w.hosts.see("a").last.Proved, w.read("web").Status.Hosts[0].ConfigHash; got != want || want == "" {
-		t.Errorf("%q is said to be proved, want %q", got, want)
+		t.Errorf("%q is reported as proved, want %q", got, want)
 	}
 }
 
-func TestDriftIsToldOncePerOccurrence(t *testing.T) {
+func TestADriftIsReportedOncePerOccurrence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start(time.Minute)
@@ -159,10 +160,10 @@ func TestDriftIsToldOncePerOccurrence(t *testing.T) {
 	object.Spec.DriftPolicy = v1alpha1.DriftReport
 	w.create(object)
 	w.becomes("web", "ready", isReady)
-	look := func() {
+	check := func() {
 		t.Helper()
 		before := w.hosts.see("a").syncs
-		w.eventually("the host is looked at", func() error {
+		w.eventually("the host is checked", func() error {
 			w.hosts.signals.Down(model.NewHostID("a", 22))
 			if w.hosts.see("a").syncs == before {
 				return fmt.Errorf("not yet")
@@ -170,27 +171,27 @@ func TestDriftIsToldOncePerOccurrence(t *testing.T) {
 			return nil
 		})
 	}
-	drifted := model.Outcome{State: model.Drifted, Message: "somebody edited the file", Drift: []string{"the file was edited"}}
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &drifted })
-	look()
-	told := w.becomes("web", "drifted", notReady("Drifted"))
-	if host := told.Status.Hosts[0]; host.State != v1alpha1.HostDrifted || host.Message != drifted.Message || host.LastDriftTime == nil {
+	drifted := model.Outcome{State: model.Drifted, Message: "the file was edited by hand", Drift: []string{"the file was edited"}}
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = &drifted })
+	check()
+	object = w.becomes("web", "drifted", notReady("Drifted"))
+	if host := object.Status.Hosts[0]; host.State != v1alpha1.HostDrifted || host.Message != drifted.Message || host.LastDriftTime == nil {
 		t.Errorf("host %+v", host)
 	}
-	w.eventTold("web", "gw1", status.EventDrifted)
-	look()
+	w.eventReported("web", "gw1", status.EventDrifted)
+	check()
 	repaired := model.Outcome{
 		State: model.Synced, Changed: true, Update: model.UpdateFile, Drift: drifted.Drift, Reasons: drifted.Drift, Fingerprint: "1",
 		Servers: map[string]model.ServerCount{},
 	}
-	w.hosts.set("a", func(h *fakeHost) { h.sick = &repaired })
-	w.passes(time.Second, told.Status.Hosts[0].LastDriftTime.Time)
-	look()
-	w.hosts.set("a", func(h *fakeHost) { h.sick = nil })
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = &repaired })
+	w.passes(time.Second, object.Status.Hosts[0].LastDriftTime.Time)
+	check()
+	w.hosts.set("a", func(h *fakeHost) { h.outcome = nil })
 	w.becomes("web", "ready", isReady)
-	w.eventTold("web", "gw1", status.EventDriftRepaired)
+	w.eventReported("web", "gw1", status.EventDriftRepaired)
 	if events := w.events("web", "gw1"); events[status.EventDrifted] != 1 {
-		t.Errorf("told are %v", events)
+		t.Errorf("events are %v", events)
 	}
 	counted := values(t, w.registry)
 	if counted["edgelb_drift_total{reported}"] != 1 || counted["edgelb_drift_total{repaired}"] == 0 {

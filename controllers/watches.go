@@ -24,7 +24,7 @@ import (
 )
 
 // The names of the cache's indexes: EdgeLoadBalancers by host, by Service, by Secret of SSH, by Secret with a kubeconfig, and by
-// the cluster whose nodes they reach Services by. EndpointSlices have watched.IndexService.
+// the cluster whose nodes they use to reach Services. EndpointSlices have watched.IndexService.
 const (
 	indexHost    = "edgelb.host"
 	indexService = "edgelb.target"
@@ -33,7 +33,7 @@ const (
 	indexNodes   = "edgelb.nodes"
 )
 
-// addIndexes makes the cache find objects the way the watches ask for them.
+// addIndexes adds the indexes that the watches use.
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for name, keys := range map[string]func(*v1alpha1.EdgeLoadBalancer) []string{
 		indexHost: func(o *v1alpha1.EdgeLoadBalancer) []string { return texts(hostKeys(o)) },
@@ -60,7 +60,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return indexer.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames)
 }
 
-// eachTarget collects something of the object's targets, each once.
+// eachTarget collects a property of the object's targets, each value once.
 func eachTarget[T comparable](object *v1alpha1.EdgeLoadBalancer, of func(*v1alpha1.Target) (T, bool)) []T {
 	found := map[T]bool{}
 	for i := range object.Spec.Targets {
@@ -79,7 +79,7 @@ func texts[T fmt.Stringer](keys []T) []string {
 	return all
 }
 
-// otherClusters are those that the object's targets name.
+// otherClusters returns those that the object's targets name.
 func otherClusters(object *v1alpha1.EdgeLoadBalancer) []desired.ClusterKey {
 	return eachTarget(object, func(t *v1alpha1.Target) (desired.ClusterKey, bool) {
 		key, _ := desired.ServiceOf(object, t)
@@ -91,7 +91,7 @@ func serviceText(key desired.ServiceKey) string {
 	return key.Cluster.String() + " " + key.NamespacedName.String()
 }
 
-// hostKeys are the hosts that an object names in its spec or, because they are not clean of it yet, in its status.
+// hostKeys returns the hosts in an object's spec, and those in its status, which may not be clean yet.
 func hostKeys(object *v1alpha1.EdgeLoadBalancer) []model.HostID {
 	keys := map[model.HostID]bool{}
 	for i := range object.Spec.Hosts {
@@ -103,13 +103,13 @@ func hostKeys(object *v1alpha1.EdgeLoadBalancer) []model.HostID {
 	return slices.Collect(maps.Keys(keys))
 }
 
-// hostsOfObject are the hosts to work on when an EdgeLoadBalancer changes.
+// hostsOfObject returns the hosts to work on when an EdgeLoadBalancer changes.
 func (r *hostReconciler) hostsOfObject(ctx context.Context, o client.Object) []model.HostID {
 	object := o.(*v1alpha1.EdgeLoadBalancer)
 	return r.touched(append(hostKeys(object), r.hostsBesides(ctx, object)...))
 }
 
-// hostsOfSecret are the hosts that are logged in to with a Secret.
+// hostsOfSecret returns the hosts that a Secret logs in to.
 func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []model.HostID {
 	var keys []model.HostID
 	for _, object := range objectsBy(ctx, r.Here, indexSecret, client.ObjectKeyFromObject(o).String()) {
@@ -118,7 +118,7 @@ func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []m
 	return keys
 }
 
-// hostsOfService are the hosts that have a listener whose connections can go to a Service of this cluster.
+// hostsOfService returns the hosts that have a listener whose connections can go to a Service of this cluster.
 func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []model.HostID {
 	return r.touched(r.hostsThatServe(ctx, desired.ServiceKey{NamespacedName: client.ObjectKeyFromObject(o)}))
 }
@@ -130,7 +130,7 @@ func (r *hostReconciler) hostsThatServe(ctx context.Context, key desired.Service
 	})
 }
 
-// hostsOfNode are the hosts that have a listener whose connections can go to nodes of this cluster.
+// hostsOfNode returns the hosts that have a listener whose connections can go to nodes of this cluster.
 func (r *hostReconciler) hostsOfNode(ctx context.Context, _ client.Object) []model.HostID {
 	return r.touched(r.hostsThatUseNodes(ctx, desired.ClusterKey{}))
 }
@@ -142,7 +142,7 @@ func (r *hostReconciler) hostsThatUseNodes(ctx context.Context, cluster desired.
 	})
 }
 
-// servingHosts are the hosts that serve a target that is concerned, of the objects that an index has for the key.
+// servingHosts returns the hosts that serve an affected target of the objects that an index has for the key.
 func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
 	concerned func(*v1alpha1.EdgeLoadBalancer, *v1alpha1.Target) bool) []model.HostID {
 	var keys []model.HostID
@@ -159,8 +159,8 @@ func namedIn(reader client.Reader) func(context.Context, types.NamespacedName) b
 	}
 }
 
-// objectsBy asks an index. The cache is the only thing that could fail here, and it does not once it has started. Nobody may
-// change the objects: copies of all hosts of all objects at each change of a slice would cost more than all the rest.
+// objectsBy queries an index. Only the cache could fail here, and it does not fail once it has started. Callers must not change the
+// objects: copies of all hosts of all objects at each change of a slice would cost more than everything else.
 func objectsBy(ctx context.Context, reader client.Reader, index, key string) []v1alpha1.EdgeLoadBalancer {
 	var list v1alpha1.EdgeLoadBalancerList
 	if err := reader.List(ctx, &list, client.MatchingFields{index: key}, client.UnsafeDisableDeepCopy); err != nil {
@@ -169,13 +169,13 @@ func objectsBy(ctx context.Context, reader client.Reader, index, key string) []v
 	return list.Items
 }
 
-// touched notes the moment from which the time to the proof is measured.
+// touched records the time from which the duration until the proof is measured.
 func (r *hostReconciler) touched(keys []model.HostID) []model.HostID {
 	r.records.Touch(keys, r.now(), time.Time{})
 	return keys
 }
 
-// hostsConcerned passes the changes of an EdgeLoadBalancer that concern its hosts. Most changes of its status do not.
+// hostsConcerned passes the changes of an EdgeLoadBalancer that affect its hosts. Most changes of its status do not.
 func hostsConcerned() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1alpha1.EdgeLoadBalancer), e.ObjectNew.(*v1alpha1.EdgeLoadBalancer)
@@ -192,19 +192,19 @@ func sortedHosts(object *v1alpha1.EdgeLoadBalancer) []string {
 	return keys
 }
 
-// contentChanged passes the changes of a Service, EndpointSlice or Node that can matter to a host.
+// contentChanged passes the changes of a Service, EndpointSlice or Node that can affect a host.
 func contentChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return watched.Differs(e.ObjectOld, e.ObjectNew) }}
 }
 
-// sinceStart passes all but what there is when the operator starts. All hosts are worked on at that time anyway, since each object is
-// among it, and none before all of it is in the cache.
+// sinceStart drops the objects that exist when the operator starts. All hosts are worked on at that time anyway, because each
+// object is new, and none before all objects are in the cache.
 func sinceStart() predicate.Predicate {
 	return predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
 }
 
-// CacheOptions say what the operator keeps of the cluster's objects in memory: nothing that it does not use, and of what has a
-// namespace, only what is in these; without any, what is in all.
+// CacheOptions returns what the operator keeps of the cluster's objects in memory: only what it uses, and of namespaced objects
+// only those in these namespaces; without any, those in all.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{DefaultTransform: watched.Trim}
 	for _, namespace := range namespaces {
@@ -216,7 +216,7 @@ func CacheOptions(namespaces []string) cache.Options {
 	return options
 }
 
-// mailbox feeds a controller's queue from inside the program. Unlike a channel it never makes the sender wait.
+// queueSource feeds a controller's queue from inside the program. Unlike a channel it never blocks the sender.
 type queueSource[request comparable] struct {
 	mu    sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[request]
@@ -224,27 +224,27 @@ type queueSource[request comparable] struct {
 }
 
 // Start implements source.TypedSource.
-func (m *queueSource[request]) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.queue = queue
-	for _, r := range m.early {
+func (s *queueSource[request]) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = queue
+	for _, r := range s.early {
 		queue.Add(r)
 	}
-	m.early = nil
+	s.early = nil
 	return nil
 }
 
 // add puts a request into the queue, or keeps it until there is one.
-func (m *queueSource[request]) add(r request) { m.addAfter(r, 0) }
+func (s *queueSource[request]) add(r request) { s.addAfter(r, 0) }
 
-// addAfter puts a request into the queue after a while; one that is kept until there is a queue has waited by then.
-func (m *queueSource[request]) addAfter(r request, wait time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.queue == nil {
-		m.early = append(m.early, r)
+// addAfter puts a request into the queue after a delay. A request that is kept until there is a queue is not delayed again.
+func (s *queueSource[request]) addAfter(r request, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.queue == nil {
+		s.early = append(s.early, r)
 		return
 	}
-	m.queue.AddAfter(r, wait)
+	s.queue.AddAfter(r, wait)
 }

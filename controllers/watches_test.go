@@ -17,7 +17,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestHostsOfAnObjectAreThoseOfItsSpecAndItsStatus(t *testing.T) {
+func TestTheHostsOfAnObjectAreThoseOfItsSpecAndItsStatus(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Spec.Hosts[1].Port = new(int32(2222))
@@ -27,7 +27,7 @@ func TestHostsOfAnObjectAreThoseOfItsSpecAndItsStatus(t *testing.T) {
 	}
 }
 
-func TestHostsAreWokenByWhatConcernsThem(t *testing.T) {
+func TestHostsAreQueuedByWhatAffectsThem(t *testing.T) {
 	t.Parallel()
 	balancer := func(edit func(*v1alpha1.EdgeLoadBalancer)) client.Object {
 		object := twoHosts()
@@ -71,8 +71,8 @@ func TestHostsAreWokenByWhatConcernsThem(t *testing.T) {
 	}
 }
 
-// Each node of the operator's cluster concerns every host that reaches a Service by nodes.
-func TestNodesThatThereAreAtTheStartWakeNoHost(t *testing.T) {
+// Each node of the operator's cluster affects every host that reaches a Service by nodes.
+func TestNodesThatExistAtTheStartQueueNoHost(t *testing.T) {
 	t.Parallel()
 	filter := sinceStart()
 	for name, test := range map[string]struct{ passed, want bool }{
@@ -87,7 +87,7 @@ func TestNodesThatThereAreAtTheStartWakeNoHost(t *testing.T) {
 	}
 }
 
-func TestConnectionsThatEndAgainAndAgainWakeTheirHostOnceASecond(t *testing.T) {
+func TestConnectionsThatEndRepeatedlyQueueTheirHostOncePerSecond(t *testing.T) {
 	t.Parallel()
 	now := noon()
 	signals, err := NewSignals(prometheus.NewRegistry())
@@ -102,7 +102,7 @@ func TestConnectionsThatEndAgainAndAgainWakeTheirHostOnceASecond(t *testing.T) {
 		want  time.Duration
 	}{
 		{0, bad, 0}, {100 * time.Millisecond, bad, 900 * time.Millisecond}, {0, good, 0},
-		{400 * time.Millisecond, bad, 500 * time.Millisecond}, // its turn is still to come
+		{400 * time.Millisecond, bad, 500 * time.Millisecond}, // its sync is pending
 		{600 * time.Millisecond, bad, 900 * time.Millisecond}, {time.Second, good, 0}, {2 * time.Second, bad, 0},
 	} {
 		now = now.Add(step.after)
@@ -111,21 +111,21 @@ func TestConnectionsThatEndAgainAndAgainWakeTheirHostOnceASecond(t *testing.T) {
 		}
 	}
 	now = now.Add(time.Hour)
-	if signals.pause(good); len(signals.turns) != 1 {
-		t.Errorf("remembered are %v", signals.turns)
+	if signals.pause(good); len(signals.syncs) != 1 {
+		t.Errorf("kept are %v", signals.syncs)
 	}
 }
 
-func TestMailboxKeepsWhatComesBeforeTheQueue(t *testing.T) {
+func TestTheQueueSourceKeepsRequestsFromBeforeTheQueue(t *testing.T) {
 	t.Parallel()
-	box := &queueSource[string]{}
-	box.add("early")
+	source := &queueSource[string]{}
+	source.add("early")
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
 	defer queue.ShutDown()
-	if err := box.Start(context.Background(), queue); err != nil {
+	if err := source.Start(context.Background(), queue); err != nil {
 		t.Fatal(err)
 	}
-	box.add("late")
+	source.add("late")
 	for _, want := range []string{"early", "late"} {
 		if got, _ := queue.Get(); got != want {
 			t.Errorf("got %q, want %q", got, want)

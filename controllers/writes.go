@@ -12,11 +12,11 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// writeInterval is the least time between two writes of a status. A change of the spec is news of hundreds of hosts, one after
-// the other.
+// writeInterval is the least time between two writes of a status. A change of the spec causes changes on hundreds of hosts, one
+// after the other.
 const writeInterval = 100 * time.Millisecond
 
-// writes keep when the status of each object was written last, since the start.
+// writes keep when each object's status was last written, since the start.
 type writes struct {
 	mu   sync.Mutex
 	last map[types.NamespacedName]time.Time
@@ -26,22 +26,22 @@ func newWrites() *writes {
 	return &writes{last: map[types.NamespacedName]time.Time{}}
 }
 
-// rest is how long an object should be left alone since it was written last.
+// rest returns how long an object should be left alone after its last write.
 func (w *writes) rest(object types.NamespacedName, now time.Time) time.Duration {
 	return w.since(object, writeInterval, now)
 }
 
-// tooEarly is how long a status should wait until it is written in which only that has changed which changes all the time; 0 if
-// it may be written, or need not be.
-func (w *writes) tooEarly(object *v1alpha1.EdgeLoadBalancer, told v1alpha1.EdgeLoadBalancerStatus, now time.Time) time.Duration {
+// tooEarly returns how long to wait before writing a status whose changes are only routine; 0 if it may be written now, or need not
+// be.
+func (w *writes) tooEarly(object *v1alpha1.EdgeLoadBalancer, after v1alpha1.EdgeLoadBalancerStatus, now time.Time) time.Duration {
 	left := w.since(client.ObjectKeyFromObject(object), routineDelay, now)
-	if left == 0 || equality.Semantic.DeepEqual(object.Status, told) || !status.IsRoutine(object.Status, told) {
+	if left == 0 || equality.Semantic.DeepEqual(object.Status, after) || !status.IsRoutine(object.Status, after) {
 		return 0
 	}
 	return left
 }
 
-// since is what is left of an interval that began when the object was written last.
+// since returns the rest of an interval that began with the last write of the object.
 func (w *writes) since(object types.NamespacedName, interval time.Duration, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-func TestRoutineIsWrittenOnceASecondAndAnythingElseSoon(t *testing.T) {
+func TestRoutineUpdatesAreWrittenOncePerSecondAndAnythingElseSoon(t *testing.T) {
 	t.Parallel()
 	status := func(edit func(*v1alpha1.HostStatus)) v1alpha1.EdgeLoadBalancerStatus {
 		host := v1alpha1.HostStatus{Name: "gw1", State: v1alpha1.HostSynced, ConfigHash: "f1", Servers: 1, ServersUp: 1}
@@ -50,7 +50,7 @@ func TestRoutineIsWrittenOnceASecondAndAnythingElseSoon(t *testing.T) {
 	}
 }
 
-func TestObjectRestsForAMomentAfterItWasWritten(t *testing.T) {
+func TestAnObjectRestsAfterItWasWritten(t *testing.T) {
 	t.Parallel()
 	w, key := newWrites(), client.ObjectKeyFromObject(twoHosts())
 	for i, step := range []struct {
@@ -66,8 +66,8 @@ func TestObjectRestsForAMomentAfterItWasWritten(t *testing.T) {
 	}
 }
 
-// A change of endpoints is news of every host that serves them.
-func TestObjectIsNotWrittenOncePerHostWhenEndpointsChange(t *testing.T) {
+// A change of endpoints changes every host that serves them.
+func TestAnObjectIsNotWrittenOncePerHostWhenEndpointsChange(t *testing.T) {
 	t.Parallel()
 	const hosts = 200
 	w := newWorld(t)

@@ -17,32 +17,31 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// apply makes the host run the wanted configuration, and returns the plan that did it: where HAProxy does not take a command,
-// it is a reload.
-func (h *host) apply(ctx context.Context, todo plan.Plan) (plan.Plan, error) {
+// apply makes the host run the wanted configuration, and returns the plan that was executed: a reload if HAProxy rejects a command.
+func (h *host) apply(ctx context.Context, p plan.Plan) (plan.Plan, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(applyTimeout, h.config))
 	defer cancel()
-	if todo.Action == plan.Runtime {
-		if err := h.applyRuntime(ctx, todo.Rounds); session.IsLost(err) {
-			return todo, err
+	if p.Action == plan.Runtime {
+		if err := h.applyRuntime(ctx, p.Rounds); session.IsLost(err) {
+			return p, err
 		} else if err != nil {
-			todo.Action, todo.Reasons = plan.Reload, append(todo.Reasons, err.Error())
-		} else if !todo.StaleFile {
-			return todo, nil
+			p.Action, p.Reasons = plan.Reload, append(p.Reasons, err.Error())
+		} else if !p.StaleFile {
+			return p, nil
 		}
 	}
-	return todo, h.applyFile(ctx, todo)
+	return p, h.applyFile(ctx, p)
 }
 
-// applyRuntime sends rounds of commands to the running HAProxy and reads back whether it has the wanted servers and names.
+// applyRuntime sends rounds of commands to the running HAProxy and verifies that it has the wanted servers and route map entries.
 func (h *host) applyRuntime(ctx context.Context, rounds [][]runtime.Command) error {
-	talk, err := h.session.Converse(ctx, h.req.Config.AdminSocket)
+	dialogue, err := h.session.Converse(ctx, h.req.Config.AdminSocket)
 	if err != nil {
 		return err
 	}
-	defer talk.Close()
+	defer dialogue.Close()
 	for _, commands := range rounds {
-		answers, err := talk.Ask(ctx, runtime.Lines(commands), session.KnownBytes(len(commands), 0))
+		answers, err := dialogue.Ask(ctx, runtime.Lines(commands), session.KnownBytes(len(commands), 0))
 		if err != nil {
 			return err
 		}
@@ -53,16 +52,16 @@ func (h *host) applyRuntime(ctx context.Context, rounds [][]runtime.Command) err
 	return h.awaitLive(ctx, daemon.Running{})
 }
 
-// awaitLive asks what runs until it is as wanted, which HAProxy may take a moment for, and says what is wrong if it is not. The
-// former worker has nothing to say in that.
-func (h *host) awaitLive(ctx context.Context, former daemon.Running) error {
+// awaitLive polls until HAProxy runs what is wanted, which may take a moment, and returns the difference if it does not. It
+// ignores answers of the previous worker.
+func (h *host) awaitLive(ctx context.Context, previous daemon.Running) error {
 	var err error
 	_ = daemon.Poll(ctx, settlePatience, func() bool {
 		err = h.readRunning(ctx)
 		switch {
 		case err != nil:
-		case former.PID != 0 && h.running.PID == former.PID:
-			err = errors.New("HAProxy's former worker answers again")
+		case previous.PID != 0 && h.running.PID == previous.PID:
+			err = errors.New("HAProxy's previous worker answers again")
 		default:
 			err = h.checkLive()
 		}
@@ -71,38 +70,38 @@ func (h *host) awaitLive(ctx context.Context, former daemon.Running) error {
 	return err
 }
 
-// checkLive compares the servers and names that were read with the wanted ones.
+// checkLive compares the servers and route map entries that were read with the wanted ones.
 func (h *host) checkLive() error {
 	h.stats = serverStats{}.with(h.running.Servers, h.config.Backends)
 	if change := plan.Live(h.observed().Running, h.config, h.file.NamesPath); len(change.Reasons) > 0 {
-		return fmt.Errorf("HAProxy runs other servers or names than it was told to: %s", summary(change.Reasons))
+		return fmt.Errorf("HAProxy does not run the wanted servers and route map entries: %s", summary(change.Reasons))
 	}
 	return nil
 }
 
-// applyFile puts the wanted file in the place of the former one, and has HAProxy load it if the plan says so: the file is
-// staged and checked, the former one kept, the new one put in its place; then HAProxy loads it and is asked whether it did. If
-// it did not, the former file goes back. Until the reload nothing has happened that a connection could notice.
-func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
-	if todo.Action == plan.Reload {
+// applyFile replaces the previous file with the wanted one, and has HAProxy load it if the plan is a reload. It stages and
+// checks the file, keeps the previous one, and puts the new one in place; then HAProxy loads it, and the result is read back.
+// If the load failed, the previous file is restored. Before the reload nothing affects a connection.
+func (h *host) applyFile(ctx context.Context, p plan.Plan) error {
+	if p.Action == plan.Reload {
 		if err := h.checkPause(time.Now()); err != nil {
 			return err
 		}
 	}
-	if obstacle := h.facts.CheckLoader(); todo.Action == plan.Reload && h.req.ReloadCommand == "" && obstacle != "" {
-		return &Error{State: model.Rejected, Message: obstacle + h.stillRuns()}
+	if failed := h.facts.CheckLoader(); p.Action == plan.Reload && h.req.ReloadCommand == "" && failed != "" {
+		return &Error{State: model.Rejected, Message: failed + h.stillRuns()}
 	}
 	if err := h.stage(ctx); err != nil {
 		return h.explain(err)
 	}
-	written := files.WriteOptions{
-		Backup: todo.Backup, KeepFormer: todo.KeepFormer, Expected: h.facts.File.SHA256,
+	options := files.WriteOptions{
+		Backup: p.Backup, KeepFormer: p.KeepFormer, Expected: h.facts.File.SHA256,
 		ServerState: plan.ServerState(h.running.State, h.config.Backends),
 	}
-	if err := h.commit(ctx, written); err != nil {
+	if err := h.commit(ctx, options); err != nil {
 		return h.explain(err)
 	}
-	if todo.Action != plan.Reload {
+	if p.Action != plan.Reload {
 		return nil
 	}
 	if err := h.reload(ctx); err != nil {
@@ -111,8 +110,7 @@ func (h *host) applyFile(ctx context.Context, todo plan.Plan) error {
 	return nil
 }
 
-// explain says what it means that the file changed while the host was looked at as a whole: it is looked at again soon, and
-// then seen whose it is.
+// explain reports that the file changed during a full sync. The next sync follows soon, and finds out who owns the file.
 func (h *host) explain(err error) error {
 	if !errors.Is(err, errCacheStale) {
 		return err
@@ -120,15 +118,15 @@ func (h *host) explain(err error) error {
 	return &Error{State: model.Rejected, Cause: err, Message: fmt.Sprintf("somebody else changes %s at the same moment%s", h.facts.Config, h.stillRuns())}
 }
 
-// checkRoom looks for what `haproxy -c` does not: whether the host can take the connections, and which of the binds it cannot.
+// checkRoom checks what `haproxy -c` does not: whether the host can take the connections, and which of the binds it cannot take.
 func (h *host) checkRoom(ctx context.Context) error {
-	// Where HAProxy does not run, its service may still make the folder.
+	// If HAProxy does not run, its service may still create the folder.
 	if h.facts.IsRunning() && !h.facts.SocketDirectory {
 		return &Error{State: model.Rejected, Message: fmt.Sprintf("the folder of the admin socket %s does not exist: create it on the host, or set spec.haproxy.paths.adminSocket%s",
 			h.req.Config.AdminSocket, h.stillRuns())}
 	}
-	if obstacle := h.facts.CheckDescriptors(h.config); obstacle != "" {
-		return &Error{State: model.Rejected, Message: obstacle + h.stillRuns()}
+	if failed := h.facts.CheckDescriptors(h.config); failed != "" {
+		return &Error{State: model.Rejected, Message: failed + h.stillRuns()}
 	}
 	result, err := h.session.Run(ctx, "sockets", nil, facts.PortList(h.config.Frontends))
 	if err != nil {
@@ -142,7 +140,7 @@ func (h *host) checkRoom(ctx context.Context) error {
 	return nil
 }
 
-// files are those of the host.
+// files are the files of the host.
 func (h *host) files() files.Files {
 	return files.Files{Session: h.session, Config: h.facts.Config, Owner: h.config.Owner, Host: h.config.Host}
 }
@@ -151,12 +149,12 @@ func (h *host) stage(ctx context.Context) error {
 	return h.whyUnwritten(h.files().Stage(ctx, h.file, h.facts.Program()))
 }
 
-// commit puts the staged file in its place and reads back that it is there.
-func (h *host) commit(ctx context.Context, c files.WriteOptions) error {
-	return h.whyUnwritten(h.files().Commit(ctx, h.file, c))
+// commit puts the staged file in place and reads it back.
+func (h *host) commit(ctx context.Context, o files.WriteOptions) error {
+	return h.whyUnwritten(h.files().Commit(ctx, h.file, o))
 }
 
-// whyUnwritten says what it means for the host that a file could not be written.
+// whyUnwritten maps a failed write to the state of the host.
 func (h *host) whyUnwritten(err error) error {
 	var refused *files.RefusedError
 	var unwritable *files.UnwritableError
@@ -166,15 +164,15 @@ func (h *host) whyUnwritten(err error) error {
 	case errors.As(err, &refused):
 		return &Error{State: model.Rejected, Message: "HAProxy refuses the configuration: " + alerts.Of(refused.Words) + h.stillRuns()}
 	case errors.As(err, &unwritable):
-		return &Error{State: model.Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or mend its folder on the host%s",
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or fix its folder on the host%s",
 			h.facts.Config, sanitize.Line(unwritable.Words, sanitize.Quote), h.stillRuns())}
 	default:
 		return err
 	}
 }
 
-// reloadError marks a failure of the reload itself: HAProxy took the file in `-c` but did not come up with it. Trying again
-// may cost 2 s of refused connections, so nobody should do that often.
+// reloadError marks a failure of the reload itself: HAProxy accepted the file with `-c` but did not start with it. A retry may
+// cost 2 s of refused connections, so retries must be rare.
 type reloadError struct{ failure *Error }
 
 func (e *reloadError) Error() string { return e.failure.Error() }
@@ -183,9 +181,9 @@ func (e *reloadError) Unwrap() error { return e.failure }
 
 // reload makes HAProxy load its file and returns nil when the wanted configuration was read back from the new worker.
 func (h *host) reload(ctx context.Context) error {
-	former := h.running
-	running, err := h.daemon().Reload(ctx, former, h.file.Structure)
-	h.hear(running)
+	previous := h.running
+	running, err := h.daemon().Reload(ctx, previous, h.file.Structure)
+	h.record(running)
 	if err != nil {
 		return err
 	}
@@ -193,14 +191,14 @@ func (h *host) reload(ctx context.Context) error {
 	if h.checkLive() == nil {
 		return nil
 	}
-	// What was read over several connections may be of both workers, which share the socket for a moment.
-	return h.awaitLive(ctx, former)
+	// The answers came over several connections and may be of both workers, which share the socket for a moment.
+	return h.awaitLive(ctx, previous)
 }
 
-// goBack undoes a change that could not be proved: the former file goes back, so that HAProxy also comes up again after a
-// reboot, and is loaded again if a new worker has taken over meanwhile. It has time of its own: the change may have used
-// all that it had. Over a connection that is gone nothing can be undone, and nothing is known to have failed: whoever looks
-// next sees how far the change came.
+// goBack rolls back a change that could not be proved. It restores the previous file, so that HAProxy also starts after a
+// reboot, and reloads it if a new worker has taken over. It has its own timeout, since the change may have used up all of its
+// time. If the connection is lost, nothing can be rolled back and the result is unknown: the next sync finds out how far the
+// change came.
 func (h *host) goBack(ctx context.Context, cause error) error {
 	if session.IsLost(cause) && ctx.Err() == nil {
 		return cause
@@ -214,32 +212,32 @@ func (h *host) goBack(ctx context.Context, cause error) error {
 	var unwritable *files.UnwritableError
 	switch {
 	case errors.As(err, &unwritable):
-		return failed("; and the former %s could not be put back (%s): copy %s.edgelb-former over it",
+		return failed("; and the previous %s could not be put back (%s): copy %s.edgelb-former over it",
 			h.facts.Config, sanitize.Line(unwritable.Words, sanitize.Quote), h.facts.Config)
 	case err != nil:
-		return failed("; and the former %s could not be put back: %v", h.facts.Config, err)
+		return failed("; and the previous %s could not be put back: %v", h.facts.Config, err)
 	}
 	if err := h.loadFormer(ctx); err != nil {
-		return failed("; and HAProxy did not go back to the former configuration: %v", err)
+		return failed("; and HAProxy did not go back to the previous configuration: %v", err)
 	}
 	return failed("%s", h.stillRuns())
 }
 
-// loadFormer makes HAProxy load the file that was put back, unless it never left it.
+// loadFormer makes HAProxy load the restored file, unless HAProxy still runs it.
 func (h *host) loadFormer(ctx context.Context) error {
-	silence := h.readRunning(ctx)
+	readErr := h.readRunning(ctx)
 	if !h.facts.IsRunning() || h.before.PID == 0 || h.running.SameAs(h.before) {
 		return nil
 	}
-	if silence != nil {
-		return silence
+	if readErr != nil {
+		return readErr
 	}
-	taken := h.running.PID
+	current := h.running.PID
 	if _, err := h.daemon().StartReload(ctx); err != nil {
 		return err
 	}
 	return daemon.Poll(ctx, daemon.WorkerPatience, func() bool {
-		return h.readRunning(ctx) == nil && h.running.PID != taken && h.running.Structure == h.before.Structure
+		return h.readRunning(ctx) == nil && h.running.PID != current && h.running.Structure == h.before.Structure
 	})
 }
 

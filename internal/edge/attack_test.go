@@ -13,8 +13,8 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// A local account of the host can call a process haproxy, and give it any arguments. None of them may be taken for a line of what
-// the script found out, nor for the path of a program.
+// A local account of the host can call a process haproxy, and give it any arguments. None of them may be taken for a line of
+// the script's output, nor for the path of a program.
 func TestALocalAccountDoesNotChooseWhatIsRun(t *testing.T) {
 	t.Parallel()
 	programs.NeedRoot(t, "starting a process of another account")
@@ -58,8 +58,8 @@ func startAsNobody(t *testing.T, args ...string) {
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	program := filepath.Join(folder, "haproxy")
 	script := fmt.Sprintf("chmod 755 %[1]s; cp /bin/dash %[2]s; printf 'read line\\n' >%[1]s/wait.sh", folder, program)
-	if said, err := exec.Command("/bin/sh", "-c", script).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
+	if output, err := exec.Command("/bin/sh", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
 	}
 	cmd := &exec.Cmd{Path: program, Args: append([]string{args[0], filepath.Join(folder, "wait.sh")}, args[1:]...)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -76,7 +76,7 @@ func startAsNobody(t *testing.T, args ...string) {
 	})
 }
 
-// What others may write to is not a place for root to write to, nor a program for root to run.
+// Root must not write to a folder, nor run a program, that others may write to.
 func TestAFolderThatOthersMayWriteToIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -110,8 +110,8 @@ func TestAHostWhoseLoginShellPrintsIsManaged(t *testing.T) {
 			requireSynced(t, m.sync(config))
 		}
 		config.Backends[0].Servers = append(config.Backends[0].Servers, echo(t, "pod-b"))
-		requireSynced(t, m.turn(config))
-		if drift := m.turn(config).Drift; len(drift) > 0 {
+		requireSynced(t, m.syncCached(config))
+		if drift := m.syncCached(config).Drift; len(drift) > 0 {
 			t.Errorf("the greeting counts as drift: %q", drift)
 		}
 	})
@@ -126,6 +126,6 @@ func TestAForcedCommandIsToldInItsOwnWords(t *testing.T) {
 
 	requireFailure(t, outcome, model.Unauthorized, `Please login as the user "debian" rather than the user "root".`)
 	if !strings.Contains(outcome.Message, "142") {
-		t.Errorf("the message does not tell the exit status: %s", outcome.Message)
+		t.Errorf("the message does not contain the exit status: %s", outcome.Message)
 	}
 }

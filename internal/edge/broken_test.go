@@ -13,9 +13,9 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Whatever was under way when the connection broke, the next turn brings the host there: that of the same operator, and that of
-// one which was restarted.
-func TestTurnsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
+// Whatever step broke, the next sync repairs the host: with the cache of the same operator, and with the empty cache of a
+// restarted one.
+func TestFastSyncsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 	t.Parallel()
 	for name, restart := range map[string]bool{"same operator": false, "restarted operator": true} {
 		t.Run(name, func(t *testing.T) {
@@ -23,24 +23,24 @@ func TestTurnsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 			m := newMachine(t)
 			noDrain := drainFor(app, 0)
 			config := m.webConfig(echo(t, "pod-0"))
-			requireSynced(t, m.turn(config, noDrain))
+			requireSynced(t, m.syncCached(config, noDrain))
 			reloads := m.reloads()
 			for step := int32(1); ; step++ {
-				m.memory.Rest()
+				m.cache.Rest()
 				m.conn.breaksAt = m.conn.steps.Load() + step
 				name := fmt.Sprintf("pod-%d", step)
 				config = m.webConfig(echo(t, name))
-				whole := m.turnsUntilBroken(config)
+				whole := m.syncUntilBroken(config)
 				if m.greeting(8443) == "" {
 					t.Fatalf("step %d: clients are refused", step)
 				}
 				m.conn = &localConn{}
 				if restart {
-					m.memory = edge.SyncCache{}
+					m.cache = edge.SyncCache{}
 				}
-				outcome := m.turn(config, noDrain)
+				outcome := m.syncCached(config, noDrain)
 				requireSynced(t, outcome)
-				m.turnsUntil("all is ended", outcome, config, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+				m.syncUntil("no work is pending", outcome, config, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 				if got := m.greeting(8443); got != name {
 					t.Fatalf("step %d: a client reached %q", step, got)
 				}
@@ -57,13 +57,13 @@ func TestTurnsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 	}
 }
 
-// turnsUntilBroken changes servers and takes out what leaves, has the file written, and looks again. It says whether it came to
-// the end of that before the connection broke.
-func (m *machine) turnsUntilBroken(config haproxy.Config) bool {
+// syncUntilBroken changes servers and removes draining ones, has the file written, and verifies the host. It reports whether it
+// finished before the connection broke.
+func (m *machine) syncUntilBroken(config haproxy.Config) bool {
 	m.t.Helper()
 	var updates []model.Update
 	for deadline := time.Now().Add(waiting.Long); ; {
-		outcome := m.turn(config, drainFor(app, 0))
+		outcome := m.syncCached(config, drainFor(app, 0))
 		if outcome.State == model.Unreachable {
 			return false
 		}
@@ -74,7 +74,7 @@ func (m *machine) turnsUntilBroken(config haproxy.Config) bool {
 		}
 		<-time.After(outcome.FollowUp)
 	}
-	m.turn(config, drainFor(app, 0))
+	m.syncCached(config, drainFor(app, 0))
 	if updates[0] != model.UpdateRuntime || !slices.Contains(updates, model.UpdateFile) {
 		m.t.Fatalf("got the updates %q", updates)
 	}

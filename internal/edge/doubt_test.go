@@ -8,35 +8,35 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// What a turn has left half done, nobody else is to be blamed for: wherever the connection broke, and although what is wanted is
-// again what it was before.
-func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
+// An unfinished change of edgelb must not count as drift by somebody else: wherever the connection broke, and although the
+// wanted configuration is again what it was before.
+func TestAChangeWithUnknownResultIsNoDrift(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int32) model.Outcome{
 		"of servers and names": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
 			m.conn.breaksAt = m.conn.steps.Load() + step
-			return m.turn(wanted)
+			return m.syncCached(wanted)
 		},
 		"of the file": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
-			changed := m.turn(wanted)
+			changed := m.syncCached(wanted)
 			requireSynced(m.t, changed)
 			<-time.After(changed.FollowUp)
 			m.conn.breaksAt = m.conn.steps.Load() + step
-			_ = m.turn(wanted)
+			_ = m.syncCached(wanted)
 			return changed
 		},
 		"of everything": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
 			m.conn.breaksAt = m.conn.steps.Load() + step
 			wanted.MaxConnections++
-			return m.turn(wanted)
+			return m.syncCached(wanted)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			s := newSite(m)
-			former, other := s.config, s.names("new.example.com", "ns_web_app:http").servers(app, echo(t, "pod-a"), echo(t, "pod-c")).config
-			fingerprint := m.turn(former).Fingerprint
+			previous, other := s.config, s.names("new.example.com", "ns_web_app:http").servers(app, echo(t, "pod-a"), echo(t, "pod-c")).config
+			fingerprint := m.syncCached(previous).Fingerprint
 			stride := int32(1)
 			if name == "of everything" {
 				stride = 5 // there are many steps, and each costs a reload
@@ -50,7 +50,7 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 					known = last.Fingerprint
 				}
 
-				back := m.turn(former, proved(known), reportOnly)
+				back := m.syncCached(previous, proved(known), reportOnly)
 
 				if back.State != model.Synced || back.Fingerprint != fingerprint || back.Drift != nil {
 					t.Fatalf("step %d: got %+v after %+v", step, back, last)
@@ -58,7 +58,7 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 				m.requireServes(8443, "pod-a")
 				m.requirePages("app.example.com", "app", "new.example.com", unknownName)
 				noDrain := drainFor(app, 0)
-				m.turnsUntil("all is ended", m.turn(former, noDrain), former, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+				m.syncUntil("no work is pending", m.syncCached(previous, noDrain), previous, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
 				if whole {
 					break
 				}
@@ -67,26 +67,26 @@ func TestAChangeWhoseEndIsNotKnownIsNoDrift(t *testing.T) {
 	}
 }
 
-// A slow disk may let the time pass for the answer, although the connection holds.
+// With a slow disk the answer may time out, although the connection holds.
 func TestAFileThatWasWrittenWithoutAnAnswerIsNoDrift(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a := echo(t, "pod-a")
-	requireSynced(t, m.turn(m.webConfig(a)))
+	requireSynced(t, m.syncCached(m.webConfig(a)))
 	for step := int32(1); ; step++ {
 		a.Weight++
-		changed := m.turn(m.webConfig(a))
+		changed := m.syncCached(m.webConfig(a))
 		requireSynced(t, changed)
 		<-time.After(changed.FollowUp)
 		m.conn.breaksAt = m.conn.steps.Load() + step
-		_ = m.turn(m.webConfig(a))
+		_ = m.syncCached(m.webConfig(a))
 		whole := m.conn.steps.Load() < m.conn.breaksAt
 		m.conn.breaksAt = 0
 		a.Weight++
 
-		changed = m.turn(m.webConfig(a), proved(changed.Fingerprint), reportOnly)
+		changed = m.syncCached(m.webConfig(a), proved(changed.Fingerprint), reportOnly)
 		requireSynced(t, changed)
-		ended := m.turnsUntil("all is ended", changed, m.webConfig(a), func(o model.Outcome) bool { return o.FollowUp == 0 },
+		ended := m.syncUntil("no work is pending", changed, m.webConfig(a), func(o model.Outcome) bool { return o.FollowUp == 0 },
 			proved(changed.Fingerprint), reportOnly)
 
 		if changed.Drift != nil || ended.Drift != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// drainFor says how long the servers of the backend keep their connections.
+// drainFor sets the drain timeout of the backend.
 func drainFor(backend string, timeout time.Duration) func(*edge.Request) {
 	return func(r *edge.Request) {
 		if r.DrainTimeouts == nil {
@@ -22,7 +22,7 @@ func drainFor(backend string, timeout time.Duration) func(*edge.Request) {
 	}
 }
 
-// isGone is a condition for turnsUntil.
+// isGone is a condition for syncUntil.
 func (m *machine) isGone(server string) func(model.Outcome) bool {
 	return func(model.Outcome) bool {
 		_, runs := m.servers()[server]
@@ -30,41 +30,41 @@ func (m *machine) isGone(server string) func(model.Outcome) bool {
 	}
 }
 
-func TestAServerThatGoesKeepsItsConnectionsUntilTheLastHasEnded(t *testing.T) {
+func TestADrainingServerKeepsItsConnectionsUntilTheLastHasEnded(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
 		anHour := drainFor(app, time.Hour)
-		requireSynced(t, m.turn(m.webConfig(a, b), anHour))
+		requireSynced(t, m.syncCached(m.webConfig(a, b), anHour))
 		guest := m.guestOf(8443, "pod-a")
-		before := m.look()
+		before := m.snapshot()
 		config := m.webConfig(b)
 
-		outcome := m.turn(config, anHour)
+		outcome := m.syncCached(config, anHour)
 
 		m.requireLive(outcome, before)
 		if got := m.servers()[app+"/pod-a"].Admin.Mode(); got != runtime.Drain {
 			t.Errorf("pod-a is in state %s", got)
 		}
 		m.requireServes(8443, "pod-b")
-		saved := m.turnsUntil("the file is written", outcome, config, isSaved, anHour)
+		saved := m.syncUntil("the file is written", outcome, config, isSaved, anHour)
 		if strings.Contains(m.readConfig(), "pod-a") {
-			t.Errorf("a server that goes is in the file:\n%s", m.readConfig())
+			t.Errorf("a removed server is in the file:\n%s", m.readConfig())
 		}
 		m.requireFileOf(config, saved.Fingerprint)
 		saves := m.conn.commands.Load()
-		tried := m.turnsUntil("it was tried to take pod-a out", saved, config, func(model.Outcome) bool {
+		tried := m.syncUntil("the removal of pod-a was tried", saved, config, func(model.Outcome) bool {
 			return m.servers()[app+"/pod-a"].Admin.Mode() == runtime.Maintenance
 		}, anHour)
 		if !guest.isServed() {
 			t.Error("the open connection was lost")
 		}
 		_ = guest.conn.Close()
-		gone := m.turnsUntil("pod-a is gone", tried, config, m.isGone(app+"/pod-a"), anHour)
+		gone := m.syncUntil("pod-a is gone", tried, config, m.isGone(app+"/pod-a"), anHour)
 		if gone.FollowUp != 0 || gone.Changed || gone.Fingerprint != saved.Fingerprint {
 			t.Errorf("got %+v", gone)
 		}
-		if after := m.look(); after.worker != before.worker || after.reloads != before.reloads || after.commands != saves {
+		if after := m.snapshot(); after.worker != before.worker || after.reloads != before.reloads || after.commands != saves {
 			t.Errorf("got %+v, was %+v, and %d commands after the file", after, before, saves)
 		}
 		m.requireServes(8443, "pod-b")
@@ -81,7 +81,7 @@ func (m *machine) twoApps(servers ...haproxy.Server) haproxy.Config {
 	return config
 }
 
-// cutAt is when the guest's connection ends.
+// cutAt returns when the guest's connection ends.
 func (g guest) cutAt(t *testing.T) <-chan time.Time {
 	t.Helper()
 	at := make(chan time.Time, 1)
@@ -93,7 +93,7 @@ func (g guest) cutAt(t *testing.T) <-chan time.Time {
 	return at
 }
 
-func TestAServerThatGoesIsCutWhenItsTimeIsUp(t *testing.T) {
+func TestADrainingServerIsCutAfterTheDrainTimeout(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		const patience = 400 * time.Millisecond
@@ -102,19 +102,19 @@ func TestAServerThatGoesIsCutWhenItsTimeIsUp(t *testing.T) {
 			drainFor("ns_web_other", patience)(r)
 		}
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
-		requireSynced(t, m.turn(m.twoApps(a, b), timeouts))
+		requireSynced(t, m.syncCached(m.twoApps(a, b), timeouts))
 		stays := m.guestOf(8443, "pod-b")
 		atOnce, later := m.guestOf(8443, "pod-a").cutAt(t), m.guestOf(9443, "pod-a").cutAt(t)
 		began := time.Now()
 		config := m.twoApps(b)
 
-		outcome := m.turn(config, timeouts)
+		outcome := m.syncCached(config, timeouts)
 
 		requireSynced(t, outcome)
 		if cut := <-atOnce; cut.Sub(began) > 5*time.Second {
 			t.Errorf("a server with 0s was cut after %s", cut.Sub(began))
 		}
-		outcome = m.turnsUntil("both servers are gone", outcome, config, func(o model.Outcome) bool {
+		outcome = m.syncUntil("both servers are gone", outcome, config, func(o model.Outcome) bool {
 			return m.isGone(app+"/pod-a")(o) && m.isGone("ns_web_other/pod-a")(o)
 		}, timeouts)
 		if cut := <-later; cut.Sub(began) < patience {
@@ -126,8 +126,8 @@ func TestAServerThatGoesIsCutWhenItsTimeIsUp(t *testing.T) {
 	})
 }
 
-// HAProxy goes on to give a server that is drained the clients that stay with it.
-func TestAServerThatLeavesIsGivenNoClientsAlthoughTheyStayWithIt(t *testing.T) {
+// HAProxy keeps giving a drained server the clients that stay with it.
+func TestADrainingServerGetsNoClientsDespiteSessionAffinity(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		sticky := func(servers ...haproxy.Server) haproxy.Config {
@@ -136,16 +136,16 @@ func TestAServerThatLeavesIsGivenNoClientsAlthoughTheyStayWithIt(t *testing.T) {
 			return config
 		}
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
-		requireSynced(t, m.turn(sticky(a)))
+		requireSynced(t, m.syncCached(sticky(a)))
 		guest := m.guestOf(8443, "pod-a")
-		requireSynced(t, m.turn(sticky(a, b)))
+		requireSynced(t, m.syncCached(sticky(a, b)))
 		for range 10 {
 			if got := m.greeting(8443); got != "pod-a" {
 				t.Fatalf("a client that stays with pod-a reached %s", got)
 			}
 		}
 
-		outcome := m.turn(sticky(b))
+		outcome := m.syncCached(sticky(b))
 
 		requireSynced(t, outcome)
 		m.requireServes(8443, "pod-b")
@@ -153,20 +153,20 @@ func TestAServerThatLeavesIsGivenNoClientsAlthoughTheyStayWithIt(t *testing.T) {
 			t.Error("the open connection was cut")
 		}
 		guest.conn.Close()
-		m.turnsUntil("the server is gone", outcome, sticky(b), m.isGone(app+"/pod-a"))
+		m.syncUntil("the server is gone", outcome, sticky(b), m.isGone(app+"/pod-a"))
 		m.requireServes(8443, "pod-b")
 	})
 }
 
-// Where the first turn cuts, no other is needed for that.
-func TestAServerThatMayNotDrainIsCutByTheTurnThatRemovesIt(t *testing.T) {
+// With a drain timeout of 0 the first sync cuts; no other is needed.
+func TestAServerThatMayNotDrainIsCutByTheSyncThatRemovesIt(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
-	requireSynced(t, m.turn(m.webConfig(a, b)))
+	requireSynced(t, m.syncCached(m.webConfig(a, b)))
 	cut := m.guestOf(8443, "pod-a").cutAt(t)
 
-	requireSynced(t, m.turn(m.webConfig(b), drainFor(app, 0)))
+	requireSynced(t, m.syncCached(m.webConfig(b), drainFor(app, 0)))
 
 	select {
 	case <-cut:
@@ -175,94 +175,94 @@ func TestAServerThatMayNotDrainIsCutByTheTurnThatRemovesIt(t *testing.T) {
 	}
 }
 
-func TestAServerThatComesBackWhileItLeavesTakesConnectionsAgain(t *testing.T) {
+func TestAServerThatComesBackWhileItDrainsTakesConnectionsAgain(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
-		b, former, moved := echo(t, "pod-b"), echo(t, "former"), echo(t, "moved")
-		former.Name, moved.Name = "pod-a", "pod-a"
-		requireSynced(t, m.turn(m.webConfig(former, b)))
+		b, previous, moved := echo(t, "pod-b"), echo(t, "former"), echo(t, "moved")
+		previous.Name, moved.Name = "pod-a", "pod-a"
+		requireSynced(t, m.syncCached(m.webConfig(previous, b)))
 		guest := m.guestOf(8443, "former")
 		var outcome model.Outcome
 		for _, back := range []struct {
 			server  haproxy.Server
 			reached string
-			// left is how far it was with leaving.
+			// left is the mode that the draining server had reached.
 			left runtime.Mode
 		}{
-			{former, "former", runtime.Drain},
+			{previous, "former", runtime.Drain},
 			{moved, "moved", runtime.Drain},
-			{former, "former", runtime.Maintenance},
+			{previous, "former", runtime.Maintenance},
 		} {
-			m.turnsUntil("pod-a is in state "+string(back.left), m.turn(m.webConfig(b)), m.webConfig(b), func(model.Outcome) bool {
+			m.syncUntil("pod-a is in state "+string(back.left), m.syncCached(m.webConfig(b)), m.webConfig(b), func(model.Outcome) bool {
 				return m.servers()[app+"/pod-a"].Admin.Mode() == back.left
 			})
-			before := m.look()
+			before := m.snapshot()
 
-			outcome = m.turn(m.webConfig(back.server, b))
+			outcome = m.syncCached(m.webConfig(back.server, b))
 
 			requireSynced(t, outcome)
-			if after := m.look(); outcome.Update != model.UpdateRuntime || after.worker != before.worker || after.reloads != before.reloads {
+			if after := m.snapshot(); outcome.Update != model.UpdateRuntime || after.worker != before.worker || after.reloads != before.reloads {
 				t.Errorf("got %+v", outcome)
 			}
 			m.requireServes(8443, back.reached, "pod-b")
 		}
-		saved := m.turnsUntil("the file is written", outcome, m.webConfig(former, b), func(o model.Outcome) bool { return isSaved(o) && o.FollowUp == 0 })
-		m.requireFileOf(m.webConfig(former, b), saved.Fingerprint)
+		saved := m.syncUntil("the file is written", outcome, m.webConfig(previous, b), func(o model.Outcome) bool { return isSaved(o) && o.FollowUp == 0 })
+		m.requireFileOf(m.webConfig(previous, b), saved.Fingerprint)
 		if saved.FollowUp != 0 || !guest.isServed() {
 			t.Errorf("got %+v, or the open connection was lost", saved)
 		}
 	})
 }
 
-func TestARestartedOperatorGoesOnWithWhatLeaves(t *testing.T) {
+func TestARestartedOperatorContinuesRemovals(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b, c := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c")
-	requireSynced(t, m.turn(m.webConfig(a, b)))
+	requireSynced(t, m.syncCached(m.webConfig(a, b)))
 	guest := m.guestOf(8443, "pod-a")
-	requireSynced(t, m.turn(m.webConfig(b)))
-	before := m.look()
-	m.memory = edge.SyncCache{}
+	requireSynced(t, m.syncCached(m.webConfig(b)))
+	before := m.snapshot()
+	m.cache = edge.SyncCache{}
 
-	first := m.turn(m.webConfig(b))
+	first := m.syncCached(m.webConfig(b))
 
 	requireSynced(t, first)
 	if first.Update != model.UpdateFile || first.FollowUp == 0 {
-		t.Errorf("got %+v, want the file and what leaves", first)
+		t.Errorf("got %+v, want the pending write and the draining server", first)
 	}
 	before.commands, before.file = m.conn.commands.Load(), m.readConfig()
-	m.requireLive(m.turn(m.webConfig(b, c)), before)
+	m.requireLive(m.syncCached(m.webConfig(b, c)), before)
 	if !guest.isServed() {
 		t.Error("the open connection was lost")
 	}
 	_ = guest.conn.Close()
-	m.turnsUntil("pod-a is gone", first, m.webConfig(b, c), m.isGone(app+"/pod-a"))
-	if after := m.look(); after.worker != before.worker || after.reloads != before.reloads {
+	m.syncUntil("pod-a is gone", first, m.webConfig(b, c), m.isGone(app+"/pod-a"))
+	if after := m.snapshot(); after.worker != before.worker || after.reloads != before.reloads {
 		t.Errorf("HAProxy was reloaded: %+v, was %+v", after, before)
 	}
 }
 
-// A host that may not be changed is not to be asked again and again, either.
-func TestAHostThatIsOnlyWatchedAsksForNoTurnBecauseOfAServerThatLeaves(t *testing.T) {
+// A host that must not be changed must not be queried again and again, either.
+func TestAHostThatIsOnlyWatchedNeedsNoSyncForADrainingServer(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
-	requireSynced(t, m.turn(m.webConfig(a, b)))
+	requireSynced(t, m.syncCached(m.webConfig(a, b)))
 	guest := m.guestOf(8443, "pod-a")
-	leaving := m.turn(m.webConfig(b))
-	leaving = m.turnsUntil("the file is written", leaving, m.webConfig(b), isSaved)
-	if leaving.FollowUp == 0 {
-		t.Fatalf("nothing leaves: %+v", leaving)
+	draining := m.syncCached(m.webConfig(b))
+	draining = m.syncUntil("the file is written", draining, m.webConfig(b), isSaved)
+	if draining.FollowUp == 0 {
+		t.Fatalf("no server is draining: %+v", draining)
 	}
 	m.tell("set server ns_web_app/pod-b state drain")
 
-	// A turn that has asked about the server that leaves looks at the others in the next one.
+	// A sync that tried to remove the draining server verifies the others only in the next one.
 	var drifted model.Outcome
 	m.eventually("the drift is seen", func() bool {
-		drifted = m.turn(m.webConfig(b), proved(leaving.Fingerprint), reportOnly)
+		drifted = m.syncCached(m.webConfig(b), proved(draining.Fingerprint), reportOnly)
 		return drifted.State == model.Drifted
 	})
-	suspended := m.turn(m.webConfig(b), func(r *edge.Request) { r.DryRun = true })
+	suspended := m.syncCached(m.webConfig(b), func(r *edge.Request) { r.DryRun = true })
 
 	if drifted.State != model.Drifted || drifted.FollowUp != 0 {
 		t.Errorf("got %+v", drifted)
@@ -270,7 +270,7 @@ func TestAHostThatIsOnlyWatchedAsksForNoTurnBecauseOfAServerThatLeaves(t *testin
 	if suspended.State != model.Suspended || suspended.FollowUp != 0 {
 		t.Errorf("got %+v", suspended)
 	}
-	resumed := m.turn(m.webConfig(b))
+	resumed := m.syncCached(m.webConfig(b))
 	if requireSynced(t, resumed); resumed.FollowUp == 0 || !guest.isServed() {
 		t.Errorf("got %+v, or the open connection was lost", resumed)
 	}

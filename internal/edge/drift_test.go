@@ -15,14 +15,14 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// proved is what a host was proved to run.
+// proved sets the fingerprint that a host was proved to run.
 func proved(fingerprint string) func(*edge.Request) {
 	return func(r *edge.Request) { r.Proved = fingerprint }
 }
 
 func reportOnly(r *edge.Request) { r.ReportDrift = true }
 
-// checkedConfig is a webConfig whose servers are checked, but for the moment not.
+// checkedConfig is a webConfig with health checks at intervals of one hour.
 func (m *machine) checkedConfig(servers ...haproxy.Server) haproxy.Config {
 	config := m.webConfig(servers...)
 	config.Backends[0].Check = haproxy.Check{Interval: 3600e9, Rise: 1, Fall: 1}
@@ -42,20 +42,20 @@ func (m *machine) edit(old, new string) {
 // reloadByHand has HAProxy load its file as it is.
 func (m *machine) reloadByHand() {
 	m.t.Helper()
-	former := m.workerPID()
+	previous := m.workerPID()
 	m.ask("master.sock", "reload")
 	m.eventually("a new worker serves", func() bool {
 		pid := m.workerPID()
-		return pid != 0 && pid != former && strings.Contains(m.ask("master.sock", "show proc"), "\n# workers\n")
+		return pid != 0 && pid != previous && strings.Contains(m.ask("master.sock", "show proc"), "\n# workers\n")
 	})
 }
 
-// driftCase is a change by somebody else, and how it is undone.
+// driftCase is a change by somebody else, and how it is repaired.
 type driftCase struct {
 	name   string
 	spoil  func(m *machine)
 	update model.Update
-	words  string
+	text   string
 }
 
 func driftCases() []driftCase {
@@ -82,12 +82,12 @@ func driftCases() []driftCase {
 			m.edit("maxconn 1000", "maxconn 900")
 			m.reloadByHand()
 		}, model.UpdateReload, "edited"},
-		// The last one: what was added leaves.
+		// This case must be last: the added server is draining afterwards.
 		{"a server is added", tell("add server ns_web_app/alien 127.0.0.1:1", "set server ns_web_app/alien state ready"), model.UpdateRuntime, "server alien removed"},
 	}
 }
 
-// sampleFile is a file of edgelb's own with other servers, such as a backup.
+// sampleFile returns a file of edgelb's own with other servers, such as a backup.
 func (m *machine) sampleFile() string {
 	m.t.Helper()
 	text, err := os.ReadFile(m.path("sample.cfg"))
@@ -97,19 +97,19 @@ func (m *machine) sampleFile() string {
 	return string(text)
 }
 
-func TestATurnThatHasNothingToDoReportsDriftAndTheNextRepairsIt(t *testing.T) {
+func TestAVerificationReportsDriftAndTheNextRepairsIt(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
-		requireSynced(t, m.turn(m.checkedConfig(b)))
+		requireSynced(t, m.syncCached(m.checkedConfig(b)))
 		if err := os.WriteFile(m.path("sample.cfg"), []byte(m.readConfig()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		config := m.checkedConfig(a, b)
-		fingerprint := m.turnsUntil("the file is written", m.turn(config), config, isSaved).Fingerprint
+		fingerprint := m.syncUntil("the file is written", m.syncCached(config), config, isSaved).Fingerprint
 		for _, drift := range driftCases() {
 			want := m.readConfig()
-			m.requireGlance(config, fingerprint)
+			m.requireVerified(config, fingerprint)
 			drift.spoil(m)
 			m.requireReport(drift, config, fingerprint)
 			m.requireRepair(drift, config, fingerprint)
@@ -124,14 +124,14 @@ func TestATurnThatHasNothingToDoReportsDriftAndTheNextRepairsIt(t *testing.T) {
 	})
 }
 
-func TestATurnThatHasNothingToDoRepairsDrift(t *testing.T) {
+func TestAVerificationRepairsDrift(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	config := m.checkedConfig(echo(t, "pod-a"), echo(t, "pod-b"))
-	fingerprint := m.turn(config).Fingerprint
+	fingerprint := m.syncCached(config).Fingerprint
 	for _, drift := range driftCases() {
 		if drift.name == "the file is edited" || drift.name == "a server that is drained" || drift.name == "HAProxy runs an edited file" {
-			m.requireGlance(config, fingerprint)
+			m.requireVerified(config, fingerprint)
 			drift.spoil(m)
 			m.requireRepair(drift, config, fingerprint)
 			m.requireServes(8443, "pod-a", "pod-b")
@@ -139,11 +139,11 @@ func TestATurnThatHasNothingToDoRepairsDrift(t *testing.T) {
 	}
 }
 
-// requireGlance fails unless a turn finds everything as it was left, by one script.
-func (m *machine) requireGlance(config haproxy.Config, fingerprint string) {
+// requireVerified fails unless a sync finds the host unchanged, with one script.
+func (m *machine) requireVerified(config haproxy.Config, fingerprint string) {
 	m.t.Helper()
-	before, servers := m.look(), m.servers()
-	outcome := m.turn(config, proved(fingerprint))
+	before, servers := m.snapshot(), m.servers()
+	outcome := m.syncCached(config, proved(fingerprint))
 	requireSynced(m.t, outcome)
 	if outcome.Changed || outcome.Update != "" || outcome.Drift != nil || outcome.Fingerprint != fingerprint || outcome.FollowUp != 0 {
 		m.t.Errorf("got %+v", outcome)
@@ -158,11 +158,11 @@ func (m *machine) requireGlance(config haproxy.Config, fingerprint string) {
 func (m *machine) requireRepair(drift driftCase, config haproxy.Config, fingerprint string) {
 	m.t.Helper()
 	worker := m.workerPID()
-	outcome := m.turn(config, proved(fingerprint))
+	outcome := m.syncCached(config, proved(fingerprint))
 	requireSynced(m.t, outcome)
-	words := strings.Join(outcome.Drift, "; ")
-	if !outcome.Changed || outcome.Update != drift.update || outcome.Fingerprint != fingerprint || !strings.Contains(words, drift.words) {
-		m.t.Errorf("%s: got %+v, want it to be repaired by %s because of %q", drift.name, outcome, drift.update, drift.words)
+	text := strings.Join(outcome.Drift, "; ")
+	if !outcome.Changed || outcome.Update != drift.update || outcome.Fingerprint != fingerprint || !strings.Contains(text, drift.text) {
+		m.t.Errorf("%s: got %+v, want it to be repaired by %s because of %q", drift.name, outcome, drift.update, drift.text)
 	}
 	if m.workerPID() != worker && drift.update != model.UpdateReload {
 		m.t.Errorf("%s: HAProxy was reloaded", drift.name)
@@ -171,13 +171,13 @@ func (m *machine) requireRepair(drift driftCase, config haproxy.Config, fingerpr
 
 func (m *machine) requireReport(drift driftCase, config haproxy.Config, fingerprint string) {
 	m.t.Helper()
-	before, servers := m.look(), m.servers()
-	outcome := m.turn(config, proved(fingerprint), reportOnly)
-	if words := strings.Join(outcome.Drift, "; "); outcome.State != model.Drifted || !strings.Contains(words, drift.words) {
-		m.t.Errorf("%s: got %+v, want a report of %q", drift.name, outcome, drift.words)
+	before, servers := m.snapshot(), m.servers()
+	outcome := m.syncCached(config, proved(fingerprint), reportOnly)
+	if text := strings.Join(outcome.Drift, "; "); outcome.State != model.Drifted || !strings.Contains(text, drift.text) {
+		m.t.Errorf("%s: got %+v, want a report of %q", drift.name, outcome, drift.text)
 	}
 	if outcome.Changed || outcome.Update != "" || outcome.Fingerprint != "" {
-		m.t.Errorf("%s: a report claims a change or a proof: %+v", drift.name, outcome)
+		m.t.Errorf("%s: a report claims a change or a fingerprint: %+v", drift.name, outcome)
 	}
 	before.commands = m.conn.commands.Load()
 	m.requireAsBefore(before)
@@ -190,12 +190,12 @@ func TestAHAProxyThatWasRestartedIsNoDrift(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		a, b := echo(t, "pod-a"), echo(t, "pod-b")
-		fingerprint := m.turn(m.webConfig(a)).Fingerprint
+		fingerprint := m.syncCached(m.webConfig(a)).Fingerprint
 		m.stop()
 		m.start("-W", "-S", m.path("master.sock"))
-		before := m.look()
+		before := m.snapshot()
 
-		outcome := m.turn(m.webConfig(a), proved(fingerprint), reportOnly)
+		outcome := m.syncCached(m.webConfig(a), proved(fingerprint), reportOnly)
 
 		requireSynced(t, outcome)
 		if outcome.Changed || outcome.Drift != nil || outcome.Fingerprint != fingerprint {
@@ -203,25 +203,25 @@ func TestAHAProxyThatWasRestartedIsNoDrift(t *testing.T) {
 		}
 		before.commands = m.conn.commands.Load()
 		m.requireAsBefore(before)
-		m.requireLive(m.turn(m.webConfig(a, b)), before)
+		m.requireLive(m.syncCached(m.webConfig(a, b)), before)
 		m.requireServes(8443, "pod-a", "pod-b")
 	})
 }
 
-// A host may be restarted before the file is written that belongs to what ran.
-func TestAHAProxyThatWasRestartedFromAFileThatLaggedIsNoDrift(t *testing.T) {
+// A host may be restarted from a stale file.
+func TestAHAProxyThatWasRestartedFromAStaleFileIsNoDrift(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
-	requireSynced(t, m.turn(m.webConfig(a)))
-	changed := m.turn(m.webConfig(a, b))
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	changed := m.syncCached(m.webConfig(a, b))
 	fingerprint := changed.Fingerprint
 	m.stop()
 	m.start("-W", "-S", m.path("master.sock"))
 	m.requireServes(8443, "pod-a")
 	<-time.After(changed.FollowUp)
 
-	outcome := m.turn(m.webConfig(a, b), proved(fingerprint), reportOnly)
+	outcome := m.syncCached(m.webConfig(a, b), proved(fingerprint), reportOnly)
 
 	requireSynced(t, outcome)
 	if outcome.Update != model.UpdateRuntime || outcome.Drift != nil || outcome.Fingerprint != fingerprint {
@@ -235,16 +235,16 @@ func TestAHAProxyThatWasStoppedIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a := echo(t, "pod-a")
-	fingerprint := m.turn(m.webConfig(a)).Fingerprint
+	fingerprint := m.syncCached(m.webConfig(a)).Fingerprint
 	m.stop()
 
 	start := func(r *edge.Request) { r.ReloadCommand = m.startCommand() }
-	report := m.turn(m.webConfig(a), proved(fingerprint), reportOnly, start)
+	report := m.syncCached(m.webConfig(a), proved(fingerprint), reportOnly, start)
 
 	if report.State != model.Drifted || strings.Join(report.Drift, "; ") != "HAProxy does not run" {
 		t.Errorf("got %+v", report)
 	}
-	repaired := m.turn(m.webConfig(a), proved(fingerprint), start)
+	repaired := m.syncCached(m.webConfig(a), proved(fingerprint), start)
 	requireSynced(t, repaired)
 	if repaired.Update != model.UpdateReload || strings.Join(repaired.Drift, "; ") != "HAProxy does not run" || repaired.Fingerprint != fingerprint {
 		t.Errorf("got %+v", repaired)
@@ -252,7 +252,7 @@ func TestAHAProxyThatWasStoppedIsStartedAgain(t *testing.T) {
 	m.requireServes(8443, "pod-a")
 }
 
-// startCommand is a command that starts HAProxy as a daemon, which ends with the test.
+// startCommand returns a command that starts HAProxy as a daemon, which ends with the test.
 func (m *machine) startCommand() string {
 	m.t.Helper()
 	m.t.Cleanup(func() {
@@ -270,8 +270,8 @@ func (m *machine) startCommand() string {
 	return m.path("start")
 }
 
-// A turn that writes the file must not overwrite what somebody wrote since the last look.
-func TestAFileThatSomebodyWroteIsNotSavedOver(t *testing.T) {
+// A sync that writes the file must not overwrite what somebody wrote since the last verification.
+func TestAFileThatSomebodyWroteIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil func(m *machine)
@@ -290,8 +290,8 @@ func TestAFileThatSomebodyWroteIsNotSavedOver(t *testing.T) {
 			func(m *machine) { m.edit("maxconn 1000", "maxconn 900") },
 			func(t *testing.T, m *machine, outcome model.Outcome) {
 				requireSynced(t, outcome)
-				if former, err := os.ReadFile(m.config() + ".edgelb-former"); err != nil || strings.Contains(string(former), "maxconn 900") != outcome.Changed {
-					t.Errorf("got %+v, and the former file is %v\n%s", outcome, err, former)
+				if previous, err := os.ReadFile(m.config() + ".edgelb-former"); err != nil || strings.Contains(string(previous), "maxconn 900") != outcome.Changed {
+					t.Errorf("got %+v, and the previous file is %v\n%s", outcome, err, previous)
 				}
 				if strings.Contains(m.readConfig(), "maxconn 900") {
 					t.Error("the edited file is still there")
@@ -303,19 +303,19 @@ func TestAFileThatSomebodyWroteIsNotSavedOver(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			a, b := echo(t, "pod-a"), echo(t, "pod-b")
-			requireSynced(t, m.turn(m.webConfig(a)))
-			changed := m.turn(m.webConfig(a, b))
+			requireSynced(t, m.syncCached(m.webConfig(a)))
+			changed := m.syncCached(m.webConfig(a, b))
 			requireSynced(t, changed)
 			test.spoil(m)
 			<-time.After(changed.FollowUp)
 			before := m.conn.commands.Load()
 
-			outcome := m.ended(m.webConfig(a, b), proved(changed.Fingerprint))
+			outcome := m.syncToEnd(m.webConfig(a, b), proved(changed.Fingerprint))
 
 			test.check(t, m, outcome)
 			const save = 1
 			if m.conn.commands.Load() <= before+save {
-				t.Error("the host was not looked at as a whole")
+				t.Error("no full sync was done")
 			}
 			requireNoLeftovers(t, m)
 			m.requireServes(8443, "pod-a", "pod-b")
@@ -324,22 +324,22 @@ func TestAFileThatSomebodyWroteIsNotSavedOver(t *testing.T) {
 }
 
 // The Service of a target may be missing while somebody drains one of its servers.
-func TestAServerThatSomebodyDrainedIsNotTakenForOneThatLeavesWhereServersAreToBeKept(t *testing.T) {
+func TestAServerThatSomebodyDrainedIsKeptWhereServersMustBeKept(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
-	fingerprint := m.turn(m.webConfig(a, b)).Fingerprint
+	fingerprint := m.syncCached(m.webConfig(a, b)).Fingerprint
 	unknown := m.webConfig()
 	unknown.Backends[0].KeepServers = true
 	m.tell("set server ns_web_app/pod-a state drain")
 	for range 2 {
-		report := m.turn(unknown, proved(fingerprint), reportOnly)
+		report := m.syncCached(unknown, proved(fingerprint), reportOnly)
 		if report.State != model.Drifted || !strings.Contains(strings.Join(report.Drift, "; "), "pod-a was in state drain") {
 			t.Errorf("got %+v", report)
 		}
 	}
 
-	repaired := m.turn(unknown, proved(fingerprint))
+	repaired := m.syncCached(unknown, proved(fingerprint))
 
 	requireSynced(t, repaired)
 	if repaired.Fingerprint != fingerprint || len(repaired.Drift) != 1 {

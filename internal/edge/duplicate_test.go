@@ -16,13 +16,13 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// named is the configuration as it is for a machine of that name.
+// named returns the configuration for a machine of that name.
 func named(config haproxy.Config, host string) haproxy.Config {
 	config.Host = host
 	return config
 }
 
-// wants says that these names are wanted.
+// wants sets the names that are wanted.
 func wants(names ...string) func(*edge.Request) {
 	return func(r *edge.Request) { r.Wants = func(host string) bool { return slices.Contains(names, host) } }
 }
@@ -40,7 +40,7 @@ func TestAMachineThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing.T) {
 	both.Wait()
 	for i, outcome := range outcomes {
 		if outcome.State == model.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
-			t.Errorf("%s was told: %s", names[i], outcome.Message)
+			t.Errorf("%s reported: %s", names[i], outcome.Message)
 		}
 	}
 
@@ -49,7 +49,7 @@ func TestAMachineThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing.T) {
 		outcome := m.syncWith(&caches[i], named(config, name), wants(names...))
 		states[outcome.State]++
 		if outcome.State == model.Refused && !strings.Contains(outcome.Message, "kept as host") {
-			t.Errorf("%s was told: %s", name, outcome.Message)
+			t.Errorf("%s reported: %s", name, outcome.Message)
 		}
 	}
 	if states[model.Synced] != 1 || states[model.Refused] != 1 {
@@ -59,11 +59,11 @@ func TestAMachineThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing.T) {
 	requireNoLeftovers(t, m)
 }
 
-func TestAMachineThatGetsAnotherNameIsTakenOverWithoutAReload(t *testing.T) {
+func TestAMachineThatGetsAnotherNameIsRenamedWithoutAReload(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	config := m.webConfig(echo(t, "pod-0"))
-	requireSynced(t, m.turn(named(config, "gw1:22")))
+	requireSynced(t, m.syncCached(named(config, "gw1:22")))
 	reloads := m.reloads()
 
 	var cache edge.SyncCache
@@ -74,8 +74,8 @@ func TestAMachineThatGetsAnotherNameIsTakenOverWithoutAReload(t *testing.T) {
 		t.Errorf("%d reloads, outcome %+v", m.reloads()-reloads, outcome)
 	}
 	idle := named(m.baseConfig(), "gw1:22")
-	if outcome := m.turn(idle); outcome.State != model.Synced || outcome.Changed {
-		t.Errorf("the name that left did something: %+v", outcome)
+	if outcome := m.syncCached(idle); outcome.State != model.Synced || outcome.Changed {
+		t.Errorf("the detached name changed something: %+v", outcome)
 	}
 	m.requireServes(8443, "pod-0")
 }
@@ -112,7 +112,7 @@ func TestAFileThatSomebodyElseChangesAtTheSameMomentIsNotReplaced(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
-			requireSynced(t, m.turn(m.webConfig(echo(t, "pod-0"))))
+			requireSynced(t, m.syncCached(m.webConfig(echo(t, "pod-0"))))
 			var before string
 			conn := meddling{m.conn, test.script, func() { test.meddle(t, m); before = m.readConfig() }}
 			changed := m.webConfig()
@@ -131,11 +131,11 @@ func TestAFileThatSomebodyElseChangesAtTheSameMomentIsNotReplaced(t *testing.T) 
 	}
 }
 
-// What other attempts have left is taken away when they cannot be at work any more.
+// The leftovers of other attempts are removed when those cannot run any more.
 func TestOnlyOldLeftoversOfOthersAreTakenAway(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	leave := func(suffix string, age time.Duration) string {
+	leftover := func(suffix string, age time.Duration) string {
 		path := m.config() + suffix
 		at := time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
@@ -143,11 +143,11 @@ func TestOnlyOldLeftoversOfOthersAreTakenAway(t *testing.T) {
 		}
 		return path
 	}
-	fresh := leave(".edgelb-new-fresh", time.Minute)
-	leave(".edgelb-new-old", time.Hour)
-	leave(".edgelb-copy-1", time.Hour)
+	fresh := leftover(".edgelb-new-fresh", time.Minute)
+	leftover(".edgelb-new-old", time.Hour)
+	leftover(".edgelb-copy-1", time.Hour)
 
-	requireSynced(t, m.turn(m.webConfig(echo(t, "pod-0"))))
+	requireSynced(t, m.syncCached(m.webConfig(echo(t, "pod-0"))))
 
 	if found, err := filepath.Glob(m.config() + ".edgelb-[nc]*"); err != nil || len(found) != 1 || found[0] != fresh {
 		t.Errorf("left are %q, %v, want %s", found, err, fresh)

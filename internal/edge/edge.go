@@ -1,11 +1,11 @@
-// Package edge brings one host's HAProxy to a wanted configuration and proves that it runs.
+// Package edge brings the HAProxy of one host to a wanted configuration and proves that it runs.
 //
-// Sync is the whole story: observe the host, compute a plan, carry it out, read back, and report an Outcome. The package
-// knows neither Kubernetes nor SSH: it reaches a host through Conn, and main puts an SSH connection behind that.
+// Sync observes the host, computes a plan, carries it out, reads back the result, and reports an Outcome. The package knows
+// neither Kubernetes nor SSH: it reaches a host through Conn, and main puts an SSH connection behind that.
 //
-// The packages below are what it works with: scripts are what runs on a host, session runs them and talks to sockets, survey
-// reads what they say and judges it, daemon is the HAProxy there, files are those that it loads, proof is how a change is seen to be
-// made, and pending what is begun and not ended.
+// Subpackages: scripts holds the scripts that run on a host. session runs them and talks to unix sockets. facts parses their
+// output and does the preflight checks. daemon controls the HAProxy process. files writes the files that HAProxy loads.
+// readback verifies a change. pending tracks unfinished work. alerts extracts messages from HAProxy's output.
 package edge
 
 import (
@@ -16,52 +16,52 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Conn is one logged-in connection to a host. Its errors are each a *Error.
+// Conn is one logged-in connection to a host. Each of its errors is an *Error.
 type Conn = session.Conn
 
-// What a Conn works with.
+// Types that a Conn uses.
 type (
 	// Result is how a command ended.
 	Result = session.Result
 	// Stream is a connection to a command or to a socket.
 	Stream = session.Stream
-	// Limit is what a command or a socket may say.
+	// Limit bounds the output of a command or a socket.
 	Limit = session.Limit
 )
 
-// Request is what a host is to be brought to.
+// Request is the wanted state of a host.
 type Request struct {
-	// Config is the wanted configuration; one without frontends leaves the host idle and free for anybody.
+	// Config is the wanted configuration. A configuration without frontends leaves the host idle and free for any owner.
 	Config haproxy.Config
 	// Login is the account that Conn logged in with.
 	Login string
 	// ConfigPath is the absolute path of haproxy.cfg on the host.
 	ConfigPath string
-	// ReloadCommand replaces the way to reload that is found on the host; words separated by single blanks.
+	// ReloadCommand replaces the reload method that is found on the host; words separated by single blanks.
 	ReloadCommand string
-	// Adopt allows to replace a file that somebody else wrote.
+	// Adopt allows Sync to replace a file that edgelb did not write.
 	Adopt bool
-	// NoAdopt is a sentence that says why Adopt is not set although somebody asked for it; empty if nobody did.
+	// NoAdopt is a sentence that says why Adopt is not set although it was requested; empty if it was not requested.
 	NoAdopt string
-	// Wants says whether objects of the owner still want a host of that name, as Config.Host has it. It is asked only where
-	// the host's file names another one; nil if none does.
+	// Wants reports whether objects of the owner still want a host of that name, as in Config.Host. Sync calls it only if the
+	// host's file names another host; nil if no object wants one.
 	Wants func(host string) bool
 	// DryRun changes nothing and reports what would be changed.
 	DryRun bool
-	// RuntimeOnly brings servers, names and shares in line through HAProxy's socket, as far as it runs the backends that they are
-	// about, and leaves everything else for a later Sync: it is for a host that could not be brought to what is wanted; see
+	// RuntimeOnly updates servers, route map entries and weights through HAProxy's socket, for the backends that HAProxy runs, and
+	// leaves everything else for a later Sync. It is for a host that could not be brought to the wanted configuration; see
 	// Outcome.Live.
 	RuntimeOnly bool
-	// DrainTimeouts say, by the backend's name, how long a server that is wanted no more keeps its open connections.
+	// DrainTimeouts limit, by backend name, how long a draining server keeps its open connections.
 	DrainTimeouts map[string]time.Duration
-	// ReportDrift leaves a host alone that was changed by somebody else, and reports how it differs.
+	// ReportDrift leaves a host that was changed by somebody else unchanged, and reports the differences.
 	ReportDrift bool
-	// Proved is the fingerprint of the configuration that the host was last proved to run; empty if that is not known. A
-	// host that differs from what it was proved to run was changed by somebody else.
+	// Proved is the fingerprint of the configuration that the host was last proved to run; empty if unknown. A host that differs
+	// from it was changed by somebody else.
 	Proved string
 }
 
-// Error is a failure to bring a host where it should be. Message is a sentence for a person: what is wrong and what to do.
+// Error is a failure to bring a host to the wanted state. Message is a sentence for a person: what is wrong and what to do.
 type Error struct {
 	State   model.State
 	Message string
@@ -72,5 +72,5 @@ func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Lost says that the connection to the host is what failed.
+// Lost reports whether the connection to the host failed.
 func (e *Error) Lost() bool { return e.State == model.Unreachable }

@@ -13,7 +13,7 @@ func reachedFrom(address string) *localConn {
 	return &localConn{prefix: "SSH_CONNECTION='" + address + " 40022 192.0.2.1 22'; export SSH_CONNECTION; "}
 }
 
-func TestAHostSaysFromWhereItIsReachedOverEachConnection(t *testing.T) {
+func TestAHostReportsTheClientAddressOfEachConnection(t *testing.T) {
 	t.Parallel()
 	logins := []string{"root"}
 	if os.Geteuid() == 0 {
@@ -26,18 +26,18 @@ func TestAHostSaysFromWhereItIsReachedOverEachConnection(t *testing.T) {
 			m := newMachine(t)
 			config := m.webConfig(echo(t, "a"))
 			m.conn = reachedFrom("203.0.113.9")
-			for _, turn := range []string{"a full turn", "a glance", "a change of servers"} {
-				if turn == "a change of servers" {
+			for _, kind := range []string{"a full sync", "a verification", "a change of servers"} {
+				if kind == "a change of servers" {
 					config = m.webConfig(echo(t, "a"), echo(t, "b"))
 				}
-				outcome := m.turn(config, func(r *edge.Request) { r.Login = login })
+				outcome := m.syncCached(config, func(r *edge.Request) { r.Login = login })
 				if outcome.State != model.Synced || outcome.Egress.String() != "203.0.113.9" {
-					t.Fatalf("%s: got %s from %s: %s", turn, outcome.State, outcome.Egress, outcome.Message)
+					t.Fatalf("%s: got %s from %s: %s", kind, outcome.State, outcome.Egress, outcome.Message)
 				}
 			}
 
 			m.conn = reachedFrom("2001:db8::9")
-			outcome := m.turn(config, func(r *edge.Request) { r.Login = login })
+			outcome := m.syncCached(config, func(r *edge.Request) { r.Login = login })
 
 			if outcome.State != model.Synced || outcome.Egress.String() != "2001:db8::9" {
 				t.Errorf("over another connection: got %s from %s: %s", outcome.State, outcome.Egress, outcome.Message)
@@ -46,13 +46,13 @@ func TestAHostSaysFromWhereItIsReachedOverEachConnection(t *testing.T) {
 	}
 }
 
-// The address is learnt before it is found out that something else is wrong.
-func TestAHostThatFailsSaysFromWhereItIsReached(t *testing.T) {
+// The address is read before the failure is found.
+func TestAHostThatFailsReportsTheClientAddress(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	m.writeConfig([]byte("# somebody else's\nfrontend web\n"))
 	m.conn = reachedFrom("203.0.113.9")
-	outcome := m.turn(m.webConfig(echo(t, "a")))
+	outcome := m.syncCached(m.webConfig(echo(t, "a")))
 	if outcome.State != model.Refused || outcome.Egress.String() != "203.0.113.9" {
 		t.Errorf("got %s from %s", outcome.State, outcome.Egress)
 	}

@@ -8,15 +8,15 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// ReadNamesLongAgo makes it long ago that all names of the host were read.
+// ReadNamesLongAgo makes the last read of the whole route map long ago.
 func (c *SyncCache) ReadNamesLongAgo() { c.namesReadAt = time.Time{} }
 
-// AlsoRunning are the servers of a configuration by backend, and after them those that run besides.
+// AlsoRunning returns the servers of a configuration by backend, followed by all running ones.
 func AlsoRunning(config haproxy.Config, running []runtime.Server) map[string][]haproxy.Server {
 	return alsoRunning(backendServers(config), running)
 }
 
-// Rest makes the memory one of a host whose file was not written for a while.
+// Rest makes the cache one of a host whose file was not written for a while.
 func (c *SyncCache) Rest() {
 	if !c.pendingWrite.Exists() {
 		c.pendingWrite = pending.Write{}

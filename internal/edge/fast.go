@@ -17,168 +17,167 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// askTimeout bounds a question to a host that is known, which HAProxy answers within milliseconds. lineTimeout is what each line
-// adds to that: thousands of commands take more than one round trip. rowTimeout is what each server and name adds that is to be
-// listed, which takes some 100 bytes.
+// askTimeout bounds a query to a known host, which HAProxy answers within milliseconds. lineTimeout is added for each line:
+// thousands of commands take more than one round trip. rowTimeout is added for each server and route map entry in the answer,
+// some 100 bytes each.
 const (
 	askTimeout  = 5 * time.Second
 	lineTimeout = 2 * time.Millisecond
 	rowTimeout  = time.Millisecond
 )
 
-// settlePatience is how long HAProxy may take to do what it said that it did. 3.0 moves a server to another address a moment
-// after it has answered.
+// settlePatience is how long HAProxy may take to apply a command that it has acknowledged. HAProxy 3.0 moves a server to
+// another address a moment after it has answered.
 const settlePatience = 500 * time.Millisecond
 
-// turn is one turn of a host of which it is known what it runs: servers that changed are brought in line through the socket,
-// what was begun is ended, and from time to time it is looked whether somebody else has changed it.
+// fastSync is one fast sync of a host whose running configuration is known. It updates changed servers through the socket,
+// finishes pending work, and periodically verifies that nobody else has changed the host.
 type fastSync struct {
 	*host
 	cache *SyncCache
 	now   time.Time
-	// outcome gathers what was done.
+	// outcome collects what was done.
 	outcome model.Outcome
-	// doubt says that it was not known how an earlier change ended, and still is not.
-	doubt bool
+	// uncertain says that the result of an earlier change was unknown and still is.
+	uncertain bool
 }
 
-// errUnlikeMemory says that the host is not as it is remembered: it has to be looked at as a whole.
-var errCacheStale = errors.New("the host is not as it was left")
+// errCacheStale says that the host does not match the sync cache: it needs a full sync.
+var errCacheStale = errors.New("the host does not match the sync cache")
 
-// quickTurn does the turn from memory. It returns false if that cannot be, and a full sync is required.
+// syncFast syncs the host from the cache. It returns false if that is not possible and a full sync is required.
 func syncFast(ctx context.Context, conn Conn, cache *SyncCache, req Request) (model.Outcome, bool) {
 	h := cache.recall(conn, req)
 	if h == nil || req.DryRun || (h.formerAccepts && !req.RuntimeOnly) {
 		return model.Outcome{}, false
 	}
-	// What has begun is ended, also when the operator ends.
+	// A change that has begun is finished, also when the operator shuts down.
 	ctx = context.WithoutCancel(ctx)
-	t := &fastSync{host: h, cache: cache, now: time.Now(), doubt: cache.begun}
-	config, change, ok := t.changes()
+	f := &fastSync{host: h, cache: cache, now: time.Now(), uncertain: cache.begun}
+	config, change, ok := f.changes()
 	if !ok {
 		return model.Outcome{}, false
 	}
-	if err := t.run(ctx, config, change); err != nil {
-		cache.hangUp()
+	if err := f.run(ctx, config, change); err != nil {
+		cache.closeDialogue()
 		var failure *Error
 		if errors.As(err, &failure) {
-			return t.finish(err), true
+			return f.finish(err), true
 		}
 		return model.Outcome{}, false
 	}
-	cache.begun = t.doubt
-	return t.finish(nil), true
+	cache.begun = f.uncertain
+	return f.finish(nil), true
 }
 
-// changes says what the host is to run now, and how that differs from what it runs. False when more differs than can be told at
-// run time. If only that may be changed, what the host does not run stays out of it.
-func (t *fastSync) changes() (haproxy.Config, haproxy.Change, bool) {
-	servers := backendServers(t.config)
-	wanted, _ := t.fit(t.req.Config, servers, alsoRunning(servers, t.cache.draining.All()))
-	change, only := wanted.ChangeFrom(t.config)
-	if !only && t.req.RuntimeOnly {
-		wanted = t.config.WithRuntimeOf(wanted)
-		change, only = wanted.ChangeFrom(t.config)
+// changes returns the configuration that the host must run now, and how that differs from what it runs. It returns false if the
+// difference cannot be applied at run time. With RuntimeOnly, it leaves out what the host does not run.
+func (f *fastSync) changes() (haproxy.Config, haproxy.Change, bool) {
+	servers := backendServers(f.config)
+	wanted, _ := f.fit(f.req.Config, servers, alsoRunning(servers, f.cache.draining.All()))
+	change, only := wanted.ChangeFrom(f.config)
+	if !only && f.req.RuntimeOnly {
+		wanted = f.config.WithRuntimeOf(wanted)
+		change, only = wanted.ChangeFrom(f.config)
 	}
 	return wanted, change, only
 }
 
-// run does what is due. Neither the file nor a look keeps the proof of a change waiting: they have a turn of their own right
-// after, unless changes follow each other so fast that it never comes.
-func (t *fastSync) run(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
+// run does what is due. Neither the file write nor the verification delays the readback of a change: they follow in a sync of
+// their own, unless changes follow each other so fast that such a sync never comes.
+func (f *fastSync) run(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
 	if !change.Empty() {
-		if err := t.update(ctx, config, change); err != nil {
+		if err := f.update(ctx, config, change); err != nil {
 			return err
 		}
 	}
-	dismissed, err := t.removeDrained(ctx)
-	if err != nil || (!change.Empty() && !t.cache.pendingWrite.IsOverdue(t.now)) {
+	removed, err := f.removeDrained(ctx)
+	if err != nil || (!change.Empty() && !f.cache.pendingWrite.IsOverdue(f.now)) {
 		return err
 	}
-	return t.catchUp(ctx, change.Empty() && !dismissed)
+	return f.catchUp(ctx, change.Empty() && !removed)
 }
 
-// catchUp has the file written if that is due, and looks at the host if the turn is quiet otherwise, or the last look long ago. While
-// the file is being written there is nothing to be seen of the host.
-func (t *fastSync) catchUp(ctx context.Context, quiet bool) error {
+// catchUp starts the file write if it is due. It verifies the host if the sync has nothing else to do, or if the last
+// verification is too old. While the file is being written, it does not verify.
+func (f *fastSync) catchUp(ctx context.Context, quiet bool) error {
 	switch {
-	case t.cache.saving != nil && !t.cache.saving.isDone():
+	case f.cache.saving != nil && !f.cache.saving.isDone():
 		return nil
-	case t.cache.saving != nil:
+	case f.cache.saving != nil:
 		quiet = false
-		if err := t.endSave(); err != nil {
+		if err := f.endSave(); err != nil {
 			return err
 		}
-	case !t.req.RuntimeOnly && t.cache.pendingWrite.IsDue(t.now):
-		return t.startSave(ctx)
+	case !f.req.RuntimeOnly && f.cache.pendingWrite.IsDue(f.now):
+		return f.startSave(ctx)
 	}
-	if quiet || t.now.Sub(t.cache.lookedAt) > lookInterval {
-		return t.verify(ctx)
+	if quiet || f.now.Sub(f.cache.verifiedAt) > verifyInterval {
+		return f.verify(ctx)
 	}
 	return nil
 }
 
-// update tells HAProxy what has changed and proves it, in one round trip: it is asked which HAProxy answers, the commands are
-// sent, and what they are about is read back. Where there are two rounds of commands the questions go along with the last.
-func (t *fastSync) update(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
+// update applies the change in HAProxy and reads it back, in one round trip: it checks which worker answers, sends the
+// commands, and reads back what they changed. With several rounds of commands, the queries go along with the last.
+func (f *fastSync) update(ctx context.Context, config haproxy.Config, change haproxy.Change) error {
 	began := time.Now()
-	whole, err := cfg.Whole(config, t.file.Structure)
+	whole, err := cfg.Whole(config, f.file.Structure)
 	if err != nil {
 		return errCacheStale
 	}
-	asked := readback.Readback{Change: change, NamesPath: t.file.NamesPath, Entries: config.EntryCount()}
-	former := plan.Running{Servers: t.remembered(change.Backends), Names: change.Former}
-	todo := asked.Lacks(former)
-	rounds := todo.Rounds()
+	asked := readback.Readback{Change: change, NamesPath: f.file.NamesPath, Entries: config.EntryCount()}
+	previous := plan.Running{Servers: f.remembered(change.Backends), Names: change.Former}
+	needed := asked.Lacks(previous)
+	rounds := needed.Rounds()
 	last := len(rounds) - 1
 	decided := time.Now()
-	t.cache.begun = true
+	f.cache.begun = true
 	for _, commands := range rounds[:last] {
-		if err := t.tell(ctx, commands); err != nil {
+		if err := f.tell(ctx, commands); err != nil {
 			return err
 		}
 	}
-	answers, err := t.ask(ctx, slices.Concat(runtime.Lines(rounds[last]), asked.Questions()), asked.Rows()+len(former.Servers))
-	t.outcome.Phases.Decide, t.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
+	answers, err := f.ask(ctx, slices.Concat(runtime.Lines(rounds[last]), asked.Questions()), asked.Rows()+len(previous.Servers))
+	f.outcome.Phases.Decide, f.outcome.Phases.Change = decided.Sub(began), time.Since(decided)
 	if err != nil {
 		return err
 	}
-	if err := t.prove(ctx, answers, rounds[last], asked); err != nil {
+	if err := f.prove(ctx, answers, rounds[last], asked); err != nil {
 		return err
 	}
-	t.config, t.file.Whole = config, whole
-	t.cache.remember(t.host)
-	t.cache.pendingWrite = t.cache.pendingWrite.Changed(t.now)
-	t.outcome.Update, t.outcome.Reasons, t.outcome.Changed = model.UpdateRuntime, todo.Reasons, true
+	f.config, f.file.Whole = config, whole
+	f.cache.remember(f.host)
+	f.cache.pendingWrite = f.cache.pendingWrite.Changed(f.now)
+	f.outcome.Update, f.outcome.Reasons, f.outcome.Changed = model.UpdateRuntime, needed.Reasons, true
 	return nil
 }
 
-// tell sends commands that others wait for.
-func (t *fastSync) tell(ctx context.Context, commands []runtime.Command) error {
-	answers, err := t.ask(ctx, runtime.Lines(commands), 0)
+// tell sends commands that later commands depend on.
+func (f *fastSync) tell(ctx context.Context, commands []runtime.Command) error {
+	answers, err := f.ask(ctx, runtime.Lines(commands), 0)
 	if err != nil {
 		return err
 	}
 	return runtime.CheckAll(commands, answers)
 }
 
-// remembered are the servers that the changed backends run as far as is known: those of the configuration, and those that
-// leave.
-func (t *fastSync) remembered(changed []haproxy.Backend) []runtime.Server {
-	former := backendServers(t.config)
+// remembered returns the servers that the changed backends run according to the cache: those of the configuration, and draining ones.
+func (f *fastSync) remembered(changed []haproxy.Backend) []runtime.Server {
+	previous := backendServers(f.config)
 	var servers []runtime.Server
 	for _, backend := range changed {
-		for _, s := range former[backend.Name] {
+		for _, s := range previous[backend.Name] {
 			servers = append(servers, runtime.Server{
 				Backend: backend.Name, Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight, Checked: backend.Check.Enabled(),
 			})
 		}
 	}
-	return append(servers, t.cache.draining.Of(namesOf(changed))...)
+	return append(servers, f.cache.draining.Of(namesOf(changed))...)
 }
 
-// prove reads the answers to the commands and to the questions, and asks again where HAProxy has not got round to it yet.
-func (t *fastSync) prove(ctx context.Context, answers []string, commands []runtime.Command, asked readback.Readback) error {
+// prove reads the answers to the commands and to the queries, and polls while HAProxy has not applied the commands yet.
+func (f *fastSync) prove(ctx context.Context, answers []string, commands []runtime.Command, asked readback.Readback) error {
 	if err := runtime.CheckAll(commands, answers); err != nil {
 		return err
 	}
@@ -189,7 +188,7 @@ func (t *fastSync) prove(ctx context.Context, answers []string, commands []runti
 	isDone := func() bool { return err != nil || len(asked.Lacks(seen).Reasons) == 0 }
 	late := daemon.Poll(ctx, settlePatience, func() bool {
 		if !isDone() {
-			seen, err = t.readAgain(ctx, asked)
+			seen, err = f.readAgain(ctx, asked)
 		}
 		return isDone()
 	})
@@ -199,42 +198,42 @@ func (t *fastSync) prove(ctx context.Context, answers []string, commands []runti
 	case late != nil:
 		return errCacheStale
 	}
-	t.take(seen.Servers, asked.Change.Backends)
+	f.take(seen.Servers, asked.Change.Backends)
 	return nil
 }
 
-// readAgain asks once more.
-func (t *fastSync) readAgain(ctx context.Context, asked readback.Readback) (plan.Running, error) {
-	answers, err := t.ask(ctx, asked.Questions(), asked.Rows()+t.cache.draining.Count())
+// readAgain repeats the queries.
+func (f *fastSync) readAgain(ctx context.Context, asked readback.Readback) (plan.Running, error) {
+	answers, err := f.ask(ctx, asked.Questions(), asked.Rows()+f.cache.draining.Count())
 	if err != nil {
 		return plan.Running{}, err
 	}
 	return asked.Read(answers)
 }
 
-// checkWorker reads the answer to ShowInfo: it has to be the worker that was proved last, and to serve still.
-func (t *fastSync) checkWorker(answer string) error {
+// checkWorker parses the answer to ShowInfo: it must come from the worker that was proved last, and that worker must still serve.
+func (f *fastSync) checkWorker(answer string) error {
 	info, err := runtime.ParseInfo([]byte(answer))
 	if err != nil {
 		return err
 	}
 	structure, _ := cfg.ParseDescription(info.Description)
-	if info.Stopping || info.Pid != t.running.PID || structure != t.running.Structure {
+	if info.Stopping || info.Pid != f.running.PID || structure != f.running.Structure {
 		return errCacheStale
 	}
 	return nil
 }
 
-// take notes how the servers of the backends are.
-func (t *fastSync) take(servers []runtime.Server, backends []haproxy.Backend) {
-	t.stats = t.stats.with(servers, backends)
-	t.cache.draining = t.cache.draining.Seen(plan.Leaving(servers, backends), namesOf(backends), t.now)
+// take records the state of the servers of the backends.
+func (f *fastSync) take(servers []runtime.Server, backends []haproxy.Backend) {
+	f.stats = f.stats.with(servers, backends)
+	f.cache.draining = f.cache.draining.Seen(plan.Leaving(servers, backends), namesOf(backends), f.now)
 }
 
-// dismiss takes servers out that are wanted no more: as soon as they have no connection left, or once they had all the time
-// that they may have. It says whether there was one to be tried.
-func (t *fastSync) removeDrained(ctx context.Context) (bool, error) {
-	removals := t.cache.draining.Removals(t.req.DrainTimeouts, t.now)
+// removeDrained removes draining servers that have no connection left or whose drain timeout has passed. It reports whether it
+// tried to remove any.
+func (f *fastSync) removeDrained(ctx context.Context) (bool, error) {
+	removals := f.cache.draining.Removals(f.req.DrainTimeouts, f.now)
 	if len(removals) == 0 {
 		return false, nil
 	}
@@ -242,40 +241,40 @@ func (t *fastSync) removeDrained(ctx context.Context) (bool, error) {
 	for _, removal := range removals {
 		lines = append(lines, runtime.Lines(removal.Commands)...)
 	}
-	answers, err := t.ask(ctx, lines, 0)
+	answers, err := f.ask(ctx, lines, 0)
 	if err == nil {
-		t.cache.draining = t.cache.draining.Answered(removals, answers, t.now)
+		f.cache.draining = f.cache.draining.Answered(removals, answers, f.now)
 	}
 	return true, err
 }
 
-// finish is the outcome of the turn.
-func (t *fastSync) finish(err error) model.Outcome {
-	outcome := t.host.outcome(err)
-	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Phases = t.outcome.Update, t.outcome.Reasons, t.outcome.Changed, t.outcome.Phases
+// finish returns the outcome of the sync.
+func (f *fastSync) finish(err error) model.Outcome {
+	outcome := f.host.outcome(err)
+	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Phases = f.outcome.Update, f.outcome.Reasons, f.outcome.Changed, f.outcome.Phases
 	outcome.Live = outcome.State == model.Rejected
-	outcome.FollowUp = t.cache.followUp(time.Now(), t.req.DrainTimeouts, err == nil && !t.req.RuntimeOnly)
+	outcome.FollowUp = f.cache.followUp(time.Now(), f.req.DrainTimeouts, err == nil && !f.req.RuntimeOnly)
 	return outcome
 }
 
-// ask sends lines to the worker that was proved last, together with the question who it is, and returns the answers to them,
-// which are to list so many servers and names. The error is a *Error if the host let the time pass.
-func (t *fastSync) ask(ctx context.Context, lines []string, rows int) ([]string, error) {
+// ask sends lines to the worker that was proved last, checks that this worker answers, and returns the answers, which list at
+// most the given rows of servers and route map entries. The error is an *Error if the host did not answer in time.
+func (f *fastSync) ask(ctx context.Context, lines []string, rows int) ([]string, error) {
 	timeout := askTimeout + time.Duration(len(lines))*lineTimeout + time.Duration(rows)*rowTimeout
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answers, err := t.cache.ask(ctx, t.host, slices.Concat([]string{runtime.ShowInfo}, lines), session.KnownBytes(len(lines), rows))
+	answers, err := f.cache.ask(ctx, f.host, slices.Concat([]string{runtime.ShowInfo}, lines), session.KnownBytes(len(lines), rows))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, &Error{State: model.Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", timeout.Round(time.Second)), Cause: err}
 	case err != nil:
 		return nil, err
 	}
-	return answers[1:], t.checkWorker(answers[0])
+	return answers[1:], f.checkWorker(answers[0])
 }
 
-// serverCount is how many servers the host is known to run.
-func (t *fastSync) serverCount() int { return t.config.ServerCount() + t.cache.draining.Count() }
+// serverCount is how many servers the host runs according to the cache.
+func (f *fastSync) serverCount() int { return f.config.ServerCount() + f.cache.draining.Count() }
 
 func namesOf(backends []haproxy.Backend) map[string]bool {
 	names := make(map[string]bool, len(backends))

@@ -18,7 +18,7 @@ func TestAChangeOfServersIsLiveWithoutAReloadAndLosesNoConnection(t *testing.T) 
 		a, b, c, d, other := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c"), echo(t, "pod-d"), echo(t, "other")
 		movedB, heavyB := other, other
 		movedB.Name, heavyB.Name, heavyB.Weight = "pod-b", "pod-b", 7
-		requireSynced(t, m.turn(m.webConfig(a)))
+		requireSynced(t, m.syncCached(m.webConfig(a)))
 		guests, crowd := m.guests(8443, 20), m.crowd(8443)
 		var last model.Outcome
 		var config haproxy.Config
@@ -34,12 +34,12 @@ func TestAChangeOfServersIsLiveWithoutAReloadAndLosesNoConnection(t *testing.T) 
 			{[]haproxy.Server{c, d}, "server pod-c added", []string{"pod-c", "pod-d"}},
 		} {
 			config = m.webConfig(step.servers...)
-			before := m.look()
+			before := m.snapshot()
 
-			last = m.turn(config)
+			last = m.syncCached(config)
 
-			// The first change of all may be long ago enough for its file to be due.
-			if last.Update == model.UpdateRuntime && m.look().commands > before.commands {
+			// The file of the first change may be due already.
+			if last.Update == model.UpdateRuntime && m.snapshot().commands > before.commands {
 				before.commands, before.file = m.conn.commands.Load(), m.readConfig()
 			}
 			m.requireLive(last, before)
@@ -52,7 +52,7 @@ func TestAChangeOfServersIsLiveWithoutAReloadAndLosesNoConnection(t *testing.T) 
 			m.requireServes(8443, step.serve...)
 			guests = append(guests, m.guests(8443, 1)...)
 		}
-		saved := m.turnsUntil("the file is written", last, config, isSaved)
+		saved := m.syncUntil("the file is written", last, config, isSaved)
 		m.requireFileOf(config, saved.Fingerprint)
 		crowd.requireServed(t)
 		requireGuestsServed(t, guests)
@@ -67,36 +67,36 @@ func TestAQuietChangeIsSavedAMomentLater(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
-	requireSynced(t, m.turn(m.webConfig(a)))
-	before := m.look()
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	before := m.snapshot()
 
-	changed := m.turn(m.webConfig(a, b))
+	changed := m.syncCached(m.webConfig(a, b))
 
 	m.requireLive(changed, before)
 	if changed.FollowUp <= 0 || changed.FollowUp > 200*time.Millisecond {
-		t.Errorf("the next turn is asked for in %s, want within 200 ms", changed.FollowUp)
+		t.Errorf("the next sync is due in %s, want within 200 ms", changed.FollowUp)
 	}
-	saved := m.turnsUntil("the file is written", changed, m.webConfig(a, b), isSaved)
+	saved := m.syncUntil("the file is written", changed, m.webConfig(a, b), isSaved)
 	if !saved.Changed || saved.FollowUp != 0 || saved.Fingerprint != changed.Fingerprint {
 		t.Errorf("got %+v after %+v", saved, changed)
 	}
 	m.requireFileOf(m.webConfig(a, b), saved.Fingerprint)
-	if after := m.look(); after.worker != before.worker || after.reloads != before.reloads {
+	if after := m.snapshot(); after.worker != before.worker || after.reloads != before.reloads {
 		t.Errorf("got %+v, was %+v", after, before)
 	}
 }
 
-// Each change is followed by another before the file would be written, and comes back for it when it is time.
+// Each change is followed by another before the file is due, and the last one by its write in time.
 func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a := echo(t, "pod-a")
-	requireSynced(t, m.turn(m.webConfig(a)))
+	requireSynced(t, m.syncCached(m.webConfig(a)))
 	var stale time.Time
 	for saves := 0; saves < 2; {
 		a.Weight = a.Weight%256 + 1
 		began := time.Now()
-		outcome := m.turn(m.webConfig(a))
+		outcome := m.syncCached(m.webConfig(a))
 		requireSynced(t, outcome)
 		if outcome.Update != model.UpdateRuntime {
 			t.Fatalf("got %+v", outcome)
@@ -104,14 +104,14 @@ func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
 		if stale.IsZero() {
 			stale = began
 		}
-		// What is due in less than a millisecond is asked for in one.
+		// A follow-up that is due in less than a millisecond is reported as one.
 		if latest := time.Now().Add(outcome.FollowUp); latest.Sub(stale) > time.Second+time.Millisecond+time.Since(began) {
-			t.Fatalf("the file is stale since %s, and the next turn is in %s", time.Since(stale), outcome.FollowUp)
+			t.Fatalf("the file is stale since %s, and the next sync is due in %s", time.Since(stale), outcome.FollowUp)
 		}
 		if outcome.FollowUp > time.Millisecond {
 			continue
 		}
-		m.turnsUntil("the file is written", outcome, m.webConfig(a), func(o model.Outcome) bool { return o.Update == model.UpdateFile })
+		m.syncUntil("the file is written", outcome, m.webConfig(a), func(o model.Outcome) bool { return o.Update == model.UpdateFile })
 		if !strings.Contains(m.readConfig(), fmt.Sprintf(" weight %d\n", a.Weight)) {
 			t.Fatalf("the file that was written is not that of the weight %d", a.Weight)
 		}
@@ -119,21 +119,21 @@ func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
 	}
 }
 
-// Changes that leave no turn for the file must not keep it from being written for good.
+// Changes that leave no sync for the file must not keep it from being written for good.
 func TestChangesWithoutEndDoNotKeepTheFileFromBeingWritten(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a := echo(t, "pod-a")
-	requireSynced(t, m.turn(m.webConfig(a)))
+	requireSynced(t, m.syncCached(m.webConfig(a)))
 	before := m.readConfig()
 	m.eventually("the file is written", func() bool {
 		a.Weight = a.Weight%256 + 1
-		requireSynced(t, m.turn(m.webConfig(a)))
+		requireSynced(t, m.syncCached(m.webConfig(a)))
 		return m.readConfig() != before
 	})
 }
 
-func TestHundredsOfServersChangeInOneTurn(t *testing.T) {
+func TestHundredsOfServersChangeInOneSync(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		first, last := echo(t, "pod-000"), echo(t, "pod-999")
@@ -142,8 +142,8 @@ func TestHundredsOfServersChangeInOneTurn(t *testing.T) {
 			many = append(many, haproxy.Server{Name: fmt.Sprintf("pod-%03d", n), Addr: m.address, Port: uint16(n), Weight: 0})
 		}
 		noDrain := drainFor(app, 0)
-		requireSynced(t, m.turn(m.checkedConfig(first), noDrain))
-		before := m.look()
+		requireSynced(t, m.syncCached(m.checkedConfig(first), noDrain))
+		before := m.snapshot()
 		for _, step := range []struct {
 			servers []haproxy.Server
 			reached string
@@ -151,35 +151,35 @@ func TestHundredsOfServersChangeInOneTurn(t *testing.T) {
 			{append([]haproxy.Server{first}, many...), "pod-000"},
 			{[]haproxy.Server{last}, "pod-999"},
 		} {
-			outcome := m.turn(m.checkedConfig(step.servers...), noDrain)
+			outcome := m.syncCached(m.checkedConfig(step.servers...), noDrain)
 			requireSynced(t, outcome)
-			after := m.look()
+			after := m.snapshot()
 			if outcome.Update != model.UpdateRuntime || outcome.Servers[app].Total != len(step.servers) || after.worker != before.worker || after.reloads != before.reloads {
 				t.Errorf("got an update by %q of %+v, %q", outcome.Update, outcome.Servers, outcome.Message)
 			}
 			m.requireServes(8443, step.reached)
 		}
 		m.eventually("all others are gone", func() bool {
-			requireSynced(t, m.turn(m.checkedConfig(last), noDrain))
+			requireSynced(t, m.syncCached(m.checkedConfig(last), noDrain))
 			return len(m.servers()) == 1
 		})
 	})
 }
 
 // The Service of a target may be missing for a while.
-func TestATurnKeepsTheServersThatAreNotKnown(t *testing.T) {
+func TestASyncKeepsUnknownServers(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
-	requireSynced(t, m.turn(m.webConfig(a)))
-	saved := m.turnsUntil("the file is written", m.turn(m.webConfig(a, b)), m.webConfig(a, b), isSaved)
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	saved := m.syncUntil("the file is written", m.syncCached(m.webConfig(a, b)), m.webConfig(a, b), isSaved)
 	unknown := m.webConfig()
 	unknown.Backends[0].KeepServers = true
 
-	m.requireGlance(unknown, saved.Fingerprint)
+	m.requireVerified(unknown, saved.Fingerprint)
 
 	m.requireServes(8443, "pod-a", "pod-b")
-	before := m.look()
-	m.requireLive(m.turn(m.webConfig(b)), before)
+	before := m.snapshot()
+	m.requireLive(m.syncCached(m.webConfig(b)), before)
 	m.requireServes(8443, "pod-b")
 }

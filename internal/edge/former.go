@@ -11,8 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// awaitFormer waits until the workers that served before take no new connections: until then clients may still reach what was
-// removed.
+// awaitFormer waits until the previous workers accept no new connections: until then clients may still reach what was removed.
 func (h *host) awaitFormer(ctx context.Context) error {
 	if h.running.PID == 0 {
 		return nil
@@ -28,7 +27,7 @@ func (h *host) awaitFormer(ctx context.Context) error {
 	return err
 }
 
-// pausedError says that HAProxy is not reloaded before some time has passed.
+// pausedError says that HAProxy must not be reloaded before the wait has passed.
 type pausedError struct {
 	failure *Error
 	wait    time.Duration
@@ -38,18 +37,18 @@ func (e *pausedError) Error() string { return e.failure.Error() }
 
 func (e *pausedError) Unwrap() error { return e.failure }
 
-// checkPause holds a reload back while many former workers still serve open connections: each reload adds one, with all the
-// memory of a HAProxy.
+// checkPause delays a reload while many previous workers still serve open connections: each reload adds one, with the memory
+// usage of a whole HAProxy.
 func (h *host) checkPause(now time.Time) error {
 	if h.running.PID == 0 {
 		return nil
 	}
-	former := len(h.facts.Former(h.running.PID))
-	wait := plan.ReloadPause(former, h.config.ServerCount()) - h.running.Uptime
+	previous := len(h.facts.Former(h.running.PID))
+	wait := plan.ReloadPause(previous, h.config.ServerCount()) - h.running.Uptime
 	if wait <= 0 {
 		return nil
 	}
 	return &pausedError{wait: wait, failure: &Error{State: model.Pending, Message: fmt.Sprintf(
-		"%d former HAProxy workers still serve open connections; the next reload waits until %s UTC, so that the host does not run out of memory. Servers, names and weights are still updated",
-		former, now.Add(wait).UTC().Format(time.TimeOnly))}}
+		"%d previous HAProxy workers still serve open connections; the next reload waits until %s UTC, so that the host does not run out of memory. Servers, names and weights are still updated",
+		previous, now.Add(wait).UTC().Format(time.TimeOnly))}}
 }

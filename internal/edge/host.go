@@ -21,43 +21,43 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// host is one host during one Sync: what is wanted, and what was seen of it.
+// host is one host during one Sync: the wanted configuration, and what was observed.
 type host struct {
 	req     Request
 	session *session.Session
 	facts   facts.Facts
-	// running is what the worker said last, and before what it said before anything was changed.
+	// running is what the worker last reported, and before what it reported before any change.
 	running, before daemon.Running
-	// left is how the host was left by the turn before.
+	// left is how the previous sync left the host.
 	left    left
 	version string
-	// config is the wanted configuration as far as this host can have it, and file its text.
+	// config is the wanted configuration as far as this host supports it, and file its text.
 	config haproxy.Config
 	file   cfg.File
-	// note is what the user should know although all is well.
+	// note is what the user must know although the sync succeeded.
 	note string
-	// unserved are the binds that the host cannot take.
+	// bindFailures are the binds that the host cannot take.
 	bindFailures []model.BindFailure
-	// tally is what HAProxy said last of the configuration's servers.
+	// stats are the last server stats of the configuration's servers.
 	stats serverStats
-	// egress is the address from which the host sees the connection; the zero Addr if it does not say.
+	// egress is the address from which the host sees the connection; the zero Addr if the host does not report it.
 	egress netip.Addr
-	// master is what HAProxy's master process said of itself, if it has a socket.
+	// master is what HAProxy's master process reported, if it has a socket.
 	master runtime.Processes
-	// formerAccepts says that a former worker still takes new connections.
+	// formerAccepts says that a previous worker still takes new connections.
 	formerAccepts bool
-	// descriptors is how many files HAProxy said that it may open, when it did not start with as many as it needed; 0 if unknown.
+	// descriptors is how many files HAProxy may open, if HAProxy reported it in a failed start; 0 if unknown.
 	descriptors int
 }
 
-// left is how a host was left; what is not known is zero.
+// left is how a sync left a host; unknown values are zero.
 type left struct {
-	// fileSHA256 is that of its file, and lagged says that the servers or names of that were not those that ran.
+	// fileSHA256 is the hash of its file, and staleFile says that the file lacked servers or route map entries that ran.
 	fileSHA256 string
 	staleFile  bool
-	// begun says that a change was begun of which it is not known how it ended.
+	// begun says that the result of a change is unknown.
 	begun bool
-	// running is what was proved to serve, and servers are the backends' that it was proved to have.
+	// running is the worker that was proved to serve, and servers are its proved servers by backend.
 	running daemon.Running
 	servers map[string][]haproxy.Server
 }
@@ -70,12 +70,12 @@ func (h *host) daemon() daemon.Daemon {
 	}
 }
 
-// platform is what a configuration has to know of the host.
+// platform is what a configuration must take from the host.
 func (h *host) platform() cfg.Platform {
 	return h.facts.Platform(h.req.Login, h.session.Elevated)
 }
 
-// openSession logs in to the host's files.
+// openSession opens a session with access to the host's files.
 func openSession(ctx context.Context, conn Conn, req Request) (*session.Session, error) {
 	opened, err := session.Open(ctx, conn, req.Login, req.ConfigPath)
 	var denied *session.DeniedError
@@ -96,11 +96,11 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	}
 	h.facts = facts.ParseFacts(result.Stdout, h.req.ConfigPath)
 	h.egress = clientOf(cmp.Or(h.session.Connection, h.facts.Connection))
-	if err := h.checkSight(result); err != nil {
+	if err := h.checkObservation(result); err != nil {
 		return err
 	}
-	if misfit := h.facts.Preflight(h.req.Config.Idle()); misfit != "" {
-		return &Error{State: model.Rejected, Message: misfit}
+	if failed := h.facts.Preflight(h.req.Config.Idle()); failed != "" {
+		return &Error{State: model.Rejected, Message: failed}
 	}
 	if err := h.observeRunning(ctx); err != nil {
 		return err
@@ -112,11 +112,11 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	return h.render()
 }
 
-// checkSight refuses a host of which not enough was seen.
-func (h *host) checkSight(result Result) error {
+// checkObservation rejects a host whose observation is incomplete.
+func (h *host) checkObservation(result Result) error {
 	switch {
 	case h.facts.Config == "":
-		return &Error{State: model.Rejected, Message: fmt.Sprintf("the host cannot be looked at with /bin/sh: %s", sanitize.Line(string(result.Stderr), sanitize.Quote))}
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("the host cannot be inspected with /bin/sh: %s", sanitize.Line(string(result.Stderr), sanitize.Quote))}
 	case h.facts.File.Exists && h.facts.File.SHA256 == "":
 		return &Error{State: model.Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo",
 			h.req.Login, h.facts.Config, sanitize.Line(string(result.Stderr), sanitize.Quote))}
@@ -127,45 +127,45 @@ func (h *host) checkSight(result Result) error {
 	}
 }
 
-// observeRunning asks what runs. Where the file is edgelb's, HAProxy answers, and it is given time to: it may be about to
-// reload, or its socket be busy, and nobody wants a reload because of that.
+// observeRunning asks HAProxy what it runs. If the file is edgelb's, it waits for an answer: HAProxy may be about to reload, or
+// its socket may be busy, and neither justifies a reload.
 func (h *host) observeRunning(ctx context.Context) error {
 	ask := h.daemon().Read
 	if h.facts.File.Managed {
 		ask = h.daemon().ReadPatiently
 	}
-	running, silence := ask(ctx)
-	h.hear(running)
+	running, readErr := ask(ctx)
+	h.record(running)
 	h.before = running
 	switch {
 	case ctx.Err() != nil:
-		return &Error{State: model.Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s: %v", observeTimeout, silence), Cause: ctx.Err()}
-	case session.IsLost(silence):
-		return silence
-	case silence != nil && h.facts.IsRunning() && h.facts.File.Managed:
-		// Nothing could be proved, and to reload would be no cure.
-		return &Error{State: model.Rejected, Message: fmt.Sprintf("HAProxy is running, but its admin socket does not respond: %v. It keeps serving; restart HAProxy if the socket is gone", silence), Cause: silence}
+		return &Error{State: model.Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s: %v", observeTimeout, readErr), Cause: ctx.Err()}
+	case session.IsLost(readErr):
+		return readErr
+	case readErr != nil && h.facts.IsRunning() && h.facts.File.Managed:
+		// Nothing could be proved, and a reload would not help.
+		return &Error{State: model.Rejected, Message: fmt.Sprintf("HAProxy is running, but its admin socket does not respond: %v. It keeps serving; restart HAProxy if the socket is gone", readErr), Cause: readErr}
 	default:
 		return nil
 	}
 }
 
-// readRunning asks what runs. If nobody answers it is left at zero, and the error says why.
+// readRunning asks HAProxy what it runs. If there is no answer, running is zero and the error says why.
 func (h *host) readRunning(ctx context.Context) error {
 	running, err := h.daemon().Read(ctx)
-	h.hear(running)
+	h.record(running)
 	return err
 }
 
-// hear notes what the worker said last.
-func (h *host) hear(running daemon.Running) {
+// record stores what the worker last reported.
+func (h *host) record(running daemon.Running) {
 	h.running = running
 	if running.Version != "" {
 		h.version = running.Version
 	}
 }
 
-// readMaster asks the master process, where there is one to be asked, how its reloads went.
+// readMaster asks the master process, if it has a socket, for the results of its reloads.
 func (h *host) readMaster(ctx context.Context) {
 	if master, ok := h.daemon().Master(ctx); ok {
 		h.master = master
@@ -177,7 +177,7 @@ func (h *host) render() error {
 	if h.facts.File.Managed && h.running.PID == 0 && h.req.Config.KeepsServers() {
 		return &Error{State: model.Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: fix the target; HAProxy then starts"}
 	}
-	// Where it is known what the host was proved to have, a server that somebody has drained is not taken for one that leaves.
+	// If the proved servers are known, a server that somebody has drained does not count as removed.
 	servers := serversByBackend(h.running.Servers)
 	maps.Copy(servers, h.left.servers)
 	h.config, h.note = h.fit(h.req.Config, servers, alsoRunning(servers, h.running.Servers))
@@ -195,8 +195,8 @@ func (h *host) render() error {
 	return nil
 }
 
-// fit is the configuration as far as this host can have it, with the servers that it has where those are to be kept, and under the
-// names that they have where they run. It also says what the user should know of it.
+// fit returns the configuration as far as this host supports it. Targets that keep their servers get the host's servers, and
+// running servers keep their names. It also returns what the user must know about it.
 func (h *host) fit(config haproxy.Config, servers, running map[string][]haproxy.Server) (haproxy.Config, string) {
 	config = config.WithServers(servers).WithIdentities(running)
 	var notes []string
@@ -223,14 +223,14 @@ func (h *host) nothingLeft() string {
 	if len(h.bindFailures) == 0 {
 		return h.note + ", and there is nothing else to listen on: switch it on, or bind IPv4 addresses"
 	}
-	var obstacles []string
+	var reasons []string
 	for _, u := range h.bindFailures {
-		obstacles = append(obstacles, fmt.Sprintf("%s cannot be bound: %s", u.Bind, u.Why))
+		reasons = append(reasons, fmt.Sprintf("%s cannot be bound: %s", u.Bind, u.Why))
 	}
-	return strings.Join(obstacles, "; ") + h.stillRuns()
+	return strings.Join(reasons, "; ") + h.stillRuns()
 }
 
-// isProved says that what was last read back is the wanted configuration.
+// isProved reports whether the last readback matches the wanted configuration.
 func (h *host) isProved() bool {
 	return h.running.PID != 0 && h.running.Structure == h.file.Structure &&
 		len(plan.Live(h.observed().Running, h.config, h.file.NamesPath).Reasons) == 0
@@ -250,8 +250,8 @@ func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{Config: h.config, File: h.file, Adopt: h.req.Adopt, Wants: h.req.Wants}
 }
 
-// clientOf is the address of the client in what sshd says of a connection; the zero Addr if it says nothing of the kind. The
-// zone of a link-local address names an interface of the host, and nothing beyond it.
+// clientOf returns the client address from sshd's description of a connection; the zero Addr if there is none. It drops the
+// zone of a link-local address, which is meaningful on the host only.
 func clientOf(connection string) netip.Addr {
 	client, _, _ := strings.Cut(connection, " ")
 	addr, err := netip.ParseAddr(client)
@@ -261,7 +261,7 @@ func clientOf(connection string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// serversByBackend are the running servers that take connections, as a configuration has them.
+// serversByBackend returns the running servers that take connections, in the form of a configuration.
 func serversByBackend(running []runtime.Server) map[string][]haproxy.Server {
 	servers := map[string][]haproxy.Server{}
 	for _, s := range running {
@@ -276,7 +276,7 @@ func serversByBackend(running []runtime.Server) map[string][]haproxy.Server {
 	return servers
 }
 
-// alsoRunning are the servers by backend, and after them those that run besides, also if they take no connections any more.
+// alsoRunning returns the servers by backend, followed by all running ones, including those that take no more connections.
 func alsoRunning(servers map[string][]haproxy.Server, running []runtime.Server) map[string][]haproxy.Server {
 	all := maps.Clone(servers)
 	for _, s := range running {
@@ -286,7 +286,7 @@ func alsoRunning(servers map[string][]haproxy.Server, running []runtime.Server) 
 	return all
 }
 
-// backendServers are the servers of a configuration, by backend.
+// backendServers returns the servers of a configuration, by backend.
 func backendServers(config haproxy.Config) map[string][]haproxy.Server {
 	servers := make(map[string][]haproxy.Server, len(config.Backends))
 	for _, backend := range config.Backends {

@@ -11,21 +11,21 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-func TestCheckSightRefusesAHostOfWhichNotEnoughWasSeen(t *testing.T) {
+func TestCheckObservationRejectsAnIncompleteObservation(t *testing.T) {
 	t.Parallel()
 	for output, want := range map[string]string{
-		"": "cannot be looked at",
+		"": "cannot be inspected",
 		"config /etc/haproxy/haproxy.cfg\nexists yes\n":          "cannot read /etc/haproxy/haproxy.cfg",
 		"config /etc/haproxy/haproxy.cfg\nprocesseshidden yes\n": "hidepid",
 	} {
 		h := &host{req: Request{Login: "edgelb"}, facts: facts.ParseFacts([]byte(output), "/etc/haproxy/haproxy.cfg")}
-		if err := h.checkSight(Result{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := h.checkObservation(Result{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want it to say %q", output, err, want)
 		}
 	}
 }
 
-func TestTheClientOfAConnectionIsAnAddressThatAServerCanHave(t *testing.T) {
+func TestTheClientOfAConnectionIsAUsableAddress(t *testing.T) {
 	t.Parallel()
 	for connection, want := range map[string]string{
 		"198.51.100.9 40022 192.0.2.1 22":               "198.51.100.9",
@@ -42,13 +42,13 @@ func TestTheClientOfAConnectionIsAnAddressThatAServerCanHave(t *testing.T) {
 	}
 }
 
-// The Service of a target may be missing that leads to a DNS name.
+// The Service of a target that leads to a DNS name may be missing.
 func TestServersThatTheHostResolvesAreKeptByTheirNames(t *testing.T) {
 	t.Parallel()
 	got := serversByBackend([]runtime.Server{
 		{Backend: "b", Name: "found", DNSName: "found.example.com", Addr: netip.MustParseAddr("192.0.2.1"), Port: 443, Weight: 7},
 		{Backend: "b", Name: "lost", DNSName: "lost.example.com", Port: 443, Weight: 1, Admin: 0x20},
-		{Backend: "b", Name: "leaves", Addr: netip.MustParseAddr("192.0.2.2"), Port: 443, Weight: 1, Admin: 8},
+		{Backend: "b", Name: "draining", Addr: netip.MustParseAddr("192.0.2.2"), Port: 443, Weight: 1, Admin: 8},
 	})["b"]
 	want := []haproxy.Server{{Name: "found", DNSName: "found.example.com", Port: 443, Weight: 7}, {Name: "lost", DNSName: "lost.example.com", Port: 443, Weight: 1}}
 	if !slices.Equal(got, want) {

@@ -33,19 +33,19 @@ type localConn struct {
 	prefix string
 	// noForwarding refuses unix sockets, as a hardened sshd does.
 	noForwarding bool
-	// commands counts what was run.
+	// commands counts the commands.
 	commands atomic.Int32
 	// broken fails the command of that number (from 1) and all that follow.
 	broken int32
-	// steps counts what goes over the connection: the begin and the end of each command, and whatever is written to streams
-	// and read from them. From the step of the number breaksAt on (from 1) everything fails.
+	// steps counts the steps of the connection: the begin and the end of each command, and each read and write on a stream. From
+	// step breaksAt on (from 1) everything fails.
 	steps    atomic.Int32
 	breaksAt int32
-	// rate is how many bytes a second come back over streams; 0 for as many as there are.
+	// rate limits the bytes per second that streams return; 0 for no limit.
 	rate atomic.Int64
 }
 
-// step says whether the connection still holds.
+// step counts a step and fails if the connection is broken.
 func (c *localConn) step() error {
 	if n := c.steps.Add(1); c.breaksAt > 0 && n >= c.breaksAt {
 		return &edge.Error{State: model.Unreachable, Message: "the connection broke"}
@@ -77,7 +77,7 @@ func (c *localConn) run(ctx context.Context, command string, input []byte) (edge
 	return edge.Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Exit: cmd.ProcessState.ExitCode()}, nil
 }
 
-// shell is a login shell that runs a command line.
+// shell returns a login shell that runs a command line.
 func (c *localConn) shell(ctx context.Context, command string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
 	cmd.Env = append(os.Environ(), "PATH="+c.path+":"+os.Getenv("PATH"))
@@ -168,8 +168,8 @@ type machine struct {
 	haproxy *exec.Cmd
 	// program is the HAProxy, of which path("haproxy") is a copy.
 	program string
-	// memory is what turns leave to the next one.
-	memory edge.SyncCache
+	// cache is what syncs leave to the next one.
+	cache edge.SyncCache
 }
 
 var lastAddress atomic.Uint32
@@ -208,8 +208,8 @@ func (m *machine) install(program string) {
 	m.t.Helper()
 	// cp writes it: a file that this process has open for writing cannot be executed by another of its goroutines.
 	for _, args := range [][]string{{"cp", program, m.path("haproxy-copy")}, {"mv", m.path("haproxy-copy"), m.path("haproxy")}} {
-		if said, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			m.t.Fatalf("%v: %s", err, said)
+		if output, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			m.t.Fatalf("%v: %s", err, output)
 		}
 	}
 	m.program = program
@@ -253,7 +253,7 @@ func (m *machine) start(args ...string) {
 	m.eventually("HAProxy answers", func() bool { return m.workerPID() != 0 })
 }
 
-// refuseEveryFile replaces the program by one that finds a keyword which it does not know, as after a downgrade.
+// refuseEveryFile replaces the program by one that does not know a keyword, as after a downgrade.
 func (m *machine) refuseEveryFile(keyword string) {
 	m.t.Helper()
 	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" -f %s\n", m.program, m.path("bad.cfg"))
@@ -272,8 +272,8 @@ func (m *machine) stop() {
 	_ = m.haproxy.Wait()
 }
 
-// ask sends a line to a unix socket of the machine. A question is asked until it is answered: HAProxy 2.6 closes its sockets for a
-// moment while it executes itself anew.
+// ask sends a line to a unix socket of the machine until it is answered: HAProxy 2.6 closes its sockets for a moment while it
+// re-executes itself.
 func (m *machine) ask(socket, line string) string {
 	const gone = 15 * time.Second
 	for deadline := time.Now().Add(gone); ; time.Sleep(5 * time.Millisecond) {
@@ -296,7 +296,7 @@ func (m *machine) askOnce(socket, line string) string {
 	return string(answer)
 }
 
-// workerPID is the process that answers on the admin socket; 0 when none does.
+// workerPID is the process that answers on the admin socket; 0 if none does.
 func (m *machine) workerPID() int {
 	for line := range strings.Lines(m.ask("admin.sock", "show info")) {
 		if pid, found := strings.CutPrefix(line, "Pid: "); found {
@@ -317,16 +317,16 @@ func (m *machine) eventually(what string, done func() bool) {
 	}
 }
 
-// sync brings the machine to the configuration.
+// sync brings the machine to the configuration, with an empty sync cache.
 func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
 	return m.syncWith(&edge.SyncCache{}, config, change...)
 }
 
-// turn brings the machine to the configuration, with what the turns before it have left in memory.
-func (m *machine) turn(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
+// syncCached brings the machine to the configuration, with the machine's sync cache.
+func (m *machine) syncCached(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
-	return m.syncWith(&m.memory, config, change...)
+	return m.syncWith(&m.cache, config, change...)
 }
 
 func (m *machine) syncWith(cache *edge.SyncCache, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
@@ -370,7 +370,7 @@ func idleText(t *testing.T, m *machine) []byte {
 	return file.Text
 }
 
-// echo starts a server that says its name once and then echoes.
+// echo starts a server that sends its name once and then echoes.
 func echo(t *testing.T, name string) haproxy.Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -395,7 +395,7 @@ func echo(t *testing.T, name string) haproxy.Server {
 	return haproxy.Server{Name: name, Addr: addr.Addr().Unmap(), Port: addr.Port(), Weight: 1}
 }
 
-// greeting is the name that a server says to a connection through the machine.
+// greeting is the name that a server sends on a connection through the machine.
 func (m *machine) greeting(port uint16) string {
 	conn := m.connect(port)
 	if conn == nil {

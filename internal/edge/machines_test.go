@@ -21,8 +21,8 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// eachHAProxy runs a test on a machine with the HAProxy in the PATH, and on one with the newer HAProxy that the repository
-// may have got.
+// eachHAProxy runs a test on a machine with the HAProxy in the PATH, and on one with the newer HAProxy that the repository may
+// have downloaded.
 func eachHAProxy(t *testing.T, test func(t *testing.T, m *machine)) {
 	t.Helper()
 	t.Run("PATH", func(t *testing.T) {
@@ -43,8 +43,8 @@ func eachHAProxy(t *testing.T, test func(t *testing.T, m *machine)) {
 	})
 }
 
-// installFrom makes the HAProxy of another distribution's root folder that of the machine. It runs with the libraries from
-// there, and looks like any HAProxy: its process has that name, and its first argument is a program to check files with.
+// installFrom installs the HAProxy of another distribution's root folder on the machine. It runs with the libraries from there,
+// and looks like any HAProxy: its process has that name, and its first argument is a program to check files with.
 func (m *machine) installFrom(root, loader string) {
 	m.t.Helper()
 	root, err := filepath.Abs(root)
@@ -81,7 +81,7 @@ func (m *machine) reloads() int {
 	return processes.Reloads
 }
 
-// servers is what HAProxy says of its servers, by "backend/name".
+// servers returns HAProxy's servers, by "backend/name".
 func (m *machine) servers() map[string]runtime.Server {
 	m.t.Helper()
 	list, err := runtime.ParseServersState([]byte(m.ask("admin.sock", runtime.ShowServersState)))
@@ -95,7 +95,7 @@ func (m *machine) servers() map[string]runtime.Server {
 	return byName
 }
 
-// sortedServers are the servers, by the names of their backends and their own.
+// sortedServers returns the servers, sorted by backend and name.
 func (m *machine) sortedServers() []runtime.Server {
 	m.t.Helper()
 	servers := slices.Collect(maps.Values(m.servers()))
@@ -105,7 +105,7 @@ func (m *machine) sortedServers() []runtime.Server {
 	return servers
 }
 
-// tell sends a command to the admin socket that is not to be answered, and fails the test if it is.
+// tell sends commands to the admin socket that have no answer, and fails the test if there is one.
 func (m *machine) tell(commands ...string) {
 	m.t.Helper()
 	for _, command := range commands {
@@ -116,21 +116,21 @@ func (m *machine) tell(commands ...string) {
 	}
 }
 
-// sight is what a turn that has nothing to do, or only servers to change, leaves as it was.
-type sight struct {
+// snapshot is what a sync that has nothing to do, or only servers to change, does not change.
+type snapshot struct {
 	worker, reloads int
 	commands        int32
 	file            string
 }
 
-func (m *machine) look() sight {
+func (m *machine) snapshot() snapshot {
 	m.t.Helper()
 	text, _ := os.ReadFile(m.config())
-	return sight{worker: m.workerPID(), reloads: m.reloads(), commands: m.conn.commands.Load(), file: string(text)}
+	return snapshot{worker: m.workerPID(), reloads: m.reloads(), commands: m.conn.commands.Load(), file: string(text)}
 }
 
-// requireLive fails unless a change of servers was made at run time and proved, and nothing but HAProxy's socket was used.
-func (m *machine) requireLive(outcome model.Outcome, before sight) {
+// requireLive fails unless a change of servers was made at run time and proved, through HAProxy's socket only.
+func (m *machine) requireLive(outcome model.Outcome, before snapshot) {
 	m.t.Helper()
 	requireSynced(m.t, outcome)
 	if outcome.Update != model.UpdateRuntime || !outcome.Changed || len(outcome.Reasons) == 0 || outcome.Fingerprint == "" {
@@ -139,9 +139,9 @@ func (m *machine) requireLive(outcome model.Outcome, before sight) {
 	m.requireAsBefore(before)
 }
 
-func (m *machine) requireAsBefore(before sight) {
+func (m *machine) requireAsBefore(before snapshot) {
 	m.t.Helper()
-	if after := m.look(); after != before {
+	if after := m.snapshot(); after != before {
 		m.t.Errorf("the host was touched: worker %d (was %d), %d reloads (%d), %d commands (%d), same file: %t", after.worker, before.worker,
 			after.reloads, before.reloads, after.commands, before.commands, after.file == before.file)
 	}
@@ -161,49 +161,49 @@ func (m *machine) requireServes(port uint16, names ...string) {
 	})
 }
 
-// turnsUntil does turns as they are asked for, until one is as it should be.
-func (m *machine) turnsUntil(what string, last model.Outcome, config haproxy.Config, done func(model.Outcome) bool, change ...func(*edge.Request)) model.Outcome {
+// syncUntil syncs whenever a sync is due, until done reports true.
+func (m *machine) syncUntil(what string, last model.Outcome, config haproxy.Config, done func(model.Outcome) bool, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
 	for deadline := time.Now().Add(waiting.Long); !done(last); {
 		if last.FollowUp == 0 {
-			m.t.Fatalf("no turn is asked for before %s: %+v", what, last)
+			m.t.Fatalf("no sync is due before %s: %+v", what, last)
 		}
 		if time.Now().After(deadline) {
-			m.t.Fatalf("waited %s: %s; the last turn was %+v", waiting.Long, what, last)
+			m.t.Fatalf("waited %s: %s; the last outcome was %+v", waiting.Long, what, last)
 		}
 		<-time.After(last.FollowUp)
-		last = m.turn(config, change...)
+		last = m.syncCached(config, change...)
 		requireSynced(m.t, last)
 	}
 	return last
 }
 
-// ended does turns as they are asked for, until nothing that was begun is to be ended, or something is wrong. It returns the last.
-func (m *machine) ended(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
+// syncToEnd syncs whenever a sync is due, until no work is pending or a sync fails. It returns the last outcome.
+func (m *machine) syncToEnd(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
 	for deadline := time.Now().Add(waiting.Long); ; {
-		last := m.turn(config, change...)
+		last := m.syncCached(config, change...)
 		if last.State != model.Synced || last.FollowUp == 0 {
 			return last
 		}
 		if time.Now().After(deadline) {
-			m.t.Fatalf("waited %s; the last turn was %+v", waiting.Long, last)
+			m.t.Fatalf("waited %s; the last outcome was %+v", waiting.Long, last)
 		}
 		<-time.After(last.FollowUp)
 	}
 }
 
-// isSaved says that a turn wrote the file that lagged behind.
+// isSaved reports whether a sync wrote the stale file.
 func isSaved(outcome model.Outcome) bool { return outcome.Update == model.UpdateFile }
 
-// requireFileOf fails unless the file is the one that an operator writes who remembers nothing.
+// requireFileOf fails unless the file is the one that an operator with an empty sync cache writes.
 func (m *machine) requireFileOf(config haproxy.Config, fingerprint string) {
 	m.t.Helper()
-	before := m.look()
+	before := m.snapshot()
 	fresh := m.sync(config)
 	requireSynced(m.t, fresh)
 	if fresh.Changed || fresh.Update != "" || fresh.Fingerprint != fingerprint {
-		m.t.Errorf("an operator that was restarted finds %+v, want the fingerprint %s and nothing to do", fresh, fingerprint)
+		m.t.Errorf("a restarted operator finds %+v, want the fingerprint %s and nothing to do", fresh, fingerprint)
 	}
 	before.commands = m.conn.commands.Load()
 	m.requireAsBefore(before)
@@ -219,7 +219,7 @@ type guest struct {
 	server string
 }
 
-// guests are so many clients that keep their connections.
+// guests returns n clients that keep their connections.
 func (m *machine) guests(port uint16, n int) []guest {
 	m.t.Helper()
 	all := make([]guest, n)
@@ -234,7 +234,7 @@ func (m *machine) guests(port uint16, n int) []guest {
 	return all
 }
 
-// guestOf is a client that keeps its connection to that server.
+// guestOf returns a client that keeps its connection to that server.
 func (m *machine) guestOf(port uint16, server string) guest {
 	m.t.Helper()
 	var found guest
@@ -248,7 +248,7 @@ func (m *machine) guestOf(port uint16, server string) guest {
 	return found
 }
 
-// isServed says whether the guest still has its connection.
+// isServed reports whether the guest still has its connection.
 func (g guest) isServed() bool {
 	_ = g.conn.SetDeadline(time.Now().Add(10 * time.Second))
 	fmt.Fprintln(g.conn, "still here")
@@ -264,19 +264,19 @@ func requireGuestsServed(t *testing.T, guests []guest) {
 	}
 }
 
-// crowd is clients that come and go, one after the other at each of two doors.
+// crowd is two parallel series of clients of a port, each with one connection after the other.
 type crowd struct {
-	end   chan struct{}
-	doors sync.WaitGroup
-	mu    sync.Mutex
-	// served counts the clients, refused those of them that reached nobody.
+	end    chan struct{}
+	series sync.WaitGroup
+	mu     sync.Mutex
+	// served counts the clients, refused those of them that reached no server.
 	served, refused int
 }
 
 func (m *machine) crowd(port uint16) *crowd {
 	c := &crowd{end: make(chan struct{})}
 	for range 2 {
-		c.doors.Go(func() {
+		c.series.Go(func() {
 			for {
 				select {
 				case <-c.end:
@@ -290,7 +290,7 @@ func (m *machine) crowd(port uint16) *crowd {
 	return c
 }
 
-// visit says whether a client was greeted, and heard its own words after that.
+// visit reports whether a client got a greeting and then an echo.
 func (m *machine) visit(port uint16) bool {
 	conn := m.connect(port)
 	if conn == nil {
@@ -315,11 +315,11 @@ func (c *crowd) count(ok bool) {
 	}
 }
 
-// requireServed ends the crowd, and fails the test if one of them was not served.
+// requireServed ends the crowd, and fails the test if a client was not served.
 func (c *crowd) requireServed(t *testing.T) {
 	t.Helper()
 	close(c.end)
-	c.doors.Wait()
+	c.series.Wait()
 	if c.refused > 0 || c.served == 0 {
 		t.Errorf("%d of %d clients were not served", c.refused, c.served)
 	}

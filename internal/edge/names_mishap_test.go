@@ -21,23 +21,23 @@ func namesDriftCases() []driftCase {
 		return func(m *machine) { m.tell(strings.ReplaceAll(command, "NAMES", m.namesFile())) }
 	}
 	return []driftCase{
-		{"the file of names is edited", func(m *machine) { m.writeNames("ns_web_http/app.example.com ns_web_blog:http\n") }, model.UpdateFile, "the file of names was edited"},
-		{"the file of names is gone", func(m *machine) { _ = os.Remove(m.namesFile()) }, model.UpdateFile, "the file of names is gone"},
+		{"the map file is edited", func(m *machine) { m.writeNames("ns_web_http/app.example.com ns_web_blog:http\n") }, model.UpdateFile, "the map file was edited"},
+		{"the map file is gone", func(m *machine) { _ = os.Remove(m.namesFile()) }, model.UpdateFile, "the map file is gone"},
 		{"both files are gone", func(m *machine) { _ = errors.Join(os.Remove(m.namesFile()), os.Remove(m.config())) }, model.UpdateFile, "the file is gone"},
 		{"a name leads elsewhere", tell("set map NAMES ns_web_http/app.example.com ns_web_blog:http"), model.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
 		{"a name is taken away", tell("del map NAMES ns_web_http/app.example.com"), model.UpdateRuntime, "name app.example.com added"},
 		{"a name is added", tell("add map NAMES ns_web_http/evil.example.com ns_web_app:http"), model.UpdateRuntime, "name evil.example.com removed"},
 		{"a name is added twice", tell("add map NAMES ns_web_http/app.example.com ns_web_blog:http"), model.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
-		{"a share leads elsewhere", tell("set map NAMES ns_web_split:07 ns_web_blog"), model.UpdateRuntime, "way ns_web_split: 50 % to ns_web_app, 50 % to ns_web_blog or else ns_web_app now"},
+		{"a share leads elsewhere", tell("set map NAMES ns_web_split:07 ns_web_blog"), model.UpdateRuntime, "weighted route ns_web_split: 50 % to ns_web_app, 50 % to ns_web_blog or else ns_web_app now"},
 		{"no name is left", tell("clear map NAMES"), model.UpdateRuntime, "name app.example.com added"},
-		{"HAProxy runs an edited file of names", func(m *machine) {
+		{"HAProxy runs an edited map file", func(m *machine) {
 			m.writeNames("ns_web_http/app.example.com ns_web_blog:http\n")
 			m.reloadByHand()
 		}, model.UpdateRuntime, "name app.example.com goes to ns_web_app:http now"},
 	}
 }
 
-// writeNames writes the file of names by hand.
+// writeNames writes the map file by hand.
 func (m *machine) writeNames(text string) {
 	m.t.Helper()
 	if err := os.WriteFile(m.namesFile(), []byte(text), 0o644); err != nil {
@@ -49,9 +49,9 @@ func TestNamesThatSomebodyChangesAreReportedAndRepaired(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		s := newSite(m).split(50)
-		fingerprint := m.turn(s.config).Fingerprint
+		fingerprint := m.syncCached(s.config).Fingerprint
 		for _, drift := range namesDriftCases() {
-			m.requireGlance(s.config, fingerprint)
+			m.requireVerified(s.config, fingerprint)
 			drift.spoil(m)
 			m.requireReport(drift, s.config, fingerprint)
 			m.requireRepair(drift, s.config, fingerprint)
@@ -61,30 +61,30 @@ func TestNamesThatSomebodyChangesAreReportedAndRepaired(t *testing.T) {
 	})
 }
 
-// An operator that was restarted remembers nothing but what the object's status says.
-func TestNamesThatSomebodyChangedAreFoundByAnOperatorThatWasRestarted(t *testing.T) {
+// A restarted operator knows nothing but what the object's status contains.
+func TestNamesThatSomebodyChangedAreFoundByARestartedOperator(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	s := newSite(m).split(50)
-	fingerprint := m.turn(s.config).Fingerprint
+	fingerprint := m.syncCached(s.config).Fingerprint
 	for _, drift := range namesDriftCases() {
 		drift.spoil(m)
-		m.memory = edge.SyncCache{}
+		m.cache = edge.SyncCache{}
 		m.requireRepair(drift, s.config, fingerprint)
 		m.requireNames(s.config)
 	}
 }
 
-// Whoever adds a name that edgelb is about to add must not keep it.
-func TestANameThatSomebodyHasAddedBeforeLeadsWhereItShould(t *testing.T) {
+// If somebody has added a name before edgelb does, edgelb's value must win.
+func TestANameThatSomebodyHasAddedBeforeIsCorrected(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		s := newSite(m)
-		requireSynced(t, m.turn(s.config))
+		requireSynced(t, m.syncCached(s.config))
 		m.tell("add map " + m.namesFile() + " ns_web_http/blog.example.com ns_web_app:http")
 		s = s.names("app.example.com", "ns_web_app:http", "blog.example.com", "ns_web_blog:http")
 
-		outcome := m.turn(s.config)
+		outcome := m.syncCached(s.config)
 
 		requireSynced(t, outcome)
 		if outcome.Update != model.UpdateRuntime {
@@ -92,13 +92,13 @@ func TestANameThatSomebodyHasAddedBeforeLeadsWhereItShould(t *testing.T) {
 		}
 		m.requirePages("blog.example.com", "blog")
 		s = s.names("app.example.com", "ns_web_app:http")
-		requireSynced(t, m.turn(s.config))
+		requireSynced(t, m.syncCached(s.config))
 		m.requirePages("blog.example.com", unknownName)
 	})
 }
 
-// The names of a host change, and its connection breaks at each step of that: the next turn brings it there, and whatever it was
-// restarted from until then serves.
+// The connection breaks at each step of a change of names: the next sync repairs the host, and a restart in between serves
+// either state.
 func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 	t.Parallel()
 	for name, restart := range map[string]bool{"same operator": false, "restarted operator": true} {
@@ -106,20 +106,20 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			s := newSite(m)
-			requireSynced(t, m.turn(s.config))
+			requireSynced(t, m.syncCached(s.config))
 			reloads := m.reloads()
 			for step := int32(1); ; step++ {
 				name := fmt.Sprintf("app-%d.example.com", step)
 				s = s.names(name, "ns_web_app:http")
 				m.conn.breaksAt = m.conn.steps.Load() + step
-				whole := m.turnsUntilBroken(s.config)
+				whole := m.syncUntilBroken(s.config)
 				m.conn = &localConn{}
 				if restart {
-					m.memory = edge.SyncCache{}
+					m.cache = edge.SyncCache{}
 				}
-				outcome := m.turn(s.config)
+				outcome := m.syncCached(s.config)
 				requireSynced(t, outcome)
-				m.turnsUntil("all is ended", outcome, s.config, func(o model.Outcome) bool { return o.FollowUp == 0 })
+				m.syncUntil("no work is pending", outcome, s.config, func(o model.Outcome) bool { return o.FollowUp == 0 })
 				m.requirePages(name, "app", fmt.Sprintf("app-%d.example.com", step-1), unknownName)
 				m.requireNames(s.config)
 				if m.reloads() != reloads {
@@ -134,8 +134,8 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 	}
 }
 
-// A host may lose its power at any moment of a change, and comes up again from what is on its disk.
-func TestAHostComesUpFromItsFilesWhereverAChangeEnded(t *testing.T) {
+// A host may lose its power at any moment of a change, and starts again from what is on its disk.
+func TestAHostStartsFromItsFilesWhereverAChangeEnded(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(haproxy.Config) haproxy.Config{
 		"of names": func(c haproxy.Config) haproxy.Config { return c },
@@ -145,17 +145,17 @@ func TestAHostComesUpFromItsFilesWhereverAChangeEnded(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			s, page := newSite(m), "app"
-			requireSynced(t, m.turn(s.config))
+			requireSynced(t, m.syncCached(s.config))
 			for cut, last := 1, (model.Outcome{}); last.State != model.Synced; cut++ {
-				former := page
-				page = map[string]string{"app": "blog", "blog": "app"}[former]
+				previous := page
+				page = map[string]string{"app": "blog", "blog": "app"}[previous]
 				s.config = change(s.names("app.example.com", "ns_web_"+page+":http").config)
-				// The shell that does the work dies before its so many'th command that changes the disk.
+				// The shell dies before command number cut of those that change the disk.
 				m.conn.prefix = m.dyingAt(cut)
 				last = m.sync(s.config)
 				m.conn.prefix = ""
 				m.restart()
-				if got := m.browse("app.example.com"); got != page && got != former {
+				if got := m.browse("app.example.com"); got != page && got != previous {
 					t.Fatalf("cut off before command %d a client reads %q; %+v", cut, got, last)
 				}
 				requireSynced(t, m.sync(s.config))
@@ -165,7 +165,7 @@ func TestAHostComesUpFromItsFilesWhereverAChangeEnded(t *testing.T) {
 	}
 }
 
-// dyingAt is put before a command line, and has the shell end before the so many'th mv, cp, ln, rm or sync.
+// dyingAt returns a prefix for a command line that ends the shell before command number count of mv, cp, ln, rm and sync.
 func (m *machine) dyingAt(count int) string {
 	m.t.Helper()
 	bin := m.path("dying")
@@ -182,8 +182,8 @@ func (m *machine) dyingAt(count int) string {
 	return "export PATH=" + bin + ":$PATH; "
 }
 
-// A file of the same structure has its names in the same place: going back brings those of then.
-func TestGoingBackBringsTheFormerNamesBack(t *testing.T) {
+// A file of the same structure has its map file at the same path: a rollback restores the previous content.
+func TestARollbackRestoresThePreviousNames(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(haproxy.Config) haproxy.Config{
 		"of the same structure": func(c haproxy.Config) haproxy.Config { return c },
@@ -193,12 +193,12 @@ func TestGoingBackBringsTheFormerNamesBack(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			s := newSite(m)
-			requireSynced(t, m.turn(s.config))
+			requireSynced(t, m.syncCached(s.config))
 			file := m.readConfig()
 			m.stop()
 			bad := change(s.names("app.example.com", "ns_web_blog:http").config)
 
-			outcome := m.turn(bad, func(r *edge.Request) { r.ReloadCommand = "/bin/false" })
+			outcome := m.syncCached(bad, func(r *edge.Request) { r.ReloadCommand = "/bin/false" })
 
 			requireFailure(t, outcome, model.Rejected, "/bin/false")
 			if m.readConfig() != file {
@@ -206,12 +206,12 @@ func TestGoingBackBringsTheFormerNamesBack(t *testing.T) {
 			}
 			m.start("-W", "-S", m.path("master.sock"))
 			m.requirePages("app.example.com", "app")
-			again := m.turn(s.config)
+			again := m.syncCached(s.config)
 			requireSynced(t, again)
 			if again.Update == model.UpdateReload {
 				t.Errorf("got %+v", again)
 			}
-			requireSynced(t, m.turn(bad))
+			requireSynced(t, m.syncCached(bad))
 			m.requirePages("app.example.com", "blog")
 			requireNoLeftovers(t, m)
 		})
@@ -219,11 +219,11 @@ func TestGoingBackBringsTheFormerNamesBack(t *testing.T) {
 }
 
 // `haproxy -c` cannot find out whether a file can be loaded.
-func TestAReloadThatFailsLeavesTheFormerNames(t *testing.T) {
+func TestAReloadThatFailsKeepsThePreviousNames(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		s := newSite(m)
-		fingerprint := m.turn(s.config).Fingerprint
+		fingerprint := m.syncCached(s.config).Fingerprint
 		bad := s.names("app.example.com", "ns_web_blog:http").config
 		bad.AdminSocket = m.path("folder")
 		if err := os.Mkdir(bad.AdminSocket, 0o755); err != nil {
@@ -232,7 +232,7 @@ func TestAReloadThatFailsLeavesTheFormerNames(t *testing.T) {
 
 		outcome := m.sync(bad)
 
-		requireFailure(t, outcome, model.Rejected, "goes on serving")
+		requireFailure(t, outcome, model.Rejected, "The previous configuration stays active")
 		m.requirePages("app.example.com", "app")
 		m.requireFileOf(s.config, fingerprint)
 		m.restart()
@@ -240,11 +240,11 @@ func TestAReloadThatFailsLeavesTheFormerNames(t *testing.T) {
 	})
 }
 
-func TestHAProxyThatRefusesAFileLeavesNoNamesBehind(t *testing.T) {
+func TestAFileThatHAProxyRefusesLeavesNoMapFile(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	s := newSite(m)
-	requireSynced(t, m.turn(s.config))
+	requireSynced(t, m.syncCached(s.config))
 	m.refuseEveryFile("some-keyword")
 
 	outcome := m.sync(slower(s.names("app.example.com", "ns_web_blog:http").config))
@@ -266,7 +266,7 @@ func TestAMachineWithNamesThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing
 			both.Go(func() {
 				outcome := m.syncWith(&caches[i], named(configs[i], name), wants(names...))
 				if outcome.State == model.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
-					t.Errorf("%s was told: %s", name, outcome.Message)
+					t.Errorf("%s reported: %s", name, outcome.Message)
 				}
 			})
 		}
@@ -285,12 +285,12 @@ func TestAMachineWithNamesThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing
 	requireNoLeftovers(t, m)
 }
 
-// Another attempt that ends takes away what nothing on the disk names, as the names of one that has only begun.
-func TestNamesThatAnotherAttemptTakesAwayAreNoFaultOfTheFile(t *testing.T) {
+// Another attempt that ends removes map files that no configuration on the disk names, such as that of an attempt that has only begun.
+func TestAMapFileThatAnotherAttemptRemovesIsNoFaultOfTheFile(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	s := newSite(m)
-	requireSynced(t, m.turn(s.config))
+	requireSynced(t, m.syncCached(s.config))
 	fresh := slower(s.config)
 	check := fmt.Sprintf("#!/bin/sh\nrm -f $(ls -t %s.edgelb-names-* | head -n 1)\nexec %s \"$@\"\n", m.config(), m.program)
 	if err := errors.Join(os.Remove(m.path("haproxy")), os.WriteFile(m.path("haproxy"), []byte(check), 0o755)); err != nil {
@@ -320,11 +320,11 @@ func (c cutConn) Run(ctx context.Context, command string, input []byte, limit ed
 	return c.localConn.Run(ctx, command, input, limit)
 }
 
-func TestNamesThatArriveInPartAreNotTaken(t *testing.T) {
+func TestAnIncompleteMapFileIsNotWritten(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	s := newSite(m)
-	requireSynced(t, m.turn(s.config))
+	requireSynced(t, m.syncCached(s.config))
 	conn := cutConn{m.conn, "# Puts a candidate beside", 10}
 
 	outcome := edge.Sync(t.Context(), conn, &edge.SyncCache{}, edge.Request{

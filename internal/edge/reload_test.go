@@ -18,15 +18,15 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// sharedSocket is a connection to a machine where the former worker still answers a few questions for the state of the servers
-// after the new one has said who it is.
+// sharedSocket is a connection to a machine where the previous worker still answers a few queries for the server state after
+// the new one has answered.
 type sharedSocket struct {
 	*localConn
 	m *machine
-	// former is the worker before the reload, and state what it answers.
-	former int
-	state  string
-	// left is how many questions it answers.
+	// previous is the worker before the reload, and state what it answers.
+	previous int
+	state    string
+	// left is how many queries it answers.
 	left atomic.Int32
 }
 
@@ -38,12 +38,12 @@ func (c *sharedSocket) DialUnix(ctx context.Context, path string, limit edge.Lim
 type sharedStream struct {
 	edge.Stream
 	conn *sharedSocket
-	// answer is that of the former worker; nil if the other one answers.
+	// answer is that of the previous worker; nil if the other one answers.
 	answer io.Reader
 }
 
 func (s *sharedStream) Write(p []byte) (int, error) {
-	if string(p) == runtime.ShowServersState+"\n" && s.conn.m.workerPID() != s.conn.former && s.conn.left.Add(-1) >= 0 {
+	if string(p) == runtime.ShowServersState+"\n" && s.conn.m.workerPID() != s.conn.previous && s.conn.left.Add(-1) >= 0 {
 		s.answer = strings.NewReader(s.conn.state)
 	}
 	return s.Stream.Write(p)
@@ -56,15 +56,15 @@ func (s *sharedStream) Read(p []byte) (int, error) {
 	return s.Stream.Read(p)
 }
 
-// Two workers share the socket for a moment, and each question goes to either.
-func TestAReloadIsProvedThoughTheFormerWorkerAnswersForAMoment(t *testing.T) {
+// Two workers share the socket for a moment, and each query goes to either.
+func TestAReloadIsProvedAlthoughThePreviousWorkerAnswersForAMoment(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
-	requireSynced(t, m.turn(m.webConfig(a)))
+	requireSynced(t, m.syncCached(m.webConfig(a)))
 	config := m.webConfig(b)
 	config.MaxConnections++
-	conn := &sharedSocket{localConn: m.conn, m: m, former: m.workerPID(), state: m.ask("admin.sock", runtime.ShowServersState)}
+	conn := &sharedSocket{localConn: m.conn, m: m, previous: m.workerPID(), state: m.ask("admin.sock", runtime.ShowServersState)}
 	const questions = 3
 	conn.left.Store(questions)
 
@@ -72,12 +72,12 @@ func TestAReloadIsProvedThoughTheFormerWorkerAnswersForAMoment(t *testing.T) {
 
 	requireSynced(t, outcome)
 	if outcome.Update != model.UpdateReload || !outcome.Changed || conn.left.Load() >= 0 {
-		t.Errorf("got %+v, and %d questions are left to the former worker", outcome, conn.left.Load())
+		t.Errorf("got %+v, and %d queries are left to the previous worker", outcome, conn.left.Load())
 	}
 	m.requireServes(8443, "pod-b")
 }
 
-// freePort is a port on which nobody listens, in either family.
+// freePort returns a port on which nothing listens, in either family.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	listener, err := net.Listen("tcp", ":0")
@@ -88,7 +88,7 @@ func freePort(t *testing.T) uint16 {
 	return uint16(listener.Addr().(*net.TCPAddr).Port)
 }
 
-// listeningSockets are the inodes of the sockets on which somebody listens, by their addresses in the kernel's hex.
+// listeningSockets returns the inodes of listening sockets, by their addresses in the kernel's hex.
 func listeningSockets(t *testing.T, ports ...uint16) map[string]string {
 	t.Helper()
 	const listen = "0A" // the state LISTEN
@@ -110,7 +110,7 @@ func listeningSockets(t *testing.T, ports ...uint16) map[string]string {
 	return sockets
 }
 
-// A socket that is closed takes the connections with it that wait to be accepted.
+// Closing a socket drops the connections that wait to be accepted.
 func TestAReloadOpensNoSocketAnew(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
@@ -122,11 +122,11 @@ func TestAReloadOpensNoSocketAnew(t *testing.T) {
 			config.Frontends[0].Binds = append(config.Frontends[0].Binds, haproxy.Bind{Addr: addr, Port: port})
 		}
 		config = config.Normalize()
-		requireSynced(t, m.turn(config))
+		requireSynced(t, m.syncCached(config))
 		before := listeningSockets(t, ports...)
 		config.MaxConnections++
 
-		outcome := m.turn(config)
+		outcome := m.syncCached(config)
 
 		requireSynced(t, outcome)
 		after := listeningSockets(t, ports...)

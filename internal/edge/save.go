@@ -13,22 +13,22 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// Of a file that is being written, the turns ask again and again whether it has been, at intervals that grow with the time that it
-// takes. Asking costs the host nothing.
+// While a file is being written, syncs poll whether the write is done, at intervals that grow with its duration. Polling costs
+// the host nothing.
 const firstSavePoll, longestSavePoll = 20 * time.Millisecond, time.Second
 
-// save is a write of the files that belong to what was changed at run time. It goes on beside the turns of its host: a disk that is
-// slow keeps no change waiting.
+// save is a write of the files after changes at run time. It runs in parallel to the syncs of its host, so that a slow disk
+// delays no change.
 type save struct {
-	// began is when it began: what has changed since is not in the file.
+	// began is when the write began: the file does not contain later changes.
 	began time.Time
 	file  cfg.File
-	// err is how it ended, once done is closed.
+	// err is the result; it is valid once done is closed.
 	err  error
 	done chan struct{}
 }
 
-// isDone reports whether the files are written, or cannot be.
+// isDone reports whether the write has ended, with or without success.
 func (s *save) isDone() bool {
 	select {
 	case <-s.done:
@@ -38,20 +38,20 @@ func (s *save) isDone() bool {
 	}
 }
 
-// startSave begins to write the files. Nobody must have written the configuration meanwhile.
-func (t *fastSync) startSave(ctx context.Context) error {
-	// It may have been restarted meanwhile, with the file that lags behind.
-	if err := t.readState(ctx); err != nil {
+// startSave begins to write the files. It fails if somebody else has written the configuration since the last sync.
+func (f *fastSync) startSave(ctx context.Context) error {
+	// HAProxy may have been restarted since, from the stale file.
+	if err := f.readState(ctx); err != nil {
 		return err
 	}
-	file, err := cfg.Render(t.config, t.platform())
+	file, err := cfg.Render(f.config, f.platform())
 	if err != nil {
 		return err
 	}
-	s := &save{began: t.now, file: file, done: make(chan struct{})}
-	writer, disk := *t.host, t.cache.disk
+	s := &save{began: f.now, file: file, done: make(chan struct{})}
+	writer, disk := *f.host, f.cache.disk
 	writer.file = file
-	t.cache.saving = s
+	f.cache.saving = s
 	go func() {
 		defer close(s.done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(applyTimeout, writer.config))
@@ -61,20 +61,20 @@ func (t *fastSync) startSave(ctx context.Context) error {
 	return nil
 }
 
-// endSave takes in how a save ended. Its error is the save's.
-func (t *fastSync) endSave() error {
-	s := t.cache.saving
-	t.cache.takeSave()
+// endSave records the result of a save, and returns its error.
+func (f *fastSync) endSave() error {
+	s := f.cache.saving
+	f.cache.takeSave()
 	if s.err != nil {
 		return s.err
 	}
-	if t.outcome.Update == "" {
-		t.outcome.Update, t.outcome.Changed, t.outcome.Reasons = model.UpdateFile, true, []string{"the file lagged behind what runs"}
+	if f.outcome.Update == "" {
+		f.outcome.Update, f.outcome.Changed, f.outcome.Reasons = model.UpdateFile, true, []string{"the file was stale"}
 	}
 	return nil
 }
 
-// takeSave notes what a save that has ended has made of the files.
+// takeSave updates the hashes and the pending write after a save has ended.
 func (c *SyncCache) takeSave() {
 	s := c.saving
 	c.saving = nil
@@ -87,7 +87,7 @@ func (c *SyncCache) takeSave() {
 	}
 }
 
-// awaitSave waits until nothing is being written: a turn that looks at the whole host must not see a file that is about to change.
+// awaitSave waits until no write is running: a full sync must not read a file that is about to change.
 func (c *SyncCache) awaitSave() {
 	if c.saving != nil {
 		<-c.saving.done
@@ -95,8 +95,8 @@ func (c *SyncCache) awaitSave() {
 	}
 }
 
-// write puts the files in their place. Where the file differs from the one that is there in its servers only, HAProxy has loaded all of
-// it or taken it at run time, and a check would say nothing new.
+// write puts the files in place. If the file differs from the present one in its servers only, it needs no check: HAProxy has
+// loaded the rest or taken it at run time.
 func (h *host) write(ctx context.Context, disk files.Hashes) error {
 	if disk.Config != "" && disk.Names == h.file.NamesSHA256() && h.file.Structure == h.running.Structure && !h.config.Resolves() {
 		return h.whyUnwritten(h.files().Save(ctx, h.file, disk.Config))
@@ -109,21 +109,21 @@ func (h *host) write(ctx context.Context, disk files.Hashes) error {
 	})
 }
 
-// readState asks what a worker that somebody starts is to know of the servers. Only where those are that the host resolves is
-// worth the answer: a name server may be silent just then.
-func (t *fastSync) readState(ctx context.Context) error {
-	if !t.config.Resolves() {
-		_, err := t.ask(ctx, nil, 0)
+// readState reads the server state for a worker that somebody may start. It is needed only for servers that the host resolves
+// by DNS, since a name server may not respond at that moment.
+func (f *fastSync) readState(ctx context.Context) error {
+	if !f.config.Resolves() {
+		_, err := f.ask(ctx, nil, 0)
 		return err
 	}
-	answers, err := t.ask(ctx, []string{runtime.ShowServersState}, t.serverCount())
+	answers, err := f.ask(ctx, []string{runtime.ShowServersState}, f.serverCount())
 	if err == nil {
-		t.running.State = []byte(answers[0])
+		f.running.State = []byte(answers[0])
 	}
 	return err
 }
 
-// dueToSave is when the file is to be written, or it is to be asked whether it has been; zero if it is as it should be.
+// dueToWrite returns when to write the file, or when to poll the running write; zero if the file is up to date.
 func (c *SyncCache) dueToWrite(now time.Time) time.Time {
 	if c.saving != nil {
 		return now.Add(min(max(firstSavePoll, now.Sub(c.saving.began)/2), longestSavePoll))
@@ -131,7 +131,7 @@ func (c *SyncCache) dueToWrite(now time.Time) time.Time {
 	return c.pendingWrite.Due()
 }
 
-// followUp is how long from now there is something to be ended; 0 if there is nothing.
+// followUp returns how long from now the next pending work is due; 0 if there is none.
 func (c *SyncCache) followUp(now time.Time, timeouts map[string]time.Duration, file bool) time.Duration {
 	due := c.draining.Due(timeouts)
 	if file {

@@ -16,13 +16,13 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// site is a machine's configuration whose names are looked at.
+// site is a machine's configuration with names and a weighted route.
 type site struct {
 	config haproxy.Config
 }
 
-// newSite listens for HTTP on port 8080, where names lead to pages, and on port 8443 for connections that a way divides between
-// two backends.
+// newSite listens for HTTP on port 8080, where names lead to pages, and on port 8443 for connections that a weighted route
+// divides between two backends.
 func newSite(m *machine) site {
 	config := m.baseConfig()
 	config.Frontends = []haproxy.Frontend{
@@ -39,7 +39,7 @@ func newSite(m *machine) site {
 	return s.split(100).names("app.example.com", "ns_web_app:http")
 }
 
-// names is the site with these names and where they lead to, in turn.
+// names returns the site with these names and their backends, alternately.
 func (s site) names(namesAndBackends ...string) site {
 	s.config.Frontends = slices.Clone(s.config.Frontends)
 	s.config.Frontends[0].Routes = nil
@@ -50,7 +50,7 @@ func (s site) names(namesAndBackends ...string) site {
 	return s
 }
 
-// split is the site with that percentage of the connections for the app, and the rest for the blog.
+// split returns the site with that percentage of the connections for the app, and the rest for the blog.
 func (s site) split(percent int) site {
 	s.config.WeightedRoutes = []haproxy.WeightedRoute{{Name: "ns_web_split", Shares: []haproxy.Share{
 		{Percent: percent, Backends: []string{app}}, {Percent: 100 - percent, Backends: []string{"ns_web_blog", app}},
@@ -58,7 +58,7 @@ func (s site) split(percent int) site {
 	return s
 }
 
-// servers is the site with other servers of a backend.
+// servers returns the site with other servers of a backend.
 func (s site) servers(backend string, servers ...haproxy.Server) site {
 	s.config.Backends = slices.Clone(s.config.Backends)
 	for i, b := range s.config.Backends {
@@ -69,7 +69,7 @@ func (s site) servers(backend string, servers ...haproxy.Server) site {
 	return s
 }
 
-// page starts a server that says its name to every request.
+// page starts a server that answers every request with its name.
 func page(t *testing.T, name string) haproxy.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) }))
@@ -78,7 +78,7 @@ func page(t *testing.T, name string) haproxy.Server {
 	return haproxy.Server{Name: "pod-" + name, Addr: addr.Addr(), Port: addr.Port(), Weight: 1}
 }
 
-// browse is what a client reads under a name: a page, or the status if there is none.
+// browse returns what a client reads under a name: a page, or the status if there is none.
 func (m *machine) browse(name string) string {
 	conn := m.connect(8080)
 	if conn == nil {
@@ -101,7 +101,7 @@ func (m *machine) browse(name string) string {
 
 const unknownName = "404 Not Found"
 
-// requirePages fails unless clients read these pages under these names, in turn.
+// requirePages fails unless clients read these pages under these names, alternately.
 func (m *machine) requirePages(namesAndPages ...string) {
 	m.t.Helper()
 	for i := 0; i < len(namesAndPages); i += 2 {
@@ -111,7 +111,7 @@ func (m *machine) requirePages(namesAndPages ...string) {
 	}
 }
 
-// namesFiles are the paths of the files of names beside the configuration.
+// namesFiles returns the paths of the map files beside the configuration.
 func (m *machine) namesFiles() []string {
 	m.t.Helper()
 	found, err := filepath.Glob(m.config() + ".edgelb-names-*")
@@ -121,17 +121,17 @@ func (m *machine) namesFiles() []string {
 	return found
 }
 
-// namesFile is the path of the file of names, of which there is to be one.
+// namesFile returns the path of the map file; there must be exactly one.
 func (m *machine) namesFile() string {
 	m.t.Helper()
 	found := m.namesFiles()
 	if len(found) != 1 {
-		m.t.Fatalf("there are the files of names %q, want one", found)
+		m.t.Fatalf("the map files are %q, want one", found)
 	}
 	return found[0]
 }
 
-// requireNames fails unless both the file of names and the map that runs have exactly the entries of the configuration.
+// requireNames fails unless both the map file and the running map have exactly the entries of the configuration.
 func (m *machine) requireNames(config haproxy.Config) {
 	m.t.Helper()
 	want := config.Entries()
@@ -141,7 +141,7 @@ func (m *machine) requireNames(config haproxy.Config) {
 	}
 	path := m.namesFile()
 	if got, err := os.ReadFile(path); err != nil || string(got) != text.String() {
-		m.t.Errorf("the file of names is %v\n%s\nwant\n%s", err, got, text.String())
+		m.t.Errorf("the map file is %v\n%s\nwant\n%s", err, got, text.String())
 	}
 	m.requireMap(path, want)
 }
@@ -153,7 +153,7 @@ func (m *machine) requireMap(path string, want []haproxy.Entry) {
 		m.t.Fatal(err)
 	}
 	slices.SortFunc(running, func(a, b haproxy.Entry) int { return strings.Compare(a.Key, b.Key) })
-	// What somebody has added once more, and edgelb has set right, is the same for whoever looks it up.
+	// A duplicate entry that somebody has added, and edgelb has corrected, has no effect on lookups.
 	if running = slices.Compact(running); !slices.Equal(running, want) {
 		m.t.Errorf("the map that runs is %q, want %q", running, want)
 	}

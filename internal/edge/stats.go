@@ -11,23 +11,23 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// tally is what the running HAProxy says of the configuration's servers, as an Outcome has it.
+// serverStats are the states that the running HAProxy reports for the configuration's servers, in the form of an Outcome.
 type serverStats struct {
-	// counts are by backend; nil when HAProxy could not be asked.
+	// counts are by backend; nil if HAProxy did not answer.
 	counts map[string]model.ServerCount
-	// unresolved are sorted, each once.
+	// unresolved names are sorted, without duplicates.
 	unresolved []model.UnresolvedName
-	// down are sorted by backend and check.
+	// down entries are sorted by backend and check.
 	down []down
 }
 
-// down are servers of a backend whose last check ended in the same way: a number of HAProxy's.
+// down is a group of servers of one backend whose last check ended with the same result, a number of HAProxy.
 type down struct {
 	backend string
 	check   int
-	// server is the number of one of them, and count how many they are.
+	// server is the ID of one of them, and count how many there are.
 	server, count int
-	// why is what HAProxy says of that one; empty until it was asked.
+	// why is the check result of that server in HAProxy's text; empty until HAProxy was asked.
 	why string
 }
 
@@ -35,20 +35,20 @@ func (d down) compare(other down) int {
 	return cmp.Or(cmp.Compare(d.backend, other.backend), cmp.Compare(d.check, other.check))
 }
 
-// with is the tally, with what it says of the backends taken from the running servers.
-func (t serverStats) with(running []runtime.Server, backends []haproxy.Backend) serverStats {
+// with returns the stats with those of the backends replaced by the state of the running servers.
+func (s serverStats) with(running []runtime.Server, backends []haproxy.Backend) serverStats {
 	after := serverStats{counts: make(map[string]model.ServerCount, len(backends))}
-	maps.Copy(after.counts, t.counts)
+	maps.Copy(after.counts, s.counts)
 	taken := namesOf(backends)
 	for _, backend := range backends {
 		after.counts[backend.Name] = model.ServerCount{Total: len(backend.Servers)}
 	}
-	for _, u := range t.unresolved {
+	for _, u := range s.unresolved {
 		if !taken[u.Backend] {
 			after.unresolved = append(after.unresolved, u)
 		}
 	}
-	for _, d := range t.down {
+	for _, d := range s.down {
 		if !taken[d.backend] {
 			after.down = append(after.down, d)
 		}
@@ -57,7 +57,7 @@ func (t serverStats) with(running []runtime.Server, backends []haproxy.Backend) 
 	for _, server := range running {
 		if taken[server.Backend] {
 			after.take(server)
-			after.takeDown(server, t.down)
+			after.takeDown(server, s.down)
 		}
 	}
 	slices.SortFunc(after.unresolved, func(a, b model.UnresolvedName) int {
@@ -67,40 +67,40 @@ func (t serverStats) with(running []runtime.Server, backends []haproxy.Backend) 
 	return after
 }
 
-// takeDown adds a server whose checks fail. Why those do that failed in the same way before is known.
-func (t *serverStats) takeDown(server runtime.Server, before []down) {
-	if _, found := t.counts[server.Backend]; !found || !server.Down() {
+// takeDown adds a server whose checks fail. It reuses the reason of servers that failed before with the same result.
+func (s *serverStats) takeDown(server runtime.Server, before []down) {
+	if _, found := s.counts[server.Backend]; !found || !server.Down() {
 		return
 	}
 	d := down{backend: server.Backend, check: server.LastCheck, server: server.ID}
-	i, found := slices.BinarySearchFunc(t.down, d, down.compare)
+	i, found := slices.BinarySearchFunc(s.down, d, down.compare)
 	if !found {
 		if k, known := slices.BinarySearchFunc(before, d, down.compare); known {
 			d.why = before[k].why
 		}
-		t.down = slices.Insert(t.down, i, d)
+		s.down = slices.Insert(s.down, i, d)
 	}
-	t.down[i].count++
+	s.down[i].count++
 }
 
-// downServers are the servers whose checks fail, as an Outcome has them.
-func (t serverStats) downServers() []model.DownServers {
+// downServers returns the servers whose checks fail, in the form of an Outcome.
+func (s serverStats) downServers() []model.DownServers {
 	var servers []model.DownServers
-	for _, d := range t.down {
+	for _, d := range s.down {
 		servers = append(servers, model.DownServers{Backend: d.backend, Check: d.why, Count: d.count})
 	}
 	return servers
 }
 
 // take adds a running server.
-func (t *serverStats) take(server runtime.Server) {
-	if count, found := t.counts[server.Backend]; found && server.Up() {
+func (s *serverStats) take(server runtime.Server) {
+	if count, found := s.counts[server.Backend]; found && server.Up() {
 		count.Up++
-		t.counts[server.Backend] = count
+		s.counts[server.Backend] = count
 	}
 	if server.Admin.IsUnresolved() {
-		// A part of an answer would keep all of it in memory.
-		t.unresolved = append(t.unresolved, model.UnresolvedName{
+		// Clone the strings: a substring would keep the whole answer in memory.
+		s.unresolved = append(s.unresolved, model.UnresolvedName{
 			Backend: strings.Clone(server.Backend), DNSName: strings.Clone(strings.ToLower(server.DNSName)),
 		})
 	}

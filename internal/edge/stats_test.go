@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestATallyNamesServersWithoutAnAddressOnceAndAsLongAsTheyAreSeen(t *testing.T) {
+func TestStatsListUnresolvedNamesOnceAndAsLongAsTheyAreSeen(t *testing.T) {
 	t.Parallel()
 	named := func(name, dnsName string, admin runtime.Admin) runtime.Server {
 		server := runtime.Server{Backend: "b", Name: name, DNSName: dnsName, Admin: admin}
@@ -45,7 +45,7 @@ func TestATallyNamesServersWithoutAnAddressOnceAndAsLongAsTheyAreSeen(t *testing
 			t.Errorf("step %d: got %v, want %v with %d up", i, after, step.want, step.wantUp)
 		}
 		if !maps.Equal(now.counts, before.counts) || !slices.Equal(now.unresolved, before.unresolved) {
-			t.Errorf("step %d has changed the tally before it to %v", i, now)
+			t.Errorf("step %d has changed the stats before it to %v", i, now)
 		}
 		now = after
 	}

@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// observeTimeout bounds a look at a host that changes nothing; see timeFor.
+	// observeTimeout bounds an observation that changes nothing on the host; see timeFor.
 	observeTimeout = 20 * time.Second
-	// applyTimeout bounds a change. It is not cut short by the end of the operator: a change that has begun is ended.
+	// applyTimeout bounds a change. The shutdown of the operator does not cut it short: a change that has begun is finished.
 	applyTimeout = 60 * time.Second
-	// goBackTimeout bounds what it takes to undo one.
+	// goBackTimeout bounds the rollback of a change.
 	goBackTimeout = 30 * time.Second
 )
 
-// timeFor is what a host may take for something in which all that the configuration has goes over the link.
+// timeFor returns the time limit for an operation that transfers the whole configuration over the link.
 func timeFor(what time.Duration, config haproxy.Config) time.Duration {
 	return what + time.Duration(config.EntryCount()+config.ServerCount())*rowTimeout
 }
 
-// Sync brings a host to what is wanted, and reports what was read back from it. It does nothing if the host is already so.
-// Whatever goes wrong, HAProxy goes on with what it ran before.
+// Sync brings a host to the wanted configuration, and reports what was read back from it. It does nothing if the host already
+// has it. If anything fails, HAProxy keeps running its previous configuration.
 //
-// The memory is what earlier Syncs of the same host have left; no two Syncs may have it at once.
+// The cache holds the results of earlier Syncs of the same host. Two Syncs must not use it at the same time.
 func Sync(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.Outcome {
 	defer conn.Release()
 	if outcome, done := syncFast(ctx, conn, cache, req); done {
@@ -42,23 +42,23 @@ func Sync(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.O
 	return syncFull(ctx, conn, cache, req)
 }
 
-// fullTurn looks at everything on the host that matters, decides, and carries it out.
+// syncFull observes everything on the host that matters, decides, and carries out the plan.
 func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.Outcome {
 	cache.awaitSave()
 	began := time.Now()
 	h := &host{req: req, left: cache.left(req), descriptors: cache.descriptors}
-	err := h.lookAt(ctx, conn)
+	err := h.runObserve(ctx, conn)
 	if err != nil {
 		return h.outcome(err)
 	}
 	observed := time.Now()
-	todo, err := h.decide(ctx)
+	p, err := h.decide(ctx)
 	decided := time.Now()
 	var outcome model.Outcome
 	if err != nil {
 		outcome = h.outcome(err)
 	} else {
-		outcome = h.carryOut(ctx, todo)
+		outcome = h.carryOut(ctx, p)
 	}
 	outcome.Phases = model.Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
 	cache.learn(h, outcome)
@@ -72,44 +72,44 @@ func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) mod
 	return outcome
 }
 
-// decide computes the plan. Binds that the host cannot take are left out of what is wanted first.
+// decide computes the plan. It first removes binds that the host cannot take from the wanted configuration.
 func (h *host) decide(ctx context.Context) (plan.Plan, error) {
-	todo := plan.Compute(h.observed(), h.wanted())
-	if todo.Action != plan.Reload || h.req.DryRun {
-		return todo, nil
+	p := plan.Compute(h.observed(), h.wanted())
+	if p.Action != plan.Reload || h.req.DryRun {
+		return p, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	if err := h.checkRoom(ctx); err != nil || len(h.bindFailures) == 0 {
-		return todo, err
+		return p, err
 	}
 	if err := h.render(); err != nil {
-		return todo, err
+		return p, err
 	}
 	return plan.Compute(h.observed(), h.wanted()), nil
 }
 
-// carryOut does what the plan says, unless nothing may be done.
-func (h *host) carryOut(ctx context.Context, todo plan.Plan) model.Outcome {
-	drift := h.drift(todo)
+// carryOut executes the plan, unless the host must not be changed.
+func (h *host) carryOut(ctx context.Context, p plan.Plan) model.Outcome {
+	drift := h.drift(p)
 	switch {
-	case todo.Action == plan.Refuse:
-		outcome := h.outcome(h.refused(todo))
-		outcome.Owner = todo.Owner
+	case p.Action == plan.Refuse:
+		outcome := h.outcome(h.refused(p))
+		outcome.Owner = p.Owner
 		return outcome
 	case h.req.DryRun:
-		return h.suspended(todo)
-	case todo.Action == plan.NoOp:
+		return h.suspended(p)
+	case p.Action == plan.NoOp:
 		return h.outcome(h.awaitFormer(ctx))
 	case len(drift) > 0 && h.req.ReportDrift:
 		return h.drifted(drift)
 	}
-	done, err := h.apply(ctx, todo)
+	done, err := h.apply(ctx, p)
 	if err == nil {
 		err = h.awaitFormer(ctx)
 	}
 	outcome := h.outcome(err)
-	if outcome.RetryAfter > 0 && todo.Action == plan.Reload {
+	if outcome.RetryAfter > 0 && p.Action == plan.Reload {
 		// Nothing was begun.
 		return outcome
 	}
@@ -120,19 +120,19 @@ func (h *host) carryOut(ctx context.Context, todo plan.Plan) model.Outcome {
 	return outcome
 }
 
-// drift says how the host differs from what it was proved to run, which nobody but somebody else can have done.
-func (h *host) drift(todo plan.Plan) []string {
-	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.left.begun || h.hasStaleFile(todo) {
+// drift returns how the host differs from what it was proved to run. Only somebody else can have caused these differences.
+func (h *host) drift(p plan.Plan) []string {
+	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.left.begun || h.hasStaleFile(p) {
 		return nil
 	}
-	return todo.Reasons
+	return p.Reasons
 }
 
-// lags says whether the host may differ only because edgelb had yet to write the servers into the file that ran: the file lags
-// behind what runs, or HAProxy was restarted from it.
-func (h *host) hasStaleFile(todo plan.Plan) bool {
+// hasStaleFile reports whether the host may differ only because edgelb had not yet written the servers to the file: either the
+// file is stale, or HAProxy was restarted from the stale file.
+func (h *host) hasStaleFile(p plan.Plan) bool {
 	file := h.facts.File
-	switch todo.Action {
+	switch p.Action {
 	case plan.Rewrite:
 		return file.Managed && file.Header.Whole != h.file.Whole && (h.left.fileSHA256 == "" || h.left.fileSHA256 == file.SHA256)
 	case plan.Runtime:
@@ -155,13 +155,13 @@ func updateBy(action plan.Action) model.Update {
 	}
 }
 
-func (h *host) lookAt(ctx context.Context, conn Conn) error {
+func (h *host) runObserve(ctx context.Context, conn Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, timeFor(observeTimeout, h.req.Config))
 	defer cancel()
 	return h.observe(ctx, conn)
 }
 
-// outcome reports how the host is doing after err.
+// outcome reports the state of the host after err.
 func (h *host) outcome(err error) model.Outcome {
 	outcome := model.Outcome{
 		State: model.Synced, HAProxyVersion: h.version, Servers: h.stats.counts, Down: h.stats.downServers(), UnresolvedNames: h.stats.unresolved,
@@ -186,7 +186,7 @@ func (h *host) outcome(err error) model.Outcome {
 	return outcome
 }
 
-// failureOf says what an error means for the host.
+// failureOf maps an error to the state of the host.
 func (h *host) failureOf(err error) *Error {
 	var failure *Error
 	var notRun *session.NotRunError
@@ -200,26 +200,26 @@ func (h *host) failureOf(err error) *Error {
 	}
 }
 
-func (h *host) refused(todo plan.Plan) error {
-	if todo.Duplicate {
+func (h *host) refused(p plan.Plan) error {
+	if p.Duplicate {
 		return &Error{State: model.Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
-			h.facts.Config, strings.Join(todo.Reasons, "; "))}
+			h.facts.Config, strings.Join(p.Reasons, "; "))}
 	}
 	if h.req.NoAdopt != "" && !h.req.Adopt {
 		return &Error{State: model.Refused, Message: fmt.Sprintf("%s is left alone: %s. Move what it does elsewhere; %s",
-			h.facts.Config, strings.Join(todo.Reasons, "; "), h.req.NoAdopt)}
+			h.facts.Config, strings.Join(p.Reasons, "; "), h.req.NoAdopt)}
 	}
 	return &Error{State: model.Refused, Message: fmt.Sprintf(
 		"%s is left alone: %s. Move what it does elsewhere, or set adopt: true on this host to replace it; a copy stays beside it as %s.before-edgelb",
-		h.facts.Config, strings.Join(todo.Reasons, "; "), h.facts.Config)}
+		h.facts.Config, strings.Join(p.Reasons, "; "), h.facts.Config)}
 }
 
-func (h *host) suspended(todo plan.Plan) model.Outcome {
+func (h *host) suspended(p plan.Plan) model.Outcome {
 	outcome := h.outcome(nil)
 	outcome.State = model.Suspended
-	if todo.Action != plan.NoOp {
+	if p.Action != plan.NoOp {
 		outcome.Fingerprint = ""
-		outcome.Message = fmt.Sprintf("suspended; would %s: %s", strings.ToLower(string(todo.Action)), summary(todo.Reasons))
+		outcome.Message = fmt.Sprintf("suspended; would %s: %s", strings.ToLower(string(p.Action)), summary(p.Reasons))
 	}
 	return outcome
 }
@@ -231,7 +231,7 @@ func (h *host) drifted(drift []string) model.Outcome {
 	return outcome
 }
 
-// summary joins reasons, and counts those that are too many to read.
+// summary joins reasons, and only counts those beyond the first five.
 func summary(reasons []string) string {
 	const shown = 5
 	if len(reasons) <= shown {

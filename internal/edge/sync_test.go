@@ -40,7 +40,7 @@ func TestSyncBringsAnIdleHostToItsFirstConfigurationAndProvesIt(t *testing.T) {
 	}
 }
 
-func TestSyncLeavesAHostAloneThatIsAsWanted(t *testing.T) {
+func TestSyncDoesNotChangeAHostThatIsInSync(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	config := m.webConfig(echo(t, "pod-a"))
@@ -81,8 +81,8 @@ func TestSyncChangesServersAndKeepsOpenConnections(t *testing.T) {
 	}
 }
 
-// A reload forgets which servers were down, unless it is told.
-func TestSyncHandsOverTheHealthOfServers(t *testing.T) {
+// A reload forgets which servers were down, unless the new worker gets the server state.
+func TestSyncKeepsTheHealthOfServersInAReload(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	config := m.webConfig(echo(t, "alive"), haproxy.Server{Name: "dead", Addr: m.address, Port: 1, Weight: 1})
@@ -101,8 +101,8 @@ func TestSyncHandsOverTheHealthOfServers(t *testing.T) {
 	}
 }
 
-// What the saved state says of a server goes before the configuration; only that it is down may be handed over.
-func TestSyncHandsOverNothingThatTheConfigurationDoesNotSay(t *testing.T) {
+// The server state takes precedence over the configuration; it must only contain that a server is down.
+func TestTheServerStateContainsNothingButHealth(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string]string{
 		"maintenance": "set server ns_web_app/pod-a state maint",
@@ -143,7 +143,7 @@ func TestSyncMovesAServerThatKeepsItsNameToAnotherPort(t *testing.T) {
 	}
 }
 
-// A check that is wrong is switched off: the servers that it took down must come back, and no check will do that.
+// A wrong check is switched off: the servers that it took down must come back without a check.
 func TestSyncRevivesServersWhoseCheckIsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -163,7 +163,7 @@ func TestSyncRevivesServersWhoseCheckIsSwitchedOff(t *testing.T) {
 	}
 }
 
-func TestSyncEndsAChangeOfServersThatGotNoFurtherThanTheFile(t *testing.T) {
+func TestSyncFinishesAChangeOfServersThatOnlyReachedTheFile(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
@@ -180,7 +180,7 @@ func TestSyncEndsAChangeOfServersThatGotNoFurtherThanTheFile(t *testing.T) {
 	}
 }
 
-func TestSyncWritesAFileAgainThatWasEditedOrLost(t *testing.T) {
+func TestSyncRewritesAFileThatWasEditedOrLost(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*machine){
 		"edited": func(m *machine) { m.writeConfig([]byte(m.readConfig() + "# by hand\n")) },
@@ -208,7 +208,7 @@ func TestSyncWritesAFileAgainThatWasEditedOrLost(t *testing.T) {
 	}
 }
 
-func TestSyncKeepsTheServersOfAHostWhileTheyAreNotKnown(t *testing.T) {
+func TestSyncKeepsTheServersOfAHostWhileTheyAreUnknown(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
@@ -224,7 +224,7 @@ func TestSyncKeepsTheServersOfAHostWhileTheyAreNotKnown(t *testing.T) {
 	}
 }
 
-func TestSyncDoesNotStartAHAProxyWhoseServersNobodyKnows(t *testing.T) {
+func TestSyncDoesNotStartAHAProxyWhoseServersAreUnknown(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
@@ -235,13 +235,13 @@ func TestSyncDoesNotStartAHAProxyWhoseServersNobodyKnows(t *testing.T) {
 
 	outcome := m.sync(config)
 
-	requireFailure(t, outcome, model.Rejected, "mend the target")
+	requireFailure(t, outcome, model.Rejected, "fix the target")
 	if m.readConfig() != before {
 		t.Error("the servers are gone from the file")
 	}
 }
 
-func TestSyncTouchesNothingOfAHAProxyThatCannotBeAsked(t *testing.T) {
+func TestSyncDoesNotChangeAHAProxyThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	m := newBareMachine(t)
 	m.writeConfig(idleText(t, m))
@@ -254,14 +254,14 @@ func TestSyncTouchesNothingOfAHAProxyThatCannotBeAsked(t *testing.T) {
 
 	outcome := m.sync(m.webConfig(echo(t, "pod-b")))
 
-	requireFailure(t, outcome, model.Rejected, "cannot be asked")
+	requireFailure(t, outcome, model.Rejected, "admin socket does not respond")
 	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
 		t.Error("the host was touched")
 	}
 }
 
 // The reload command does its work and then takes too long, or fails: the new worker serves, but unproved.
-func TestSyncLoadsTheFormerConfigurationAgainWhenTheNewOneIsNotProved(t *testing.T) {
+func TestSyncReloadsThePreviousConfigurationWhenTheNewOneIsNotProved(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
@@ -277,9 +277,9 @@ func TestSyncLoadsTheFormerConfigurationAgainWhenTheNewOneIsNotProved(t *testing
 		t.Errorf("got %+v", outcome)
 	}
 	if m.readConfig() != before {
-		t.Error("the file is not the former one")
+		t.Error("the file is not the previous one")
 	}
-	m.eventually("clients reach the former server", func() bool { return m.greeting(8443) == "pod-a" })
+	m.eventually("clients reach the previous server", func() bool { return m.greeting(8443) == "pod-a" })
 }
 
 func TestSyncGoesBackToTheFileThatRanLast(t *testing.T) {
@@ -372,8 +372,8 @@ func TestSyncDoesNotTouchTheHostOfAnotherOperatorUntilThatLeavesItIdle(t *testin
 func TestSyncServesAllButABindThatTheHostCannotTake(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		bind  func(m *machine) haproxy.Bind
-		words string
+		bind func(m *machine) haproxy.Bind
+		text string
 	}{
 		"port in use": {func(m *machine) haproxy.Bind {
 			l, err := net.Listen("tcp", netip.AddrPortFrom(m.address, 9443).String())
@@ -402,8 +402,8 @@ func TestSyncServesAllButABindThatTheHostCannotTake(t *testing.T) {
 			outcome := m.sync(bad)
 
 			requireSynced(t, outcome)
-			if len(outcome.BindFailures) != 1 || !strings.Contains(outcome.BindFailures[0].Why, test.words) || outcome.BindFailures[0].Frontend != "ns_web_https" {
-				t.Errorf("unserved are %+v, want one because of %q", outcome.BindFailures, test.words)
+			if len(outcome.BindFailures) != 1 || !strings.Contains(outcome.BindFailures[0].Why, test.text) || outcome.BindFailures[0].Frontend != "ns_web_https" {
+				t.Errorf("bind failures are %+v, want one because of %q", outcome.BindFailures, test.text)
 			}
 			if outcome.Update != model.UpdateRuntime || m.readConfig() == before || m.workerPID() != worker {
 				t.Errorf("got %+v", outcome)
@@ -418,7 +418,7 @@ func TestSyncServesAllButABindThatTheHostCannotTake(t *testing.T) {
 	}
 }
 
-func TestSyncReportsTheWordsOfAHAProxyThatRefusesTheFile(t *testing.T) {
+func TestSyncReportsTheAlertsOfAHAProxyThatRefusesTheFile(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
@@ -450,7 +450,7 @@ func TestSyncFindsTooFewFileDescriptorsBeforeAnyReload(t *testing.T) {
 	}
 }
 
-// `haproxy -c` binds nothing, and a socket that cannot be put where a folder is looks good to every check.
+// `haproxy -c` binds nothing, and does not notice a socket path that is a folder.
 func TestSyncGoesBackWhenHAProxyCannotLoadAFileThatItFoundGood(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -464,7 +464,7 @@ func TestSyncGoesBackWhenHAProxyCannotLoadAFileThatItFoundGood(t *testing.T) {
 
 	outcome := m.sync(bad)
 
-	requireFailure(t, outcome, model.Rejected, "goes on serving")
+	requireFailure(t, outcome, model.Rejected, "The previous configuration stays active")
 	if !outcome.ReloadFailed {
 		t.Errorf("got %+v, want it to say that the reload failed", outcome)
 	}
@@ -636,7 +636,7 @@ func TestSyncUsesTheReloadCommandOfTheSpec(t *testing.T) {
 	}
 }
 
-// Whatever the moment at which the operator dies, the next one brings the host where it should be.
+// At whatever step the operator dies, the next one brings the host to the wanted configuration.
 func TestSyncRecoversFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -670,13 +670,13 @@ func requireSynced(t *testing.T, outcome model.Outcome) {
 	}
 }
 
-func requireFailure(t *testing.T, outcome model.Outcome, state model.State, words string) {
+func requireFailure(t *testing.T, outcome model.Outcome, state model.State, text string) {
 	t.Helper()
-	if outcome.State != state || !strings.Contains(outcome.Message, words) {
-		t.Fatalf("got %s: %q; want %s with %q", outcome.State, outcome.Message, state, words)
+	if outcome.State != state || !strings.Contains(outcome.Message, text) {
+		t.Fatalf("got %s: %q; want %s with %q", outcome.State, outcome.Message, state, text)
 	}
 	if outcome.Fingerprint != "" || outcome.Changed {
-		t.Errorf("a failure claims a proof: %+v", outcome)
+		t.Errorf("a failure claims a fingerprint: %+v", outcome)
 	}
 }
 

@@ -12,83 +12,83 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// A map of names with more than fewEntries is not read at each look, which would cost 0.8 MB for 10,000 names, but every
-// readInterval: in between it is looked how many they are.
+// A verification does not read a route map of more than fewEntries, which would cost 0.8 MB for 10,000 names; it reads such a
+// map once per readInterval. In between it only checks the number of entries.
 const (
 	fewEntries   = 500
 	readInterval = 5 * time.Minute
 )
 
-// glance looks whether the host still is as it was left: the files, the worker, its servers and names, and its master. It costs
-// one round trip, since everything is asked at the same time.
-func (t *fastSync) verify(ctx context.Context) error {
-	if len(t.bindFailures) > 0 {
-		// What was in the way of a bind may be gone.
+// verify checks that the host has not changed: the files, the worker, its servers and route map, and its master. It costs one
+// round trip, since all queries run in parallel.
+func (f *fastSync) verify(ctx context.Context) error {
+	if len(f.bindFailures) > 0 {
+		// The cause of the bind failure may be gone.
 		return errCacheStale
 	}
 	began := time.Now()
-	defer func() { t.outcome.Phases.Prove = time.Since(began) }()
+	defer func() { f.outcome.Phases.Prove = time.Since(began) }()
 	var disk files.Hashes
 	var diskErr error
 	var asking sync.WaitGroup
-	// These answers are short, but come over the same link as the others.
-	beside, cancel := context.WithTimeout(ctx, timeFor(askTimeout, t.config))
+	// These answers are short, but share the link with the others.
+	beside, cancel := context.WithTimeout(ctx, timeFor(askTimeout, f.config))
 	defer cancel()
-	asking.Go(func() { disk, diskErr = t.files().Hashes(beside, t.req.ConfigPath, t.file.NamesPath) })
-	asking.Go(func() { t.readMaster(beside) })
-	running, namesPath, err := t.readLive(ctx)
+	asking.Go(func() { disk, diskErr = f.files().Hashes(beside, f.req.ConfigPath, f.file.NamesPath) })
+	asking.Go(func() { f.readMaster(beside) })
+	running, namesPath, err := f.readLive(ctx)
 	asking.Wait()
 	if err := errors.Join(err, diskErr); err != nil {
 		return err
 	}
-	if disk != t.cache.disk || len(plan.Live(running, t.config, namesPath).Reasons) > 0 {
+	if disk != f.cache.disk || len(plan.Live(running, f.config, namesPath).Reasons) > 0 {
 		return errCacheStale
 	}
-	t.take(running.Servers, t.config.Backends)
-	if err := t.askWhyDown(ctx); err != nil {
+	f.take(running.Servers, f.config.Backends)
+	if err := f.askWhyDown(ctx); err != nil {
 		return err
 	}
-	t.cache.lookedAt, t.doubt = t.now, false
+	f.cache.verifiedAt, f.uncertain = f.now, false
 	if namesPath != "" {
-		t.cache.namesReadAt = t.now
+		f.cache.namesReadAt = f.now
 	}
-	t.cache.remember(t.host)
+	f.cache.remember(f.host)
 	return nil
 }
 
-// mostAsked bounds of how many servers it is asked why they are down, and whySize, in bytes, what of each answer is kept.
+// mostAsked bounds the servers whose check result is queried, and whySize, in bytes, what is kept of each answer.
 const (
 	mostAsked = 50
 	whySize   = 120
 )
 
-// askWhyDown asks why servers are down, of one for each way in which the checks of a backend fail. It costs nothing where all are up.
-func (t *fastSync) askWhyDown(ctx context.Context) error {
+// askWhyDown asks why servers are down, for one server per backend and check result. It costs nothing if all servers are up.
+func (f *fastSync) askWhyDown(ctx context.Context) error {
 	var lines []string
-	for _, d := range t.stats.down[:min(len(t.stats.down), mostAsked)] {
+	for _, d := range f.stats.down[:min(len(f.stats.down), mostAsked)] {
 		lines = append(lines, runtime.ShowCheckOf(d.backend, d.server))
 	}
 	if len(lines) == 0 {
 		return nil
 	}
-	answers, err := t.ask(ctx, lines, len(lines))
+	answers, err := f.ask(ctx, lines, len(lines))
 	if err != nil {
 		return err
 	}
 	for i, answer := range answers {
-		// What cannot be read is not worth more than a look at the whole host: the servers are known to be down.
+		// An answer that cannot be parsed does not justify a full sync: the servers are known to be down.
 		if why, err := runtime.ParseCheck([]byte(answer)); err == nil {
-			t.stats.down[i].why = sanitize.Line(why, whySize)
+			f.stats.down[i].why = sanitize.Line(why, whySize)
 		}
 	}
 	return nil
 }
 
-// readLive asks the worker that was proved last for all servers and names. It returns the path of the map; empty if there is
-// none, or if it was only looked how many entries it has, and those are as many as there should be.
-func (t *fastSync) readLive(ctx context.Context) (running plan.Running, namesPath string, err error) {
-	question, rows := t.questionOfNames()
-	answers, err := t.ask(ctx, append([]string{runtime.ShowServersState}, question...), t.serverCount()+rows)
+// readLive asks the worker that was proved last for all servers and the route map. namesPath is the path of the map; it is
+// empty if there is no map, or if only the number of entries was checked and is right.
+func (f *fastSync) readLive(ctx context.Context) (running plan.Running, namesPath string, err error) {
+	question, rows := f.questionOfNames()
+	answers, err := f.ask(ctx, append([]string{runtime.ShowServersState}, question...), f.serverCount()+rows)
 	if err != nil {
 		return running, "", err
 	}
@@ -96,26 +96,26 @@ func (t *fastSync) readLive(ctx context.Context) (running plan.Running, namesPat
 		return running, "", err
 	}
 	if question[0] == runtime.ShowMaps {
-		size, known := runtime.MapSize(t.file.NamesPath, []byte(answers[1]))
-		if known && size == t.config.EntryCount() {
+		size, known := runtime.MapSize(f.file.NamesPath, []byte(answers[1]))
+		if known && size == f.config.EntryCount() {
 			return running, "", nil
 		}
-		if answers, err = t.ask(ctx, []string{runtime.ShowNames(t.file.NamesPath)}, max(size, t.config.EntryCount())); err != nil {
+		if answers, err = f.ask(ctx, []string{runtime.ShowNames(f.file.NamesPath)}, max(size, f.config.EntryCount())); err != nil {
 			return running, "", err
 		}
 	}
 	running.Names, err = runtime.ParseNames([]byte(answers[len(answers)-1]))
-	return running, t.file.NamesPath, err
+	return running, f.file.NamesPath, err
 }
 
-// questionOfNames is what to ask about the map of names, if there is one, and how many of them the answer is to list.
-func (t *fastSync) questionOfNames() (lines []string, rows int) {
-	switch entries := t.config.EntryCount(); {
-	case t.file.NamesPath == "":
+// questionOfNames returns the query for the route map, if there is one, and how many entries the answer lists.
+func (f *fastSync) questionOfNames() (lines []string, rows int) {
+	switch entries := f.config.EntryCount(); {
+	case f.file.NamesPath == "":
 		return nil, 0
-	case entries > fewEntries && t.now.Sub(t.cache.namesReadAt) < readInterval:
+	case entries > fewEntries && f.now.Sub(f.cache.namesReadAt) < readInterval:
 		return []string{runtime.ShowMaps}, 0
 	default:
-		return []string{runtime.ShowNames(t.file.NamesPath)}, entries
+		return []string{runtime.ShowNames(f.file.NamesPath)}, entries
 	}
 }

@@ -21,7 +21,7 @@ const (
 	benchHostsOfObject = 10
 )
 
-// benchObject is an object whose hosts are as the records say, and as its status tells them.
+// benchObject is an object whose hosts match the records and its status.
 func benchObject(n int, records *record.Store) v1alpha1.EdgeLoadBalancer {
 	object := twoHosts()
 	object.Name, object.UID, object.Spec.Hosts = fmt.Sprintf("web%d", n), types.UID(fmt.Sprint(n)), nil
@@ -29,7 +29,8 @@ func benchObject(n int, records *record.Store) v1alpha1.EdgeLoadBalancer {
 		name := fmt.Sprintf("gw%d", i)
 		entry := v1alpha1.Host{Name: name, Address: fmt.Sprintf("10.0.%d.%d", n, i)}
 		object.Spec.Hosts = append(object.Spec.Hosts, entry)
-		object.Status.Hosts = append(object.Status.Hosts, v1alpha1.HostStatus{Name: name, Address: entry.Address, Port: 22, State: v1alpha1.HostSynced})
+		object.Status.Hosts = append(object.Status.Hosts,
+			v1alpha1.HostStatus{Name: name, Address: entry.Address, Port: 22, State: v1alpha1.HostSynced})
 		backend := fmt.Sprintf("shop_%s_app", object.Name)
 		key := model.NewHostID(entry.Address, 22)
 		records.Look(key, noon())
@@ -43,7 +44,7 @@ func benchObject(n int, records *record.Store) v1alpha1.EdgeLoadBalancer {
 	return *object
 }
 
-// BenchmarkScrape is what it costs to compute the series of a thousand hosts.
+// BenchmarkScrape measures the computation of the series of a thousand hosts.
 func BenchmarkScrape(b *testing.B) {
 	records, registry := record.NewStore(), prometheus.NewRegistry()
 	var objects []v1alpha1.EdgeLoadBalancer

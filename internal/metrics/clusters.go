@@ -5,14 +5,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// ClusterGauge tells of each other cluster that a target names whether it can be read.
+// ClusterGauge reports, for each other cluster that a target names, whether it can be read.
 type ClusterGauge struct {
 	up   func() map[types.NamespacedName]bool
 	desc *prometheus.Desc
 }
 
-// NewClusterGauge returns a gauge that is to be registered. up says of each cluster in use, by the Secret with its kubeconfig, whether
-// it can be read; it is called at each scrape.
+// NewClusterGauge returns a gauge to register. up returns, for each cluster in use, by the Secret with its kubeconfig, whether it
+// can be read; it is called at each scrape.
 func NewClusterGauge(up func() map[types.NamespacedName]bool) *ClusterGauge {
 	return &ClusterGauge{up: up, desc: prometheus.NewDesc("edgelb_cluster_up",
 		"1 if the other cluster can be read, 0 if what was last known of it is used.", []string{"namespace", "secret"}, nil)}

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-func TestGaugeTellsWhichClustersInUseCanBeRead(t *testing.T) {
+func TestTheGaugeReportsWhichClustersInUseCanBeRead(t *testing.T) {
 	t.Parallel()
 	up := map[types.NamespacedName]bool{{Namespace: "shop", Name: "b"}: true, {Namespace: "shop", Name: "c"}: false}
 	registry := prometheus.NewPedanticRegistry()

@@ -1,4 +1,4 @@
-// Package metrics tells Prometheus what the operator does, and how hosts are. docs/metrics.md describes each metric.
+// Package metrics exports to Prometheus what the operator does and the state of the hosts. docs/metrics.md describes each metric.
 package metrics
 
 import (
@@ -29,7 +29,7 @@ const (
 	driftReported = "reported"
 )
 
-// NewCounters returns counters that are registered.
+// NewCounters returns registered counters.
 func NewCounters(registry prometheus.Registerer) (*Counters, error) {
 	m := &Counters{
 		updates: counter("edgelb_updates_total", "Attempts to change a host, by how and by the state that the host was in afterwards.",
@@ -68,14 +68,14 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-// networkBuckets are those of kube-proxy's network_programming_duration_seconds, so that the two can be compared, and finer
+// networkBuckets returns those of kube-proxy's network_programming_duration_seconds, so that the two can be compared, plus finer
 // ones below.
 func networkBuckets() []float64 {
 	return slices.Concat([]float64{.025, .05, .1}, prometheus.LinearBuckets(0.25, 0.25, 2), prometheus.LinearBuckets(1, 1, 59),
 		prometheus.LinearBuckets(60, 5, 12), prometheus.LinearBuckets(120, 30, 7))
 }
 
-// Attempted counts an attempt. before is what was known of the host until then.
+// Attempted counts an attempt. before is the host's record before it.
 func (m *Counters) Attempted(before record.Host, attempt record.Attempt, now time.Time) {
 	outcome := attempt.Outcome
 	update := strings.ToLower(string(outcome.Update))
@@ -97,7 +97,7 @@ func (m *Counters) Attempted(before record.Host, attempt record.Attempt, now tim
 	}
 }
 
-// drifted counts a drift once, also if it is left so and found again at every look.
+// drifted counts a drift once, even if it is left and found again at every check.
 func (m *Counters) drifted(before record.Host, outcome model.Outcome) {
 	switch {
 	case outcome.State == model.Drifted && before.Outcome.State != model.Drifted:

@@ -11,8 +11,8 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// Gauges tell how every object's hosts are. They are computed from the records whenever they are asked for, so that
-// they never lag behind, and are gone when the object or the host is.
+// Gauges report the hosts of every object. They are computed from the records at each scrape, so that they are never outdated, and
+// disappear with the object or the host.
 type Gauges struct {
 	objects func() ([]v1alpha1.EdgeLoadBalancer, error)
 	records *record.Store
@@ -20,7 +20,7 @@ type Gauges struct {
 	hostState, servers, serversUp, targetServers, targetServersUp, targetServersDown, lastProof, oldWorkers, failedReloads *prometheus.Desc
 }
 
-// NewGauges returns gauges that are to be registered. objects returns all EdgeLoadBalancers; it is called at each scrape.
+// NewGauges returns gauges to register. objects returns all EdgeLoadBalancers; it is called at each scrape.
 func NewGauges(objects func() ([]v1alpha1.EdgeLoadBalancer, error), records *record.Store) *Gauges {
 	gauge := func(name, help string, more ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, append([]string{"namespace", "name", "host"}, more...), nil)
@@ -55,7 +55,7 @@ func (g *Gauges) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. A replica that only stands by knows nothing of hosts.
+// Collect implements prometheus.Collector. A standby replica knows nothing of hosts.
 func (g *Gauges) Collect(to chan<- prometheus.Metric) {
 	if !g.records.Began() {
 		return
@@ -102,10 +102,10 @@ func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadB
 	send(g.failedReloads, float64(sample.FailedReloads))
 }
 
-// failedCheck is a way in which a target's checks fail.
+// failedCheck is a target and how its checks fail.
 type failedCheck struct{ target, check string }
 
-// downBy counts servers by the first word of what HAProxy says of their checks. What is none of its words is no label.
+// downBy counts servers by the first word of HAProxy's check status. An unknown word becomes the label "other".
 func downBy(all []status.Down) map[failedCheck]int {
 	counts := map[failedCheck]int{}
 	for _, d := range all {

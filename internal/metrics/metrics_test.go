@@ -23,7 +23,7 @@ import (
 
 const uid = types.UID("1234")
 
-// noon is the moment at which the tests happen.
+// noon is the time of the tests.
 func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
 
 // twoHosts is an object with the hosts gw1 and gw2.
@@ -47,8 +47,8 @@ func registered(t *testing.T) (*Counters, *prometheus.Registry) {
 	return m, registry
 }
 
-// values are the values of the registry's series that are not 0, such as `edgelb_updates_total{runtime,synced}`. That of a
-// histogram is how much was observed.
+// values returns the values of the registry's series that are not 0, such as `edgelb_updates_total{runtime,synced}`. The value of a
+// histogram is its number of observations.
 func values(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
@@ -78,7 +78,7 @@ func requireValues(t *testing.T, registry *prometheus.Registry, want map[string]
 	}
 }
 
-func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
+func TestAttemptsAreCountedByTheirResult(t *testing.T) {
 	t.Parallel()
 	const (
 		programming = "edgelb_programming_duration_seconds"
@@ -92,28 +92,31 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 		outcome model.Outcome
 		want    map[string]float64
 	}{
-		"a look": {touched, model.Outcome{State: model.Synced}, nil},
+		"a check": {touched, model.Outcome{State: model.Synced}, nil},
 		"a runtime update": {touched, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateRuntime}, map[string]float64{
 			"edgelb_updates_total{synced,runtime}": 1, programming + "{runtime}": 1, network: 2,
 		}},
 		"a reload": {touched, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload}, map[string]float64{
 			"edgelb_updates_total{synced,reload}": 1, "edgelb_reloads_total{first}": 1, programming + "{reload}": 1, network: 2,
 		}},
-		"a file": {touched, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile}, map[string]float64{
+		"a file write": {touched, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile}, map[string]float64{
 			"edgelb_updates_total{synced,file}": 1,
 		}},
 		"a refused file": {touched, model.Outcome{State: model.Rejected, Update: model.UpdateReload, Reasons: drift}, map[string]float64{
 			"edgelb_updates_total{rejected,reload}": 1,
 		}},
-		"an absent host": {touched, model.Outcome{State: model.Unreachable}, nil},
-		"a repair": {record.Host{}, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateRuntime, Drift: drift}, map[string]float64{
-			"edgelb_updates_total{synced,runtime}": 1, "edgelb_drift_total{repaired}": 1,
-		}},
-		"a repair of the file": {record.Host{}, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile, Drift: drift}, map[string]float64{
+		"an unreachable host": {touched, model.Outcome{State: model.Unreachable}, nil},
+		"a repair": {record.Host{}, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateRuntime, Drift: drift},
+			map[string]float64{
+				"edgelb_updates_total{synced,runtime}": 1, "edgelb_drift_total{repaired}": 1,
+			}},
+		"a repair of the file": {record.Host{}, model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile,
+			Drift: drift}, map[string]float64{
 			"edgelb_updates_total{synced,file}": 1, "edgelb_drift_total{repaired}": 1,
 		}},
-		"a drift that is found": {record.Host{}, model.Outcome{State: model.Drifted, Drift: drift}, map[string]float64{"edgelb_drift_total{reported}": 1}},
-		"a drift that stays":    {drifted, model.Outcome{State: model.Drifted, Drift: drift}, nil},
+		"a drift that is found": {record.Host{}, model.Outcome{State: model.Drifted, Drift: drift},
+			map[string]float64{"edgelb_drift_total{reported}": 1}},
+		"a drift that stays": {drifted, model.Outcome{State: model.Drifted, Drift: drift}, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +128,7 @@ func TestAttemptsAreCountedByWhatTheyDid(t *testing.T) {
 	}
 }
 
-func TestTimesAreMeasuredFromTheirBeginnings(t *testing.T) {
+func TestDurationsAreMeasuredFromTheirStart(t *testing.T) {
 	t.Parallel()
 	m, registry := registered(t)
 	before := record.Host{UnprovedSince: noon(), UnprovedTriggers: []time.Time{noon().Add(-time.Second), noon().Add(time.Hour)}}
@@ -142,7 +145,7 @@ func TestTimesAreMeasuredFromTheirBeginnings(t *testing.T) {
 			got[family.GetName()] = h.GetSampleSum()
 		}
 	}
-	// The clock of whoever wrote the later trigger is wrong; no time is less than 0.
+	// The later trigger comes from a wrong clock; no duration is less than 0.
 	want := map[string]float64{"edgelb_programming_duration_seconds": 0.5, "edgelb_network_programming_duration_seconds": 1.5}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -161,7 +164,7 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 	}
 }
 
-// knownHosts are the records of host a, which is well, and of host b, which is away.
+// knownHosts are the records of host a, which is synced, and of host b, which is unreachable.
 func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 	records := record.NewStore()
 	member := desired.Member{Object: record.NameOf(object), Counts: []string{"shop_web_api", "shop_web_app"}}
@@ -170,7 +173,7 @@ func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 		"a": {State: model.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]model.ServerCount{
 			"shop_web_app": {Up: 2, Total: 3}, "shop_web_api": {Up: 1, Total: 1}, "shop_other_app": {Up: 7, Total: 7},
 		}},
-		"b": {State: model.Unreachable, Message: "away"},
+		"b": {State: model.Unreachable, Message: "x"},
 	} {
 		key := model.NewHostID(address, 22)
 		records.Update(key, func(r *record.Host) {
@@ -181,12 +184,12 @@ func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 	return records
 }
 
-func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
+func TestGaugesReportTheCurrentStateOfHosts(t *testing.T) {
 	t.Parallel()
 	objects := []v1alpha1.EdgeLoadBalancer{*twoHosts()}
 	records, registry := knownHosts(&objects[0]), prometheus.NewRegistry()
 	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return objects, nil }, records))
-	requireValues(t, registry, nil) // it only stands by
+	requireValues(t, registry, nil) // a standby replica
 
 	records.Look(model.NewHostID("a", 22), noon())
 	synced := map[string]float64{
@@ -200,7 +203,7 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	records.Update(model.NewHostID("a", 22), func(r *record.Host) {
 		r.Down = []model.DownServers{
 			{Backend: "shop_web_app", Check: "L4CON (Connection refused)", Count: 2}, {Backend: "shop_web_app", Check: "L4CON", Count: 1},
-			{Backend: "shop_web_api", Check: "evil words", Count: 1}, {Backend: "shop_other_app", Check: "L4CON", Count: 1},
+			{Backend: "shop_web_api", Check: "evil text", Count: 1}, {Backend: "shop_other_app", Check: "L4CON", Count: 1},
 		}
 	})
 	synced["edgelb_target_servers_down{L4CON,gw1,web,shop,app}"] = 3
@@ -222,19 +225,19 @@ func TestGaugesTellHowHostsAreAtTheMoment(t *testing.T) {
 	requireValues(t, registry, nil)
 }
 
-func TestProofOfAHostIsNotToldOfAnObjectThatHasNoPartInIt(t *testing.T) {
+func TestTheProofOfAHostIsNotReportedForAnObjectThatIsNoMember(t *testing.T) {
 	t.Parallel()
-	stranger := twoHosts()
-	stranger.Name, stranger.UID = "stranger", "5678"
+	other := twoHosts()
+	other.Name, other.UID = "other", "5678"
 	records, registry := knownHosts(twoHosts()), prometheus.NewRegistry()
 	records.Look(model.NewHostID("a", 22), noon())
-	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return []v1alpha1.EdgeLoadBalancer{*stranger}, nil }, records))
+	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return []v1alpha1.EdgeLoadBalancer{*other}, nil }, records))
 	requireValues(t, registry, map[string]float64{
-		"edgelb_host_state{gw1,stranger,shop,Pending}": 1, "edgelb_host_state{gw2,stranger,shop,Pending}": 1,
+		"edgelb_host_state{gw1,other,shop,Pending}": 1, "edgelb_host_state{gw2,other,shop,Pending}": 1,
 	})
 }
 
-func TestScrapeSaysThatObjectsCannotBeRead(t *testing.T) {
+func TestAScrapeReportsThatObjectsCannotBeRead(t *testing.T) {
 	t.Parallel()
 	records, registry := knownHosts(twoHosts()), prometheus.NewRegistry()
 	records.Look(model.NewHostID("a", 22), noon())
@@ -260,12 +263,13 @@ func TestEveryStateHasASeries(t *testing.T) {
 	_, states, _ := strings.Cut(string(crd), "description: State is how the host is doing.")
 	_, states, _ = strings.Cut(states, "enum:")
 	states, _, _ = strings.Cut(states, "type:")
-	var told []string
+	var exported []string
 	for _, state := range reason.States() {
-		told = append(told, string(state))
+		exported = append(exported, string(state))
 	}
-	if want := strings.Fields(strings.ReplaceAll(states, "- ", "")); !slices.Equal(slices.Sorted(slices.Values(told)), slices.Sorted(slices.Values(want))) {
-		t.Errorf("states %v, want those of the API: %v", told, want)
+	if want := strings.Fields(strings.ReplaceAll(states, "- ", "")); !slices.Equal(slices.Sorted(slices.Values(exported)),
+		slices.Sorted(slices.Values(want))) {
+		t.Errorf("states %v, want those of the API: %v", exported, want)
 	}
 }
 

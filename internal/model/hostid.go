@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// HostID tells hosts apart: it is where the host's sshd answers. Work is queued by it. Make it with NewHostID,
-// so that two spellings of one address are one host.
+// HostID identifies a host by the address of its sshd. Work is queued by it. Create it with NewHostID, so that two spellings of
+// one address are one host.
 type HostID struct {
 	Address string
 	Port    int32
@@ -22,7 +22,7 @@ func NewHostID(address string, port int32) HostID {
 	return HostID{Address: strings.ToLower(address), Port: port}
 }
 
-// String is address:port, with brackets around an IPv6 address.
+// String returns address:port, with brackets around an IPv6 address.
 func (id HostID) String() string {
 	return net.JoinHostPort(id.Address, strconv.Itoa(int(id.Port)))
 }

@@ -1,5 +1,5 @@
-// Package model is what all parts of the operator say about hosts: which one, how it is doing, and how an attempt to change it went. It
-// is pure, and knows neither Kubernetes nor SSH.
+// Package model defines what all parts of the operator know about hosts: their identity, their state, and the outcome of a
+// sync. It is pure, and knows neither Kubernetes nor SSH.
 package model
 
 import (
@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// State is how a host is doing, in the words of the API.
+// State is the state of a host, named as in the API.
 type State string
 
-// The states that a host can be in after it was looked at.
+// The states of a host after a sync.
 const (
 	Synced       State = "Synced"
 	Pending      State = "Pending"
@@ -20,95 +20,93 @@ const (
 	Rejected     State = "Rejected"
 	Refused      State = "Refused"
 	Suspended    State = "Suspended"
-	// Drifted: somebody changed the host, and the request wants that to be reported only.
+	// Drifted: somebody changed the host, and the request only reports that.
 	Drifted State = "Drifted"
 )
 
 // Update is how a change is brought to a host.
 type Update string
 
-// The ways to bring a change to a host.
+// The kinds of updates.
 const (
-	// UpdateRuntime changes the running HAProxy's servers and names through its socket.
+	// UpdateRuntime changes the running HAProxy's servers and route map through its socket.
 	UpdateRuntime Update = "Runtime"
 	// UpdateReload has HAProxy load another file.
 	UpdateReload Update = "Reload"
-	// UpdateFile writes the file only: what runs is as wanted.
+	// UpdateFile only writes the file: HAProxy already runs what is wanted.
 	UpdateFile Update = "File"
 )
 
-// Outcome is what Sync did and saw.
+// Outcome is the result of a Sync.
 type Outcome struct {
 	State State
-	// Message says what is wrong and what to do; empty when all is well.
+	// Message says what is wrong and what to do; empty if the sync succeeded.
 	Message string
-	// Fingerprint is that of the configuration that was read back from the running HAProxy; empty when it is not the
-	// wanted one.
+	// Fingerprint is that of the configuration that was read back from the running HAProxy; empty if it is not the wanted one.
 	Fingerprint string
-	// HAProxyVersion is such as "2.6.12"; empty when not known.
+	// HAProxyVersion is a version such as "2.6.12"; empty if unknown.
 	HAProxyVersion string
-	// Servers is what the running HAProxy says of each server, by backend. Nil when it could not be asked.
+	// Servers counts the servers that the running HAProxy reports, by backend; nil if HAProxy did not answer.
 	Servers map[string]ServerCount
-	// Down are those of them whose health checks fail, sorted by backend.
+	// Down are the servers whose health checks fail, sorted by backend.
 	Down []DownServers
-	// Unresolved are those of the servers that HAProxy finds no address for, sorted by backend and name, each once and in lower case.
-	// Right after a reload no name that is new has one.
+	// UnresolvedNames are the DNS names of servers that HAProxy finds no address for, in lower case, sorted by backend and name,
+	// without duplicates. Right after a reload no new name has an address.
 	UnresolvedNames []UnresolvedName
-	// Update is how a change was brought to the host, and Reasons why. Both are also there when that failed; Changed says
+	// Update is how a change was brought to the host, and Reasons say why. Both are also set if the change failed; Changed says
 	// that it was proved.
 	Update  Update
 	Reasons []string
 	Changed bool
-	// Drift says how the host differed from what it was proved to run; Reasons then say the same if it was repaired.
+	// Drift is how the host differed from what it was proved to run; if the drift was repaired, Reasons have the same content.
 	Drift []string
-	// Unserved are the binds that the host cannot take. Everything else is served.
+	// BindFailures are the binds that the host cannot take. Everything else is served.
 	BindFailures []BindFailure
-	// Owner is whose the host is if it is Refused because it is another edgelb's. It is for the operator's log alone: the users of
-	// one namespace need not know of the others.
+	// Owner is the owner of a host that is Refused because it belongs to another edgelb. It is for the operator's log only: users
+	// of one namespace must not learn of the others.
 	Owner string
-	// TookOver is the name under which the same owner kept the host until this Sync, if it was another one.
+	// RenamedFrom is the name under which the same owner kept the host until this Sync, if that was another one.
 	RenamedFrom string
-	// FollowUp is when the host should have its next turn to end what is begun: the file is still to be written, or servers
-	// that are wanted no more still have connections. 0 if there is nothing.
+	// FollowUp is the time until the next sync for pending work: a pending write of the file, or draining servers that still have
+	// connections; 0 if there is none.
 	FollowUp time.Duration
-	// OldWorkers are those that live on after reloads until their last connection ends, and FailedReloads the reloads that
-	// failed since the last one that did not, as HAProxy's master says.
+	// OldWorkers counts the workers that live on after reloads until their last connection ends, and FailedReloads the reloads
+	// that failed since the last successful one, as reported by HAProxy's master.
 	OldWorkers, FailedReloads int
-	// Egress is the address from which the host sees the connection that it is reached over, without a zone and not in IPv4 in
-	// IPv6 form; the zero Addr if the host was not reached or does not say.
+	// Egress is the address from which the host sees the connection, without a zone and not IPv4-mapped; the zero Addr if the host
+	// was not reached or does not report it.
 	Egress netip.Addr
-	// Phases say where the time went.
+	// Phases are the durations of the steps.
 	Phases Phases
 	// Live says that, although State is a failure, Sync with RuntimeOnly can bring the endpoints' changes to the host.
 	Live bool
-	// RetryAfter says that HAProxy is not to be reloaded before this time has passed, since many former workers still serve open
-	// connections; 0 if nothing waits for that.
+	// RetryAfter is the time before which HAProxy must not be reloaded, since many previous workers still serve open connections;
+	// 0 if no reload waits.
 	RetryAfter time.Duration
-	// ReloadFailed says that HAProxy could not load a file that it had found good. Each further try may refuse all
-	// connections for 2 s: it should be long in coming, unless what is wanted changes.
+	// ReloadFailed says that HAProxy could not load a file that passed its check. Each retry may refuse all connections for 2 s:
+	// retries must be rare unless the wanted configuration changes.
 	ReloadFailed bool
 }
 
-// DownServers are servers of one backend whose health checks fail in the same way.
+// DownServers are servers of one backend whose health checks fail with the same result.
 type DownServers struct {
 	Backend string
-	// Check is how the last check of one of them ended, in HAProxy's words, such as "L7STS 400 (Bad Request)"; empty until HAProxy was
-	// asked for that.
+	// Check is the last check result of one of them, in HAProxy's text, such as "L7STS 400 (Bad Request)"; empty until HAProxy was asked.
 	Check string
 	Count int
 }
 
-// Unserved is a bind that a host cannot take.
+// BindFailure is a bind that a host cannot take.
 type BindFailure struct {
-	// Frontend and Bind are as in the configuration; Why is a clause that says what is in the way.
+	// Frontend and Bind are as in the configuration; Why is a clause that says why the bind fails.
 	Frontend, Bind, Why string
 }
 
-// Unresolved is a DNS name that the host finds no address for, of one server or more of a backend.
+// UnresolvedName is a DNS name of one or more servers of a backend that the host finds no address for.
 type UnresolvedName struct{ Backend, DNSName string }
 
-// Phases are the times that a Sync took: to find out how the host is, to decide, to change it, and to read back that it
-// changed. Where commands and the question after them went in one round trip, Change holds both.
+// Phases are the durations of a Sync: to observe the host, to decide, to change it, and to read the change back. If commands
+// and their queries share one round trip, Change includes both.
 type Phases struct {
 	Observe, Decide, Change, Prove time.Duration
 }

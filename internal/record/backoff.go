@@ -7,11 +7,11 @@ import (
 	"github.com/edgelb/edgelb/internal/model/reason"
 )
 
-// afterFailedReload is how long HAProxy is left alone that could not load a file which it had found good: the host may have refused
-// all connections for 2 s.
+// afterFailedReload is the wait after a failed reload of a file that HAProxy had found valid: the host may have refused all
+// connections for 2 s.
 const afterFailedReload = 5 * time.Minute
 
-// backoffOf says how to wait after an outcome.
+// backoffOf returns the backoff after an outcome.
 func backoffOf(outcome model.Outcome) reason.Backoff {
 	if outcome.ReloadFailed {
 		return reason.Backoff{First: afterFailedReload, Longest: afterFailedReload}
@@ -19,12 +19,12 @@ func backoffOf(outcome model.Outcome) reason.Backoff {
 	return reason.Of(outcome.State).Retry
 }
 
-// waitAfter is how long to leave a host alone after so many outcomes of this kind in a row. The random number, from 0 to 1,
-// shortens it by up to a fifth, so that hosts which failed together do not come back together. What is begun is ended when it
-// asks for it, but not sooner than a host that failed is tried again.
+// waitAfter returns the wait after a number of consecutive outcomes of this kind. random, from 0 to 1, shortens the wait by up to a
+// fifth, so that hosts that failed together do not retry together. A follow-up runs when the outcome asks for it, but a failed host
+// is not tried earlier than its retry.
 func waitAfter(outcome model.Outcome, repeats int, random float64) time.Duration {
 	if outcome.RetryAfter > 0 {
-		// Former workers may end sooner.
+		// Old workers may end sooner.
 		return min(outcome.RetryAfter, reason.LookInterval)
 	}
 	wait := backoffOf(outcome).After(repeats)
@@ -35,10 +35,10 @@ func waitAfter(outcome model.Outcome, repeats int, random float64) time.Duration
 	return wait
 }
 
-// LongestWait is the longest that a host is left alone after an outcome.
+// LongestWait returns the longest wait after an outcome.
 func LongestWait(outcome model.Outcome) time.Duration {
 	return backoffOf(outcome).Longest
 }
 
-// Failed reports whether an outcome is one that is tried again later, and rarer each time.
+// Failed reports whether the state is one that is retried, less often after each failure.
 func Failed(state model.State) bool { return reason.Of(state).Failed() }

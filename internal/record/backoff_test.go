@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestWaitGrowsWithFailuresUpToALimitThatFitsTheFailure(t *testing.T) {
+func TestTheWaitGrowsWithFailuresUpToALimitPerState(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		outcome                  model.Outcome
@@ -22,24 +22,24 @@ func TestWaitGrowsWithFailuresUpToALimitThatFitsTheFailure(t *testing.T) {
 			5 * time.Minute},
 		"rejected": {model.Outcome{State: model.Rejected}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
 		"refused":  {model.Outcome{State: model.Refused}, 10 * time.Second, 40 * time.Second, 160 * time.Second, 5 * time.Minute},
-		"a reload that failed": {model.Outcome{State: model.Rejected, ReloadFailed: true}, 5 * time.Minute, 5 * time.Minute,
+		"failed reload": {model.Outcome{State: model.Rejected, ReloadFailed: true}, 5 * time.Minute, 5 * time.Minute,
 			5 * time.Minute, 5 * time.Minute},
 		"pending": {model.Outcome{State: model.Pending}, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
-		"a reload that waits": {model.Outcome{State: model.Pending, RetryAfter: 16 * time.Second}, 16 * time.Second, 16 * time.Second,
+		"delayed reload": {model.Outcome{State: model.Pending, RetryAfter: 16 * time.Second}, 16 * time.Second, 16 * time.Second,
 			16 * time.Second, 16 * time.Second},
-		"a reload that waits for long": {model.Outcome{State: model.Pending, RetryAfter: time.Hour}, 30 * time.Second, 30 * time.Second,
+		"reload with a long delay": {model.Outcome{State: model.Pending, RetryAfter: time.Hour}, 30 * time.Second, 30 * time.Second,
 			30 * time.Second, 30 * time.Second},
 		"synced":  {model.Outcome{State: model.Synced}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
 		"drifted": {model.Outcome{State: model.Drifted}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
-		"synced with something to end": {model.Outcome{State: model.Synced, FollowUp: time.Second}, time.Second, time.Second,
+		"synced with a follow-up": {model.Outcome{State: model.Synced, FollowUp: time.Second}, time.Second, time.Second,
 			time.Second, time.Second},
-		"drifted with something to end": {model.Outcome{State: model.Drifted, FollowUp: time.Second}, time.Second, time.Second,
+		"drifted with a follow-up": {model.Outcome{State: model.Drifted, FollowUp: time.Second}, time.Second, time.Second,
 			time.Second, time.Second},
-		"unreachable with something to end": {model.Outcome{State: model.Unreachable, FollowUp: 200 * time.Millisecond}, time.Second,
+		"unreachable with a follow-up": {model.Outcome{State: model.Unreachable, FollowUp: 200 * time.Millisecond}, time.Second,
 			4 * time.Second, 16 * time.Second, 30 * time.Second},
-		"a reload that failed, with something to end": {model.Outcome{State: model.Rejected, ReloadFailed: true, FollowUp: time.Second},
+		"failed reload with a follow-up": {model.Outcome{State: model.Rejected, ReloadFailed: true, FollowUp: time.Second},
 			5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
-		"synced with something to end late": {model.Outcome{State: model.Synced, FollowUp: time.Hour}, 30 * time.Second, 30 * time.Second,
+		"synced with a late follow-up": {model.Outcome{State: model.Synced, FollowUp: time.Hour}, 30 * time.Second, 30 * time.Second,
 			30 * time.Second, 30 * time.Second},
 		"suspended": {model.Outcome{State: model.Suspended}, 30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second},
 	}
@@ -57,7 +57,7 @@ func TestWaitGrowsWithFailuresUpToALimitThatFitsTheFailure(t *testing.T) {
 	}
 }
 
-func TestJitterOnlyShortensAWaitAndByAFifthAtMost(t *testing.T) {
+func TestJitterShortensAWaitByAtMostAFifth(t *testing.T) {
 	t.Parallel()
 	outcome := model.Outcome{State: model.Synced}
 	for random, want := range map[float64]time.Duration{0: 30 * time.Second, 0.5: 27 * time.Second, 1: 24 * time.Second} {
@@ -67,7 +67,7 @@ func TestJitterOnlyShortensAWaitAndByAFifthAtMost(t *testing.T) {
 	}
 }
 
-func TestWhatIsBegunIsEndedOnTime(t *testing.T) {
+func TestAFollowUpRunsOnTime(t *testing.T) {
 	t.Parallel()
 	outcome := model.Outcome{State: model.Synced, FollowUp: time.Second}
 	for _, random := range []float64{0, 0.5, 1} {
@@ -77,16 +77,16 @@ func TestWhatIsBegunIsEndedOnTime(t *testing.T) {
 	}
 }
 
-func TestHostThatStaysAwayIsTriedSomeHundredTimesInAnHour(t *testing.T) {
+func TestAnUnreachableHostIsTriedAboutAHundredTimesPerHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var record Host
-		away := Attempt{Task: &Task{Inputs: "same"}, Outcome: model.Outcome{State: model.Unreachable}}
+		unreachable := Attempt{Task: &Task{Inputs: "same"}, Outcome: model.Outcome{State: model.Unreachable}}
 		var tries int
 		for begin := time.Now(); time.Since(begin) < time.Hour; {
-			// Endpoints change every 100 ms all the while.
+			// Endpoints change every 100 ms during all of this.
 			if record.HoldOff("same", time.Now()) == 0 {
-				record.Apply(away, time.Now(), 0.5)
+				record.Apply(unreachable, time.Now(), 0.5)
 				tries++
 			}
 			time.Sleep(100 * time.Millisecond)

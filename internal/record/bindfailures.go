@@ -9,7 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Unserved are the binds of an object that the host could not take at the last attempt, although it serves everything else.
+// BindFailuresOf returns the object's binds that failed on the host at the last attempt, although the host serves everything else.
 func (r Host) BindFailuresOf(object types.NamespacedName) []model.BindFailure {
 	member, found := MemberOf(r.Wanted, object)
 	if !found || r.Outcome.State != model.Synced {
@@ -28,8 +28,8 @@ func bindFailuresOf(member desired.Member, outcome model.Outcome) []model.BindFa
 	return binds
 }
 
-// shortfallsAfter counts on after an attempt. One that only followed the endpoints has not looked whether the binds are free,
-// and one that failed says nothing of them.
+// bindFailuresAfter returns the counts after an attempt. An attempt that only updated servers did not check the binds, and one that
+// failed reports nothing about them.
 func bindFailuresAfter(before map[types.NamespacedName]int, a Attempt) map[types.NamespacedName]int {
 	if a.Outcome.State != model.Synced || a.Outcome.Update == model.UpdateRuntime || a.Outcome.Update == model.UpdateFile {
 		return before

@@ -19,25 +19,25 @@ func shared() (host desired.Host, web, mail types.NamespacedName) {
 	}}, web, mail
 }
 
-func TestBindThatAHostCannotTakeIsTheBusinessOfItsObjectAlone(t *testing.T) {
+func TestABindFailureIsReportedOnlyToItsObject(t *testing.T) {
 	t.Parallel()
 	host, web, mail := shared()
 	taken := model.BindFailure{Frontend: "shop_web_https", Bind: "ipv4@:443", Why: "nginx listens there"}
 	for state, want := range map[model.State][]model.BindFailure{model.Synced: {taken}, model.Unreachable: nil, model.Rejected: nil} {
 		record := Host{Wanted: host, Outcome: model.Outcome{State: state, BindFailures: []model.BindFailure{taken}}}
 		if got := record.BindFailuresOf(web); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: unserved of its object are %v, want %v", state, got, want)
+			t.Errorf("%s: bind failures of its object are %v, want %v", state, got, want)
 		}
 		if got := record.BindFailuresOf(mail); got != nil {
-			t.Errorf("%s: unserved of the other object are %v", state, got)
+			t.Errorf("%s: bind failures of the other object are %v", state, got)
 		}
 		if got := record.BindFailuresOf(types.NamespacedName{Namespace: "shop", Name: "gone"}); got != nil {
-			t.Errorf("%s: unserved of an object that is not there are %v", state, got)
+			t.Errorf("%s: bind failures of a missing object are %v", state, got)
 		}
 	}
 }
 
-func TestBindThatObjectsShareIsTheBusinessOfAllOfThem(t *testing.T) {
+func TestAFailureOfASharedBindIsReportedToAllItsObjects(t *testing.T) {
 	t.Parallel()
 	host, web, mail := shared()
 	host.Members[1].Frontends = []string{"shop_web_https"}
@@ -45,15 +45,15 @@ func TestBindThatObjectsShareIsTheBusinessOfAllOfThem(t *testing.T) {
 	record := Host{Wanted: host, Outcome: model.Outcome{State: model.Synced, BindFailures: []model.BindFailure{taken}}}
 	for _, object := range []types.NamespacedName{web, mail} {
 		if got := record.BindFailuresOf(object); len(got) != 1 || got[0] != taken {
-			t.Errorf("unserved of %s are %v", object, got)
+			t.Errorf("bind failures of %s are %v", object, got)
 		}
 	}
 }
 
-func TestShortfallsCountTheLooksSinceABindWasServed(t *testing.T) {
+func TestBindFailuresCountTheChecksSinceTheBindWasServed(t *testing.T) {
 	t.Parallel()
 	host, web, mail := shared()
-	unserved := func(frontends ...string) []model.BindFailure {
+	failures := func(frontends ...string) []model.BindFailure {
 		var all []model.BindFailure
 		for _, frontend := range frontends {
 			all = append(all, model.BindFailure{Frontend: frontend})
@@ -66,12 +66,16 @@ func TestShortfallsCountTheLooksSinceABindWasServed(t *testing.T) {
 		want    map[types.NamespacedName]int
 	}{
 		{model.Outcome{State: model.Synced}, map[types.NamespacedName]int{}},
-		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http", "shop_web_https")}, map[types.NamespacedName]int{web: 1}},
-		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http"), Update: model.UpdateRuntime}, map[types.NamespacedName]int{web: 1}},
-		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http"), Update: model.UpdateFile}, map[types.NamespacedName]int{web: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: failures("shop_web_http", "shop_web_https")}, map[types.NamespacedName]int{web: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: failures("shop_web_http"), Update: model.UpdateRuntime},
+			map[types.NamespacedName]int{web: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: failures("shop_web_http"), Update: model.UpdateFile},
+			map[types.NamespacedName]int{web: 1}},
 		{model.Outcome{State: model.Unreachable}, map[types.NamespacedName]int{web: 1}},
-		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_web_http", "shop_mail_smtp")}, map[types.NamespacedName]int{web: 2, mail: 1}},
-		{model.Outcome{State: model.Synced, BindFailures: unserved("shop_mail_smtp"), Update: model.UpdateReload}, map[types.NamespacedName]int{mail: 2}},
+		{model.Outcome{State: model.Synced, BindFailures: failures("shop_web_http", "shop_mail_smtp")},
+			map[types.NamespacedName]int{web: 2, mail: 1}},
+		{model.Outcome{State: model.Synced, BindFailures: failures("shop_mail_smtp"), Update: model.UpdateReload},
+			map[types.NamespacedName]int{mail: 2}},
 		{model.Outcome{State: model.Synced}, map[types.NamespacedName]int{}},
 	} {
 		record.Apply(Attempt{Task: &Task{Host: host}, Outcome: step.outcome}, noon(), 0)

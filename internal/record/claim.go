@@ -10,32 +10,32 @@ import (
 	"github.com/edgelb/edgelb/internal/model/reason"
 )
 
-// Claim is how it last went when an owner's Secret was used to log in to the host.
+// Claim is the result of the last logins to the host with an owner's Secret.
 type Claim struct {
-	// Able says that the owner can log in, and that the host's file is free or the owner's.
+	// Able reports that the owner can log in, and that the host's file has no owner or is the owner's.
 	Able bool
-	// State is the outcome, and Repeats counts those in a row that were the same.
+	// State is the outcome, and Repeats the number of consecutive outcomes that were the same.
 	State   model.State
 	Repeats int
-	// Inputs are what the outcome depended on, and RetryAt is when to try again as long as they are the same.
+	// Inputs are what the outcome depended on. RetryAt is when to retry while they stay the same.
 	Inputs  string
 	RetryAt time.Time
 }
 
-// after is the claim after another attempt. A host that is away says nothing of who can log in to it.
+// after returns the claim after another attempt. A host that is unreachable reports nothing about who can log in to it.
 func (c Claim) after(outcome model.Outcome, inputs string, now time.Time, random float64) Claim {
 	next := Claim{Able: c.Able, State: outcome.State, Repeats: 1, Inputs: inputs}
 	if c.State == outcome.State {
 		next.Repeats = c.Repeats + 1
 	}
-	if said := reason.Of(outcome.State).Claim; said != reason.NotKnown {
-		next.Able = said == reason.Able
+	if able := reason.Of(outcome.State).Claim; able != reason.NotKnown {
+		next.Able = able == reason.Able
 	}
 	next.RetryAt = now.Add(waitAfter(outcome, next.Repeats, random))
 	return next
 }
 
-// HoldOff is how long not to try the owner's Secret.
+// HoldOff returns how long not to try the owner's Secret.
 func (c Claim) HoldOff(inputs string, now time.Time) time.Duration {
 	if c.Inputs != inputs {
 		return 0
@@ -43,7 +43,7 @@ func (c Claim) HoldOff(inputs string, now time.Time) time.Duration {
 	return max(0, c.RetryAt.Sub(now))
 }
 
-// Able are the owners that can log in to the host.
+// Able returns the owners that can log in to the host.
 func (r Host) Able() map[desired.Owner]bool {
 	able := map[desired.Owner]bool{}
 	for owner, claim := range r.Claims {
@@ -52,19 +52,19 @@ func (r Host) Able() map[desired.Owner]bool {
 	return able
 }
 
-// IsContested reports whether others who name the host may try to log in to it: the owner that it is kept for was tried and cannot.
+// IsContested reports whether other owners that name the host may try to log in to it: its current owner was tried and cannot.
 func (r Host) IsContested() bool {
 	claim, tried := r.Claims[r.Wanted.Login.Secret]
 	return tried && !claim.Able && len(r.Wanted.Rivals) > 0
 }
 
-// LookAs is the job to look at a host, and to change nothing, as an owner that it is not kept for.
+// LookAs returns the task to check a host as an owner that does not have it. The task changes nothing.
 func LookAs(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) *Task {
 	host.Suspend = true
 	return &Task{Host: host, Objects: membersOf(host, objects)}
 }
 
-// Try notes how an attempt to log in with an owner's Secret went.
+// Try records the result of a login with an owner's Secret.
 func (r *Host) Try(a Attempt, now time.Time, random float64) {
 	owner := a.Task.Host.Login.Secret
 	claims := maps.Clone(r.Claims)
@@ -75,7 +75,7 @@ func (r *Host) Try(a Attempt, now time.Time, random float64) {
 	r.Claims = claims
 }
 
-// claimsOf are the claims of the owners that name the host still.
+// claimsOf returns the claims of the owners that still name the host.
 func (r Host) claimsOf(host desired.Host) map[desired.Owner]Claim {
 	claims := map[desired.Owner]Claim{}
 	for _, owner := range append([]desired.Owner{host.Login.Secret}, host.Rivals...) {

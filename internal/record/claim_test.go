@@ -11,36 +11,36 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestWhoCanLogInToAHost(t *testing.T) {
+func TestStatesThatMakeAnOwnerAble(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		before  bool
 		outcome model.State
 		want    bool
 	}{
-		"the host is proved":                         {false, model.Synced, true},
-		"the host is suspended":                      {false, model.Suspended, true},
-		"the host has drifted":                       {false, model.Drifted, true},
-		"the host takes the login and not the rest":  {false, model.Rejected, true},
-		"the Secret is missing":                      {true, model.Pending, false},
-		"the host's key is unknown":                  {true, model.Untrusted, false},
-		"the login is refused":                       {true, model.Unauthorized, false},
-		"the file is somebody else's":                {true, model.Refused, false},
-		"the host is away and has let the owner in":  {true, model.Unreachable, true},
-		"the host is away and never let anybody in":  {false, model.Unreachable, false},
-		"a state that nobody knows is no permission": {true, "", false},
+		"the host is proved":                    {false, model.Synced, true},
+		"the host is suspended":                 {false, model.Suspended, true},
+		"the host has drifted":                  {false, model.Drifted, true},
+		"the login works and the rest fails":    {false, model.Rejected, true},
+		"the Secret is missing":                 {true, model.Pending, false},
+		"the host's key is unknown":             {true, model.Untrusted, false},
+		"the login is refused":                  {true, model.Unauthorized, false},
+		"the file has another owner":            {true, model.Refused, false},
+		"the host is unreachable after a login": {true, model.Unreachable, true},
+		"the host was never reachable":          {false, model.Unreachable, false},
+		"an unknown state":                      {true, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			claim := Claim{Able: test.before}.after(model.Outcome{State: test.outcome}, "i", noon(), 0)
 			if claim.Able != test.want {
-				t.Errorf("it can log in: %v", claim.Able)
+				t.Errorf("able is %v", claim.Able)
 			}
 		})
 	}
 }
 
-func TestAnOwnerIsTriedRarerAndAtOnceWhenSomethingChanges(t *testing.T) {
+func TestAnOwnerIsTriedLessOftenAndAtOnceAfterAChange(t *testing.T) {
 	t.Parallel()
 	refused := model.Outcome{State: model.Unauthorized}
 	first := Claim{}.after(refused, "i", noon(), 0)
@@ -49,14 +49,14 @@ func TestAnOwnerIsTriedRarerAndAtOnceWhenSomethingChanges(t *testing.T) {
 		t.Errorf("waits %s and %s", first.HoldOff("i", noon()), second.HoldOff("i", noon()))
 	}
 	if second.HoldOff("other", noon()) != 0 || second.HoldOff("i", noon().Add(time.Hour)) != 0 {
-		t.Error("it waits though the Secret is another, or the time has come")
+		t.Error("it waits although the Secret has changed, or the retry is due")
 	}
-	if away := second.after(model.Outcome{State: model.Unreachable}, "i", noon(), 0); away.HoldOff("i", noon()) != time.Second {
-		t.Errorf("after another outcome it waits %s", away.HoldOff("i", noon()))
+	if unreachable := second.after(model.Outcome{State: model.Unreachable}, "i", noon(), 0); unreachable.HoldOff("i", noon()) != time.Second {
+		t.Errorf("after another outcome it waits %s", unreachable.HoldOff("i", noon()))
 	}
 }
 
-func TestAHostIsContestedAsLongAsItsOwnerCannotLogIn(t *testing.T) {
+func TestAHostIsContestedWhileItsOwnerCannotLogIn(t *testing.T) {
 	t.Parallel()
 	first, second := named("shop", "web", "1"), named("bank", "web", "2")
 	key := desired.IDOf(&first.Spec.SSH, &first.Spec.Hosts[0])
@@ -69,11 +69,11 @@ func TestAHostIsContestedAsLongAsItsOwnerCannotLogIn(t *testing.T) {
 	}
 	try := func(namespace string, state model.State) {
 		owner := desired.Owner{Namespace: namespace, Name: "edge-ssh"}
-		look := LookAs(desired.Build(key, both.OnlyOf(owner)), both.Objects)
-		if !look.Host.Suspend || len(look.Objects) != 1 || look.Objects[types.UID("1")]+look.Objects[types.UID("2")] != 2 {
-			t.Errorf("the job to look as %s is %+v", namespace, look)
+		task := LookAs(desired.Build(key, both.OnlyOf(owner)), both.Objects)
+		if !task.Host.Suspend || len(task.Objects) != 1 || task.Objects[types.UID("1")]+task.Objects[types.UID("2")] != 2 {
+			t.Errorf("the task to check as %s is %+v", namespace, task)
 		}
-		host.Try(Attempt{Task: look, Outcome: model.Outcome{State: state}}, noon(), 0)
+		host.Try(Attempt{Task: task, Outcome: model.Outcome{State: state}}, noon(), 0)
 	}
 	want := func(owner string, contested bool) {
 		t.Helper()
@@ -93,6 +93,6 @@ func TestAHostIsContestedAsLongAsItsOwnerCannotLogIn(t *testing.T) {
 	try("shop", model.Synced)
 	want("shop", false)
 	if rebuild(second).Namespace != "bank" || len(host.Claims) != 1 {
-		t.Errorf("once the other has gone, what is known is %+v", host.Claims)
+		t.Errorf("without the other object, the claims are %+v", host.Claims)
 	}
 }

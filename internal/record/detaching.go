@@ -12,33 +12,33 @@ import (
 )
 
 const (
-	// handover is how long a host that a spec replaces goes on serving until those that replace it do.
+	// replacementGrace is how long a host that a spec replaces keeps serving until its replacements serve.
 	replacementGrace = 10 * time.Second
-	// handoverLook is how often it is looked whether they do.
+	// replacementPoll is how often to check whether they do.
 	replacementPoll = 500 * time.Millisecond
 )
 
-// Leave is how far a host is with getting rid of an object's listeners.
+// Detachment is the progress of a host in removing an object's listeners.
 type Detachment struct {
-	// Awaited is when the host began to wait for those that replace it; zero when it does not wait.
+	// Awaited is when the host began to wait for its replacements; zero when it does not wait.
 	Awaited time.Time
-	// Since is when it could begin; zero as long as the host waits or is suspended. Delayed says that it once was suspended.
+	// Since is when the removal could begin; zero while the host waits or is suspended. Delayed reports that it once was suspended.
 	Since   time.Time
 	Delayed bool
-	// Tried says that it was attempted at least once, and Done that it is proved. Moved says that the machine is kept under
-	// another name now, and so has nothing left under this one.
+	// Tried reports that it was attempted at least once, and Done that it is proved. Moved reports that the machine is now managed
+	// under another name, so that nothing is left under this one.
 	Tried, Done, Moved bool
 }
 
-// IsSuspended says that a suspension keeps the host from beginning.
+// IsSuspended reports whether a suspension keeps the removal from beginning.
 func (d Detachment) IsSuspended() bool { return d.Delayed && d.Since.IsZero() && !d.awaits() }
 
-// awaits says that the host is to go on serving the object for now.
+// awaits reports whether the host must keep serving the object for now.
 func (d Detachment) awaits() bool { return !d.Awaited.IsZero() }
 
-// CountsFrom is when the time began that the host has to be freed in; zero if it has not begun. A deletion outlasts the
-// operator, which may have been away for all that time: it counts from its start only once this operator has tried, and not at
-// all if it had to wait for the end of a suspension.
+// CountsFrom returns the start of the removal timeout; zero if it has not started. A deletion outlasts the operator, which may have
+// been down for all of that time: the timeout counts from the deletion only after this operator has tried, and not if the removal
+// had to wait for the end of a suspension.
 func (d Detachment) CountsFrom(object *v1alpha1.EdgeLoadBalancer) time.Time {
 	if d.Tried && !d.Delayed && !object.DeletionTimestamp.IsZero() {
 		return object.DeletionTimestamp.Time
@@ -46,19 +46,19 @@ func (d Detachment) CountsFrom(object *v1alpha1.EdgeLoadBalancer) time.Time {
 	return d.Since
 }
 
-// Leaver is an object that leaves a host.
+// Detaching is an object that detaches from a host.
 type Detaching struct {
-	// Object is the one that leaves, and Entry the one of its spec.hosts.
+	// Object is the one that detaches, and Entry its entry of spec.hosts.
 	Object *v1alpha1.EdgeLoadBalancer
 	Entry  v1alpha1.Host
-	// Served says that the object's status knows of a moment when its listeners were on the host.
+	// Served reports that the object's status contains a time at which its listeners were on the host.
 	Served bool
-	// Awaits says that not all hosts which the object's spec names now do serve it.
+	// Awaits reports that not all hosts that the object's spec names now serve it.
 	Awaits bool
 }
 
-// MustAwait says that one of the hosts which the object's spec names now was not proved to serve all that it says in its
-// present generation. recordOf returns what is known of a host. A deleted object waits for nobody.
+// MustAwait reports whether one of the hosts that the object's spec names now is not proved to serve everything of its present
+// generation. recordOf returns the record of a host. A deleted object does not wait.
 func MustAwait(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) Host) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
 		record := recordOf(desired.IDOf(&object.Spec.SSH, &entry))
@@ -66,7 +66,7 @@ func MustAwait(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) Ho
 	})
 }
 
-// leavingNow is how far a host, as it was built just now, is with the objects that leave it.
+// detachingNow returns the progress of a newly built host with the objects that detach from it.
 func detachingNow(record Host, detaching []Detaching, now time.Time) map[types.UID]Detachment {
 	after := make(map[types.UID]Detachment, len(detaching))
 	for _, d := range detaching {
@@ -88,8 +88,8 @@ func detachingNow(record Host, detaching []Detaching, now time.Time) map[types.U
 	return after
 }
 
-// Await is how long to leave the host alone that would have its next turn after the wait, or never if that is 0: not so long
-// if an object only waits for its leave.
+// Await returns the wait until the next sync of the host, given the wait without detachments, where 0 means forever. It is shorter
+// while an object waits for its detachment.
 func (r Host) Await(wait time.Duration) time.Duration {
 	for _, d := range r.Detachments {
 		if d.awaits() && (wait == 0 || wait > replacementPoll) {
@@ -99,25 +99,25 @@ func (r Host) Await(wait time.Duration) time.Duration {
 	return wait
 }
 
-// keepAwaiting is the wanted host with what it had of the objects that wait for their leave.
-func (r Host) keepAwaiting(former desired.Host, detaching []Detaching) desired.Host {
+// keepAwaiting returns the wanted host plus what it had of the objects that wait for their detachment.
+func (r Host) keepAwaiting(previous desired.Host, detaching []Detaching) desired.Host {
 	kept := r.Wanted
 	for _, d := range detaching {
 		if r.Detachments[d.Object.UID].awaits() {
-			kept = kept.Keep(former, NameOf(d.Object))
+			kept = kept.Keep(previous, NameOf(d.Object))
 		}
 	}
 	return kept
 }
 
-// isStranger says that a host is another namespace's and never had the leaver's listeners. It is not logged in to with a
-// foreign Secret only because somebody has named it.
+// isStranger reports whether the host belongs to another namespace and never had the object's listeners. The operator does not log
+// in to it with another namespace's Secret only because an object has named it.
 func isStranger(record Host, d Detaching) bool {
 	owner := ownerOf(record.Wanted)
 	return owner != "" && owner != d.Object.Namespace && !d.Served && !record.MayHave(d.Object.UID)
 }
 
-// ownerOf is the namespace whose objects hold the host; empty if none does.
+// ownerOf returns the namespace whose objects use the host; empty if none does.
 func ownerOf(host desired.Host) string {
 	if len(host.Members) == 0 {
 		return ""
@@ -125,13 +125,13 @@ func ownerOf(host desired.Host) string {
 	return host.Members[0].Object.Namespace
 }
 
-// leavingAfter notes how an attempt went for the objects that leave. On a host that belongs to somebody else there is
-// nothing of ours; on one that no policy allows there may be.
+// detachmentsAfter returns the detachments after an attempt. A host of another owner has nothing of this operator's objects; a host
+// that no policy allows may have.
 func detachmentsAfter(detachments map[types.UID]Detachment, a Attempt) map[types.UID]Detachment {
 	after := make(map[types.UID]Detachment, len(detachments))
 	for uid, d := range detachments {
 		if a.Task.Frees[uid] {
-			// A suspended host is only looked at.
+			// A suspended host is only checked.
 			d.Tried = d.Tried || a.Outcome.State != model.Suspended
 			d.Done = a.Outcome.State == model.Synced || a.Outcome.State == model.Refused && a.Reason != v1alpha1.ReasonPolicyViolation
 		}

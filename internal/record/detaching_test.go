@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
+func TestTheRemovalTimeoutStartsWhenNothingSuspendsTheHost(t *testing.T) {
 	t.Parallel()
 	suspended := twoHosts()
 	suspended.Spec.Suspend = true
@@ -25,16 +25,22 @@ func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
 		host   desired.Host
 		want   Detachment
 	}{
-		"new":                     {nil, twoHosts(), desired.Host{}, Detachment{Since: noon()}},
-		"known":                   {map[types.UID]Detachment{uid: {Since: earlier, Tried: true}}, twoHosts(), desired.Host{}, Detachment{Since: earlier, Tried: true}},
-		"new and suspended":       {nil, suspended, desired.Host{}, Detachment{Delayed: true}},
-		"suspended later":         {map[types.UID]Detachment{uid: {Since: earlier, Tried: true}}, suspended, desired.Host{}, Detachment{Delayed: true}},
-		"suspended by another":    {map[types.UID]Detachment{uid: {Since: earlier}}, twoHosts(), suspendedBy("shop"), Detachment{Delayed: true}},
-		"suspended by a stranger": {map[types.UID]Detachment{uid: {Since: earlier}}, twoHosts(), suspendedBy("bank"), Detachment{Since: earlier}},
-		"no longer suspended":     {map[types.UID]Detachment{uid: {Delayed: true}}, twoHosts(), desired.Host{}, Detachment{Since: noon(), Delayed: true}},
-		"clean when suspended":    {map[types.UID]Detachment{uid: {Since: earlier, Done: true}}, suspended, desired.Host{}, Detachment{Since: earlier, Done: true}},
-		"resumed some time ago":   {map[types.UID]Detachment{uid: {Since: earlier, Delayed: true}}, twoHosts(), desired.Host{}, Detachment{Since: earlier, Delayed: true}},
-		"another one has left us": {map[types.UID]Detachment{"x": {Since: earlier}}, twoHosts(), desired.Host{}, Detachment{Since: noon()}},
+		"new": {nil, twoHosts(), desired.Host{}, Detachment{Since: noon()}},
+		"known": {map[types.UID]Detachment{uid: {Since: earlier, Tried: true}}, twoHosts(), desired.Host{},
+			Detachment{Since: earlier, Tried: true}},
+		"new and suspended": {nil, suspended, desired.Host{}, Detachment{Delayed: true}},
+		"suspended later": {map[types.UID]Detachment{uid: {Since: earlier, Tried: true}}, suspended, desired.Host{},
+			Detachment{Delayed: true}},
+		"suspended by another": {map[types.UID]Detachment{uid: {Since: earlier}}, twoHosts(), suspendedBy("shop"), Detachment{Delayed: true}},
+		"suspended by another namespace": {map[types.UID]Detachment{uid: {Since: earlier}}, twoHosts(), suspendedBy("bank"),
+			Detachment{Since: earlier}},
+		"no longer suspended": {map[types.UID]Detachment{uid: {Delayed: true}}, twoHosts(), desired.Host{},
+			Detachment{Since: noon(), Delayed: true}},
+		"clean when suspended": {map[types.UID]Detachment{uid: {Since: earlier, Done: true}}, suspended, desired.Host{},
+			Detachment{Since: earlier, Done: true}},
+		"resumed some time ago": {map[types.UID]Detachment{uid: {Since: earlier, Delayed: true}}, twoHosts(), desired.Host{},
+			Detachment{Since: earlier, Delayed: true}},
+		"another one has detached": {map[types.UID]Detachment{"x": {Since: earlier}}, twoHosts(), desired.Host{}, Detachment{Since: noon()}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -48,9 +54,9 @@ func TestTimeToFreeAHostBeginsWhenNothingSuspendsIt(t *testing.T) {
 	}
 }
 
-func TestHostOfAnotherNamespaceIsNotLoggedInToForAnObjectThatNeverHadAPartInIt(t *testing.T) {
+func TestAHostOfAnotherNamespaceIsNotLoggedInToForAnObjectThatWasNeverAMember(t *testing.T) {
 	t.Parallel()
-	held := func(namespace string) desired.Host {
+	usedBy := func(namespace string) desired.Host {
 		return desired.Host{Members: []desired.Member{{Object: types.NamespacedName{Namespace: namespace, Name: "other"}}}}
 	}
 	tests := map[string]struct {
@@ -58,12 +64,12 @@ func TestHostOfAnotherNamespaceIsNotLoggedInToForAnObjectThatNeverHadAPartInIt(t
 		served   bool
 		wantDone bool
 	}{
-		"never had a part":          {Host{Wanted: held("bank")}, false, true},
-		"had it, says the status":   {Host{Wanted: held("bank")}, true, false},
-		"had it, says the record":   {Host{Wanted: held("bank"), Proved: map[types.UID]int64{uid: 1}}, false, false},
-		"may have got it":           {Host{Wanted: held("bank"), Attempted: map[types.UID]int64{uid: 1}}, false, false},
-		"the host is our own":       {Host{Wanted: held("shop")}, false, false},
-		"the host is nobody's else": {Host{}, false, false},
+		"never a member":                  {Host{Wanted: usedBy("bank")}, false, true},
+		"member, says the status":         {Host{Wanted: usedBy("bank")}, true, false},
+		"member, says the record":         {Host{Wanted: usedBy("bank"), Proved: map[types.UID]int64{uid: 1}}, false, false},
+		"may be a member":                 {Host{Wanted: usedBy("bank"), Attempted: map[types.UID]int64{uid: 1}}, false, false},
+		"the host is its own namespace's": {Host{Wanted: usedBy("shop")}, false, false},
+		"the host has no owner":           {Host{}, false, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +82,7 @@ func TestHostOfAnotherNamespaceIsNotLoggedInToForAnObjectThatNeverHadAPartInIt(t
 	}
 }
 
-func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
+func TestDetachmentsAreDoneWhenTheHostIsProvedOrHasAnotherOwner(t *testing.T) {
 	t.Parallel()
 	before := map[types.UID]Detachment{"x": {Since: noon()}, "other": {Since: noon()}}
 	for state, want := range map[model.State]Detachment{
@@ -93,7 +99,7 @@ func TestLeaversAreDoneWhenTheHostIsProvedOrIsNotOurs(t *testing.T) {
 	}
 }
 
-func TestAHostThatAPolicyForbidsIsNotFreeOfWhatItHad(t *testing.T) {
+func TestAHostThatAPolicyForbidsMayStillHaveItsListeners(t *testing.T) {
 	t.Parallel()
 	after := detachmentsAfter(map[types.UID]Detachment{"x": {Since: noon()}}, Attempt{
 		Task: &Task{Frees: map[types.UID]bool{"x": true}}, Outcome: model.Outcome{State: model.Refused}, Reason: v1alpha1.ReasonPolicyViolation,

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
+func TestAnUpdateOfServersKeepsTheFailureOfTheHost(t *testing.T) {
 	t.Parallel()
 	failed := model.Outcome{State: model.Rejected, Message: "the disk is full", Live: true}
 	for name, test := range map[string]struct {
@@ -20,14 +20,14 @@ func TestServersThatFollowLeaveTheFailureOfTheHostAsItIs(t *testing.T) {
 		wantUp   int
 		wantWait time.Duration
 	}{
-		"they do": {model.Outcome{
+		"they follow": {model.Outcome{
 			State: model.Synced, Changed: true, Update: model.UpdateRuntime, FollowUp: time.Second,
 			Servers: map[string]model.ServerCount{"b": {Up: 2, Total: 2}},
 		}, true, 2, time.Second},
-		"nothing differs":                    {model.Outcome{State: model.Synced}, true, 0, 10 * time.Second},
-		"the host is not as it was":          {model.Outcome{State: model.Pending}, false, 0, 10 * time.Second},
-		"the host is away":                   {model.Outcome{State: model.Unreachable}, false, 0, 10 * time.Second},
-		"a follow-up that failed is no loop": {model.Outcome{State: model.Pending, FollowUp: time.Millisecond}, false, 0, 10 * time.Second},
+		"nothing differs":                  {model.Outcome{State: model.Synced}, true, 0, 10 * time.Second},
+		"the host has changed":             {model.Outcome{State: model.Pending}, false, 0, 10 * time.Second},
+		"the host is unreachable":          {model.Outcome{State: model.Unreachable}, false, 0, 10 * time.Second},
+		"a failed follow-up does not loop": {model.Outcome{State: model.Pending, FollowUp: time.Millisecond}, false, 0, 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,19 +68,20 @@ func live(outcome model.Outcome) Host {
 	return host
 }
 
-func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
+func TestAHostWhoseServersNoLongerFollowIsCheckedSoon(t *testing.T) {
 	t.Parallel()
 	good := model.Outcome{State: model.Synced}
 	for name, test := range map[string]struct {
 		failed, before, outcome model.Outcome
 		want                    time.Duration
 	}{
-		"they can":                       {model.Outcome{}, good, good, 5 * time.Minute},
-		"HAProxy refused one":            {model.Outcome{}, good, model.Outcome{State: model.Rejected, Live: true}, 5 * time.Minute},
-		"the connection broke":           {model.Outcome{}, good, model.Outcome{State: model.Unreachable}, time.Second},
-		"the connection is another":      {model.Outcome{}, good, model.Outcome{State: model.Pending}, time.Second},
-		"they never could":               {model.Outcome{}, model.Outcome{State: model.Pending}, model.Outcome{State: model.Pending}, 5 * time.Minute},
-		"a look would reload it in vain": {model.Outcome{ReloadFailed: true}, good, model.Outcome{State: model.Pending}, 5 * time.Minute},
+		"they follow":           {model.Outcome{}, good, good, 5 * time.Minute},
+		"HAProxy refused one":   {model.Outcome{}, good, model.Outcome{State: model.Rejected, Live: true}, 5 * time.Minute},
+		"the connection broke":  {model.Outcome{}, good, model.Outcome{State: model.Unreachable}, time.Second},
+		"the connection is new": {model.Outcome{}, good, model.Outcome{State: model.Pending}, time.Second},
+		"they never followed": {model.Outcome{}, model.Outcome{State: model.Pending}, model.Outcome{State: model.Pending},
+			5 * time.Minute},
+		"a reload has failed": {model.Outcome{ReloadFailed: true}, good, model.Outcome{State: model.Pending}, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,18 +96,18 @@ func TestHostWhoseServersCannotFollowAnyMoreIsLookedAtSoon(t *testing.T) {
 	}
 }
 
-func TestHostIsTriedAgainWhenTheTimeForThatCameWhileServersFollowed(t *testing.T) {
+func TestARetryThatBecameDueDuringAnUpdateOfServersRuns(t *testing.T) {
 	t.Parallel()
 	host := live(model.Outcome{})
 	followed := Attempt{Task: &Task{RuntimeOnly: true}, Outcome: model.Outcome{State: model.Synced}}
 	late := noon().Add(5*time.Minute + time.Second)
 	host.Apply(followed, late, 0)
 	if wait := host.Wait(followed, late); wait != time.Millisecond {
-		t.Errorf("it is left alone for %s, want no time, and not for ever", wait)
+		t.Errorf("it is left alone for %s, want at once, and not forever", wait)
 	}
 }
 
-func TestTargetThatGetsServersOnAHostThatFailsHasThem(t *testing.T) {
+func TestATargetThatGetsServersOnAFailedHostHasThem(t *testing.T) {
 	t.Parallel()
 	host := live(model.Outcome{})
 	host.Problems = []desired.Problem{{Reason: v1alpha1.ReasonNoEndpoints}}
@@ -117,6 +118,6 @@ func TestTargetThatGetsServersOnAHostThatFailsHasThem(t *testing.T) {
 	}
 	urgency := host.Apply(Attempt{Task: task, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	if len(host.Problems) != 0 || urgency != Urgent {
-		t.Errorf("after one that did not: %v, news %v", host.Problems, urgency)
+		t.Errorf("after a successful one: %v, urgency %v", host.Problems, urgency)
 	}
 }

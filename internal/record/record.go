@@ -1,7 +1,7 @@
-// Package record keeps what the operator knows about each host since it started, and says what to do with a host next, and when.
+// Package record keeps what the operator knows about each host since it started, and decides what to do with a host next, and when.
 //
-// What it says of one host is pure: a Host is a value that takes in what the host should be and how an attempt went. Store
-// alone holds them all.
+// The logic for one host is pure: a Host is a value that takes in the wanted configuration and the results of attempts. Only Store
+// holds all hosts.
 package record
 
 import (
@@ -17,73 +17,74 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Host is what the operator knows about one host since it started. It is a value: maps and slices in it are replaced
-// and never changed, so that a copy may be read without a lock.
+// Host is what the operator knows about one host since it started. It is a value: its maps and slices are replaced and never
+// changed, so that a copy may be read without a lock.
 type Host struct {
-	// Wanted is what the host should be, as last built, and Built the generations of the objects that it was built from.
+	// Wanted is the wanted state of the host as last built, and Built the generations of the objects that it was built from.
 	Wanted desired.Host
 	Built  map[types.UID]int64
-	// Problems are those of Wanted, and those of before as long as no attempt has shown that the host is rid of them: that a
-	// Service has endpoints again is no news until they are served.
+	// Problems are those of Wanted, plus earlier ones until an attempt shows that they are over: that a Service has endpoints again
+	// is not reported until they are served.
 	Problems []desired.Problem
 
-	// Outcome is that of the last attempt, and Tried the generations of the objects that it was for. Reason is one of
-	// package v1alpha1 where it says more than the state.
+	// Outcome is that of the last attempt, and Tried the generations of the objects that it was for. Reason is one of package
+	// v1alpha1 where it is more precise than the state.
 	Outcome model.Outcome
 	Reason  string
 	Tried   map[types.UID]int64
-	// Proved holds the last generation of each object that the host was proved to run, Fingerprint is that of the
-	// configuration, and ProvedAt the last time; zero if this operator has proved nothing.
+	// Proved is the last generation of each object that the host was proved to run, Fingerprint that of the configuration, and
+	// ProvedAt the time of the last proof; zero if this operator has proved nothing.
 	Proved      map[types.UID]int64
 	Fingerprint string
 	ProvedAt    time.Time
-	// Runs is what it was proved to run; nil if that is not known.
+	// Runs is what the host was proved to run; nil if unknown.
 	Runs *desired.Host
-	// Attempted holds the objects whose listeners a change was to bring since then. It may have broken in the middle.
+	// Attempted are the objects whose listeners a later change was about to add. The change may have failed halfway.
 	Attempted map[types.UID]int64
 
-	// Claims are how it went for each owner that names the host.
+	// Claims are the results of the logins of each owner that names the host.
 	Claims map[desired.Owner]Claim
 
-	// Failures counts the failed attempts since the last good one, Repeats those that ended like the last one.
+	// Failures counts the failed attempts since the last success, Repeats the consecutive attempts with the same outcome.
 	Failures, Repeats int
-	// Shortfalls counts, for each object, the looks in a row at which the host could not serve a bind of its.
+	// BindFailures counts, for each object, the consecutive checks at which a bind of the object failed.
 	BindFailures map[types.NamespacedName]int
-	// Absences are those of the names that the host found no address for at the last look.
+	// UnresolvedNames are the names that the host found no address for at the last check.
 	UnresolvedNames map[model.UnresolvedName]UnresolvedName
-	// Inputs are what the last attempt depended on, and RetryAt is when to try again as long as they are the same.
+	// Inputs are what the last attempt depended on. RetryAt is when to retry while they stay the same.
 	Inputs  string
 	RetryAt time.Time
-	// Followed says that servers could be brought in line since the last attempt, which failed.
+	// Followed reports that servers could be updated since the last attempt, which failed.
 	Followed bool
 
-	// ChangedAt and ReloadedAt are when what runs on the host was last changed, and HAProxy reloaded; zero if this operator
-	// did not. Update says how it was changed, and ReloadReasons what the last reload was for.
+	// ChangedAt and ReloadedAt are the times of the last change of what the host runs and of the last reload of HAProxy; zero if
+	// not by this operator. Update is the kind of that change, and ReloadReasons are those of the last reload.
 	ChangedAt, ReloadedAt time.Time
 	Update                model.Update
 	ReloadReasons         []string
-	// DriftedAt is when the host was last found changed by somebody else, and Drift how; zero if it never was.
+	// DriftedAt is when the host was last found changed outside of the operator, and Drift the differences; zero if it never was.
 	DriftedAt time.Time
 	Drift     []string
-	// Servers, Down, OldWorkers and FailedReloads are those of the last outcome of a HAProxy that answered.
+	// Servers, Down, OldWorkers and FailedReloads are those of the last outcome for which HAProxy answered.
 	Servers                   map[string]model.ServerCount
 	Down                      []model.DownServers
 	OldWorkers, FailedReloads int
 
-	// Egress is the address from which the host last saw the operator's connection; the zero Addr if it never said.
+	// Egress is the address from which the host last saw the operator's connection; the zero Addr if it never reported one.
 	Egress netip.Addr
 
-	// UnseenSince is when the watch delivered the oldest change that nobody has looked at yet, and UnprovedSince the same
-	// of those that were looked at and are not proved; zero when there is none.
+	// UnseenSince is when the watch delivered the oldest change that no sync has observed yet, and UnprovedSince the same for
+	// changes that were observed and are not proved; zero when there is none.
 	UnseenSince, UnprovedSince time.Time
-	// UnseenTriggers and UnprovedTriggers are when Pods and Services changed because of which EndpointSlices did, likewise.
+	// UnseenTriggers and UnprovedTriggers are, likewise, the times of the changes of Pods and Services that changed the
+	// EndpointSlices.
 	UnseenTriggers, UnprovedTriggers []time.Time
-	// Leaving are the objects that the host is to be freed from.
+	// Detachments are the removals of the objects that detach from the host.
 	Detachments map[types.UID]Detachment
 }
 
-// HoldOff is how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on
-// has changed. Endpoints come and go while a host is away; they must not trigger a connection attempt each time.
+// HoldOff returns how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on has
+// changed. Endpoints change while a host is unreachable; they must not trigger a connection attempt each time.
 func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
 	if !Failed(r.Outcome.State) || r.Outcome.State == "" || r.Inputs != inputs {
 		return 0
@@ -91,12 +92,12 @@ func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
 	return max(0, r.RetryAt.Sub(now))
 }
 
-// Rebuild takes in what the host should be now that these objects want it and those leave it. It says what news that is for the
-// objects.
+// Rebuild takes in the wanted host, with the objects that want it and those that detach from it. It returns how urgently the
+// objects must be updated.
 func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, detaching []Detaching, now time.Time) Urgency {
 	before := *r
 	if len(objects) == 0 {
-		// The pins in it may still be needed on the way out.
+		// Detaching may still need the host key pins in it.
 		host.Login = r.Wanted.Login
 	}
 	r.Wanted, r.Built = host, map[types.UID]int64{}
@@ -110,8 +111,8 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 	return r.UrgencySince(before)
 }
 
-// Apply takes in the result of an attempt, and says what news that is for the objects. The random number, from 0 to 1, spreads the
-// tries of hosts that failed together.
+// Apply takes in the result of an attempt, and returns how urgently the objects must be updated. random, from 0 to 1, spreads the
+// retries of hosts that failed together.
 func (r *Host) Apply(a Attempt, now time.Time, random float64) Urgency {
 	before := *r
 	if a.Outcome.Egress.IsValid() {
@@ -136,9 +137,9 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) Urgency {
 	return r.UrgencySince(before)
 }
 
-// follow takes in how servers were brought in line on a host whose last attempt has failed. That failure stays what there is
-// to say of the host, and the time of the next try what it was. Only where servers could follow and can no more, that is tried
-// soon which makes them follow again: a look at the whole host. Where HAProxy would be reloaded in vain, it has to wait nevertheless.
+// follow takes in an update of servers on a host whose last attempt failed. The host keeps reporting that failure, and the time of
+// its retry stays. Only if servers could be updated before and no longer can, a full check is retried soon, because it makes them
+// follow again. After a failed reload the host has to wait nevertheless.
 func (r *Host) follow(a Attempt, now time.Time) {
 	r.noteChange(a.Outcome, now)
 	r.Outcome.Live = a.Outcome.Live || a.Outcome.State == model.Synced
@@ -152,16 +153,16 @@ func (r *Host) follow(a Attempt, now time.Time) {
 	}
 }
 
-// noteProblems forgets the problems that are over. Of those of a host that is only freed nobody wants to hear.
-func (r *Host) noteProblems(done *Task) {
-	if len(done.Objects) > 0 {
-		r.Problems = done.Host.Problems
+// noteProblems drops the problems that are over. The problems of a host that is only freed are of no interest.
+func (r *Host) noteProblems(task *Task) {
+	if len(task.Objects) > 0 {
+		r.Problems = task.Host.Problems
 	}
 }
 
-// Wait is how long to leave the host alone after an attempt, or until what it has begun is to be ended. It is never 0, which would
-// mean for ever: the time of the next try may have come while servers followed. Those that an attempt could not bring together
-// with everything else follow at once, and so does a server at an address that the attempt has found out.
+// Wait returns how long to leave the host alone after an attempt, or until a follow-up is due. It is never 0, which would mean
+// forever: the retry may have become due during an update of servers. Servers that an attempt could not update together with
+// everything else follow at once, and so does a server at an address that the attempt has found out.
 func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 	wait := r.RetryAt.Sub(now)
 	switch {
@@ -173,17 +174,19 @@ func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 	return max(wait, time.Millisecond)
 }
 
-// knowsBetter says that a server of the job has another address than the one from which the host sees the operator, or has none.
-func (r Host) knowsBetter(done *Task) bool {
-	return done.Host.UsesEgress && done.Host.Egress != r.Egress
+// knowsBetter reports whether a server of the task has no address, or another one than the address from which the host sees the
+// operator.
+func (r Host) knowsBetter(task *Task) bool {
+	return task.Host.UsesEgress && task.Host.Egress != r.Egress
 }
 
-// ReachedFrom is the address from which the host sees the operator's connection; hidden says that it does not tell.
+// ReachedFrom returns the address from which the host sees the operator's connection. hidden reports that the host does not report
+// it.
 func (r Host) ReachedFrom() (egress netip.Addr, hidden bool) {
 	return r.Egress, !r.Egress.IsValid() && !r.ProvedAt.IsZero()
 }
 
-// noteChange notes a change of what runs. That only the file was written is none.
+// noteChange records a change of what runs. A write of only the file is not such a change.
 func (r *Host) noteChange(outcome model.Outcome, now time.Time) {
 	if outcome.Changed && outcome.Update != model.UpdateFile {
 		r.ChangedAt, r.Update = now, outcome.Update
@@ -197,14 +200,14 @@ func (r *Host) noteChange(outcome model.Outcome, now time.Time) {
 	}
 }
 
-// noteDrift notes that somebody else has changed the host. A host that is left so is found so again at every look.
+// noteDrift records a change from outside of the operator. A drift that is left as it is, is found again at every check.
 func (r *Host) noteDrift(outcome model.Outcome, now time.Time) {
 	if HasDrifted(outcome) && (outcome.State != model.Drifted || r.Repeats == 1) {
 		r.DriftedAt, r.Drift = now, outcome.Drift
 	}
 }
 
-// HasDrifted says that an attempt found a host which somebody else has changed, and repaired it or left it so.
+// HasDrifted reports whether an attempt found a host that was changed outside of the operator, and repaired or left it.
 func HasDrifted(outcome model.Outcome) bool {
 	return outcome.State == model.Drifted || (outcome.Changed && len(outcome.Drift) > 0)
 }
@@ -218,12 +221,12 @@ func (r *Host) noteProof(a Attempt, now time.Time) {
 		r.Attempted = union(r.Attempted, a.Task.Objects)
 	}
 	if !Failed(a.Outcome.State) {
-		// How long a suspension or a drift lasts says nothing about how long a change takes.
+		// The duration of a suspension or a drift is not the duration of a change.
 		r.UnprovedSince, r.UnprovedTriggers = time.Time{}, nil
 	}
 }
 
-// MayHave says that the host may have an object's listeners, as far as this operator can know.
+// MayHave reports whether the host may have an object's listeners, as far as this operator can know.
 func (r Host) MayHave(object types.UID) bool {
 	return r.Proved[object] > 0 || r.Attempted[object] > 0
 }

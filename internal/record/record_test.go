@@ -43,7 +43,7 @@ func TestHoldOffLastsUntilTheRetryUnlessTheInputsChange(t *testing.T) {
 	}
 }
 
-func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
+func TestFailuresCountAllStatesAndRepeatsOneState(t *testing.T) {
 	t.Parallel()
 	var record Host
 	for i, step := range []struct {
@@ -61,12 +61,13 @@ func TestFailuresAreCountedOverAllAndRepeatsOfOneKind(t *testing.T) {
 	}
 }
 
-func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
+func TestTheRecordKeepsTheProofAfterFailures(t *testing.T) {
 	t.Parallel()
 	var record Host
 	changed := model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload, Reasons: []string{"new"}}
 	record.Apply(Attempt{Task: &Task{Objects: map[types.UID]int64{"x": 3}}, Outcome: changed}, noon(), 0)
-	record.Apply(Attempt{Task: &Task{Objects: map[types.UID]int64{"x": 4}}, Outcome: model.Outcome{State: model.Rejected}}, noon().Add(time.Hour), 0)
+	record.Apply(Attempt{Task: &Task{Objects: map[types.UID]int64{"x": 4}}, Outcome: model.Outcome{State: model.Rejected}},
+		noon().Add(time.Hour), 0)
 	if record.Proved["x"] != 3 || record.Tried["x"] != 4 {
 		t.Errorf("proved %v, tried %v", record.Proved, record.Tried)
 	}
@@ -75,7 +76,7 @@ func TestRecordKeepsWhatWasProvedThroughFailures(t *testing.T) {
 	}
 }
 
-func TestOnlyAChangeOfWhatRunsIsNotedAsOne(t *testing.T) {
+func TestOnlyAChangeOfWhatRunsIsRecordedAsAChange(t *testing.T) {
 	t.Parallel()
 	first, second := noon(), noon().Add(time.Hour)
 	for name, test := range map[string]struct {
@@ -89,11 +90,11 @@ func TestOnlyAChangeOfWhatRunsIsNotedAsOne(t *testing.T) {
 			second, first, model.UpdateRuntime, []string{"listener"}, 2, 1},
 		"a reload": {model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload, Reasons: []string{"setting"}},
 			second, second, model.UpdateReload, []string{"setting"}, 2, 1},
-		"a file": {model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile, Reasons: []string{"file"}},
+		"a file write": {model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateFile, Reasons: []string{"file"}},
 			first, first, model.UpdateReload, []string{"listener"}, 2, 1},
-		"a reload that failed": {model.Outcome{State: model.Rejected, Update: model.UpdateReload, Reasons: []string{"setting"}},
+		"a failed reload": {model.Outcome{State: model.Rejected, Update: model.UpdateReload, Reasons: []string{"setting"}},
 			first, first, model.UpdateReload, []string{"listener"}, 2, 1},
-		"a look": {model.Outcome{State: model.Synced, Servers: map[string]model.ServerCount{}, OldWorkers: 3},
+		"a check": {model.Outcome{State: model.Synced, Servers: map[string]model.ServerCount{}, OldWorkers: 3},
 			first, first, model.UpdateReload, []string{"listener"}, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,8 +113,8 @@ func TestOnlyAChangeOfWhatRunsIsNotedAsOne(t *testing.T) {
 	}
 }
 
-// A host that was freed runs nothing of ours: what it is made to run later is no drift from what it ran before.
-func TestWhatWasProvedLastIsRememberedThroughFailuresAndForgottenWhenTheHostIsFreed(t *testing.T) {
+// A host that was freed runs nothing of the operator: what it runs later is no drift from what it ran before.
+func TestTheLastProofIsKeptAfterFailuresAndDroppedWhenTheHostIsFreed(t *testing.T) {
 	t.Parallel()
 	var record Host
 	for i, step := range []struct {
@@ -140,7 +141,7 @@ func TestWhatWasProvedLastIsRememberedThroughFailuresAndForgottenWhenTheHostIsFr
 	}
 }
 
-func TestDriftIsNotedOncePerOccurrence(t *testing.T) {
+func TestADriftIsRecordedOncePerOccurrence(t *testing.T) {
 	t.Parallel()
 	drift := []string{"the file was edited"}
 	var record Host
@@ -164,7 +165,7 @@ func TestDriftIsNotedOncePerOccurrence(t *testing.T) {
 	}
 }
 
-func TestChangeThatBrokeInTheMiddleMayBeOnTheHostUntilTheNextProof(t *testing.T) {
+func TestAChangeThatFailedHalfwayMayBeOnTheHostUntilTheNextProof(t *testing.T) {
 	t.Parallel()
 	var record Host
 	for i, step := range []struct {
@@ -190,8 +191,8 @@ func problem(reason, message string) desired.Problem {
 	return desired.Problem{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Reason: reason, Message: message}
 }
 
-// Otherwise an object would be Ready while its hosts still serve what they served before.
-func TestAProblemIsOverOnlyWhenAnAttemptHasShownIt(t *testing.T) {
+// Otherwise an object would be Ready while its hosts still serve the previous configuration.
+func TestAProblemIsOverOnlyAfterAnAttemptHasShownIt(t *testing.T) {
 	t.Parallel()
 	old, fresh := problem(v1alpha1.ReasonNoEndpoints, "none"), problem(v1alpha1.ReasonServiceNotFound, "gone")
 	record := Host{Problems: []desired.Problem{old}}
@@ -200,8 +201,8 @@ func TestAProblemIsOverOnlyWhenAnAttemptHasShownIt(t *testing.T) {
 	if want := []desired.Problem{old, fresh}; !reflect.DeepEqual(record.Problems, want) {
 		t.Errorf("before the attempt: %v, want %v", record.Problems, want)
 	}
-	done := &Task{Objects: map[types.UID]int64{"web": 1}, Host: desired.Host{Problems: []desired.Problem{fresh}}}
-	record.Apply(Attempt{Task: done, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
+	task := &Task{Objects: map[types.UID]int64{"web": 1}, Host: desired.Host{Problems: []desired.Problem{fresh}}}
+	record.Apply(Attempt{Task: task, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	if want := []desired.Problem{fresh}; !reflect.DeepEqual(record.Problems, want) {
 		t.Errorf("after it: %v, want %v", record.Problems, want)
 	}

@@ -6,26 +6,26 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 )
 
-// The causes for which HAProxy is reloaded, in few words.
+// The causes for which HAProxy is reloaded.
 const (
 	// ReloadFirst: this operator did not know yet what the host runs.
 	ReloadFirst = "first"
-	// ReloadListeners: what is listened on has changed, or where its connections go.
+	// ReloadListeners: the listeners have changed, or where their connections go.
 	ReloadListeners = "listeners"
-	// ReloadSettings: something else has changed that HAProxy has to load.
+	// ReloadSettings: something else has changed that HAProxy must load.
 	ReloadSettings = "settings"
-	// ReloadRuntimeRefused: only servers or names have changed, and HAProxy did not take that at run time.
+	// ReloadRuntimeRefused: only servers or names have changed, and HAProxy refused the change at run time.
 	ReloadRuntimeRefused = "runtime-refused"
-	// ReloadDrift: nothing has changed. HAProxy did not run, or not what it was left with.
+	// ReloadDrift: nothing has changed. HAProxy did not run, or did not run what it was left with.
 	ReloadDrift = "drift"
 )
 
-// ReloadCauses are all of them.
+// ReloadCauses returns all of them.
 func ReloadCauses() []string {
 	return []string{ReloadFirst, ReloadListeners, ReloadSettings, ReloadRuntimeRefused, ReloadDrift}
 }
 
-// ReloadCause is why HAProxy had to be reloaded to bring the host from what it was proved to run to what is wanted.
+// ReloadCause returns why a reload was necessary to bring the host from what it was proved to run to what is wanted.
 func (r Host) ReloadCause(wanted *desired.Host) string {
 	if r.Runs == nil {
 		return ReloadFirst

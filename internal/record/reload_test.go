@@ -39,7 +39,7 @@ func built(edit func(*v1alpha1.EdgeLoadBalancer), address string) desired.Host {
 	})
 }
 
-func TestCauseOfAReloadIsWhatDiffersFromWhatWasProved(t *testing.T) {
+func TestTheReloadCauseIsTheDifferenceFromTheLastProof(t *testing.T) {
 	t.Parallel()
 	same := func(*v1alpha1.EdgeLoadBalancer) {}
 	for name, test := range map[string]struct {
@@ -47,14 +47,17 @@ func TestCauseOfAReloadIsWhatDiffersFromWhatWasProved(t *testing.T) {
 		address string
 		want    string
 	}{
-		"nothing":           {same, "10.0.0.1", ReloadDrift},
-		"an endpoint":       {same, "10.0.0.2", ReloadRuntimeRefused},
-		"a bind":            {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Bind[0] = ":8443" }, "10.0.0.2", ReloadListeners},
-		"another target":    {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Target = "alt" }, "10.0.0.1", ReloadListeners},
-		"a backend's":       {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Balance = v1alpha1.BalanceRoundRobin }, "10.0.0.1", ReloadSettings},
-		"a setting":         {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 100 }, "10.0.0.2", ReloadSettings},
-		"the file's path":   {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.Paths.Config = "/etc/haproxy/own.cfg" }, "10.0.0.1", ReloadSettings},
-		"the drain timeout": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].DrainTimeout = &metav1.Duration{} }, "10.0.0.1", ReloadDrift},
+		"nothing":        {same, "10.0.0.1", ReloadDrift},
+		"an endpoint":    {same, "10.0.0.2", ReloadRuntimeRefused},
+		"a bind":         {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Bind[0] = ":8443" }, "10.0.0.2", ReloadListeners},
+		"another target": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Target = "alt" }, "10.0.0.1", ReloadListeners},
+		"a backend's": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Balance = v1alpha1.BalanceRoundRobin }, "10.0.0.1",
+			ReloadSettings},
+		"a setting": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.MaxConnections = 100 }, "10.0.0.2", ReloadSettings},
+		"the file's path": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.Paths.Config = "/etc/haproxy/own.cfg" }, "10.0.0.1",
+			ReloadSettings},
+		"the drain timeout": {func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].DrainTimeout = &metav1.Duration{} }, "10.0.0.1",
+			ReloadDrift},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,7 +76,7 @@ func TestCauseOfAReloadIsWhatDiffersFromWhatWasProved(t *testing.T) {
 	}
 }
 
-func TestNamesThatTookAReloadWereRefusedAtRunTime(t *testing.T) {
+func TestAReloadForNamesMeansThatTheRuntimeUpdateWasRefused(t *testing.T) {
 	t.Parallel()
 	routed := func(names ...v1alpha1.Hostname) desired.Host {
 		return built(func(o *v1alpha1.EdgeLoadBalancer) {

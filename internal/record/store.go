@@ -11,12 +11,12 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Store keeps the records of all hosts. Its methods may be called at the same time.
+// Store keeps the records of all hosts. Its methods are safe for concurrent use.
 type Store struct {
 	mu sync.Mutex
-	// hosts are changed in place under the lock; what is handed out is a copy.
+	// hosts are changed in place under the lock; callers get copies.
 	hosts map[model.HostID]*Host
-	// began is when the first host was looked at. A replica that only stands by hears of changes as well.
+	// began is when the first host was checked. A standby replica receives changes as well.
 	began time.Time
 }
 
@@ -44,7 +44,7 @@ func (s *Store) Update(key model.HostID, change func(*Host)) Host {
 	return *record
 }
 
-// at is a host's record; a new one if it has none.
+// at returns a host's record; a new one if it has none.
 func (s *Store) at(key model.HostID) *Host {
 	if s.hosts[key] == nil {
 		s.hosts[key] = &Host{}
@@ -59,7 +59,7 @@ func (s *Store) Forget(key model.HostID) {
 	delete(s.hosts, key)
 }
 
-// Moved notes that the machine which was kept as that host for the objects is kept under another name now.
+// Moved records that the machine that was managed as this host for the objects is now managed under another name.
 func (s *Store) Moved(host string, objects map[types.UID]int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,15 +79,15 @@ func (s *Store) Moved(host string, objects map[types.UID]int64) {
 	}
 }
 
-// Began says whether this replica has looked at a host yet.
+// Began reports whether this replica has checked a host yet.
 func (s *Store) Began() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.began.IsZero()
 }
 
-// Touch notes that something which the hosts depend on has changed. The trigger is when that happened for which an
-// EndpointSlice was changed; zero if it is not known.
+// Touch records that something that the hosts depend on has changed. trigger is the time of the change that caused the change of an
+// EndpointSlice; zero if unknown.
 func (s *Store) Touch(keys []model.HostID, now, trigger time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *Store) Touch(keys []model.HostID, now, trigger time.Time) {
 	}
 }
 
-// Look notes that what is observed from now on has all the changes in it that were delivered so far.
+// Look records that what is observed from now on contains all changes that were delivered so far.
 func (s *Store) Look(key model.HostID, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,10 +122,10 @@ func (s *Store) Look(key model.HostID, now time.Time) {
 	record.UnprovedTriggers, record.UnseenTriggers = unproved, nil
 }
 
-// triggersKept bounds the triggers that are remembered of a host which is away.
+// triggersKept is the most triggers that are kept for a host that is unreachable.
 const triggersKept = 64
 
-// withTrigger appends a trigger that is known and not there yet. Slices that were changed by one cause have the same.
+// withTrigger appends a trigger that is known and new. Slices that were changed by one cause have the same trigger.
 func withTrigger(triggers []time.Time, trigger time.Time) []time.Time {
 	if trigger.IsZero() || len(triggers) >= triggersKept || slices.ContainsFunc(triggers, trigger.Equal) {
 		return triggers
@@ -133,7 +133,7 @@ func withTrigger(triggers []time.Time, trigger time.Time) []time.Time {
 	return append(triggers, trigger)
 }
 
-// earlier is the earlier of a time, which may be zero for none, and another.
+// earlier returns the earlier of a time, which may be zero for none, and another.
 func earlier(known, other time.Time) time.Time {
 	if known.IsZero() || other.Before(known) {
 		return other

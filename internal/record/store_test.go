@@ -8,14 +8,14 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
+func TestTheTimeToTheProofCountsFromTheOldestUnprovedChange(t *testing.T) {
 	t.Parallel()
 	key := model.HostID{Address: "a", Port: 22}
 	at := func(seconds int) time.Time { return noon().Add(time.Duration(seconds) * time.Second) }
 	touch := func(seconds int) func(*Store) {
 		return func(s *Store) { s.Touch([]model.HostID{key}, at(seconds), time.Time{}) }
 	}
-	look := func(seconds int) func(*Store) {
+	check := func(seconds int) func(*Store) {
 		return func(s *Store) { s.Look(key, at(seconds)) }
 	}
 	ends := func(state model.State) func(*Store) {
@@ -24,20 +24,20 @@ func TestTimeToProofCountsFromTheOldestChangeThatIsNotProved(t *testing.T) {
 		}
 	}
 	forget := func(s *Store) { s.Forget(key) }
-	started, synced, failed, suspended := look(0), ends(model.Synced), ends(model.Unreachable), ends(model.Suspended)
+	started, synced, failed, suspended := check(0), ends(model.Synced), ends(model.Unreachable), ends(model.Suspended)
 	tests := map[string]struct {
 		steps []func(*Store)
 		want  time.Time
 	}{
-		"a change":                          {[]func(*Store){started, touch(1), look(2)}, at(1)},
-		"two changes":                       {[]func(*Store){started, touch(1), touch(2), look(3)}, at(1)},
-		"a change that is proved":           {[]func(*Store){started, touch(1), look(2), synced, look(3)}, time.Time{}},
-		"a change during the attempt":       {[]func(*Store){started, touch(1), look(2), touch(3), synced, look(4)}, at(3)},
-		"a change after a failure":          {[]func(*Store){started, touch(1), look(2), failed, touch(3), look(4)}, at(1)},
-		"a change during a failing attempt": {[]func(*Store){started, touch(1), look(2), touch(3), failed, look(4)}, at(1)},
-		"a change while suspended":          {[]func(*Store){started, touch(1), look(2), suspended, touch(3), look(4)}, at(3)},
-		"a change while standing by":        {[]func(*Store){touch(-90), look(0)}, at(0)},
-		"a host that went":                  {[]func(*Store){started, touch(1), look(2), forget}, time.Time{}},
+		"a change":                          {[]func(*Store){started, touch(1), check(2)}, at(1)},
+		"two changes":                       {[]func(*Store){started, touch(1), touch(2), check(3)}, at(1)},
+		"a change that is proved":           {[]func(*Store){started, touch(1), check(2), synced, check(3)}, time.Time{}},
+		"a change during the attempt":       {[]func(*Store){started, touch(1), check(2), touch(3), synced, check(4)}, at(3)},
+		"a change after a failure":          {[]func(*Store){started, touch(1), check(2), failed, touch(3), check(4)}, at(1)},
+		"a change during a failing attempt": {[]func(*Store){started, touch(1), check(2), touch(3), failed, check(4)}, at(1)},
+		"a change while suspended":          {[]func(*Store){started, touch(1), check(2), suspended, touch(3), check(4)}, at(3)},
+		"a change while standing by":        {[]func(*Store){touch(-90), check(0)}, at(0)},
+		"a host that is gone":               {[]func(*Store){started, touch(1), check(2), forget}, time.Time{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
 	touch := func(trigger int) func(*Store) {
 		return func(s *Store) { s.Touch([]model.HostID{key}, at(50), at(trigger)) }
 	}
-	look := func(s *Store) { s.Look(key, at(0)) }
+	check := func(s *Store) { s.Look(key, at(0)) }
 	ends := func(state model.State) func(*Store) {
 		return func(s *Store) {
 			s.Update(key, func(r *Host) { r.Apply(Attempt{Task: &Task{}, Outcome: model.Outcome{State: state}}, noon(), 0) })
@@ -76,17 +76,17 @@ func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
 		steps []func(*Store)
 		want  []int
 	}{
-		"one":                          {[]func(*Store){look, touch(1), look}, []int{1}},
-		"two":                          {[]func(*Store){look, touch(2), touch(1), look}, []int{2, 1}},
-		"one in two slices":            {[]func(*Store){look, touch(1), touch(1), look}, []int{1}},
-		"one in two turns":             {[]func(*Store){look, touch(1), look, ends(model.Rejected), touch(1), look}, []int{1}},
-		"one that is not seen yet":     {[]func(*Store){look, touch(1)}, nil},
-		"none is known":                {[]func(*Store){look, unknown, look}, nil},
-		"before the start":             {[]func(*Store){touch(-1), look, look}, nil},
-		"proved":                       {[]func(*Store){look, touch(1), look, ends(model.Synced), look}, nil},
-		"proved of a host that failed": {[]func(*Store){look, touch(1), look, follows, look}, nil},
-		"the host is away":             {[]func(*Store){look, touch(1), look, ends(model.Unreachable), touch(2), look}, []int{1, 2}},
-		"another during the attempt":   {[]func(*Store){look, touch(1), look, touch(2), ends(model.Synced), look}, []int{2}},
+		"one":                          {[]func(*Store){check, touch(1), check}, []int{1}},
+		"two":                          {[]func(*Store){check, touch(2), touch(1), check}, []int{2, 1}},
+		"one in two slices":            {[]func(*Store){check, touch(1), touch(1), check}, []int{1}},
+		"one in two syncs":             {[]func(*Store){check, touch(1), check, ends(model.Rejected), touch(1), check}, []int{1}},
+		"one that is not observed yet": {[]func(*Store){check, touch(1)}, nil},
+		"none is known":                {[]func(*Store){check, unknown, check}, nil},
+		"before the start":             {[]func(*Store){touch(-1), check, check}, nil},
+		"proved":                       {[]func(*Store){check, touch(1), check, ends(model.Synced), check}, nil},
+		"proved on a failed host":      {[]func(*Store){check, touch(1), check, follows, check}, nil},
+		"the host is unreachable":      {[]func(*Store){check, touch(1), check, ends(model.Unreachable), touch(2), check}, []int{1, 2}},
+		"another during the attempt":   {[]func(*Store){check, touch(1), check, touch(2), ends(model.Synced), check}, []int{2}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestTriggersAreKeptOnceUntilTheyAreProved(t *testing.T) {
 	}
 }
 
-func TestTriggersOfAHostThatStaysAwayDoNotPileUp(t *testing.T) {
+func TestTriggersOfAnUnreachableHostAreBounded(t *testing.T) {
 	t.Parallel()
 	key := model.HostID{Address: "a", Port: 22}
 	records := NewStore()
@@ -120,7 +120,7 @@ func TestTriggersOfAHostThatStaysAwayDoNotPileUp(t *testing.T) {
 	}
 }
 
-func TestReplicaBeginsWithItsFirstLook(t *testing.T) {
+func TestAReplicaBeginsWithItsFirstCheck(t *testing.T) {
 	t.Parallel()
 	key := model.HostID{Address: "a", Port: 22}
 	records := NewStore()

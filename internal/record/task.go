@@ -13,31 +13,31 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Job is what to do with a host now.
+// Task is what to do with a host now.
 type Task struct {
-	// Host is what to bring it to.
+	// Host is the wanted state.
 	Host desired.Host
-	// Objects are the generations of the objects that Host holds, and Frees the objects that it is freed from.
+	// Objects are the generations of the objects in Host, and Frees the objects that the host is freed from.
 	Objects map[types.UID]int64
 	Frees   map[types.UID]bool
-	// Inputs stand for all that a failure could have depended on, besides the host itself.
+	// Inputs identify everything that a failure could have depended on, except for the host itself.
 	Inputs string
-	// RuntimeOnly says that the host is to be left alone after a failure, but for servers that can follow their endpoints.
+	// RuntimeOnly leaves the host alone after a failure, except for servers that can follow their endpoints.
 	RuntimeOnly bool
 }
 
-// Attempt is one try to do a job.
+// Attempt is one attempt at a task.
 type Attempt struct {
-	// Job is what was tried, and Outcome how it went.
+	// Task is what was tried, and Outcome the result.
 	Task    *Task
 	Outcome model.Outcome
-	// Reason is one of package v1alpha1 where it says more than the outcome's state.
+	// Reason is one of package v1alpha1 where it is more precise than the outcome's state.
 	Reason string
 }
 
-// Choose says what to do with a host: to bring it to what the objects want, which frees it from those that leave; or
-// first to leave it idle if it belongs to one that leaves and its next owner is another. Nil if there is nothing to do, or if
-// one that leaves has to be served for the time being.
+// Choose returns what to do with a host: bring it to what the objects want, which frees it from those that detach; or first leave
+// it idle if it belongs to an object that detaches and its next owner is another. It returns nil if there is nothing to do, or if
+// an object that detaches must be served for now.
 func (r Host) Choose(snapshot desired.Snapshot, detaching []Detaching) *Task {
 	task := &Task{Host: r.Wanted, Objects: membersOf(r.Wanted, snapshot.Objects), Frees: map[types.UID]bool{}}
 	for _, d := range detaching {
@@ -66,14 +66,15 @@ func (r Host) Choose(snapshot desired.Snapshot, detaching []Detaching) *Task {
 	return task
 }
 
-// keep notes in which generation the host still holds an object that is to leave.
-func (j *Task) keep(object *v1alpha1.EdgeLoadBalancer) {
-	if member, found := MemberOf(j.Host, NameOf(object)); found {
-		j.Objects[object.UID] = member.Generation
+// keep records the generation in which the host still has an object that will detach.
+func (t *Task) keep(object *v1alpha1.EdgeLoadBalancer) {
+	if member, found := MemberOf(t.Host, NameOf(object)); found {
+		t.Objects[object.UID] = member.Generation
 	}
 }
 
-// idleHost is the host without the leaver. The pins of a host that is no longer in the spec are known from the last time.
+// idleHost returns the host without the object that detaches. If the host is no longer in the spec, its pins are those of the last
+// build.
 func idleHost(snapshot desired.Snapshot, d Detaching, record Host) desired.Host {
 	entry := d.Entry
 	if len(entry.HostKeys) == 0 {
@@ -82,12 +83,12 @@ func idleHost(snapshot desired.Snapshot, d Detaching, record Host) desired.Host 
 	return desired.Idle(snapshot, d.Object, &entry)
 }
 
-// NameOf is the name of an object.
+// NameOf returns the name of an object.
 func NameOf(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
 	return types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 }
 
-// membersOf are the generations of the objects that the host holds.
+// membersOf returns the generations of the objects in the host.
 func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[types.UID]int64 {
 	held := make(map[types.NamespacedName]bool, len(host.Members))
 	for _, member := range host.Members {
@@ -102,10 +103,10 @@ func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[type
 	return members
 }
 
-// MemberOf is an object's part in a host.
+// MemberOf returns an object's membership in a host.
 func MemberOf(host desired.Host, object types.NamespacedName) (desired.Member, bool) {
 	for i := range host.Members {
-		// Of a host's members the namespace is the same, and comparing it first would cost more.
+		// All members of a host have the same namespace, so comparing it first would only cost time.
 		if host.Members[i].Object.Name == object.Name && host.Members[i].Object == object {
 			return host.Members[i], true
 		}
@@ -113,17 +114,17 @@ func MemberOf(host desired.Host, object types.NamespacedName) (desired.Member, b
 	return desired.Member{}, false
 }
 
-// InputsOf stands for what a person can change about a job, given the versions of its Secret and of the rules that hold for it.
-func InputsOf(j *Task, secretVersion, rulesVersion string) string {
-	parts := []string{j.Host.Login.Secret.String() + "@" + secretVersion, "rules@" + rulesVersion}
-	for uid, generation := range j.Objects {
+// InputsOf identifies what a person can change about a task, given the versions of its Secret and of its rules.
+func InputsOf(task *Task, secretVersion, rulesVersion string) string {
+	parts := []string{task.Host.Login.Secret.String() + "@" + secretVersion, "rules@" + rulesVersion}
+	for uid, generation := range task.Objects {
 		parts = append(parts, fmt.Sprintf("%s@%d", uid, generation))
 	}
-	for uid := range maps.Keys(j.Frees) {
-		parts = append(parts, fmt.Sprintf("%s leaves", uid))
+	for uid := range maps.Keys(task.Frees) {
+		parts = append(parts, fmt.Sprintf("%s detaches", uid))
 	}
-	if j.Host.UsesEgress {
-		parts = append(parts, "reached from "+j.Host.Egress.String())
+	if task.Host.UsesEgress {
+		parts = append(parts, "reached from "+task.Host.Egress.String())
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, " ")

@@ -11,30 +11,30 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
+func TestATaskFreesAHostFromObjectsThatDetach(t *testing.T) {
 	t.Parallel()
 	done := func(id types.UID) Host { return Host{Detachments: map[types.UID]Detachment{id: {Done: true}}} }
 	stays, sibling, stranger := named("shop", "stays", "1"), named("shop", "sibling", "2"), named("bank", "stranger", "3")
 	tests := map[string]struct {
-		objects, leavers []*v1alpha1.EdgeLoadBalancer
-		record           Host
-		wantOwner        string
-		wantObjects      map[types.UID]int64
-		wantFrees        map[types.UID]bool
+		objects, detaching []*v1alpha1.EdgeLoadBalancer
+		record             Host
+		wantOwner          string
+		wantObjects        map[types.UID]int64
+		wantFrees          map[types.UID]bool
 	}{
-		"nobody leaves": {[]*v1alpha1.EdgeLoadBalancer{stays, sibling}, nil, Host{}, "c/shop",
+		"no object detaches": {[]*v1alpha1.EdgeLoadBalancer{stays, sibling}, nil, Host{}, "c/shop",
 			map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}},
-		"one of two leaves": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, Host{}, "c/shop",
+		"one of two detaches": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, Host{}, "c/shop",
 			map[types.UID]int64{"1": 2}, map[types.UID]bool{"2": true}},
-		"one of two has left": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, done("2"), "c/shop",
+		"one of two has detached": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, done("2"), "c/shop",
 			map[types.UID]int64{"1": 2}, map[types.UID]bool{}},
-		"the last two leave": {nil, []*v1alpha1.EdgeLoadBalancer{stays, sibling}, Host{}, "c/shop",
+		"the last two detach": {nil, []*v1alpha1.EdgeLoadBalancer{stays, sibling}, Host{}, "c/shop",
 			nil, map[types.UID]bool{"1": true, "2": true}},
-		"the former owner leaves": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, Host{}, "c/bank",
+		"the previous owner detaches": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, Host{}, "c/bank",
 			nil, map[types.UID]bool{"3": true}},
-		"the former owner has left": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, done("3"), "c/shop",
+		"the previous owner has detached": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, done("3"), "c/shop",
 			map[types.UID]int64{"1": 2}, map[types.UID]bool{}},
-		"two owners leave, one after the other": {nil, []*v1alpha1.EdgeLoadBalancer{stranger, stays}, Host{}, "c/bank",
+		"two owners detach, one after the other": {nil, []*v1alpha1.EdgeLoadBalancer{stranger, stays}, Host{}, "c/bank",
 			nil, map[types.UID]bool{"3": true}},
 	}
 	for name, test := range tests {
@@ -43,7 +43,7 @@ func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
 			key := model.NewHostID("a", 22)
 			snapshot := desired.Snapshot{Cluster: "c", Objects: test.objects}
 			var detaching []Detaching
-			for _, object := range test.leavers {
+			for _, object := range test.detaching {
 				detaching = append(detaching, Detaching{Object: object, Entry: object.Spec.Hosts[0]})
 			}
 			test.record.Wanted = desired.Build(key, snapshot)
@@ -56,7 +56,7 @@ func TestJobFreesAHostFromThoseWhoLeave(t *testing.T) {
 	}
 }
 
-func TestThereIsNoJobOnceTheLastObjectHasLeft(t *testing.T) {
+func TestThereIsNoTaskOnceTheLastObjectHasDetached(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
 	detaching := []Detaching{{Object: object, Entry: object.Spec.Hosts[0]}}
@@ -66,11 +66,12 @@ func TestThereIsNoJobOnceTheLastObjectHasLeft(t *testing.T) {
 	}
 }
 
-func TestPinsOfAHostThatLeftTheSpecAreRemembered(t *testing.T) {
+func TestPinsOfAHostThatIsNoLongerInTheSpecAreKept(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
 	record := Host{Wanted: desired.Host{Login: desired.Login{HostKeys: []string{"ssh-ed25519 AAAA"}}}}
-	got := idleHost(desired.Snapshot{Cluster: "c"}, Detaching{Object: object, Entry: v1alpha1.Host{Name: "old", Address: "z", User: "edge"}}, record)
+	got := idleHost(desired.Snapshot{Cluster: "c"},
+		Detaching{Object: object, Entry: v1alpha1.Host{Name: "old", Address: "z", User: "edge"}}, record)
 	if got.Login.User != "edge" || len(got.Login.HostKeys) != 1 || len(got.Config.Frontends) != 0 {
 		t.Errorf("got %+v", got)
 	}
@@ -88,8 +89,8 @@ func TestInputsChangeWithWhatAPersonCanChange(t *testing.T) {
 		}
 	}
 	for name, edit := range map[string]func(*Task){
-		"generation": func(j *Task) { j.Objects["2"] = 2 }, "objects": func(j *Task) { delete(j.Objects, "2") },
-		"leavers": func(j *Task) { j.Frees["3"] = true }, "Secret": func(j *Task) { j.Host.Login.Secret.Name = "other" },
+		"generation": func(task *Task) { task.Objects["2"] = 2 }, "objects": func(task *Task) { delete(task.Objects, "2") },
+		"detaching": func(task *Task) { task.Frees["3"] = true }, "Secret": func(task *Task) { task.Host.Login.Secret.Name = "other" },
 	} {
 		changed := base()
 		edit(changed)

@@ -12,7 +12,8 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// resolving is a job of a host whose targets app of the objects shop/web, in generation 2, and shop/mail have servers of these names.
+// resolving is the task of a host on which the targets app of the objects shop/web, in generation 2, and shop/mail have servers
+// with these names.
 func resolving(names ...string) *Task {
 	backend := func(name string) haproxy.Backend {
 		b := haproxy.Backend{Name: name, Servers: []haproxy.Server{{Name: "pod-a"}}}
@@ -41,7 +42,7 @@ func lost(names ...string) []model.UnresolvedName {
 	return all
 }
 
-func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndRarer(t *testing.T) {
+func TestAnUnresolvedNameIsReportedAfterAWhileAndCheckedLessAndLessOften(t *testing.T) {
 	t.Parallel()
 	well := func(names ...string) model.Outcome {
 		return model.Outcome{State: model.Synced, UnresolvedNames: lost(names...)}
@@ -53,12 +54,12 @@ func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndR
 	}
 	record := Host{Wanted: resolving("A.invalid", "b.invalid").Host}
 	for _, step := range []struct {
-		second    int
-		outcome   model.Outcome
-		want      []model.UnresolvedName
-		wantKnown bool
-		wantWait  int
-		wantNews  bool
+		second     int
+		outcome    model.Outcome
+		want       []model.UnresolvedName
+		wantKnown  bool
+		wantWait   int
+		wantUrgent bool
 	}{
 		{0, by(model.UpdateReload, "a.invalid"), nil, false, 1, true},
 		{1, well("a.invalid"), nil, false, 1, false},
@@ -79,35 +80,40 @@ func TestANameWithoutAnAddressIsToldWhenItWasSeenSoForAWhileAndLookedAtRarerAndR
 		attempt := Attempt{Task: resolving("A.invalid", "b.invalid"), Outcome: step.outcome}
 		attempt.Outcome.Changed = step.outcome.Update != ""
 		urgency := record.Apply(attempt, now, 0)
-		told, known := record.UnresolvedNamesOf(twoHosts())
-		if !slices.Equal(told, step.want) || known != step.wantKnown {
-			t.Errorf("after %d s: %v is told, want %v; known: %t", step.second, told, step.want, known)
+		reported, known := record.UnresolvedNamesOf(twoHosts())
+		if !slices.Equal(reported, step.want) || known != step.wantKnown {
+			t.Errorf("after %d s: %v is reported, want %v; known: %t", step.second, reported, step.want, known)
 		}
-		if wait := record.Wait(attempt, now); wait != time.Duration(step.wantWait)*time.Second || (urgency == Urgent) != step.wantNews {
-			t.Errorf("after %d s: the next look is in %s, want %d s; news %v", step.second, wait, step.wantWait, urgency)
+		if wait := record.Wait(attempt, now); wait != time.Duration(step.wantWait)*time.Second || (urgency == Urgent) != step.wantUrgent {
+			t.Errorf("after %d s: the next check is in %s, want %d s; urgency %v", step.second, wait, step.wantWait, urgency)
 		}
 	}
 }
 
-func TestANameIsTheBusinessOfTheObjectThatWantsItAndIsKnownOnceItWasLookedAt(t *testing.T) {
+func TestAnUnresolvedNameIsReportedToItsObjectAndIsKnownAfterACheck(t *testing.T) {
 	t.Parallel()
-	absences := map[model.UnresolvedName]UnresolvedName{lost("a.invalid")[0]: {Since: noon(), Seen: noon().Add(time.Minute)}}
-	now, former := map[types.UID]int64{uid: 2}, map[types.UID]int64{uid: 1}
+	unresolved := map[model.UnresolvedName]UnresolvedName{lost("a.invalid")[0]: {Since: noon(), Seen: noon().Add(time.Minute)}}
+	now, previous := map[types.UID]int64{uid: 2}, map[types.UID]int64{uid: 1}
 	for name, test := range map[string]struct {
 		record    Host
 		object    string
 		want      []model.UnresolvedName
 		wantKnown bool
 	}{
-		"its own":                       {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: absences, Proved: now}, "web", lost("a.invalid"), true},
-		"another object's":              {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: absences, Proved: now}, "mail", nil, true},
-		"an object without a part":      {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: absences}, "gone", nil, true},
-		"a name that is wanted no more": {Host{Wanted: resolving("b.invalid").Host, UnresolvedNames: absences, Proved: now}, "web", nil, true},
-		"no names":                      {Host{Wanted: resolving().Host}, "web", nil, true},
-		"not looked at":                 {Host{Wanted: resolving("b.invalid").Host, Proved: former, Tried: former}, "web", nil, false},
-		"away since it was proved":      {Host{Wanted: resolving("b.invalid").Host, Proved: now, Outcome: model.Outcome{State: model.Unreachable}}, "web", nil, true},
-		"away since before":             {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: model.Outcome{State: model.Unreachable}}, "web", nil, false},
-		"suspended":                     {Host{Wanted: resolving("b.invalid").Host, Tried: now, Outcome: model.Outcome{State: model.Suspended}}, "web", nil, true},
+		"its own": {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: unresolved, Proved: now}, "web",
+			lost("a.invalid"), true},
+		"another object's":            {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: unresolved, Proved: now}, "mail", nil, true},
+		"an object that is no member": {Host{Wanted: resolving("a.invalid").Host, UnresolvedNames: unresolved}, "gone", nil, true},
+		"a name that is no longer wanted": {Host{Wanted: resolving("b.invalid").Host, UnresolvedNames: unresolved, Proved: now}, "web",
+			nil, true},
+		"no names":    {Host{Wanted: resolving().Host}, "web", nil, true},
+		"not checked": {Host{Wanted: resolving("b.invalid").Host, Proved: previous, Tried: previous}, "web", nil, false},
+		"unreachable since it was proved": {Host{Wanted: resolving("b.invalid").Host, Proved: now,
+			Outcome: model.Outcome{State: model.Unreachable}}, "web", nil, true},
+		"unreachable before it was proved": {Host{Wanted: resolving("b.invalid").Host, Tried: now,
+			Outcome: model.Outcome{State: model.Unreachable}}, "web", nil, false},
+		"suspended": {Host{Wanted: resolving("b.invalid").Host, Tried: now,
+			Outcome: model.Outcome{State: model.Suspended}}, "web", nil, true},
 	} {
 		object := named("shop", test.object, uid)
 		if got, known := test.record.UnresolvedNamesOf(object); !slices.Equal(got, test.want) || known != test.wantKnown {

@@ -11,51 +11,55 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestNewsIsUrgentUnlessItIsOnlyOfServers(t *testing.T) {
+func TestAChangeIsUrgentUnlessItIsOnlyOfServers(t *testing.T) {
 	t.Parallel()
 	well := func() model.Outcome {
-		return model.Outcome{State: model.Synced, Fingerprint: "f1", HAProxyVersion: "2.6.12", Servers: map[string]model.ServerCount{"b": {Up: 1, Total: 2}}}
+		return model.Outcome{State: model.Synced, Fingerprint: "f1", HAProxyVersion: "2.6.12",
+			Servers: map[string]model.ServerCount{"b": {Up: 1, Total: 2}}}
 	}
 	with := func(edit func(*model.Outcome)) model.Outcome {
 		outcome := well()
 		edit(&outcome)
 		return outcome
 	}
-	job := func(generation int64, problems ...desired.Problem) *Task {
+	task := func(generation int64, problems ...desired.Problem) *Task {
 		return &Task{Objects: map[types.UID]int64{uid: generation}, Host: desired.Host{Problems: problems}}
 	}
 	tests := map[string]struct {
 		first, second Attempt
 		want          Urgency
 	}{
-		"a look": {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: well()}, Unchanged},
-		"a runtime update": {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: with(func(o *model.Outcome) {
+		"a check": {Attempt{Task: task(1), Outcome: well()}, Attempt{Task: task(1), Outcome: well()}, Unchanged},
+		"a runtime update": {Attempt{Task: task(1), Outcome: well()}, Attempt{Task: task(1), Outcome: with(func(o *model.Outcome) {
 			o.Fingerprint, o.Changed, o.Update = "f2", true, model.UpdateRuntime
 			o.Servers = map[string]model.ServerCount{"b": {Up: 2, Total: 3}}
 		})}, Routine},
-		"a server down": {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: with(func(o *model.Outcome) {
+		"a server down": {Attempt{Task: task(1), Outcome: well()}, Attempt{Task: task(1), Outcome: with(func(o *model.Outcome) {
 			o.Servers = map[string]model.ServerCount{"b": {Up: 0, Total: 2}}
 		})}, Routine},
-		"the file": {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: with(func(o *model.Outcome) {
+		"a file write": {Attempt{Task: task(1), Outcome: well()}, Attempt{Task: task(1), Outcome: with(func(o *model.Outcome) {
 			o.Changed, o.Update = true, model.UpdateFile
 		})}, Unchanged},
-		"a reload": {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: with(func(o *model.Outcome) {
+		"a reload": {Attempt{Task: task(1), Outcome: well()}, Attempt{Task: task(1), Outcome: with(func(o *model.Outcome) {
 			o.Changed, o.Update = true, model.UpdateReload
 		})}, Urgent},
-		"a drift that is repaired": {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: with(func(o *model.Outcome) {
+		"a repaired drift": {Attempt{Task: task(1), Outcome: well()}, Attempt{Task: task(1), Outcome: with(func(o *model.Outcome) {
 			o.Changed, o.Update, o.Drift = true, model.UpdateFile, []string{"edited"}
 		})}, Urgent},
-		"another state":            {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: model.Outcome{State: model.Unreachable}}, Urgent},
-		"another generation":       {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(2), Outcome: well()}, Urgent},
-		"another HAProxy":          {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: with(func(o *model.Outcome) { o.HAProxyVersion = "3.0" })}, Urgent},
-		"a bind that is not taken": {Attempt{Task: job(1), Outcome: well()}, Attempt{Task: job(1), Outcome: with(func(o *model.Outcome) { o.BindFailures = []model.BindFailure{{Bind: ":443"}} })}, Urgent},
-		"a problem that is over": {Attempt{Task: job(1, problem(v1alpha1.ReasonNoEndpoints, "none")), Outcome: well()},
-			Attempt{Task: job(1), Outcome: well()}, Urgent},
-		"another failure": {Attempt{Task: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}},
-			Attempt{Task: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}}, Routine},
-		"a failure for another reason": {Attempt{Task: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}},
-			Attempt{Task: job(1), Outcome: model.Outcome{State: model.Unreachable, Message: "y"}}, Urgent},
-		"servers that follow": {Attempt{Task: job(1), Outcome: model.Outcome{State: model.Rejected, Live: true}},
+		"another state": {Attempt{Task: task(1), Outcome: well()},
+			Attempt{Task: task(1), Outcome: model.Outcome{State: model.Unreachable}}, Urgent},
+		"another generation": {Attempt{Task: task(1), Outcome: well()}, Attempt{Task: task(2), Outcome: well()}, Urgent},
+		"another HAProxy": {Attempt{Task: task(1), Outcome: well()},
+			Attempt{Task: task(1), Outcome: with(func(o *model.Outcome) { o.HAProxyVersion = "3.0" })}, Urgent},
+		"a bind failure": {Attempt{Task: task(1), Outcome: well()},
+			Attempt{Task: task(1), Outcome: with(func(o *model.Outcome) { o.BindFailures = []model.BindFailure{{Bind: ":443"}} })}, Urgent},
+		"a problem that is over": {Attempt{Task: task(1, problem(v1alpha1.ReasonNoEndpoints, "none")), Outcome: well()},
+			Attempt{Task: task(1), Outcome: well()}, Urgent},
+		"another failure": {Attempt{Task: task(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}},
+			Attempt{Task: task(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}}, Routine},
+		"a failure for another reason": {Attempt{Task: task(1), Outcome: model.Outcome{State: model.Unreachable, Message: "x"}},
+			Attempt{Task: task(1), Outcome: model.Outcome{State: model.Unreachable, Message: "y"}}, Urgent},
+		"servers that follow": {Attempt{Task: task(1), Outcome: model.Outcome{State: model.Rejected, Live: true}},
 			Attempt{Task: &Task{RuntimeOnly: true}, Outcome: well()}, Routine},
 	}
 	for name, test := range tests {
@@ -72,7 +76,7 @@ func TestNewsIsUrgentUnlessItIsOnlyOfServers(t *testing.T) {
 	}
 }
 
-func TestRebuiltHostIsNewsOnlyWhereItsProblemsOrObjectsChange(t *testing.T) {
+func TestARebuiltHostIsAChangeOnlyIfItsProblemsOrObjectsChange(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
 	build := func(problems ...desired.Problem) desired.Host { return desired.Host{Problems: problems} }

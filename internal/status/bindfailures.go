@@ -7,8 +7,8 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// describeUnserved tells the object whose binds the host cannot take. To it alone the host is Rejected: the others have all
-// that they asked for.
+// describeBindFailures reports the failed binds to the object that they belong to. Only for this object is the host Rejected: the
+// others get everything that they want.
 func (v HostView) describeBindFailures(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	name := record.NameOf(object)
 	member, _ := record.MemberOf(v.record.Wanted, name)

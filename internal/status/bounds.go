@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// messagesSize is what the messages of all hosts may take together, in bytes. etcd takes objects of 1.5 MB, of which the hosts'
-	// other fields, and who manages each, are half a megabyte where there are 500 hosts.
+	// messagesSize is the most that the messages of all hosts may take together, in bytes. etcd takes objects of 1.5 MB. The hosts'
+	// other fields and their managers take half a megabyte with 500 hosts.
 	messagesSize = 256 << 10
-	// hashSize is what a fingerprint may take, in bytes.
+	// hashSize is the most that a fingerprint may take, in bytes.
 	hashSize = 128
-	// listSize is what a list in the summary may take, in bytes.
+	// listSize is the most that a list in the summary may take, in bytes.
 	listSize = 1024
 )
 
-// bounded is a status that the API server takes, whatever it is made of: each string has the length that the CRD allows and can be
-// printed, and all of them together fit into an object.
+// bounded returns a status that the API server accepts, whatever it contains: each string is printable and no longer than the CRD
+// allows, and all of them together fit into an object.
 func bounded(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerStatus {
 	status = sanitize.All(status, sanitize.Message)
 	for i := range status.Hosts {
@@ -33,16 +33,16 @@ func bounded(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerSt
 	return status
 }
 
-// messageSize is what the message of one of so many hosts may take, in bytes.
+// messageSize returns the most that the message of one of so many hosts may take, in bytes.
 func messageSize(hosts int) int {
 	return min(sanitize.Message, messagesSize/max(hosts, 1))
 }
 
-// notWritten is what a condition says where its message could not be written.
+// notWritten is the message of a condition whose own message could not be written.
 const notWritten = "the API server does not take the whole status, and the operator's log says why: this is what could be written"
 
-// Shortened is a status with all that programs rely on, and with nothing that comes from outside: it is for an API server that does not
-// take the whole of it.
+// Shortened returns the status with everything that programs rely on, and without text from outside. It is for an API server that
+// rejects the whole status.
 func Shortened(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerStatus {
 	status.Hosts = append([]v1alpha1.HostStatus(nil), status.Hosts...)
 	for i := range status.Hosts {
@@ -56,7 +56,7 @@ func Shortened(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancer
 	return status
 }
 
-// listed joins words by commas, as many as there is room for, and counts the others.
+// listed joins words with commas, as many as fit, and counts the rest.
 func listed(words []string) string {
 	size := 0
 	for i, word := range words {

@@ -15,7 +15,7 @@ import (
 
 const evil = "\x1b[2J\x00\u202e\xff "
 
-// manyHosts is an object with so many hosts, all of which say the same.
+// manyHosts is an object with n hosts, which all report the same.
 func manyHosts(n int, outcome model.Outcome) v1alpha1.EdgeLoadBalancerStatus {
 	object := twoHosts()
 	object.Spec.Hosts = nil
@@ -71,7 +71,7 @@ func requireFit(t *testing.T, text string, limit int) {
 	}
 }
 
-func TestConditionOfManyHostsCountsThemAlsoWhereTheyHaveMuchToSay(t *testing.T) {
+func TestAConditionCountsManyHostsWithLongMessages(t *testing.T) {
 	t.Parallel()
 	status := manyHosts(7, model.Outcome{State: model.Rejected, Message: strings.Repeat("x", 2000)})
 	for _, condition := range status.Conditions {
@@ -81,7 +81,7 @@ func TestConditionOfManyHostsCountsThemAlsoWhereTheyHaveMuchToSay(t *testing.T) 
 	}
 }
 
-func TestListsOfTheSummaryCountWhatHasNoRoom(t *testing.T) {
+func TestListsOfTheSummaryCountWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	status := manyHosts(500, model.Outcome{State: model.Rejected})
 	if got := status.Summary.NotSynced; !strings.HasSuffix(got, ", and 484 more") || strings.Count(got, ",") != 16 {
@@ -95,28 +95,28 @@ func TestListsOfTheSummaryCountWhatHasNoRoom(t *testing.T) {
 	}
 }
 
-func TestShortenedStatusKeepsWhatProgramsRelyOn(t *testing.T) {
+func TestAShortenedStatusKeepsWhatProgramsRelyOn(t *testing.T) {
 	t.Parallel()
-	whole := manyHosts(3, model.Outcome{State: model.Rejected, Message: "no", Fingerprint: "1f0c", HAProxyVersion: "2.6.12"})
-	short := Shortened(whole)
-	for i, host := range short.Hosts {
-		want := whole.Hosts[i]
+	full := manyHosts(3, model.Outcome{State: model.Rejected, Message: "no", Fingerprint: "1f0c", HAProxyVersion: "2.6.12"})
+	shortened := Shortened(full)
+	for i, host := range shortened.Hosts {
+		want := full.Hosts[i]
 		want.Message, want.HAProxyVersion = "", ""
 		if host != want || host.ConfigHash == "" {
 			t.Errorf("host is %+v", host)
 		}
 	}
-	for i, condition := range short.Conditions {
-		want := whole.Conditions[i]
+	for i, condition := range shortened.Conditions {
+		want := full.Conditions[i]
 		want.Message = notWritten
 		if condition != want {
 			t.Errorf("condition is %+v", condition)
 		}
 	}
-	if whole.Hosts[0].Message == "" || whole.Conditions[0].Message == notWritten || whole.Summary.NotSynced == "" {
-		t.Error("the whole status was changed")
+	if full.Hosts[0].Message == "" || full.Conditions[0].Message == notWritten || full.Summary.NotSynced == "" {
+		t.Error("the full status was changed")
 	}
-	if len(short.Addresses) != 6 || short.Summary.Hosts != "0/3" || short.Summary.NotSynced != "" {
-		t.Errorf("addresses %v, summary %+v", short.Addresses, short.Summary)
+	if len(shortened.Addresses) != 6 || shortened.Summary.Hosts != "0/3" || shortened.Summary.NotSynced != "" {
+		t.Errorf("addresses %v, summary %+v", shortened.Addresses, shortened.Summary)
 	}
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// cause is one thing that keeps an object from being ready.
+// finding is one thing that keeps an object from being ready.
 type finding struct {
 	reason, message string
 }
 
-// verdict is the status of a condition and the causes for it.
+// conditionState is the status of a condition and the findings behind it.
 type conditionState struct {
 	status   metav1.ConditionStatus
 	findings []finding
@@ -50,26 +50,26 @@ func (s *summary) setConditions(conditions *[]metav1.Condition) {
 	s.set(conditions, v1alpha1.ConditionStalled, stalled, finding{})
 }
 
-// set writes one condition. A verdict without causes is told as good; a verdict without status leaves the condition as it is.
+// set writes one condition. A state without findings is written as good; a state without a status leaves the condition unchanged.
 func (s *summary) set(conditions *[]metav1.Condition, kind string, v conditionState, good finding) {
 	if v.status == "" {
 		return
 	}
-	said := good
+	shown := good
 	if len(v.findings) > 0 {
-		said = merge(v.findings)
+		shown = merge(v.findings)
 	}
 	meta.SetStatusCondition(conditions, metav1.Condition{
-		Type: kind, Status: v.status, Reason: cmp.Or(said.reason, v1alpha1.ReasonSynced), Message: said.message,
+		Type: kind, Status: v.status, Reason: cmp.Or(shown.reason, v1alpha1.ReasonSynced), Message: shown.message,
 		ObservedGeneration: s.object.Generation, LastTransitionTime: *seconds(s.now),
 	})
 }
 
-// merge makes one cause of several. The first one's reason is that of all, unless hosts fail for different reasons.
+// merge combines findings into one. The reason is that of the first one, unless hosts fail for different reasons.
 func merge(findings []finding) finding {
 	const shown = 5
 	merged := finding{reason: findings[0].reason}
-	// So that the last one is not what is clipped.
+	// So that the last one is not truncated.
 	size := sanitize.Message/min(len(findings), shown) - len("; and 1000 more")
 	var messages []string
 	for i, f := range findings {
@@ -87,7 +87,7 @@ func merge(findings []finding) finding {
 	return merged
 }
 
-// combine is good if all are. What has failed counts for more than what is only not known yet.
+// combine returns True if all states are True. A failure takes precedence over what is only unknown.
 func combine(all []conditionState) conditionState {
 	combined := conditionState{status: metav1.ConditionTrue}
 	for _, status := range []metav1.ConditionStatus{metav1.ConditionUnknown, metav1.ConditionFalse} {
@@ -104,10 +104,10 @@ func combine(all []conditionState) conditionState {
 	return combined
 }
 
-// problemVerdict tells the problems of one condition that desired.Build found in this generation of the spec, each once though
-// every host has it. As long as the operator has not built all hosts from it, no news is no good news.
+// problemsState returns the problems of one condition that desired.Build found in this generation of the spec, each once although
+// every host has it. Until the operator has built all hosts from it, the absence of problems does not make the condition True.
 func (s *summary) problemsState(condition string) conditionState {
-	var findings, former []finding
+	var findings, previous []finding
 	complete := true
 	for _, view := range s.wanted() {
 		known := view.record
@@ -115,25 +115,26 @@ func (s *summary) problemsState(condition string) conditionState {
 			complete = false
 		}
 		if built := known.Built[s.object.UID] == s.object.Generation; built {
-			findings = s.withCauses(findings, known.Wanted.Problems, condition)
+			findings = s.withProblems(findings, known.Wanted.Problems, condition)
 		} else {
 			complete = false
 		}
-		// What an attempt has not shown to be over may still be so; that of another generation may also never have been.
+		// A problem that no attempt has shown to be over may persist; one of another generation may never have been in this one.
 		if known.Tried[s.object.UID] == s.object.Generation {
-			findings = s.withCauses(findings, known.Problems, condition)
+			findings = s.withProblems(findings, known.Problems, condition)
 		} else {
-			former = s.withCauses(former, known.Problems, condition)
+			previous = s.withProblems(previous, known.Problems, condition)
 		}
 	}
 	switch {
 	case len(findings) > 0:
 		return worst(findings)
 	case s.isDeleting():
-		// Nobody builds it any more.
+		// Nothing builds it any more.
 		return s.stillOr(condition)
-	case complete && condition == v1alpha1.ConditionTargetsAvailable && len(former) > 0:
-		return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "it is not proved yet that every target has a server"}}}
+	case complete && condition == v1alpha1.ConditionTargetsAvailable && len(previous) > 0:
+		unproved := finding{v1alpha1.ReasonProgressing, "it is not proved yet that every target has a server"}
+		return conditionState{metav1.ConditionUnknown, []finding{unproved}}
 	case complete:
 		return conditionState{status: metav1.ConditionTrue}
 	default:
@@ -141,7 +142,7 @@ func (s *summary) problemsState(condition string) conditionState {
 	}
 }
 
-// worst is about what has failed; or if that is nothing, about what is only not known yet.
+// worst returns what has failed, or else what is only unknown yet.
 func worst(findings []finding) conditionState {
 	isPending := func(f finding) bool { return f.reason == v1alpha1.ReasonEndpointsPending }
 	if failed := slices.DeleteFunc(slices.Clone(findings), isPending); len(failed) > 0 {
@@ -150,7 +151,8 @@ func worst(findings []finding) conditionState {
 	return conditionState{metav1.ConditionUnknown, findings}
 }
 
-// isProgressing says that a target of the object waits for something that was not read yet, or that what was read since is not proved.
+// isProgressing reports whether a target of the object waits for something that was not read yet, or for the proof of what was read
+// since.
 func (s *summary) isProgressing(known record.Host) bool {
 	name := record.NameOf(s.object)
 	return slices.ContainsFunc(slices.Concat(known.Wanted.Problems, known.Problems), func(p desired.Problem) bool {
@@ -158,32 +160,33 @@ func (s *summary) isProgressing(known record.Host) bool {
 	})
 }
 
-// withCauses appends the object's problems of one condition that are not among the causes yet. What only progresses is none.
-func (s *summary) withCauses(findings []finding, problems []desired.Problem, condition string) []finding {
+// withProblems appends the object's problems of one condition that are not among the findings yet. Progressing is not a problem.
+func (s *summary) withProblems(findings []finding, problems []desired.Problem, condition string) []finding {
 	name := record.NameOf(s.object)
 	for _, problem := range problems {
-		told := finding{problem.Reason, problem.Message}
-		if problem.Object == name && reason.Of(problem.Reason).IsOf(condition) && problem.Reason != v1alpha1.ReasonProgressing && !slices.Contains(findings, told) {
-			findings = append(findings, told)
+		found := finding{problem.Reason, problem.Message}
+		if problem.Object == name && reason.Of(problem.Reason).IsOf(condition) && problem.Reason != v1alpha1.ReasonProgressing &&
+			!slices.Contains(findings, found) {
+			findings = append(findings, found)
 		}
 	}
 	return findings
 }
 
-// stillOr repeats what the former status said of this generation; else the answer is not known yet. A deletion is a new
-// generation, too, but of the same spec.
+// stillOr repeats what the previous status reports for this generation; otherwise the state is unknown. A deletion is a new
+// generation, but of the same spec.
 func (s *summary) stillOr(condition string) conditionState {
-	former := meta.FindStatusCondition(s.object.Status.Conditions, condition)
-	if former == nil || (former.ObservedGeneration != s.object.Generation && !s.isDeleting()) {
+	previous := meta.FindStatusCondition(s.object.Status.Conditions, condition)
+	if previous == nil || (previous.ObservedGeneration != s.object.Generation && !s.isDeleting()) {
 		return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "the spec is being read"}}}
 	}
-	if former.Status == metav1.ConditionTrue {
-		return conditionState{status: former.Status}
+	if previous.Status == metav1.ConditionTrue {
+		return conditionState{status: previous.Status}
 	}
-	return conditionState{former.Status, []finding{{former.Reason, former.Message}}}
+	return conditionState{previous.Status, []finding{{previous.Reason, previous.Message}}}
 }
 
-// hostsVerdict says how the hosts of the spec are doing.
+// hostsState returns the state of the hosts of the spec.
 func (s *summary) hostsState() conditionState {
 	var failing, waiting []finding
 	for i, view := range s.wanted() {
@@ -213,8 +216,8 @@ func joined(host v1alpha1.HostStatus) string {
 	return fmt.Sprintf("is %s: %s", host.State, host.Message)
 }
 
-// isWaiting reports whether the host's turn is still to come for this generation of the spec. After a start of the operator
-// the former status of this generation stands in until the host has been looked at.
+// isWaiting reports whether the host has not been synced yet for this generation of the spec. After a start of the operator the
+// previous status of this generation counts until the host is checked.
 func (s *summary) isWaiting(view HostView, host v1alpha1.HostStatus) bool {
 	switch {
 	case view.isLeftOut(s.object):
@@ -222,12 +225,12 @@ func (s *summary) isWaiting(view HostView, host v1alpha1.HostStatus) bool {
 	case view.record.Tried[s.object.UID] > 0:
 		return view.record.Tried[s.object.UID] != s.object.Generation
 	default:
-		return view.former == nil || s.object.Status.ObservedGeneration != s.object.Generation ||
-			s.formerReason(host) == v1alpha1.ReasonProgressing
+		return view.previous == nil || s.object.Status.ObservedGeneration != s.object.Generation ||
+			s.previousReason(host) == v1alpha1.ReasonProgressing
 	}
 }
 
-// hostReason is the reason for which a host is not synced.
+// hostReason returns the reason why a host is not synced.
 func (s *summary) hostReason(view HostView, host v1alpha1.HostStatus) string {
 	switch {
 	case host.State != v1alpha1.HostPending:
@@ -237,31 +240,33 @@ func (s *summary) hostReason(view HostView, host v1alpha1.HostStatus) string {
 	case view.record.Tried[s.object.UID] > 0:
 		return cmp.Or(view.record.Reason, v1alpha1.ReasonProgressing)
 	default:
-		return s.formerReason(host)
+		return s.previousReason(host)
 	}
 }
 
-// formerReason is the reason for a host's state as the former status told it.
-func (s *summary) formerReason(host v1alpha1.HostStatus) string {
-	former := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionHostsSynced)
+// previousReason returns the reason for a host's state according to the previous status.
+func (s *summary) previousReason(host v1alpha1.HostStatus) string {
+	previous := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionHostsSynced)
 	if host.State != v1alpha1.HostPending {
 		return string(host.State)
 	}
-	if former == nil || former.Status != metav1.ConditionFalse {
+	if previous == nil || previous.Status != metav1.ConditionFalse {
 		return v1alpha1.ReasonProgressing
 	}
-	return former.Reason
+	return previous.Reason
 }
 
-// progress computes the two conditions that kstatus reads, of which at most one is True: Stalled if a person has to act,
-// Reconciling if the operator retries by itself. Neither is so where hosts are only watched, because the object is suspended or
-// wants drift to be reported: nothing has failed, and nothing is going on. kstatus then takes the object for in progress
-// because Ready is False, and that is right: it is not as the spec says, and no deadline of a rollout should call it failed.
+// progress computes the two conditions that kstatus reads, of which at most one is True: Stalled if a person must act, Reconciling
+// if the operator retries by itself. Both are False if hosts are only watched because the object is suspended or spec.driftPolicy
+// wants drift to be reported: nothing has failed, and nothing is in progress. kstatus then reports the object as in progress
+// because Ready is False. That is correct: the object is not as the spec says, and no deadline of a rollout should fail it.
 func (s *summary) progress(ready conditionState) (reconciling, stalled conditionState) {
 	idle := conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonSynced, "nothing is left to do"}}}
 	going := conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonProgressing, "retrying; no action needed"}}}
-	blocked := slices.DeleteFunc(slices.Clone(ready.findings), func(f finding) bool { return reason.Of(f.reason).Actor != reason.Person })
-	watched := len(ready.findings) > 0 && !slices.ContainsFunc(ready.findings, func(f finding) bool { return !reason.Of(f.reason).IsWatched() })
+	needsNobody := func(f finding) bool { return reason.Of(f.reason).Actor != reason.Person }
+	blocked := slices.DeleteFunc(slices.Clone(ready.findings), needsNobody)
+	isNotWatched := func(f finding) bool { return !reason.Of(f.reason).IsWatched() }
+	watched := len(ready.findings) > 0 && !slices.ContainsFunc(ready.findings, isNotWatched)
 	switch {
 	case len(blocked) > 0:
 		return conditionState{metav1.ConditionFalse, blocked}, conditionState{metav1.ConditionTrue, blocked}
@@ -270,8 +275,8 @@ func (s *summary) progress(ready conditionState) (reconciling, stalled condition
 	case len(ready.findings) > 0:
 		return conditionState{metav1.ConditionTrue, ready.findings}, going
 	case len(s.views) > len(s.hosts):
-		leaving := finding{v1alpha1.ReasonProgressing, s.deletingMessage()}
-		return conditionState{metav1.ConditionTrue, []finding{leaving}}, going
+		removing := finding{v1alpha1.ReasonProgressing, s.deletingMessage()}
+		return conditionState{metav1.ConditionTrue, []finding{removing}}, going
 	default:
 		return idle, idle
 	}

@@ -30,9 +30,9 @@ func TestATargetWithTwoBackendsIsCountedOnce(t *testing.T) {
 	}
 }
 
-func TestABindThatIsSharedIsToldWithTheListenerOfEachObject(t *testing.T) {
+func TestAFailureOfASharedBindIsReportedWithTheListenerOfEachObject(t *testing.T) {
 	t.Parallel()
-	known := short(taken("shop_other_https", "ipv4@:443"))
+	known := withBindFailures(taken("shop_other_https", "ipv4@:443"))
 	member := &known.Wanted.Members[0]
 	member.Frontends, member.Joined = []string{"shop_other_https"}, map[string]string{"shop_other_https": "names"}
 	host := summarized(twoHosts(), known, synced()).Hosts[0]
@@ -41,7 +41,7 @@ func TestABindThatIsSharedIsToldWithTheListenerOfEachObject(t *testing.T) {
 	}
 }
 
-func TestWhatIsLeftOutOfAnObjectStallsIt(t *testing.T) {
+func TestAnObjectOfWhichAPartIsIgnoredIsStalled(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []string{
 		v1alpha1.ReasonListenerInvalid, v1alpha1.ReasonNameConflict, v1alpha1.ReasonTargetInvalid, v1alpha1.ReasonNamespaceNotAllowed,
@@ -53,17 +53,17 @@ func TestWhatIsLeftOutOfAnObjectStallsIt(t *testing.T) {
 		for kind, want := range map[string]string{
 			v1alpha1.ConditionReady: "False ", v1alpha1.ConditionAccepted: "False ", v1alpha1.ConditionStalled: "True ",
 		} {
-			if got := said(status, kind); got != want+reason {
+			if got := conditionOf(status, kind); got != want+reason {
 				t.Errorf("%s is %s, want %s", kind, got, want+reason)
 			}
 		}
-		if got := said(status, v1alpha1.ConditionTargetsAvailable); got != "True Available" {
+		if got := conditionOf(status, v1alpha1.ConditionTargetsAvailable); got != "True Available" {
 			t.Errorf("TargetsAvailable is %s for %s", got, reason)
 		}
 	}
 }
 
-func TestWhatFailsForDifferentReasonsIsCalledAfterTheFirstUnlessHostsAre(t *testing.T) {
+func TestDifferentReasonsBecomeTheFirstUnlessTheyAreOfHosts(t *testing.T) {
 	t.Parallel()
 	with := func(known record.Host, reasons ...string) record.Host {
 		for _, reason := range reasons {
@@ -72,7 +72,7 @@ func TestWhatFailsForDifferentReasonsIsCalledAfterTheFirstUnlessHostsAre(t *test
 		known.Wanted.Problems = known.Problems
 		return known
 	}
-	away, refused := failing(model.Unreachable, "x"), failing(model.Refused, "y")
+	unreachable, refused := failing(model.Unreachable, "x"), failing(model.Refused, "y")
 	for name, test := range map[string]struct {
 		first, second                                   record.Host
 		wantReady, wantAccepted, wantTargets, wantHosts string
@@ -81,11 +81,11 @@ func TestWhatFailsForDifferentReasonsIsCalledAfterTheFirstUnlessHostsAre(t *test
 			"False NameConflict", "False NameConflict", "True Available", "True Synced"},
 		"two of targets": {synced(), with(synced(), v1alpha1.ReasonServiceNotFound, v1alpha1.ReasonNoEndpoints),
 			"False ServiceNotFound", "True Accepted", "False ServiceNotFound", "True Synced"},
-		"a target and a host": {with(away, v1alpha1.ReasonNoEndpoints), synced(),
+		"a target and a host": {with(unreachable, v1alpha1.ReasonNoEndpoints), synced(),
 			"False Unreachable", "True Accepted", "False NoEndpoints", "False Unreachable"},
-		"the spec and a host": {with(away, v1alpha1.ReasonNameConflict), synced(),
+		"the spec and a host": {with(unreachable, v1alpha1.ReasonNameConflict), synced(),
 			"False NameConflict", "False NameConflict", "True Available", "False Unreachable"},
-		"a target and two hosts": {with(away, v1alpha1.ReasonNoEndpoints), refused,
+		"a target and two hosts": {with(unreachable, v1alpha1.ReasonNoEndpoints), refused,
 			"False HostsNotSynced", "True Accepted", "False NoEndpoints", "False HostsNotSynced"},
 	} {
 		status := summarized(twoHosts(), test.first, test.second)
@@ -93,7 +93,7 @@ func TestWhatFailsForDifferentReasonsIsCalledAfterTheFirstUnlessHostsAre(t *test
 			v1alpha1.ConditionReady: test.wantReady, v1alpha1.ConditionAccepted: test.wantAccepted,
 			v1alpha1.ConditionTargetsAvailable: test.wantTargets, v1alpha1.ConditionHostsSynced: test.wantHosts,
 		} {
-			if got := said(status, kind); got != want {
+			if got := conditionOf(status, kind); got != want {
 				t.Errorf("%s: %s is %s, want %s", name, kind, got, want)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// fate is what becomes of a host that an object leaves.
+// fate is what becomes of a host that an object detaches from.
 type fate int
 
 const (
@@ -20,11 +20,11 @@ const (
 	fateWaiting fate = iota
 	// fateClean: the host is proved to be free from them, or never had them.
 	fateClean
-	// fateAbandoned: it could not be freed in time.
+	// fateAbandoned: the host could not be freed in time.
 	fateAbandoned
 )
 
-// departure decides about one host. wait is how long it may go on waiting.
+// departure decides about one host. wait is how long the host may still wait.
 func (v HostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
 	detachment := v.record.Detachments[object.UID]
 	since := detachment.CountsFrom(object)
@@ -34,10 +34,11 @@ func (v HostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Dura
 	case object.Spec.Suspend:
 		return fateWaiting, 0
 	case detachment.Tried && (detachment.Moved || !v.mayHave(object)):
-		// One try, in case that the operator died between a change and its note of it, or that another machine has got the name.
+		// One attempt is necessary: the operator may have died between a change and its record, or another machine may have got the
+		// name.
 		return fateClean, 0
 	case v.record.Outcome.RetryAfter > 0:
-		// The host answers, and is reloaded in a while.
+		// The host answers, and will be reloaded later.
 		return fateWaiting, 0
 	case since.IsZero():
 		return fateWaiting, 0
@@ -48,10 +49,10 @@ func (v HostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Dura
 	}
 }
 
-// Depart sorts out the hosts that the object leaves: those that are still to be freed are returned with the rest, those
-// that had to be given up with a notice. wait is the time to the next decision; 0 if there is none to make.
+// Depart sorts the hosts that the object detaches from: those that must still be freed are returned with the rest, and each one
+// that was abandoned up with an event. wait is the time until the next decision; 0 if there is none to make.
 func Depart(object *v1alpha1.EdgeLoadBalancer, views []HostView, timeout time.Duration, now time.Time) (
-	remaining []HostView, given []Event, wait time.Duration,
+	remaining []HostView, abandoned []Event, wait time.Duration,
 ) {
 	for _, view := range views {
 		if !view.removing {
@@ -65,11 +66,11 @@ func Depart(object *v1alpha1.EdgeLoadBalancer, views []HostView, timeout time.Du
 				wait = left
 			}
 		case fateAbandoned:
-			given = append(given, leftBehind(object, view, timeout))
+			abandoned = append(abandoned, leftBehind(object, view, timeout))
 		case fateClean:
 		}
 	}
-	return remaining, given, wait
+	return remaining, abandoned, wait
 }
 
 func leftBehind(object *v1alpha1.EdgeLoadBalancer, view HostView, timeout time.Duration) Event {
@@ -80,24 +81,24 @@ func leftBehind(object *v1alpha1.EdgeLoadBalancer, view HostView, timeout time.D
 	return Event{corev1.EventTypeWarning, EventLeftBehind, view.name, fmt.Sprintf(
 		"%s: the listeners of this object were left behind on %s, which could not be cleaned within %s. To remove them by hand, "+
 			"delete the sections that begin with %s_%s_ from %s there and reload HAProxy. The last attempt said: %s",
-		view.name, view.key, timeout, object.Namespace, object.Name, path, view.lastWords())}
+		view.name, view.key, timeout, object.Namespace, object.Name, path, view.lastMessage())}
 }
 
-func (v HostView) lastWords() string {
+func (v HostView) lastMessage() string {
 	if v.record.Outcome.Message == "" {
 		return "nothing"
 	}
 	return v.record.Outcome.Message
 }
 
-// Retains reports whether an object goes without its hosts being touched: by its policy, or because it is suspended.
+// Retains reports whether the deletion of an object leaves its hosts unchanged: because of its policy, or because it is suspended.
 func Retains(object *v1alpha1.EdgeLoadBalancer) bool {
 	return !object.DeletionTimestamp.IsZero() &&
 		(object.Spec.DeletionPolicy == v1alpha1.DeletionRetain || object.Spec.Suspend)
 }
 
-// RetainedNotices tells which hosts keep the listeners of an object that goes without its hosts being touched. One that is
-// shared does not: it runs what its objects say.
+// RetainedEvents reports which hosts keep the listeners of an object whose deletion leaves its hosts unchanged. A shared host does
+// not keep them: it runs what its objects say.
 func RetainedEvents(object *v1alpha1.EdgeLoadBalancer, views []HostView) []Event {
 	why := "spec.deletionPolicy is Retain"
 	if object.Spec.Suspend {
@@ -124,7 +125,7 @@ func RetainedEvents(object *v1alpha1.EdgeLoadBalancer, views []HostView) []Event
 		"the listeners of this object stay on %s, because %s", strings.Join(keep, ", "), why)})
 }
 
-// sharer is another object that holds the host together with this one.
+// sharer returns another object that shares the host with this one.
 func (v HostView) sharer(object *v1alpha1.EdgeLoadBalancer) (name types.NamespacedName, found bool) {
 	own := record.NameOf(object)
 	for _, member := range v.record.Wanted.Members {

@@ -12,11 +12,11 @@ import (
 	"github.com/edgelb/edgelb/internal/model/reason"
 )
 
-// The reasons of events that are no reasons of conditions.
+// The reasons of events that are not reasons of conditions.
 const (
 	// EventRecovered: a host that had failed is synced.
 	EventRecovered = "Recovered"
-	// EventDrifted: somebody else has changed a host, and it is left so. EventDriftRepaired: it was brought back.
+	// EventDrifted: a host was changed outside of the operator, and is left so. EventDriftRepaired: it was repaired.
 	EventDrifted       = string(v1alpha1.HostDrifted)
 	EventDriftRepaired = "DriftRepaired"
 	// EventLeftBehind: a host could not be freed in time, and may still have the object's listeners.
@@ -27,11 +27,11 @@ const (
 	EventNotRetained = "NotRetained"
 )
 
-// Notice is something that a person should hear of.
+// Event is something that a person should know.
 type Event struct {
-	// Kind is Normal or Warning, and Reason the event's.
+	// Kind is Normal or Warning, and Reason the event's reason.
 	Kind, Reason string
-	// Host is the name of the host that it is about; empty for the object as a whole.
+	// Host is the name of the host that the event is about; empty for the object as a whole.
 	Host string
 	// Message says what has happened, and what to do.
 	Message string
@@ -39,21 +39,21 @@ type Event struct {
 
 // Change is what is known of a host's last changes besides their times.
 type Change struct {
-	// Reload says what HAProxy was last reloaded for, and Drift how the host differed when somebody else had changed it.
+	// Reload is the reasons of HAProxy's last reload, and Drift the differences of the last change from outside of the operator.
 	Reload, Drift []string
 }
 
-// NoticesOf says what is worth an event about the step from one status to the next. Since the former status is kept in the
-// cluster, nothing is told twice: not at a retry, and not after a restart of the operator. That endpoints come and go is
-// routine, and no news. changes are the last ones by host.
+// EventsOf returns the events for the step from one status to the next. Because the cluster keeps the previous status, nothing is
+// reported twice: not on a retry, and not after a restart of the operator. Changes of endpoints are routine, and not reported.
+// changes are the last ones by host.
 func EventsOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string]Change) []Event {
-	former := map[string]v1alpha1.HostStatus{}
+	previous := map[string]v1alpha1.HostStatus{}
 	for _, host := range before.Hosts {
-		former[host.Name] = host
+		previous[host.Name] = host
 	}
 	var events []Event
 	for _, host := range after.Hosts {
-		events = append(events, hostEvents(former[host.Name], host, changes[host.Name])...)
+		events = append(events, hostEvents(previous[host.Name], host, changes[host.Name])...)
 	}
 	for _, kind := range []string{
 		v1alpha1.ConditionAccepted, v1alpha1.ConditionTargetsAvailable, v1alpha1.ConditionTargetsHealthy, v1alpha1.ConditionHostsSynced,
@@ -63,9 +63,10 @@ func EventsOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string]
 	return append(events, healthEvents(before.Conditions, after.Conditions)...)
 }
 
-// healthNotices tells that every target has a server again that is up.
+// healthEvents reports that every target has a server again that is up.
 func healthEvents(before, after []metav1.Condition) []Event {
-	was, is := meta.FindStatusCondition(before, v1alpha1.ConditionTargetsHealthy), meta.FindStatusCondition(after, v1alpha1.ConditionTargetsHealthy)
+	was := meta.FindStatusCondition(before, v1alpha1.ConditionTargetsHealthy)
+	is := meta.FindStatusCondition(after, v1alpha1.ConditionTargetsHealthy)
 	if was == nil || is == nil || was.Status != metav1.ConditionFalse || is.Status != metav1.ConditionTrue {
 		return nil
 	}
@@ -105,7 +106,7 @@ func driftEvent(host v1alpha1.HostStatus, drift []string) Event {
 		"%s: was changed by somebody else and brought back: %s", host.Name, phrases(drift))}
 }
 
-// phrases joins phrases. It shortens those that are long, and counts those that are too many to read.
+// phrases joins phrases. It shortens long ones, and counts those beyond the limit.
 func phrases(all []string) string {
 	const shown, longest = 5, 160
 	var short []string
@@ -121,14 +122,15 @@ func phrases(all []string) string {
 	return strings.Join(short, "; ")
 }
 
-// wasFailing counts a drift, which has an event of its own, and a Secret that is missing or cannot be used, too. That is told
-// once for the object and not for each host.
+// wasFailing also counts a drift, which has an event of its own, and a Secret that is missing or invalid, which is reported once
+// per object and not per host.
 func wasFailing(host v1alpha1.HostStatus) bool {
-	return reason.Of(host.State).Event == reason.OfHost || host.State == v1alpha1.HostDrifted || (host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
+	return reason.Of(host.State).Event == reason.OfHost || host.State == v1alpha1.HostDrifted ||
+		(host.State == v1alpha1.HostPending && host.ConsecutiveErrors > 0)
 }
 
-// conditionNotices tells a condition that has become false, or is so for another reason. Reasons that are a host's state
-// have been told for that host.
+// conditionEvents reports a condition that became False, or is False for another reason. Reasons that are a host's state are
+// reported for that host.
 func conditionEvents(kind string, before, after []metav1.Condition) []Event {
 	was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 	if is == nil || is.Status != metav1.ConditionFalse || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
@@ -140,7 +142,7 @@ func conditionEvents(kind string, before, after []metav1.Condition) []Event {
 	return []Event{{Kind: corev1.EventTypeWarning, Reason: is.Reason, Message: is.Message}}
 }
 
-// ChangesOf are the last changes of hosts by their names.
+// ChangesOf returns the last changes of hosts by their names.
 func ChangesOf(views []HostView) map[string]Change {
 	changes := map[string]Change{}
 	for _, view := range views {

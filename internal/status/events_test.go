@@ -12,16 +12,16 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// toldOf are the notices in short, such as "Warning Unreachable gw2".
+// reportedOf returns the events in short form, such as "Warning Unreachable gw2".
 func reportedOf(events []Event) []string {
-	told := []string{}
-	for _, n := range events {
-		told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s %s", n.Kind, n.Reason, n.Host)))
+	reported := []string{}
+	for _, e := range events {
+		reported = append(reported, strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Kind, e.Reason, e.Host)))
 	}
-	return told
+	return reported
 }
 
-func TestEventsTellTransitionsOnce(t *testing.T) {
+func TestEventsReportTransitionsOnce(t *testing.T) {
 	t.Parallel()
 	later := synced()
 	later.ChangedAt, later.ReloadedAt = noon().Add(time.Minute), noon().Add(time.Minute)
@@ -47,33 +47,33 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 		before, after record.Host
 		want          []string
 	}{
-		"the first change":    {record.Host{}, synced(), []string{"Normal Synced gw2"}},
-		"a reload":            {synced(), later, []string{"Normal Synced gw2"}},
-		"a runtime update":    {synced(), routine, []string{}},
-		"a drift":             {synced(), drifted, []string{"Warning Drifted gw2"}},
-		"a drift that stays":  {drifted, drifted, []string{}},
-		"a drift undone":      {drifted, undone, []string{"Normal Recovered gw2", "Normal Synced gw2"}},
-		"a drift, repaired":   {synced(), repaired, []string{"Warning DriftRepaired gw2"}},
-		"repaired some time":  {repaired, repaired, []string{}},
-		"repaired in the end": {drifted, repaired, []string{"Warning DriftRepaired gw2", "Normal Recovered gw2", "Normal Synced gw2"}},
-		"nothing":             {synced(), synced(), []string{}},
-		"a host goes":         {synced(), failing(model.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
-		"a host stays away":   {failing(model.Unreachable, "x"), failing(model.Unreachable, "other words"), []string{}},
-		"another failure":     {failing(model.Unreachable, "x"), failing(model.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
-		"an untrusted host":   {record.Host{}, failing(model.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
-		"a rejected file":     {synced(), failing(model.Rejected, "x"), []string{"Warning Rejected gw2"}},
-		"somebody else's":     {record.Host{}, failing(model.Refused, "x"), []string{"Warning Refused gw2"}},
-		"a host returns":      {failing(model.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
-		"no Secret":           {synced(), secretGone, []string{"Warning SecretNotFound"}},
-		"a Secret again":      {secretGone, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
-		"a first look":        {record.Host{}, unchanged, []string{}},
-		"still no Secret":     {secretGone, secretGone, []string{}},
-		"no endpoints":        {synced(), noEndpoints, []string{"Warning NoEndpoints"}},
-		"no Service any more": {noEndpoints, noService, []string{"Warning ServiceNotFound"}},
-		"endpoints again":     {noEndpoints, synced(), []string{}},
-		"a bind is taken":     {synced(), conflict, []string{"Warning BindConflict"}},
-		"the operator starts": {failing(model.Untrusted, "x"), record.Host{}, []string{}},
-		"a host is suspended": {synced(), failing(model.Suspended, "would reload"), []string{}},
+		"the first change":         {record.Host{}, synced(), []string{"Normal Synced gw2"}},
+		"a reload":                 {synced(), later, []string{"Normal Synced gw2"}},
+		"a runtime update":         {synced(), routine, []string{}},
+		"a drift":                  {synced(), drifted, []string{"Warning Drifted gw2"}},
+		"a drift that stays":       {drifted, drifted, []string{}},
+		"a drift undone":           {drifted, undone, []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a drift, repaired":        {synced(), repaired, []string{"Warning DriftRepaired gw2"}},
+		"repaired some time":       {repaired, repaired, []string{}},
+		"repaired in the end":      {drifted, repaired, []string{"Warning DriftRepaired gw2", "Normal Recovered gw2", "Normal Synced gw2"}},
+		"nothing":                  {synced(), synced(), []string{}},
+		"a host fails":             {synced(), failing(model.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
+		"a host stays unreachable": {failing(model.Unreachable, "x"), failing(model.Unreachable, "other text"), []string{}},
+		"another failure":          {failing(model.Unreachable, "x"), failing(model.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
+		"an untrusted host":        {record.Host{}, failing(model.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
+		"a rejected file":          {synced(), failing(model.Rejected, "x"), []string{"Warning Rejected gw2"}},
+		"another owner's":          {record.Host{}, failing(model.Refused, "x"), []string{"Warning Refused gw2"}},
+		"a host returns":           {failing(model.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"no Secret":                {synced(), secretGone, []string{"Warning SecretNotFound"}},
+		"a Secret again":           {secretGone, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a first check":            {record.Host{}, unchanged, []string{}},
+		"still no Secret":          {secretGone, secretGone, []string{}},
+		"no endpoints":             {synced(), noEndpoints, []string{"Warning NoEndpoints"}},
+		"no Service any more":      {noEndpoints, noService, []string{"Warning ServiceNotFound"}},
+		"endpoints again":          {noEndpoints, synced(), []string{}},
+		"a bind is taken":          {synced(), conflict, []string{"Warning BindConflict"}},
+		"the operator starts":      {failing(model.Untrusted, "x"), record.Host{}, []string{}},
+		"a host is suspended":      {synced(), failing(model.Suspended, "would reload"), []string{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,24 +82,25 @@ func TestEventsTellTransitionsOnce(t *testing.T) {
 			object.Status = summarized(object, synced(), test.before)
 			after := summarized(object, synced(), test.after)
 			if got := reportedOf(EventsOf(object.Status, after, nil)); !slices.Equal(got, test.want) {
-				t.Errorf("told %v, want %v", got, test.want)
+				t.Errorf("reported %v, want %v", got, test.want)
 			}
 		})
 	}
 }
 
-func TestEventAboutAReloadSaysWhatItWasFor(t *testing.T) {
+func TestAnEventAboutAReloadContainsItsReasons(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	known := synced()
 	known.ReloadReasons = []string{"frontend web is new", "backend app is new"}
 	events := EventsOf(object.Status, summarized(object, known, record.Host{}), ChangesOf(ViewsOf(object, only("a", known))))
-	if want := "gw1: was reloaded and runs what the spec says: frontend web is new; backend app is new"; len(events) != 1 || events[0].Message != want {
-		t.Errorf("told %+v, want %q", events, want)
+	if want := "gw1: was reloaded and runs what the spec says: frontend web is new; backend app is new"; len(events) != 1 ||
+		events[0].Message != want {
+		t.Errorf("reported %+v, want %q", events, want)
 	}
 }
 
-func TestEventAboutADriftShowsWhatDifferedAndIsShort(t *testing.T) {
+func TestAnEventAboutADriftContainsTheDifferencesAndIsShort(t *testing.T) {
 	t.Parallel()
 	drift := []string{"backend app: server x added", strings.Repeat("é", 4000), "3", "4", "5", "6", "7"}
 	for state, want := range map[model.State]string{
@@ -115,7 +116,7 @@ func TestEventAboutADriftShowsWhatDifferedAndIsShort(t *testing.T) {
 			events := EventsOf(object.Status, summarized(object, known, record.Host{}), ChangesOf(ViewsOf(object, only("a", known))))
 			want += "backend app: server x added; " + strings.Repeat("é", 160) + "…; 3; 4; 5; and 2 more"
 			if len(events) != 1 || events[0].Message != want {
-				t.Errorf("told %+v, want %q", events, want)
+				t.Errorf("reported %+v, want %q", events, want)
 			}
 		})
 	}

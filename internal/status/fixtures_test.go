@@ -15,7 +15,7 @@ import (
 
 const uid = types.UID("1234")
 
-// noon is the moment at which the tests happen.
+// noon is the time of the tests.
 func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
 
 // twoHosts is an object of generation 2 with the hosts gw1 and gw2.
@@ -34,7 +34,8 @@ func twoHosts() *v1alpha1.EdgeLoadBalancer {
 
 // tried is the record of a host that was tried for twoHosts.
 func tried(outcome model.Outcome, problems ...desired.Problem) record.Host {
-	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"}, Counts: []string{"shop_web_app"}}
+	member := desired.Member{Object: types.NamespacedName{Namespace: "shop", Name: "web"}, Backends: []string{"shop_web_app"},
+		Counts: []string{"shop_web_app"}}
 	known := record.Host{
 		Wanted: desired.Host{Members: []desired.Member{member}, Problems: problems}, Problems: problems,
 		Built:   map[types.UID]int64{uid: 2},
@@ -67,7 +68,7 @@ func summarized(object *v1alpha1.EdgeLoadBalancer, first, second record.Host) v1
 	return Summarize(object, ViewsOf(object, records.Get), noon())
 }
 
-// only is the record of one host, and nothing of any other.
+// only returns the record of one host, and an empty one for any other.
 func only(address string, known record.Host) func(model.HostID) record.Host {
 	return func(key model.HostID) record.Host {
 		if key == model.NewHostID(address, 22) {
@@ -77,8 +78,8 @@ func only(address string, known record.Host) func(model.HostID) record.Host {
 	}
 }
 
-// said is a condition in short, such as "False Unreachable".
-func said(status v1alpha1.EdgeLoadBalancerStatus, kind string) string {
+// conditionOf returns a condition in short form, such as "False Unreachable".
+func conditionOf(status v1alpha1.EdgeLoadBalancerStatus, kind string) string {
 	condition := meta.FindStatusCondition(status.Conditions, kind)
 	if condition == nil {
 		return "absent"

@@ -13,15 +13,15 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// Down are servers of a target whose health checks fail on a host in the same way.
+// Down are servers of a target whose health checks fail on a host in the same manner.
 type Down struct {
 	Target string
-	// Check is how the last check of one of them ended, in HAProxy's words; empty if that is not known yet.
+	// Check is how the last check of one of them ended, in HAProxy's terms; empty if unknown yet.
 	Check string
 	Count int
 }
 
-// down are the object's servers on the host whose health checks fail, as HAProxy last said.
+// down returns the object's servers on the host whose health checks fail, as HAProxy last reported.
 func (v HostView) down(object *v1alpha1.EdgeLoadBalancer) []Down {
 	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
 	var all []Down
@@ -33,15 +33,15 @@ func (v HostView) down(object *v1alpha1.EdgeLoadBalancer) []Down {
 	return all
 }
 
-// ailing is a target of which servers are down, in the same way on these hosts.
+// ailing is a target with servers that are down, in the same manner on these hosts.
 type ailing struct {
 	// what begins with the target's name.
 	what  string
 	hosts []string
 }
 
-// healthVerdict says whether every target that has servers has one that is up, on every host. As long as a host was not asked, what was
-// said before stays.
+// healthState reports whether every target that has servers has one that is up, on every host. Until every host has reported its
+// servers, the previous condition stays.
 func (s *summary) healthState() conditionState {
 	var lost, partly []ailing
 	known := true
@@ -65,19 +65,20 @@ func (s *summary) healthState() conditionState {
 	case meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionTargetsHealthy) != nil:
 		return conditionState{}
 	default:
-		return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "it is not known yet whether every target has a server that is up"}}}
+		unknown := finding{v1alpha1.ReasonProgressing, "it is not known yet whether every target has a server that is up"}
+		return conditionState{metav1.ConditionUnknown, []finding{unknown}}
 	}
 }
 
-// downTarget is a target of which servers are down on a host.
+// downTarget is a target with servers that are down on a host.
 type downTarget struct {
 	name  string
 	count int
-	// checks are the ways in which they fail, such as "2 with L4CON (Connection refused)".
+	// checks are how they fail, such as "2 with L4CON (Connection refused)".
 	checks []string
 }
 
-// targetsOf puts together what is of the same target, of which the servers follow one another.
+// targetsOf groups by target. The servers of a target are adjacent.
 func targetsOf(all []Down) []downTarget {
 	var targets []downTarget
 	for _, d := range all {
@@ -101,7 +102,7 @@ func (t downTarget) describe(servers int) string {
 	return text
 }
 
-// noted adds a host on which this is so.
+// noted adds a host with the same failure.
 func noted(all []ailing, what, host string) []ailing {
 	for i := range all {
 		if all[i].what == what {

@@ -10,7 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// with is the record of a host that has so many servers up, and these down.
+// withServers is the record of a host with this many servers up, and these down.
 func withServers(up int, down ...model.DownServers) record.Host {
 	known := synced()
 	total := up
@@ -21,7 +21,7 @@ func withServers(up int, down ...model.DownServers) record.Host {
 	return known
 }
 
-func TestTargetsHealthySaysWhichServersAreDownAndWhy(t *testing.T) {
+func TestTargetsHealthyReportsWhichServersAreDownAndWhy(t *testing.T) {
 	t.Parallel()
 	status400 := model.DownServers{Backend: "shop_web_app", Check: "L7STS 400 (Bad Request)", Count: 3}
 	refused := model.DownServers{Backend: "shop_web_app", Check: "L4CON", Count: 1}
@@ -31,43 +31,48 @@ func TestTargetsHealthySaysWhichServersAreDownAndWhy(t *testing.T) {
 		first, second record.Host
 		want, message string
 	}{
-		"all are up":            {withServers(3), withServers(3), "True Healthy", "every server passes its health checks"},
-		"another object's":      {withServers(3, others), withServers(3), "True Healthy", "every server passes its health checks"},
-		"a target has none":     {withServers(0), withServers(0), "True Healthy", "every server passes its health checks"},
-		"one is down":           {withServers(2, refused), withServers(3), "True Healthy", "target app: 1 of 3 servers are down, 1 with L4CON (on gw1)"},
-		"all are down":          {withServers(0, status400), withServers(3), "False ServersDown", "target app: 3 of 3 servers are down, 3 with L7STS 400 (Bad Request) (on gw1)"},
-		"on both hosts":         {withServers(0, status400), withServers(0, status400), "False ServersDown", "target app: 3 of 3 servers are down, 3 with L7STS 400 (Bad Request) (on gw1, gw2)"},
-		"in two ways":           {withServers(0, refused, status400), withServers(1), "False ServersDown", "target app: 4 of 4 servers are down, 1 with L4CON, 3 with L7STS 400 (Bad Request) (on gw1)"},
+		"all are up":        {withServers(3), withServers(3), "True Healthy", "every server passes its health checks"},
+		"another object's":  {withServers(3, others), withServers(3), "True Healthy", "every server passes its health checks"},
+		"a target has none": {withServers(0), withServers(0), "True Healthy", "every server passes its health checks"},
+		"one is down": {withServers(2, refused), withServers(3), "True Healthy",
+			"target app: 1 of 3 servers are down, 1 with L4CON (on gw1)"},
+		"all are down": {withServers(0, status400), withServers(3), "False ServersDown",
+			"target app: 3 of 3 servers are down, 3 with L7STS 400 (Bad Request) (on gw1)"},
+		"on both hosts": {withServers(0, status400), withServers(0, status400), "False ServersDown",
+			"target app: 3 of 3 servers are down, 3 with L7STS 400 (Bad Request) (on gw1, gw2)"},
+		"with two checks": {withServers(0, refused, status400), withServers(1), "False ServersDown",
+			"target app: 4 of 4 servers are down, 1 with L4CON, 3 with L7STS 400 (Bad Request) (on gw1)"},
 		"HAProxy was not asked": {withServers(0, unasked), withServers(1), "False ServersDown", "target app: 2 of 2 servers are down (on gw1)"},
-		"nothing is known":      {withServers(3), record.Host{}, "Unknown Progressing", "it is not known yet whether every target has a server that is up"},
+		"nothing is known": {withServers(3), record.Host{}, "Unknown Progressing",
+			"it is not known yet whether every target has a server that is up"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			status := summarized(twoHosts(), test.first, test.second)
 			condition := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionTargetsHealthy)
-			if said(status, v1alpha1.ConditionTargetsHealthy) != test.want || condition.Message != test.message {
+			if conditionOf(status, v1alpha1.ConditionTargetsHealthy) != test.want || condition.Message != test.message {
 				t.Errorf("got %+v", condition)
 			}
-			if ready := said(status, v1alpha1.ConditionReady); name != "nothing is known" && ready != "True Synced" {
+			if ready := conditionOf(status, v1alpha1.ConditionReady); name != "nothing is known" && ready != "True Synced" {
 				t.Errorf("Ready is %s", ready)
 			}
 		})
 	}
 }
 
-func TestServersThatGoDownAreToldOnceAndSoIsTheirReturn(t *testing.T) {
+func TestServersThatGoDownAreReportedOnceAndSoIsTheirReturn(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	step := func(first record.Host, want ...string) {
 		t.Helper()
 		before := object.Status
 		object.Status = summarized(object, first, withServers(3))
-		var told []string
-		for _, n := range EventsOf(before, object.Status, nil) {
-			told = append(told, n.Kind+" "+n.Reason)
+		var reported []string
+		for _, e := range EventsOf(before, object.Status, nil) {
+			reported = append(reported, e.Kind+" "+e.Reason)
 		}
-		if len(told) != len(want) || (len(want) == 1 && told[0] != want[0]) {
-			t.Errorf("told %v, want %v", told, want)
+		if len(reported) != len(want) || (len(want) == 1 && reported[0] != want[0]) {
+			t.Errorf("reported %v, want %v", reported, want)
 		}
 	}
 	object.Status = summarized(object, withServers(3), withServers(3))
@@ -77,7 +82,7 @@ func TestServersThatGoDownAreToldOnceAndSoIsTheirReturn(t *testing.T) {
 	step(withServers(0, down), "Warning ServersDown")
 	step(withServers(0, asked))
 	step(record.Host{})
-	if got := said(object.Status, v1alpha1.ConditionTargetsHealthy); got != "False ServersDown" {
+	if got := conditionOf(object.Status, v1alpha1.ConditionTargetsHealthy); got != "False ServersDown" {
 		t.Errorf("after a start of the operator it is %s", got)
 	}
 	step(withServers(0, asked))

@@ -9,22 +9,22 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// Reading is what is measured of one host of an object.
+// Sample is what the metrics report of one host of an object.
 type Sample struct {
 	// Host is what the object's status would say of it now.
 	Host v1alpha1.HostStatus
-	// Targets counts the servers of each of the object's targets, as HAProxy last said.
+	// Targets counts the servers of each of the object's targets, as HAProxy last reported.
 	Targets map[string]model.ServerCount
 	// Down are the servers of targets whose health checks fail.
 	Down []Down
-	// ProvedAt is when the host was last proved to run what the object wants of it; zero if this operator has not seen that, as of
-	// a host that belongs to others.
+	// ProvedAt is when the host was last proved to run what the object wants of it; zero if this operator has not proved that, as
+	// for a host of another owner.
 	ProvedAt time.Time
-	// OldWorkers and FailedReloads are as in edge.Outcome.
+	// OldWorkers and FailedReloads are those of model.Outcome.
 	OldWorkers, FailedReloads int
 }
 
-// ReadingsOf are what is measured of an object's hosts at this moment.
+// SamplesOf returns the current samples of an object's hosts.
 func SamplesOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) record.Host) []Sample {
 	var samples []Sample
 	for _, view := range ViewsOf(object, recordOf) {

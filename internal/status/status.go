@@ -1,5 +1,5 @@
-// Package status computes what an EdgeLoadBalancer's status and its events say, and when it may go, from what is known of its
-// hosts. It is pure: it has no client and no clock.
+// Package status computes an EdgeLoadBalancer's status and events, and when its deletion may end, from what is known of its hosts.
+// It is pure: it has no client and no clock.
 package status
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// Summarize computes an object's whole status from what is known of its hosts. It says the same again as long as nothing
-// changes, so that an object that is quiet is not written to.
+// Summarize computes an object's whole status from what is known of its hosts. The result stays the same as long as nothing
+// changes, so that an idle object is not written.
 func Summarize(object *v1alpha1.EdgeLoadBalancer, views []HostView, now time.Time) v1alpha1.EdgeLoadBalancerStatus {
 	s := &summary{object: object, views: views, now: now}
 	status := v1alpha1.EdgeLoadBalancerStatus{
@@ -35,7 +35,7 @@ func Summarize(object *v1alpha1.EdgeLoadBalancer, views []HostView, now time.Tim
 	return bounded(status)
 }
 
-// IsRoutine says that two statuses differ only in what changes all the time: in servers, and in the proofs that follow them.
+// IsRoutine reports whether two statuses differ only in what changes often: in servers, and in the proofs that follow them.
 func IsRoutine(before, after v1alpha1.EdgeLoadBalancerStatus) bool {
 	return equality.Semantic.DeepEqual(withoutRoutine(before), withoutRoutine(after))
 }
@@ -50,8 +50,8 @@ func withoutRoutine(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBal
 	return status
 }
 
-// publicAddresses are those of all hosts, whether they answer or not: an address once published is not withdrawn because
-// its host is away.
+// publicAddresses returns those of all hosts, whether they answer or not: a published address is not withdrawn because its host is
+// unreachable.
 func publicAddresses(object *v1alpha1.EdgeLoadBalancer) []string {
 	var addresses []string
 	for i := range object.Spec.Hosts {
@@ -110,7 +110,7 @@ func (s *summary) isSynced(host v1alpha1.HostStatus) bool {
 	return host.State == v1alpha1.HostSynced && host.ObservedGeneration == s.object.Generation
 }
 
-// isDeleting says that no host is wanted any more.
+// isDeleting reports whether no host is wanted any more.
 func (s *summary) isDeleting() bool {
 	return !s.object.DeletionTimestamp.IsZero()
 }
@@ -129,7 +129,7 @@ func (s *summary) deletingMessage() string {
 	return "the configuration is being removed from " + strings.Join(names, ", ")
 }
 
-// seconds is a time as the API keeps it.
+// seconds returns a time with the precision of the API.
 func seconds(t time.Time) *metav1.Time {
 	rounded := metav1.NewTime(t).Rfc3339Copy()
 	return &rounded

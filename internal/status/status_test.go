@@ -16,11 +16,11 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-func TestConditionsSayWhatTheHostsSay(t *testing.T) {
+func TestConditionsSummarizeTheHosts(t *testing.T) {
 	t.Parallel()
 	withProblem := func(reason string) record.Host {
 		known := synced()
-		known.Problems = []desired.Problem{problem(reason, "it is so")}
+		known.Problems = []desired.Problem{problem(reason, "x")}
 		known.Wanted.Problems = known.Problems
 		return known
 	}
@@ -39,13 +39,13 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 		wantReconciling, wantStalled string
 		wantSummary                  string
 	}{
-		"all is well": {synced(), synced(), "True Synced", "True Synced", "True Available", "True Accepted",
+		"both are synced": {synced(), synced(), "True Synced", "True Synced", "True Available", "True Accepted",
 			"False Synced", "False Synced", "2/2"},
 		"nothing is known": {record.Host{}, record.Host{}, "Unknown Progressing", "Unknown Progressing", "Unknown Progressing",
 			"Unknown Progressing", "True Progressing", "False Progressing", "0/2"},
-		"one is still at the former generation": {synced(), older, "Unknown Progressing", "Unknown Progressing", "True Available",
+		"one is still at the previous generation": {synced(), older, "Unknown Progressing", "Unknown Progressing", "True Available",
 			"True Accepted", "True Progressing", "False Progressing", "1/2"},
-		"one is away": {synced(), failing(model.Unreachable, "x"), "False Unreachable", "False Unreachable", "True Available",
+		"one is unreachable": {synced(), failing(model.Unreachable, "x"), "False Unreachable", "False Unreachable", "True Available",
 			"True Accepted", "True Unreachable", "False Progressing", "1/2"},
 		"one is untrusted": {failing(model.Untrusted, "x"), synced(), "False Untrusted", "False Untrusted", "True Available",
 			"True Accepted", "False Untrusted", "True Untrusted", "1/2"},
@@ -60,18 +60,19 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 		"a target has no endpoints": {withProblem(v1alpha1.ReasonNoEndpoints), withProblem(v1alpha1.ReasonNoEndpoints),
 			"False NoEndpoints", "True Synced", "False NoEndpoints", "True Accepted", "True NoEndpoints", "False Progressing", "2/2"},
 		"a target's slices are yet to be written": {withProblem(v1alpha1.ReasonEndpointsPending), withProblem(v1alpha1.ReasonEndpointsPending),
-			"Unknown EndpointsPending", "True Synced", "Unknown EndpointsPending", "True Accepted", "True EndpointsPending", "False Progressing", "2/2"},
-		"another cluster is away": {withProblem(v1alpha1.ReasonClusterUnreachable), synced(), "False ClusterUnreachable", "True Synced",
+			"Unknown EndpointsPending", "True Synced", "Unknown EndpointsPending", "True Accepted", "True EndpointsPending",
+			"False Progressing", "2/2"},
+		"another cluster is unreachable": {withProblem(v1alpha1.ReasonClusterUnreachable), synced(), "False ClusterUnreachable", "True Synced",
 			"False ClusterUnreachable", "True Accepted", "True ClusterUnreachable", "False Progressing", "2/2"},
 		"another cluster refuses": {withProblem(v1alpha1.ReasonClusterForbidden), synced(), "False ClusterForbidden", "True Synced",
 			"False ClusterForbidden", "True Accepted", "False ClusterForbidden", "True ClusterForbidden", "2/2"},
-		"a bind is taken": {withProblem(v1alpha1.ReasonBindConflict), synced(), "False BindConflict", "True Synced",
+		"a bind conflict": {withProblem(v1alpha1.ReasonBindConflict), synced(), "False BindConflict", "True Synced",
 			"True Available", "False BindConflict", "False BindConflict", "True BindConflict", "2/2"},
-		"a host is another's": {synced(), conflict, "False HostConflict", "False HostConflict", "True Available",
+		"a host with another owner": {synced(), conflict, "False HostConflict", "False HostConflict", "True Available",
 			"False HostConflict", "False HostConflict", "True HostConflict", "1/2"},
 		"one is left drifted": {synced(), failing(model.Drifted, "x"), "False Drifted", "False Drifted", "True Available",
 			"True Accepted", "False Drifted", "False Drifted", "1/2"},
-		"one is left drifted, and one is away": {failing(model.Unreachable, "x"), failing(model.Drifted, "x"), "False HostsNotSynced",
+		"one is left drifted, and one is unreachable": {failing(model.Unreachable, "x"), failing(model.Drifted, "x"), "False HostsNotSynced",
 			"False HostsNotSynced", "True Available", "True Accepted", "True HostsNotSynced", "False Progressing", "0/2"},
 		"suspended": {failing(model.Suspended, "would reload"), failing(model.Suspended, ""), "False Suspended", "False Suspended",
 			"True Available", "True Accepted", "False Suspended", "False Suspended", "0/2"},
@@ -85,7 +86,7 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 				v1alpha1.ConditionTargetsAvailable: test.wantTargets, v1alpha1.ConditionAccepted: test.wantAccepted,
 				v1alpha1.ConditionReconciling: test.wantReconciling, v1alpha1.ConditionStalled: test.wantStalled,
 			} {
-				if got := said(status, kind); got != want {
+				if got := conditionOf(status, kind); got != want {
 					t.Errorf("%s is %s, want %s", kind, got, want)
 				}
 			}
@@ -96,10 +97,10 @@ func TestConditionsSayWhatTheHostsSay(t *testing.T) {
 	}
 }
 
-// A person who has just corrected the spec must not be told that it still waits for one.
-func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
+// After a correction of the spec, the status must not say that it still waits for one.
+func TestProblemsOfAPreviousGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 	t.Parallel()
-	// both hosts were tried with generation 1, which had the problem, and now is the moment after generation 2 came.
+	// Both hosts were tried with generation 1, which had the problem, and generation 2 has just been created.
 	before := func(reason string) record.Host {
 		known := tried(model.Outcome{State: model.Synced}, problem(reason, "it was so"))
 		known.Built, known.Tried = map[types.UID]int64{uid: 1}, map[types.UID]int64{uid: 1}
@@ -117,16 +118,18 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 		record                                 record.Host
 		wantAccepted, wantTargets, wantStalled string
 	}{
-		"a bind, not built yet":     {before(v1alpha1.ReasonBindConflict), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
-		"a bind, corrected":         {rebuilt(before(v1alpha1.ReasonBindConflict)), "True Accepted", "True Available", "False Progressing"},
-		"a bind, not corrected":     {rebuilt(before(v1alpha1.ReasonBindConflict), still), "False BindConflict", "True Available", "True BindConflict"},
+		"a bind, not built yet": {before(v1alpha1.ReasonBindConflict), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
+		"a bind, corrected":     {rebuilt(before(v1alpha1.ReasonBindConflict)), "True Accepted", "True Available", "False Progressing"},
+		"a bind, not corrected": {rebuilt(before(v1alpha1.ReasonBindConflict), still), "False BindConflict", "True Available",
+			"True BindConflict"},
 		"a host, not built yet":     {conflict, "Unknown Progressing", "Unknown Progressing", "False Progressing"},
 		"a port, not built yet":     {before(v1alpha1.ReasonPortNotFound), "Unknown Progressing", "Unknown Progressing", "False Progressing"},
 		"a port, corrected":         {rebuilt(before(v1alpha1.ReasonPortNotFound)), "True Accepted", "Unknown Progressing", "False Progressing"},
 		"endpoints, not proved yet": {rebuilt(before(v1alpha1.ReasonNoEndpoints)), "True Accepted", "Unknown Progressing", "False Progressing"},
 		"a cluster that is being read": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read")),
 			"True Accepted", "Unknown Progressing", "False Progressing"},
-		"endpoints, of this version": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")), "True Accepted", "False NoEndpoints", "False Progressing"},
+		"endpoints, of this version": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")),
+			"True Accepted", "False NoEndpoints", "False Progressing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +143,7 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 				v1alpha1.ConditionAccepted: test.wantAccepted, v1alpha1.ConditionTargetsAvailable: test.wantTargets,
 				v1alpha1.ConditionStalled: test.wantStalled,
 			} {
-				if got := said(status, kind); got != want {
+				if got := conditionOf(status, kind); got != want {
 					t.Errorf("%s is %s, want %s", kind, got, want)
 				}
 			}
@@ -148,33 +151,34 @@ func TestProblemsOfAFormerGenerationAreNotThoseOfTheNewOne(t *testing.T) {
 	}
 }
 
-// An operator that was restarted knows nothing of other clusters for a moment.
-func TestTargetsAreAsTheyWereWhileTheirClusterIsReadForTheFirstTime(t *testing.T) {
+// After a restart the operator knows nothing of other clusters for a moment.
+func TestTargetsStayAsTheyAreWhileTheirClusterIsReadForTheFirstTime(t *testing.T) {
 	t.Parallel()
-	reading := tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read"))
-	read := reading
+	pending := tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonProgressing, "it is being read"))
+	read := pending
 	read.Wanted.Problems = nil
 	for name, test := range map[string]struct {
-		former, now record.Host
+		before, now record.Host
 		want        string
 	}{
-		"they had servers":     {synced(), reading, "True Available"},
-		"the cluster was away": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonClusterUnreachable, "away")), reading, "False ClusterUnreachable"},
-		"it is read":           {synced(), read, "True Available"},
-		"it is proved":         {reading, synced(), "True Available"},
+		"they had servers": {synced(), pending, "True Available"},
+		"the cluster was unreachable": {tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonClusterUnreachable, "x")),
+			pending, "False ClusterUnreachable"},
+		"it is read":   {synced(), read, "True Available"},
+		"it is proved": {pending, synced(), "True Available"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
-			object.Status = summarized(object, test.former, synced())
-			if got := said(summarized(object, test.now, synced()), v1alpha1.ConditionTargetsAvailable); got != test.want {
+			object.Status = summarized(object, test.before, synced())
+			if got := conditionOf(summarized(object, test.now, synced()), v1alpha1.ConditionTargetsAvailable); got != test.want {
 				t.Errorf("targets are %s, want %s", got, test.want)
 			}
 		})
 	}
 }
 
-func TestHostStatusTellsWhatWasProved(t *testing.T) {
+func TestTheHostStatusContainsTheProof(t *testing.T) {
 	t.Parallel()
 	status := summarized(twoHosts(), synced(), record.Host{})
 	want := v1alpha1.HostStatus{
@@ -186,14 +190,14 @@ func TestHostStatusTellsWhatWasProved(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", status.Hosts[0], want)
 	}
 	if got := status.Hosts[1]; got.State != v1alpha1.HostPending || got.Message == "" {
-		t.Errorf("the host that was not looked at is %+v", got)
+		t.Errorf("the host that was not checked is %+v", got)
 	}
 	if got, want := status.Addresses, []string{"192.0.2.1", "192.0.2.9", "192.0.2.2"}; !slices.Equal(got, want) {
 		t.Errorf("addresses %v, want %v", got, want)
 	}
 }
 
-func TestHostStatusTellsTheLastChangeOfWhatRuns(t *testing.T) {
+func TestTheHostStatusContainsTheLastChangeOfWhatRuns(t *testing.T) {
 	t.Parallel()
 	reloaded := synced()
 	runtime := synced()
@@ -217,7 +221,7 @@ func TestHostStatusTellsTheLastChangeOfWhatRuns(t *testing.T) {
 	}
 }
 
-func TestHostThatDriftedIsToldWithWhatDiffers(t *testing.T) {
+func TestADriftedHostIsReportedWithTheDifferences(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string]string{
 		"the file was edited": "the file was edited", "": "was changed by somebody else: server x added",
@@ -231,7 +235,7 @@ func TestHostThatDriftedIsToldWithWhatDiffers(t *testing.T) {
 	}
 }
 
-func TestDriftThatIsLeftSoIsNotANewOneAfterAStart(t *testing.T) {
+func TestADriftThatWasLeftIsNotANewOneAfterARestart(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	drifted := failing(model.Drifted, "")
@@ -244,19 +248,19 @@ func TestDriftThatIsLeftSoIsNotANewOneAfterAStart(t *testing.T) {
 	after := summarized(object, drifted, undone)
 
 	if got := after.Hosts[0].LastDriftTime; !got.Time.Equal(noon()) {
-		t.Errorf("the one that is left so is of %s", got)
+		t.Errorf("the one that was left is of %s", got)
 	}
 	if got := after.Hosts[1].LastDriftTime; !got.Time.Equal(drifted.DriftedAt) {
 		t.Errorf("the one that was repaired is of %s", got)
 	}
-	if told := reportedOf(EventsOf(object.Status, after, nil)); slices.Contains(told, "Warning Drifted gw1") {
-		t.Errorf("told %v", told)
+	if reported := reportedOf(EventsOf(object.Status, after, nil)); slices.Contains(reported, "Warning Drifted gw1") {
+		t.Errorf("reported %v", reported)
 	}
 }
 
-func TestWhatWasProvedBeforeAStartIsTheNewestWordOfAnObjectThatNamesTheHost(t *testing.T) {
+func TestTheProofBeforeARestartIsTheNewestOfTheObjectsThatNameTheHost(t *testing.T) {
 	t.Parallel()
-	told := func(address, hash string, minute int) *v1alpha1.EdgeLoadBalancer {
+	withHash := func(address, hash string, minute int) *v1alpha1.EdgeLoadBalancer {
 		object := twoHosts()
 		object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: address, Port: 22, ConfigHash: hash}}
 		if minute > 0 {
@@ -268,12 +272,12 @@ func TestWhatWasProvedBeforeAStartIsTheNewestWordOfAnObjectThatNamesTheHost(t *t
 		objects []*v1alpha1.EdgeLoadBalancer
 		want    string
 	}{
-		"nobody":                   {nil, ""},
-		"nothing proved":           {[]*v1alpha1.EdgeLoadBalancer{told("a", "", 0), told("a", "", 3)}, ""},
-		"another host":             {[]*v1alpha1.EdgeLoadBalancer{told("b", "f1", 1)}, ""},
-		"one":                      {[]*v1alpha1.EdgeLoadBalancer{told("b", "f1", 1), told("A", "f2", 0)}, "f2"},
-		"two, the newer one first": {[]*v1alpha1.EdgeLoadBalancer{told("a", "f2", 2), told("a", "f1", 1)}, "f2"},
-		"two, the newer one last":  {[]*v1alpha1.EdgeLoadBalancer{told("a", "f1", 0), told("a", "f2", 2)}, "f2"},
+		"no object":                {nil, ""},
+		"nothing proved":           {[]*v1alpha1.EdgeLoadBalancer{withHash("a", "", 0), withHash("a", "", 3)}, ""},
+		"another host":             {[]*v1alpha1.EdgeLoadBalancer{withHash("b", "f1", 1)}, ""},
+		"one":                      {[]*v1alpha1.EdgeLoadBalancer{withHash("b", "f1", 1), withHash("A", "f2", 0)}, "f2"},
+		"two, the newer one first": {[]*v1alpha1.EdgeLoadBalancer{withHash("a", "f2", 2), withHash("a", "f1", 1)}, "f2"},
+		"two, the newer one last":  {[]*v1alpha1.EdgeLoadBalancer{withHash("a", "f1", 0), withHash("a", "f2", 2)}, "f2"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -285,12 +289,12 @@ func TestWhatWasProvedBeforeAStartIsTheNewestWordOfAnObjectThatNamesTheHost(t *t
 	}
 }
 
-func TestHostThatIsAwayKeepsWhatWasProvedBefore(t *testing.T) {
+func TestAnUnreachableHostKeepsItsProof(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Status = summarized(object, synced(), synced())
-	away := failing(model.Unreachable, "nothing answers at a:22")
-	status := summarized(object, away, synced())
+	unreachable := failing(model.Unreachable, "nothing answers at a:22")
+	status := summarized(object, unreachable, synced())
 	got := status.Hosts[0]
 	if got.ConfigHash != "f00" || got.ObservedGeneration != 2 || got.ServersUp != 2 || got.LastSyncTime == nil {
 		t.Errorf("host %+v", got)
@@ -303,10 +307,10 @@ func TestHostThatIsAwayKeepsWhatWasProvedBefore(t *testing.T) {
 	}
 }
 
-func TestSameKnowledgeGivesTheSameStatus(t *testing.T) {
+func TestTheSameRecordsGiveTheSameStatus(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]record.Host{
-		"synced": synced(), "away": failing(model.Unreachable, "x"), "unknown": {},
+		"synced": synced(), "unreachable": failing(model.Unreachable, "x"), "unknown": {},
 		"without endpoints": tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none")),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -320,20 +324,20 @@ func TestSameKnowledgeGivesTheSameStatus(t *testing.T) {
 	}
 }
 
-func TestEachFurtherFailureIsNotWorthAWrite(t *testing.T) {
+func TestTheStatusIsNotWrittenAtEachFurtherFailure(t *testing.T) {
 	t.Parallel()
-	away := failing(model.Unreachable, "x")
+	unreachable := failing(model.Unreachable, "x")
 	object := twoHosts()
-	object.Status = summarized(object, synced(), away)
+	object.Status = summarized(object, synced(), unreachable)
 	for failures, want := range map[int]bool{5: true, 7: true, 8: false} {
-		away.Failures = failures
-		if got := reflect.DeepEqual(summarized(object, synced(), away), object.Status); got != want {
+		unreachable.Failures = failures
+		if got := reflect.DeepEqual(summarized(object, synced(), unreachable), object.Status); got != want {
 			t.Errorf("after %d failures the status is the same: %t, want %t", failures, got, want)
 		}
 	}
 }
 
-func TestRestartedOperatorKeepsTheStatusUntilItKnowsBetter(t *testing.T) {
+func TestARestartedOperatorKeepsTheStatusUntilTheHostsAreChecked(t *testing.T) {
 	t.Parallel()
 	secretGone := failing(model.Pending, "no Secret")
 	secretGone.Reason = v1alpha1.ReasonSecretNotFound
@@ -353,7 +357,7 @@ func TestRestartedOperatorKeepsTheStatusUntilItKnowsBetter(t *testing.T) {
 	}
 }
 
-func TestTransitionTimeIsThatOfTheTransition(t *testing.T) {
+func TestTheTransitionTimeIsThatOfTheTransition(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Status = summarized(object, synced(), failing(model.Unreachable, "x"))
@@ -373,24 +377,24 @@ func TestManyFailingHostsMakeAShortMessage(t *testing.T) {
 	t.Parallel()
 	var findings []finding
 	for range 500 {
-		findings = append(findings, finding{"Unreachable", "gw is away"})
+		findings = append(findings, finding{"Unreachable", "gw is unreachable"})
 	}
-	if got := merge(findings); got.reason != "Unreachable" || strings.Count(got.message, "gw is away") != 5 ||
+	if got := merge(findings); got.reason != "Unreachable" || strings.Count(got.message, "gw is unreachable") != 5 ||
 		!strings.HasSuffix(got.message, "and 495 more") {
 		t.Errorf("got %+v", got)
 	}
 }
 
-func TestObjectThatIsDeletedSaysSoAndKeepsWhatWasSaidOfItsSpec(t *testing.T) {
+func TestADeletedObjectIsReportedAsDeletingAndKeepsTheConditionsOfItsSpec(t *testing.T) {
 	t.Parallel()
 	noEndpoints := tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "none"))
 	tests := map[string]struct {
 		before                    record.Host
 		wantAccepted, wantTargets string
 	}{
-		"was well":             {synced(), "True Accepted", "True Available"},
-		"had no endpoints":     {noEndpoints, "True Accepted", "False NoEndpoints"},
-		"was not known enough": {record.Host{}, "Unknown Progressing", "Unknown Progressing"},
+		"was synced":       {synced(), "True Accepted", "True Available"},
+		"had no endpoints": {noEndpoints, "True Accepted", "False NoEndpoints"},
+		"was unknown":      {record.Host{}, "Unknown Progressing", "Unknown Progressing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -404,7 +408,7 @@ func TestObjectThatIsDeletedSaysSoAndKeepsWhatWasSaidOfItsSpec(t *testing.T) {
 				v1alpha1.ConditionStalled: "False Progressing", v1alpha1.ConditionHostsSynced: "False Deleting",
 				v1alpha1.ConditionAccepted: test.wantAccepted, v1alpha1.ConditionTargetsAvailable: test.wantTargets,
 			} {
-				if got := said(status, kind); got != want {
+				if got := conditionOf(status, kind); got != want {
 					t.Errorf("%s is %s, want %s", kind, got, want)
 				}
 			}
@@ -420,7 +424,7 @@ func TestObjectThatIsDeletedSaysSoAndKeepsWhatWasSaidOfItsSpec(t *testing.T) {
 	}
 }
 
-func TestHostThatLeavesIsToldBesideItsSuccessorOfTheSameName(t *testing.T) {
+func TestARemovedHostIsReportedBesideItsReplacementOfTheSameName(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Status = summarized(object, synced(), synced())
@@ -435,24 +439,25 @@ func TestHostThatLeavesIsToldBesideItsSuccessorOfTheSameName(t *testing.T) {
 	}
 }
 
-func TestHostThatLeavesSaysWhatItWaitsFor(t *testing.T) {
+func TestARemovedHostReportsWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		leave record.Detachment
-		want  string
+		detachment record.Detachment
+		want       string
 	}{
-		"nothing yet":             {record.Detachment{Since: noon()}, "is being removed"},
-		"the host":                {record.Detachment{Since: noon(), Tried: true}, "is being removed: the disk is full"},
-		"the end of a suspension": {record.Detachment{Delayed: true}, "is being removed as soon as no EdgeLoadBalancer on the host has spec.suspend set"},
-		"its successor since":     {record.Detachment{Delayed: true, Awaited: noon()}, "is being removed"},
-		"the host since":          {record.Detachment{Delayed: true, Since: noon(), Tried: true}, "is being removed: the disk is full"},
+		"nothing yet": {record.Detachment{Since: noon()}, "is being removed"},
+		"the host":    {record.Detachment{Since: noon(), Tried: true}, "is being removed: the disk is full"},
+		"the end of a suspension": {record.Detachment{Delayed: true},
+			"is being removed as soon as no EdgeLoadBalancer on the host has spec.suspend set"},
+		"its replacement since": {record.Detachment{Delayed: true, Awaited: noon()}, "is being removed"},
+		"the host since":        {record.Detachment{Delayed: true, Since: noon(), Tried: true}, "is being removed: the disk is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			object.DeletionTimestamp = seconds(noon())
 			known := failing(model.Rejected, "the disk is full")
-			known.Detachments = map[types.UID]record.Detachment{uid: test.leave}
+			known.Detachments = map[types.UID]record.Detachment{uid: test.detachment}
 			if got := summarized(object, known, synced()).Hosts[0].Message; got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
@@ -460,20 +465,20 @@ func TestHostThatLeavesSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-func TestHostThatReturnsToTheSpecIsNotSaidToBeRemoved(t *testing.T) {
+func TestAHostThatReturnsToTheSpecIsNotReportedAsBeingRemoved(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	object.Status = summarized(object, synced(), synced())
 	both := object.Spec.Hosts
 	object.Spec.Hosts = both[:1]
-	away := failing(model.Unreachable, "nothing answers")
-	away.Tried, away.Detachments = nil, map[types.UID]record.Detachment{uid: {Since: noon(), Tried: true}}
-	object.Status = summarized(object, synced(), away)
+	unreachable := failing(model.Unreachable, "nothing answers")
+	unreachable.Tried, unreachable.Detachments = nil, map[types.UID]record.Detachment{uid: {Since: noon(), Tried: true}}
+	object.Status = summarized(object, synced(), unreachable)
 	if got, want := object.Status.Hosts[1].Message, "is being removed: nothing answers"; got != want {
-		t.Fatalf("while it leaves it says %q, want %q", got, want)
+		t.Fatalf("while it is being removed it says %q, want %q", got, want)
 	}
 	object.Spec.Hosts, object.Generation = both, 3
-	got := summarized(object, synced(), away).Hosts[1]
+	got := summarized(object, synced(), unreachable).Hosts[1]
 	if got.State != v1alpha1.HostPending || got.Message != "not checked yet" || got.ConfigHash != "f00" {
 		t.Errorf("got %+v", got)
 	}
@@ -483,7 +488,7 @@ func TestErrorsAreRoundedDownToAPowerOfTwo(t *testing.T) {
 	t.Parallel()
 	for failures, want := range map[int]int32{0: 0, 1: 1, 2: 2, 3: 2, 4: 4, 7: 4, 8: 8, 1000: 512} {
 		if got := rounded(failures); got != want {
-			t.Errorf("%d is told as %d, want %d", failures, got, want)
+			t.Errorf("%d is reported as %d, want %d", failures, got, want)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-func TestASuspensionIsSaidToBeThatOfWhoeverHasSetIt(t *testing.T) {
+func TestASuspensionIsReportedWithTheObjectsThatSetIt(t *testing.T) {
 	t.Parallel()
 	const would = "suspended; would reload: bind added"
 	suspended := func(message string, own bool, others ...string) record.Host {
@@ -26,11 +26,13 @@ func TestASuspensionIsSaidToBeThatOfWhoeverHasSetIt(t *testing.T) {
 		known record.Host
 		want  string
 	}{
-		"its own":                   {suspended(would, true), would},
-		"its own and another's":     {suspended(would, true, "mail"), would},
-		"another's":                 {suspended(would, false, "mail", "resumed"), "spec.suspend is set in EdgeLoadBalancer mail on the same host; " + would},
-		"another's, as it is":       {suspended("", false, "mail"), "spec.suspend is set in EdgeLoadBalancer mail on the same host"},
-		"several others'":           {suspended(would, false, "mail", "ftp"), "spec.suspend is set in EdgeLoadBalancer mail, ftp on the same host; " + would},
+		"its own":               {suspended(would, true), would},
+		"its own and another's": {suspended(would, true, "mail"), would},
+		"another's": {suspended(would, false, "mail", "resumed"),
+			"spec.suspend is set in EdgeLoadBalancer mail on the same host; " + would},
+		"another's, in sync": {suspended("", false, "mail"), "spec.suspend is set in EdgeLoadBalancer mail on the same host"},
+		"several others'": {suspended(would, false, "mail", "ftp"),
+			"spec.suspend is set in EdgeLoadBalancer mail, ftp on the same host; " + would},
 		"another's, which has gone": {suspended(would, false, "resumed"), would},
 	} {
 		object := twoHosts()

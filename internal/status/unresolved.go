@@ -19,8 +19,8 @@ func lostNameOf(u model.UnresolvedName) lostName {
 	return lostName{desired.TargetOf(u.Backend), u.DNSName}
 }
 
-// targetsVerdict says whether every target has a server: whether it can have one, and on every host one where only the host can
-// find out where it is. As long as that is not known, what was said of this generation stays.
+// targetsState reports whether every target has a server. For a name that only the hosts can resolve, every host must have a
+// server. While that is unknown, the previous state of this generation stays.
 func (s *summary) targetsState() conditionState {
 	problems := s.problemsState(v1alpha1.ConditionTargetsAvailable)
 	if s.isDeleting() {
@@ -33,14 +33,15 @@ func (s *summary) targetsState() conditionState {
 	case known || problems.status != metav1.ConditionTrue:
 		return problems
 	}
-	if former := s.stillOr(v1alpha1.ConditionTargetsAvailable); former.status != metav1.ConditionUnknown {
-		return former
+	if previous := s.stillOr(v1alpha1.ConditionTargetsAvailable); previous.status != metav1.ConditionUnknown {
+		return previous
 	}
-	return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "it is not known yet whether every host finds the targets' names"}}}
+	unknown := finding{v1alpha1.ReasonProgressing, "it is not known yet whether every host finds the targets' names"}
+	return conditionState{metav1.ConditionUnknown, []finding{unknown}}
 }
 
-// unavailable are the names without an address on hosts where the target has no other server that is up. Known says that there
-// is no other such name.
+// unavailable returns the unresolved names on hosts where the target has no other server that is up. known reports that there is no
+// other such name.
 func (s *summary) unavailable() (findings []finding, known bool) {
 	var names []lostName
 	hosts := map[lostName][]string{}
@@ -61,13 +62,13 @@ func (s *summary) unavailable() (findings []finding, known bool) {
 	}
 	for _, name := range names {
 		findings = append(findings, finding{v1alpha1.ReasonAddressNotFound, fmt.Sprintf(
-			"target %s: %s no address for %s: correct the name, or look at /etc/resolv.conf on the host. Everything else is served",
+			"target %s: %s no address for %s: correct the name, or check /etc/resolv.conf on the host. Everything else is served",
 			name.target, whoFinds(hosts[name]), name.name)})
 	}
 	return findings, known
 }
 
-// whoFinds is the beginning of what hosts find.
+// whoFinds returns the beginning of a message about what hosts find.
 func whoFinds(hosts []string) string {
 	if len(hosts) == 1 {
 		return fmt.Sprintf("host %s finds", hosts[0])
@@ -75,7 +76,7 @@ func whoFinds(hosts []string) string {
 	return fmt.Sprintf("hosts %s find", few(hosts))
 }
 
-// few joins words, and counts those that are too many to read.
+// few joins words, and counts those beyond the limit.
 func few(words []string) string {
 	const shown = 5
 	if more := len(words) - shown; more > 0 {
@@ -84,7 +85,7 @@ func few(words []string) string {
 	return strings.Join(words, ", ")
 }
 
-// describeUnresolved names what the host finds no address for, also where the target has other servers.
+// describeUnresolved adds the unresolved names to the host's message, even if the target has other servers.
 func (v HostView) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	if v.record.Outcome.State != model.Synced {
 		return
@@ -93,8 +94,8 @@ func (v HostView) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1
 	lasting, _ := v.record.UnresolvedNamesOf(object)
 	for _, u := range lasting {
 		name := lostNameOf(u)
-		if told := fmt.Sprintf("%s (target %s)", name.name, name.target); !slices.Contains(lost, told) {
-			lost = append(lost, told)
+		if text := fmt.Sprintf("%s (target %s)", name.name, name.target); !slices.Contains(lost, text) {
+			lost = append(lost, text)
 		}
 	}
 	if len(lost) == 0 {

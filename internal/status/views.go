@@ -14,80 +14,80 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// What is said of a host before it was tried for the spec, and after it has left that.
+// The messages of a host that was not tried for the spec yet, and of one that is no longer in it.
 const (
-	notLookedAt  = "not checked yet"
+	notChecked   = "not checked yet"
 	beingRemoved = "is being removed"
 )
 
-// View is one host as one object sees it.
+// HostView is one host from the view of one object.
 type HostView struct {
 	// name is the host's name in the status.
 	name  string
 	key   model.HostID
 	entry v1alpha1.Host
 	user  string
-	// former is what the object's status said last; nil if it did not mention the host.
-	former *v1alpha1.HostStatus
-	record record.Host
-	// leaving says that the host is to be freed from the object.
+	// previous is the host in the object's last status; nil if it did not contain the host.
+	previous *v1alpha1.HostStatus
+	record   record.Host
+	// removing reports that the host must be freed from the object.
 	removing bool
 }
 
-// ViewsOf are the hosts of an object's spec, in order, and after them those that only its status still has. recordOf returns
-// what is known of a host.
+// ViewsOf returns the hosts of an object's spec, in order, followed by those that only its status still has. recordOf returns the
+// record of a host.
 func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) record.Host) []HostView {
 	deleting := !object.DeletionTimestamp.IsZero()
-	former := map[model.HostID]*v1alpha1.HostStatus{}
+	previous := map[model.HostID]*v1alpha1.HostStatus{}
 	for i := range object.Status.Hosts {
-		former[KeyOf(object.Status.Hosts[i])] = &object.Status.Hosts[i]
+		previous[KeyOf(object.Status.Hosts[i])] = &object.Status.Hosts[i]
 	}
 	var views []HostView
 	for _, entry := range object.Spec.Hosts {
 		key := desired.IDOf(&object.Spec.SSH, &entry)
 		views = append(views, HostView{
 			name: entry.Name, key: key, entry: entry, user: cmp.Or(entry.User, object.Spec.SSH.User),
-			former: former[key], record: recordOf(key), removing: deleting,
+			previous: previous[key], record: recordOf(key), removing: deleting,
 		})
-		delete(former, key)
+		delete(previous, key)
 	}
 	for _, host := range object.Status.Hosts {
 		key := KeyOf(host)
-		if former[key] != nil {
-			views = append(views, removingView(object, former[key], recordOf(key)))
+		if previous[key] != nil {
+			views = append(views, removingView(object, previous[key], recordOf(key)))
 		}
 	}
 	return views
 }
 
-// leavingView is a host that has left the spec. Another host may have taken over its name.
-func removingView(object *v1alpha1.EdgeLoadBalancer, former *v1alpha1.HostStatus, known record.Host) HostView {
-	key, name := KeyOf(*former), former.Name
+// removingView returns a host that is no longer in the spec. Another host may have its name now.
+func removingView(object *v1alpha1.EdgeLoadBalancer, previous *v1alpha1.HostStatus, known record.Host) HostView {
+	key, name := KeyOf(*previous), previous.Name
 	for i := range object.Spec.Hosts {
 		if object.Spec.Hosts[i].Name == name {
 			name = fmt.Sprintf("%s@%s", name, key)
 		}
 	}
 	return HostView{
-		name: name, key: key, entry: v1alpha1.Host{Name: name, Address: former.Address}, user: former.User,
-		former: former, record: known, removing: true,
+		name: name, key: key, entry: v1alpha1.Host{Name: name, Address: previous.Address}, user: previous.User,
+		previous: previous, record: known, removing: true,
 	}
 }
 
-// mayHave says whether the host has had the object's listeners, or may have got them from a change that was not proved.
+// mayHave reports whether the host has had the object's listeners, or may have got them from a change that was not proved.
 func (v HostView) mayHave(object *v1alpha1.EdgeLoadBalancer) bool {
-	return v.record.MayHave(object.UID) || (v.former != nil && v.former.ObservedGeneration > 0)
+	return v.record.MayHave(object.UID) || (v.previous != nil && v.previous.ObservedGeneration > 0)
 }
 
-// status is what the object's status says about the host.
+// status returns the host's entry in the object's status.
 func (v HostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus {
-	host := v1alpha1.HostStatus{State: v1alpha1.HostPending, Message: notLookedAt}
-	if v.former != nil {
-		host = *v.former.DeepCopy()
+	host := v1alpha1.HostStatus{State: v1alpha1.HostPending, Message: notChecked}
+	if v.previous != nil {
+		host = *v.previous.DeepCopy()
 	}
 	if !v.removing && host.Removing {
-		// It has come back into the spec.
-		host.Message, host.ConsecutiveErrors = notLookedAt, 0
+		// The host is in the spec again.
+		host.Message, host.ConsecutiveErrors = notChecked, 0
 	}
 	host.Removing = v.removing
 	host.Name, host.Address, host.Port, host.User = v.name, v.entry.Address, v.key.Port, v.user
@@ -118,7 +118,7 @@ func (v HostView) removingMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	}
 }
 
-// leftOut says why the object has no part in the host; false if it has, or if that is not known yet of this generation.
+// leftOut returns why the object is not a member of the host; false if it is, or if that is unknown yet for this generation.
 func (v HostView) leftOut(object *v1alpha1.EdgeLoadBalancer) (why desired.Problem, found bool) {
 	name := record.NameOf(object)
 	if _, member := record.MemberOf(v.record.Wanted, name); member || v.record.Built[object.UID] != object.Generation {
@@ -137,7 +137,7 @@ func (v HostView) isLeftOut(object *v1alpha1.EdgeLoadBalancer) bool {
 	return found
 }
 
-// describe tells the outcome of the last attempt.
+// describe fills in the outcome of the last attempt.
 func (v HostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	known, outcome := v.record, v.record.Outcome
 	host.State, host.Message = v1alpha1.HostState(outcome.State), outcome.Message
@@ -163,7 +163,7 @@ func (v HostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Hos
 	v.countServers(object, host)
 }
 
-// suspendedMessage says what would be changed, and whose the suspension is where it is not the object's own.
+// suspendedMessage says what would be changed, and which objects suspend the host if it is not the object itself.
 func (v HostView) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	would := v.record.Outcome.Message
 	var others []string
@@ -178,7 +178,7 @@ func (v HostView) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	return strings.TrimSuffix(fmt.Sprintf("spec.suspend is set in EdgeLoadBalancer %s on the same host; %s", few(others), would), "; ")
 }
 
-// describeChanges tells when the host was changed, as far as this operator knows; else what the former one told stays.
+// describeChanges fills in when the host was changed, as far as this operator knows; otherwise the previous values stay.
 func (v HostView) describeChanges(host *v1alpha1.HostStatus) {
 	known := v.record
 	if !known.ChangedAt.IsZero() {
@@ -187,14 +187,14 @@ func (v HostView) describeChanges(host *v1alpha1.HostStatus) {
 	if !known.ReloadedAt.IsZero() {
 		host.LastReloadTime = seconds(known.ReloadedAt)
 	}
-	// A drift that is left so is the same one after a start of the operator.
-	left := host.LastDriftTime != nil && v.former.State == v1alpha1.HostDrifted && host.State == v1alpha1.HostDrifted
+	// After a restart of the operator, a drift that was left is still the same one.
+	left := host.LastDriftTime != nil && v.previous.State == v1alpha1.HostDrifted && host.State == v1alpha1.HostDrifted
 	if !known.DriftedAt.IsZero() && !left {
 		host.LastDriftTime = seconds(known.DriftedAt)
 	}
 }
 
-// countServers counts the object's servers, if HAProxy could be asked; else the last count stays.
+// countServers counts the object's servers if HAProxy answered; otherwise the last count stays.
 func (v HostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
 	member, found := record.MemberOf(v.record.Wanted, record.NameOf(object))
 	if v.record.Outcome.Servers == nil || !found {
@@ -208,8 +208,8 @@ func (v HostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1
 	}
 }
 
-// retryNote says when the next try is. It names the longest wait and not the present one, so that the status of a host that
-// stays away is not written at each try.
+// retryNote says when the next attempt is. It names the longest wait and not the current one, so that the status of an unreachable
+// host is not written at each attempt.
 func retryNote(outcome model.Outcome) string {
 	return fmt.Sprintf("; next try within %s", shortDuration(record.LongestWait(outcome)))
 }
@@ -221,7 +221,7 @@ func shortDuration(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// rounded rounds a number of failures down to a power of two: a host that stays away for a day is some ten writes of the
+// rounded rounds a number of failures down to a power of two: a host that is unreachable for a day causes some ten writes of the
 // status and not thousands.
 func rounded(failures int) int32 {
 	power := int32(1)
@@ -234,8 +234,9 @@ func rounded(failures int) int32 {
 	return power
 }
 
-// ProvedBefore is the fingerprint of the configuration that a host was last proved to run, as the objects that name it told it
-// last; empty if none of them knows the host. Objects that share a host are written one after the other: the newest counts.
+// ProvedBefore returns the fingerprint of the configuration that a host was last proved to run, according to the statuses of the
+// objects that name it; empty if none of them has it. Objects that share a host are written one after the other: the newest status
+// counts.
 func ProvedBefore(objects []*v1alpha1.EdgeLoadBalancer, key model.HostID) string {
 	var hash string
 	var at time.Time
@@ -259,7 +260,7 @@ func timeOf(t *metav1.Time) time.Time {
 	return t.Time
 }
 
-// KeyOf is the host that a host's status is about.
+// KeyOf returns the ID of the host that a host status is about.
 func KeyOf(host v1alpha1.HostStatus) model.HostID {
 	return model.NewHostID(host.Address, host.Port)
 }

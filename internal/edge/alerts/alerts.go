@@ -1,4 +1,4 @@
-// Package alerts picks out of what HAProxy says what is fit for a message to a person.
+// Package alerts extracts messages for a person from HAProxy's output.
 package alerts
 
 import (
@@ -9,18 +9,18 @@ import (
 )
 
 var (
-	// logPrefix is what HAProxy puts before the words that matter: "[ALERT]    (2292) : config : parsing [/etc/x:5] : ".
+	// logPrefix is HAProxy's prefix of an alert: "[ALERT]    (2292) : config : parsing [/etc/x:5] : ".
 	logPrefix = regexp.MustCompile(`^\[(ALERT|WARNING|NOTICE)\]\s*(?:\(\d+\)|\d+/\d+ \(\d+\))\s*:\s*(?:config\s*:\s*)?`)
-	// candidateName is what a candidate has behind the name of the configuration.
+	// candidateName is the suffix of a candidate's file name.
 	candidateName = regexp.MustCompile(`\.edgelb-new-[0-9a-f]+`)
-	// summaryLine ends each of HAProxy's lists of errors and says nothing by itself.
+	// summaryLine ends each of HAProxy's lists of errors and carries no information.
 	summaryLine = regexp.MustCompile(`(?i)(error\(s\) found in configuration|fatal errors found|unable to load|loading failure|failed to reload)`)
 )
 
-// Any says that HAProxy reports an error.
+// Any reports whether the output contains an alert.
 func Any(output string) bool { return strings.Contains(output, "[ALERT]") }
 
-// Of picks the alerts out of HAProxy's output, or all of it when there are none.
+// Of returns the alerts in HAProxy's output, or all of the output if there are none.
 func Of(output string) string {
 	var found []string
 	for line := range strings.Lines(output) {
@@ -28,8 +28,8 @@ func Of(output string) string {
 		if match == nil || match[1] != "ALERT" || summaryLine.MatchString(line) {
 			continue
 		}
-		words := strings.TrimSpace(line[len(match[0]):])
-		found = append(found, candidateName.ReplaceAllString(words, ""))
+		text := strings.TrimSpace(line[len(match[0]):])
+		found = append(found, candidateName.ReplaceAllString(text, ""))
 	}
 	if len(found) == 0 {
 		return sanitize.Line(output, sanitize.Quote)

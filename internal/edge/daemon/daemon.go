@@ -1,4 +1,4 @@
-// Package daemon deals with the HAProxy of a host: it asks it what it runs, and has it load its file.
+// Package daemon controls the HAProxy of a host: it queries what HAProxy runs, and has it load its file.
 package daemon
 
 import (
@@ -14,39 +14,39 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// Daemon is the HAProxy of a host, as it was found there.
+// Daemon is the HAProxy of a host.
 type Daemon struct {
 	Session *session.Session
-	// Facts are kept up to date: who runs where nobody ran before.
+	// Facts are updated when HAProxy is found to run after it did not.
 	Facts *facts.Facts
-	// AdminSocket is the path of its admin socket, and ReloadCommand replaces the way to reload that is found on the host.
+	// AdminSocket is the path of the admin socket. ReloadCommand replaces the reload method that is found on the host.
 	AdminSocket, ReloadCommand string
-	// Rows is how many servers and names it should have.
+	// Rows is how many servers and route map entries HAProxy should have.
 	Rows int
 }
 
-// Running is what the worker that serves says of itself.
+// Running is what the serving worker reports.
 type Running struct {
 	PID int
-	// Structure is the fingerprint of its configuration; empty if that is not edgelb's.
+	// Structure is the structure hash of its configuration; empty if that is not edgelb's.
 	Structure string
-	// Version is such as "2.6.12".
+	// Version is a version such as "2.6.12".
 	Version string
-	// Uptime is how long ago the worker was started, which is when HAProxy was last reloaded.
+	// Uptime is the time since the worker was started, which is the time since the last reload of HAProxy.
 	Uptime  time.Duration
 	Servers []runtime.Server
-	// Names are the entries of its map of names.
+	// Names are the route map entries.
 	Names []haproxy.Entry
-	// State is what it said of its servers, in its own words.
+	// State is the server state, as HAProxy printed it.
 	State []byte
 }
 
-// SameAs says whether this is the same worker with the same configuration.
+// SameAs reports whether this is the same worker with the same configuration.
 func (r Running) SameAs(other Running) bool {
 	return r.PID == other.PID && r.Structure == other.Structure
 }
 
-// Read asks what runs. If nobody answers the result is zero, and the error says why; if nobody runs it is zero.
+// Read queries what HAProxy runs. The result is zero if HAProxy does not run; it is zero with an error if HAProxy does not answer.
 func (d Daemon) Read(ctx context.Context) (Running, error) {
 	if !d.Facts.IsRunning() {
 		return Running{}, nil
@@ -76,7 +76,7 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 	return running, nil
 }
 
-// readNames asks for the entries of the map that a configuration of the structure looks into; there are none if it has no map.
+// readNames reads the entries of the route map of a configuration with that structure hash; there are none if it has no map.
 func (d Daemon) readNames(ctx context.Context, structure string) ([]haproxy.Entry, error) {
 	if structure == "" {
 		return nil, nil
@@ -88,19 +88,19 @@ func (d Daemon) readNames(ctx context.Context, structure string) ([]haproxy.Entr
 	return runtime.ParseNames(answer)
 }
 
-// ReadPatiently is Read, and gives HAProxy time to answer: it may be about to reload, or its socket be busy.
+// ReadPatiently is Read with retries: HAProxy may be about to reload, or its socket may be busy.
 func (d Daemon) ReadPatiently(ctx context.Context) (Running, error) {
 	var running Running
-	var silence error
+	var readErr error
 	_ = Poll(ctx, answerPatience, func() bool {
-		running, silence = d.Read(ctx)
-		return silence == nil || session.IsLost(silence)
+		running, readErr = d.Read(ctx)
+		return readErr == nil || session.IsLost(readErr)
 	})
-	return running, silence
+	return running, readErr
 }
 
-// askWorker asks the worker that serves: on the admin socket of edgelb's configuration, or else through the master. A
-// reload hands the admin socket on, so one whose file was removed comes back with a restart only.
+// askWorker queries the serving worker: on the admin socket of edgelb's configuration, or else through the master. A reload
+// passes the admin socket on, so a socket whose file was removed comes back only with a restart.
 func (d Daemon) askWorker(ctx context.Context, command string, most int) ([]byte, error) {
 	answer, err := d.Session.Ask(ctx, d.AdminSocket, command, most)
 	if err == nil && len(answer) > 0 {
@@ -115,7 +115,7 @@ func (d Daemon) askWorker(ctx context.Context, command string, most int) ([]byte
 
 var errSilent = errors.New("HAProxy does not answer on its admin socket")
 
-// Master asks the master process how its reloads went. It returns false where there is none to be asked.
+// Master asks the master process for the results of its reloads. It returns false if there is no master to ask.
 func (d Daemon) Master(ctx context.Context) (runtime.Processes, bool) {
 	if !d.Facts.IsRunning() {
 		return runtime.Processes{}, false
@@ -128,7 +128,7 @@ func (d Daemon) Master(ctx context.Context) (runtime.Processes, bool) {
 	return master, err == nil
 }
 
-// askMaster does not wait for long: a master that executes itself anew may have taken a connection that nobody answers any more.
+// askMaster has a short timeout: a master that re-executes itself may have accepted a connection that it never answers.
 func (d Daemon) askMaster(ctx context.Context, socket string) (runtime.Processes, error) {
 	ctx, cancel := context.WithTimeout(ctx, masterAnswer)
 	defer cancel()
@@ -139,7 +139,7 @@ func (d Daemon) askMaster(ctx context.Context, socket string) (runtime.Processes
 	return runtime.ParseProcesses(answer)
 }
 
-// Version asks the program on the host which it is, where there is no process to ask; empty if it does not say.
+// Version asks the program on the host for its version, if there is no process to ask; empty if it fails.
 func (d Daemon) Version(ctx context.Context) string {
 	if d.Facts.Program() == "" {
 		return ""
@@ -161,10 +161,10 @@ func parseVersion(output string) string {
 	return rest[:end]
 }
 
-// firstPause and longestPause are between two questions: a question may cost a login by sudo on the host.
+// firstPause and longestPause are between two polls: each may cost a login by sudo on the host.
 const firstPause, longestPause = 10 * time.Millisecond, 200 * time.Millisecond
 
-// Poll calls done until it says so, at first often, or fails after the patience.
+// Poll calls done until it returns true, often at first, or fails after the patience.
 func Poll(ctx context.Context, patience time.Duration, done func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

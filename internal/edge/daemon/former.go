@@ -13,37 +13,37 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// formerPatience is how long former workers may take to close their sockets. They were told to before the new worker was
+// formerPatience is how long previous workers may take to close their sockets. They were told to stop before the new worker was
 // started, and do so as soon as they get processor time.
 const formerPatience = 10 * time.Second
 
-// AcceptingError says that processes still take new connections although they were told to stop.
+// AcceptingError says that processes still accept connections although they were told to stop.
 type AcceptingError struct {
-	// Sockets are those on which they listen. An address that is not known is the zero AddrPort.
+	// Sockets are the sockets on which they listen. An unknown address is the zero AddrPort.
 	Sockets []facts.Listening
 }
 
 func (e *AcceptingError) Error() string {
 	first := e.Sockets[0]
-	text := fmt.Sprintf("HAProxy's former worker (pid %d) still accepts connections", first.PID)
+	text := fmt.Sprintf("HAProxy's previous worker (pid %d) still accepts connections", first.PID)
 	if first.Addr.IsValid() {
 		text += " on " + first.Addr.String()
 	}
 	return text
 }
 
-// AwaitFormer waits until no HAProxy process takes new connections but the worker with that PID. A former worker goes on with the
-// configuration that it has until it comes round to the signal that stops it, also on binds that were removed. The error is an
-// *AcceptingError if one does not stop, or that of the connection.
+// AwaitFormer waits until no HAProxy process except the worker with that PID accepts new connections. A previous worker keeps
+// its configuration, including binds that were removed, until it handles the signal that stops it. The error is an
+// *AcceptingError if a worker does not stop, or a connection error.
 func (d Daemon) AwaitFormer(ctx context.Context, serving int) error {
-	former := d.Facts.Former(serving)
-	if len(former) == 0 {
+	previous := d.Facts.Former(serving)
+	if len(previous) == 0 {
 		return nil
 	}
 	var sockets []facts.Listening
 	var err error
 	_ = Poll(ctx, formerPatience, func() bool {
-		sockets, err = d.listening(ctx, former)
+		sockets, err = d.listening(ctx, previous)
 		return err != nil || len(sockets) == 0
 	})
 	if err == nil && len(sockets) > 0 {
@@ -52,7 +52,7 @@ func (d Daemon) AwaitFormer(ctx context.Context, serving int) error {
 	return err
 }
 
-// listening are the sockets on which the processes listen.
+// listening returns the sockets on which the processes listen.
 func (d Daemon) listening(ctx context.Context, pids []int) ([]facts.Listening, error) {
 	words := make([]string, len(pids))
 	for i, pid := range pids {
@@ -74,8 +74,8 @@ func (d Daemon) listening(ctx context.Context, pids []int) ([]facts.Listening, e
 	return sockets, nil
 }
 
-// accepts asks a worker, by way of the master, whether it takes connections. It is for one whose sockets the account may not see;
-// where there is no master to ask, nothing more can be known.
+// accepts asks a worker, through the master, whether it accepts connections. It is for workers whose sockets the account may
+// not see; without a master, the answer is unknown and accepts returns false.
 func (d Daemon) accepts(ctx context.Context, pid int) bool {
 	master := d.Facts.Leader().MasterSocket()
 	if master == "" {
@@ -91,8 +91,8 @@ func (d Daemon) accepts(ctx context.Context, pid int) bool {
 	if err != nil || !info.Stopping {
 		return err == nil
 	}
-	// A worker says that it stops before it has closed its sockets. To show a descriptor it waits until all its threads have done
-	// what they were at.
+	// A worker reports that it stops before it has closed its sockets. To show a descriptor it waits until all its threads have
+	// finished their current work.
 	_, err = d.Session.Ask(ctx, master, fmt.Sprintf("@!%d show fd 0", pid), session.InfoBytes)
 	return errors.Is(err, context.DeadlineExceeded)
 }

@@ -15,33 +15,33 @@ import (
 )
 
 const (
-	// masterPatience is how long a master may take to say how a reload went. One that cannot bind tries for 2 s.
+	// masterPatience is how long a master may take to report the result of a reload. A worker that cannot bind tries for 2 s.
 	masterPatience = 15 * time.Second
-	// masterAnswer is how long a master may take to answer one question.
+	// masterAnswer is how long a master may take to answer one query.
 	masterAnswer = 5 * time.Second
-	// answerPatience is how long HAProxy may take to answer on the admin socket before it counts as silent.
+	// answerPatience is how long HAProxy may take to answer on the admin socket before it counts as unresponsive.
 	answerPatience = 2 * time.Second
 )
 
 // WorkerPatience is how long the new worker may take to answer on the admin socket.
 const WorkerPatience = 10 * time.Second
 
-// Reload makes HAProxy load its file, and waits for another worker than the former one to answer with the structure. It
+// Reload makes HAProxy load its file, and waits until a worker other than the previous one answers with the structure hash. It
 // returns what was last read.
-func (d Daemon) Reload(ctx context.Context, former Running, structure string) (Running, error) {
-	said, err := d.StartReload(ctx)
+func (d Daemon) Reload(ctx context.Context, previous Running, structure string) (Running, error) {
+	output, err := d.StartReload(ctx)
 	if err != nil {
-		return former, err
+		return previous, err
 	}
-	running, err := d.awaitWorker(ctx, former.PID, structure)
+	running, err := d.awaitWorker(ctx, previous.PID, structure)
 	if err != nil {
-		return running, d.withWords(ctx, err, said)
+		return running, d.withAlerts(ctx, err, output)
 	}
 	return running, nil
 }
 
-// StartReload asks HAProxy to load its file, in the way that tells most about the result: the master's socket, which can
-// be asked how it went; else a signal or the service. It returns the words of whoever was asked.
+// StartReload asks HAProxy to load its file, by the method that reports most about the result: the master's socket, else a
+// signal or the service. It returns the output.
 func (d Daemon) StartReload(ctx context.Context) (string, error) {
 	if d.ReloadCommand != "" {
 		return d.runReload(ctx, "command "+d.ReloadCommand)
@@ -66,14 +66,14 @@ func (d Daemon) runReload(ctx context.Context, how string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	said := string(result.Stdout)
+	output := string(result.Stdout)
 	if result.Exit != 0 {
-		return "", d.withWords(ctx, fmt.Errorf("%s failed with exit status %d", describeReload(how), result.Exit), said)
+		return "", d.withAlerts(ctx, fmt.Errorf("%s failed with exit status %d", describeReload(how), result.Exit), output)
 	}
-	return said, nil
+	return output, nil
 }
 
-// describeReload names for a person what was run on the host.
+// describeReload describes for a person what was run on the host.
 func describeReload(how string) string {
 	verb, rest, _ := strings.Cut(how, " ")
 	switch verb {
@@ -86,8 +86,8 @@ func describeReload(how string) string {
 	}
 }
 
-// reloadByMaster sends `reload` and waits until `show proc` counts it. HAProxy 2.6 answers nothing and closes the
-// connection while it executes itself anew; 3.0 answers when it is done, with the log. Only `show proc` is the same in both.
+// reloadByMaster sends `reload` and waits until `show proc` counts it. HAProxy 2.6 does not answer and closes the connection
+// while it re-executes itself; 3.0 answers with the log when it is done. Only `show proc` is the same in both.
 func (d Daemon) reloadByMaster(ctx context.Context, socket string, before runtime.Processes) (string, error) {
 	asking, cancel := context.WithTimeout(ctx, masterPatience)
 	defer cancel()
@@ -95,60 +95,60 @@ func (d Daemon) reloadByMaster(ctx context.Context, socket string, before runtim
 	if err != nil && (ctx.Err() != nil || session.IsLost(err)) {
 		return "", err
 	}
-	said := string(reply)
+	output := string(reply)
 	var after runtime.Processes
-	var silence error
+	var readErr error
 	err = Poll(ctx, masterPatience, func() bool {
-		after, silence = d.askMaster(ctx, socket)
-		return session.IsLost(silence) || silence == nil && after.Reloads > before.Reloads
+		after, readErr = d.askMaster(ctx, socket)
+		return session.IsLost(readErr) || readErr == nil && after.Reloads > before.Reloads
 	})
 	switch {
-	case session.IsLost(silence):
-		return "", silence
+	case session.IsLost(readErr):
+		return "", readErr
 	case err != nil:
 		return "", fmt.Errorf("HAProxy's master process did not say within %s that it reloaded", masterPatience)
 	case after.Failed > 0:
-		return "", d.withWords(ctx, errors.New("HAProxy's new worker did not start"), said)
+		return "", d.withAlerts(ctx, errors.New("HAProxy's new worker did not start"), output)
 	default:
-		return said, nil
+		return output, nil
 	}
 }
 
-// awaitWorker waits until another worker than the former one answers with the structure.
-func (d Daemon) awaitWorker(ctx context.Context, former int, structure string) (Running, error) {
+// awaitWorker waits until a worker other than the previous one answers with the structure hash.
+func (d Daemon) awaitWorker(ctx context.Context, previous int, structure string) (Running, error) {
 	var running Running
-	var silence error
+	var readErr error
 	err := Poll(ctx, WorkerPatience, func() bool {
 		if !d.Facts.IsRunning() {
 			d.refresh(ctx)
 		}
-		running, silence = d.Read(ctx)
-		return session.IsLost(silence) || silence == nil && running.PID != former && running.Structure == structure
+		running, readErr = d.Read(ctx)
+		return session.IsLost(readErr) || readErr == nil && running.PID != previous && running.Structure == structure
 	})
 	switch {
-	case session.IsLost(silence):
-		return running, silence
+	case session.IsLost(readErr):
+		return running, readErr
 	case err != nil:
 		return running, fmt.Errorf("HAProxy did not come up with the new configuration within %s", WorkerPatience)
 	}
 	return running, nil
 }
 
-// refresh looks for a HAProxy that was started since the host was looked at.
+// refresh finds a HAProxy that was started after the host was observed.
 func (d Daemon) refresh(ctx context.Context) {
 	if result, err := d.Session.Run(ctx, "observe", nil, d.Facts.Path, d.AdminSocket); err == nil {
 		d.Facts.Own = facts.ParseFacts(result.Stdout, d.Facts.Path).Own
 	}
 }
 
-// withWords adds HAProxy's own words to an error: those of the answer, else what its service logged a moment ago.
-func (d Daemon) withWords(ctx context.Context, err error, said string) error {
-	if !alerts.Any(said) && d.Facts.Init == "systemd" && d.Facts.Service {
+// withAlerts adds HAProxy's alerts to an error: from the answer, else from the service's recent log.
+func (d Daemon) withAlerts(ctx context.Context, err error, output string) error {
+	if !alerts.Any(output) && d.Facts.Init == "systemd" && d.Facts.Service {
 		if result, runErr := d.Session.Run(ctx, "journal", nil); runErr == nil && alerts.Any(string(result.Stdout)) {
-			said = string(result.Stdout)
+			output = string(result.Stdout)
 		}
 	}
-	if reason := alerts.Of(said); reason != "" {
+	if reason := alerts.Of(output); reason != "" {
 		return fmt.Errorf("%w: %s", err, reason)
 	}
 	return err

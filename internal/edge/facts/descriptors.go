@@ -11,14 +11,14 @@ import (
 // ownDescriptors is how many files HAProxy opens for itself.
 const ownDescriptors = 48
 
-// descriptorsFor is how many files HAProxy wants to open for so many connections: two for each, two for each of the pipes that
-// splice (one for four connections), and some for itself. HAProxy 2.6 and 3.0 ask for 100,048 for 40,000 connections.
+// descriptorsFor is how many files HAProxy needs for so many connections: two for each, two for each of the pipes that splice
+// (one for four connections), and some for itself. HAProxy 2.6 and 3.0 ask for 100,048 for 40,000 connections.
 func descriptorsFor(connections int) int {
 	return 2*connections + connections/2 + ownDescriptors
 }
 
-// descriptors is how many files the next worker may open; 0 if there is no limit or it is not known. Of a HAProxy without a master
-// the limits are not known: the next one gets those of whoever starts it.
+// descriptors is how many files the next worker may open; 0 if there is no limit or it is unknown. Without a master the limit
+// is unknown: the next HAProxy gets the limit of whoever starts it.
 func (f Facts) descriptors() int {
 	if !f.IsRunning() || !f.Leader().MasterWorker() {
 		return 0
@@ -29,8 +29,8 @@ func (f Facts) descriptors() int {
 	return f.Leader().descriptors
 }
 
-// LackOfDescriptors says, in a sentence, if HAProxy may not open as many files as the configuration needs: `haproxy -c`
-// does not look, and a worker that may not does not start.
+// CheckDescriptors says, in a sentence, that HAProxy may not open as many files as the configuration needs: `haproxy -c` does
+// not check that, and such a worker does not start.
 func (f Facts) CheckDescriptors(config haproxy.Config) string {
 	most, need := f.descriptors(), descriptorsFor(config.MaxConnections)
 	if most == 0 || need <= most {
@@ -40,15 +40,15 @@ func (f Facts) CheckDescriptors(config haproxy.Config) string {
 		config.MaxConnections, need, most, most*2/5-100)
 }
 
-// FittingConnections is how many connections to configure where so many are wanted. The default is lowered to what HAProxy can take
-// on the host; a number that somebody has chosen is not. A tenth of the files is left for listeners and for checks of servers, so that
-// the number does not change with them. Said is how many files HAProxy may open, as it said when these were too few; 0 if it has not.
-// That counts unless somebody has raised the limit since.
-func (f Facts) FittingConnections(wanted, said int) int {
+// FittingConnections returns how many connections to configure. It lowers the default to what HAProxy can take on the host, but
+// not a number that a user has chosen. It leaves a tenth of the files for listeners and server checks, so that the result does
+// not change with them. reported is the file limit that HAProxy reported as too low; 0 if it has not. It counts unless the limit
+// was raised since.
+func (f Facts) FittingConnections(wanted, reported int) int {
 	most := f.descriptors()
-	tooFew := said > 0 && most <= said
+	tooFew := reported > 0 && most <= reported
 	if tooFew {
-		most = said
+		most = reported
 	}
 	if wanted != haproxy.DefaultMaxConnections || most == 0 || (!tooFew && descriptorsFor(wanted) <= most) {
 		return wanted
@@ -56,12 +56,12 @@ func (f Facts) FittingConnections(wanted, said int) int {
 	return max(1, (most-ownDescriptors)*9/25)
 }
 
-// tooFewDescriptors are the words with which HAProxy does not start where it may not open enough files.
+// tooFewDescriptors matches HAProxy's alerts when it does not start because it may not open enough files.
 var tooFewDescriptors = regexp.MustCompile(`Cannot raise FD limit to [0-9]+, limit is ([0-9]+)|FD limit \(([0-9]+)\) too low`)
 
-// DescriptorLimit is how many files HAProxy may open, as it says when these are too few; 0 if it does not say that.
-func DescriptorLimit(words string) int {
-	found := tooFewDescriptors.FindStringSubmatch(words)
+// DescriptorLimit is how many files HAProxy may open, if the text reports that as too few; 0 otherwise.
+func DescriptorLimit(text string) int {
+	found := tooFewDescriptors.FindStringSubmatch(text)
 	if found == nil {
 		return 0
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-func TestLackOfDescriptorsKnowsWhoMayRaiseHisLimit(t *testing.T) {
+func TestCheckDescriptorsKnowsWhichProcessMayRaiseItsLimit(t *testing.T) {
 	t.Parallel()
 	master := []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}
 	most := 1 << 20
@@ -41,33 +41,33 @@ func TestTheDefaultOfConnectionsIsLoweredToWhatTheHostAllows(t *testing.T) {
 		return []Process{{descriptors: descriptors, args: []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}}}
 	}
 	for name, test := range map[string]struct {
-		own                []Process
-		wanted, said, want int
+		own                    []Process
+		wanted, reported, want int
 	}{
 		"enough":                          {master(524_288), 40_000, 0, 40_000},
 		"too few":                         {master(20_000), 40_000, 0, 7182},
 		"just enough":                     {master(100_048), 40_000, 0, 40_000},
 		"a number that somebody chose":    {master(20_000), 30_000, 0, 30_000},
 		"not known":                       {nil, 40_000, 0, 40_000},
-		"HAProxy said so":                 {nil, 40_000, 20_000, 7182},
+		"HAProxy reported it":             {nil, 40_000, 20_000, 7182},
 		"HAProxy needed more than it may": {master(100_100), 40_000, 100_100, 36_018},
 		"the limit was raised":            {master(524_288), 40_000, 20_000, 40_000},
 	} {
-		if got := (Facts{Own: test.own}).FittingConnections(test.wanted, test.said); got != test.want {
+		if got := (Facts{Own: test.own}).FittingConnections(test.wanted, test.reported); got != test.want {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
 		}
 	}
 }
 
-func TestDescriptorLimitIsReadFromHAProxysWords(t *testing.T) {
+func TestDescriptorLimitIsReadFromHAProxysOutput(t *testing.T) {
 	t.Parallel()
-	for words, want := range map[string]int{
+	for text, want := range map[string]int{
 		"the start of HAProxy's service failed: [haproxy.main()] Cannot raise FD limit to 100049, limit is 20000.": 20_000,
 		"[haproxy.main()] FD limit (1024) too low for maxconn=40000/maxsock=100049. Please raise":                  1024,
 		"cannot bind socket (Address already in use)":                                                              0,
 	} {
-		if got := DescriptorLimit(words); got != want {
-			t.Errorf("%q: got %d, want %d", words, got, want)
+		if got := DescriptorLimit(text); got != want {
+			t.Errorf("%q: got %d, want %d", text, got, want)
 		}
 	}
 }

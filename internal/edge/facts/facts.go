@@ -1,5 +1,5 @@
-// Package facts knows what hosts are like: it reads what the scripts say that look at them, and judges whether HAProxy there
-// can do what is wanted. It is pure.
+// Package facts describes hosts: it parses the output of the scripts that observe them, and checks whether HAProxy there can
+// run the wanted configuration. It is pure.
 package facts
 
 import (
@@ -12,53 +12,52 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// Facts is what scripts/observe.sh says of a host.
+// Facts is the output of scripts/observe.sh for a host.
 type Facts struct {
-	// Path is the configuration's path as it was asked for, and Config the same with symbolic links resolved: the file to
-	// replace. Config is empty if the script could not do its work.
+	// Path is the requested path of the configuration. Config is the same with symbolic links resolved: the file to replace.
+	// Config is empty if the script failed.
 	Path, Config string
 	// File is that file.
 	File plan.File
 	// SocketDirectory says that the folder of the admin socket exists.
 	SocketDirectory bool
-	// IPv6 says that the host has it.
+	// IPv6 says that the host has IPv6.
 	IPv6 bool
 	// Init is "systemd", "openrc", "sysv", or empty.
 	Init string
 	// Service says that the init system's haproxy service runs this configuration.
 	Service bool
-	// Connection is what sshd says of the connection: address and port of its client, and of its server. It is empty where that
-	// is not known, as it is behind sudo.
+	// Connection is sshd's description of the connection: address and port of its client, and of its server. It is empty if
+	// unknown, as behind sudo.
 	Connection string
 	// ProcessesHidden says that the account does not see other accounts' processes.
 	ProcessesHidden bool
-	// Own are the HAProxies that run the configuration, the leading one first.
+	// Own are the HAProxy processes that run the configuration, the leading one first.
 	Own []Process
 
 	platform cfg.Platform
-	// emptyFolder is one that HAProxy may load as well, since there is nothing in it.
+	// emptyFolder is a folder that HAProxy may load as well, since it is empty.
 	emptyFolder string
-	// binary is the HAProxy in the PATH; empty when there is none.
+	// binary is the HAProxy in the PATH; empty if there is none.
 	binary string
-	// uid is the account's, or root's if it works by sudo, and groups are the gids of its groups. haproxyUID is that of the account
-	// haproxy, 0 if there is none. outsideUID is who owns, as it seems, what belongs to nobody in the host's user namespace; 0 if
-	// that is an account of the host.
+	// uid is that of the account, or root's with sudo, and groups are the gids of its groups. haproxyUID is that of the account
+	// haproxy, 0 if there is none. outsideUID is the owner that files of accounts outside the host's user namespace seem to have;
+	// 0 if that is an account of the host.
 	uid, haproxyUID, outsideUID int
 	groups                      []int
-	// guards say of some files and folders who may change them.
+	// guards map some files and folders to who may change them.
 	guards map[string]entry
-	// resolvConf is readableByAll, readableByAccount, or empty where the account cannot read /etc/resolv.conf.
+	// resolvConf is readableByAll, readableByAccount, or empty if the account cannot read /etc/resolv.conf.
 	resolvConf string
-	// mostDescriptors is how many files any process may open, whatever its rights; 0 when not known.
+	// mostDescriptors is how many files any process may open, whatever its rights; 0 if unknown.
 	mostDescriptors int
-	// processes are the HAProxies of the host, whichever configuration they run.
+	// processes are the HAProxy processes of the host, whichever configuration they run.
 	processes []Process
-	// others are HAProxies that edgelb cannot use, of a host on which it has found none that it can. Anybody may have started them.
+	// others are HAProxy processes that edgelb cannot use; they are listed only if there is no usable one. Anybody may have started them.
 	others []other
 }
 
-// ParseFacts reads the output of scripts/observe.sh for the configuration of that path. Lines that it does not know are passed
-// over.
+// ParseFacts parses the output of scripts/observe.sh for the configuration of that path. It ignores unknown lines.
 func ParseFacts(output []byte, path string) Facts {
 	f := Facts{Path: path}
 	var header bytes.Buffer
@@ -79,9 +78,9 @@ func ParseFacts(output []byte, path string) Facts {
 			processes = append(processes, parseProcess(value))
 			cmdlines = append(cmdlines, nil)
 		case "":
-			// A line of od's.
+			// A line of od.
 			if last := len(cmdlines) - 1; last >= 0 {
-				raw, _ := hex.DecodeString(strings.ReplaceAll(value, " ", "")) // what is no number has no bytes
+				raw, _ := hex.DecodeString(strings.ReplaceAll(value, " ", "")) // an invalid number has no bytes
 				cmdlines[last] = append(cmdlines[last], raw...)
 			}
 		default:
@@ -100,7 +99,7 @@ func ParseFacts(output []byte, path string) Facts {
 	return f
 }
 
-// setters say what to do with the value of each kind of line that is about the host as a whole.
+// setters map each kind of line about the host as a whole to a function that stores its value.
 func (f *Facts) setters() map[string]func(value string) {
 	set := map[string]func(value string){}
 	for key, text := range map[string]*string{
@@ -127,7 +126,7 @@ func (f *Facts) setters() map[string]func(value string) {
 	return set
 }
 
-// addNames notes a file of names: "SHA256 DIGITS", with the digits that its name ends with.
+// addNames records a map file: "SHA256 DIGITS", with the digits that end its file name.
 func (f *Facts) addNames(value string) {
 	sum, digits, _ := strings.Cut(value, " ")
 	if f.File.NamesSHA256 == nil {
@@ -144,7 +143,7 @@ func (f *Facts) addGroups(words []string) {
 	}
 }
 
-// addOutline notes a "frontend NAME" or a "bind ADDRESS" line of the file, and returns the frontend that is open after it.
+// addOutline records a "frontend NAME" or a "bind ADDRESS" line of the file, and returns the current frontend.
 func (f *Facts) addOutline(frontend, line string) string {
 	keyword, value, _ := strings.Cut(line, " ")
 	if keyword == "frontend" {

@@ -9,7 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/bounded"
 )
 
-// rootOnly are lines that say that only root may change what the path leads to.
+// rootOnly returns guard lines that say that only root may change what the path leads to.
 func rootOnly(path string) string {
 	var lines strings.Builder
 	for _, name := range pathTo(path) {
@@ -18,7 +18,7 @@ func rootOnly(path string) string {
 	return lines.String()
 }
 
-// processLine are the lines about a process, as its program and its arguments say.
+// processLine returns the lines about a process with that program and these arguments.
 func processLine(numbers, program string, args ...string) string {
 	lines := "process " + numbers + " " + program + "\n"
 	for part := range slices.Chunk([]byte(strings.Join(args, "\x00")+"\x00"), 16) {
@@ -27,7 +27,7 @@ func processLine(numbers, program string, args ...string) string {
 	return lines
 }
 
-// debianHost is what scripts/observe.sh says of a Debian 12 that runs a configuration of edgelb's under systemd.
+// debianHost is the output of scripts/observe.sh for a Debian 12 that runs a configuration of edgelb's under systemd.
 var debianHost = "config " + "/etc/haproxy/haproxy.cfg" + "\nconnection 198.51.100.9 40022 192.0.2.1 22\n" +
 	"socketdirectory yes\nuser haproxy\ngroup haproxy\nchroot /var/lib/haproxy\nsyslog yes\nipv6 yes\ninit systemd\nservice yes\n" +
 	"exists yes\nuid 0\nhaproxyuid 106\nsha256 0f343b0931126a20f133d67c2b018a3b\n" +
@@ -59,7 +59,7 @@ func TestParseFactsReadsWhatTheScriptSays(t *testing.T) {
 		t.Errorf("file = %+v", f.File)
 	}
 	if got := f.File.NamesSHA256; len(got) != 2 || got[f.NamesPath("fedcba98765432100123")] != "2c3d" {
-		t.Errorf("files of names = %q", got)
+		t.Errorf("map files = %q", got)
 	}
 	if got := f.File.Binds["ns_web_https"]; !slices.Equal(got, []string{"ipv4@:443", "ipv6@:443"}) {
 		t.Errorf("binds = %q", got)
@@ -97,8 +97,8 @@ func TestTheProgramIsTheOneThatRunsIfOnlyRootMayChangeIt(t *testing.T) {
 	for name, test := range map[string]struct{ facts, want string }{
 		"root's":                             {rootOnly(other) + processLine("66 1 0 0 0", other, "anything", "-W", "-f", configFile), other},
 		"one of HAProxy's own account":       {rootOnly("/opt/haproxy") + "guard -rwxr-xr-x:106:106 " + other + "\n" + processLine("66 1 106 0 0", other, other, "-D", "-f", configFile), haproxyProgram},
-		"one of which it is not known":       {processLine("66 1 0 0 0", other, other, "-W", "-f", configFile), haproxyProgram},
-		"one of which two things are told":   {rootOnly(other) + "guard -rwxrwxrwx:0:0 " + other + "\n" + processLine("66 1 0 0 0", other, other, "-W", "-f", configFile), haproxyProgram},
+		"one of unknown rights":              {processLine("66 1 0 0 0", other, other, "-W", "-f", configFile), haproxyProgram},
+		"one with two different entries":     {rootOnly(other) + "guard -rwxrwxrwx:0:0 " + other + "\n" + processLine("66 1 0 0 0", other, other, "-W", "-f", configFile), haproxyProgram},
 		"a loader":                           {rootOnly("/lib/ld.so") + processLine("66 1 0 0 0", "/lib/ld.so", other, "-W", "-f", configFile), haproxyProgram},
 		"one that is named in the arguments": {rootOnly(other) + processLine("66 1 0 0 0", "", other, "-W", "-f", configFile), haproxyProgram},
 	} {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// entry is a file or folder as ls -ldn shows it. The zero entry is one of which nothing is known.
+// entry is a file or folder as ls -ldn shows it. The zero entry is unknown.
 type entry struct {
-	// mode is such as "drwxr-xr-x", with a "+" behind it if there is an access control list.
+	// mode is such as "drwxr-xr-x", followed by "+" if there is an access control list.
 	mode     string
 	uid, gid int
 }
 
-// The letters of a mode that say who may write.
+// The positions in a mode that say who may write.
 const (
 	modeGroupWrite = 5
 	modeOtherWrite = 8
@@ -23,7 +23,7 @@ const (
 	modeLength     = 10
 )
 
-// addGuard notes "MODE:UID:GID PATH". Of a path of which two things are told nothing is known.
+// addGuard records "MODE:UID:GID PATH". A path with two different lines is unknown.
 func (f *Facts) addGuard(words []string) {
 	if len(words) != 2 {
 		return
@@ -38,7 +38,7 @@ func (f *Facts) addGuard(words []string) {
 	f.guards[words[1]] = e
 }
 
-// parseEntry reads "MODE:UID:GID".
+// parseEntry parses "MODE:UID:GID".
 func parseEntry(word string) entry {
 	fields := strings.Split(word, ":")
 	if len(fields) != 3 || len(fields[0]) < modeLength {
@@ -52,8 +52,8 @@ func parseEntry(word string) entry {
 	return entry{mode: fields[0], uid: uid, gid: gid}
 }
 
-// Exposed says, in a clause, who else than root and the account may change what the path leads to: what they put there would be
-// run, or written to, with the rights of the account. It is empty if nobody else may.
+// Exposed says, in a clause, who other than root and the account may change what the path leads to: their content would be run,
+// or written to, with the rights of the account. It is empty if nobody else may.
 func (f Facts) Exposed(file string) string {
 	for _, name := range pathTo(file) {
 		e := f.guards[name]
@@ -67,7 +67,7 @@ func (f Facts) Exposed(file string) string {
 	return ""
 }
 
-// wayTo are the folders on the way to a file, from the root on, and the file.
+// pathTo returns the folders that lead to a file, from the root on, and the file.
 func pathTo(file string) []string {
 	names := []string{"/"}
 	for i, char := range file {
@@ -78,10 +78,10 @@ func pathTo(file string) []string {
 	return append(names, file)
 }
 
-// writer is who else than root and the account may change an entry; empty if nobody else may. In a folder with the sticky bit that is on
-// the way to another entry, others may add entries but not take the place of that one.
-func (f Facts) writer(e entry, onTheWay bool) string {
-	sticky := onTheWay && strings.ContainsRune("tT", rune(e.mode[modeSticky]))
+// writer returns who other than root and the account may change an entry; empty if nobody else may. In a parent folder with the
+// sticky bit, others may add entries but not replace existing ones.
+func (f Facts) writer(e entry, isParent bool) string {
+	sticky := isParent && strings.ContainsRune("tT", rune(e.mode[modeSticky]))
 	switch {
 	case !f.isOurs(e.uid):
 		return fmt.Sprintf("its owner, the account with the uid %d,", e.uid)
@@ -96,13 +96,14 @@ func (f Facts) writer(e entry, onTheWay bool) string {
 	}
 }
 
-// isOurs reports whether what belongs to the uid is root's or the account's. Nobody can be an account of outside a user namespace.
+// isOurs reports whether the uid is root's or the account's. Accounts outside a user namespace count as ours, since nobody
+// inside can be one.
 func (f Facts) isOurs(uid int) bool {
 	return uid == 0 || uid == f.uid || (f.outsideUID != 0 && uid == f.outsideUID)
 }
 
-// isOurGroup reports whether a group that may write consists of root, or is one of an account that is not root. An access
-// control list names others behind it.
+// isOurGroup reports whether a group that may write consists of root, or is one of an account that is not root. It is false
+// with an access control list, which may name others.
 func (f Facts) isOurGroup(e entry) bool {
 	if len(e.mode) > modeLength && e.mode[modeLength] == '+' {
 		return false
@@ -110,8 +111,8 @@ func (f Facts) isOurGroup(e entry) bool {
 	return e.gid == 0 || (f.uid != 0 && slices.Contains(f.groups, e.gid))
 }
 
-// programs are the paths of the HAProxies that could check configurations, the best first: the one that runs, if its name is
-// that of HAProxy, and the one in the PATH. What a command line says is the word of whoever started the process, and not asked.
+// programs returns the HAProxy paths that could check configurations, the best first: the running one, if its name is that of
+// HAProxy, and the one in the PATH. Command lines are not used, since whoever started the process chose them.
 func (f Facts) programs() []string {
 	var paths []string
 	if f.IsRunning() && strings.HasPrefix(path.Base(f.Leader().program), "haproxy") {
@@ -123,7 +124,7 @@ func (f Facts) programs() []string {
 	return paths
 }
 
-// Program is the HAProxy to check configurations with. It is empty if there is none that only root and the account may change.
+// Program is the HAProxy that checks configurations. It is empty if there is none that only root and the account may change.
 func (f Facts) Program() string {
 	for _, program := range f.programs() {
 		if f.Exposed(program) == "" {
@@ -133,7 +134,7 @@ func (f Facts) Program() string {
 	return ""
 }
 
-// lackOfProgram says, in a sentence, why there is no Program.
+// checkProgram says, in a sentence, why there is no Program.
 func (f Facts) checkProgram() string {
 	programs := f.programs()
 	if len(programs) == 0 {
@@ -143,7 +144,7 @@ func (f Facts) checkProgram() string {
 		programs[0], f.Exposed(programs[0]))
 }
 
-// lackOfFolder says, in a sentence, if others may change the folder of the configuration, who could then have it lead anywhere.
+// checkFolder says, in a sentence, that others may change the folder of the configuration: they could have it lead anywhere.
 func (f Facts) checkFolder() string {
 	folder := path.Dir(f.Config)
 	exposed := f.Exposed(folder)

@@ -8,14 +8,13 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
-// IsRunning says that a HAProxy runs the configuration.
+// IsRunning reports whether a HAProxy runs the configuration.
 func (f Facts) IsRunning() bool { return len(f.Own) > 0 }
 
-// Leader is the HAProxy that runs the configuration: its master process, where there is one. It must be running.
+// Leader is the HAProxy that runs the configuration: its master process, if there is one. HAProxy must be running.
 func (f Facts) Leader() Process { return f.Own[0] }
 
-// Platform is what a configuration has to know of the host, for an account that logged in by that name and may be elevated by
-// sudo.
+// Platform is what a configuration must take from the host, for the account that logged in and may use sudo.
 func (f Facts) Platform(login string, elevated bool) cfg.Platform {
 	platform := f.platform
 	platform.StateFile, platform.NamesPrefix = f.Config+".edgelb-state", f.namesPrefix()
@@ -32,12 +31,12 @@ func (f Facts) Platform(login string, elevated bool) cfg.Platform {
 
 func (f Facts) namesPrefix() string { return f.Config + ".edgelb-names-" }
 
-// NamesPath is where a configuration with the fingerprint of that structure has its file of names, if it has one.
+// NamesPath is the path of the map file of a configuration with that structure hash, if it has one.
 func (f Facts) NamesPath(structure string) string {
 	return cfg.NamesPath(f.namesPrefix(), structure)
 }
 
-// isPrivileged says whether HAProxy starts as root, and so can change its user.
+// isPrivileged reports whether HAProxy starts as root, and so can change its user.
 func (f Facts) isPrivileged(login string, elevated bool) bool {
 	if f.IsRunning() && f.Leader().MasterWorker() {
 		return f.Leader().uid == 0
@@ -52,7 +51,7 @@ const (
 	readableByAll     = "all"
 )
 
-// hasResolvConf says whether /etc/resolv.conf can be read by the account, which has files checked, and by who starts HAProxy.
+// hasResolvConf reports whether /etc/resolv.conf can be read by the account, which checks files, and by the user that starts HAProxy.
 func (f Facts) hasResolvConf() bool {
 	starter := 0
 	if f.IsRunning() && f.Leader().MasterWorker() {
@@ -61,17 +60,17 @@ func (f Facts) hasResolvConf() bool {
 	return f.resolvConf == readableByAll || f.resolvConf == readableByAccount && (starter == 0 || starter == f.uid)
 }
 
-// Misfit says, in a sentence, if HAProxy on the host would not do what the file says; empty if it would. An idle configuration
-// needs no HAProxy.
+// Preflight says, in a sentence, why HAProxy on the host would not do what the file says; empty if it would. An idle
+// configuration needs no HAProxy.
 func (f Facts) Preflight(idle bool) string {
-	if lack := f.checkFolder(); lack != "" {
-		return lack
+	if failed := f.checkFolder(); failed != "" {
+		return failed
 	}
 	if f.Program() == "" && !idle {
 		return f.checkProgram()
 	}
 	if !f.IsRunning() {
-		return f.stranger(idle)
+		return f.checkOtherConfig(idle)
 	}
 	for _, file := range f.Leader().after("-f") {
 		if !slices.Contains([]string{f.Path, f.Config, f.emptyFolder}, file) {
@@ -85,23 +84,23 @@ func (f Facts) Preflight(idle bool) string {
 	return ""
 }
 
-// stranger says if there is a HAProxy with another file on a host whose service would have to be started to run this one: most
-// likely it is the service's, and to start that again would change nothing.
-func (f Facts) stranger(idle bool) string {
+// checkOtherConfig says that a HAProxy with another file runs on a host whose service would have to be started to run this one: most
+// likely it is the service's, and to start the service again would change nothing.
+func (f Facts) checkOtherConfig(idle bool) string {
 	if !f.Service || f.Init == "" || idle {
 		return ""
 	}
-	for _, stranger := range f.processes {
-		// One that is neither a master nor a daemon is something that somebody tries out.
-		if files := stranger.after("-f"); len(files) > 0 && f.trusts(stranger) && (stranger.MasterWorker() || stranger.has("-D")) {
+	for _, foreign := range f.processes {
+		// A HAProxy that is neither a master nor a daemon is an experiment of somebody.
+		if files := foreign.after("-f"); len(files) > 0 && f.trusts(foreign) && (foreign.MasterWorker() || foreign.has("-D")) {
 			return fmt.Sprintf("HAProxy on the host (pid %d) runs with %s and not with %s: set spec.haproxy.paths.config to its file, or have its service run that one",
-				stranger.PID, strings.Join(files, " and "), f.Path)
+				foreign.PID, strings.Join(files, " and "), f.Path)
 		}
 	}
 	return ""
 }
 
-// LackOfLoader says, in a sentence, why nobody on the host can be asked to load the file; empty if somebody can.
+// CheckLoader says, in a sentence, why nothing on the host can be asked to load the file; empty if something can.
 func (f Facts) CheckLoader() string {
 	switch {
 	case f.Service && f.Init != "":

@@ -13,7 +13,7 @@ func master(pid, parent int, args ...string) Process {
 	return Process{PID: pid, parent: parent, args: append([]string{"/usr/sbin/haproxy", "-Ws"}, args...)}
 }
 
-func TestAMisfitIsAHAProxyThatWouldNotDoWhatTheFileSays(t *testing.T) {
+func TestPreflightFailsIfHAProxyWouldNotRunTheFile(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		processes []Process
@@ -77,7 +77,7 @@ func TestPlatformFollowsWhoStartsHAProxy(t *testing.T) {
 	}
 }
 
-func TestNameServersAreAskedIfWhoStartsHAProxyCanReadWhichTheyAre(t *testing.T) {
+func TestNameServersAreUsedIfTheUserOfHAProxyCanReadResolvConf(t *testing.T) {
 	t.Parallel()
 	of := func(uid int) []Process {
 		leader := master(7, 1, "-f", configFile)
@@ -85,13 +85,13 @@ func TestNameServersAreAskedIfWhoStartsHAProxyCanReadWhichTheyAre(t *testing.T) 
 		return []Process{leader}
 	}
 	for name, test := range map[string]struct {
-		said    string
+		output  string
 		uid     int
 		process []Process
 		want    bool
 	}{
 		"everybody":                                  {"resolvconf all\n", 1000, of(999), true},
-		"nobody":                                     {"", 0, of(0), false},
+		"no account":                                 {"", 0, of(0), false},
 		"root, whose HAProxy it is":                  {"resolvconf account\n", 0, of(0), true},
 		"root, and HAProxy is another one's":         {"resolvconf account\n", 0, of(999), false},
 		"the account, whose HAProxy it is":           {"resolvconf account\n", 1000, of(1000), true},
@@ -101,7 +101,7 @@ func TestNameServersAreAskedIfWhoStartsHAProxyCanReadWhichTheyAre(t *testing.T) 
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := ParseFacts([]byte(test.said), configFile)
+			f := ParseFacts([]byte(test.output), configFile)
 			f.uid, f.Own = test.uid, test.process
 			if got := f.Platform("root", false).ResolvConf; got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)

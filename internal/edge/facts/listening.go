@@ -13,7 +13,7 @@ type Listening struct {
 	Addr netip.AddrPort
 }
 
-// ParseListening reads the output of scripts/listening.sh. Hidden are the processes whose sockets the account may not see.
+// ParseListening parses the output of scripts/listening.sh. hidden are the processes whose sockets the account may not see.
 func ParseListening(output []byte) (listening []Listening, hidden []int) {
 	for line := range strings.Lines(string(output)) {
 		fields := append(strings.Fields(line), "", "", "")
@@ -32,15 +32,15 @@ func ParseListening(output []byte) (listening []Listening, hidden []int) {
 	return listening, hidden
 }
 
-// Former are the processes that ran the configuration when the host was looked at, without the worker that serves now and the
-// master: each was told to take no more connections when a newer one was started.
+// Former returns the observed processes of the configuration except the serving worker and the master: each was told to accept
+// no more connections when a newer one was started.
 func (f Facts) Former(serving int) []int {
-	var former []int
+	var previous []int
 	for _, p := range f.Own {
 		if p.PID != serving && !(p.MasterWorker() && p.PID == f.Leader().PID) {
-			former = append(former, p.PID)
+			previous = append(previous, p.PID)
 		}
 	}
-	slices.Sort(former)
-	return slices.Compact(former)
+	slices.Sort(previous)
+	return slices.Compact(previous)
 }

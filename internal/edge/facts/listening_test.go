@@ -18,7 +18,7 @@ func TestListeningSocketsAreReadWithTheirProcesses(t *testing.T) {
 	}
 }
 
-func TestFormerProcessesAreNeitherTheMasterNorTheWorkerThatServes(t *testing.T) {
+func TestFormerProcessesExcludeTheMasterAndTheServingWorker(t *testing.T) {
 	t.Parallel()
 	args := []string{"/usr/sbin/haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg"}
 	daemon := []string{"/usr/sbin/haproxy", "-D", "-f", "/etc/haproxy/haproxy.cfg"}
@@ -28,7 +28,7 @@ func TestFormerProcessesAreNeitherTheMasterNorTheWorkerThatServes(t *testing.T) 
 		want    []int
 	}{
 		"a master":            {[]Process{{PID: 9, args: args}, {PID: 12, parent: 9, args: args}, {PID: 11, parent: 9, args: args}}, 13, []int{11, 12}},
-		"nobody else":         {[]Process{{PID: 9, args: args}, {PID: 12, parent: 9, args: args}}, 12, nil},
+		"no other process":    {[]Process{{PID: 9, args: args}, {PID: 12, parent: 9, args: args}}, 12, nil},
 		"without a master":    {[]Process{{PID: 20, args: daemon}}, 21, []int{20}},
 		"HAProxy did not run": {nil, 21, nil},
 	} {

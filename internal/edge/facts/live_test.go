@@ -19,7 +19,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/shells"
 )
 
-// runScript runs a script for real and returns what it printed. The command line starts it.
+// runScript runs a script for real, through the command line, and returns its output.
 func runScript(t *testing.T, cmd *exec.Cmd, call scripts.Call) []byte {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -41,13 +41,13 @@ func newCall(t *testing.T, name string, args ...string) scripts.Call {
 	return call
 }
 
-// startHAProxy starts a program of that name, which only waits, as the account. It is called by the first of the arguments, and
-// gets the others.
+// startHAProxy starts a program named haproxy, which only waits, as the account. The first argument is its argv[0]; it gets the
+// others as arguments.
 func startHAProxy(t *testing.T, folder string, uid int, args ...string) {
 	t.Helper()
 	program, script := filepath.Join(folder, "haproxy"), filepath.Join(folder, "wait.sh")
-	if said, err := exec.Command("cp", "/bin/dash", program).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
+	if text, err := exec.Command("cp", "/bin/dash", program).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
 	}
 	if err := os.WriteFile(script, []byte("read line\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -69,10 +69,10 @@ func startHAProxy(t *testing.T, folder string, uid int, args ...string) {
 	})
 }
 
-// openFolder is a folder that every account can look into.
+// openFolder returns a folder that every account can list.
 func openFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "survey")
+	folder, err := os.MkdirTemp("", "facts")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestTheScriptSeesAHostAsItIs(t *testing.T) {
 	})
 }
 
-// What a process says of itself is the word of whoever started it.
+// Whoever starts a process chooses its name and arguments.
 func TestNoProcessCanSayThatItIsAnother(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
@@ -151,19 +151,19 @@ func TestAnotherAccountsProcessIsPassedOver(t *testing.T) {
 		output := runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock"))
 
 		if bytes.Contains(output, []byte(filepath.Join(folder, "haproxy"))) {
-			t.Errorf("the script speaks of it: %s", output)
+			t.Errorf("the script reports it: %s", output)
 		}
 	})
 }
 
-// A host whose processes are those of the test, and on which no haproxy is in the PATH.
-func TestTheUserIsToldOfAHAProxyThatCannotBeUsed(t *testing.T) {
+// The host has only the processes of the test, and no haproxy in the PATH.
+func TestPreflightReportsAHAProxyThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	programs.NeedRoot(t, "starting a process of another account and one in a container")
 	const notInstalled = "HAProxy is not installed on the host"
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		for name, test := range map[string]struct {
-			// start starts a process; $dash is a shell to call as one likes, and $wait makes it wait.
+			// start starts a process; $dash is a shell to copy under any name, and $wait makes it wait.
 			start string
 			says  []string
 			not   string
@@ -177,8 +177,8 @@ func TestTheUserIsToldOfAHAProxyThatCannotBeUsed(t *testing.T) {
 			"another account's":    {`cp $dash $dir/haproxy-x; setpriv --reuid 65534 --clear-groups $dir/haproxy-x $wait -f /x.cfg &`, []string{notInstalled}, "haproxy-x"},
 			"not safe to run":      {`cp $dash $dir/haproxy-x; chmod 777 $dir/haproxy-x; $dir/haproxy-x $wait -f /x.cfg &`, []string{"not safe to run", "install the distribution's package"}, "ln -s"},
 			"a program of another": {`exec 3<>$dir/fifo; bash -c 'printf hapee-lb >/proc/$$/comm; read line <&3' bash -f /x.cfg & until grep -q hapee /proc/$!/comm; do :; done; dash=; wait=bash`, []string{"by another name", "install the distribution's package"}, "ln -s"},
-			"a name with an order": {`cp $dash "$dir/haproxy $(printf '\nbinary ')x"; "$dir/haproxy $(printf '\nbinary ')x" $wait -f /x.cfg &`, []string{"cannot be seen", "install the distribution's package"}, "binary"},
-			"what exports figures": {`cp $dash $dir/haproxy_exporter; $dir/haproxy_exporter $wait --haproxy.scrape-uri &`, []string{notInstalled}, "runs"},
+			"a hostile name":       {`cp $dash "$dir/haproxy $(printf '\nbinary ')x"; "$dir/haproxy $(printf '\nbinary ')x" $wait -f /x.cfg &`, []string{"cannot be seen", "install the distribution's package"}, "binary"},
+			"a metrics exporter":   {`cp $dash $dir/haproxy_exporter; $dir/haproxy_exporter $wait --haproxy.scrape-uri &`, []string{notInstalled}, "runs"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -188,21 +188,21 @@ func TestTheUserIsToldOfAHAProxyThatCannotBeUsed(t *testing.T) {
 
 				got := facts.ParseFacts(output, config).Preflight(false)
 
-				said := strings.ReplaceAll(got, folder, "DIR")
+				text := strings.ReplaceAll(got, folder, "DIR")
 				for _, part := range test.says {
-					if !strings.Contains(said, part) {
-						t.Errorf("%q does not say %q; the script: %s", said, part, output)
+					if !strings.Contains(text, part) {
+						t.Errorf("%q does not say %q; the script: %s", text, part, output)
 					}
 				}
-				if strings.Contains(said, test.not) {
-					t.Errorf("%q says %q", said, test.not)
+				if strings.Contains(text, test.not) {
+					t.Errorf("%q says %q", text, test.not)
 				}
 			})
 		}
 	})
 }
 
-// onBareHost runs a script where there are no other processes than those that start has started, and no haproxy in the PATH.
+// onBareHost runs a script where only the processes of start exist, and no haproxy is in the PATH.
 func onBareHost(t *testing.T, shell shells.Shell, folder, start string) *exec.Cmd {
 	t.Helper()
 	dash, err := exec.LookPath("dash")
@@ -216,10 +216,10 @@ func onBareHost(t *testing.T, shell shells.Shell, folder, start string) *exec.Cm
 	if err := syscall.Mkfifo(filepath.Join(folder, "fifo"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// The fifo is opened by nobody else: what reads it waits, until its init ends with the script.
+	// Nothing else opens the fifo: its reader waits until its init ends with the script.
 	setup := "mount -t proc proc /proc; for p in /usr/sbin/haproxy /usr/local/sbin/haproxy; do [ ! -e $p ] || mount --bind /dev/null $p; done; " +
 		"dir=" + folder + " dash=" + dash + " wait=" + wait + "\n" + start +
-		// A process has its name when it has executed its program.
+		// A process has its name once it has executed its program.
 		`
 while [ -n "$!" ] && ! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\000' '\n' | grep -qx "$wait"; do :; done; `
 	host := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/dash", "-c", setup+strings.Join(quotedArgs(shell.Command(scripts.CommandLine(false))), " "))
@@ -227,13 +227,13 @@ while [ -n "$!" ] && ! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\000' '\n' | g
 	return host
 }
 
-// quotedArgs are the words of a command, quoted for a shell, with the PATH of its host.
+// quotedArgs returns a command quoted for a shell, with the PATH of its host.
 func quotedArgs(cmd *exec.Cmd) []string {
-	words := []string{"exec", "env", "-i", `PATH="$HOST_PATH"`}
+	arguments := []string{"exec", "env", "-i", `PATH="$HOST_PATH"`}
 	for _, arg := range cmd.Args {
-		words = append(words, "'"+strings.ReplaceAll(arg, "'", `'\''`)+"'")
+		arguments = append(arguments, "'"+strings.ReplaceAll(arg, "'", `'\''`)+"'")
 	}
-	return words
+	return arguments
 }
 
 func TestAFolderThatOthersMayChangeIsExposed(t *testing.T) {
@@ -261,7 +261,7 @@ func TestAFolderThatOthersMayChangeIsExposed(t *testing.T) {
 	})
 }
 
-// A folder may be another account's by a link on the way to it.
+// A folder may be another account's through a link in its path.
 func TestALinkIsFollowedBeforeItIsJudged(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
@@ -296,7 +296,7 @@ func inNetwork(t *testing.T, shell shells.Shell, setup, commandLine string) *exe
 	return cmd
 }
 
-// The kernel gives a number of /proc/sys to the first read only, and dash reads byte by byte.
+// The kernel returns a number of /proc/sys to the first read only, and dash reads byte by byte.
 func TestTheScriptReadsTheKernelsNumbersAsTheyAre(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
@@ -331,7 +331,7 @@ func TestTheScriptReadsTheKernelsNumbersAsTheyAre(t *testing.T) {
 	})
 }
 
-// Who listens is told by the kernel's own links. A file may have any name, and a process any.
+// The kernel's own links identify listeners. A file may have any name, and a process any.
 func TestNobodyCanPassASocketOffAsAnothers(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {

@@ -10,16 +10,16 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// other is a process that seems to be a HAProxy which edgelb cannot use. Nothing is done with it: the user is told of it.
+// other is a process that seems to be a HAProxy that edgelb cannot use. It only appears in messages.
 type other struct {
 	pid, uid int
 	// contained says that it is in a container, or in namespaces of its own.
 	contained bool
-	// program is the path of the file that it executes; "-" if that is not known.
+	// program is the path of the file that it executes; "-" if unknown.
 	program string
 }
 
-// addOther notes "PID UID PLACE PROGRAM".
+// addOther records "PID UID PLACE PROGRAM".
 func (f *Facts) addOther(words []string) {
 	const wordCount = 4
 	if len(words) != wordCount {
@@ -35,7 +35,7 @@ func (f *Facts) addOther(words []string) {
 
 const installPackage = "install the distribution's package, such as apt-get install haproxy"
 
-// lackOfInstallation says, in a sentence, why no program of HAProxy's was found.
+// checkInstallation says, in a sentence, why no HAProxy program was found.
 func (f Facts) checkInstallation() string {
 	if i := slices.IndexFunc(f.others, func(o other) bool { return o.contained }); i >= 0 {
 		return fmt.Sprintf("HAProxy runs on the host (pid %d) in a container, or in namespaces of its own, where edgelb cannot check and reload it: %s on the "+
@@ -47,11 +47,11 @@ func (f Facts) checkInstallation() string {
 	return "HAProxy is not installed on the host: " + installPackage
 }
 
-// trustsOther says whether the real HAProxy can be this process, as trusts does. What others have started is not spoken of: who
-// reads of a program may run it.
+// trustsOther reports whether this process can be the real HAProxy, as trusts does. Messages do not mention processes of other
+// accounts: a reader of a message may run the program that it names.
 func (f Facts) trustsOther(o other) bool { return f.trusts(Process{uid: o.uid}) }
 
-// lackOfName says that a HAProxy runs which is not found by its name.
+// checkName says that a HAProxy runs that is not found by its name.
 func (f Facts) checkName(o other) string {
 	if !strings.Contains(path.Base(o.program), "haproxy") && !strings.HasPrefix(path.Base(o.program), "hapee-lb") || f.Exposed(o.program) != "" {
 		return fmt.Sprintf("HAProxy seems to run on the host (pid %d), by another name or from a folder that is not in the PATH, and its program cannot be "+
@@ -62,7 +62,7 @@ func (f Facts) checkName(o other) string {
 		"/usr/local/sbin/haproxy, have the service start that with -f %s, or %s", program, o.pid, f.filesOf(o), program, f.Path, installPackage)
 }
 
-// filesOf is a clause about the configuration of a HAProxy that is called by its name.
+// filesOf is a clause about the configuration files of a HAProxy that runs under its own name.
 func (f Facts) filesOf(o other) string {
 	for _, p := range f.processes {
 		if files := p.after("-f"); p.PID == o.pid && len(files) > 0 {

@@ -8,19 +8,19 @@ import (
 
 // Process is one HAProxy of a host, whichever configuration it runs.
 type Process struct {
-	// PID is its number.
+	// PID is its process ID.
 	PID         int
 	parent, uid int
 	// capabilities is the effective set.
 	capabilities uint64
 	// descriptors is how many files it may open at most; 0 for no limit.
 	descriptors int
-	// program is the path of the file that it executes, and args are its arguments, as it says itself.
+	// program is the path of the file that it executes, and args are its arguments as the process reports them.
 	program string
 	args    []string
 }
 
-// parseProcess reads "PID PARENT UID CAPABILITIES DESCRIPTORS PROGRAM".
+// parseProcess parses "PID PARENT UID CAPABILITIES DESCRIPTORS PROGRAM".
 func parseProcess(value string) Process {
 	const fieldCount = 6
 	fields := strings.Split(value, " ")
@@ -36,7 +36,7 @@ func parseProcess(value string) Process {
 	return p
 }
 
-// withArguments is the process with what its cmdline in /proc says: there is a zero byte behind each argument.
+// withArguments returns the process with the arguments from its cmdline in /proc, each followed by a zero byte.
 func (p Process) withArguments(cmdline []byte) Process {
 	p.args = strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
 	return p
@@ -53,12 +53,12 @@ func (p Process) after(flag string) []string {
 	return values
 }
 
-// serves is false for a HAProxy that only checks a file or prints something.
+// serves reports false for a HAProxy that only checks a file or prints something.
 func (p Process) serves() bool {
 	return !p.has("-c") && !p.has("-v") && !p.has("-vv")
 }
 
-// runs says whether the process was started with one of these configuration files.
+// runs reports whether the process was started with one of these configuration files.
 func (p Process) runs(paths ...string) bool {
 	for _, file := range p.after("-f") {
 		for _, path := range paths {
@@ -70,14 +70,14 @@ func (p Process) runs(paths ...string) bool {
 	return false
 }
 
-// MasterWorker says whether the process was started as a master that forks its workers.
+// MasterWorker reports whether the process was started as a master that forks its workers.
 func (p Process) MasterWorker() bool {
 	return p.has("-W") || p.has("-Ws")
 }
 
 func (p Process) has(flag string) bool { return slices.Contains(p.args, flag) }
 
-// MasterSocket is the path of the master's socket; empty when it has none that can be dialled by path.
+// MasterSocket is the path of the master's socket; empty if there is none that can be dialled by path.
 func (p Process) MasterSocket() string {
 	for _, value := range p.after("-S") {
 		path, _, _ := strings.Cut(value, ",")
@@ -89,7 +89,7 @@ func (p Process) MasterSocket() string {
 	return ""
 }
 
-// ours returns the processes that run the configuration: those that lead first, then their workers.
+// ours returns the processes that run the configuration: the leaders first, then their workers.
 func (f Facts) ours() []Process {
 	running, leading := map[int]bool{}, map[int]bool{}
 	for _, p := range f.processes {
@@ -110,7 +110,7 @@ func (f Facts) ours() []Process {
 	return append(leaders, workers...)
 }
 
-// trusts says whether a process can be HAProxy. Anybody on the host can give a process that name and any arguments; but only
+// trusts reports whether a process can be HAProxy. Anybody on the host can give a process that name and any arguments; but only
 // root, the account itself and HAProxy's own account can have started the real one.
 func (f Facts) trusts(p Process) bool {
 	return p.uid == 0 || p.uid == f.uid || (f.haproxyUID != 0 && p.uid == f.haproxyUID)

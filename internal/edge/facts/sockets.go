@@ -12,13 +12,13 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// Sockets is what scripts/sockets.sh says: the host's addresses, and who listens on the ports in question.
+// Sockets is the output of scripts/sockets.sh: the host's addresses, and who listens on the ports in question.
 type Sockets struct {
 	local     []netip.Prefix
 	listeners []listener
 	// firstFree is the first port that needs no privilege.
 	firstFree int
-	// byInode are the places of listeners by their inodes.
+	// byInode maps inodes to indexes of listeners.
 	byInode map[string][]int
 	// nonlocal4 and nonlocal6 say that processes may bind addresses that the host does not have.
 	nonlocal4, nonlocal6 bool
@@ -27,7 +27,7 @@ type Sockets struct {
 // listener is one listening TCP socket.
 type listener struct {
 	addr netip.AddrPort
-	// pid is 0 when the process may not be looked into.
+	// pid is 0 if the account may not inspect the process.
 	pid  int
 	name string
 }
@@ -43,7 +43,7 @@ func PortList(frontends []haproxy.Frontend) string {
 	return list
 }
 
-// ParseSockets reads the output of scripts/sockets.sh.
+// ParseSockets parses the output of scripts/sockets.sh.
 func ParseSockets(output []byte) Sockets {
 	s := Sockets{firstFree: 1024, byInode: map[string][]int{}}
 	for line := range strings.Lines(string(output)) {
@@ -77,9 +77,9 @@ func (s *Sockets) add(key string, values []string) {
 	}
 }
 
-// unusable says whether an IPv6 address cannot be bound, by the fields that follow it in /proc/net/if_inet6: interface,
-// prefix length, scope, flags. Such are one that another machine has as well (IFA_F_DADFAILED) and one of which this is not
-// yet known (IFA_F_TENTATIVE).
+// unusable reports whether an IPv6 address cannot be bound, by the fields that follow it in /proc/net/if_inet6: interface,
+// prefix length, scope, flags. It cannot if another machine has it as well (IFA_F_DADFAILED), or if that is not yet known
+// (IFA_F_TENTATIVE).
 func unusable(fields []string) bool {
 	const dadFailed, tentative = 0x08, 0x40
 	if len(fields) < 4 {
@@ -109,7 +109,7 @@ func (s *Sockets) addSysctl(name, value string) {
 	}
 }
 
-// addListener reads "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex.
+// addListener parses "0100007F:01BB": the address as 32-bit words in the byte order of the machine, the port in hex.
 func (s *Sockets) addListener(local, inode string) {
 	if addr, ok := kernelAddrPort(local); ok {
 		s.byInode[inode] = append(s.byInode[inode], len(s.listeners))
@@ -117,7 +117,7 @@ func (s *Sockets) addListener(local, inode string) {
 	}
 }
 
-// kernelAddrPort reads an address with its port, as socket tables have them.
+// kernelAddrPort parses an address with its port from a socket table.
 func kernelAddrPort(text string) (netip.AddrPort, bool) {
 	addrText, portText, _ := strings.Cut(text, ":")
 	addr, ok := kernelAddr(addrText, true)
@@ -125,8 +125,8 @@ func kernelAddrPort(text string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr, uint16(port)), ok && err == nil
 }
 
-// kernelAddr reads the hex form of an address in /proc/net. In socket tables the 32-bit words are little-endian: of the
-// machines that run HAProxy at an edge, none is big-endian any more.
+// kernelAddr parses the hex form of an address in /proc/net. In socket tables the 32-bit words are little-endian: no machine
+// that runs HAProxy at an edge is big-endian any more.
 func kernelAddr(text string, words bool) (netip.Addr, bool) {
 	raw, err := hex.DecodeString(text)
 	if err != nil {
@@ -140,20 +140,20 @@ func kernelAddr(text string, words bool) (netip.Addr, bool) {
 	return netip.AddrFromSlice(raw)
 }
 
-// Obstacle is what keeps a host from taking a bind.
+// BindFailure is why a host cannot take a bind.
 type BindFailure struct {
-	// Frontend and Bind are as in the configuration; Why is a clause that says what is in the way.
+	// Frontend and Bind are as in the configuration; Why is a clause that says why the bind fails.
 	Frontend, Bind, Why string
 }
 
-// Obstacles says which of the configuration's binds the host cannot take; `haproxy -c` never binds, and a reload that cannot
-// bind refuses every connection for 2 s. The sockets of HAProxy itself do not count.
+// BindFailures returns the binds of the configuration that the host cannot take: `haproxy -c` never binds, and a reload that
+// cannot bind refuses every connection for 2 s. HAProxy's own sockets do not count.
 func (f Facts) BindFailures(s Sockets, config haproxy.Config) []BindFailure {
 	var found []BindFailure
 	for _, frontend := range config.Frontends {
 		for _, bind := range frontend.Binds {
-			if obstacle := s.bindFailure(bind, f.Own, f.File.Binds); obstacle != "" {
-				found = append(found, BindFailure{Frontend: frontend.Name, Bind: bind.String(), Why: obstacle})
+			if why := s.bindFailure(bind, f.Own, f.File.Binds); why != "" {
+				found = append(found, BindFailure{Frontend: frontend.Name, Bind: bind.String(), Why: why})
 			}
 		}
 	}
@@ -183,7 +183,7 @@ func (s Sockets) hasAddress(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.local, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// The bits of capabilities; see capabilities(7).
+// Capability bits; see capabilities(7).
 const (
 	capNetBindService = 10
 	capSysResource    = 24
@@ -191,13 +191,13 @@ const (
 
 func (p Process) may(capability int) bool { return p.capabilities&(1<<capability) != 0 }
 
-// mayBind says whether the HAProxy that p leads may bind the port. Without a master process the service starts each new
-// one as root; what p has left of its rights says nothing then.
+// mayBind reports whether the HAProxy that p leads may bind the port. Without a master process the service starts each new
+// HAProxy as root, so the remaining rights of p do not matter.
 func (s Sockets) mayBind(p Process, port uint16) bool {
 	return int(port) >= s.firstFree || !p.MasterWorker() || p.may(capNetBindService)
 }
 
-// blocks says whether a bind fails because of the listener. The kernel's tables do not show whether an IPv6 wildcard takes
+// blocks reports whether a bind fails because of the listener. The kernel's tables do not show whether an IPv6 wildcard takes
 // IPv4 connections as well; most do, so it counts.
 func (l listener) blocks(bind haproxy.Bind) bool {
 	if l.addr.Port() != bind.Port {
@@ -210,7 +210,7 @@ func (l listener) blocks(bind haproxy.Bind) bool {
 	return addr == bind.Addr || addr.IsUnspecified() || bind.Addr.IsUnspecified()
 }
 
-// who is the listener's process, for the reader.
+// who describes the listener's process in messages.
 func (l listener) who() string {
 	if l.pid == 0 {
 		return "another process"
@@ -222,11 +222,11 @@ func (l listener) belongsTo(own []Process) bool {
 	return slices.ContainsFunc(own, func(p Process) bool { return p.PID == l.pid })
 }
 
-// mayBeOurs says whether the listener may be one of ours although its process was not seen: the account may not look into it, or
-// a reload has started it a moment ago.
+// mayBeOurs reports whether the listener may be ours although its process was not seen: the account may not inspect it, or a
+// reload has just started it.
 func (l listener) mayBeOurs() bool { return l.pid == 0 || l.name == "haproxy" }
 
-// isBoundBy says whether the listener is one of the configuration that runs, as far as its binds can be read.
+// isBoundBy reports whether the listener is one of the running configuration, as far as its binds can be parsed.
 func (l listener) isBoundBy(running map[string][]string) bool {
 	for _, binds := range running {
 		for _, text := range binds {

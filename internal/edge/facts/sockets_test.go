@@ -29,12 +29,12 @@ listen tcp 0100007F:1F90 104
 listen tcp 0100007F:1F91 105
 ` + owner("101", "500", "sshd") + owner("102", "600", "apache2") + owner("103", "700", "haproxy") + owner("105", "701", "haproxy")
 
-// owner is a line that says whose a socket is.
+// owner returns a line with the owner of a socket.
 func owner(inode, pid, name string) string {
 	return "owner " + inode + " " + pid + " " + name + "\n"
 }
 
-func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
+func TestBindFailuresNameTheBindsThatAHostCannotTake(t *testing.T) {
 	t.Parallel()
 	root := Process{PID: 700, uid: 0, capabilities: 1<<capNetBindService | 1, args: []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}}
 	ordinary := Process{PID: 700, uid: 1000, args: root.args}
@@ -54,7 +54,7 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 		"sshd's port on another address":            {"ipv4@127.0.0.1:22", root, nil, ""},
 		"sshd's port in the other family":           {"ipv6@:22", root, nil, ""},
 		"a port taken for both families":            {"ipv4@:80", root, nil, "apache2 (pid 600)"},
-		"a port taken by who knows whom":            {"ipv4@127.0.0.1:8080", root, nil, "another process already listens"},
+		"a port taken by a hidden process":          {"ipv4@127.0.0.1:8080", root, nil, "another process already listens"},
 		"a port of ours, seen without rights":       {"ipv4@127.0.0.1:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
 		"a port of ours, of a worker that is new":   {"ipv4@127.0.0.1:8081", root, map[string][]string{"web": {"ipv4@127.0.0.1:8081"}}, ""},
 		"a port of another HAProxy":                 {"ipv4@127.0.0.1:8081", root, nil, "haproxy (pid 701) already listens"},
@@ -89,7 +89,7 @@ func TestObstaclesNameTheBindsThatAHostCannotTake(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAHostMayBindWithoutHavingThemAreNoObstacle(t *testing.T) {
+func TestAddressesThatAHostMayBindWithoutHavingThemAreNoBindFailure(t *testing.T) {
 	t.Parallel()
 	s := ParseSockets([]byte("sysctl ipv4/ip_nonlocal_bind:1\n"))
 	if !s.hasAddress(netip.MustParseAddr("203.0.113.9")) || s.hasAddress(netip.MustParseAddr("2001:db8::9")) {
@@ -124,7 +124,7 @@ func FuzzParseSocketsTakesAnything(f *testing.F) {
 	})
 }
 
-// A host with many sockets, or one that says that it has, is read in time; and a long line hides none of those that follow.
+// A host with many sockets, or one that claims to have them, is parsed in time; and a long line hides none of those that follow.
 func TestManySocketsOfManyOwnersAreReadInTime(t *testing.T) {
 	const many = 20_000
 	var output strings.Builder

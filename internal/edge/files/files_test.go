@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
-// answering is a connection on which every script ends in the same way. What scripts do on a host is tried with turns.
+// answering is a connection on which every script ends in the same way. The tests of package edge run the real scripts.
 type answering struct {
 	session.Conn
 	result session.Result
@@ -39,7 +39,7 @@ func file() cfg.File {
 	return cfg.File{Text: []byte("global\n"), NamesPath: "/etc/haproxy/names", Names: []byte("in/a b\n")}
 }
 
-func TestWhatAScriptEndsWithSaysWhyAFileIsNotInItsPlace(t *testing.T) {
+func TestExitStatusesMapToErrors(t *testing.T) {
 	t.Parallel()
 	var refused *files.RefusedError
 	var unwritable *files.UnwritableError
@@ -83,9 +83,9 @@ func isTaken(err error) bool { return errors.Is(err, files.ErrTaken) }
 func TestTheErrorOfAConnectionIsPassedOn(t *testing.T) {
 	t.Parallel()
 	conn := on(&answering{err: io.ErrUnexpectedEOF})
-	_, glance := conn.Hashes(t.Context(), "/etc/haproxy/haproxy.cfg", "")
+	_, hashesErr := conn.Hashes(t.Context(), "/etc/haproxy/haproxy.cfg", "")
 	for _, err := range []error{
-		glance, conn.Stage(t.Context(), file(), ""), conn.Commit(t.Context(), file(), files.WriteOptions{}), conn.Restore(t.Context(), false),
+		hashesErr, conn.Stage(t.Context(), file(), ""), conn.Commit(t.Context(), file(), files.WriteOptions{}), conn.Restore(t.Context(), false),
 	} {
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("got %v", err)
@@ -105,7 +105,7 @@ func TestHashesAreThoseOfTheFilesThatAreThere(t *testing.T) {
 	}
 }
 
-func TestAFileIsSentWithItsNames(t *testing.T) {
+func TestAFileIsSentWithItsMapFile(t *testing.T) {
 	t.Parallel()
 	conn := &answering{}
 	if err := on(conn).Stage(t.Context(), file(), "/usr/sbin/haproxy"); err != nil {

@@ -10,44 +10,44 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// The first try to take a server out comes when the file is written without it: that is one turn for both. shortestWait and
-// longestWait are between the tries at one that still has connections.
+// The first removal attempt coincides with the write of the file without the server, so that one sync does both. Later
+// attempts, while the server still has connections, are shortestWait to longestWait apart.
 const shortestWait, longestWait = time.Second, 5 * time.Second
 
-// Leavers are the servers of a host that are wanted no more and still run. The zero Leavers are none.
+// Draining are the servers of a host that are no longer wanted and still run. The zero Draining is empty.
 type Draining struct {
 	byID map[serverID]drainingServer
 }
 
-// serverID names a server of a host.
+// serverID identifies a server of a host.
 type serverID struct{ backend, server string }
 
-// leave is how far a server is with leaving.
+// drainingServer is the progress of one removal.
 type drainingServer struct {
 	server runtime.Server
-	// since is when it was first seen to take no new connections, and next when to try to take it out.
+	// since is when the server was first seen to take no new connections, and next when to try to remove it.
 	since, next time.Time
 	pause       time.Duration
-	// isCut says that its connections were ended.
+	// isCut says that its connections were closed.
 	isCut bool
 }
 
-// due is when there is something to be done about the server: to see whether it has no connection left, or to end those that
-// had all the time that they may have.
-func (l drainingServer) due(timeouts map[string]time.Duration) time.Time {
-	if patience, limited := timeouts[l.server.Backend]; limited && !l.isCut {
-		return Earlier(l.next, l.since.Add(patience))
+// due is when the server needs attention: to check whether it has no connection left, or to close its connections after the
+// drain timeout.
+func (s drainingServer) due(timeouts map[string]time.Duration) time.Time {
+	if patience, limited := timeouts[s.server.Backend]; limited && !s.isCut {
+		return Earlier(s.next, s.since.Add(patience))
 	}
-	return l.next
+	return s.next
 }
 
-// Seen are the leavers after these servers of the backends were seen to leave, and no others; without backends, those of all.
-// What is known of other backends stays.
+// Seen returns the draining servers after these servers of the backends, and no others, were seen draining. Without backends,
+// the servers are those of all backends. Other backends keep their entries.
 func (d Draining) Seen(servers []runtime.Server, backends map[string]bool, now time.Time) Draining {
 	after := maps.Clone(d.byID)
 	maps.DeleteFunc(after, func(id serverID, _ drainingServer) bool { return backends == nil || backends[id.backend] })
 	for _, server := range servers {
-		// A part of an answer would keep all of it in memory.
+		// Clone the strings: a substring would keep the whole answer in memory.
 		server.Backend, server.Name, server.DNSName = strings.Clone(server.Backend), strings.Clone(server.Name), strings.Clone(server.DNSName)
 		id := serverID{server.Backend, server.Name}
 		known, found := d.byID[id]
@@ -63,22 +63,22 @@ func (d Draining) Seen(servers []runtime.Server, backends map[string]bool, now t
 	return Draining{after}
 }
 
-// Of are the leavers of the backends.
+// Of returns the draining servers of the backends.
 func (d Draining) Of(backends map[string]bool) []runtime.Server {
 	var servers []runtime.Server
-	for id, leave := range d.byID {
+	for id, s := range d.byID {
 		if backends[id.backend] {
-			servers = append(servers, leave.server)
+			servers = append(servers, s.server)
 		}
 	}
 	return servers
 }
 
-// All are all of them, sorted by backend and name.
+// All returns all draining servers, sorted by backend and name.
 func (d Draining) All() []runtime.Server {
 	servers := make([]runtime.Server, 0, len(d.byID))
-	for _, leave := range d.byID {
-		servers = append(servers, leave.server)
+	for _, s := range d.byID {
+		servers = append(servers, s.server)
 	}
 	slices.SortFunc(servers, func(a, b runtime.Server) int {
 		return cmp.Or(strings.Compare(a.Backend, b.Backend), strings.Compare(a.Name, b.Name))
@@ -86,74 +86,74 @@ func (d Draining) All() []runtime.Server {
 	return servers
 }
 
-// Count is how many they are.
+// Count returns the number of draining servers.
 func (d Draining) Count() int { return len(d.byID) }
 
-// Due is when there is something to be done about one of them; zero if there is none. The timeouts say, by backend, how long a
-// server keeps its connections.
+// Due is when the next server needs attention; zero if there is none. The timeouts limit, by backend, how long a server keeps
+// its connections.
 func (d Draining) Due(timeouts map[string]time.Duration) time.Time {
 	var due time.Time
-	for _, leave := range d.byID {
-		due = Earlier(due, leave.due(timeouts))
+	for _, s := range d.byID {
+		due = Earlier(due, s.due(timeouts))
 	}
 	return due
 }
 
-// Farewell is what takes one server out.
+// Removal is one attempt to remove a server.
 type Removal struct {
-	// Commands are to be sent together; the last one deletes the server.
+	// Commands must be sent together; the last one deletes the server.
 	Commands []runtime.Command
 
 	id serverID
-	// cuts says that connections are ended that are still open.
+	// cuts says that open connections are closed.
 	cuts bool
 }
 
-// Farewells are those that are due.
+// Removals returns the removals that are due.
 func (d Draining) Removals(timeouts map[string]time.Duration, now time.Time) []Removal {
 	var removals []Removal
-	for id, leave := range d.byID {
-		if !leave.due(timeouts).After(now) {
+	for id, s := range d.byID {
+		if !s.due(timeouts).After(now) {
 			patience, limited := timeouts[id.backend]
-			removals = append(removals, newRemoval(id, limited && now.Sub(leave.since) >= patience))
+			removals = append(removals, newRemoval(id, limited && now.Sub(s.since) >= patience))
 		}
 	}
 	return removals
 }
 
 func newRemoval(id serverID, cuts bool) Removal {
-	f := Removal{id: id, cuts: cuts}
+	r := Removal{id: id, cuts: cuts}
 	if cuts {
-		f.Commands = append(f.Commands, runtime.ShutdownSessions(id.backend, id.server))
+		r.Commands = append(r.Commands, runtime.ShutdownSessions(id.backend, id.server))
 	}
-	f.Commands = append(f.Commands,
+	r.Commands = append(r.Commands,
 		runtime.SetMode(id.backend, id.server, runtime.Maintenance), runtime.DeleteServer(id.backend, id.server))
-	return f
+	return r
 }
 
-// Answered are the leavers after HAProxy has answered to all commands of the farewells. A server that it does not delete has
-// connections, or something else that will not be over soon.
+// Answered returns the draining servers after HAProxy has answered all commands of the removals. A server that it does not
+// delete has connections, or another obstacle that lasts a while.
 func (d Draining) Answered(removals []Removal, answers []string, now time.Time) Draining {
 	after := maps.Clone(d.byID)
-	for _, f := range removals {
-		last := len(f.Commands) - 1
-		if err := f.Commands[last].Check(answers[last]); err == nil {
-			delete(after, f.id)
+	for _, r := range removals {
+		last := len(r.Commands) - 1
+		if err := r.Commands[last].Check(answers[last]); err == nil {
+			delete(after, r.id)
 		} else {
-			after[f.id] = after[f.id].stayed(f, now)
+			after[r.id] = after[r.id].stayed(r, now)
 		}
-		answers = answers[len(f.Commands):]
+		answers = answers[len(r.Commands):]
 	}
 	return Draining{after}
 }
 
-// stayed is how far the server is after a farewell in vain.
-func (l drainingServer) stayed(f Removal, now time.Time) drainingServer {
-	l.server.Admin, l.isCut = runtime.Admin(1), l.isCut || f.cuts
-	l.pause = min(max(2*l.pause, shortestWait), longestWait)
-	if f.cuts {
-		l.pause = shortestWait
+// stayed returns the state of the server after a failed removal.
+func (s drainingServer) stayed(r Removal, now time.Time) drainingServer {
+	s.server.Admin, s.isCut = runtime.Admin(1), s.isCut || r.cuts
+	s.pause = min(max(2*s.pause, shortestWait), longestWait)
+	if r.cuts {
+		s.pause = shortestWait
 	}
-	l.next = now.Add(l.pause)
-	return l
+	s.next = now.Add(s.pause)
+	return s
 }

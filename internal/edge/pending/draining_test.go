@@ -15,7 +15,7 @@ const deleted, connected = "Server deleted.\n", "Server still has connections at
 
 func server(backend, name string) runtime.Server { return runtime.Server{Backend: backend, Name: name} }
 
-// commands are those of the farewells, in words.
+// commands returns the commands of the removals as text.
 func commands(removals []pending.Removal) []string {
 	var all []string
 	for _, removal := range removals {
@@ -26,7 +26,7 @@ func commands(removals []pending.Removal) []string {
 	return all
 }
 
-// answers are those to the commands of the farewells, of which the last of each is answered so.
+// answers returns answers to the commands of the removals; last answers the last command of each.
 func answers(removals []pending.Removal, last string) []string {
 	var all []string
 	for _, removal := range removals {
@@ -35,7 +35,7 @@ func answers(removals []pending.Removal, last string) []string {
 	return all
 }
 
-func TestThousandsOfLeaversAreDoneWithTogether(t *testing.T) {
+func TestThousandsOfServersAreRemovedTogether(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
 	var servers []runtime.Server
@@ -54,27 +54,27 @@ func TestThousandsOfLeaversAreDoneWithTogether(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	if left := draining.Of(map[string]bool{"web": true}); len(removals) != len(servers) || len(left) != 1 {
-		t.Errorf("%d farewells, and %d servers stay", len(removals), len(left))
+		t.Errorf("%d removals, and %d servers stay", len(removals), len(left))
 	}
 }
 
-func TestALeaverIsTriedEverLessOftenUntilItsTimeIsUp(t *testing.T) {
+func TestRemovalsAreRetriedWithGrowingPausesUntilTheDrainTimeout(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
 	timeouts := map[string]time.Duration{"web": 10 * time.Second}
 	draining := pending.Draining{}.Seen([]runtime.Server{server("web", "a")}, nil, start)
-	farewell := []string{"set server web/a state maint", "del server web/a"}
+	removal := []string{"set server web/a state maint", "del server web/a"}
 	for _, step := range []struct {
 		at   time.Duration
 		want []string
 	}{
-		{200 * time.Millisecond, farewell},
-		{1200 * time.Millisecond, farewell},
-		{3200 * time.Millisecond, farewell},
-		{7200 * time.Millisecond, farewell},
-		{10 * time.Second, append([]string{"shutdown sessions server web/a"}, farewell...)},
-		// The connections that were ended take a moment to be gone.
-		{11 * time.Second, append([]string{"shutdown sessions server web/a"}, farewell...)},
+		{200 * time.Millisecond, removal},
+		{1200 * time.Millisecond, removal},
+		{3200 * time.Millisecond, removal},
+		{7200 * time.Millisecond, removal},
+		{10 * time.Second, append([]string{"shutdown sessions server web/a"}, removal...)},
+		// Cut connections take a moment to be gone.
+		{11 * time.Second, append([]string{"shutdown sessions server web/a"}, removal...)},
 	} {
 		now := start.Add(step.at)
 		if due := draining.Due(timeouts); !due.Equal(now) {
@@ -96,7 +96,7 @@ func TestALeaverIsTriedEverLessOftenUntilItsTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestSeenReplacesWhatIsKnownOfTheBackendsThatWereAsked(t *testing.T) {
+func TestSeenReplacesTheServersOfTheQueriedBackends(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
 	web, other := map[string]bool{"web": true}, map[string]bool{"other": true}
@@ -113,15 +113,15 @@ func TestSeenReplacesWhatIsKnownOfTheBackendsThatWereAsked(t *testing.T) {
 		return all
 	}
 	if got := names(later.Of(web)); !slices.Equal(got, []string{"b", "d"}) {
-		t.Errorf("of web, %q leave", got)
+		t.Errorf("of web, %q are draining", got)
 	}
 	if got := names(later.Of(other)); !slices.Equal(got, []string{"c"}) {
-		t.Errorf("of other, %q leave", got)
+		t.Errorf("of other, %q are draining", got)
 	}
 	if got := names(draining.Of(web)); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("the leavers from before have become %q", got)
+		t.Errorf("the previous draining servers have become %q", got)
 	}
-	// b has been leaving for longer than d.
+	// b has been draining for longer than d.
 	if got := commands(later.Removals(nil, start.Add(time.Second))); !slices.Contains(got, "del server web/b") || slices.Contains(got, "del server web/d") {
 		t.Errorf("tried is %q", got)
 	}

@@ -1,32 +1,32 @@
-// Package pending is what turns leave to be ended: a file that lags behind what runs, and servers that are wanted no more and
-// still have connections. It says when which of it is due. It is pure.
+// Package pending tracks the work that syncs leave for later: the write of a stale file, and draining servers that still have
+// connections. It says when each is due. It is pure.
 package pending
 
 import "time"
 
 const (
-	// saveDelay is how long the file may lag behind servers that were changed in HAProxy, counted from the last change:
-	// more of them may be about to follow. saveLatest counts from the first.
+	// saveDelay is how long the file may be stale after servers were changed in HAProxy, counted from the last change: more
+	// changes may follow. saveLatest counts from the first change.
 	saveDelay  = 200 * time.Millisecond
 	saveLatest = time.Second
-	// longestGap bounds the time between two writes of a file that changes all the time: each costs the host some processes. After
-	// restAfter without a write, the next one comes soon again.
+	// longestGap bounds the time between two writes of a file that changes all the time: each write costs the host some processes.
+	// After restAfter without a write, the gap is short again.
 	longestGap = 5 * time.Second
 	restAfter  = 2 * longestGap
-	// overdueAfter is how long a write that is due may wait because changes follow each other so fast that each turn finds another.
+	// overdueAfter is how long a due write may wait because changes follow each other so fast that each sync finds another.
 	overdueAfter = 5 * time.Second
 )
 
-// Lag is how far the file is behind what runs, and when it was written last. The zero Lag says that it is not behind.
+// Write is the pending write of a file, and the time of the last write. The zero Write says that the file is up to date.
 type Write struct {
-	// since is when it began, zero when there is none; last is when servers were changed last.
+	// since is when the file became stale, zero if it is not; last is when servers were changed last.
 	since, last time.Time
-	// written is about when the file was written last, zero if that is not known; and gap is how long after that it is left alone.
+	// written is about when the file was last written, zero if unknown; gap is the minimum time from then to the next write.
 	written time.Time
 	gap     time.Duration
 }
 
-// Changed is the lag after servers were changed in HAProxy and not in the file.
+// Changed returns the pending write after servers were changed in HAProxy and not in the file.
 func (w Write) Changed(now time.Time) Write {
 	if w.since.IsZero() {
 		w.since = now
@@ -35,13 +35,12 @@ func (w Write) Changed(now time.Time) Write {
 	return w
 }
 
-// Written is the lag after the file was written as it should have been at the time began. Writes that follow each other soon come at
-// longer and longer intervals.
+// Written returns the pending write after a write that contains all changes up to began. Frequent writes come at growing intervals.
 func (w Write) Written(began, now time.Time) Write {
 	written := Write{written: now, gap: saveDelay}
 	if now.Sub(w.written) < restAfter {
 		written.gap = min(2*w.gap, longestGap)
-		// Hosts whose servers change together, and which may share a machine, do not go on writing together.
+		// Jitter keeps hosts whose servers change together, and which may share a machine, from writing in step.
 		written.written = now.Add(written.gap * time.Duration(now.Nanosecond()/1000%256) / 1024)
 	}
 	if w.last.After(began) {
@@ -50,10 +49,10 @@ func (w Write) Written(began, now time.Time) Write {
 	return written
 }
 
-// Exists says that the file is behind.
+// Exists reports whether the file is stale.
 func (w Write) Exists() bool { return !w.since.IsZero() }
 
-// Due is when the file is to be written; zero when it is as it should be.
+// Due is when to write the file; zero if it is up to date.
 func (w Write) Due() time.Time {
 	if !w.Exists() {
 		return time.Time{}
@@ -65,13 +64,13 @@ func (w Write) Due() time.Time {
 	return due
 }
 
-// IsDue says that it is time to write the file.
+// IsDue reports whether it is time to write the file.
 func (w Write) IsDue(now time.Time) bool { return w.Exists() && !w.Due().After(now) }
 
-// IsOverdue says that the file can wait no longer, whatever else there is to be done.
+// IsOverdue reports whether the write must not wait any longer, whatever else is due.
 func (w Write) IsOverdue(now time.Time) bool { return w.Exists() && now.Sub(w.Due()) > overdueAfter }
 
-// Earlier is the earlier of two times, of which zero stands for never.
+// Earlier returns the earlier of two times, where zero means never.
 func Earlier(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b

@@ -60,7 +60,7 @@ func TestAFileThatChangesAllTheTimeIsWrittenMoreAndMoreRarely(t *testing.T) {
 	}
 }
 
-func TestAFileLagsBehindWhatChangedWhileItWasWritten(t *testing.T) {
+func TestAFileIsStaleAfterChangesDuringItsWrite(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
@@ -73,7 +73,7 @@ func TestAFileLagsBehindWhatChangedWhileItWasWritten(t *testing.T) {
 	}
 }
 
-func TestAFileIsOverdueWhenChangesNeverLeaveATurnForIt(t *testing.T) {
+func TestAWriteIsOverdueWhenChangesLeaveNoSyncForIt(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
 	write := pending.Write{}.Changed(start).Changed(start.Add(4 * time.Second))
@@ -82,7 +82,7 @@ func TestAFileIsOverdueWhenChangesNeverLeaveATurnForIt(t *testing.T) {
 	}
 }
 
-func TestAFileThatDoesNotLagIsNeverDue(t *testing.T) {
+func TestAFileThatIsNotStaleIsNeverDue(t *testing.T) {
 	t.Parallel()
 	var write pending.Write
 	if now := time.Unix(1000, 0); write.Exists() || !write.Due().IsZero() || write.IsDue(now) || write.IsOverdue(now) {

@@ -1,4 +1,4 @@
-// Package readback is what HAProxy is asked after a change, to see that it was made. It is pure.
+// Package readback defines the queries that verify a change in HAProxy. It is pure.
 package readback
 
 import (
@@ -9,23 +9,23 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// Names are asked for one by one, but where more than mostKeys have changed all are read; and so they are where more than fewKeys
-// have changed that are a tenth of all: a question takes HAProxy longer than to list some names more.
+// Changed route map entries are queried one by one. The whole map is read if more than mostKeys have changed, or more than
+// fewKeys that are over a tenth of the map: a query costs HAProxy more than listing a few more entries.
 const (
 	fewKeys  = 20
 	mostKeys = 200
 )
 
-// Proof is that of a change.
+// Readback verifies one change.
 type Readback struct {
 	Change haproxy.Change
-	// NamesPath is the path of HAProxy's map of names; empty if it has none.
+	// NamesPath is the path of HAProxy's route map; empty if it has none.
 	NamesPath string
-	// Entries is how many that is to have after the change.
+	// Entries is the number of route map entries after the change.
 	Entries int
 }
 
-// Questions are the lines to be sent. Read reads the answers.
+// Questions returns the lines to send. Read parses the answers.
 func (p Readback) Questions() []string {
 	var lines []string
 	for _, backend := range p.Change.Backends {
@@ -41,7 +41,8 @@ func (p Readback) Questions() []string {
 	return lines
 }
 
-// Rows is how many servers and names the answers list at most, if nothing else runs than what is wanted and what has changed.
+// Rows is the maximum number of servers and route map entries in the answers, if nothing runs except what is wanted and what
+// has changed.
 func (p Readback) Rows() int {
 	rows := 0
 	for _, backend := range p.Change.Backends {
@@ -53,13 +54,13 @@ func (p Readback) Rows() int {
 	return rows
 }
 
-// readsAll says that all names are read.
+// readsAll reports whether the whole route map is read.
 func (p Readback) readsAll() bool {
 	keys := len(p.keys())
 	return keys > mostKeys || (keys > fewKeys && 10*keys > p.Entries)
 }
 
-// keys are those of the entries that have changed.
+// keys returns the keys of the changed entries.
 func (p Readback) keys() []string {
 	var keys []string
 	for _, e := range p.Change.Entries {
@@ -72,7 +73,7 @@ func (p Readback) keys() []string {
 	return slices.Compact(keys)
 }
 
-// Read reads the answers to the Questions: the servers of the backends, and the entries of the keys that have changed.
+// Read parses the answers to the Questions: the servers of the backends, and the changed route map entries.
 func (p Readback) Read(answers []string) (plan.Running, error) {
 	var seen plan.Running
 	for range p.Change.Backends {
@@ -87,7 +88,7 @@ func (p Readback) Read(answers []string) (plan.Running, error) {
 	return seen, err
 }
 
-// readNames reads the entries of the keys that have changed.
+// readNames parses the changed route map entries.
 func (p Readback) readNames(answers []string) ([]haproxy.Entry, error) {
 	keys := p.keys()
 	if p.readsAll() {
@@ -110,7 +111,7 @@ func (p Readback) readNames(answers []string) ([]haproxy.Entry, error) {
 	return entries, nil
 }
 
-// Lacks is how what was seen, or is known to have run before, differs from what is wanted.
+// Lacks returns how the state that was read, or that is known to have run before, differs from the wanted one.
 func (p Readback) Lacks(seen plan.Running) plan.Change {
 	return plan.Servers(seen.Servers, p.Change.Backends).WithNames(plan.Names(seen.Names, p.Change.Entries, p.NamesPath))
 }

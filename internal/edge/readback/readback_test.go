@@ -16,8 +16,7 @@ const (
 	none  = "type=str, case=sensitive, found=no"
 )
 
-// moved is the change of a name that leads elsewhere, of one that is gone, and of the servers of a backend, of which there are
-// none any more.
+// moved is a change of one route map entry, the removal of another, and the removal of all servers of a backend.
 func moved() readback.Readback {
 	return readback.Readback{NamesPath: "/names", Change: haproxy.Change{
 		Backends: []haproxy.Backend{{Name: "web"}},
@@ -26,7 +25,7 @@ func moved() readback.Readback {
 	}}
 }
 
-func TestAProofAsksForEachThingThatHasChanged(t *testing.T) {
+func TestAReadbackQueriesEachThingThatHasChanged(t *testing.T) {
 	t.Parallel()
 	got := moved().Questions()
 	if want := []string{"show servers state web", "get map /names in/a", "get map /names in/b"}; !reflect.DeepEqual(got, want) {
@@ -34,7 +33,7 @@ func TestAProofAsksForEachThingThatHasChanged(t *testing.T) {
 	}
 }
 
-func TestAProofOfFewNamesExpectsAsManyRowsAsThereAreServers(t *testing.T) {
+func TestAReadbackOfFewNamesExpectsAsManyRowsAsThereAreServers(t *testing.T) {
 	t.Parallel()
 	few := moved()
 	few.Entries, few.Change.Backends[0].Servers = 5000, make([]haproxy.Server, 7)
@@ -43,7 +42,7 @@ func TestAProofOfFewNamesExpectsAsManyRowsAsThereAreServers(t *testing.T) {
 	}
 }
 
-func TestAProofSaysWhatIsNotAsWanted(t *testing.T) {
+func TestAReadbackReportsDifferences(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		answers []string
@@ -69,7 +68,7 @@ func TestAProofSaysWhatIsNotAsWanted(t *testing.T) {
 	}
 }
 
-func TestAProofTakesNoAnswerThatCannotBeRead(t *testing.T) {
+func TestAReadbackRejectsInvalidAnswers(t *testing.T) {
 	t.Parallel()
 	for _, answers := range [][]string{{"", none, none}, {state, "", none}, {state, fmt.Sprintf(found, "in/c", "blog"), none}, {state, none, "Unknown map"}} {
 		if seen, err := moved().Read(answers); err == nil {
@@ -78,7 +77,7 @@ func TestAProofTakesNoAnswerThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestAProofOfManyNamesReadsThemAll(t *testing.T) {
+func TestAReadbackOfManyNamesReadsThemAll(t *testing.T) {
 	t.Parallel()
 	many := readback.Readback{NamesPath: "/names", Entries: 5000}
 	var answer strings.Builder
@@ -93,7 +92,7 @@ func TestAProofOfManyNamesReadsThemAll(t *testing.T) {
 	if got := many.Rows(); got != 5000 {
 		t.Errorf("%d rows are expected, want 5000", got)
 	}
-	// What has not changed is no concern of the proof.
+	// The readback ignores unchanged entries.
 	seen, err := many.Read([]string{answer.String() + "0x9 in/other blog\n"})
 	if err != nil || len(seen.Names) != 300 || len(many.Lacks(seen).Reasons) > 0 {
 		t.Errorf("got %d names, %v", len(seen.Names), err)

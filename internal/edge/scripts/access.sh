@@ -1,7 +1,7 @@
 #!/bin/sh
-# Says how the account reaches HAProxy's files. Arguments: the configuration's path.
-# Output: what sshd says of the connection, which sudo does not pass on, as "connection …", if it says anything. Then
-# "direct", "sudo", or "none" and sudo's own words, which are the rest of the output.
+# Finds out how the account can write HAProxy's files. Arguments: the configuration's path.
+# Output: "connection …" with sshd's description of the connection, if it has any, since sudo does not pass it on. Then
+# "direct", "sudo", or "none" and sudo's output, up to the end.
 config=$1
 [ -n "${SSH_CONNECTION-}" ] && printf 'connection %s\n' "$SSH_CONNECTION"
 real=$(readlink -f "$config" 2>/dev/null) || real=$config

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Connects stdin and stdout to a unix socket, where sshd does not forward to it. Arguments: the socket's path.
-# Output: a line that is "connected", or "failed" and why; after "connected", what the socket says.
+# Connects stdin and stdout to a unix socket, for when sshd does not forward to it. Arguments: the socket's path.
+# Output: a line that is "connected", or "failed" and why; after "connected", the output of the socket.
 socket=$1
 if command -v perl >/dev/null; then
 	exec perl -MIO::Socket::UNIX -MIO::Select -e '
@@ -23,7 +23,7 @@ if command -v perl >/dev/null; then
 			}
 		}' "$socket"
 elif command -v socat >/dev/null; then
-	# socat does not say when it is connected. If it fails, nothing follows.
+	# socat does not report when it is connected. If it fails, nothing follows.
 	printf 'connected\n'
 	exec socat -t 30 - "UNIX-CONNECT:$socket"
 fi

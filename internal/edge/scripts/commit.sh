@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes the candidate the configuration. Arguments: the paths of the configuration and of the candidate; the candidate's SHA-256;
-# "backup" to keep the former file for good; "former" to keep it until the next change; the SHA-256 that the former file must
-# have, or "-" if there must be none; the path of the candidate's file of names, empty if it has none, and its SHA-256. Payload:
-# the state of the servers.
-# Output: the SHA-256 of the configuration, and that of its file of names, read back. Exit: 3 if the payload is not whole, 4 if
-# the former file is another one, or if somebody else is at work and has taken the candidate away; otherwise not 0 if the
-# configuration was not changed.
+# Makes the candidate the configuration. Arguments: the paths of the configuration and of the candidate; the candidate's
+# SHA-256; "backup" to keep the previous file for good; "former" to keep it until the next change; the SHA-256 that the previous
+# file must have, or "-" if there must be none; the path of the candidate's map file, empty if it has none, and its SHA-256.
+# Payload: the server state.
+# Output: the SHA-256 of the configuration, and that of its map file, read back. Exit: 3 if the payload is incomplete, 4 if the
+# previous file is not the expected one, or if somebody else has removed the candidate; otherwise not 0 if the configuration was
+# not changed.
 config=${1:?} new=${2:?} want=${3:?} backup=$4 former=$5 expected=${6:?} names=$7 wantnames=$8
 set -e
 umask 022
@@ -16,7 +16,7 @@ sum() {
 	line=$(sha256sum <"$1")
 	printf '%s\n' "${line%% *}"
 }
-# A file appears under its name only when it is whole.
+# Writes a copy and renames it: a file appears under its name only when it is complete.
 keep() {
 	cp -p "$1" "$copy"
 	sync "$copy" 2>/dev/null || sync
@@ -37,24 +37,24 @@ mv -f "$copy" "$config.edgelb-state"
 if [ "$former" = former ]; then
 	keep "$config" "$config.edgelb-former"
 	rm -f "$config.edgelb-former-names"
-	# A former file of the same structure has its names where the candidate is to have them.
+	# A previous file of the same structure has its map file where the candidate's must go.
 	if ! has_names && [ -e "$names" ] && grep -qF -- "$names" "$config"; then
 		keep "$names" "$config.edgelb-former-names"
 	fi
 fi
 [ -e "$new" ] || exit 4
-# Another attempt, whose connection broke, may still be at work.
+# Another attempt, whose connection broke, may still run.
 [ "$(sum "$new")" = "$want" ]
 if [ -n "$names" ]; then
 	[ -e "$new.names" ] || exit 4
 	[ "$(sum "$new.names")" = "$wantnames" ]
 fi
-# To keep files takes a while on a slow disk.
+# Keeping files takes a while on a slow disk.
 is_expected || exit 4
-# A HAProxy that is started at this moment finds the names of its own structure, new ones or not.
+# A HAProxy that is started at this moment finds the map file of its own structure, new or not.
 has_names || keep "$new.names" "$names"
 mv -f "$new" "$config"
-# Until the configuration named it, another attempt may have taken it for one that nobody needs.
+# Until the configuration named the map file, another attempt may have removed it as unused.
 has_names || keep "$new.names" "$names"
 sync "$config" 2>/dev/null || sync || :
 for old in "$config".edgelb-names-*; do

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Looks at the host and changes nothing. Arguments: the paths of the configuration and of the admin socket.
-# Output: one fact a line, "key value…"; see package survey. Nothing that somebody else than root or the account may have chosen
-# can be taken for a part of a line, or for a line: paths are printed if they have usual characters only, and arguments of
-# processes in hexadecimal digits.
+# Observes the host and changes nothing. Arguments: the paths of the configuration and of the admin socket.
+# Output: one fact a line, "key value…"; see package facts. No text that others than root and the account may have chosen can
+# forge a line or a part of one: paths are printed only if they consist of usual characters, and process arguments in
+# hexadecimal digits.
 config=${1:?} socket=${2:?}
 account=$(id -u)
 haproxy=$(id -u haproxy 2>/dev/null) || haproxy=''
@@ -15,11 +15,11 @@ is_usual() {
 	esac
 }
 
-# GNU's ls prints the letters of a name that are no letters as "?" if it is asked to, busybox's always.
+# GNU's ls prints "?" for unprintable characters of a name only with -q; busybox's always does.
 printable=''
 ls -d -q / >/dev/null 2>&1 && printable=-q
 
-# Has it said who may change what a path leads to: each folder on the way, from the root on, and itself.
+# Registers a path for say_guards: each folder that leads to it, from the root on, and itself.
 ways=' / '
 guard() {
 	is_usual "$1" || return 0
@@ -30,9 +30,10 @@ guard() {
 		way=${way%/*}
 	done
 }
-# Says so, in one go: "guard MODE:UID:GID PATH". The paths are real ones: a link has taken the place of one since, and is not said.
+# Prints who may change the registered paths, all at once: "guard MODE:UID:GID PATH". The paths have no links; a path that has
+# become a link since is skipped.
 say_guards() {
-	# They hold nothing that the shell would split or expand.
+	# The paths contain nothing that the shell would split or expand.
 	# shellcheck disable=SC2086,SC2012
 	ls -ldn $printable $ways 2>/dev/null | while read -r mode _ uid gid rest; do
 		case $mode in l*) continue ;; esac
@@ -50,12 +51,12 @@ printf 'config %s\n' "$real"
 printf 'uid %s\n' "$account"
 printf 'groups %s\n' "$(id -G)"
 [ -n "$haproxy" ] && printf 'haproxyuid %s\n' "$haproxy"
-# In a user namespace, what belongs to an account of the outside seems to belong to this one, which nobody inside can be.
+# In a user namespace, files of accounts outside of it seem to belong to this uid, which nobody inside can be.
 outside='' map=''
 { read -r map </proc/self/uid_map; } 2>/dev/null
 # shellcheck disable=SC2086 # it is three numbers with blanks between them
 set -- $map
-# That of a host itself has all accounts in it.
+# The namespace of the host itself maps all accounts.
 case $* in '' | '0 0 4294967295') ;; *) outside=$(cat /proc/sys/kernel/overflowuid 2>/dev/null) ;; esac
 while [ -n "$outside" ] && read -r first _ count; do
 	[ "$outside" -ge "$first" ] && [ "$outside" -lt $((first + count)) ] && outside=''
@@ -69,7 +70,7 @@ guard "${real%/*}"
 grep -q '^haproxy:' /etc/group && printf 'group haproxy\n'
 [ -d /var/lib/haproxy ] && printf 'chroot /var/lib/haproxy\n'
 [ -S /dev/log ] && printf 'syslog yes\n'
-# The account, and who starts HAProxy, are not always the same.
+# The account and the user that starts HAProxy may differ.
 if [ -n "$(find -L /etc/resolv.conf -maxdepth 0 -perm -004 2>/dev/null)" ]; then
 	printf 'resolvconf all\n'
 elif [ -r /etc/resolv.conf ]; then
@@ -91,7 +92,7 @@ case $config:${unit-} in
 *) grep -qsF -- "$config" /etc/default/haproxy /etc/conf.d/haproxy && printf 'service yes\n' ;;
 esac
 
-# Fedora and its kin load this folder as well, and ship it empty.
+# Fedora and its relatives load this folder as well, and ship it empty.
 folder=${config%/*}/conf.d
 [ -d "$folder" ] && ! ls "$folder"/*.cfg >/dev/null 2>&1 && printf 'emptyfolder %s\n' "$folder"
 
@@ -104,7 +105,7 @@ if [ -s "$real" ]; then
 	case $first in
 	'# Managed by edgelb.'*) ;;
 	*)
-		# Debian's package manager knows what the file was like when it came.
+		# Debian's package manager knows the file as it was installed.
 		sum=$(md5sum <"$real")
 		dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && printf 'pristine yes\n'
 		;;
@@ -127,11 +128,11 @@ follow() {
 	done <<-END
 		$(ls -ln $printable "$1/exe" "$1/ns/net" "$1/ns/pid" 2>/dev/null)
 	END
-	# That of a package that was upgraded since is "PATH (deleted)"; the new one has its place.
+	# The program of a package that was upgraded since is "PATH (deleted)"; the new program has that path.
 	program=${program% (deleted)}
 	is_usual "$program" || program=-
 }
-# A master that executes itself anew, as each reload makes it do, has no arguments for a moment; nor has one that ends.
+# A master that re-executes itself, as in each reload, has no arguments for a moment; nor has a process that ends.
 await_arguments() {
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		first=''
@@ -153,10 +154,10 @@ for dir in /proc/[0-9]*; do
 		CapEff:) capabilities=$value ;;
 		esac
 	done 2>/dev/null <"$dir/status" || continue
-	# Anybody can call a process haproxy. Only these accounts can have started the one that is meant.
+	# Anybody can call a process haproxy. Only these accounts can have started the real one.
 	case " 0 $account $haproxy " in *" ${uid:-none} "*) ;; *) continue ;; esac
-	# The namespaces tell HAProxies of containers, which have a /proc entry as well, from the host's own. They are compared if
-	# the account may see them.
+	# The namespaces tell HAProxy processes of containers, which have a /proc entry as well, from the host's own. They are compared
+	# if the account may see them.
 	follow "$dir"
 	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || continue
 	descriptors=''
@@ -170,7 +171,7 @@ for dir in /proc/[0-9]*; do
 	od -An -v -tx1 -N 65536 "$dir/cmdline" 2>/dev/null
 done
 
-# The kernel gives a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
+# The kernel returns a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
 most=$(cat /proc/sys/fs/nr_open 2>/dev/null) && printf 'mostdescriptors %s\n' "$most"
 if program=$(command -v haproxy) && program=$(readlink -f "$program") && is_usual "$program"; then
 	guard "$program"
@@ -179,15 +180,15 @@ if program=$(command -v haproxy) && program=$(readlink -f "$program") && is_usua
 	exit 0
 fi
 
-# Where no HAProxy is found, the user is told of one that edgelb cannot use: "other PID UID PLACE PROGRAM", with the place
-# "container" or "host". Anybody can start such a process: this decides what is said, and nothing else. A few are enough.
+# If no HAProxy is found, report processes that edgelb cannot use: "other PID UID PLACE PROGRAM", with the place "container" or
+# "host". Anybody can start such a process: the lines affect messages only. A few are enough.
 looked=0
 for dir in /proc/[0-9]*; do
 	[ "$looked" -lt 8 ] || break
 	{ IFS= read -r name <"$dir/comm"; } 2>/dev/null || continue
 	case $name in *haproxy* | hapee-lb*) ;; *) continue ;; esac
 	looked=$((looked + 1))
-	# Others are called so as well, such as what exports its figures, but load no file.
+	# Other programs have such names as well, such as exporters of metrics, but load no file.
 	tr '\000' '\n' 2>/dev/null <"$dir/cmdline" | grep -q -x -e -f || continue
 	uid=''
 	while read -r key value _; do
@@ -196,7 +197,7 @@ for dir in /proc/[0-9]*; do
 	follow "$dir"
 	place=host
 	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || place=container
-	# A container may share the host's processes, and an ordinary account does not see which namespaces others are in.
+	# A container may share the host's processes, and an ordinary account does not see the namespaces of others.
 	grep -q -e docker -e libpod -e kubepods -e containerd -e crio -e lxc "$dir/cgroup" 2>/dev/null && place=container
 	guard "$program"
 	printf 'other %s %s %s %s\n' "${dir#/proc/}" "${uid:--}" "$place" "$program"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes HAProxy load its configuration. Arguments: one, which says how, and what that takes:
+# Makes HAProxy load its configuration. Arguments: one, which names the method and its parameter:
 #   command WORDS…   the user's own command
 #   signal PID       a master process without a master socket
 #   reload INIT      the service, by systemd, openrc or sysv
-#   start INIT       the same, where nothing runs
-# Output: the words of whoever was asked. Exit: theirs.
+#   start INIT       the same, if HAProxy does not run
+# Output and exit: those of the command.
 how=${1%% *} what=${1#* }
 exec 2>&1
 case "$how $what" in
@@ -14,7 +14,7 @@ case "$how $what" in
 	$what
 	;;
 "signal "*)
-	# The signal ends any other program that has got the number since.
+	# The check prevents a signal to another program that has this PID by now: the signal would end it.
 	IFS= read -r name <"/proc/$what/comm" && [ "$name" = haproxy ] && kill -USR2 "$what"
 	;;
 *" systemd") systemctl "$how" haproxy.service ;;

@@ -1,4 +1,4 @@
-// Package scripts is everything that runs on a host: short POSIX shell scripts, and the one command line that starts them.
+// Package scripts is everything that runs on a host: short POSIX shell scripts, and the single command line that starts them.
 package scripts
 
 import (
@@ -14,12 +14,12 @@ var texts embed.FS
 
 // loader is the only command line that hosts ever see, so that a sudoers file can name it. It reads from stdin: a line with a
 // marker, the number of the arguments and the size of the payload in bytes; the arguments, one a line, which become the
-// script's own; and the script, up to endOfScript. Nothing runs before all of that has arrived. The marker is printed first, to
-// both outputs: what comes before it is not the script's, but of the account's login shell, such as a greeting in .bashrc.
-// What follows on stdin is the payload, which the script reads itself, and whose size it finds in $payload_size.
+// script's own; and the script, up to endOfScript. Nothing runs before all of that has arrived. It first prints the marker to
+// both outputs: output before the marker comes from the account's login shell, such as a greeting in .bashrc. The rest of stdin
+// is the payload, which the script reads itself, and whose size it finds in $payload_size.
 //
-// So no value is ever part of a command line or of a script. The folders of an administrator's programs are not in an ordinary
-// account's PATH. The last of the three characters that IFS has at a shell's start is a newline, whatever the environment says.
+// So no value is ever part of a command line or of a script. An ordinary account's PATH lacks the folders of an administrator's
+// programs. The last of the three characters that IFS has at a shell's start is a newline, whatever the environment says.
 // `read` takes single bytes from a pipe, so nothing of the payload is lost, whichever shell /bin/sh is.
 const (
 	loader = `PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; n=${IFS#??}; s=; ` +
@@ -30,7 +30,7 @@ const (
 	endOfScript = "#end of script"
 )
 
-// CommandLine is what starts any script, whose Call goes to its stdin: as the account that logged in, or elevated by sudo.
+// CommandLine is the command that starts any script, with a Call on its stdin: as the account that logged in, or with sudo.
 func CommandLine(elevated bool) string {
 	command := "/bin/sh -c '" + loader + "'"
 	if elevated {
@@ -43,11 +43,11 @@ func CommandLine(elevated bool) string {
 type Call struct {
 	// Input goes to the stdin of CommandLine.
 	Input []byte
-	// marker is the line that the script's own output comes after.
+	// marker is the line before the script's own output.
 	marker string
 }
 
-// NewCall makes a call of the script of that name with its arguments and payload.
+// NewCall creates a call of the script of that name with its arguments and payload.
 func NewCall(name string, payload []byte, args ...string) (Call, error) {
 	script, err := texts.ReadFile(name + ".sh")
 	if err != nil {
@@ -69,14 +69,13 @@ func NewCall(name string, payload []byte, args ...string) (Call, error) {
 	return call, nil
 }
 
-// Output is what the script itself wrote, of all that came over its stdout or stderr. It reports false if the script did not
-// run.
+// Output returns what the script itself wrote to stdout or stderr. It reports false if the script did not run.
 func (c Call) Output(stream []byte) ([]byte, bool) {
 	_, own, found := bytes.Cut(stream, []byte(c.marker+"\n"))
 	return own, found
 }
 
-// Begins reports whether a line, with its end, is the one that the script's own output comes after.
+// Begins reports whether a line, including its newline, is the marker before the script's own output.
 func (c Call) Begins(line []byte) bool {
 	return bytes.HasSuffix(line, []byte(c.marker+"\n"))
 }

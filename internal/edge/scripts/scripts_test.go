@@ -61,7 +61,7 @@ func TestAScriptGetsItsArgumentsAsTheyAre(t *testing.T) {
 
 		output, ran, exit := run(t, shell, call, len(call.Input))
 
-		// There is no second one.
+		// There is no second file.
 		const want = sumOfEmpty + "\n-\n"
 		if !ran || exit != 0 || output != want {
 			t.Errorf("got %q, exit status %d, want %q", output, exit, want)
@@ -90,7 +90,7 @@ func TestAScriptRunsOnlyOnceItHasArrivedAsAWhole(t *testing.T) {
 	})
 }
 
-// A script whose end is missing, with a candidate whose name is missing, once removed the files of the login's folder.
+// A cut script, with the candidate's name missing, once removed the files of the login's folder.
 func TestAScriptThatIsCutRemovesNothingOfTheAccounts(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
@@ -109,7 +109,7 @@ func TestAScriptThatIsCutRemovesNothingOfTheAccounts(t *testing.T) {
 	})
 }
 
-func TestAPayloadThatIsNotWholeReplacesNothing(t *testing.T) {
+func TestAnIncompletePayloadReplacesNothing(t *testing.T) {
 	t.Parallel()
 	const text, state = "global\n", "1\n# the servers\n"
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
@@ -141,24 +141,24 @@ func TestAPayloadThatIsNotWholeReplacesNothing(t *testing.T) {
 
 func TestAFileIsSavedOnlyAsAWholeAndOverTheOneThatIsExpected(t *testing.T) {
 	t.Parallel()
-	const former, text = "global\n", "global\n# a server\n"
+	const previous, text = "global\n", "global\n# a server\n"
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		for name, test := range map[string]struct {
-			former    string
+			previous  string
 			short     int
 			exit      int
 			want      string
 			wantState string
 		}{
-			"the expected one":      {former, 0, 0, text, ""},
+			"the expected one":      {previous, 0, 0, text, ""},
 			"somebody else's":       {"# mine\n", 0, 4, "# mine\n", "1\n"},
 			"an empty one":          {"", 0, 4, "", "1\n"},
-			"cut by the connection": {former, 1, 3, former, "1\n"},
+			"cut by the connection": {previous, 1, 3, previous, "1\n"},
 		} {
 			config := filepath.Join(t.TempDir(), "haproxy.cfg")
-			writeFile(t, config, test.former)
+			writeFile(t, config, test.previous)
 			writeFile(t, config+".edgelb-state", "1\n")
-			call := newCall(t, "save", []byte(text), config, config+".edgelb-new-0123456789abcdef", sum(former), sum(text))
+			call := newCall(t, "save", []byte(text), config, config+".edgelb-new-0123456789abcdef", sum(previous), sum(text))
 
 			output, ran, exit := run(t, shell, call, len(call.Input)-test.short)
 
@@ -183,7 +183,7 @@ func requireContent(t *testing.T, path, want string) {
 	}
 }
 
-func TestWhatALoginShellPrintsIsNotTheScripts(t *testing.T) {
+func TestOutputOfTheLoginShellIsNotTheScripts(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		call := newCall(t, "hashes", nil, "/nonexistent", "/nonexistent")
@@ -195,14 +195,14 @@ func TestWhatALoginShellPrintsIsNotTheScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 		output, ran := call.Output(stdout.Bytes())
-		words, marked := call.Output(stderr.Bytes())
-		if !ran || string(output) != "-\n-\n" || !marked || len(words) > 0 {
-			t.Errorf("got %q on stdout and %q on stderr", output, words)
+		text, marked := call.Output(stderr.Bytes())
+		if !ran || string(output) != "-\n-\n" || !marked || len(text) > 0 {
+			t.Errorf("got %q on stdout and %q on stderr", output, text)
 		}
 	})
 }
 
-func TestAFormerFileCannotSayWhereNamesGo(t *testing.T) {
+func TestAPreviousFileCannotChooseThePathOfTheMapFile(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		folder := t.TempDir()

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Shows which addresses the host has and who listens on some ports. Argument: a line of ports in hex (" 01BB 0050 ").
-# Output: "local4 ADDRESS/BITS", "if6 …" as in /proc/net/if_inet6, "listen tcp|tcp6 ADDRESS:PORT INODE" in the kernel's
-# hex, "owner INODE PID NAME" with "?" for a name of unusual characters, and "sysctl FILE:VALUE".
+# Output: "local4 ADDRESS/BITS", "if6 …" as in /proc/net/if_inet6, "listen tcp|tcp6 ADDRESS:PORT INODE" in the kernel's hex,
+# "owner INODE PID NAME" with "?" for a name of unusual characters, and "sysctl FILE:VALUE".
 ports=$1
 
-# The kernel gives a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
+# The kernel returns a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
 (cd /proc/sys/net && grep -s . ipv4/ip_unprivileged_port_start ipv4/ip_nonlocal_bind ipv6/ip_nonlocal_bind) | sed 's/^/sysctl /'
 
 # A line with the address, then one that says that it is local.
@@ -28,11 +28,10 @@ done)
 printf '%s\n' "$listen"
 
 inodes=" $(printf '%s\n' "$listen" | while read -r line; do printf '%s ' "${line##* }"; done)"
-# Anybody may open a file with any name. GNU's ls prints the letters of a name that are no letters as "?" if it is asked to,
-# busybox's always.
+# Anybody may open a file with any name. GNU's ls prints "?" for unprintable characters only with -q; busybox's always does.
 printable=''
 ls -d -q / >/dev/null 2>&1 && printable=-q
-# One ls for all processes: a fork for each of a busy HAProxy's connections would take seconds.
+# One ls for all processes: a fork for each connection of a busy HAProxy would take seconds.
 # shellcheck disable=SC2012,SC2086 # the names are numbers; there may be no option
 ls -ln $printable /proc/[0-9]*/fd 2>/dev/null | while IFS= read -r line; do
 	case $line in
@@ -41,7 +40,7 @@ ls -ln $printable /proc/[0-9]*/fd 2>/dev/null | while IFS= read -r line; do
 		pid=${pid%/fd:}
 		;;
 	*' -> '*)
-		# What follows the number of the descriptor is what it leads to: of a file, a path.
+		# After the descriptor's number comes its target: of a file, a path.
 		open=${line#*' -> '}
 		inode=${open#'socket:['}
 		[ "$open" != "$inode" ] || continue

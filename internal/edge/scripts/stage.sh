@@ -1,9 +1,9 @@
 #!/bin/sh
 # Puts a candidate beside the configuration and lets HAProxy check it. Arguments: the paths of the configuration, of HAProxy and
-# of the candidate, the candidate's size in bytes; the path of its file of names, empty if it has none. Payload: the candidate, and
-# the names. HAProxy has to find a file of names where the candidate says; if there is one, it stays for now.
-# Exit: 0 good, 1 refused by HAProxy (its words on stderr), 3 cannot be written, 4 somebody else is at work and has taken the
-# candidate or its file of names away.
+# of the candidate, the candidate's size in bytes; the path of its map file, empty if it has none. Payload: the candidate, and
+# the map file. HAProxy must find a map file where the candidate says; an existing one stays for now.
+# Exit: 0 good, 1 refused by HAProxy (its output on stderr), 3 cannot be written, 4 somebody else has removed the candidate or
+# its map file.
 config=${1:?} program=${2:?} new=${3:?} size=${4:?} names=$5
 umask 022
 placed=''
@@ -15,8 +15,8 @@ withdraw() {
 part() {
 	tail -c "+$((size + 1))" "$new" >"$new.names" && head -c "$size" "$new" >"$new.text" && mv -f "$new.text" "$new"
 }
-# What attempts have left behind that broke: those for the same host, whose names differ in the last 16 letters only. Others
-# may still be at work, but not for long.
+# Remove the leftovers of broken attempts: those for the same host, whose names differ in the last 16 letters only, at once.
+# Others may still be in use, but not for long.
 rm -f "${new%????????????????}"*
 find "${config%/*}" -maxdepth 1 \( -name "${config##*/}.edgelb-new-*" -o -name "${config##*/}.edgelb-copy-*" \) -mmin +10 \
 	-exec rm -f {} + 2>/dev/null
@@ -27,7 +27,7 @@ cat >"$new" || withdraw 3
 if [ -n "$names" ]; then
 	part || withdraw 3
 	sync "$new.names" 2>/dev/null || sync || withdraw 3
-	# A link takes nobody's place.
+	# ln replaces no existing file.
 	[ -e "$names" ] || { ln "$new.names" "$names" && placed=yes; } || [ -e "$names" ] || withdraw 3
 fi
 sync "$new" 2>/dev/null || sync || withdraw 3

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Asks a HAProxy for its version. Arguments: the program's path.
+# Prints the version of a HAProxy. Arguments: the program's path.
 "$1" -v

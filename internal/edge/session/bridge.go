@@ -12,8 +12,8 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// bridge is a connection to a unix socket that a process on the host carries. Its first Read waits until the process has said
-// whether it is connected.
+// bridge is a connection to a unix socket through a process on the host. Its first Read waits until the process reports whether
+// it is connected.
 type bridge struct {
 	Stream
 	call   scripts.Call
@@ -22,8 +22,8 @@ type bridge struct {
 	err    error
 }
 
-// longestGreeting bounds, in bytes, each line that a login shell may print before the bridge runs; mostGreetings how many
-// lines, and greetingBytes all of them.
+// longestGreeting bounds, in bytes, each line that a login shell may print before the bridge runs; mostGreetings bounds the
+// number of lines, and greetingBytes their total.
 const (
 	longestGreeting = 4 << 10
 	mostGreetings   = 1000
@@ -47,7 +47,7 @@ func (s *Session) bridge(ctx context.Context, socket string, limit Limit) (Strea
 	return &bridge{Stream: stream, call: call, reader: bufio.NewReaderSize(stream, longestGreeting)}, nil
 }
 
-// Read reads what the socket says.
+// Read reads the output of the socket.
 func (b *bridge) Read(p []byte) (int, error) {
 	if !b.opened {
 		b.opened, b.err = true, b.open()
@@ -58,7 +58,7 @@ func (b *bridge) Read(p []byte) (int, error) {
 	return b.reader.Read(p)
 }
 
-// open passes over what the login shell says, and reads whether the process is connected.
+// open skips the output of the login shell, and reads whether the process is connected.
 func (b *bridge) open() error {
 	for range mostGreetings {
 		line, err := b.reader.ReadSlice('\n')

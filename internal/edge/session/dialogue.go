@@ -11,20 +11,20 @@ import (
 )
 
 // linesAtOnce is how many lines are written before their answers are read. Commands of some KB have answers of a few bytes, and
-// questions are below 1 KB and come after the commands, so that neither side ever waits for the other to read.
+// queries are below 1 KB and come after the commands, so that neither side blocks the other.
 const linesAtOnce = 128
 
-// Dialogue is a conversation with HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy
-// ends it after two quiet minutes ("stats timeout"), and when a worker that was replaced ends.
+// Dialogue is a connection to HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy closes
+// it after two idle minutes ("stats timeout"), and when a replaced worker ends.
 type Dialogue struct {
 	stream  Stream
 	replies *runtime.Replies
-	// opened is false until the prompt was asked for, which goes along with the first lines.
+	// opened is false until the prompt was requested, which goes along with the first lines.
 	opened bool
 	end    context.CancelFunc
 }
 
-// Converse opens a conversation that outlives the context.
+// Converse opens a connection that outlives the context.
 func (s *Session) Converse(ctx context.Context, socket string) (*Dialogue, error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, end)
@@ -37,11 +37,10 @@ func (s *Session) Converse(ctx context.Context, socket string) (*Dialogue, error
 	return &Dialogue{stream: stream, replies: runtime.NewReplies(stream), end: end}, nil
 }
 
-// quiet is while nothing was asked.
+// quiet is the limit while no answer is expected.
 var quiet = Limit{Bytes: 0, Of: "nothing, on HAProxy's admin socket"}
 
-// Ask sends lines and returns the answer to each; all together they have no more bytes than most. After an error the
-// conversation is over.
+// Ask sends lines and returns the answer to each; together they have at most that many bytes. After an error the connection is closed.
 func (d *Dialogue) Ask(ctx context.Context, lines []string, most int) ([]string, error) {
 	stop := context.AfterFunc(ctx, d.Close)
 	defer stop()
@@ -74,11 +73,11 @@ func (d *Dialogue) broken(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("the conversation with HAProxy's admin socket broke: %w", err)
+	return fmt.Errorf("the connection to HAProxy's admin socket broke: %w", err)
 }
 
-// Close ends the conversation.
+// Close closes the connection.
 func (d *Dialogue) Close() {
-	_ = d.stream.Close() // nothing that was written is waited for
+	_ = d.stream.Close() // no written data is waited for
 	d.end()
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/session"
 )
 
-// failure is an error that knows whether the connection is gone.
+// failure is an error that reports whether the connection is lost.
 type failure bool
 
 func (f failure) Error() string { return fmt.Sprintf("lost: %t", bool(f)) }
@@ -25,7 +25,7 @@ func TestIsLostKnowsAnErrorThatSaysSo(t *testing.T) {
 		"another error":           {errors.New("no such file"), false},
 		"a lost connection":       {failure(true), true},
 		"another failure":         {failure(false), false},
-		"a lost one, with words":  {fmt.Errorf("reading: %w", failure(true)), true},
+		"a lost one, wrapped":     {fmt.Errorf("reading: %w", failure(true)), true},
 		"a lost one, among other": {errors.Join(errors.New("no answer"), failure(true)), true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,5 @@
-// Package reason is the one table of what can be said of a host, an object or a target: the states of hosts and the reasons of
-// conditions. Conditions, events, metrics, retries and the choice of a host's owner read it, so that a new one is one line here. It is
-// pure.
+// Package reason is the single table of the states of hosts and the reasons of conditions. Conditions, events, metrics, retries
+// and the choice of a host's owner read it, so that a new reason is one line here. It is pure.
 package reason
 
 import (
@@ -10,61 +9,61 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Actor is who can end what a reason is about.
+// Actor is who can resolve a reason.
 type Actor int
 
-// Who acts.
+// The actors.
 const (
 	// Operator retries until it succeeds.
 	Operator Actor = iota
-	// Person has to change something; no retry helps.
+	// Person must change something; retries do not help.
 	Person
-	// Nobody has to act: all is well, or the host is left as it is because the spec says so.
+	// Nobody must act: either nothing is wrong, or the spec says that the host must be left unchanged.
 	Nobody
 )
 
-// Event says what a warning event is about that tells of a reason.
+// Event is the subject of the warning event for a reason.
 type Event int
 
 // The subjects of events.
 const (
 	NoEvent Event = iota
-	// OfHost tells it of each host.
+	// OfHost reports it once for each host.
 	OfHost
-	// OfObject tells it once for the object.
+	// OfObject reports it once for the object.
 	OfObject
 )
 
-// Claim is what a state says about the owner that the host was tried for.
+// Claim is what a state of a host implies for the owner that the sync was tried for.
 type Claim int
 
-// What is known of the owner.
+// The values of Claim.
 const (
-	// Unable: it cannot log in, or the host's file is somebody else's.
+	// Unable: it cannot log in, or the host's file belongs to somebody else.
 	Unable Claim = iota
 	// Able: it can log in, and the file is free or its own.
 	Able
-	// NotKnown: the host says nothing about it.
+	// NotKnown: the state implies nothing.
 	NotKnown
 )
 
-// Kind is what there is to know of a reason.
+// Kind describes a reason.
 type Kind struct {
-	// Name is the reason, or the state of a host, as the API has it.
+	// Name is the reason, or the state of a host, as in the API.
 	Name string
-	// Condition is the condition of which it is a reason.
+	// Condition is the type of the condition that the reason belongs to.
 	Condition string
-	// OfHost says that it is about a single host: several that differ are told as one.
+	// OfHost says that the reason is about a single host: several different ones are reported as one.
 	OfHost bool
 	Actor  Actor
 	Event  Event
 
-	// What follows is said of the states of hosts only.
+	// The fields below apply to states of hosts only.
 
-	// State says that it is one.
+	// State says that the reason is a state of a host.
 	State bool
 	Claim Claim
-	// Retry says when a host in that state is tried or looked at again.
+	// Retry says when a host in that state is retried or verified.
 	Retry Backoff
 }
 
@@ -73,7 +72,7 @@ type Backoff struct {
 	First, Longest time.Duration
 }
 
-// After is the wait after so many failures in a row, at least 1.
+// After returns the wait after that many failures in a row, at least 1.
 func (b Backoff) After(failures int) time.Duration {
 	wait := b.First
 	for ; failures > 1 && wait < b.Longest; failures-- {
@@ -82,15 +81,15 @@ func (b Backoff) After(failures int) time.Duration {
 	return min(wait, b.Longest)
 }
 
-// LookInterval is the time between two looks at a host that is well. A look repairs what somebody changed on the host, and
-// notices that the host is away.
+// LookInterval is the time between two verifications of a healthy host. A verification repairs what somebody changed on the
+// host, and detects that the host is away.
 const LookInterval = 30 * time.Second
 
 var (
-	look = Backoff{LookInterval, LookInterval}
-	// A host that is away may be back at any moment, and a try costs it nothing.
+	verify = Backoff{LookInterval, LookInterval}
+	// A host that is away may be back at any moment, and a retry costs it nothing.
 	away = Backoff{time.Second, 30 * time.Second}
-	// From 9.8 on, sshd locks an address out whose logins fail repeatedly.
+	// From 9.8 on, sshd locks out an address whose logins fail repeatedly.
 	locked = Backoff{30 * time.Second, 5 * time.Minute}
 	failed = Backoff{10 * time.Second, 5 * time.Minute}
 	rare   = Backoff{5 * time.Minute, 5 * time.Minute}
@@ -103,18 +102,18 @@ const (
 	healthy   = v1alpha1.ConditionTargetsHealthy
 )
 
-// kinds are all of them. The states come in the order that metrics have them in.
+// kinds are all reasons. The states are in the order of the metrics.
 var kinds = []Kind{
-	{Name: string(model.Synced), Condition: hosts, State: true, Actor: Nobody, Claim: Able, Retry: look},
+	{Name: string(model.Synced), Condition: hosts, State: true, Actor: Nobody, Claim: Able, Retry: verify},
 	{Name: string(model.Pending), Condition: hosts, State: true, Retry: rare},
 	{Name: string(model.Unreachable), Condition: hosts, OfHost: true, State: true, Event: OfHost, Claim: NotKnown, Retry: away},
 	{Name: string(model.Untrusted), Condition: hosts, OfHost: true, State: true, Actor: Person, Event: OfHost, Retry: locked},
 	{Name: string(model.Unauthorized), Condition: hosts, OfHost: true, State: true, Actor: Person, Event: OfHost, Retry: locked},
 	{Name: string(model.Rejected), Condition: hosts, OfHost: true, State: true, Actor: Person, Event: OfHost, Claim: Able, Retry: failed},
 	{Name: string(model.Refused), Condition: hosts, OfHost: true, State: true, Actor: Person, Event: OfHost, Retry: failed},
-	// It has an event of its own, which says how the host differs.
-	{Name: string(model.Drifted), Condition: hosts, OfHost: true, State: true, Actor: Nobody, Claim: Able, Retry: look},
-	{Name: string(model.Suspended), Condition: hosts, OfHost: true, State: true, Actor: Nobody, Claim: Able, Retry: look},
+	// Drift has its own event, which says how the host differs.
+	{Name: string(model.Drifted), Condition: hosts, OfHost: true, State: true, Actor: Nobody, Claim: Able, Retry: verify},
+	{Name: string(model.Suspended), Condition: hosts, OfHost: true, State: true, Actor: Nobody, Claim: Able, Retry: verify},
 
 	{Name: v1alpha1.ReasonProgressing, Condition: hosts, OfHost: true},
 	{Name: v1alpha1.ReasonHostsNotSynced, Condition: hosts, OfHost: true},
@@ -160,10 +159,10 @@ func index(kinds []Kind) map[string]Kind {
 	return all
 }
 
-// Of is the kind of a reason, or of a host's state; the zero Kind if there is none of that name, as of a host that was not tried yet.
+// Of returns the kind of a reason or of a host's state; the zero Kind if the name is unknown, as for a host that was not synced yet.
 func Of[Name ~string](name Name) Kind { return byName[string(name)] }
 
-// States are those that a host can be in.
+// States returns the states of a host.
 func States() []v1alpha1.HostState {
 	var states []v1alpha1.HostState
 	for _, kind := range kinds {
@@ -174,14 +173,14 @@ func States() []v1alpha1.HostState {
 	return states
 }
 
-// IsOf reports whether the reason may be one of the condition. What progresses may be a host or a target.
+// IsOf reports whether the condition can have the reason. Progressing applies to hosts and to targets.
 func (k Kind) IsOf(condition string) bool {
 	return k.Condition == condition || (k.Name == v1alpha1.ReasonProgressing && condition == available)
 }
 
-// Failed reports whether a host in that state is tried again later, and rarer each time. A host that drifted and is to be left so
-// has not failed: it is only watched.
+// Failed reports whether a host in that state is retried, with growing waits. A host with drift that is only reported has not
+// failed: it is only watched.
 func (k Kind) Failed() bool { return k.Actor != Nobody }
 
-// IsWatched reports whether the operator leaves a host as it is because the spec says so.
+// IsWatched reports whether the operator leaves a host unchanged because the spec says so.
 func (k Kind) IsWatched() bool { return k.State && k.Actor == Nobody && k.Name != string(model.Synced) }

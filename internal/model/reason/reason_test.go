@@ -14,7 +14,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// constantsOf are the string constants of a Go file whose names begin so.
+// constantsOf returns the string constants of a Go file whose names have the prefix.
 func constantsOf(t *testing.T, path, prefix string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
@@ -45,7 +45,7 @@ func TestEveryStateAndReasonOfTheAPIIsInTheTableOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for _, kind := range kinds {
 		if seen[kind.Name] {
-			t.Errorf("%s is there twice", kind.Name)
+			t.Errorf("%s is listed twice", kind.Name)
 		}
 		seen[kind.Name] = true
 		if !slices.Contains(slices.Concat(states, reasons), kind.Name) {
@@ -57,7 +57,7 @@ func TestEveryStateAndReasonOfTheAPIIsInTheTableOnce(t *testing.T) {
 	}
 	for _, name := range slices.Concat(states, reasons) {
 		if !seen[name] {
-			t.Errorf("%s is not in the table: add a line that says who has to act, and what is told", name)
+			t.Errorf("%s is not in the table: add a line that says who must act, and what is reported", name)
 		}
 	}
 	if got := States(); len(got) != len(states) {
@@ -65,7 +65,7 @@ func TestEveryStateAndReasonOfTheAPIIsInTheTableOnce(t *testing.T) {
 	}
 }
 
-func TestEveryStateSaysWhenTheHostIsTriedAgain(t *testing.T) {
+func TestEveryStateSaysWhenTheHostIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, state := range States() {
 		if retry := Of(state).Retry; retry.First <= 0 || retry.Longest < retry.First || retry.Longest > 5*time.Minute {
@@ -81,15 +81,15 @@ func TestEveryReasonIsOfACondition(t *testing.T) {
 			t.Errorf("%s is of the condition %q", kind.Name, kind.Condition)
 		}
 		if kind.Event == OfHost && !kind.State {
-			t.Errorf("%s is told of each host and is no state of one", kind.Name)
+			t.Errorf("%s is reported for each host and is no state of a host", kind.Name)
 		}
 	}
 	if !Of(v1alpha1.ReasonProgressing).IsOf(available) || Of(v1alpha1.ReasonNoEndpoints).IsOf(accepted) {
-		t.Error("what progresses may be a target, and a target that is missing is nothing of the spec")
+		t.Error("Progressing applies to targets, and a missing target is no matter of the spec")
 	}
 }
 
-func TestAHostFailsUnlessItIsAsTheSpecSays(t *testing.T) {
+func TestAHostFailsUnlessItMatchesTheSpec(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[model.State][2]bool{
 		model.Synced: {false, false}, model.Suspended: {false, true}, model.Drifted: {false, true},
