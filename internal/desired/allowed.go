@@ -9,11 +9,11 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// What a policy does not allow is left out, so that nothing else is worse for it: a server; a command, without which the way to
-// reload is found out on the host; adopt, which a host that is ours does not need. Only where nothing is left is the host left
-// alone as it is: one that must not be dialled, or whose files must not be written.
+// What a policy does not allow is left out, so that it harms nothing else: a server; a command, in which case the operator
+// finds out on the host how to reload; adopt, which a host of ours does not need. The operator leaves the whole host
+// unchanged only if nothing remains: it must not dial the host, or must not write its files.
 
-// RulesOf are the rules for the objects of a namespace.
+// RulesOf returns the rules for the objects of a namespace.
 func (s Snapshot) RulesOf(namespace string) policy.Rules {
 	if rules, found := s.Rules[namespace]; found {
 		return rules
@@ -23,7 +23,7 @@ func (s Snapshot) RulesOf(namespace string) policy.Rules {
 
 func (s Snapshot) rulesFor(m membership) policy.Rules { return s.RulesOf(m.object.Namespace) }
 
-// refused reports that the object may not have the host.
+// refused reports whether the object may not have the host.
 func (h *Host) refused(m membership, s Snapshot) bool {
 	rules, paths := s.rulesFor(m), &m.object.Spec.HAProxy
 	found := rules.Hosts.Check(h.Key.Address)
@@ -43,17 +43,18 @@ func (h *Host) violated(m membership, format string, args ...any) {
 	h.Problems = append(h.Problems, m.problem(v1alpha1.ReasonPolicyViolation, format, args...))
 }
 
-// setReloadCommand takes the command over if it may be run.
+// setReloadCommand sets the command if it may be run.
 func (h *Host) setReloadCommand(holder membership, s Snapshot) {
 	command := holder.object.Spec.HAProxy.ReloadCommand
 	if found := s.rulesFor(holder).CheckReloadCommand(command); found != nil {
-		h.violated(holder, "HAProxy is reloaded in the way that each host has for it: %v", found)
+		h.violated(holder, "HAProxy is reloaded by the method that each host has for it: %v", found)
 		return
 	}
 	h.ReloadCommand = command
 }
 
-// setAdopt lets the part replace somebody else's file if it may. That it may not is only worth a word where there is such a file.
+// setAdopt lets the object replace somebody else's file if policy allows it. NoAdopt is reported only if there is such a
+// file.
 func (h *Host) setAdopt(m membership, s Snapshot) {
 	if !m.host.Adopt {
 		return
@@ -65,7 +66,7 @@ func (h *Host) setAdopt(m membership, s Snapshot) {
 	h.Adopt = true
 }
 
-// listenersWithin are the part's listeners that are within the limits of its namespace.
+// listenersWithin returns the member's listeners that are within the limits of its namespace.
 func (h *Host) listenersWithin(m membership, s Snapshot) []v1alpha1.Listener {
 	all := m.object.Spec.Listeners
 	within := s.Excess[m.object.Namespace].listenersOf(m.object)
@@ -79,7 +80,7 @@ func (h *Host) listenersWithin(m membership, s Snapshot) []v1alpha1.Listener {
 	return within
 }
 
-// routesBeyond says of each route of the listener whether it is beyond the limits of its namespace; nil if none is.
+// routesBeyond says for each route of the listener whether it is beyond the limits of its namespace; nil if none is.
 func (h *Host) routesBeyond(c *claim, s Snapshot) []bool {
 	beyond := s.Excess[c.member.object.Namespace].excessRoutes(c.member.object, c.listener.Name)
 	if i := slices.Index(beyond, true); i >= 0 {
@@ -97,7 +98,7 @@ func hostnamesOf(route *v1alpha1.Route) []string {
 	return names
 }
 
-// allowedServers are those of a target's servers that may be servers.
+// allowedServers returns the target's servers that policy allows.
 func (h *Host) allowedServers(m membership, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) []haproxy.Server {
 	check := checkOfServers(t, s.rulesFor(m).Servers)
 	isForbidden := func(server haproxy.Server) bool { return check(server) != nil }
@@ -108,12 +109,13 @@ func (h *Host) allowedServers(m membership, t *v1alpha1.Target, servers []haprox
 	problem := m.problem(v1alpha1.ReasonPolicyViolation, "target %s: server %s is left out: %v", t.Name, servers[first].Name, check(servers[first]))
 	problem.Target = t.Name
 	h.Problems = append(h.Problems, problem)
-	// Others may have the list as well.
+	// Others may share the list.
 	return slices.DeleteFunc(slices.Clone(servers), isForbidden)
 }
 
-// checkOfServers says why a server of the target may not be one. Which addresses its pods and nodes have is the cluster's own
-// matter, unless they lead to the edge host itself or to no machine: EndpointSlices may be written by tenants.
+// checkOfServers returns a function that says why a server of the target is not allowed. The cluster decides on the
+// addresses of its own pods and nodes, unless they lead to the edge host itself or to no machine: tenants may be able to
+// write EndpointSlices.
 func checkOfServers(t *v1alpha1.Target, allowed policy.Addresses) func(haproxy.Server) *policy.Violation {
 	isOwn := t.Service != nil && t.Service.KubeconfigSecretRef == nil
 	return func(server haproxy.Server) *policy.Violation {

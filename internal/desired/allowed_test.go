@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// under is the snapshot with the rules that a policy makes for namespace shop.
+// under returns the snapshot with the rules that a policy makes for namespace shop.
 func under(s Snapshot, spec v1alpha1.EdgePolicySpec) Snapshot {
 	p := v1alpha1.EdgePolicy{Spec: spec}
 	p.Name = "team"
@@ -19,14 +19,14 @@ func under(s Snapshot, spec v1alpha1.EdgePolicySpec) Snapshot {
 	return s
 }
 
-// allowed is the snapshot where objects may set all fields.
+// allowed returns the snapshot with all fields allowed.
 func allowed(s Snapshot) Snapshot {
 	return under(s, v1alpha1.EdgePolicySpec{
 		AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand, v1alpha1.FieldPaths, v1alpha1.FieldAdopt},
 	})
 }
 
-// violation fails the test unless the host has one problem, which is that a policy does not allow something.
+// violation fails the test unless the host has exactly one problem, a policy violation.
 func violation(t *testing.T, host Host) Problem {
 	t.Helper()
 	if len(host.Problems) != 1 || host.Problems[0].Reason != v1alpha1.ReasonPolicyViolation {
@@ -48,14 +48,14 @@ func TestACommandThatIsNotAllowedIsNeverRun(t *testing.T) {
 		t.Errorf("command %q, %d members, %v: want the object without its command", host.ReloadCommand, len(host.Members), found)
 	}
 	if host := Idle(snapshotOf(), object, &object.Spec.Hosts[0]); host.ReloadCommand != "" {
-		t.Errorf("a host that is left is reloaded by %q", host.ReloadCommand)
+		t.Errorf("an idle host is reloaded by %q", host.ReloadCommand)
 	}
 	if host := Build(gw1(), allowed(snapshotOf(object))); host.ReloadCommand != "/bin/sh -c id" || len(host.Problems) > 0 {
 		t.Errorf("command %q and problems %v where it is allowed", host.ReloadCommand, host.Problems)
 	}
 }
 
-func TestAYoungerObjectsCommandIsNoNews(t *testing.T) {
+func TestAYoungerObjectsCommandIsNoViolation(t *testing.T) {
 	t.Parallel()
 	host := Build(gw1(), snapshotOf(edgeLB("a"), beside("b", reloading)))
 	if host.ReloadCommand != "" || !reflect.DeepEqual(aboutAll(host.Problems), []about{{"b", v1alpha1.ReasonHostConflict, ""}}) {
@@ -74,7 +74,7 @@ func TestAdoptThatIsNotAllowedIsAsIfItWereNotSet(t *testing.T) {
 		t.Errorf("adopt %t, why not %q where it is allowed", host.Adopt, host.NoAdopt)
 	}
 	if host := Build(gw1(), snapshotOf(edgeLB("a"))); host.NoAdopt != "" {
-		t.Errorf("why not is %q, and nobody asks for it", host.NoAdopt)
+		t.Errorf("NoAdopt is %q, and no object asks for adopt", host.NoAdopt)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestAHostThatAnObjectMayNotHaveIsLeftAlone(t *testing.T) {
 			if len(host.Members) > 0 || !strings.HasPrefix(found.Message, "host gw1 (") || !strings.Contains(found.Message, test.want) {
 				t.Errorf("%d members, %s: want none and %q", len(host.Members), found.Message, test.want)
 			}
-			// One who may have the host is not kept from it by one who may not.
+			// An object that may have the host is not kept from it by one that may not.
 			other := edgeLB("b", test.edit, created(5))
 			other.Namespace, other.Spec.Targets[0].Service.Namespace = "other", ""
 			s := under(snapshotOf(object, other), test.spec)
@@ -190,7 +190,7 @@ func TestWhatAnotherClusterNamesAsAServerIsNotBelievedMoreThanTheObject(t *testi
 	violation(t, limited)
 }
 
-// EndpointSlices may be written by a tenant. The API server refuses some of these addresses, not all.
+// A tenant may write EndpointSlices. The API server rejects some of these addresses, not all.
 func TestTheClustersOwnSlicesNameNoServerOnTheEdgeHostItself(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"64:ff9b::7f00:1", "fd00:ec2::254", "::127.0.0.1", "fe80::1", "::1"} {

@@ -9,16 +9,17 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// held is what listeners have of the host.
+// bindTable is what listeners have of the host.
 type bindTable struct {
-	// at says which listeners have a bind, in the order in which they asked for it. All of several are of one protocol, TLS or
-	// HTTP, and have one door.
+	// at holds the listeners of each bind, in the order in which they asked for it. Listeners that share a bind have the same
+	// protocol, TLS or HTTP, and the same access policy.
 	at map[haproxy.Bind][]*claim
-	// addresses are the binds in at to one address each, by the wildcard of their family and port.
+	// addresses holds the binds in at to a single address, by the wildcard of their family and port.
 	addresses map[haproxy.Bind][]haproxy.Bind
 }
 
-// claim gives the listener those of its binds that are free, or that it can share. Asked are all binds that the object asks for.
+// claim gives the listener those of its binds that are free or that it can share. asked holds all binds that the object asks
+// for.
 func (h *Host) claim(binds bindTable, c *claim, asked map[haproxy.Bind]bool) {
 	for _, bind := range c.Binds {
 		if holder, has := binds.conflict(c, bind, asked); holder != nil {
@@ -32,7 +33,7 @@ func (h *Host) claim(binds bindTable, c *claim, asked map[haproxy.Bind]bool) {
 	}
 }
 
-// inTheWay finds who has the bind, or another one that keeps the listener from having it; nil if nobody does.
+// conflict finds who has the bind, or another bind that conflicts with it; nil if there is no conflict.
 func (b bindTable) conflict(c *claim, bind haproxy.Bind, asked map[haproxy.Bind]bool) (*claim, haproxy.Bind) {
 	holders := b.at[bind]
 	if len(holders) > 0 && !holders[0].shares(c) {
@@ -48,9 +49,10 @@ func (b bindTable) conflict(c *claim, bind haproxy.Bind, asked map[haproxy.Bind]
 	return nil, haproxy.Bind{}
 }
 
-// collide says that an object cannot have a bind since another object has the other one: the kernel gives every connection to the
-// listener of its very address, and the one of the wildcard would not know of those that it does not get. It knows if it has asked
-// for that address as well. Where both binds are in use already, to share the one to the address takes nothing from anybody.
+// collide reports whether an object cannot have a bind because another object has the other one. The kernel gives a
+// connection to the listener of its exact address. An object with the wildcard bind would not know of the connections that
+// it does not get, unless it asked for that address as well. If both binds are already in use, sharing the bind to the
+// address takes nothing from any object.
 func collide(bind, other haproxy.Bind, asked map[haproxy.Bind]bool, shared bool) bool {
 	switch wildcard := wildcardOf(bind); {
 	case bind == other || wildcard != wildcardOf(other):
@@ -62,7 +64,7 @@ func collide(bind, other haproxy.Bind, asked map[haproxy.Bind]bool, shared bool)
 	}
 }
 
-// wildcardOf is the bind to all addresses of the family at the port.
+// wildcardOf returns the bind to all addresses of the family at the port.
 func wildcardOf(bind haproxy.Bind) haproxy.Bind {
 	if bind.Addr.Is4() {
 		return haproxy.Bind{Addr: netip.IPv4Unspecified(), Port: bind.Port}
@@ -70,12 +72,12 @@ func wildcardOf(bind haproxy.Bind) haproxy.Bind {
 	return haproxy.Bind{Addr: netip.IPv6Unspecified(), Port: bind.Port}
 }
 
-// shares says that one frontend can serve both.
+// shares reports whether one frontend can serve both.
 func (c *claim) shares(other *claim) bool {
 	return c.Protocol != haproxy.TCP && c.Protocol == other.Protocol && c.Access.Equal(other.Access)
 }
 
-// bindConflict tells that a listener does not get a bind since the holder has it, or another one that is for the same connections.
+// bindConflict reports that a listener does not get a bind: the holder has it, or another bind for the same connections.
 func bindConflict(loser *claim, bind haproxy.Bind, holder *claim, has haproxy.Bind) Problem {
 	m, who, advice := loser.member, "listener "+holder.listener.Name, "Give them different binds, or different hosts"
 	if holder.member.object != m.object {
@@ -90,7 +92,7 @@ func bindConflict(loser *claim, bind haproxy.Bind, holder *claim, has haproxy.Bi
 		loser.listener.Name, bind, m.host.Name, who, what, advice, more)
 }
 
-// difference says why the listener cannot be served together with the one that has its bind; empty if it never could.
+// difference says why the listener cannot share the frontend of the holder; empty if it never could.
 func difference(holder, loser *claim) string {
 	switch {
 	case holder.Protocol == haproxy.TCP || loser.Protocol == haproxy.TCP:
@@ -101,7 +103,7 @@ func difference(holder, loser *claim) string {
 	return ", which differs in " + accessDifference(holder.Access, loser.Access)
 }
 
-// remedy says what makes the listeners fit to be served together.
+// remedy says which change lets the listeners share a frontend.
 func remedy(holder, loser *claim) string {
 	if holder.Protocol == loser.Protocol && holder.Protocol != haproxy.TCP {
 		return fmt.Sprintf(". With the same %s, both are served", accessDifference(holder.Access, loser.Access))
@@ -109,7 +111,7 @@ func remedy(holder, loser *claim) string {
 	return ""
 }
 
-// instead says which bind makes the listeners be served together, where that can be.
+// instead says which bind lets the listeners share a frontend, if there is one.
 func instead(holder, loser *claim, has haproxy.Bind) string {
 	switch {
 	case !holder.shares(loser):
@@ -121,7 +123,7 @@ func instead(holder, loser *claim, has haproxy.Bind) string {
 	}
 }
 
-// doorDifference is the field in which the doors differ first.
+// accessDifference returns the first field in which the access policies differ.
 func accessDifference(a, b haproxy.AccessPolicy) string {
 	switch {
 	case !slices.Equal(a.AllowedSources, b.AllowedSources):

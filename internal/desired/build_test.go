@@ -23,7 +23,7 @@ import (
 // oneOf picks one of the values.
 func oneOf[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
 
-// randomSnapshot is a small world, in which everything meets everything else often.
+// randomSnapshot returns a small cluster in which all kinds of things often occur together.
 func randomSnapshot(r *rand.Rand) Snapshot {
 	s := Snapshot{
 		Cluster:  "prod",
@@ -84,7 +84,7 @@ func randomSlice(r *rand.Rand) *discoveryv1.EndpointSlice {
 	return slice
 }
 
-// shuffle puts everything of which the order has no meaning into another order.
+// shuffle changes the order of everything whose order has no meaning.
 func shuffle(r *rand.Rand, s Snapshot) Snapshot {
 	s.Objects = shuffled(r, s.Objects)
 	s.Slices = maps.Clone(s.Slices)
@@ -132,7 +132,7 @@ func TestWhatIsBuiltIsAlwaysValid(t *testing.T) {
 	}
 }
 
-// requireOwned fails unless each frontend and backend is one member's.
+// requireOwned fails unless each frontend and backend belongs to exactly one member.
 func requireOwned(t *testing.T, host Host) {
 	t.Helper()
 	var frontends, backends, wantFrontends, wantBackends []string
@@ -162,7 +162,7 @@ func TestTheInputStaysAsItIs(t *testing.T) {
 		if after := printSnapshot(t, s); !bytes.Equal(after, before) {
 			t.Fatalf("seed %d: the input was\n%s\nand is\n%s", seed, before, after)
 		}
-		// Nor does the host share memory with it: its owner may change the host as it likes.
+		// The host must not share memory with the input either: its owner may change the host.
 		for i := range host.Login.HostKeys {
 			host.Login.HostKeys[i] = "changed"
 		}
@@ -210,8 +210,8 @@ func TestAHostWithoutObjectsIsLeftIdle(t *testing.T) {
 	}
 }
 
-// FuzzEndpointsCannotHarm: whatever stands in an EndpointSlice, the configuration is valid, and nothing but its servers' lines
-// is in it because of the slice.
+// FuzzEndpointsCannotHarm checks that the configuration is valid whatever an EndpointSlice contains, and that the slice
+// changes only the lines of servers.
 func FuzzEndpointsCannotHarm(f *testing.F) {
 	f.Add("app-1", "app-2", "node-1", "10.0.0.1", "10.0.0.2", "IPv4", "Pod", "web", int32(8443))
 	f.Add("app-1", "app-1", "", "2001:db8::1", "2001:db8::2", "IPv6", "Pod", "web", int32(1))
@@ -238,7 +238,7 @@ func FuzzEndpointsCannotHarm(f *testing.F) {
 	})
 }
 
-// largeSnapshot is a cluster where each of the objects has a Service of its own.
+// largeSnapshot returns a cluster where each of the objects has a Service of its own.
 func largeSnapshot(objects, slicesEach, endpointsEach int) Snapshot {
 	s := snapshotOf()
 	for i := range objects {

@@ -10,7 +10,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// What is known of another cluster is served as long as nothing else is known, whatever the trouble.
+// Servers of another cluster are served from the last read, whatever its trouble.
 func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 	t.Parallel()
 	other := ClusterKey{Namespace: "shop", Name: "cluster-b"}
@@ -23,7 +23,7 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 	awayNow.Known = true
 	tests := []struct {
 		name       string
-		parts      map[Scope]ScopeState
+		scopes     map[Scope]ScopeState
 		gone       bool
 		wantNames  []string
 		wantKept   bool
@@ -36,8 +36,8 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 			v1alpha1.ReasonClusterUnreachable},
 		{"it never answered", map[Scope]ScopeState{scope: away}, false, nil, true, v1alpha1.ReasonClusterUnreachable},
 		{"it is being read for the first time", map[Scope]ScopeState{scope: {}}, false, nil, true, ""},
-		{"other parts of it must not be read", map[Scope]ScopeState{scope: well, nodes: away, elsewhere: away}, false, []string{"b-1"}, false, ""},
-		{"nobody has heard of it yet", nil, false, nil, true, ""},
+		{"other scopes of it must not be read", map[Scope]ScopeState{scope: well, nodes: away, elsewhere: away}, false, []string{"b-1"}, false, ""},
+		{"it is not known yet", nil, false, nil, true, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 			s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 				o.Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: "cluster-b"}
 			}))
-			s.Scopes = test.parts
+			s.Scopes = test.scopes
 			if !test.gone {
 				s.Services[key] = service("app", webPort())
 				s.Slices[key] = []*discoveryv1.EndpointSlice{sliceOf(pod("b-1", "10.9.0.1"))}
@@ -70,7 +70,7 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 	}
 }
 
-// A target that is reached by nodes needs two parts of its cluster.
+// A target that is reached by nodes needs two scopes of its cluster.
 func TestATargetByNodesOfAnotherClusterNeedsItsNodesAsWell(t *testing.T) {
 	t.Parallel()
 	other := ClusterKey{Namespace: "shop", Name: "cluster-b"}
@@ -81,7 +81,7 @@ func TestATargetByNodesOfAnotherClusterNeedsItsNodesAsWell(t *testing.T) {
 	refusedNow := refused
 	refusedNow.Known = true
 	for name, test := range map[string]struct {
-		parts       map[Scope]ScopeState
+		scopes      map[Scope]ScopeState
 		wantServers int
 		wantKept    bool
 		want        []about
@@ -95,7 +95,7 @@ func TestATargetByNodesOfAnotherClusterNeedsItsNodesAsWell(t *testing.T) {
 			t.Parallel()
 			s := byNodes(v1alpha1.NodeInternalIP)
 			s.Objects[0].Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: other.Name}
-			s.Scopes = test.parts
+			s.Scopes = test.scopes
 			s.Services[key], s.Slices[key] = s.Services[appKey()], s.Slices[appKey()]
 			s.Nodes[other] = []*corev1.Node{nodeAt("node-of-b", "10.9.0.1")}
 			host := Build(gw1(), s)

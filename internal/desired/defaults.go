@@ -9,7 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// The API server fills defaults in; these functions say the same for an object that has not been through it.
+// The API server fills in defaults; these functions apply the same defaults to an object that did not pass through it.
 
 func sshPort(ssh *v1alpha1.SSH, host *v1alpha1.Host) int32 {
 	if host.Port != nil {

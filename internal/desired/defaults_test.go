@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// TestTheAPIServersDefaultsChangeNothing holds the defaults here and those of the CRD together.
+// TestTheAPIServersDefaultsChangeNothing keeps the defaults here and those of the CRD in line.
 func TestTheAPIServersDefaultsChangeNothing(t *testing.T) {
 	t.Parallel()
 	bare := edgeLB("a")
@@ -25,7 +25,7 @@ func TestTheAPIServersDefaultsChangeNothing(t *testing.T) {
 	}
 }
 
-// throughCRD fills the CRD's defaults in, as the API server does.
+// throughCRD fills in the CRD's defaults, as the API server does.
 func throughCRD(t *testing.T, object *v1alpha1.EdgeLoadBalancer) *v1alpha1.EdgeLoadBalancer {
 	t.Helper()
 	text, err := os.ReadFile("../../config/crd/bases/edgelb.io_edgeloadbalancers.yaml")
@@ -64,7 +64,7 @@ func convert(t *testing.T, from, to any) {
 	}
 }
 
-// fillDefaults sets what is missing in value to the schema's defaults, at every depth.
+// fillDefaults sets missing fields of value to the schema's defaults, at every depth.
 func fillDefaults(schema map[string]any, value any) {
 	switch value := value.(type) {
 	case []any:

@@ -1,5 +1,5 @@
-// Package desired turns what users and the cluster say into what each edge host should run. It is pure: Build has no
-// cluster, no host and no clock, and never changes its input.
+// Package desired computes what each edge host should run from the objects of users and the state of the cluster. It is
+// pure: Build uses no cluster, no host and no clock, and never changes its input.
 package desired
 
 import (
@@ -19,43 +19,43 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// Snapshot is what the cluster says at one moment, as far as one host is concerned.
+// Snapshot is the state of the cluster at one moment, as far as one host is concerned.
 type Snapshot struct {
-	// Cluster identifies the cluster; the first part of the owner that is written on the host.
+	// Cluster identifies the cluster. It is the first part of the owner that is written on the host.
 	Cluster string
-	// Objects are the EdgeLoadBalancers that name the host in their spec, in any order. Those that are being deleted or
-	// have left the host are not among them.
+	// Objects are the EdgeLoadBalancers that name the host in their spec, in any order. It excludes objects that are being
+	// deleted or have detached from the host.
 	Objects []*v1alpha1.EdgeLoadBalancer
-	// Able are the owners that were last seen to log in to the host, and to find its file free or theirs.
+	// Able are the owners that last logged in to the host successfully and found its file free or their own.
 	Able map[Owner]bool
-	// Services holds the Services that the objects' targets name, as far as they exist and are known.
+	// Services holds the Services that the objects' targets name, if they exist and are known.
 	Services map[ServiceKey]*corev1.Service
 	// Slices holds the EndpointSlices of those Services.
 	Slices map[ServiceKey][]*discoveryv1.EndpointSlice
-	// Nodes are those of the clusters of which some target reaches a Service by its nodes.
+	// Nodes holds the nodes of each cluster in which a target reaches a Service through its nodes.
 	Nodes map[ClusterKey][]*corev1.Node
-	// Parts says of each part of other clusters that the objects' targets need how it is.
+	// Scopes holds the state of each scope of other clusters that the objects' targets need.
 	Scopes map[Scope]ScopeState
-	// Egress is the address from which the host sees the operator's connection; the zero Addr if that is not known.
+	// Egress is the address from which the host sees the operator's connection; the zero Addr if it is not known.
 	Egress netip.Addr
-	// EgressHidden says that the host was reached and does not say what Egress is.
+	// EgressHidden reports whether the host was reached but does not report Egress.
 	EgressHidden bool
-	// Rules say, by namespace, what objects may ask for. One that is not among them has those that are built in.
+	// Rules holds, by namespace, what objects may ask for. A namespace without an entry has the built-in rules.
 	Rules map[string]policy.Rules
-	// Excess is, by namespace, what its objects have beyond its limits.
+	// Excess holds, by namespace, what its objects have beyond its limits.
 	Excess map[string]Excess
 	// CrossNamespace allows targets to name Services of other namespaces.
 	CrossNamespace bool
-	// Namespaces are those of the operator's own cluster that it watches; none stands for all. NoNodes says that it does not know
-	// that cluster's nodes.
+	// Namespaces are the namespaces of the operator's own cluster that it watches; an empty list means all. NoNodes reports
+	// whether the operator cannot read that cluster's nodes.
 	Namespaces []string
 	NoNodes    bool
-	// Cache and Names keep what was found out before; either may be nil.
+	// Cache and Names keep results of earlier builds; either may be nil.
 	Cache *pool.Cache
 	Names *spec.Names
 }
 
-// ClusterKey is the Secret with the kubeconfig of another cluster; the zero ClusterKey is the operator's own cluster.
+// ClusterKey names the Secret with the kubeconfig of another cluster; the zero ClusterKey is the operator's own cluster.
 type ClusterKey = types.NamespacedName
 
 // ServiceKey names a Service of any cluster.
@@ -64,23 +64,25 @@ type ServiceKey struct {
 	types.NamespacedName
 }
 
-// Part is what of another cluster is read by itself, since a kubeconfig may be allowed to read one and not the other.
+// Scope is a part of another cluster that is read separately: a kubeconfig may have the right to read one scope and not
+// another.
 type Scope struct {
 	Cluster ClusterKey
-	// Namespace is the one whose Services and EndpointSlices are read; the Part without one is the cluster's nodes.
+	// Namespace is the namespace whose Services and EndpointSlices are read; the Scope without a namespace is the cluster's
+	// nodes.
 	Namespace string
 }
 
-// PartState says how a part of another cluster is.
+// ScopeState is the state of a Scope.
 type ScopeState struct {
-	// Known says that its objects were read at least once: what is not among them does not exist.
+	// Known reports whether its objects were read at least once: an object that is not among them does not exist.
 	Known bool
-	// Reason and Message say why it cannot be read at the moment, in a reason of package v1alpha1 and in a sentence; empty if it
-	// can be. What was read of it before stays.
+	// Reason and Message say why the scope cannot be read at the moment: a reason of package v1alpha1 and a sentence. Both are
+	// empty if it can be read. What was read before is kept.
 	Reason, Message string
 }
 
-// ServiceOf is the Service that a target of the object names; false if it names none.
+// ServiceOf returns the Service that a target of the object names; false if it names none.
 func ServiceOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) (ServiceKey, bool) {
 	service := target.Service
 	if service == nil {
@@ -93,68 +95,68 @@ func ServiceOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) (Serv
 	return key, true
 }
 
-// Host is what one host should be.
+// Host is the desired state of one host.
 type Host struct {
 	Key model.HostID
-	// Config is what HAProxy should run. Without frontends it leaves the host idle and free.
+	// Config is what HAProxy should run. Without frontends, the host becomes idle and free.
 	Config haproxy.Config
-	// Login says how to reach the host.
+	// Login describes how to reach the host.
 	Login Login
-	// ConfigPath, ReloadCommand, Adopt and Suspend are as in the API, as far as they are allowed.
+	// ConfigPath, ReloadCommand, Adopt and Suspend are as in the API, as far as policy allows them.
 	ConfigPath    string
 	ReloadCommand string
 	Adopt         bool
 	Suspend       bool
-	// NoAdopt says why Adopt is not set although an object asks for it; empty if none does.
+	// NoAdopt says why Adopt is not set although an object asks for it; empty if no object does.
 	NoAdopt string
-	// ReportDrift leaves the host alone when somebody else has changed it.
+	// ReportDrift means that the operator does not change a host that somebody else has changed.
 	ReportDrift bool
-	// DrainTimeouts say, by backend, how long a server that is wanted no more keeps its connections.
+	// DrainTimeouts holds, by backend, how long a server that is no longer wanted keeps its connections.
 	DrainTimeouts map[string]time.Duration
-	// UsesEgress says that Snapshot.Egress is the address of a server, and Egress is what it was.
+	// UsesEgress reports whether Snapshot.Egress is the address of a server. Egress is its value.
 	UsesEgress bool
 	Egress     netip.Addr
-	// Members are the objects whose listeners are in Config, oldest first; the first one's settings hold.
+	// Members are the objects whose listeners are in Config, oldest first; the settings of the first one apply.
 	Members []Member
-	// Rivals are the other owners of objects that name the host, in the order in which they would hold it.
+	// Rivals are the other owners of objects that name the host, in the order of their precedence.
 	Rivals []Owner
-	// Problems are what keeps something that an object asks for out of Config, or a target without servers.
+	// Problems say why Config lacks something that an object asks for, or why a target has no servers.
 	Problems []Problem
-	// reported are those that report has added, and each once more without its Message; nil for a host that is built.
+	// reported holds the problems that report has added, and each once more without its Message; nil after Build.
 	reported map[Problem]bool
 }
 
-// Login says how to reach a host.
+// Login describes how to reach a host.
 type Login struct {
 	User           string
 	Secret         types.NamespacedName
 	ConnectTimeout time.Duration
-	// HostKeys are the pins of the oldest of Members; empty when the Secret's known_hosts decides.
+	// HostKeys are the pinned keys of the oldest of Members; empty if the Secret's known_hosts decides.
 	HostKeys []string
-	// Reach says where hosts may be. Who logs in sets it: a policy may have changed since the host was built.
+	// Reach says where hosts may be. The code that logs in sets it: a policy may have changed since the host was built.
 	Reach policy.Addresses
 }
 
-// Member is one object's part in a host.
+// Member is one object's membership in a host.
 type Member struct {
 	Object     types.NamespacedName
 	Generation int64
-	// Suspended says that the object's spec.suspend is why Host.Suspend is set, for all of Members.
+	// Suspended reports whether the object's spec.suspend is a reason for Host.Suspend, which applies to all of Members.
 	Suspended bool
-	// HostName is the host's name in that object.
+	// HostName is the host's name in the object.
 	HostName string
 	// Frontends and Backends are the names of the frontends in Config that serve the object, and of its backends, sorted. A
 	// frontend may serve several objects.
 	Frontends, Backends []string
-	// Counts are those of Backends of which the servers are to be counted: one for each target that has servers, sorted.
+	// Counts are the Backends whose servers are counted: one for each target that has servers, sorted.
 	Counts []string
-	// Joined holds, for each of Frontends that is called after another object's listener, the listener of this object.
+	// Joined holds, for each of Frontends that is named after another object's listener, the listener of this object.
 	Joined map[string]string
-	// Redirects are those of Frontends that send what no route claims to HTTPS because the object wants it, sorted.
+	// Redirects are the Frontends that redirect unmatched requests to HTTPS because the object asks for it, sorted.
 	Redirects []string
 }
 
-// Listener is the object's listener that one of its frontends serves.
+// Listener returns the object's listener that one of its frontends serves.
 func (m Member) Listener(frontend string) string {
 	if own, found := m.Joined[frontend]; found {
 		return own
@@ -162,19 +164,19 @@ func (m Member) Listener(frontend string) string {
 	return ListenerOf(frontend)
 }
 
-// Problem is something that the user should know about an object.
+// Problem is something that the user must know about an object.
 type Problem struct {
 	Object types.NamespacedName
 	// Reason is one of the reasons of package v1alpha1.
 	Reason string
-	// Target is the target that it concerns; empty for others.
+	// Target is the target that the problem concerns; empty if it concerns none.
 	Target string
-	// Message says what is wrong and what to do.
+	// Message says what is wrong and how to fix it.
 	Message string
 }
 
-// Build says what the host of the key should be. Objects that do not name the host have no part in it; without any that
-// does, the Host is all but empty; see Idle for the way to leave it.
+// Build computes the desired state of a host. It ignores objects that do not name the host. If none does, the Host is almost
+// empty; see Idle for how to leave it.
 func Build(key model.HostID, s Snapshot) Host {
 	host := Host{Key: key}
 	members := host.share(s)
@@ -191,8 +193,8 @@ func Build(key model.HostID, s Snapshot) Host {
 	return host
 }
 
-// Idle says what a host is to be once the last object on it has gone: free for anybody. The object tells how to reach it, and
-// the entry is the one that its spec has or had for the host.
+// Idle is the desired state of a host after its last object has detached: free for any owner. The object says how to reach
+// the host. The entry is the one that its spec has or had for the host.
 func Idle(s Snapshot, object *v1alpha1.EdgeLoadBalancer, entry *v1alpha1.Host) Host {
 	host := Host{Key: IDOf(&object.Spec.SSH, entry)}
 	host.settle(s, []membership{{object: object, host: entry}})

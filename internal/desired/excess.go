@@ -8,16 +8,16 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// Excess is what the objects of a namespace have beyond its limits. What the oldest objects have counts first, and of one object
-// what comes first in its spec: that an object grows or is added takes nothing from those before it.
+// Excess is what the objects of a namespace have beyond its limits. The oldest objects count first, and within an object
+// what comes first in its spec. So a new or growing object takes nothing from those before it.
 type Excess struct {
 	hosts map[model.HostID]bool
-	// listeners and routes are how many of an object's listeners and routes are within the limits, in the order of the spec; of an
-	// object that is not among them, all are.
+	// listeners and routes say how many of an object's listeners and routes are within the limits, in the order of the spec.
+	// For an object without an entry, all are.
 	listeners, routes map[types.NamespacedName]int
 }
 
-// ExcessOf is that of all objects of a namespace, in any order. Those that are being deleted do not count.
+// ExcessOf returns the excess of all objects of a namespace, in any order. Objects that are being deleted do not count.
 func ExcessOf(objects []*v1alpha1.EdgeLoadBalancer, limits policy.Limits) Excess {
 	found := Excess{hosts: map[model.HostID]bool{}, listeners: map[types.NamespacedName]int{}, routes: map[types.NamespacedName]int{}}
 	hosts := map[model.HostID]bool{}
@@ -47,7 +47,7 @@ func ExcessOf(objects []*v1alpha1.EdgeLoadBalancer, limits policy.Limits) Excess
 	return found
 }
 
-// routesWithin counts the object's routes, and those of them whose names are within the limit, of which so many are used up before.
+// routesWithin counts the object's routes, and those whose names are within the limit. used names count before them.
 func routesWithin(object *v1alpha1.EdgeLoadBalancer, most, used int) (within, all, after int) {
 	for i := range object.Spec.Listeners {
 		for _, route := range object.Spec.Listeners[i].Routes {
@@ -60,10 +60,10 @@ func routesWithin(object *v1alpha1.EdgeLoadBalancer, most, used int) (within, al
 	return within, all, used
 }
 
-// Empty says that nothing is beyond the limits.
+// Empty reports whether nothing is beyond the limits.
 func (e Excess) Empty() bool { return len(e.hosts)+len(e.listeners)+len(e.routes) == 0 }
 
-// listenersOf are those of the object's listeners that are within the limit.
+// listenersOf returns the object's listeners that are within the limit.
 func (e Excess) listenersOf(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listener {
 	all := object.Spec.Listeners
 	if most, found := e.listeners[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]; found {
@@ -72,7 +72,7 @@ func (e Excess) listenersOf(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listen
 	return all
 }
 
-// excessRoutes says of each route of a listener whether it is beyond the limit; nil if none is.
+// excessRoutes says for each route of a listener whether it is beyond the limit; nil if none is.
 func (e Excess) excessRoutes(object *v1alpha1.EdgeLoadBalancer, listener string) []bool {
 	within, found := e.routes[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
 	if !found {

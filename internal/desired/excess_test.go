@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// limited is a cluster whose namespace shop has these objects and limits.
+// limited returns a cluster whose namespace shop has these objects and limits.
 func limited(limits v1alpha1.PolicyLimits, objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
 	s := under(snapshotOf(objects...), v1alpha1.EdgePolicySpec{Limits: limits})
 	s.Excess = map[string]Excess{"shop": ExcessOf(objects, s.Rules["shop"].Limits)}
@@ -34,9 +34,9 @@ func TestHostsBeyondTheLimitAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	old := edgeLB("old", hostsAt("192.0.2.1", "192.0.2.2"))
 	young := edgeLB("young", created(5), hostsAt("192.0.2.2", "192.0.2.3", "192.0.2.4"), bound(":8443"))
-	going := edgeLB("going", hostsAt("192.0.2.8"))
-	going.DeletionTimestamp = new(metav1.Now())
-	s := limited(v1alpha1.PolicyLimits{Hosts: new(int32(3))}, young, old, going)
+	deleting := edgeLB("deleting", hostsAt("192.0.2.8"))
+	deleting.DeletionTimestamp = new(metav1.Now())
+	s := limited(v1alpha1.PolicyLimits{Hosts: new(int32(3))}, young, old, deleting)
 	for address, want := range map[string]int{"192.0.2.1": 1, "192.0.2.2": 2, "192.0.2.3": 1, "192.0.2.4": 0} {
 		host := Build(model.NewHostID(address, 22), s)
 		if len(host.Members) != want {

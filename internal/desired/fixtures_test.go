@@ -19,7 +19,8 @@ import (
 // gw1 is the host of every object that edgeLB makes.
 func gw1() model.HostID { return model.NewHostID("192.0.2.1", 22) }
 
-// edgeLB is an object of namespace shop that sends :443 of host gw1 to port web of Service app. It has no defaults filled in.
+// edgeLB returns an object of namespace shop that sends :443 of host gw1 to port web of Service app. It has no defaults
+// filled in.
 func edgeLB(name string, edits ...func(*v1alpha1.EdgeLoadBalancer)) *v1alpha1.EdgeLoadBalancer {
 	object := &v1alpha1.EdgeLoadBalancer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name), CreationTimestamp: at(0), Generation: 1},
@@ -52,7 +53,7 @@ func target(name, service string, port intstr.IntOrString) v1alpha1.Target {
 	return v1alpha1.Target{Name: name, Service: &v1alpha1.ServicePort{Name: service, Port: port}}
 }
 
-// service is a Service of namespace shop.
+// service returns a Service of namespace shop.
 func service(name string, ports ...corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
@@ -64,7 +65,7 @@ func webPort() corev1.ServicePort {
 	return corev1.ServicePort{Name: "web", Port: 443, TargetPort: intstr.FromInt32(8443), Protocol: corev1.ProtocolTCP}
 }
 
-// sliceOf is an IPv4 slice with port web at 8443.
+// sliceOf returns an IPv4 slice with port web at 8443.
 func sliceOf(endpoints ...discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
 	return &discoveryv1.EndpointSlice{
 		AddressType: discoveryv1.AddressTypeIPv4,
@@ -83,7 +84,7 @@ func onPort(number int32, slice *discoveryv1.EndpointSlice) *discoveryv1.Endpoin
 	return slice
 }
 
-// pod is a ready endpoint.
+// pod returns a ready endpoint.
 func pod(name, address string) discoveryv1.Endpoint {
 	return discoveryv1.Endpoint{
 		Addresses:  []string{address},
@@ -93,7 +94,7 @@ func pod(name, address string) discoveryv1.Endpoint {
 	}
 }
 
-// snapshotOf is a cluster with the objects and with Service app, whose two pods are ready.
+// snapshotOf returns a cluster with the objects and with Service app, whose two pods are ready.
 func snapshotOf(objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
 	name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	return Snapshot{
@@ -117,7 +118,7 @@ func bindsOf(c haproxy.Config) map[string][]string {
 	return binds
 }
 
-// about is what a problem is about; its message is for people and is judged by the golden files.
+// about identifies a problem; its message is for people, and the golden files check it.
 type about struct {
 	object, reason, target string
 }

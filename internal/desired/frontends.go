@@ -10,19 +10,19 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// presence is what an object has on the host: found out while its listeners are given their frontends.
+// usage is what an object has on the host. It is filled in while its listeners get their frontends.
 type usage struct {
-	// frontends are the names of those that serve it, and joined the listener of its own for each that is called after another
-	// object's.
+	// frontends are the names of the frontends that serve the object. joined holds the object's listener for each frontend that
+	// is named after another object's listener.
 	frontends []string
 	joined    map[string]string
-	// redirects are those that send what no route claims to HTTPS because the object wants it.
+	// redirects are the frontends that redirect unmatched requests to HTTPS because the object asks for it.
 	redirects []string
 	targetUse targetUse
 }
 
-// addFrontends turns the listeners of all parts into frontends. Whoever asks for a bind first gets it: the older object, and
-// within an object the listener that comes first. Others that want the same of it are served with it.
+// addFrontends turns the listeners of all members into frontends. The first claim to a bind gets it: that of the older
+// object, and within an object that of the listener that comes first. Listeners that ask for the same kind of bind share it.
 func (h *Host) addFrontends(members []membership, s Snapshot) {
 	binds := bindTable{at: map[haproxy.Bind][]*claim{}, addresses: map[haproxy.Bind][]haproxy.Bind{}}
 	for _, m := range members {
@@ -37,51 +37,51 @@ func (h *Host) addFrontends(members []membership, s Snapshot) {
 			h.claim(binds, c, asked)
 		}
 	}
-	for _, t := range frontendGroupsOf(binds.at) {
-		h.Config.Frontends = append(h.Config.Frontends, h.frontend(t, s.Names))
+	for _, g := range frontendGroupsOf(binds.at) {
+		h.Config.Frontends = append(h.Config.Frontends, h.frontend(g, s.Names))
 	}
 }
 
-// tenancy is a frontend to be: the binds that the same listeners have, in order, and these listeners, the oldest first.
+// frontendGroup is a future frontend: binds that the same listeners have, in order, and these listeners, oldest first.
 type frontendGroup struct {
 	name   string
 	binds  []haproxy.Bind
 	claims []*claim
 }
 
-// tenanciesOf puts binds together that the same listeners have, and names them after the first listener. Where that has binds with
-// different others, one frontend alone is called like the listener: that with the fewest of them. The others' names have their
-// first bind, too, which stays when other listeners come and go.
+// frontendGroupsOf groups the binds that the same listeners have, and names each group after the first listener. If that
+// listener shares its binds with different sets of others, only the group with the fewest listeners gets the plain name. The
+// names of the other groups also contain their first bind, which stays the same when other listeners come and go.
 func frontendGroupsOf(binds map[haproxy.Bind][]*claim) []*frontendGroup {
 	var all []*frontendGroup
 	known, plain := map[string]*frontendGroup{}, map[*claim]*frontendGroup{}
 	numbers := map[*claim]int{}
 	for _, bind := range slices.SortedFunc(maps.Keys(binds), haproxy.Bind.Compare) {
 		key := keyOf(binds[bind], numbers)
-		t := known[key]
-		if t == nil {
-			t = &frontendGroup{claims: binds[bind]}
-			known[key] = t
-			all = append(all, t)
+		g := known[key]
+		if g == nil {
+			g = &frontendGroup{claims: binds[bind]}
+			known[key] = g
+			all = append(all, g)
 		}
-		t.binds = append(t.binds, bind)
+		g.binds = append(g.binds, bind)
 	}
-	for _, t := range all {
-		first := t.claims[0]
-		if other := plain[first]; other == nil || len(t.claims) < len(other.claims) {
-			plain[first] = t
+	for _, g := range all {
+		first := g.claims[0]
+		if other := plain[first]; other == nil || len(g.claims) < len(other.claims) {
+			plain[first] = g
 		}
 	}
-	for _, t := range all {
-		first := t.claims[0]
-		if t.name = first.member.configName(first.listener.Name); plain[first] != t {
-			t.name = withBind(t.name, t.binds[0])
+	for _, g := range all {
+		first := g.claims[0]
+		if g.name = first.member.configName(first.listener.Name); plain[first] != g {
+			g.name = withBind(g.name, g.binds[0])
 		}
 	}
 	return all
 }
 
-// keyOf stands for a list of listeners, which get numbers as they are met.
+// keyOf returns a key for a list of listeners. Listeners are numbered in the order in which they are first seen.
 func keyOf(claims []*claim, numbers map[*claim]int) string {
 	var key []byte
 	for _, c := range claims {
@@ -95,19 +95,19 @@ func keyOf(claims []*claim, numbers map[*claim]int) string {
 	return string(key)
 }
 
-// withBind is a frontend's name that no listener has.
+// withBind returns a frontend name that no listener has.
 func withBind(name string, bind haproxy.Bind) string {
 	return name + ":" + bind.Addr.String() + ":" + strconv.Itoa(int(bind.Port))
 }
 
-// frontend makes the frontend that serves the listeners together, and notes it with their objects. Of what only one can have, the first
-// one that wants it has it.
-func (h *Host) frontend(t *frontendGroup, names *spec.Names) haproxy.Frontend {
-	first := t.claims[0]
-	f := haproxy.Frontend{Name: t.name, Binds: t.binds, Protocol: first.Protocol, Access: first.Access}
+// frontend makes the frontend that serves a group of listeners, and notes it with their objects. If only one listener can
+// have something, the first one that asks for it gets it.
+func (h *Host) frontend(g *frontendGroup, names *spec.Names) haproxy.Frontend {
+	first := g.claims[0]
+	f := haproxy.Frontend{Name: g.name, Binds: g.binds, Protocol: first.Protocol, Access: first.Access}
 	var rest *claim
-	for _, c := range t.claims {
-		c.member.served.note(t.name, c)
+	for _, c := range g.claims {
+		c.member.served.note(g.name, c)
 		switch {
 		case !c.claimsRest():
 		case rest == nil:
@@ -116,24 +116,24 @@ func (h *Host) frontend(t *frontendGroup, names *spec.Names) haproxy.Frontend {
 			h.report(nameConflict(c, rest, "what no route claims"))
 		}
 	}
-	for _, c := range t.claims {
-		if s := c.member.served; f.RedirectToHTTPS && c.redirect && !slices.Contains(s.redirects, t.name) {
-			s.redirects = append(s.redirects, t.name)
+	for _, c := range g.claims {
+		if s := c.member.served; f.RedirectToHTTPS && c.redirect && !slices.Contains(s.redirects, g.name) {
+			s.redirects = append(s.redirects, g.name)
 		}
 	}
-	f.Routes = h.mergeRoutes(t, names)
+	f.Routes = h.mergeRoutes(g, names)
 	return f
 }
 
-// mergeRoutes are the routes of all of the listeners. A name is the first one's that claims it.
-func (h *Host) mergeRoutes(t *frontendGroup, names *spec.Names) []haproxy.Route {
-	lists := make([][]haproxy.Route, len(t.claims))
-	for i, c := range t.claims {
+// mergeRoutes returns the routes of all of the listeners. A name belongs to the first listener that claims it.
+func (h *Host) mergeRoutes(g *frontendGroup, names *spec.Names) []haproxy.Route {
+	lists := make([][]haproxy.Route, len(g.claims))
+	for i, c := range g.claims {
 		lists[i] = c.routes
 	}
-	merged := names.Merge(h.Key.String()+" "+t.name, lists)
+	merged := names.Merge(h.Key.String()+" "+g.name, lists)
 	for _, lost := range merged.Lost {
-		h.report(nameConflict(t.claims[lost.By], t.claims[lost.To], listed(lost.Names)))
+		h.report(nameConflict(g.claims[lost.By], g.claims[lost.To], listed(lost.Names)))
 	}
 	return merged.Routes
 }
@@ -147,7 +147,7 @@ func nameConflict(loser, holder *claim, what string) Problem {
 		"has them. Remove that from one of them, or give this one another bind", loser.listener.Name, what, m.host.Name, who)
 }
 
-// note takes in that a frontend serves the listener.
+// note records that a frontend serves the listener.
 func (s *usage) note(frontend string, c *claim) {
 	if !slices.Contains(s.frontends, frontend) {
 		s.frontends = append(s.frontends, frontend)
@@ -168,7 +168,7 @@ func (s *usage) note(frontend string, c *claim) {
 	}
 }
 
-// use notes that a TCP frontend leads to a target without a fault.
+// use records that a TCP frontend leads to a target without a fault.
 func (d *targetUse) use(targets *spec.Targets, target string) {
 	if d.leads == nil {
 		d.leads, d.reached = map[string]bool{}, map[string]bool{}

@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// names is a listener of protocol TLS whose names lead to target app; those after a ">" to target alt.
+// names returns a listener of protocol TLS whose names lead to target app; those after a ">" to target alt.
 func names(bind string, hostnames ...string) edit {
 	return func(o *v1alpha1.EdgeLoadBalancer) {
 		l := v1alpha1.Listener{Name: "https", Protocol: v1alpha1.ProtocolTLS}
@@ -46,7 +46,7 @@ func leadingTo(target string) edit {
 	return withLast(func(l *v1alpha1.Listener) { l.Target = target })
 }
 
-// printedFrontends are a host's frontends, such as "shop_a_https [0.0.0.0:443] app: a.c>shop_a_app".
+// printedFrontends returns a host's frontends, for example "shop_a_https [0.0.0.0:443] app: a.c>shop_a_app".
 func printedFrontends(host Host) []string {
 	var all []string
 	for _, f := range host.Config.Frontends {
@@ -94,7 +94,7 @@ func TestListenersThatWantTheSameBindAreServedTogether(t *testing.T) {
 			[]string{"a_https [ipv4@:1] : "}, []about{{"b", v1alpha1.ReasonNameConflict, ""}}},
 		"the rest is redirected by both": {objects{edgeLB("b", names(":1"), redirect, created(1)), edgeLB("a", names(":1"), redirect)},
 			[]string{"a_https [ipv4@:1] : "}, nil},
-		"a part of the binds": {objects{edgeLB("b", names(":1", "b.c"), created(1)), edgeLB("a", names(":1 :2", "a.c"))},
+		"some of the binds": {objects{edgeLB("b", names(":1", "b.c"), created(1)), edgeLB("a", names(":1 :2", "a.c"))},
 			[]string{"a_https [ipv4@:2] : a.c>a_app", "a_https:0.0.0.0:1 [ipv4@:1] : a.c>a_app b.c>b_app"}, nil},
 		"more binds than the older one": {objects{edgeLB("b", names(":1 :2", "b.c"), created(1)), edgeLB("a", names(":1", "a.c"))},
 			[]string{"a_https [ipv4@:1] : a.c>a_app b.c>b_app", "b_https [ipv4@:2] : b.c>b_app"}, nil},
@@ -108,7 +108,7 @@ func TestListenersThatWantTheSameBindAreServedTogether(t *testing.T) {
 			[]string{"a_https [ipv4@:1 ipv4@192.0.2.1:1] : a.c>a_app"}, []about{{"b", v1alpha1.ReasonBindConflict, ""}}},
 		"the address without the wildcard of another": {objects{edgeLB("b", names("192.0.2.1:1", "b.c"), created(1)), edgeLB("a", names(":1 192.0.2.1:1", "a.c"))},
 			[]string{"a_https [ipv4@:1] : a.c>a_app", "a_https:192.0.2.1:1 [ipv4@192.0.2.1:1] : a.c>a_app b.c>b_app"}, nil},
-		"another door": {objects{edgeLB("b", names(":1 :2", "b.c"), limited, created(1)), edgeLB("a", names(":1", "a.c"))},
+		"another access policy": {objects{edgeLB("b", names(":1 :2", "b.c"), limited, created(1)), edgeLB("a", names(":1", "a.c"))},
 			[]string{"a_https [ipv4@:1] : a.c>a_app", "b_https [ipv4@:2] : b.c>b_app"}, []about{{"b", v1alpha1.ReasonBindConflict, ""}}},
 		"another protocol": {objects{edgeLB("b", names(":1", "b.c"), http, created(1)), edgeLB("a", names(":1", "a.c"))},
 			[]string{"a_https [ipv4@:1] : a.c>a_app"}, []about{{"b", v1alpha1.ReasonBindConflict, ""}}},
@@ -134,7 +134,7 @@ func TestListenersThatWantTheSameBindAreServedTogether(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatJoinsAnOlderOnesBindsOrLeavesThemRenamesNoFrontend(t *testing.T) {
+func TestSharingBindsWithAnOlderObjectRenamesNoFrontend(t *testing.T) {
 	t.Parallel()
 	older := edgeLB("a", names(":1 ipv6@:1", "a.c"))
 	alone, together := Build(gw1(), snapshotOf(older)), Build(gw1(), snapshotOf(older, edgeLB("b", names(":1 ipv6@:1", "b.c"), created(1))))
@@ -168,10 +168,10 @@ func TestMembersKnowTheListenersOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestConflictsAreToldOnceAndNameAFewNames(t *testing.T) {
+func TestConflictsAreReportedOnceWithAFewNames(t *testing.T) {
 	t.Parallel()
 	many := []string{"a.c", "b.c", "c.c", "d.c", "e.c"}
-	// The two binds are two frontends, since a third object has one of them, too.
+	// The two binds are two frontends, because a third object has one of them, too.
 	host := Build(gw1(), snapshotOf(edgeLB("a", names(":1 :2", many...)), edgeLB("b", names(":1 :2", many...), created(1)), edgeLB("c", names(":2"), created(2))))
 	if len(host.Problems) != 1 || !strings.Contains(host.Problems[0].Message, "a.c, b.c, c.c and 2 more") ||
 		!strings.Contains(host.Problems[0].Message, "older EdgeLoadBalancer shop/a") {
@@ -179,7 +179,7 @@ func TestConflictsAreToldOnceAndNameAFewNames(t *testing.T) {
 	}
 }
 
-func TestTargetsAreThereForTheFrontendsThatMayLeadToThem(t *testing.T) {
+func TestTargetsExistForTheFrontendsThatMayLeadToThem(t *testing.T) {
 	t.Parallel()
 	targets := func(o *v1alpha1.EdgeLoadBalancer) {
 		for _, name := range []string{"alt", "spare", "last"} {
@@ -198,8 +198,8 @@ func TestTargetsAreThereForTheFrontendsThatMayLeadToThem(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		protocols                          []v1alpha1.Protocol
-		wantBackends, wantCounts, wantWays string
+		protocols                            []v1alpha1.Protocol
+		wantBackends, wantCounts, wantRoutes string
 	}{
 		"no names":       {[]v1alpha1.Protocol{v1alpha1.ProtocolTCP}, "alt app spare", "alt app spare", "split"},
 		"names of TLS":   {[]v1alpha1.Protocol{v1alpha1.ProtocolTLS}, "alt app last spare", "alt app last spare", "split"},
@@ -210,15 +210,15 @@ func TestTargetsAreThereForTheFrontendsThatMayLeadToThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			host := Build(gw1(), snapshotOf(edgeLB("a", targets, listeners(test.protocols...))))
-			var ways []string
+			var routes []string
 			for _, r := range host.Config.WeightedRoutes {
-				ways = append(ways, r.Name)
+				routes = append(routes, r.Name)
 			}
 			short := func(names []string) string { return strings.ReplaceAll(strings.Join(names, " "), "shop_a_", "") }
 			member := host.Members[0]
-			if short(member.Backends) != test.wantBackends || short(member.Counts) != test.wantCounts || short(ways) != test.wantWays {
-				t.Errorf("backends %q, counts %q and ways %q; want %q, %q, %q", short(member.Backends), short(member.Counts), short(ways),
-					test.wantBackends, test.wantCounts, test.wantWays)
+			if short(member.Backends) != test.wantBackends || short(member.Counts) != test.wantCounts || short(routes) != test.wantRoutes {
+				t.Errorf("backends %q, counts %q and weighted routes %q; want %q, %q, %q", short(member.Backends), short(member.Counts), short(routes),
+					test.wantBackends, test.wantCounts, test.wantRoutes)
 			}
 			requireMembers(t, host)
 			if err := host.Config.Validate(); err != nil || len(host.Problems) > 0 {
@@ -228,7 +228,7 @@ func TestTargetsAreThereForTheFrontendsThatMayLeadToThem(t *testing.T) {
 	}
 }
 
-func TestTheSameServersAreBehindBothBackendsOfATargetAndAskedForOnce(t *testing.T) {
+func TestBothBackendsOfATargetHaveTheSameServers(t *testing.T) {
 	t.Parallel()
 	s := snapshotOf(edgeLB("a", names(":1", "a.c"), names(":2", "b.c"), withLast(func(l *v1alpha1.Listener) { l.Protocol = v1alpha1.ProtocolHTTP })))
 	host := Build(gw1(), s)
@@ -273,7 +273,7 @@ func TestServicesOfOtherNamespacesAreServedOnlyWhereThatIsAllowed(t *testing.T) 
 	}
 }
 
-func TestNamesThatMoveAndWeightsThatChangeAreToldAtRunTime(t *testing.T) {
+func TestMovedNamesAndChangedWeightsNeedNoReload(t *testing.T) {
 	t.Parallel()
 	divided := func(app, alt int32) edit {
 		return func(o *v1alpha1.EdgeLoadBalancer) {
@@ -287,21 +287,21 @@ func TestNamesThatMoveAndWeightsThatChangeAreToldAtRunTime(t *testing.T) {
 	for name, test := range map[string]struct {
 		after haproxy.Config
 		want  []haproxy.Entry // of routes
-		ways  bool
+		split bool
 	}{
 		"nothing":              {build(names(":1", "a.c", "d.c"), divided(100, 0)), nil, false},
 		"a name moves":         {build(names(":1", ">a.c", "d.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/a.c", Value: "shop_a_alt"}}, false},
-		"a name comes":         {build(names(":1", "a.c", "d.c", ">*.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/*.c", Value: "shop_a_alt"}}, false},
-		"a name goes":          {build(names(":1", "a.c"), divided(100, 0)), nil, false},
+		"a name is added":      {build(names(":1", "a.c", "d.c", ">*.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/*.c", Value: "shop_a_alt"}}, false},
+		"a name is removed":    {build(names(":1", "a.c"), divided(100, 0)), nil, false},
 		"a name is taken over": {build(names(":1", "a.c", "d.c", "b.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/b.c", Value: "shop_a_app"}}, false},
 		"a weight changes":     {build(names(":1", "a.c", "d.c"), divided(99, 1)), nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			change, atRunTime := test.after.ChangeFrom(before)
-			ways := slices.ContainsFunc(change.Entries, func(e haproxy.Entry) bool { return strings.HasPrefix(e.Key, "shop_a_split:") })
+			split := slices.ContainsFunc(change.Entries, func(e haproxy.Entry) bool { return strings.HasPrefix(e.Key, "shop_a_split:") })
 			routes := slices.DeleteFunc(slices.Clone(change.Entries), func(e haproxy.Entry) bool { return !strings.Contains(e.Key, "/") })
-			if !atRunTime || len(change.Backends) > 0 || ways != test.ways || len(routes) != len(test.want) || !slices.Equal(routes, test.want) {
+			if !atRunTime || len(change.Backends) > 0 || split != test.split || len(routes) != len(test.want) || !slices.Equal(routes, test.want) {
 				t.Errorf("at run time: %t, with %+v", atRunTime, change)
 			}
 		})

@@ -27,9 +27,9 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestObjectsBecomeTheGoldenConfigurations reads objects.yaml of each archive in testdata, and compares what host 192.0.2.1
-// should run and the problems with the archive's other files. What HAProxy's global settings look like, and how it looks names up,
-// is not this package's business: the files begin with the first frontend, whose rules are told in few words. The real HAProxy
-// judges the whole.
+// should run and the problems with the archive's other files. HAProxy's global settings and its name lookup are not this
+// package's concern: the files begin with the first frontend and contain its rules in short form. The real HAProxy checks
+// the full text.
 func TestObjectsBecomeTheGoldenConfigurations(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("testdata/*.txtar")
@@ -117,7 +117,7 @@ func parseObject[T any](t *testing.T, document []byte) *T {
 	return object
 }
 
-// render is the text for a host that runs nothing yet.
+// render returns the text for a host that runs nothing yet.
 func render(t testing.TB, c haproxy.Config, stateFile string) []byte {
 	t.Helper()
 	file, err := cfg.Render(c.WithServers(nil), cfg.Platform{StateFile: stateFile, ResolvConf: true})
@@ -127,7 +127,7 @@ func render(t testing.TB, c haproxy.Config, stateFile string) []byte {
 	return file.Text
 }
 
-// judge has the real HAProxy read a configuration, and returns its text; a warning counts as an error.
+// judge makes the real HAProxy check a configuration, and returns its text; a warning counts as an error.
 func judge(t *testing.T, c haproxy.Config) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -162,7 +162,7 @@ func program(t *testing.T) string {
 	return ""
 }
 
-// withoutRules is a configuration's text with nothing in frontends but where they listen, and where they lead without looking.
+// withoutRules returns a configuration's text with frontends reduced to their binds and default backends.
 func withoutRules(text []byte) []byte {
 	var kept []byte
 	section := ""
@@ -178,15 +178,15 @@ func withoutRules(text []byte) []byte {
 	return kept
 }
 
-// printRules tells what frontends do besides, their names and ways.
+// printRules prints what else frontends do, their names and weighted routes.
 func printRules(c haproxy.Config) []byte {
 	var text bytes.Buffer
-	ways := map[string]bool{}
+	routes := map[string]bool{}
 	for _, r := range c.WeightedRoutes {
-		ways[r.Name] = true
+		routes[r.Name] = true
 	}
 	for _, f := range c.Frontends {
-		if f.Protocol != haproxy.TCP || ways[f.Backend] || !f.Access.Equal(haproxy.AccessPolicy{}) {
+		if f.Protocol != haproxy.TCP || routes[f.Backend] || !f.Access.Equal(haproxy.AccessPolicy{}) {
 			fmt.Fprintf(&text, "%s: protocol %q, else to %q or redirected: %t\n    %+v\n", f.Name, f.Protocol, f.Backend, f.RedirectToHTTPS, f.Access)
 		}
 		for _, r := range f.Routes {

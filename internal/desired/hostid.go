@@ -12,14 +12,14 @@ func IDOf(ssh *v1alpha1.SSH, host *v1alpha1.Host) model.HostID {
 	return model.NewHostID(host.Address, sshPort(ssh, host))
 }
 
-// IsHost reports whether a host of a spec is the one of that ID. It costs less than IDOf, and is asked of every host of every object
-// that shares a host.
+// IsHost reports whether a host of a spec has the ID. It is cheaper than IDOf, and runs for every host of every object that
+// shares a host.
 func IsHost(ssh *v1alpha1.SSH, host *v1alpha1.Host, id model.HostID) bool {
 	switch {
 	case sshPort(ssh, host) != id.Port:
 		return false
 	case strings.Contains(host.Address, ":"):
-		// IPv6 addresses alone have spellings that differ in more than the case.
+		// Only IPv6 addresses have spellings that differ in more than the case.
 		return IDOf(ssh, host) == id
 	default:
 		return strings.EqualFold(host.Address, id.Address)

@@ -10,46 +10,46 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Keep is the host with what an object had that it was formerly built with: its listeners as far as their binds are free now, and
-// its names where a frontend has the bind now that could serve the object as well. What others had beside it is not kept. Its
-// backends keep the servers that they had.
-func (h Host) Keep(former Host, object types.NamespacedName) Host {
-	i := slices.IndexFunc(former.Members, func(m Member) bool { return m.Object == object })
-	if i < 0 || former.Config.Owner != h.Config.Owner {
+// Keep returns the host with what an object had in the previous build. The object keeps its listeners on binds that are
+// still free. It keeps its names where a frontend that could also serve it has the bind now. What other objects had is not
+// kept. The object's backends keep the servers that they had.
+func (h Host) Keep(previous Host, object types.NamespacedName) Host {
+	i := slices.IndexFunc(previous.Members, func(m Member) bool { return m.Object == object })
+	if i < 0 || previous.Config.Owner != h.Config.Owner {
 		return h
 	}
-	k := keptListeners{had: former.Members[i], member: former.Members[i], prefix: object.Namespace + "_" + object.Name + "_", now: slices.Clone(h.Config.Frontends)}
+	k := keptListeners{had: previous.Members[i], member: previous.Members[i], prefix: object.Namespace + "_" + object.Name + "_", now: slices.Clone(h.Config.Frontends)}
 	k.member.Frontends, k.member.Joined, k.member.Redirects = nil, nil, nil
-	k.keepAll(former.Config.Frontends)
+	k.keepAll(previous.Config.Frontends)
 	h.Config.Frontends = append(k.now, k.kept...)
-	h.Config.WeightedRoutes = append(slices.Clone(h.Config.WeightedRoutes), ownOf(former.Config.WeightedRoutes, k.prefix, func(r haproxy.WeightedRoute) string { return r.Name })...)
-	h.Config.Backends = append(slices.Clone(h.Config.Backends), ownOf(former.Config.Backends, k.prefix, func(b haproxy.Backend) string { return b.Name })...)
+	h.Config.WeightedRoutes = append(slices.Clone(h.Config.WeightedRoutes), ownOf(previous.Config.WeightedRoutes, k.prefix, func(r haproxy.WeightedRoute) string { return r.Name })...)
+	h.Config.Backends = append(slices.Clone(h.Config.Backends), ownOf(previous.Config.Backends, k.prefix, func(b haproxy.Backend) string { return b.Name })...)
 	h.Config = h.Config.Normalize()
 	slices.Sort(k.member.Frontends)
 	slices.Sort(k.member.Redirects)
 	h.Members = append(slices.Clone(h.Members), k.member)
 	h.DrainTimeouts = maps.Clone(h.DrainTimeouts)
 	for _, backend := range k.member.Backends {
-		h.DrainTimeouts[backend] = former.DrainTimeouts[backend]
+		h.DrainTimeouts[backend] = previous.DrainTimeouts[backend]
 	}
 	return h
 }
 
-// keeper keeps what frontends did for an object.
+// keptListeners keeps what frontends did for an object.
 type keptListeners struct {
-	// had is the object's part as it was, and member the same, whose frontends are found anew. Prefix is what the names begin with
-	// that are its own.
+	// had is the object's previous membership, and member the new one, with new frontends. prefix is the prefix of the object's
+	// own names.
 	had, member Member
 	prefix      string
-	// now are the frontends that the host has without the object, and kept those that it has for the object alone.
+	// now are the frontends that the host has without the object. kept are the frontends that it has for the object alone.
 	now, kept []haproxy.Frontend
-	// shared are the binds that it had and that a frontend has now which can serve it as well.
+	// shared are the binds that the object had and that a frontend which can also serve it has now.
 	shared map[haproxy.Bind]bool
 }
 
-// keepAll takes over what those of the frontends did for the object that were its.
-func (k *keptListeners) keepAll(former []haproxy.Frontend) {
-	own := slices.DeleteFunc(slices.Clone(former), func(f haproxy.Frontend) bool { return !slices.Contains(k.had.Frontends, f.Name) })
+// keepAll keeps what the object's previous frontends did for it.
+func (k *keptListeners) keepAll(previous []haproxy.Frontend) {
+	own := slices.DeleteFunc(slices.Clone(previous), func(f haproxy.Frontend) bool { return !slices.Contains(k.had.Frontends, f.Name) })
 	k.shared = map[haproxy.Bind]bool{}
 	for _, f := range own {
 		for _, bind := range f.Binds {
@@ -62,17 +62,17 @@ func (k *keptListeners) keepAll(former []haproxy.Frontend) {
 	}
 }
 
-// keep takes over what a frontend did for the object. The listener is that of the object if the frontend is called after another
-// one's.
-func (k *keptListeners) keep(former haproxy.Frontend, listener string) {
-	alone := k.without(former)
+// keep keeps what a frontend did for the object. listener is the object's listener if the frontend is named after another
+// object's listener.
+func (k *keptListeners) keep(previous haproxy.Frontend, listener string) {
+	alone := k.without(previous)
 	alone.Binds = nil
-	for _, bind := range former.Binds {
+	for _, bind := range previous.Binds {
 		switch i := k.holder(bind); {
 		case k.collides(bind):
 		case i < 0:
 			alone.Binds = append(alone.Binds, bind)
-		case servesBoth(k.now[i], former):
+		case servesBoth(k.now[i], previous):
 			k.join(&k.now[i], alone, listener)
 		}
 	}
@@ -80,7 +80,7 @@ func (k *keptListeners) keep(former haproxy.Frontend, listener string) {
 		return
 	}
 	if listener != "" {
-		// The name is that of somebody else, who may have it now. With a bind it is no listener's.
+		// The name belongs to another object, which may use it now. A name with a bind is no listener's name.
 		alone.Name = withBind(k.prefix+listener, alone.Binds[0])
 	}
 	k.member.Frontends = append(k.member.Frontends, alone.Name)
@@ -88,31 +88,31 @@ func (k *keptListeners) keep(former haproxy.Frontend, listener string) {
 	k.kept = append(k.kept, alone)
 }
 
-// holder is the index of the frontend that has a bind now; negative if none has.
+// holder returns the index of the frontend that has a bind now; negative if none has.
 func (k *keptListeners) holder(bind haproxy.Bind) int {
 	return slices.IndexFunc(k.now, func(f haproxy.Frontend) bool { return slices.Contains(f.Binds, bind) })
 }
 
-// servesBoth says that a frontend can serve what the other one did as well.
+// servesBoth reports whether a frontend can also serve what the other one did.
 func servesBoth(f, other haproxy.Frontend) bool {
 	return f.Protocol == other.Protocol && f.Protocol != haproxy.TCP && f.Access.Equal(other.Access)
 }
 
-// collides says that the object cannot have a bind beside those that others have now.
+// collides reports whether the object cannot have a bind because of the binds of others.
 func (k *keptListeners) collides(bind haproxy.Bind) bool {
 	return slices.ContainsFunc(k.now, func(f haproxy.Frontend) bool {
 		return slices.ContainsFunc(f.Binds, func(other haproxy.Bind) bool { return collide(bind, other, k.shared, k.shared[bind]) })
 	})
 }
 
-// noteRedirect takes in that a frontend redirects, if it does, because the object wants it.
+// noteRedirect records that a frontend redirects because the object asks for it.
 func (k *keptListeners) noteRedirect(frontend string, redirects bool) {
 	if redirects && !slices.Contains(k.member.Redirects, frontend) {
 		k.member.Redirects = append(k.member.Redirects, frontend)
 	}
 }
 
-// without is the frontend without what it does for others.
+// without returns the frontend without what it does for others.
 func (k *keptListeners) without(f haproxy.Frontend) haproxy.Frontend {
 	if !strings.HasPrefix(f.Backend, k.prefix) {
 		f.Backend = ""
@@ -122,8 +122,8 @@ func (k *keptListeners) without(f haproxy.Frontend) haproxy.Frontend {
 	return f
 }
 
-// join adds the routes of the object to a frontend that serves others, and what happens to connections that no route claims, where
-// these have not taken the same.
+// join adds the object's routes to a frontend that serves others. It also adds the object's destination for unmatched
+// connections. Names and the destination that others already have stay theirs.
 func (k *keptListeners) join(f *haproxy.Frontend, own haproxy.Frontend, listener string) {
 	taken := make(map[string]bool, len(f.Routes))
 	for _, route := range f.Routes {
@@ -154,7 +154,7 @@ func (k *keptListeners) join(f *haproxy.Frontend, own haproxy.Frontend, listener
 	}
 }
 
-// ownOf are those of the things that are an object's own, by the name that says so.
+// ownOf returns the items that belong to the object, by the prefix of their names.
 func ownOf[T any](things []T, prefix string, nameOf func(T) string) []T {
 	var own []T
 	for _, thing := range things {

@@ -10,7 +10,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-func TestAnObjectThatIsKeptKeepsItsNamesAndNobodyElses(t *testing.T) {
+func TestAnObjectThatIsKeptKeepsOnlyItsOwnNames(t *testing.T) {
 	t.Parallel()
 	type objects = []*v1alpha1.EdgeLoadBalancer
 	older := func(edits ...edit) *v1alpha1.EdgeLoadBalancer { return edgeLB("a", edits...) }
@@ -21,13 +21,13 @@ func TestAnObjectThatIsKeptKeepsItsNamesAndNobodyElses(t *testing.T) {
 	http := withLast(func(l *v1alpha1.Listener) { l.Protocol = v1alpha1.ProtocolHTTP })
 	redirect := withLast(func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = v1alpha1.ProtocolHTTP, true })
 	for name, test := range map[string]struct {
-		former, now objects
-		leaver      string
-		want        []string
+		previous, now objects
+		detaching     string
+		want          []string
 	}{
-		"the younger leaves": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c", "*.d"))}, objects{older(names(":1", "a.c"))}, "b",
+		"the younger detaches": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c", "*.d"))}, objects{older(names(":1", "a.c"))}, "b",
 			[]string{"a_https [ipv4@:1] : *.d>b_app a.c>a_app b.c>b_app"}},
-		"the older leaves": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{younger(names(":1", "b.c"))}, "a",
+		"the older detaches": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{younger(names(":1", "b.c"))}, "a",
 			[]string{"b_https [ipv4@:1] : a.c>a_app b.c>b_app"}},
 		"another has its name now": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{older(names(":1", "a.c", "b.c"))}, "b",
 			[]string{"a_https [ipv4@:1] : a.c>a_app b.c>a_app"}},
@@ -45,7 +45,7 @@ func TestAnObjectThatIsKeptKeepsItsNamesAndNobodyElses(t *testing.T) {
 			[]string{"a_https [ipv4@:2] : a.c>a_app b.c>b_app", "b_https:0.0.0.0:1 [ipv4@:1] : b.c>b_app"}},
 		"both have left it": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{edgeLB("c", bound(":3"))}, "a",
 			[]string{"a_https [ipv4@:1] : a.c>a_app", "c_https [ipv4@:3] c_app: "}},
-		"the door has changed": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{older(names(":1", "a.c"), limited)}, "b",
+		"the access policy has changed": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{older(names(":1", "a.c"), limited)}, "b",
 			[]string{"a_https [ipv4@:1] : a.c>a_app"}},
 		"the protocol has changed": {objects{older(names(":1", "a.c")), younger(names(":1", "b.c"))}, objects{older(bound(":1"))}, "b",
 			[]string{"a_https [ipv4@:1] a_app: "}},
@@ -62,10 +62,10 @@ func TestAnObjectThatIsKeptKeepsItsNamesAndNobodyElses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			object := types.NamespacedName{Namespace: "shop", Name: test.leaver}
-			former, now := Build(gw1(), snapshotOf(test.former...)), Build(gw1(), snapshotOf(test.now...))
+			object := types.NamespacedName{Namespace: "shop", Name: test.detaching}
+			previous, now := Build(gw1(), snapshotOf(test.previous...)), Build(gw1(), snapshotOf(test.now...))
 			before := printedFrontends(now)
-			kept := now.Keep(former, object)
+			kept := now.Keep(previous, object)
 			if got := printedFrontends(kept); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("frontends\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
@@ -87,28 +87,28 @@ func TestAnObjectThatIsKeptKnowsItsListenersInTheFrontendsOfOthers(t *testing.T)
 	t.Parallel()
 	own := withLast(func(l *v1alpha1.Listener) { l.Name = "mine" })
 	a, b := edgeLB("a", names(":1", "a.c"), own), edgeLB("b", names(":1", "b.c"), created(1))
-	for leaver, stays := range map[string]*v1alpha1.EdgeLoadBalancer{"a": b, "b": a} {
-		object := types.NamespacedName{Namespace: "shop", Name: leaver}
+	for detaching, stays := range map[string]*v1alpha1.EdgeLoadBalancer{"a": b, "b": a} {
+		object := types.NamespacedName{Namespace: "shop", Name: detaching}
 		kept := Build(gw1(), snapshotOf(stays)).Keep(Build(gw1(), snapshotOf(a, b)), object)
 		member := kept.Members[1]
-		want := map[string]string{"a": "mine", "b": "https"}[leaver]
+		want := map[string]string{"a": "mine", "b": "https"}[detaching]
 		if got := member.Listener(member.Frontends[0]); member.Object != object || len(member.Frontends) != 1 || got != want {
-			t.Errorf("%s has %v, of which the listener is %s, want %s", leaver, member.Frontends, got, want)
+			t.Errorf("%s has %v, of which the listener is %s, want %s", detaching, member.Frontends, got, want)
 		}
 	}
 }
 
-func TestAnObjectThatIsKeptKeepsItsWays(t *testing.T) {
+func TestAnObjectThatIsKeptKeepsItsWeightedRoutes(t *testing.T) {
 	t.Parallel()
-	ways := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Fallback = "alt" }
-	a, b := edgeLB("a", names(":1", "a.c"), ways), edgeLB("b", names(":1", "b.c"), ways, created(1))
+	fallback := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Fallback = "alt" }
+	a, b := edgeLB("a", names(":1", "a.c"), fallback), edgeLB("b", names(":1", "b.c"), fallback, created(1))
 	kept := Build(gw1(), snapshotOf(a)).Keep(Build(gw1(), snapshotOf(a, b)), types.NamespacedName{Namespace: "shop", Name: "b"})
 	if got := printedFrontends(kept); len(kept.Config.WeightedRoutes) != 2 || got[0] != "a_https [ipv4@:1] : a.c>a_app:or b.c>b_app:or" {
-		t.Errorf("frontends %v with ways %+v", got, kept.Config.WeightedRoutes)
+		t.Errorf("frontends %v with weighted routes %+v", got, kept.Config.WeightedRoutes)
 	}
 }
 
-func TestAnObjectThatIsKeptBringsBackNoRedirectOfAnother(t *testing.T) {
+func TestAnObjectThatIsKeptRestoresNoRedirectOfAnother(t *testing.T) {
 	t.Parallel()
 	type objects = []*v1alpha1.EdgeLoadBalancer
 	http := withLast(func(l *v1alpha1.Listener) { l.Protocol = v1alpha1.ProtocolHTTP })
@@ -116,8 +116,8 @@ func TestAnObjectThatIsKeptBringsBackNoRedirectOfAnother(t *testing.T) {
 	a, b := edgeLB("a", names(":1", "a.c"), http), edgeLB("b", names(":1", "b.c"), http, created(1))
 	redirecting, too := edgeLB("a", names(":1", "a.c"), redirect), edgeLB("b", names(":1", "b.c"), redirect, created(1))
 	for name, test := range map[string]struct {
-		former, now objects
-		want        bool
+		previous, now objects
+		want          bool
 	}{
 		"the other's, which wants none now": {objects{redirecting, b}, objects{a}, false},
 		"the other's, which has gone":       {objects{redirecting, b}, nil, false},
@@ -130,7 +130,7 @@ func TestAnObjectThatIsKeptBringsBackNoRedirectOfAnother(t *testing.T) {
 			t.Parallel()
 			object := types.NamespacedName{Namespace: "shop", Name: "b"}
 			now := Build(gw1(), snapshotOf(append(test.now, edgeLB("z", bound(":9"), created(2)))...))
-			kept := now.Keep(Build(gw1(), snapshotOf(test.former...)), object)
+			kept := now.Keep(Build(gw1(), snapshotOf(test.previous...)), object)
 			if got := kept.Config.Frontends[0].RedirectToHTTPS; got != test.want {
 				t.Errorf("frontend %+v, want it to redirect: %t", kept.Config.Frontends[0], test.want)
 			}

@@ -12,7 +12,7 @@ import (
 // noServer ends a sentence about a target that has lost its servers.
 const noServer = "Until then it has no server"
 
-// whyNone says why a Service's port has no endpoint that can serve, and what to do; nil if it has one.
+// whyNone says why a Service's port has no endpoint that can serve, and how to fix it; nil if it has one.
 func whyNone(port pool.Port, endpoints pool.Endpoints) *unavailable {
 	if len(endpoints.Servers) > 0 {
 		return nil
@@ -36,7 +36,7 @@ func describeLack(port pool.Port, endpoints pool.Endpoints) string {
 	switch endpoints.Lack {
 	case pool.LackPending:
 		return fmt.Sprintf("the EndpointSlices of Service %s do not follow its port %s yet: Kubernetes is about to write them; if that takes "+
-			"long, look at kube-controller-manager", name, number)
+			"long, check kube-controller-manager", name, number)
 	case pool.LackOtherPorts:
 		return fmt.Sprintf("Service %s has no selector, and its EndpointSlices have the ports %s instead of %s: give the port there the name "+
 			"that the Service's port has", name, joinNames(endpoints.Seen), number)
@@ -52,11 +52,11 @@ func describeLack(port pool.Port, endpoints pool.Endpoints) string {
 		return fmt.Sprintf("Service %s has no endpoints: no pod matches its selector (%s); correct the selector, or start the pods",
 			name, joinLabels(port.Service.Spec.Selector))
 	default:
-		return fmt.Sprintf("Service %s has no endpoint that is ready on port %s: look why its pods are not ready", name, number)
+		return fmt.Sprintf("Service %s has no endpoint that is ready on port %s: check why its pods are not ready", name, number)
 	}
 }
 
-// lackOfPort says why no slice of the Service has a port.
+// lackOfPort says why no EndpointSlice of the Service has a port.
 func lackOfPort(port pool.Port, name, number string) string {
 	if len(port.Service.Spec.Selector) == 0 {
 		return fmt.Sprintf("the EndpointSlices of Service %s, which has no selector, do not have its port %s: add it there", name, number)
@@ -65,7 +65,7 @@ func lackOfPort(port pool.Port, name, number string) string {
 		"port in the pods' containers", name, port.TargetPort.String(), number)
 }
 
-// joinNames lists names of ports; one may be empty.
+// joinNames lists names of ports; a name may be empty.
 func joinNames(names []string) string {
 	quoted := make([]string, len(names))
 	for i, name := range names {
@@ -74,7 +74,7 @@ func joinNames(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// joinLabels lists labels as kubectl's -l takes them.
+// joinLabels lists labels in the format of kubectl's -l.
 func joinLabels(labels map[string]string) string {
 	pairs := make([]string, 0, len(labels))
 	for key, value := range labels {

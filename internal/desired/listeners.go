@@ -11,30 +11,30 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// wish is what a listener asks for on the host, read.
+// claim is what a listener asks for on the host, after parsing.
 type claim struct {
 	member   membership
 	listener *v1alpha1.Listener
 	spec.Listener
-	// rest is the backend or way where connections go that no route claims, and redirect says that they are sent to HTTPS. At most
-	// one of them is set.
+	// rest is the backend or weighted route for connections that no route claims. redirect reports whether they are redirected
+	// to HTTPS. At most one of them is set.
 	rest     string
 	redirect bool
-	// routes are sorted by name, and no name comes twice.
+	// routes are sorted by name, without duplicate names.
 	routes []haproxy.Route
 }
 
 func (c *claim) isHTTP() bool { return c.Protocol == haproxy.HTTP }
 
-// claimsRest says that the listener has a place for connections that no route claims.
+// claimsRest reports whether the listener has a destination for connections that no route claims.
 func (c *claim) claimsRest() bool { return c.redirect || c.rest != "" }
 
 func listensOn(listener *v1alpha1.Listener, host string) bool {
 	return len(listener.Hosts) == 0 || slices.Contains(listener.Hosts, host)
 }
 
-// wishes are what the part's listeners ask for on the host. One that cannot be read is left out and told: half of what was asked
-// for would look like all of it.
+// claims returns what the member's listeners ask for on the host. A listener that cannot be parsed is left out and reported:
+// half of it would look like all of it.
 func (h *Host) claims(m membership, s Snapshot) []*claim {
 	var all []*claim
 	names := map[string]bool{}
@@ -60,8 +60,8 @@ func (h *Host) claims(m membership, s Snapshot) []*claim {
 	return all
 }
 
-// lead says where the listener leads to. What leads to a target that cannot be used is left out and told: a route, or where
-// connections go that no route claims. It is false if nothing is left of the listener.
+// lead sets the destinations of the listener. A route or a default destination that leads to an unusable target is left out
+// and reported. lead returns false if nothing is left of the listener.
 func (h *Host) lead(c *claim, s Snapshot) bool {
 	if c.listener.Target != "" {
 		c.rest = h.entry(c, c.listener.Target)
@@ -73,7 +73,8 @@ func (h *Host) lead(c *claim, s Snapshot) bool {
 	return true
 }
 
-// entry is the backend or way of a target of the listener; empty if it cannot be used, which is told once for each listener.
+// entry returns the backend or weighted route of a target of the listener; empty if it is unusable, which is reported once
+// for each listener.
 func (h *Host) entry(c *claim, target string) string {
 	m := c.member
 	if found := m.targets.Fault(target); found != nil {
@@ -83,7 +84,7 @@ func (h *Host) entry(c *claim, target string) string {
 	return m.entryName(m.targets.Usable(target), c.isHTTP())
 }
 
-// readRoutes takes the routes in. A name goes where the first route with it says.
+// readRoutes reads the routes. The first route with a name decides where that name goes.
 func (h *Host) readRoutes(c *claim, s Snapshot) {
 	to := make([]string, len(c.listener.Routes))
 	beyond := h.routesBeyond(c, s)
@@ -105,7 +106,7 @@ func (h *Host) readRoutes(c *claim, s Snapshot) {
 	}
 }
 
-// listed names some things in a sentence.
+// listed names up to three items for use in a sentence.
 func listed(names []string) string {
 	const most = 3
 	if more := len(names) - most; more > 0 {

@@ -85,7 +85,7 @@ func TestTheFirstToAskForABindGetsIt(t *testing.T) {
 	}
 }
 
-// memberA is the part that object a has in a host.
+// memberA returns the membership of object a in a host.
 func memberA(host string, frontends, backends []string) Member {
 	return Member{
 		Object: types.NamespacedName{Namespace: "shop", Name: "a"}, Generation: 1, HostName: host,

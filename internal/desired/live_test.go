@@ -69,7 +69,7 @@ func run(t *testing.T, c haproxy.Config) {
 	})
 }
 
-// requireAnswer waits for a moment until a request for a name is answered so.
+// requireAnswer waits for a moment until a request for a name gets this answer.
 func requireAnswer(t *testing.T, bind, name, want string) {
 	t.Helper()
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -94,7 +94,7 @@ func requireAnswer(t *testing.T, bind, name, want string) {
 	t.Errorf("a request for %s gets %q, want %q", name, got, want)
 }
 
-// freePort is an address and a port of it that was free just now.
+// freePort returns an address and a port of it that was free just now.
 func freePort(t *testing.T) string {
 	t.Helper()
 	port, err := net.Listen("tcp", "127.0.0.93:0")
@@ -105,7 +105,7 @@ func freePort(t *testing.T) string {
 	return port.Addr().String()
 }
 
-// atATime is a web server that counts how many requests it has at a time, at most.
+// atATime is a web server that records its highest number of concurrent requests.
 type atATime struct {
 	mu        sync.Mutex
 	now, most int

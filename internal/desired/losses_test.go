@@ -9,14 +9,14 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-func TestAFallbackOrAPartThatCannotBeUsedTakesNoListenerOffTheAir(t *testing.T) {
+func TestAnUnusableFallbackOrShareDisablesNoListener(t *testing.T) {
 	t.Parallel()
 	broken := v1alpha1.Target{Name: "broken", Addresses: []v1alpha1.TargetAddress{{Address: "gw..example.net", Port: 443}}}
 	alt := target("alt", "app", intstr.FromString("web"))
-	divided := func(name string, parts ...string) v1alpha1.Target {
+	divided := func(name string, targets ...string) v1alpha1.Target {
 		t := v1alpha1.Target{Name: name}
-		for _, part := range parts {
-			t.Split = append(t.Split, v1alpha1.SplitTarget{Target: part, Weight: 1})
+		for _, target := range targets {
+			t.Split = append(t.Split, v1alpha1.SplitTarget{Target: target, Weight: 1})
 		}
 		return t
 	}
@@ -28,13 +28,13 @@ func TestAFallbackOrAPartThatCannotBeUsedTakesNoListenerOffTheAir(t *testing.T) 
 		"the fallback": {func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Targets[0].Fallback = "broken"
 		}, []string{"a_https [ipv4@:443] a_app: "}, []about{{"a", v1alpha1.ReasonTargetInvalid, "app"}}},
-		"a part": {func(o *v1alpha1.EdgeLoadBalancer) {
+		"a share": {func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Targets = append(o.Spec.Targets, divided("split", "app", "broken"))
 		}, []string{"a_https [ipv4@:443] a_split: "}, []about{{"a", v1alpha1.ReasonTargetInvalid, "split"}}},
-		"a part of a part": {func(o *v1alpha1.EdgeLoadBalancer) {
+		"a share of a share": {func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Targets = append(o.Spec.Targets, divided("below", "alt", "broken"), divided("split", "app", "below"))
 		}, []string{"a_https [ipv4@:443] a_split: "}, []about{{"a", v1alpha1.ReasonTargetInvalid, "below"}}},
-		"all parts": {func(o *v1alpha1.EdgeLoadBalancer) {
+		"all shares": {func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Targets = append(o.Spec.Targets, divided("split", "broken", "none"))
 		}, nil, []about{{"a", v1alpha1.ReasonTargetInvalid, "split"}}},
 		"the fallback where names lead to it": {func(o *v1alpha1.EdgeLoadBalancer) {

@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
-// namesSnapshot is a cluster where the objects share port 443 of a host, and have ten thousand names together.
+// namesSnapshot returns a cluster whose objects share port 443 of a host, and have ten thousand names together.
 func namesSnapshot(objects int) Snapshot {
 	s := largeSnapshot(objects, 1, 10)
 	for i, object := range s.Objects {
@@ -29,7 +29,7 @@ func namesSnapshot(objects int) Snapshot {
 	return s
 }
 
-// Every route leads to another target that is not there, and each is told.
+// Every route leads to another missing target, and each is reported.
 func BenchmarkBuildSixteenThousandFaults(b *testing.B) {
 	object := edgeLB("a")
 	object.Spec.Listeners = nil
@@ -48,7 +48,7 @@ func BenchmarkBuildSixteenThousandFaults(b *testing.B) {
 	}
 }
 
-// One Service has changed, and no name. The objects are other ones each time, as after each write of their status.
+// One Service has changed, and no name. The objects are new each time, as after each write of their status.
 func BenchmarkBuildTenThousandNames(b *testing.B) {
 	for _, objects := range []int{1, 100} {
 		b.Run(fmt.Sprint("objects=", objects), func(b *testing.B) {

@@ -17,7 +17,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// randomTargets are targets of all kinds, of which some are as the API server would not have them.
+// randomTargets returns targets of all kinds, some of which the API server would reject.
 func randomTargets(r *rand.Rand) []v1alpha1.Target {
 	names := []string{"app", "db", "one", "two", "three", "four"}
 	name := func() string { return oneOf(r, append(names, "missing")...) }
@@ -77,7 +77,7 @@ func randomListener(r *rand.Rand, name string) v1alpha1.Listener {
 	return l
 }
 
-// randomNames is a cluster whose objects share a host with names and ways.
+// randomNames returns a cluster whose objects share a host with names and weighted routes.
 func randomNames(seed uint64) Snapshot {
 	r := rand.New(rand.NewPCG(seed, 3))
 	s := snapshotOf()
@@ -104,7 +104,7 @@ func TestWhateverObjectsSayTheConfigurationIsValid(t *testing.T) {
 	}
 }
 
-func TestWhoHasAWildcardHasItsAddressesOrIsTold(t *testing.T) {
+func TestAWildcardBindHasItsAddressesOrAReportedConflict(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3000) {
 		host := Build(gw1(), randomNames(seed))
@@ -116,9 +116,9 @@ func TestWhoHasAWildcardHasItsAddressesOrIsTold(t *testing.T) {
 					continue
 				}
 				for _, m := range host.Members {
-					told := slices.ContainsFunc(host.Problems, func(p Problem) bool { return p.Object == m.Object && p.Reason == v1alpha1.ReasonBindConflict })
-					if slices.Contains(m.Frontends, f.Name) && !slices.Contains(m.Frontends, g.Name) && !told {
-						t.Errorf("seed %d: %s has %+v, loses connections to %+v and does not know", seed, m.Object, f.Binds, g.Binds)
+					reported := slices.ContainsFunc(host.Problems, func(p Problem) bool { return p.Object == m.Object && p.Reason == v1alpha1.ReasonBindConflict })
+					if slices.Contains(m.Frontends, f.Name) && !slices.Contains(m.Frontends, g.Name) && !reported {
+						t.Errorf("seed %d: %s has %+v, loses connections to %+v without a report", seed, m.Object, f.Binds, g.Binds)
 					}
 				}
 			}
@@ -138,7 +138,8 @@ func TestTheOrderOfObjectsDoesNotMatterToTheirNames(t *testing.T) {
 	}
 }
 
-// requireMembers fails unless the members' frontends and backends are those of the configuration, each backend one member's.
+// requireMembers fails unless the members' frontends and backends are those of the configuration, with one member for each
+// backend.
 func requireMembers(t *testing.T, host Host) {
 	t.Helper()
 	frontends, backends := map[string]bool{}, map[string]int{}
@@ -164,7 +165,7 @@ func requireMembers(t *testing.T, host Host) {
 	}
 	for _, f := range host.Config.Frontends {
 		if !frontends[f.Name] {
-			t.Errorf("nobody has frontend %s", f.Name)
+			t.Errorf("no member has frontend %s", f.Name)
 		}
 	}
 	for _, b := range host.Config.Backends {
@@ -206,12 +207,12 @@ func TestAHostThatKeepsAnObjectIsValidAndKeepsItAgain(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(1000) {
 		before, after := randomNames(seed), randomNames(seed+1)
-		former, now := Build(gw1(), before), Build(gw1(), after)
-		for _, member := range former.Members {
+		previous, now := Build(gw1(), before), Build(gw1(), after)
+		for _, member := range previous.Members {
 			if slices.ContainsFunc(now.Members, func(m Member) bool { return m.Object == member.Object }) {
 				continue
 			}
-			kept := now.Keep(former, member.Object)
+			kept := now.Keep(previous, member.Object)
 			if err := kept.Config.Validate(); err != nil {
 				t.Errorf("seed %d: %v", seed, err)
 			}
@@ -223,8 +224,8 @@ func TestAHostThatKeepsAnObjectIsValidAndKeepsItAgain(t *testing.T) {
 	}
 }
 
-// FuzzNamesCannotHarm: whatever stands in a listener and in a target, the configuration is valid, and no line of its is of their
-// making.
+// FuzzNamesCannotHarm checks that the configuration is valid whatever a listener and a target contain, and that they cannot
+// add a line.
 func FuzzNamesCannotHarm(f *testing.F) {
 	f.Add("https", "app.example.com", "blog", "192.0.2.0/24", "gw.example.net", "/ping", int32(443), int32(1), "TLS")
 	f.Add("h\nglobal", "a b\n", "x:http", "0.0.0.0/0\n", "gw.example.net\n", "/ping\nserver", int32(-1), int32(-1), "HTTP")

@@ -10,10 +10,10 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// egressServer is the name of the one server of a target that is reached by the operator's own address.
+// egressServer is the name of the only server of a target that is reached at the operator's own address.
 const egressServer = "egress"
 
-// atNodePort are the servers at a Service's node port: nodes, or whoever the host sees the operator's connection come from.
+// atNodePort returns the servers at a Service's node port: nodes, or the address from which the host sees the operator.
 func atNodePort(
 	target *v1alpha1.Target, port pool.Port, endpoints pool.Endpoints, s Snapshot,
 ) (servers []haproxy.Server, keep bool, failure *unavailable) {
@@ -39,7 +39,7 @@ func atNodePort(
 		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the operator may not read this cluster's nodes: give it the right to get, list "+
 			"and watch them and restart it, or set the target's via to PodIP. %s", kept)
 	case len(all) == 0:
-		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the cluster has no node: look whether kubectl get nodes lists any, or set the "+
+		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the cluster has no node: check whether kubectl get nodes lists any, or set the "+
 			"target's via to PodIP. %s", kept)
 	case nodes.Eligible > 0:
 		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "no node that could serve has an address of type %s: %s. %s",
@@ -51,8 +51,8 @@ func atNodePort(
 	}
 }
 
-// atEgress is the one server at the address from which the host sees the operator. As long as the host was not reached, that is
-// not known and nobody's fault.
+// atEgress returns the only server, at the address from which the host sees the operator. Until the host is reached, the
+// address is unknown, which is not a problem.
 func atEgress(port pool.Port, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	switch {
 	case s.Egress.IsValid():
@@ -74,7 +74,7 @@ func noNodePort(port pool.Port) *unavailable {
 		describePort(port.ServicePort), port.Service.Namespace, port.Service.Name, advice, kept)
 }
 
-// otherAddresses says what to do where no node has an address of a type.
+// otherAddresses says how to fix that no node has an address of a type.
 func otherAddresses(kind corev1.NodeAddressType) string {
 	if kind == corev1.NodeExternalIP {
 		return "set nodeAddressType to InternalIP if the host reaches those, or to Egress if a router in front of the cluster forwards the node port"
@@ -82,7 +82,7 @@ func otherAddresses(kind corev1.NodeAddressType) string {
 	return "set nodeAddressType to ExternalIP, or to Egress if a router in front of the cluster forwards the node port"
 }
 
-// usesEgress says whether a target of one of the parts has the operator's own address for a server.
+// usesEgress reports whether a target of one of the members uses the operator's own address as its server.
 func usesEgress(members []membership) bool {
 	return slices.ContainsFunc(members, func(m membership) bool {
 		return slices.ContainsFunc(m.object.Spec.Targets, func(target v1alpha1.Target) bool {

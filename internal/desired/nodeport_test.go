@@ -14,7 +14,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// nodeAt is a ready node with an internal address.
+// nodeAt returns a ready node with an internal address.
 func nodeAt(name, address string) *corev1.Node {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{
 		Addresses:  []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}},
@@ -22,7 +22,8 @@ func nodeAt(name, address string) *corev1.Node {
 	}}
 }
 
-// byNodes is a cluster with two nodes whose Service app has the node port 30443, and the target of its object is reached there.
+// byNodes returns a cluster with two nodes whose Service app has the node port 30443, through which the target of its object
+// is reached.
 func byNodes(addresses v1alpha1.NodeAddressType, edits ...func(*Snapshot, *corev1.Service)) Snapshot {
 	s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 		o.Spec.Targets[0].Via, o.Spec.Targets[0].NodeAddressType = v1alpha1.ViaNodePort, addresses
@@ -64,7 +65,7 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 		want       []haproxy.Server
 		wantKept   bool
 		wantReason string // empty for none
-		wantWords  string
+		wantText   string
 	}{
 		{"at internal addresses", v1alpha1.NodeInternalIP, nil, internal, false, "", ""},
 		{"at external addresses, which no node has", v1alpha1.NodeExternalIP, nil, nil, true, v1alpha1.ReasonNoNodes, "InternalIP"},
@@ -78,9 +79,9 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 			v1alpha1.ReasonNoEndpoints, "EndpointSlice"},
 		{"of a Service without pods whose traffic stays on nodes", v1alpha1.NodeInternalIP,
 			[]func(*Snapshot, *corev1.Service){noPods, local}, nil, false, v1alpha1.ReasonNoEndpoints, "EndpointSlice"},
-		{"of a Service whose slices are yet to come", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){noPods, selecting}, internal, false,
+		{"of a Service whose slices are pending", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){noPods, selecting}, internal, false,
 			"", ""},
-		{"of a Service whose slices are yet to come and whose traffic stays on nodes", v1alpha1.NodeInternalIP,
+		{"of a Service whose slices are pending and whose traffic stays on nodes", v1alpha1.NodeInternalIP,
 			[]func(*Snapshot, *corev1.Service){noPods, selecting, local}, nil, true, v1alpha1.ReasonEndpointsPending, "yet"},
 		{"of nodes without the Service's pods", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){local}, nil, false,
 			v1alpha1.ReasonNoNodes, "Local"},
@@ -91,7 +92,7 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 			app.Spec.Type, app.Spec.Ports[0].NodePort = corev1.ServiceTypeLoadBalancer, 0
 		}}, nil, true, v1alpha1.ReasonNoNodePort, "allocateLoadBalancerNodePorts"},
 		{"at the operator's own address", v1alpha1.NodeEgress, nil, []haproxy.Server{at("egress", "203.0.113.5", "")}, false, "", ""},
-		{"at that of a cluster whose nodes nobody knows", v1alpha1.NodeEgress, []func(*Snapshot, *corev1.Service){func(s *Snapshot, _ *corev1.Service) {
+		{"at that of a cluster whose nodes are unknown", v1alpha1.NodeEgress, []func(*Snapshot, *corev1.Service){func(s *Snapshot, _ *corev1.Service) {
 			s.Nodes = nil
 		}}, []haproxy.Server{at("egress", "203.0.113.5", "")}, false, "", ""},
 		{"at the operator's own address, which is not known yet", v1alpha1.NodeEgress,
@@ -117,8 +118,8 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 			if got := aboutAll(host.Problems); !reflect.DeepEqual(got, want) {
 				t.Fatalf("problems %v, want %v", got, want)
 			}
-			if len(want) > 0 && !strings.Contains(host.Problems[0].Message, test.wantWords) {
-				t.Errorf("it says %q, want %q in it", host.Problems[0].Message, test.wantWords)
+			if len(want) > 0 && !strings.Contains(host.Problems[0].Message, test.wantText) {
+				t.Errorf("it says %q, want %q in it", host.Problems[0].Message, test.wantText)
 			}
 		})
 	}

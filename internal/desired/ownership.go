@@ -10,39 +10,39 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// Owner is who a host can belong to: the objects of one namespace with one SSH Secret. It is named after the Secret.
+// Owner is what a host can belong to: the objects of one namespace with one SSH Secret. It is named after the Secret.
 type Owner = types.NamespacedName
 
-// OwnerOf is the owner that an object is of.
+// OwnerOf returns the owner of an object.
 func OwnerOf(object *v1alpha1.EdgeLoadBalancer) Owner {
 	return Owner{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
 }
 
-// OnlyOf is the snapshot with the objects of one owner alone.
+// OnlyOf returns the snapshot with the objects of one owner only.
 func (s Snapshot) OnlyOf(owner Owner) Snapshot {
 	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o *v1alpha1.EdgeLoadBalancer) bool { return OwnerOf(o) != owner })
 	return s
 }
 
-// ownersOf are the owners of the objects, the one that holds the host first. The objects are sorted by age. To name a host
-// proves nothing, so age decides only between owners that nothing else is known of:
+// ownersOf returns the owners of the objects, with the holder of the host first. The objects are sorted by age. To name a
+// host proves nothing, so age decides only between owners of which nothing else is known:
 //
-//	the owner has logged in, and can do so still           it holds the host
+//	the owner has logged in, and still can                 it holds the host
 //	an object's status says that the host serves it        else this one, until another has logged in
 //	an object's status says that the host once served it   else this one, likewise
 //	the oldest object                                      else this one, likewise
 func ownersOf(objects []*v1alpha1.EdgeLoadBalancer, key model.HostID, able map[Owner]bool) []Owner {
 	var owners []Owner
-	told := map[Owner]int{}
+	served := map[Owner]int{}
 	for _, object := range objects {
 		owner := OwnerOf(object)
 		if !slices.Contains(owners, owner) {
 			owners = append(owners, owner)
 		}
-		told[owner] = max(told[owner], servedBy(object, key))
+		served[owner] = max(served[owner], servedBy(object, key))
 	}
 	slices.SortStableFunc(owners, func(a, b Owner) int {
-		return cmp.Or(compareBool(able[b], able[a]), cmp.Compare(told[b], told[a]))
+		return cmp.Or(compareBool(able[b], able[a]), cmp.Compare(served[b], served[a]))
 	})
 	return owners
 }
@@ -58,7 +58,7 @@ func compareBool(a, b bool) int {
 	}
 }
 
-// servedBy is what an object's status says of the host: 2 if it serves the object, 1 if it once did, and else 0.
+// servedBy returns what an object's status says of the host: 2 if it serves the object, 1 if it once did, else 0.
 func servedBy(object *v1alpha1.EdgeLoadBalancer, key model.HostID) int {
 	for _, host := range object.Status.Hosts {
 		if host.ObservedGeneration == 0 || model.NewHostID(host.Address, host.Port) != key {

@@ -34,16 +34,16 @@ func TestWhoHoldsAHost(t *testing.T) {
 		objects []*v1alpha1.EdgeLoadBalancer
 		want    []string
 	}{
-		"the oldest where nothing is known":               {nil, []*v1alpha1.EdgeLoadBalancer{in("b", 2, "", 0), in("a", 1, "", 0), in("c", 3, "", 0)}, []string{"a", "b", "c"}},
-		"who can log in goes before who is older":         {able("b"), []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, "", 0)}, []string{"b", "a"}},
-		"who cannot is not passed over for the untried":   {able(), []*v1alpha1.EdgeLoadBalancer{in("failed", 1, "", 0), in("b", 2, "", 0)}, []string{"failed", "b"}},
-		"age decides between two who can":                 {able("a", "b"), []*v1alpha1.EdgeLoadBalancer{in("b", 2, "", 0), in("a", 1, "", 0)}, []string{"a", "b"}},
-		"whom the host serves goes before who is older":   {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostSynced, 1)}, []string{"b", "a"}},
-		"a host that is away serves nevertheless":         {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostUnreachable, 1)}, []string{"b", "a"}},
-		"what was never served counts for nothing":        {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostUnauthorized, 0)}, []string{"a", "b"}},
-		"who serves goes before who once did":             {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, v1alpha1.HostPending, 3), in("b", 2, v1alpha1.HostSynced, 1)}, []string{"b", "a"}},
-		"who once did goes before who never did":          {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostPending, 1)}, []string{"b", "a"}},
-		"who can log in goes before whom the host served": {able("a"), []*v1alpha1.EdgeLoadBalancer{in("a", 3, "", 0), in("b", 2, v1alpha1.HostSynced, 1)}, []string{"a", "b"}},
+		"the oldest where nothing is known":            {nil, []*v1alpha1.EdgeLoadBalancer{in("b", 2, "", 0), in("a", 1, "", 0), in("c", 3, "", 0)}, []string{"a", "b", "c"}},
+		"a working login precedes age":                 {able("b"), []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, "", 0)}, []string{"b", "a"}},
+		"a failed login does not fall behind no login": {able(), []*v1alpha1.EdgeLoadBalancer{in("failed", 1, "", 0), in("b", 2, "", 0)}, []string{"failed", "b"}},
+		"age decides between two working logins":       {able("a", "b"), []*v1alpha1.EdgeLoadBalancer{in("b", 2, "", 0), in("a", 1, "", 0)}, []string{"a", "b"}},
+		"the owner that the host serves precedes age":  {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostSynced, 1)}, []string{"b", "a"}},
+		"a host that is away serves nevertheless":      {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostUnreachable, 1)}, []string{"b", "a"}},
+		"what was never served counts for nothing":     {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostUnauthorized, 0)}, []string{"a", "b"}},
+		"a served owner precedes one served before":    {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, v1alpha1.HostPending, 3), in("b", 2, v1alpha1.HostSynced, 1)}, []string{"b", "a"}},
+		"one served before precedes one never served":  {nil, []*v1alpha1.EdgeLoadBalancer{in("a", 1, "", 0), in("b", 2, v1alpha1.HostPending, 1)}, []string{"b", "a"}},
+		"a working login precedes a served owner":      {able("a"), []*v1alpha1.EdgeLoadBalancer{in("a", 3, "", 0), in("b", 2, v1alpha1.HostSynced, 1)}, []string{"a", "b"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestTheTrustInAHostIsThatOfItsOldestObject(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		old, young []string
-		wantTold   bool
+		wantReport bool
 	}{
 		"none":                       {nil, nil, false},
 		"the older's alone":          {[]string{"ssh-rsa B", "ssh-ed25519 A"}, nil, false},
@@ -104,8 +104,8 @@ func TestTheTrustInAHostIsThatOfItsOldestObject(t *testing.T) {
 			if want := pins(&v1alpha1.Host{HostKeys: test.old}); !reflect.DeepEqual(host.Login.HostKeys, want) {
 				t.Errorf("pins %q, want %q", host.Login.HostKeys, want)
 			}
-			told := len(host.Problems) == 1 && host.Problems[0].Object.Name == "b" && strings.Contains(host.Problems[0].Message, "hostKeys")
-			if told != test.wantTold || len(host.Problems) > 1 || len(host.Config.Frontends) != 2 {
+			reported := len(host.Problems) == 1 && host.Problems[0].Object.Name == "b" && strings.Contains(host.Problems[0].Message, "hostKeys")
+			if reported != test.wantReport || len(host.Problems) > 1 || len(host.Config.Frontends) != 2 {
 				t.Errorf("problems %v with %d frontends", host.Problems, len(host.Config.Frontends))
 			}
 		})

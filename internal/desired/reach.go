@@ -8,9 +8,9 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// ServingHosts are the object's hosts on which a target that is concerned has a backend: those with a listener whose connections can
-// go there. A listener that looks at names brings all of the object's targets to its hosts, so that moving a name to another target
-// is no reload.
+// ServingHosts returns the object's hosts that have a backend for a concerned target: those with a listener whose
+// connections can go there. A listener with routes brings all of the object's targets to its hosts, so that moving a name to
+// another target needs no reload.
 func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Target) bool) []model.HostID {
 	r := newReach(object.Spec.Targets, concerned)
 	var listeners []*v1alpha1.Listener
@@ -29,8 +29,8 @@ func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Ta
 	return keys
 }
 
-// reach says which listeners lead to a target that is concerned. Each target is asked once, since this happens at each change of a
-// slice.
+// reach finds the listeners that lead to a concerned target. It asks about each target only once, because this runs at every
+// change of an EndpointSlice.
 type reach struct {
 	targets   map[string]*v1alpha1.Target
 	concerned map[string]bool
@@ -50,7 +50,7 @@ func newReach(targets []v1alpha1.Target, concerned func(*v1alpha1.Target) bool) 
 	return r
 }
 
-// brings says whether a listener brings a target that is concerned to its hosts.
+// brings reports whether a listener brings a concerned target to its hosts.
 func (r reach) brings(listener *v1alpha1.Listener) bool {
 	if listener.Protocol == v1alpha1.ProtocolTLS || listener.Protocol == v1alpha1.ProtocolHTTP {
 		return len(r.concerned) > 0
@@ -58,7 +58,8 @@ func (r reach) brings(listener *v1alpha1.Listener) bool {
 	return r.leadsTo(listener.Target, map[string]bool{})
 }
 
-// leadsTo says whether a target is concerned or leads to one that is. Targets may lead in a circle: those seen are not asked again.
+// leadsTo reports whether a target is concerned or leads to one that is. Targets may lead in a circle, so seen targets are
+// skipped.
 func (r reach) leadsTo(name string, seen map[string]bool) bool {
 	t := r.targets[name]
 	if t == nil || seen[name] {
@@ -68,7 +69,7 @@ func (r reach) leadsTo(name string, seen map[string]bool) bool {
 	return r.concerned[name] || slices.ContainsFunc(spec.LeadsTo(t), func(next string) bool { return r.leadsTo(next, seen) })
 }
 
-// NodesOf is the cluster whose nodes a target of the object is reached by; false if it needs to know no nodes.
+// NodesOf returns the cluster whose nodes a target of the object uses; false if it needs no nodes.
 func NodesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) (ClusterKey, bool) {
 	key, found := ServiceOf(object, target)
 	return key.Cluster, found && target.Via == v1alpha1.ViaNodePort && target.NodeAddressType != v1alpha1.NodeEgress

@@ -10,10 +10,10 @@ import (
 
 func TestATargetIsServedByTheHostsWhoseConnectionsCanGoThere(t *testing.T) {
 	t.Parallel()
-	split := func(parts ...string) []v1alpha1.SplitTarget {
+	split := func(targets ...string) []v1alpha1.SplitTarget {
 		var all []v1alpha1.SplitTarget
-		for _, part := range parts {
-			all = append(all, v1alpha1.SplitTarget{Target: part})
+		for _, target := range targets {
+			all = append(all, v1alpha1.SplitTarget{Target: target})
 		}
 		return all
 	}
@@ -49,7 +49,7 @@ func TestATargetIsServedByTheHostsWhoseConnectionsCanGoThere(t *testing.T) {
 	}
 }
 
-func TestEachTargetIsAskedOnceHoweverManyListenersLeadToIt(t *testing.T) {
+func TestEachTargetIsCheckedOnceHoweverManyListenersLeadToIt(t *testing.T) {
 	t.Parallel()
 	object := &v1alpha1.EdgeLoadBalancer{}
 	for i := range 20 {
@@ -57,14 +57,14 @@ func TestEachTargetIsAskedOnceHoweverManyListenersLeadToIt(t *testing.T) {
 		object.Spec.Targets = append(object.Spec.Targets, v1alpha1.Target{Name: name, Fallback: fmt.Sprint("t", i+1)})
 		object.Spec.Listeners = append(object.Spec.Listeners, v1alpha1.Listener{Name: "tls-" + name, Protocol: v1alpha1.ProtocolTLS}, v1alpha1.Listener{Name: name, Target: name})
 	}
-	asked := map[*v1alpha1.Target]int{}
+	checks := map[*v1alpha1.Target]int{}
 	ServingHosts(object, func(t *v1alpha1.Target) bool {
-		asked[t]++
+		checks[t]++
 		return false
 	})
 	for i := range object.Spec.Targets {
-		if target := &object.Spec.Targets[i]; asked[target] != 1 || len(asked) != 20 {
-			t.Errorf("%s is asked %d times, and %d are", target.Name, asked[target], len(asked))
+		if target := &object.Spec.Targets[i]; checks[target] != 1 || len(checks) != 20 {
+			t.Errorf("%s is checked %d times, and %d are checked", target.Name, checks[target], len(checks))
 		}
 	}
 }

@@ -15,15 +15,15 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// serversOf are the servers of a target that names a Service, by name; keep says that they are not known at the moment. The
-// failure is why there are none, none are known, or none can serve.
+// serversOf returns the servers of a target that names a Service, by name. keep reports whether they are unknown at the
+// moment. The failure says why there are none, none are known, or none can serve.
 func serversOf(m membership, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	key, _ := ServiceOf(m.object, target)
 	trouble := (*unavailable)(nil)
 	for _, scope := range ScopesOf(m.object, target) {
 		state := s.Scopes[scope]
 		if !state.Known {
-			// One that is read for the first time has no trouble yet.
+			// A scope that is being read for the first time has no trouble yet.
 			return nil, true, state.trouble()
 		}
 		trouble = cmp.Or(trouble, state.trouble())
@@ -32,7 +32,7 @@ func serversOf(m membership, target *v1alpha1.Target, s Snapshot) (servers []hap
 	return servers, keep, cmp.Or(trouble, failure)
 }
 
-// PartsOf are the parts of another cluster that a target of the object needs; none if it needs no other cluster.
+// ScopesOf returns the scopes of another cluster that a target of the object needs; none if it needs no other cluster.
 func ScopesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Scope {
 	key, found := ServiceOf(object, target)
 	if !found || key.Cluster == (ClusterKey{}) {
@@ -45,15 +45,15 @@ func ScopesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Scop
 	return scopes
 }
 
-// trouble is what keeps the part from being read; nil if nothing does.
-func (p ScopeState) trouble() *unavailable {
-	if p.Reason == "" {
+// trouble says why the scope cannot be read; nil if it can.
+func (s ScopeState) trouble() *unavailable {
+	if s.Reason == "" {
 		return nil
 	}
-	return &unavailable{reason: p.Reason, sentence: p.Message}
+	return &unavailable{reason: s.Reason, sentence: s.Message}
 }
 
-// serversBehind are the servers of a Service's port as its cluster was last read.
+// serversBehind returns the servers of a Service's port, from the last read of its cluster.
 func (s Snapshot) serversBehind(key ServiceKey, target *v1alpha1.Target) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	service := s.Services[key]
 	spec, failure := resolve(key.NamespacedName, service, target.Service.Port)
@@ -67,13 +67,13 @@ func (s Snapshot) serversBehind(key ServiceKey, target *v1alpha1.Target) (server
 	}
 	servers, keep, failure = atNodePort(target, port, endpoints, s)
 	if !keep && len(endpoints.Servers) == 0 && endpoints.Lack != pool.LackPending {
-		// Whichever nodes there are have nobody to send connections to.
+		// Without endpoints, no node has anything to send connections to.
 		failure = whyNone(port, endpoints)
 	}
 	return servers, keep, failure
 }
 
-// unavailable is why a target has no servers: a reason of package v1alpha1, and a sentence.
+// unavailable says why a target has no servers: a reason of package v1alpha1, and a sentence.
 type unavailable struct {
 	reason, sentence string
 }
@@ -82,10 +82,10 @@ func unavailablef(reason, format string, args ...any) *unavailable {
 	return &unavailable{reason: reason, sentence: fmt.Sprintf(format, args...)}
 }
 
-// kept ends a sentence about a target whose servers are not known.
+// kept ends a sentence about a target whose servers are unknown.
 const kept = "Servers that a host has of it are kept"
 
-// resolve finds the port of a Service that a target wants. The Service is nil when there is none of the name.
+// resolve finds the port of a Service that a target asks for. The Service is nil if it does not exist.
 func resolve(name types.NamespacedName, service *corev1.Service, want intstr.IntOrString) (corev1.ServicePort, *unavailable) {
 	if service == nil {
 		return corev1.ServicePort{}, unavailablef(v1alpha1.ReasonServiceNotFound,
@@ -108,8 +108,8 @@ func resolve(name types.NamespacedName, service *corev1.Service, want intstr.Int
 	return port, nil
 }
 
-// findPort finds a port by its name or by its number, whichever is wanted: a name may have digits only. Of a number that is open for
-// several protocols, it finds TCP.
+// findPort finds a port by its name or by its number, depending on the type: a name may consist of digits only. If a number
+// is open for several protocols, findPort returns TCP.
 func findPort(ports []corev1.ServicePort, want intstr.IntOrString) (match corev1.ServicePort, found bool) {
 	for _, port := range ports {
 		if want.Type == intstr.String && port.Name != want.StrVal || want.Type == intstr.Int && port.Port != want.IntVal {
@@ -142,7 +142,7 @@ func listPorts(service *corev1.Service) string {
 	return strings.Join(ports, ", ")
 }
 
-// describePort is such as "websecure=443", or "443" for a port without a name.
+// describePort returns for example "websecure=443", or "443" for a port without a name.
 func describePort(port corev1.ServicePort) string {
 	number := strconv.Itoa(int(port.Port))
 	if port.Name == "" {

@@ -14,7 +14,8 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// part is one object's part in a host: the object, the entry of its spec.hosts, where its targets lead to, and what it has there.
+// membership is one object's membership in a host: the object, the entry of its spec.hosts, its targets, and what it uses
+// there.
 type membership struct {
 	object  *v1alpha1.EdgeLoadBalancer
 	host    *v1alpha1.Host
@@ -26,21 +27,21 @@ func (m membership) name() types.NamespacedName {
 	return types.NamespacedName{Namespace: m.object.Namespace, Name: m.object.Name}
 }
 
-// configName is the name, in HAProxy, of one of the object's listeners or targets. "_" cannot occur in any of the three, so
-// no two objects ever meet in a name.
+// configName returns the name, in HAProxy, of one of the object's listeners or targets. "_" cannot occur in any of the three
+// parts, so two objects never share a name.
 func (m membership) configName(element string) string {
 	return m.object.Namespace + "_" + m.object.Name + "_" + element
 }
 
-// ownerOf is the part of a name in HAProxy that says whose it is.
+// ownerOf returns the part of a name in HAProxy that identifies the object.
 func ownerOf(name string) string {
 	return name[:strings.LastIndexByte(name, '_')+1]
 }
 
-// ListenerOf is the listener that a frontend of Host.Config is called after.
+// ListenerOf returns the listener that a frontend of Host.Config is named after.
 func ListenerOf(frontend string) string { return elementOf(frontend) }
 
-// elementOf is the listener or the target of which a name in HAProxy was made.
+// elementOf returns the listener or the target that a name in HAProxy was made from.
 func elementOf(name string) string {
 	element, _, _ := strings.Cut(name[len(ownerOf(name)):], ":")
 	return element
@@ -50,8 +51,8 @@ func (m membership) problem(reason, format string, args ...any) Problem {
 	return Problem{Object: m.name(), Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// share finds the objects that run on the host together, oldest first. A configuration file is one file and has one owner:
-// objects of other owners are left out, and so are those that may not have the host.
+// share finds the objects that share the host, oldest first. A configuration file has one owner: share leaves out objects of
+// other owners, and objects that may not have the host.
 func (h *Host) share(s Snapshot) []membership {
 	var all []membership
 	var objects []*v1alpha1.EdgeLoadBalancer
@@ -79,8 +80,8 @@ func (h *Host) share(s Snapshot) []membership {
 	return members
 }
 
-// estranged is the problem of a part whose host another object has that cannot share it. Of other namespaces a message to a user names
-// nothing.
+// estranged is the problem of an object whose host belongs to another object that cannot share it. A message to a user names
+// nothing of other namespaces.
 func (m membership) estranged(key model.HostID, holder membership) Problem {
 	if m.object.Namespace != holder.object.Namespace {
 		return m.problem(v1alpha1.ReasonHostConflict, "host %s (%s) belongs to an EdgeLoadBalancer of another namespace, which logged in "+
@@ -101,7 +102,7 @@ func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
 	})
 }
 
-// partOf finds the host among those of the object. The first entry counts; one that repeats it is a problem.
+// membershipOf finds the host among those of the object. The first entry counts; a repeated entry is a problem.
 func (h *Host) membershipOf(object *v1alpha1.EdgeLoadBalancer) (m membership, found bool) {
 	for i := range object.Spec.Hosts {
 		entry := &object.Spec.Hosts[i]
@@ -118,7 +119,7 @@ func (h *Host) membershipOf(object *v1alpha1.EdgeLoadBalancer) (m membership, fo
 	return m, found
 }
 
-// settle takes what there can be only one of from the oldest object, and what everybody may add from all of them.
+// settle takes the settings that a host has only once from the oldest object, and the settings that add up from all objects.
 func (h *Host) settle(s Snapshot, members []membership) {
 	holder := members[0]
 	spec := &holder.object.Spec
@@ -144,7 +145,7 @@ func (h *Host) settle(s Snapshot, members []membership) {
 	}
 }
 
-// pins are the host keys of an entry without their comments, sorted, each once.
+// pins returns the host keys of an entry without their comments, sorted, without duplicates.
 func pins(entry *v1alpha1.Host) []string {
 	var keys []string
 	for _, line := range entry.HostKeys {
@@ -156,7 +157,7 @@ func pins(entry *v1alpha1.Host) []string {
 	return slices.Compact(keys)
 }
 
-// compareSettings reports the settings that the part asks for in vain. One that is at its default asks for nothing.
+// compareSettings reports the settings of the member that are ignored. A setting at its default asks for nothing.
 func (h *Host) compareSettings(holder, m membership) {
 	unset := settings(membership{object: &v1alpha1.EdgeLoadBalancer{}, host: &v1alpha1.Host{}})
 	holds := settings(holder)
@@ -179,13 +180,13 @@ func (h *Host) compareSettings(holder, m membership) {
 	}
 }
 
-// setting is something that there can be only one of on a host.
+// setting is something that a host has only once.
 type setting struct {
 	name  string
 	value any
 }
 
-// settings lists what the part asks for, always in the same order.
+// settings lists the settings of the member, always in the same order.
 func settings(m membership) []setting {
 	spec := &m.object.Spec
 	limits := timeouts(&spec.HAProxy.Timeouts)

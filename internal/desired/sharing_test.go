@@ -17,7 +17,7 @@ import (
 
 type edit = func(*v1alpha1.EdgeLoadBalancer)
 
-// beside is an object that wants nothing that edgeLB's other objects want.
+// beside returns an object that asks for nothing that edgeLB's other objects ask for.
 func beside(name string, edits ...edit) *v1alpha1.EdgeLoadBalancer {
 	return edgeLB(name, append([]edit{created(1), bound(":8080")}, edits...)...)
 }
@@ -55,7 +55,7 @@ func TestTheOldestObjectHoldsTheHost(t *testing.T) {
 			[]string{"c", "b"}, nil},
 		{"the name decides where there is no UID", []*v1alpha1.EdgeLoadBalancer{beside("c", created(0), withUID("")), edgeLB("b", withUID(""))},
 			[]string{"b", "c"}, nil},
-		{"an object on another host has no part", []*v1alpha1.EdgeLoadBalancer{edgeLB("a", elsewhere), beside("b")}, []string{"b"}, nil},
+		{"an object on another host is no member", []*v1alpha1.EdgeLoadBalancer{edgeLB("a", elsewhere), beside("b")}, []string{"b"}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestOneAddressWrittenTwiceIsOneHost(t *testing.T) {
 	}
 }
 
-func TestHostsAreToldApartByWhereTheyAnswer(t *testing.T) {
+func TestHostsAreIdentifiedByAddressAndPort(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -121,7 +121,7 @@ func TestHostsAreToldApartByWhereTheyAnswer(t *testing.T) {
 			}
 			for _, other := range tests {
 				if got := IsHost(&test.ssh, &test.host, IDOf(&other.ssh, &other.host)); got != (other.wantKey == test.wantKey) {
-					t.Errorf("it is said to be %s: %t", other.wantKey, got)
+					t.Errorf("IsHost reports %s: %t", other.wantKey, got)
 				}
 			}
 		})
@@ -166,7 +166,7 @@ func TestDefaultsAreThoseOfTheAPI(t *testing.T) {
 	}
 }
 
-// tuned is an object with every setting that there is one of per host away from its default.
+// tuned sets every per-host setting to a value other than its default.
 func tuned(o *v1alpha1.EdgeLoadBalancer) {
 	seconds := func(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Duration(n) * time.Second} }
 	o.Spec.DriftPolicy = v1alpha1.DriftReport
@@ -209,7 +209,7 @@ func TestSettingsAreTheOldestObjects(t *testing.T) {
 	}
 }
 
-func TestSettingsAskedForInVainAreReported(t *testing.T) {
+func TestIgnoredSettingsAreReported(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name       string
@@ -218,7 +218,7 @@ func TestSettingsAskedForInVainAreReported(t *testing.T) {
 	}{
 		{"other settings than the oldest object's", func(*v1alpha1.EdgeLoadBalancer) {}, tuned, []about{{"b", v1alpha1.ReasonHostConflict, ""}}},
 		{"the same settings are fine", tuned, tuned, nil},
-		{"the default, said aloud, is fine", tuned, func(o *v1alpha1.EdgeLoadBalancer) {
+		{"the explicit default is fine", tuned, func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.DriftPolicy = v1alpha1.DriftRepair
 			o.Spec.SSH.User = "root"
 			o.Spec.HAProxy.Timeouts.Client = &metav1.Duration{Duration: time.Hour}
@@ -287,7 +287,7 @@ func TestEachBackendHasTheDrainTimeoutOfItsTarget(t *testing.T) {
 	}
 }
 
-func TestAHostThatIsLeftIsFreedEvenIfItHasDrifted(t *testing.T) {
+func TestAnIdleHostIsFreedEvenIfItHasDrifted(t *testing.T) {
 	t.Parallel()
 	object := edgeLB("a", tuned)
 	if host := Idle(allowed(snapshotOf()), object, &object.Spec.Hosts[0]); host.ReportDrift {
@@ -298,7 +298,7 @@ func TestAHostThatIsLeftIsFreedEvenIfItHasDrifted(t *testing.T) {
 func TestAnObjectThatIsKeptHasWhatItHadUnlessAnotherHasItsBindsNow(t *testing.T) {
 	t.Parallel()
 	two := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":1", ":2"} }
-	former := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", two, created(1))))
+	previous := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", two, created(1))))
 	b := types.NamespacedName{Namespace: "shop", Name: "b"}
 	tests := []struct {
 		name         string
@@ -307,7 +307,7 @@ func TestAnObjectThatIsKeptHasWhatItHadUnlessAnotherHasItsBindsNow(t *testing.T)
 		want         map[string][]string
 		wantBackends int
 	}{
-		{"nobody has them", Build(gw1(), snapshotOf(edgeLB("a", bound(":9")))), b,
+		{"no object has them", Build(gw1(), snapshotOf(edgeLB("a", bound(":9")))), b,
 			map[string][]string{"shop_a_https": {"0.0.0.0:9"}, "shop_b_https": {"0.0.0.0:1", "0.0.0.0:2"}}, 2},
 		{"another has one", Build(gw1(), snapshotOf(edgeLB("a", bound(":1")))), b,
 			map[string][]string{"shop_a_https": {"0.0.0.0:1"}, "shop_b_https": {"0.0.0.0:2"}}, 2},
@@ -315,15 +315,15 @@ func TestAnObjectThatIsKeptHasWhatItHadUnlessAnotherHasItsBindsNow(t *testing.T)
 			map[string][]string{"shop_a_https": {"0.0.0.0:1", "0.0.0.0:2"}}, 2},
 		{"it had none", Build(gw1(), snapshotOf(edgeLB("a"))), types.NamespacedName{Namespace: "shop", Name: "c"},
 			map[string][]string{"shop_a_https": {"0.0.0.0:443"}}, 1},
-		{"the host is another owner's now", Build(gw1(), Snapshot{Cluster: "other", Objects: []*v1alpha1.EdgeLoadBalancer{edgeLB("a")}}), b,
+		{"the host has another owner now", Build(gw1(), Snapshot{Cluster: "other", Objects: []*v1alpha1.EdgeLoadBalancer{edgeLB("a")}}), b,
 			map[string][]string{"shop_a_https": {"0.0.0.0:443"}}, 1},
-		{"the host is nobody's now", Host{Key: gw1()}, b, map[string][]string{}, 0},
+		{"the host has no owner now", Host{Key: gw1()}, b, map[string][]string{}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			members := len(test.now.Members)
-			kept := test.now.Keep(former, test.object)
+			kept := test.now.Keep(previous, test.object)
 			if got := bindsOf(kept.Config); !reflect.DeepEqual(got, test.want) || len(kept.Config.Backends) != test.wantBackends {
 				t.Errorf("binds %v and %d backends, want %v and %d", got, len(kept.Config.Backends), test.want, test.wantBackends)
 			}
@@ -345,10 +345,10 @@ func TestAnObjectThatIsKeptKeepsItsServersAndTheirDrainTimeout(t *testing.T) {
 	patient := func(o *v1alpha1.EdgeLoadBalancer) {
 		o.Spec.Targets[0].DrainTimeout = &metav1.Duration{Duration: time.Minute}
 	}
-	former := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", patient, created(1))))
+	previous := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", patient, created(1))))
 	now := snapshotOf(edgeLB("a", bound(":9")))
 	now.Slices = nil
-	kept := Build(gw1(), now).Keep(former, types.NamespacedName{Namespace: "shop", Name: "b"})
+	kept := Build(gw1(), now).Keep(previous, types.NamespacedName{Namespace: "shop", Name: "b"})
 	if servers := kept.Config.Backends[1].Servers; len(servers) != 2 {
 		t.Errorf("servers %v, want those of before", servers)
 	}
@@ -357,7 +357,7 @@ func TestAnObjectThatIsKeptKeepsItsServersAndTheirDrainTimeout(t *testing.T) {
 	}
 }
 
-// Who may write objects in one namespace learns nothing of the objects in another.
+// Whoever can write objects in one namespace must learn nothing of the objects in another.
 func TestConflictNamesNothingOfAnotherNamespace(t *testing.T) {
 	t.Parallel()
 	elsewhere := func(o *v1alpha1.EdgeLoadBalancer) {
@@ -374,18 +374,18 @@ func TestConflictNamesNothingOfAnotherNamespace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			host := Build(gw1(), snapshotOf(test.holder, beside("b")))
-			var told []string
+			var messages []string
 			for _, problem := range host.Problems {
 				if problem.Object.Name == "b" {
-					told = append(told, problem.Message)
+					messages = append(messages, problem.Message)
 				}
 			}
-			if len(told) != 1 || strings.Contains(told[0], "ledger") != test.named {
-				t.Fatalf("told %q", told)
+			if len(messages) != 1 || strings.Contains(messages[0], "ledger") != test.named {
+				t.Fatalf("messages %q", messages)
 			}
 			for _, secret := range []string{"bank", "vault"} {
-				if strings.Contains(told[0], secret) {
-					t.Errorf("%q names %q", told[0], secret)
+				if strings.Contains(messages[0], secret) {
+					t.Errorf("%q names %q", messages[0], secret)
 				}
 			}
 		})

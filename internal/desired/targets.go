@@ -9,15 +9,15 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// What stands behind a target's name in HAProxy. No target's own name has a ":" in it.
+// Suffixes of a target's name in HAProxy. No target's own name contains a ":".
 const (
-	// httpSuffix is of what HTTP frontends lead to: a backend of HAProxy is for them or for others.
+	// httpSuffix marks what HTTP frontends lead to: a HAProxy backend serves either them or other frontends.
 	httpSuffix = ":http"
-	// orSuffix is of the way to a target with servers that has a fallback, next to its backend.
+	// orSuffix marks the weighted route to a target that has servers and a fallback, as distinct from its backend.
 	orSuffix = ":or"
 )
 
-// backendName is what the backend of a target is called.
+// backendName returns the name of the backend of a target.
 func (m membership) backendName(target string, http bool) string {
 	if http {
 		return m.configName(target) + httpSuffix
@@ -25,7 +25,7 @@ func (m membership) backendName(target string, http bool) string {
 	return m.configName(target)
 }
 
-// entryName is what frontends call a target without a fault: its backend, or its way.
+// entryName returns the name by which frontends refer to a target without a fault: its backend or its weighted route.
 func (m membership) entryName(t *v1alpha1.Target, http bool) string {
 	if spec.HasServers(t) && spec.IsRoute(t) {
 		return m.backendName(t.Name+orSuffix, http)
@@ -33,24 +33,24 @@ func (m membership) entryName(t *v1alpha1.Target, http bool) string {
 	return m.backendName(t.Name, http)
 }
 
-// TargetOf is the target that a backend of Host.Config stands for.
+// TargetOf returns the target that a backend of Host.Config stands for.
 func TargetOf(backend string) string { return elementOf(backend) }
 
-// demand says which of an object's targets a host has, and for which frontends.
+// targetUse says which of an object's targets a host has, and for which frontends.
 type targetUse struct {
-	// tcp and http say that all targets are there for these: an object whose names lead to targets has the others as well, so that
-	// to let a name lead elsewhere is no reload.
+	// tcp and http report whether all targets are present for this kind of frontend. An object with a route to one target gets
+	// all of its targets, so that moving a name to another target needs no reload.
 	tcp, http bool
-	// leads are the targets that TCP frontends lead to, and reached those that these connections may pass or end in.
+	// leads are the targets that TCP frontends lead to. reached are the targets that these connections may pass or end in.
 	leads, reached map[string]bool
 }
 
-// concerns says that the host has the target in some way.
+// concerns reports whether the host has the target.
 func (d targetUse) concerns(target string) bool {
 	return d.tcp || d.http || d.reached[target]
 }
 
-// addBackends adds what the objects' targets become, and says which are whose.
+// addBackends adds the backends and weighted routes of the objects' targets, and the Members that own them.
 func (h *Host) addBackends(members []membership, s Snapshot) {
 	h.DrainTimeouts = make(map[string]time.Duration, len(members))
 	for _, m := range members {
@@ -69,7 +69,7 @@ func (h *Host) addBackends(members []membership, s Snapshot) {
 	}
 }
 
-// addTarget adds a target's backends and ways for all frontends that it is there for.
+// addTarget adds a target's backends and weighted routes for each kind of frontend that uses it.
 func (h *Host) addTarget(m membership, t *v1alpha1.Target, member *Member, s Snapshot) {
 	d := m.served.targetUse
 	if !d.concerns(t.Name) {
@@ -98,7 +98,7 @@ func (h *Host) addTarget(m membership, t *v1alpha1.Target, member *Member, s Sna
 	}
 }
 
-// addBackend adds the backends of a target with servers. The servers of one of them are to be counted.
+// addBackend adds the backends of a target with servers. The servers of only one of them are counted.
 func (h *Host) addBackend(m membership, t *v1alpha1.Target, member *Member, s Snapshot) {
 	d := m.served.targetUse
 	backend := h.withServers(m, t, s)
@@ -120,8 +120,8 @@ func (h *Host) addBackend(m membership, t *v1alpha1.Target, member *Member, s Sn
 	member.Backends, member.Counts = append(member.Backends, names...), append(member.Counts, names[0])
 }
 
-// halves divides the limit of a target's servers between its two backends: HAProxy counts the connections of each for itself, and
-// together they are to open no more than the limit.
+// halves divides the limit of a target's servers between its two backends: HAProxy counts the connections of each backend
+// separately, and together they must not open more than the limit.
 func (h *Host) halves(m membership, t *v1alpha1.Target, limit int) (halves [2]int) {
 	if limit == 1 {
 		h.report(m.targetProblem(t.Name, "target %s: maxConnectionsPerServer of 1 cannot be divided between the HTTP listeners and the others: "+
@@ -131,7 +131,7 @@ func (h *Host) halves(m membership, t *v1alpha1.Target, limit int) (halves [2]in
 	return [2]int{limit - limit/2, limit / 2}
 }
 
-// way is what a target with a choice becomes.
+// route returns the weighted route of a target with more than one possible destination.
 func (m membership) route(t *v1alpha1.Target, http bool) haproxy.WeightedRoute {
 	r := haproxy.WeightedRoute{Name: m.entryName(t, http)}
 	for _, share := range m.targets.Shares(t.Name) {
@@ -144,7 +144,7 @@ func (m membership) route(t *v1alpha1.Target, http bool) haproxy.WeightedRoute {
 	return r
 }
 
-// forMode is the backend for HTTP frontends, or for others. A request has no TLS session by which a client could be known.
+// forMode returns the backend for HTTP frontends or for others. A request has no TLS session that could identify a client.
 func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
 	b.Name, b.HTTP = name, http
 	if http && b.Affinity.By == haproxy.ByTLSSessionID {
@@ -153,8 +153,8 @@ func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
 	return b
 }
 
-// withServers is the backend of a target that has servers, without a name. Where the Service does not say who its servers are, the
-// traffic that flowed is to go on flowing: the backend keeps those that the host has.
+// withServers returns the backend of a target that has servers, without a name. If the servers of the Service are unknown,
+// the backend keeps the servers that the host has, so that traffic keeps flowing.
 func (h *Host) withServers(m membership, t *v1alpha1.Target, s Snapshot) haproxy.Backend {
 	// The target has no fault, so there is no error.
 	b, _ := spec.Backend(t)
@@ -175,7 +175,7 @@ func (h *Host) withServers(m membership, t *v1alpha1.Target, s Snapshot) haproxy
 	return b
 }
 
-// forbidden says that the target's Service is none that the object may reach. What was never allowed must not serve, so that no
+// forbidden returns a problem if the object may not reach the target's Service. What was never allowed must not serve, so no
 // server is kept.
 func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *unavailable {
 	key, _ := ServiceOf(m.object, t)
@@ -199,14 +199,14 @@ func (m membership) targetProblem(target, format string, args ...any) Problem {
 	return problem
 }
 
-// reportUnused tells of a target that cannot be used, unless a listener that leads there has told of it.
+// reportUnused reports a target that cannot be used, unless a listener that leads there has reported it.
 func (h *Host) reportUnused(m membership, target string, found *spec.Fault) {
 	if !h.reported[withoutMessage(m.targetProblem(target, ""))] {
 		h.report(m.targetProblem(target, "target %s is left out: %s", target, found.Of(target)))
 	}
 }
 
-// report adds a problem, once.
+// report adds a problem once.
 func (h *Host) report(problem Problem) {
 	if h.reported[problem] {
 		return

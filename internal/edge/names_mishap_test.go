@@ -265,7 +265,9 @@ func TestAMachineWithNamesThatIsFoundUnderTwoNamesAtOnceGetsOneOfThem(t *testing
 		for i, name := range names {
 			both.Go(func() {
 				outcome := m.syncWith(&caches[i], named(configs[i], name), wants(names...))
-				if outcome.State == model.Rejected && !strings.Contains(outcome.Message, "at the same moment") {
+				// The other attempt may write before this one is committed, or reload before it is read back.
+				if outcome.State == model.Rejected && !strings.Contains(outcome.Message, "at the same moment") &&
+					!strings.Contains(outcome.Message, "does not run the wanted") {
 					t.Errorf("%s reported: %s", name, outcome.Message)
 				}
 			})

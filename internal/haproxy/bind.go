@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// ParseBind reads one address to listen on, in HAProxy's syntax: ipv4@:443, ipv6@:443, ipv4@192.0.2.1:443,
+// ParseBind parses one address to listen on, in HAProxy's syntax: ipv4@:443, ipv6@:443, ipv4@192.0.2.1:443,
 // ipv6@[2001:db8::1]:443, 192.0.2.1:443, [2001:db8::1]:443, or :443 for every IPv4 address.
 //
-// It refuses what would make IPv4 clients appear as IPv6 (addresses such as ::ffff:192.0.2.1) and zones, which name an
+// It rejects what would make IPv4 clients appear as IPv6 (addresses such as ::ffff:192.0.2.1) and zones, which name an
 // interface of one machine only.
 func ParseBind(s string) (Bind, error) {
 	bind, err := parseBind(s)
@@ -37,7 +37,7 @@ func parseBind(s string) (Bind, error) {
 	return Bind{Addr: addr, Port: port}, nil
 }
 
-// parseBindAddr reads what stands before the port.
+// parseBindAddr parses the part before the port.
 func parseBindAddr(s string) (netip.Addr, error) {
 	if host, ok := strings.CutPrefix(s, "ipv6@"); ok {
 		if host == "" {
@@ -59,7 +59,7 @@ func parseBindAddr(s string) (netip.Addr, error) {
 	return addr, nil
 }
 
-// parseIPv6 reads an IPv6 address in brackets.
+// parseIPv6 parses an IPv6 address in brackets.
 func parseIPv6(s string) (netip.Addr, error) {
 	inner, opened := strings.CutPrefix(s, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
@@ -73,7 +73,7 @@ func parseIPv6(s string) (netip.Addr, error) {
 	return addr, nil
 }
 
-// addrFault says what keeps an address out of a configuration; empty for nothing.
+// addrFault says why an address is invalid in a configuration; empty if it is valid.
 func addrFault(addr netip.Addr) string {
 	switch {
 	case !addr.IsValid():
@@ -86,7 +86,7 @@ func addrFault(addr netip.Addr) string {
 	return ""
 }
 
-// parsePort reads a decimal port in its shortest form.
+// parsePort parses a decimal port in its shortest form.
 func parsePort(s string) (uint16, error) {
 	port, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || port == 0 || s != strconv.FormatUint(port, 10) {
@@ -95,8 +95,8 @@ func parsePort(s string) (uint16, error) {
 	return uint16(port), nil
 }
 
-// String is the one way to write the bind: ipv4@:443, ipv4@192.0.2.1:443, ipv6@:443 or ipv6@[2001:db8::1]:443.
-// ParseBind reads it back.
+// String returns the canonical form of the bind: ipv4@:443, ipv4@192.0.2.1:443, ipv6@:443 or ipv6@[2001:db8::1]:443.
+// ParseBind can parse it.
 func (b Bind) String() string {
 	family, host := "ipv4@", ""
 	if b.Addr.Is6() {
@@ -108,7 +108,7 @@ func (b Bind) String() string {
 	return family + host + ":" + strconv.Itoa(int(b.Port))
 }
 
-// hostPart is an address as it stands before a port.
+// hostPart returns an address as it is written before a port.
 func hostPart(addr netip.Addr) string {
 	if addr.Is6() {
 		return "[" + addr.String() + "]"

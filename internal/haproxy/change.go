@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// Idle says that nothing is listened on. The file of an idle Config belongs to nobody, and anybody may take the host.
+// Idle reports whether there are no listeners. The file of an idle Config has no owner, and anybody may take the host.
 func (c Config) Idle() bool { return len(c.Frontends) == 0 }
 
-// Enabled says whether servers are checked at all.
+// Enabled reports whether servers are checked at all.
 func (c Check) Enabled() bool { return c != Check{} }
 
-// Normalize is a copy in which everything is in the order that Validate wants.
+// Normalize returns a copy in which everything is in the order that Validate requires.
 func (c Config) Normalize() Config {
 	c.Frontends = slices.Clone(c.Frontends)
 	for i, f := range c.Frontends {
@@ -31,12 +31,12 @@ func (c Config) Normalize() Config {
 	return c
 }
 
-// SortServers returns the servers in the order that Validate wants; the very same slice if they are so already.
+// SortServers returns the servers in the order that Validate requires; the same slice if they are already sorted.
 func SortServers(servers []Server) []Server {
 	return sorted(servers, func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// SortRoutes returns the routes in the order that Validate wants; the very same slice if they are so already.
+// SortRoutes returns the routes in the order that Validate requires; the same slice if they are already sorted.
 func SortRoutes(routes []Route) []Route {
 	return sorted(routes, func(a, b Route) int { return cmp.Compare(a.Name, b.Name) })
 }
@@ -48,12 +48,12 @@ func sorted[T any](things []T, compare func(a, b T) int) []T {
 	return slices.SortedFunc(slices.Values(things), compare)
 }
 
-// KeepsServers says that there is a backend that is to keep the host's servers.
+// KeepsServers reports whether a backend must keep the host's servers.
 func (c Config) KeepsServers() bool {
 	return slices.ContainsFunc(c.Backends, func(b Backend) bool { return b.KeepServers })
 }
 
-// ServerCount is how many servers all backends have.
+// ServerCount returns the number of servers in all backends.
 func (c Config) ServerCount() int {
 	count := 0
 	for _, b := range c.Backends {
@@ -62,15 +62,15 @@ func (c Config) ServerCount() int {
 	return count
 }
 
-// Resolves says that there is a server that the host is to find by its DNS name.
+// Resolves reports whether the host must resolve a server by its DNS name.
 func (c Config) Resolves() bool {
 	return slices.ContainsFunc(c.Backends, func(b Backend) bool {
 		return slices.ContainsFunc(b.Servers, func(s Server) bool { return s.DNSName != "" })
 	})
 }
 
-// WithServers is a copy in which every backend that is to keep the host's servers has those that the host runs, by name
-// of the backend. A backend that the host does not run is left empty. No other backend changes.
+// WithServers returns a copy in which every backend that must keep the host's servers has the servers that the host runs, by
+// name of the backend. A backend that the host does not run stays empty. No other backend changes.
 func (c Config) WithServers(running map[string][]Server) Config {
 	c.Backends = slices.Clone(c.Backends)
 	for i, b := range c.Backends {
@@ -82,8 +82,7 @@ func (c Config) WithServers(running map[string][]Server) Config {
 	return c
 }
 
-// WithoutBinds is a copy without the binds that are to be dropped, and without the frontends that have no other. Backends
-// stay.
+// WithoutBinds returns a copy without the dropped binds, and without the frontends that have no other. Backends stay.
 func (c Config) WithoutBinds(drop func(frontend string, b Bind) bool) Config {
 	var kept []Frontend
 	for _, f := range c.Frontends {
@@ -101,9 +100,9 @@ func (c Config) WithoutBinds(drop func(frontend string, b Bind) bool) Config {
 	return c
 }
 
-// WithoutIPv6 is a copy for a host where IPv6 is switched off: without IPv6 binds, and without the frontends that have
-// no other. It also returns the binds that were left out, in the order of the Config. Backends stay, since IPv6 servers
-// are merely down there.
+// WithoutIPv6 returns a copy for a host with IPv6 switched off: without IPv6 binds, and without the frontends that have no
+// other. It also returns the dropped binds, in the order of the Config. Backends stay, because IPv6 servers are merely down
+// there.
 func (c Config) WithoutIPv6() (Config, []Bind) {
 	var left []Bind
 	without := c.WithoutBinds(func(_ string, b Bind) bool {

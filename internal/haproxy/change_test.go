@@ -39,17 +39,17 @@ func TestWithServersFillsInTheHostsOwn(t *testing.T) {
 	t.Parallel()
 	waiting := func() haproxy.Config {
 		return sample.WebWith(t, func(c *haproxy.Config) {
-			keeper := c.Backends[0]
-			keeper.Name, keeper.KeepServers, keeper.Servers = "a-keeper", true, nil
-			fresh := keeper
+			keeping := c.Backends[0]
+			keeping.Name, keeping.KeepServers, keeping.Servers = "a-keeping", true, nil
+			fresh := keeping
 			fresh.Name = "b-fresh"
-			c.Backends = append([]haproxy.Backend{keeper, fresh}, c.Backends...)
+			c.Backends = append([]haproxy.Backend{keeping, fresh}, c.Backends...)
 		})
 	}
 	hosts := sample.Servers(2)
 	hosts[0], hosts[1] = hosts[1], hosts[0]
 	input := waiting()
-	got := input.WithServers(map[string][]haproxy.Server{"a-keeper": hosts, "kube-system.web.traefik": sample.Servers(1), "gone": sample.Servers(1)})
+	got := input.WithServers(map[string][]haproxy.Server{"a-keeping": hosts, "kube-system.web.traefik": sample.Servers(1), "gone": sample.Servers(1)})
 	for i, want := range [][]haproxy.Server{sample.Servers(2), nil, sample.Web(t).Backends[0].Servers} {
 		if b := got.Backends[i]; b.KeepServers || !reflect.DeepEqual(b.Servers, want) {
 			t.Errorf("backend %s: got %+v, want servers %+v", b.Name, b, want)
@@ -119,7 +119,7 @@ func TestWithoutBindsLeavesOutFrontendsThatHaveNoneLeft(t *testing.T) {
 	}
 }
 
-func TestAConfigKnowsWhetherItKeepsServers(t *testing.T) {
+func TestKeepsServers(t *testing.T) {
 	t.Parallel()
 	keeping := sample.WebWith(t, func(c *haproxy.Config) { c.Backends[0].KeepServers = true })
 	if !keeping.KeepsServers() || sample.Web(t).KeepsServers() {
@@ -127,11 +127,11 @@ func TestAConfigKnowsWhetherItKeepsServers(t *testing.T) {
 	}
 }
 
-func TestAConfigKnowsHowManyServersItHasAndWhetherTheHostIsToFindOne(t *testing.T) {
+func TestServerCountAndResolves(t *testing.T) {
 	t.Parallel()
 	c := sample.TwoListeners(t)
 	if got := c.ServerCount(); got != 3 || c.Resolves() {
-		t.Errorf("got %d servers, one of which is to be found: %t, want 3 and none", got, c.Resolves())
+		t.Errorf("got %d servers, one of which the host must resolve: %t, want 3 and none", got, c.Resolves())
 	}
 	c.Backends[1].Servers[1] = haproxy.Server{Name: "cdn", DNSName: "cdn.example.com", Port: 443}
 	if !c.Resolves() {
@@ -139,7 +139,7 @@ func TestAConfigKnowsHowManyServersItHasAndWhetherTheHostIsToFindOne(t *testing.
 	}
 }
 
-func TestNormalizeSortsRoutesWaysAndDoors(t *testing.T) {
+func TestNormalizeSortsRoutesWeightedRoutesAndAccessPolicies(t *testing.T) {
 	t.Parallel()
 	sorted := func() haproxy.Config {
 		return sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Door() })

@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-// Change is what HAProxy can be told at run time to come from one Config to another.
+// Change is the difference between two Configs that HAProxy can apply at run time.
 type Change struct {
-	// Backends are those of the new Config whose servers have other names, addresses, ports or weights than before.
+	// Backends are the backends of the new Config whose servers have other names, addresses, ports or weights than before.
 	Backends []Backend
-	// Entries are those of the new Config for routes that are new or lead elsewhere, and all of each way that is new or differs;
-	// Former are those of the one before it for routes that lead elsewhere or are gone, and all of each way that differs or is
-	// gone. Both are sorted by key.
+	// Entries are the entries of the new Config for routes that are new or lead elsewhere, and all entries of each weighted
+	// route that is new or differs. Former are the entries of the previous Config for routes that lead elsewhere or are gone,
+	// and all entries of each weighted route that differs or is gone. Both are sorted by key.
 	Entries, Former []Entry
 }
 
-// Empty says that there is nothing to be told.
+// Empty reports whether there is nothing to change.
 func (c Change) Empty() bool {
 	return len(c.Backends) == 0 && len(c.Entries) == 0 && len(c.Former) == 0
 }
 
-// ChangeFrom compares the Config with the one that was before it; false if they differ in more than can be told at run time, so
-// that their files would be of different structures. Server.Node does not count, since HAProxy does not read it, and
-// KeepServers counts as a difference. It is cheap where the two share most of their slices.
+// ChangeFrom compares the Config with the previous one. It returns false if they differ in more than HAProxy can change at
+// run time, so that their files have different structures. It ignores Server.Node, which HAProxy does not read; KeepServers
+// counts as a difference. It is cheap if the two share most of their slices.
 func (c Config) ChangeFrom(before Config) (Change, bool) {
 	if !c.sameButLists(before) || c.RouteShape() != before.RouteShape() {
 		return Change{}, false
@@ -50,8 +50,8 @@ func (c Config) ChangeFrom(before Config) (Change, bool) {
 	return change, true
 }
 
-// sameButLists says that the Configs do not differ but for their backends' options and for what is listed in the file of names
-// and in backends.
+// sameButLists reports whether the Configs are the same except for their backends' options and for the contents of the map
+// file and of backends.
 func (c Config) sameButLists(other Config) bool {
 	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
 		c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
@@ -63,13 +63,13 @@ func sameButRoutes(a, b Frontend) bool {
 		a.RedirectToHTTPS == b.RedirectToHTTPS && a.Access.Equal(b.Access)
 }
 
-// Equal says that both let in the same connections.
+// Equal reports whether both accept the same connections.
 func (a AccessPolicy) Equal(other AccessPolicy) bool {
 	return slices.Equal(a.AllowedSources, other.AllowedSources) && slices.Equal(a.ProxiesFrom, other.ProxiesFrom) &&
 		a.ProxiesOnly == other.ProxiesOnly && a.MaxConnections == other.MaxConnections && a.Rate == other.Rate
 }
 
-// compareRoutes notes how the entries of frontends differ that are the same otherwise.
+// compareRoutes adds the differences between the entries of frontends that are otherwise the same.
 func (c *Change) compareRoutes(after, before []Frontend) {
 	for i, f := range after {
 		if sameSlice(f.Routes, before[i].Routes) {
@@ -89,7 +89,7 @@ func (c *Change) compareRoutes(after, before []Frontend) {
 	}
 }
 
-// compareWays notes how the entries of ways differ.
+// compareWeightedRoutes adds the differences between the entries of weighted routes.
 func (c *Change) compareWeightedRoutes(after, before []WeightedRoute) {
 	if sameSlice(after, before) {
 		return
@@ -107,7 +107,7 @@ func (c *Change) compareWeightedRoutes(after, before []WeightedRoute) {
 	})
 }
 
-// sameWay says that both lead to the same backends. A share of nothing may lead anywhere.
+// sameWeightedRoute reports whether both lead to the same backends. A share of 0 percent may lead anywhere.
 func sameWeightedRoute(a, b WeightedRoute) bool {
 	return a.Name == b.Name && (slices.EqualFunc(a.Shares, b.Shares, sameShare) || slices.Equal(a.entries(), b.entries()))
 }
@@ -140,12 +140,12 @@ func eachPair[T any](after, before []T, nameOf func(T) string, visit func(now, w
 	}
 }
 
-// sameSlice says that both are one and the same, which needs no look at what they hold.
+// sameSlice reports whether both are the same slice, without comparing the elements.
 func sameSlice[T any](a, b []T) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-// backendOnly is what a backend is but for its servers.
+// backendOnly is a backend without its servers.
 type backendOnly struct {
 	name           string
 	http           bool
@@ -164,8 +164,8 @@ func (b Backend) withoutServers() backendOnly {
 	}
 }
 
-// resolved are the servers that the host finds by a DNS name, without their weights: those can be told at run time, and the
-// rest is part of the structure.
+// resolved returns the servers that the host resolves by DNS, without their weights: HAProxy can change the weights at run
+// time, and the rest is part of the structure.
 func (b Backend) resolved() []Server {
 	var servers []Server
 	for _, s := range b.Servers {
@@ -177,15 +177,15 @@ func (b Backend) resolved() []Server {
 	return servers
 }
 
-// runsAs says that HAProxy would do the same with both.
+// runsAs reports whether HAProxy would do the same with both.
 func (s Server) runsAs(other Server) bool {
 	s.Node, other.Node = "", ""
 	return s == other
 }
 
-// WithRuntimeOf is a copy in which everything that HAProxy can be told at run time is as in the other Config, as far as that
-// leaves the structure as it is: the servers of each backend that differs from the other's in nothing else and says which
-// they are, the shares of each way whose backends are all there, and the routes that lead somewhere that is there.
+// WithRuntimeOf returns a copy that has everything that HAProxy can change at run time from the other Config, as far as the
+// structure stays the same: the servers of each backend that otherwise equals the other's, if the other knows them; the
+// shares of each weighted route whose backends all exist; and the routes with an existing destination.
 func (c Config) WithRuntimeOf(other Config) Config {
 	c.Backends = withServersOf(c.Backends, other.Backends)
 	there := make(map[string]bool, len(c.Backends)+len(c.WeightedRoutes))
@@ -211,8 +211,8 @@ func withServersOf(backends, others []Backend) []Backend {
 	return backends
 }
 
-// withSharesOf gives each way the shares of the other's that lead to backends that are there, if the lines of frontends stay
-// as they are with that.
+// withSharesOf gives each weighted route the shares of the other's if they lead to existing backends and do not change the
+// lines of frontends.
 func withSharesOf(routes, others []WeightedRoute, there map[string]bool) []WeightedRoute {
 	routes = slices.Clone(routes)
 	missing := func(s Share) bool {
@@ -226,7 +226,8 @@ func withSharesOf(routes, others []WeightedRoute, there map[string]bool) []Weigh
 	return routes
 }
 
-// withRoutesOf gives each frontend the routes of the other's; a name that leads to what is not there stays where it is.
+// withRoutesOf gives each frontend the routes of the other's; a name whose new destination does not exist keeps its
+// destination.
 func withRoutesOf(frontends, others []Frontend, there map[string]bool) []Frontend {
 	frontends = slices.Clone(frontends)
 	eachPair(frontends, others, func(f Frontend) string { return f.Name }, func(f, other *Frontend) {

@@ -93,7 +93,7 @@ func TestWithRuntimeOfTakesTheServersOfBackendsThatAreOtherwiseTheSame(t *testin
 	}
 }
 
-// routed is a configuration with a frontend that looks at names, and two ways.
+// routed returns a configuration with a frontend that reads names, and two weighted routes.
 func routed(t *testing.T) haproxy.Config {
 	t.Helper()
 	return sample.WebWith(t, func(c *haproxy.Config) {
@@ -119,8 +119,8 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 	routes := func(routes ...haproxy.Route) func(*haproxy.Config) {
 		return func(c *haproxy.Config) { c.Frontends[0].Routes = routes }
 	}
-	ways := func(routes ...haproxy.WeightedRoute) func(*haproxy.Config) {
-		return func(c *haproxy.Config) { c.WeightedRoutes = routes }
+	weighted := func(list ...haproxy.WeightedRoute) func(*haproxy.Config) {
+		return func(c *haproxy.Config) { c.WeightedRoutes = list }
 	}
 	before := routed(t)
 	first, second, third, split, standIn := before.Frontends[0].Routes[0], before.Frontends[0].Routes[1], before.Frontends[0].Routes[2], before.WeightedRoutes[0], before.WeightedRoutes[1]
@@ -135,7 +135,7 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 		"a name is removed": {edit: routes(first, third), want: haproxy.Change{Former: []haproxy.Entry{e("in/app.example.com", "split")}}},
 		"a name leads elsewhere": {edit: routes(first, second, haproxy.Route{"blog.example.com", "c"}),
 			want: haproxy.Change{Entries: []haproxy.Entry{e("in/blog.example.com", "c")}, Former: []haproxy.Entry{e("in/blog.example.com", "b")}}},
-		"all names go": {edit: routes(), want: haproxy.Change{Former: []haproxy.Entry{
+		"all names are removed": {edit: routes(), want: haproxy.Change{Former: []haproxy.Entry{
 			e("in/*.example.com", "a"), e("in/app.example.com", "split"), e("in/blog.example.com", "b")}}},
 		"servers and names": {
 			edit: func(c *haproxy.Config) {
@@ -143,19 +143,19 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 			},
 			want: haproxy.Change{Backends: []haproxy.Backend{{}}, Former: []haproxy.Entry{e("in/*.example.com", "a")}}},
 		"one share becomes larger": {
-			edit: ways(haproxy.WeightedRoute{"split", []haproxy.Share{{98, []string{"a", "b"}}, {2, []string{"b"}}}}, standIn),
+			edit: weighted(haproxy.WeightedRoute{"split", []haproxy.Share{{98, []string{"a", "b"}}, {2, []string{"b"}}}}, standIn),
 			want: haproxy.Change{Entries: hundredths("split", 98), Former: hundredths("split", 99)}},
-		"a stand-in changes": {edit: ways(split, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b", "c"}}}}),
+		"a stand-in changes": {edit: weighted(split, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b", "c"}}}}),
 			want: haproxy.Change{Entries: []haproxy.Entry{e("stand-in", "b,c")}, Former: []haproxy.Entry{e("stand-in", "b,a")}}},
-		"a way is added": {edit: ways(split, standIn, haproxy.WeightedRoute{"third", []haproxy.Share{{100, []string{"c"}}}}), want: haproxy.Change{Entries: []haproxy.Entry{e("third", "c")}}},
-		"a way is removed that was neither split nor the longest": {edit: ways(split), want: haproxy.Change{Former: []haproxy.Entry{e("stand-in", "b,a")}}},
-		"no way is split any more":                                {edit: ways(haproxy.WeightedRoute{"split", []haproxy.Share{{100, []string{"a", "b"}}}}, standIn), not: true},
-		"a list becomes longer than all":                          {edit: ways(split, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b", "a", "c"}}}}), not: true},
+		"a weighted route is added":                                  {edit: weighted(split, standIn, haproxy.WeightedRoute{"third", []haproxy.Share{{100, []string{"c"}}}}), want: haproxy.Change{Entries: []haproxy.Entry{e("third", "c")}}},
+		"a weighted route without an effect on the shape is removed": {edit: weighted(split), want: haproxy.Change{Former: []haproxy.Entry{e("stand-in", "b,a")}}},
+		"no weighted route has a split any more":                     {edit: weighted(haproxy.WeightedRoute{"split", []haproxy.Share{{100, []string{"a", "b"}}}}, standIn), not: true},
+		"a list becomes longer than all":                             {edit: weighted(split, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b", "a", "c"}}}}), not: true},
 		"no list has two any more": {
-			edit: ways(haproxy.WeightedRoute{"split", []haproxy.Share{{99, []string{"a"}}, {1, []string{"b"}}}}, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b"}}}}), not: true},
+			edit: weighted(haproxy.WeightedRoute{"split", []haproxy.Share{{99, []string{"a"}}, {1, []string{"b"}}}}, haproxy.WeightedRoute{"stand-in", []haproxy.Share{{100, []string{"b"}}}}), not: true},
 		"what no name claims goes elsewhere": {edit: func(c *haproxy.Config) { c.Frontends[0].Backend = "a" }, not: true},
 		"another protocol":                   {edit: func(c *haproxy.Config) { c.Frontends[0].Protocol, c.Frontends[0].Routes = haproxy.HTTP, nil }, not: true},
-		"another door":                       {edit: func(c *haproxy.Config) { c.Frontends[0].Access.MaxConnections = 7 }, not: true},
+		"another access policy":              {edit: func(c *haproxy.Config) { c.Frontends[0].Access.MaxConnections = 7 }, not: true},
 		"clients stay with their servers": {edit: func(c *haproxy.Config) {
 			c.Backends[0].Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Minute}
 		}, not: true},
@@ -172,13 +172,13 @@ func TestChangeFromNamesTheEntriesThatDiffer(t *testing.T) {
 				t.Errorf("got %+v, %t, want %+v", got, only, test.want)
 			}
 			if same := structureOfTest(t, after) == structureOfTest(t, routed(t)); same == test.not {
-				t.Errorf("the files are of one structure: %t", same)
+				t.Errorf("the files have the same structure: %t", same)
 			}
 		})
 	}
 }
 
-func TestAShareOfNothingThatLeadsElsewhereIsNoChange(t *testing.T) {
+func TestAChangedShareOfZeroPercentIsNoChange(t *testing.T) {
 	t.Parallel()
 	with := func(nothing string) haproxy.Config {
 		c := routed(t)
@@ -196,22 +196,22 @@ func TestAShareOfNothingThatLeadsElsewhereIsNoChange(t *testing.T) {
 
 func wholeOfTest(t *testing.T, c haproxy.Config) string {
 	t.Helper()
-	_, whole, err := cfg.Fingerprints(c, cfg.Platform{StateFile: "/state", NamesPrefix: "/names-"})
+	_, full, err := cfg.Fingerprints(c, cfg.Platform{StateFile: "/state", NamesPrefix: "/names-"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return whole
+	return full
 }
 
-// hundredths are the entries of a way of which the first so many lead to a or else b, and the others to b.
-func hundredths(way string, first int) []haproxy.Entry {
+// hundredths returns the entries of a weighted route: the first ones lead to a or else b, and the others to b.
+func hundredths(route string, first int) []haproxy.Entry {
 	var entries []haproxy.Entry
 	for i := range 100 {
 		value := "a,b"
 		if i >= first {
 			value = "b"
 		}
-		entries = append(entries, haproxy.Entry{Key: fmt.Sprintf("%s:%02d", way, i), Value: value})
+		entries = append(entries, haproxy.Entry{Key: fmt.Sprintf("%s:%02d", route, i), Value: value})
 	}
 	return entries
 }
@@ -287,11 +287,11 @@ func TestWithRuntimeOfTakesTheRoutesAndSharesThatLeadSomewhere(t *testing.T) {
 	}
 	other.WeightedRoutes[0].Shares = other.WeightedRoutes[0].Shares[1:]
 	if got := input.WithRuntimeOf(other); !reflect.DeepEqual(got.WeightedRoutes, input.WeightedRoutes) {
-		t.Errorf("with no way that is split got %+v", got.WeightedRoutes)
+		t.Errorf("without a split got %+v", got.WeightedRoutes)
 	}
 }
 
-func TestDoorsAreTheSameOnlyIfTheyLetInTheSame(t *testing.T) {
+func TestAccessPoliciesAreEqualOnlyIfTheyAcceptTheSame(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(*haproxy.AccessPolicy){
 		"clients":       func(a *haproxy.AccessPolicy) { a.AllowedSources = a.AllowedSources[1:] },
@@ -301,9 +301,9 @@ func TestDoorsAreTheSameOnlyIfTheyLetInTheSame(t *testing.T) {
 		"rate":          func(a *haproxy.AccessPolicy) { a.Rate.PerSource++ },
 	} {
 		if access, other := sample.Door(), sample.Door(); !access.Equal(other) {
-			t.Error("a door differs from itself")
+			t.Error("an access policy differs from itself")
 		} else if edit(&other); access.Equal(other) {
-			t.Errorf("a door is the same with other %s", name)
+			t.Errorf("an access policy is the same with other %s", name)
 		}
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// WithIdentities is a copy in which servers that run already keep the names under which they do. A server is where its connections
-// go: one that is wanted at the address and port of one that runs is the same, whatever either is called (a pod that takes over
-// another's address, say), as long as no other one is wanted by that name. The running servers are by name of the backend; of
-// several at one place, the first one counts. Servers with a DNS name are known by their names.
+// WithIdentities returns a copy in which servers that already run keep their running names. A server's identity is its
+// destination: a wanted server at the address and port of a running one is the same server, whatever their names are (for
+// example if a pod takes over another pod's address), unless a server with the running name is wanted as well. The running
+// servers are by name of the backend; of several at one address and port, the first one counts. Servers with a DNS name are
+// identified by their names.
 func (c Config) WithIdentities(running map[string][]Server) Config {
 	c.Backends = slices.Clone(c.Backends)
 	for i, b := range c.Backends {
@@ -18,8 +19,8 @@ func (c Config) WithIdentities(running map[string][]Server) Config {
 	return c
 }
 
-// keepNames gives servers, which are sorted by name, the names of those that run at the same places. It returns the very same
-// slice if there are none.
+// keepNames gives servers, which are sorted by name, the names of running servers with the same address and port. It returns
+// the same slice if nothing changes.
 func keepNames(wanted, running []Server) []Server {
 	if sameSlice(wanted, running) {
 		return wanted
@@ -45,7 +46,7 @@ func keepNames(wanted, running []Server) []Server {
 	return SortServers(named)
 }
 
-// unwantedNames are the names, by place, of the running servers of which none is wanted by its name.
+// unwantedNames returns the names, by address and port, of the running servers whose names no wanted server has.
 func unwantedNames(wanted, running []Server) map[netip.AddrPort]string {
 	free := map[netip.AddrPort]string{}
 	for _, s := range running {

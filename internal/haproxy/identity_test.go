@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAServerIsWhereItsConnectionsGo(t *testing.T) {
+func TestServersAreIdentifiedByAddressAndPort(t *testing.T) {
 	t.Parallel()
 	at := func(name, place string) Server {
 		to := netip.MustParseAddrPort(place)

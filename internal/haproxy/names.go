@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// Entry is one line of the file of names: what frontends look up at run time, in a map that HAProxy can change without a
-// reload. Neither part has a blank in it.
+// Entry is one route map entry: what frontends look up at run time, in a map that HAProxy can change without a reload.
+// Neither part contains a blank.
 type Entry struct{ Key, Value string }
 
-// Looks says whether any frontend looks something up, and so whether there is a file of names, though it may be empty.
+// UsesMap reports whether any frontend looks something up, and thus whether there is a map file, which may be empty.
 func (c Config) UsesMap() bool { return slices.ContainsFunc(c.Frontends, c.LooksFrom) }
 
-// LooksFrom says whether one of the frontends looks something up. One that does not is not concerned with ways either.
+// LooksFrom reports whether the frontend looks something up. If not, it does not use weighted routes either.
 func (c Config) LooksFrom(f Frontend) bool {
 	return f.Protocol != TCP || slices.ContainsFunc(c.WeightedRoutes, func(r WeightedRoute) bool { return r.Name == f.Backend })
 }
 
-// Entries are the lines of the file of names, sorted by key; no key comes twice.
+// Entries returns the lines of the map file, sorted by key; keys are unique.
 //
-//	FRONTEND/NAME   the backend or way of a route
-//	WAY             the backends of a way with one share, separated by commas
-//	WAY:00 … :99    those of the share that a hundredth of the connections goes to
+//	FRONTEND/NAME    the backend or weighted route of a route
+//	ROUTE            the backends of a weighted route with one share, separated by commas
+//	ROUTE:00 … :99   those of the share that a hundredth of the connections goes to
 func (c Config) Entries() []Entry {
 	var entries []Entry
 	for _, f := range c.Frontends {
@@ -38,7 +38,7 @@ func (c Config) Entries() []Entry {
 	return entries
 }
 
-// EntryCount is how many Entries there are, without making them.
+// EntryCount returns the number of Entries, without making them.
 func (c Config) EntryCount() int {
 	count := 0
 	for _, f := range c.Frontends {
@@ -63,7 +63,7 @@ func (r WeightedRoute) entryCount() int {
 
 func (r Route) entry(frontend string) Entry { return Entry{Key: frontend + "/" + r.Name, Value: r.To} }
 
-// Splits says whether the way has a choice of shares.
+// Splits reports whether the weighted route has several shares.
 func (r WeightedRoute) Splits() bool { return len(r.Shares) > 1 }
 
 func (r WeightedRoute) entries() []Entry {
@@ -82,9 +82,9 @@ func (r WeightedRoute) entries() []Entry {
 	return entries
 }
 
-// WayShape is all that the lines of frontends say of ways; what else there is to know of them stands in the file of names.
+// RouteShape is the part of the weighted routes that the lines of frontends depend on; the rest is in the map file.
 type RouteShape struct {
-	// Exist says that there are any, Splits that one of them has a choice of shares.
+	// Exist reports whether there are any. Splits reports whether one of them has several shares.
 	Exist, Splits bool
 	// Longest is the length of the longest list of backends.
 	Longest int
@@ -98,7 +98,7 @@ func (r WeightedRoute) shape() RouteShape {
 	return shape
 }
 
-// WayShape is that of all the ways together. Where it changes, so does the structure.
+// RouteShape returns the shape of all weighted routes together. If it changes, so does the structure.
 func (c Config) RouteShape() RouteShape {
 	var all RouteShape
 	for _, r := range c.WeightedRoutes {

@@ -10,7 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-func TestEntriesAreTheLinesOfTheFileOfNames(t *testing.T) {
+func TestEntriesAreTheLinesOfTheMapFile(t *testing.T) {
 	t.Parallel()
 	c := sample.Routing(t)
 	c.WeightedRoutes[0].Shares = []haproxy.Share{{Percent: 98, Backends: []string{"ns.web.traefik", "ns.web.blog"}}, {}, {Percent: 2, Backends: []string{"ns.web.blog"}}}

@@ -11,30 +11,30 @@ import (
 )
 
 const (
-	// maxName bounds the names of frontends, backends and servers, in bytes; HAProxy was seen to take that many. It also
+	// maxName limits the names of frontends, backends and servers, in bytes. HAProxy accepted that many in a test. It also
 	// keeps each command for the runtime API far below the 15 kB that HAProxy can read.
 	maxName = 300
 )
 
-// What may stand in the text unquoted. None of it leaves room for a blank, a quote, a comment, an escape or a line's end.
+// What the text may contain unquoted. None of it allows a blank, a quote, a comment, an escape or an end of line.
 var (
 	ownerPattern = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
 	hostPattern  = regexp.MustCompile(`^[A-Za-z0-9_.:[\]-]+$`)
 	pathPattern  = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 )
 
-// Longest strings, in bytes. A unix socket's path is limited to 107 bytes, of which HAProxy needs some for the name that it
-// binds before it renames the socket.
+// The longest strings, in bytes. The path of a unix socket is limited to 107 bytes, of which HAProxy needs some for the name
+// that it binds before it renames the socket.
 const (
 	maxOwner      = 1024
 	maxHost       = 300
 	maxSocketPath = 90
 )
 
-// ValidName says whether HAProxy takes a string as the name of a frontend, backend or server. Such a name needs no
+// ValidName reports whether HAProxy accepts a string as the name of a frontend, backend or server. Such a name needs no
 // quoting, in the file or in a command.
 func ValidName(name string) bool {
-	// A loop, since a regular expression takes too long where there are thousands of servers.
+	// A loop, because a regular expression is too slow for thousands of servers.
 	for i := range len(name) {
 		c := name[i]
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
@@ -45,17 +45,17 @@ func ValidName(name string) bool {
 	return name != "" && len(name) <= maxName
 }
 
-// ValidOwner says whether a string can be Config.Owner of a host that is not idle.
+// ValidOwner reports whether a string can be Config.Owner of a host that is not idle.
 func ValidOwner(owner string) bool {
 	return owner != NoOwner && len(owner) <= maxOwner && ownerPattern.MatchString(owner)
 }
 
-// ValidHost says whether a string can be Config.Host, but for the empty one.
+// ValidHost reports whether a string can be a Config.Host that is not empty.
 func ValidHost(host string) bool {
 	return len(host) <= maxHost && hostPattern.MatchString(host)
 }
 
-// Validate says everything that is wrong with the Config; nil for nothing. Each error names the thing that it is about.
+// Validate returns everything that is wrong with the Config; nil if nothing is. Each error names the thing that it is about.
 func (c Config) Validate() error {
 	var f faults
 	c.checkOwner(&f)
@@ -90,7 +90,7 @@ func (t Timeouts) check(f *faults) {
 	f.checkDuration("timeout queue", t.Queue)
 }
 
-// faults collects what is wrong.
+// faults collects errors.
 type faults []error
 
 func (f *faults) add(format string, args ...any) {
@@ -104,8 +104,8 @@ func (f *faults) join(err error) {
 	}
 }
 
-// CheckPath wants an absolute path that needs no quoting and is at most so many bytes long. Its error says what the path is
-// of, in the words given.
+// CheckPath requires an absolute path that needs no quoting and has at most this many bytes. what names the path in the
+// error.
 func CheckPath(what, path string, most int) error {
 	if len(path) > most || !pathPattern.MatchString(path) {
 		return fmt.Errorf(`%s: %s is no absolute path of at most %d letters, digits and "/_.-"`, what, excerpt(path), most)
@@ -113,14 +113,14 @@ func CheckPath(what, path string, most int) error {
 	return nil
 }
 
-// checkDuration wants what HAProxy can count: milliseconds in 31 bits.
+// checkDuration requires a duration that HAProxy can count: milliseconds in 31 bits.
 func (f *faults) checkDuration(what string, d time.Duration) {
 	if d < time.Millisecond || d > math.MaxInt32*time.Millisecond {
 		f.add("%s: %s is not between 1ms and %s", what, d, math.MaxInt32*time.Millisecond)
 	}
 }
 
-// checkNames wants valid names, in order and none twice.
+// checkNames requires valid names, in order and unique.
 func checkNames[T any](f *faults, what string, things []T, nameOf func(T) string) {
 	for i, thing := range things {
 		name := nameOf(thing)
@@ -139,7 +139,7 @@ func checkNames[T any](f *faults, what string, things []T, nameOf func(T) string
 	}
 }
 
-// excerpt quotes a string for an error message and shortens it where it is long.
+// excerpt quotes a string for an error message and shortens it if it is long.
 func excerpt(s string) string {
 	const most = 80
 	if len(s) > most {

@@ -10,14 +10,14 @@ import (
 const (
 	// maxWeight is HAProxy's own limit.
 	maxWeight = 256
-	// maxCheckPath keeps a check's request far below the buffer of 16 kB that it has to fit in.
+	// maxCheckPath keeps a check's request far below the 16 kB buffer that it must fit in.
 	maxCheckPath = 1024
-	// maxDNSName is that of DNS, in text and without the last dot.
+	// maxDNSName is the limit of DNS, in text and without the last dot.
 	maxDNSName = 253
 )
 
-// What may stand in the text. The first stands between quotes, and holds what RFC 3986 allows in a path and a query but for
-// the quote.
+// What the text may contain. The first pattern is for text between quotes: what RFC 3986 allows in a path and a query,
+// except the quote.
 var (
 	checkPathPattern = regexp.MustCompile(`^/[-A-Za-z0-9._~%!$&()*+,;=:@/?]*$`)
 	dnsLabelPattern  = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?$`)
@@ -30,7 +30,7 @@ func (c Config) checkBackends(f *faults) {
 	}
 }
 
-// Validate says everything that is wrong with the backend by itself; nil for nothing.
+// Validate returns everything that is wrong with the backend by itself; nil if nothing is.
 func (b Backend) Validate() error {
 	var f faults
 	checkNames(&f, "backend", []Backend{b}, func(b Backend) string { return b.Name })
@@ -50,14 +50,14 @@ func (b Backend) check(f *faults) {
 	}
 	b.Check.check(f, where)
 	if b.Check.WithoutProxy && b.ProxyProtocol == ProxyNone {
-		f.add("%s: check: it is to leave out a PROXY header that there is none of", where)
+		f.add("%s: check: it must leave out a PROXY header, and there is none", where)
 	}
 	b.checkAffinity(f, where)
 	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
 		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)
 	}
 	if b.KeepServers && len(b.Servers) > 0 {
-		f.add("%s: it has servers, and is to keep those of the host; choose one", where)
+		f.add("%s: it has servers, and must keep those of the host; choose one", where)
 	}
 	checkNames(f, where+": server", b.Servers, func(s Server) string { return s.Name })
 	for _, s := range b.Servers {
@@ -127,7 +127,7 @@ func (s Server) check(f *faults, where string) {
 	}
 }
 
-// whereFault says what is wrong with the server's address or DNS name; empty for nothing.
+// whereFault says what is wrong with the server's address or DNS name; empty if nothing is.
 func (s Server) whereFault() string {
 	if s.DNSName != "" {
 		switch {
@@ -149,8 +149,8 @@ func (s Server) whereFault() string {
 	return ""
 }
 
-// validDNSName says whether HAProxy takes a string as a name to resolve, without a dot at the end. What looks like an IPv4
-// address is none: HAProxy would connect to it.
+// validDNSName reports whether HAProxy accepts a string as a name to resolve, without a dot at the end. A string that looks
+// like an IPv4 address is invalid: HAProxy would connect to it.
 func validDNSName(name string) bool {
 	if len(name) > maxDNSName {
 		return false

@@ -29,13 +29,13 @@ func TestValidateNamesWhatIsWrongWithABackend(t *testing.T) {
 		}, "is no path of at most 1024 characters"},
 		{"path of a TCP check", func(b *haproxy.Backend) { b.Check.Path = "/" }, be + "check: only an HTTP check has a path"},
 		{"TLS of a TLS check", func(b *haproxy.Backend) { b.Check.Kind, b.Check.TLS = haproxy.CheckTLS, true }, be + "check: only an HTTP check has a path"},
-		{"no header to leave out", func(b *haproxy.Backend) { b.ProxyProtocol, b.Check.WithoutProxy = haproxy.ProxyNone, true }, be + "check: it is to leave out a PROXY header"},
+		{"no header to leave out", func(b *haproxy.Backend) { b.ProxyProtocol, b.Check.WithoutProxy = haproxy.ProxyNone, true }, be + "check: it must leave out a PROXY header"},
 		{"kind without the rest", func(b *haproxy.Backend) { b.Check = haproxy.Check{Kind: haproxy.CheckTLS} }, be + "check interval: 0s"},
 		{"negative maximum", func(b *haproxy.Backend) { b.MaxConnections = -1 }, be + "maximum of connections: -1"},
 		{"maximum too large", func(b *haproxy.Backend) { b.MaxConnections = math.MaxInt32 + 1 }, be + "maximum of connections: 2147483648"},
 		{"unknown affinity", func(b *haproxy.Backend) { b.Affinity = haproxy.Affinity{By: "cookie", Timeout: time.Minute} }, be + `affinity: clients cannot be known by "cookie"`},
 		{"affinity without a timeout", func(b *haproxy.Backend) { b.Affinity = haproxy.Affinity{By: haproxy.BySource} }, be + "affinity timeout: 0s"},
-		{"affinity of nobody", func(b *haproxy.Backend) { b.Affinity = haproxy.Affinity{Timeout: time.Minute} }, be + "affinity: there is a timeout"},
+		{"affinity without a key", func(b *haproxy.Backend) { b.Affinity = haproxy.Affinity{Timeout: time.Minute} }, be + "affinity: there is a timeout"},
 		{"TLS sessions in HTTP", func(b *haproxy.Backend) {
 			b.HTTP, b.Affinity = true, haproxy.Affinity{By: haproxy.ByTLSSessionID, Timeout: time.Minute}
 		}, be + "affinity: there is no TLS session"},

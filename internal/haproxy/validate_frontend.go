@@ -28,14 +28,14 @@ func (c Config) checkFrontends(f *faults) {
 	}
 }
 
-// checkRateTable wants the name of the backend that counts clients for itself.
+// checkRateTable requires that the backend that counts clients has a unique name.
 func (e Frontend) checkRateTable(f *faults, modes map[string]mode) {
 	if _, taken := modes[e.RateTable()]; taken && e.Access.Rate != (Rate{}) {
-		f.add("frontend %s: its clients are counted in a backend %s; there is another backend or way of that name", excerpt(e.Name), excerpt(e.RateTable()))
+		f.add("frontend %s: its clients are counted in a backend %s; there is another backend or weighted route of that name", excerpt(e.Name), excerpt(e.RateTable()))
 	}
 }
 
-// checkBinds looks at one frontend's binds; taken holds who has which bind already.
+// checkBinds checks one frontend's binds; taken holds the frontends of known binds.
 func (e Frontend) checkBinds(f *faults, taken map[Bind]string) {
 	if len(e.Binds) == 0 {
 		f.add("frontend %s: it has no bind; give it one, or leave it out", excerpt(e.Name))
@@ -57,7 +57,7 @@ func (e Frontend) checkBinds(f *faults, taken map[Bind]string) {
 	}
 }
 
-// checkProtocol wants nothing that the protocol has no use for.
+// checkProtocol rejects settings that the protocol does not use.
 func (e Frontend) checkProtocol(f *faults) {
 	switch e.Protocol {
 	case TCP, TLS, HTTP:
@@ -68,14 +68,14 @@ func (e Frontend) checkProtocol(f *faults) {
 		f.add("frontend %s: it has routes, and reads no names; use protocol TLS or HTTP", excerpt(e.Name))
 	}
 	if e.RedirectToHTTPS && e.Protocol != HTTP {
-		f.add("frontend %s: it is to redirect to https; only protocol HTTP can", excerpt(e.Name))
+		f.add("frontend %s: it must redirect to https; only protocol HTTP can", excerpt(e.Name))
 	}
 	if e.RedirectToHTTPS && e.Backend != "" {
-		f.add("frontend %s: what no route claims goes to backend %s, and is to be redirected; choose one", excerpt(e.Name), excerpt(e.Backend))
+		f.add("frontend %s: what no route claims goes to backend %s, and must be redirected; choose one", excerpt(e.Name), excerpt(e.Backend))
 	}
 }
 
-// checkLeadsTo wants a backend or way that is there and understands what the frontend sends; modes are those of Config.modes.
+// checkLeadsTo requires an existing backend or weighted route of the frontend's mode; modes come from Config.modes.
 func (e Frontend) checkLeadsTo(f *faults, name string, modes map[string]mode) {
 	m, ok := modes[name]
 	switch {
@@ -104,7 +104,7 @@ func (e Frontend) checkRoutes(f *faults, modes map[string]mode) {
 	}
 }
 
-// ValidRoute says whether a name can be that of a Route: a DNS name in lower case, which may have "*." before it.
+// ValidRoute reports whether a name is valid for a Route: a DNS name in lower case, optionally with "*." before it.
 func ValidRoute(name string) bool {
 	if len(name) > maxRoute {
 		return false
@@ -117,7 +117,7 @@ func ValidRoute(name string) bool {
 	return true
 }
 
-// validLabel says whether a DNS name can have such a part: letters, digits and dashes, and no dash at either end.
+// validLabel reports whether a string is a valid part of a DNS name: letters, digits and dashes, and no dash at either end.
 func validLabel(label string) bool {
 	for i := range len(label) {
 		c := label[i]
@@ -146,7 +146,7 @@ func (a AccessPolicy) check(f *faults, where string) {
 	f.checkDuration(where+": connection rate: interval", a.Rate.Interval)
 }
 
-// checkPrefixes wants networks in their shortest form, in order and none twice.
+// checkPrefixes requires networks in their shortest form, in order and unique.
 func checkPrefixes(f *faults, what string, prefixes []netip.Prefix) {
 	for i, p := range prefixes {
 		switch {

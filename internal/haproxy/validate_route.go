@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// maxList bounds what a way's backends are together in the file of names, in bytes, so that some entries fit into one
+// maxList limits the length of a share's list of backends in the map file, in bytes, so that several entries fit into one
 // command for the runtime API.
 const maxList = 4096
 
-// mode is what a backend or way understands.
+// mode is the mode of a backend or weighted route.
 type mode string
 
 const (
@@ -24,7 +24,7 @@ func modeOf(http bool) mode {
 	return tcpMode
 }
 
-// modes are those of all backends, and of all ways whose first backend is there: it is of the same mode.
+// modes returns the modes of all backends, and of all weighted routes whose first backend exists: it has the same mode.
 func (c Config) modes() map[string]mode {
 	modes := make(map[string]mode, len(c.Backends)+len(c.WeightedRoutes))
 	for _, b := range c.Backends {
@@ -42,39 +42,40 @@ func (c Config) modes() map[string]mode {
 }
 
 func (c Config) checkWeightedRoutes(f *faults) {
-	checkNames(f, "way", c.WeightedRoutes, func(r WeightedRoute) string { return r.Name })
+	checkNames(f, "weighted route", c.WeightedRoutes, func(r WeightedRoute) string { return r.Name })
 	backends := make(map[string]mode, len(c.Backends))
 	for _, b := range c.Backends {
 		backends[b.Name] = modeOf(b.HTTP)
 	}
-	ways := make(map[string]bool, len(c.WeightedRoutes))
+	routes := make(map[string]bool, len(c.WeightedRoutes))
 	for _, r := range c.WeightedRoutes {
-		ways[r.Name] = true
+		routes[r.Name] = true
 		if _, ok := backends[r.Name]; ok {
-			f.add("way %s: there is a backend of that name", excerpt(r.Name))
+			f.add("weighted route %s: there is a backend of that name", excerpt(r.Name))
 		}
 		r.check(f, backends)
 	}
 	for _, r := range c.WeightedRoutes {
-		checkNoHundredth(f, "way", r.Name, ways)
+		checkNoHundredth(f, "weighted route", r.Name, routes)
 	}
 	for _, b := range c.Backends {
-		checkNoHundredth(f, "backend", b.Name, ways)
+		checkNoHundredth(f, "backend", b.Name, routes)
 	}
 }
 
-// checkNoHundredth keeps the names of backends and ways apart from the keys of a way's hundredths, which are WAY:00 … :99.
-func checkNoHundredth(f *faults, what, name string, ways map[string]bool) {
+// checkNoHundredth keeps the names of backends and weighted routes apart from the keys of a weighted route's hundredths,
+// which are ROUTE:00 … :99.
+func checkNoHundredth(f *faults, what, name string, routes map[string]bool) {
 	colon := max(strings.LastIndexByte(name, ':'), 0)
-	way, digits := name[:colon], strings.TrimPrefix(name[colon:], ":")
-	if len(digits) == 2 && strings.Trim(digits, "0123456789") == "" && ways[way] {
-		f.add("%s %s: that is the name of a hundredth of way %s", what, excerpt(name), excerpt(way))
+	route, digits := name[:colon], strings.TrimPrefix(name[colon:], ":")
+	if len(digits) == 2 && strings.Trim(digits, "0123456789") == "" && routes[route] {
+		f.add("%s %s: that is the name of a hundredth of weighted route %s", what, excerpt(name), excerpt(route))
 	}
 }
 
-// check looks at the shares; backends are those of the Config.
+// check checks the shares; backends are those of the Config.
 func (r WeightedRoute) check(f *faults, backends map[string]mode) {
-	where := "way " + excerpt(r.Name)
+	where := "weighted route " + excerpt(r.Name)
 	percent, first := 0, mode("")
 	for _, s := range r.Shares {
 		percent += min(max(s.Percent, -1), 101)
@@ -93,7 +94,7 @@ func (r WeightedRoute) check(f *faults, backends map[string]mode) {
 	}
 }
 
-// checkList looks at the backends of a share.
+// checkList checks the backends of a share.
 func (s Share) checkList(f *faults, where string, backends map[string]mode) {
 	if len(s.Backends) == 0 {
 		f.add("%s: a share has no backend", where)

@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-func TestValidateAcceptsWhatCanBe(t *testing.T) {
+func TestValidateAcceptsValidConfigs(t *testing.T) {
 	t.Parallel()
 	for i, c := range []haproxy.Config{sample.Idle(), sample.Web(t), sample.TwoListeners(t), sample.Routing(t), sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Door() })} {
 		if err := c.Validate(); err != nil {
@@ -82,7 +82,7 @@ func TestValidateNamesTheThingThatIsWrong(t *testing.T) {
 		{"check without an interval", func(c *haproxy.Config) { c.Backends[0].Check.Interval = 0 }, be + "check interval: 0s"},
 		{"check without rise", func(c *haproxy.Config) { c.Backends[0].Check.Rise = 0 }, be + "check: rise 0 and fall 3"},
 		{"check with negative fall", func(c *haproxy.Config) { c.Backends[0].Check.Fall = -1 }, be + "check: rise 2 and fall -1"},
-		{"servers and servers to keep", func(c *haproxy.Config) { c.Backends[0].KeepServers = true }, be + "it has servers, and is to keep"},
+		{"servers and servers to keep", func(c *haproxy.Config) { c.Backends[0].KeepServers = true }, be + "it has servers, and must keep"},
 		{"server name", server(func(s *haproxy.Server) { s.Name = "a b" }), be + `server "a b": use a name`},
 		{"two servers of one name", func(c *haproxy.Config) { c.Backends[0].Servers[1].Name = c.Backends[0].Servers[0].Name }, be + `server "traefik-7c9f-4xk2p": there are two`},
 		{"servers not in order", func(c *haproxy.Config) { slices.Reverse(c.Backends[0].Servers) }, be + `server "traefik-7c9f-4xk2p": it is not in order`},

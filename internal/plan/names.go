@@ -9,16 +9,17 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// Names compares the entries of HAProxy's map of that path with the wanted ones, which are sorted by key.
+// Names compares the entries of HAProxy's route map at that path with the wanted ones, which are sorted by key.
 //
-//	wanted  runs                          to do
+//	wanted  runs                          action
 //	yes     no                            add
 //	yes     with another value            set; of a key that is there twice, each
 //	no      yes                           delete
 //
-// Ways come before the names that lead to them, and names go before the ways that they led to.
+// Weighted routes are added before the names that lead to them, and names are removed before the weighted routes that they
+// led to.
 func Names(running, wanted []haproxy.Entry, path string) Change {
-	n := names{path: path, wanted: make(map[string]string, len(wanted)), has: make(map[string]bool, len(running)), told: map[string]bool{}}
+	n := names{path: path, wanted: make(map[string]string, len(wanted)), has: make(map[string]bool, len(running)), noted: map[string]bool{}}
 	for _, e := range wanted {
 		n.wanted[e.Key] = e.Value
 	}
@@ -38,26 +39,26 @@ func Names(running, wanted []haproxy.Entry, path string) Change {
 	}
 }
 
-// names are the entries of a map while they are compared.
+// names holds the entries of a map during the comparison.
 type names struct {
 	path   string
 	wanted map[string]string
-	// has are the keys that run, and told those of which something is to be told.
-	has, told map[string]bool
-	// ways are those that differ.
+	// has are the running keys. noted are the keys with a difference.
+	has, noted map[string]bool
+	// routes are the weighted routes that differ.
 	routes                                   []string
 	reasons                                  []string
 	newRoutes, newNames, oldNames, oldRoutes []runtime.Command
 }
 
-// settle brings an entry that runs in line with the wanted one.
+// settle brings a running entry in line with the wanted one.
 func (n *names) settle(has haproxy.Entry) {
 	n.has[has.Key] = true
 	value, wanted := n.wanted[has.Key]
-	if n.told[has.Key] || wanted && value == has.Value {
+	if n.noted[has.Key] || wanted && value == has.Value {
 		return
 	}
-	n.told[has.Key] = true
+	n.noted[has.Key] = true
 	if !wanted {
 		n.take(has.Key)
 		return
@@ -66,7 +67,7 @@ func (n *names) settle(has haproxy.Entry) {
 	n.bring(e, runtime.SetName(n.path, e), "goes to "+value+" now")
 }
 
-// bring notes a command for an entry that is wanted.
+// bring notes a command for a wanted entry.
 func (n *names) bring(e haproxy.Entry, command runtime.Command, what string) {
 	if n.note(e.Key, what) {
 		n.newNames = append(n.newNames, command)
@@ -75,7 +76,7 @@ func (n *names) bring(e haproxy.Entry, command runtime.Command, what string) {
 	}
 }
 
-// take notes the end of an entry that is not wanted.
+// take notes the removal of an unwanted entry.
 func (n *names) take(key string) {
 	command := runtime.DeleteName(n.path, key)
 	if n.note(key, "removed") {
@@ -85,19 +86,19 @@ func (n *names) take(key string) {
 	}
 }
 
-// note says what becomes of an entry, and whether it is that of a name. Of a way it is only noted that it differs: it may have
-// a hundred of them.
+// note records what happens to an entry, and reports whether it is the entry of a name. For a weighted route it only records
+// that it differs: the route may have a hundred entries.
 func (n *names) note(key, what string) bool {
 	frontend, name, isName := strings.Cut(key, "/")
 	if isName {
 		n.reasons = append(n.reasons, fmt.Sprintf("frontend %s: name %s %s", frontend, name, what))
-	} else if way := routeOf(key); !slices.Contains(n.routes, way) {
-		n.routes = append(n.routes, way)
+	} else if route := routeOf(key); !slices.Contains(n.routes, route) {
+		n.routes = append(n.routes, route)
 	}
 	return isName
 }
 
-// wayOf is the way that a key belongs to, which may be that of one of its hundredths.
+// routeOf returns the weighted route that a key belongs to; the key may be one of the route's hundredths.
 func routeOf(key string) string {
 	colon := strings.LastIndexByte(key, ':')
 	if colon > 0 && len(key)-colon == len(":00") && strings.Trim(key[colon+1:], "0123456789") == "" {
@@ -106,22 +107,22 @@ func routeOf(key string) string {
 	return key
 }
 
-// noteWays says where the ways that differ are to lead, one sentence each.
+// noteRoutes describes where the weighted routes that differ must lead, one sentence each.
 func (n *names) noteRoutes(wanted []haproxy.Entry) {
-	for _, way := range n.routes {
-		n.reasons = append(n.reasons, "way "+way+": "+describeRoute(way, wanted))
+	for _, route := range n.routes {
+		n.reasons = append(n.reasons, "weighted route "+route+": "+describeRoute(route, wanted))
 	}
 }
 
-// describeWay says where a way leads with these entries.
-func describeRoute(way string, entries []haproxy.Entry) string {
+// describeRoute describes where a weighted route leads with these entries.
+func describeRoute(route string, entries []haproxy.Entry) string {
 	var lists []string
 	hundredths := map[string]int{}
 	for _, e := range entries {
-		if e.Key == way {
+		if e.Key == route {
 			return "goes to " + orElse(e.Value) + " now"
 		}
-		if routeOf(e.Key) != way {
+		if routeOf(e.Key) != route {
 			continue
 		}
 		if hundredths[e.Value]++; hundredths[e.Value] == 1 {
@@ -138,5 +139,5 @@ func describeRoute(way string, entries []haproxy.Entry) string {
 	return strings.Join(shares, ", ") + " now"
 }
 
-// orElse reads a list of backends, each of which stands in for those before it.
+// orElse formats a list of backends, each of which stands in for those before it.
 func orElse(list string) string { return strings.ReplaceAll(list, ",", " or else ") }

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// entries are those with these keys and values in turn.
+// entries returns the entries with these keys and values in alternation.
 func entries(keysAndValues ...string) []haproxy.Entry {
 	var all []haproxy.Entry
 	for i := 0; i < len(keysAndValues); i += 2 {
@@ -20,15 +20,15 @@ func entries(keysAndValues ...string) []haproxy.Entry {
 	return all
 }
 
-// hundredths are the entries of a way whose first so many hundredths go to one list and the others to another.
-func hundredths(way string, count int, first, second string) []haproxy.Entry {
+// hundredths returns the entries of a weighted route whose first count hundredths go to one list and the others to another.
+func hundredths(route string, count int, first, second string) []haproxy.Entry {
 	var all []haproxy.Entry
 	for i := range 100 {
 		value := first
 		if i >= count {
 			value = second
 		}
-		all = append(all, haproxy.Entry{Key: fmt.Sprintf("%s:%02d", way, i), Value: value})
+		all = append(all, haproxy.Entry{Key: fmt.Sprintf("%s:%02d", route, i), Value: value})
 	}
 	return all
 }
@@ -41,7 +41,7 @@ func lines(commands []runtime.Command) []string {
 	return all
 }
 
-func TestNamesSaysHowToBringThemInLine(t *testing.T) {
+func TestNamesReturnsTheCommandsForEachDifference(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		running, wanted []haproxy.Entry
@@ -65,24 +65,24 @@ func TestNamesSaysHowToBringThemInLine(t *testing.T) {
 			running: entries("in/a", "a", "in/a", "x", "in/a", "y"), wanted: entries("in/a", "a"),
 			reasons: []string{"frontend in: name a goes to a now"}, bring: []string{"set map /names in/a a"},
 		},
-		"one that nobody wants is there twice": {
+		"an unwanted one is there twice": {
 			running: entries("in/a", "a", "in/a", "b"),
 			reasons: []string{"frontend in: name a removed"}, take: []string{"del map /names in/a"},
 		},
 		"one that is right is there twice": {running: entries("in/a", "a", "in/a", "a"), wanted: entries("in/a", "a")},
-		"a way comes before the name that leads to it": {
-			running: entries("in/a", "a"), wanted: entries("in/a", "way", "way", "a,b"),
-			reasons: []string{"frontend in: name a goes to way now", "way way: goes to a or else b now"},
-			bring:   []string{"add map /names way a,b", "set map /names in/a way"},
+		"a weighted route is added before the name that leads to it": {
+			running: entries("in/a", "a"), wanted: entries("in/a", "web", "web", "a,b"),
+			reasons: []string{"frontend in: name a goes to web now", "weighted route web: goes to a or else b now"},
+			bring:   []string{"add map /names web a,b", "set map /names in/a web"},
 		},
-		"a way goes after the name that led to it": {
-			running: entries("way", "a,b", "in/a", "way"),
-			reasons: []string{"frontend in: name a removed", "way way: removed"},
-			take:    []string{"del map /names in/a", "del map /names way"},
+		"a weighted route is deleted after the name that led to it": {
+			running: entries("web", "a,b", "in/a", "web"),
+			reasons: []string{"frontend in: name a removed", "weighted route web: removed"},
+			take:    []string{"del map /names in/a", "del map /names web"},
 		},
 		"some more connections are sent to the second share": {
 			running: hundredths("web:http", 90, "a", "b,a"), wanted: hundredths("web:http", 89, "a", "b,a"),
-			reasons: []string{"way web:http: 89 % to a, 11 % to b or else a now"}, bring: []string{"set map /names web:http:89 b,a"},
+			reasons: []string{"weighted route web:http: 89 % to a, 11 % to b or else a now"}, bring: []string{"set map /names web:http:89 b,a"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,20 +97,20 @@ func TestNamesSaysHowToBringThemInLine(t *testing.T) {
 	}
 }
 
-func TestAWayOfWhichManyEntriesDifferHasOneReason(t *testing.T) {
+func TestAWeightedRouteWithManyDifferencesHasOneReason(t *testing.T) {
 	t.Parallel()
-	got := plan.Names(hundredths("way", 90, "a", "b"), hundredths("way", 0, "a", "b"), "/names")
-	if want := []string{"way way: 100 % to b now"}; !reflect.DeepEqual(got.Reasons, want) || len(slices.Concat(got.Rounds()...)) != 90 {
+	got := plan.Names(hundredths("web", 90, "a", "b"), hundredths("web", 0, "a", "b"), "/names")
+	if want := []string{"weighted route web: 100 % to b now"}; !reflect.DeepEqual(got.Reasons, want) || len(slices.Concat(got.Rounds()...)) != 90 {
 		t.Errorf("got %q and %d commands, want %q", got.Reasons, len(slices.Concat(got.Rounds()...)), want)
 	}
-	// For as long as entries of both kinds are there the hundredths count, and without any the way itself.
-	got = plan.Names(hundredths("way", 90, "a", "b"), entries("way", "b"), "/names")
-	if len(got.Bring) != 1 || len(got.Take) != 100 || !reflect.DeepEqual(got.Reasons, []string{"way way: goes to b now"}) {
+	// While entries of both kinds exist, the hundredths count; without any, the weighted route's own entry counts.
+	got = plan.Names(hundredths("web", 90, "a", "b"), entries("web", "b"), "/names")
+	if len(got.Bring) != 1 || len(got.Take) != 100 || !reflect.DeepEqual(got.Reasons, []string{"weighted route web: goes to b now"}) {
 		t.Errorf("got %+v", got)
 	}
 }
 
-func TestServersComeBeforeNamesLeadToThemAndGoAfterwards(t *testing.T) {
+func TestServersAreAddedBeforeNamesAndRemovedAfterThem(t *testing.T) {
 	t.Parallel()
 	a, b := server("a", "10.0.0.1"), server("b", "10.0.0.2")
 	wanted := haproxy.Config{
@@ -132,11 +132,11 @@ func TestServersComeBeforeNamesLeadToThemAndGoAfterwards(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if without := plan.Live(running, wanted, ""); len(without.Reasons) != 2 || len(without.Rounds()) != 1 {
-		t.Errorf("without a file of names got %q in %d rounds, want one", without.Reasons, len(without.Rounds()))
+		t.Errorf("without a map file got %q in %d rounds, want one", without.Reasons, len(without.Rounds()))
 	}
 }
 
-func TestNamesLeadElsewhereBeforeAServerHasNoWeightAnyMore(t *testing.T) {
+func TestNamesMoveBeforeAServersWeightBecomesZero(t *testing.T) {
 	t.Parallel()
 	a := server("a", "10.0.0.1")
 	running := plan.Running{Servers: []runtime.Server{runs(a, nil)}, Names: entries("in/app", "web")}

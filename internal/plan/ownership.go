@@ -6,35 +6,35 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// keptByAnother says what to do with a host that somebody else keeps; false if nobody does, or if it may be taken over.
+// keptByAnother decides about a host with another owner or another name; false if it has neither or may be taken over.
 //
 //	the file                                          wanted     plan
-//	another's, not adopted                            idle       NoOp: there is nothing of ours to remove
-//	another's, not adopted                            listeners  Refuse
-//	ours, under a name that our objects still want    listeners  Refuse, adopted or not: two names would take turns
-//	ours, under another name                          idle       NoOp: whoever has that name sees to what is there
-//	ours, under a name that nobody wants any more     listeners  the machine has got another name: take it over
+//	another owner's, not adopted                      idle       NoOp: there is nothing of ours to remove
+//	another owner's, not adopted                      listeners  Refuse
+//	ours, under a name that our objects still want    listeners  Refuse, adopted or not: two names would overwrite each other
+//	ours, under another name                          idle       NoOp: the holder of that name manages the file
+//	ours, under a name that nobody wants any more     listeners  take over: the machine has got another name
 func keptByAnother(file File, wanted Wanted) (Plan, bool) {
-	stranger, twin := foreignOwner(file, wanted.Config.Owner), otherName(file, wanted.Config.Host)
+	stranger, duplicate := foreignOwner(file, wanted.Config.Owner), otherName(file, wanted.Config.Host)
 	switch {
 	case stranger != "" && wanted.Config.Idle():
 		return Plan{Action: NoOp}, true
 	case stranger != "" && !wanted.Adopt:
 		return Plan{Action: Refuse, Reasons: []string{stranger}, Owner: file.Header.Owner}, true
-	case stranger != "" || twin == "":
+	case stranger != "" || duplicate == "":
 		return Plan{}, false
 	case wanted.Config.Idle():
 		return Plan{Action: NoOp}, true
-	case wanted.Wants != nil && wanted.Wants(twin):
-		return Plan{Action: Refuse, Duplicate: true, Reasons: []string{fmt.Sprintf("this machine is already kept as host %q", twin)}}, true
+	case wanted.Wants != nil && wanted.Wants(duplicate):
+		return Plan{Action: Refuse, Duplicate: true, Reasons: []string{fmt.Sprintf("this machine is already kept as host %q", duplicate)}}, true
 	default:
 		return Plan{}, false
 	}
 }
 
-// foreignOwner says in words whose the file is, if it is neither free nor the owner's. A file is free when there is none,
-// when nobody ever changed the distribution's own, and when an edgelb left it behind idle. It does not name another owner, who is
-// not the business of whoever names the host.
+// foreignOwner describes whose the file is, if it is neither free nor the owner's. A file is free if it does not exist, if
+// it is the distribution's own and unchanged, or if an edgelb left it idle. The description does not name the other owner,
+// which is no business of the users of this one.
 func foreignOwner(file File, owner string) string {
 	switch {
 	case !file.Exists || file.Pristine:
@@ -48,8 +48,8 @@ func foreignOwner(file File, owner string) string {
 	}
 }
 
-// otherName is the name under which the file's owner keeps the host, if it is not this one. A file that does not say counts
-// as this one's.
+// otherName returns the name under which the file's owner manages the host, if it is not this one. A file without a name
+// counts as this one's.
 func otherName(file File, host string) string {
 	if !file.Exists || !file.Managed || file.Header.Host == host {
 		return ""
@@ -57,7 +57,7 @@ func otherName(file File, host string) string {
 	return file.Header.Host
 }
 
-// takenFrom is the name of a host that has got another one since its file was written.
+// takenFrom returns the previous name of a host that got another one since its file was written.
 func takenFrom(file File, wanted haproxy.Config) string {
 	if file.Header.Owner != wanted.Owner {
 		return ""

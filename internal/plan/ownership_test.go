@@ -9,7 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
-func TestWhoKeepsAHostIsWrittenOnIt(t *testing.T) {
+func TestTheFileDecidesWhoManagesAHost(t *testing.T) {
 	t.Parallel()
 	const self = "gw1.example.net:22"
 	file := func(owner, host string) File {
@@ -19,27 +19,27 @@ func TestWhoKeepsAHostIsWrittenOnIt(t *testing.T) {
 		return &Plan{Action: Refuse, Reasons: []string{reason}, Owner: owner}
 	}
 	const another = "it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"
-	twin := &Plan{Action: Refuse, Duplicate: true, Reasons: []string{`this machine is already kept as host "192.0.2.1:22"`}}
+	duplicate := &Plan{Action: Refuse, Duplicate: true, Reasons: []string{`this machine is already kept as host "192.0.2.1:22"`}}
 	otherCluster := refused("other/shop", another)
 	otherNamespace := refused("prod/bank", another)
 	nothing := &Plan{Action: NoOp}
 	for name, test := range map[string]struct {
 		file  File
 		wants []string
-		// serve, adopt and leave are what is done to serve there, the same with adopt, and to leave; nil if the host is ours to
-		// do with as is wanted.
+		// serve, adopt and leave are the plans to serve there, to serve with adopt, and to leave; nil if the host is free or ours,
+		// and the wanted Config decides.
 		serve, adopt, leave *Plan
 	}{
-		"nobody's: there is no file":              {file: File{}},
-		"nobody's: the distribution's":            {file: File{Exists: true, Pristine: true}},
-		"nobody's: left idle":                     {file: file("", "")},
-		"somebody's who is no edgelb":             {file: File{Exists: true}, serve: refused("", "it was written by somebody else, not by edgelb"), leave: nothing},
+		"no owner: there is no file":              {file: File{}},
+		"no owner: the distribution's":            {file: File{Exists: true, Pristine: true}},
+		"no owner: left idle":                     {file: file("", "")},
+		"not written by an edgelb":                {file: File{Exists: true}, serve: refused("", "it was written by somebody else, not by edgelb"), leave: nothing},
 		"another cluster's":                       {file: file("other/shop", self), serve: otherCluster, leave: nothing},
 		"another namespace's":                     {file: file("prod/bank", self), serve: otherNamespace, leave: nothing},
 		"another's under a name that is ours too": {file: file("prod/bank", "192.0.2.1:22"), wants: []string{"192.0.2.1:22"}, serve: otherNamespace, leave: nothing},
 		"ours":                                  {file: file("prod/shop", self), wants: []string{self}},
 		"ours, by an edgelb that named no host": {file: file("prod/shop", ""), wants: []string{self}},
-		"ours under another name":               {file: file("prod/shop", "192.0.2.1:22"), wants: []string{self, "192.0.2.1:22"}, serve: twin, adopt: twin, leave: nothing},
+		"ours under another name":               {file: file("prod/shop", "192.0.2.1:22"), wants: []string{self, "192.0.2.1:22"}, serve: duplicate, adopt: duplicate, leave: nothing},
 		"ours under a name that was given up":   {file: file("prod/shop", "192.0.2.1:22"), wants: []string{self}, leave: nothing},
 		"ours on another port":                  {file: file("prod/shop", "gw1.example.net:2222"), wants: []string{self}, leave: nothing},
 	} {
@@ -64,14 +64,14 @@ func requireKept(t *testing.T, what string, file File, wanted Wanted, want *Plan
 	}
 }
 
-func TestWhereNobodySaysWhichNamesAreWantedAnotherNameIsTakenOver(t *testing.T) {
+func TestAnotherNameIsTakenOverIfNoWantedNamesAreKnown(t *testing.T) {
 	t.Parallel()
 	file := File{Exists: true, Managed: true, Header: cfg.Header{Owner: "prod/shop", Host: "192.0.2.1:22"}}
 	serving := haproxy.Config{Owner: "prod/shop", Host: "gw1:22", Frontends: []haproxy.Frontend{{Name: "https"}}}
 	requireKept(t, "to serve", file, Wanted{Config: serving}, nil)
 }
 
-func TestAHostThatIsTakenOverSaysUnderWhichNameItWasKept(t *testing.T) {
+func TestARenamedHostReportsItsPreviousName(t *testing.T) {
 	t.Parallel()
 	config := haproxy.Config{Owner: "prod/shop", Host: "gw1:22", Frontends: []haproxy.Frontend{{Name: "https"}}}
 	for name, test := range map[string]struct {
@@ -82,7 +82,7 @@ func TestAHostThatIsTakenOverSaysUnderWhichNameItWasKept(t *testing.T) {
 		"the same":     {cfg.Header{Owner: "prod/shop", Host: "gw1:22"}, ""},
 		"none":         {cfg.Header{Owner: "prod/shop"}, ""},
 		"another's":    {cfg.Header{Owner: "prod/bank", Host: "192.0.2.1:22"}, ""},
-		"nobody's":     {cfg.Header{}, ""},
+		"no owner":     {cfg.Header{}, ""},
 	} {
 		observed := Observed{File: File{Exists: true, Managed: true, Header: test.header}}
 		if got := Compute(observed, Wanted{Config: config, Adopt: true}); got.RenamedFrom != test.want || got.Action != Reload {

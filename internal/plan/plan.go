@@ -1,5 +1,5 @@
-// Package plan decides what has to be done to a host. It is pure: Compute looks at what was observed and at what is wanted,
-// and returns a Plan, which is data with reasons. It never sends anything and never changes its input.
+// Package plan decides what must be done to a host. It is pure: Compute compares what was observed with what is wanted, and
+// returns a Plan, which is data with reasons. It never sends anything and never changes its input.
 package plan
 
 import (
@@ -14,99 +14,99 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// Observed is what was seen on a host.
+// Observed is the observed state of a host.
 type Observed struct {
 	File    File
 	Running Running
 }
 
-// File is the configuration file as it was found.
+// File is the observed configuration file.
 type File struct {
-	// Exists is false when there is no file, or an empty one.
+	// Exists is false if there is no file, or an empty one.
 	Exists bool
-	// Pristine says that it is the distribution's own default, as the package manager installed it.
+	// Pristine reports whether it is the distribution's default, as the package manager installed it.
 	Pristine bool
-	// Managed says that an edgelb wrote it; Header is then what it says of itself.
+	// Managed reports whether an edgelb wrote it; Header is then its header.
 	Managed bool
 	Header  cfg.Header
-	// SHA256 is the hash of its bytes, in hex, and SettingsSHA256 that of its lines without comments; see SettingsSHA256.
+	// SHA256 is the hash of its bytes, in hex, and SettingsSHA256 that of its lines without comments; see the function.
 	SHA256, SettingsSHA256 string
-	// NamesSHA256 are the hashes of the files of names that were found beside it, in hex, by their paths.
+	// NamesSHA256 holds the hashes of the map files that were found beside it, in hex, by path.
 	NamesSHA256 map[string]string
 	// Binds are its bind addresses by frontend, in the order of the file.
 	Binds map[string][]string
 }
 
-// Running is what the HAProxy that runs on the host says of itself.
+// Running is what the HAProxy that runs on the host reports of itself.
 type Running struct {
-	// Alive is false when no HAProxy runs with the configuration file.
+	// Alive is false if no HAProxy runs with the configuration file.
 	Alive bool
-	// Answers is false when it cannot be asked.
+	// Answers is false if it does not answer on its socket.
 	Answers bool
-	// Structure is the fingerprint that the worker returns; empty when it runs a configuration that is not edgelb's.
+	// Structure is the structure hash that the worker returns; empty if it runs a configuration that is not edgelb's.
 	Structure string
-	// Same says that it is the very process that was proved before, and so has loaded nothing since.
+	// Same reports whether it is the very process of the previous readback, which has loaded nothing since.
 	Same bool
-	// Servers are the worker's servers, and Names the entries of its map of names.
+	// Servers are the worker's servers, and Names the entries of its route map.
 	Servers []runtime.Server
 	Names   []haproxy.Entry
 }
 
-// Wanted is what a host is to be brought to.
+// Wanted is the desired state of a host.
 type Wanted struct {
 	Config haproxy.Config
-	// File is Config, rendered for the host.
+	// File is Config as rendered for the host.
 	File cfg.File
-	// Adopt allows to replace a file that somebody else wrote.
+	// Adopt allows edgelb to replace a file that somebody else wrote.
 	Adopt bool
-	// Wants says whether objects of the same owner still want a host of that name; nil if none does.
+	// Wants reports whether objects of the same owner still want a host of that name; a nil Wants means none does.
 	Wants func(host string) bool
 }
 
-// Action is what has to be done.
+// Action is what must be done.
 type Action string
 
 const (
 	// NoOp: the host is as wanted.
 	NoOp Action = "NoOp"
-	// Rewrite: what runs is as wanted, the file is not.
+	// Rewrite: HAProxy runs what is wanted, but the file differs.
 	Rewrite Action = "Rewrite"
-	// Runtime: the Rounds of commands bring what runs to what is wanted, without a reload.
+	// Runtime: the Rounds of commands make HAProxy run what is wanted, without a reload.
 	Runtime Action = "Runtime"
-	// Reload: HAProxy has to load the wanted file.
+	// Reload: HAProxy must load the wanted file.
 	Reload Action = "Reload"
-	// Refuse: the file is somebody else's, and nothing may be done. The reason says whose.
+	// Refuse: the file belongs to somebody else, and nothing may be done. The reason says whose it is.
 	Refuse Action = "Refuse"
 )
 
-// Plan is what has to be done, and why.
+// Plan is what must be done, and why.
 type Plan struct {
 	Action Action
-	// Reasons are never empty unless the Action is NoOp. Each is a phrase that a person understands.
+	// Reasons are empty only for NoOp. Each is a phrase for people.
 	Reasons []string
 	// Rounds are the commands of a Runtime; see Change.Rounds.
 	Rounds [][]runtime.Command
-	// StaleFile says that the file has to be written once what runs is as wanted. A Reload writes it in any case.
+	// StaleFile reports whether the file must be written once HAProxy runs what is wanted. A Reload always writes it.
 	StaleFile bool
-	// Backup says that the file which is replaced was not edgelb's and is to be kept for good.
+	// Backup reports whether the replaced file was not edgelb's; it must be kept permanently.
 	Backup bool
-	// KeepFormer says that the file which is replaced is what to go back to, as far as is known.
+	// KeepFormer reports whether the replaced file is the one to roll back to, as far as is known.
 	KeepFormer bool
-	// Twin says of a Refuse that the file is the owner's own, under another name of the same machine. Wanted.Adopt does not
-	// lift that.
+	// Duplicate, for a Refuse, reports whether the file is the owner's own, under another name of the same machine.
+	// Wanted.Adopt does not override that.
 	Duplicate bool
-	// Owner says of a Refuse whose the file is, if that is another edgelb's. It is not for the users of this one.
+	// Owner, for a Refuse, is the file's owner if that is another edgelb's. It must not be shown to the users of this one.
 	Owner string
-	// TookOver is the name under which the owner kept the host until now, if it was another one.
+	// RenamedFrom is the previous name under which the owner managed the host, if it was another one.
 	RenamedFrom string
 }
 
-// Compute decides.
+// Compute computes the Plan.
 //
 //	file                       wanted     running          plan
-//	kept by another            any        any              as keptByAnother says
+//	another owner's            any        any              as keptByAnother says
 //	none, or the default       idle       not ours         NoOp: likewise
-//	ours                       idle       nothing          Rewrite: nobody needs a HAProxy that serves nobody
+//	ours                       idle       nothing          Rewrite: HAProxy is not needed without listeners
 //	any                        any        other servers    Runtime; likewise with other names
 //	any                        any        otherwise other  Reload
 //	the wanted, edited         any        the wanted       Reload, unless the process is the Same: it may have loaded that
@@ -120,9 +120,9 @@ func Compute(observed Observed, wanted Wanted) Plan {
 	if wanted.Config.Idle() && !observed.File.Managed && observed.Running.Structure == "" {
 		return Plan{Action: NoOp}
 	}
-	todo := compare(observed, wanted)
-	todo.RenamedFrom = takenFrom(observed.File, wanted.Config)
-	return todo
+	plan := compare(observed, wanted)
+	plan.RenamedFrom = takenFrom(observed.File, wanted.Config)
+	return plan
 }
 
 func compare(observed Observed, wanted Wanted) Plan {
@@ -151,8 +151,8 @@ func compare(observed Observed, wanted Wanted) Plan {
 	return Plan{Action: NoOp}
 }
 
-// Live compares what runs with what is wanted, where both are of one structure: the servers, and the names if there is a file of
-// them, which has that path.
+// Live compares what runs with what is wanted, if both have the same structure: the servers, and the names if there is a map
+// file, at namesPath.
 func Live(running Running, wanted haproxy.Config, namesPath string) Change {
 	change := Servers(running.Servers, wanted.Backends)
 	if namesPath == "" {
@@ -161,14 +161,14 @@ func Live(running Running, wanted haproxy.Config, namesPath string) Change {
 	return change.WithNames(Names(running.Names, wanted.Entries(), namesPath))
 }
 
-// isUnproved says whether the file is known not to be what HAProxy runs. It is then no good to go back to: it may be the very
-// one that HAProxy could not load.
+// isUnproved reports whether the file is known to differ from what HAProxy runs. It is then unfit for a rollback: it may be
+// the very file that HAProxy could not load.
 func isUnproved(observed Observed) bool {
 	running := observed.Running
 	return observed.File.Managed && running.Answers && running.Structure != observed.File.Header.Structure
 }
 
-// structureDiffers says why HAProxy has to load the file; empty if what runs differs in servers at most.
+// structureDiffers says why HAProxy must load the file; empty if what runs differs only in servers and names.
 func structureDiffers(observed Observed, wanted Wanted) []string {
 	running := observed.Running
 	switch {
@@ -187,7 +187,7 @@ func structureDiffers(observed Observed, wanted Wanted) []string {
 	}
 }
 
-// structureReasons compares the listeners with those of the file, as long as that is what runs.
+// structureReasons compares the listeners with those of the file, if HAProxy runs the file.
 func structureReasons(observed Observed, wanted Wanted) []string {
 	if observed.File.Header.Structure != observed.Running.Structure {
 		return []string{"HAProxy does not run the configuration of the file"}
@@ -226,15 +226,15 @@ func missing(format string, these, those []string) []string {
 	return out
 }
 
-// mayRunEdited says whether HAProxy may have loaded the wanted file with settings that somebody changed. It would still return
-// the fingerprint that stands in the file.
+// mayRunEdited reports whether HAProxy may have loaded the wanted file with settings that somebody changed. It would still
+// return the structure hash in the file.
 func mayRunEdited(observed Observed, wanted cfg.File) bool {
 	file, running := observed.File, observed.Running
 	return running.Alive && !running.Same && file.Managed && file.Header.Whole == wanted.Whole &&
 		file.SettingsSHA256 != SettingsSHA256(wanted.Text)
 }
 
-// SettingsSHA256 is the hash of a file's lines without comments and the blanks before them, and without empty lines, in hex.
+// SettingsSHA256 returns the hash of a file's lines, in hex, without comments, the blanks before them, and empty lines.
 func SettingsSHA256(text []byte) string {
 	hash := sha256.New()
 	for line := range bytes.Lines(text) {
@@ -262,16 +262,16 @@ func fileDiffers(file File, wanted cfg.File) string {
 	}
 }
 
-// namesDiffer says what is wrong with the file of names.
+// namesDiffer says what is wrong with the map file.
 func namesDiffer(file File, wanted cfg.File) string {
 	found, exists := file.NamesSHA256[wanted.NamesPath]
 	switch {
 	case wanted.NamesPath == "" || found == wanted.NamesSHA256():
 		return ""
 	case !exists:
-		return "the file of names is gone"
+		return "the map file is gone"
 	default:
-		return "the file of names was edited"
+		return "the map file was edited"
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 const owner = "cluster/namespace"
 
-// want is a configuration with one listener and these servers.
+// want returns a configuration with one listener and these servers.
 func want(t *testing.T, servers ...haproxy.Server) plan.Wanted {
 	t.Helper()
 	return render(t, haproxy.Config{
@@ -25,7 +25,7 @@ func want(t *testing.T, servers ...haproxy.Server) plan.Wanted {
 	})
 }
 
-// routed is a configuration with one listener that looks at names, of which there is one.
+// routed returns a configuration with one listener that reads names, and one route.
 func routed(t *testing.T, name, to string) plan.Wanted {
 	t.Helper()
 	config := want(t).Config
@@ -64,7 +64,7 @@ func server(name, addr string) haproxy.Server {
 	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(addr), Port: 8443, Weight: 1}
 }
 
-// hostWith is a host that runs the configuration, and whose file is the one that was written for it.
+// hostWith returns a host that runs the configuration, with the file that was written for it.
 func hostWith(t *testing.T, w plan.Wanted) plan.Observed {
 	t.Helper()
 	header, ok := cfg.ParseHeader(w.File.Text)
@@ -107,77 +107,77 @@ func TestComputeDecides(t *testing.T) {
 	otherBind.Frontends = []haproxy.Frontend{{Name: "ns_web_https", Binds: []haproxy.Bind{bind(t, "ipv4@:443"), bind(t, "ipv4@:8443")}, Backend: "ns_web_app"}}
 
 	for name, test := range map[string]struct {
-		observed plan.Observed
-		wanted   plan.Wanted
-		action   plan.Action
-		reasons  []string
-		owner    string
-		backup   bool
-		former   bool
+		observed   plan.Observed
+		wanted     plan.Wanted
+		action     plan.Action
+		reasons    []string
+		owner      string
+		backup     bool
+		keepFormer bool
 	}{
 		"all is as wanted": {observed: hostWith(t, one), wanted: one, action: plan.NoOp},
-		"a server is added": {observed: hostWith(t, one), wanted: want(t, a, b), action: plan.Runtime, former: true,
+		"a server is added": {observed: hostWith(t, one), wanted: want(t, a, b), action: plan.Runtime, keepFormer: true,
 			reasons: []string{"backend ns_web_app: server b added"}},
-		"a server is removed": {observed: hostWith(t, want(t, a, b)), wanted: one, action: plan.Runtime, former: true,
+		"a server is removed": {observed: hostWith(t, want(t, a, b)), wanted: one, action: plan.Runtime, keepFormer: true,
 			reasons: []string{"backend ns_web_app: server b removed"}},
-		"a server is moved": {observed: hostWith(t, one), wanted: want(t, moved), action: plan.Runtime, former: true,
+		"a server is moved": {observed: hostWith(t, one), wanted: want(t, moved), action: plan.Runtime, keepFormer: true,
 			reasons: []string{"backend ns_web_app: server a moved from 10.0.0.1:8443 to 10.0.0.9:8443"}},
-		"a name is added and another removed": {observed: hostWith(t, named), wanted: routed(t, "b.example.com", "ns_web_app"), action: plan.Runtime, former: true,
+		"a name is added and another removed": {observed: hostWith(t, named), wanted: routed(t, "b.example.com", "ns_web_app"), action: plan.Runtime, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: name a.example.com removed", "frontend ns_web_https: name b.example.com added"}},
-		"a name goes elsewhere": {observed: hostWith(t, named), wanted: routed(t, "a.example.com", "ns_web_blog"), action: plan.Runtime, former: true,
+		"a name goes elsewhere": {observed: hostWith(t, named), wanted: routed(t, "a.example.com", "ns_web_blog"), action: plan.Runtime, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: name a.example.com goes to ns_web_blog now"}},
 		"all names are as wanted": {observed: hostWith(t, named), wanted: named, action: plan.NoOp},
-		"the file of names is gone": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.File.NamesSHA256 = nil }), wanted: named, action: plan.Rewrite, former: true,
-			reasons: []string{"the file of names is gone"}},
-		"the file of names was edited": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.File.NamesSHA256[named.File.NamesPath] = "x" }), wanted: named, action: plan.Rewrite, former: true,
-			reasons: []string{"the file of names was edited"}},
-		"a name was taken away by hand": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.Running.Names = nil }), wanted: named, action: plan.Runtime, former: true,
+		"the map file is gone": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.File.NamesSHA256 = nil }), wanted: named, action: plan.Rewrite, keepFormer: true,
+			reasons: []string{"the map file is gone"}},
+		"the map file was edited": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.File.NamesSHA256[named.File.NamesPath] = "x" }), wanted: named, action: plan.Rewrite, keepFormer: true,
+			reasons: []string{"the map file was edited"}},
+		"a name was deleted by hand": {observed: change(hostWith(t, named), func(o *plan.Observed) { o.Running.Names = nil }), wanted: named, action: plan.Runtime, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: name a.example.com added"}},
-		"a listener changes": {observed: hostWith(t, one), wanted: render(t, otherBind), action: plan.Reload, former: true,
+		"a listener changes": {observed: hostWith(t, one), wanted: render(t, otherBind), action: plan.Reload, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:8443 added", "frontend ns_web_https: bind ipv6@:443 removed"}},
-		"a setting changes": {observed: hostWith(t, one), wanted: render(t, slower), action: plan.Reload, former: true,
+		"a setting changes": {observed: hostWith(t, one), wanted: render(t, slower), action: plan.Reload, keepFormer: true,
 			reasons: []string{"settings changed"}},
-		"the host is idle": {observed: hostWith(t, idle(t)), wanted: one, action: plan.Reload, former: true,
+		"the host is idle": {observed: hostWith(t, idle(t)), wanted: one, action: plan.Reload, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:443 added", "frontend ns_web_https: bind ipv6@:443 added"}},
-		"the last listener goes": {observed: hostWith(t, one), wanted: idle(t), action: plan.Reload, former: true,
+		"the last listener goes": {observed: hostWith(t, one), wanted: idle(t), action: plan.Reload, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:443 removed", "frontend ns_web_https: bind ipv6@:443 removed"}},
-		"the file was edited": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256 = "x" }), wanted: one, action: plan.Rewrite, former: true,
+		"the file was edited": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256 = "x" }), wanted: one, action: plan.Rewrite, keepFormer: true,
 			reasons: []string{"the file was edited, or only its comments changed"}},
 		"settings in the file were edited": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256, o.File.SettingsSHA256 = "x", "x" }),
-			wanted: one, action: plan.Reload, former: true, reasons: []string{"the file was edited, and HAProxy may have loaded it"}},
-		"settings in the file were edited since HAProxy was proved": {observed: change(hostWith(t, one), func(o *plan.Observed) {
+			wanted: one, action: plan.Reload, keepFormer: true, reasons: []string{"the file was edited, and HAProxy may have loaded it"}},
+		"settings in the file were edited since the last readback": {observed: change(hostWith(t, one), func(o *plan.Observed) {
 			o.File.SHA256, o.File.SettingsSHA256, o.Running.Same = "x", "x", true
-		}), wanted: one, action: plan.Rewrite, former: true, reasons: []string{"the file was edited, or only its comments changed"}},
-		"the file is that of other servers": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256, o.File.Header.Whole = "x", "x" }), wanted: one, action: plan.Rewrite, former: true,
+		}), wanted: one, action: plan.Rewrite, keepFormer: true, reasons: []string{"the file was edited, or only its comments changed"}},
+		"the file is that of other servers": {observed: change(hostWith(t, one), func(o *plan.Observed) { o.File.SHA256, o.File.Header.Whole = "x", "x" }), wanted: one, action: plan.Rewrite, keepFormer: true,
 			reasons: []string{"the file differs from what runs"}},
 		"the file is gone": {observed: plan.Observed{Running: hostWith(t, one).Running}, wanted: one, action: plan.Rewrite,
 			reasons: []string{"the file is gone"}},
 		"a change broke before the reload": {observed: plan.Observed{File: hostWith(t, one).File, Running: hostWith(t, idle(t)).Running}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy does not run the configuration of the file"}},
-		"HAProxy does not say what it runs": {observed: plan.Observed{File: hostWith(t, one).File, Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload, former: true,
+		"HAProxy does not say what it runs": {observed: plan.Observed{File: hostWith(t, one).File, Running: plan.Running{Alive: true}}, wanted: one, action: plan.Reload, keepFormer: true,
 			reasons: []string{"HAProxy does not say what it runs"}},
-		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload, former: true,
+		"HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: one, action: plan.Reload, keepFormer: true,
 			reasons: []string{"HAProxy does not run"}},
-		"the last listener goes while HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: idle(t), action: plan.Rewrite, former: true,
+		"the last listener goes while HAProxy is stopped": {observed: plan.Observed{File: hostWith(t, one).File}, wanted: idle(t), action: plan.Rewrite, keepFormer: true,
 			reasons: []string{"the file differs from what runs"}},
 		"there is no file": {observed: plan.Observed{Running: plan.Running{Alive: true, Answers: true}}, wanted: one, action: plan.Reload,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
-		"the file is the distribution's": {observed: change(foreign, func(o *plan.Observed) { o.File.Pristine = true }), wanted: one, action: plan.Reload, backup: true, former: true,
+		"the file is the distribution's": {observed: change(foreign, func(o *plan.Observed) { o.File.Pristine = true }), wanted: one, action: plan.Reload, backup: true, keepFormer: true,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"somebody else wrote the file": {observed: foreign, wanted: one, action: plan.Refuse,
 			reasons: []string{"it was written by somebody else, not by edgelb"}},
-		"somebody else's file is adopted": {observed: foreign, wanted: adopting, action: plan.Reload, backup: true, former: true,
+		"somebody else's file is adopted": {observed: foreign, wanted: adopting, action: plan.Reload, backup: true, keepFormer: true,
 			reasons: []string{"HAProxy runs a configuration that is not edgelb's"}},
 		"another operator wrote the file": {observed: another(hostWith(t, one)), wanted: one, action: plan.Refuse,
 			reasons: []string{"it belongs to another namespace, or to the edgelb of another cluster; the operator's log and the file's header say to which"},
 			owner:   "other/namespace"},
-		"another operator's file is adopted": {observed: another(hostWith(t, idle(t))), wanted: adopting, action: plan.Reload, former: true,
+		"another operator's file is adopted": {observed: another(hostWith(t, idle(t))), wanted: adopting, action: plan.Reload, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:443 added", "frontend ns_web_https: bind ipv6@:443 added"}},
-		"nothing of ours is to be removed":               {observed: foreign, wanted: idle(t), action: plan.NoOp},
-		"nothing is to be removed of another operator's": {observed: another(hostWith(t, one)), wanted: idle(t), action: plan.NoOp},
+		"there is nothing of ours to remove":     {observed: foreign, wanted: idle(t), action: plan.NoOp},
+		"another operator's file is not removed": {observed: another(hostWith(t, one)), wanted: idle(t), action: plan.NoOp},
 		"the file is gone, but its listeners are still served": {observed: plan.Observed{Running: hostWith(t, one).Running}, wanted: idle(t), action: plan.Reload,
 			reasons: []string{"HAProxy does not run the configuration of the file"}},
-		"nothing is to be removed where nothing is": {observed: plan.Observed{}, wanted: idle(t), action: plan.NoOp},
+		"there is nothing to remove": {observed: plan.Observed{}, wanted: idle(t), action: plan.NoOp},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +189,7 @@ func TestComputeDecides(t *testing.T) {
 			}
 			got.Rounds = nil
 			want := plan.Plan{
-				Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.former, Owner: test.owner,
+				Action: test.action, Reasons: test.reasons, Backup: test.backup, KeepFormer: test.keepFormer, Owner: test.owner,
 				StaleFile: test.action == plan.Rewrite || test.action == plan.Runtime && test.observed.File.SHA256 != test.wanted.File.SHA256(),
 			}
 			if !reflect.DeepEqual(got, want) {
@@ -204,7 +204,7 @@ func change(o plan.Observed, by func(*plan.Observed)) plan.Observed {
 	return o
 }
 
-func TestComputeSaysTheSameHoweverOftenItIsAsked(t *testing.T) {
+func TestComputeIsDeterministic(t *testing.T) {
 	t.Parallel()
 	observed, wanted := hostWith(t, want(t)), want(t, server("a", "10.0.0.1"), server("b", "10.0.0.2"), server("c", "10.0.0.3"))
 	first := plan.Compute(observed, wanted)

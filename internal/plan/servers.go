@@ -10,20 +10,20 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// Change is how what HAProxy runs differs from what is wanted, as far as it can be told at run time. The zero Change says that
-// it does not.
+// Change is the difference between what HAProxy runs and what is wanted, as far as runtime API commands can resolve it. The
+// zero Change is no difference.
 type Change struct {
-	// Reasons say what differs.
+	// Reasons describe the differences.
 	Reasons []string
-	// Bring are the commands that bring what is wanted, in the order in which they are to be sent, and Take those that take away
-	// what is not: all of Bring come before any of Take, so that there is never less than there is to be.
+	// Bring are the commands that add what is wanted, and Take those that remove what is not, both in sending order. All of
+	// Bring come before any of Take, so that there is never less than what is wanted.
 	Bring, Take []runtime.Command
-	// names says that some of them are about names.
+	// names reports whether some of the commands change route map entries.
 	names bool
 }
 
-// Rounds are all of them, in the order in which they are to be sent. Each round waits for the answers to the one before: where names
-// change together with servers that go, a connection that has just looked up where a name led is still to find a server there.
+// Rounds returns all commands, in sending order. Each round waits for the answers to the round before. If names change
+// together with servers that are removed, a connection that has just looked up a name must still find a server.
 func (c Change) Rounds() [][]runtime.Command {
 	if c.names && len(c.Bring) > 0 && len(c.Take) > 0 {
 		return [][]runtime.Command{c.Bring, c.Take}
@@ -31,8 +31,8 @@ func (c Change) Rounds() [][]runtime.Command {
 	return [][]runtime.Command{slices.Concat(c.Bring, c.Take)}
 }
 
-// WithNames puts a change of names into one of servers: servers are there before names lead to them, and names lead elsewhere
-// before servers go.
+// WithNames adds a change of names to a change of servers: servers are added before names lead to them, and names are moved
+// before servers are removed.
 func (c Change) WithNames(names Change) Change {
 	return Change{
 		Reasons: slices.Concat(c.Reasons, names.Reasons),
@@ -46,39 +46,39 @@ func (c *Change) note(format string, args ...any) {
 	c.Reasons = append(c.Reasons, fmt.Sprintf(format, args...))
 }
 
-// Servers compares the running servers of the backends with the wanted ones. Servers of other backends do not count.
+// Servers compares the running servers of the backends with the wanted ones. It ignores servers of other backends.
 //
-//	wanted  runs                                 to do
-//	yes     no                                   add
-//	yes     elsewhere                            move; open connections stay with the former address
-//	yes     with another weight                  set the weight; 0 once nothing that comes needs the server any more
-//	yes     without its health checks            enable them
-//	yes     drained or in maintenance            make ready
-//	no      ready                                drain: no new connections, the open ones stay
-//	no      the same, clients stay with servers  take out of service, since they would with one that is drained
-//	no      neither                              nothing; see Leaving
+//	wanted  runs                              action
+//	yes     no                                add
+//	yes     elsewhere                         move; open connections stay with the previous address
+//	yes     with another weight               set the weight; 0 once no new connection needs the server any more
+//	yes     without its health checks         enable them
+//	yes     drained or in maintenance         make ready
+//	no      ready                             drain: no new connections, the open ones stay
+//	no      ready, with session affinity      set to maintenance, since clients would stay with a drained server
+//	no      neither                           nothing; see Leaving
 //
-// A server that the host finds by a DNS name is where that leads, and is not made ready because it has no address yet. It
-// cannot be added or be given another port: then there is a reason and no command.
+// A server that the host resolves by DNS is where its name leads; it is not made ready because it has no address yet. It
+// cannot be added or given another port at run time: the Change then has a reason and no command.
 func Servers(running []runtime.Server, backends []haproxy.Backend) Change {
 	var change Change
 	byBackend := groupServers(running, backends)
 	for _, backend := range backends {
 		change.compare(backend, byBackend[backend.Name])
 	}
-	leaving := leavingModes(backends)
+	modes := removalModes(backends)
 	for _, server := range unwanted(running, backends) {
-		if mode := server.Admin.Mode(); mode != runtime.Maintenance && mode != leaving[server.Backend] {
+		if mode := server.Admin.Mode(); mode != runtime.Maintenance && mode != modes[server.Backend] {
 			change.note("backend %s: server %s removed", server.Backend, server.Name)
-			change.Take = append(change.Take, runtime.SetMode(server.Backend, server.Name, leaving[server.Backend]))
+			change.Take = append(change.Take, runtime.SetMode(server.Backend, server.Name, modes[server.Backend]))
 		}
 	}
 	return change
 }
 
-// leavingModes say, by backend, what keeps new connections away from a server that leaves. One that is drained is still given
-// those of clients that are to stay with it.
-func leavingModes(backends []haproxy.Backend) map[string]runtime.Mode {
+// removalModes returns, by backend, the mode that keeps new connections away from a server that is removed. A drained server
+// still gets the connections of clients with affinity to it.
+func removalModes(backends []haproxy.Backend) map[string]runtime.Mode {
 	modes := make(map[string]runtime.Mode, len(backends))
 	for _, backend := range backends {
 		modes[backend.Name] = runtime.Drain
@@ -89,19 +89,19 @@ func leavingModes(backends []haproxy.Backend) map[string]runtime.Mode {
 	return modes
 }
 
-// Leaving are the running servers of the backends that are wanted no more and take no new connections. They go as soon as
-// their last connection has ended.
+// Leaving returns the running servers of the backends that are no longer wanted and take no new connections. They can be
+// removed when their last connection has ended.
 func Leaving(running []runtime.Server, backends []haproxy.Backend) []runtime.Server {
-	var leaving []runtime.Server
+	var draining []runtime.Server
 	for _, server := range unwanted(running, backends) {
 		if server.Admin.Mode() != runtime.Ready {
-			leaving = append(leaving, server)
+			draining = append(draining, server)
 		}
 	}
-	return leaving
+	return draining
 }
 
-// compare adds the servers that the backend lacks and settles those that it has.
+// compare adds the servers that the backend lacks and updates those that it has.
 func (c *Change) compare(backend haproxy.Backend, has map[string]runtime.Server) {
 	var missing []haproxy.Server
 	for _, want := range backend.Servers {
@@ -122,7 +122,7 @@ func (c *Change) compare(backend haproxy.Backend, has map[string]runtime.Server)
 	}
 }
 
-// settle brings a server that runs in line with the wanted one.
+// settle brings a running server in line with the wanted one.
 func (c *Change) settle(backend haproxy.Backend, has runtime.Server, want haproxy.Server) {
 	if want.DNSName != "" {
 		has.Addr, has.Admin = want.Addr, has.Admin.ButUnresolved()
@@ -141,7 +141,7 @@ func (c *Change) settle(backend haproxy.Backend, has runtime.Server, want haprox
 	}
 }
 
-// settlePlace brings a server to its address and port.
+// settlePlace moves a server to its address and port.
 func (c *Change) settlePlace(backend string, has runtime.Server, want haproxy.Server) {
 	switch {
 	case has.Addr == want.Addr && has.Port == want.Port:
@@ -153,8 +153,8 @@ func (c *Change) settlePlace(backend string, has runtime.Server, want haproxy.Se
 	}
 }
 
-// settleWeight gives a server that runs another weight. One that takes connections goes on with that until names lead
-// elsewhere, if it is to have no weight.
+// settleWeight sets the weight of a running server. If the new weight is 0, a server that takes connections keeps its weight
+// until names lead elsewhere.
 func (c *Change) settleWeight(backend string, has runtime.Server, want haproxy.Server) {
 	c.note("backend %s: weight of server %s changed from %d to %d", backend, want.Name, has.Weight, want.Weight)
 	command := runtime.SetWeight(backend, want.Name, want.Weight)
@@ -165,7 +165,7 @@ func (c *Change) settleWeight(backend string, has runtime.Server, want haproxy.S
 	}
 }
 
-// groupServers sorts the running servers of the backends by backend and name.
+// groupServers groups the running servers of the backends by backend and name.
 func groupServers(running []runtime.Server, backends []haproxy.Backend) map[string]map[string]runtime.Server {
 	groups := make(map[string]map[string]runtime.Server, len(backends))
 	for _, backend := range backends {
@@ -179,7 +179,7 @@ func groupServers(running []runtime.Server, backends []haproxy.Backend) map[stri
 	return groups
 }
 
-// unwanted are the running servers that their backend should not have, in the order in which they run.
+// unwanted returns the running servers that their backend should not have, in running order.
 func unwanted(running []runtime.Server, backends []haproxy.Backend) []runtime.Server {
 	byName := make(map[string]haproxy.Backend, len(backends))
 	for _, backend := range backends {
@@ -194,7 +194,7 @@ func unwanted(running []runtime.Server, backends []haproxy.Backend) []runtime.Se
 	return extra
 }
 
-// hasServer says whether a server is among the backend's, which are sorted by name.
+// hasServer reports whether a server is among the backend's, which are sorted by name.
 func hasServer(backend haproxy.Backend, name string) bool {
 	_, found := slices.BinarySearchFunc(backend.Servers, name, func(s haproxy.Server, name string) int {
 		return strings.Compare(s.Name, name)

@@ -11,18 +11,18 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// web is a backend whose servers are checked.
+// web returns a backend whose servers are checked.
 func web(servers ...haproxy.Server) haproxy.Backend {
 	return haproxy.Backend{Name: "web", Balance: haproxy.LeastConn, Check: haproxy.Check{Interval: 2e9, Rise: 2, Fall: 3}, Servers: servers}
 }
 
-// sticky is the backend with clients that stay with their servers.
+// sticky returns the backend with session affinity.
 func sticky(b haproxy.Backend) haproxy.Backend {
 	b.Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: 60e9}
 	return b
 }
 
-// runs is how the backend's server runs if nothing is wrong with it.
+// runs returns the backend's server as it runs if nothing is wrong with it.
 func runs(s haproxy.Server, by func(*runtime.Server)) runtime.Server {
 	server := runtime.Server{Backend: "web", Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight, Operation: runtime.Running, Checked: true}
 	if by != nil {
@@ -31,7 +31,7 @@ func runs(s haproxy.Server, by func(*runtime.Server)) runtime.Server {
 	return server
 }
 
-func TestServersSaysHowToBringThemInLine(t *testing.T) {
+func TestServersReturnsTheCommandsForEachDifference(t *testing.T) {
 	t.Parallel()
 	a, b := server("a", "10.0.0.1"), server("b", "10.0.0.2")
 	heavy, weightless := a, a
@@ -80,7 +80,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			reasons:  []string{"backend web: weight of server a changed from 1 to 5"},
 			commands: []string{"set server web/a weight 5"},
 		},
-		"one is to have no weight once another one is there": {
+		"one loses its weight once another one is there": {
 			running: []runtime.Server{runs(a, nil)}, backend: web(weightless, b),
 			reasons: []string{"backend web: server b added", "backend web: weight of server a changed from 1 to 0"},
 			commands: []string{
@@ -88,7 +88,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 				"set server web/a weight 0",
 			},
 		},
-		"one that comes back is to have no weight": {
+		"one that comes back has no weight": {
 			running: []runtime.Server{runs(a, func(s *runtime.Server) { s.Admin = 8 })}, backend: web(weightless),
 			reasons:  []string{"backend web: weight of server a changed from 1 to 0", "backend web: server a was in state drain"},
 			commands: []string{"set server web/a weight 0", "set server web/a state ready"},
@@ -98,7 +98,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			reasons:  []string{"backend web: health checks of server a were off"},
 			commands: []string{"enable health web/a"},
 		},
-		"checks that nobody wants": {
+		"unwanted checks": {
 			running: []runtime.Server{runs(a, func(s *runtime.Server) { s.Checked = false })},
 			backend: haproxy.Backend{Name: "web", Servers: []haproxy.Server{a}},
 		},
@@ -107,21 +107,21 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			reasons:  []string{"backend web: server a was in state maint"},
 			commands: []string{"set server web/a state ready"},
 		},
-		"one that leaves comes back elsewhere": {
+		"a draining one comes back elsewhere": {
 			running: []runtime.Server{runs(a, func(s *runtime.Server) { s.Admin, s.Addr = 8, netip.MustParseAddr("10.0.0.9") })}, backend: web(a),
 			reasons: []string{"backend web: server a moved from 10.0.0.9:8443 to 10.0.0.1:8443", "backend web: server a was in state drain"},
 			commands: []string{
 				"set server web/a addr 10.0.0.1 port 8443", "set server web/a state ready",
 			},
 		},
-		"one leaves whose clients stay with it": {
+		"one with session affinity is removed": {
 			running: []runtime.Server{runs(a, nil), runs(b, func(s *runtime.Server) { s.Admin = 8 })}, backend: sticky(web()),
 			reasons:  []string{"backend web: server a removed", "backend web: server b removed"},
 			commands: []string{"set server web/a state maint", "set server web/b state maint"},
 		},
-		"one that has left its clients is left alone": {running: []runtime.Server{runs(b, func(s *runtime.Server) { s.Admin = 1 })}, backend: sticky(web())},
-		"one has a DNS name that leads somewhere":     {running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Addr = a.Addr })}, backend: web(named)},
-		"one has a DNS name that leads nowhere yet":   {running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Admin, s.Operation = 0x20, 0 })}, backend: web(named)},
+		"one in maintenance does not change":        {running: []runtime.Server{runs(b, func(s *runtime.Server) { s.Admin = 1 })}, backend: sticky(web())},
+		"one has a DNS name that leads somewhere":   {running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Addr = a.Addr })}, backend: web(named)},
+		"one has a DNS name that leads nowhere yet": {running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Admin, s.Operation = 0x20, 0 })}, backend: web(named)},
 		"one with a DNS name was drained": {
 			running: []runtime.Server{runs(named, func(s *runtime.Server) { s.Admin, s.Weight = 0x28, 7 })}, backend: web(named),
 			reasons:  []string{"backend web: weight of server cdn changed from 7 to 1", "backend web: server cdn was in state drain"},
@@ -132,7 +132,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 			reasons: []string{"backend web: port of server cdn changed from 80 to 443, and HAProxy takes that of a DNS name from its file"},
 		},
 		"one with a DNS name is gone":    {backend: web(named), reasons: []string{"backend web: server cdn is gone, and HAProxy adds none by its DNS name"}},
-		"one that leaves is left alone":  {running: []runtime.Server{runs(a, nil), runs(b, func(s *runtime.Server) { s.Admin = 8 })}, backend: web(a)},
+		"a draining one does not change": {running: []runtime.Server{runs(a, nil), runs(b, func(s *runtime.Server) { s.Admin = 8 })}, backend: web(a)},
 		"one that is down is as wanted":  {running: []runtime.Server{runs(a, func(s *runtime.Server) { s.Operation = runtime.Stopped })}, backend: web(a)},
 		"other backends are not our own": {running: []runtime.Server{{Backend: "elsewhere", Name: "x"}, runs(a, nil)}, backend: web(a)},
 	} {
@@ -152,7 +152,7 @@ func TestServersSaysHowToBringThemInLine(t *testing.T) {
 	}
 }
 
-func TestLeavingAreThoseThatNobodyWantsAndThatTakeNoConnections(t *testing.T) {
+func TestLeavingReturnsUnwantedServersThatTakeNoConnections(t *testing.T) {
 	t.Parallel()
 	a, b, c := server("a", "10.0.0.1"), server("b", "10.0.0.2"), server("c", "10.0.0.3")
 	drained, maintained := runs(b, func(s *runtime.Server) { s.Admin = 8 }), runs(c, func(s *runtime.Server) { s.Admin = 1 })

@@ -7,32 +7,35 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
-// Handover is what the next worker is to know of the servers of these backends, out of what the present one says of them in its
-// answer to runtime.ShowServersState: which are down. Otherwise it would take them for up, and send them connections until its
-// own checks have failed. And where those are that the host resolves, which it would not know until DNS has answered. Nothing
-// else is handed over, since what the state says of a server goes before the configuration: its port, its weight, and that
-// somebody put it into maintenance; and without checks a server that is down would stay so. It is empty if the answer is none.
+// ServerState returns what the next worker needs to know of the servers of these backends, from the current worker's answer
+// to runtime.ShowServersState. It is empty if that is not a valid answer.
+//
+// First, it holds which servers are down. Otherwise the next worker would take them as up and send them connections until
+// its own checks have failed. Second, it holds the addresses of servers that the host resolves. The next worker would not
+// know them until DNS has answered. Nothing else is passed on, because the state of a server overrides the configuration:
+// its port, its weight, and that somebody put it into maintenance. And without checks, a server that is down would stay
+// down.
 func ServerState(state []byte, backends []haproxy.Backend) []byte {
-	wanted := map[string]handedOver{}
+	wanted := map[string]wantedServer{}
 	for _, backend := range backends {
 		for _, server := range backend.Servers {
-			wanted[backend.Name+"/"+server.Name] = handedOver{server, backend.Check.Enabled()}
+			wanted[backend.Name+"/"+server.Name] = wantedServer{server, backend.Check.Enabled()}
 		}
 	}
 	return runtime.FilterServersState(state, func(s runtime.Server) bool {
 		want, found := wanted[s.Backend+"/"+s.Name]
-		return found && want.isToKnow(s)
+		return found && want.keeps(s)
 	})
 }
 
-// handedOver is a server that the next worker has.
-type handedOver struct {
+// wantedServer is a server of the next worker.
+type wantedServer struct {
 	haproxy.Server
 	checked bool
 }
 
-// isToKnow says whether the next worker is to know what the former one says of the server.
-func (w handedOver) isToKnow(s runtime.Server) bool {
+// keeps reports whether the next worker needs the current worker's state of the server.
+func (w wantedServer) keeps(s runtime.Server) bool {
 	down := w.checked && s.Operation == runtime.Stopped
 	switch {
 	case s.Admin.Mode() != runtime.Ready || s.Port != w.Port:

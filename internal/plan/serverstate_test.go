@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-func TestTheNextWorkerIsToldWhoIsDownAndWhereDNSHasFoundServers(t *testing.T) {
+func TestServerStateKeepsDownServersAndResolvedAddresses(t *testing.T) {
 	t.Parallel()
 	const header = "1\n# be_name srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_check_state srv_fqdn srv_port\n"
 	checked := haproxy.Backend{Name: "checked", Check: haproxy.Check{Interval: 1e9, Rise: 1, Fall: 1}}
@@ -42,7 +42,7 @@ func TestTheNextWorkerIsToldWhoIsDownAndWhereDNSHasFoundServers(t *testing.T) {
 			want += line + "\n"
 		}
 		if got := string(plan.ServerState([]byte(header+line+"\n"), []haproxy.Backend{checked, plain})); got != want {
-			t.Errorf("of %q the next worker is told\n%s", line, got)
+			t.Errorf("of %q the next worker gets\n%s", line, got)
 		}
 	}
 }

@@ -15,7 +15,7 @@ type kind struct {
 	what    string
 }
 
-// special are the networks of addresses that are not those of one machine somewhere else.
+// special are the networks of addresses that do not belong to one other machine.
 var special = []kind{
 	{netip.MustParsePrefix("127.0.0.0/8"), "a loopback address"},
 	{netip.MustParsePrefix("::1/128"), "a loopback address"},
@@ -26,16 +26,16 @@ var special = []kind{
 	{netip.MustParsePrefix("224.0.0.0/4"), "a multicast address"},
 	{netip.MustParsePrefix("ff00::/8"), "a multicast address"},
 	{netip.MustParsePrefix("255.255.255.255/32"), "the broadcast address"},
-	// Cloud providers answer here as they do at 169.254.169.254, and nowhere else in this network.
+	// Cloud providers answer here as at 169.254.169.254, and nowhere else in this network.
 	{netip.MustParsePrefix("fd00:ec2::254/128"), "the address of a cloud's metadata"},
 }
 
-// embedding are the networks of IPv6 whose last 32 bits are an IPv4 address: translated (NAT64) and compatible ones. Those that
-// are mapped are known to netip.
+// embedding are the IPv6 networks whose last 32 bits are an IPv4 address: translated (NAT64) and compatible addresses.
+// Package netip handles mapped addresses.
 var embedding = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("::/96")}
 
-// firstBytes are those of the addresses that may be special, of IPv4 and of IPv6. Nearly all others are told apart by theirs, since
-// this is asked of each server of each host.
+// firstBytes4 and firstBytes6 are the possible first bytes of special addresses. They exclude nearly all other addresses
+// quickly, because the check runs for each server of each host.
 var firstBytes4, firstBytes6 = firstBytes()
 
 func firstBytes() (of4, of6 [256]bool) {
@@ -64,7 +64,7 @@ func mayBeSpecial(addr netip.Addr) bool {
 	return firstBytes6[addr.As16()[0]]
 }
 
-// Special says what is special about an address; empty if nothing is. What an IPv6 address means as an IPv4 one counts.
+// Special says what is special about an address; empty if nothing is. An IPv4 address inside of an IPv6 address counts.
 func Special(addr netip.Addr) string {
 	if !mayBeSpecial(addr) {
 		return ""
@@ -79,7 +79,7 @@ func Special(addr netip.Addr) string {
 	return ""
 }
 
-// forms are the address without a zone, and the IPv4 address that is in it.
+// forms returns the address without a zone, and the IPv4 address that it contains.
 func forms(addr netip.Addr) []netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	all := []netip.Addr{addr}
@@ -92,22 +92,22 @@ func forms(addr netip.Addr) []netip.Addr {
 	return all
 }
 
-// Addresses say where connections of one kind may go. The zero Addresses allow every address that is not special.
+// Addresses says where connections of one kind may go. The zero Addresses allows every address that is not special.
 type Addresses struct {
 	namespace string
-	// field is that of an EdgePolicy which allows more, and by names the policies that have it.
+	// field is the EdgePolicy field that allows more. by are the names of the policies that set it.
 	field string
 	by    []string
-	// limited says that nothing else is allowed than what follows.
+	// limited reports whether only the following is allowed.
 	limited  bool
 	networks []netip.Prefix
-	// opened are networks of special addresses that are allowed.
+	// opened are the allowed networks of special addresses.
 	opened []netip.Prefix
-	// names are in lower case; those that begin with a dot stand for all that end so, and an empty one for all.
+	// names are in lower case. A name that begins with a dot is a suffix; an empty one matches all names.
 	names []string
 }
 
-// with adds what one policy has in its list.
+// with adds the list of one policy.
 func (a Addresses) with(policy string, list []v1alpha1.AllowedAddress) Addresses {
 	if list == nil {
 		return a
@@ -128,7 +128,7 @@ func (a Addresses) with(policy string, list []v1alpha1.AllowedAddress) Addresses
 	return a
 }
 
-// plain is a network of IPv4 addresses in IPv6 form as one of IPv4.
+// plain converts a network of IPv4 addresses in IPv6 form to IPv4.
 func plain(network netip.Prefix) netip.Prefix {
 	if network.Addr().Is4In6() && network.Bits() >= 96 {
 		return netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96)
@@ -136,7 +136,7 @@ func plain(network netip.Prefix) netip.Prefix {
 	return network
 }
 
-// isSpecial says that all addresses of a network are special.
+// isSpecial reports whether all addresses of a network are special.
 func isSpecial(network netip.Prefix) bool {
 	network = plain(network).Masked()
 	return slices.ContainsFunc(special, func(s kind) bool {
@@ -144,8 +144,8 @@ func isSpecial(network netip.Prefix) bool {
 	})
 }
 
-// Check says why no connection may be made to a host by its name or IP address; nil if one may, as far as that can be said
-// before the name is resolved. See CheckResolved for the rest.
+// Check says why a connection to a host, by name or IP address, is not allowed; nil if it is, as far as is known before the
+// name is resolved. See CheckResolved for the rest.
 func (a Addresses) Check(host string) *Violation {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return a.CheckResolved(host, addr)
@@ -156,7 +156,8 @@ func (a Addresses) Check(host string) *Violation {
 	return a.violation(host)
 }
 
-// CheckResolved says why no connection may be made to an address to which a host's name leads, or which it is; nil if one may.
+// CheckResolved says why a connection to a host's resolved address is not allowed; nil if it is. host may be the address
+// itself.
 func (a Addresses) CheckResolved(host string, addr netip.Addr) *Violation {
 	what := host
 	if literal, err := netip.ParseAddr(host); err != nil || literal != addr {
@@ -171,8 +172,8 @@ func (a Addresses) CheckResolved(host string, addr netip.Addr) *Violation {
 	return a.violation(what)
 }
 
-// CheckSpecial is CheckResolved for an address that the cluster itself names: a policy's list does not limit those, and only special
-// ones have to be in it.
+// CheckSpecial is CheckResolved for an address that comes from the cluster itself: a policy's list does not limit those,
+// except that it must contain special ones.
 func (a Addresses) CheckSpecial(addr netip.Addr) *Violation {
 	if Special(addr) == "" {
 		return nil
@@ -198,7 +199,7 @@ func (a Addresses) hasName(host string) bool {
 	})
 }
 
-// anyContains says that one of the networks has the address, in whatever form.
+// anyContains reports whether one of the networks contains the address, in any form.
 func anyContains(networks []netip.Prefix, addr netip.Addr) bool {
 	for _, form := range forms(addr) {
 		if slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Contains(form) }) {

@@ -45,7 +45,7 @@ func FuzzSpecialIsTheSameInIPv6Form(f *testing.F) {
 	})
 }
 
-// hosts are the rules for hosts of a namespace whose policies have these lists; nil stands for a policy without one.
+// hosts returns the rules for hosts of a namespace whose policies have these lists; nil stands for a policy without one.
 func hosts(lists ...[]v1alpha1.AllowedAddress) Addresses {
 	var policies []v1alpha1.EdgePolicy
 	for i, list := range lists {
@@ -62,7 +62,7 @@ func TestWhereConnectionsMayGo(t *testing.T) {
 	tests := []struct {
 		name  string
 		lists []list
-		// yes and no are hosts, or such as "name=address" for what a name leads to.
+		// yes and no are hosts, or for example "name=address" for a name and the address that it resolves to.
 		yes, no []string
 	}{
 		{"no policy", nil,
@@ -118,7 +118,7 @@ func TestANameThatSomebodyElseResolvesHasToBeListed(t *testing.T) {
 	t.Parallel()
 	networks := hosts([]v1alpha1.AllowedAddress{"198.51.100.0/24"})
 	if networks.CheckUnresolved("db.example.net") == nil {
-		t.Error("a network allows a name whose addresses nobody here sees")
+		t.Error("a network allows a name whose addresses are never checked")
 	}
 	if found := hosts([]v1alpha1.AllowedAddress{"*.example.net"}).CheckUnresolved("db.example.net"); found != nil {
 		t.Error(found)

@@ -6,14 +6,14 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// Limit bounds one thing.
+// Limit is the limit of one resource.
 type Limit struct {
 	Most int
-	// field is that of an EdgePolicy, by the policies that have it, and namespace whose limit it is.
+	// field is the EdgePolicy field, by the policy that sets it, and namespace the limited namespace.
 	field, by, namespace string
 }
 
-// Limits bound what all objects of a namespace have together.
+// Limits limit what all objects of a namespace have together.
 type Limits struct {
 	Hosts, Listeners, Hostnames, SecretBytes, ChangesPerSecond Limit
 }
@@ -29,7 +29,7 @@ func builtinLimits(namespace string) Limits {
 	}
 }
 
-// with takes in what one policy has.
+// with adds the limits of one policy.
 func (l Limits) with(policy string, has *v1alpha1.PolicyLimits) Limits {
 	return Limits{
 		Hosts:            l.Hosts.with(policy, has.Hosts),
@@ -40,7 +40,7 @@ func (l Limits) with(policy string, has *v1alpha1.PolicyLimits) Limits {
 	}
 }
 
-// with is the larger of two policies' limits, or the only one that a policy has.
+// with returns the larger of two policies' limits, or the only one that is set.
 func (l Limit) with(policy string, has *int32) Limit {
 	if has != nil && (l.by == "" || int(*has) > l.Most) {
 		l.Most, l.by = int(*has), policy
@@ -48,7 +48,7 @@ func (l Limit) with(policy string, has *int32) Limit {
 	return l
 }
 
-// Exceeded says that the objects have more than the limit.
+// Exceeded returns the Violation for objects that have more than the limit.
 func (l Limit) Exceeded() *Violation {
 	whose := "no EdgePolicy sets spec.limits." + l.field + " for it"
 	if l.by != "" {

@@ -11,34 +11,35 @@ import (
 // burst is for how many seconds' changes a namespace may have at once.
 const burst = 10
 
-// mostSlots bounds how many changes of a namespace are remembered that had their moment, and mostNamespaces how many namespaces are
-// remembered that had theirs.
+// mostSlots limits how many past changes of a namespace are kept. mostNamespaces limits how many namespaces without pending
+// changes are kept.
 const (
 	mostSlots      = 1000
 	mostNamespaces = 1000
 )
 
-// Pace says when changes of objects may begin, so that a namespace has no more of them than its limit. Its methods may be called at
-// the same time; the zero Pace has seen no change.
+// Pace says when changes of objects may begin, so that a namespace does not exceed its rate limit. Its methods may be called
+// concurrently. The zero Pace is ready for use.
 type Pace struct {
 	mu         sync.Mutex
 	namespaces map[string]*timetable
 }
 
-// timetable holds the moments of the changes of one namespace.
+// timetable holds the times of the changes of one namespace.
 type timetable struct {
-	// filled is until when the namespace has had its changes, were they spread evenly.
+	// filled is the time up to which the changes of the namespace would last if they were spread evenly.
 	filled time.Time
 	slots  map[types.UID]slot
 }
 
-// slot is when a change of an object may begin. One that comes before that takes its place.
+// slot is when a change of an object may begin. A later change before that time replaces it.
 type slot struct {
 	generation int64
 	at         time.Time
 }
 
-// Wait is how long the change that made a generation of an object has to wait in its namespace, which may have so many a second.
+// Wait returns how long a change, the one that made this generation of an object, must wait in its namespace with this rate
+// limit.
 func (p *Pace) Wait(namespace string, object types.UID, generation int64, perSecond int, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,7 +62,7 @@ func (p *Pace) Wait(namespace string, object types.UID, generation int64, perSec
 	return max(0, s.at.Sub(now))
 }
 
-// prune forgets namespaces that had all their changes.
+// prune drops namespaces without pending changes.
 func (p *Pace) prune(now time.Time) {
 	if len(p.namespaces) < mostNamespaces {
 		return
@@ -69,7 +70,7 @@ func (p *Pace) prune(now time.Time) {
 	maps.DeleteFunc(p.namespaces, func(_ string, t *timetable) bool { return t.filled.Before(now) })
 }
 
-// next is the moment of a further change.
+// next returns the time for another change.
 func (t *timetable) next(perSecond int, now time.Time) time.Time {
 	interval := time.Second / time.Duration(max(1, perSecond))
 	if t.filled.Before(now) {
@@ -83,7 +84,7 @@ func (t *timetable) next(perSecond int, now time.Time) time.Time {
 	return at
 }
 
-// prune forgets changes that had their moment.
+// prune drops past changes.
 func (t *timetable) prune(now time.Time) {
 	if len(t.slots) <= mostSlots {
 		return

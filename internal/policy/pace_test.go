@@ -36,7 +36,7 @@ func TestANamespaceHasItsChangesAndNoMore(t *testing.T) {
 	}
 }
 
-func TestAChangeTakesThePlaceOfTheOneThatWaits(t *testing.T) {
+func TestAChangeReplacesTheOneThatWaits(t *testing.T) {
 	t.Parallel()
 	var pace Pace
 	for i := range burst {
@@ -52,7 +52,7 @@ func TestAChangeTakesThePlaceOfTheOneThatWaits(t *testing.T) {
 		}
 	}
 	if wait := pace.Wait("shop", "a", 99, 1, noon().Add(first)); wait != 0 {
-		t.Errorf("when its moment has come it waits for %s", wait)
+		t.Errorf("when its time has come it waits for %s", wait)
 	}
 	if wait := pace.Wait("shop", "a", 99, 1, noon().Add(time.Minute)); wait != 0 {
 		t.Errorf("the same generation waits again, for %s", wait)
@@ -62,7 +62,7 @@ func TestAChangeTakesThePlaceOfTheOneThatWaits(t *testing.T) {
 	}
 }
 
-func TestWhatIsRememberedOfChangesIsBounded(t *testing.T) {
+func TestTheNumberOfKeptChangesIsLimited(t *testing.T) {
 	t.Parallel()
 	var pace Pace
 	now := noon()
@@ -71,13 +71,13 @@ func TestWhatIsRememberedOfChangesIsBounded(t *testing.T) {
 		pace.Wait("shop", types.UID(fmt.Sprint(i)), 1, 1, now)
 	}
 	if got := len(pace.namespaces["shop"].slots); got > mostSlots+1 {
-		t.Errorf("%d changes are remembered", got)
+		t.Errorf("%d changes are kept", got)
 	}
 	for i := range 3 * mostNamespaces {
 		now = now.Add(2 * time.Second)
 		pace.Wait(fmt.Sprint(i), "a", 1, 1, now)
 	}
 	if got := len(pace.namespaces); got > mostNamespaces {
-		t.Errorf("%d namespaces are remembered", got)
+		t.Errorf("%d namespaces are kept", got)
 	}
 }

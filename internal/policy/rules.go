@@ -1,5 +1,5 @@
-// Package policy says what the objects of a namespace may ask for: what EdgePolicies allow, and what is allowed where none of
-// them says anything. It is pure.
+// Package policy says what the objects of a namespace may ask for: what EdgePolicies allow, and what the built-in rules
+// allow where no EdgePolicy applies. It is pure.
 package policy
 
 import (
@@ -35,27 +35,27 @@ func policies(names []string) string {
 	return "EdgePolicies " + strings.Join(names, ", ")
 }
 
-// Rules are what holds for the objects of one namespace.
+// Rules are the rules for the objects of one namespace.
 type Rules struct {
-	// Namespace is whose they are.
+	// Namespace is the namespace of the rules.
 	Namespace string
-	// Hosts, KubeconfigServers and Servers say where connections may go: those of the operator to hosts and to other clusters, and
-	// those of hosts to servers.
+	// Hosts, KubeconfigServers and Servers say where connections may go: the operator's to hosts and to other clusters, and the
+	// hosts' to servers.
 	Hosts, KubeconfigServers, Servers Addresses
-	// Limits bound what the objects have together.
+	// Limits limit what the objects have together.
 	Limits Limits
-	// Version is another one if anything of it is.
+	// Version changes whenever the rules change.
 	Version string
 
 	fields map[v1alpha1.AllowedField]bool
 }
 
-// Builtin are the rules of a namespace that no policy selects.
+// Builtin returns the rules of a namespace that no policy selects.
 func Builtin(namespace string) Rules {
 	return merge(namespace, nil)
 }
 
-// merge makes the rules of a namespace of the policies that select it, sorted by name.
+// merge combines the policies that select a namespace, sorted by name, into its rules.
 func merge(namespace string, selecting []v1alpha1.EdgePolicy) Rules {
 	r := Rules{
 		Namespace:         namespace,
@@ -82,13 +82,13 @@ func merge(namespace string, selecting []v1alpha1.EdgePolicy) Rules {
 	return r
 }
 
-// The folders in which HAProxy's files may be without a policy.
+// The folders that HAProxy's files may be in without a policy.
 var (
 	configFolders = []string{"/etc/haproxy/", "/usr/local/etc/haproxy/"}
 	socketFolders = []string{"/run/haproxy/", "/var/run/haproxy/", "/var/lib/haproxy/"}
 )
 
-// CheckPaths says why HAProxy's files may not be where the spec has them; nil if they may.
+// CheckPaths says why the paths of HAProxy's files in the spec are not allowed; nil if they are.
 func (r Rules) CheckPaths(config, adminSocket string) *Violation {
 	for _, path := range []struct {
 		field, value string
@@ -103,11 +103,11 @@ func (r Rules) CheckPaths(config, adminSocket string) *Violation {
 }
 
 func isBelow(path string, folders []string) bool {
-	// An object from before the rule for paths may have dots in it.
+	// An object from before the validation rule for paths may contain dots.
 	return !strings.Contains(path, "/.") && slices.ContainsFunc(folders, func(folder string) bool { return strings.HasPrefix(path, folder) })
 }
 
-// CheckReloadCommand says why the spec's command may not be run; nil if it may.
+// CheckReloadCommand says why the spec's command is not allowed; nil if it is.
 func (r Rules) CheckReloadCommand(command string) *Violation {
 	if command == "" || r.fields[v1alpha1.FieldReloadCommand] {
 		return nil
@@ -115,7 +115,7 @@ func (r Rules) CheckReloadCommand(command string) *Violation {
 	return r.forbids(v1alpha1.FieldReloadCommand, "spec.haproxy.reloadCommand would run as root, and")
 }
 
-// CheckAdopt says why no file of somebody else may be replaced; nil if one may.
+// CheckAdopt says why a file of somebody else must not be replaced; nil if it may.
 func (r Rules) CheckAdopt() *Violation {
 	if r.fields[v1alpha1.FieldAdopt] {
 		return nil

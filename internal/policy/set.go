@@ -10,30 +10,30 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// Set holds all policies of a cluster at one moment. Its methods may be called at the same time.
+// Set holds all policies of a cluster at one moment. Its methods may be called concurrently.
 type Set struct {
 	policies []v1alpha1.EdgePolicy
 
 	mu sync.Mutex
-	// merged keeps the rules of namespaces, by name and labels: a host is built at each change of its endpoints.
+	// merged caches the rules of namespaces, by name and labels: a host is built at each change of its endpoints.
 	merged map[string]Rules
 }
 
-// mostMerged bounds how many rules are kept.
+// mostMerged limits how many rules are kept.
 const mostMerged = 10_000
 
-// NewSet takes in the policies, which nobody may change from then on.
+// NewSet takes the policies, which must not be changed afterwards.
 func NewSet(policies []v1alpha1.EdgePolicy) *Set {
 	sorted := slices.SortedFunc(slices.Values(policies), func(a, b v1alpha1.EdgePolicy) int { return cmp.Compare(a.Name, b.Name) })
 	return &Set{policies: sorted, merged: map[string]Rules{}}
 }
 
-// AsksForLabels says that some policy selects namespaces by their labels.
+// AsksForLabels reports whether a policy selects namespaces by their labels.
 func (s *Set) AsksForLabels() bool {
 	return slices.ContainsFunc(s.policies, func(p v1alpha1.EdgePolicy) bool { return len(p.Spec.Namespaces.MatchLabels) > 0 })
 }
 
-// For are the rules of a namespace that has these labels.
+// For returns the rules of a namespace with these labels.
 func (s *Set) For(namespace string, labels map[string]string) Rules {
 	key := keyOf(namespace, labels)
 	s.mu.Lock()
@@ -60,7 +60,7 @@ func keyOf(namespace string, labels map[string]string) string {
 	return strings.Join(parts, "\x00")
 }
 
-// Selects says whether a policy with these namespaces is for the one that has the name and the labels.
+// Selects reports whether a policy with these namespaces selects the one with the name and the labels.
 func Selects(namespaces *v1alpha1.PolicyNamespaces, name string, labels map[string]string) bool {
 	if len(namespaces.Names)+len(namespaces.MatchLabels) == 0 || slices.Contains(namespaces.Names, name) {
 		return true

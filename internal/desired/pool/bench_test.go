@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// largeCluster are five thousand nodes in any order, as a cluster's cache lists them.
+// largeCluster returns five thousand nodes in any order, as a cluster's cache lists them.
 func largeCluster() []*corev1.Node {
 	nodes := make([]*corev1.Node, 5000)
 	for i, n := range rand.Perm(len(nodes)) {

@@ -8,31 +8,30 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Cache keeps the servers of Services from one time to the next, for as long as their EndpointSlices and nodes are the same: a
-// change of one Service does not make its hosts read the endpoints of all others again, and hosts that serve one Service share
-// its servers. It changes no result. Its methods may be called at the same time; the zero Cache is empty, and a nil one keeps
-// nothing.
+// Cache caches the servers of Services while their EndpointSlices and nodes are the same. A change of one Service then does
+// not require reading the endpoints of all others again, and hosts that serve one Service share its servers. It does not
+// change any result. Its methods may be called concurrently; the zero Cache is empty, and a nil one caches nothing.
 type Cache struct {
 	versions  versions
 	endpoints store[endpointsKey, cachedEndpoints]
 	nodes     store[nodesKey, cachedNodes]
 }
 
-// endpointsKey names a port of a Service.
+// endpointsKey identifies a port of a Service.
 type endpointsKey struct {
 	cluster, service types.NamespacedName
 	port             string
 	number           int32
 }
 
-// cachedEndpoints are what the Service and its slices led to in these versions.
+// cachedEndpoints is the result for these versions of the Service and its slices.
 type cachedEndpoints struct {
 	service, slices version
 	result          Endpoints
 }
 
-// nodesKey is all that the servers of nodes depend on besides the nodes and the endpoints. Where traffic does not stay on a node,
-// Services' ports that have one node port would share an entry; there are none in one cluster.
+// nodesKey holds everything that the servers of nodes depend on, except the nodes and the endpoints. If traffic does not
+// stay on a node, ports of Services with the same node port would share an entry; a cluster has no such ports.
 type nodesKey struct {
 	cluster     types.NamespacedName
 	number      int32
@@ -70,11 +69,11 @@ func (c *Cache) Endpoints(port Port, all []*discoveryv1.EndpointSlice) Endpoints
 	return result
 }
 
-// Nodes returns the nodes that are servers at the node port, with an address of the type. The endpoints are those of the port, as
-// Endpoints returned them. The result is shared and must not be changed.
+// Nodes returns the nodes that are servers at the node port, with an address of the type. The endpoints are those that
+// Endpoints returned for the port. The result is shared and must not be changed.
 func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*corev1.Node, endpoints []haproxy.Server) Nodes {
 	if !IsLocal(port.Service) {
-		// A change of them is none of the nodes.
+		// A change of the endpoints does not affect the nodes.
 		endpoints = nil
 	}
 	if c == nil {
@@ -94,7 +93,7 @@ func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*core
 	return result
 }
 
-// isShared says that both are one result of Endpoints.
+// isShared reports whether both are the same result of Endpoints.
 func isShared(a, b []haproxy.Server) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }

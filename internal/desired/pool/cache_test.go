@@ -94,7 +94,7 @@ func TestACacheChangesNoNodes(t *testing.T) {
 	}
 }
 
-func TestWhoAsksForOneServiceSharesItsServers(t *testing.T) {
+func TestCallersShareTheServersOfAService(t *testing.T) {
 	t.Parallel()
 	var cache Cache
 	port := firstPort(service("app", webPort()))
@@ -126,7 +126,7 @@ func TestWhoAsksForOneServiceSharesItsServers(t *testing.T) {
 	}
 }
 
-func TestWhatHasTheSameVersionIsNotReadAgain(t *testing.T) {
+func TestAnUnchangedVersionIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	port := firstPort(service("app", webPort()))
 	versioned([]*corev1.Service{port.Service})
@@ -149,8 +149,8 @@ func TestWhatHasTheSameVersionIsNotReadAgain(t *testing.T) {
 	}
 }
 
-// Where traffic stays on a node, only those nodes are read again whose Service's endpoints have changed; elsewhere none are.
-func TestEndpointsThatChangeAreNoMatterOfNodesThatAllServe(t *testing.T) {
+// If traffic stays on a node, a change of a Service's endpoints reads only the nodes for that Service again; otherwise none.
+func TestChangedEndpointsDoNotAffectNodesThatAllServe(t *testing.T) {
 	t.Parallel()
 	nodes := []*corev1.Node{node("node-of-a", external("198.51.100.1"))}
 	versioned(nodes)

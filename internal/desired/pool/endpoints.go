@@ -14,31 +14,31 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// readiness ranks endpoints: only those of the best rank that a Service has are its servers.
+// readiness ranks endpoints: only those of the best rank in a Service are its servers.
 type readiness int
 
 const (
 	unready readiness = iota
-	// draining endpoints still serve while they terminate; they stand in when none is ready, as with kube-proxy.
+	// draining endpoints still serve while they terminate; they are used when none is ready, as in kube-proxy.
 	draining
 	ready
 )
 
-// endpoint is an endpoint that could be a server.
+// endpoint is a possible server.
 type endpoint struct {
 	readiness readiness
 	addr      netip.AddrPort
-	// pod and node are empty when not known.
+	// pod and node are empty if they are unknown.
 	pod, node string
 }
 
-// Endpoints are the servers that the endpoints of a Service's port are.
+// Endpoints are the servers behind a Service's port.
 type Endpoints struct {
-	// Servers are sorted by name; each has a name of its own.
+	// Servers are sorted by name; each name is unique.
 	Servers []haproxy.Server
 	// Lack says why there are none; empty if there are some.
 	Lack Lack
-	// Seen are the names of the TCP ports that the slices have instead of the Service's, sorted, with LackOtherPorts.
+	// Seen are the names of the TCP ports that the slices have instead of the Service's, sorted; only with LackOtherPorts.
 	Seen []string
 }
 
@@ -55,7 +55,7 @@ func findEndpoints(port Port, all []*discoveryv1.EndpointSlice) Endpoints {
 	return slices.without()
 }
 
-// serversIn returns the servers behind a port, by address; each has a name of its own.
+// serversIn returns the servers behind a port, by address; each name is unique.
 func serversIn(all []*discoveryv1.EndpointSlice, port Port) []haproxy.Server {
 	var found []endpoint
 	for _, slice := range all {
@@ -67,8 +67,8 @@ func serversIn(all []*discoveryv1.EndpointSlice, port Port) []haproxy.Server {
 	return named(found)
 }
 
-// appendEndpoints adds the endpoints of one slice that can be dialled at the Service's port. A slice knows the port by its
-// name; the number is that of the pods, and may be another one in the next slice.
+// appendEndpoints adds the endpoints of one slice that can be dialled at the Service's port. A slice identifies the port by
+// its name. The number is that of the pods, and may differ in the next slice.
 func appendEndpoints(found []endpoint, slice *discoveryv1.EndpointSlice, port corev1.ServicePort) []endpoint {
 	number := targetPort(slice, port)
 	if number == 0 {
@@ -88,7 +88,7 @@ func appendEndpoints(found []endpoint, slice *discoveryv1.EndpointSlice, port co
 	return found
 }
 
-// targetPort is the number of the Service's port in a slice, or 0 when the slice does not have it.
+// targetPort returns the number of the Service's port in a slice, or 0 if the slice does not have it.
 func targetPort(slice *discoveryv1.EndpointSlice, port corev1.ServicePort) uint16 {
 	p, found := portIn(slice, port.Name)
 	if !found {
@@ -97,7 +97,7 @@ func targetPort(slice *discoveryv1.EndpointSlice, port corev1.ServicePort) uint1
 	return validPort(deref(p.Port, unrestricted(port)))
 }
 
-// portIn is the TCP port of a name in a slice.
+// portIn returns the TCP port of that name in a slice.
 func portIn(slice *discoveryv1.EndpointSlice, name string) (port discoveryv1.EndpointPort, found bool) {
 	for _, p := range slice.Ports {
 		if deref(p.Name, "") == name && IsTCP(deref(p.Protocol, corev1.ProtocolTCP)) {
@@ -107,7 +107,7 @@ func portIn(slice *discoveryv1.EndpointSlice, name string) (port discoveryv1.End
 	return discoveryv1.EndpointPort{}, false
 }
 
-// unrestricted is the number to dial where a slice leaves the number open: the one that the Service itself names.
+// unrestricted returns the port to dial if a slice leaves it open: the one in the Service.
 func unrestricted(port corev1.ServicePort) int32 {
 	if port.TargetPort.Type == intstr.String {
 		return 0
@@ -134,8 +134,8 @@ func rankOf(c discoveryv1.EndpointConditions) readiness {
 	}
 }
 
-// dialable is the address of an endpoint. Only the first one has a meaning. What is no address of the slice's family is nothing
-// to dial.
+// dialable returns the address of an endpoint. Only the first address has a meaning. An address of another family than that
+// of the slice cannot be dialled.
 func dialable(e *discoveryv1.Endpoint, family discoveryv1.AddressType) (netip.Addr, bool) {
 	if len(e.Addresses) == 0 {
 		return netip.Addr{}, false
@@ -144,7 +144,7 @@ func dialable(e *discoveryv1.Endpoint, family discoveryv1.AddressType) (netip.Ad
 	return addr, ok && (addr.Is4() && family == discoveryv1.AddressTypeIPv4 || addr.Is6() && family == discoveryv1.AddressTypeIPv6)
 }
 
-// unicast reads an address that a server can have.
+// unicast parses an address that a server can have.
 func unicast(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() {
@@ -153,8 +153,8 @@ func unicast(text string) (netip.Addr, bool) {
 	return addr, true
 }
 
-// podName is the name of the endpoint's pod, or empty when it is no pod. EndpointSlices may be written by hand, and the name
-// may then be any text: what no pod can be called is no name.
+// podName returns the name of the endpoint's pod, or an empty string if it is no pod. In handwritten EndpointSlices the name
+// may be any text; podName ignores a text that is no valid pod name.
 func podName(e *discoveryv1.Endpoint) string {
 	if e.TargetRef == nil || e.TargetRef.Kind != "Pod" || !isObjectName(e.TargetRef.Name) {
 		return ""
@@ -169,7 +169,7 @@ func nodeName(e *discoveryv1.Endpoint) string {
 	return ""
 }
 
-// isObjectName tells whether a pod or a node can be called so.
+// isObjectName reports whether the name is valid for a pod or a node.
 func isObjectName(name string) bool {
 	const maxLength = 253
 	return name != "" && len(name) <= maxLength && !strings.ContainsFunc(name, func(r rune) bool {
@@ -177,7 +177,7 @@ func isObjectName(name string) bool {
 	})
 }
 
-// mostReady leaves the endpoints of the best rank that occurs, and none that is unready.
+// mostReady keeps only the endpoints of the best rank that occurs, and never unready ones.
 func mostReady(found []endpoint) []endpoint {
 	best := draining
 	for _, e := range found {
@@ -186,8 +186,9 @@ func mostReady(found []endpoint) []endpoint {
 	return slices.DeleteFunc(found, func(e endpoint) bool { return e.readiness < best })
 }
 
-// oneFamilyPerPod makes one endpoint of a pod that has addresses of both families: that of the family preferred. It looks at
-// unready ones as well, lest a pod jump to its other address when the slice of one family is updated before the other's.
+// oneFamilyPerPod keeps one endpoint of a pod that has addresses of both families: that of the preferred family. It also
+// considers unready ones. Otherwise a pod would switch to its other address when the slice of one family is updated before
+// the other.
 func oneFamilyPerPod(found []endpoint, preferIPv6 bool) []endpoint {
 	preferred := func(e endpoint) bool { return e.addr.Addr().Is6() == preferIPv6 }
 	reached := make(map[string]bool, len(found))
@@ -199,17 +200,17 @@ func oneFamilyPerPod(found []endpoint, preferIPv6 bool) []endpoint {
 	return slices.DeleteFunc(found, func(e endpoint) bool { return !preferred(e) && reached[e.pod] })
 }
 
-// distinct leaves one endpoint of those with the same address and port: slices overlap while endpoints move between them.
+// distinct keeps one of the endpoints with the same address and port: slices overlap while endpoints move between them.
 func distinct(found []endpoint) []endpoint {
 	slices.SortFunc(found, func(a, b endpoint) int {
-		// Descending, so that one whose pod is known comes before one whose pod is not.
+		// Descending, so that an endpoint with a known pod comes before one without.
 		return cmp.Or(a.addr.Compare(b.addr), strings.Compare(b.pod, a.pod), strings.Compare(b.node, a.node))
 	})
 	return slices.CompactFunc(found, func(a, b endpoint) bool { return a.addr == b.addr })
 }
 
-// named turns endpoints into servers, called after their pods. Endpoints without a pod, and those that would share a name,
-// are called after their address, in which the ":" keeps them apart from every pod.
+// named turns endpoints into servers, named after their pods. Endpoints without a pod, and those that would share a name,
+// are named after their address, whose ":" cannot occur in the name of a pod.
 func named(found []endpoint) []haproxy.Server {
 	namesakes := make(map[string]int, len(found))
 	for _, e := range found {
@@ -226,7 +227,7 @@ func named(found []endpoint) []haproxy.Server {
 	return result
 }
 
-// deref is what p points to, or unset.
+// deref returns what p points to, or unset if p is nil.
 func deref[T any](p *T, unset T) T {
 	if p == nil {
 		return unset

@@ -34,7 +34,7 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 		wantServers []string
 	}{
 		{"ready endpoints are servers", readyPod, readyPod, []string{"a", "b"}},
-		{"no word about readiness means ready", silent, readySilent, []string{"a", "b"}},
+		{"no condition means ready", silent, readySilent, []string{"a", "b"}},
 		{"ready counts even when terminating", published, notReady, []string{"a"}},
 		{"an endpoint that is not ready is no server beside a ready one", readyPod, notReady, []string{"a"}},
 		{"a terminating endpoint is no server beside a ready one", readyPod, terminating, []string{"a"}},
@@ -62,7 +62,7 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 	}
 }
 
-// serversBehind are the servers of the first port of the Service.
+// serversBehind returns the servers of the first port of the Service.
 func serversBehind(service *corev1.Service, slices ...*discoveryv1.EndpointSlice) []haproxy.Server {
 	var cache Cache
 	return cache.Endpoints(firstPort(service), slices).Servers
@@ -179,7 +179,7 @@ func TestWhatCannotBeDialledIsNoServer(t *testing.T) {
 	}
 }
 
-func TestSlicesKnowThePortByItsName(t *testing.T) {
+func TestSlicesIdentifyThePortByItsName(t *testing.T) {
 	t.Parallel()
 	udp := corev1.ProtocolUDP
 	ports := func(ports ...discoveryv1.EndpointPort) *discoveryv1.EndpointSlice {

@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// service is a Service of namespace shop.
+// service returns a Service of namespace shop.
 func service(name string, ports ...corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
@@ -21,7 +21,7 @@ func service(name string, ports ...corev1.ServicePort) *corev1.Service {
 	}
 }
 
-// firstPort is the first port of a Service of the operator's own cluster.
+// firstPort returns the first port of a Service of the operator's own cluster.
 func firstPort(service *corev1.Service) Port {
 	return Port{Service: service, ServicePort: service.Spec.Ports[0]}
 }
@@ -32,7 +32,7 @@ func webPort() corev1.ServicePort {
 	}
 }
 
-// sliceOf is an IPv4 slice with port web at 8443.
+// sliceOf returns an IPv4 slice with port web at 8443.
 func sliceOf(endpoints ...discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
 	return &discoveryv1.EndpointSlice{
 		AddressType: discoveryv1.AddressTypeIPv4,
@@ -51,7 +51,7 @@ func onPort(number int32, slice *discoveryv1.EndpointSlice) *discoveryv1.Endpoin
 	return slice
 }
 
-// pod is a ready endpoint on a node of its own.
+// pod returns a ready endpoint on a node of its own.
 func pod(name, address string) discoveryv1.Endpoint {
 	return discoveryv1.Endpoint{
 		Addresses:  []string{address},
@@ -71,7 +71,7 @@ func server(name, address string, port uint16) haproxy.Server {
 	return haproxy.Server{Name: name, Addr: netip.MustParseAddr(address), Port: port, Weight: 1}
 }
 
-// node is a ready node, without an address unless it is given some.
+// node returns a ready node, without an address unless it is given one.
 func node(name string, edits ...func(*corev1.Node)) *corev1.Node {
 	n := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -103,14 +103,14 @@ func addressed(kind corev1.NodeAddressType, addresses []string) func(*corev1.Nod
 	}
 }
 
-// onNode is a server of Cache.Nodes at the node port of webPort.
+// onNode returns a server of Cache.Nodes at the node port of webPort.
 func onNode(name, address string) haproxy.Server {
 	s := server(name, address, 30443)
 	s.Node = name
 	return s
 }
 
-// versioned makes objects known to a cache, each in the only version that it ever has.
+// versioned gives objects a version, so that a cache can identify them.
 func versioned[object metav1.Object](all []object) {
 	for _, o := range all {
 		o.SetUID(types.UID(fmt.Sprintf("%p", any(o))))

@@ -9,14 +9,14 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// taintToBeDeleted is what the cluster autoscaler puts on a node that it is about to take away.
+// taintToBeDeleted is the taint that the cluster autoscaler sets on a node that it is about to remove.
 const taintToBeDeleted = "ToBeDeletedByClusterAutoscaler"
 
-// Nodes are the servers that a Service's nodes are.
+// Nodes are the nodes of a Service as servers.
 type Nodes struct {
-	// Servers are sorted by name; each is called after its node.
+	// Servers are sorted by name; each is named after its node.
 	Servers []haproxy.Server
-	// Eligible is how many nodes could be servers, had each of them an address.
+	// Eligible is how many nodes could be servers if each had an address.
 	Eligible int
 }
 
@@ -27,9 +27,9 @@ type candidate struct {
 	ready bool
 }
 
-// findNodes returns the servers at a node port: the nodes that may get traffic from outside, at their addresses of the type. As long
-// as one of them is ready, the others are none. Where the Service's traffic stays on the node, only those are that the endpoints
-// are on.
+// findNodes returns the servers at a node port: the nodes that may get traffic from outside, at their addresses of the type.
+// If at least one is ready, the others are left out. If the Service's traffic stays on the node, only nodes with endpoints
+// are servers.
 func findNodes(port Port, addresses corev1.NodeAddressType, nodes []*corev1.Node, endpoints []haproxy.Server) Nodes {
 	holders := nodesOf(endpoints)
 	var result Nodes
@@ -52,7 +52,7 @@ func findNodes(port Port, addresses corev1.NodeAddressType, nodes []*corev1.Node
 	return result
 }
 
-// nodesOf are the nodes that endpoints are on.
+// nodesOf returns the nodes of the endpoints.
 func nodesOf(endpoints []haproxy.Server) map[string]bool {
 	names := make(map[string]bool, len(endpoints))
 	for _, e := range endpoints {
@@ -61,7 +61,8 @@ func nodesOf(endpoints []haproxy.Server) map[string]bool {
 	return names
 }
 
-// isEligible says that a node may get traffic from outside the cluster, as cloud providers' load balancers see it.
+// isEligible reports whether a node may get traffic from outside the cluster, by the rules of cloud providers' load
+// balancers.
 func isEligible(node *corev1.Node) bool {
 	_, excluded := node.Labels[corev1.LabelNodeExcludeBalancers]
 	return node.DeletionTimestamp.IsZero() && !excluded && !slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool {
@@ -75,7 +76,7 @@ func isReady(node *corev1.Node) bool {
 	})
 }
 
-// addressOf is the node's first address of the type in the family preferred, else in the other.
+// addressOf returns the node's first address of the type in the preferred family, else in the other.
 func addressOf(node *corev1.Node, kind corev1.NodeAddressType, preferIPv6 bool) (other netip.Addr, found bool) {
 	for _, address := range node.Status.Addresses {
 		addr, ok := unicast(address.Address)
@@ -92,8 +93,8 @@ func addressOf(node *corev1.Node, kind corev1.NodeAddressType, preferIPv6 bool) 
 	return other, found
 }
 
-// readyIfAny leaves the nodes that are ready; all of them if none is. A cluster whose nodes all stopped to report may serve
-// nevertheless, and health checks find out.
+// readyIfAny keeps the nodes that are ready, or all of them if none is. A cluster whose nodes all stopped reporting may
+// still serve, and health checks find out.
 func readyIfAny(found []candidate) []candidate {
 	if !slices.ContainsFunc(found, func(c candidate) bool { return c.ready }) {
 		return found

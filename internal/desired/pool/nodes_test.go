@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// nodesBehind are the nodes at the first port of the Service.
+// nodesBehind returns the nodes at the first port of the Service.
 func nodesBehind(service *corev1.Service, kind corev1.NodeAddressType, nodes []*corev1.Node, slices ...*discoveryv1.EndpointSlice) Nodes {
 	var cache Cache
 	port := firstPort(service)
@@ -22,14 +22,14 @@ func condition(kind corev1.NodeConditionType, status corev1.ConditionStatus) fun
 	return func(n *corev1.Node) { n.Status.Conditions = []corev1.NodeCondition{{Type: kind, Status: status}} }
 }
 
-// away is a node that does not answer for its pods any more.
+// away marks a node that no longer answers for its pods.
 func away(n *corev1.Node) { condition(corev1.NodeReady, corev1.ConditionFalse)(n) }
 
 func TestNodesThatMayGetTrafficAreServers(t *testing.T) {
 	t.Parallel()
 	labelled := func(n *corev1.Node) { n.Labels = map[string]string{corev1.LabelNodeExcludeBalancers: ""} }
 	denied := func(n *corev1.Node) { n.Labels = map[string]string{corev1.LabelNodeExcludeBalancers: "false"} }
-	leaving := func(n *corev1.Node) { n.DeletionTimestamp = new(metav1.Unix(1, 0)) }
+	deleting := func(n *corev1.Node) { n.DeletionTimestamp = new(metav1.Unix(1, 0)) }
 	tainted := func(key string) func(*corev1.Node) {
 		return func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}} }
 	}
@@ -41,9 +41,9 @@ func TestNodesThatMayGetTrafficAreServers(t *testing.T) {
 		wantEligible int
 	}{
 		{"ready nodes", nil, nil, []string{"a", "b"}, 2},
-		{"a node that is to get no pods keeps those that it has", []func(*corev1.Node){cordoned}, nil, []string{"a", "b"}, 2},
+		{"a cordoned node keeps its pods", []func(*corev1.Node){cordoned}, nil, []string{"a", "b"}, 2},
 		{"any other taint", []func(*corev1.Node){tainted("node-role.kubernetes.io/control-plane")}, nil, []string{"a", "b"}, 2},
-		{"a node that is being deleted", []func(*corev1.Node){leaving}, nil, []string{"b"}, 1},
+		{"a node that is being deleted", []func(*corev1.Node){deleting}, nil, []string{"b"}, 1},
 		{"a node that is excluded", []func(*corev1.Node){labelled}, nil, []string{"b"}, 1},
 		{"the label counts, whatever its value", []func(*corev1.Node){denied}, nil, []string{"b"}, 1},
 		{"a node that the autoscaler takes away", []func(*corev1.Node){tainted("ToBeDeletedByClusterAutoscaler")}, nil, []string{"b"}, 1},
@@ -54,7 +54,7 @@ func TestNodesThatMayGetTrafficAreServers(t *testing.T) {
 			[]func(*corev1.Node){condition(corev1.NodeMemoryPressure, corev1.ConditionTrue)}, []string{"a"}, 2},
 		{"unready nodes stand in when none is ready", []func(*corev1.Node){away}, []func(*corev1.Node){away}, []string{"a", "b"}, 2},
 		{"an excluded one does not stand in", []func(*corev1.Node){labelled}, []func(*corev1.Node){away}, []string{"b"}, 1},
-		{"none is left", []func(*corev1.Node){labelled}, []func(*corev1.Node){leaving}, []string{}, 0},
+		{"none is left", []func(*corev1.Node){labelled}, []func(*corev1.Node){deleting}, []string{}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -115,8 +115,8 @@ func TestNodesAreReachedAtAnAddressOfTheType(t *testing.T) {
 	}
 }
 
-// A node that is ready and has no address of the type must not push those out that could be reached.
-func TestANodeWithoutAnAddressStandsForNothing(t *testing.T) {
+// A ready node without an address of the type must not displace those that could be reached.
+func TestANodeWithoutAnAddressIsIgnored(t *testing.T) {
 	t.Parallel()
 	nodes := []*corev1.Node{node("a", away, external("198.51.100.1")), node("b", internal("10.0.0.2"))}
 	got := nodesBehind(service("app", webPort()), corev1.NodeExternalIP, nodes)

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// sliceController is who writes the EndpointSlices of Services with a selector, as the slices' label says.
+// sliceController is the writer of the EndpointSlices of Services with a selector, according to the label of the slices.
 const sliceController = "endpointslice-controller.k8s.io"
 
 // Lack says why a Service's port has no endpoint that can serve.
@@ -17,17 +17,16 @@ type Lack string
 
 // The reasons for which there is none.
 const (
-	// LackPending: Kubernetes has not written the slices yet that follow from the Service as it is now. Which endpoints it has is
-	// not known until then.
+	// LackPending: Kubernetes has not yet written the slices for the current Service. Its endpoints are unknown until then.
 	LackPending Lack = "Pending"
-	// LackOtherPorts: the Service has no selector, and its slices have ports of names that it does not have, instead of this one.
+	// LackOtherPorts: the Service has no selector, and its slices have ports with names that the Service does not have.
 	LackOtherPorts Lack = "OtherPorts"
 	// LackSlices: the Service has no selector, and nobody has written slices for it.
 	LackSlices Lack = "Slices"
 	// LackAddresses: the endpoints are DNS names.
 	LackAddresses Lack = "Addresses"
-	// LackTargetPort: the slices do not have the port, since no pod has one of the name that the Service's targetPort says; or, without
-	// a selector, since whoever wrote them left it out.
+	// LackTargetPort: the slices do not have the port: no pod has a port with the name in the Service's targetPort; or, without
+	// a selector, the author of the slices left it out.
 	LackTargetPort Lack = "TargetPort"
 	// LackPods: the selector matches no pod.
 	LackPods Lack = "Pods"
@@ -35,7 +34,7 @@ const (
 	LackReady Lack = "Ready"
 )
 
-// AreUnknown says that which endpoints there are is not known: the port's entry in the slices is yet to be written.
+// AreUnknown reports whether the endpoints are unknown: the slices do not have the port's entry yet.
 func (e Endpoints) AreUnknown() bool {
 	return e.Lack == LackPending || e.Lack == LackOtherPorts
 }
@@ -43,16 +42,16 @@ func (e Endpoints) AreUnknown() bool {
 // serviceSlices are the slices of a Service.
 type serviceSlices struct {
 	port Port
-	// written are those of Kubernetes itself, which follow the Service, and others are anybody's.
+	// written are the slices of Kubernetes itself, which follow the Service. others may come from anybody.
 	written, others []*discoveryv1.EndpointSlice
 }
 
-// sortOut leaves out the slices of a former Service of the same name: they are about to be collected as garbage.
+// sortOut leaves out the slices of a previous Service of the same name, which are about to be garbage-collected.
 func sortOut(port Port, all []*discoveryv1.EndpointSlice) serviceSlices {
 	s := serviceSlices{port: port}
 	for _, slice := range all {
 		switch {
-		case isOfFormer(slice, port.Service):
+		case isOfPrevious(slice, port.Service):
 		case hasSelector(port.Service) && slice.Labels[discoveryv1.LabelManagedBy] == sliceController:
 			s.written = append(s.written, slice)
 		default:
@@ -62,21 +61,21 @@ func sortOut(port Port, all []*discoveryv1.EndpointSlice) serviceSlices {
 	return s
 }
 
-func isOfFormer(slice *discoveryv1.EndpointSlice, service *corev1.Service) bool {
+func isOfPrevious(slice *discoveryv1.EndpointSlice, service *corev1.Service) bool {
 	return slices.ContainsFunc(slice.OwnerReferences, func(owner metav1.OwnerReference) bool {
 		return owner.Kind == "Service" && owner.Name == service.Name && owner.UID != service.UID
 	})
 }
 
-// hasSelector says that Kubernetes writes slices for the Service: at least one for each family, even if there is no pod.
+// hasSelector reports whether Kubernetes writes slices for the Service: at least one for each family, even without pods.
 func hasSelector(service *corev1.Service) bool { return len(service.Spec.Selector) > 0 }
 
 func (s serviceSlices) all() []*discoveryv1.EndpointSlice {
 	return slices.Concat(s.written, s.others)
 }
 
-// arePending says that Kubernetes is about to write slices that follow from the Service as it is now. It writes the Service and
-// its slices one after the other: what is between is nothing that somebody wants.
+// arePending reports whether Kubernetes is about to write slices for the current Service. The Service and its slices are not
+// written at the same moment, and nobody wants the state in between.
 func (s serviceSlices) arePending() bool {
 	switch {
 	case !hasSelector(s.port.Service):
@@ -88,8 +87,8 @@ func (s serviceSlices) arePending() bool {
 	}
 }
 
-// lacksFamily says that there is no slice yet of the Service's first family: its pods would be reached at their other address
-// until there is.
+// lacksFamily reports whether there is no slice yet of the Service's first family. Until there is, its pods would be reached
+// at their other address.
 func (s serviceSlices) lacksFamily() bool {
 	families := s.port.Service.Spec.IPFamilies
 	return len(families) > 0 && !slices.ContainsFunc(s.written, func(slice *discoveryv1.EndpointSlice) bool {
@@ -97,9 +96,9 @@ func (s serviceSlices) lacksFamily() bool {
 	})
 }
 
-// isBehind says that Kubernetes wrote a slice when the Service's port was another one. A port with a number for its targetPort is
-// in every slice that has endpoints, with that number. One with a name is missing where the pods do not have it; but no slice has
-// ports that the Service does not have.
+// isBehind reports whether Kubernetes wrote a slice before the Service's port changed. A port with a numeric targetPort is
+// in every slice that has endpoints, with that number. A port with a named targetPort is missing where the pods do not have
+// it. But no slice has ports that the Service does not have.
 func (s serviceSlices) isBehind(slice *discoveryv1.EndpointSlice) bool {
 	if len(slice.Endpoints) == 0 {
 		return false
@@ -112,7 +111,7 @@ func (s serviceSlices) isBehind(slice *discoveryv1.EndpointSlice) bool {
 	return !found && len(s.unknownPorts(slice)) > 0
 }
 
-// unknownPorts are the names of the TCP ports of a slice that the Service does not have.
+// unknownPorts returns the names of the TCP ports of a slice that the Service does not have.
 func (s serviceSlices) unknownPorts(slice *discoveryv1.EndpointSlice) []string {
 	var names []string
 	for _, p := range slice.Ports {

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// selecting is a Service with a selector, for whose ports Kubernetes writes slices.
+// selecting returns a Service with a selector, for whose ports Kubernetes writes slices.
 func selecting(ports ...corev1.ServicePort) *corev1.Service {
 	s := service("app", ports...)
 	s.UID = "now"
@@ -19,14 +19,14 @@ func selecting(ports ...corev1.ServicePort) *corev1.Service {
 	return s
 }
 
-// written is a slice as Kubernetes writes it for the Service with that UID.
+// written returns a slice as Kubernetes writes it for the Service with that UID.
 func written(uid string, slice *discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice {
 	slice.Labels = map[string]string{discoveryv1.LabelManagedBy: sliceController}
 	slice.OwnerReferences = []metav1.OwnerReference{{Kind: "Service", Name: "app", UID: types.UID(uid)}}
 	return slice
 }
 
-// withPorts is the slice with ports of these names instead, at 8443.
+// withPorts returns the slice with ports of these names instead, at 8443.
 func withPorts(slice *discoveryv1.EndpointSlice, names ...string) *discoveryv1.EndpointSlice {
 	slice.Ports = nil
 	for _, name := range names {
@@ -39,8 +39,8 @@ func namedTarget(name, target string) corev1.ServicePort {
 	return corev1.ServicePort{Name: name, Port: 443, TargetPort: intstr.FromString(target)}
 }
 
-// What Kubernetes has yet to write is told from what is so: without a clock, by what it writes in any case.
-func TestWhatIsBetweenTwoWritesIsNotTakenForWhatIsWanted(t *testing.T) {
+// Slices that Kubernetes has yet to write are recognized without a clock, by what it always writes.
+func TestTheStateBetweenTwoWritesIsPending(t *testing.T) {
 	t.Parallel()
 	web, admin := webPort(), corev1.ServicePort{Name: "admin", Port: 9000, TargetPort: intstr.FromInt32(9000)}
 	dual := selecting(web)
@@ -82,12 +82,12 @@ func TestWhatIsBetweenTwoWritesIsNotTakenForWhatIsWanted(t *testing.T) {
 			[]*discoveryv1.EndpointSlice{names(), a()}, []string{"a"}, ""},
 		{"a named target port has any number", selecting(namedTarget("web", "https")),
 			[]*discoveryv1.EndpointSlice{onPort(9443, a())}, []string{"a"}, ""},
-		{"the Service was made anew, and the former one's slices are there", selecting(web),
+		{"the Service was made anew, and the previous one's slices are there", selecting(web),
 			[]*discoveryv1.EndpointSlice{written("before", sliceOf(pod("a", "10.0.0.1")))}, nil, LackPending},
-		{"the former Service's slices are no more used when there are new ones", selecting(web),
+		{"the previous Service's slices are not used when there are new ones", selecting(web),
 			[]*discoveryv1.EndpointSlice{written("before", sliceOf(pod("old", "10.0.0.9"))), a()}, []string{"a"}, ""},
-		{"of two families, the first is yet to come", dual, []*discoveryv1.EndpointSlice{b6()}, nil, LackPending},
-		{"of two families, the second is yet to come", dual, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
+		{"of two families, the first is pending", dual, []*discoveryv1.EndpointSlice{b6()}, nil, LackPending},
+		{"of two families, the second is pending", dual, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
 		{"a pod with an address of the second family only", dual, []*discoveryv1.EndpointSlice{placeholder(), b6()}, []string{"b"}, ""},
 		{"the port was renamed, and the second family follows first", dual, []*discoveryv1.EndpointSlice{names("https"), b6()}, nil, LackPending},
 		{"a selector was added to a Service with slices of its own", selecting(web), []*discoveryv1.EndpointSlice{sliceOf(pod("a", "10.0.0.1"))},

@@ -2,11 +2,11 @@ package pool
 
 import "sync"
 
-// mostStored bounds how many Services' ports a store holds.
+// mostStored limits how many Services' ports a store holds.
 const mostStored = 10_000
 
-// store is a map that never grows beyond a bound: it is emptied first. Its methods may be called at the same time; the zero store
-// is empty.
+// store is a map of limited size: a full map is emptied first. Its methods may be called concurrently; the zero store is
+// empty.
 type store[key comparable, entry any] struct {
 	mu    sync.Mutex
 	known map[key]entry

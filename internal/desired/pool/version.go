@@ -14,19 +14,19 @@ type versions struct {
 	seed maphash.Seed
 }
 
-// version stands for a set of objects as they are, in any order, and keeps none of them in memory; the zero version for one of
-// which that is not known.
+// version identifies the state of a set of objects, in any order, without keeping them in memory. The zero version is
+// unknown.
 type version struct {
 	known bool
 	count int
 	sum   uint64
 }
 
-// is says that both are known to be the same.
+// is reports whether both are known to be the same.
 func (v version) is(other version) bool { return v.known && v == other }
 
-// versionOf adds up hashes, since a cluster's cache lists its objects in any order, and to sort thousands of nodes each time
-// would take longer than to find the servers. That two versions of a set have one sum is as good as impossible.
+// versionOf adds up hashes, because a cluster's cache lists its objects in any order, and sorting thousands of nodes each
+// time would take longer than finding the servers. A collision of sums is practically impossible.
 func versionOf[object metav1.Object](v *versions, all []object) version {
 	v.once.Do(func() { v.seed = maphash.MakeSeed() })
 	result := version{known: true, count: len(all)}
@@ -40,7 +40,7 @@ func versionOf[object metav1.Object](v *versions, all []object) version {
 	return result
 }
 
-// identity is what tells an object as it is from every other, and from itself as it was.
+// identity identifies one version of one object.
 type identity struct {
 	uid     types.UID
 	version string

@@ -11,15 +11,15 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// The bounds of the API, for an object that has not been through the API server.
+// The bounds of the API, for an object that did not pass through the API server.
 const (
 	mostConnections = 1_000_000
 	shortestRate    = time.Second
 	longestRate     = time.Hour
 )
 
-// doorOf says whose connections a listener takes. A bound or a network that cannot be read is an error: without it the door
-// would stand further open than somebody wants.
+// accessPolicyOf says whose connections a listener accepts. A bound or a network that cannot be parsed is an error: without
+// it the listener would accept more than the user wants.
 func accessPolicyOf(l *v1alpha1.Listener) (access haproxy.AccessPolicy, err error) {
 	if access.AllowedSources, err = networks("allowedSources", l.AllowedSources); err != nil {
 		return haproxy.AccessPolicy{}, err
@@ -28,7 +28,7 @@ func accessPolicyOf(l *v1alpha1.Listener) (access haproxy.AccessPolicy, err erro
 		return haproxy.AccessPolicy{}, err
 	}
 	if access.ProxiesOnly = l.RequireProxyProtocol; access.ProxiesOnly && len(access.ProxiesFrom) == 0 {
-		return haproxy.AccessPolicy{}, errors.New("requireProxyProtocol lets nobody in: name load balancers in acceptProxyProtocolFrom")
+		return haproxy.AccessPolicy{}, errors.New("requireProxyProtocol refuses every client: name load balancers in acceptProxyProtocolFrom")
 	}
 	if access.MaxConnections, err = limit("maxConnections", l.MaxConnections); err != nil {
 		return haproxy.AccessPolicy{}, err
@@ -39,7 +39,7 @@ func accessPolicyOf(l *v1alpha1.Listener) (access haproxy.AccessPolicy, err erro
 	return access, err
 }
 
-// networks are masked, sorted and without repetitions.
+// networks returns the networks masked, sorted and without duplicates.
 func networks(field string, list []v1alpha1.Network) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, text := range list {
@@ -65,7 +65,7 @@ func rateOf(r *v1alpha1.ConnectionRate) (haproxy.Rate, error) {
 	return haproxy.Rate{PerSource: perSource, Interval: interval}, nil
 }
 
-// limit is a number of connections, or 0 where there is none.
+// limit returns a number of connections, or 0 if there is no limit.
 func limit(field string, number *int32) (int, error) {
 	if number == nil {
 		return 0, nil

@@ -10,8 +10,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// fixedServers are the servers that a target lists, called after their address and port and sorted. Of two that are the same in other
-// words, the first one counts.
+// fixedServers returns the servers that a target lists, named after their address and port, and sorted. If two are the same
+// in different spellings, the first one counts.
 func fixedServers(addresses []v1alpha1.TargetAddress) ([]haproxy.Server, error) {
 	var servers []haproxy.Server
 	seen := make(map[string]bool, len(addresses))

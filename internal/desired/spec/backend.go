@@ -11,10 +11,10 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// The API server fills defaults in; these functions say the same for an object that has not been through it.
+// The API server fills in defaults; these functions apply the same defaults to an object that did not pass through it.
 
-// Backend is what a target says of its servers, and those that it lists itself. It has no name, and those of a Service are not in
-// it. The error says what keeps it out of a configuration.
+// Backend reads a target's backend settings and its own list of servers. It sets no name, and does not include the servers
+// of a Service. The error says why the target cannot be part of a configuration.
 func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
 	b := haproxy.Backend{
 		Balance:        balance(t.Balance),
@@ -33,11 +33,11 @@ func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
 	return b, err
 }
 
-// backendFault says what keeps a target with servers out of a configuration; empty if nothing does.
+// backendFault says why a target with servers cannot be part of a configuration; empty if it can.
 func backendFault(t *v1alpha1.Target) string {
 	b, err := Backend(t)
 	if err == nil {
-		// Whatever the name will be, it is valid: this one stands for it in the sentence.
+		// The final name is always valid; this one stands for it in the message.
 		b.Name = t.Name
 		err = b.Validate()
 	}
@@ -90,8 +90,8 @@ func check(c *v1alpha1.HealthCheck) (haproxy.Check, error) {
 	return result, nil
 }
 
-// withoutProxy says that the backend's checks leave out the PROXY header of its connections. A port for checks alone is another
-// listener of the server as a rule, one that knows nothing of such headers.
+// withoutProxy reports whether the backend's checks omit the PROXY header of its connections. A separate port for checks is
+// usually another listener of the server, which does not expect such a header.
 func withoutProxy(c *v1alpha1.HealthCheck, b haproxy.Backend) (bool, error) {
 	possible := b.ProxyProtocol != haproxy.ProxyNone && b.Check.Enabled()
 	switch cmp.Or(c.ProxyProtocol, v1alpha1.CheckProxyAuto) {
@@ -101,7 +101,7 @@ func withoutProxy(c *v1alpha1.HealthCheck, b haproxy.Backend) (bool, error) {
 		return possible, nil
 	case v1alpha1.CheckProxyAlways:
 		if b.ProxyProtocol == haproxy.ProxyNone {
-			return false, errors.New("its health check is always to send a PROXY header, of which no version is set: set proxyProtocol of the target to V1 or V2")
+			return false, errors.New("its health check must always send a PROXY header, and no version of it is set: set proxyProtocol of the target to V1 or V2")
 		}
 		return false, nil
 	}

@@ -56,7 +56,7 @@ func TestFixedServersAreAddressesAndNames(t *testing.T) {
 	}
 }
 
-func TestOneFixedServerInOtherWordsIsOneAndServersAreSorted(t *testing.T) {
+func TestTheSameFixedServerIsListedOnceAndServersAreSorted(t *testing.T) {
 	t.Parallel()
 	b, err := Backend(&v1alpha1.Target{Addresses: []v1alpha1.TargetAddress{
 		{Address: "2001:db8::5", Port: 443, Weight: new(int32(7))}, {Address: "192.0.2.5", Port: 80}, {Address: "2001:DB8::5", Port: 443},
@@ -116,12 +116,12 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 	}
 }
 
-func TestAHealthCheckThatCannotBeIsAFault(t *testing.T) {
+func TestAnImpossibleHealthCheckIsAFault(t *testing.T) {
 	t.Parallel()
 	for want, target := range map[string]v1alpha1.Target{
 		"set proxyProtocol of the target to V1 or V2": {HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: v1alpha1.CheckProxyAlways}},
 		"use Auto, Always or Never":                   {ProxyProtocol: v1alpha1.ProxyV1, HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: "Perhaps"}},
-		"invalid port 0":          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(0))}},
+		"invalid port 0":                              {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(0))}},
 	} {
 		if _, err := Backend(&target); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// mostCandidates bounds how many targets a split divides connections between, its own splits included, and how many stand in
-	// for one another: HAProxy has to be told as many steps.
+	// mostCandidates limits how many targets a split divides connections between, its nested splits included, and how many can
+	// stand in for one another: HAProxy needs as many steps.
 	mostCandidates = 16
-	// mostShares bounds how many shares come of splits that stand in for splits.
+	// mostShares limits how many shares result from splits that stand in for splits.
 	mostShares = 64
 )
 
-// result is what has become of a target: why it cannot be used, or what is left of it.
+// result is the result of checking a target: why it cannot be used, or what is left of it.
 type result struct {
 	fault *Fault
 	// usable is the target without its losses; nil if it has a fault.
@@ -24,29 +24,29 @@ type result struct {
 	losses []Loss
 }
 
-// Fault is why a target cannot be used.
+// Fault says why a target cannot be used.
 type Fault struct {
-	// Target is where it is; maybe another one that the target leads to.
+	// Target is where the fault is; possibly another target that this one leads to.
 	Target string
-	// Sentence says what is wrong there and what to do.
+	// Sentence says what is wrong and how to fix it.
 	Sentence string
-	// circle says that the target leads to a circle. Which of its links would be the one to leave out is nobody's to guess, so
-	// that it can be used no more than those that lead there.
+	// circle reports whether the target leads to a circle. The operator cannot guess which link to leave out, so neither the
+	// circle nor the targets that lead there can be used.
 	circle bool
 }
 
-// Loss is a target that another one leads to and goes on without, since it cannot be used.
+// Loss is an unusable target that another one leads to and does without.
 type Loss struct {
-	// Target is the one that is left out, and Fallback says that it was the fallback and no part of the split.
+	// Target is the target that is left out. Fallback reports whether it was the fallback and not a share of the split.
 	Target   string
 	Fallback bool
-	// Fault is why: that of Target, or that there are too many targets with it.
+	// Fault is the reason: that of Target, or that there are too many targets with it.
 	Fault *Fault
 }
 
-// Of says in words what the target of the name goes on without, and why.
+// Of describes what the target of the name does without, and why.
 func (l Loss) Of(name string) string {
-	what := "part " + l.Target + " of its split, whose share goes to the others"
+	what := "share " + l.Target + " of its split, which goes to the others"
 	if l.Fallback {
 		what = "its fallback " + l.Target
 	}
@@ -54,10 +54,10 @@ func (l Loss) Of(name string) string {
 	if l.Fault.Target != name {
 		why = l.Fault.Of(l.Target)
 	}
-	return "target " + name + " goes on without " + what + ": " + why
+	return "target " + name + " does without " + what + ": " + why
 }
 
-// Of is the sentence as that of a target that leads to the fault.
+// Of returns the sentence for a target that leads to the fault.
 func (f *Fault) Of(target string) string {
 	if f.Target == target {
 		return f.Sentence
@@ -65,11 +65,12 @@ func (f *Fault) Of(target string) string {
 	return "it leads to target " + f.Target + ", where this is wrong: " + f.Sentence
 }
 
-// Fault says what keeps the target from being used; nil if nothing does. What is wrong with a fallback alone keeps no target from
-// being used, nor does a part of a split that cannot be used, as long as another one has a weight.
+// Fault says why the target cannot be used; nil if it can. A faulty fallback alone does not make a target unusable, nor does
+// an unusable share of a split as long as another share has a weight.
 func (l *Targets) Fault(name string) *Fault { return l.check(name, nil).fault }
 
-// check follows splits and fallbacks down to what has servers. The path is the way that led here; a target of it is a circle.
+// check follows splits and fallbacks down to targets with servers. The path holds the targets that led here; to meet one of
+// them again is a circle.
 func (l *Targets) check(name string, path []string) result {
 	if known, found := l.checked[name]; found {
 		return known
@@ -83,14 +84,14 @@ func (l *Targets) check(name string, path []string) result {
 	return found
 }
 
-// checkNext looks at the target at the end of the path, then at those that it leads to, and then at what that makes of it.
+// checkNext checks the target at the end of the path, then the targets that it leads to, and then the combined result.
 func (l *Targets) checkNext(name string, path []string) result {
 	t := l.byName[name]
 	if sentence := l.own(t); sentence != "" {
 		return result{fault: &Fault{Target: name, Sentence: sentence}}
 	}
 	found := result{usable: t}
-	if fault := l.loseParts(&found, path); fault != nil {
+	if fault := l.loseShares(&found, path); fault != nil {
 		return result{fault: fault}
 	}
 	if fault := l.loseFallback(&found, path); fault != nil {
@@ -99,9 +100,9 @@ func (l *Targets) checkNext(name string, path []string) result {
 	return l.bound(name, found)
 }
 
-// bound lets a target that leads to too much go on without its fallback, if that is enough.
+// bound drops the fallback of a target that leads to too many targets, if that is enough.
 func (l *Targets) bound(name string, found result) result {
-	// What it leads to is looked up by its name.
+	// excess looks the target up by its name.
 	l.checked[name] = found
 	sentence := l.excess(name)
 	if sentence == "" {
@@ -115,22 +116,22 @@ func (l *Targets) bound(name string, found result) result {
 	return l.bound(name, found.withoutFallback(fault))
 }
 
-// loseParts takes the parts out of a split that cannot be used. The fault is why nothing is left of it.
-func (l *Targets) loseParts(found *result, path []string) *Fault {
+// loseShares removes the unusable shares from a split. The fault says why nothing is left of it.
+func (l *Targets) loseShares(found *result, path []string) *Fault {
 	t, left := found.usable, slices.Clone(found.usable.Split)
 	var missed *Fault
-	for _, part := range t.Split {
-		fault := l.check(part.Target, path).fault
+	for _, share := range t.Split {
+		fault := l.check(share.Target, path).fault
 		switch {
 		case fault == nil:
 			continue
 		case fault.circle:
 			return fault
-		case missed == nil && part.Weight > 0:
+		case missed == nil && share.Weight > 0:
 			missed = fault
 		}
-		found.losses = append(found.losses, Loss{Target: part.Target, Fault: fault})
-		left = slices.DeleteFunc(left, func(s v1alpha1.SplitTarget) bool { return s.Target == part.Target })
+		found.losses = append(found.losses, Loss{Target: share.Target, Fault: fault})
+		left = slices.DeleteFunc(left, func(s v1alpha1.SplitTarget) bool { return s.Target == share.Target })
 	}
 	if len(found.losses) == 0 {
 		return nil
@@ -142,7 +143,7 @@ func (l *Targets) loseParts(found *result, path []string) *Fault {
 	return nil
 }
 
-// loseFallback takes the fallback away if it cannot be used. The fault is why the target cannot, either.
+// loseFallback removes the fallback if it is unusable. The fault says why the target is then unusable, too.
 func (l *Targets) loseFallback(found *result, path []string) *Fault {
 	t := found.usable
 	if t.Fallback == "" {
@@ -156,26 +157,27 @@ func (l *Targets) loseFallback(found *result, path []string) *Fault {
 	return nil
 }
 
-// withoutFallback is the result with the fallback lost.
+// withoutFallback returns the result with the fallback lost.
 func (r result) withoutFallback(fault *Fault) result {
 	r.losses = append(r.losses, Loss{Target: r.usable.Fallback, Fallback: true, Fault: fault})
 	r.usable = without(r.usable, r.usable.Split, "")
 	return r
 }
 
-// without is the target with another split and fallback.
+// without returns the target with another split and fallback.
 func without(t *v1alpha1.Target, split []v1alpha1.SplitTarget, fallback string) *v1alpha1.Target {
 	left := *t
 	left.Split, left.Fallback = split, fallback
 	return &left
 }
 
-// weighs says that some part of a split has a weight.
+// weighs reports whether a share of a split has a weight.
 func weighs(split []v1alpha1.SplitTarget) bool {
 	return slices.ContainsFunc(split, func(s v1alpha1.SplitTarget) bool { return s.Weight > 0 })
 }
 
-// excess says that a target leads to too much; empty if it does not. What it leads to does not.
+// excess says in which way a target leads to too many targets; empty if it does not. The targets that it leads to are within
+// the limits.
 func (l *Targets) excess(name string) string {
 	if len(l.leaves(name, 1)) > mostCandidates {
 		return fmt.Sprintf("it divides connections between more than %d targets: let its split lead to fewer", mostCandidates)
@@ -214,7 +216,7 @@ func (l *Targets) own(t *v1alpha1.Target) string {
 	case slices.ContainsFunc(t.Split, func(s v1alpha1.SplitTarget) bool { return s.Weight < 0 }):
 		return "its split has a weight of less than 0: use 0 for none"
 	case !weighs(t.Split):
-		return "no part of its split has a weight of more than 0: give one to some"
+		return "no share of its split has a weight of more than 0: give one to some"
 	}
 	return ""
 }

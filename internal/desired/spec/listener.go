@@ -11,16 +11,16 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Listener is what a listener says of itself, without where it leads to.
+// Listener holds the settings of a listener, without its destinations.
 type Listener struct {
-	// Binds are without repetitions, in the order of the spec.
+	// Binds are without duplicates, in the order of the spec.
 	Binds    []haproxy.Bind
 	Protocol haproxy.Protocol
 	Access   haproxy.AccessPolicy
 }
 
-// ReadListener reads a listener. One that cannot be read in full is an error, of which the reason, one of package v1alpha1, says
-// the kind: half of what was asked for would look like all of it.
+// ReadListener parses a listener. If any of it is invalid, the whole listener is an error: half of it would look like all of
+// it. The reason is one of package v1alpha1.
 func ReadListener(l *v1alpha1.Listener) (read Listener, reason string, err error) {
 	if read.Binds, err = readBinds(l.Bind); err != nil {
 		return Listener{}, v1alpha1.ReasonBindInvalid, err
@@ -56,7 +56,7 @@ func readBinds(list []v1alpha1.BindAddress) ([]haproxy.Bind, error) {
 	return binds, nil
 }
 
-// bothFamilies are the binds that *:443 stands for; any other stands for itself.
+// bothFamilies returns the binds that *:443 stands for; any other bind stands for itself.
 func bothFamilies(text string) []string {
 	if port, found := strings.CutPrefix(text, "*:"); found {
 		return []string{"ipv4@:" + port, "ipv6@:" + port}
@@ -76,7 +76,7 @@ func protocolOf(p v1alpha1.Protocol) (haproxy.Protocol, error) {
 	return "", fmt.Errorf("there is no protocol %s: use TCP, TLS or HTTP", p)
 }
 
-// checkUse says what the listener asks for that makes no sense with its protocol.
+// checkUse says which settings of the listener contradict its protocol.
 func checkUse(l *v1alpha1.Listener, protocol haproxy.Protocol) error {
 	switch {
 	case l.RedirectToHTTPS && protocol != haproxy.HTTP:

@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-func TestListenersAreReadInFullOrNotAtAll(t *testing.T) {
+func TestListenersAreParsedCompletelyOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	routes := []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{"app.example.com"}, Target: "app"}}
 	for name, test := range map[string]struct {
@@ -21,23 +21,23 @@ func TestListenersAreReadInFullOrNotAtAll(t *testing.T) {
 		wantReason string // empty when nothing is wrong
 		wantError  string
 	}{
-		"nothing said":          {func(*v1alpha1.Listener) {}, haproxy.TCP, "", ""},
-		"TCP":                   {func(l *v1alpha1.Listener) { l.Protocol = "TCP" }, haproxy.TCP, "", ""},
-		"TLS":                   {func(l *v1alpha1.Listener) { l.Protocol, l.Routes = "TLS", routes }, haproxy.TLS, "", ""},
-		"TLS without a target":  {func(l *v1alpha1.Listener) { l.Protocol, l.Target = "TLS", "" }, haproxy.TLS, "", ""},
-		"HTTP":                  {func(l *v1alpha1.Listener) { l.Protocol, l.Routes = "HTTP", routes }, haproxy.HTTP, "", ""},
-		"HTTP to HTTPS":         {func(l *v1alpha1.Listener) { l.Protocol, l.Target, l.RedirectToHTTPS = "HTTP", "", true }, haproxy.HTTP, "", ""},
-		"HTTP to both":          {func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = "HTTP", true }, "", v1alpha1.ReasonListenerInvalid, "not both"},
-		"TLS to HTTPS":          {func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = "TLS", true }, "", v1alpha1.ReasonListenerInvalid, "for protocol HTTP"},
-		"TCP with routes":       {func(l *v1alpha1.Listener) { l.Routes = routes }, "", v1alpha1.ReasonListenerInvalid, "for protocols TLS and HTTP"},
-		"TCP without a target":  {func(l *v1alpha1.Listener) { l.Target = "" }, "", v1alpha1.ReasonListenerInvalid, "needs a target"},
-		"UDP":                   {func(l *v1alpha1.Listener) { l.Protocol = "UDP" }, "", v1alpha1.ReasonListenerInvalid, "no protocol UDP"},
-		"both families":         {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:443"} }, haproxy.TCP, "", ""},
-		"families in two ways":  {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, "*:443") }, haproxy.TCP, "", ""},
-		"both of no port":       {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:"} }, "", v1alpha1.ReasonBindInvalid, "no port"},
-		"a bind that is none":   {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, ":http") }, "", v1alpha1.ReasonBindInvalid, "no port"},
-		"a network that is not": {func(l *v1alpha1.Listener) { l.AllowedSources = []v1alpha1.Network{"10.0.0.0"} }, "", v1alpha1.ReasonListenerInvalid, "not a CIDR"},
-		"a name that is none":   {func(l *v1alpha1.Listener) { l.Name = "a:b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
+		"nothing said":              {func(*v1alpha1.Listener) {}, haproxy.TCP, "", ""},
+		"TCP":                       {func(l *v1alpha1.Listener) { l.Protocol = "TCP" }, haproxy.TCP, "", ""},
+		"TLS":                       {func(l *v1alpha1.Listener) { l.Protocol, l.Routes = "TLS", routes }, haproxy.TLS, "", ""},
+		"TLS without a target":      {func(l *v1alpha1.Listener) { l.Protocol, l.Target = "TLS", "" }, haproxy.TLS, "", ""},
+		"HTTP":                      {func(l *v1alpha1.Listener) { l.Protocol, l.Routes = "HTTP", routes }, haproxy.HTTP, "", ""},
+		"HTTP to HTTPS":             {func(l *v1alpha1.Listener) { l.Protocol, l.Target, l.RedirectToHTTPS = "HTTP", "", true }, haproxy.HTTP, "", ""},
+		"HTTP to both":              {func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = "HTTP", true }, "", v1alpha1.ReasonListenerInvalid, "not both"},
+		"TLS to HTTPS":              {func(l *v1alpha1.Listener) { l.Protocol, l.RedirectToHTTPS = "TLS", true }, "", v1alpha1.ReasonListenerInvalid, "for protocol HTTP"},
+		"TCP with routes":           {func(l *v1alpha1.Listener) { l.Routes = routes }, "", v1alpha1.ReasonListenerInvalid, "for protocols TLS and HTTP"},
+		"TCP without a target":      {func(l *v1alpha1.Listener) { l.Target = "" }, "", v1alpha1.ReasonListenerInvalid, "needs a target"},
+		"UDP":                       {func(l *v1alpha1.Listener) { l.Protocol = "UDP" }, "", v1alpha1.ReasonListenerInvalid, "no protocol UDP"},
+		"both families":             {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:443"} }, haproxy.TCP, "", ""},
+		"families in two spellings": {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, "*:443") }, haproxy.TCP, "", ""},
+		"both of no port":           {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:"} }, "", v1alpha1.ReasonBindInvalid, "no port"},
+		"a bind that is none":       {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, ":http") }, "", v1alpha1.ReasonBindInvalid, "no port"},
+		"a network that is not":     {func(l *v1alpha1.Listener) { l.AllowedSources = []v1alpha1.Network{"10.0.0.0"} }, "", v1alpha1.ReasonListenerInvalid, "not a CIDR"},
+		"a name that is none":       {func(l *v1alpha1.Listener) { l.Name = "a:b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +60,7 @@ func TestListenersAreReadInFullOrNotAtAll(t *testing.T) {
 	}
 }
 
-func TestDoorsAreMaskedSortedAndClosedWhereTheyCannotBeRead(t *testing.T) {
+func TestAccessPoliciesAreMaskedSortedAndRejectedIfInvalid(t *testing.T) {
 	t.Parallel()
 	rate := func(perSource int32, interval time.Duration) *v1alpha1.ConnectionRate {
 		return &v1alpha1.ConnectionRate{PerSource: perSource, Interval: &metav1.Duration{Duration: interval}}
@@ -81,7 +81,7 @@ func TestDoorsAreMaskedSortedAndClosedWhereTheyCannotBeRead(t *testing.T) {
 		"a rate as usual": {v1alpha1.Listener{ConnectionRate: &v1alpha1.ConnectionRate{PerSource: 1}}, "[] []", 0,
 			haproxy.Rate{PerSource: 1, Interval: 10 * time.Second}},
 		"proxies alone":         {v1alpha1.Listener{RequireProxyProtocol: true, AcceptProxyProtocolFrom: []v1alpha1.Network{"192.0.2.0/24"}}, "[] [192.0.2.0/24]", 0, haproxy.Rate{}},
-		"nobody":                {v1alpha1.Listener{RequireProxyProtocol: true}, "", 0, haproxy.Rate{}},
+		"no client":             {v1alpha1.Listener{RequireProxyProtocol: true}, "", 0, haproxy.Rate{}},
 		"an address alone":      {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0"}}, "", 0, haproxy.Rate{}},
 		"nothing":               {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0/24", ""}}, "", 0, haproxy.Rate{}},
 		"IPv4 within IPv6":      {v1alpha1.Listener{AcceptProxyProtocolFrom: []v1alpha1.Network{"::ffff:192.0.2.0/120"}}, "", 0, haproxy.Rate{}},
@@ -97,7 +97,7 @@ func TestDoorsAreMaskedSortedAndClosedWhereTheyCannotBeRead(t *testing.T) {
 			access, err := accessPolicyOf(&test.listener)
 			if test.want == "" {
 				if err == nil || !strings.Contains(err.Error(), ": ") {
-					t.Errorf("door %+v (%v), want an error that says what to do", access, err)
+					t.Errorf("access policy %+v (%v), want an error that says what to do", access, err)
 				}
 				return
 			}

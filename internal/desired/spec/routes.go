@@ -9,30 +9,30 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Routes are those of one listener, read.
+// Routes are the parsed routes of one listener.
 type Routes struct {
-	// Routes are sorted by name, and no name comes twice.
+	// Routes are sorted by name, without duplicate names.
 	Routes []haproxy.Route
-	// Invalid are the hostnames that are none, and Twice the names that a later route gives another target; both are left out.
+	// Invalid are the invalid hostnames. Twice are the names for which a later route has another target. Both are left out.
 	Invalid, Twice []string
 }
 
 // Merged are the routes of several listeners together.
 type Merged struct {
-	// Routes are sorted by name, and no name comes twice: it is the first listener's that has it.
+	// Routes are sorted by name, without duplicate names: a name belongs to the first listener that has it.
 	Routes []haproxy.Route
 	Lost   []Lost
 }
 
-// Lost are the names of one listener that another one before it has. By and To are the places of both in the list.
+// Lost are the names of one listener that an earlier one already has. By and To are the indexes of both in the list.
 type Lost struct {
 	By, To int
 	Names  []string
 }
 
-// Names keeps routes from one time to the next, for as long as those that they were read from say the same: a host can have tens of
-// thousands, and most changes are none of them. It changes no result. Its methods may be called at the same time; the zero
-// Names is empty, and a nil one keeps nothing.
+// Names caches routes while the inputs that they were read from are the same: a host can have tens of thousands, and most
+// changes concern none of them. It does not change any result. Its methods may be called concurrently. The zero Names is
+// empty, and a nil one caches nothing.
 type Names struct {
 	mu     sync.Mutex
 	read   map[string]keptRoutes
@@ -50,11 +50,11 @@ type keptMerged struct {
 	merged Merged
 }
 
-// mostKept bounds how many listeners' routes are kept.
+// mostKept limits how many listeners' routes are kept.
 const mostKept = 10_000
 
-// Read reads the routes of a listener. The key tells listeners apart, and to says of each route which backend or way it leads to;
-// empty if it is to be left out. The result is shared and must not be changed.
+// Read parses the routes of a listener. The key identifies the listener. to holds for each route the backend or weighted
+// route that it leads to; empty if the route is left out. The result is shared and must not be changed.
 func (n *Names) Read(key string, list []v1alpha1.Route, to []string) Routes {
 	if n == nil {
 		return readRoutes(list, to)
@@ -65,7 +65,7 @@ func (n *Names) Read(key string, list []v1alpha1.Route, to []string) Routes {
 	if !found || !slices.Equal(kept.to, to) || !sameHostnames(kept.list, list) {
 		kept.routes = readRoutes(list, to)
 	}
-	// The list is taken even if it says the same: the former one would keep an object that has gone.
+	// Keep the new list even if it is equal: the previous one would keep a deleted object in memory.
 	kept.list, kept.to = list, to
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -73,8 +73,8 @@ func (n *Names) Read(key string, list []v1alpha1.Route, to []string) Routes {
 	return kept.routes
 }
 
-// Merge merges the routes of listeners, each sorted by name. The key tells frontends apart. The result is shared and must not be
-// changed.
+// Merge merges the routes of listeners, each sorted by name. The key identifies the frontend. The result is shared and must
+// not be changed.
 func (n *Names) Merge(key string, lists [][]haproxy.Route) Merged {
 	if len(lists) == 1 {
 		return Merged{Routes: lists[0]}
@@ -102,7 +102,7 @@ func (n *Names) Forget() {
 	n.read, n.merged = nil, nil
 }
 
-// keep puts an entry into a map that never grows beyond a bound: it is emptied first.
+// keep adds an entry to a map of limited size: a full map is emptied first.
 func keep[T any](kept map[string]T, key string, entry T) map[string]T {
 	if kept == nil || len(kept) >= mostKept {
 		kept = map[string]T{}
@@ -111,13 +111,13 @@ func keep[T any](kept map[string]T, key string, entry T) map[string]T {
 	return kept
 }
 
-// sameHostnames says that both have the same names in the same routes. An object is another one after each write of its status, and
-// then has other lists, which mostly say the same.
+// sameHostnames reports whether both have the same names in the same routes. Each write of an object's status creates a new
+// object with new lists, which are mostly equal.
 func sameHostnames(a, b []v1alpha1.Route) bool {
 	return sameSlice(a, b) || slices.EqualFunc(a, b, func(x, y v1alpha1.Route) bool { return slices.Equal(x.Hostnames, y.Hostnames) })
 }
 
-// sameSlice says that both are one and the same.
+// sameSlice reports whether both are the same slice.
 func sameSlice[T any](a, b []T) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
@@ -132,10 +132,10 @@ func readRoutes(list []v1alpha1.Route, to []string) Routes {
 	for i := range list {
 		for _, hostname := range list[i].Hostnames {
 			name := strings.ToLower(string(hostname))
-			switch former, found := seen[name]; {
+			switch previous, found := seen[name]; {
 			case !haproxy.ValidRoute(name):
 				read.Invalid = append(read.Invalid, string(hostname))
-			case to[i] == "" || former == to[i]:
+			case to[i] == "" || previous == to[i]:
 			case found:
 				read.Twice = append(read.Twice, name)
 			default:
@@ -148,7 +148,7 @@ func readRoutes(list []v1alpha1.Route, to []string) Routes {
 	return read
 }
 
-// mergeRoutes takes no name for lost that leads to the same place anyway.
+// mergeRoutes does not count a name as lost if both routes lead to the same destination.
 func mergeRoutes(lists [][]haproxy.Route) Merged {
 	type holder struct {
 		list int
@@ -159,12 +159,12 @@ func mergeRoutes(lists [][]haproxy.Route) Merged {
 	for i, list := range lists {
 		lost := map[int][]string{}
 		for _, route := range list {
-			switch former, taken := holders[route.Name]; {
+			switch previous, taken := holders[route.Name]; {
 			case !taken:
 				holders[route.Name] = holder{i, route.To}
 				merged.Routes = append(merged.Routes, route)
-			case former.to != route.To:
-				lost[former.list] = append(lost[former.list], route.Name)
+			case previous.to != route.To:
+				lost[previous.list] = append(lost[previous.list], route.Name)
 			}
 		}
 		for j := range i {

@@ -13,17 +13,17 @@ import (
 
 func list(networks []netip.Prefix) string { return fmt.Sprint(networks) }
 
-// routesOf reads routes such as "a>x b>y".
+// routesOf parses routes such as "a>x b>y".
 func routesOf(text string) []haproxy.Route {
 	var routes []haproxy.Route
-	for part := range strings.FieldsSeq(text) {
-		name, to, _ := strings.Cut(part, ">")
+	for route := range strings.FieldsSeq(text) {
+		name, to, _ := strings.Cut(route, ">")
 		routes = append(routes, haproxy.Route{Name: name, To: to})
 	}
 	return routes
 }
 
-func TestANameGoesWhereTheFirstRouteWithItSays(t *testing.T) {
+func TestTheFirstRouteOfANameCounts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		hostnames [][]v1alpha1.Hostname
@@ -52,7 +52,7 @@ func TestANameGoesWhereTheFirstRouteWithItSays(t *testing.T) {
 	}
 }
 
-func TestANameOfSeveralListenersIsTheFirstOnes(t *testing.T) {
+func TestANameBelongsToTheFirstListener(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		lists []string
@@ -80,7 +80,7 @@ func TestANameOfSeveralListenersIsTheFirstOnes(t *testing.T) {
 	}
 }
 
-func TestRoutesAreKeptAsLongAsTheyAreReadFromTheSame(t *testing.T) {
+func TestRoutesAreCachedWhileTheirInputIsTheSame(t *testing.T) {
 	t.Parallel()
 	var names Names
 	list := []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{"a.c"}}}
@@ -89,13 +89,13 @@ func TestRoutesAreKeptAsLongAsTheyAreReadFromTheSame(t *testing.T) {
 	if again := names.Read("l", list, []string{"x"}).Routes; !same(first, again) {
 		t.Error("the very same is read again")
 	}
-	// Each write of an object's status brings such a copy.
+	// Each write of an object's status produces such a copy.
 	list = []v1alpha1.Route{*list[0].DeepCopy()}
 	if again := names.Read("l", list, []string{"x"}).Routes; !same(first, again) {
 		t.Error("a copy that says the same is read again")
 	}
 	if &names.read["l"].list[0] != &list[0] {
-		t.Error("the former list is kept, and its object with it")
+		t.Error("the previous list is kept, and its object with it")
 	}
 	if other := names.Read("l", list, []string{"y"}).Routes; other[0].To != "y" {
 		t.Errorf("with another target it is %+v", other)

@@ -7,9 +7,9 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// apportion divides a number of percents by weights: each part gets what its weight is of all, rounded so that the parts add up
-// to the whole, the largest remainders up. No part with a weight is rounded to 0 as long as there is a percent for each. Weights
-// are not negative, and one is more than 0.
+// apportion divides a number of percents by weights: each part gets its proportion of the total weight. Parts are rounded so
+// that they add up to the whole, with the largest remainders rounded up. A part with a weight is not rounded to 0 if there
+// is a percent for each. Weights must not be negative, and at least one must be above 0.
 func apportion(whole int, weights []float64) []int {
 	total := 0.0
 	for _, weight := range weights {
@@ -21,7 +21,7 @@ func apportion(whole int, weights []float64) []int {
 		parts[i] = int(quota)
 		remainders[i] = quota - float64(parts[i])
 		if weight > 0 && parts[i] == 0 {
-			// More than any other remainder, so that it goes first.
+			// This exceeds any other remainder, so that it goes first.
 			remainders[i]++
 		}
 		left -= parts[i]
@@ -35,7 +35,7 @@ func apportion(whole int, weights []float64) []int {
 	return parts
 }
 
-// raise gives each part that has a weight and no percent one of the largest part's, as long as that has more than one.
+// raise gives each part with a weight and no percent one percent of the largest part, as long as that has more than one.
 func raise(parts []int, weights []float64) {
 	for i, weight := range weights {
 		largest := slices.Index(parts, slices.Max(parts))
@@ -54,9 +54,10 @@ func indices(n int) []int {
 	return all
 }
 
-// overlay lets each of the shares be followed by stand-ins, which are divided into shares themselves: both divide the same
-// connections, and where the borders of both are there is a share with the backends of the one and then those of the other. So the
-// stand-ins get their percents of the connections if all before them are down, and nothing else depends on them.
+// overlay adds stand-ins to each of the shares. The stand-ins are divided into shares themselves. Both lists divide the same
+// connections: each section between two borders of either list becomes a share, with the backends of the one and then those
+// of the other. So the stand-ins get their percents of the connections when all backends before them are down, and nothing
+// else depends on them.
 func overlay(shares, standIns []haproxy.Share) []haproxy.Share {
 	weights, whole := make([]float64, len(standIns)), 0
 	for i, s := range standIns {
@@ -75,7 +76,7 @@ func overlay(shares, standIns []haproxy.Share) []haproxy.Share {
 		percent := min(left[i], rest[j])
 		result = append(result, haproxy.Share{Percent: percent, Backends: joined(shares[i].Backends, standIns[j].Backends)})
 		left[i], rest[j] = left[i]-percent, rest[j]-percent
-		// Both add up to the same, so that one of them is through here. One without any percent left is there once nevertheless.
+		// Both add up to the same number, so one of them ends here. A share without percents left is still included once.
 		shareEnds := left[i] == 0 && (i < lastShare || j == lastStandIn)
 		standInEnds := rest[j] == 0 && (j < lastStandIn || i == lastShare)
 		if shareEnds {
@@ -88,7 +89,7 @@ func overlay(shares, standIns []haproxy.Share) []haproxy.Share {
 	return result
 }
 
-// joined is the one list and then what the other has besides.
+// joined returns the first list, and then the names that only the other has.
 func joined(first, then []string) []string {
 	all := slices.Clone(first)
 	for _, name := range then {

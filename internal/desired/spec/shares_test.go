@@ -24,7 +24,7 @@ func TestPercentsAreApportionedByTheLargestRemainderAndNoneIsLost(t *testing.T) 
 		"nothing":                        {100, []float64{1, 0}, []int{100, 0}},
 		"too little for a percent":       {100, []float64{1000, 1}, []int{99, 1}},
 		"much too little, several times": {100, []float64{1000, 1, 1, 1, 0}, []int{97, 1, 1, 1, 0}},
-		"a part":                         {9, []float64{1, 1}, []int{5, 4}},
+		"a share":                        {9, []float64{1, 1}, []int{5, 4}},
 		"more than there are percents":   {2, []float64{1, 1, 1}, []int{1, 1, 0}},
 		"no percents":                    {0, []float64{1, 1}, []int{0, 0}},
 	} {
@@ -58,7 +58,7 @@ func TestPercentsAlwaysAddUpAndNoWeightIsRoundedToNone(t *testing.T) {
 	}
 }
 
-// sharesOf reads shares such as "90 a,b + 10 b,a".
+// sharesOf parses shares such as "90 a,b + 10 b,a".
 func sharesOf(text string) []haproxy.Share {
 	var shares []haproxy.Share
 	for part := range strings.SplitSeq(text, " + ") {
@@ -84,17 +84,17 @@ func printed(shares []haproxy.Share) string {
 func TestStandInsDivideTheSameConnections(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ shares, standIns, want string }{
-		"one behind one":            {"100 a", "100 b", "100 a,b"},
-		"one behind two":            {"70 a + 30 b", "100 c", "70 a,c + 30 b,c"},
-		"two behind one":            {"100 a", "70 b + 30 c", "70 a,b + 30 a,c"},
-		"two behind two":            {"90 a + 10 b", "50 c + 50 d", "50 a,c + 40 a,d + 10 b,d"},
-		"with the same borders":     {"50 a + 50 b", "50 c + 50 d", "50 a,c + 50 b,d"},
-		"a share of nothing":        {"100 a + 0 b", "100 c", "100 a,c + 0 b,c"},
-		"a stand-in for nobody":     {"100 a", "100 c + 0 d", "100 a,c + 0 a,d"},
-		"nothing first":             {"0 a + 100 b", "0 c + 100 d", "0 a,c + 100 b,d"},
-		"what is there already":     {"50 a,b + 50 b,a", "100 a,c", "50 a,b,c + 50 b,a,c"},
-		"a part of the connections": {"10 a", "50 b + 50 c", "5 a,b + 5 a,c"},
-		"no connection":             {"0 a", "50 b + 50 c", "0 a,b + 0 a,c"},
+		"one behind one":          {"100 a", "100 b", "100 a,b"},
+		"one behind two":          {"70 a + 30 b", "100 c", "70 a,c + 30 b,c"},
+		"two behind one":          {"100 a", "70 b + 30 c", "70 a,b + 30 a,c"},
+		"two behind two":          {"90 a + 10 b", "50 c + 50 d", "50 a,c + 40 a,d + 10 b,d"},
+		"with the same borders":   {"50 a + 50 b", "50 c + 50 d", "50 a,c + 50 b,d"},
+		"a share of nothing":      {"100 a + 0 b", "100 c", "100 a,c + 0 b,c"},
+		"a stand-in for nothing":  {"100 a", "100 c + 0 d", "100 a,c + 0 a,d"},
+		"nothing first":           {"0 a + 100 b", "0 c + 100 d", "0 a,c + 100 b,d"},
+		"what is there already":   {"50 a,b + 50 b,a", "100 a,c", "50 a,b,c + 50 b,a,c"},
+		"some of the connections": {"10 a", "50 b + 50 c", "5 a,b + 5 a,c"},
+		"no connection":           {"0 a", "50 b + 50 c", "0 a,b + 0 a,c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +105,7 @@ func TestStandInsDivideTheSameConnections(t *testing.T) {
 	}
 }
 
-func TestStandInsLeaveTheSharesAsTheyAre(t *testing.T) {
+func TestStandInsDoNotChangeTheShares(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 1))

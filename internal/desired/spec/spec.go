@@ -1,5 +1,5 @@
-// Package spec reads the listeners and targets of a spec, each by itself: what they say in the words of package haproxy, and what is
-// wrong with them. It is pure, and knows no host, no other object and no Service.
+// Package spec parses the listeners and targets of a spec, each by itself: it translates them to the types of package
+// haproxy and says what is wrong with them. It is pure, and uses no host, no other object and no Service.
 package spec
 
 import (
@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Duration is a time of the spec, or what holds without one.
+// Duration returns a duration of the spec, or the default if it is not set.
 func Duration(d *metav1.Duration, unset time.Duration) time.Duration {
 	if d == nil {
 		return unset
@@ -17,7 +17,7 @@ func Duration(d *metav1.Duration, unset time.Duration) time.Duration {
 	return d.Duration
 }
 
-// valueOr is what the pointer points to, or what holds without one.
+// valueOr returns what the pointer points to, or the default if it is nil.
 func valueOr[T any](p *T, unset T) T {
 	if p == nil {
 		return unset
@@ -26,9 +26,9 @@ func valueOr[T any](p *T, unset T) T {
 }
 
 // namesLabels says how listeners and targets are named.
-const namesLabels = `its name has to be of lower-case letters, digits and "-": give it such a name`
+const namesLabels = `its name must consist of lower-case letters, digits and "-": give it such a name`
 
-// isLabel says that a name can be that of a listener or a target, in which nothing is left of what tells names in HAProxy apart.
+// isLabel reports whether a name is valid for a listener or a target. Such a name contains no separator of names in HAProxy.
 func isLabel(name string) bool {
 	const most = 63
 	return name != "" && len(name) <= most && !strings.ContainsFunc(name, func(r rune) bool {

@@ -12,7 +12,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// targetsOf reads targets such as "a", "a|fallback" and "a=b:90+c:10|fallback".
+// targetsOf parses targets such as "a", "a|fallback" and "a=b:90+c:10|fallback".
 func targetsOf(texts ...string) []v1alpha1.Target {
 	var targets []v1alpha1.Target
 	for _, text := range texts {
@@ -47,18 +47,18 @@ func TestTargetsLeadToTheirSharesAndStandIns(t *testing.T) {
 		"fallbacks in a row":                {[]string{"t|a", "a|b", "b"}, "100 t,a,b"},
 		"a split":                           {[]string{"t=a:90+b:10", "a", "b"}, "90 a,b + 10 b,a"},
 		"a split with a fallback":           {[]string{"t=a:90+b:10|c", "a", "b", "c"}, "90 a,b,c + 10 b,a,c"},
-		"a part with a fallback":            {[]string{"t=a:90+b:10", "a", "b|c", "c"}, "90 a,b,c + 10 b,c,a"},
+		"a share with a fallback":           {[]string{"t=a:90+b:10", "a", "b|c", "c"}, "90 a,b,c + 10 b,c,a"},
 		"a fallback that is a split":        {[]string{"t|s", "s=a:90+b:10", "a", "b"}, "90 t,a,b + 10 t,b,a"},
 		"a split behind a split":            {[]string{"t=a:90+b:10|s", "s=c:1+d:1", "a", "b", "c", "d"}, "50 a,b,c,d + 40 a,b,d,c + 10 b,a,d,c"},
 		"a split of a split":                {[]string{"t=a:50+s:50", "s=b:50+c:50", "a", "b", "c"}, "50 a,b,c + 25 b,c,a + 25 c,b,a"},
 		"a split of a split has a fallback": {[]string{"t=a:50+s:50", "s=b:50+c:50|d", "a", "b", "c", "d"}, "50 a,b,c,d + 25 b,c,d,a + 25 c,b,d,a"},
 		"what is little is not nothing":     {[]string{"t=a:1000+s:1", "s=b:1+c:1", "a", "b", "c"}, "98 a,b,c + 1 b,c,a + 1 c,b,a"},
-		"one part alone":                    {[]string{"t=a:3", "a"}, "100 a"},
+		"one share alone":                   {[]string{"t=a:3", "a"}, "100 a"},
 		"a weight of 0 is not even a stand-in": {[]string{"t=a:100+b:0+c:1", "a", "b", "c"},
 			"99 a,c + 0 b,a,c + 1 c,a"},
 		"a weight of 0 deeper down": {[]string{"t=a:1+s:1", "s=b:1+c:0", "a", "b", "c"}, "50 a,b + 50 b,a + 0 c,b,a"},
-		"the fallback is a part":    {[]string{"t=a:1+b:1|b", "a", "b"}, "50 a,b + 50 b,a"},
-		"a part comes by two ways":  {[]string{"t=a:1+s:1", "s=a:1+b:1", "a", "b"}, "50 a,b + 25 a,b + 25 b,a"},
+		"the fallback is a share":   {[]string{"t=a:1+b:1|b", "a", "b"}, "50 a,b + 50 b,a"},
+		"a share has two paths":     {[]string{"t=a:1+s:1", "s=a:1+b:1", "a", "b"}, "50 a,b + 25 a,b + 25 b,a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,8 +73,8 @@ func TestTargetsLeadToTheirSharesAndStandIns(t *testing.T) {
 	}
 }
 
-// TestWeightsChangeNoShape holds what HAProxy cannot be told at run time: whether there is a choice, and how many targets stand in
-// for one another at most.
+// TestWeightsChangeNoShape checks what HAProxy cannot change at run time: whether there is a choice, and how many targets at
+// most stand in for one another.
 func TestWeightsChangeNoShape(t *testing.T) {
 	t.Parallel()
 	shape := func(a, b, c, d int) (bool, int) {
@@ -111,19 +111,19 @@ func TestTargetsThatCannotBeUsedSayWhy(t *testing.T) {
 		want    string
 	}{
 		"no such target":                {[]string{"a"}, "t", "there is no such target"},
-		"a part that is none":           {[]string{"t=a:1"}, "a", "there is no such target"},
+		"a missing share":               {[]string{"t=a:1"}, "a", "there is no such target"},
 		"its own fallback":              {[]string{"t|t"}, "t", "(t → t)"},
 		"a circle":                      {[]string{"t|a", "a=b:1", "b|t"}, "t", "(t → a → b → t)"},
 		"it leads to a circle":          {[]string{"t|a", "a|b", "b|a"}, "a", "(a → b → a)"},
-		"a part with a weight below 0":  {[]string{"t=a:-1+b:1", "a", "b"}, "t", "less than 0"},
+		"a share with a weight below 0": {[]string{"t=a:-1+b:1", "a", "b"}, "t", "less than 0"},
 		"nothing has a weight":          {[]string{"t=a:0", "a"}, "t", "more than 0"},
 		"nothing has a weight below it": {[]string{"t=a:1", "a=b:0", "b"}, "a", "more than 0"},
-		"too many parts":                {many, "t", "more than 16 targets"},
+		"too many shares":               {many, "t", "more than 16 targets"},
 		"too many stand-ins":            {long, "t", "18 targets stand in"},
-		"all parts are none":            {[]string{"t=a:1+b:1|c", "c"}, "a", "there is no such target"},
-		"all parts with a weight":       {[]string{"t=a:0+b:1+c:0", "c"}, "b", "there is no such target"},
-		"all parts of all parts":        {[]string{"t=a:1+b:1", "a=c:1", "b=d:1"}, "c", "there is no such target"},
-		"a circle behind a part":        {[]string{"t=a:1+b:1", "a", "b|c", "c|b"}, "b", "(b → c → b)"},
+		"all shares missing":            {[]string{"t=a:1+b:1|c", "c"}, "a", "there is no such target"},
+		"all shares with a weight":      {[]string{"t=a:0+b:1+c:0", "c"}, "b", "there is no such target"},
+		"all shares of all shares":      {[]string{"t=a:1+b:1", "a=c:1", "b=d:1"}, "c", "there is no such target"},
+		"a circle behind a share":       {[]string{"t=a:1+b:1", "a", "b|c", "c|b"}, "b", "(b → c → b)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,7 +141,7 @@ func TestTargetsThatCannotBeUsedSayWhy(t *testing.T) {
 	}
 }
 
-func TestATargetGoesOnWithoutWhatCannotBeUsed(t *testing.T) {
+func TestATargetDropsWhatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	long := []string{"t|f0"}
 	for i := range 15 {
@@ -149,23 +149,23 @@ func TestATargetGoesOnWithoutWhatCannotBeUsed(t *testing.T) {
 	}
 	long = append(long, "f15")
 	for name, test := range map[string]struct {
-		targets   []string
-		want      string
-		wantLost  string // with a space between them
-		wantWords string
+		targets  []string
+		want     string
+		wantLost string // with a space between them
+		wantText string
 	}{
-		"the fallback":               {[]string{"t|b"}, "100 t", "b", "target t goes on without its fallback b: there is no such target"},
+		"the fallback":               {[]string{"t|b"}, "100 t", "b", "target t does without its fallback b: there is no such target"},
 		"the fallback of a fallback": {[]string{"t|a", "a|b"}, "100 t,a", "", ""},
 		"a fallback with a fault below": {[]string{"t|s", "s=a:1"}, "100 t", "s",
-			"target t goes on without its fallback s: it leads to target a, where this is wrong: there is no such target"},
-		"a part": {[]string{"t=a:60+x:10+b:30", "a", "b"}, "67 a,b + 33 b,a", "x",
-			"target t goes on without part x of its split, whose share goes to the others: there is no such target"},
-		"a part without a weight":      {[]string{"t=a:1+x:0", "a"}, "100 a", "x", "without part x"},
-		"a part below":                 {[]string{"t=a:1+s:1", "a", "s=x:9+b:1+c:1", "b", "c"}, "50 a,b,c + 25 b,c,a + 25 c,b,a", "", ""},
-		"a part and the fallback":      {[]string{"t=a:1+x:1|y", "a"}, "100 a", "x y", "without part x"},
-		"a part, and not the fallback": {[]string{"t=a:1+x:1|b", "a", "b"}, "100 a,b", "x", "without part x"},
+			"target t does without its fallback s: it leads to target a, where this is wrong: there is no such target"},
+		"a share": {[]string{"t=a:60+x:10+b:30", "a", "b"}, "67 a,b + 33 b,a", "x",
+			"target t does without share x of its split, which goes to the others: there is no such target"},
+		"a share without a weight":      {[]string{"t=a:1+x:0", "a"}, "100 a", "x", "without share x"},
+		"a share below":                 {[]string{"t=a:1+s:1", "a", "s=x:9+b:1+c:1", "b", "c"}, "50 a,b,c + 25 b,c,a + 25 c,b,a", "", ""},
+		"a share and the fallback":      {[]string{"t=a:1+x:1|y", "a"}, "100 a", "x y", "without share x"},
+		"a share, and not the fallback": {[]string{"t=a:1+x:1|b", "a", "b"}, "100 a,b", "x", "without share x"},
 		"a fallback of too many stand-ins": {long, "100 t", "f0",
-			"target t goes on without its fallback f0: 17 targets stand in for one another there"},
+			"target t does without its fallback f0: 17 targets stand in for one another there"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -181,17 +181,17 @@ func TestATargetGoesOnWithoutWhatCannotBeUsed(t *testing.T) {
 				lost = append(lost, loss.Target)
 			}
 			if strings.Join(lost, " ") != test.wantLost {
-				t.Fatalf("it goes on without %v, want %s", lost, test.wantLost)
+				t.Fatalf("it does without %v, want %s", lost, test.wantLost)
 			}
-			if len(lost) > 0 && !strings.Contains(targets.Losses("t")[0].Of("t"), test.wantWords) {
-				t.Errorf("it says %q, want %q", targets.Losses("t")[0].Of("t"), test.wantWords)
+			if len(lost) > 0 && !strings.Contains(targets.Losses("t")[0].Of("t"), test.wantText) {
+				t.Errorf("it says %q, want %q", targets.Losses("t")[0].Of("t"), test.wantText)
 			}
 		})
 	}
 }
 
-// TestWhoAsksFirstDoesNotMatter asks for the targets in both orders, circles and faults among them.
-func TestWhoAsksFirstDoesNotMatter(t *testing.T) {
+// TestTheOrderOfChecksDoesNotMatter checks the targets in both orders, circles and faults among them.
+func TestTheOrderOfChecksDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	names := []string{"a", "b", "c", "d", "e", "missing"}
 	for seed := range uint64(3000) {
@@ -220,7 +220,7 @@ func TestWhoAsksFirstDoesNotMatter(t *testing.T) {
 	}
 }
 
-func TestAThousandWaysThroughFewTargetsAreFoundToBeTooMany(t *testing.T) {
+func TestAThousandPathsThroughFewTargetsAreTooMany(t *testing.T) {
 	t.Parallel()
 	var texts []string
 	for level := range 60 {
@@ -254,7 +254,7 @@ func TestTargetsHaveOneKindAndAName(t *testing.T) {
 		"addresses":            {v1alpha1.Target{Name: "t", Addresses: addresses}, ""},
 		"both":                 {v1alpha1.Target{Name: "t", Service: service, Addresses: addresses}, "exactly one"},
 		"none":                 {v1alpha1.Target{Name: "t"}, "exactly one"},
-		"the name of a way":    {v1alpha1.Target{Name: "t:or", Service: service}, "its name"},
+		"the name of a route":  {v1alpha1.Target{Name: "t:or", Service: service}, "its name"},
 		"the name of another":  {v1alpha1.Target{Name: "t_a", Service: service}, "its name"},
 		"no name":              {v1alpha1.Target{Service: service}, "its name"},
 		"less than no servers": {v1alpha1.Target{Name: "t", Service: service, MaxConnectionsPerServer: new(int32(-1))}, "maximum of connections"},

@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// sticky is a backend that would send each connection to another server if its clients did not stick to one.
+// sticky returns a backend that would send each connection to another server without session affinity.
 func sticky(t *testing.T, names ...string) haproxy.Backend {
 	t.Helper()
 	b := haproxy.Backend{
@@ -25,10 +25,10 @@ func sticky(t *testing.T, names ...string) haproxy.Backend {
 	return b
 }
 
-// client is the address of the n-th client.
+// client returns the address of the n-th client.
 func client(n int) string { return fmt.Sprintf("127.97.0.%d", n) }
 
-// meetings are the servers that so many clients meet.
+// meetings returns the servers that this many clients meet.
 func (e edge) meetings(clients int) []string {
 	e.t.Helper()
 	var met []string
@@ -64,7 +64,7 @@ func TestAClientSticksToItsServerWhileOthersComeAndGo(t *testing.T) {
 	})
 }
 
-// A drained server still gets its clients' connections, and only maintenance keeps them away. Either leaves open ones alone.
+// A drained server still gets its clients' connections, and only maintenance keeps them away. Both keep open connections.
 func TestAServerThatLeavesLosesItsClientsByMaintenanceOnly(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {

@@ -16,17 +16,17 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// oddPath has in it whatever means something to HAProxy elsewhere: a format, a variable, the mark for a percent.
+// oddPath contains everything with a meaning elsewhere in HAProxy: a format, a variable, a percent sign.
 const oddPath = "/ready?full=%41&x=$HOME&y=%ci%%"
 
-// health is a server that is to be checked, on ports of its own.
+// health makes servers for checks, on ports of their own.
 type health struct {
 	t *testing.T
-	// header says that connections have to begin with a PROXY header.
+	// header says that connections must begin with a PROXY header.
 	header bool
 }
 
-// listen is a new port.
+// listen opens a new port.
 func (h health) listen() net.Listener {
 	listener := listen(h.t)
 	if !h.header {
@@ -62,7 +62,7 @@ func (h health) serve(s *httptest.Server, secure bool) {
 	h.t.Cleanup(s.Close)
 }
 
-// tls shakes hands, and then says nothing.
+// tls does a TLS handshake, and then sends nothing.
 func (h health) tls() haproxy.Server {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
@@ -74,20 +74,20 @@ func (h health) tls() haproxy.Server {
 	return server("", listener)
 }
 
-// plain says nothing.
+// plain sends nothing.
 func (h health) plain() haproxy.Server {
 	listener := h.listen()
 	serve(listener, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 	return server("", listener)
 }
 
-// dead is a port that nobody listens on.
+// dead returns a port without a listener.
 func (h health) dead() haproxy.Server {
 	at := unused(h.t)
 	return haproxy.Server{Addr: at.Addr(), Port: at.Port(), Weight: 1}
 }
 
-// checkCase is a kind of check, with a server that passes it and one that fails, and what HAProxy then says of either.
+// checkCase is a kind of check, with a server that passes it and one that fails, and HAProxy's result for each.
 type checkCase struct {
 	name               string
 	check              haproxy.Check
@@ -95,7 +95,7 @@ type checkCase struct {
 	wantGood, wantFail string
 }
 
-// checkCases are all kinds. Where checks have a port of their own, the connections' ports are dead.
+// checkCases are all kinds. If checks have a port of their own, the connections' ports are dead.
 func checkCases(h health) []checkCase {
 	tcp, tls := haproxy.Check{}, haproxy.Check{Kind: haproxy.CheckTLS}
 	path := haproxy.Check{Kind: haproxy.CheckHTTP, Path: oddPath}
@@ -126,7 +126,7 @@ func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		for _, connections := range []struct {
 			header haproxy.ProxyProtocol
-			// without says that checks, other than connections, come without the header.
+			// without says that only checks omit the header.
 			without bool
 		}{{haproxy.ProxyNone, false}, {haproxy.ProxyV1, false}, {haproxy.ProxyV2, false}, {haproxy.ProxyV1, true}, {haproxy.ProxyV2, true}} {
 			cases := checkCases(health{t: t, header: connections.header != haproxy.ProxyNone && !connections.without})
@@ -154,13 +154,13 @@ func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {
 	})
 }
 
-// named are the servers of a case under these names.
+// named returns the servers of a case under these names.
 func named(c checkCase, bad, good string) []haproxy.Server {
 	c.bad.Name, c.good.Name = bad, good
 	return []haproxy.Server{c.bad, c.good}
 }
 
-// A server is found down and up again while it runs, also one that was added.
+// A running server is found down and up again, including one that was added.
 func TestAServerThatWasAddedIsCheckedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {

@@ -20,8 +20,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// host is a Debian whose HAProxy runs as its package has it: as a master and a worker that is locked in and has given up its
-// rights.
+// host is a Debian whose HAProxy runs as its package configures it: as a master and a worker in a chroot without privileges.
 type host struct {
 	*debian.Host
 	t *testing.T
@@ -55,7 +54,7 @@ func onEachDebian(t *testing.T, test func(t *testing.T, h host)) {
 	}
 }
 
-// load writes the file for these backends and has HAProxy load it.
+// load writes the file for these backends and makes HAProxy load it.
 func (h host) load(backends ...haproxy.Backend) {
 	h.t.Helper()
 	at := netip.AddrPortFrom(netip.IPv4Unspecified(), hostPort)
@@ -73,7 +72,7 @@ func (h host) load(backends ...haproxy.Backend) {
 	}
 }
 
-// reload waits until another worker serves.
+// reload reloads HAProxy and waits until another worker serves.
 func (h host) reload() {
 	h.t.Helper()
 	before, err := h.WorkerPID(h.t.Context())
@@ -92,7 +91,7 @@ func (h host) reload() {
 	})
 }
 
-// servers are HAProxy's by name.
+// servers returns HAProxy's servers by name.
 func (h host) servers() map[string]runtime.Server {
 	h.t.Helper()
 	all, err := runtime.ParseServersState([]byte(h.ask(runtime.ShowServersState)))
@@ -111,7 +110,7 @@ func (h host) ask(command string) string {
 	return answer
 }
 
-// greeter is a server that the host reaches at an address of the lab's.
+// greeter starts a server that the host reaches at an address of the lab.
 func (h host) greeter(name string, at netip.Addr) haproxy.Server {
 	h.t.Helper()
 	return h.greeterAt(name, netip.AddrPortFrom(at, 0))
@@ -126,7 +125,7 @@ func (h host) greeterAt(name string, at netip.AddrPort) haproxy.Server {
 	return server(name, listener)
 }
 
-// meets is the server that a client meets.
+// meets returns the server that a client meets.
 func (h host) meets(client netip.Addr) string {
 	h.t.Helper()
 	conn := dial(h.t, client.String(), netip.AddrPortFrom(h.Address, hostPort))
@@ -134,7 +133,7 @@ func (h host) meets(client netip.Addr) string {
 	return greeting(h.t, conn)
 }
 
-// Clients come in another order after the reload, since HAProxy would begin to deal them out anew.
+// Clients come in another order after the reload, because HAProxy would restart its round robin.
 func TestClientsStickToTheirServersAfterAReload(t *testing.T) {
 	t.Parallel()
 	onEachDebian(t, func(t *testing.T, h host) {
@@ -143,7 +142,7 @@ func TestClientsStickToTheirServersAfterAReload(t *testing.T) {
 			b.Servers = append(b.Servers, h.greeter(name, h.gateway))
 		}
 		h.load(b)
-		// 2.6 hands nothing over before it has given up to be handed something itself.
+		// HAProxy 2.6 passes nothing on before it has given up waiting for data itself.
 		lab.Eventually(t, func() error {
 			if peers := h.ask("show peers"); strings.Contains(peers, "resync_timeout=") && !strings.Contains(peers, "resync_timeout=<") {
 				return fmt.Errorf("HAProxy waits to be handed over what the former worker knows: %s", peers)
@@ -179,7 +178,7 @@ const speaker = `use IO::Socket::UNIX; my $name = shift; $name =~ tr/@/\0/ if $n
 my $s = IO::Socket::UNIX->new(Peer => $name) or die "connect: $!"; $s->autoflush(1);
 print $s "HAProxyS 2.1\nedgelb\nedgelb 1 1\n"; print scalar <$s>;`
 
-// Whoever speaks as a peer reads and writes what is known of clients.
+// Whoever connects as a peer can read and write the table of clients.
 func TestOnlyHAProxysAccountReachesWhatIsKnownOfClients(t *testing.T) {
 	t.Parallel()
 	onEachDebian(t, func(t *testing.T, h host) {

@@ -16,17 +16,17 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-// nameServer is one whose answers can be changed.
+// nameServer is a name server whose answers can be changed.
 type nameServer struct {
 	mu sync.Mutex
-	// silent says that it answers nothing. A name that has no addresses does not exist.
+	// silent says that it answers nothing. A name without addresses does not exist.
 	silent    bool
 	addresses map[string][]netip.Addr
 	// asked counts the questions for each name since the last change.
 	asked map[string]int
 }
 
-// nameServer starts the host's only one.
+// nameServer starts the host's only name server.
 func (h host) nameServer() *nameServer {
 	h.t.Helper()
 	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(h.gateway, 53).String())
@@ -56,7 +56,7 @@ func (s *nameServer) becomes(silent bool, addresses map[string][]netip.Addr) {
 	s.silent, s.addresses, s.asked = silent, addresses, map[string]int{}
 }
 
-// awaits waits until it was asked so many questions for a name since the last change.
+// awaits waits for this many questions for a name since the last change.
 func (s *nameServer) awaits(t *testing.T, name string, questions int) {
 	t.Helper()
 	lab.Eventually(t, func() error {
@@ -69,7 +69,7 @@ func (s *nameServer) awaits(t *testing.T, name string, questions int) {
 	})
 }
 
-// answer is the message for a question, or nil. Both hold nothing but what RFC 1035 asks for.
+// answer returns the message for a question, or nil. Both contain only what RFC 1035 requires.
 func (s *nameServer) answer(question []byte) []byte {
 	const header, typeA, typeAAAA, nameError = 12, 1, 28, 3
 	name, end := readName(question, header)
@@ -114,12 +114,12 @@ func readName(message []byte, at int) (string, int) {
 	return strings.Join(labels, "."), at + 1
 }
 
-// byName is a server that the host is to find.
+// byName returns a server that the host must resolve.
 func byName(name, dnsName string, port uint16) haproxy.Server {
 	return haproxy.Server{Name: name, DNSName: dnsName, Port: port, Weight: 1}
 }
 
-// A name server that is silent, and names that do not exist, hold up neither HAProxy's start nor any other server.
+// A silent name server and names that do not exist delay neither HAProxy's start nor any other server.
 func TestTheHostFindsServersByTheirNames(t *testing.T) {
 	t.Parallel()
 	onEachDebian(t, func(t *testing.T, h host) {
@@ -169,7 +169,7 @@ func TestTheHostFindsServersByTheirNames(t *testing.T) {
 	})
 }
 
-// To name name servers that cannot be known would cost the host its whole file.
+// A reference to unknown name servers would make HAProxy reject the whole file.
 func TestAHostThatHasNoNameServersServesAllOthers(t *testing.T) {
 	t.Parallel()
 	onEachDebian(t, func(t *testing.T, h host) {
@@ -189,7 +189,7 @@ func TestAHostThatHasNoNameServersServesAllOthers(t *testing.T) {
 	})
 }
 
-// requireMet fails unless clients meet these servers and no other.
+// requireMet fails unless clients meet exactly these servers.
 func (h host) requireMet(names ...string) {
 	h.t.Helper()
 	met := map[string]bool{}
@@ -231,7 +231,7 @@ func (h host) awaitAddresses(want map[string]netip.Addr) {
 	})
 }
 
-// handOver writes what the next worker is to know: the addresses of servers with a name.
+// handOver writes what the next worker must know: the addresses of servers with a name.
 func (h host) handOver(b haproxy.Backend) {
 	h.t.Helper()
 	want := map[string]haproxy.Server{}

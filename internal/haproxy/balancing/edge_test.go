@@ -26,11 +26,12 @@ import (
 type edge struct {
 	t      *testing.T
 	socket string
-	// at is where its frontend listens; it is named after the first backend, where it leads to.
+	// at is where its frontend listens. The frontend is named after the first backend, to which it leads.
 	at netip.AddrPort
 }
 
-// config is one for backends. The first has a frontend of its name that listens at an address, and counts clients.
+// config returns a Config for backends. The first has a frontend with its name that listens at an address, and counts
+// clients.
 func config(at netip.AddrPort, socket string, backends ...haproxy.Backend) haproxy.Config {
 	protocol := haproxy.TCP
 	if backends[0].HTTP {
@@ -47,7 +48,7 @@ func config(at netip.AddrPort, socket string, backends ...haproxy.Backend) hapro
 	}.Normalize()
 }
 
-// start runs a HAProxy with these backends. Clients are led to the first.
+// start runs a HAProxy with these backends. Clients reach the first.
 func start(t *testing.T, program string, backends ...haproxy.Backend) edge {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "edge") // that of t.TempDir holds the test's name, which is too long for a socket
@@ -98,7 +99,7 @@ func (e edge) ask(command string) string {
 	return string(answer)
 }
 
-// do has commands carried out.
+// do executes commands.
 func (e edge) do(commands ...runtime.Command) {
 	e.t.Helper()
 	for _, c := range commands {
@@ -113,7 +114,7 @@ func (e edge) deletes(backend, server string) {
 	lab.Eventually(e.t, func() error { return command.Check(e.ask(command.String())) })
 }
 
-// stillConnected fails unless HAProxy refuses to delete a server since it has a connection.
+// stillConnected fails unless HAProxy refuses to delete a server because it has a connection.
 func (e edge) stillConnected(backend, server string) {
 	e.t.Helper()
 	command := runtime.DeleteServer(backend, server)
@@ -122,7 +123,7 @@ func (e edge) stillConnected(backend, server string) {
 	}
 }
 
-// stat is a column of `show stat` for a server, or for a backend as a whole if the server is BACKEND.
+// stat returns a column of `show stat` for a server, or for the whole backend if the server is BACKEND.
 func (e edge) stat(backend, server, column string) string {
 	e.t.Helper()
 	header, rows, _ := strings.Cut(strings.TrimPrefix(e.ask("show stat"), "# "), "\n")
@@ -140,7 +141,7 @@ func (e edge) stat(backend, server, column string) string {
 func (e edge) awaits(backend, server, column, want string) {
 	e.t.Helper()
 	lab.Eventually(e.t, func() error {
-		// 2.6 marks a check that is under way.
+		// HAProxy 2.6 marks a check in progress.
 		if got := strings.TrimPrefix(e.stat(backend, server, column), "* "); got != want {
 			return fmt.Errorf("%s/%s: %s is %q, want %q", backend, server, column, got, want)
 		}
@@ -148,7 +149,7 @@ func (e edge) awaits(backend, server, column, want string) {
 	})
 }
 
-// unused is an address that nobody else listens on: it is made of a port that is held until the test ends.
+// unused returns an address without another listener, made of a port that is reserved until the test ends.
 func unused(t *testing.T) netip.AddrPort {
 	t.Helper()
 	port := listen(t).Addr().(*net.TCPAddr).AddrPort().Port()
@@ -164,7 +165,7 @@ func listen(t *testing.T) net.Listener {
 	return listener
 }
 
-// server is one that listens there.
+// server returns a server at that listener.
 func server(name string, listener net.Listener) haproxy.Server {
 	at := listener.Addr().(*net.TCPAddr).AddrPort()
 	return haproxy.Server{Name: name, Addr: at.Addr(), Port: at.Port(), Weight: 1}
@@ -186,7 +187,7 @@ func serve(listener net.Listener, answer func(net.Conn)) {
 	}()
 }
 
-// greeter is a server that says its name to each connection, and then repeats what it is told.
+// greeter starts a server that sends its name to each connection, and then echoes.
 func greeter(t *testing.T, name string) haproxy.Server {
 	t.Helper()
 	listener := listen(t)
@@ -197,7 +198,7 @@ func greeter(t *testing.T, name string) haproxy.Server {
 	return server(name, listener)
 }
 
-// dial connects as a client of an address.
+// dial connects as a client at an address.
 func dial(t *testing.T, client string, to netip.AddrPort) net.Conn {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 0)), Timeout: 10 * time.Second}
@@ -217,7 +218,7 @@ func greeting(t *testing.T, conn net.Conn) string {
 	return name
 }
 
-// meets is the server that a client of an address meets with a new connection, which is closed again.
+// meets returns the server that a client at an address meets with a new connection, which it closes again.
 func (e edge) meets(client string) string {
 	e.t.Helper()
 	conn := dial(e.t, client, e.at)
@@ -243,5 +244,5 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// silent is for servers that would complain of each check.
+// silent is a logger for servers that would complain about each check.
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }

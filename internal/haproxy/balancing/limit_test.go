@@ -11,7 +11,7 @@ import (
 )
 
 // Weights would send every connection to the first server: it is full after two, and the rest of the backend is used before
-// anybody waits.
+// a connection waits.
 func TestWhenAllServersAreFullTheNextConnectionWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {

@@ -1,5 +1,5 @@
-// Package balancing_test asks real HAProxys of every version whether backends do what is rendered for them: checks, limits,
-// affinity, requests, and names that are resolved. Everything runs in the lab, with the loopback to itself.
+// Package balancing_test checks with real HAProxys of every version whether backends do what is rendered for them: checks,
+// limits, affinity, requests, and DNS names. Everything runs in the lab, with the loopback to itself.
 package balancing_test
 
 import (

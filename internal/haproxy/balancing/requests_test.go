@@ -15,8 +15,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// site is a server for requests that counts its connections. It answers with its name, and with the address of the client as
-// its connection's PROXY header or else the connection itself has it.
+// site is a server for requests that counts its connections. It answers with its name, and with the client's address from
+// the connection's PROXY header, or else from the connection itself.
 type site struct {
 	haproxy.Server
 	connections *atomic.Int32
@@ -43,7 +43,7 @@ func newSite(t *testing.T, name string, header bool) site {
 	return s
 }
 
-// tunnel says the server's name and then repeats what it is told.
+// tunnel sends the server's name and then echoes.
 func tunnel(w http.ResponseWriter, name string) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
@@ -66,7 +66,7 @@ func sites(protocol haproxy.ProxyProtocol, servers ...site) haproxy.Backend {
 	return b
 }
 
-// browser is a client with one connection that is kept open.
+// browser is a client with one connection that stays open.
 type browser struct {
 	t      *testing.T
 	conn   net.Conn
@@ -79,7 +79,7 @@ func (e edge) browse(client string) browser {
 	return browser{t: e.t, conn: conn, stream: bufio.NewReader(conn)}
 }
 
-// get is the body of the answer to a request.
+// get returns the body of the answer to a request.
 func (b browser) get() string {
 	b.t.Helper()
 	_, err := io.WriteString(b.conn, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
@@ -95,7 +95,7 @@ func (b browser) get() string {
 	return string(body)
 }
 
-// Clients take turns, so that HAProxy is tempted to send one's request over the connection of the other.
+// Clients alternate, so that HAProxy is tempted to send one's request over the connection of the other.
 func TestNoRequestIsSentBehindAnotherClientsPROXYHeader(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
@@ -135,8 +135,7 @@ func TestConnectionsToServersAreKept(t *testing.T) {
 	})
 }
 
-// Whoever keeps a connection open is led on from one request to the next, and the connections that wait for more requests
-// are nobody's reason to keep a server.
+// A client with an open connection moves to another server between two requests, and idle connections do not keep a server.
 func TestAServerForRequestsLeavesUnderItsClientsConnections(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {

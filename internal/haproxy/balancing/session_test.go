@@ -14,7 +14,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// hello is the part of a ClientHello or ServerHello that tells of a session, in a record of its own, with room for what else
+// hello returns the part of a ClientHello or ServerHello with the session, in a record of its own, with room for what else
 // would follow.
 func hello(kind byte, session []byte, cipher uint16) []byte {
 	body := append([]byte{3, 3}, make([]byte, 32)...)
@@ -34,8 +34,8 @@ const (
 	cipherOfTLS13          = 0x1301
 )
 
-// tlsGreeter answers a ClientHello with a ServerHello: of the session that the client asks for, or of another one where it
-// asks for none. Then it says its name. The session is 32 times the first letter of the name.
+// tlsGreeter answers a ClientHello with a ServerHello: of the session that the client asks for, or of a new one if it asks
+// for none. Then it sends its name. The session is 32 times the first letter of the name.
 func tlsGreeter(t *testing.T, name string, cipher uint16) haproxy.Server {
 	t.Helper()
 	listener := listen(t)
@@ -67,7 +67,7 @@ func readSession(conn net.Conn) ([]byte, error) {
 	return message[at+1 : at+1+int(message[at])], nil
 }
 
-// resume sends a ClientHello that asks for a session, and returns the one that it gets and the server's name.
+// resume sends a ClientHello that asks for a session, and returns the resulting session and the server's name.
 func (e edge) resume(session []byte) ([]byte, string) {
 	e.t.Helper()
 	conn := dial(e.t, "127.0.0.1", e.at)
@@ -108,7 +108,7 @@ func TestATLSSessionIsResumedWhereItBegan(t *testing.T) {
 	})
 }
 
-// In TLS 1.3 a session id means nothing, and there is a new one for each connection: those would fill the table.
+// In TLS 1.3 a session id means nothing, and each connection has a new one: those would fill the table.
 func TestSessionsOfTLS13AreNotRemembered(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
@@ -120,7 +120,7 @@ func TestSessionsOfTLS13AreNotRemembered(t *testing.T) {
 	})
 }
 
-// Also a server that speaks first is reached, after the second that a ClientHello may take.
+// A server that speaks first can also be reached, after the second that a ClientHello may take.
 func TestConnectionsWithoutTLSAreNotHeldUp(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {

@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-// backendShapes are configurations whose backends use what only some do.
+// backendShapes are configurations whose backends use rarely used settings.
 func backendShapes(t testing.TB) []shape {
 	one := func(name string, edit func(*haproxy.Backend)) shape {
 		return shape{name, sample.WebWith(t, func(c *haproxy.Config) { edit(&c.Backends[0]) }), debian()}
@@ -41,7 +41,7 @@ func backendShapes(t testing.TB) []shape {
 	}
 }
 
-// dns is a Config with servers that the host is to find, next to one that has an address.
+// dns returns a Config with servers that the host must resolve, next to one that has an address.
 func dns(t testing.TB) haproxy.Config {
 	return sample.WebWith(t, func(c *haproxy.Config) {
 		b := &c.Backends[0]
@@ -51,7 +51,7 @@ func dns(t testing.TB) haproxy.Config {
 	})
 }
 
-// http is a Config with backends for requests, with and without the PROXY protocol.
+// http returns a Config with backends for requests, with and without the PROXY protocol.
 func http(t testing.TB) haproxy.Config {
 	return sample.WebWith(t, func(c *haproxy.Config) {
 		c.Frontends[0].Protocol = haproxy.HTTP

@@ -9,9 +9,9 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-// routingShapes are those of the shapes that look at names, choose between backends, or mind their doors.
+// routingShapes are the shapes with routes, weighted routes or access policies.
 func routingShapes(t testing.TB) []shape {
-	doors := func(edit func(*haproxy.AccessPolicy)) haproxy.Config {
+	withAccess := func(edit func(*haproxy.AccessPolicy)) haproxy.Config {
 		return sample.RoutingWith(t, func(c *haproxy.Config) {
 			for i := range c.Frontends {
 				c.Frontends[i].Access = sample.Door()
@@ -36,19 +36,19 @@ func routingShapes(t testing.TB) []shape {
 		{"routing-http-target", sample.RoutingWith(t, func(c *haproxy.Config) {
 			c.Frontends[1].RedirectToHTTPS, c.Frontends[1].Backend = false, "ns.web.blog:http"
 		}), Platform{StateFile: "/var/lib/haproxy/state", NamesPrefix: "/etc/haproxy/names-"}},
-		{"doors", doors(func(*haproxy.AccessPolicy) {}), debian()},
-		{"doors-proxies-only", doors(func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true }), debian()},
-		{"doors-proxies-only-ipv4", doors(func(a *haproxy.AccessPolicy) {
+		{"doors", withAccess(func(*haproxy.AccessPolicy) {}), debian()},
+		{"doors-proxies-only", withAccess(func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true }), debian()},
+		{"doors-proxies-only-ipv4", withAccess(func(a *haproxy.AccessPolicy) {
 			*a = haproxy.AccessPolicy{ProxiesFrom: a.ProxiesFrom[:1], ProxiesOnly: true}
 		}), debian()},
-		{"doors-no-proxies", doors(func(a *haproxy.AccessPolicy) { a.ProxiesFrom = nil }), debian()},
-		{"doors-rate", doors(func(a *haproxy.AccessPolicy) { *a = haproxy.AccessPolicy{Rate: a.Rate} }), debian()},
+		{"doors-no-proxies", withAccess(func(a *haproxy.AccessPolicy) { a.ProxiesFrom = nil }), debian()},
+		{"doors-rate", withAccess(func(a *haproxy.AccessPolicy) { *a = haproxy.AccessPolicy{Rate: a.Rate} }), debian()},
 		{"doors-rate-affinity", bothTables(t), debian()},
 	}
 }
 
-// bothTables is a Config in which a frontend of each protocol has the name of the backend that it leads to, and the longest one
-// that there is; each frontend counts its clients, and each backend remembers them.
+// bothTables returns a Config in which a frontend of each protocol has the name of the backend that it leads to, one of them
+// with the longest possible name; each frontend counts its clients, and each backend has session affinity.
 func bothTables(t testing.TB) haproxy.Config {
 	return sample.RoutingWith(t, func(c *haproxy.Config) {
 		c.WeightedRoutes = nil

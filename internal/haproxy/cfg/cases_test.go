@@ -9,7 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-// debian is what a host with Debian's packages is like.
+// debian is the Platform of a host with Debian's packages.
 func debian() Platform {
 	return Platform{
 		User: "haproxy", Group: "haproxy", Chroot: "/var/lib/haproxy", Syslog: true, ResolvConf: true,
@@ -68,7 +68,8 @@ func oddDurations(t testing.TB) haproxy.Config {
 	})
 }
 
-// sameIDs are servers of which the second and the third want one id, and the fourth and the fifth the last one that there is.
+// sameIDs returns servers of which the second and the third have the same id, and the fourth and the fifth both have the
+// last id.
 func sameIDs() []haproxy.Server {
 	all := sample.Servers(6)
 	for i, name := range []string{"pod-1344", "pod-1346", "pod-2320", "pod-349623", "pod-830867", "pod-9"} {

@@ -9,8 +9,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Fingerprints are those of the file that Render would write, without writing it; it refuses what Render refuses. It is
-// cheap even where there are thousands of servers.
+// Fingerprints returns the structure hash and the full hash of the file that Render would write, without writing it. It
+// rejects what Render rejects. It is cheap even for thousands of servers.
 func Fingerprints(c haproxy.Config, p Platform) (structure, whole string, err error) {
 	if err := errors.Join(p.Validate(), checkPlace(c, p)); err != nil {
 		return "", "", fmt.Errorf("cannot write this configuration: %w", err)
@@ -24,16 +24,16 @@ func Fingerprints(c haproxy.Config, p Platform) (structure, whole string, err er
 	return structure, whole, nil
 }
 
-// checkPlace wants a place for the file of names if there is one.
+// checkPlace requires a path for the map file if there is one.
 func checkPlace(c haproxy.Config, p Platform) error {
 	if p.NamesPrefix == "" && c.UsesMap() {
-		return errors.New("the file of names: there are names or ways to look up, and it has no path")
+		return errors.New("the map file: there are names or weighted routes to look up, and it has no path")
 	}
 	return nil
 }
 
-// Whole is the fingerprint of the file that Render would write, of which the structure's is known. It refuses a Config that
-// Render refuses.
+// Whole returns the full hash of the file that Render would write, given its structure hash. It rejects a Config that Render
+// rejects.
 func Whole(c haproxy.Config, structure string) (string, error) {
 	if err := errors.Join(c.Validate(), checkKnown(c)); err != nil {
 		return "", fmt.Errorf("cannot write this configuration: %w", err)
@@ -50,7 +50,7 @@ func structureOf(c haproxy.Config, p Platform) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// wholeOf hashes the structure, a line for each server, and a line for each name.
+// wholeOf hashes the structure hash, a line for each server, and a line for each name.
 func wholeOf(c haproxy.Config, structure string) string {
 	hash := sha256.New()
 	lines := append([]byte(structure), '\n')
@@ -63,7 +63,7 @@ func wholeOf(c haproxy.Config, structure string) string {
 			lines = appendEndpoint(lines, s)
 			lines = appendWeight(lines, s)
 			lines = append(lines, '\n')
-			// A hash takes many servers at once faster than one at a time, and never fails.
+			// Hashing many servers at once is faster than one at a time, and never fails.
 			if len(lines) > 4096 {
 				_, _ = hash.Write(lines)
 				lines = lines[:0]

@@ -8,7 +8,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// No path or name is taken that could end a word, begin another one or be replaced by something else.
+// FuzzStringsOfBackendsStayOneWord checks that no accepted path or name can end a word, begin another one or be replaced by
+// something else.
 func FuzzStringsOfBackendsStayOneWord(f *testing.F) {
 	f.Add("/ready", "db.example.net")
 	f.Add("/a'b", "a\n    server x 192.0.2.1:80")

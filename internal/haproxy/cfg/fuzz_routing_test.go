@@ -11,16 +11,17 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-// asked is what a fuzzer asks for: strings that end up in a file, and numbers.
-type asked struct {
+// input is the fuzzer's input: strings that end up in a file, and numbers.
+type input struct {
 	frontend, route, weighted, backend, prefix string
 	percent, most, rate                        int
 	interval                                   time.Duration
 	network                                    netip.Prefix
 }
 
-// render writes a configuration with a frontend of the protocol, one route, one weighted route with two shares, and an access policy.
-func (a asked) render(protocol haproxy.Protocol) (File, error) {
+// render writes a configuration with a frontend of the protocol, one route, one weighted route with two shares, and an
+// access policy.
+func (a input) render(protocol haproxy.Protocol) (File, error) {
 	c := sample.Idle()
 	c.Owner = "o"
 	c.Frontends = []haproxy.Frontend{{
@@ -43,7 +44,7 @@ func (a asked) render(protocol haproxy.Protocol) (File, error) {
 	return Render(c, Platform{StateFile: "/state", NamesPrefix: a.prefix})
 }
 
-// sections are what a file says of frontends and backends.
+// sections returns what a file says of frontends and backends.
 func sections(text []byte) string {
 	_, after, _ := strings.Cut(string(text), "\nfrontend ")
 	return after
@@ -63,7 +64,7 @@ func FuzzFrontendsSayWhatIsAskedAndNothingElse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frontend, route, weighted, backend, prefix string, percent, most, rate int, interval int64, address []byte, bits int) {
 		addr, _ := netip.AddrFromSlice(address)
 		network, _ := addr.Prefix(bits)
-		a := asked{frontend, route, weighted, backend, prefix, percent, most, rate, time.Duration(interval), network}
+		a := input{frontend, route, weighted, backend, prefix, percent, most, rate, time.Duration(interval), network}
 		harmless := a
 		harmless.frontend, harmless.route, harmless.weighted, harmless.backend, harmless.prefix = "FRONTEND", "route", "WEIGHTED", "BACKEND", "/PREFIX"
 		for _, protocol := range []haproxy.Protocol{haproxy.TCP, haproxy.TLS, haproxy.HTTP} {

@@ -10,7 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-// skeleton is what no string of a Config can change: of each line the keyword and the number of words.
+// skeleton returns what no string of a Config can change: the keyword and the number of words of each line.
 func skeleton(text []byte) []string {
 	var lines []string
 	for _, line := range strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune("\n\r\v\f\x00\u0085\u2028", r) }) {

@@ -13,30 +13,30 @@ import (
 const (
 	// marker is the first line of every file that edgelb writes.
 	marker = "# Managed by edgelb. Do not edit: what is changed by hand is overwritten."
-	// descriptionPrefix stands before the structure's fingerprint in what the running HAProxy says of itself.
+	// descriptionPrefix precedes the structure hash in the description of the running HAProxy.
 	descriptionPrefix = "edgelb structure="
 )
 
 var fingerprintPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// Header is what the first lines of a file say of it.
+// Header holds the fields in the first lines of a file.
 type Header struct {
-	// Owner is whose file it is; empty for an idle file, which anybody may replace.
+	// Owner is the owner of the file; empty for an idle file, which anybody may replace.
 	Owner string
-	// Host is the name under which the owner keeps the host; empty for an idle file and for one of an edgelb that did not
-	// say. It tells the names of one machine apart.
+	// Host is the name under which the owner manages the host. It is empty for an idle file, and for a file of an edgelb that
+	// did not write it. It tells different names of one machine apart.
 	Host string
-	// Structure and Whole are the fingerprints as in File. They are empty where the file's cannot be read, and so never
-	// equal to those of a wanted configuration.
+	// Structure and Whole are the structure hash and the full hash as in File. They are empty if the file's cannot be parsed,
+	// and then never equal those of a wanted configuration.
 	Structure, Whole string
-	// Names is the SHA-256 of the file of names that belongs to this one, in hexadecimal digits; empty if there is none.
+	// Names is the SHA-256 of the map file that belongs to this file, in hexadecimal digits; empty if there is none.
 	Names string
 }
 
-// Free says that the file belongs to nobody.
+// Free reports whether the file has no owner.
 func (h Header) Free() bool { return h.Owner == "" }
 
-// text is the header as ParseHeader reads it.
+// text returns the header in the format that ParseHeader parses.
 func (h Header) text() string {
 	owner := h.Owner
 	if h.Free() {
@@ -53,7 +53,7 @@ func (h Header) text() string {
 	return fmt.Sprintf("%s\n# owner: %s\n%s# structure: %s\n# whole: %s\n%s", marker, owner, host, h.Structure, h.Whole, names)
 }
 
-// ParseHeader reads who wrote a file; false when edgelb did not, or when the file does not say for whom. Only the comment
+// ParseHeader parses who wrote a file; false if edgelb did not, or if the file does not name an owner. Only the comment
 // lines at its very top count.
 func ParseHeader(file []byte) (Header, bool) {
 	line, rest, _ := bytes.Cut(file, []byte("\n"))
@@ -78,11 +78,10 @@ func ParseHeader(file []byte) (Header, bool) {
 	return header, true
 }
 
-// headerKeys are those of a header that are read.
+// headerKeys are the known keys of a header.
 var headerKeys = []string{"owner", "host", "structure", "whole", "names"}
 
-// headerFields reads "# key: value" lines up to the first line that is no such. Of a key that comes twice the first
-// counts.
+// headerFields parses "# key: value" lines up to the first other line. If a key occurs twice, the first one counts.
 func headerFields(text []byte) map[string]string {
 	fields := make(map[string]string)
 	for len(text) > 0 {
@@ -100,7 +99,7 @@ func headerFields(text []byte) map[string]string {
 	return fields
 }
 
-// fingerprint is s if it has the form of a fingerprint, else empty.
+// fingerprint returns s if it has the form of a hash, else an empty string.
 func fingerprint(s string) string {
 	if !fingerprintPattern.MatchString(s) {
 		return ""
@@ -108,8 +107,8 @@ func fingerprint(s string) string {
 	return s
 }
 
-// ParseDescription reads the structure's fingerprint out of the description that "show info" returns; false when the
-// running configuration is none of edgelb's.
+// ParseDescription parses the structure hash in the description that "show info" returns; false if the running configuration
+// is not edgelb's.
 func ParseDescription(description string) (structure string, ok bool) {
 	value, found := strings.CutPrefix(description, descriptionPrefix)
 	if !found || fingerprint(value) == "" {

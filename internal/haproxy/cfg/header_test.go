@@ -22,10 +22,10 @@ func TestParseHeaderReadsWhatRenderWrites(t *testing.T) {
 	}
 }
 
-func TestAnIdleFileBelongsToNobody(t *testing.T) {
+func TestAnIdleFileHasNoOwner(t *testing.T) {
 	t.Parallel()
 	c := sample.Idle()
-	c.Owner, c.Host = "former/owner", "gw1.example.net:22"
+	c.Owner, c.Host = "previous/owner", "gw1.example.net:22"
 	if got, ok := ParseHeader(render(t, c, debian()).Text); !ok || !got.Free() || got.Host != "" {
 		t.Errorf("got %+v, %v, want a free one", got, ok)
 	}

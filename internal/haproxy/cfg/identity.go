@@ -2,12 +2,12 @@ package cfg
 
 import "strings"
 
-// Servers believe a proxy that says in a request's header where the client is, and how it came: its address, the name, scheme and port
-// that it used, its certificate. On an HTTP listener only the edge knows that. So of the fields that are known to be used for it, all
-// that a client sends are removed, whoever the client says that it is, and the edge sets identity. Who the user is is not among
-// it: that is said by what asks for a password, which is behind the edge.
+// Servers trust a proxy that describes the client in a request's header fields: its address, the name, scheme and port that
+// it used, its certificate. On an HTTP listener only the edge knows these. So the edge removes all such known fields that a
+// client sends, and sets identity. The identity of the user is not among them: whatever asks for a password says that, and
+// it is behind the edge.
 
-// identityFields are the names of these fields in lower case; one that ends in * stands for all that begin so.
+// identityFields are the names of these fields in lower case; a name that ends in * is a prefix.
 var identityFields = []string{
 	// Of proxies in general.
 	"forwarded*", "x-forwarded*", "x-original-*", "x-real-*",
@@ -23,8 +23,9 @@ var identityFields = []string{
 	"client-cert*", "ssl-client-*", "x-amzn-mtls-*", "x-client-cert*", "x-client-dn", "x-client-verify", "x-ssl-*",
 }
 
-// foreignHeaders matches the names of identityFields in every spelling that some server takes for the same: CGI and what follows it make
-// one sign of all that are neither letters nor digits. HAProxy itself has them in lower case.
+// foreignHeaders matches the names of identityFields in every spelling that some server treats as the same: CGI and its
+// successors map every character that is neither a letter nor a digit to the same one. HAProxy itself has the names in lower
+// case.
 var foreignHeaders = patternOf(identityFields)
 
 func patternOf(fields []string) string {
@@ -39,5 +40,5 @@ func patternOf(fields []string) string {
 	return "^(" + strings.Join(all, "|") + ")"
 }
 
-// identity are the fields that the edge sets, with their values. The port that the client used is in the Host.
+// identity holds the fields that the edge sets, with their values. The port that the client used is in the Host.
 var identity = []string{"X-Forwarded-For %[src]", "X-Forwarded-Proto http", "X-Real-IP %[src]"}

@@ -7,10 +7,10 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// NamesPath is the absolute path of the file of names of a structure; prefix is Platform.NamesPrefix.
+// NamesPath returns the absolute path of the map file of a structure; prefix is Platform.NamesPrefix.
 func NamesPath(prefix, structure string) string { return prefix + structure[:min(len(structure), 16)] }
 
-// namesText is the file of names.
+// namesText returns the text of the map file.
 func namesText(entries []haproxy.Entry) []byte {
 	var text []byte
 	for _, e := range entries {

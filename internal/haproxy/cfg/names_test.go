@@ -8,13 +8,13 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-// What HAProxy can be told at run time is no part of the structure, and everything is part of the whole.
-func TestNamesAreNoPartOfTheStructure(t *testing.T) {
+// What HAProxy can change at run time is not part of the structure hash; everything is part of the full hash.
+func TestNamesAreNotPartOfTheStructure(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		edit func(*haproxy.Config, *Platform)
-		// wantSame says that the structure, and with it the path of the file of names, stays.
+		// wantSame says that the structure, and with it the path of the map file, stays the same.
 		wantSame bool
 	}{
 		{"a name leads elsewhere", func(c *haproxy.Config, _ *Platform) { c.Frontends[2].Routes[1].To = "ns.web.canary" }, true},
@@ -26,7 +26,7 @@ func TestNamesAreNoPartOfTheStructure(t *testing.T) {
 			c.WeightedRoutes[0].Shares[0].Percent, c.WeightedRoutes[0].Shares[1].Percent = 0, 100
 		}, true},
 		{"the order of preference", func(c *haproxy.Config, _ *Platform) { c.WeightedRoutes[1].Shares[0].Backends[0] = "ns.web.traefik" }, true},
-		{"another way like one that is there", func(c *haproxy.Config, _ *Platform) {
+		{"another weighted route like an existing one", func(c *haproxy.Config, _ *Platform) {
 			c.WeightedRoutes = append(c.WeightedRoutes, haproxy.WeightedRoute{Name: "z", Shares: c.WeightedRoutes[1].Shares})
 		}, true},
 		{"a longer list", func(c *haproxy.Config, _ *Platform) {
@@ -46,7 +46,7 @@ func TestNamesAreNoPartOfTheStructure(t *testing.T) {
 		{"rate", func(c *haproxy.Config, _ *Platform) {
 			c.Frontends[0].Access.Rate = haproxy.Rate{PerSource: 1, Interval: time.Second}
 		}, false},
-		{"place of the file of names", func(_ *haproxy.Config, p *Platform) { p.NamesPrefix = "/other" }, false},
+		{"path of the map file", func(_ *haproxy.Config, p *Platform) { p.NamesPrefix = "/other" }, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -55,10 +55,10 @@ func TestNamesAreNoPartOfTheStructure(t *testing.T) {
 			tc.edit(&c, &p)
 			after := render(t, c, p)
 			if same := before.Structure == after.Structure && before.NamesPath == after.NamesPath; same != tc.wantSame {
-				t.Errorf("got structures %s and %s, want them to be one: %v", before.Structure, after.Structure, tc.wantSame)
+				t.Errorf("got structures %s and %s, want them to be the same: %v", before.Structure, after.Structure, tc.wantSame)
 			}
 			if before.Whole == after.Whole {
-				t.Errorf("got one whole %s for both", after.Whole)
+				t.Errorf("got the full hash %s for both", after.Whole)
 			}
 		})
 	}

@@ -2,18 +2,18 @@ package cfg
 
 import "github.com/edgelb/edgelb/internal/haproxy"
 
-// peersView is what the template prints of the socket where the next worker listens for what the former one knows of clients.
+// peersView is the template's data for the socket on which the next worker gets the previous worker's table of clients.
 type peersView struct {
-	// Path is that of the socket as the worker sees it, from within its chroot; the process that opens the socket before is not
-	// locked in and finds it behind Prefix.
+	// Path is the socket's path as the worker sees it, within its chroot. The process that opens the socket before that is not
+	// in the chroot, and finds it behind Prefix.
 	Path, Prefix string
-	// User is the only account that can connect, beside root; empty for the one that starts HAProxy.
+	// User is the only account besides root that can connect; empty for the one that starts HAProxy.
 	User string
 }
 
-// newPeersView is nil if nothing is remembered of clients. Whoever reaches the socket can read and write that, which HAProxy asks nobody
-// a password for: so it is a file that only the worker's account may open, and no abstract socket or port. HAProxys of
-// one host have admin sockets of their own, so this one is their own, too.
+// newPeersView returns nil if no backend has session affinity. HAProxy asks for no password on the socket: whoever reaches
+// it can read and write the table. So it is a file that only the worker's account may open, and not an abstract socket or a
+// port. Different HAProxys on one host have different admin sockets, and thus different peers sockets.
 func newPeersView(c haproxy.Config, p Platform) *peersView {
 	for _, b := range c.Backends {
 		switch {

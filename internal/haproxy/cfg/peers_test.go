@@ -9,13 +9,13 @@ import (
 )
 
 // Otherwise the second of two HAProxys on a host could not be loaded.
-func TestWhatIsKnownOfClientsIsHandedOverByOneHAProxyAlone(t *testing.T) {
+func TestEachHAProxyHasItsOwnPeersSocket(t *testing.T) {
 	t.Parallel()
-	remembering := func(socket string) haproxy.Config {
+	affine := func(socket string) haproxy.Config {
 		return sample.WebWith(t, func(c *haproxy.Config) { c.AdminSocket, c.Backends[0].Affinity.By = socket, haproxy.BySource })
 	}
 	for _, p := range []Platform{{}, {Chroot: "/var/lib/haproxy"}} {
-		one, other := newPeersView(remembering("/run/haproxy/admin.sock"), p), newPeersView(remembering("/run/other/admin.sock"), p)
+		one, other := newPeersView(affine("/run/haproxy/admin.sock"), p), newPeersView(affine("/run/other/admin.sock"), p)
 		if one.Path == other.Path {
 			t.Errorf("both have %s", one.Path)
 		}
@@ -25,8 +25,8 @@ func TestWhatIsKnownOfClientsIsHandedOverByOneHAProxyAlone(t *testing.T) {
 	}
 }
 
-// HAProxy binds a path with its own process id and three letters behind it first, and takes no path of more than 97 bytes.
-func TestTheSocketOfPeersHasRoomInAUnixAddress(t *testing.T) {
+// HAProxy first binds a path with its own process id and three letters appended, and accepts no path of more than 97 bytes.
+func TestThePeersSocketFitsIntoAUnixAddress(t *testing.T) {
 	t.Parallel()
 	c := sample.WebWith(t, func(c *haproxy.Config) {
 		c.AdminSocket, c.Backends[0].Affinity.By = "/"+strings.Repeat("a", 89), haproxy.BySource

@@ -8,26 +8,27 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Platform is what the text depends on that only the host knows.
+// Platform holds the host's facts that the text depends on.
 type Platform struct {
-	// User and Group are what HAProxy's worker drops its privileges to; empty to keep those of the master.
+	// User and Group are the account to which HAProxy's worker drops its privileges; empty to keep those of the master.
 	User, Group string
-	// Chroot is where the worker locks itself in; empty for nowhere.
+	// Chroot is the worker's chroot; empty for none.
 	Chroot string
-	// SocketUser owns the admin socket, so that the account that logs in reaches it; empty for HAProxy's own user.
+	// SocketUser owns the admin socket, so that the account that logs in can reach it; empty for HAProxy's own user.
 	SocketUser string
-	// StateFile is the absolute path of the server state that a reload hands over.
+	// StateFile is the absolute path of the server state file that the next worker reads at a reload.
 	StateFile string
-	// NamesPrefix is the absolute path of the file of names and ways, without the 16 digits of the structure's fingerprint that
-	// follow it: files of another structure have other names, so that both can be there while HAProxy is reloaded.
+	// NamesPrefix is the absolute path of the map file, without the 16 digits of the structure hash that follow it: map files
+	// of different structures have different names, so that both can exist while HAProxy is reloaded.
 	NamesPrefix string
-	// Syslog says that the host has a /dev/log.
+	// Syslog reports whether the host has a /dev/log.
 	Syslog bool
-	// ResolvConf says that whoever starts HAProxy can read /etc/resolv.conf. If not, servers with a DNS name are never found.
+	// ResolvConf reports whether the account that starts HAProxy can read /etc/resolv.conf. If not, servers with a DNS name are
+	// never found.
 	ResolvConf bool
 }
 
-// Longest strings, in bytes.
+// The longest strings, in bytes.
 const (
 	maxPath    = 200
 	maxAccount = 32
@@ -35,7 +36,7 @@ const (
 
 var accountPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// Validate says everything that is wrong with the Platform; nil for nothing.
+// Validate returns everything that is wrong with the Platform; nil if nothing is.
 func (p Platform) Validate() error {
 	faults := []error{
 		checkAccount("the user", p.User),
@@ -47,12 +48,12 @@ func (p Platform) Validate() error {
 		faults = append(faults, haproxy.CheckPath("the chroot", p.Chroot, maxPath))
 	}
 	if p.NamesPrefix != "" {
-		faults = append(faults, haproxy.CheckPath("the file of names", p.NamesPrefix, maxPath))
+		faults = append(faults, haproxy.CheckPath("the map file", p.NamesPrefix, maxPath))
 	}
 	return errors.Join(faults...)
 }
 
-// checkAccount wants the name of an account, or nothing.
+// checkAccount requires the name of an account, or an empty string.
 func checkAccount(what, name string) error {
 	if name != "" && (len(name) > maxAccount || !accountPattern.MatchString(name)) {
 		return fmt.Errorf("%s: %.80q is no account name of at most %d characters", what, name, maxAccount)

@@ -7,19 +7,19 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
-func TestAPlaceForNamesIsNeededOnlyWhereThereAreAny(t *testing.T) {
+func TestAMapFileNeedsAPathOnlyIfThereAreNames(t *testing.T) {
 	t.Parallel()
 	nowhere := debian()
 	nowhere.NamesPrefix = ""
 	if _, err := Render(sample.Web(t), nowhere); err != nil {
 		t.Errorf("no names: %v", err)
 	}
-	if _, err := Render(sample.Routing(t), nowhere); err == nil || !strings.Contains(err.Error(), "the file of names: there are names or ways") {
+	if _, err := Render(sample.Routing(t), nowhere); err == nil || !strings.Contains(err.Error(), "the map file: there are names or weighted routes") {
 		t.Errorf("names: got %v", err)
 	}
 	bad := debian()
 	bad.NamesPrefix = "/etc/a b"
-	if _, err := Render(sample.Web(t), bad); err == nil || !strings.Contains(err.Error(), `the file of names: "/etc/a b"`) {
+	if _, err := Render(sample.Web(t), bad); err == nil || !strings.Contains(err.Error(), `the map file: "/etc/a b"`) {
 		t.Errorf("bad path: got %v", err)
 	}
 }

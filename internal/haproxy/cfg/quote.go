@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// quote makes one word of a configuration line out of any string. Within single quotes HAProxy takes every byte as it is,
-// but a line's end or another control byte cannot be expressed and is refused.
+// quote turns a string into one word of a configuration line. Within single quotes HAProxy takes every byte literally. A
+// newline or another control byte cannot be expressed and is rejected.
 func quote(s string) (string, error) {
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] == 0x7f {

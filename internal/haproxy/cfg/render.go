@@ -1,6 +1,6 @@
-// Package cfg is the text of haproxy.cfg: how a Config is written for a Platform, the fingerprints that its meaning has, and
-// the header by which the file is known again. The words of servers are also those of the command that adds one at run time.
-// Like the model it is pure.
+// Package cfg writes the text of haproxy.cfg: how a Config is written for a Platform, the hashes of its meaning, and the
+// header that identifies the file. Its words for a server are also those of the command that adds one at run time. It is
+// pure, like the model.
 package cfg
 
 import (
@@ -20,28 +20,28 @@ var templates embed.FS
 
 var body = template.Must(template.ParseFS(templates, "templates/*.tmpl")).Lookup("haproxy.cfg.tmpl")
 
-// File is a configuration file's text and its fingerprints, each 64 hexadecimal digits.
+// File is a configuration file's text with its structure hash and its full hash, each of 64 hexadecimal digits.
 type File struct {
 	Text []byte
-	// Structure covers every line but the comments and the servers' names, addresses, ports and weights. Files of one
-	// structure differ in nothing but servers and names. The servers' options are part of it, servers with a DNS name but for
-	// their weights, and the Platform.
+	// Structure is the structure hash. It covers every line except the comments and the servers' names, addresses, ports and
+	// weights. Files with the same structure differ only in servers and names. It includes the servers' options, servers with a
+	// DNS name (except their weights), and the Platform.
 	Structure string
-	// Whole covers Structure, the servers' names, addresses, ports and weights, and the file of names; the servers' ids follow
-	// from their names. Owner, Host and Server.Node are comments: no fingerprint covers them.
+	// Whole is the full hash. It covers Structure, the servers' names, addresses, ports and weights, and the map file; the
+	// servers' ids follow from their names. Owner, Host and Server.Node are comments, which no hash covers.
 	Whole string
-	// NamesPath is the absolute path of the file of names, and Names its text; empty if there is none. It has to be there before
-	// HAProxy reads Text.
+	// NamesPath is the absolute path of the map file, and Names its text; empty if there is none. It must exist before HAProxy
+	// reads Text.
 	NamesPath string
 	Names     []byte
 }
 
-// SHA256 is the hash of the text, in hexadecimal digits, as sha256sum prints it.
+// SHA256 returns the hash of the text, in hexadecimal digits, as sha256sum prints it.
 func (f File) SHA256() string {
 	return sha256Hex(f.Text)
 }
 
-// NamesSHA256 is the hash of the file of names, in hexadecimal digits; empty if there is none.
+// NamesSHA256 returns the hash of the map file, in hexadecimal digits; empty if there is none.
 func (f File) NamesSHA256() string {
 	if f.NamesPath == "" {
 		return ""
@@ -49,11 +49,11 @@ func (f File) NamesSHA256() string {
 	return sha256Hex(f.Names)
 }
 
-// Render writes the file. It refuses a Config or Platform that is not valid, and one whose servers are not known yet
+// Render writes the file. It rejects an invalid Config or Platform, and a Config with servers that are not known yet
 // (Backend.KeepServers).
 //
-// The structure's fingerprint is also the description of the process, so that the running HAProxy can be asked which
-// file it has loaded.
+// The structure hash is also the description of the process, so that the running HAProxy can report which file it has
+// loaded.
 func Render(c haproxy.Config, p Platform) (File, error) {
 	structure, whole, err := Fingerprints(c, p)
 	if err != nil {
@@ -80,18 +80,18 @@ func Render(c haproxy.Config, p Platform) (File, error) {
 	return file, nil
 }
 
-// checkKnown wants every backend's servers to be known.
+// checkKnown requires that every backend's servers are known.
 func checkKnown(c haproxy.Config) error {
 	var faults []error
 	for _, b := range c.Backends {
 		if b.KeepServers {
-			faults = append(faults, fmt.Errorf("backend %q: it is to keep the host's servers, which were not put in", b.Name))
+			faults = append(faults, fmt.Errorf("backend %q: it must keep the host's servers, which were not inserted", b.Name))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// duration is a time in HAProxy's words, to the millisecond, in the largest unit that is exact.
+// duration formats a time for HAProxy, to the millisecond, in the largest exact unit.
 func duration(d time.Duration) string {
 	units := []struct {
 		length time.Duration

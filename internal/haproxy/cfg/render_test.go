@@ -32,7 +32,7 @@ func render(t testing.TB, c haproxy.Config, p Platform) File {
 
 func golden(name string) string { return filepath.Join("testdata", "render", name+".cfg") }
 
-// goldenNames is the file of names that belongs to a golden file.
+// goldenNames returns the map file that belongs to a golden file.
 func goldenNames(name string) string { return filepath.Join("testdata", "render", name+".names") }
 
 func compareGolden(t *testing.T, path string, got []byte) {
@@ -75,9 +75,9 @@ func TestRenderWritesTheGoldenFiles(t *testing.T) {
 	}
 }
 
-// judge lets a real HAProxy read a file, and returns what it complains about. Warnings count, but for the one that the
-// server state is not there, which nothing before a first reload can have written, and the one that there are no name servers,
-// which is so on a host that has none.
+// judge makes a real HAProxy check a file, and returns its complaints. Warnings count, except two: that the server state
+// file is missing, which nothing can have written before a first reload, and that there are no name servers, on a host that
+// has none.
 func judge(t *testing.T, program, file string) (complaints []string) {
 	t.Helper()
 	out, err := exec.Command(program, "-c", "-f", file).CombinedOutput()
@@ -96,7 +96,7 @@ func judge(t *testing.T, program, file string) (complaints []string) {
 	return complaints
 }
 
-// withNames is a copy of a golden file that finds its file of names in testdata, if it has one.
+// withNames returns a copy of a golden file whose map file, if any, is in testdata.
 func withNames(t *testing.T, s shape) (path string) {
 	t.Helper()
 	text, err := os.ReadFile(golden(s.name))
@@ -174,7 +174,7 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 		want kept
 	}{
 		{"nothing changes", func(*haproxy.Config, *Platform) {}, everything},
-		{"a time that HAProxy cannot tell", func(c *haproxy.Config, _ *Platform) { c.Timeouts.Connect += time.Microsecond }, everything},
+		{"a time below HAProxy's resolution", func(c *haproxy.Config, _ *Platform) { c.Timeouts.Connect += time.Microsecond }, everything},
 		{"another host", func(c *haproxy.Config, _ *Platform) { c.Host = "[2001:db8::1]:2222" }, onlyComments},
 		{"another owner", func(c *haproxy.Config, _ *Platform) { c.Owner = "other" }, onlyComments},
 		{"another node", func(c *haproxy.Config, _ *Platform) { c.Backends[0].Servers[0].Node = "node-9" }, onlyComments},
@@ -223,7 +223,7 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 	}
 }
 
-func TestServersOfDifferentBackendsAreToldApart(t *testing.T) {
+func TestServersOfDifferentBackendsAreDistinct(t *testing.T) {
 	t.Parallel()
 	with := func(backend int) File {
 		c := sample.TwoListeners(t)
@@ -257,7 +257,7 @@ func TestRenderRefusesWhatIsNotKnownOrNotValid(t *testing.T) {
 		platform  Platform
 		wantError string
 	}{
-		{"servers not known", keep, debian(), `backend "kube-system.web.traefik": it is to keep the host's servers`},
+		{"servers not known", keep, debian(), `backend "kube-system.web.traefik": it must keep the host's servers`},
 		{"not valid", sample.WebWith(t, func(c *haproxy.Config) { c.AdminSocket = "" }), debian(), "the admin socket"},
 		{"platform not valid", sample.Web(t), Platform{}, "the state file"},
 	} {

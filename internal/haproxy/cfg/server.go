@@ -10,8 +10,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// serverOptions are the keywords of every server of the backend, as they stand behind the address in the file. Each is
-// spelled out: a server that is added at run time inherits nothing from the backend. Empty if there are none.
+// serverOptions returns the keywords of every server of the backend, which follow the address in the file; empty if there
+// are none. All are explicit: a server that is added at run time inherits nothing from the backend.
 func serverOptions(b haproxy.Backend) string {
 	var words []string
 	switch b.ProxyProtocol {
@@ -32,15 +32,15 @@ func serverOptions(b haproxy.Backend) string {
 	return strings.Join(words, " ")
 }
 
-// resolution is how HAProxy finds the address of a server with a DNS name. It never waits for that: until the first answer
-// comes, it goes on with the address that it had before it was reloaded, or leaves the server out of service. IPv6 is asked
-// for as well, and taken where there is nothing else: a name with both can be reached from any host by IPv4. Servers may share
-// an address: otherwise only one of those with the same name would get it, whatever their ports are.
+// resolution is how HAProxy finds the address of a server with a DNS name. It never waits for that. Until the first answer,
+// it uses the address from before the reload, or leaves the server out of service. It also asks for IPv6, and uses it if
+// there is nothing else: any host can reach a name with both by IPv4. Servers may share an address: otherwise only one
+// server with the same name would get it, whatever the ports are.
 const resolution = " resolvers edgelb resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr last,none"
 
-// ServerWords say for each of these servers of the backend what stands behind its name, both in the file and in the
-// command that adds it at run time: its address and port, the keywords that all servers of the backend have, its weight if that is
-// not HAProxy's default, and its id where that matters.
+// ServerWords returns, for each of these servers of the backend, the words that follow its name in the file and in the
+// command that adds it at run time: its address and port, the keywords of all servers of the backend, its weight if that is
+// not HAProxy's default, and its id if that matters.
 func ServerWords(b haproxy.Backend, servers []haproxy.Server) []string {
 	options := serverOptions(b)
 	displaced := displacedIDs(b)
@@ -67,8 +67,8 @@ func ServerWords(b haproxy.Backend, servers []haproxy.Server) []string {
 	return all
 }
 
-// fixedServerLines are for the fingerprint of the structure: what every server of the backend has, and those servers that
-// cannot come, go or move at run time.
+// fixedServerLines returns the lines for the structure hash: the common words of all servers, and the servers that cannot be
+// added, moved or removed at run time.
 func fixedServerLines(b haproxy.Backend) []string {
 	inCommon := serverOptions(b)
 	if hashesIDs(b) {
@@ -83,7 +83,7 @@ func fixedServerLines(b haproxy.Backend) []string {
 	return lines
 }
 
-// serverLines are what stands behind the word server in the file.
+// serverLines returns what follows the word server in the file.
 func serverLines(b haproxy.Backend) []string {
 	lines := ServerWords(b, b.Servers)
 	for i, s := range b.Servers {
@@ -95,7 +95,7 @@ func serverLines(b haproxy.Backend) []string {
 	return lines
 }
 
-// endpoint is the server's address or name, and its port, as HAProxy reads them: 192.0.2.1:80, [2001:db8::1]:80 or
+// endpoint returns the server's address or name, and its port, in HAProxy's syntax: 192.0.2.1:80, [2001:db8::1]:80 or
 // db.example.net:80.
 func endpoint(s haproxy.Server) string { return string(appendEndpoint(nil, s)) }
 
@@ -106,7 +106,7 @@ func appendEndpoint(to []byte, s haproxy.Server) []byte {
 	return netip.AddrPortFrom(s.Addr, s.Port).AppendTo(to)
 }
 
-// appendWeight writes the weight if it is not HAProxy's default.
+// appendWeight appends the weight if it is not HAProxy's default.
 func appendWeight(to []byte, s haproxy.Server) []byte {
 	if s.Weight == 1 {
 		return to
@@ -114,24 +114,24 @@ func appendWeight(to []byte, s haproxy.Server) []byte {
 	return strconv.AppendInt(append(to, " weight "...), int64(s.Weight), 10)
 }
 
-// hashesIDs says that the algorithm maps clients to servers by a hash of the servers' ids. Without an id of its own a
-// server would get one by the order in which servers were added, and so two hosts, or one before and after a reload, would
-// send one client to different servers. (HAProxy 2.6 and 3.0 do so in any case: they hash the client differently.)
+// hashesIDs reports whether the algorithm maps clients to servers by a hash of the servers' ids. Without an explicit id a
+// server would get one by the order in which servers were added. Two hosts, or one host before and after a reload, would
+// then send one client to different servers. (HAProxy 2.6 and 3.0 do so in any case: they hash the client differently.)
 func hashesIDs(b haproxy.Backend) bool { return b.Balance == haproxy.Source }
 
-// maxID keeps ids apart in the 20 bits of them that HAProxy's hash depends on.
+// maxID keeps ids within the 20 bits that HAProxy's hash depends on.
 const maxID = 1<<20 - 1
 
-// idOf is the id of a server in a backend where no other server wants the same.
+// idOf returns the id of a server in a backend where no other server has the same.
 func idOf(name string) uint32 {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(name)) // a hash takes every write
 	return 1 + hash.Sum32()%maxID
 }
 
-// displacedIDs are the ids of the servers that cannot have that of their name, since a server with an earlier name has it:
-// each takes the next one that is free. Where such a server comes or goes at run time, others may keep ids that they would
-// not be given again; then some clients of these few servers move at the next reload.
+// displacedIDs returns the ids of the servers that cannot have the id of their name because a server with an earlier name
+// has it: each takes the next free one. If such a server is added or removed at run time, others may keep ids that they
+// would not get again. Some clients of these few servers then move at the next reload.
 func displacedIDs(b haproxy.Backend) map[string]uint32 {
 	if !hashesIDs(b) {
 		return nil

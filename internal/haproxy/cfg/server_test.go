@@ -29,7 +29,7 @@ func TestServerWordsAreThoseOfTheFile(t *testing.T) {
 
 func TestServersThatAreHashedHaveIDsOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	// With so many names, about 50 pairs want the same id.
+	// With this many names, about 50 pairs have the same id.
 	backend := haproxy.Backend{Balance: haproxy.Source, Servers: sample.Servers(10_000)}
 	seen := make(map[int]string)
 	for i, words := range ServerWords(backend, backend.Servers) {
@@ -84,7 +84,7 @@ func TestAnEndpointIsWrittenAsHAProxyReadsIt(t *testing.T) {
 	}
 }
 
-// What is in the structure makes HAProxy load the file anew; the rest is told to it at run time.
+// A change of the structure makes HAProxy load the file again; it can apply the rest at run time.
 func TestAServerWithADNSNameIsPartOfTheStructure(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -110,8 +110,8 @@ func TestAServerWithADNSNameIsPartOfTheStructure(t *testing.T) {
 			if (was.Structure == is.Structure) != tc.same || was.Whole == is.Whole {
 				t.Errorf("got structures %s and %s, whole %s and %s, want the structure the same: %t", was.Structure, is.Structure, was.Whole, is.Whole, tc.same)
 			}
-			if _, told := after.ChangeFrom(before); told != tc.same {
-				t.Errorf("that HAProxy can be told of the change: got %t, want %t", told, tc.same)
+			if _, atRunTime := after.ChangeFrom(before); atRunTime != tc.same {
+				t.Errorf("the change is possible at run time: got %t, want %t", atRunTime, tc.same)
 			}
 		})
 	}

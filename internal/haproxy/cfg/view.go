@@ -2,15 +2,15 @@ package cfg
 
 import "github.com/edgelb/edgelb/internal/haproxy"
 
-// view is what the template prints: words that are ready to print, in order.
+// view is the template's data: words that are ready to print, in order.
 type view struct {
 	haproxy.Config
 	Platform
 	// Description is quoted.
 	Description string
-	// Peers is nil if nothing is remembered of clients.
+	// Peers is nil if no backend has session affinity.
 	Peers *peersView
-	// Resolves says that there are servers whose addresses the host is to find.
+	// Resolves reports whether the host must resolve the addresses of servers.
 	Resolves bool
 	Connect  string
 	Client   string
@@ -20,8 +20,8 @@ type view struct {
 	Backs    []backView
 }
 
-// newView decides everything that the template prints; names is the path of the file of names, if there is one, and serversOf says
-// what stands for a backend's servers.
+// newView decides everything that the template prints. names is the path of the map file, if there is one. serversOf returns
+// the lines for a backend's servers.
 func newView(c haproxy.Config, p Platform, description, names string, serversOf func(haproxy.Backend) []string) view {
 	v := view{
 		Config:      c,

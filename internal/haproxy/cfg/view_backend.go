@@ -7,20 +7,20 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// backView is what the template prints of a backend.
+// backView is the template's data for a backend.
 type backView struct {
 	Name string
-	// HTTP says that it looks at requests, and Private that no two clients may share a connection to a server.
+	// HTTP reports whether it reads requests. Private reports whether no two clients may share a connection to a server.
 	HTTP, Private bool
 	Balance       haproxy.Balance
-	// Hashed says that the algorithm maps clients to servers by a hash.
+	// Hashed reports whether the algorithm maps clients to servers by a hash.
 	Hashed bool
-	// Checks are the lines that say what checks do, beyond what is said for each server.
+	// Checks are the lines about checks in the backend, in addition to the words of each server.
 	Checks   []string
 	Affinity haproxy.Affinity
 	// Expire is how long an affinity lasts.
 	Expire string
-	// Servers are what stands behind the word server.
+	// Servers are what follows the word server.
 	Servers []string
 }
 
@@ -31,8 +31,8 @@ func newBackView(b haproxy.Backend, servers []string) backView {
 	}
 }
 
-// checkLines are what a backend says of its checks. HAProxy sends the header with the checks to a server's own port, whatever is
-// said for the server: how to connect is said there only if they are to do without.
+// checkLines returns a backend's lines about its checks. HAProxy sends the PROXY header with checks to a server's own port,
+// whatever the server's words say. So the lines contain a connect rule only if checks must omit it.
 func checkLines(b haproxy.Backend) []string {
 	kind := "tcp-check"
 	if b.Check.Kind == haproxy.CheckHTTP {
@@ -59,8 +59,8 @@ func checkLines(b haproxy.Backend) []string {
 	}
 }
 
-// probe is the request of an HTTP check. A server of HTTP/1.1 wants a Host; there is none to be known, so it gets one that says who
-// asks.
+// probe returns the request of an HTTP check. A server of HTTP/1.1 requires a Host; the right one is unknown, so the Host
+// names the sender.
 func probe(c haproxy.Check) string {
 	path := c.Path
 	if path == "" {
@@ -71,7 +71,7 @@ func probe(c haproxy.Check) string {
 
 func speaksTLS(c haproxy.Check) bool { return c.Kind == haproxy.CheckTLS || c.TLS }
 
-// checkWords are what a server's line says of its checks.
+// checkWords returns a server's words for its checks.
 func checkWords(c haproxy.Check) string {
 	var words strings.Builder
 	words.WriteString("check")

@@ -6,35 +6,36 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// frontView is what the template prints of a frontend.
+// frontView is the template's data for a frontend.
 type frontView struct {
 	Name  string
 	Binds []string
-	// HTTP and TLS say how far it looks; it is neither for TCP.
+	// HTTP and TLS say how much of a connection it reads; neither is set for TCP.
 	HTTP, TLS bool
-	// Logs says that its requests are logged.
+	// Logs reports whether its requests are logged.
 	Logs   bool
 	Access accessView
-	// RefusesHeaders says that it has to look for PROXY headers itself: what reads TLS or HTTP takes none anyway.
+	// RefusesHeaders reports whether it must check for PROXY headers itself: a frontend that reads TLS or HTTP accepts none
+	// anyway.
 	RefusesHeaders bool
-	// Foreign is a pattern for the header fields that only the edge may set, and Identity are those that it sets, for HTTP.
+	// Foreign is a pattern for the header fields that only the edge may set, and Identity are those that it sets; for HTTP.
 	Foreign  string
 	Identity []string
-	// Lookup is how a backend is found; nil where all connections go to Backend.
+	// Lookup is how a backend is found; nil if all connections go to Backend.
 	Lookup  *lookupView
 	Backend string
 }
 
-// doorView is what the template prints of a frontend's door.
+// accessView is the template's data for a frontend's access policy.
 type accessView struct {
-	// MaxConnections and PerSource are 0 for no bound.
+	// MaxConnections and PerSource are 0 for no limit.
 	MaxConnections, PerSource int
-	// MindsFamilies says that it matters whether a client's address is IPv4.
+	// MindsFamilies reports whether it matters whether a client's address is IPv4.
 	MindsFamilies bool
 	// Networks are ACLs that hold networks.
 	Networks []string
-	// Strangers, Proxied and Refused are conditions for who is no proxy and may not connect for that, for who has to send a PROXY
-	// header, and for which clients may not connect.
+	// Strangers, Proxied and Refused are conditions: for clients that are refused because they are no proxy, for those that
+	// must send a PROXY header, and for those that may not connect.
 	Strangers, Proxied, Refused []string
 	// Stage is when the client's address is known: with the connection, or after the PROXY header.
 	Stage string
@@ -42,25 +43,25 @@ type accessView struct {
 	Interval, RateTable string
 }
 
-// lookupView is what the template prints of the search for a backend.
+// lookupView is the template's data for the search for a backend.
 type lookupView struct {
-	// Rule is what each of its lines begins with.
+	// Rule is the prefix of each of its lines.
 	Rule string
-	// Names is the path of the file of names.
+	// Names is the path of the map file.
 	Names string
-	// Frontend is whose names are looked up; empty where none are.
+	// Frontend is the frontend whose names are looked up; empty if none are.
 	Frontend string
-	// Start is the backend or way for what no route claims; empty to refuse it, by an answer if it is HTTP, or to Redirect it to
-	// https.
+	// Start is the backend or weighted route for what no route claims. If it is empty, HAProxy refuses it, with an answer for
+	// HTTP, or redirects it to https if Redirect is set.
 	Start          string
 	HTTP, Redirect bool
-	// Ways and Splits say that there are such, of which each may be where a name leads.
+	// WeightedRoutes and Splits report whether a name may lead to a weighted route, and to one with several shares.
 	WeightedRoutes, Splits bool
-	// StandIns are the positions, from 2, that the longest list of a way has behind its first backend.
+	// StandIns are the positions after the first, from 2 to the length of the longest list of backends of a weighted route.
 	StandIns []int
 }
 
-// newFrontView says how one of the Config's frontends is printed; names is the path of the file of names.
+// newFrontView returns the template's data for one of the Config's frontends; names is the path of the map file.
 func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string) frontView {
 	v := frontView{
 		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
@@ -91,20 +92,21 @@ func newAccessView(f haproxy.Frontend) accessView {
 	return v
 }
 
-// addFamily adds what concerns the clients of one family, which are those for whom the condition clients holds. HAProxy alone
-// would not keep the families apart: it finds an IPv4 address in ::/0, and one of 2002::/16 where the IPv4 address in it is.
+// addFamily adds the conditions for the clients of one family, which are those that match the condition clients. HAProxy
+// alone would not keep the families apart: it finds an IPv4 address in ::/0, and an address of 2002::/16 by the IPv4 address
+// in it.
 func (v *accessView) addFamily(a haproxy.AccessPolicy, digit, clients string, is func(netip.Addr) bool) {
 	define := func(name string, networks []netip.Prefix) (defined bool) {
 		for _, n := range networks {
 			if is(n.Addr()) {
-				// A line has an end, and an ACL any number of lines.
+				// A line has a maximum length, but an ACL may have any number of lines.
 				v.Networks = append(v.Networks, name+" src "+n.String())
 				defined = true
 			}
 		}
 		return defined
 	}
-	// others are those of the family that are in no network of the name.
+	// others matches the clients of the family that are in no network of the name.
 	others := func(name string, defined bool) string {
 		if defined {
 			return clients + " !" + name
@@ -124,12 +126,12 @@ func (v *accessView) addFamily(a haproxy.AccessPolicy, digit, clients string, is
 }
 
 func newLookupView(c haproxy.Config, f haproxy.Frontend, names string) *lookupView {
-	ways := c.RouteShape()
+	shape := c.RouteShape()
 	v := &lookupView{
 		Rule: "tcp-request content", Names: names, Start: f.Backend, HTTP: f.Protocol == haproxy.HTTP, Redirect: f.RedirectToHTTPS,
-		WeightedRoutes: ways.Exist, Splits: ways.Splits,
+		WeightedRoutes: shape.Exist, Splits: shape.Splits,
 	}
-	for position := 2; position <= ways.Longest; position++ {
+	for position := 2; position <= shape.Longest; position++ {
 		v.StandIns = append(v.StandIns, position)
 	}
 	if f.Protocol == haproxy.HTTP {
@@ -141,10 +143,10 @@ func newLookupView(c haproxy.Config, f haproxy.Frontend, names string) *lookupVi
 	return v
 }
 
-// bindLines keeps IPv4 clients away from IPv6 wildcards: they would appear there, and in PROXY headers, as ::ffff:a.b.c.d. The
-// kernel sets the same option by itself on a socket that is bound to one IPv6 address. It has to be in the file all the same: at a
-// reload HAProxy takes over only sockets whose options are those of the file. It opens another socket otherwise, and the former
-// worker closes its own, with the connections that wait in there.
+// bindLines keeps IPv4 clients away from IPv6 wildcards: they would appear there, and in PROXY headers, as ::ffff:a.b.c.d.
+// The kernel sets the same option by itself on a socket that is bound to one IPv6 address. It must be in the file
+// nevertheless: at a reload HAProxy reuses only sockets whose options are those of the file. Otherwise it opens another
+// socket, and the previous worker closes its own, with the connections that wait in it.
 func bindLines(binds []haproxy.Bind) []string {
 	var lines []string
 	for _, b := range binds {

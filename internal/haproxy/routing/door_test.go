@@ -14,8 +14,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// doorTable is a HAProxy with a frontend of each protocol, all with the same door, which lead to "app". They have the
-// names of their backends, which remember their clients.
+// doorTable starts a HAProxy with a frontend of each protocol, all with the same access policy, which lead to "app". They
+// have the names of their backends, which have session affinity.
 func doorTable(t testing.TB, program string, access haproxy.AccessPolicy) edge {
 	t.Helper()
 	var c haproxy.Config
@@ -29,7 +29,7 @@ func doorTable(t testing.TB, program string, access haproxy.AccessPolicy) edge {
 	return start(t, program, c)
 }
 
-// onConnection is how a client that has connected learns which target it is led to, by the frontend's name.
+// onConnection says how a connected client learns which target it reached, by the frontend's name.
 var onConnection = map[string]func(conn net.Conn) seen{
 	"tcp":  readSeen,
 	"tls":  func(conn net.Conn) seen { return shakeHands(conn, "app.example.com") },
@@ -95,7 +95,7 @@ func TestOnlyAllowedSourcesAreLetIn(t *testing.T) {
 	}
 }
 
-// many are as many networks, of which the last one has the first client in it.
+// many returns n networks, of which the last one contains the first client.
 func many(n int) []netip.Prefix {
 	var all []netip.Prefix
 	for i := range n - 1 {
@@ -134,7 +134,7 @@ func TestOnlyProxiesSayWhoTheClientIs(t *testing.T) {
 		name   string
 		source netip.Addr
 		header string
-		// want is who the target takes for the client; empty if it is not let in.
+		// want is the client's address as the target sees it; empty if the client is refused.
 		want string
 	}{
 		{"a proxy with a client over IPv4", one, header4, client4},
@@ -168,14 +168,14 @@ func TestOnlyProxiesSayWhoTheClientIs(t *testing.T) {
 	})
 }
 
-// A port that is for load balancers alone: whatever others send, and whatever is allowed.
+// The port is for load balancers alone: whatever others send, and whatever is allowed.
 func TestWhereAHeaderIsRequiredOnlyProxiesAreLetIn(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		proxies []netip.Prefix
 		allowed []netip.Prefix
-		// want says for each client, with each header, who it is taken for; empty if it is not let in.
+		// want is, by client and header, the client's address as the target sees it; empty if the client is refused.
 		want map[netip.Addr]map[string]string
 	}{
 		{"IPv4 proxies", prefixes("127.0.1.0/24"), nil, map[netip.Addr]map[string]string{
@@ -219,7 +219,8 @@ func TestWhereAHeaderIsRequiredOnlyProxiesAreLetIn(t *testing.T) {
 	}
 }
 
-// What a client sends to a TCP frontend may begin like a header and be none; and it may wait for the server to speak.
+// What a client sends to a TCP frontend may begin like a header without being one; and the client may wait for the server to
+// speak.
 func TestATCPClientIsKeptWaitingForAMomentAtMost(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
@@ -269,7 +270,7 @@ func TestWhoOpensTooManyConnectionsIsRefused(t *testing.T) {
 	})
 }
 
-// The clients behind a proxy are counted one by one, and those of an IPv6 network of 64 bits together.
+// The clients behind a proxy are counted separately, and those of an IPv6 network of 64 bits together.
 func TestClientsAreCountedByTheirOwnAddresses(t *testing.T) {
 	t.Parallel()
 	const most = 3

@@ -1,5 +1,5 @@
-// Package routing_test asks real HAProxys, of every version that is there, where connections and requests go that come to a
-// rendered configuration. Clients and targets are real as well.
+// Package routing_test checks with real HAProxys, of every available version, where a rendered configuration sends
+// connections and requests. Clients and targets are real as well.
 package routing_test
 
 import (
@@ -19,19 +19,19 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// patience is how long something may take that is to happen; much longer than it does.
+// patience is the time limit for expected events; much longer than they take.
 const patience = waiting.Long
 
-// edge is a HAProxy that runs.
+// edge is a running HAProxy.
 type edge struct {
-	// socket and names are the paths of its admin socket and of its file of names.
+	// socket and names are the paths of its admin socket and of its map file.
 	socket, names string
-	// ports are those of its frontends on 127.0.0.1 and ::1, by the frontends' names.
+	// ports are the ports of its frontends on 127.0.0.1 and ::1, by the frontends' names.
 	ports map[string]uint16
 }
 
-// start runs a HAProxy in the foreground until the test ends. It gives each frontend binds, and what is missing in the Config to be
-// valid.
+// start runs a HAProxy in the foreground until the test ends. It gives each frontend binds, and fills in what the Config
+// needs to be valid.
 func start(t testing.TB, program string, c haproxy.Config) edge {
 	t.Helper()
 	folder := shortFolder(t)
@@ -65,7 +65,7 @@ var (
 	loopback6 = netip.MustParseAddr("::1")
 )
 
-// run starts the program and waits until its admin socket takes connections, which it does when all binds are there.
+// run starts the program and waits until its admin socket accepts connections, which it does when all binds exist.
 func run(t testing.TB, program *exec.Cmd, socket string) {
 	t.Helper()
 	var complaints bytes.Buffer
@@ -117,7 +117,7 @@ func (e edge) ask(t testing.TB, command string) string {
 	return string(answer)
 }
 
-// at is where a frontend listens on an address.
+// at returns where a frontend listens on an address.
 func (e edge) at(t testing.TB, frontend string, address netip.Addr) netip.AddrPort {
 	t.Helper()
 	port, ok := e.ports[frontend]
@@ -138,7 +138,7 @@ func onBothFamilies(t *testing.T, name string, test func(t *testing.T, address n
 	}
 }
 
-// shortFolder is a new folder whose path is short enough for a unix socket; that of t.TempDir holds the test's name.
+// shortFolder returns a new folder whose path is short enough for a unix socket; that of t.TempDir contains the test's name.
 func shortFolder(t testing.TB) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "haproxy")
@@ -170,7 +170,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// backend leads to targets.
+// backend returns a backend that leads to targets.
 func backend(name string, targets ...*target) haproxy.Backend {
 	b := haproxy.Backend{Name: name, Balance: haproxy.RoundRobin}
 	for i, target := range targets {

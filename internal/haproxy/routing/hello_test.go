@@ -17,8 +17,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// helloTable is a HAProxy with a route to "app", one to "wild", and "default" for the rest. The targets answer at once and do not read
-// what they are sent, so that the hellos need not be those of TLS servers' liking.
+// helloTable starts a HAProxy with a route to "app", one to "wild", and "default" for the rest. The targets answer at once
+// and do not read, so that the hellos need not be valid for a TLS server.
 func helloTable(t testing.TB, program string) edge {
 	t.Helper()
 	c := haproxy.Config{Frontends: []haproxy.Frontend{
@@ -32,7 +32,7 @@ func helloTable(t testing.TB, program string) edge {
 	return start(t, program, c)
 }
 
-// clientHello is what Go sends to ask for a name: one record. The protocols make it longer.
+// clientHello returns the hello in which Go asks for a name: one record. The protocols make it longer.
 func clientHello(t testing.TB, name string, protocols ...string) []byte {
 	t.Helper()
 	var wire recorder
@@ -43,7 +43,7 @@ func clientHello(t testing.TB, name string, protocols ...string) []byte {
 	return wire.Bytes()
 }
 
-// recorder is a connection whose other end says nothing.
+// recorder is a connection whose other end sends nothing.
 type recorder struct {
 	net.Conn
 	bytes.Buffer
@@ -53,10 +53,10 @@ func (r *recorder) Write(p []byte) (int, error) { return r.Buffer.Write(p) }
 func (r *recorder) Read([]byte) (int, error)    { return 0, io.EOF }
 func (r *recorder) Close() error                { return nil }
 
-// longHello is one record of exactly as many bytes.
+// longHello returns one record of exactly size bytes.
 func longHello(t testing.TB, name string, size int) []byte {
 	t.Helper()
-	// Each protocol takes a byte more than it is long, and at least two.
+	// Each protocol takes a byte more than its length, and at least two.
 	var protocols []string
 	for missing := size - len(clientHello(t, name, "p")) + len("?p"); missing > 0; {
 		length := min(missing, 200)
@@ -73,7 +73,7 @@ func longHello(t testing.TB, name string, size int) []byte {
 	return hello
 }
 
-// inRecords is a hello whose handshake message is in records of at most as many bytes.
+// inRecords splits a hello's handshake message into records of at most that many bytes.
 func inRecords(hello []byte, most int) []byte {
 	var records []byte
 	for message := hello[5:]; len(message) > 0; {
@@ -99,7 +99,7 @@ func sendInPieces(t testing.TB, conn net.Conn, all []byte, size int) {
 	}
 }
 
-// mostHello is the longest hello that HAProxy can read: its buffer, without the part that it keeps for itself.
+// mostHello is the longest hello that HAProxy can read: its buffer, without the reserved part.
 const mostHello = 15 << 10
 
 func TestHellosAreReadHoweverTheyArrive(t *testing.T) {
@@ -146,7 +146,7 @@ func TestHellosAreReadHoweverTheyArrive(t *testing.T) {
 	})
 }
 
-// helloWithDot asks for a name as Go would not send it.
+// helloWithDot asks for a name in a form that Go would not send.
 func helloWithDot(t testing.TB) []byte {
 	t.Helper()
 	return bytes.ReplaceAll(clientHello(t, "app.example.comX"), []byte("comX"), []byte("com."))
@@ -158,7 +158,7 @@ func TestWhatIsNoHelloIsClosed(t *testing.T) {
 	const delay = 5 * time.Second
 	tests := []struct {
 		name, sent string
-		// waits says that it may still become a hello, or looks like that.
+		// waits means that it is, or seems to be, an incomplete hello.
 		waits bool
 	}{
 		{"a request over HTTP", "GET / HTTP/1.1\r\nHost: app.example.com\r\n\r\n", false},
@@ -191,7 +191,7 @@ func TestWhatIsNoHelloIsClosed(t *testing.T) {
 	})
 }
 
-// tookAsLong reports whether something that is to wait took that long, or something that is not did not.
+// tookAsLong reports whether the time matches: more than the limit if waits is set, and less otherwise.
 func tookAsLong(took, limit time.Duration, waits bool) bool {
 	if waits {
 		return took > limit
@@ -199,24 +199,24 @@ func tookAsLong(took, limit time.Duration, waits bool) bool {
 	return took <= waiting.Of(limit)
 }
 
-// sendHello says which target answers to a hello.
+// sendHello returns which target answers a hello.
 func sendHello(conn net.Conn, hello []byte) string {
 	target, _ := sendAndTime(conn, string(hello))
 	return target
 }
 
-// sendAndTime says which target answers, if any, and how long it takes.
+// sendAndTime returns which target answers, if any, and how long that takes.
 func sendAndTime(conn net.Conn, sent string) (target string, took time.Duration) {
 	begin := time.Now()
 	_, _ = io.WriteString(conn, sent)
 	return readSeen(conn).Target, time.Since(begin)
 }
 
-// The timeout for clients is the user's: who is quiet for longer is closed even in the middle of a hello.
+// The timeout for clients is the user's: a client that is quiet for longer is closed even in the middle of a hello.
 func TestAHelloMayPauseAsLongAsAnyClient(t *testing.T) {
 	t.Parallel()
 	hello := string(clientHello(t, "app.example.com"))
-	// The pauses together are longer than this, and the hello is whole before the 5 s of inspect-delay are over.
+	// The pauses together are longer than this, and the hello is complete before the 5 s of inspect-delay are over.
 	const quiet = 2 * time.Second
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		g := newTarget(t, "app", tcpTarget, haproxy.ProxyNone)

@@ -18,8 +18,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// httpTable is a HAProxy with the table of names three times: the frontend "http" has a target for what no route claims, "strict" has
-// none, and "redirect" sends it to https.
+// httpTable starts a HAProxy with the table of names three times: the frontend "http" has a target for what no route claims,
+// "strict" has none, and "redirect" redirects it to https.
 func httpTable(t testing.TB, program string) edge {
 	t.Helper()
 	c := haproxy.Config{Frontends: []haproxy.Frontend{
@@ -41,7 +41,7 @@ type reply struct {
 	text     string
 }
 
-// request sends a request as it stands and reads the answer; a zero reply if there is none.
+// request sends a request verbatim and reads the answer; a zero reply if there is none.
 func request(conn net.Conn, reader *bufio.Reader, text string) reply {
 	if _, err := io.WriteString(conn, text); err != nil {
 		return reply{}
@@ -61,7 +61,7 @@ func request(conn net.Conn, reader *bufio.Reader, text string) reply {
 	return r
 }
 
-// get asks for the path / with these lines of the header.
+// get requests the path / with these header lines.
 func get(conn net.Conn, reader *bufio.Reader, header ...string) reply {
 	return request(conn, reader, "GET / HTTP/1.1\r\n"+strings.Join(append(header, "\r\n"), "\r\n"))
 }
@@ -100,7 +100,7 @@ func TestRequestsGoWhereTheirHostLeads(t *testing.T) {
 	})
 }
 
-// nobody is the reply where no route claims a request.
+// nobody is the reply to a request that no route claims.
 var nobody = reply{status: http.StatusNotFound, text: "text/plain: Nothing is served here under this name."}
 
 func TestRequestsOfEveryForm(t *testing.T) {
@@ -112,8 +112,8 @@ func TestRequestsOfEveryForm(t *testing.T) {
 		wantStatus    int
 		// wantTarget is for status 200, and the frontend "strict".
 		wantTarget string
-		// wantLocation is what the frontend "redirect" answers instead of 404; malformed for a Host that HAProxy 3.0 answers 400 to, and
-		// 2.6 takes for a name.
+		// wantLocation is the answer of the frontend "redirect" instead of 404; malformed for a Host that HAProxy 3.0 answers with
+		// 400, and that 2.6 accepts as a name.
 		wantLocation string
 	}{
 		{"HTTP/1.0 with a Host", "GET / HTTP/1.0\r\n" + app + "\r\n", 200, "app", ""},
@@ -191,7 +191,7 @@ func TestEachRequestOfAConnectionGoesItsOwnWay(t *testing.T) {
 	})
 }
 
-// HTTP/2 without TLS, by clients that know beforehand that it is understood.
+// HTTP/2 without TLS, by clients that know in advance that the server supports it.
 func TestStreamsOfHTTP2GoTheirOwnWay(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {

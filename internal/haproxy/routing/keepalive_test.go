@@ -18,7 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// The kernel is to ask a quiet peer after three minutes whether it is still there, on both sides of HAProxy.
+// The kernel must probe a quiet peer after three minutes, on both sides of HAProxy.
 func TestAQuietConnectionIsKeptAliveOnBothSides(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
@@ -55,7 +55,7 @@ func TestAQuietConnectionIsKeptAliveOnBothSides(t *testing.T) {
 	})
 }
 
-// quietServer reads a line of each connection, and then says and reads nothing.
+// quietServer reads a line of each connection, and then sends and reads nothing.
 func quietServer(t testing.TB) (netip.AddrPort, <-chan net.Conn) {
 	t.Helper()
 	accepted := make(chan net.Conn, 10)
@@ -72,8 +72,8 @@ func quietServer(t testing.TB) (netip.AddrPort, <-chan net.Conn) {
 	return at, accepted
 }
 
-// waitForKeepalive waits until the kernel's timer for HAProxy's end of the connection is that of keepalive, and due within three
-// minutes.
+// waitForKeepalive waits until the kernel's timer for HAProxy's end of the connection is the keepalive timer, and due within
+// three minutes.
 func waitForKeepalive(t *testing.T, what string, conn net.Conn) {
 	t.Helper()
 	var line string
@@ -82,14 +82,14 @@ func waitForKeepalive(t *testing.T, what string, conn net.Conn) {
 		if line, found = kernelsLine(t, conn.RemoteAddr(), conn.LocalAddr()); !found {
 			return false
 		}
-		// The sixth column is the timer and its hundredths of a second; 02 is that of keepalive.
+		// The sixth column is the timer and its hundredths of a second; 02 is keepalive.
 		timer, due, _ := strings.Cut(strings.Fields(line)[5], ":")
 		hundredths, err := strconv.ParseInt(due, 16, 64)
 		return err == nil && timer == "02" && hundredths > 0 && time.Duration(hundredths)*10*time.Millisecond <= 3*time.Minute
 	})
 }
 
-// kernelsLine is what /proc/net/tcp or tcp6 says of a socket.
+// kernelsLine returns the line of a socket in /proc/net/tcp or tcp6.
 func kernelsLine(t *testing.T, local, remote net.Addr) (string, bool) {
 	t.Helper()
 	want := kernels(local) + " " + kernels(remote)
@@ -107,7 +107,7 @@ func kernelsLine(t *testing.T, local, remote net.Addr) (string, bool) {
 	return "", false
 }
 
-// kernels is an address as the kernel writes it: words of four bytes with the last byte first, and the port.
+// kernels formats an address as the kernel does: words of four bytes with the last byte first, and the port.
 func kernels(addr net.Addr) string {
 	at := addr.(*net.TCPAddr).AddrPort()
 	bytes := at.Addr().Unmap().AsSlice()

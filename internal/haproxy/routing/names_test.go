@@ -42,7 +42,7 @@ func TestANameThatMovesTakesNewRequestsWithIt(t *testing.T) {
 	})
 }
 
-// manyNames is a HAProxy with a frontend "tls" that has as many names, all of which lead to "app".
+// manyNames starts a HAProxy with a frontend "tls" that has n names, all of which lead to "app".
 func manyNames(t testing.TB, program string, n int) edge {
 	t.Helper()
 	f := haproxy.Frontend{Name: "tls", Protocol: haproxy.TLS}
@@ -71,7 +71,7 @@ func TestTenThousandNamesAreFound(t *testing.T) {
 	})
 }
 
-// BenchmarkConnection measures a connection to a name, of which there are 10 and 10,000: HAProxy has them in a tree.
+// BenchmarkConnection measures a connection to one of 10 and of 10,000 names: HAProxy has them in a tree.
 func BenchmarkConnection(b *testing.B) {
 	for _, program := range programs.HAProxies(b) {
 		for _, n := range []int{10, 10_000} {
@@ -90,7 +90,8 @@ func BenchmarkConnection(b *testing.B) {
 	}
 }
 
-// The lists of a way are as long as Validate lets them be, of backends and frontends with names as long as HAProxy lets them be.
+// The lists of the weighted route are as long as Validate allows, and the names of backends and frontends as long as HAProxy
+// allows.
 func TestTheLongestNamesLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	const standIns = 13

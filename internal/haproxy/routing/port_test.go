@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freePort is free on both loopback addresses, and stays so for all who do not mean it until the test ends: sockets that take no
-// connections have it, and share it with HAProxy and with listenAt.
+// freePort returns a port that is free on both loopback addresses, and reserves it until the test ends: sockets that do not
+// accept connections have it, and share it with HAProxy and with listenAt.
 func freePort(t testing.TB) uint16 {
 	t.Helper()
 	for range 100 {

@@ -17,8 +17,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// lax is a server that finds the end of a request as some servers do: by one of its two headers for that, whatever the other says and
-// however it is spelled. It remembers the lines with which requests began.
+// lax is a server that finds the end of a request as some servers do: by one of the two headers for it, whatever the other
+// says and however it is spelled. It records the first lines of requests.
 type lax struct {
 	byLength bool
 	mutex    sync.Mutex
@@ -79,7 +79,7 @@ func (l *lax) saw() []string {
 	return append([]string(nil), l.began...)
 }
 
-// A request that stands in the body of another is part of that body, for whoever reads it.
+// A request in the body of another is part of that body, for every reader.
 func TestNoRequestHidesInAnother(t *testing.T) {
 	t.Parallel()
 	const head = "POST /outer HTTP/1.1\r\nHost: app.example.com\r\n"
@@ -127,7 +127,7 @@ func TestNoRequestHidesInAnother(t *testing.T) {
 				if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
 					t.Errorf("%s: got %v, want an answer", key, err)
 				}
-				// What the server reads after that, it has read when another request is answered on the same connection.
+				// When the server answers another request on the same connection, it has read everything before it.
 				other := dial(t, e.at(t, key, loopback4))
 				if got := get(other, bufio.NewReader(other), "Host: app.example.com"); got.status != http.StatusOK {
 					t.Errorf("%s: another client got %+v", key, got)
@@ -142,7 +142,7 @@ func TestNoRequestHidesInAnother(t *testing.T) {
 	})
 }
 
-// keyOf is what HAProxy calls a case.
+// keyOf returns HAProxy's name of a case.
 func keyOf(name string, byLength bool) string {
 	return fmt.Sprintf("%s.%v", strings.NewReplacer(" ", "-", "/", "-").Replace(name), byLength)
 }

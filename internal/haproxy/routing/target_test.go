@@ -25,7 +25,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// targetKind is what a target speaks.
+// targetKind is the protocol of a target.
 type targetKind int
 
 const (
@@ -34,7 +34,7 @@ const (
 	httpTarget
 )
 
-// target is a server that tells each client which target it is, and what it sees.
+// target is a server that reports to each client which target it is, and what it sees.
 type target struct {
 	name   string
 	kind   targetKind
@@ -46,17 +46,18 @@ type target struct {
 // seen is what a target sees of a connection or request.
 type seen struct {
 	Target string
-	// Client is the address that the connection is from, or its PROXY header says that it is from.
+	// Client is the client's address: that of the connection, or the one in its PROXY header.
 	Client netip.AddrPort
 	// Proxy is the version of that header; 0 for none.
 	Proxy int
-	// Name is what the ClientHello or the request asks for.
+	// Name is the name in the ClientHello or the request.
 	Name string
-	// Header is that of the request.
+	// Header is the header of the request.
 	Header http.Header
 }
 
-// newTarget starts a target, which stops with the test at the latest. What is to have a PROXY header takes nothing else.
+// newTarget starts a target, which stops at the latest when the test ends. A target with a PROXY header accepts nothing
+// else.
 func newTarget(t testing.TB, name string, kind targetKind, header haproxy.ProxyProtocol) *target {
 	t.Helper()
 	return newTargetAt(t, name, kind, header, netip.AddrPortFrom(loopback4, freePort(t)))
@@ -102,7 +103,7 @@ func (g *target) accept(listener net.Listener, serving *sync.WaitGroup) {
 	}
 }
 
-// serve tells what it sees. A TCP target speaks first; what the client has sent before that is of no interest.
+// serve reports what it sees. A TCP target speaks first and ignores what the client has sent before.
 func (g *target) serve(conn net.Conn) {
 	saw := g.see(conn)
 	if g.kind == tlsTarget {
@@ -126,7 +127,7 @@ func (g *target) serve(conn net.Conn) {
 	_, _ = io.Copy(io.Discard, conn) // so that no reset overtakes the answer
 }
 
-// serveHTTP tells what it sees, or echoes what comes after an upgrade.
+// serveHTTP reports what it sees, or echoes what follows an upgrade.
 func (g *target) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		g.echo(w, r)
@@ -150,7 +151,7 @@ func (g *target) echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// see is what there is to see before a byte is read.
+// see returns what is known before a byte is read.
 func (g *target) see(conn net.Conn) seen {
 	saw := seen{Target: g.name}
 	if proxied, ok := conn.(*proxyproto.Conn); ok {
@@ -162,7 +163,7 @@ func (g *target) see(conn net.Conn) seen {
 	return saw
 }
 
-// certificate is one that nobody has signed.
+// certificate is self-signed.
 var certificate = sync.OnceValues(func() (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -173,7 +174,7 @@ var certificate = sync.OnceValues(func() (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 })
 
-// readSeen is what the target at the other end sees; its Target is empty if there is none, since the connection was closed.
+// readSeen returns what the target at the other end sees; its Target is empty if the connection was closed instead.
 func readSeen(conn net.Conn) seen {
 	var saw seen
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
@@ -181,7 +182,7 @@ func readSeen(conn net.Conn) seen {
 	return saw
 }
 
-// newTargets starts a target of each name.
+// newTargets starts a target for each name.
 func newTargets(t testing.TB, kind targetKind, names ...string) []*target {
 	t.Helper()
 	var targets []*target

@@ -18,13 +18,13 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// longLabel is as long as a part of a DNS name may be, and longName is a whole name that is as long as one may be.
+// longLabel is a label of a DNS name with the maximum length, and longName a name with the maximum length.
 var (
 	longLabel = strings.Repeat("l", 63)
 	longName  = strings.Repeat(strings.Repeat("n", 63)+".", 3) + strings.Repeat("n", 61)
 )
 
-// names is a table of routes, by target, and what is to be found in it.
+// names is a table of routes, by target, and of names to look up.
 var names = map[string][]string{
 	"app":     {"app.example.com", "localhost", "xn--bcher-kva.example.org"},
 	"special": {"special.apps.example.com"},
@@ -33,7 +33,7 @@ var names = map[string][]string{
 	"long":    {longLabel + ".example.org", longName, "*." + longLabel + ".example.org"},
 }
 
-// nameCase says which target a name leads to; empty for none.
+// nameCase holds which target a name leads to; empty for none.
 type nameCase struct{ about, name, want string }
 
 var nameCases = []nameCase{
@@ -70,7 +70,7 @@ var nameCases = []nameCase{
 	{"a way", "way:00", ""},
 }
 
-// routes are those of a frontend, in order; prefix stands before the names of backends.
+// routes returns the routes of a frontend, in order; prefix precedes the names of backends.
 func routes(prefix string) []haproxy.Route {
 	var all []haproxy.Route
 	for target, list := range names {
@@ -81,7 +81,8 @@ func routes(prefix string) []haproxy.Route {
 	return all
 }
 
-// tlsTable is a HAProxy with the table of names twice: the frontend "tls" has a target for what no route claims, and "strict" none.
+// tlsTable starts a HAProxy with the table of names twice: the frontend "tls" has a target for what no route claims, and
+// "strict" none.
 func tlsTable(t testing.TB, program string) edge {
 	t.Helper()
 	c := haproxy.Config{Frontends: []haproxy.Frontend{
@@ -94,8 +95,8 @@ func tlsTable(t testing.TB, program string) edge {
 	return start(t, program, c)
 }
 
-// tlsClient shakes hands with whatever is at an address, asks for a name, or for none if it is empty, and returns what the target
-// sees.
+// tlsClient does a TLS handshake with a server at an address, with a name, or without one if it is empty, and returns what
+// the target sees.
 type tlsClient func(t *testing.T, at netip.AddrPort, name string) seen
 
 // tlsClients are clients of two TLS stacks, by name.
@@ -139,8 +140,8 @@ func dial(t testing.TB, at netip.AddrPort) net.Conn {
 	return dialFrom(t, netip.Addr{}, at)
 }
 
-// dialFrom connects from an address of this machine; from any if it is the zero Addr. Who is refused may learn so when it connects, or
-// only later: then the connection is a closed one.
+// dialFrom connects from an address of this machine; from any if it is the zero Addr. A refused client may learn that when
+// it connects, or only later; dialFrom returns a closed connection in the first case.
 func dialFrom(t testing.TB, source netip.Addr, at netip.AddrPort) net.Conn {
 	t.Helper()
 	dialer := net.Dialer{Timeout: patience}
@@ -161,7 +162,7 @@ func dialFrom(t testing.TB, source netip.Addr, at netip.AddrPort) net.Conn {
 	return conn
 }
 
-// shakeHands asks for a name, or for none if it is empty, and returns what the target sees.
+// shakeHands does a TLS handshake with a name, or without one if it is empty, and returns what the target sees.
 func shakeHands(conn net.Conn, name string, protocols ...string) seen {
 	encrypted := tls.Client(conn, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: protocols})
 	defer encrypted.Close()

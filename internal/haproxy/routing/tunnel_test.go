@@ -20,7 +20,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// obliging is a server that answers every connection with the same, whatever it is asked for, and remembers what it read.
+// obliging is a server that gives every connection the same answer, whatever the request is, and records what it read.
 type obliging struct {
 	at     netip.AddrPort
 	answer string
@@ -35,7 +35,7 @@ func newObliging(t testing.TB, answer string) *obliging {
 	return o
 }
 
-// serveConnections has each connection served, until the test ends.
+// serveConnections serves each connection until the test ends.
 func serveConnections(t testing.TB, serve func(net.Conn)) netip.AddrPort {
 	t.Helper()
 	at := netip.AddrPortFrom(loopback4, freePort(t))
@@ -60,7 +60,7 @@ func serveConnections(t testing.TB, serve func(net.Conn)) netip.AddrPort {
 	return at
 }
 
-// serve answers when there is a whole header, and again when there is another.
+// serve answers after each complete header.
 func (o *obliging) serve(conn net.Conn) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
@@ -81,7 +81,7 @@ func (o *obliging) serve(conn net.Conn) {
 	}
 }
 
-// saw is all that has come so far.
+// saw returns everything that was received so far.
 func (o *obliging) saw() string {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
@@ -92,13 +92,13 @@ const (
 	answerOK       = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	answerSwitched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 	webSocketKey   = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-	// smuggled is a request that must not reach a server as it is.
+	// smuggled is a request that must not reach a server unchanged.
 	smuggled = "GET /smuggled HTTP/1.1\r\nHost: bank.example\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
-	// lastRequest ends a connection that is none of a tunnel.
+	// lastRequest ends a connection that is not a tunnel.
 	lastRequest = "GET /last HTTP/1.1\r\nHost: bank.example\r\nConnection: close\r\n\r\n"
 )
 
-// before is a HAProxy with a frontend "http" in front of the server.
+// before starts a HAProxy with a frontend "http" in front of the server.
 func before(t testing.TB, program string, o *obliging) edge {
 	t.Helper()
 	return start(t, program, haproxy.Config{
@@ -135,7 +135,7 @@ func TestNoRequestMakesATunnel(t *testing.T) {
 				o := newObliging(t, tc.answer)
 				e := before(t, program, o)
 				conn := dial(t, e.at(t, "http", loopback4))
-				// All at once, as a client does that is sure of its tunnel.
+				// All at once, like a client that relies on its tunnel.
 				if _, err := io.WriteString(conn, tc.request+smuggled); err != nil {
 					t.Fatal(err)
 				}
@@ -143,7 +143,7 @@ func TestNoRequestMakesATunnel(t *testing.T) {
 				if err != nil || answer.StatusCode != tc.want {
 					t.Fatalf("got %+v, %v, want status %d", answer, err, tc.want)
 				}
-				// The second request is one like any other, if the connection stays open for it.
+				// The second request is an ordinary one, if the connection stays open for it.
 				_, _ = io.WriteString(conn, lastRequest)
 				_, _ = io.Copy(io.Discard, conn)
 				saw := o.saw()
@@ -156,7 +156,7 @@ func TestNoRequestMakesATunnel(t *testing.T) {
 	})
 }
 
-// upgrade is a request with these lines in its header.
+// upgrade returns a request with these header lines.
 func upgrade(lines ...string) string {
 	return "GET / HTTP/1.1\r\nHost: app.example.com\r\n" + strings.Join(append(lines, "\r\n"), "\r\n")
 }
@@ -196,7 +196,7 @@ func TestAWebSocketIsATunnelToItsTarget(t *testing.T) {
 	})
 }
 
-// Over HTTP/2 a WebSocket begins with CONNECT as well, as RFC 8441 has it.
+// Over HTTP/2 a WebSocket begins with CONNECT as well, according to RFC 8441.
 func TestOverHTTP2OnlyAWebSocketMakesATunnel(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
@@ -215,7 +215,7 @@ func TestOverHTTP2OnlyAWebSocketMakesATunnel(t *testing.T) {
 				conn := dial(t, e.at(t, "http", loopback4))
 				status, echo := connectStream(t, conn, tc.fields, "\x81\x85\x00\x00\x00\x00hello")
 				if tc.want == "none" {
-					// HAProxy makes a GET of it, which the server answers; but nothing that follows reaches it.
+					// HAProxy turns it into a GET, which the server answers; but nothing that follows reaches the server.
 					if strings.Contains(echo, "hello") {
 						t.Errorf("got status %s and %q, want no tunnel", status, echo)
 					}
@@ -229,7 +229,7 @@ func TestOverHTTP2OnlyAWebSocketMakesATunnel(t *testing.T) {
 	})
 }
 
-// connectStream opens a stream with these fields, sends data when it is answered, and returns the status and what comes back.
+// connectStream opens a stream with these fields, sends data after the answer, and returns the status and what comes back.
 func connectStream(t *testing.T, conn net.Conn, fields []string, data string) (status, echo string) {
 	t.Helper()
 	_ = conn.SetDeadline(time.Now().Add(patience))

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// asks is how a client learns which target a frontend leads to, by the frontend's name.
+// asks says how a client learns which target a frontend leads to, by the frontend's name.
 var asks = map[string]func(t testing.TB, at netip.AddrPort) seen{
 	"tcp": func(t testing.TB, at netip.AddrPort) seen {
 		conn := dial(t, at)
@@ -26,17 +26,17 @@ var asks = map[string]func(t testing.TB, at netip.AddrPort) seen{
 	},
 }
 
-// kinds are what the targets of these frontends speak.
+// kinds are the protocols of the targets of these frontends.
 var kinds = map[string]targetKind{"tcp": tcpTarget, "tls": tlsTarget, "http": httpTarget}
 
-// share is a part of connections, to targets that stand in for one another.
+// share is a share of connections, with targets that stand in for one another.
 type share struct {
 	percent int
 	targets []*target
 }
 
-// wayTable is a HAProxy with one frontend, which leads to a way: by the route app.example.com, or at once if it is "tcp". Targets that
-// are closed are found out within a tenth of a second.
+// wayTable starts a HAProxy with one frontend that leads to a weighted route: by the route app.example.com, or directly if
+// it is "tcp". Health checks detect closed targets within a tenth of a second.
 func wayTable(t testing.TB, program, frontend string, shares ...share) edge {
 	t.Helper()
 	f := haproxy.Frontend{Name: frontend, Routes: []haproxy.Route{{Name: "app.example.com", To: "way"}}}
@@ -110,7 +110,7 @@ func TestConnectionsAreDividedBetweenShares(t *testing.T) {
 		} {
 			counts := wayTable(t, program, frontend, tc.shares...).count(t, frontend)
 			for _, want := range tc.want {
-				// Of 60 connections, 30 percent are fewer than 1 once in a thousand million times.
+				// A share of 30 percent gets none of 60 connections once in a thousand million times.
 				if counts[want] == 0 {
 					t.Errorf("shares %v: got %v, want some to %s", tc.shares, counts, want)
 				}
@@ -164,7 +164,7 @@ func TestAFallbackIsUsedOnlyWhileNothingBetterIsUp(t *testing.T) {
 	})
 }
 
-// With nothing up the first backend gets the connection, and says in its own way that it has no server.
+// If nothing is up, the first backend gets the connection, and answers in its protocol that it has no server.
 func TestWithNoServerUpThereIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	onEachProtocol(t, func(t *testing.T, program, frontend string) {

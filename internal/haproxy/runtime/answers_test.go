@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/bounded"
 )
 
-// recorded is what a real HAProxy of a version answered.
+// recorded returns the recorded answer of a real HAProxy of a version.
 func recorded(t testing.TB, version, name string) []byte {
 	t.Helper()
 	answer, err := os.ReadFile(filepath.Join("testdata", version, name))
@@ -205,7 +205,7 @@ func manyColumns(n int) string {
 	return strings.Join(columns, " ")
 }
 
-// Whoever answers in the place of HAProxy chooses the lines: none of them may cost more than a few times its length.
+// A program in the place of HAProxy chooses the lines: none may cost more than a few times its length.
 func TestParsersTakeNoMoreMemoryThanAnswersDo(t *testing.T) {
 	const head = "1\n# be_name srv_name srv_addr srv_port srv_op_state srv_admin_state srv_uweight srv_iweight srv_check_state\n"
 	const size = 1 << 20
@@ -236,7 +236,7 @@ func TestParsersTakeNoMoreMemoryThanAnswersDo(t *testing.T) {
 	}
 }
 
-func TestAdminBitsTellTheMode(t *testing.T) {
+func TestAdminBitsDetermineTheMode(t *testing.T) {
 	t.Parallel()
 	for admin, want := range map[Admin]Mode{
 		0: Ready, 1: Maintenance, 2: Maintenance, 4: Maintenance, 8: Drain, 16: Drain, 32: Maintenance, 64: Maintenance, 9: Maintenance, 24: Drain,

@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// serversState is what HAProxy 3.0 answers for so many servers of one backend.
+// serversState returns HAProxy 3.0's answer for that many servers of one backend.
 func serversState(tb testing.TB, n int) []byte {
 	head := bytes.SplitAfterN(recorded(tb, "3.0", "show-servers-state"), []byte("\n"), 3)
 	answer := append(head[0], head[1]...)

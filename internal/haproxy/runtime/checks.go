@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// ShowCheckOf asks for the statistics of one server, among which is how its last health check ended. ParseCheck reads the answer.
+// ShowCheckOf asks for the statistics of one server, which include the result of its last health check. ParseCheck parses
+// the answer.
 func ShowCheckOf(backend string, server int) string {
 	return fmt.Sprintf("show stat %s 4 %d", backend, server)
 }
 
-// ParseCheck reads how the last health check of a server ended: HAProxy's word for it, the code in the answer if there was one, and what
-// HAProxy adds, such as "L7STS 400 (Bad Request)". It is empty for a server that is not there any more.
+// ParseCheck parses the result of a server's last health check: HAProxy's status, the code in the response if there was one,
+// and HAProxy's details, such as "L7STS 400 (Bad Request)". It is empty for a server that no longer exists.
 func ParseCheck(answer []byte) (string, error) {
 	text, ok := strings.CutPrefix(strings.TrimSpace(string(answer)), "# ")
 	if !ok {

@@ -11,16 +11,16 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
-// Command is one line for HAProxy's runtime API. Names of backends and servers are such that haproxy.ValidName accepts; so
-// a line holds one command, and is far shorter than the 15 kB that HAProxy can read.
+// Command is one line for HAProxy's runtime API. Names of backends and servers must be valid for haproxy.ValidName. So a
+// line holds one command, and is far shorter than the 15 kB that HAProxy can read.
 type Command struct {
 	line string
 	want success
-	// to is where a server is to be moved.
+	// to is the address and port that a server is moved to.
 	to netip.AddrPort
 }
 
-// success is how HAProxy says that it carried out a command.
+// success is the reply with which HAProxy confirms a command.
 type success int
 
 const (
@@ -30,21 +30,21 @@ const (
 	moved
 )
 
-// RefusedError says that HAProxy did not do what it was told.
+// RefusedError means that HAProxy did not carry out a command.
 type RefusedError struct{ Command, Reply string }
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("HAProxy answers %s to %q", excerpt(e.Reply), e.Command)
 }
 
-// ErrStillConnected says that a server cannot be deleted yet, since it still has connections.
+// ErrStillConnected means that a server cannot be deleted yet because it still has connections.
 var ErrStillConnected = errors.New("the server still has connections")
 
-// String is the command's line, without its end.
+// String returns the command's line, without its end.
 func (c Command) String() string { return c.line }
 
-// Check says whether a reply means that the command was carried out: nil, ErrStillConnected for a server that cannot be
-// deleted yet, or a *RefusedError.
+// Check returns nil if a reply means that the command was carried out, ErrStillConnected for a server that cannot be deleted
+// yet, or a *RefusedError.
 func (c Command) Check(reply string) error {
 	reply = strings.TrimSpace(reply)
 	var done bool
@@ -67,7 +67,7 @@ func (c Command) Check(reply string) error {
 	return nil
 }
 
-// movedTo reads what HAProxy says of a server's address and port. What did not change 2.6 names and 3.0 does not:
+// movedTo parses HAProxy's reply about a server's address and port. HAProxy 2.6 names what did not change, and 3.0 does not:
 //
 //	IP changed from '192.0.2.1' to '192.0.2.2', no need to change the port by 'stats socket command'
 //	port changed from '80' to '81' by 'stats socket command'
@@ -94,7 +94,7 @@ func movedTo(reply string, to netip.AddrPort) bool {
 	return ok
 }
 
-// Lines are what to send for the commands, in their order.
+// Lines returns the lines to send for the commands, in their order.
 func Lines(commands []Command) []string {
 	lines := make([]string, len(commands))
 	for i, c := range commands {
@@ -103,7 +103,7 @@ func Lines(commands []Command) []string {
 	return lines
 }
 
-// CheckAll is the first error of Check; there is a reply to each command.
+// CheckAll returns the first error of Check; there is a reply to each command.
 func CheckAll(commands []Command, replies []string) error {
 	for i, c := range commands {
 		if err := c.Check(replies[i]); err != nil {
@@ -119,8 +119,8 @@ func AddServer(b haproxy.Backend, s haproxy.Server) []Command {
 }
 
 // AddServers adds some of the backend's servers, none of which has a DNS name, and lets them take connections. Each has the
-// same keywords as in the file, and then the checks are to be switched on, and the maintenance off in which HAProxy adds a
-// server. The keyword "enabled" seems to do that at once, but 2.6 miscounts its servers after it.
+// same keywords as in the file. Then the checks must be enabled, and the maintenance mode in which HAProxy adds a server
+// must be ended. The keyword "enabled" seems to do that at once, but 2.6 miscounts its servers after it.
 func AddServers(b haproxy.Backend, servers []haproxy.Server) []Command {
 	commands := make([]Command, 0, 3*len(servers))
 	for i, words := range cfg.ServerWords(b, servers) {
@@ -134,7 +134,7 @@ func AddServers(b haproxy.Backend, servers []haproxy.Server) []Command {
 	return commands
 }
 
-// MoveServer gives a server that runs another address and port. Open connections stay where they are.
+// MoveServer gives a running server another address and port. Open connections stay where they are.
 func MoveServer(backend string, s haproxy.Server) Command {
 	to := netip.AddrPortFrom(s.Addr, s.Port)
 	line := "set server " + backend + "/" + s.Name + " addr " + s.Addr.String() + " port " + strconv.Itoa(int(s.Port))
@@ -151,20 +151,20 @@ func SetMode(backend, server string, mode Mode) Command {
 	return Command{line: "set server " + backend + "/" + server + " state " + string(mode)}
 }
 
-// EnableHealth switches a server's checks on.
+// EnableHealth enables a server's checks.
 func EnableHealth(backend, server string) Command {
 	return Command{line: "enable health " + backend + "/" + server}
 }
 
-// DeleteServer takes a server away that is in maintenance and has no connection.
+// DeleteServer removes a server that is in maintenance and has no connection.
 func DeleteServer(backend, server string) Command {
 	return Command{line: "del server " + backend + "/" + server, want: deleted}
 }
 
-// ShutdownSessions cuts all connections of a server.
+// ShutdownSessions closes all connections of a server.
 func ShutdownSessions(backend, server string) Command {
 	return Command{line: "shutdown sessions server " + backend + "/" + server}
 }
 
-// ShowServersOf asks for the state of one backend's servers; ParseServersState reads the answer.
+// ShowServersOf asks for the state of one backend's servers; ParseServersState parses the answer.
 func ShowServersOf(backend string) string { return ShowServersState + " " + backend }

@@ -75,7 +75,7 @@ func TestAServerIsAddedWithEveryKeywordAndThenMadeReady(t *testing.T) {
 	}
 }
 
-func TestCheckTellsWhetherACommandWasCarriedOut(t *testing.T) {
+func TestCheckReportsWhetherACommandWasCarriedOut(t *testing.T) {
 	t.Parallel()
 	const by = " by 'stats socket command'"
 	add := AddServer(haproxy.Backend{Name: "be"}, pod("192.0.2.1"))[0]

@@ -200,7 +200,7 @@ func TestThousandsOfCommandsGoDownOneSocket(t *testing.T) {
 	})
 }
 
-// HAProxys of the same version, that is: 2.6 and 3.0 hash the addresses of clients differently.
+// This holds for HAProxys of the same version: 2.6 and 3.0 hash the addresses of clients differently.
 func TestAClientMeetsTheSameServerHoweverServersWereAdded(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {

@@ -75,7 +75,7 @@ func (r *running) ask(lines ...string) []string {
 	return answers
 }
 
-// do has commands carried out.
+// do executes commands.
 func (r *running) do(commands ...runtime.Command) {
 	r.t.Helper()
 	lines := make([]string, len(commands))
@@ -89,7 +89,7 @@ func (r *running) do(commands ...runtime.Command) {
 	}
 }
 
-// refused has a command refused, with words of HAProxy's.
+// refused expects HAProxy to refuse a command with this text.
 func (r *running) refused(command runtime.Command, want string) {
 	r.t.Helper()
 	err := command.Check(r.ask(command.String())[0])
@@ -99,7 +99,7 @@ func (r *running) refused(command runtime.Command, want string) {
 	}
 }
 
-// servers are the running servers by name.
+// servers returns the running servers by name.
 func (r *running) servers(backend string) map[string]runtime.Server {
 	r.t.Helper()
 	all, err := runtime.ParseServersState([]byte(r.ask(runtime.ShowServersOf(backend))[0]))
@@ -128,11 +128,11 @@ func (r *running) deletes(backend, server string) {
 	}
 }
 
-// ownAddress is an address that nobody else listens on: it is made of a port that is held until the test ends.
+// ownAddress returns an address without another listener, made of a port that is reserved until the test ends.
 func ownAddress(t *testing.T) haproxy.Bind {
 	t.Helper()
-	held := listen(t)
-	return haproxy.Bind{Addr: netip.AddrFrom4([4]byte{127, 99, byte(held.Port() >> 8), byte(held.Port())}), Port: held.Port()}
+	reserved := listen(t)
+	return haproxy.Bind{Addr: netip.AddrFrom4([4]byte{127, 99, byte(reserved.Port() >> 8), byte(reserved.Port())}), Port: reserved.Port()}
 }
 
 func listen(t *testing.T) netip.AddrPort {
@@ -160,7 +160,7 @@ func accept(t *testing.T, serve func(net.Conn)) netip.AddrPort {
 	return listener.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// greeter is a server that says its name to each connection, and then repeats what it is told.
+// greeter is a server that sends its name to each connection, and then echoes.
 func greeter(t *testing.T, name string) haproxy.Server {
 	t.Helper()
 	addr := accept(t, func(conn net.Conn) {
@@ -171,7 +171,7 @@ func greeter(t *testing.T, name string) haproxy.Server {
 	return haproxy.Server{Name: name, Addr: addr.Addr(), Port: addr.Port(), Weight: 1}
 }
 
-// dial connects as a client of some address, and returns the greeting.
+// dial connects as a client at some address, and returns the greeting.
 func dial(t *testing.T, client netip.Addr, to haproxy.Bind) (net.Conn, string) {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(client, 0)), Timeout: 10 * time.Second}

@@ -14,7 +14,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// everyCommand is each command for one server.
+// everyCommand returns each command for one server.
 func everyCommand(b haproxy.Backend, s haproxy.Server) []Command {
 	return append(AddServer(b, s),
 		MoveServer(b.Name, s), SetWeight(b.Name, s.Name, s.Weight),
@@ -60,18 +60,18 @@ func FuzzACommandIsOneShortLine(f *testing.F) {
 }
 
 func FuzzANameIsOneShortLine(f *testing.F) {
-	f.Add("in", "app.example.com", "web", "way", "web-2", 50)
-	f.Add("in;quit", "*.example.com\nquit", "a b", "way<<", "\\", 0)
+	f.Add("in", "app.example.com", "web", "weighted", "web-2", 50)
+	f.Add("in;quit", "*.example.com\nquit", "a b", "weighted<<", "\\", 0)
 	f.Add(strings.Repeat("f", 300), strings.Repeat("a.", 126)+"a", strings.Repeat("b", 300), strings.Repeat("w", 300), strings.Repeat("c", 300), 100)
-	f.Fuzz(func(t *testing.T, frontend, name, backend, way, other string, percent int) {
+	f.Fuzz(func(t *testing.T, frontend, name, backend, weighted, other string, percent int) {
 		second := time.Second
 		config := haproxy.Config{
 			Owner: "c/ns", AdminSocket: "/s", MaxConnections: 1, Timeouts: haproxy.Timeouts{Connect: second, Client: second, Server: second, Queue: second},
 			Frontends: []haproxy.Frontend{{
 				Name: frontend, Protocol: haproxy.TLS, Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}},
-				Routes: []haproxy.Route{{Name: name, To: way}},
+				Routes: []haproxy.Route{{Name: name, To: weighted}},
 			}},
-			WeightedRoutes: []haproxy.WeightedRoute{{Name: way, Shares: []haproxy.Share{
+			WeightedRoutes: []haproxy.WeightedRoute{{Name: weighted, Shares: []haproxy.Share{
 				{Percent: percent, Backends: []string{backend, other}}, {Percent: 100 - percent, Backends: slices.Repeat([]string{other}, 9)},
 			}}},
 			Backends: []haproxy.Backend{{Name: backend, Balance: haproxy.LeastConn}, {Name: other, Balance: haproxy.LeastConn}},

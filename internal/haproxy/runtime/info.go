@@ -1,5 +1,6 @@
-// Package runtime speaks HAProxy's runtime API: commands as values, and what the answers mean. It is pure: others open
-// the sockets. HAProxy 2.6 and 3.0 answer alike but for blank lines and what Command.Check knows.
+// Package runtime implements HAProxy's runtime API: commands as values, and parsers for the answers. It is pure: other
+// packages open the sockets. The answers of HAProxy 2.6 and 3.0 differ only in blank lines and in what Command.Check
+// handles.
 package runtime
 
 import (
@@ -9,29 +10,29 @@ import (
 	"time"
 )
 
-// The commands whose answers this package reads. ShowProcesses is for the master's socket, the others are for a worker's.
+// The commands whose answers this package parses. ShowProcesses is for the master's socket, the others are for a worker's.
 const (
 	ShowInfo         = "show info"
 	ShowServersState = "show servers state"
 	ShowProcesses    = "show proc"
 )
 
-// Info is what a worker says of itself.
+// Info is what a worker reports of itself.
 type Info struct {
-	// Version is such as "2.6.12", without what the distribution appends.
+	// Version is for example "2.6.12", without the distribution's suffix.
 	Version string
 	Pid     int
 	// Uptime is in whole seconds.
 	Uptime time.Duration
-	// Description is what the configuration says there; empty if nothing.
+	// Description is the description in the configuration; empty if there is none.
 	Description string
-	// MaxConnections bounds the connections of the process.
+	// MaxConnections limits the connections of the process.
 	MaxConnections int
-	// Stopping says that the worker takes no new connections and ends with its last one.
+	// Stopping reports whether the worker takes no new connections and ends with its last one.
 	Stopping bool
 }
 
-// ParseInfo reads the answer to ShowInfo. Of its many lines it keeps few: every turn of every host asks for it.
+// ParseInfo parses the answer to ShowInfo. It keeps few of the many lines: every sync of every host asks for it.
 func ParseInfo(answer []byte) (Info, error) {
 	var name, version, pid, uptime, most, description, stopping string
 	fields := map[string]*string{
@@ -60,24 +61,24 @@ func ParseInfo(answer []byte) (Info, error) {
 	return info, nil
 }
 
-// What is kept of an answer is short: edgelb's description has 81 bytes, HAProxy's versions have less than 32.
+// The kept parts of an answer are short: edgelb's description has 81 bytes, HAProxy's versions have less than 32.
 const (
 	mostDescription = 256
 	mostVersion     = 32
 )
 
-// shortVersion drops what the distribution appends to HAProxy's own version.
+// shortVersion cuts the distribution's suffix off HAProxy's own version.
 func shortVersion(version string) string {
 	short, _, _ := strings.Cut(version, "-")
 	return clip(short, mostVersion)
 }
 
-// clip is the begin of a text, without a reference to the rest of the answer that it is from.
+// clip returns the start of a text, without keeping the rest of the answer in memory.
 func clip(text string, most int) string {
 	return strings.Clone(text[:min(most, len(text))])
 }
 
-// unexpected is the error for an answer that cannot be read.
+// unexpected returns the error for an answer that cannot be parsed.
 func unexpected(command, what, text string) error {
 	return fmt.Errorf("the answer to %q cannot be read: %s: %s", command, what, excerpt(text))
 }

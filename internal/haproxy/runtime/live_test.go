@@ -18,7 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// shortFolder is a new folder whose path is short enough for a unix socket; that of t.TempDir holds the test's name.
+// shortFolder returns a new folder whose path is short enough for a unix socket; that of t.TempDir contains the test's name.
 func shortFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "haproxy")
@@ -33,7 +33,7 @@ func shortFolder(t *testing.T) string {
 	return folder
 }
 
-// rendered writes the file of a Config with two servers, without checks, and returns where, with its fingerprint.
+// rendered writes the file of a Config with two servers, without checks, and returns its path and structure hash.
 func rendered(t *testing.T, socket string) (path, structure string) {
 	t.Helper()
 	folder := filepath.Dir(socket)
@@ -106,7 +106,7 @@ func ask(t *testing.T, socket, command string) []byte {
 	return answer
 }
 
-// modes is how the running HAProxy says its servers are.
+// modes returns the modes of the running HAProxy's servers.
 func modes(t *testing.T, socket string) map[string]runtime.Mode {
 	t.Helper()
 	servers, err := runtime.ParseServersState(ask(t, socket, runtime.ShowServersState))

@@ -8,30 +8,30 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// AddName adds an entry to the map of that path. There must be none of its key: HAProxy would keep both, and go on with the
-// first.
+// AddName adds an entry to the map at that path. Its key must be new: HAProxy would keep both entries and use the first one.
 func AddName(path string, e haproxy.Entry) Command {
 	return Command{line: "add map " + path + " " + e.Key + " " + e.Value}
 }
 
-// SetName gives the key of an entry another value in the map of that path. Where somebody has added the key twice, both get it.
+// SetName sets the value of an entry's key in the map at that path. If somebody has added the key twice, both entries
+// change.
 func SetName(path string, e haproxy.Entry) Command {
 	return Command{line: "set map " + path + " " + e.Key + " " + e.Value}
 }
 
-// DeleteName takes a key away from the map of that path, however often it is there.
+// DeleteName deletes all entries of a key from the map at that path.
 func DeleteName(path, key string) Command {
 	return Command{line: "del map " + path + " " + key}
 }
 
-// ShowNames asks for all entries of the map of that path; ParseNames reads the answer.
+// ShowNames asks for all entries of the map at that path; ParseNames parses the answer.
 func ShowNames(path string) string { return "show map " + path }
 
-// ShowMaps asks for all maps, of which each has a line; MapSize reads the answer.
+// ShowMaps asks for all maps, one line each; MapSize parses the answer.
 const ShowMaps = "show map"
 
-// MapSize reads in the answer to ShowMaps how many entries the map of that path has, those of keys that come more than once
-// among them; false if it does not say.
+// MapSize returns how many entries the map at that path has according to the answer to ShowMaps, including repeated keys;
+// false if the answer does not say.
 //
 //	# id (file) description
 //	0 (/etc/haproxy/names) pattern loaded from file '/etc/haproxy/names' used by map at … line 11. curr_ver=0 next_ver=0 entry_cnt=3
@@ -46,14 +46,14 @@ func MapSize(path string, answer []byte) (int, bool) {
 	return 0, false
 }
 
-// NameOf asks for the entry of one key of the map of that path; ParseName reads the answer.
+// NameOf asks for the entry of one key of the map at that path; ParseName parses the answer.
 func NameOf(path, key string) string { return "get map " + path + " " + key }
 
-// unknownMap is what HAProxy says of a map that its configuration does not use.
+// unknownMap is HAProxy's answer about a map that its configuration does not use.
 const unknownMap = "Unknown map identifier."
 
-// ParseNames reads the answer to ShowNames. The entries are in HAProxy's own order; a key may come more than once, and the first
-// is what counts. A map that HAProxy does not use has none.
+// ParseNames parses the answer to ShowNames. The entries are in HAProxy's own order. A key may occur more than once; the
+// first entry counts. A map that HAProxy does not use has no entries.
 //
 //	0x55d0c1d1a3d0 ns_web_https/app.example.com ns_web_app
 func ParseNames(answer []byte) ([]haproxy.Entry, error) {
@@ -73,10 +73,10 @@ func ParseNames(answer []byte) ([]haproxy.Entry, error) {
 	return entries, nil
 }
 
-// shortestEntry is the length of a line that is an entry: "0x a" and its end.
+// shortestEntry is the length of the shortest line with an entry: "0x a" and its end.
 const shortestEntry = 5
 
-// ParseName reads the answer to NameOf for that key; found is false if the map has no such key.
+// ParseName parses the answer to NameOf for that key; found is false if the map has no such key.
 //
 //	type=str, case=sensitive, found=yes, idx=tree, key="ns_web_https/app.example.com", value="ns_web_app", type="str"
 //	type=str, case=sensitive, found=no
@@ -85,7 +85,7 @@ func ParseName(key string, answer []byte) (entry haproxy.Entry, found bool, err 
 	if text == "" {
 		return haproxy.Entry{}, false, unexpected("get map", "it is empty", text)
 	}
-	// There is a line for each way in which the configuration looks into the map.
+	// There is a line for each method by which the configuration looks into the map.
 	first, others, _ := strings.Cut(text, "\n")
 	for line := range strings.Lines(others) {
 		if strings.TrimSpace(line) != first {
@@ -102,7 +102,7 @@ func ParseName(key string, answer []byte) (entry haproxy.Entry, found bool, err 
 	return entry, found, nil
 }
 
-// parseLookup reads one line of an answer to NameOf.
+// parseLookup parses one line of an answer to NameOf.
 func parseLookup(line string) (entry haproxy.Entry, found bool, err error) {
 	if strings.HasSuffix(line, ", found=no") {
 		return haproxy.Entry{}, false, nil

@@ -43,7 +43,7 @@ func runWithNames(t *testing.T, program, lines string) (*running, string) {
 	return r, names
 }
 
-// names are the entries of the map.
+// names returns the entries of the map.
 func (r *running) names(path string) []haproxy.Entry {
 	r.t.Helper()
 	entries, err := runtime.ParseNames([]byte(r.ask(runtime.ShowNames(path))[0]))
@@ -53,7 +53,7 @@ func (r *running) names(path string) []haproxy.Entry {
 	return entries
 }
 
-// requireName fails unless the map has that value for the key; an empty one if it is to have none.
+// requireName fails unless the map has that value for the key; an empty value means no entry.
 func (r *running) requireName(path, key, want string) {
 	r.t.Helper()
 	entry, found, err := runtime.ParseName(key, []byte(r.ask(runtime.NameOf(path, key))[0]))
@@ -62,7 +62,7 @@ func (r *running) requireName(path, key, want string) {
 	}
 }
 
-// requireSize fails unless HAProxy says that the map has so many entries.
+// requireSize fails unless HAProxy reports that many entries in the map.
 func (r *running) requireSize(path string, want int) {
 	r.t.Helper()
 	answer := r.ask(runtime.ShowMaps)[0]
@@ -71,7 +71,7 @@ func (r *running) requireSize(path string, want int) {
 	}
 }
 
-func TestANameIsAddedMovedAndTakenAwayWithoutAReload(t *testing.T) {
+func TestANameIsAddedMovedAndDeletedWithoutAReload(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h, path := runWithNames(t, program, "in/a.example.com a\n")
@@ -93,8 +93,8 @@ func TestANameIsAddedMovedAndTakenAwayWithoutAReload(t *testing.T) {
 	})
 }
 
-// Whoever adds a name by hand may add it twice.
-func TestANameThatIsThereTwiceIsMovedAndTakenAwayAsOne(t *testing.T) {
+// Somebody who adds a name by hand may add it twice.
+func TestADuplicateNameIsMovedAndDeletedAsOne(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		h, path := runWithNames(t, program, "")

@@ -6,28 +6,28 @@ import (
 	"strings"
 )
 
-// Processes is what the master knows of itself and its workers.
+// Processes is the master's list of itself and its workers.
 type Processes struct {
 	// Master is the pid of the master.
 	Master int
-	// Reloads counts the reloads of the master, failed ones too, since it was started.
+	// Reloads counts the master's reloads since its start, including failed ones.
 	Reloads int
-	// Failed counts the reloads that failed since the last one that did not.
+	// Failed counts the failed reloads since the last successful one.
 	Failed int
-	// Workers are those that take new connections; OldWorkers live on until their last connection ends.
+	// Workers take new connections; OldWorkers stay until their last connection ends.
 	Workers, OldWorkers []Worker
 }
 
 // Worker is one worker process.
 type Worker struct {
 	Pid int
-	// Reloads is how many reloads the worker has lived through; a new one has none.
+	// Reloads is how many reloads the worker has survived; 0 for a new one.
 	Reloads int
-	// Version is such as "2.6.12", without what the distribution appends.
+	// Version is for example "2.6.12", without the distribution's suffix.
 	Version string
 }
 
-// ParseProcesses reads the answer to ShowProcesses.
+// ParseProcesses parses the answer to ShowProcesses.
 func ParseProcesses(answer []byte) (Processes, error) {
 	var p Processes
 	current := &p.Workers
@@ -51,8 +51,8 @@ func ParseProcesses(answer []byte) (Processes, error) {
 	return p, nil
 }
 
-// add reads the line of one process: pid, type, reloads, uptime, version. Programs, which are no part of HAProxy itself,
-// are left out.
+// add parses the line of one process: pid, type, reloads, uptime, version. It skips programs, which are not part of HAProxy
+// itself.
 func (p *Processes) add(line string, workers *[]Worker) error {
 	words := strings.Fields(line)
 	if len(words) < 4 {
@@ -74,7 +74,7 @@ func (p *Processes) add(line string, workers *[]Worker) error {
 	return err
 }
 
-// parseMaster reads "2 [failed: 1]" out of the master's line.
+// parseMaster parses "2 [failed: 1]" in the master's line.
 func parseMaster(line string) (reloads, failed int, err error) {
 	before, after, found := strings.Cut(line, "[failed:")
 	count, _, closed := strings.Cut(after, "]")

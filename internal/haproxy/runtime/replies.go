@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// Prompt begins a dialogue: HAProxy then reads one command after the other, and ends each answer, and that to Prompt
-// itself, which is empty, with a line's end and "> ". Several lines may be sent at once; they are answered in order.
+// Prompt begins a dialogue: HAProxy then reads one command after the other, and ends each answer with a newline and "> ",
+// including the empty answer to Prompt itself. Several lines may be sent at once; HAProxy answers them in order.
 const Prompt = "prompt"
 
-// replyBuffer is the size, in bytes, of the buffer of each dialogue, of which thousands may be open.
+// replyBuffer is the size, in bytes, of the buffer of each dialogue; thousands may be open.
 const replyBuffer = 1 << 10
 
 // Replies reads the answers of a dialogue that Prompt began.
 type Replies struct {
 	reader *bufio.Reader
-	// err ended the reading: what follows cannot be told from the rest of the answer before it.
+	// err ended the reading: what follows cannot be told apart from the rest of the answer before it.
 	err error
 }
 
@@ -28,8 +28,9 @@ func NewReplies(r io.Reader) *Replies {
 	return &Replies{reader: bufio.NewReaderSize(r, replyBuffer)}
 }
 
-// Next returns the next answer, without the blank lines around it; one of more bytes than most is an error. The error is io.EOF where HAProxy ended the dialogue
-// after an answer, io.ErrUnexpectedEOF where it did so within one. No answer follows an error.
+// Next returns the next answer, without the blank lines around it. An answer of more than most bytes is an error. The error
+// is io.EOF if HAProxy ended the dialogue after an answer, and io.ErrUnexpectedEOF if it did so within one. No answer
+// follows an error.
 func (r *Replies) Next(most int) (string, error) {
 	if r.err != nil {
 		return "", r.err

@@ -9,7 +9,7 @@ import (
 	"testing/iotest"
 )
 
-// mostInTests is the limit of answers whose length is not the matter.
+// mostInTests is the limit for answers whose length does not matter.
 const mostInTests = 8 << 20
 
 // allReplies reads answers to the end.
@@ -24,7 +24,7 @@ func allReplies(r io.Reader) (all []string, err error) {
 	}
 }
 
-func TestRepliesAreToldApart(t *testing.T) {
+func TestRepliesAreSeparated(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("one line > of many\n", 20_000)
 	for _, tc := range []struct {

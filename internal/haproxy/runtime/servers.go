@@ -10,36 +10,36 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Server is what the running HAProxy says of one server.
+// Server is the running HAProxy's state of one server.
 type Server struct {
-	// Backend and Name are names that haproxy.ValidName accepts.
+	// Backend and Name are valid for haproxy.ValidName.
 	Backend, Name string
-	// Addr is the zero Addr where the server has no IP address.
+	// Addr is the zero Addr if the server has no IP address.
 	Addr netip.Addr
 	Port uint16
-	// DNSName is what HAProxy resolves to find the address; empty if it does not.
+	// DNSName is the name that HAProxy resolves to find the address; empty if it does not.
 	DNSName string
-	// Operation is how the server does, Admin what a person or program wants of it.
+	// Operation is the server's operational state, Admin the state that a person or program requested.
 	Operation Operation
 	Admin     Admin
-	// Weight is the one that counts now, InitialWeight that of the file.
+	// Weight is the current weight, InitialWeight that of the file.
 	Weight, InitialWeight int
-	// Checked says that its health checks are switched on.
+	// Checked reports whether its health checks are enabled.
 	Checked bool
-	// ID is the number, in its backend, of a server that is down, and LastCheck how its last check ended, as HAProxy numbers it. They
-	// are read of no others.
+	// ID is the number, in its backend, of a server that is down. LastCheck is the result of its last check, as HAProxy numbers
+	// it. Both are set only for servers that are down.
 	ID, LastCheck int
 }
 
-// Down says that the server would be sent connections, but for its checks, which fail.
+// Down reports whether only failing checks keep connections away from the server.
 func (s Server) Down() bool { return s.Operation == Stopped && s.Admin.Mode() == Ready }
 
-// Up says that the server is sent new connections.
+// Up reports whether the server gets new connections.
 func (s Server) Up() bool {
 	return (s.Operation == Running || s.Operation == Starting) && s.Admin.Mode() == Ready
 }
 
-// Mode is what is wanted of a server, in HAProxy's word for it.
+// Mode is the requested mode of a server, as HAProxy spells it.
 type Mode string
 
 // The modes: Ready takes connections, Drain only keeps those that it has, Maintenance is out of service and unchecked.
@@ -63,8 +63,8 @@ const (
 // Admin is a server's administrative state: bits, as HAProxy numbers them.
 type Admin int
 
-// The bits of Admin that take a server out of service, and those that only keep new connections away. Of each kind one is
-// set by command (1 and 8), the others come from elsewhere: another server that is followed, the file, or name resolution.
+// The bits of Admin that take a server out of service, and those that only keep new connections away. One of each kind is
+// set by command (1 and 8). The others come from another server that is followed, the file, or name resolution.
 const (
 	maintenanceBits Admin = 0x01 | 0x02 | 0x04 | unresolvedBit | 0x40
 	drainBits       Admin = 0x08 | 0x10
@@ -74,7 +74,7 @@ const (
 // checkEnabled is the bit of the check's state that "enable health" and "disable health" switch.
 const checkEnabled = 0x04
 
-// Mode is the state as a command sets it; maintenance hides that a server is also drained.
+// Mode returns the state as a command sets it; maintenance hides that a server is also drained.
 func (a Admin) Mode() Mode {
 	switch {
 	case a&maintenanceBits != 0:
@@ -85,14 +85,13 @@ func (a Admin) Mode() Mode {
 	return Ready
 }
 
-// ButUnresolved is the state without what only says that the server's DNS name has no address at the moment. No command ends
-// that.
+// ButUnresolved returns the state without the bit for a DNS name without an address. No command clears that bit.
 func (a Admin) ButUnresolved() Admin { return a &^ unresolvedBit }
 
-// IsUnresolved says that the server is out of service because its DNS name has no address at the moment.
+// IsUnresolved reports whether the server is out of service because its DNS name has no address at the moment.
 func (a Admin) IsUnresolved() bool { return a&unresolvedBit != 0 }
 
-// ParseServersState reads the answer to ShowServersState. Backends without servers do not appear in it.
+// ParseServersState parses the answer to ShowServersState, which does not contain backends without servers.
 func ParseServersState(answer []byte) ([]Server, error) {
 	header, lines, err := splitServersState(answer)
 	if err != nil {
@@ -125,8 +124,8 @@ func splitServersState(answer []byte) (header, lines string, err error) {
 	return header, lines, nil
 }
 
-// FilterServersState keeps the lines of the answer to ShowServersState whose servers are to be kept. An answer that cannot be
-// read is dropped as a whole.
+// FilterServersState keeps the lines of the answer to ShowServersState whose servers keep selects. An answer that cannot be
+// parsed is dropped as a whole.
 func FilterServersState(answer []byte, keep func(Server) bool) []byte {
 	servers, err := ParseServersState(answer)
 	if err != nil {
@@ -143,20 +142,20 @@ func FilterServersState(answer []byte, keep func(Server) bool) []byte {
 	return kept.Bytes()
 }
 
-// row reads one line after the other by its columns. There may be many thousands, so nothing is made anew for each.
+// row parses one line after the other by its columns. There may be many thousands, so it reuses its memory.
 type row struct {
 	columns map[string]int
-	// words are those of the present line, err is the first thing that is wrong with it.
+	// words are those of the current line; err is the first error in it.
 	words []string
 	err   error
 }
 
-// The columns that are read. Those for what HAProxy resolves are missing where it resolves nothing.
+// The required columns. Those for DNS names are missing if HAProxy resolves nothing.
 var neededColumns = []string{
 	"be_name", "srv_name", "srv_port", "srv_op_state", "srv_admin_state", "srv_uweight", "srv_iweight", "srv_check_state",
 }
 
-// mostColumns bounds the columns; HAProxy 3.0 has 25.
+// mostColumns limits the columns; HAProxy 3.0 has 25.
 const mostColumns = 100
 
 func newRow(header string) (*row, error) {
@@ -178,7 +177,7 @@ func newRow(header string) (*row, error) {
 	return r, nil
 }
 
-// mostIn is how many servers the lines can be of: each column has a word, and a blank or the line's end after it.
+// mostIn returns how many servers the lines can hold: each column has a word, and a blank or the line's end after it.
 func (r *row) mostIn(lines string) int { return len(lines) / (2 * len(r.columns)) }
 
 func (r *row) server(line string) (Server, error) {
@@ -211,7 +210,7 @@ func (r *row) server(line string) (Server, error) {
 	return s, r.err
 }
 
-// appendWords splits a line at its blanks, as strings.Fields does, without an allocation. It stops after so many words.
+// appendWords splits a line at its blanks, as strings.Fields does, without an allocation. It stops after most words.
 func appendWords(words []string, line string, most int) []string {
 	start := 0
 	for i := range len(line) {
@@ -232,7 +231,7 @@ func appendWords(words []string, line string, most int) []string {
 	return words
 }
 
-// field is the word in a column; empty where there is no such column.
+// field returns the word in a column; empty if there is no such column.
 func (r *row) field(column string) string {
 	if i, ok := r.columns[column]; ok {
 		return r.words[i]
@@ -248,7 +247,7 @@ func (r *row) name(column string) string {
 	return name
 }
 
-// optional reads a number that nothing depends on; 0 if there is none.
+// optional parses a number that nothing depends on; 0 if there is none.
 func (r *row) optional(column string) int {
 	n, err := strconv.ParseUint(r.field(column), 10, 31)
 	if err != nil {
@@ -257,7 +256,7 @@ func (r *row) optional(column string) int {
 	return int(n)
 }
 
-// number reads an unsigned number of so many bits.
+// number parses an unsigned number of that many bits.
 func (r *row) number(column string, bits int) int {
 	n, err := strconv.ParseUint(r.field(column), 10, bits)
 	if err != nil && r.err == nil {
