@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts kube-apiserver, kube-controller-manager, kubectl and etcd into the folder $1.
-# They are built from their Go modules, because the module proxy is reachable wherever this project itself can be
-# built; the download that envtest uses is not. About 6 minutes on 2 cores, once: the folder's name carries the versions.
+# They are built from their Go modules, because the module proxy is reachable wherever this project can be built; the
+# download that envtest uses is not. This takes about 6 minutes on 2 cores, once: the folder's name contains the versions.
 set -eu
 
 out=${1:?usage: control-plane.sh FOLDER KUBERNETES_VERSION ETCD_VERSION}
@@ -23,7 +23,7 @@ trap 'exit 1' INT TERM HUP
 echo "building kubernetes $kubernetes and etcd $etcd into $out (once, about 6 minutes on 2 cores)" >&2
 
 # A module that only requires k8s.io/kubernetes does not build: its go.mod replaces the staging modules by folders that
-# the module zip does not hold. Here each is replaced by its published twin (v1.36.3 -> v0.36.3).
+# the module zip does not contain. Here each is replaced by its published module (v1.36.3 -> v0.36.3).
 mkdir "$work/kubernetes" "$work/etcd" "$work/bin"
 cd "$work/kubernetes"
 staging=v0.${kubernetes#v1.}
@@ -56,6 +56,6 @@ import (
 func main() { etcdmain.Main(os.Args) }
 GO
 go build -mod=mod -trimpath -ldflags '-s -w' -o "$work/bin/etcd" .
-# Only whole programs get there.
+# Only complete programs are moved.
 mv "$work"/bin/* "$out"
 is_complete

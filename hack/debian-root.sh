@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts a Debian of the release $2 into the folder $1: the root from which the lab boots hosts with a real init system,
-# the distribution's own HAProxy and its own sshd. As root only. A finished folder is left alone.
+# Installs Debian release $2 into the folder $1: the root from which the lab boots hosts with a real init system, and the
+# distribution's HAProxy and sshd. Requires root. An existing folder is not changed.
 # With $3, that file becomes a program that runs the root's HAProxy on this machine, as any user.
 set -eu
 
@@ -8,10 +8,10 @@ out=${1:?usage: debian-root.sh FOLDER SUITE [HAPROXY]}
 suite=${2:?the name of a Debian release, such as bookworm}
 wrapper=${3:-}
 
-# What a host needs, and nothing that would make it other than a server that somebody just installed.
+# What a host needs; otherwise it is a freshly installed server.
 packages=systemd,systemd-sysv,dbus,openssh-server,haproxy,sudo,iproute2,procps
 
-# The loader is called by hand, so that HAProxy finds its own libraries and yet sees this machine's files.
+# The loader is called explicitly, so that HAProxy finds its own libraries but sees this machine's files.
 write_wrapper() {
 	cat >"$wrapper.new" <<SH
 #!/bin/sh
@@ -24,7 +24,7 @@ SH
 	mv "$wrapper.new" "$wrapper"
 }
 
-# The mirror that this machine's own apt uses for Debian; debootstrap's own where apt has none (on an Ubuntu, say).
+# The mirror that this machine's apt uses for Debian; debootstrap's default if apt has none (as on Ubuntu).
 mirror() {
 	# shellcheck disable=SC2016 # apt's own substitution
 	apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Created-By: Packages' |
@@ -47,15 +47,15 @@ if [ ! -d "$out" ]; then
 	debootstrap --variant=minbase --include="$packages" "$suite" "$work" ${mirror:+"$mirror"} >"$work.log" ||
 		{ cat "$work.log" >&2; exit 1; }
 
-	# OpenRC lies beside as packages: a host that boots with it installs them first, all others never see them. From
-	# Debian 13 on it does not suffer systemd-sysv beside it.
+	# OpenRC is stored as packages: a host that boots with it installs them first. From Debian 13 on it conflicts with
+	# systemd-sysv.
 	if [ "$suite" = bookworm ]; then
 		mkdir -p "$work/var/cache/openrc/partial"
 		chroot "$work" apt-get -qq --yes --no-install-recommends --download-only \
 			-o APT::Sandbox::User=root -o Dir::Cache::archives=/var/cache/openrc install openrc >/dev/null
 	fi
 
-	# Host keys are each host's own; the rest only takes room.
+	# Each host has its own host keys; the rest only takes space.
 	rm -f "$work"/etc/ssh/ssh_host_*
 	find "$work/var/cache/apt" "$work/var/lib/apt/lists" -type f -delete
 	rm -rf "$work"/usr/share/doc/* "$work"/usr/share/man/* "$work"/usr/share/locale/* "$work"/usr/share/info/*

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the packages of the programs that are named and missing: as root, where there is apt. Elsewhere it says in one
-# line what is missing and how to get it.
+# Installs the packages of the named programs that are missing: as root, and with apt. Otherwise it prints in one line what
+# is missing and how to get it.
 set -eu
 
 # sbin is not in everybody's PATH.
@@ -29,8 +29,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 	exit 1
 fi
 
-# The tests run programs of their own: a service that comes with a package is not to be started. policy-rc.d is how
-# Debian is told so.
+# The tests run their own programs: services of the packages must not be started. On Debian, policy-rc.d prevents that.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	trap 'rm -f "$policy"' EXIT
@@ -41,6 +40,6 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 echo "installing$packages" >&2
 apt-get -qq update </dev/null
-# The list of packages is to be split into words.
+# The list of packages must be split into words.
 # shellcheck disable=SC2086
 apt-get -qq install --no-install-recommends --yes $packages </dev/null >/dev/null

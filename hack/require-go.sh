@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says in one line that Go is missing, or older than go.mod wants.
+# Prints in one line that Go is missing, or older than go.mod requires.
 set -eu
 
 wanted=$(sed -n 's/^go //p' go.mod)
@@ -7,7 +7,7 @@ if ! command -v go >/dev/null; then
 	echo "Go $wanted or newer is needed and not in PATH: install it from https://go.dev/dl/" >&2
 	exit 1
 fi
-# In a module that wants a newer Go, every go command fails, or fetches that Go by itself.
+# In a module that requires a newer Go, every go command fails, or downloads that Go.
 if ! reason=$(go list -m 2>&1); then
 	echo "Go $wanted or newer is needed: install it from https://go.dev/dl/ ($reason)" >&2
 	exit 1

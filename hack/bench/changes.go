@@ -11,37 +11,37 @@ import (
 	"github.com/edgelb/edgelb/hack/bench/oplog"
 )
 
-// course says which changes to make and measure.
+// course defines which changes to make and measure.
 type course struct {
 	count int
-	// subject is changed, and hosts are those that have to be proved.
+	// subject is changed, and hosts are those that must be proved.
 	subject subject
 	hosts   []*edgeHost
-	// inARow makes the next change as soon as one is proved; else there is a pause.
+	// inARow makes the next change as soon as the previous one is proved; otherwise there is a pause.
 	inARow bool
 }
 
-// subject is what is changed again and again.
+// subject is what the bench changes repeatedly.
 type subject interface {
-	// Change changes it once, and returns the words with which the operator tells of it.
-	Change(ctx context.Context) (words string, err error)
-	// Verify asks a host, past the operator, whether it has the last change.
+	// Change changes it once, and returns the text with which the operator logs the change.
+	Change(ctx context.Context) (text string, err error)
+	// Verify checks, without the operator, that a host has the last change.
 	Verify(ctx context.Context, host *edgeHost) error
 }
 
-// endpointSubject is a Service whose endpoints change; object is the one of a host that has it as a target.
+// endpointSubject is a Service whose endpoints change; object returns a host's object that has it as a target.
 type endpointSubject struct {
 	*endpoints.Service
 	fixture *fixture
 	object  func(*edgeHost) string
 }
 
-// endpoints is the Service as the subject of changes.
+// endpoints returns the Service as the subject of changes.
 func (f *fixture) endpoints(s *endpoints.Service, object func(*edgeHost) string) subject {
 	return endpointSubject{Service: s, fixture: f, object: object}
 }
 
-// Verify asks the host on its own socket whether it has the servers that it should have.
+// Verify checks on HAProxy's socket that the host has the expected servers.
 func (s endpointSubject) Verify(ctx context.Context, host *edgeHost) error {
 	servers, err := host.servers(ctx)
 	if err != nil {
@@ -56,14 +56,14 @@ func (s endpointSubject) Verify(ctx context.Context, host *edgeHost) error {
 
 // sample is one change, in milliseconds.
 type sample struct {
-	// live is from just before the write to the API server to the proof on the last host, and watched from when the watch
-	// delivered it.
+	// live is the time from just before the write to the API server to the proof on the last host, and watched the time from the
+	// delivery by the watch.
 	live, watched float64
 	// phases are those of the last host, with "api" for the time from the write to the watch.
 	phases map[string]float64
 }
 
-// verifyEvery is how often it is looked past the operator whether a change is really there.
+// verifyEvery is how often the bench verifies a change without the operator.
 const verifyEvery = 10
 
 // measure makes the changes one after the other.
@@ -83,11 +83,11 @@ func (f *fixture) measureOne(ctx context.Context, c course, i int) (sample, erro
 	waiting, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the change is not there in time"))
 	defer cancel()
 	change := oplog.NewChange(f.events, keys(c.hosts))
-	words, err := c.subject.Change(ctx)
+	text, err := c.subject.Change(ctx)
 	if err != nil {
 		return sample{}, err
 	}
-	proofs, err := change.Proofs(waiting, words)
+	proofs, err := change.Proofs(waiting, text)
 	if err != nil {
 		return sample{}, err
 	}
@@ -116,7 +116,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// lives are the times to the last host.
+// lives returns the times to the last host.
 func lives(samples []sample) []float64 {
 	return collect(samples, func(s sample) float64 { return s.live })
 }
@@ -129,7 +129,7 @@ func collect(samples []sample, of func(sample) float64) []float64 {
 	return values
 }
 
-// always is the object of every host.
+// always returns the same object for every host.
 func always(object string) func(*edgeHost) string {
 	return func(*edgeHost) string { return object }
 }

@@ -23,10 +23,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
-// patience is how long anything may take before the run is broken.
+// patience is the timeout of each step.
 const patience = 2 * time.Minute
 
-// fixture is what one measurement is made with: hosts, objects in a namespace of their own, and an operator.
+// fixture is the setup of one measurement: hosts, objects in their own namespace, and an operator.
 type fixture struct {
 	*hostGroup
 	bench     *bench
@@ -36,13 +36,13 @@ type fixture struct {
 
 	operator *kube.Operator
 	events   chan oplog.Event
-	// unfollow ends the reading of the operator's log.
+	// unfollow stops reading the operator's log.
 	unfollow context.CancelFunc
 }
 
 const secretName = "edge-ssh"
 
-// newFixture takes the hosts over: they are ended with it.
+// newFixture takes ownership of the hosts: end closes them.
 func (b *bench) newFixture(ctx context.Context, name string, group *hostGroup) (*fixture, error) {
 	f := &fixture{hostGroup: group, bench: b}
 	version, err := group.hosts[0].version(ctx)
@@ -61,7 +61,7 @@ func (b *bench) newFixture(ctx context.Context, name string, group *hostGroup) (
 	return f, nil
 }
 
-// end ends the hosts and the operator, and takes the objects away, so that the next operator does not look for the hosts.
+// end closes the hosts, stops the operator, and deletes the objects, so that the next operator does not connect to the hosts.
 func (f *fixture) end(ctx context.Context) error {
 	errs := []error{f.stopOperator()}
 	var list v1alpha1.EdgeLoadBalancerList
@@ -83,7 +83,7 @@ func (b *bench) list(ctx context.Context, namespace string, into client.ObjectLi
 	return b.cluster.Client.List(ctx, into, client.InNamespace(namespace))
 }
 
-// startOperator starts an operator, and follows its log.
+// startOperator starts an operator, and reads its log.
 func (f *fixture) startOperator(ctx context.Context) error {
 	var err error
 	f.operator, err = kube.StartOperator(ctx, kube.OperatorOptions{
@@ -93,17 +93,17 @@ func (f *fixture) startOperator(ctx context.Context) error {
 		return err
 	}
 	f.events = make(chan oplog.Event, 1<<16)
-	reading, unfollow := context.WithCancel(ctx)
+	follow, unfollow := context.WithCancel(ctx)
 	f.unfollow = unfollow
 	go func() {
-		if err := oplog.Follow(reading, f.operator.LogPath(), f.events); err != nil {
+		if err := oplog.Follow(follow, f.operator.LogPath(), f.events); err != nil {
 			f.bench.report.Note("the operator's log could not be read: %v", err)
 		}
 	}()
 	return nil
 }
 
-// stopOperator ends the operator as Kubernetes does.
+// stopOperator stops the operator as Kubernetes does.
 func (f *fixture) stopOperator() error {
 	if f.operator == nil {
 		return nil
@@ -114,7 +114,7 @@ func (f *fixture) stopOperator() error {
 	return err
 }
 
-// newTarget is a target for the Service, checked by TCP at that interval.
+// newTarget returns a target for the Service, checked by TCP at that interval.
 func newTarget(s *endpoints.Service, checks time.Duration) v1alpha1.Target {
 	return v1alpha1.Target{
 		Name:        s.Name,
@@ -123,7 +123,7 @@ func newTarget(s *endpoints.Service, checks time.Duration) v1alpha1.Target {
 	}
 }
 
-// newObject is an object for the hosts, with these targets and a listener for each of them on each host, from that port on.
+// newObject returns an object for the hosts, with these targets and a listener for each of them on each host, from that port on.
 func (f *fixture) newObject(name string, hosts []*edgeHost, port int, targets ...v1alpha1.Target) *v1alpha1.EdgeLoadBalancer {
 	object := &v1alpha1.EdgeLoadBalancer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: name},
@@ -142,7 +142,7 @@ func (f *fixture) newObject(name string, hosts []*edgeHost, port int, targets ..
 	return object
 }
 
-// listeners are one for all hosts that listen on the wildcard address, and else one for each.
+// listeners returns one listener for all hosts that listen on the wildcard address, and otherwise one for each host.
 func listeners(hosts []*edgeHost, port int, target string) []v1alpha1.Listener {
 	if hosts[0].public.IsUnspecified() {
 		return []v1alpha1.Listener{{Name: target, Bind: []v1alpha1.BindAddress{hosts[0].bind(port)}, Target: target}}
@@ -156,7 +156,7 @@ func listeners(hosts []*edgeHost, port int, target string) []v1alpha1.Listener {
 	return all
 }
 
-// deploy creates the objects, starts an operator, and waits until it has proved all hosts to run them.
+// deploy creates the objects, starts an operator, and waits until it has proved that all hosts run them.
 func (f *fixture) deploy(ctx context.Context, objects ...*v1alpha1.EdgeLoadBalancer) error {
 	for _, object := range objects {
 		if err := f.bench.cluster.Client.Create(ctx, object); err != nil {
@@ -171,14 +171,14 @@ func (f *fixture) deploy(ctx context.Context, objects ...*v1alpha1.EdgeLoadBalan
 	if _, err := oplog.Await(ctx, f.events, keys(f.hosts), isSynced); err != nil {
 		return f.explain(err)
 	}
-	// A host that several objects share is proved once for the first of them already.
+	// A host that several objects share is already proved once for the first of them.
 	if err := f.awaitReady(ctx); err != nil {
 		return f.explain(err)
 	}
 	return nil
 }
 
-// awaitReady waits until all objects say that they are ready.
+// awaitReady waits until all objects are Ready.
 func (f *fixture) awaitReady(ctx context.Context) error {
 	for {
 		var list v1alpha1.EdgeLoadBalancerList
@@ -199,10 +199,10 @@ func (f *fixture) awaitReady(ctx context.Context) error {
 
 func isSynced(e oplog.Event) bool { return e.State == string(v1alpha1.HostSynced) }
 
-// majorAndMinor makes 2.6 of 2.6.12-1+deb12u4.
+// majorAndMinor returns 2.6 for 2.6.12-1+deb12u4.
 func majorAndMinor(version string) string {
-	if words := strings.SplitN(version, ".", 3); len(words) == 3 {
-		return words[0] + "." + words[1]
+	if numbers := strings.SplitN(version, ".", 3); len(numbers) == 3 {
+		return numbers[0] + "." + numbers[1]
 	}
 	return version
 }
@@ -212,7 +212,7 @@ func (f *fixture) explain(err error) error {
 	return fmt.Errorf("%w\n%s", err, f.operator.Logs()["operator"])
 }
 
-// backend is the name that HAProxy knows an object's target by.
+// backend returns the HAProxy backend of an object's target.
 func (f *fixture) backend(object, target string) string {
 	return f.namespace + "_" + object + "_" + target
 }

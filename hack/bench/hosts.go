@@ -19,20 +19,20 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// edgeHost is a host of whatever kind.
+// edgeHost is a host of any kind.
 type edgeHost struct {
 	spec v1alpha1.Host
-	// public is the address to listen on for clients.
+	// public is the address for clients.
 	public netip.Addr
-	// state is what its HAProxy answers to `show servers state`, past the operator.
+	// state returns HAProxy's answer to `show servers state`, without the operator.
 	state func(context.Context) (string, error)
-	// version is that of its HAProxy, such as 2.6.12-1+deb12u4.
+	// version returns the version of its HAProxy, such as 2.6.12-1+deb12u4.
 	version func(context.Context) (string, error)
-	// real is the lab's own host; nil for another kind.
+	// real is the host of the lab; nil for other kinds.
 	real *lab.EdgeHost
 }
 
-// key is what the operator's log calls the host.
+// key returns the name of the host in the operator's log.
 func (h *edgeHost) key() string {
 	return net.JoinHostPort(h.spec.Address, strconv.Itoa(int(*h.spec.Port)))
 }
@@ -58,7 +58,7 @@ func newHost(h *lab.Host) *edgeHost {
 	}
 }
 
-// servers are the names of the servers that take connections, by backend.
+// servers returns the names of the servers that take connections, by backend.
 func (h *edgeHost) servers(ctx context.Context) (map[string][]string, error) {
 	state, err := h.state(ctx)
 	if err != nil {
@@ -77,7 +77,7 @@ func (h *edgeHost) servers(ctx context.Context) (map[string][]string, error) {
 	return names, nil
 }
 
-// hostGroup is a number of hosts that take the same key.
+// hostGroup is a group of hosts that accept the same key.
 type hostGroup struct {
 	hosts      []*edgeHost
 	privateKey []byte
@@ -102,7 +102,7 @@ func (g *hostGroup) close() error {
 	return errors.Join(errs...)
 }
 
-// startGroup starts so many hosts, some at a time.
+// startGroup starts count hosts, a few at a time.
 func startGroup(count int, start func(g *hostGroup, i int) error) (*hostGroup, error) {
 	key, err := lab.NewPrivateKey()
 	if err != nil {
@@ -126,7 +126,7 @@ func startGroup(count int, start func(g *hostGroup, i int) error) (*hostGroup, e
 	return g, nil
 }
 
-// startHosts starts hosts of the lab, with the HAProxy that is installed.
+// startHosts starts hosts of the lab, with the installed HAProxy.
 func startHosts(ctx context.Context, count int) (*hostGroup, error) {
 	return startGroup(count, func(g *hostGroup, i int) error {
 		h, err := lab.StartEdgeHost(ctx, lab.EdgeHostOptions{Number: i + 1, PrivateKey: g.privateKey})
@@ -141,7 +141,7 @@ func startHosts(ctx context.Context, count int) (*hostGroup, error) {
 	})
 }
 
-// startDebians starts hosts with the Debian 13 of the root; each is a network of its own.
+// startDebians starts hosts with the Debian 13 of the root, each with its own network.
 func startDebians(ctx context.Context, root string, count int) (*hostGroup, error) {
 	return startGroup(count, func(g *hostGroup, i int) error {
 		h, err := debian.Start(ctx, debian.Options{Number: i + 1, Root: root, PrivateKey: g.privateKey})
@@ -154,7 +154,7 @@ func startDebians(ctx context.Context, root string, count int) (*hostGroup, erro
 	})
 }
 
-// debianRoot is the folder to boot Debian 13 from; the error says what is missing.
+// debianRoot returns the folder to boot Debian 13 from; the error says what is missing.
 func debianRoot() (string, error) {
 	root, err := programs.Root()
 	if err != nil {
@@ -170,7 +170,7 @@ func debianRoot() (string, error) {
 	return folder, nil
 }
 
-// startFleet starts simulated hosts; the process of theirs is the second result.
+// startFleet starts simulated hosts; the second result is their process.
 func startFleet(ctx context.Context, count int, scripts string) (*hostGroup, *fleet.Fleet, error) {
 	hostKey, err := lab.NewPrivateKey()
 	if err != nil {
@@ -212,7 +212,7 @@ func simulatedHost(f *fleet.Fleet, number int) *edgeHost {
 	}
 }
 
-// bind is an address and port of the host in the words of the API.
+// bind returns an address and port of the host as a BindAddress.
 func (h *edgeHost) bind(port int) v1alpha1.BindAddress {
 	if h.public.IsUnspecified() {
 		return v1alpha1.BindAddress(fmt.Sprintf("ipv4@:%d", port))

@@ -1,8 +1,7 @@
-// Bench measures what edgelb is to be good at, on real parts: a Kubernetes control plane, the operator as a process of its own,
+// Bench measures the performance of edgelb with real components: a Kubernetes control plane, the operator as its own process,
 // edge hosts with a real sshd and a real HAProxy, and a thousand simulated hosts where one machine has no room for real ones.
 //
-// It prints one table, and leaves nothing behind but the JSON file that it was asked for. A target that is missed is no
-// failure; a run that breaks is one.
+// It prints one table, and writes a JSON file if requested. A missed target is no failure; an aborted run is.
 package main
 
 import (
@@ -27,7 +26,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
-// settings are what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	only     string
 	json     string
@@ -62,7 +61,7 @@ func main() {
 	}
 }
 
-// part is something to measure.
+// part is one measurement.
 type part struct {
 	letter, title string
 	run           func(context.Context, *bench) error
@@ -87,12 +86,12 @@ func letters() []string {
 	return all
 }
 
-// bench is what all parts share.
+// bench is shared by all parts.
 type bench struct {
 	settings
 	report  figures.Report
 	cluster *kube.ControlPlane
-	// kubeconfig and binary are those of the operator, and scripts is a folder with what it runs on hosts.
+	// kubeconfig and binary are those of the operator, and scripts is a folder with the scripts that it runs on hosts.
 	kubeconfig, binary, scripts string
 	pods                        endpoints.Pods
 }
@@ -130,7 +129,7 @@ func run(ctx context.Context, s settings) (err error) {
 	return b.report.Write(s.json)
 }
 
-// prepareOperator builds the operator, and keeps its scripts as they are now: the simulated hosts need the same.
+// prepareOperator builds the operator, and copies its scripts: the simulated hosts need the same ones.
 func (b *bench) prepareOperator(ctx context.Context) error {
 	root, err := programs.Root()
 	if err != nil {
@@ -146,7 +145,7 @@ func (b *bench) prepareOperator(ctx context.Context) error {
 	return err
 }
 
-// choose finds the parts that are to be run.
+// choose returns the parts to run.
 func choose(only string) ([]part, error) {
 	if only == "" {
 		return parts(), nil

@@ -7,7 +7,7 @@ import (
 	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
-// meter measures what the operator uses from a moment on.
+// meter measures the operator's resource usage from its creation on.
 type meter struct {
 	fixture *fixture
 	pid     int
@@ -20,13 +20,13 @@ func (f *fixture) meter() (*meter, error) {
 	return &meter{fixture: f, pid: pid, cpu: cpu}, err
 }
 
-// seconds are those of CPU since then.
+// seconds returns the CPU seconds since then.
 func (m *meter) seconds() (float64, error) {
 	cpu, err := figures.CPUSeconds(m.pid)
 	return cpu - m.cpu, err
 }
 
-// report reports the CPU for each host and change, with all that followed from it, and the most memory.
+// report reports the CPU time per host and change, with all work that follows from it, and the peak memory.
 func (m *meter) report(part, name string, changes int, limits map[string]*figures.Target) error {
 	cpu, errCPU := m.seconds()
 	peak, errPeak := figures.PeakMiB(m.pid)
@@ -41,7 +41,7 @@ func (m *meter) report(part, name string, changes int, limits map[string]*figure
 	return nil
 }
 
-// closing ends the fixture, and keeps the first error. What was interrupted is cleaned up, too.
+// closing ends the fixture, and keeps the first error. It cleans up after an interruption, too.
 func closing(ctx context.Context, f *fixture, err *error) {
 	*err = errors.Join(*err, f.end(context.WithoutCancel(ctx)))
 }

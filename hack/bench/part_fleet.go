@@ -16,16 +16,16 @@ import (
 // hostsPerObject is how many hosts each object of the simulated fleet has.
 const hostsPerObject = 10
 
-// thousand is a fleet under measurement: every object has the Service that all share, and one of its own.
+// thousand is a fleet under measurement: every object has the shared Service, and its own one.
 type thousand struct {
 	*fixture
 	fleet *fleet.Fleet
-	// shared is every host's, own that of the first object.
+	// shared is the Service of all hosts, own that of the first object.
 	shared, own *endpoints.Service
 	objects     []*v1alpha1.EdgeLoadBalancer
 }
 
-// partFleet measures changes that concern all simulated hosts and ten of them, then a cold start, and then rest.
+// partFleet measures changes on all simulated hosts and on ten of them, then a cold start, and then idle operation.
 func partFleet(ctx context.Context, b *bench) (err error) {
 	group, simulated, err := startFleet(ctx, b.fleet, b.scripts)
 	if err != nil {
@@ -52,7 +52,7 @@ func partFleet(ctx context.Context, b *bench) (err error) {
 	return t.rest(ctx)
 }
 
-// layOut makes the Services and the objects.
+// layOut creates the Services and the objects.
 func (t *thousand) layOut(ctx context.Context) error {
 	var err error
 	if t.shared, err = t.services.New(ctx, "shared", endpoints.Port, t.bench.pods.Take(5)); err != nil {
@@ -73,7 +73,7 @@ func (t *thousand) layOut(ctx context.Context) error {
 	return nil
 }
 
-// objectOf is the object that a host belongs to.
+// objectOf returns the object that a host belongs to.
 func (t *thousand) objectOf(host *edgeHost) string {
 	for _, object := range t.objects {
 		for i := range object.Spec.Hosts {
@@ -123,7 +123,7 @@ func (t *thousand) changes(ctx context.Context) error {
 	return nil
 }
 
-// coldStart replaces the operator by a new one, and measures until that has proved all hosts.
+// coldStart replaces the operator by a new one, and measures the time until it has proved all hosts.
 func (t *thousand) coldStart(ctx context.Context) error {
 	if err := t.stopOperator(); err != nil {
 		return err
@@ -164,13 +164,13 @@ func (t *thousand) coldStart(ctx context.Context) error {
 	return err
 }
 
-// rest measures what the operator uses when there is nothing to do but to look at the hosts from time to time.
+// rest measures the operator's resource usage when it only verifies the hosts periodically.
 func (t *thousand) rest(ctx context.Context) error {
 	used, err := t.meter()
 	if err != nil {
 		return err
 	}
-	looks, err := t.fleet.Counters(ctx)
+	before, err := t.fleet.Counters(ctx)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (t *thousand) rest(ctx context.Context) error {
 	report.One(figures.Row{Part: "f", What: name + ": operator's CPU, in percent of one", HAProxy: t.version, Unit: "%"},
 		100*cpu/time.Since(began).Seconds(), figures.AtMost(5))
 	report.One(figures.Row{Part: "f", What: name + ": scripts run on each host meanwhile", HAProxy: t.version},
-		float64(after.Scripts-looks.Scripts)/float64(len(t.hosts)), nil)
+		float64(after.Scripts-before.Scripts)/float64(len(t.hosts)), nil)
 	report.One(figures.Row{Part: "f", What: name + ": operator's memory at its peak since it was started", HAProxy: t.version, Unit: "MiB"}, peak, figures.AtMost(256))
 	return err
 }

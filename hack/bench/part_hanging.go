@@ -9,8 +9,8 @@ import (
 	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
-// partHanging measures a change on nine hosts, at first with a tenth that is well and then with one that hangs: its sshd accepts
-// connections and says nothing.
+// partHanging measures a change on nine hosts, first with a healthy tenth host and then with one that hangs: its sshd accepts
+// connections and sends nothing.
 func partHanging(ctx context.Context, b *bench) (err error) {
 	group, err := startHosts(ctx, 10)
 	if err != nil {
@@ -42,7 +42,7 @@ func partHanging(ctx context.Context, b *bench) (err error) {
 	return f.awaitUnreachable(ctx, f.hosts[9])
 }
 
-// awaitUnreachable makes sure that the operator has found the host to hang: else the figures would say nothing.
+// awaitUnreachable waits until the operator has detected that the host hangs: otherwise the figures would be meaningless.
 func (f *fixture) awaitUnreachable(ctx context.Context, host *edgeHost) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the operator does not notice that a host hangs"))
 	defer cancel()

@@ -10,16 +10,16 @@ import (
 	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
-// rarely is how often servers are checked where there are thousands that nobody means.
+// rarely is the check interval of the thousands of servers that are not measured.
 const rarely = time.Hour
 
-// layout is a number of servers on one host.
+// layout defines the number of servers on one host.
 type layout struct {
 	servers, backends int
 	limit             *figures.Target
 }
 
-// partLarge measures a change of one server on one host that has few or many.
+// partLarge measures a change of one server on a host with few or many servers.
 func partLarge(ctx context.Context, b *bench) error {
 	var few float64
 	for i, l := range []layout{
@@ -76,7 +76,7 @@ func (b *bench) largeChanges(ctx context.Context, l layout) (median float64, err
 	return figures.Median(lives(samples)), err
 }
 
-// layOut makes a Service for each backend, and objects with at most fifty of them each. It returns the first Service.
+// layOut creates a Service for each backend, and objects with at most fifty of them each. It returns the first Service.
 func (f *fixture) layOut(ctx context.Context, l layout) (*endpoints.Service, []*v1alpha1.EdgeLoadBalancer, error) {
 	const most = 50
 	var first *endpoints.Service

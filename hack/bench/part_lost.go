@@ -21,14 +21,14 @@ import (
 )
 
 const (
-	// loadRate is how many connections a second are made, and longLived how many stay open all the time.
+	// loadRate is the number of new connections per second, and longLived how many stay open all the time.
 	loadRate  = 400
 	longLived = 50
-	// servingPort is where pods listen that serve.
+	// servingPort is where pods with traffic listen.
 	servingPort = 8081
 )
 
-// partLost counts the connections that are lost while endpoints come and go, and while HAProxy is reloaded.
+// partLost counts the lost connections while endpoints are added and removed, and while HAProxy is reloaded.
 func partLost(ctx context.Context, b *bench) error {
 	group, err := startHosts(ctx, 1)
 	if err != nil {
@@ -54,7 +54,7 @@ func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
 		return err
 	}
 	defer closing(ctx, f, &err)
-	// The pods that come and go serve as well.
+	// The pods that are added and removed serve as well.
 	pods, guests := b.pods.Take(5), b.pods.Take(100)
 	ends, err := serve(ctx, append(guests, pods...))
 	defer ends()
@@ -82,7 +82,7 @@ func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
 	return f.underLoad(ctx, "c", at, fmt.Sprintf("%d reloads", reloads), func() error { return f.reloads(ctx, object, reloads) })
 }
 
-// serve starts servers for the pods that answer and echo.
+// serve starts servers for the pods, which answer and echo.
 func serve(ctx context.Context, pods []endpoints.Pod) (end func(), err error) {
 	var backends []*lab.Backend
 	end = func() {
@@ -102,7 +102,7 @@ func serve(ctx context.Context, pods []endpoints.Pod) (end func(), err error) {
 	return end, nil
 }
 
-// underLoad does something while connections are made and others stay open, and reports for the part those that were lost.
+// underLoad runs do while connections are made and others stay open, and reports the lost ones for the part.
 func (f *fixture) underLoad(ctx context.Context, part string, at netip.AddrPort, what string, do func() error) error {
 	visitor := lab.Client{Addresses: lab.ClientAddresses(1)}
 	long, err := openLong(ctx, lab.Client{Addresses: lab.ClientAddresses(2)}, at)
@@ -147,7 +147,7 @@ func openLong(ctx context.Context, from lab.Client, at netip.AddrPort) ([]*lab.L
 	return long, nil
 }
 
-// reloads changes a timeout again and again, which no HAProxy can take without a reload.
+// reloads changes a timeout repeatedly, which always requires a reload.
 func (f *fixture) reloads(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, count int) error {
 	for i := range count {
 		ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the reload is not proved in time"))

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// namesPort routes by name, and weightsPort divides connections.
+	// namesPort routes by name, and weightsPort splits connections.
 	namesPort, weightsPort = 8444, 8443
-	// namesInRoute is how many names one route may have.
+	// namesInRoute is the maximum number of names in a route.
 	namesInRoute = 64
 )
 
-// partNames measures changes of names and of weights, without and under load: on 10 hosts with few names, and on one with many.
+// partNames measures changes of names and weights, without and under load: on 10 hosts with few names, and on one with many.
 func partNames(ctx context.Context, b *bench) error {
 	for _, size := range []struct{ hosts, names int }{{10, 10}, {1, 10_000}} {
 		group, err := startHosts(ctx, size.hosts)
@@ -56,18 +56,18 @@ func (b *bench) names(ctx context.Context, group *hostGroup, names int) (err err
 	return r.measure(ctx, size+"weights of a split changed", &weightSubject{routed: r})
 }
 
-// routed is an object that routes names to the first of two targets, and divides the connections of other listeners between
+// routed is an object that routes names to the first of two targets, and splits the connections of other listeners between
 // both.
 type routed struct {
 	*fixture
 	object *v1alpha1.EdgeLoadBalancer
 	// pods are those of each target.
 	pods map[string][]endpoints.Pod
-	// end ends the pods.
+	// end stops the pods.
 	end func()
 }
 
-// newRouted makes the Services and the object. The result can be ended also after an error.
+// newRouted creates the Services and the object. The result can be ended also after an error.
 func (f *fixture) newRouted(ctx context.Context, names int) (*routed, error) {
 	r := &routed{fixture: f, pods: map[string][]endpoints.Pod{"first": f.bench.pods.Take(2), "second": f.bench.pods.Take(2)}}
 	var err error
@@ -92,12 +92,12 @@ func (f *fixture) newRouted(ctx context.Context, names int) (*routed, error) {
 	return r, nil
 }
 
-// shares divide connections: so many percent go to the first target.
+// shares returns a split with the given percentage for the first target.
 func shares(first int32) []v1alpha1.SplitTarget {
 	return []v1alpha1.SplitTarget{{Target: "first", Weight: first}, {Target: "second", Weight: 100 - first}}
 }
 
-// routes lead so many names to the first target.
+// routes returns routes of that many names to the first target.
 func routes(names int) []v1alpha1.Route {
 	var all []v1alpha1.Hostname
 	for i := range names {
@@ -110,7 +110,7 @@ func routes(names int) []v1alpha1.Route {
 	return routes
 }
 
-// measure changes the subject, and reports how long that took; and then under load, and reports what was lost.
+// measure changes the subject, and reports the durations; then again under load, and reports the lost connections.
 func (r *routed) measure(ctx context.Context, what string, s subject) error {
 	b := r.bench
 	changes := course{count: min(b.changes, 100), subject: s, hosts: r.hosts}
@@ -128,14 +128,14 @@ func (r *routed) measure(ctx context.Context, what string, s subject) error {
 	})
 }
 
-// patch changes the object's spec, of which nobody else changes anything.
+// patch changes the object's spec, which has no other writer.
 func (r *routed) patch(ctx context.Context, edit func(*v1alpha1.EdgeLoadBalancerSpec)) error {
 	before := r.object.DeepCopy()
 	edit(&r.object.Spec)
 	return r.bench.cluster.Client.Patch(ctx, r.object, client.MergeFrom(before))
 }
 
-// servedBy makes sure that it is the target that answers a request for the name.
+// servedBy checks that the target answers a request for the name.
 func (r *routed) servedBy(ctx context.Context, target string, host *edgeHost, port uint16, name string) error {
 	visitor := lab.Client{Addresses: lab.ClientAddresses(3), Host: name}
 	seen, err := visitor.Get(ctx, netip.AddrPortFrom(host.public, port))
@@ -148,7 +148,7 @@ func (r *routed) servedBy(ctx context.Context, target string, host *edgeHost, po
 	return nil
 }
 
-// nameSubject is a name that leads to the second target, and then is gone again, so that the default gets its requests: the
+// nameSubject is a name that is routed to the second target, and then removed again, so that the default gets its requests: the
 // first target.
 type nameSubject struct {
 	*routed
@@ -159,11 +159,11 @@ const movingName = "moving.example.com"
 
 func (n *nameSubject) Change(ctx context.Context) (string, error) {
 	n.there = !n.there
-	words := "name " + movingName + " removed"
+	text := "name " + movingName + " removed"
 	if n.there {
-		words = "name " + movingName + " added"
+		text = "name " + movingName + " added"
 	}
-	return words, n.patch(ctx, func(spec *v1alpha1.EdgeLoadBalancerSpec) {
+	return text, n.patch(ctx, func(spec *v1alpha1.EdgeLoadBalancerSpec) {
 		for i := range spec.Listeners {
 			l := &spec.Listeners[i]
 			switch {
@@ -184,7 +184,7 @@ func (n *nameSubject) Verify(ctx context.Context, host *edgeHost) error {
 	return n.servedBy(ctx, "first", host, namesPort, movingName)
 }
 
-// weightSubject sends all connections to the second target, and then all to the first again.
+// weightSubject sends all connections to the second target, and then all back to the first.
 type weightSubject struct {
 	*routed
 	second bool
@@ -196,7 +196,7 @@ func (w *weightSubject) Change(ctx context.Context) (string, error) {
 	if w.second {
 		first = 0
 	}
-	return "way " + w.backend(w.object.Name, "both"), w.patch(ctx, func(spec *v1alpha1.EdgeLoadBalancerSpec) {
+	return "weighted route " + w.backend(w.object.Name, "both"), w.patch(ctx, func(spec *v1alpha1.EdgeLoadBalancerSpec) {
 		spec.Targets[len(spec.Targets)-1].Split = shares(first)
 	})
 }

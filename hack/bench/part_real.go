@@ -10,10 +10,10 @@ import (
 	"github.com/edgelb/edgelb/hack/bench/figures"
 )
 
-// checks is how often servers are checked where nothing else is said: the API's default.
+// checks is the default check interval of the API.
 const checks = 2 * time.Second
 
-// partReal measures a change with 1, 10 and 50 real hosts, and half as many with 10 of the newer Debian.
+// partReal measures a change on 1, 10 and 50 real hosts, and half as many changes on 10 hosts with the newer Debian.
 func partReal(ctx context.Context, b *bench) error {
 	for _, count := range []int{1, 10, 50} {
 		group, err := startHosts(ctx, count)
@@ -22,7 +22,7 @@ func partReal(ctx context.Context, b *bench) error {
 		}
 		changes := b.changes
 		if count == 50 {
-			// Fifty HAProxys that check a file after each change take a machine their time.
+			// Fifty HAProxys that check a file after each change take long on one machine.
 			changes = max(1, changes/2)
 		}
 		if err := b.realChanges(ctx, group, changes); err != nil {
@@ -77,7 +77,7 @@ func hostCount(hosts int) string {
 	return fmt.Sprintf("%d hosts", hosts)
 }
 
-// targetOf is what a change on so many real hosts may take.
+// targetOf returns the target of a change on that many real hosts.
 func targetOf(hosts int) *figures.Target {
 	if hosts != 10 {
 		return nil
@@ -86,7 +86,7 @@ func targetOf(hosts int) *figures.Target {
 	return &figures.Target{Median: &median, P99: &p99}
 }
 
-// oneService deploys one object with one target, whose Service has so many pods, on all hosts.
+// oneService deploys one object with one target, whose Service has that many pods, on all hosts.
 func (b *bench) oneService(ctx context.Context, name string, group *hostGroup, pods int, checks time.Duration) (*fixture, *endpoints.Service, error) {
 	f, err := b.newFixture(ctx, name, group)
 	if err != nil {
@@ -110,11 +110,11 @@ func (b *bench) reportChanges(part, name, version string, samples []sample, limi
 		collect(samples, func(s sample) float64 { return s.watched }), nil)
 }
 
-// reportPhases reports where the time of the last host went.
+// reportPhases reports the phases of the last host.
 func (b *bench) reportPhases(part, name, version string, samples []sample) {
-	for _, phase := range []struct{ key, words string }{
+	for _, phase := range []struct{ key, text string }{
 		{"api", "API server, from the write to the watch"},
-		{"queued", "waiting for its turn"},
+		{"queued", "waiting in the queue"},
 		{"build", "building the configuration"},
 		{"connect", "finding the connection"},
 		{"observe", "looking at the host"},
@@ -126,6 +126,6 @@ func (b *bench) reportPhases(part, name, version string, samples []sample) {
 		if slices.Max(values) == 0 {
 			continue
 		}
-		b.report.Add(figures.Row{Part: part, What: "   " + name + ", last host: " + phase.words, HAProxy: version, Unit: "ms"}, values, nil)
+		b.report.Add(figures.Row{Part: part, What: "   " + name + ", last host: " + phase.text, HAProxy: version, Unit: "ms"}, values, nil)
 	}
 }

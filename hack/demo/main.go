@@ -1,5 +1,5 @@
-// The demo brings a whole edge up on this machine and shows it at work: a Kubernetes API server, two edge hosts, a Service
-// of two pods, and the operator between them.
+// The demo starts a complete edge on this machine and shows it: a Kubernetes API server, two edge hosts, a Service with two
+// pods, and the operator.
 package main
 
 import (
@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// demo is what the steps work on.
+// demo is the state that the steps share.
 type demo struct {
 	cluster  *kube.ControlPlane
 	operator *kube.Operator
@@ -57,7 +57,7 @@ const (
 	port      = 8443
 )
 
-// run shows everything, and then stays until the context ends unless it is to be over at once.
+// run runs the demo, and then waits until the context ends, unless once is set.
 func run(ctx context.Context, once bool) error {
 	d := &demo{client: lab.Client{Addresses: lab.ClientAddresses(7)}}
 	defer d.close()
@@ -183,7 +183,7 @@ func (d *demo) show(ctx context.Context) error {
 	return err
 }
 
-// manifest is the sample of the README for the lab's hosts. They share one network, so each listens on addresses of its own.
+// manifest returns the sample of the README for the lab's hosts. They share one network, so each listens on its own addresses.
 func (d *demo) manifest() string {
 	var hosts, listeners strings.Builder
 	for _, host := range d.hosts {
@@ -210,7 +210,7 @@ spec:
 `
 }
 
-// connect fails unless every way leads to a pod that sees the client's own address.
+// connect fails unless every connection reaches a pod that sees the client's own address.
 func (d *demo) connect(ctx context.Context) error {
 	for _, host := range d.hosts {
 		for _, at := range host.Public.All() {
@@ -227,7 +227,7 @@ func (d *demo) connect(ctx context.Context) error {
 	return nil
 }
 
-// removeEndpoint measures from the deletion of the pod to the moment at which no host has it as a server any more.
+// removeEndpoint measures the time from the deletion of the pod until no host has it as a server any more.
 func (d *demo) removeEndpoint(ctx context.Context) error {
 	const gone = "traefik-a"
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -255,10 +255,10 @@ func (d *demo) removeEndpoint(ctx context.Context) error {
 	return d.show(ctx)
 }
 
-// awaitWithout waits until the HAProxy that serves gives no new connection to a server of that name.
+// awaitWithout waits until the serving HAProxy sends no new connections to the server.
 func awaitWithout(ctx context.Context, host *lab.EdgeHost, server string) error {
 	for {
-		// While HAProxy takes over from its former self it may not answer.
+		// During a reload HAProxy may not answer.
 		state, err := host.Ask(ctx, "show servers state")
 		if err == nil && !serves(state, server) {
 			return nil
@@ -271,7 +271,7 @@ func awaitWithout(ctx context.Context, host *lab.EdgeHost, server string) error 
 	}
 }
 
-// serves says whether a server takes new connections, by the answer to "show servers state". One that is drained does not.
+// serves reports whether a server takes new connections, by the answer to "show servers state". A drained one does not.
 func serves(state, name string) bool {
 	servers, err := runtime.ParseServersState([]byte(state))
 	return err != nil || slices.ContainsFunc(servers, func(s runtime.Server) bool {
@@ -279,7 +279,7 @@ func serves(state, name string) bool {
 	})
 }
 
-// explain tells how to look around.
+// explain prints how to explore the demo.
 func (d *demo) explain() {
 	enter := strings.Join(sandbox.EnterCommand(), " ")
 	kubectl := filepath.Join(d.cluster.Binaries, "kubectl")
@@ -301,7 +301,7 @@ and in that shell, try:
 `, enter, d.cluster.Kubeconfig, filepath.Dir(kubectl), namespace, namespace, d.client.Addresses.IPv4, gw.Public.IPv4, port, gw.Name, namespace, d.operator.LogPath())
 }
 
-// logs are the ends of all logs, for whoever wants to know why a step failed.
+// logs returns the ends of all logs, to explain why a step failed.
 func (d *demo) logs() string {
 	var all strings.Builder
 	add := func(logs map[string]string) {

@@ -1,12 +1,12 @@
-// Package budget shares a bounded amount of memory among those who send, none of whom is trusted.
+// Package budget shares a limited amount of memory among senders, none of which is trusted.
 package budget
 
 import "sync"
 
-// Budget bounds what all accounts hold together.
+// Budget limits the bytes that all accounts hold together.
 //
-// Nobody waits: one who made others wait would have them starve. Instead, when too much is held, the account ends that holds
-// most. So who holds no more than an equal share loses nothing, however much others send.
+// Nothing blocks: otherwise one sender could starve the others. Instead, when the limit is exceeded, the account that holds most
+// is ended. An account within an equal share loses nothing, however much others send.
 type Budget struct {
 	size int
 
@@ -20,34 +20,33 @@ func New(size int) *Budget {
 	return &Budget{size: size, accounts: map[*Account]struct{}{}}
 }
 
-// Account is what is held of one sender. Its methods may be called at the same time.
+// Account counts the bytes held for one sender. Its methods are safe for concurrent use.
 type Account struct {
 	budget *Budget
 	end    func(held int)
 
-	// held are bytes by what they are for, and sum is that of all. The budget's lock guards both.
+	// held are the bytes by purpose, and sum is their total. The budget's lock guards both.
 	held map[string]int
 	sum  int
 }
 
-// Account returns one that holds nothing yet. When it holds most of all that is too much, end is called, in a goroutine of its
-// own, with how much that was; then it holds nothing, and whatever it held has to be given up. Without a budget nothing is
-// counted.
+// Account returns an empty account. If the budget is exceeded and this account holds most, the account is emptied, and end is
+// called in its own goroutine with the number of bytes; the caller must then free the data. With a nil budget nothing is counted.
 func (b *Budget) Account(end func(held int)) *Account {
 	return &Account{budget: b, end: end}
 }
 
-// Set says how many bytes are held for something.
+// Set sets the number of bytes held for a purpose.
 func (a *Account) Set(of string, bytes int) {
 	a.change(func() { a.charge(of, bytes-a.held[of]) })
 }
 
-// Add says that more bytes are held for something.
+// Add adds to the bytes held for a purpose.
 func (a *Account) Add(of string, bytes int) {
 	a.change(func() { a.charge(of, bytes) })
 }
 
-// Release says that nothing is held any more.
+// Release empties the account.
 func (a *Account) Release() { a.change(a.empty) }
 
 func (a *Account) change(f func()) {
@@ -91,7 +90,7 @@ func (b *Budget) enforce() {
 	}
 }
 
-// Used is how many bytes are held.
+// Used returns how many bytes are held.
 func (b *Budget) Used() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,13 +2,13 @@ package budget
 
 import "testing"
 
-// sender has an account, and notes when it is ended.
+// sender returns an account, and a channel that reports when it is ended.
 func sender(b *Budget) (*Account, <-chan int) {
 	ended := make(chan int, 10)
 	return b.Account(func(held int) { ended <- held }), ended
 }
 
-func TestWhoHoldsMostIsEnded(t *testing.T) {
+func TestTheLargestAccountIsEnded(t *testing.T) {
 	t.Parallel()
 	b := New(100)
 	modest, modestEnd := sender(b)
@@ -25,12 +25,12 @@ func TestWhoHoldsMostIsEnded(t *testing.T) {
 	}
 	select {
 	case held := <-modestEnd:
-		t.Errorf("who held least was ended, with %d bytes", held)
+		t.Errorf("the smallest account was ended, with %d bytes", held)
 	default:
 	}
 }
 
-func TestWhoHoldsAnEqualShareLosesNothing(t *testing.T) {
+func TestAnAccountWithinAnEqualShareIsKept(t *testing.T) {
 	t.Parallel()
 	b := New(1000)
 	modest, modestEnd := sender(b)
@@ -48,7 +48,7 @@ func TestWhoHoldsAnEqualShareLosesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooMuchForAllEndsItsOwnSender(t *testing.T) {
+func TestAnAccountLargerThanTheBudgetIsEnded(t *testing.T) {
 	t.Parallel()
 	b := New(100)
 	greedy, ended := sender(b)
@@ -58,7 +58,7 @@ func TestWhatIsTooMuchForAllEndsItsOwnSender(t *testing.T) {
 	}
 }
 
-func TestWhatIsSetAgainIsCountedOnce(t *testing.T) {
+func TestSetReplacesTheCount(t *testing.T) {
 	t.Parallel()
 	b := New(100)
 	a, _ := sender(b)

@@ -8,23 +8,22 @@ import (
 	"net/http"
 )
 
-// What a cluster may send at once: an object that is watched, or the whole of any other answer. Nothing that Kubernetes stores
-// has more than 1.5 MiB.
+// Size limits, in bytes, of one watched object and of any other response. Kubernetes stores no object larger than 1.5 MiB.
 const (
 	mostEvent  = 6 << 20
 	mostAnswer = 24 << 20
 )
 
-// jsonFormat is the only format that clusters are asked for, and that they may answer in.
+// jsonFormat is the only format that is requested from clusters and accepted.
 const jsonFormat = "application/json"
 
-// Weights of what a byte of JSON becomes in memory: "{}" in a list is an object of Go.
+// Memory costs of JSON once it is decoded: "{}" in a list becomes a Go object.
 const (
 	objectWeight = 250
 	valueWeight  = 16
 )
 
-// tooMuchError says that a cluster sends more than can be read of it.
+// tooMuchError says that a cluster sends more than the limit.
 type tooMuchError struct {
 	what string
 	most int
@@ -34,17 +33,17 @@ func (e *tooMuchError) Error() string {
 	return fmt.Sprintf("%s takes more than %d bytes", e.what, e.most)
 }
 
-// shareError says that more is kept of a part than of any other, when all together is too much.
+// shareError says that a scope holds the most memory while all scopes together exceed the budget.
 type shareError struct{ held int }
 
 func (e *shareError) Error() string { return fmt.Sprintf("%d bytes are more than its share", e.held) }
 
 var errFormat = errors.New("the answer is not JSON, which was asked for")
 
-// bounded is a way to a cluster of which no answer takes more than some memory.
+// bounded is a transport that limits how much memory a response takes.
 type bounded struct {
 	next http.RoundTripper
-	// overflow is told of an answer that would.
+	// overflow is called with the error of a response that exceeds the limit or is not JSON.
 	overflow func(error)
 }
 
@@ -54,7 +53,7 @@ func (b *bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A cluster chooses how it answers, and what is compressed or is YAML can be any number of times as large in memory.
+	// The cluster chooses the format, and compressed data or YAML can take arbitrarily more memory than its size.
 	format, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if response.StatusCode < http.StatusMultipleChoices && (format != jsonFormat || response.Header.Get("Content-Encoding") != "") {
 		_ = response.Body.Close()
@@ -72,13 +71,13 @@ func (b *bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// boundedBody fails when a value of JSON takes too much.
+// boundedBody fails when a JSON value takes too much memory.
 type boundedBody struct {
 	body     io.ReadCloser
 	overflow func(error)
 	what     string
 	most     int
-	// each says that there is one value after the other, each with a bound of its own.
+	// each says that the body is a sequence of values, each with its own limit.
 	each bool
 
 	scan scanner
@@ -105,13 +104,13 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 
 func (b *boundedBody) Close() error { return b.body.Close() }
 
-// scanner follows JSON as far as is needed to know where a value ends and what it will take in memory.
+// scanner scans JSON to find where a value ends and how much memory it will take.
 type scanner struct {
 	weight, depth     int
 	inString, escaped bool
 }
 
-// next takes a byte, and reports whether an object or array at the top has ended with it.
+// next takes a byte, and reports whether it ends a top-level object or array.
 func (s *scanner) next(c byte) bool {
 	s.weight++
 	if s.inString {

@@ -18,18 +18,18 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/hostile"
 )
 
-// mostHeap is how much the heap may grow while one hostile cluster is read. Without bounds any of the attacks takes gigabytes.
+// mostHeap is how much the heap may grow while one hostile cluster is read. Without limits each of the attacks takes gigabytes.
 const mostHeap = 256 << 20
 
-// It looks at the memory of the whole process, and so must not run beside other tests.
+// It measures the memory of the whole process, so it must not run in parallel with other tests.
 func TestAHostileClusterTakesLittleMemoryAndSaysWhy(t *testing.T) {
 	for name, attack := range hostile.Attacks {
 		t.Run(name, func(t *testing.T) {
 			server := hostile.StartCluster(attack)
 			defer server.Close()
-			m := newMember(at("x"), NewSet(&told{events: map[string]int{}}, often))
+			m := newMember(at("x"), NewSet(&recorder{events: map[string]int{}}, often))
 			m.want(here(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: server.Authority}, tokenOf("a"))))
-			grown := heapGrowth(func() { m.look(t.Context()) })
+			grown := heapGrowth(func() { m.check(t.Context()) })
 			if m.last != nil {
 				m.last.close()
 			}
@@ -44,7 +44,7 @@ func TestAHostileClusterTakesLittleMemoryAndSaysWhy(t *testing.T) {
 	}
 }
 
-// heapGrowth is how much larger the heap is at most while f runs than before.
+// heapGrowth returns the maximum growth of the heap while f runs.
 func heapGrowth(f func()) int64 {
 	heap := func() int64 {
 		var stats runtime.MemStats
@@ -102,7 +102,7 @@ func TestTheScannerKnowsWhereValuesEnd(t *testing.T) {
 	}
 }
 
-func FuzzAScannerEndsWhereJSONDoes(f *testing.F) {
+func FuzzTheScannerEndsWhereJSONDoes(f *testing.F) {
 	for _, text := range []string{`{"a":1}`, `{"a":"\\"}`, `[[],{"a":"]\""}]`, `{}`} {
 		f.Add(text)
 	}
@@ -123,7 +123,7 @@ func FuzzAScannerEndsWhereJSONDoes(f *testing.F) {
 	})
 }
 
-func TestABodyIsReadWholeOrNotAtAll(t *testing.T) {
+func TestABodyBeyondTheLimitFails(t *testing.T) {
 	t.Parallel()
 	const most = 2000
 	for name, test := range map[string]struct {

@@ -1,5 +1,5 @@
-// Package clusters reads the Services, EndpointSlices and nodes of other clusters. Nothing there can hold up anything here: what
-// a cluster says is kept in memory, and one that hangs, refuses or goes away keeps a goroutine of its own waiting.
+// Package clusters reads the Services, EndpointSlices and nodes of other clusters. Another cluster cannot block the operator: its
+// data is cached in memory, and a cluster that hangs, refuses or is unavailable blocks only its own goroutine.
 package clusters
 
 import (
@@ -15,39 +15,39 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// Interval is how often each part of a cluster is asked for, and how soon one that cannot be read is tried again.
+// Interval is how often each scope is checked, and the retry interval of a scope that cannot be read.
 const Interval = 5 * time.Second
 
-// mostOfAll is what may be kept of all clusters together, in bytes.
+// mostOfAll limits the memory for the objects of all clusters together, in bytes.
 const mostOfAll = 64 << 20
 
-// Key is the Secret with a cluster's kubeconfig.
+// Key identifies a cluster by the Secret with its kubeconfig.
 type Key = desired.ClusterKey
 
-// Listener is told what has changed in clusters. Its methods may be called at the same time, and must return soon.
+// Listener receives the changes in clusters. Its methods are called concurrently, and must return soon.
 type Listener interface {
-	// PartChanged: how a part of a cluster is, or all that is known of it.
+	// PartChanged is called when the state of a scope, or all that is known of it, has changed.
 	PartChanged(scope desired.Scope)
-	// ServiceChanged: a Service, which may be new or gone.
+	// ServiceChanged is called when a Service was added, changed or deleted.
 	ServiceChanged(key desired.ServiceKey)
-	// EndpointsChanged: a Service's EndpointSlices. The trigger is when that happened for which they were changed; zero if that is
-	// not known.
+	// EndpointsChanged is called when a Service's EndpointSlices have changed. The trigger is the time of the event that caused the
+	// change; zero if it is unknown.
 	EndpointsChanged(key desired.ServiceKey, trigger time.Time)
-	// NodesChanged: a node, which may be new or gone.
+	// NodesChanged is called when a node was added, changed or deleted.
 	NodesChanged(key Key)
 }
 
-// Reading is what is known of a part of a cluster at one moment.
+// ScopeView is what is known of a scope at one moment.
 type ScopeView struct {
-	// State says how the part is. Known says that Reader is there; without it and without a reason, the part is being read for the
-	// first time.
+	// State is the state of the scope. Known says that Reader is set. Without Known and without a reason, the scope is being read
+	// for the first time.
 	State desired.ScopeState
-	// Reader reads the part's objects as they were last known, and no others. It never waits. Those in it must not be changed.
+	// Reader reads the last known objects of the scope, and no others. It never blocks. Its objects must not be changed.
 	Reader client.Reader
 }
 
-// Set holds the clusters in use. Each part of them is read by itself, so that one that must not be read, or that is new, keeps no
-// other waiting. Its methods may be called at the same time, and wait for no cluster.
+// Set holds the clusters in use. Each scope is read on its own, so that a forbidden or new scope does not delay another. Its methods
+// are safe for concurrent use, and wait for no cluster.
 type Set struct {
 	listener Listener
 	interval time.Duration
@@ -61,7 +61,7 @@ type Set struct {
 	ended bool
 }
 
-// NewSet returns a Set without clusters. The interval is the constant Interval but in tests.
+// NewSet returns a Set without clusters. The interval is the constant Interval, except in tests.
 func NewSet(listener Listener, interval time.Duration) *Set {
 	return &Set{
 		listener: listener, interval: interval, shared: budget.New(mostOfAll),
@@ -69,7 +69,7 @@ func NewSet(listener Listener, interval time.Duration) *Set {
 	}
 }
 
-// Start waits for the end of the context, and then ends everything. What was read can still be read.
+// Start waits for the end of the context, and then stops all watches. Their caches remain readable.
 func (s *Set) Start(ctx context.Context) error {
 	<-ctx.Done()
 	s.mu.Lock()
@@ -82,19 +82,18 @@ func (s *Set) Start(ctx context.Context) error {
 	return nil
 }
 
-// Access is how a cluster is to be reached.
+// Access says how to reach a cluster.
 type Access struct {
-	// Secret is the content of the Secret with the kubeconfig; nil if there is no such Secret.
+	// Secret is the content of the Secret with the kubeconfig; nil if the Secret does not exist.
 	Secret map[string][]byte
-	// Forbidden says why it must not be reached at all; empty if it may.
+	// Forbidden says why the cluster must not be reached; empty if it may.
 	Forbidden string
-	// Reach says where its API server may be.
+	// Reach are the allowed addresses of its API server.
 	Reach policy.Addresses
 }
 
-// Keep has a cluster read for that use.
-// A part that is read already goes on being read as before until it can be read with a kubeconfig that is new. One that is not used
-// any more is forgotten.
+// Keep reads a cluster for that use. A scope that is already read keeps its watch until it can be read with a new kubeconfig. A scope
+// that is no longer used is dropped.
 func (s *Set) Keep(key Key, access Access, use Use) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +121,7 @@ func (s *Set) keep(scope desired.Scope, access Access) {
 	s.running.Go(func() { m.run(ctx) })
 }
 
-// keepOnly ends the reading of all parts of a cluster but these, and forgets them. It is called with the lock held.
+// keepOnly stops reading all other scopes of a cluster, and drops them. It is called with the lock held.
 func (s *Set) keepOnly(key Key, scopes []desired.Scope) {
 	for scope, stop := range s.stops {
 		if scope.Cluster == key && !slices.Contains(scopes, scope) {
@@ -133,14 +132,14 @@ func (s *Set) keepOnly(key Key, scopes []desired.Scope) {
 	}
 }
 
-// Drop ends the reading of a cluster and forgets it.
+// Drop stops reading a cluster, and drops it.
 func (s *Set) Drop(key Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keepOnly(key, nil)
 }
 
-// Read returns what is known of a part of a cluster; the zero Reading of one that is not kept.
+// Read returns the view of a scope; the zero ScopeView if the scope is not kept.
 func (s *Set) Read(scope desired.Scope) ScopeView {
 	s.mu.Lock()
 	m := s.members[scope]
@@ -151,7 +150,7 @@ func (s *Set) Read(scope desired.Scope) ScopeView {
 	return m.read()
 }
 
-// Up says of each cluster that is kept whether all that is used of it can be read at the moment.
+// Up returns, for each kept cluster, whether all its scopes can be read at the moment.
 func (s *Set) Up() map[Key]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@ func TestAClusterIsReadWithNoMoreRightsThanItsNamespaces(t *testing.T) {
 	w := newWorld(t)
 	w.keep()
 	w.becomesKnown()
-	w.hears("part shop/cluster-b " + w.namespace)
+	w.hears("scope shop/cluster-b " + w.namespace)
 	service := &corev1.Service{}
 	if err := w.set.Read(at(w.namespace)).Reader.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: "app"}, service); err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestAClusterIsReadWithNoMoreRightsThanItsNamespaces(t *testing.T) {
 	}
 }
 
-func TestChangesInAClusterAreTold(t *testing.T) {
+func TestChangesInAClusterAreReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keep()
@@ -45,11 +45,11 @@ func TestChangesInAClusterAreTold(t *testing.T) {
 	w.setEndpoint("10.1.0.2", map[string]string{corev1.EndpointsLastChangeTriggerTime: at.Format(time.RFC3339)})
 	w.hears("endpoints app")
 	w.endpointBecomes(w.namespace, "10.1.0.2")
-	if w.told.events["service app"] != 0 {
+	if w.recorder.events["service app"] != 0 {
 		t.Error("it heard of a Service that has not changed")
 	}
-	if !slices.ContainsFunc(w.told.triggers, at.Equal) {
-		t.Errorf("the triggers are %v, want %s", w.told.triggers, at)
+	if !slices.ContainsFunc(w.recorder.triggers, at.Equal) {
+		t.Errorf("the triggers are %v, want %s", w.recorder.triggers, at)
 	}
 	if err := w.Delete(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "app"}}); err != nil {
 		t.Fatal(err)
@@ -74,15 +74,15 @@ func TestAnotherNamespaceIsReadOnceItIsUsed(t *testing.T) {
 	secret := w.secret(w.user([]string{w.namespace, other}, enough()...))
 	w.set.Keep(cluster, here(secret), w.use())
 	w.becomesKnown()
-	if reading := w.set.Read(at(other)); reading != (ScopeView{}) {
-		t.Errorf("read is %+v", reading)
+	if view := w.set.Read(at(other)); view != (ScopeView{}) {
+		t.Errorf("read is %+v", view)
 	}
 	w.set.Keep(cluster, here(secret), Use{Namespaces: []string{w.namespace, other}})
 	w.endpointBecomes(other, "10.2.0.1")
 	w.endpointBecomes(w.namespace, "10.1.0.1")
 	w.set.Keep(cluster, here(secret), w.use())
-	if reading := w.set.Read(at(other)); reading != (ScopeView{}) {
-		t.Errorf("what is not used any more is %+v", reading)
+	if view := w.set.Read(at(other)); view != (ScopeView{}) {
+		t.Errorf("what is not used any more is %+v", view)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestNodesAreReadOnlyIfTheyAreUsed(t *testing.T) {
 	w.set.Keep(cluster, here(w.secret(user)), Use{Namespaces: []string{w.namespace}, Nodes: true})
 	got := w.partBecomesBad(at(""), false, v1alpha1.ReasonClusterForbidden)
 	if !strings.Contains(got, "may not list nodes, watch nodes on") {
-		t.Errorf("told is %q", got)
+		t.Errorf("got %q", got)
 	}
 	w.becomesKnown()
 	w.set.Keep(cluster, here(w.secret(apiServer.Config)), Use{Namespaces: []string{w.namespace}, Nodes: true})
@@ -108,16 +108,16 @@ func TestNodesAreReadOnlyIfTheyAreUsed(t *testing.T) {
 
 func TestAClusterThatGoesAwayKeepsWhatWasReadOfIt(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*way){"ends": (*way).leave, "hangs": (*way).hang} {
+	for name, fail := range map[string]func(*proxy){"ends": (*proxy).stop, "hangs": (*proxy).hang} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.keep()
 			w.becomesKnown()
-			fail(w.way)
+			fail(w.proxy)
 			got := w.becomesBad(true, v1alpha1.ReasonClusterUnreachable)
-			if want := "https://" + w.way.address + ", the cluster of Secret shop/cluster-b, does not answer"; !strings.HasPrefix(got, want) {
-				t.Errorf("told is %q, want %q…", got, want)
+			if want := "https://" + w.proxy.address + ", the cluster of Secret shop/cluster-b, does not answer"; !strings.HasPrefix(got, want) {
+				t.Errorf("got %q, want %q…", got, want)
 			}
 			if up := w.set.Up(); up[cluster] {
 				t.Error("it is said to be up")
@@ -126,30 +126,30 @@ func TestAClusterThatGoesAwayKeepsWhatWasReadOfIt(t *testing.T) {
 			if got := w.endpoint(w.namespace); got != "10.1.0.1" {
 				t.Errorf("the endpoint is %s", got)
 			}
-			w.way.comeBack()
+			w.proxy.comeBack()
 			w.becomesKnown()
 			w.endpointBecomes(w.namespace, "10.1.0.2")
 		})
 	}
 }
 
-func TestAClusterThatWasNeverReadIsNotKnown(t *testing.T) {
+func TestAClusterThatWasNeverReadIsUnknown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.way.leave()
+	w.proxy.stop()
 	w.keep()
 	w.becomesBad(false, v1alpha1.ReasonClusterUnreachable)
 	if reader := w.set.Read(at(w.namespace)).Reader; reader != nil {
 		t.Error("it can be read")
 	}
-	w.way.comeBack()
+	w.proxy.comeBack()
 	w.becomesKnown()
 }
 
 func TestOneClusterThatHangsDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	slow, w := newWorld(t), newWorld(t)
-	slow.way.hang()
+	slow.proxy.hang()
 	other := Key{Namespace: "shop", Name: "hanging"}
 	w.set.Keep(other, here(slow.secret(apiServer.Config)), slow.use())
 	began := time.Now()
@@ -174,11 +174,11 @@ func TestMissingRightsAreNamed(t *testing.T) {
 	w.set.Keep(cluster, here(w.secret(user)), w.use())
 	got := w.becomesBad(false, v1alpha1.ReasonClusterForbidden)
 	if want := "may not watch endpointslices in namespace " + w.namespace + " on"; !strings.Contains(got, want) {
-		t.Errorf("told is %q, want …%s…", got, want)
+		t.Errorf("got %q, want …%s…", got, want)
 	}
 }
 
-func TestRightsThatAreTakenAwayAreTold(t *testing.T) {
+func TestRevokedRightsAreReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.keep()
@@ -209,7 +209,7 @@ func TestNewCredentialsAreUsedOnceTheyWork(t *testing.T) {
 		w.becomesBad(true, test.reason)
 		address := "10.1.0." + fmt.Sprint(len(test.reason))
 		w.setEndpoint(address, nil)
-		// The former credentials go on being used.
+		// The previous credentials stay in use.
 		w.endpointBecomes(w.namespace, address)
 	}
 	w.set.Keep(cluster, here(w.secret(apiServer.Config)), w.use())
@@ -224,7 +224,7 @@ func TestCredentialsAreNotUsedAfterTheirSecretIsGone(t *testing.T) {
 	w.set.Keep(cluster, here(nil), w.use())
 	w.becomesBad(true, v1alpha1.ReasonClusterInvalid)
 	w.eventually("no connection is open", func() error {
-		if open := w.way.count(); open > 0 {
+		if open := w.proxy.count(); open > 0 {
 			return fmt.Errorf("%d are", open)
 		}
 		return nil

@@ -19,16 +19,16 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 )
 
-// answerTimeout is how long a cluster may take to answer one small request.
+// answerTimeout is the timeout of one small request.
 const answerTimeout = 4 * time.Second
 
-// What a cluster may send, in bytes, before it is read, and before an answer begins.
+// Limits, in bytes, of unread data and of response headers.
 const (
 	mostUnread = 1 << 20
 	mostHeader = 64 << 10
 )
 
-// connection is a way to talk to a cluster, with TCP connections of its own.
+// connection is a client of a cluster, with its own TCP connections.
 type connection struct {
 	client.Client
 	config *rest.Config
@@ -36,11 +36,11 @@ type connection struct {
 	http   *http.Client
 	scheme *runtime.Scheme
 	mapper meta.RESTMapper
-	// refused has the latest reason for which the cluster is not to be read over this connection.
+	// refused holds a reason not to read the cluster over this connection.
 	refused chan error
 }
 
-// connect makes no connection yet. The error is about credentials that cannot be used.
+// connect does not dial yet. The error is about unusable credentials.
 func connect(config *rest.Config, guard guard) (*connection, error) {
 	c := &connection{
 		config: config, scheme: runtime.NewScheme(), mapper: mapper(), refused: make(chan error, 1),
@@ -60,8 +60,8 @@ func connect(config *rest.Config, guard guard) (*connection, error) {
 	return c, err
 }
 
-// httpClient does not share its TCP connections with others, as those of client-go do: one that hangs is left with what used it.
-// It follows no redirect, which could lead anywhere.
+// httpClient does not share its TCP connections with others, as client-go does: a connection that hangs affects only its own
+// scope. It follows no redirect, which could lead anywhere.
 func httpClient(config *rest.Config, dial connrotation.DialFunc) (*http.Client, error) {
 	secured, err := rest.TLSConfigFor(config)
 	if err != nil {
@@ -82,7 +82,7 @@ func httpClient(config *rest.Config, dial connrotation.DialFunc) (*http.Client, 
 			MaxReceiveBufferPerConnection: mostUnread, MaxReceiveBufferPerStream: mostUnread,
 		},
 		IdleConnTimeout: time.Minute,
-		// What a cluster compresses may be any number of times as large.
+		// Compressed data can expand without limit.
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: mostHeader,
 	}
@@ -96,7 +96,7 @@ func httpClient(config *rest.Config, dial connrotation.DialFunc) (*http.Client, 
 	}, nil
 }
 
-// refuse notes a reason for which the cluster is not to be read.
+// refuse records a reason not to read the cluster over this connection.
 func (c *connection) refuse(err error) {
 	select {
 	case c.refused <- err:
@@ -107,7 +107,7 @@ func (c *connection) refuse(err error) {
 // close ends all TCP connections.
 func (c *connection) close() { c.dialer.CloseAll() }
 
-// mapper knows the paths of what is read, so that no right is needed to ask for them, and no time.
+// mapper knows the paths of the kinds that are read. Discovery would need a further permission, and time.
 func mapper() meta.RESTMapper {
 	known := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion, discoveryv1.SchemeGroupVersion})
 	for _, kind := range []struct {
@@ -127,7 +127,7 @@ func mapper() meta.RESTMapper {
 	return known
 }
 
-// probe asks for one object of a part, which is all that is needed to know whether the cluster answers and lets it be read.
+// probe requests one object of a scope, to check that the cluster responds and allows reading it.
 func (c *connection) probe(ctx context.Context, scope desired.Scope) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -137,8 +137,8 @@ func (c *connection) probe(ctx context.Context, scope desired.Scope) error {
 	return c.List(ctx, &corev1.ServiceList{}, client.InNamespace(scope.Namespace), client.Limit(1))
 }
 
-// lacks are the rights to a part that the cluster says the user does not have. If it does not say, they may be any.
-func (c *connection) lacks(ctx context.Context, scope desired.Scope) []string {
+// missingRights returns the permissions for a scope that the user lacks, as the cluster reports it; all of them if it does not.
+func (c *connection) missingRights(ctx context.Context, scope desired.Scope) []string {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var missing, all []string

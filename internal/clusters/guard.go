@@ -14,16 +14,16 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// guard keeps the operator from connecting to where the API server of a kubeconfig must not be.
+// guard prevents connections to addresses at which the API server of a kubeconfig must not be.
 type guard struct {
 	reach policy.Addresses
 }
 
-// check looks at what the kubeconfig names, as far as that can be said without resolving it.
+// check checks the names and addresses in the kubeconfig, without resolving them.
 func (g guard) check(config *rest.Config) *policy.Violation {
 	server, err := url.Parse(config.Host)
 	if err != nil {
-		// It was read before.
+		// parse has checked it before.
 		return nil
 	}
 	if found := g.reach.Check(server.Hostname()); found != nil {
@@ -35,7 +35,7 @@ func (g guard) check(config *rest.Config) *policy.Violation {
 	return nil
 }
 
-// proxyOf is the proxy that the kubeconfig names; nil if it names none.
+// proxyOf returns the proxy of the kubeconfig; nil if it has none.
 func proxyOf(config *rest.Config, server *url.URL) *url.URL {
 	if config.Proxy == nil {
 		return nil
@@ -44,8 +44,8 @@ func proxyOf(config *rest.Config, server *url.URL) *url.URL {
 	return proxy
 }
 
-// dialer connects to what the kubeconfig names, and looks at each address that this leads to. A proxy in the operator's own
-// environment is not the kubeconfig's; what such a one connects to cannot be seen.
+// dialer connects to the server or proxy of the kubeconfig, and checks each resolved address. A proxy from the operator's own
+// environment is not checked: it does not come from the kubeconfig. The addresses that it connects to are not visible here.
 func (g guard) dialer(config *rest.Config) connrotation.DialFunc {
 	server, err := url.Parse(config.Host)
 	ours := (*url.URL)(nil)
@@ -61,7 +61,7 @@ func (g guard) dialer(config *rest.Config) connrotation.DialFunc {
 	}
 }
 
-// control is called right before a socket connects, when it is known to which address.
+// control returns a function that is called right before a socket connects, when the address is known.
 func (g guard) control(called string) func(context.Context, string, string, syscall.RawConn) error {
 	host, _, _ := net.SplitHostPort(called)
 	return func(_ context.Context, _, address string, _ syscall.RawConn) error {

@@ -15,17 +15,17 @@ import (
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
-// reachOf is where the API servers of kubeconfigs may be that a namespace has with such a policy.
+// reachOf returns the allowed API server addresses of a namespace with such a policy.
 func reachOf(list ...v1alpha1.AllowedAddress) policy.Addresses {
 	p := v1alpha1.EdgePolicy{Spec: v1alpha1.EdgePolicySpec{KubeconfigServers: list}}
 	p.Name = "lab"
 	return policy.NewSet([]v1alpha1.EdgePolicy{p}).For("shop", nil).KubeconfigServers
 }
 
-// onLoopback is where the tests' own servers are.
+// onLoopback allows the addresses of the tests' servers.
 func onLoopback() policy.Addresses { return reachOf("127.0.0.0/8", "::1/128", "0.0.0.0/0", "::/0") }
 
-// here is the access to a cluster of the tests.
+// here returns the access to a cluster of the tests.
 func here(secret map[string][]byte) Access { return Access{Secret: secret, Reach: onLoopback()} }
 
 func TestAKubeconfigReachesNothingThatNoPolicyAllows(t *testing.T) {
@@ -85,7 +85,7 @@ func TestAClusterThatAPolicyForbidsIsReadNoMoreAndWhatWasKnownStays(t *testing.T
 		t.Errorf("%s: want %q", message, kept)
 	}
 	w.eventually("the connections end", func() error {
-		if open := w.way.count(); open > 0 {
+		if open := w.proxy.count(); open > 0 {
 			return fmt.Errorf("%d are open", open)
 		}
 		return nil

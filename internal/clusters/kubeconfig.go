@@ -10,12 +10,12 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// secretKey is the key of the Secret that has the kubeconfig.
+// secretKey is the key of the kubeconfig in the Secret.
 const secretKey = "kubeconfig"
 
-// parse reads how to connect from the content of a Secret. Whoever may write Secrets wrote it, so it is no more than data: what
-// would make the operator run programs, read its own files or trust anybody is refused. The error is a *trouble whose sentence
-// repeats nothing of the kubeconfig but names and the server.
+// parse builds a client configuration from the content of a Secret. Anybody who may write Secrets may have written it, so settings
+// that would make the operator run programs, read its own files or trust any server are refused. The error is a *trouble, whose
+// sentence repeats only names and the server of the kubeconfig.
 func parse(key Key, secret map[string][]byte) (*rest.Config, error) {
 	if secret == nil {
 		return nil, invalid("Secret %s does not exist: create it with the key %s", key, secretKey)
@@ -26,7 +26,7 @@ func parse(key Key, secret map[string][]byte) (*rest.Config, error) {
 	}
 	kubeconfig, err := clientcmd.Load(text)
 	if err != nil {
-		// The error may repeat what it stumbled over, which may be a password.
+		// The error may quote a part of the kubeconfig, such as a password.
 		return nil, invalid("the kubeconfig in Secret %s cannot be read: write one that kubectl --kubeconfig accepts", key)
 	}
 	config, reason := convert(kubeconfig)
@@ -36,7 +36,7 @@ func parse(key Key, secret map[string][]byte) (*rest.Config, error) {
 	return config, nil
 }
 
-// convert takes over what is allowed in the current context of a kubeconfig; the reason is why it cannot.
+// convert converts the current context of a kubeconfig. The reason says why it cannot be used; empty if it can.
 func convert(kubeconfig *clientcmdapi.Config) (config *rest.Config, reason string) {
 	current := kubeconfig.Contexts[kubeconfig.CurrentContext]
 	if current == nil {
@@ -60,9 +60,9 @@ func convert(kubeconfig *clientcmdapi.Config) (config *rest.Config, reason strin
 			UserName: user.Impersonate, UID: user.ImpersonateUID, Groups: user.ImpersonateGroups, Extra: user.ImpersonateUserExtra,
 		},
 		UserAgent: "edgelb",
-		// The memory that JSON takes is known before it is decoded.
+		// The memory that JSON will take can be computed before it is decoded.
 		ContentConfig: rest.ContentConfig{ContentType: jsonFormat, AcceptContentTypes: jsonFormat},
-		// Few requests are made, and each has its own time.
+		// Requests are few, and each has its own timeout.
 		QPS: -1,
 	}
 	if cluster.ProxyURL != "" {
@@ -75,10 +75,10 @@ func convert(kubeconfig *clientcmdapi.Config) (config *rest.Config, reason strin
 	return config, ""
 }
 
-// refuse says what of a kubeconfig is not allowed, and what to do instead; empty if all of it is.
+// refuse returns what is not allowed in a kubeconfig, and what to do instead; empty if all is allowed.
 func refuse(cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo) string {
 	server, err := url.Parse(cluster.Server)
-	// The address of the server is repeated in statuses and logs.
+	// Statuses and logs contain the server's address.
 	named := err == nil && server.User != nil
 	notHTTPS := err != nil || server.Scheme != "https" || server.Hostname() == ""
 	for _, rule := range []struct {

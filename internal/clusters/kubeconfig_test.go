@@ -75,31 +75,31 @@ func TestKubeconfigsThatCannotBeReadSayWhy(t *testing.T) {
 	}
 }
 
-// requireTrouble fails unless a Secret's content is refused with those words, and without the word secret in it.
-func requireTrouble(t *testing.T, secret map[string][]byte, words string) {
+// requireTrouble fails unless the Secret's content is refused with the text, and without "secret" in the message.
+func requireTrouble(t *testing.T, secret map[string][]byte, text string) {
 	t.Helper()
 	m := newMember(at("x"), NewSet(nil, often))
 	config, err := parse(cluster, secret)
 	if err == nil {
 		_, err = m.connect(config, guard{onLoopback()})
 	}
-	if words == "" {
+	if text == "" {
 		if err != nil {
 			t.Errorf("refused: %v", err)
 		}
 		return
 	}
-	var told *trouble
-	if !errors.As(err, &told) || told.reason != v1alpha1.ReasonClusterInvalid || !strings.Contains(told.sentence, words) {
-		t.Fatalf("got %v, want …%s…", err, words)
+	var known *trouble
+	if !errors.As(err, &known) || known.reason != v1alpha1.ReasonClusterInvalid || !strings.Contains(known.sentence, text) {
+		t.Fatalf("got %v, want …%s…", err, text)
 	}
-	if strings.Contains(told.sentence, "secret") {
-		t.Errorf("%q repeats what may be secret", told.sentence)
+	if strings.Contains(known.sentence, "secret") {
+		t.Errorf("%q repeats what may be secret", known.sentence)
 	}
 }
 
-// A kubeconfig is written by a tenant, and repeated to nobody but by its names and its server.
-func FuzzParseTakesAnyKubeconfig(f *testing.F) {
+// Tenants write kubeconfigs. Messages must repeat only their names and their server.
+func FuzzParseKubeconfig(f *testing.F) {
 	for _, text := range []string{
 		"",
 		"apiVersion: v1\nkind: Config\ncurrent-context: x\nclusters: [{name: c, cluster: {server: https://192.0.2.1}}]\n" +

@@ -20,37 +20,37 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// member is one part of a cluster of a Set. All that can take time happens in its own goroutine, on connections of its own.
+// member is one scope of a Set. Everything that can take time runs in its own goroutine, on its own connections.
 type member struct {
 	scope    desired.Scope
 	listener Listener
-	// shared is charged for what is kept of the part.
+	// shared is charged for the memory that the scope takes.
 	shared *budget.Budget
-	// interval is the time between two looks at the cluster.
+	// interval is the time between two checks of the cluster.
 	interval time.Duration
-	// woken holds a token while something else is wanted than at the last look.
-	woken chan struct{}
-	// served is how the last watch was opened, and stale says that a new one is needed. Only run uses them.
+	// requeued holds a token if the wanted access has changed since the last check.
+	requeued chan struct{}
+	// served is the access with which the last watch was opened, and stale says that a new watch is needed. Only run uses them.
 	served Access
 	stale  bool
 
 	mu sync.Mutex
-	// wanted is how the part is to be read.
+	// wanted is the access to read the scope with.
 	wanted Access
-	// interrupt ends the look that is being taken.
+	// interrupt cancels the running check.
 	interrupt context.CancelFunc
 	state     desired.ScopeState
-	// last is the watch that was the last to have read everything; it may be closed. Only run replaces it.
+	// last is the latest watch that has read everything; it may be closed. Only run replaces it.
 	last *watch
 }
 
 func newMember(scope desired.Scope, of *Set) *member {
 	return &member{
-		scope: scope, listener: of.listener, shared: of.shared, interval: of.interval, woken: make(chan struct{}, 1), interrupt: func() {},
+		scope: scope, listener: of.listener, shared: of.shared, interval: of.interval, requeued: make(chan struct{}, 1), interrupt: func() {},
 	}
 }
 
-// want says what to read with from now on. It waits for nothing.
+// want sets the access to read with. It does not block.
 func (m *member) want(next Access) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,23 +60,23 @@ func (m *member) want(next Access) {
 	m.wanted = next
 	m.interrupt()
 	select {
-	case m.woken <- struct{}{}:
+	case m.requeued <- struct{}{}:
 	default:
 	}
 }
 
-// read returns what is known.
+// read returns the current view.
 func (m *member) read() ScopeView {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	reading := ScopeView{State: m.state}
+	view := ScopeView{State: m.state}
 	if m.last != nil {
-		reading.Reader = m.last.cache
+		view.Reader = m.last.cache
 	}
-	return reading
+	return view
 }
 
-// run looks at the part again and again.
+// run checks the scope periodically.
 func (m *member) run(ctx context.Context) {
 	defer func() {
 		if m.last != nil {
@@ -84,16 +84,16 @@ func (m *member) run(ctx context.Context) {
 		}
 	}()
 	for ctx.Err() == nil {
-		m.look(ctx)
+		m.check(ctx)
 		select {
 		case <-ctx.Done():
-		case <-m.woken:
+		case <-m.requeued:
 		case refusal := <-m.refusals():
 			m.stale = refusal != nil
 			var share *shareError
 			if errors.As(refusal, &share) {
 				m.drop(share)
-				// Whatever takes all the memory would be read again at once.
+				// Without a pause, the data that exceeded the budget would be read again at once.
 				wait(ctx, m.interval)
 			}
 		case <-time.After(m.interval):
@@ -101,7 +101,7 @@ func (m *member) run(ctx context.Context) {
 	}
 }
 
-// refusals are those of the last watch.
+// refusals returns the channel of the last watch's refusals.
 func (m *member) refusals() <-chan error {
 	if m.last == nil {
 		return nil
@@ -109,13 +109,13 @@ func (m *member) refusals() <-chan error {
 	return m.last.connection.refused
 }
 
-// drop forgets all that is known of the part.
+// drop drops all that is known of the scope.
 func (m *member) drop(why error) {
 	m.last.close()
 	m.mu.Lock()
 	m.last = nil
 	m.mu.Unlock()
-	m.tell(troubleOf(m.scope.Cluster, "", why, nil), true)
+	m.report(troubleOf(m.scope.Cluster, "", why, nil), true)
 }
 
 func wait(ctx context.Context, d time.Duration) {
@@ -125,9 +125,9 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// look brings the watch to what is wanted, or finds out whether that which is there can go on, and tells how the part is. After
-// a failure there is a new watch, which reads at once what the old one has missed and would only find at its next try.
-func (m *member) look(ctx context.Context) {
+// check opens a watch with the wanted access, or probes through the existing watch, and reports the state of the scope. After
+// a failure it opens a new watch, which at once reads the changes that the old one has missed and would find only at its next retry.
+func (m *member) check(ctx context.Context) {
 	ctx, want := m.begin(ctx)
 	var err error
 	var next *watch
@@ -138,17 +138,17 @@ func (m *member) look(ctx context.Context) {
 		next, err = m.open(ctx, want)
 	}
 	if ctx.Err() != nil && next == nil {
-		// Something else is wanted by now, or nothing.
+		// The wanted access has changed, or the scope is no longer needed.
 		return
 	}
 	m.stale = err != nil
 	if next != nil {
 		m.replace(next, want)
 	}
-	m.tell(err, next != nil)
+	m.report(err, next != nil)
 }
 
-// begin returns what is wanted, and a context that ends when something else is.
+// begin returns the wanted access, and a context that ends when it changes.
 func (m *member) begin(ctx context.Context) (context.Context, Access) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -165,7 +165,7 @@ func (m *member) ask(ctx context.Context) error {
 	return nil
 }
 
-// open returns a watch that has read everything. A cluster that does not answer, or refuses, is only asked a small question.
+// open returns a watch that has read everything. It first sends a small request, which fails if the cluster is down or refuses.
 func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 	if access.Forbidden != "" {
 		return nil, m.forbidden(access.Forbidden)
@@ -173,7 +173,7 @@ func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 	config, err := parse(m.scope.Cluster, access.Secret)
 	if err != nil {
 		if access.Secret == nil && m.last != nil {
-			// Who takes the Secret away wants nobody to use it.
+			// A deleted Secret must no longer be used.
 			m.last.close()
 		}
 		return nil, err
@@ -197,7 +197,7 @@ func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 	return m.follow(ctx, c)
 }
 
-// follow returns a watch over a connection that has read everything. If that fails, the connection is closed.
+// follow returns a watch over the connection that has read everything. If that fails, it closes the connection.
 func (m *member) follow(ctx context.Context, c *connection) (*watch, error) {
 	w, err := open(c, m.scope, m.shared, m.changed)
 	if err != nil {
@@ -212,7 +212,7 @@ func (m *member) follow(ctx context.Context, c *connection) (*watch, error) {
 	return w, nil
 }
 
-// forbidden says that the cluster must not be reached. What was known of it stays, and nobody asks it any more.
+// forbidden returns the error of a cluster that must not be reached, and stops its watch. The last known objects are kept.
 func (m *member) forbidden(why string) error {
 	if m.last != nil {
 		m.last.close()
@@ -229,25 +229,25 @@ func (m *member) connect(config *rest.Config, guard guard) (*connection, error) 
 	return c, nil
 }
 
-// explain finds out which rights are missing if it is for them that the part could not be read.
+// explain describes why the scope could not be read, with the missing permissions if these are the reason.
 func (m *member) explain(ctx context.Context, c *connection, err error) error {
-	return troubleOf(m.scope.Cluster, c.config.Host, err, func() []string { return c.lacks(ctx, m.scope) })
+	return troubleOf(m.scope.Cluster, c.config.Host, err, func() []string { return c.missingRights(ctx, m.scope) })
 }
 
-// replace makes a watch the one that is read.
+// replace makes a watch the last one, and closes the previous one.
 func (m *member) replace(next *watch, served Access) {
-	former := m.last
+	previous := m.last
 	m.mu.Lock()
 	m.last = next
 	m.mu.Unlock()
 	m.served = served
-	if former != nil {
-		former.close()
+	if previous != nil {
+		previous.close()
 	}
 }
 
-// tell notes how the part is, and says so if that or all that is known of it has changed.
-func (m *member) tell(err error, replaced bool) {
+// report stores the state of the scope, and notifies the listener if the state has changed or the watch was replaced.
+func (m *member) report(err error, replaced bool) {
 	state := desired.ScopeState{Known: m.last != nil}
 	var known *trouble
 	if errors.As(err, &known) {
@@ -262,7 +262,7 @@ func (m *member) tell(err error, replaced bool) {
 	}
 }
 
-// changed tells the listener what has changed in the part.
+// changed notifies the listener of a changed object.
 func (m *member) changed(before, after client.Object) {
 	object := after
 	if object == nil {

@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// mostKept is what may be kept of one kind of objects of a part, in bytes: 10,000 endpoints take 5 MB, as do 5,000 nodes.
+	// mostKept limits the memory for the objects of one kind of a scope, in bytes: 10,000 endpoints take 5 MB, as do 5,000 nodes.
 	mostKept = 24 << 20
-	// objectCost is what an object takes besides what it holds: its places in caches and indexes.
+	// objectCost is the overhead of an object: its entries in caches and indexes.
 	objectCost = 1 << 10
 	// pageSize is how many objects are listed at once.
 	pageSize = 100
 )
 
-// metered lists and watches objects of one kind, keeps of them what is used, and fails when that is too much.
+// metered lists and watches objects of one kind, trims them, and fails when they take too much memory.
 type metered struct {
 	toolscache.ListerWatcherWithContext
 	kind     string
@@ -33,10 +33,10 @@ type metered struct {
 	overflow func(error)
 
 	mu sync.Mutex
-	// sizes are those of the objects that are kept, by their names, and sum is that of all.
+	// sizes are the sizes of the kept objects by name, and sum is their total.
 	sizes map[string]int
 	sum   int
-	// err ends everything.
+	// err makes all further reads fail.
 	err error
 }
 
@@ -50,7 +50,7 @@ func (m *metered) Watch(options metav1.ListOptions) (kwatch.Interface, error) {
 	return m.WatchWithContext(context.Background(), options)
 }
 
-// ListWithContext lists a page. From its cache an API server would give everything at once.
+// ListWithContext lists a page. It does not list resource version 0: from its cache an API server returns everything at once.
 func (m *metered) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 	options.Limit = pageSize
 	if options.ResourceVersion == "0" {
@@ -80,7 +80,7 @@ func (m *metered) ListWithContext(ctx context.Context, options metav1.ListOption
 	return list, nil
 }
 
-// checkEnd fails if a list goes on without saying anything.
+// checkEnd fails if a page is empty but a next page is announced.
 func (m *metered) checkEnd(list runtime.Object, count int) error {
 	page, err := meta.ListAccessor(list)
 	if err != nil || page.GetContinue() == "" || count > 0 {
@@ -92,7 +92,7 @@ func (m *metered) checkEnd(list runtime.Object, count int) error {
 	return m.err
 }
 
-// WatchWithContext watches.
+// WatchWithContext opens a watch whose events are trimmed and counted.
 func (m *metered) WatchWithContext(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
 	if options.SendInitialEvents != nil && *options.SendInitialEvents {
 		m.reset()
@@ -107,11 +107,11 @@ func (m *metered) WatchWithContext(ctx context.Context, options metav1.ListOptio
 	return kwatch.Filter(events, m.filter), nil
 }
 
-// filter trims the object of an event. When too much is kept there is only an error.
+// filter trims and counts the object of an event. After the limit is exceeded, it returns only an error event.
 func (m *metered) filter(event kwatch.Event) (kwatch.Event, bool) {
 	switch event.Type {
 	case kwatch.Added, kwatch.Modified:
-		_ = m.take(event.Object) // a failure is seen below, as is one that came before
+		_ = m.take(event.Object) // failure returns the error below
 	case kwatch.Deleted:
 		_ = m.set(event.Object, 0)
 	}
@@ -121,7 +121,7 @@ func (m *metered) filter(event kwatch.Event) (kwatch.Event, bool) {
 	return event, true
 }
 
-// take trims an object and counts it.
+// take trims and counts an object.
 func (m *metered) take(object runtime.Object) error {
 	if _, err := watched.Trim(object); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (m *metered) fail(err error) {
 	m.overflow(err)
 }
 
-// reset begins anew: all objects are about to be read.
+// reset resets the count before all objects are read again.
 func (m *metered) reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,11 +171,11 @@ func (m *metered) failure() error {
 	return m.err
 }
 
-// sizeOf is what a value takes in memory together with what it refers to. Values of the API refer to nothing twice.
+// sizeOf returns the memory of a value and everything it refers to. API objects have no shared references.
 func sizeOf(v reflect.Value) int {
 	size := int(v.Type().Size())
 	if v.Type() == reflect.TypeFor[time.Time]() {
-		// What it refers to is the time zone, which all of them share.
+		// It refers to the time zone, which all values share.
 		return size
 	}
 	switch v.Kind() {

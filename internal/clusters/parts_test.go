@@ -17,7 +17,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-func TestANamespaceThatMustNotBeReadHoldsUpNoOther(t *testing.T) {
+func TestAForbiddenNamespaceDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other := w.newNamespace()
@@ -27,7 +27,7 @@ func TestANamespaceThatMustNotBeReadHoldsUpNoOther(t *testing.T) {
 	w.becomesKnown()
 	got := w.partBecomesBad(at(other), false, v1alpha1.ReasonClusterForbidden)
 	if !strings.Contains(got, "list services in namespace "+other) || strings.Contains(got, w.namespace) {
-		t.Errorf("told is %q", got)
+		t.Errorf("got %q", got)
 	}
 	w.partBecomesBad(at(""), false, v1alpha1.ReasonClusterForbidden)
 	w.setEndpoint("10.1.0.2", nil)
@@ -36,13 +36,13 @@ func TestANamespaceThatMustNotBeReadHoldsUpNoOther(t *testing.T) {
 		t.Errorf("up are %v", up)
 	}
 
-	// The right is given later.
+	// The permission is granted later.
 	w.give("user-of-"+w.namespace, other, enough()...)
 	w.partBecomesKnown(at(other))
 	w.endpointBecomes(other, "10.2.0.1")
 }
 
-func TestNewCredentialsAreTakenOverAsFarAsTheyMay(t *testing.T) {
+func TestNewCredentialsAreUsedForTheScopesTheyMayRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other := w.newNamespace()
@@ -59,8 +59,8 @@ func TestNewCredentialsAreTakenOverAsFarAsTheyMay(t *testing.T) {
 	w.endpointBecomes(other, "10.2.0.1")
 }
 
-// Objects that come one after the other each name another namespace. A reading that each of them interrupted would never end.
-func TestAFirstReadingIsNotInterruptedByOtherNamespaces(t *testing.T) {
+// Each new object names another namespace. If each interrupted the initial read, it would never finish.
+func TestTheInitialReadIsNotInterruptedByOtherNamespaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	secret := w.secret(apiServer.Config)
@@ -75,10 +75,10 @@ func TestAFirstReadingIsNotInterruptedByOtherNamespaces(t *testing.T) {
 	}
 }
 
-func TestAConnectionOfWhichNothingCanBeWatchedIsClosed(t *testing.T) {
+func TestAConnectionWithoutAWatchIsClosed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	m := newMember(at(w.namespace), NewSet(w.told, often))
+	m := newMember(at(w.namespace), NewSet(w.recorder, often))
 	config, err := parse(cluster, w.secret(apiServer.Config))
 	if err != nil {
 		t.Fatal(err)
@@ -92,19 +92,19 @@ func TestAConnectionOfWhichNothingCanBeWatchedIsClosed(t *testing.T) {
 	}
 	c.mapper = meta.NewDefaultRESTMapper(nil)
 	_, err = m.follow(t.Context(), c)
-	var told *trouble
-	if !errors.As(err, &told) || told.reason != v1alpha1.ReasonClusterInvalid {
-		t.Errorf("got %v, want trouble that is told", err)
+	var known *trouble
+	if !errors.As(err, &known) || known.reason != v1alpha1.ReasonClusterInvalid {
+		t.Errorf("got %v, want a *trouble", err)
 	}
 	w.eventually("no connection is open", func() error {
-		if open := w.way.count(); open > 0 {
+		if open := w.proxy.count(); open > 0 {
 			return fmt.Errorf("%d are", open)
 		}
 		return nil
 	})
 }
 
-func TestAClusterWithoutEndpointSlicesIsToldAtOnce(t *testing.T) {
+func TestAClusterWithoutEndpointSlicesIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/v1/namespaces/x/services", func(w http.ResponseWriter, r *http.Request) {
@@ -118,10 +118,10 @@ func TestAClusterWithoutEndpointSlicesIsToldAtOnce(t *testing.T) {
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	m := newMember(at("x"), NewSet(&told{events: map[string]int{}}, often))
+	m := newMember(at("x"), NewSet(&recorder{events: map[string]int{}}, often))
 	m.want(here(secretWith(t, &clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority}, tokenOf("a"))))
 	began := time.Now()
-	m.look(t.Context())
+	m.check(t.Context())
 	if took := time.Since(began); took > waiting.Of(syncTimeout/2) {
 		t.Errorf("it took %s", took)
 	}

@@ -15,21 +15,19 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// Sources are what Services, EndpointSlices and nodes are read from, of the operator's own cluster and of others. Reading waits for
-// no cluster.
+// Sources reads Services, EndpointSlices and nodes of the operator's own cluster and of other clusters. It waits for no cluster.
 type Sources struct {
 	// Here is the cache of the operator's own cluster, with watched.IndexService.
 	Here   client.Reader
 	Others *Set
 	// CrossNamespace allows targets to name Services of other namespaces than their object's.
 	CrossNamespace bool
-	// Namespaces are those of Here that can be read; none stands for all. NoNodes says that its nodes cannot be.
+	// Namespaces are the readable namespaces of Here; empty means all. NoNodes says that its nodes cannot be read.
 	Namespaces []string
 	NoNodes    bool
 }
 
-// Allows says whether the object may know of a Service. Who may write into a namespace of another cluster is not ours to say: the
-// kubeconfig's rights do.
+// Allows reports whether the object may use a Service. In another cluster, the permissions of the kubeconfig decide.
 func (s *Sources) Allows(object *v1alpha1.EdgeLoadBalancer, key desired.ServiceKey) bool {
 	return key.Namespace == object.Namespace || key.Cluster != Key{} || s.CrossNamespace && s.watches(key.Namespace)
 }
@@ -38,16 +36,16 @@ func (s *Sources) watches(namespace string) bool {
 	return len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, namespace)
 }
 
-// gathering fills a snapshot with what the objects' targets lead to.
+// gathering fills a snapshot with the objects that the targets refer to.
 type gathering struct {
 	*Sources
 	snapshot *desired.Snapshot
-	// readers keeps what each part is read from, so that all that is read of it is of one time.
+	// readers keeps the reader of each scope, so that everything is read from the same view.
 	readers map[desired.Scope]client.Reader
 }
 
-// Gather reads what the targets of the snapshot's objects lead to into the snapshot. The error is one of a cache, which has none once
-// it has started.
+// Gather reads the Services, EndpointSlices and nodes of the targets into the snapshot. The error is that of a cache; a started
+// cache returns none.
 func (s *Sources) Gather(ctx context.Context, snapshot *desired.Snapshot) error {
 	snapshot.CrossNamespace, snapshot.Namespaces, snapshot.NoNodes = s.CrossNamespace, s.Namespaces, s.NoNodes
 	snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
@@ -86,21 +84,21 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 	return nil
 }
 
-// readerOf is what a part of a cluster is read from; nil if that was not read yet.
+// readerOf returns the reader of a scope; nil if the scope was not read yet.
 func (g *gathering) readerOf(scope desired.Scope) client.Reader {
 	if scope.Cluster == (Key{}) {
 		return g.Here
 	}
 	reader, found := g.readers[scope]
 	if !found {
-		reading := g.Others.Read(scope)
-		reader = reading.Reader
-		g.readers[scope], g.snapshot.Scopes[scope] = reader, withReason(reading.State, scope)
+		view := g.Others.Read(scope)
+		reader = view.Reader
+		g.readers[scope], g.snapshot.Scopes[scope] = reader, withReason(view.State, scope)
 	}
 	return reader
 }
 
-// withReason is the state with a reason for what is not known.
+// withReason adds a reason to the state of a scope that was not read yet.
 func withReason(state desired.ScopeState, scope desired.Scope) desired.ScopeState {
 	if state.Known || state.Reason != "" {
 		return state
@@ -115,8 +113,8 @@ func withReason(state desired.ScopeState, scope desired.Scope) desired.ScopeStat
 	}
 }
 
-// addService reads a Service and its EndpointSlices. Nobody changes the slices, and copies of thousands of endpoints at each change
-// would cost more than all the rest.
+// addService reads a Service and its EndpointSlices. The slices are not copied, because they are read-only: copying thousands of
+// endpoints at each change would cost more than all the rest.
 func (g *gathering) addService(ctx context.Context, reader client.Reader, key desired.ServiceKey) error {
 	if _, known := g.snapshot.Services[key]; known {
 		return nil

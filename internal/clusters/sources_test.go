@@ -18,7 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// here starts a cache of namespaces, as the operator has one of its own cluster.
+// here starts a cache of namespaces, like the operator's cache of its own cluster.
 func (w *world) here(namespaces ...string) client.Reader {
 	w.t.Helper()
 	options := cache.Options{DefaultNamespaces: map[string]cache.Config{}}
@@ -39,7 +39,7 @@ func (w *world) here(namespaces ...string) client.Reader {
 	return own
 }
 
-// target is of the Service app in a namespace, which may be in the other cluster.
+// target returns a target for the Service app in a namespace, which may be in the other cluster.
 func target(namespace string, there bool) v1alpha1.Target {
 	t := v1alpha1.Target{Service: &v1alpha1.ServicePort{Namespace: namespace, Name: "app"}}
 	if there {
@@ -48,7 +48,7 @@ func target(namespace string, there bool) v1alpha1.Target {
 	return t
 }
 
-// gather reads what the targets of an object lead to, whose namespace is the cluster's Secret's.
+// gather gathers the targets of an object in the namespace of the cluster's Secret.
 func (w *world) gather(sources Sources, targets ...v1alpha1.Target) desired.Snapshot {
 	w.t.Helper()
 	object := &v1alpha1.EdgeLoadBalancer{
@@ -93,14 +93,14 @@ func TestServicesAreGatheredFromTheClustersThatTargetsName(t *testing.T) {
 func TestServicesOfOtherNamespacesAreNotEvenRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	// This cache does not have the namespace: to read it would be an error.
+	// This cache does not have the namespace: reading it would be an error.
 	got := w.gather(Sources{Here: w.here("default")}, target(w.namespace, false))
 	if len(got.Services) != 0 || got.CrossNamespace {
 		t.Errorf("it gathered %+v", got)
 	}
 }
 
-func TestWhatWasNotReadYetIsSaidToBeOnItsWay(t *testing.T) {
+func TestUnreadScopesAreReportedAsProgressing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.set.Keep(cluster, here(w.secret(apiServer.Config)), w.use())
@@ -113,15 +113,15 @@ func TestWhatWasNotReadYetIsSaidToBeOnItsWay(t *testing.T) {
 	for name, test := range map[string]struct {
 		target  v1alpha1.Target
 		missing desired.Scope
-		words   string
+		text    string
 	}{
 		"a cluster":   {other, unheard, "in the cluster of Secret shop/unheardof, the namespace " + w.namespace + " is being read"},
 		"a namespace": {target("other", true), at("other"), "in the cluster of Secret shop/cluster-b, the namespace other is being read"},
 		"nodes":       {byNodes, at(""), "in the cluster of Secret shop/cluster-b, the nodes are being read"},
 	} {
 		got := w.gather(Sources{}, target(w.namespace, true), test.target)
-		if state := got.Scopes[test.missing]; state.Known || state.Reason != v1alpha1.ReasonProgressing || !strings.Contains(state.Message, test.words) {
-			t.Errorf("%s: it is %+v, want …%s…", name, state, test.words)
+		if state := got.Scopes[test.missing]; state.Known || state.Reason != v1alpha1.ReasonProgressing || !strings.Contains(state.Message, test.text) {
+			t.Errorf("%s: it is %+v, want …%s…", name, state, test.text)
 		}
 		if read := (desired.ScopeState{Known: true}); got.Scopes[at(w.namespace)] != read || len(got.Scopes) != 2 || len(got.Services) != 1 {
 			t.Errorf("%s: it gathered %+v and %d Services", name, got.Scopes, len(got.Services))

@@ -27,13 +27,13 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// patience bounds how long a test waits for something that must happen.
+// patience is the timeout of expected events.
 const patience = waiting.Long
 
 // often is the interval of the tests.
 const often = 50 * time.Millisecond
 
-// apiServer is the cluster that all tests of the package share. Each has a namespace and a user of its own.
+// apiServer is the cluster that all tests of the package share. Each test has its own namespace and user.
 var apiServer *envtest.Environment
 
 func TestMain(m *testing.M) {
@@ -61,18 +61,18 @@ func runWithAPIServer(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// addUser is held while a user is added: envtest's certificate authority counts its certificates without a lock, and two that
-// have one serial number are not accepted.
+// addUser is locked while a user is added: envtest's certificate authority assigns serial numbers without a lock, and
+// duplicates are not accepted.
 var addUser sync.Mutex
 
-// world is a namespace of the cluster with the Service app, a way to the cluster that can fail, and a Set that reads it.
+// world is a namespace of the cluster with the Service app, a proxy to the cluster that can fail, and a Set that reads it.
 type world struct {
 	client.Client
 	t         *testing.T
 	namespace string
-	way       *way
+	proxy     *proxy
 	set       *Set
-	told      *told
+	recorder  *recorder
 }
 
 // cluster is the key of the world's cluster.
@@ -84,11 +84,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Client: c, t: t, way: newWay(t), told: &told{events: map[string]int{}}}
+	w := &world{Client: c, t: t, proxy: newProxy(t), recorder: &recorder{events: map[string]int{}}}
 	w.namespace = w.newNamespace()
 	w.addService(w.namespace, "10.1.0.1")
 	ctx, stop := context.WithCancel(context.Background())
-	w.set = NewSet(w.told, often)
+	w.set = NewSet(w.recorder, often)
 	ended := make(chan error, 1)
 	go func() { ended <- w.set.Start(ctx) }()
 	t.Cleanup(func() {
@@ -114,7 +114,7 @@ func (w *world) create(object client.Object) {
 	}
 }
 
-// addService makes the Service app with one EndpointSlice.
+// addService creates the Service app with one EndpointSlice.
 func (w *world) addService(namespace, address string) {
 	w.t.Helper()
 	w.create(&corev1.Service{
@@ -140,7 +140,7 @@ func (w *world) setEndpoint(address string, annotations map[string]string) {
 	}
 }
 
-// user makes a user that may do this in the namespaces, and returns how it connects.
+// user creates a user with these permissions in the namespaces, and returns its client configuration.
 func (w *world) user(namespaces []string, rules ...rbacv1.PolicyRule) *rest.Config {
 	w.t.Helper()
 	name := "user-of-" + namespaces[0]
@@ -156,7 +156,7 @@ func (w *world) user(namespaces []string, rules ...rbacv1.PolicyRule) *rest.Conf
 	return user.Config()
 }
 
-// give lets a user do this in a namespace.
+// give grants a user these permissions in a namespace.
 func (w *world) give(user, namespace string, rules ...rbacv1.PolicyRule) {
 	w.t.Helper()
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: "edgelb"}
@@ -169,15 +169,15 @@ func may(group, resource string, verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
 }
 
-// enough are the rights that reading takes.
+// enough returns the permissions that reading needs.
 func enough() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{may("", "services", "list", "watch"), may("discovery.k8s.io", "endpointslices", "list", "watch")}
 }
 
-// secret is a Secret's content with a kubeconfig that leads over the world's way to the cluster.
+// secret returns a Secret's content with a kubeconfig that connects through the world's proxy.
 func (w *world) secret(config *rest.Config) map[string][]byte {
 	w.t.Helper()
-	return secretWith(w.t, &clientcmdapi.Cluster{Server: "https://" + w.way.address, CertificateAuthorityData: config.CAData},
+	return secretWith(w.t, &clientcmdapi.Cluster{Server: "https://" + w.proxy.address, CertificateAuthorityData: config.CAData},
 		&clientcmdapi.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData})
 }
 
@@ -196,7 +196,7 @@ func secretWith(t *testing.T, at *clientcmdapi.Cluster, user *clientcmdapi.AuthI
 
 func (w *world) use() Use { return Use{Namespaces: []string{w.namespace}} }
 
-// keep reads the world's namespace as a user that may do just that.
+// keep reads the world's namespace as a user with only this permission.
 func (w *world) keep() {
 	w.t.Helper()
 	w.set.Keep(cluster, here(w.secret(w.user([]string{w.namespace}, enough()...))), w.use())
@@ -217,10 +217,10 @@ func (w *world) eventually(what string, holds func() error) {
 	}
 }
 
-// at is a part of the world's cluster: a namespace or, without one, the nodes.
+// at returns a scope of the world's cluster: a namespace or, without one, the nodes.
 func at(namespace string) desired.Scope { return desired.Scope{Cluster: cluster, Namespace: namespace} }
 
-// becomesKnown waits until the part of the world's namespace can be read.
+// becomesKnown waits until the scope of the world's namespace can be read.
 func (w *world) becomesKnown() {
 	w.t.Helper()
 	w.partBecomesKnown(at(w.namespace))
@@ -236,7 +236,7 @@ func (w *world) partBecomesKnown(scope desired.Scope) {
 	})
 }
 
-// becomesBad waits until the part of the world's namespace cannot be read for that reason, and returns what is said about it.
+// becomesBad waits until the scope of the world's namespace cannot be read for that reason, and returns the message.
 func (w *world) becomesBad(known bool, reason string) string {
 	w.t.Helper()
 	return w.partBecomesBad(at(w.namespace), known, reason)
@@ -254,7 +254,7 @@ func (w *world) partBecomesBad(scope desired.Scope, known bool, reason string) s
 	return state.Message
 }
 
-// endpoint is the address of the Service app in a namespace, as it is known.
+// endpoint returns the known address of the Service app in a namespace.
 func (w *world) endpoint(namespace string) string {
 	w.t.Helper()
 	reader := w.set.Read(at(namespace)).Reader
@@ -280,45 +280,45 @@ func (w *world) endpointBecomes(namespace, want string) {
 	})
 }
 
-// told counts what a Set says.
-type told struct {
+// recorder counts the events of a Set.
+type recorder struct {
 	mu       sync.Mutex
 	events   map[string]int
 	triggers []time.Time
 }
 
-func (l *told) count(event string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events[event]++
+func (r *recorder) count(event string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events[event]++
 }
 
 // PartChanged implements Listener.
-func (l *told) PartChanged(scope desired.Scope) {
-	l.count("part " + scope.Cluster.String() + " " + scope.Namespace)
+func (r *recorder) PartChanged(scope desired.Scope) {
+	r.count("scope " + scope.Cluster.String() + " " + scope.Namespace)
 }
 
 // ServiceChanged implements Listener.
-func (l *told) ServiceChanged(key desired.ServiceKey) { l.count("service " + key.Name) }
+func (r *recorder) ServiceChanged(key desired.ServiceKey) { r.count("service " + key.Name) }
 
 // NodesChanged implements Listener.
-func (l *told) NodesChanged(Key) { l.count("nodes") }
+func (r *recorder) NodesChanged(Key) { r.count("nodes") }
 
 // EndpointsChanged implements Listener.
-func (l *told) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
-	l.count("endpoints " + key.Name)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.triggers = append(l.triggers, trigger)
+func (r *recorder) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
+	r.count("endpoints " + key.Name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.triggers = append(r.triggers, trigger)
 }
 
 func (w *world) hears(event string) {
 	w.t.Helper()
 	w.eventually("it hears of "+event, func() error {
-		w.told.mu.Lock()
-		defer w.told.mu.Unlock()
-		if w.told.events[event] == 0 {
-			return fmt.Errorf("it heard of %v", w.told.events)
+		w.recorder.mu.Lock()
+		defer w.recorder.mu.Unlock()
+		if w.recorder.events[event] == 0 {
+			return fmt.Errorf("it heard of %v", w.recorder.events)
 		}
 		return nil
 	})
@@ -329,7 +329,7 @@ func bindingOf(namespace string) *rbacv1.RoleBinding {
 }
 
 func clusterOf(w *world) *clientcmdapi.Cluster {
-	return &clientcmdapi.Cluster{Server: "https://" + w.way.address, CertificateAuthorityData: apiServer.Config.CAData}
+	return &clientcmdapi.Cluster{Server: "https://" + w.proxy.address, CertificateAuthorityData: apiServer.Config.CAData}
 }
 
 func tokenOf(token string) *clientcmdapi.AuthInfo { return &clientcmdapi.AuthInfo{Token: token} }

@@ -17,8 +17,8 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// trouble is why a cluster cannot be read: a reason of package v1alpha1, and a sentence that stays the same as long as the cause
-// does. It repeats no word of the cluster's answers, which may be anybody's.
+// trouble is why a cluster cannot be read: a reason of package v1alpha1, and a sentence that is stable while the cause is. It
+// contains no text from the cluster's responses, which are not trusted.
 type trouble struct {
 	reason, sentence string
 }
@@ -30,11 +30,11 @@ func invalid(format string, args ...any) *trouble {
 	return &trouble{v1alpha1.ReasonClusterInvalid, fmt.Sprintf(format, args...)}
 }
 
-// kept ends the sentences about clusters that could be read before, or could be.
+// kept ends the sentences about clusters whose last known servers stay in use.
 const kept = "The servers that were last known are kept"
 
-// troubleOf says why a request to a cluster failed. It asks for the rights that are missing if the cluster denied one.
-func troubleOf(key Key, server string, err error, lacks func() []string) *trouble {
+// troubleOf describes why a request to a cluster failed. It calls missingRights if the cluster denied the request.
+func troubleOf(key Key, server string, err error, missingRights func() []string) *trouble {
 	var known *trouble
 	var tooMuch *tooMuchError
 	var share *shareError
@@ -55,10 +55,10 @@ func troubleOf(key Key, server string, err error, lacks func() []string) *troubl
 			"they may have expired; write new ones. %s", server, key, kept)}
 	case apierrors.IsForbidden(err):
 		return &trouble{v1alpha1.ReasonClusterForbidden, fmt.Sprintf("the user of the kubeconfig in Secret %s may not %s on %s: "+
-			"give it a role with that. %s", key, phrase(lacks()), server, kept)}
+			"give it a role with that. %s", key, phrase(missingRights()), server, kept)}
 	case apierrors.IsNotFound(err):
 		return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("%s, the cluster of Secret %s, does not know what is read of it: Services, "+
-			"EndpointSlices of discovery.k8s.io/v1 and nodes. Look whether its address is complete, and whether it is Kubernetes 1.21 or newer. %s",
+			"EndpointSlices of discovery.k8s.io/v1 and nodes. Check that its address is complete, and that it is Kubernetes 1.21 or newer. %s",
 			server, key, kept)}
 	case errors.As(err, &status) && status.Status().Code != 0:
 		code := int(status.Status().Code)
@@ -69,11 +69,11 @@ func troubleOf(key Key, server string, err error, lacks func() []string) *troubl
 }
 
 func away(key Key, server, what string) *trouble {
-	return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("%s, the cluster of Secret %s, %s: look whether the operator "+
+	return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("%s, the cluster of Secret %s, %s: check that the operator "+
 		"can reach it. %s", server, key, what, kept)}
 }
 
-// cause is why no answer came. Ports and times, which differ from one try to the next, are left out.
+// cause says why there was no response. It omits ports and times, which differ between attempts.
 func cause(err error) string {
 	var number syscall.Errno
 	var lookup *net.DNSError
@@ -108,7 +108,7 @@ func causeOfCertificate(err error) string {
 	}
 }
 
-// phrase is such as "list services in namespace web, watch nodes, and 3 more".
+// phrase joins rights, such as "list services in namespace web, watch nodes, and 3 more".
 func phrase(rights []string) string {
 	const shown = 6
 	if len(rights) <= shown {

@@ -20,7 +20,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-func TestTroubleIsToldInTheSameWordsAsLongAsItIsTheSame(t *testing.T) {
+func TestTheSentenceIsStableWhileTheCauseIs(t *testing.T) {
 	t.Parallel()
 	const server = "https://192.0.2.1:6443"
 	from := func(port int) net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 9), Port: port} }
@@ -60,10 +60,10 @@ func TestTroubleIsToldInTheSameWordsAsLongAsItIsTheSame(t *testing.T) {
 			}
 			one, other := troubleOf(cluster, server, test.one, lacks), troubleOf(cluster, server, test.other, lacks)
 			if *one != *other {
-				t.Errorf("told are\n%q and\n%q", one.sentence, other.sentence)
+				t.Errorf("got\n%q and\n%q", one.sentence, other.sentence)
 			}
 			if one.reason != test.reason || !strings.Contains(one.sentence, test.want) {
-				t.Errorf("told is %s: %q, want %s: …%s…", one.reason, one.sentence, test.reason, test.want)
+				t.Errorf("got %s: %q, want %s: …%s…", one.reason, one.sentence, test.reason, test.want)
 			}
 		})
 	}

@@ -11,15 +11,15 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 )
 
-// Use is what is read of a cluster: no more than its user has to be given rights for.
+// Use is what is read of a cluster. The kubeconfig's user needs permissions for this only.
 type Use struct {
-	// Namespaces are those whose Services and EndpointSlices are read, sorted. Without any, the cluster is not used.
+	// Namespaces are the namespaces whose Services and EndpointSlices are read, sorted. If empty, the cluster is not used.
 	Namespaces []string
-	// Nodes says that its nodes are read as well.
+	// Nodes says that the nodes are read as well.
 	Nodes bool
 }
 
-// With is the use with one more namespace, and its nodes if they are needed.
+// With returns the use with one more namespace, and with the nodes if they are needed.
 func (u Use) With(namespace string, nodes bool) Use {
 	i, found := slices.BinarySearch(u.Namespaces, namespace)
 	if !found {
@@ -29,7 +29,7 @@ func (u Use) With(namespace string, nodes bool) Use {
 	return u
 }
 
-// parts are what of a cluster has to be read for the use.
+// scopes returns the scopes of a cluster that the use needs.
 func (u Use) scopes(key Key) []desired.Scope {
 	scopes := make([]desired.Scope, 0, len(u.Namespaces)+1)
 	for _, namespace := range u.Namespaces {
@@ -41,7 +41,7 @@ func (u Use) scopes(key Key) []desired.Scope {
 	return scopes
 }
 
-// kindsOf are the kinds that are read of a part.
+// kindsOf returns the kinds that are read of a scope.
 func kindsOf(scope desired.Scope) []client.Object {
 	if scope.Namespace == "" {
 		return []client.Object{&corev1.Node{}}
@@ -49,7 +49,7 @@ func kindsOf(scope desired.Scope) []client.Object {
 	return []client.Object{&corev1.Service{}, &discoveryv1.EndpointSlice{}}
 }
 
-// rightsOf are what reading a part takes.
+// rightsOf returns the permissions that reading a scope needs.
 func rightsOf(scope desired.Scope) []authorizationv1.ResourceAttributes {
 	var all []authorizationv1.ResourceAttributes
 	add := func(group, resource string) {

@@ -17,22 +17,22 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// syncTimeout is how long the first reading of a cluster that answers may take.
+// syncTimeout limits the first read of all objects from a cluster that responds.
 const syncTimeout = 30 * time.Second
 
-// watch holds a part of a cluster, and follows it until it is closed. What it has read by then can still be read.
+// watch caches a scope, and updates it until the watch is closed. A closed watch remains readable.
 type watch struct {
 	cache      cache.Cache
 	connection *connection
 	scope      desired.Scope
-	// account is charged for what is kept.
+	// account is charged for the cached objects.
 	account *budget.Account
-	// close ends the watch, and returns when nothing of it runs any more.
+	// close ends the watch, and returns when all its goroutines have ended.
 	close func()
 }
 
-// open starts a watch. Once it has read everything that is there, each change calls changed, from a few goroutines; either object
-// may be nil. The connection belongs to the watch unless there is an error.
+// open starts a watch. After the initial read, it calls changed for each change, from several goroutines; either object may be nil.
+// Unless open fails, the watch owns the connection.
 func open(c *connection, scope desired.Scope, shared *budget.Budget, changed func(before, after client.Object)) (*watch, error) {
 	w := &watch{connection: c, scope: scope}
 	w.account = shared.Account(func(held int) { c.refuse(&shareError{held}) })
@@ -48,7 +48,7 @@ func open(c *connection, scope desired.Scope, shared *budget.Budget, changed fun
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		// It ends without an error when it is told to, and knows no other end.
+		// Start returns only when the context ends, and then without an error.
 		_ = w.cache.Start(ctx)
 	}()
 	w.close = func() {
@@ -72,7 +72,7 @@ func (w *watch) options() cache.Options {
 	}
 }
 
-// newInformer makes an informer that keeps no more than may be kept.
+// newInformer returns an informer with a memory limit.
 func (w *watch) newInformer(
 	from toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {
@@ -95,13 +95,13 @@ func kindName(object runtime.Object) string {
 
 func (w *watch) noteRefusal(err error) {
 	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err) {
-		// The informer tries again, and whether the cluster is away is found out by asking it.
+		// The informer retries, and probe finds out whether the cluster is unavailable.
 		return
 	}
 	w.connection.refuse(err)
 }
 
-// prepare says what to watch.
+// prepare sets up the index and the informers.
 func (w *watch) prepare(ctx context.Context, changed func(before, after client.Object)) error {
 	if w.scope.Namespace != "" {
 		if err := w.cache.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames); err != nil {
@@ -145,7 +145,7 @@ func handlerOf(changed func(before, after client.Object)) toolscache.ResourceEve
 	}
 }
 
-// sync waits until everything is read that is there.
+// sync waits until all existing objects are read.
 func (w *watch) sync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// way leads to the API server, and can be made to fail.
-type way struct {
+// proxy forwards to the API server, and can be made to fail.
+type proxy struct {
 	address  string
 	to       string
 	listener net.Listener
@@ -20,7 +20,7 @@ type way struct {
 	free chan struct{}
 }
 
-func newWay(t *testing.T) *way {
+func newProxy(t *testing.T) *proxy {
 	t.Helper()
 	server, err := url.Parse(apiServer.Config.Host)
 	if err != nil {
@@ -33,53 +33,53 @@ func newWay(t *testing.T) *way {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y := &way{address: listener.Addr().String(), to: server.Host, listener: listener}
-	go y.accept()
+	p := &proxy{address: listener.Addr().String(), to: server.Host, listener: listener}
+	go p.accept()
 	t.Cleanup(func() {
 		_ = listener.Close()
-		y.leave()
+		p.stop()
 	})
-	return y
+	return p
 }
 
-func (y *way) accept() {
+func (p *proxy) accept() {
 	for {
-		from, err := y.listener.Accept()
+		from, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		go y.carry(from)
+		go p.carry(from)
 	}
 }
 
-func (y *way) carry(from net.Conn) {
-	y.mu.Lock()
-	if y.away {
-		y.mu.Unlock()
-		// As if nobody listened: the client gets a RST.
+func (p *proxy) carry(from net.Conn) {
+	p.mu.Lock()
+	if p.away {
+		p.mu.Unlock()
+		// As if nothing listened: the client gets a RST.
 		_ = from.(*net.TCPConn).SetLinger(0)
 		_ = from.Close()
 		return
 	}
-	y.open = append(y.open, from)
-	y.mu.Unlock()
-	to, err := net.Dial("tcp", y.to)
+	p.open = append(p.open, from)
+	p.mu.Unlock()
+	to, err := net.Dial("tcp", p.to)
 	if err != nil {
 		_ = from.Close()
 		return
 	}
-	go y.copy(to, from)
-	y.copy(from, to)
+	go p.copy(to, from)
+	p.copy(from, to)
 }
 
-// copy carries one direction. What hangs is read, and goes no further until the way does not hang.
-func (y *way) copy(to, from net.Conn) {
+// copy copies one direction. While the proxy hangs, data is read but not forwarded.
+func (p *proxy) copy(to, from net.Conn) {
 	defer to.Close()
-	defer y.drop(from)
+	defer p.drop(from)
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if y.wait(); n > 0 {
+		if p.wait(); n > 0 {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
@@ -90,60 +90,60 @@ func (y *way) copy(to, from net.Conn) {
 	}
 }
 
-// drop closes a connection, which may be one to the API server.
-func (y *way) drop(conn net.Conn) {
+// drop closes a connection of either side.
+func (p *proxy) drop(conn net.Conn) {
 	_ = conn.Close()
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	y.open = slices.DeleteFunc(y.open, func(c net.Conn) bool { return c == conn })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = slices.DeleteFunc(p.open, func(c net.Conn) bool { return c == conn })
 }
 
-func (y *way) wait() {
-	y.mu.Lock()
-	free := y.free
-	y.mu.Unlock()
+func (p *proxy) wait() {
+	p.mu.Lock()
+	free := p.free
+	p.mu.Unlock()
 	if free != nil {
 		<-free
 	}
 }
 
-// hang makes the way carry nothing, on connections that stay open and new ones.
-func (y *way) hang() {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	y.free = make(chan struct{})
+// hang stops forwarding, on open connections and new ones.
+func (p *proxy) hang() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = make(chan struct{})
 }
 
-// leave ends all connections, and takes no more.
-func (y *way) leave() {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	y.away = true
-	for _, conn := range y.open {
+// stop ends all connections, and accepts no more.
+func (p *proxy) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = true
+	for _, conn := range p.open {
 		_ = conn.Close()
 	}
-	y.open = nil
-	y.release()
+	p.open = nil
+	p.release()
 }
 
-// comeBack makes the way work again.
-func (y *way) comeBack() {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	y.away = false
-	y.release()
+// comeBack makes the proxy work again.
+func (p *proxy) comeBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = false
+	p.release()
 }
 
-func (y *way) release() {
-	if y.free != nil {
-		close(y.free)
-		y.free = nil
+func (p *proxy) release() {
+	if p.free != nil {
+		close(p.free)
+		p.free = nil
 	}
 }
 
-// count is how many connections are open.
-func (y *way) count() int {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	return len(y.open)
+// count returns the number of open connections.
+func (p *proxy) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open)
 }

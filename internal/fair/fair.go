@@ -1,5 +1,5 @@
-// Package fair hands out places that many owners compete for, so that none of them can take all of them. Nothing in it blocks:
-// who gets no place is told so, and hears of the one that becomes free.
+// Package fair assigns a limited number of places to competing owners, so that no owner can take all of them. It never blocks:
+// a key that gets no place is queued, and a callback reports when it gets one.
 package fair
 
 import (
@@ -7,17 +7,17 @@ import (
 	"sync"
 )
 
-// Limits bound the places of a Limiter.
+// Limits limit the places of a Limiter.
 type Limits struct {
-	// Total is how many places there are, and PerOwner how many of them one owner may hold.
+	// Total is the number of places, and PerOwner how many of them one owner may hold.
 	Total, PerOwner int
-	// Reserved is how many places every owner may hold no matter how many others hold: an owner with less waits for nobody else.
-	// All owners together hold up to Total and Reserved for each of them.
+	// Reserved is how many places every owner may hold regardless of the others: an owner with fewer never waits.
+	// All owners together hold up to Total plus Reserved for each of them.
 	Reserved int
 }
 
-// Limiter hands out places to keys, each of which belongs to an owner. Keys that wait are served in turn by owner, and the keys of
-// one owner in the order in which they came. Its methods may be called at the same time.
+// Limiter assigns places to keys, each of which belongs to an owner. Waiting keys are served round-robin by owner, and the keys of
+// one owner in FIFO order. Its methods are safe for concurrent use.
 type Limiter[K comparable] struct {
 	limits  Limits
 	granted func(K)
@@ -25,12 +25,12 @@ type Limiter[K comparable] struct {
 	mu     sync.Mutex
 	keys   map[K]*place
 	owners map[string]*owner[K]
-	// order holds the owners of which keys wait; the first one is served next.
+	// order holds the owners with waiting keys; the first one is served next.
 	order []*owner[K]
 	total int
 }
 
-// place is what a key has: a place, or one in its owner's queue.
+// place is the state of a key: it holds a place, or waits in its owner's queue.
 type place struct {
 	owner string
 	held  bool
@@ -42,14 +42,13 @@ type owner[K comparable] struct {
 	waiting []K
 }
 
-// New returns a Limiter without holders. It calls granted when a place has become free for a key that waited. The key holds it from
-// then on.
+// New returns a Limiter without holders. It calls granted when a waiting key gets a place; the key holds the place from then on.
 func New[K comparable](limits Limits, granted func(K)) *Limiter[K] {
 	return &Limiter[K]{limits: limits, granted: granted, keys: map[K]*place{}, owners: map[string]*owner[K]{}}
 }
 
-// Acquire reports whether the key holds a place now. If not, it waits for one, as a key of that owner even if it has waited as one of
-// another. A place that it holds stays that of the owner that it came with.
+// Acquire reports whether the key holds a place now. If not, the key is queued under that owner, even if it was queued under
+// another one before. A place that the key holds stays with the owner under which it was acquired.
 func (l *Limiter[K]) Acquire(name string, key K) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +75,7 @@ func (l *Limiter[K]) Acquire(name string, key K) bool {
 	return false
 }
 
-// Release gives back the place that the key holds, or has it wait no more.
+// Release gives back the key's place, or removes the key from the queue.
 func (l *Limiter[K]) Release(key K) {
 	for _, next := range l.release(key) {
 		l.granted(next)
@@ -93,7 +92,7 @@ func (l *Limiter[K]) release(key K) []K {
 	return l.grant()
 }
 
-// remove forgets a key, and its owner with the last one.
+// remove deletes a key, and its owner with the last key.
 func (l *Limiter[K]) remove(key K) {
 	known := l.keys[key]
 	delete(l.keys, key)
@@ -108,7 +107,7 @@ func (l *Limiter[K]) remove(key K) {
 	}
 }
 
-// grant gives what is free to keys that wait, and returns them.
+// grant assigns free places to waiting keys, and returns those keys.
 func (l *Limiter[K]) grant() []K {
 	var granted []K
 	for {

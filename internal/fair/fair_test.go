@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// recorded is a Limiter that writes down which keys were given a place after they had waited.
+// recorded returns a Limiter that records which waiting keys got a place.
 func recorded(limits Limits) (*Limiter[string], *[]string) {
 	var granted []string
 	return New(limits, func(key string) { granted = append(granted, key) }), &granted
@@ -26,18 +26,18 @@ func acquire(l *Limiter[string], keys ...string) []string {
 	return held
 }
 
-func TestWhoGetsAPlaceAtOnce(t *testing.T) {
+func TestAcquireGrantsPlacesWithinTheLimits(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		limits Limits
 		asks   []string
 		want   []string
 	}{
-		"all that there are":               {Limits{Total: 2, PerOwner: 2}, []string{"a1", "b1", "c1"}, []string{"a1", "b1"}},
-		"no more than an owner may have":   {Limits{Total: 9, PerOwner: 2}, []string{"a1", "a2", "a3", "b1"}, []string{"a1", "a2", "b1"}},
-		"what is reserved when all is out": {Limits{Total: 2, PerOwner: 2, Reserved: 1}, []string{"a1", "a2", "b1", "b2", "c1"}, []string{"a1", "a2", "b1", "c1"}},
-		"a key that has one has no second": {Limits{Total: 2, PerOwner: 2}, []string{"a1", "a1", "a1", "b1"}, []string{"a1", "a1", "a1", "b1"}},
-		"a key that waits waits once":      {Limits{Total: 1, PerOwner: 1}, []string{"a1", "b1", "b1"}, []string{"a1"}},
+		"the total limit":                  {Limits{Total: 2, PerOwner: 2}, []string{"a1", "b1", "c1"}, []string{"a1", "b1"}},
+		"the limit of an owner":            {Limits{Total: 9, PerOwner: 2}, []string{"a1", "a2", "a3", "b1"}, []string{"a1", "a2", "b1"}},
+		"reserved places beyond the total": {Limits{Total: 2, PerOwner: 2, Reserved: 1}, []string{"a1", "a2", "b1", "b2", "c1"}, []string{"a1", "a2", "b1", "c1"}},
+		"a key gets one place only":        {Limits{Total: 2, PerOwner: 2}, []string{"a1", "a1", "a1", "b1"}, []string{"a1", "a1", "a1", "b1"}},
+		"a key is queued once":             {Limits{Total: 1, PerOwner: 1}, []string{"a1", "b1", "b1"}, []string{"a1"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestWhoGetsAPlaceAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsIsServedInTurnByOwner(t *testing.T) {
+func TestWaitingKeysAreServedRoundRobinByOwner(t *testing.T) {
 	t.Parallel()
 	l, granted := recorded(Limits{Total: 1, PerOwner: 1})
 	acquire(l, "a1", "a2", "a3", "a4", "b1", "b2", "c1")
@@ -68,7 +68,7 @@ func TestWhoWaitsIsServedInTurnByOwner(t *testing.T) {
 	}
 }
 
-func TestAnOwnerThatHasAllItMayHaveIsPassedOver(t *testing.T) {
+func TestAnOwnerAtItsLimitIsSkipped(t *testing.T) {
 	t.Parallel()
 	l, granted := recorded(Limits{Total: 3, PerOwner: 2})
 	acquire(l, "a1", "a2", "b1", "a3", "c1", "c2")
@@ -81,7 +81,7 @@ func TestAnOwnerThatHasAllItMayHaveIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestAKeyWaitsAsOneOfTheOwnerThatItCameWithLast(t *testing.T) {
+func TestAKeyWaitsUnderTheLastOwnerThatAsked(t *testing.T) {
 	t.Parallel()
 	l, granted := recorded(Limits{Total: 3, PerOwner: 1})
 	acquire(l, "a1", "b1")
@@ -97,7 +97,7 @@ func TestAKeyWaitsAsOneOfTheOwnerThatItCameWithLast(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsGivenUpIsNotServed(t *testing.T) {
+func TestAReleasedKeyIsNotServed(t *testing.T) {
 	t.Parallel()
 	l, granted := recorded(Limits{Total: 1, PerOwner: 1})
 	acquire(l, "a1", "b1", "b2")
@@ -107,14 +107,14 @@ func TestAKeyThatIsGivenUpIsNotServed(t *testing.T) {
 	if !reflect.DeepEqual(*granted, []string{"b2"}) {
 		t.Errorf("served were %v", *granted)
 	}
-	// A key that was given a place holds it until it is released.
+	// A key that got a place holds it until it is released.
 	if !l.Acquire("b", "b2") || l.Acquire("a", "a1") {
-		t.Error("the place is not held by who was given it")
+		t.Error("the place is not held by the key that got it")
 	}
 }
 
-// Whatever the order in which places are asked for and given back, no limit is passed, nobody waits who need not, and all are served.
-func TestNoLimitIsPassedInAnyOrder(t *testing.T) {
+// In any order of Acquire and Release, no limit is exceeded, no key waits while there is room, and all keys are served.
+func TestNoLimitIsExceededInAnyOrder(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	limits := Limits{Total: 6, PerOwner: 4, Reserved: 1}
@@ -160,7 +160,7 @@ func checkLimits(t *testing.T, l *Limiter[string], held map[string]bool, step in
 	}
 }
 
-func TestManyAtATime(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	var l *Limiter[int]
 	done := make(chan int, 400)

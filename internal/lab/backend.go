@@ -23,32 +23,32 @@ import (
 // headerTimeout is how long a backend waits for the PROXY header.
 const headerTimeout = 5 * time.Second
 
-// Seen is what a backend tells a client about the connection.
+// Seen is a backend's report to the client about the connection.
 type Seen struct {
 	// Backend is the backend's name.
 	Backend string `json:"backend"`
-	// Client is the address that the backend takes for the client's.
+	// Client is the client's address, as the backend sees it.
 	Client netip.AddrPort `json:"client"`
-	// Proxy is the version of the PROXY header that came first; 0 for none.
+	// Proxy is the version of the received PROXY header; 0 for none.
 	Proxy int `json:"proxy"`
 }
 
-// BackendOptions say what a backend should be like.
+// BackendOptions configure a backend.
 type BackendOptions struct {
-	// Name is what the backend calls itself; that of its pod, say.
+	// Name is the backend's name, such as that of its pod.
 	Name string
 	// Addresses and Port are where it listens.
 	Addresses Addresses
 	Port      uint16
-	// Proxy is the PROXY header that every connection must begin with. A connection without it, or with one of the other
-	// version, is closed without an answer.
+	// Proxy is the PROXY header that every connection must begin with. A connection without it, or with the other version, is closed
+	// without an answer.
 	Proxy haproxy.ProxyProtocol
-	// TLS makes the backend speak TLS, with a certificate that nobody has signed.
+	// TLS makes the backend speak TLS, with a self-signed certificate.
 	TLS bool
 }
 
-// Backend is a server in a pod. It answers an HTTP request with a Seen in JSON, and the line "echo" by sending back
-// whatever follows.
+// Backend is a server in a pod. It answers an HTTP request with a Seen in JSON. After the line "echo" it sends back all further
+// data.
 type Backend struct {
 	options   BackendOptions
 	listeners []net.Listener
@@ -74,12 +74,12 @@ func StartBackend(ctx context.Context, options BackendOptions) (*Backend, error)
 	return b, nil
 }
 
-// Close stops listening and cuts every connection. It may be called more than once.
+// Close stops listening and closes every connection. It may be called more than once.
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	b.closed = true
 	for _, listener := range b.listeners {
-		// The second time it is closed already.
+		// A second call finds it closed already.
 		_ = listener.Close()
 	}
 	for conn := range b.open {
@@ -90,7 +90,7 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// Served counts the clients' connections so far; health checks are none.
+// Served returns the number of client connections so far, without health checks.
 func (b *Backend) Served() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,7 +108,7 @@ func (b *Backend) accept(listener net.Listener) {
 		}
 		b.serving.Go(func() {
 			defer b.untrack(conn)
-			// The client learns of a failure by the end of the connection.
+			// The client sees a failure as the end of the connection.
 			_ = b.serve(conn)
 		})
 	}
@@ -164,7 +164,7 @@ func (b *Backend) count() {
 	b.served++
 }
 
-// see reads the PROXY header, if there is to be one.
+// see reads the PROXY header, if one is required.
 func (b *Backend) see(conn net.Conn, reader *bufio.Reader) (Seen, error) {
 	seen := Seen{
 		Backend: b.options.Name,
@@ -184,14 +184,14 @@ func (b *Backend) see(conn net.Conn, reader *bufio.Reader) (Seen, error) {
 	if int(header.Version) != int(b.options.Proxy) {
 		return seen, fmt.Errorf("PROXY header of version %d instead of %d", header.Version, b.options.Proxy)
 	}
-	// A health check brings no client: its header says LOCAL.
+	// A health check has no client: its header says LOCAL.
 	if source, ok := header.SourceAddr.(*net.TCPAddr); ok && !header.Command.IsLocal() {
 		seen.Client = addrPort(source)
 	}
 	return seen, conn.SetReadDeadline(time.Time{})
 }
 
-// answerHTTP answers one request and leaves the connection to be closed.
+// answerHTTP answers one request; the caller closes the connection.
 func answerHTTP(conn net.Conn, request io.Reader, seen Seen) error {
 	if _, err := http.ReadRequest(bufio.NewReader(request)); err != nil {
 		return err
@@ -205,7 +205,7 @@ func answerHTTP(conn net.Conn, request io.Reader, seen Seen) error {
 	return err
 }
 
-// addrPort is the address; one of IPv4 is of that family, and not mapped into the other.
+// addrPort returns the address, with IPv4-mapped addresses as IPv4.
 func addrPort(a *net.TCPAddr) netip.AddrPort {
 	ap := a.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())

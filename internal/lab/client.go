@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// echoGreeting asks a backend to send back what follows.
+// echoGreeting requests a backend to echo all further data.
 const echoGreeting = "echo\n"
 
-// answerTimeout bounds one request of a client.
+// answerTimeout is the timeout of one request of a client.
 const answerTimeout = 5 * time.Second
 
-// Client connects from addresses of its own.
+// Client connects from its own addresses.
 type Client struct {
 	Addresses Addresses
-	// Host is the name that Get and Load ask for in HTTP; "lab" if it is empty.
+	// Host is the host name in HTTP requests of Get and Load; "lab" if empty.
 	Host string
-	// TLS makes Get and Load speak TLS, and ask for Host there, too.
+	// TLS makes Get and Load speak TLS, with Host as the SNI.
 	TLS bool
 }
 
-// Get connects to an edge host and asks the backend behind it what it sees.
+// Get connects to an edge host and returns what the backend behind it sees.
 func (c Client) Get(ctx context.Context, at netip.AddrPort) (Seen, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -46,7 +46,7 @@ func (c Client) Get(ctx context.Context, at netip.AddrPort) (Seen, error) {
 	return askSeen(conn, host)
 }
 
-// dial connects from the address of the right family. The connection is closed when the context ends.
+// dial connects from the address of the matching family. The connection is closed when the context ends.
 func (c Client) dial(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
 	from := c.Addresses.IPv4
 	if at.Addr().Is6() {
@@ -77,7 +77,7 @@ func askSeen(conn net.Conn, host string) (Seen, error) {
 	return seen, json.NewDecoder(response.Body).Decode(&seen)
 }
 
-// LongLived is a connection that stays open and says when it is cut. Its methods are not to be called at the same time.
+// LongLived is a connection that stays open and reports when it is cut. Its methods must not be called concurrently.
 type LongLived struct {
 	conn   net.Conn
 	cut    chan struct{}
@@ -85,7 +85,7 @@ type LongLived struct {
 	last   byte
 }
 
-// Open opens a long-lived connection and returns once it has carried a byte there and back. It is closed when the
+// Open opens a long-lived connection and returns after the backend has echoed a byte. The connection is closed when the
 // context ends.
 func (c Client) Open(ctx context.Context, at netip.AddrPort) (*LongLived, error) {
 	conn, err := c.dial(ctx, at)
@@ -113,12 +113,12 @@ func (l *LongLived) read() {
 		select {
 		case l.echoes <- buffer[0]:
 		default:
-			// More than anybody has asked for; not to be waited for.
+			// An unexpected byte; do not wait for a reader.
 		}
 	}
 }
 
-// Ping sends a byte and waits for it to come back.
+// Ping sends a byte and waits for its echo.
 func (l *LongLived) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -140,7 +140,7 @@ func (l *LongLived) Ping(ctx context.Context) error {
 	}
 }
 
-// Cut is closed when the connection has ended, by whichever side.
+// Cut is closed when the connection has ended, by either side.
 func (l *LongLived) Cut() <-chan struct{} { return l.cut }
 
 // Close ends the connection. It may be called more than once.

@@ -17,33 +17,33 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// hostStartTimeout is how long sshd and HAProxy may take to come up.
+// hostStartTimeout is how long sshd and HAProxy may take to start.
 const hostStartTimeout = waiting.Long
 
-// EdgeHostOptions say what an edge host should be like.
+// EdgeHostOptions configure an edge host.
 type EdgeHostOptions struct {
-	// Number tells hosts apart and decides their addresses, from 1 to 250.
+	// Number identifies the host and determines its addresses, from 1 to 250.
 	Number int
-	// Name is what the host is called, and its directory; default: "gw" and the number.
+	// Name is the name of the host and of its directory; default: "gw" and the number.
 	Name string
-	// HAProxy is the program; default: the haproxy that is installed.
+	// HAProxy is the program; default: the installed haproxy.
 	HAProxy string
-	// Config is the first haproxy.cfg; default: that of an idle HAProxy, which the operator regards as free.
+	// Config is the initial haproxy.cfg; default: that of an idle HAProxy, which the operator regards as free.
 	Config string
-	// WithoutHAProxy leaves HAProxy stopped and its configuration unwritten.
+	// WithoutHAProxy does not start HAProxy and writes no configuration.
 	WithoutHAProxy bool
-	// PrivateKey is what can log in, in OpenSSH's format, so that hosts can share it; default: a new one.
+	// PrivateKey is the key that can log in, in OpenSSH format, so that hosts can share it; default: a new one.
 	PrivateKey []byte
-	// ConfigRoom is the size, in bytes, of a disk of its own for the folder of haproxy.cfg; default: that of the lab.
+	// ConfigRoom is the size, in bytes, of a separate disk for the folder of haproxy.cfg; default: the disk of the lab.
 	ConfigRoom int
-	// Env is added to the environment of HAProxy and of whatever somebody runs who logs in. sshd's own is left as it is:
-	// it kills those of its processes that do what it does not expect of them.
+	// Env is added to the environment of HAProxy and of commands run over SSH, but not to that of sshd itself: sshd kills
+	// its processes if they do something unexpected.
 	Env []string
 }
 
-// EdgeHost is a real sshd and a real HAProxy in master-worker mode, run by the user whom the lab runs as. Who logs in finds
-// a machine without an init system that has these processes only, and directories /etc/haproxy and /run of its own. Its
-// methods are not to be called at the same time.
+// EdgeHost is a real sshd and a real HAProxy in master-worker mode, run by the user of the lab. It looks like a machine
+// without an init system that has these processes only, and its own directories /etc/haproxy and /run. Its methods must not
+// be called concurrently.
 type EdgeHost struct {
 	Host
 
@@ -56,7 +56,7 @@ type EdgeHost struct {
 	haproxy *process.Process
 }
 
-// StartEdgeHost starts an edge host and returns when it can be logged in to and HAProxy runs.
+// StartEdgeHost starts an edge host and returns when login works and HAProxy runs.
 func StartEdgeHost(ctx context.Context, options EdgeHostOptions) (*EdgeHost, error) {
 	h, err := newEdgeHost(options)
 	if err != nil {
@@ -136,7 +136,7 @@ func (h *EdgeHost) start(ctx context.Context, options EdgeHostOptions) error {
 	return h.StartHAProxy(ctx)
 }
 
-// setUpLogin takes the private key, or makes one if there is none.
+// setUpLogin sets the private key, or creates one if there is none.
 func (h *EdgeHost) setUpLogin(privateKey []byte) error {
 	if privateKey == nil {
 		var err error
@@ -152,7 +152,7 @@ func (h *EdgeHost) setUpLogin(privateKey []byte) error {
 	return nil
 }
 
-// startMachine starts the machine that the host's programs run in. sshd of root insists on /run/sshd.
+// startMachine starts the machine that the host's programs run in. If run by root, sshd requires /run/sshd.
 func (h *EdgeHost) startMachine() error {
 	own := []string{"/etc/haproxy", "/run"}
 	if _, err := os.Stat(initScripts); err == nil {
@@ -171,8 +171,8 @@ func (h *EdgeHost) startMachine() error {
 	return nil
 }
 
-// limitConfig gives the folder of haproxy.cfg a disk of its own. That is seen on the host only, and so the host's files are
-// looked at as the host sees them.
+// limitConfig mounts a separate disk for the folder of haproxy.cfg. Only the host sees the mount, so the lab then accesses the
+// host's files through the host's root.
 func (h *EdgeHost) limitConfig(room int) error {
 	if room == 0 {
 		return nil
@@ -183,7 +183,7 @@ func (h *EdgeHost) limitConfig(room int) error {
 	})
 }
 
-// CoverConfig mounts haproxy.cfg over itself: its content can be changed, but nothing can be put in its place.
+// CoverConfig mounts haproxy.cfg over itself: its content can be changed, but the file cannot be replaced.
 func (h *EdgeHost) CoverConfig() error {
 	return h.machine.Mount(sandbox.Mount{Source: h.ConfigPath, Target: h.ConfigPath, Flags: unix.MS_BIND})
 }
@@ -191,10 +191,10 @@ func (h *EdgeHost) CoverConfig() error {
 // UncoverConfig undoes CoverConfig.
 func (h *EdgeHost) UncoverConfig() error { return h.machine.Unmount(h.ConfigPath) }
 
-// initScripts is hidden from hosts: with a script of Debian's, the operator would start another HAProxy than the lab does.
+// initScripts is hidden from hosts: with Debian's script, the operator would start a different HAProxy than the lab does.
 const initScripts = "/etc/init.d"
 
-// Close ends the host and removes its files. It may be called more than once.
+// Close stops the host and removes its files. It may be called more than once.
 func (h *EdgeHost) Close() error {
 	h.machine.Close()
 	return os.RemoveAll(h.dir)
@@ -210,16 +210,16 @@ func (h *EdgeHost) StartSSH(ctx context.Context) error {
 	return h.sshd.process.Await(ctx, h.AnswersSSH)
 }
 
-// StopSSH ends sshd and every session: connections that are open end, new ones are refused.
+// StopSSH stops sshd and every session: open connections end, new ones are refused.
 func (h *EdgeHost) StopSSH() { h.sshd.stop() }
 
-// Freeze stops sshd and every session without closing anything: who is connected waits, and who connects waits too.
+// Freeze suspends sshd and every session without closing anything: open and new connections hang.
 func (h *EdgeHost) Freeze() { h.sshd.process.SignalTree(unix.SIGSTOP) }
 
 // Thaw undoes Freeze.
 func (h *EdgeHost) Thaw() { h.sshd.process.SignalTree(unix.SIGCONT) }
 
-// NextHostKeys are the keys that the host will have after the next RotateHostKey, as HostKeys writes them.
+// NextHostKeys returns the keys that the host will have after the next RotateHostKey, in the format of HostKeys.
 func (h *EdgeHost) NextHostKeys() ([]string, error) {
 	if err := h.sshd.makeNextHostKeys(); err != nil {
 		return nil, err
@@ -227,7 +227,7 @@ func (h *EdgeHost) NextHostKeys() ([]string, error) {
 	return authorizedLines(h.sshd.nextHostKeyFiles())
 }
 
-// RotateHostKey gives the host other keys, those of NextHostKeys if that was asked for, and restarts sshd with them.
+// RotateHostKey gives the host new keys, those of NextHostKeys if it was called, and restarts sshd with them.
 func (h *EdgeHost) RotateHostKey(ctx context.Context) error {
 	if err := h.sshd.rotateHostKeys(); err != nil {
 		return err
@@ -236,28 +236,28 @@ func (h *EdgeHost) RotateHostKey(ctx context.Context) error {
 	return h.StartSSH(ctx)
 }
 
-// Authorize lets PrivateKey log in, as it can from the start.
+// Authorize lets PrivateKey log in, which is the default.
 func (h *EdgeHost) Authorize() error { return h.sshd.authorize([]ssh.PublicKey{h.key}) }
 
-// Deauthorize lets nobody log in any more; sessions that are open stay.
+// Deauthorize refuses all logins; open sessions stay.
 func (h *EdgeHost) Deauthorize() error { return h.sshd.authorize(nil) }
 
-// AuthorizeAlso lets other keys log in beside PrivateKey.
+// AuthorizeAlso lets other keys log in besides PrivateKey.
 func (h *EdgeHost) AuthorizeAlso(keys ...ssh.PublicKey) error {
 	return h.sshd.authorize(append([]ssh.PublicKey{h.key}, keys...))
 }
 
-// AuthorizeOnly lets these keys log in and no others; sessions that are open stay.
+// AuthorizeOnly lets only these keys log in; open sessions stay.
 func (h *EdgeHost) AuthorizeOnly(keys ...ssh.PublicKey) error { return h.sshd.authorize(keys) }
 
-// Logs are the ends of the logs of sshd and HAProxy.
+// Logs returns the ends of the logs of sshd and HAProxy.
 func (h *EdgeHost) Logs() map[string]string {
 	return map[string]string{"sshd": process.Tail(h.file("sshd.log")), "haproxy": process.Tail(h.file("haproxy.log"))}
 }
 
 func (h *EdgeHost) file(name string) string { return filepath.Join(h.dir, name) }
 
-// findProgram finds a program by its name or path, also where only root has it in the PATH.
+// findProgram finds a program by its name or path, also in directories that only root has in the PATH.
 func findProgram(name string) (string, error) {
 	for _, candidate := range []string{name, filepath.Join("/usr/sbin", name), filepath.Join("/usr/local/sbin", name)} {
 		if path, err := exec.LookPath(candidate); err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
-// idleConfig is the configuration of an HAProxy that serves nobody, as the operator leaves it behind.
+// idleConfig returns the configuration of an HAProxy without listeners, as the operator writes it for an unused host.
 func (h *EdgeHost) idleConfig() (string, error) {
 	second := time.Second
 	file, err := cfg.Render(haproxy.Config{
@@ -21,12 +21,12 @@ func (h *EdgeHost) idleConfig() (string, error) {
 	return string(file.Text), err
 }
 
-// WriteConfig replaces haproxy.cfg. A running HAProxy does not notice.
+// WriteConfig replaces haproxy.cfg. It does not affect a running HAProxy.
 func (h *EdgeHost) WriteConfig(config string) error {
 	return os.WriteFile(h.Path(h.ConfigPath), []byte(config), 0o600)
 }
 
-// StartHAProxy starts HAProxy with the configuration that is there, and returns when a worker runs.
+// StartHAProxy starts HAProxy with the existing configuration, and returns when a worker runs.
 func (h *EdgeHost) StartHAProxy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, hostStartTimeout)
 	defer cancel()
@@ -46,12 +46,12 @@ func (h *EdgeHost) StartHAProxy(ctx context.Context) error {
 	})
 }
 
-// StopHAProxy ends HAProxy: master and workers, with their connections.
+// StopHAProxy stops HAProxy: master and workers, with their connections.
 func (h *EdgeHost) StopHAProxy() error {
 	return h.haproxy.Stop()
 }
 
-// KillHAProxy ends HAProxy as a crash would.
+// KillHAProxy kills HAProxy, as in a crash.
 func (h *EdgeHost) KillHAProxy() {
 	h.haproxy.Kill()
 }

@@ -33,7 +33,7 @@ func TestReloadsAreCounted(t *testing.T) {
 	h := startHost(t, EdgeHostOptions{Number: 62})
 	before, err := h.Reloads(t.Context())
 	must(t, err)
-	// It says nothing while it executes itself anew.
+	// It does not answer while it re-executes itself.
 	_, _ = h.ask(t.Context(), h.MasterSocket, "reload")
 	Eventually(t, func() error {
 		count, err := h.Reloads(t.Context())

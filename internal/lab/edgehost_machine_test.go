@@ -15,7 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
 
-// listHAProxies prints the PIDs of all HAProxies that can be seen.
+// listHAProxies prints the PIDs of all visible HAProxies.
 const listHAProxies = `for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != haproxy ] || echo ${p#/proc/}; done`
 
 func TestHostsHaveTheSamePathsAndSeeOnlyTheirOwnFilesAndProcesses(t *testing.T) {
@@ -48,7 +48,7 @@ func TestHostsHaveTheSamePathsAndSeeOnlyTheirOwnFilesAndProcesses(t *testing.T) 
 	}
 }
 
-func TestAnEdgeHostBeginsWithAnIdleConfigurationOfTheOperatorsOwn(t *testing.T) {
+func TestAnEdgeHostStartsWithTheOperatorsIdleConfiguration(t *testing.T) {
 	t.Parallel()
 	h := startHost(t, EdgeHostOptions{Number: 14})
 	text := run(t, h, "cat /etc/haproxy/haproxy.cfg")
@@ -80,10 +80,10 @@ func TestTheAccountThatLogsInOwnsTheHostsDirectories(t *testing.T) {
 	}
 }
 
-func TestHAProxyOfRootGivesItsPrivilegesUp(t *testing.T) {
+func TestHAProxyOfRootDropsItsPrivileges(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		// There are none to be given up.
+		// There are none to drop.
 		return
 	}
 	h := startHost(t, EdgeHostOptions{
@@ -124,7 +124,7 @@ func TestAHostThatIsFrozenCanBeClosed(t *testing.T) {
 	must(t, nobodyIn(namespace))
 }
 
-func TestAKeyThatIsNoneIsRefused(t *testing.T) {
+func TestAnInvalidKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	h, err := StartEdgeHost(t.Context(), EdgeHostOptions{Number: 20, PrivateKey: []byte("no key")})
 	if err == nil {
@@ -133,11 +133,11 @@ func TestAKeyThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-// describe is the configuration of an HAProxy that does nothing but tell its description.
+// describe returns the configuration of an HAProxy that only reports its description.
 func describe(description string) string {
 	return "global\n    description " + description + "\n    stats socket /run/haproxy/admin.sock level admin\n"
 }
 
-func sorted(words string) []string {
-	return slices.Sorted(slices.Values(strings.Fields(words)))
+func sorted(text string) []string {
+	return slices.Sorted(slices.Values(strings.Fields(text)))
 }

@@ -123,7 +123,7 @@ func TestStoppedSSHCutsSessionsAndRefuses(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(waiting.Long):
-		t.Error("the session goes on")
+		t.Error("the session is still open")
 	}
 	if _, err := h.DialSSH(t.Context()); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("new connection: %v, want %v", err, unix.ECONNREFUSED)
@@ -177,7 +177,7 @@ func TestHAProxyIsRestartedAndKilled(t *testing.T) {
 	}
 }
 
-func TestEdgeHostBeginsWithTheConfigurationThatIsAskedFor(t *testing.T) {
+func TestEdgeHostStartsWithTheGivenConfiguration(t *testing.T) {
 	t.Parallel()
 	h := startHost(t, EdgeHostOptions{Number: 9, Name: "edge", WithoutHAProxy: true})
 	if _, err := h.ReadConfig(); !errors.Is(err, os.ErrNotExist) {
@@ -236,13 +236,13 @@ func TestClosedEdgeHostLeavesNoProcessAndNoFile(t *testing.T) {
 	Eventually(t, func() error { return nobodyIn(namespace) })
 }
 
-// processNamespace is the PID namespace of a process, as long as that runs.
+// processNamespace returns the PID namespace of a running process.
 func processNamespace(pid string) string {
 	namespace, _ := os.Readlink("/proc/" + pid + "/ns/pid")
 	return namespace
 }
 
-// nobodyIn is nil when no process is in the PID namespace.
+// nobodyIn returns nil if no process is in the PID namespace.
 func nobodyIn(namespace string) error {
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
@@ -284,7 +284,7 @@ func run(t *testing.T, h *EdgeHost, command string) string {
 	return string(output)
 }
 
-// dialTrusting connects as the host's user, with another idea of which host keys to trust.
+// dialTrusting connects as the host's user, with the given host key check.
 func dialTrusting(h *EdgeHost, trust ssh.HostKeyCallback) error {
 	signer, err := ssh.ParsePrivateKey(h.PrivateKey)
 	if err != nil {
@@ -312,7 +312,7 @@ func knownHostsCallback(t *testing.T, h *EdgeHost) ssh.HostKeyCallback {
 
 func pids(t *testing.T, h *EdgeHost) (master, worker int) {
 	t.Helper()
-	// HAProxy 2.6 closes its master's socket for a moment while it executes itself anew.
+	// HAProxy 2.6 closes its master's socket for a moment while it re-executes itself.
 	Eventually(t, func() (err error) {
 		if master, err = h.MasterPID(t.Context()); err == nil {
 			worker, err = h.WorkerPID(t.Context())

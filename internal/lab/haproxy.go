@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// ReadConfig is the content of haproxy.cfg.
+// ReadConfig returns the content of haproxy.cfg.
 func (h *Host) ReadConfig() (string, error) {
 	content, err := os.ReadFile(h.Path(h.ConfigPath))
 	return string(content), err
 }
 
-// MasterPID is the PID, on the host, of HAProxy's master. It is an error if HAProxy has none.
+// MasterPID returns the PID, on the host, of HAProxy's master. It is an error if HAProxy has none.
 func (h *Host) MasterPID(ctx context.Context) (int, error) {
 	if h.MasterSocket == "" {
 		return 0, fmt.Errorf("HAProxy of %s runs without a master", h.Name)
@@ -25,7 +25,7 @@ func (h *Host) MasterPID(ctx context.Context) (int, error) {
 	return h.showProc(ctx, "master")
 }
 
-// WorkerPID is the PID, on the host, of the HAProxy process that serves. It changes with each reload.
+// WorkerPID returns the PID, on the host, of the serving HAProxy process. It changes with each reload.
 func (h *Host) WorkerPID(ctx context.Context) (int, error) {
 	if h.MasterSocket != "" {
 		return h.showProc(ctx, "worker")
@@ -37,13 +37,13 @@ func (h *Host) WorkerPID(ctx context.Context) (int, error) {
 	return strconv.Atoi(info["Pid"])
 }
 
-// Reloads counts how often HAProxy's master has reloaded since it started.
+// Reloads returns how often HAProxy's master has reloaded since it started.
 func (h *Host) Reloads(ctx context.Context) (int, error) {
 	const column = 2
 	return h.showProcColumn(ctx, "master", column)
 }
 
-// showProc finds the PID of the first process of that kind in `show proc`; the worker that serves comes before old ones.
+// showProc finds the PID of the first process of that kind in `show proc`; the serving worker comes before old ones.
 func (h *Host) showProc(ctx context.Context, kind string) (int, error) {
 	return h.showProcColumn(ctx, kind, 0)
 }
@@ -62,7 +62,7 @@ func (h *Host) showProcColumn(ctx context.Context, kind string, column int) (int
 	return 0, fmt.Errorf("HAProxy of %s has no %s", h.Name, kind)
 }
 
-// Info is HAProxy's `show info`, by key.
+// Info returns HAProxy's `show info`, by key.
 func (h *Host) Info(ctx context.Context) (map[string]string, error) {
 	answer, err := h.Ask(ctx, "show info")
 	if err != nil {
@@ -83,7 +83,7 @@ func (h *Host) Ask(ctx context.Context, command string) (string, error) {
 }
 
 // ask sends a command to a socket of HAProxy, a path on the host, and reads up to the end of the answer. The master does not
-// close the connection of its own, so the sending half is closed.
+// close the connection by itself, so ask closes the sending half.
 func (h *Host) ask(ctx context.Context, socket, command string) (string, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", h.Path(socket))
 	if err != nil {

@@ -21,32 +21,31 @@ import (
 // SSHPort is where every host's sshd listens.
 const SSHPort = 22
 
-// Host is what all hosts have, however they are made: an sshd to log in to, an HAProxy to ask, and files that the lab sees
-// from outside.
+// Host is common to all kinds of hosts: an sshd, an HAProxy, and files that the lab can access from outside.
 type Host struct {
 	Name string
-	// Address and Port are where sshd listens, User who can log in.
+	// Address and Port are where sshd listens, User is the account that can log in.
 	Address netip.Addr
 	Port    uint16
 	User    string
-	// PrivateKey can log in; it is in OpenSSH's format, as a Secret holds it.
+	// PrivateKey can log in; it is in OpenSSH format, as in a Secret.
 	PrivateKey []byte
-	// HostKeyFiles are where the lab finds sshd's private keys.
+	// HostKeyFiles are the paths, in the lab, of sshd's private keys.
 	HostKeyFiles []string
 	// Public are the addresses that the host can listen on for clients.
 	Public Addresses
-	// ConfigPath, AdminSocket and MasterSocket are where HAProxy's files are, on the host. MasterSocket is empty where
+	// ConfigPath, AdminSocket and MasterSocket are the paths of HAProxy's files on the host. MasterSocket is empty if
 	// HAProxy has no master process.
 	ConfigPath, AdminSocket, MasterSocket string
-	// Root is where the lab finds the directories that are the host's own.
+	// Root is the path, in the lab, of the host's own directories.
 	Root string
 }
 
-// Path is where the lab finds a file of the host's own directories: its path on the host, which is absolute and no symbolic
-// link, put below the host's root.
+// Path returns the path, in the lab, of a file in the host's own directories: its path on the host, which must be absolute and no
+// symbolic link, below the host's root.
 func (h *Host) Path(onHost string) string { return filepath.Join(h.Root, onHost) }
 
-// KnownHosts are the lines of a known_hosts file for the host's present keys.
+// KnownHosts returns the lines of a known_hosts file for the host's current keys.
 func (h *Host) KnownHosts() (string, error) {
 	keys, err := h.hostKeys()
 	if err != nil {
@@ -59,10 +58,10 @@ func (h *Host) KnownHosts() (string, error) {
 	return lines.String(), nil
 }
 
-// HostKeys are the host's present keys as an authorized_keys file would write them, in the order of HostKeyFiles.
+// HostKeys returns the host's current keys in authorized_keys format, in the order of HostKeyFiles.
 func (h *Host) HostKeys() ([]string, error) { return authorizedLines(h.HostKeyFiles) }
 
-// authorizedLines are the public keys of files with private ones, as an authorized_keys file would write them.
+// authorizedLines returns the public keys of private key files, in authorized_keys format.
 func authorizedLines(files []string) ([]string, error) {
 	keys, err := publicKeys(files)
 	if err != nil {
@@ -93,7 +92,7 @@ func publicKeys(files []string) ([]ssh.PublicKey, error) {
 	return keys, nil
 }
 
-// DialSSH logs in as User with PrivateKey. It trusts the first of the host's present keys.
+// DialSSH logs in as User with PrivateKey. It trusts the first of the host's current keys.
 func (h *Host) DialSSH(ctx context.Context) (*ssh.Client, error) {
 	signer, err := ssh.ParsePrivateKey(h.PrivateKey)
 	if err != nil {
@@ -134,7 +133,7 @@ func (h *Host) AnswersSSH(ctx context.Context) error {
 
 func (h *Host) sshAddress() string { return netip.AddrPortFrom(h.Address, h.Port).String() }
 
-// NewPrivateKey makes an ed25519 key, in OpenSSH's format.
+// NewPrivateKey creates an ed25519 key, in OpenSSH format.
 func NewPrivateKey() ([]byte, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -143,7 +142,7 @@ func NewPrivateKey() ([]byte, error) {
 	return marshalPrivateKey(key)
 }
 
-// marshalPrivateKey is the key in OpenSSH's format, as Secrets hold it.
+// marshalPrivateKey returns the key in OpenSSH format, as in a Secret.
 func marshalPrivateKey(key crypto.PrivateKey) ([]byte, error) {
 	block, err := ssh.MarshalPrivateKey(key, "")
 	if err != nil {

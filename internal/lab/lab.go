@@ -11,10 +11,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// Main runs a package's tests inside the lab. It is all that a TestMain needs to do, and does not return.
+// Main runs a package's tests inside the lab. It is all that a TestMain has to call, and does not return.
 //
-// Where the machine allows no namespaces, it prints what to do about it; the tests fail then if CI is set in the
-// environment, and are passed over otherwise.
+// If the machine does not allow namespaces, it prints how to fix that; then the tests fail if CI is set in the environment,
+// and are skipped otherwise.
 func Main(m *testing.M) {
 	if err := Enter(); err != nil {
 		fmt.Fprintln(os.Stderr, "the lab's tests cannot run here:", err)
@@ -26,26 +26,26 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Enter restarts the program inside the lab, and returns there. In the process that called it first, it exits with the
-// status of the process inside; it returns an error where the machine does not allow the lab. It must be called before
-// the program does anything else.
+// Enter restarts the program inside the lab, and returns there. In the original process, it exits with the status of the
+// process inside; it returns an error if the machine does not allow the lab. It must be called before the program does
+// anything else.
 func Enter() error { return sandbox.Enter(network()) }
 
-// Dir is the directory that holds all of the lab's files. It is removed when the lab ends.
+// Dir returns the directory of all the lab's files. It is removed when the lab ends.
 func Dir() string { return sandbox.Dir() }
 
-// EnterCommand is the command, without what it is to run, with which a person on the machine looks into the lab from
-// outside: its network, its processes and its files.
+// EnterCommand returns the command prefix with which a person on the machine can enter the lab from outside: its network,
+// its processes and its files.
 func EnterCommand() []string { return sandbox.EnterCommand() }
 
-// Part is a part of the lab that keeps logs.
+// Part is a component of the lab that has logs.
 type Part interface {
-	// Logs are the ends of the logs, by program.
+	// Logs returns the ends of the logs, by program.
 	Logs() map[string]string
 }
 
-// LogOnFailure prints the logs of parts if the test fails. It is to be called after the cleanup that closes them has been
-// registered, so that they are read before.
+// LogOnFailure prints the logs of parts if the test fails. Call it after registering the cleanup that closes them, so that
+// the logs are read before that.
 func LogOnFailure(t testing.TB, parts ...Part) {
 	t.Cleanup(func() {
 		if !t.Failed() {

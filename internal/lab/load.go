@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// LoadResult counts how the connections of a load ended.
+// LoadResult counts the results of the connections of a load.
 type LoadResult struct {
-	// OK were answered.
+	// OK counts the answered connections.
 	OK int
-	// Refused found nobody listening.
+	// Refused counts connections to a closed port.
 	Refused int
-	// Cut were connected and ended without an answer.
+	// Cut counts established connections that ended without an answer.
 	Cut int
-	// TimedOut had no answer within 5 s.
+	// TimedOut counts connections without an answer within 5 s.
 	TimedOut int
-	// Slowest is how long the slowest of the answered took.
+	// Slowest is the duration of the slowest answered connection.
 	Slowest time.Duration
-	// Failures are the first few that were not answered: when, how long they took, and why.
+	// Failures describe the first few failed connections: when, how long they took, and why.
 	Failures []string
-	// Answered counts the answers of each backend, by its name.
+	// Answered counts the answers of each backend, by name.
 	Answered map[string]int
 }
 
-// Failed counts the connections that were not answered.
+// Failed returns the number of connections without an answer.
 func (r LoadResult) Failed() int { return r.Refused + r.Cut + r.TimedOut }
 
-// Load makes new connections at a steady rate per second until the context ends, waits for those that are open, and
-// reports how they fared. It makes them at their time, however long earlier ones take.
+// Load makes new connections at a constant rate per second until the context ends, waits for open ones, and returns the
+// results. It keeps the rate, however long earlier connections take.
 func (c Client) Load(ctx context.Context, rate int, at netip.AddrPort) LoadResult {
 	var (
 		pending sync.WaitGroup
@@ -58,7 +58,7 @@ func (c Client) Load(ctx context.Context, rate int, at netip.AddrPort) LoadResul
 	}
 }
 
-// mostFailures is how many failures are told one by one.
+// mostFailures is how many failures are reported one by one.
 const mostFailures = 5
 
 func (r *LoadResult) count(seen Seen, err error, took time.Duration) {

@@ -34,10 +34,10 @@ func TestNothingStartsOutsideTheLab(t *testing.T) {
 	}
 }
 
-func TestWithoutNamespacesTestsFailInCIAndArePassedOverElsewhere(t *testing.T) {
+func TestWithoutNamespacesTestsFailInCIAndAreSkippedElsewhere(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		// Only root can give up the right to make namespaces; the message for others is tested in package sandbox.
+		// Only root can drop the right to create namespaces; the message for others is tested in package sandbox.
 		return
 	}
 	self, err := os.Executable()

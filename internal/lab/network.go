@@ -13,10 +13,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sandbox"
 )
 
-// maxHosts is how many edge hosts have addresses: numbers 1 to maxHosts.
+// maxHosts is the number of edge hosts with addresses: numbers 1 to maxHosts.
 const maxHosts = 250
 
-// maxPods is how many pods and how many clients have addresses: numbers 1 to maxPods.
+// maxPods is the number of pods, and also of clients, with addresses: numbers 1 to maxPods.
 const maxPods = 60000
 
 // Addresses are one address of each family.
@@ -24,25 +24,25 @@ type Addresses struct {
 	IPv4, IPv6 netip.Addr
 }
 
-// All are the addresses, that of IPv4 first.
+// All returns the addresses, IPv4 first.
 func (a Addresses) All() []netip.Addr { return []netip.Addr{a.IPv4, a.IPv6} }
 
-// PodAddresses are the addresses of pod n, from 1 on: in 10.244.0.0/16 and fd00:10:244::/64.
+// PodAddresses returns the addresses of pod n, from 1 on: in 10.244.0.0/16 and fd00:10:244::/64.
 func PodAddresses(n int) Addresses {
 	return numbered(netip.MustParseAddr("10.244.0.0"), netip.MustParseAddr("fd00:10:244::"), n)
 }
 
-// ClientAddresses are the addresses of client n, from 1 on: in 100.64.0.0/16 and 2001:db8:c::/64.
+// ClientAddresses returns the addresses of client n, from 1 on: in 100.64.0.0/16 and 2001:db8:c::/64.
 func ClientAddresses(n int) Addresses {
 	return numbered(netip.MustParseAddr("100.64.0.0"), netip.MustParseAddr("2001:db8:c::"), n)
 }
 
-// PublicAddresses are what clients reach edge host n under, from 1 on: in 198.51.100.0/24 and 2001:db8:e::/64.
+// PublicAddresses returns the client-facing addresses of edge host n, from 1 on: in 198.51.100.0/24 and 2001:db8:e::/64.
 func PublicAddresses(n int) Addresses {
 	return numbered(netip.MustParseAddr("198.51.100.0"), netip.MustParseAddr("2001:db8:e::"), n)
 }
 
-// managementAddress is where the sshd of edge host n listens.
+// managementAddress returns where the sshd of edge host n listens.
 func managementAddress(n int) netip.Addr {
 	return numbered(netip.MustParseAddr("127.0.1.0"), netip.IPv6Unspecified(), n).IPv4
 }
@@ -58,8 +58,8 @@ func numbered(v4, v6 netip.Addr, n int) Addresses {
 	return Addresses{IPv4: netip.AddrFrom4(b4), IPv6: netip.AddrFrom16(b6)}
 }
 
-// network is the lab's. Edge hosts get real addresses, since the operator looks whether a host has those that it is to
-// listen on. Pods and clients are many, and nobody looks: their prefixes are merely local.
+// network returns the lab's network. Edge hosts get real addresses, because the operator checks whether a host has the
+// addresses of its listeners. For the many pods and clients, which are not checked, local prefixes are enough.
 func network() sandbox.Network {
 	plan := sandbox.Network{Local: []netip.Prefix{
 		netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/64"),
@@ -72,7 +72,7 @@ func network() sandbox.Network {
 	return plan
 }
 
-// freeBind lets a socket be bound to an IPv6 address of a local prefix that no interface has.
+// freeBind allows a socket to bind to an IPv6 address of a local prefix that no interface has.
 func freeBind(network, _ string, c syscall.RawConn) error {
 	if !strings.HasSuffix(network, "6") {
 		return nil

@@ -26,13 +26,13 @@ const (
 // sshServer is the sshd of one edge host.
 type sshServer struct {
 	dir string
-	// env is what sshd gives to those who log in.
+	// env is the environment that sshd gives to sessions.
 	env     []string
 	machine *sandbox.Machine
 	process *process.Process
 }
 
-// setUp writes everything that sshd reads, to listen at that address, with the one key authorized.
+// setUp writes all files of sshd, to listen at that address, with the one key authorized.
 func (s *sshServer) setUp(address string, authorized ssh.PublicKey) error {
 	if err := s.rotateHostKeys(); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (s *sshServer) setUp(address string, authorized ssh.PublicKey) error {
 		"ListenAddress " + address,
 		"AuthorizedKeysFile " + s.file("authorized_keys"),
 		"PidFile none",
-		// The files are below a temporary directory, which sshd would find too open.
+		// The files are below a temporary directory, whose permissions sshd would refuse.
 		"StrictModes no",
 		"UsePAM no",
 		"PasswordAuthentication no",
@@ -73,13 +73,13 @@ func (s *sshServer) start() error {
 	return err
 }
 
-// stop ends sshd and every session that it serves. Sessions have process groups of their own.
+// stop stops sshd and all its sessions. Sessions have their own process groups.
 func (s *sshServer) stop() {
 	s.process.SignalTree(unix.SIGKILL)
 	s.process.Kill()
 }
 
-// rotateHostKeys puts new host keys in the place of those that are there; sshd reads them when it starts.
+// rotateHostKeys replaces the host keys; sshd reads them when it starts.
 func (s *sshServer) rotateHostKeys() error {
 	if err := s.makeNextHostKeys(); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s *sshServer) rotateHostKeys() error {
 	return failed
 }
 
-// makeNextHostKeys makes the keys that are to come, unless there are some.
+// makeNextHostKeys creates the next host keys, unless they exist.
 func (s *sshServer) makeNextHostKeys() error {
 	files := s.nextHostKeyFiles()
 	if _, err := os.Stat(files[0]); err == nil {
@@ -112,7 +112,7 @@ func (s *sshServer) makeNextHostKeys() error {
 	return errors.Join(os.WriteFile(files[0], ed25519Key, 0o600), os.WriteFile(files[1], ecdsaKey, 0o600))
 }
 
-// nextHostKeyFiles are where the host keys are that are to come, in the order of hostKeyFiles.
+// nextHostKeyFiles returns the paths of the next host keys, in the order of hostKeyFiles.
 func (s *sshServer) nextHostKeyFiles() []string {
 	var files []string
 	for _, file := range s.hostKeyFiles() {
@@ -121,7 +121,7 @@ func (s *sshServer) nextHostKeyFiles() []string {
 	return files
 }
 
-// hostKeyFiles are where the private host keys are.
+// hostKeyFiles returns the paths of the private host keys.
 func (s *sshServer) hostKeyFiles() []string {
 	return []string{s.file(ed25519KeyFile), s.file(ecdsaKeyFile)}
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// serverTLS is what backends that speak TLS have in common.
+// serverTLS is the TLS configuration of all backends.
 var serverTLS = sync.OnceValues(func() (*tls.Config, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -27,12 +27,12 @@ var serverTLS = sync.OnceValues(func() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: private}}}, nil
 })
 
-// clientTLS asks for the name, which no certificate of the lab has.
+// clientTLS requests the name, which no certificate of the lab has.
 func clientTLS(name string) *tls.Config {
 	return &tls.Config{ServerName: name, InsecureSkipVerify: true}
 }
 
-// buffered is a connection of which something was read already.
+// buffered is a connection with data that was already read.
 type buffered struct {
 	net.Conn
 	reader *bufio.Reader

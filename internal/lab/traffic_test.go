@@ -119,7 +119,7 @@ func TestBackendAnswersTLSClientsOnly(t *testing.T) {
 	}
 }
 
-func TestLongLivedConnectionSaysWhenItIsCut(t *testing.T) {
+func TestALongLivedConnectionReportsWhenItIsCut(t *testing.T) {
 	t.Parallel()
 	h := hostWithBackend(t, 31, haproxy.ProxyV2, "send-proxy-v2")
 	client := Client{Addresses: ClientAddresses(2)}
@@ -149,7 +149,7 @@ func TestLongLivedConnectionSaysWhenItIsCut(t *testing.T) {
 	h.KillHAProxy()
 }
 
-func TestLoadCountsHowConnectionsEnd(t *testing.T) {
+func TestLoadCountsTheResultsOfConnections(t *testing.T) {
 	t.Parallel()
 	h := hostWithBackend(t, 32, haproxy.ProxyV1, "send-proxy")
 	silent := startSilent(t, PodAddresses(121).IPv4)
@@ -166,19 +166,19 @@ func TestLoadCountsHowConnectionsEnd(t *testing.T) {
 		t.Errorf("of a host that serves: %+v", r)
 	}
 	if r := load(netip.AddrPortFrom(h.Public.IPv6, 444)); !enough(r.Refused) || r.Failed() != r.Refused || r.OK != 0 {
-		t.Errorf("of a port that nobody listens on: %+v", r)
+		t.Errorf("of a closed port: %+v", r)
 	}
 	if r := load(silent); !enough(r.Cut) || r.Failed() != r.Cut || r.OK != 0 {
 		t.Errorf("of a server that hangs up: %+v", r)
 	}
 }
 
-func TestAnAnswerThatIsNotOneIsAnError(t *testing.T) {
+func TestAnInvalidAnswerIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{"", "nonsense\r\n\r\n", "HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{"} {
 		near, far := net.Pipe()
 		go func() {
-			// Reading the request keeps the client from waiting for somebody who does.
+			// Read the request, so that the client does not wait.
 			_, _ = far.Read(make([]byte, 512))
 			_, _ = io.WriteString(far, answer)
 			far.Close()
@@ -207,7 +207,7 @@ func TestAddressesAreNumbered(t *testing.T) {
 	}
 }
 
-// hostWithBackend starts a host that sends port 443 of both families to a backend of the host's name, over that family.
+// hostWithBackend starts a host that forwards port 443 of both families to a backend with the host's name, over the same family.
 func hostWithBackend(t *testing.T, number int, proxy haproxy.ProxyProtocol, keyword string) *EdgeHost {
 	t.Helper()
 	name := fmt.Sprintf("through%d", number)
@@ -218,7 +218,7 @@ func hostWithBackend(t *testing.T, number int, proxy haproxy.ProxyProtocol, keyw
 	return h
 }
 
-// handMade is a haproxy.cfg that was not made by the code under test.
+// handMade returns a haproxy.cfg that was not made by the code under test.
 func handMade(h *EdgeHost, pod Addresses, keyword string) string {
 	var config bytes.Buffer
 	fmt.Fprintf(&config, "global\n  stats socket %s level admin\n", h.AdminSocket)
@@ -242,7 +242,7 @@ func startBackend(t *testing.T, options BackendOptions) []netip.AddrPort {
 	}
 }
 
-// startSilent starts a server that reads a request and hangs up.
+// startSilent starts a server that reads a request and closes the connection.
 func startSilent(t *testing.T, address netip.Addr) netip.AddrPort {
 	t.Helper()
 	at := netip.AddrPortFrom(address, 80)
@@ -262,7 +262,7 @@ func startSilent(t *testing.T, address netip.Addr) netip.AddrPort {
 	return at
 }
 
-// exchange sends something and returns everything that comes back.
+// exchange sends data and returns the whole answer.
 func exchange(t *testing.T, at netip.AddrPort, send string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", at.String())
@@ -278,7 +278,7 @@ func exchange(t *testing.T, at netip.AddrPort, send string) string {
 	return string(answer)
 }
 
-// header is a PROXY header of a client.
+// header returns a PROXY header of a client.
 func header(t *testing.T, version byte) string {
 	t.Helper()
 	client := net.TCPAddrFromAddrPort(netip.MustParseAddrPort("100.64.0.9:1234"))

@@ -10,9 +10,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Within is the configuration whose requests may take so long, each of them from its start to the end of its answer. It differs from
-// the configuration's Timeout where it is made Patient after: what a read waits for a server that is away does not count. Its
-// answers are kept in memory, so it is for those that are short.
+// Within returns a copy of the configuration that limits each request, from its start to the end of its response. Unlike the
+// configuration's Timeout, the limit excludes the time that a read waits for an unavailable server, if Patient is applied after
+// Within. Responses are buffered in memory, so use it for short ones only.
 func Within(config *rest.Config, limit time.Duration) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &bounded{next: next, limit: limit} })

@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// isLasting says that an error is one of configuration, which no waiting ends: a certificate that is not trusted.
+// isLasting reports whether an error is a configuration error that does not go away by waiting, such as an untrusted certificate.
 func isLasting(err error) bool {
 	var unverified *tls.CertificateVerificationError
 	var record tls.RecordHeaderError

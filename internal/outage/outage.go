@@ -1,9 +1,9 @@
-// Package outage lets reads of the Kubernetes API wait while its server is away.
+// Package outage lets reads of the Kubernetes API wait while the API server is unavailable.
 //
-// client-go's reflectors, which fill the caches, wait up to 30 s after an error before they try again, longer each time, and nothing
-// but a restart shortens that: after an outage of a minute, a change would be heard of late. Here they get no error. A read that
-// finds no server waits until the server says on /readyz that it is ready, and is then made again. Only one question at a time is
-// asked of a server that is away, however many reads wait.
+// client-go's reflectors, which fill the caches, back off for up to 30 s after an error, and only a restart shortens that: after an
+// outage of a minute, changes would arrive late. This package hides the error from them. A read that fails because the server is
+// unavailable waits until /readyz reports ready, and is then retried. Only one request at a time probes an unavailable server,
+// however many reads wait.
 package outage
 
 import (
@@ -22,18 +22,17 @@ import (
 )
 
 const (
-	// askInterval is the time between two questions to a server that is away; up to half of it more is added by chance, so that
-	// many operators do not ask at once.
+	// askInterval is the time between two probes of an unavailable server. A random delay of up to half of it is added, so that
+	// many operators do not probe at once.
 	askInterval = 400 * time.Millisecond
-	// answerTimeout is how long a server may take to say whether it is ready.
+	// answerTimeout is how long a server may take to answer a probe.
 	answerTimeout = 3 * time.Second
-	// mostTries is how often a read is made of a server that is ready and fails it nevertheless. What is wrong then is for the
-	// caller to know.
+	// mostTries is how often a read is tried if the server is ready but the read still fails. After that the caller gets the error.
 	mostTries = 3
 )
 
-// Patient is the configuration whose reads wait while the API server is away, until their contexts end or the given one does. What
-// writes does not wait: nobody knows whether a write that got no answer was made. The log hears when an outage begins and ends.
+// Patient returns a copy of the configuration whose reads wait while the API server is unavailable, until their context or the given
+// one ends. Writes do not wait: it is unknown whether a write without a response was made. The start and end of an outage are logged.
 func Patient(ctx context.Context, config *rest.Config, log logr.Logger) (*rest.Config, error) {
 	base, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
@@ -45,7 +44,7 @@ func Patient(ctx context.Context, config *rest.Config, log logr.Logger) (*rest.C
 	return config, nil
 }
 
-// readyz is where a server says whether it is ready.
+// readyz returns the URL of the server's readiness endpoint.
 func readyz(base *url.URL) string {
 	return base.Scheme + "://" + base.Host + strings.TrimSuffix(base.Path, "/") + "/readyz"
 }
@@ -76,8 +75,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 }
 
-// away says what there was instead of an answer of a server that is ready; empty if there was one. An outage ends connections, a
-// server that starts answers 503, and so does a proxy before it, or 502 or 504.
+// away returns why the server counts as unavailable; empty if it does not. An outage ends connections. A server that starts
+// answers 503; a proxy in front of it answers 502, 503 or 504.
 func away(response *http.Response, err error) string {
 	switch {
 	case err != nil:
@@ -97,18 +96,18 @@ func discard(response *http.Response) {
 	_ = response.Body.Close()
 }
 
-// gate is closed while the server is away.
+// gate is closed while the server is unavailable.
 type gate struct {
 	ctx   context.Context
 	ready string
 	log   logr.Logger
 
 	mu sync.Mutex
-	// opened is closed when the server is ready again; nil while it is.
+	// opened is closed when the server is ready again; nil while the server is ready.
 	opened chan struct{}
 }
 
-// wait returns when the server is not away.
+// wait blocks while the server is unavailable.
 func (g *gate) wait(ctx context.Context) error {
 	g.mu.Lock()
 	opened := g.opened
@@ -126,7 +125,7 @@ func (g *gate) wait(ctx context.Context) error {
 	}
 }
 
-// close has everybody wait until the server is ready, and finds that out.
+// close makes all reads wait, and starts to probe the server.
 func (g *gate) close(by http.RoundTripper, authorization, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -136,20 +135,20 @@ func (g *gate) close(by http.RoundTripper, authorization, why string) {
 	}
 }
 
-// watch asks the server until it is ready.
+// watch probes the server until it is ready.
 func (g *gate) watch(by http.RoundTripper, authorization, why string) {
-	began, told := time.Now(), false
+	began, reported := time.Now(), false
 	for g.ctx.Err() == nil && !g.isReady(by, authorization) {
-		if !told {
+		if !reported {
 			g.log.Info("The Kubernetes API server is away: reads wait until it is ready", "why", why)
-			told = true
+			reported = true
 		}
 		select {
 		case <-time.After(askInterval + rand.N(askInterval/2)):
 		case <-g.ctx.Done():
 		}
 	}
-	if told {
+	if reported {
 		g.log.Info("The Kubernetes API server is ready again", "seconds", time.Since(began).Seconds())
 	}
 	g.mu.Lock()
@@ -158,7 +157,7 @@ func (g *gate) watch(by http.RoundTripper, authorization, why string) {
 	g.opened = nil
 }
 
-// isReady asks once. A server that does not let everybody ask is taken for ready when it says so.
+// isReady probes once. A server that denies access to /readyz counts as ready.
 func (g *gate) isReady(by http.RoundTripper, authorization string) bool {
 	ctx, cancel := context.WithTimeout(g.ctx, answerTimeout)
 	defer cancel()

@@ -18,7 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// server is an API server that can be away: it then closes each connection, or answers 503.
+// server is an API server that can be unavailable: it then closes each connection, or answers 503.
 type server struct {
 	*httptest.Server
 	closes, unready atomic.Bool
@@ -49,7 +49,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// patientClient is a client of the server whose reads wait.
+// patientClient returns a client of the server whose reads wait.
 func (s *server) patientClient(t *testing.T, change func(*rest.Config) *rest.Config) *http.Client {
 	t.Helper()
 	config := &rest.Config{Host: s.URL + "/prefix"}
@@ -152,8 +152,8 @@ func TestAWriteFailsAtOnce(t *testing.T) {
 	}
 }
 
-// A server that is ready and fails nevertheless is not asked without end.
-func TestAReadThatGoesOnFailingIsGivenUp(t *testing.T) {
+// Reads of a server that is ready but fails are not retried without end.
+func TestAReadThatKeepsFailingReturnsTheError(t *testing.T) {
 	t.Parallel()
 	tries := atomic.Int32{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -169,7 +169,7 @@ func TestAReadThatGoesOnFailingIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestACertificateThatIsNotTrustedIsToldAtOnce(t *testing.T) {
+func TestAnUntrustedCertificateIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(s.Close)
@@ -179,8 +179,8 @@ func TestACertificateThatIsNotTrustedIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// An answer that does not come ends the try and not the read.
-func TestATryThatTakesTooLongIsMadeAgain(t *testing.T) {
+// A missing response ends the attempt, not the read.
+func TestAnAttemptThatTakesTooLongIsRetried(t *testing.T) {
 	t.Parallel()
 	hangs := atomic.Bool{}
 	hangs.Store(true)
@@ -201,7 +201,7 @@ func TestATryThatTakesTooLongIsMadeAgain(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsNotThereIsWaitedFor(t *testing.T) {
+func TestAReadWaitsForAServerThatIsNotListening(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

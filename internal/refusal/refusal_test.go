@@ -7,10 +7,10 @@ import (
 	"github.com/edgelb/edgelb/internal/refusal"
 )
 
-// The words are those of Debian 12's and 13's sshd, PAM and sudo, and of older ones.
+// The messages are those of sshd, PAM and sudo of Debian 12 and 13, and of older ones.
 func TestTheRemedyIsForWhatTheHostSays(t *testing.T) {
 	t.Parallel()
-	for words, want := range map[string]string{
+	for message, want := range map[string]string{
 		"WARNING: Your password has expired. Password change required but no TTY available.":            "chage -d -1 -M -1 edge",
 		"You are required to change your password immediately (administrator enforced).":                "chage -d -1 -M -1 edge",
 		"sudo: Account or password is expired, reset your password and try again":                       "chage -d -1 -M -1 edge",
@@ -22,9 +22,9 @@ func TestTheRemedyIsForWhatTheHostSays(t *testing.T) {
 		"sudo: a password is required":                                                                  "",
 		"":                                                                                              "",
 	} {
-		got := refusal.Remedy(words, "edge")
+		got := refusal.Remedy(message, "edge")
 		if (want == "") != (got == "") || !strings.Contains(got, want) {
-			t.Errorf("%q: got %q, want it to say %q", words, got, want)
+			t.Errorf("%q: got %q, want it to say %q", message, got, want)
 		}
 	}
 }

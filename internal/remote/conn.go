@@ -11,30 +11,30 @@ import (
 	"github.com/edgelb/edgelb/internal/budget"
 )
 
-// maxSessions bounds the commands that run at once on one connection. sshd's own bound, MaxSessions, is 10 by default,
+// maxSessions limits the concurrent commands on one connection. sshd's own limit, MaxSessions, is 10 by default,
 // and it counts a command until its process has ended.
 const maxSessions = 8
 
-// maxOpens bounds how many unix sockets a host is asked for at once. sshd answers as soon as it has connected.
+// maxOpens limits the concurrent requests to connect to unix sockets. sshd answers as soon as it has connected.
 const maxOpens = 8
 
-// Conn is one logged-in connection to a host. Its methods may be called at the same time.
+// Conn is one logged-in connection to a host. Its methods are safe for concurrent use.
 type Conn struct {
 	target  Target
 	client  *ssh.Client
 	flow    *flow
 	hostKey ssh.PublicKey
-	// sessions holds one element for each command that runs.
+	// sessions holds one element for each running command.
 	sessions chan struct{}
-	// opens holds one element for each unix socket that the host has not answered yet whether it connects to it.
+	// opens holds one element for each pending request to connect to a unix socket.
 	opens chan struct{}
-	// answers are charged for what the host sends: each until it begins with its next answer to the same question.
+	// answers is charged for the host's answers, each until the next answer to the same request begins.
 	answers *budget.Account
 	done    chan struct{}
-	// life ends, through end, when done is closed.
+	// life is cancelled, by end, when done is closed.
 	life context.Context
 	end  context.CancelFunc
-	// probe asks for a sign of life when it fires.
+	// probe sends a keepalive when it fires.
 	probe *time.Timer
 
 	mu    sync.Mutex
@@ -43,7 +43,7 @@ type Conn struct {
 
 var errClosed = errors.New("the connection was closed")
 
-// sshLink is what x/crypto/ssh makes of a TCP connection.
+// sshLink is an SSH connection as x/crypto/ssh returns it.
 type sshLink struct {
 	conn     ssh.Conn
 	channels <-chan ssh.NewChannel
@@ -54,7 +54,7 @@ type sshLink struct {
 func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
 	c := &Conn{
 		target: t,
-		// ssh.NewClient would keep four goroutines for what attend does in one.
+		// ssh.NewClient would use four goroutines for what attend does in one.
 		client:   &ssh.Client{Conn: link.conn},
 		flow:     link.flow,
 		hostKey:  hostKey,
@@ -80,7 +80,7 @@ func (c *Conn) Close() error {
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err says why the connection has ended; nil while it has not.
+// Err returns why the connection has ended; nil while it is open.
 func (c *Conn) Err() error {
 	select {
 	case <-c.done:
@@ -102,7 +102,7 @@ func (c *Conn) fail(cause error) {
 	c.client.Close()
 }
 
-// attend refuses whatever the host asks for, until the connection has ended.
+// attend refuses all requests from the host, until the connection has ended.
 func (c *Conn) attend(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	for channels != nil || requests != nil {
 		select {
@@ -111,7 +111,7 @@ func (c *Conn) attend(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reque
 				channels = nil
 				continue
 			}
-			_ = channel.Reject(ssh.Prohibited, "edgelb opens channels itself") // the end of the connection is seen below
+			_ = channel.Reject(ssh.Prohibited, "edgelb opens channels itself") // Wait below returns the end of the connection
 		case request, open := <-requests:
 			if !open {
 				requests = nil
@@ -129,10 +129,10 @@ func (c *Conn) attend(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reque
 	c.answers.Release()
 }
 
-// Release says that nobody uses the answers any more that the host has given.
+// Release releases the budget of the host's answers, which are no longer used.
 func (c *Conn) Release() { c.answers.Release() }
 
-// keepAlive asks the host for a sign of life, again after each interval, and ends the connection if none comes within another.
+// keepAlive sends a keepalive, again after each interval, and ends the connection if no answer comes within another interval.
 func (c *Conn) keepAlive(interval time.Duration) {
 	noAnswer := time.AfterFunc(interval, func() { c.fail(errNoAnswer) })
 	_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
@@ -154,20 +154,20 @@ func (c *Conn) isAlive() bool {
 	}
 }
 
-// serves reports whether the connection is what dialling the target would give: with the same login, and to a host whose key
+// serves reports whether dialling the target would give the same connection: with the same login, and to a host whose key
 // the target still allows.
 func (c *Conn) serves(t Target) bool {
 	return c.target.sameLogin(t) && c.isAllowed(t)
 }
 
-// isAllowed reports whether the connection is to the target's host, and that may have its key and its address.
+// isAllowed reports whether the connection is to the target's host, with an allowed key and address.
 func (c *Conn) isAllowed(t Target) bool {
 	known, err := trustOf(t)
 	return err == nil && c.target.hostPort() == t.hostPort() && known.check(c.hostKey) == nil && c.permits(t)
 }
 
-// whileAlive is the context as long as the connection lives. x/crypto/ssh lets an operation wait for its answer for good that
-// begins in the very moment at which the connection ends.
+// whileAlive returns a context that also ends with the connection. In x/crypto/ssh, an operation that begins at the moment
+// at which the connection ends waits for its answer forever.
 func (c *Conn) whileAlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(c.life, func() { cancel(errClosed) })
@@ -177,7 +177,7 @@ func (c *Conn) whileAlive(ctx context.Context) (context.Context, context.CancelF
 	}
 }
 
-// broken is the error of an operation that the connection or the context ended.
+// broken returns the error of an operation that the connection or the context ended.
 func (c *Conn) broken(cause error) error {
 	if err := c.Err(); err != nil {
 		cause = err
@@ -185,8 +185,8 @@ func (c *Conn) broken(cause error) error {
 	return &UnreachableError{Address: c.target.hostPort(), Stage: StageOpen, Cause: cause}
 }
 
-// open asks the host for a channel and returns what request made of its answer. Of an answer that comes too late, late takes
-// what there is. A host that does not answer at all loses its connection: nothing else ends the waiting for it.
+// open requests a channel and returns the result of request. A result that comes too late is passed to late. If the host does not
+// answer at all, open ends the connection: nothing else ends the wait.
 func open[T any](ctx context.Context, c *Conn, request func() (T, error), late func(T)) (T, error) {
 	alive, cancel := c.whileAlive(ctx)
 	defer cancel()
@@ -203,7 +203,7 @@ func open[T any](ctx context.Context, c *Conn, request func() (T, error), late f
 
 var errUnanswered = errors.New("the host did not answer whether it opens a channel")
 
-// require ends the connection if something that was given up does not end in time.
+// require ends the connection if an abandoned operation does not end in time.
 func (c *Conn) require(ended <-chan struct{}, otherwise error) {
 	patience := time.NewTimer(c.target.keepalive())
 	defer patience.Stop()
@@ -215,8 +215,8 @@ func (c *Conn) require(ended <-chan struct{}, otherwise error) {
 	}
 }
 
-// await returns what f returns, or the context's cause if that ends first. What f returns too late is given to late,
-// unless it is an error.
+// await returns the result of f, or the context's cause if the context ends first. A late result is passed to late, unless it
+// is an error.
 func await[T any](ctx context.Context, f func() (T, error), late func(T)) (T, error) {
 	type result struct {
 		value T

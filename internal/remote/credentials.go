@@ -1,8 +1,8 @@
-// Package remote reaches a host over SSH and nothing else: it dials, verifies the host's key, logs in with a public key,
-// runs commands and connects to unix sockets of the host, and keeps one connection per host open.
+// Package remote is the SSH transport to a host: it dials, verifies the host's key, logs in with a public key, runs commands,
+// connects to unix sockets of the host, and keeps one connection per host open.
 //
-// It does not know what the host is for. Every operation ends when its context ends, even if the host is frozen. Errors
-// are typed by what a person has to do about them, and their texts are sentences for that person.
+// It knows nothing of HAProxy. Every operation ends when its context ends, even if the host is frozen. The type of an error
+// depends on how a person must fix it, and its text is written for that person.
 package remote
 
 import (
@@ -11,13 +11,13 @@ import (
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
-// Credentials are what logs in to hosts and what is known about their keys. The zero value can log in nowhere.
+// Credentials hold the private key for logins and the known host keys. The zero value cannot log in.
 type Credentials struct {
 	signer     ssh.Signer
 	knownHosts hostkeys.KnownHosts
 }
 
-// ParseCredentials reads a private key (ed25519, ECDSA or RSA, in OpenSSH's form or in PEM, without a passphrase) and a
+// ParseCredentials parses a private key (ed25519, ECDSA or RSA, in OpenSSH or PEM format, without a passphrase) and a
 // known_hosts file, which may be empty. The error is a *PrivateKeyError or a *hostkeys.KnownHostsError.
 func ParseCredentials(privateKey, knownHosts []byte) (Credentials, error) {
 	signer, err := parsePrivateKey(privateKey)
@@ -31,8 +31,7 @@ func ParseCredentials(privateKey, knownHosts []byte) (Credentials, error) {
 	return Credentials{signer: signer, knownHosts: known}, nil
 }
 
-// AuthorizedKey is the line that lets these credentials in when it stands in a user's authorized_keys; empty for the
-// zero value.
+// AuthorizedKey returns the line of authorized_keys that accepts these credentials; empty for the zero value.
 func (c Credentials) AuthorizedKey() string {
 	if c.signer == nil {
 		return ""
@@ -40,7 +39,7 @@ func (c Credentials) AuthorizedKey() string {
 	return hostkeys.Text(c.signer.PublicKey())
 }
 
-// Fingerprint is the SHA256 fingerprint of the public key, as ssh-keygen -l prints it; empty for the zero value.
+// Fingerprint returns the SHA256 fingerprint of the public key, as ssh-keygen -l prints it; empty for the zero value.
 func (c Credentials) Fingerprint() string {
 	if c.signer == nil {
 		return ""

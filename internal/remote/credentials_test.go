@@ -110,7 +110,7 @@ func TestAPrivateKeyThatCannotBeUsedIsRefusedWithTheReason(t *testing.T) {
 	}
 }
 
-// A byte order mark is of no meaning in UTF-8, and some editors write one unasked.
+// A byte order mark has no meaning in UTF-8, but some editors write one.
 func TestAPrivateKeyMayBeginWithAByteOrderMark(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, ssh.KeyAlgoED25519)
@@ -123,7 +123,7 @@ func TestAPrivateKeyMayBeginWithAByteOrderMark(t *testing.T) {
 	}
 }
 
-// What puttygen 0.78 makes of a key that nobody uses.
+// The output of puttygen 0.78 for an unused key.
 const (
 	puttyKey = `PuTTY-User-Key-File-3: ssh-ed25519
 Encryption: none
@@ -143,7 +143,7 @@ lwGy
 `
 )
 
-// securityKey is the file of a security key, which ssh-keygen takes for one.
+// securityKey returns the file of a security key that ssh-keygen accepts.
 func securityKey(t *testing.T) []byte {
 	t.Helper()
 	file := openSSHFile(ssh.KeyAlgoSKED25519)
@@ -156,7 +156,7 @@ func securityKey(t *testing.T) []byte {
 	return file
 }
 
-// openSSHFile is a file in OpenSSH's form, of whose parts only the public key is whole.
+// openSSHFile returns a file in OpenSSH format in which only the public key is complete.
 func openSSHFile(keyType string) []byte {
 	public := ssh.Marshal(struct {
 		Type        string

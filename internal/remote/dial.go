@@ -17,23 +17,22 @@ const (
 	defaultKeepalive      = 15 * time.Second
 )
 
-// Target is a host and the way to log in to it.
+// Target is a host and how to log in to it.
 type Target struct {
-	// Address is a name or an IP address; Port is 22 if it is 0.
+	// Address is a name or an IP address. Port 0 means 22.
 	Address string
 	Port    int
 	User    string
-	// Owner is whose share of the dials at the same time the host counts to. Nobody gets the connection of another one.
+	// Owner is the owner to whose share of concurrent dials the host counts. Connections are not shared between owners.
 	Owner string
-	// ConnectTimeout bounds everything from the look-up of the name to the end of the login; 5 s if it is 0.
+	// ConnectTimeout limits the time from the DNS lookup to the end of the login; 0 means 5 s.
 	ConnectTimeout time.Duration
-	// Keepalive is how often the host is asked for a sign of life, and how long it may take to give it; 15 s if it is 0.
+	// Keepalive is the interval between keepalives, and the timeout of the answer; 0 means 15 s.
 	Keepalive   time.Duration
 	Credentials Credentials
-	// HostKeys are the keys that the host may have, as lines "ssh-ed25519 AAAA…". If there are none, the known_hosts of
-	// the Credentials decide.
+	// HostKeys are the allowed keys of the host, as lines "ssh-ed25519 AAAA…". If empty, the known_hosts of the Credentials apply.
 	HostKeys []string
-	// Permission is asked for each address that the host's name leads to; nil permits all.
+	// Permission is called for each address that the host's name resolves to; nil permits all.
 	Permission Permission
 	// Budget is charged for the host's answers; nil for none.
 	Budget *budget.Budget
@@ -67,20 +66,20 @@ func (t Target) sameLogin(other Target) bool {
 	return t.hostPort() == other.hostPort() && t.User == other.User && t.Credentials.sameKey(other.Credentials)
 }
 
-// equal reports whether both would be dialled and judged in the same way.
+// equal reports whether both would be dialled and verified in the same way.
 func (t Target) equal(other Target) bool {
 	return t.sameLogin(other) && slices.Equal(t.HostKeys, other.HostKeys) &&
 		t.Credentials.knownHosts.Equal(other.Credentials.knownHosts)
 }
 
-// withoutKnownHosts is what is kept of a target once it is dialled: known_hosts files may be long, and connections are many.
+// withoutKnownHosts drops the known_hosts entries of a dialled target: known_hosts files may be long, and connections are many.
 func (t Target) withoutKnownHosts() Target {
 	t.Credentials.knownHosts = t.Credentials.knownHosts.WithoutEntries()
 	return t
 }
 
 // Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *ForbiddenError, an
-// *UntrustedError or an *UnauthorizedError. No login is tried on a host whose key is not one that it may have.
+// *UntrustedError or an *UnauthorizedError. Dial does not try to log in to a host whose key is not allowed.
 func Dial(ctx context.Context, t Target) (*Conn, error) {
 	known, err := trustOf(t)
 	if err != nil {

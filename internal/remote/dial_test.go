@@ -89,7 +89,7 @@ func TestAHostThatIsNotProvedIsUntrusted(t *testing.T) {
 	}
 }
 
-// An impostor must not learn which user or key would be let in.
+// An impostor must not learn which user or key would be accepted.
 func TestNoLoginIsTriedOnAHostThatIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	hostKey, err := ssh.NewSignerFromKey(newKey(t, ssh.KeyAlgoED25519))
@@ -125,7 +125,7 @@ func TestNoLoginIsTriedOnAHostThatIsNotTrusted(t *testing.T) {
 	}
 }
 
-func TestARefusedLoginSaysWhatToPutIntoAuthorizedKeys(t *testing.T) {
+func TestARefusedLoginReportsTheLineForAuthorizedKeys(t *testing.T) {
 	t.Parallel()
 	key, other := newKey(t, ssh.KeyAlgoED25519), newKey(t, ssh.KeyAlgoECDSA256)
 	server := startSSHD(t, publicKey(t, key))
@@ -147,7 +147,7 @@ func TestARefusedLoginSaysWhatToPutIntoAuthorizedKeys(t *testing.T) {
 	}
 }
 
-func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
+func TestAnUnreachableHostIsReportedWithTheStage(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -156,8 +156,8 @@ func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
 		says   string
 	}{
 		{"no such name", func(*testing.T) Target { return Target{Address: "no-such-host.invalid"} }, StageConnect, "cannot be resolved"},
-		// No label is so long, and so no name server is asked.
-		{"a name that nobody has", func(*testing.T) Target { return Target{Address: strings.Repeat("a", 64)} }, StageConnect, "sees neither your /etc/hosts"},
+		// The label is too long, so no name server is queried.
+		{"a name that does not exist", func(*testing.T) Target { return Target{Address: strings.Repeat("a", 64)} }, StageConnect, "sees neither your /etc/hosts"},
 		{"nothing listens", func(t *testing.T) Target { return loopback(freePort(t)) }, StageConnect, "refuses connections"},
 		{"no banner", func(t *testing.T) Target { return loopback(serve(t, hold)) }, StageHandshake, "in time"},
 		{"closed at once", func(t *testing.T) Target { return loopback(serve(t, hangUp)) }, StageHandshake, "MaxStartups"},
@@ -195,8 +195,8 @@ func TestAHostThatCannotBeReachedSaysHowFarItCame(t *testing.T) {
 	}
 }
 
-// What does not answer says nothing about the name.
-func TestANameIsNotSaidToBeMissingWhereNoNameServerAnswers(t *testing.T) {
+// A missing answer says nothing about the name.
+func TestANameIsNotReportedAsMissingIfNoNameServerAnswers(t *testing.T) {
 	t.Parallel()
 	for says, err := range map[string]*net.DNSError{
 		"sees neither your /etc/hosts nor that of a node": {Err: "no such host", Name: "gw1", IsNotFound: true},
@@ -223,7 +223,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 
 func loopback(port int) Target { return Target{Address: "127.0.0.1", Port: port, User: "root"} }
 
-// serve listens and gives each connection to the handler, which runs until the client has gone or it returns.
+// serve listens and passes each connection to the handler, which runs until it returns or the client closes.
 func serve(t *testing.T, handle func(net.Conn)) (port int) {
 	t.Helper()
 	listener := listen(t)
@@ -231,7 +231,7 @@ func serve(t *testing.T, handle func(net.Conn)) (port int) {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// accept gives each connection to the handler until the test ends.
+// accept passes each connection to the handler until the test ends.
 func accept(t *testing.T, listener net.Listener, handle func(net.Conn)) {
 	t.Helper()
 	t.Cleanup(func() { listener.Close() })
@@ -253,7 +253,7 @@ func hold(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 func hangUp(net.Conn) {}
 
-// hushed is what services say that are no sshd.
+// hushed is text from services other than sshd, which must not be repeated.
 const hushed = "internal-7.example"
 
 func speakHTTP(conn net.Conn) {

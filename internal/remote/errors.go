@@ -18,7 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-// Stage is how far a connection had come when it failed.
+// Stage is the stage at which a connection failed.
 type Stage string
 
 // The stages of a connection.
@@ -28,11 +28,11 @@ const (
 	StageHandshake Stage = "Handshake"
 	StageLogin     Stage = "Login"
 	StageOpen      Stage = "Open"
-	// StageSession is that of a connection on which the host opens no session for a command.
+	// StageSession means that the host opens no session for a command.
 	StageSession Stage = "Session"
 )
 
-// UnreachableError says that there is no SSH connection to a host, or that it broke or did not answer in time.
+// UnreachableError says that there is no SSH connection to a host, or that it failed or timed out.
 type UnreachableError struct {
 	// Address is "host:port".
 	Address string
@@ -49,7 +49,7 @@ func (e *UnreachableError) Error() string {
 	case StageHandshake:
 		return e.handshakeText()
 	case StageLogin:
-		return fmt.Sprintf("%s closed the connection while the user logged in, without a word; sshd does so when PAM lets the account in "+
+		return fmt.Sprintf("%s closed the connection during the login without a message; sshd does so when PAM lets the account in "+
 			"no more, or when a login takes too long (LoginGraceTime): see there what sshd logs (journalctl -u ssh)", e.Address)
 	case StageSession:
 		return fmt.Sprintf("the host at %s opens no session for a further command on the operator's connection: set \"MaxSessions %d\" or more in "+
@@ -78,7 +78,7 @@ func (e *UnreachableError) connectText() string {
 	}
 }
 
-// nameText says that the name of a host leads to no address.
+// nameText says that the name of a host cannot be resolved.
 func (e *UnreachableError) nameText(dns *net.DNSError) string {
 	if !dns.IsNotFound {
 		return fmt.Sprintf("the name of the host at %s cannot be resolved: %s. See that the operator's pod reaches its name servers, which are "+
@@ -106,10 +106,10 @@ func (e *UnreachableError) handshakeText() string {
 	}
 }
 
-// UntrustedProblem is why a host's key was not believed.
+// UntrustedProblem is why a host's key is not trusted.
 type UntrustedProblem string
 
-// The problems that a host's key can have.
+// The problems of a host key.
 const (
 	HostUnknown        UntrustedProblem = "Unknown"
 	HostKeyChanged     UntrustedProblem = "Changed"
@@ -118,24 +118,23 @@ const (
 	PinUnreadable      UntrustedProblem = "PinUnreadable"
 )
 
-// UntrustedError says that the host is not proved to be the one that is meant. Nothing was sent to it that would help an
-// impostor.
+// UntrustedError says that the host's identity is not verified. Nothing was sent to it that would help an impostor.
 type UntrustedError struct {
 	// Address is "host:port".
 	Address string
 	Problem UntrustedProblem
-	// Fingerprint is that of the key seen, such as "SHA256:…"; Line is what makes it known in known_hosts. Both are
-	// empty when no key was seen.
+	// Fingerprint is that of the received key, such as "SHA256:…"; Line is the known_hosts line that would trust it. Both are
+	// empty if no key was received.
 	Fingerprint, Line string
-	// Expected are types and fingerprints of the keys that the host may have; with HostKeyTypeMissing the types alone.
+	// Expected are the types and fingerprints of the allowed keys; with HostKeyTypeMissing the types alone.
 	Expected []string
 	// Offered are the signature algorithms of a host that has no key of the expected types.
 	Offered []string
 	// Authority says that known_hosts names a certificate authority for the host.
 	Authority bool
-	// Pin is the pin that cannot be read.
+	// Pin is the pin that cannot be parsed.
 	Pin string
-	// Unusable are what may have been meant for the host's key and cannot be used.
+	// Unusable are the unusable pins or known_hosts lines that may be meant for the host.
 	Unusable []error
 	Cause    error
 }
@@ -169,12 +168,12 @@ func (e *UntrustedError) text() string {
 
 func (e *UntrustedError) Unwrap() error { return e.Cause }
 
-// typeText says that a host has no key which is both expected and sound.
+// typeText says that a host has no key of a type that is both expected and secure.
 func (e *UntrustedError) typeText(expected string) string {
 	offered := sanitize.List(e.Offered)
 	switch {
 	case slices.Contains(e.Offered, ssh.KeyAlgoRSA) && !slices.Contains(e.Offered, ssh.KeyAlgoRSASHA256):
-		// An RSA key that may sign with SHA-2 is offered under that name as well.
+		// A host whose RSA key can sign with SHA-2 offers the SHA-2 algorithm as well.
 		return fmt.Sprintf("the host at %s proves its RSA key with SHA-1 only, which is not safe any more (it offers %s): update its sshd, "+
 			"or give it a key of type ed25519 (ssh-keygen -A) and pin that", e.Address, offered)
 	case expected == "":
@@ -196,16 +195,16 @@ func (e *UntrustedError) unknownText() string {
 		e.Address, why, e.Fingerprint, e.Line)
 }
 
-// UnauthorizedError says that a host, which is the right one, refuses the login.
+// UnauthorizedError says that a host, whose key is verified, refuses the login.
 type UnauthorizedError struct {
 	// Address is "host:port".
 	Address, User string
-	// Fingerprint is that of the key that was refused, AuthorizedKey the line that would let it in.
+	// Fingerprint is that of the refused key, AuthorizedKey the authorized_keys line that would accept it.
 	Fingerprint, AuthorizedKey string
-	// Besides are the ways to log in that the host wants after the key, which it took; Instead are those that it wants where it
-	// takes no key at all.
+	// Besides are the authentication methods that the host requires after it accepted the key; Instead are those that it offers if
+	// it accepts no key at all.
 	Besides, Instead []string
-	// Words are what the host said about it, which may be anything.
+	// Words are the host's message about the refusal. It is not trusted.
 	Words string
 	Cause error
 }
@@ -233,8 +232,8 @@ func (e *UnauthorizedError) Error() string {
 
 func (e *UnauthorizedError) Unwrap() error { return e.Cause }
 
-// ForwardingRefusedError says that the host does not connect to one of its unix sockets. sshd does not tell whether the
-// socket is missing, forbids this user, or may not be forwarded.
+// ForwardingRefusedError says that the host does not connect to one of its unix sockets. sshd does not report whether the
+// socket is missing, forbids this user, or must not be forwarded.
 type ForwardingRefusedError struct {
 	// Address is "host:port".
 	Address, Path string
@@ -255,13 +254,13 @@ func (e *SignalError) Error() string {
 	return "the command was killed by the signal " + sanitize.Line(e.Signal, sanitize.Name)
 }
 
-// Limit is how many bytes an answer may have, and what it is an answer to, in words such as "show info".
+// Limit is the maximum size of an answer, and the request that it answers, such as "show info".
 type Limit struct {
 	Bytes int
 	Of    string
 }
 
-// OutputError says that a host sent more than is taken from it. Nothing of the answer is used.
+// OutputError says that a host sent more than the limit. The whole answer is discarded.
 type OutputError struct{ Limit Limit }
 
 func (e *OutputError) Error() string {
@@ -269,8 +268,8 @@ func (e *OutputError) Error() string {
 		"and edgelb's scripts do not say as much", e.Limit.Bytes, e.Limit.Of)
 }
 
-// ShareError says that a connection was ended because its host took more memory with its answers than any other, at a time
-// when all together took too much.
+// ShareError says that a connection was ended because its host's answers took the most memory while all answers together
+// exceeded the budget.
 type ShareError struct{ Held int }
 
 func (e *ShareError) Error() string {
@@ -278,8 +277,8 @@ func (e *ShareError) Error() string {
 		"more memory if the host needs that", e.Held)
 }
 
-// plain is the text of an error, which may repeat what the host says. It leaves out the local address, whose port is another one each
-// time: the same failure has the same text.
+// plain returns the sanitized text of an error, which may contain text from the host. It omits the local address, whose port differs
+// each time: the same failure must have the same text.
 func plain(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {

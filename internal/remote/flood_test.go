@@ -16,7 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/hostile"
 )
 
-// hostileTarget is a host that behaves so, and how to log in to it.
+// hostileTarget starts a host with this behaviour, and returns its target.
 func hostileTarget(t *testing.T, behaviour hostile.Behaviour) Target {
 	t.Helper()
 	host, err := hostile.Start(t.Context(), hostile.Options{}, behaviour)
@@ -34,7 +34,7 @@ func hostileTarget(t *testing.T, behaviour hostile.Behaviour) Target {
 	}
 }
 
-func TestAnAnswerThatIsTooLongIsAnErrorThatSaysSo(t *testing.T) {
+func TestAnAnswerBeyondTheLimitIsAnError(t *testing.T) {
 	t.Parallel()
 	limit := Limit{Bytes: 4096, Of: "the script observe"}
 	answers := map[string]hostile.Behaviour{
@@ -88,7 +88,7 @@ func TestAnAnswerMayBeAsLongAsItsLimit(t *testing.T) {
 	}
 }
 
-func TestAStreamTakesNothingThatNobodyAskedFor(t *testing.T) {
+func TestAStreamRefusesUnexpectedData(t *testing.T) {
 	t.Parallel()
 	conn := dial(t, hostileTarget(t, hostile.Behaviour{Socket: func(_ string, a *hostile.Answer) {
 		_, _ = io.WriteString(a, "hello")
@@ -113,8 +113,8 @@ func TestAStreamTakesNothingThatNobodyAskedFor(t *testing.T) {
 	}
 }
 
-// A socket has no second output: what comes there would wait in memory for a reader.
-func TestAHostThatSendsErrorsFromASocketIsGivenUp(t *testing.T) {
+// A socket has no stderr: such data would stay in memory unread.
+func TestAHostThatSendsStderrFromASocketIsDisconnected(t *testing.T) {
 	t.Parallel()
 	conn := dial(t, hostileTarget(t, hostile.Behaviour{Socket: func(_ string, a *hostile.Answer) {
 		_ = hostile.Endless(a.Stderr(), "x")
@@ -177,7 +177,7 @@ func TestAHostThatFloodsBeforeTheLoginIsGivenUp(t *testing.T) {
 	}
 }
 
-// allocated is how many bytes the process has ever allocated.
+// allocated returns how many bytes the process has allocated in total.
 func allocated() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
@@ -199,8 +199,8 @@ func requireFlood(t *testing.T, end func() error) {
 	}
 }
 
-// It counts the goroutines of the whole process, and so must not run beside other tests.
-func TestDialsThatAreGivenUpLeaveNothingBehind(t *testing.T) {
+// It counts the goroutines of the whole process, so it must not run in parallel with other tests.
+func TestAbandonedDialsLeakNothing(t *testing.T) {
 	hold := make(chan struct{})
 	behaviours := map[string]hostile.Behaviour{
 		"never answered": {Open: func(ssh.NewChannel) bool { return true }},
@@ -224,7 +224,7 @@ func TestDialsThatAreGivenUpLeaveNothingBehind(t *testing.T) {
 					t.Fatalf("error %v, want that of the context", err)
 				}
 			}
-			// The host has a few goroutines for each of the requests that it was sent.
+			// The host has a few goroutines for each request that it has received.
 			if now := runtime.NumGoroutine(); now > before+8*maxOpens {
 				t.Errorf("%d goroutines after 200 dials, %d before", now, before)
 			}
@@ -236,7 +236,7 @@ func TestDialsThatAreGivenUpLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-func TestAHostThatNeverOpensChannelsIsGivenUp(t *testing.T) {
+func TestAHostThatNeverOpensChannelsIsDisconnected(t *testing.T) {
 	t.Parallel()
 	target := hostileTarget(t, hostile.Behaviour{Open: func(ssh.NewChannel) bool { return true }})
 	target.Keepalive = 300 * time.Millisecond
@@ -256,8 +256,8 @@ func TestAHostThatNeverOpensChannelsIsGivenUp(t *testing.T) {
 	}
 }
 
-// A host that stops in the middle of everything does not end what is closed.
-func TestAHostThatDoesNotEndAClosedSocketIsGivenUp(t *testing.T) {
+// A host that freezes does not end a closed socket.
+func TestAHostThatDoesNotEndAClosedSocketIsDisconnected(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, ssh.KeyAlgoED25519)
 	server := startSSHD(t, publicKey(t, key))

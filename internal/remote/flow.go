@@ -6,32 +6,31 @@ import (
 	"sync"
 )
 
-// What a host may send that is part of no answer: the packets of the protocol itself, and what an answer still has that was given
-// up. Before the login there are no answers. What waits to be read counts as well: of each command and socket sshd sends at most
-// 2 MiB before somebody reads them.
+// Limits of what a host may send that is part of no answer: protocol packets, and the rest of abandoned answers. Before the login
+// there are no answers. Unread data counts as well: sshd sends at most 2 MiB of each command and socket before they are read.
 const (
 	mostBeforeLogin = 1 << 20
 	mostUseless     = 16 << 20
-	// usefulFactor is how much of the protocol itself there may be for each byte of an answer: one of a single byte takes 64.
+	// usefulFactor is how many protocol bytes are allowed for each byte of an answer: a one-byte answer takes 64.
 	usefulFactor = 16
 	// eachInterval is allowed for each answer to a keepalive.
 	eachInterval = 4 << 10
 )
 
-// FloodError says that a host sent more than belongs to any answer.
+// FloodError says that a host sent too much that belongs to no answer.
 type FloodError struct{ Bytes int }
 
 func (e *FloodError) Error() string {
 	return fmt.Sprintf("the host sent more than %d bytes that are part of no answer: see on the host what listens in the place of sshd", e.Bytes)
 }
 
-// flow is a connection that fails when the host sends what nobody reads. x/crypto/ssh keeps some of that for good, and each of
-// its packets costs time.
+// flow is a connection that fails when the host sends too much data that is part of no answer. x/crypto/ssh keeps some of it
+// forever, and each packet costs time.
 type flow struct {
 	net.Conn
 
 	mu sync.Mutex
-	// useless is how much came that is part of no answer, and most how much of it may.
+	// useless is how many bytes were received that are part of no answer, and most is the limit.
 	useless, most int
 }
 
@@ -48,14 +47,14 @@ func (f *flow) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// allow sets how much may come that is part of no answer.
+// allow sets the limit of bytes that are part of no answer.
 func (f *flow) allow(most int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.most = most
 }
 
-// used says that so many bytes were of use.
+// used subtracts n bytes that were part of an answer.
 func (f *flow) used(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

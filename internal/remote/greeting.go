@@ -5,16 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// greeted is a connection that notes how it was answered: whether by a line that begins with "SSH-", which RFC 4253 lets other
-// lines come before. What does not speak SSH is not edgelb's business, and none of its words are repeated.
+// greeted is a connection that records whether the server sent a line that begins with "SSH-"; RFC 4253 allows other lines
+// before it. Text from a server that does not speak SSH is never repeated.
 type greeted struct {
 	net.Conn
-	// begun is how much of the present line is as it should begin; -1 where the line is another one.
+	// begun is how many bytes of the greeting the current line has matched; -1 if it does not match.
 	begun int
 	heard atomic.Int32
 }
 
-// What was heard so far.
+// What was received so far.
 const (
 	heardNothing int32 = iota
 	heardOther
@@ -32,9 +32,9 @@ func (g *greeted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hear goes on reading lines.
-func (g *greeted) hear(said []byte) int32 {
-	for _, c := range said {
+// hear scans the next bytes.
+func (g *greeted) hear(received []byte) int32 {
+	for _, c := range received {
 		switch {
 		case c == '\n':
 			g.begun = 0

@@ -29,7 +29,7 @@ type disconnect struct {
 	Message, Language string
 }
 
-// offers are what a host could offer that a client would take.
+// offers returns algorithms that a client accepts.
 func offers() kexInit {
 	all := ssh.SupportedAlgorithms()
 	return kexInit{
@@ -38,7 +38,7 @@ func offers() kexInit {
 	}
 }
 
-// says greets, sends one packet and keeps the connection open.
+// says sends the greeting and one packet, and keeps the connection open.
 func says(t *testing.T, body any) func(net.Conn) {
 	t.Helper()
 	payload := ssh.Marshal(body)
@@ -55,8 +55,8 @@ func says(t *testing.T, body any) func(net.Conn) {
 	}
 }
 
-// Whatever a host says before its key is proved, the error has a length and can be printed.
-func TestAnErrorRepeatsLittleOfWhatAHostSays(t *testing.T) {
+// Whatever a host sends before its key is verified, the error must be short and printable.
+func TestAnErrorContainsLittleTextFromAHost(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b[2J\x1b]0;owned\a\x00\u202e\xff"
 	long := strings.Repeat(evil, 10_000)

@@ -7,8 +7,8 @@ import (
 	"github.com/edgelb/edgelb/internal/budget"
 )
 
-// inbox holds what has come on a stream and was not read yet. It takes whatever comes at once: x/crypto/ssh keeps what waits to
-// be read in packets as small as the host likes, which take up to a hundred times as much memory.
+// inbox buffers the unread data of a stream. It takes all data at once: x/crypto/ssh would keep unread data in packets whose size
+// the host chooses, which can take up to a hundred times as much memory.
 type inbox struct {
 	account *budget.Account
 	// overflow closes the stream.
@@ -17,10 +17,10 @@ type inbox struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	unread  []byte
-	// room is how many more bytes may come.
+	// room is how many more bytes are accepted.
 	limit Limit
 	room  int
-	// err is what Read returns once everything is read; nil while more may come.
+	// err is what Read returns after all data; nil while more may come.
 	err error
 }
 
@@ -37,7 +37,7 @@ func (i *inbox) expect(limit Limit) {
 	i.account.Set(limit.Of, 0)
 }
 
-// Write takes what comes.
+// Write appends received data.
 func (i *inbox) Write(p []byte) (int, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -56,7 +56,7 @@ func (i *inbox) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Read waits for something to come.
+// Read waits for data.
 func (i *inbox) Read(p []byte) (int, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -73,7 +73,7 @@ func (i *inbox) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// end says that nothing more comes, with an error unless the host has ended the stream.
+// end marks the end of the data, with an error unless the host has ended the stream.
 func (i *inbox) end(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -86,7 +86,7 @@ func (i *inbox) end(err error) {
 	i.changed.Broadcast()
 }
 
-// fail drops what was not read: nobody wants it any more.
+// fail drops the unread data.
 func (i *inbox) fail(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

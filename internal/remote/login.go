@@ -16,18 +16,18 @@ type login struct {
 	target Target
 	trust  trust
 	conn   *greeted
-	// hostKey is set when the host has proved to have a key that it may have.
+	// hostKey is set when the host has proved that it has an allowed key.
 	hostKey ssh.PublicKey
-	// offered are the ways to log in that the host named first, and wanted those that it named last; accepted says that it took
-	// the key and wants more.
+	// offered are the authentication methods that the host named first, and wanted those that it named last; accepted says that it
+	// accepted the key and requires more.
 	offered, wanted []string
 	accepted        bool
-	// words are what the host has said since it named them. What it says before is for everybody.
-	words string
+	// banner is the text that the host has sent since it named them. Earlier text does not concern the refusal.
+	banner string
 }
 
-// handshake makes an SSH connection out of a TCP one. x/crypto/ssh knows no context: closing the TCP connection when
-// the context ends is what ends it.
+// handshake turns a TCP connection into an SSH connection. x/crypto/ssh does not support contexts: to cancel the handshake,
+// the TCP connection is closed when the context ends.
 func (l *login) handshake(ctx context.Context) (sshLink, error) {
 	stop := context.AfterFunc(ctx, func() { l.conn.Close() })
 	conn, channels, requests, err := ssh.NewClientConn(l.conn, l.target.hostPort(), l.config())
@@ -54,8 +54,8 @@ func (l *login) config() *ssh.ClientConfig {
 	}
 }
 
-// verify is called when the host has signed the key exchange with its key, and before anything is sent that the login
-// needs. It is called again at each later key exchange, with the same rules.
+// verify is called after the host has signed the key exchange with its key, and before any login data is sent. It is
+// called again at each later key exchange, with the same rules.
 func (l *login) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
 	if err := l.trust.check(key); err != nil {
 		return err
@@ -66,8 +66,7 @@ func (l *login) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
 	return nil
 }
 
-// note is called when the host has answered a way to log in without letting the user in. It leaves it to the library which one is
-// next.
+// note is called when an authentication method did not complete the login. The library chooses the next method.
 func (l *login) note(answer *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if l.offered == nil {
 		l.offered = answer.AllowedMethods
@@ -76,15 +75,15 @@ func (l *login) note(answer *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	return nil, nil
 }
 
-// hear is called with what the host wants to be shown to the user.
-func (l *login) hear(words string) error {
+// hear is called with the host's text for the user.
+func (l *login) hear(text string) error {
 	if l.offered != nil {
-		l.words = sanitize.Line(l.words+" "+words, sanitize.Quote)
+		l.banner = sanitize.Line(l.banner+" "+text, sanitize.Quote)
 	}
 	return nil
 }
 
-// explain says what the failure of a handshake means.
+// explain converts the error of a handshake.
 func (l *login) explain(ctx context.Context, err error) error {
 	var untrusted *UntrustedError
 	if errors.As(err, &untrusted) {
@@ -103,7 +102,7 @@ func (l *login) explain(ctx context.Context, err error) error {
 	switch {
 	case l.hostKey == nil || isTimeout(err), isCut(err) && l.offered == nil:
 		return l.unreachable(StageHandshake, err)
-	case isCut(err) && l.words == "":
+	case isCut(err) && l.banner == "":
 		return l.unreachable(StageLogin, err)
 	default:
 		return l.unauthorized(err)
@@ -120,7 +119,7 @@ func (l *login) unauthorized(cause error) error {
 		User:          l.target.User,
 		Fingerprint:   l.target.Credentials.Fingerprint(),
 		AuthorizedKey: l.target.Credentials.AuthorizedKey(),
-		Words:         l.words,
+		Words:         l.banner,
 		Cause:         cause,
 	}
 	switch {

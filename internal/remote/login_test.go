@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/accounts"
 )
 
-// accountTarget logs in to a host with an account of its own.
+// accountTarget returns a target for an account on a host.
 func accountTarget(t *testing.T, host *accounts.Host, user string) Target {
 	t.Helper()
 	parsed, err := ParseCredentials(host.PrivateKey, nil)
@@ -29,7 +29,7 @@ func requireLogin(t *testing.T, target Target) {
 	}
 }
 
-// advised is what follows a mark in a message.
+// advised returns the text after a mark in a message.
 func advised(t *testing.T, message, mark string) string {
 	t.Helper()
 	_, command, found := strings.Cut(message, mark)
@@ -39,7 +39,7 @@ func advised(t *testing.T, message, mark string) string {
 	return command
 }
 
-// quoted are the parts of a message in quotes.
+// quoted returns the quoted parts of a message.
 func quoted(message string) []string {
 	var parts []string
 	for i, part := range strings.Split(message, `"`) {
@@ -50,19 +50,19 @@ func quoted(message string) []string {
 	return parts
 }
 
-func TestALoginThatPAMRefusesRepeatsItsWordsAndSaysWhatHelps(t *testing.T) {
+func TestALoginThatPAMRefusesIsReportedWithItsTextAndAFix(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil string
 		says  []string
-		// cure is the command that helps, if the message does not end with it.
+		// cure is the command that fixes it, if the message does not end with it.
 		cure string
 	}{
-		"the account has expired":         {"chage -E 1 edge", []string{"Your account has expired", "chage -E -1 -I -1 edge"}, ""},
-		"nobody has logged in for long":   {"chage -M 1 -I 1 -d 2020-01-01 edge", []string{"Your account has expired"}, "chage -d -1 -M -1 -I -1 edge"},
-		"the host starts":                 {`echo "System is booting up." >/run/nologin`, []string{"System is booting up", "/run/nologin"}, "rm /run/nologin"},
-		"the host has words of its own":   {`echo "Back at noon." >/etc/nologin`, []string{"and says: Back at noon. See there why", "journalctl"}, "rm /etc/nologin"},
-		"words that nobody can read well": {`printf "\033[2Jnologin" >/etc/nologin`, []string{`\x1b[2J`, "/etc/nologin"}, "rm /etc/nologin"},
+		"the account has expired":           {"chage -E 1 edge", []string{"Your account has expired", "chage -E -1 -I -1 edge"}, ""},
+		"no login for a long time":          {"chage -M 1 -I 1 -d 2020-01-01 edge", []string{"Your account has expired"}, "chage -d -1 -M -1 -I -1 edge"},
+		"the host starts":                   {`echo "System is booting up." >/run/nologin`, []string{"System is booting up", "/run/nologin"}, "rm /run/nologin"},
+		"the host has its own message":      {`echo "Back at noon." >/etc/nologin`, []string{"and says: Back at noon. See there why", "journalctl"}, "rm /etc/nologin"},
+		"a message with control characters": {`printf "\033[2Jnologin" >/etc/nologin`, []string{`\x1b[2J`, "/etc/nologin"}, "rm /etc/nologin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +91,7 @@ func TestALoginThatPAMRefusesRepeatsItsWordsAndSaysWhatHelps(t *testing.T) {
 	}
 }
 
-func TestALoginThatEndsWithoutAWordIsNotBlamedOnTooManyLogins(t *testing.T) {
+func TestALoginThatEndsSilentlyIsNotBlamedOnTooManyLogins(t *testing.T) {
 	t.Parallel()
 	host := accounts.Start(t)
 	host.Do(t, "echo 'account required pam_deny.so' >/etc/pam.d/sshd")
@@ -105,7 +105,7 @@ func TestALoginThatEndsWithoutAWordIsNotBlamedOnTooManyLogins(t *testing.T) {
 	}
 }
 
-func TestAHostThatWantsMoreThanTheKeySaysWhatAndHowToLetTheKeyBeEnough(t *testing.T) {
+func TestAHostThatRequiresMoreThanTheKeyIsReportedWithAFix(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		methods string
@@ -136,7 +136,7 @@ func TestAHostThatWantsMoreThanTheKeySaysWhatAndHowToLetTheKeyBeEnough(t *testin
 	}
 }
 
-func TestAnAccountThatIsUnknownToPAMAsWellIsToldHowToLogIn(t *testing.T) {
+func TestAnAccountUnknownToPAMIsReportedWithAFix(t *testing.T) {
 	t.Parallel()
 	host := accounts.Start(t, "UsePAM no")
 	target := accountTarget(t, host, accounts.User)

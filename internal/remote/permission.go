@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// Permission says why an address must not be connected to; nil if it may.
+// Permission returns why the operator must not connect to an address; nil if it may.
 type Permission func(netip.Addr) error
 
-// ForbiddenError says that a host is at an address that must not be connected to. Nothing was sent there.
+// ForbiddenError says that the operator must not connect to the host's address. Nothing was sent to it.
 type ForbiddenError struct {
 	// Address is "host:port", as the host is called.
 	Address string
@@ -24,7 +24,7 @@ func (e *ForbiddenError) Error() string {
 
 func (e *ForbiddenError) Unwrap() error { return e.Cause }
 
-// control asks for permission right before a socket connects, when it is known to which address.
+// control checks the permission right before a socket connects, when the address is known.
 func (t Target) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	if t.Permission == nil {
 		return nil
@@ -39,7 +39,7 @@ func (t Target) control(_ context.Context, _, address string, _ syscall.RawConn)
 	return nil
 }
 
-// permits says that the connection could be made today to where it leads.
+// permits reports whether the target still permits the connection's address.
 func (c *Conn) permits(t Target) bool {
 	to, isTCP := c.client.RemoteAddr().(*net.TCPAddr)
 	return t.Permission == nil || isTCP && t.Permission(to.AddrPort().Addr()) == nil

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// only permits no address but this one.
+// only permits this address only.
 func only(address string) Permission {
 	return func(addr netip.Addr) error {
 		if addr.Unmap() != netip.MustParseAddr(address) {
@@ -34,7 +34,7 @@ func TestDialConnectsToNoAddressThatIsNotPermitted(t *testing.T) {
 	}
 }
 
-func TestThePoolClosesAConnectionToAnAddressThatIsPermittedNoMore(t *testing.T) {
+func TestThePoolClosesAConnectionToAnAddressThatIsNoLongerPermitted(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
 	pool := newWatched(t)
@@ -49,7 +49,7 @@ func TestThePoolClosesAConnectionToAnAddressThatIsPermittedNoMore(t *testing.T) 
 		t.Errorf("got %v", err)
 	}
 	eventually(t, "the connection ends", func() bool { return !conn.isAlive() })
-	if down, attempts := pool.told(); len(down) > 0 || !slices.Equal(attempts, []string{ResultConnected, ResultForbidden}) {
-		t.Errorf("told of %v and %v", down, attempts)
+	if down, attempts := pool.reported(); len(down) > 0 || !slices.Equal(attempts, []string{ResultConnected, ResultForbidden}) {
+		t.Errorf("reported are %v and %v", down, attempts)
 	}
 }

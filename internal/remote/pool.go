@@ -9,7 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
-// Results of an attempt to connect, as Options.Attempted is told of them.
+// Results of an attempt to connect, as passed to Options.Attempted.
 const (
 	ResultConnected    = "connected"
 	ResultUnreachable  = "unreachable"
@@ -18,41 +18,41 @@ const (
 	ResultForbidden    = "forbidden"
 )
 
-// ErrDialing says that there is no connection to a host yet: it is being dialled, or waits for that.
+// ErrDialing says that there is no connection to a host yet: it is being dialled, or waits to be.
 var ErrDialing = errors.New("the host is being dialled")
 
 var errPoolClosed = errors.New("the operator is shutting down")
 
-// dials bound how many hosts are dialled at the same time. One that stays silent holds its place until its ConnectTimeout.
+// dials limits how many hosts are dialled concurrently. A silent host holds its place until its ConnectTimeout.
 var dials = fair.Limits{Total: 1024, PerOwner: 512, Reserved: 16}
 
-// Options are what a Pool tells others. Each may be nil, and is called from a goroutine of the Pool.
+// Options are the callbacks of a Pool. Each may be nil, and is called from a goroutine of the Pool.
 type Options struct {
-	// Dialled is called when an attempt to connect has ended, with the key that it was asked for with: Get has its result.
+	// Dialled is called when an attempt to connect has ended, with the key of the Get call: Get then returns the result.
 	Dialled func(key string)
-	// Down is called when an established connection ended by itself, with the key that it was asked for with.
+	// Down is called when an established connection ended by itself, with the key of the Get call.
 	Down func(key string)
 	// Attempted is called after each attempt to connect, with one of the Result constants.
 	Attempted func(result string)
 }
 
-// Pool keeps one connection open for each key, which stands for a host. Its methods may be called at the same time.
+// Pool keeps one connection open for each key, which stands for a host. Its methods are safe for concurrent use.
 type Pool struct {
 	options Options
-	// dials holds the links that are being dialled, and has those wait that are yet to be.
+	// dials limits the links that are being dialled, and queues the others.
 	dials *fair.Limiter[*link]
 
 	mu    sync.Mutex
 	links map[string]*link
-	// formers are links that are open and were to be replaced: they stay until another one is.
+	// formers are open links that must be replaced: they stay until the replacement is open.
 	formers map[string]*link
 	closed  bool
 	// running counts the goroutines of links.
 	running sync.WaitGroup
 }
 
-// link is an attempt to connect, and what came of it. Until it has a place to dial it costs no more than its memory. The Pool's
-// lock guards what changes.
+// link is an attempt to connect, and its result. Until it has a place to dial it only takes memory. The Pool's lock guards its
+// mutable fields.
 type link struct {
 	key    string
 	target Target
@@ -70,10 +70,10 @@ func NewPool(options Options) *Pool {
 	return p
 }
 
-// Get returns the connection for a key. If there is none, it has the host dialled and returns ErrDialing at once; Options.Dialled
-// tells when to ask again, and that Get returns the connection or the error of Dial. An error is returned once: the Get after it has
-// the host dialled again. A connection that the target would not give any more is replaced: one to a host whose key or
-// address is no longer allowed is closed at once, and one with another login when that has succeeded; see Former. An attempt to connect is given up.
+// Get returns the connection for a key. If there is none, it starts to dial the host and returns ErrDialing at once. After
+// Options.Dialled was called, the next Get returns the connection or the error of Dial. An error is returned once: the Get after it
+// dials again. A connection that does not fit the target any more is replaced: it is closed at once if the host's key or address is
+// no longer allowed, and after the new login has succeeded if the login has changed; see Former. A running attempt is cancelled.
 func (p *Pool) Get(key string, t Target) (*Conn, error) {
 	conn, fresh, err := p.take(key, t)
 	if fresh != nil && p.dials.Acquire(t.Owner, fresh) {
@@ -99,10 +99,9 @@ func (p *Pool) drop(key string) {
 	}
 }
 
-// Former returns the connection that is open for a key with the target's user and owner, although another login may be wanted by now
-// that has not succeeded; nil if there is none. Known are the keys that hosts may have besides those that the target pins; nil if
-// nobody says, which leaves those that were known when the connection was last asked for. The owner's connection to a
-// host whose key is not among them any more is closed. Former dials nothing.
+// Former returns the open connection for a key with the target's user and owner, even if a new login is wanted that has not succeeded
+// yet; nil if there is none. Known are the host keys that are allowed besides the target's pins; nil means those that were known at
+// the last Get. Former closes the owner's connection to a host whose key is no longer allowed. It dials nothing.
 func (p *Pool) Former(key string, t Target, known *hostkeys.KnownHosts) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +126,7 @@ func (p *Pool) Former(key string, t Target, known *hostkeys.KnownHosts) *Conn {
 	return nil
 }
 
-// Close closes every connection and waits until nothing of the Pool runs any more. Get fails from then on.
+// Close closes every connection and waits until all goroutines of the Pool have ended. Get fails from then on.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -140,7 +139,7 @@ func (p *Pool) Close() {
 	p.running.Wait()
 }
 
-// take returns what Get is to return, and the link that is yet to be dialled if it has made one.
+// take returns the result of Get, and the link that must be dialled if it has made one.
 func (p *Pool) take(key string, t Target) (*Conn, *link, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,20 +151,20 @@ func (p *Pool) take(key string, t Target) (*Conn, *link, error) {
 	}
 	p.retire(key, t)
 	if former := p.formers[key]; former != nil && former.fits(t) {
-		// The login that was to replace it is wanted no more.
+		// The replacement is no longer wanted.
 		delete(p.formers, key)
 		p.links[key] = former
 		return former.conn, nil, nil
 	}
 	l := &link{key: key, target: t}
-	// The attempt must not end with the sync that asks for it. Dial bounds its time.
+	// The attempt must not end with the sync that started it. Dial limits its time.
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	context.AfterFunc(l.ctx, func() { p.dials.Release(l) })
 	p.links[key] = l
 	return nil, l, ErrDialing
 }
 
-// resultOf is what came of a link: an error is told once, and the link that had it is gone then.
+// resultOf returns the result of a link. An error is returned once; then the link is removed.
 func (p *Pool) resultOf(l *link) (*Conn, *link, error) {
 	switch {
 	case l.err != nil:
@@ -179,7 +178,7 @@ func (p *Pool) resultOf(l *link) (*Conn, *link, error) {
 	}
 }
 
-// retire makes way for another link. What is open stays until that is, unless the host may not have its key any more.
+// retire prepares the replacement of a link. An open link stays until the new one is open, unless its key is no longer allowed.
 func (p *Pool) retire(key string, t Target) {
 	for _, links := range []map[string]*link{p.formers, p.links} {
 		l := links[key]
@@ -195,7 +194,7 @@ func (p *Pool) retire(key string, t Target) {
 	}
 }
 
-// start dials a link that has a place for it, unless it has been given up meanwhile.
+// start dials a link that has got a place, unless it was dropped in the meantime.
 func (p *Pool) start(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -204,7 +203,7 @@ func (p *Pool) start(l *link) {
 	}
 }
 
-// run is the life of a link: it connects, and waits for the end of the connection or for somebody to cancel it.
+// run runs a link: it connects, and waits until the connection ends or the link is cancelled.
 func (p *Pool) run(l *link) {
 	conn, err := Dial(l.ctx, l.target)
 	p.dials.Release(l)
@@ -231,8 +230,8 @@ func (p *Pool) run(l *link) {
 	}
 }
 
-// finish notes how an attempt has ended, and reports whether anybody still wants to know. The connection that it was to replace is
-// closed if it has succeeded.
+// finish stores the result of an attempt, and reports whether the link is still in use. If the attempt succeeded, it closes the
+// connection that the link replaces.
 func (p *Pool) finish(l *link, conn *Conn, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,7 +246,7 @@ func (p *Pool) finish(l *link, conn *Conn, err error) bool {
 	return true
 }
 
-// forget removes a link and reports whether it was still one for its key.
+// forget removes a link and reports whether it was still in use.
 func (p *Pool) forget(l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -284,7 +283,7 @@ func resultOf(err error) string {
 	}
 }
 
-// fits reports whether the link is, or is about to become, what dialling the target would give.
+// fits reports whether dialling the target would give the same connection as the link has, or will have.
 func (l *link) fits(t Target) bool {
 	if l.conn == nil {
 		return l.target.equal(t)
@@ -296,11 +295,11 @@ func (l *link) fits(t Target) bool {
 		if !l.conn.serves(t) {
 			return false
 		}
-		// To look through a long known_hosts once is enough.
+		// Do not check a long known_hosts again.
 		l.target = t
 	}
 	return true
 }
 
-// isOpen reports whether the link has a connection that lives.
+// isOpen reports whether the link has a live connection.
 func (l *link) isOpen() bool { return l.conn != nil && l.conn.isAlive() }

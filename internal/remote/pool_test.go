@@ -19,7 +19,7 @@ import (
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
-// watched is a Pool that writes down what it tells.
+// watched is a Pool whose callbacks are recorded.
 type watched struct {
 	*Pool
 	mu       sync.Mutex
@@ -44,7 +44,7 @@ func newWatched(t testing.TB) *watched {
 	return w
 }
 
-// await asks for a connection until the attempt to make it has ended.
+// await calls Get until the attempt to connect has ended.
 func (w *watched) await(ctx context.Context, key string, target Target) (*Conn, error) {
 	for {
 		w.mu.Lock()
@@ -62,7 +62,7 @@ func (w *watched) await(ctx context.Context, key string, target Target) (*Conn, 
 	}
 }
 
-func (w *watched) told() (down, attempts []string) {
+func (w *watched) reported() (down, attempts []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.down), slices.Clone(w.attempts)
@@ -84,7 +84,7 @@ func serverAndTarget(t *testing.T) (*sshd, Target) {
 	return server, server.target(t, key)
 }
 
-func TestManyWhoAskForOneHostShareOneConnection(t *testing.T) {
+func TestConcurrentGetsOfOneHostShareOneConnection(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
 	pool := newWatched(t)
@@ -97,13 +97,13 @@ func TestManyWhoAskForOneHostShareOneConnection(t *testing.T) {
 	if conns[0] == nil || len(slices.Compact(conns)) != 1 {
 		t.Errorf("got different connections")
 	}
-	if _, attempts := pool.told(); !slices.Equal(attempts, []string{ResultConnected}) {
+	if _, attempts := pool.reported(); !slices.Equal(attempts, []string{ResultConnected}) {
 		t.Errorf("attempts %v, want one", attempts)
 	}
 	assertWorks(t, pool.mustGet(t, "gw1", target))
 }
 
-func TestAnErrorIsToldOnceAndThenTheHostIsDialledAgain(t *testing.T) {
+func TestAnErrorIsReturnedOnceAndThenTheHostIsDialledAgain(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
 	target.Credentials = credentials(t, newKey(t, ssh.KeyAlgoED25519), "")
@@ -114,12 +114,12 @@ func TestAnErrorIsToldOnceAndThenTheHostIsDialledAgain(t *testing.T) {
 			t.Errorf("error %v, want an *UnauthorizedError", err)
 		}
 	}
-	if _, attempts := pool.told(); !slices.Equal(attempts, []string{ResultUnauthorized, ResultUnauthorized}) {
+	if _, attempts := pool.reported(); !slices.Equal(attempts, []string{ResultUnauthorized, ResultUnauthorized}) {
 		t.Errorf("attempts %v, want two", attempts)
 	}
 }
 
-// silent returns targets that accept connections and say nothing, each at an address of its own, and how many hold a connection.
+// silent returns targets that accept connections and send nothing, each at its own address, and how many hold a connection.
 func silent(t *testing.T, owner string, count int) (targets []Target, holding *atomic.Int32) {
 	t.Helper()
 	holding = &atomic.Int32{}
@@ -164,7 +164,7 @@ func TestSilentHostsOfSomeOwnersDelayNoOther(t *testing.T) {
 	eventually(t, "the second owner has the rest", func() bool { return second.Load() == 2 })
 
 	assertWorks(t, pool.mustGet(t, "gw1", target))
-	if _, attempts := pool.told(); first.Load() != 4 || second.Load() != 2 || len(attempts) != 1 {
+	if _, attempts := pool.reported(); first.Load() != 4 || second.Load() != 2 || len(attempts) != 1 {
 		t.Errorf("%d and %d silent hosts are dialled, attempts %v", first.Load(), second.Load(), attempts)
 	}
 	for i := range 20 {
@@ -173,14 +173,14 @@ func TestSilentHostsOfSomeOwnersDelayNoOther(t *testing.T) {
 	eventually(t, "those that waited are dialled", func() bool { return first.Load() == 0 && second.Load() == 4 })
 }
 
-func TestAConnectionThatDiesIsToldAndReplaced(t *testing.T) {
+func TestALostConnectionIsReportedAndReplaced(t *testing.T) {
 	t.Parallel()
 	server, target := serverAndTarget(t)
 	pool := newWatched(t)
 	first := pool.mustGet(t, "gw1", target)
 	server.stop()
-	eventually(t, "the pool tells that the host is down", func() bool {
-		down, _ := pool.told()
+	eventually(t, "the pool reports that the host is down", func() bool {
+		down, _ := pool.reported()
 		return slices.Equal(down, []string{"gw1"})
 	})
 	var unreachable *UnreachableError
@@ -194,7 +194,7 @@ func TestAConnectionThatDiesIsToldAndReplaced(t *testing.T) {
 	}
 	assertWorks(t, second)
 	want := []string{ResultConnected, ResultUnreachable, ResultConnected}
-	if down, attempts := pool.told(); len(down) != 1 || !slices.Equal(attempts, want) {
+	if down, attempts := pool.reported(); len(down) != 1 || !slices.Equal(attempts, want) {
 		t.Errorf("down %v, attempts %v; want one, and %v", down, attempts, want)
 	}
 }
@@ -208,7 +208,7 @@ func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 		name     string
 		change   func(*Target)
 		wantKept bool
-		// wantOpen: it is replaced when the other login has succeeded, and no sooner.
+		// wantOpen says that it is replaced only after the other login has succeeded.
 		wantOpen bool
 	}{
 		{"nothing changes", func(*Target) {}, true, true},
@@ -238,20 +238,20 @@ func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 			if test.wantOpen {
 				assertWorks(t, first)
 				if again := pool.mustGet(t, "gw1", base); again != first {
-					t.Error("the former login is made anew")
+					t.Error("the former login is repeated")
 				}
 			} else {
 				<-first.Done()
 			}
-			if down, _ := pool.told(); len(down) != 0 {
-				t.Errorf("told that %v went down, though the pool closed it itself", down)
+			if down, _ := pool.reported(); len(down) != 0 {
+				t.Errorf("%v is reported as down, though the pool closed it itself", down)
 			}
 		})
 	}
 }
 
-// A login that does not succeed takes nothing away; a host that is trusted no more is left at once, whatever else is wrong.
-func TestTheFormerConnectionIsThereUntilAnotherLoginSucceeds(t *testing.T) {
+// A failed login does not close the open connection. A connection to a host that is no longer trusted is closed at once in any case.
+func TestTheFormerConnectionStaysUntilAnotherLoginSucceeds(t *testing.T) {
 	t.Parallel()
 	server, base := serverAndTarget(t)
 	refused, other := base, base
@@ -271,7 +271,7 @@ func TestTheFormerConnectionIsThereUntilAnotherLoginSucceeds(t *testing.T) {
 		want     bool
 		wantOpen bool
 	}{
-		{"nobody says who is trusted", refused, nil, true, true},
+		{"the trusted keys are unknown", refused, nil, true, true},
 		{"the pin is there", refused, &silent, true, true},
 		{"known_hosts has the key", unpinned, &trusting, true, true},
 		{"known_hosts does not have the key", unpinned, &silent, false, false},
@@ -330,12 +330,12 @@ func TestAnAttemptEndsWhenItsTargetChanges(t *testing.T) {
 	eventually(t, "the first attempt has begun", func() bool { return holding.Load() == 1 })
 	assertWorks(t, pool.mustGet(t, "gw1", target))
 	eventually(t, "the first attempt has ended", func() bool { return holding.Load() == 0 })
-	if _, attempts := pool.told(); !slices.Equal(attempts, []string{ResultConnected}) {
+	if _, attempts := pool.reported(); !slices.Equal(attempts, []string{ResultConnected}) {
 		t.Errorf("attempts %v, want none but that which was waited for", attempts)
 	}
 }
 
-func TestDropClosesAndForgets(t *testing.T) {
+func TestDropClosesAndRemovesTheConnection(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
 	pool := newWatched(t)
@@ -346,12 +346,12 @@ func TestDropClosesAndForgets(t *testing.T) {
 	if second := pool.mustGet(t, "gw1", target); second == first {
 		t.Error("the dropped connection was given again")
 	}
-	if down, _ := pool.told(); len(down) != 0 {
-		t.Errorf("told that %v went down", down)
+	if down, _ := pool.reported(); len(down) != 0 {
+		t.Errorf("%v is reported as down", down)
 	}
 }
 
-func TestAClosedPoolGivesNothing(t *testing.T) {
+func TestAClosedPoolReturnsAnError(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
 	pool := newWatched(t)
@@ -363,8 +363,8 @@ func TestAClosedPoolGivesNothing(t *testing.T) {
 	}
 }
 
-// It counts the goroutines of the whole process, and so must not run beside other tests.
-func TestAPoolLeavesNothingBehind(t *testing.T) {
+// It counts the goroutines of the whole process, so it must not run in parallel with other tests.
+func TestAPoolLeaksNothing(t *testing.T) {
 	server, target := serverAndTarget(t)
 	wrong := target
 	wrong.HostKeys = []string{keyA}

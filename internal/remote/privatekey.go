@@ -18,7 +18,7 @@ import (
 // PrivateKeyProblem is why a private key cannot be used.
 type PrivateKeyProblem string
 
-// The problems that a private key can have.
+// The problems of a private key.
 const (
 	PrivateKeyMissing      PrivateKeyProblem = "Missing"
 	PrivateKeyEncrypted    PrivateKeyProblem = "Encrypted"
@@ -31,10 +31,10 @@ const (
 	PrivateKeyUTF16        PrivateKeyProblem = "UTF16"
 )
 
-// PrivateKeyError says that a private key cannot be used. It never holds a part of the key.
+// PrivateKeyError says that a private key cannot be used. It never contains any part of the key.
 type PrivateKeyError struct {
 	Problem PrivateKeyProblem
-	// Type is that of a key that is not supported; empty if it is not known.
+	// Type is the type of an unsupported key; empty if it is unknown.
 	Type  string
 	Cause error
 }
@@ -75,7 +75,7 @@ func (e *PrivateKeyError) inBrackets() string {
 	return " (" + sanitize.Line(e.Type, sanitize.Name) + ")"
 }
 
-// byteOrderMark is what editors of Windows write at the beginning of a file. It is of no meaning in UTF-8.
+// byteOrderMark is what Windows editors write at the beginning of a file. It has no meaning in UTF-8.
 const byteOrderMark = "\ufeff"
 
 func parsePrivateKey(text []byte) (ssh.Signer, error) {
@@ -94,7 +94,7 @@ func parsePrivateKey(text []byte) (ssh.Signer, error) {
 	return restrictSignatures(signer)
 }
 
-// misplaced says what stands in the place of a private key that could be read; nil if it may be one.
+// misplaced returns an error if the text is not a usable private key, but for example a public key; nil if it may be one.
 func misplaced(text []byte) error {
 	keyType := openSSHType(text)
 	switch {
@@ -116,7 +116,7 @@ func misplaced(text []byte) error {
 	return nil
 }
 
-// What files begin with that are no keys in PEM.
+// Prefixes of key files that are not PEM, and parts of OpenSSH's format.
 const (
 	puttyBegin       = "PuTTY-User-Key-File-"
 	rfc4716Begin     = "---- BEGIN SSH2 PUBLIC KEY ----"
@@ -124,7 +124,7 @@ const (
 	opensshBlockType = "OPENSSH PRIVATE KEY"
 )
 
-// isUTF16 says that the text has a byte order mark of UTF-16, or a NUL in one of its first two bytes: a key begins with ASCII.
+// isUTF16 reports whether the text has a UTF-16 byte order mark, or a NUL in its first two bytes: a key begins with ASCII.
 func isUTF16(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) ||
 		bytes.IndexByte(text[:min(len(text), 2)], 0) >= 0
@@ -141,7 +141,7 @@ func isPublicKey(text []byte) bool {
 	return err == nil
 }
 
-// isEncoded says that the text is base64, once or several times, of a file in PEM or in PuTTY's form.
+// isEncoded reports whether the text is a PEM or PuTTY file that is base64-encoded once or several times.
 func isEncoded(text []byte) bool {
 	for {
 		inner, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(text)), ""))
@@ -156,7 +156,7 @@ func isEncoded(text []byte) bool {
 	}
 }
 
-// openSSHType is the type of a key in OpenSSH's form, which its file tells without a passphrase; empty if the text is none.
+// openSSHType returns the type of a key in OpenSSH format, which can be read without the passphrase; empty for other formats.
 func openSSHType(text []byte) string {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != opensshBlockType || !bytes.HasPrefix(block.Bytes, []byte(opensshMagic)) {
@@ -187,7 +187,7 @@ func problemOf(text []byte, err error) PrivateKeyProblem {
 	return PrivateKeyUnreadable
 }
 
-// restrictSignatures leaves the signer only the signatures that are sound: an RSA key must not sign with SHA-1.
+// restrictSignatures restricts the signer to secure signature algorithms: an RSA key must not sign with SHA-1.
 func restrictSignatures(signer ssh.Signer) (ssh.Signer, error) {
 	keyType := signer.PublicKey().Type()
 	algorithms := hostkeys.SignatureAlgorithms(keyType)

@@ -9,8 +9,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/bounded"
 )
 
-// A Secret is written by a tenant.
-func FuzzParseCredentialsTakesAnything(f *testing.F) {
+// Secrets are written by tenants, so any content must be handled.
+func FuzzParseCredentials(f *testing.F) {
 	for _, keyType := range []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256} {
 		f.Add(openSSHKey(f, newKey(f, keyType)))
 	}

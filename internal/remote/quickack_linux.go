@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// quickAck acknowledges at once what it has read. sshd leaves Nagle's algorithm on, so that the second of two small
-// answers waits for the acknowledgement of the first, which Linux would hold back for 40 ms: most of the time that a
-// command on a fast network takes.
+// quickAck acknowledges received data at once. sshd keeps Nagle's algorithm on, so the second of two small answers waits
+// for the acknowledgement of the first, which Linux would delay by 40 ms: most of the time that a command takes on a fast
+// network.
 type quickAck struct {
 	net.Conn
 	raw syscall.RawConn
@@ -27,7 +27,7 @@ func withQuickAck(conn net.Conn) net.Conn {
 
 func (q *quickAck) Read(p []byte) (int, error) {
 	n, err := q.Conn.Read(p)
-	// The kernel forgets the option now and then. Failing to set it only costs time.
+	// The kernel resets the option from time to time. A failure to set it only costs time.
 	_ = q.raw.Control(func(fd uintptr) {
 		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1)
 	})

@@ -4,5 +4,5 @@ package remote
 
 import "net"
 
-// withQuickAck does nothing where the option is not known.
+// withQuickAck does nothing on systems without the option.
 func withQuickAck(conn net.Conn) net.Conn { return conn }

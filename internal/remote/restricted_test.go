@@ -9,14 +9,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// What docs/security.md says of the options that a key can have in authorized_keys.
+// It tests the authorized_keys options of docs/security.md.
 func TestAKeyMayBeRestrictedInAuthorizedKeys(t *testing.T) {
 	t.Parallel()
 	socket := echoSocket(t)
 	for name, test := range map[string]struct {
 		options       string
 		in, forwarded bool
-		// says is what a command prints.
+		// says is the command's output.
 		says string
 	}{
 		"not at all":                      {"", true, true, "mine"},

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Run runs a command line in the account's login shell with the input on its stdin, and waits for it. At most 8
-// commands run at once on a connection; others wait for their turn. The limit is for both outputs together.
+// Run runs a command line in the account's login shell with the input on its stdin, and waits for it. At most 8 commands
+// run concurrently on a connection; others wait. The limit is for both outputs together.
 //
-// An exit status other than 0 is no error, nor is it one that the command did not read all of its input. A command that
-// was killed is a *SignalError, one that writes too much an *OutputError; everything else is an *UnreachableError. When
-// the context ends, the command is killed as far as the host allows it.
+// An exit status other than 0 is no error, and neither is input that the command does not read. A killed command returns
+// a *SignalError, too much output an *OutputError; everything else is an *UnreachableError. When the context ends, the
+// command is killed if the host allows it.
 func (c *Conn) Run(ctx context.Context, command string, input []byte, limit Limit) (stdout, stderr []byte, exit int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -39,7 +39,7 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte, limit Limi
 	case <-ended:
 		err = result
 	case <-c.done:
-		// The session may not notice: one that is just being opened was seen to wait for its answer for good.
+		// The session may not notice: a session that is being opened at this moment can wait for its answer forever.
 		select {
 		case <-ended:
 			err = result
@@ -55,7 +55,7 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte, limit Limi
 	return stdout, stderr, exit, err
 }
 
-// runSession runs a command and waits for its end. Session.Stdin would do the same with a large buffer for each command.
+// runSession runs a command and waits for its end. Session.Stdin would need a large buffer for each command.
 func runSession(session *ssh.Session, command string, input []byte) error {
 	stdin, err := session.StdinPipe()
 	if err != nil {
@@ -66,7 +66,7 @@ func runSession(session *ssh.Session, command string, input []byte) error {
 	}
 	var writing sync.WaitGroup
 	writing.Go(func() {
-		// A command need not read all of its input.
+		// A command does not have to read all of its input.
 		_, _ = stdin.Write(input)
 		_ = stdin.Close()
 	})
@@ -75,7 +75,7 @@ func runSession(session *ssh.Session, command string, input []byte) error {
 	return err
 }
 
-// outcome translates what the end of a session says.
+// outcome converts the result of a session.
 func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
 	var status *ssh.ExitError
 	var tooMuch *OutputError
@@ -93,7 +93,7 @@ func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
 	}
 }
 
-// openSession waits for its turn and opens a session. Whoever gets one calls release when its command has ended.
+// openSession waits for a free slot and opens a session. The caller must call release when the command has ended.
 func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 	select {
 	case c.sessions <- struct{}{}:
@@ -123,8 +123,8 @@ func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 	return session, nil
 }
 
-// newSession opens a session. sshd counts one that has just ended for a moment longer than this side does, and refuses one that
-// is too many.
+// newSession opens a session. sshd counts a session for a moment after its end, and may refuse a new one for that; then
+// newSession retries.
 func (c *Conn) newSession(ctx context.Context) (*ssh.Session, error) {
 	for pause := firstRefusalPause; ; pause *= 2 {
 		session, err := c.client.NewSession()
@@ -140,7 +140,7 @@ func (c *Conn) newSession(ctx context.Context) (*ssh.Session, error) {
 	}
 }
 
-// The pauses between tries to open a session that sshd refuses: half a second in all.
+// The pauses between attempts to open a session that sshd refuses: half a second in total.
 const (
 	firstRefusalPause   = 8 * time.Millisecond
 	longestRefusalPause = 256 * time.Millisecond
@@ -148,8 +148,8 @@ const (
 
 func (c *Conn) release() { <-c.sessions }
 
-// abandon ends a session that nobody waits for any more. sshd lets a process live on that ignores this and counts it as
-// a session, so the connection is given up if the process does not end: a new one has room again.
+// abandon ends a session whose caller has stopped waiting. If the process ignores the signal, sshd keeps it running and counts it as
+// a session. Then the connection is closed: a new one has room again.
 func (c *Conn) abandon(session *ssh.Session, ended <-chan struct{}) {
 	// Neither error matters: the session may have ended, and sshd may not allow signals.
 	_ = session.Signal(ssh.SIGKILL)
@@ -166,13 +166,13 @@ type output struct {
 	overflow func(error)
 
 	mu sync.Mutex
-	// closed says that nothing is kept any more.
+	// closed says that further output is dropped.
 	closed         bool
 	stdout, stderr bytes.Buffer
 }
 
-// outputWriter is one of a command's outputs. It takes everything: whatever the host sends has to be read, for what waits in
-// the SSH connection takes the more memory.
+// outputWriter is one of a command's outputs. It accepts all data: unread data in the SSH connection would take more
+// memory.
 type outputWriter struct {
 	*output
 	to *bytes.Buffer
@@ -193,7 +193,7 @@ func (w outputWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ReadFrom reads until the end. Answers are short: io.Copy's own buffer would be most of what a command costs.
+// ReadFrom reads until the end. Answers are short: io.Copy's buffer would be most of the memory of a command.
 func (w outputWriter) ReadFrom(r io.Reader) (n int64, err error) { return w.conn.drain(w, r) }
 
 // close is called with the lock held.
@@ -201,7 +201,7 @@ func (o *output) close() {
 	o.closed, o.stdout, o.stderr = true, bytes.Buffer{}, bytes.Buffer{}
 }
 
-// take returns what was written. What is written later is dropped.
+// take returns the output. Later output is dropped.
 func (o *output) take() (stdout, stderr []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -210,11 +210,11 @@ func (o *output) take() (stdout, stderr []byte) {
 	return stdout, stderr
 }
 
-// answerChunk is how many bytes of an answer are read at once. Streams stay open by the thousand: a buffer of io.Copy's own
-// size would be most of what each costs.
+// answerChunk is how many bytes of an answer are read at once. Thousands of streams stay open: io.Copy's buffer would be most of
+// the memory of each.
 const answerChunk = 1 << 10
 
-// drain reads until the end into a writer that takes everything.
+// drain copies until the end into a writer that never fails.
 func (c *Conn) drain(w io.Writer, r io.Reader) (n int64, err error) {
 	chunk := make([]byte, answerChunk)
 	for {

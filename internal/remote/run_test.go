@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-func TestRunReturnsWhatTheCommandSaysAndHowItEnds(t *testing.T) {
+func TestRunReturnsTheOutputAndTheExitStatus(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	tests := []struct {
@@ -26,7 +26,7 @@ func TestRunReturnsWhatTheCommandSaysAndHowItEnds(t *testing.T) {
 		{"a command that is missing", "/no/such/command 2>/dev/null", "", "", "", 127},
 		{"a script on stdin", "sh -s a 'b c'", "printf '%s|' \"$@\"; exit 3", "a|b c|", "", 3},
 		{"a child that is killed", "sh -c 'kill -9 $$'; exit $?", "", "", "", 137},
-		{"input that nobody reads", "true", strings.Repeat("x", 4<<20), "", "", 0},
+		{"input that is not read", "true", strings.Repeat("x", 4<<20), "", "", 0},
 		{"some input read", "head -c 5", strings.Repeat("x", 4<<20), "xxxxx", "", 0},
 	}
 	for _, test := range tests {
@@ -42,7 +42,7 @@ func TestRunReturnsWhatTheCommandSaysAndHowItEnds(t *testing.T) {
 	}
 }
 
-func TestAMegabyteOfInputArrivesWhole(t *testing.T) {
+func TestAMegabyteOfInputArrivesCompletely(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	input := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
@@ -85,13 +85,13 @@ func TestRunEndsWithItsContextAndTheConnectionStays(t *testing.T) {
 	assertWorks(t, conn)
 }
 
-func TestAConnectionIsGivenUpWhenAnAbandonedCommandDoesNotEnd(t *testing.T) {
+func TestAConnectionIsClosedIfAnAbandonedCommandDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, ssh.KeyAlgoED25519)
 	target := startSSHD(t, publicKey(t, key)).target(t, key)
 	target.Keepalive = 200 * time.Millisecond
 	conn := dial(t, target)
-	// The process leaves the group that sshd may kill, and holds on to the session.
+	// The process leaves the group that sshd can kill, and keeps the session open.
 	_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "setsid sh -c 'trap \"\" HUP PIPE TERM; sleep 3' & wait; sleep 3", nil, anything)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("error %v, want that of the context", err)
@@ -101,7 +101,7 @@ func TestAConnectionIsGivenUpWhenAnAbandonedCommandDoesNotEnd(t *testing.T) {
 	})
 }
 
-func TestMoreCommandsThanSessionsWaitForTheirTurn(t *testing.T) {
+func TestCommandsBeyondTheSessionLimitWait(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	var all sync.WaitGroup
@@ -116,7 +116,7 @@ func TestMoreCommandsThanSessionsWaitForTheirTurn(t *testing.T) {
 	eventually(t, "all sessions are free again", func() bool { return len(conn.sessions) == 0 })
 }
 
-func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
+func TestWaitingForASessionEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	for range maxSessions {
@@ -130,7 +130,7 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 func TestAFrozenHostHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	server, conn := connect(t)
-	// After the login of an ordinary user sshd starts the process that serves him; it is to be frozen, too.
+	// After the login of an ordinary user sshd starts a process for the session; it must be frozen, too.
 	assertWorks(t, conn)
 	server.freeze(t)
 	big := bytes.Repeat([]byte("x"), 8<<20)
@@ -177,7 +177,7 @@ func TestKeepalivesFindAFrozenHost(t *testing.T) {
 	}
 }
 
-func TestACutConnectionEndsWhatRuns(t *testing.T) {
+func TestACutConnectionEndsRunningCommands(t *testing.T) {
 	t.Parallel()
 	server, conn := connect(t)
 	ended := make(chan error, 1)
@@ -197,7 +197,7 @@ func TestACutConnectionEndsWhatRuns(t *testing.T) {
 	}
 }
 
-func TestAHostWithoutSessionsSaysSo(t *testing.T) {
+func TestAHostWithoutSessionsIsReported(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t, "MaxSessions 0")
 	_, _, _, err := conn.Run(within(t, patience), "true", nil, anything)
@@ -207,10 +207,10 @@ func TestAHostWithoutSessionsSaysSo(t *testing.T) {
 	}
 }
 
-func TestAHostWithTooFewSessionsIsToldHowManyAreNeeded(t *testing.T) {
+func TestAHostWithTooFewSessionsIsReportedWithTheNumberNeeded(t *testing.T) {
 	t.Parallel()
 	server, conn := connect(t, "MaxSessions 1", "AllowStreamLocalForwarding no")
-	// It carries a connection to a socket, where sshd does not.
+	// It forwards a connection to a socket, if sshd does not.
 	if _, err := conn.Start(t.Context(), "cat", anything); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestAHostWithTooFewSessionsIsToldHowManyAreNeeded(t *testing.T) {
 		t.Fatalf("error %v with %d sessions held, want an *UnreachableError at %s and one", err, len(conn.sessions), StageSession)
 	}
 	if !strings.Contains(err.Error(), server.address()) || strings.Contains(err.Error(), "open failed") {
-		t.Errorf("%q does not name the host, or has the words of the protocol", err)
+		t.Errorf("%q does not name the host, or contains the text of the protocol", err)
 	}
 	_, cured := connect(t, quoted(err.Error())...)
 	for range maxSessions - 1 {

@@ -28,22 +28,22 @@ import (
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
-// patience bounds every wait of a test for something that must happen.
+// patience is the timeout of expected events.
 const patience = waiting.Long
 
-// anything is the limit of an answer whose length is not the matter.
+// anything is the limit of answers whose length does not matter.
 var anything = Limit{Bytes: 64 << 20, Of: "a test"}
 
-// sshd is a real sshd on a loopback port of its own, which lets the current user in with one key.
+// sshd is a real sshd on its own loopback port, which accepts the current user with one key.
 type sshd struct {
 	port    int
 	hostKey ssh.PublicKey
-	// config is the path of its configuration, which start reads.
+	// config is the path of its configuration.
 	config string
 	cmd    *exec.Cmd
 }
 
-// startSSHD starts an sshd with an ed25519 host key that lets in the key, with further lines of configuration.
+// startSSHD starts an sshd with an ed25519 host key that accepts the key, with further lines of configuration.
 func startSSHD(t testing.TB, authorized ssh.PublicKey, lines ...string) *sshd {
 	t.Helper()
 	return startSSHDWithKey(t, newKey(t, ssh.KeyAlgoED25519), authorized, lines...)
@@ -61,7 +61,7 @@ func startSSHDWithKey(t testing.TB, hostKey crypto.Signer, authorized ssh.Public
 		"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"),
 		"PidFile none", "UsePAM no", "StrictModes no", "PermitRootLogin yes", "PasswordAuthentication no",
 		"KbdInteractiveAuthentication no", "MaxStartups 200", "LoginGraceTime 60",
-		// A login shell reads the files of the account, which may take long, and wait for a lock that a killed shell has left.
+		// A login shell reads the files of the account, which may take long, and may wait for the lock of a killed shell.
 		"SetEnv HOME=" + dir,
 	}, lines...)
 	write(t, s.config, []byte(strings.Join(config, "\n")+"\n"))
@@ -100,10 +100,10 @@ func (s *sshd) start(t testing.TB) {
 
 func (s *sshd) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// stop ends sshd and all its connections at once.
+// stop kills sshd and all its connections.
 func (s *sshd) stop() { stopTree(s.cmd) }
 
-// freeze stops sshd and all its processes without closing anything.
+// freeze suspends sshd and all its processes without closing anything.
 func (s *sshd) freeze(t testing.TB) {
 	t.Helper()
 	for _, pid := range processTree(s.cmd.Process.Pid) {
@@ -123,7 +123,7 @@ func stopTree(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
-// processTree returns a process and all that descend from it.
+// processTree returns a process and all its descendants.
 func processTree(root int) []int {
 	children := map[int][]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -144,7 +144,7 @@ func processTree(root int) []int {
 	return tree
 }
 
-// target logs in to the sshd with the key and trusts its host key.
+// target returns a target that logs in to the sshd with the key and trusts its host key.
 func (s *sshd) target(t testing.TB, key crypto.Signer) Target {
 	t.Helper()
 	return Target{

@@ -8,22 +8,22 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Stream is a connection to a command or to a socket on the host. When the context ends that it was opened under, it is
-// closed, and a Read or Write that waits returns that context's error.
+// Stream is a connection to a command or a socket on the host. When the context that it was opened with ends, the stream
+// is closed, and a blocked Read or Write returns that context's error.
 type Stream struct {
-	ctx    context.Context // the stream's life time
+	ctx    context.Context // the stream's lifetime
 	cancel context.CancelCauseFunc
 	inbox  *inbox
 	remote remoteEnd
 }
 
-// remoteEnd is the far side of a stream.
+// remoteEnd is the remote end of a stream.
 type remoteEnd struct {
 	in  io.WriteCloser
 	out io.Reader
-	// close asks the host to end it, and makes sure that it does: ended is closed when nothing more comes.
+	// close requests the end, and ensures that it happens: ended is closed when no more data comes.
 	close func(ended <-chan struct{})
-	// wait returns when it has ended, after the last of out, and everything that it held is given back.
+	// wait returns when the remote end has ended, after the last data of out, and has released its slot.
 	wait func()
 }
 
@@ -39,7 +39,7 @@ func newStream(ctx context.Context, c *Conn, remote remoteEnd, limit Limit) *Str
 		remote.close(ended)
 	})
 	go func() {
-		// Until the host has ended the stream it may send, also when nobody reads any more.
+		// Until the host has ended the stream it may send data, even if the stream is no longer read.
 		_, err := c.drain(s.inbox, remote.out)
 		s.inbox.end(err)
 		remote.wait()
@@ -48,8 +48,8 @@ func newStream(ctx context.Context, c *Conn, remote remoteEnd, limit Limit) *Str
 	return s
 }
 
-// Expect says how many bytes may come from now on, until the next call. A stream on which more comes is closed, and Read returns
-// an *OutputError. What was not read yet is kept.
+// Expect sets how many bytes may be received from now on, until the next call. If more come, the stream is closed, and Read returns
+// an *OutputError. Unread data is kept.
 func (s *Stream) Expect(limit Limit) { s.inbox.expect(limit) }
 
 // Read reads what the host sends. It returns io.EOF when the host has closed its side.
@@ -62,7 +62,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	return await(s.ctx, func() (int, error) { return s.remote.in.Write(own) }, func(int) {})
 }
 
-// CloseWrite tells the host that nothing more will be sent; reading goes on.
+// CloseWrite closes the sending side; reading remains possible.
 func (s *Stream) CloseWrite() error {
 	_, err := await(s.ctx, func() (struct{}, error) { return struct{}{}, s.remote.in.Close() }, func(struct{}) {})
 	return err
@@ -74,9 +74,8 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// Start runs a command line in the account's login shell and connects to its stdin and stdout; what it writes to stderr
-// is dropped. The stream lives no longer than the context, and expects as much as the limit says. The error is an
-// *UnreachableError.
+// Start runs a command line in the account's login shell and connects to its stdin and stdout; its stderr is dropped. The
+// stream ends with the context, and expects as much as the limit says. The error is an *UnreachableError.
 func (c *Conn) Start(ctx context.Context, command string, limit Limit) (*Stream, error) {
 	session, err := c.openSession(ctx)
 	if err != nil {
@@ -97,11 +96,11 @@ func (c *Conn) Start(ctx context.Context, command string, limit Limit) (*Stream,
 	return newStream(ctx, c, remote, limit), nil
 }
 
-// discard ends the far side of a stream that nobody wants.
+// discard ends the remote end of a stream that is no longer wanted.
 func (c *Conn) discard(remote remoteEnd) {
 	ended := make(chan struct{})
 	go remote.close(ended)
-	_, _ = c.drain(io.Discard, remote.out) // its end is all that matters
+	_, _ = c.drain(io.Discard, remote.out) // only the end matters
 	remote.wait()
 	close(ended)
 }
@@ -123,7 +122,7 @@ func (c *Conn) start(session *ssh.Session, command string) (remoteEnd, error) {
 		out:   out,
 		close: func(ended <-chan struct{}) { c.abandon(session, ended) },
 		wait: func() {
-			_ = session.Wait() // how it went is a matter between the caller and the command
+			_ = session.Wait() // the result is in the command's output
 			c.release()
 		},
 	}, nil
@@ -136,8 +135,8 @@ type streamLocalOpen struct {
 	Reserved1 uint32
 }
 
-// DialUnix connects to a unix socket of the host. The stream lives no longer than the context, and expects as much as the limit
-// says. The error is a *ForwardingRefusedError if the host does not do it, and else an *UnreachableError.
+// DialUnix connects to a unix socket of the host. The stream ends with the context, and expects as much as the limit says. The
+// error is a *ForwardingRefusedError if the host refuses, and otherwise an *UnreachableError.
 func (c *Conn) DialUnix(ctx context.Context, path string, limit Limit) (*Stream, error) {
 	select {
 	case c.opens <- struct{}{}:
@@ -184,7 +183,7 @@ var (
 	errSocketStderr = errors.New("the host sent what no socket can say")
 )
 
-// refuseStderr ends the connection if something comes that belongs to commands: it would be kept until somebody reads it.
+// refuseStderr ends the connection if a socket sends stderr data, which only commands have: it would stay in memory unread.
 func (c *Conn) refuseStderr(r io.Reader) {
 	if n, _ := r.Read(make([]byte, 1)); n > 0 {
 		c.fail(errSocketStderr)

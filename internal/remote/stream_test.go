@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// echoSocket is a unix socket that sends back what it gets, until the client closes its side.
+// echoSocket returns a unix socket that echoes all data, until the client closes its side.
 func echoSocket(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "echo.sock")
@@ -36,7 +36,7 @@ func echoSocket(t testing.TB) string {
 	return path
 }
 
-func TestStreamsCarryBothWaysAndHalfClose(t *testing.T) {
+func TestStreamsCarryBothDirectionsAndHalfClose(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	socket := echoSocket(t)

@@ -8,20 +8,20 @@ import (
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
-// trust is what is known about the keys of one host.
+// trust is what is known of the keys of one host.
 type trust struct {
-	// address is "host:port", name is how known_hosts files write it.
+	// address is "host:port", name is the name in known_hosts format.
 	address, name string
 	keys          []ssh.PublicKey
 	revoked       []ssh.PublicKey
-	// authority says that a certificate authority is named for the host, which is not enough.
+	// authority says that known_hosts names a certificate authority for the host, which is not supported.
 	authority bool
-	// unusable are what may have been meant for the host's key and cannot be used: a pin, or a line of known_hosts.
+	// unusable are the unusable pins or known_hosts lines that may be meant for the host.
 	unusable []error
 }
 
-// trustOf finds out which keys the host may have: the target's own pins, else what known_hosts says. A key that
-// known_hosts revokes stays revoked even if it is pinned. A pin that cannot be read pins nothing, but one of them has to be readable.
+// trustOf returns which keys the host may have: the target's pins, otherwise those of known_hosts. A key that known_hosts
+// revokes stays revoked even if it is pinned. A pin that cannot be parsed is ignored, but at least one must be valid.
 func trustOf(t Target) (trust, error) {
 	known := t.Credentials.knownHosts
 	result := trust{address: t.hostPort(), name: hostkeys.HostName(t.Address, t.port()), revoked: known.Revoked()}
@@ -46,8 +46,8 @@ func trustOf(t Target) (trust, error) {
 	return result, nil
 }
 
-// algorithms are the signatures that the host may prove itself with: those of the keys it may have and no others. For
-// an unknown host they are all that are sound, so that its key can be shown to a person.
+// algorithms returns the signature algorithms that the host may use: those of its allowed keys and no others. For
+// an unknown host they are all secure ones, so that its key can be shown to a person.
 func (t trust) algorithms() []string {
 	types := hostkeys.Types()
 	if len(t.keys) > 0 {
@@ -60,7 +60,7 @@ func (t trust) algorithms() []string {
 	return all
 }
 
-// types are the types of the keys that the host may have.
+// types returns the types of the allowed keys.
 func (t trust) types() []string {
 	var types []string
 	for _, key := range t.keys {
@@ -71,7 +71,7 @@ func (t trust) types() []string {
 	return types
 }
 
-// check returns nil if the host may have the key, and else a *UntrustedError.
+// check returns nil if the key is allowed, and otherwise an *UntrustedError.
 func (t trust) check(key ssh.PublicKey) error {
 	refusal := &UntrustedError{
 		Address:     t.address,
@@ -96,7 +96,7 @@ func (t trust) check(key ssh.PublicKey) error {
 	return refusal
 }
 
-// noCommonAlgorithm is the refusal of a host that has no key of the types that are pinned.
+// noCommonAlgorithm returns the error of a host that has no key of the pinned types.
 func (t trust) noCommonAlgorithm(offered []string, cause error) error {
 	return &UntrustedError{
 		Address: t.address, Problem: HostKeyTypeMissing, Expected: t.types(), Offered: offered, Unusable: t.unusable, Cause: cause,

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 )
 
-// Two keys that no host has.
+// Two unused keys.
 const (
 	keyA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 	keyB = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"
@@ -26,7 +26,7 @@ func parsePin(t testing.TB, line string) ssh.PublicKey {
 	return key
 }
 
-// assertProblem checks what becomes of a host that shows the key.
+// assertProblem checks the error for a host that shows the key.
 func assertProblem(t *testing.T, target Target, shown string, want UntrustedProblem) *UntrustedError {
 	t.Helper()
 	known, err := trustOf(target)
@@ -55,7 +55,7 @@ func TestThePinsOfATargetReplaceKnownHosts(t *testing.T) {
 	_ = assertProblem(t, Target{Address: "gw1", Credentials: known}, keyB, HostKeyChanged)
 }
 
-func TestAChangedKeyShowsWhatWasExpectedAndWhatWasSeen(t *testing.T) {
+func TestAChangedKeyIsReportedWithTheExpectedAndTheActualKey(t *testing.T) {
 	t.Parallel()
 	err := assertProblem(t, Target{Address: "gw1", HostKeys: []string{keyA}}, keyB, HostKeyChanged)
 	for _, part := range []string{
@@ -67,7 +67,7 @@ func TestAChangedKeyShowsWhatWasExpectedAndWhatWasSeen(t *testing.T) {
 	}
 }
 
-func TestTheLineOfAnUnknownHostMakesItKnown(t *testing.T) {
+func TestTheReportedLineMakesAnUnknownHostKnown(t *testing.T) {
 	t.Parallel()
 	for _, target := range []Target{
 		{Address: "gw1"}, {Address: "GW1", Port: 22}, {Address: "gw1", Port: 2222}, {Address: "2001:db8::1"},
@@ -132,8 +132,8 @@ func TestAPinThatCannotBeReadIsRefused(t *testing.T) {
 	}
 }
 
-// One bad entry stands in no other's way, and is named where it may be what is missing.
-func TestAPinThatCannotBeReadBesideOneThatCan(t *testing.T) {
+// An invalid entry does not affect the others, and is reported if it may be the missing one.
+func TestAnUnreadablePinDoesNotAffectAnotherPin(t *testing.T) {
 	t.Parallel()
 	target := Target{Address: "gw1", HostKeys: []string{"ssh-dss AAAA", keyA}}
 	known, err := trustOf(target)
@@ -148,7 +148,7 @@ func TestAPinThatCannotBeReadBesideOneThatCan(t *testing.T) {
 	}
 }
 
-func TestALineThatMayHaveBeenMeantForAnUnknownHostIsNamed(t *testing.T) {
+func TestAnUnusableLineThatMayBeMeantForAnUnknownHostIsReported(t *testing.T) {
 	t.Parallel()
 	known := parseKnown(t, "gw2 "+keyA+"\ngw1 ssh-dss AAAAB3NzaC1kc3MAAACBAA==\n")
 	for host, want := range map[string]bool{"gw1": true, "gw3": false} {

@@ -2,15 +2,15 @@ package sanitize
 
 import "reflect"
 
-// All returns the value with all strings in its fields, slices and maps as Line makes them, but for the keys of maps. A field that is
-// added to its type need not be thought of. Pointers are not followed, and what the value shares with others is not changed.
+// All applies Line to all strings in the value's fields, slices and maps, except the keys of maps. New fields of the type are
+// covered automatically. Pointers are not followed, and data that the value shares with others is not changed.
 func All[T any](value T, limit int) T {
 	v := reflect.ValueOf(&value).Elem()
 	clean(v, limit)
 	return value
 }
 
-// clean changes a value, and nothing that is shared with others: slices, maps and what is pointed to are copied.
+// clean changes a value in place. It copies slices and maps, because others may share them.
 func clean(v reflect.Value, limit int) {
 	switch v.Kind() {
 	case reflect.String:

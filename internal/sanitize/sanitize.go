@@ -1,5 +1,5 @@
-// Package sanitize makes text fit for a status, an event, a log or a metric that comes from outside the operator: from a host,
-// from what answers in its place, or from the API server of another cluster. Such text may hold anything. It is pure.
+// Package sanitize makes untrusted text safe for a status, an event, a log or a metric. Such text comes from a host, from an
+// impostor in its place, or from the API server of another cluster, and may contain anything. It is pure.
 package sanitize
 
 import (
@@ -14,18 +14,18 @@ import (
 const (
 	// Name is for a single name, such as that of an algorithm, a program or a version.
 	Name = 64
-	// Quote is for what somebody said, as a part of a message.
+	// Quote is for quoted text within a message.
 	Quote = 600
 	// Message is for a whole message.
 	Message = 2048
 )
 
-// mark ends a text that was clipped.
+// mark ends a truncated text.
 const mark = "…"
 
-// Line makes one line of at most limit bytes out of a text. Blanks and line ends become single blanks. What cannot be printed is
-// shown as Go escapes it, such as \x1b or \u202e: no sequence of control characters reaches a terminal, and nothing turns the
-// direction of what is written around it.
+// Line turns a text into one line of at most limit bytes. Each run of white space becomes one space. Unprintable characters
+// are escaped as in Go, such as \x1b or \u202e: no control sequence reaches a terminal, and no character changes the direction of
+// the text around it.
 func Line(text string, limit int) string {
 	if len(text) <= limit && isLine(text) {
 		return text
@@ -41,7 +41,7 @@ func Line(text string, limit int) string {
 	return string(l.text)
 }
 
-// isLine reports whether Line leaves the text as it is, of which it sees only what nearly all texts consist of.
+// isLine reports whether Line leaves the text unchanged. It recognizes printable ASCII only, which nearly all texts consist of.
 func isLine(text string) bool {
 	before := byte(' ')
 	for i := range len(text) {
@@ -53,17 +53,17 @@ func isLine(text string) bool {
 	return text == "" || before != ' '
 }
 
-// line is a line that is being written.
+// line is a line under construction.
 type line struct {
 	limit int
 	text  []byte
-	// end is how much of the text there is room for beside a mark.
+	// end is how much of the text fits together with the mark.
 	end int
-	// blank says that a blank comes before what follows, if anything does.
+	// blank says that a space precedes the next character, if any.
 	blank bool
 }
 
-// take appends a rune, of which raw are the bytes. It returns false if the line is full.
+// take appends a rune, whose bytes are raw. It returns false if the line is full.
 func (l *line) take(r rune, raw string) bool {
 	if unicode.IsSpace(r) {
 		l.blank = len(l.text) > 0
@@ -83,7 +83,7 @@ func (l *line) take(r rune, raw string) bool {
 	return true
 }
 
-// escaped is how a rune is shown.
+// escaped returns the printable form of a rune.
 func escaped(r rune, raw string) string {
 	switch {
 	case r == utf8.RuneError && len(raw) == 1:
@@ -96,7 +96,7 @@ func escaped(r rune, raw string) string {
 	}
 }
 
-// List joins names, of which it shows the first few, and counts those that are too many to read.
+// List joins the first 10 names, and counts the rest.
 func List(names []string) string {
 	const shown = 10
 	var list []string

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
-func TestLineIsOneLineOfWhatCanBePrinted(t *testing.T) {
+func TestLineIsOnePrintableLine(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
 		"plain":                      {"no such file", "no such file"},
@@ -24,7 +24,7 @@ func TestLineIsOneLineOfWhatCanBePrinted(t *testing.T) {
 		"C1 controls":                {"a\u009b1m", `a\u009b1m`},
 		"bytes of no character":      {"\xff\xfe", `\xff\xfe`},
 		"a surrogate":                {"\xed\xa0\x80", `\xed\xa0\x80`},
-		"a turn of the direction":    {"\u202eevil\u2066", `\u202eevil\u2066`},
+		"a change of direction":      {"\u202eevil\u2066", `\u202eevil\u2066`},
 		"characters without a width": {"a\u200bb\ufeff", `a\u200bb\ufeff`},
 		"separators of lines":        {"a\u2028b\u0085c", "a b c"},
 		"the replacement character":  {"a\ufffdb", "a\ufffdb"},
@@ -38,7 +38,7 @@ func TestLineIsOneLineOfWhatCanBePrinted(t *testing.T) {
 	}
 }
 
-func TestLineKeepsToItsLimitAndSaysWhereItWasClipped(t *testing.T) {
+func TestLineKeepsItsLimitAndMarksTheTruncation(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ text, want string }{
 		{"0123456789", "0123456789"},
@@ -56,7 +56,7 @@ func TestLineKeepsToItsLimitAndSaysWhereItWasClipped(t *testing.T) {
 	}
 }
 
-func TestListNamesTheFirstAndCountsTheRest(t *testing.T) {
+func TestListShowsTheFirstNamesAndCountsTheRest(t *testing.T) {
 	t.Parallel()
 	var names []string
 	for i := range 12 {
@@ -87,7 +87,7 @@ type outer struct {
 	hidden string
 }
 
-func TestAllReachesEveryStringAndChangesNothingThatIsShared(t *testing.T) {
+func TestAllCleansEveryStringAndChangesNoSharedData(t *testing.T) {
 	t.Parallel()
 	const evil, clean = "a\x1bb", `a\x1bb`
 	of := func(text string) outer {

@@ -7,9 +7,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Trigger is when that happened for which an EndpointSlice was changed; zero if it does not say so. As kube-proxy does, it
-// takes what the slice says for news only where that has changed. Either may be nil: a slice that is new has news, and one that is
-// deleted has none: what it says belongs to an earlier change.
+// Trigger returns the time of the event that caused an EndpointSlice change; zero if the slice does not state it. Like kube-proxy,
+// it uses the annotation only if the annotation has changed. Either argument may be nil. A new slice has a trigger; a deleted one
+// has none, because its annotation belongs to an earlier change.
 func Trigger(before, after client.Object) time.Time {
 	if after == nil {
 		return time.Time{}
@@ -29,7 +29,7 @@ func triggerOf(slice client.Object) time.Time {
 	return at
 }
 
-// onlyTrigger are a slice's annotations without those that nobody here reads.
+// onlyTrigger keeps the trigger time of a slice's annotations and drops the others, which the operator does not read.
 func onlyTrigger(annotations map[string]string) map[string]string {
 	at, found := annotations[corev1.EndpointsLastChangeTriggerTime]
 	if !found {

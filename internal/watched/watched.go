@@ -1,5 +1,5 @@
-// Package watched says what the operator watches in a cluster, its own or another: what it keeps of each object in memory, how
-// it finds the EndpointSlices of a Service, and which changes matter. It is pure.
+// Package watched defines what the operator watches in a cluster, its own or another: which fields it keeps in memory, how it
+// finds the EndpointSlices of a Service, and which changes matter. It is pure.
 package watched
 
 import (
@@ -16,17 +16,17 @@ import (
 // IndexService is the name of the index that finds EndpointSlices by ServiceNames.
 const IndexService = "edgelb.service"
 
-// ServiceNames are the keys of an EndpointSlice in the index: its Service, as namespace/name.
+// ServiceNames returns the index keys of an EndpointSlice: its Service, as namespace/name.
 func ServiceNames(slice client.Object) []string {
 	return []string{ServiceOf(slice).String()}
 }
 
-// ServiceOf is the Service that an EndpointSlice belongs to.
+// ServiceOf returns the Service that an EndpointSlice belongs to.
 func ServiceOf(slice client.Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: slice.GetNamespace(), Name: slice.GetLabels()[discoveryv1.LabelServiceName]}
 }
 
-// ServicesOf are the Services that a change of an EndpointSlice concerns: one unless it has changed hands. Either may be nil.
+// ServicesOf returns the Services affected by a change of an EndpointSlice: two if its Service label changed. Either may be nil.
 func ServicesOf(before, after client.Object) []types.NamespacedName {
 	var services []types.NamespacedName
 	for _, slice := range []client.Object{before, after} {
@@ -37,14 +37,14 @@ func ServicesOf(before, after client.Object) []types.NamespacedName {
 	return services
 }
 
-// Trim drops what nobody here reads from an object on its way into a cache. It never fails.
+// Trim drops the fields that the operator does not read, before the object enters a cache. It never fails.
 func Trim(o any) (any, error) {
 	if object, ok := o.(metav1.Object); ok {
 		object.SetManagedFields(nil)
 	}
 	switch object := o.(type) {
 	case *metav1.PartialObjectMetadata:
-		// kubectl apply leaves a copy of the whole object in an annotation, be it a Secret.
+		// kubectl apply stores a copy of the whole object in an annotation, even of a Secret.
 		object.Annotations = nil
 	case *corev1.Service:
 		object.Annotations = nil
@@ -60,7 +60,7 @@ func Trim(o any) (any, error) {
 	return o, nil
 }
 
-// trimNode leaves what says whether a node can be reached, and where: kubelets report much more, all the time.
+// trimNode keeps the fields that say whether and where a node is reachable. Kubelets report much more, and often.
 func trimNode(node *corev1.Node) {
 	node.ObjectMeta = metav1.ObjectMeta{
 		Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, DeletionTimestamp: node.DeletionTimestamp,
@@ -78,7 +78,7 @@ func onlyExclusion(labels map[string]string) map[string]string {
 	return map[string]string{corev1.LabelNodeExcludeBalancers: value}
 }
 
-// onlyReady is the condition Ready without the times of its reports.
+// onlyReady keeps the Ready condition without its timestamps.
 func onlyReady(conditions []corev1.NodeCondition) []corev1.NodeCondition {
 	i := slices.IndexFunc(conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
 	if i < 0 {
@@ -87,7 +87,7 @@ func onlyReady(conditions []corev1.NodeCondition) []corev1.NodeCondition {
 	return []corev1.NodeCondition{{Type: corev1.NodeReady, Status: conditions[i].Status}}
 }
 
-// Differs says whether a change of a trimmed Service, EndpointSlice or Node can matter to a host; one of anything else can.
+// Differs reports whether a change of a trimmed Service, EndpointSlice or Node can affect a host. For other types it returns true.
 func Differs(before, after client.Object) bool {
 	same := equality.Semantic.DeepEqual
 	switch before := before.(type) {

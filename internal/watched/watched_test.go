@@ -14,7 +14,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// withTrigger are annotations of a slice that says why it has changed.
+// withTrigger returns the metadata of a slice with a trigger time.
 func withTrigger(at string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Annotations: map[string]string{corev1.EndpointsLastChangeTriggerTime: at}}
 }
@@ -23,7 +23,7 @@ func oneEndpoint() []discoveryv1.Endpoint {
 	return []discoveryv1.Endpoint{{Addresses: []string{"10.1.0.1"}, NodeName: new("node1"), Conditions: discoveryv1.EndpointConditions{Ready: new(true)}}}
 }
 
-// readyNode is a node as a kubelet reports it, or what is kept of it.
+// readyNode returns a node as the kubelet reports it, or as Trim leaves it.
 func readyNode(edit func(*corev1.Node)) *corev1.Node {
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: "node1", UID: "1", ResourceVersion: "7"},
@@ -53,7 +53,7 @@ func excluded(node *corev1.Node) {
 	node.Labels = map[string]string{corev1.LabelNodeExcludeBalancers: "true"}
 }
 
-func TestCacheKeepsOnlyWhatIsRead(t *testing.T) {
+func TestCacheKeepsOnlyFieldsThatAreRead(t *testing.T) {
 	t.Parallel()
 	full := metav1.ObjectMeta{
 		Name: "x", Labels: map[string]string{"a": "b"},
@@ -71,7 +71,7 @@ func TestCacheKeepsOnlyWhatIsRead(t *testing.T) {
 		"a Service":           {&corev1.Service{ObjectMeta: full}, &corev1.Service{ObjectMeta: bare}},
 		"an EndpointSlice": {&discoveryv1.EndpointSlice{ObjectMeta: full, Endpoints: located},
 			&discoveryv1.EndpointSlice{ObjectMeta: bare, Endpoints: oneEndpoint()}},
-		"an EndpointSlice that says why it has changed": {
+		"an EndpointSlice with a trigger time": {
 			&discoveryv1.EndpointSlice{ObjectMeta: both}, &discoveryv1.EndpointSlice{ObjectMeta: withTrigger("2026-01-02T12:00:00Z")}},
 		"an EdgeLoadBalancer":         {&v1alpha1.EdgeLoadBalancer{ObjectMeta: full}, &v1alpha1.EdgeLoadBalancer{ObjectMeta: annotated}},
 		"a Node":                      {readyNode(asReported), readyNode(excluded)},
@@ -88,7 +88,7 @@ func TestCacheKeepsOnlyWhatIsRead(t *testing.T) {
 	}
 }
 
-func TestOnlyChangesThatCanMatterToAHostAreDifferences(t *testing.T) {
+func TestOnlyChangesThatCanAffectAHostAreDifferences(t *testing.T) {
 	t.Parallel()
 	service := func(edit func(*corev1.Service)) client.Object {
 		object := &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "web", Port: 80}}}}
@@ -135,7 +135,7 @@ func TestOnlyChangesThatCanMatterToAHostAreDifferences(t *testing.T) {
 	}
 }
 
-func TestTriggerIsNewsOnlyWhereItHasChanged(t *testing.T) {
+func TestTriggerIsReturnedOnlyIfItHasChanged(t *testing.T) {
 	t.Parallel()
 	slice := func(trigger string) *discoveryv1.EndpointSlice {
 		return &discoveryv1.EndpointSlice{ObjectMeta: withTrigger(trigger)}

@@ -29,61 +29,61 @@ func (s *scenario) setSecret(key string, value []byte) {
 	})
 }
 
-// Each of these is something that a person gets wrong, or that goes wrong. The status says what to do about it, the traffic
-// that flowed goes on flowing, and when it is put right no more hands are needed.
-func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
+// Each case is a user error or a failure. The status says how to fix it, existing traffic continues, and after the fix no further
+// action is needed.
+func TestErrorsAreReportedAndTrafficContinues(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil func(r *scenario)
 		state v1alpha1.HostState
-		words string
-		mend  func(r *scenario)
-		// follows says that the host goes on to follow the endpoints all the same.
+		text  string
+		fix   func(r *scenario)
+		// follows says that the host still follows the endpoints.
 		follows bool
 	}{
 		"the key is not authorized": {
 			spoil: func(r *scenario) { must(r.t, r.gw1().Deauthorize()); restartSSH(r) },
-			state: v1alpha1.HostUnauthorized, words: "authorized_keys",
-			mend: func(r *scenario) { must(r.t, r.gw1().Authorize()); touchSecret(r) },
+			state: v1alpha1.HostUnauthorized, text: "authorized_keys",
+			fix: func(r *scenario) { must(r.t, r.gw1().Authorize()); touchSecret(r) },
 		},
 		"the Secret has another key": {
 			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", privateKey(r.t, "")) },
-			state: v1alpha1.HostUnauthorized, words: "authorized_keys", follows: true,
-			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
+			state: v1alpha1.HostUnauthorized, text: "authorized_keys", follows: true,
+			fix: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"the host is unknown": {
 			spoil: func(r *scenario) { r.setSecret("known_hosts", nil) },
-			state: v1alpha1.HostUntrusted, words: "add this line to known_hosts",
-			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
+			state: v1alpha1.HostUntrusted, text: "add this line to known_hosts",
+			fix: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the host's key has changed": {
 			spoil: func(r *scenario) { must(r.t, r.gw1().RotateHostKey(r.t.Context())) },
-			state: v1alpha1.HostUntrusted, words: "is expected",
-			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
+			state: v1alpha1.HostUntrusted, text: "is expected",
+			fix: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the known_hosts cannot be read": {
 			spoil: func(r *scenario) {
 				r.setSecret("known_hosts", []byte(r.gw1().Address.String()+" ssh-ed25519 not-base64\n"))
 			},
-			state: v1alpha1.HostUntrusted, words: "line 1 of known_hosts",
-			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
+			state: v1alpha1.HostUntrusted, text: "line 1 of known_hosts",
+			fix: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"a line of known_hosts may revoke a key": {
 			spoil: func(r *scenario) {
 				r.setSecret("known_hosts", append(knownHosts(r), "\n@revoked * ssh-ed25519 AAAA"...))
 			},
-			state: v1alpha1.HostPending, words: "of known_hosts", follows: true,
-			mend: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
+			state: v1alpha1.HostPending, text: "of known_hosts", follows: true,
+			fix: func(r *scenario) { r.setSecret("known_hosts", knownHosts(r)) },
 		},
 		"the Secret is gone": {
 			spoil: func(r *scenario) { must(r.t, r.Client.Delete(r.t.Context(), r.secret)) },
-			state: v1alpha1.HostPending, words: "does not exist", follows: true,
-			mend: func(r *scenario) { r.world.secret(r.gw1()) },
+			state: v1alpha1.HostPending, text: "does not exist", follows: true,
+			fix: func(r *scenario) { r.world.secret(r.gw1()) },
 		},
 		"the Secret is empty": {
 			spoil: func(r *scenario) { r.update(r.secret, func() { r.secret.Data = nil }) },
-			state: v1alpha1.HostPending, words: "ssh-privatekey", follows: true,
-			mend: func(r *scenario) {
+			state: v1alpha1.HostPending, text: "ssh-privatekey", follows: true,
+			fix: func(r *scenario) {
 				r.update(r.secret, func() {
 					r.secret.Data = map[string][]byte{"ssh-privatekey": r.gw1().PrivateKey, "known_hosts": knownHosts(r)}
 				})
@@ -91,13 +91,13 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 		},
 		"the Secret has no private key": {
 			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", nil) },
-			state: v1alpha1.HostPending, words: "ssh-privatekey", follows: true,
-			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
+			state: v1alpha1.HostPending, text: "ssh-privatekey", follows: true,
+			fix: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"the private key has a passphrase": {
 			spoil: func(r *scenario) { r.setSecret("ssh-privatekey", privateKey(r.t, "secret")) },
-			state: v1alpha1.HostPending, words: "passphrase", follows: true,
-			mend: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
+			state: v1alpha1.HostPending, text: "passphrase", follows: true,
+			fix: func(r *scenario) { r.setSecret("ssh-privatekey", r.gw1().PrivateKey) },
 		},
 		"a port is in use": {
 			spoil: func(r *scenario) {
@@ -108,8 +108,8 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 					r.elb.Spec.Listeners[0].Bind = append(r.elb.Spec.Listeners[0].Bind, v1alpha1.BindAddress("ipv4@"+listener.Addr().String()))
 				})
 			},
-			state: v1alpha1.HostRejected, words: "already listens",
-			mend: func(r *scenario) {
+			state: v1alpha1.HostRejected, text: "already listens",
+			fix: func(r *scenario) {
 				r.update(r.elb, func() { r.elb.Spec.Listeners[0].Bind = r.elb.Spec.Listeners[0].Bind[:2] })
 			},
 		},
@@ -119,18 +119,18 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 					r.elb.Spec.Listeners[0].Bind = append(r.elb.Spec.Listeners[0].Bind, "ipv4@203.0.113.200:443")
 				})
 			},
-			state: v1alpha1.HostRejected, words: "no address 203.0.113.200",
-			mend: func(r *scenario) {
+			state: v1alpha1.HostRejected, text: "no address 203.0.113.200",
+			fix: func(r *scenario) {
 				r.update(r.elb, func() { r.elb.Spec.Listeners[0].Bind = r.elb.Spec.Listeners[0].Bind[:2] })
 			},
 		},
-		"somebody else wrote the file": {
+		"another program wrote the file": {
 			spoil: func(r *scenario) {
 				must(r.t, r.gw1().WriteConfig("# mine\nglobal\n  maxconn 100\n"))
 				touch(r)
 			},
-			state: v1alpha1.HostRefused, words: "adopt: true",
-			mend: func(r *scenario) { r.update(r.elb, func() { r.elb.Spec.Hosts[0].Adopt = true }) },
+			state: v1alpha1.HostRefused, text: "adopt: true",
+			fix: func(r *scenario) { r.update(r.elb, func() { r.elb.Spec.Hosts[0].Adopt = true }) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 
 			test.spoil(r)
 
-			r.awaitHost(r.elb, r.gw1().Name, test.state, test.words)
+			r.awaitHost(r.elb, r.gw1().Name, test.state, test.text)
 			r.eventually("Ready is False", func() string {
 				if err := r.refresh(r.elb); err != nil || condition(r.elb, v1alpha1.ConditionReady).Status != metav1.ConditionFalse {
 					return describe(r.elb)
@@ -154,7 +154,7 @@ func TestWhatGoesWrongIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 				r.awaitServers(r.gw1(), pods...)
 			}
 
-			test.mend(r)
+			test.fix(r)
 
 			r.awaitReady(r.elb)
 			r.awaitServers(r.gw1(), pods...)
@@ -168,7 +168,7 @@ func TestATargetThatCannotBeFoundKeepsItsServers(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(elb *v1alpha1.EdgeLoadBalancer)
 		reason string
-		words  string
+		text   string
 	}{
 		"the Service does not exist": {
 			func(elb *v1alpha1.EdgeLoadBalancer) { elb.Spec.Targets[0].Service.Name = "elsewhere" }, v1alpha1.ReasonServiceNotFound, "elsewhere",
@@ -184,8 +184,8 @@ func TestATargetThatCannotBeFoundKeepsItsServers(t *testing.T) {
 			r.update(r.elb, func() { test.change(r.elb) })
 
 			r.awaitReason(r.elb, test.reason)
-			if message := condition(r.elb, v1alpha1.ConditionReady).Message; !strings.Contains(message, test.words) {
-				t.Errorf("message = %q, want it to name %q", message, test.words)
+			if message := condition(r.elb, v1alpha1.ConditionReady).Message; !strings.Contains(message, test.text) {
+				t.Errorf("message = %q, want it to name %q", message, test.text)
 			}
 			r.requireServed(r.gw1(), "web-a")
 		})
@@ -211,8 +211,8 @@ func TestAServiceThatIsDeletedKeepsItsServersAlsoAcrossAReload(t *testing.T) {
 	r.requireServed(r.gw1(), "web-a")
 }
 
-// The API server compares binds by their text; the operator by what they mean.
-func TestTwoListenersWithTheSameBindAreToldApartByTheirOrder(t *testing.T) {
+// The API server compares binds by their text; the operator by their meaning.
+func TestOfTwoListenersWithTheSameBindTheFirstGetsIt(t *testing.T) {
 	t.Parallel()
 	r := serving(t, 1)
 
@@ -227,7 +227,7 @@ func TestTwoListenersWithTheSameBindAreToldApartByTheirOrder(t *testing.T) {
 	r.requireServed(r.gw1(), "web-a")
 }
 
-func TestAHAProxyThatNoServiceKnowsIsToBeStartedByHand(t *testing.T) {
+func TestAnHAProxyWithoutAServiceMustBeStartedManually(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	gw := w.host(func(o *lab.EdgeHostOptions) { o.WithoutHAProxy = true })
@@ -252,23 +252,23 @@ func knownHosts(r *scenario) []byte {
 	return []byte(lines)
 }
 
-// restartSSH cuts the operator's connection, so that it has to log in again.
+// restartSSH closes the operator's connection, so that it must log in again.
 func restartSSH(r *scenario) {
 	r.gw1().StopSSH()
 	must(r.t, r.gw1().StartSSH(r.t.Context()))
 }
 
-// touch makes the operator look at the host.
+// touch makes the operator check the host.
 func touch(r *scenario) {
 	r.update(r.elb, func() { r.elb.Spec.HAProxy.MaxConnections++ })
 }
 
-// touchSecret changes the Secret without changing what it means.
+// touchSecret changes the Secret without changing its meaning.
 func touchSecret(r *scenario) {
 	r.setSecret("note", []byte("touched"))
 }
 
-// privateKey is a key that no host knows, encrypted if there is a passphrase.
+// privateKey returns a key that no host knows, encrypted if there is a passphrase.
 func privateKey(t *testing.T, passphrase string) []byte {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)

@@ -13,10 +13,10 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// A Service and its EndpointSlices are written one after the other, by different hands. Under load nothing of that is noticed.
+// A Service and its EndpointSlices are written one after the other, by different writers. Under load clients must not notice.
 //
-// It runs beside no other test, since those would wait for their EndpointSlices.
-func TestClientsNoticeNothingOfAServiceWhoseSlicesAreYetToFollow(t *testing.T) { //nolint:paralleltest // see above.
+// It does not run in parallel with other tests, because they would wait for their EndpointSlices.
+func TestClientsAreNotAffectedByAServiceWithoutSlicesYet(t *testing.T) { //nolint:paralleltest // see above.
 	s := serving(t, 1, func(elb *v1alpha1.EdgeLoadBalancer) { elb.Spec.Targets[0].Service.Port = intstr.FromInt32(443) })
 	t.Cleanup(s.ThawControllers)
 	s.awaitServers(s.gw1(), "web-a")
@@ -41,15 +41,15 @@ func TestClientsNoticeNothingOfAServiceWhoseSlicesAreYetToFollow(t *testing.T) {
 				service.Spec.IPFamilies, service.Spec.ClusterIPs = service.Spec.IPFamilies[:1], service.Spec.ClusterIPs[:1]
 			})
 		}},
-		{"the Service is made anew, with another name for its port and the other family first", func() {
+		{"the Service is recreated, with another name for its port and the other family first", func() {
 			must(t, s.Client.Delete(t.Context(), service))
 			dual := corev1.IPFamilyPolicyRequireDualStack
-			anew := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "web"}, Spec: corev1.ServiceSpec{
+			recreated := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "web"}, Spec: corev1.ServiceSpec{
 				Selector: service.Spec.Selector, IPFamilyPolicy: &dual, IPFamilies: []corev1.IPFamily{corev1.IPv6Protocol, corev1.IPv4Protocol},
 				Ports: []corev1.ServicePort{{Name: "other", Port: 443, TargetPort: service.Spec.Ports[0].TargetPort}},
 			}}
-			s.create(anew)
-			service = anew
+			s.create(recreated)
+			service = recreated
 		}},
 	} {
 		s.FreezeControllers()

@@ -23,7 +23,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// otherCluster is a cluster beside that of the operator, with the Service "web".
+// otherCluster is a cluster other than the operator's, with the Service "web".
 type otherCluster struct {
 	*kube.ControlPlane
 	t         *testing.T
@@ -31,7 +31,7 @@ type otherCluster struct {
 	app       *scene.App
 }
 
-// newOtherCluster makes a namespace in a control plane, and the Service "web" there with one pod.
+// newOtherCluster creates a namespace in a control plane, and the Service "web" in it with one pod.
 func newOtherCluster(t *testing.T, plane *kube.ControlPlane, pod string) *otherCluster {
 	t.Helper()
 	o := &otherCluster{ControlPlane: plane, t: t}
@@ -44,7 +44,7 @@ func newOtherCluster(t *testing.T, plane *kube.ControlPlane, pod string) *otherC
 	return o
 }
 
-// account makes a ServiceAccount that may read what the operator has to, or nothing, and returns a kubeconfig of it.
+// account creates a ServiceAccount with these permissions, and returns a kubeconfig for it.
 func (o *otherCluster) account(name string, rules ...rbacv1.PolicyRule) []byte {
 	o.t.Helper()
 	meta := metav1.ObjectMeta{Namespace: o.namespace, Name: name}
@@ -57,7 +57,7 @@ func (o *otherCluster) account(name string, rules ...rbacv1.PolicyRule) []byte {
 	return kubeconfig
 }
 
-// allow lets a ServiceAccount do this in a namespace.
+// allow grants a ServiceAccount these permissions in a namespace.
 func (o *otherCluster) allow(namespace, name string, rules ...rbacv1.PolicyRule) {
 	o.t.Helper()
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
@@ -68,7 +68,7 @@ func (o *otherCluster) allow(namespace, name string, rules ...rbacv1.PolicyRule)
 	}))
 }
 
-// minimal are the rights that the documentation tells users to give.
+// minimal returns the permissions that the documentation tells users to grant.
 func minimal() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"list", "watch"}},
@@ -76,7 +76,7 @@ func minimal() []rbacv1.PolicyRule {
 	}
 }
 
-// viaWire leads a kubeconfig over a wire.
+// viaWire makes a kubeconfig connect through a wire.
 func (o *otherCluster) viaWire(kubeconfig []byte, at netip.AddrPort) (*fault.Wire, []byte) {
 	o.t.Helper()
 	config, err := clientcmd.Load(kubeconfig)
@@ -92,7 +92,7 @@ func (o *otherCluster) viaWire(kubeconfig []byte, at netip.AddrPort) (*fault.Wir
 	return wire, led
 }
 
-// kubeconfigSecret makes the Secret for the other cluster.
+// kubeconfigSecret creates the Secret for the other cluster.
 func (w *world) kubeconfigSecret(kubeconfig []byte) *corev1.Secret {
 	w.t.Helper()
 	secret := &corev1.Secret{
@@ -102,7 +102,7 @@ func (w *world) kubeconfigSecret(kubeconfig []byte) *corev1.Secret {
 	return secret
 }
 
-// web is the other cluster's Service "web" as a target names it.
+// web returns the other cluster's Service "web" as a target names it.
 func (o *otherCluster) web() *v1alpha1.ServicePort {
 	return &v1alpha1.ServicePort{
 		Name: "web", Namespace: o.namespace, Port: intOrName("websecure"), KubeconfigSecretRef: &v1alpha1.SecretReference{Name: "cluster-b"},
@@ -148,11 +148,11 @@ func (s *twoClusters) requireFar(pod string) {
 	}
 }
 
-// promptly is how soon a change of endpoints has to be live on a machine that is busy with other tests. It is tens of milliseconds on
-// one that is not.
+// promptly is how soon a change of endpoints must be live on a machine that is busy with other tests. On an idle machine it takes tens
+// of milliseconds.
 const promptly = 3 * time.Second
 
-// follows starts another pod here, and fails if that is not live at once while the other cluster's servers are these.
+// follows starts another pod here, and fails if it is not live promptly, with these servers of the other cluster.
 func (s *twoClusters) follows(far ...string) {
 	s.t.Helper()
 	pod := fmt.Sprintf("web-%c", 'a'+len(s.here))
@@ -161,7 +161,7 @@ func (s *twoClusters) follows(far ...string) {
 	s.live("here", promptly, far...)
 }
 
-// farChanges replaces the pod of the other cluster, and fails if that is not live at once.
+// farChanges replaces the pod of the other cluster, and fails if that is not live promptly.
 func (s *twoClusters) farChanges(from, to string) {
 	s.t.Helper()
 	s.replaceFar(from, to, promptly)
@@ -175,7 +175,7 @@ func (s *twoClusters) replaceFar(from, to string, within time.Duration) {
 	s.requireFar(to)
 }
 
-// live waits until a change that was just made is live.
+// live waits until the latest change is live.
 func (s *twoClusters) live(where string, within time.Duration, far ...string) {
 	s.t.Helper()
 	began := time.Now()
@@ -187,7 +187,7 @@ func (s *twoClusters) live(where string, within time.Duration, far ...string) {
 	}
 }
 
-// isUp says whether the metrics say so of the other cluster.
+// isUp reports whether the metrics say that the other cluster is up.
 func (s *twoClusters) isUp() bool {
 	s.t.Helper()
 	up, err := s.metric("edgelb_cluster_up", fmt.Sprintf("namespace=%q", s.namespace), `secret="cluster-b"`)
@@ -198,10 +198,10 @@ func (s *twoClusters) isUp() bool {
 // darkPort is where the host listens for a target that cannot be read.
 const darkPort = 9444
 
-// notice is how soon it has to be told that a cluster is away.
+// notice is how soon the status must report that a cluster is unavailable.
 const notice = 15 * time.Second
 
-// requireAway waits until the status says that the other cluster is away, and fails unless everything goes on that can.
+// requireAway waits until the status says that the other cluster is unavailable, and fails unless everything else keeps working.
 func (s *twoClusters) requireAway(far string) {
 	s.t.Helper()
 	began := time.Now()
@@ -209,7 +209,7 @@ func (s *twoClusters) requireAway(far string) {
 	if took := time.Since(began); took > waiting.Of(notice) {
 		s.t.Errorf("it took %s to notice", took)
 	} else {
-		s.t.Logf("it was told after %s", took.Round(time.Millisecond))
+		s.t.Logf("it was reported after %s", took.Round(time.Millisecond))
 	}
 	if s.isUp() {
 		s.t.Error("the metrics say that the other cluster is up")
@@ -218,7 +218,7 @@ func (s *twoClusters) requireAway(far string) {
 	s.requireFar(far)
 }
 
-func TestTargetsInAnotherClusterAreServedAsThoseInTheOperatorsOwn(t *testing.T) {
+func TestTargetsInAnotherClusterAreServed(t *testing.T) {
 	t.Parallel()
 	s := serveTwoClusters(t)
 	worker := s.workerPID(s.gw1())
@@ -231,7 +231,7 @@ func TestTargetsInAnotherClusterAreServedAsThoseInTheOperatorsOwn(t *testing.T) 
 	s.requireAway("far-b")
 	must(t, s.other.StartAPIServer(t.Context()))
 	s.awaitReady(s.elb)
-	// The controller that makes the endpoints there takes its time to find the API server again.
+	// The endpoints controller there needs time to reconnect to the API server.
 	s.replaceFar("far-b", "far-c", patience)
 
 	s.other.FreezeAPIServer()
@@ -247,8 +247,8 @@ func TestTargetsInAnotherClusterAreServedAsThoseInTheOperatorsOwn(t *testing.T) 
 	s.anotherNamespace("far-f", "far-g")
 }
 
-// anotherNamespace adds a target in a namespace of the other cluster that the kubeconfig may not read until later. The target that
-// is there goes on as before.
+// anotherNamespace adds a target in a namespace of the other cluster that the kubeconfig may read only later. The existing target
+// keeps working.
 func (s *twoClusters) anotherNamespace(from, to string) {
 	s.t.Helper()
 	dark, err := s.other.CreateNamespace(s.t.Context(), "dark")
@@ -261,9 +261,9 @@ func (s *twoClusters) anotherNamespace(from, to string) {
 			v1alpha1.Listener{Name: "dark", Target: "dark", Bind: binds(s.gw1().Public, darkPort)})
 	})
 	s.awaitReason(s.elb, v1alpha1.ReasonClusterForbidden)
-	told := condition(s.elb, v1alpha1.ConditionTargetsAvailable).Message
-	if !strings.Contains(told, "list services in namespace "+dark) || strings.Contains(told, s.other.namespace) {
-		s.t.Errorf("told is %q", told)
+	message := condition(s.elb, v1alpha1.ConditionTargetsAvailable).Message
+	if !strings.Contains(message, "list services in namespace "+dark) || strings.Contains(message, s.other.namespace) {
+		s.t.Errorf("got %q", message)
 	}
 	s.farChanges(from, to)
 
@@ -275,28 +275,28 @@ func (s *twoClusters) anotherNamespace(from, to string) {
 	}
 }
 
-// credentialsChange replaces the kubeconfig by some that are of no use, and by one that is.
+// credentialsChange replaces the kubeconfig by unusable ones, and then by a valid one.
 func (s *twoClusters) credentialsChange() {
 	s.t.Helper()
 	s.replace([]byte("apiVersion: v1\nkind: Config\nclusters: 1\n"))
 	s.awaitReason(s.elb, v1alpha1.ReasonClusterInvalid)
-	// The former one goes on being used.
+	// The previous one stays in use.
 	s.farChanges("far-d", "far-e")
 
 	s.replace(s.other.account("powerless"))
 	s.awaitReason(s.elb, v1alpha1.ReasonClusterForbidden)
 	missing := "list services in namespace " + s.other.namespace
 	if got := condition(s.elb, v1alpha1.ConditionTargetsAvailable).Message; !strings.Contains(got, missing) {
-		s.t.Errorf("told is %q, want …%s…", got, missing)
+		s.t.Errorf("got %q, want …%s…", got, missing)
 	}
 	s.follows("far-e")
 	s.requireFar("far-e")
 
 	s.replace(s.other.account("another", minimal()...))
 	s.awaitReady(s.elb)
-	former := metav1.ObjectMeta{Namespace: s.other.namespace, Name: "edgelb"}
-	must(s.t, s.other.Client.Delete(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: former}))
-	must(s.t, s.other.Client.Delete(s.t.Context(), &rbacv1.RoleBinding{ObjectMeta: former}))
+	previous := metav1.ObjectMeta{Namespace: s.other.namespace, Name: "edgelb"}
+	must(s.t, s.other.Client.Delete(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: previous}))
+	must(s.t, s.other.Client.Delete(s.t.Context(), &rbacv1.RoleBinding{ObjectMeta: previous}))
 	s.farChanges("far-e", "far-f")
 }
 
@@ -305,8 +305,8 @@ func (s *twoClusters) replace(kubeconfig []byte) {
 	s.update(s.kubeconfig, func() { s.kubeconfig.Data = map[string][]byte{"kubeconfig": kubeconfig} })
 }
 
-// restartedWithoutCluster has an operator start that cannot reach the cluster of a target. It knows nothing of that cluster but the
-// servers that the host has.
+// restartedWithoutCluster starts an operator that cannot reach the cluster of a target. All that it knows of that cluster are the
+// servers on the host.
 func restartedWithoutCluster(t *testing.T) {
 	c := ownCluster(t)
 	other := newOtherCluster(t, sharedCluster(t).ControlPlane, "far-a")

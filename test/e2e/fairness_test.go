@@ -16,7 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-// silence is an sshd that accepts connections on every address of the machine and says nothing.
+// silence is an sshd that accepts connections on every address of the machine and sends nothing.
 type silence struct {
 	listener net.Listener
 
@@ -56,14 +56,14 @@ func (s *silence) hold(conn net.Conn) {
 	delete(s.conns, number)
 }
 
-// held are the connections that are open.
+// held returns the open connections.
 func (s *silence) held() map[int]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.conns)
 }
 
-// silentObject is an object with as many hosts as there may be, all of them silent, and each at an address of its own.
+// silentObject returns an object with the maximum number of hosts, all of them silent, each at its own address.
 func (w *world) silentObject(number int, at *silence, pins []string) *v1alpha1.EdgeLoadBalancer {
 	w.t.Helper()
 	elb := w.loadBalancer()
@@ -78,8 +78,8 @@ func (w *world) silentObject(number int, at *silence, pins []string) *v1alpha1.E
 	return elb
 }
 
-// A tenant who names thousands of hosts that accept connections and say nothing delays nobody else: a change of another
-// namespace is made while nearly all that were being dialled when it came are so still.
+// A tenant who names thousands of hosts that accept connections and send nothing must not delay others: a change of another
+// namespace is applied while nearly all hosts that were being dialled before it are still being dialled.
 func TestSilentHostsOfOtherNamespacesDelayNoChange(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
@@ -91,7 +91,7 @@ func TestSilentHostsOfOtherNamespacesDelayNoChange(t *testing.T) {
 		tenant.secret()
 		object := tenant.silentObject(number, silent, pins)
 		tenant.create(object)
-		// The operator of all tests would be busy with them to the end.
+		// Otherwise the shared operator would be busy with them until the end.
 		t.Cleanup(func() { must(t, tenant.Client.Delete(context.Background(), object)) })
 	}
 	s.eventually("the operator dials as many as it may", func() string {
@@ -122,8 +122,8 @@ func TestSilentHostsOfOtherNamespacesDelayNoChange(t *testing.T) {
 	t.Error("each change has waited for silent hosts of another namespace")
 }
 
-// Somebody names the host first and cannot log in to it: no Secret, or none that the host lets in. The owner's object is made
-// anew, and so is younger.
+// Another object names the host first but cannot log in to it: it has no Secret, or the host refuses its key. The owner's object is
+// recreated, and so is younger.
 func TestWhoCannotLogInKeepsNobodyOutOfAHost(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(squatter *world, host *lab.EdgeHost){
@@ -152,7 +152,7 @@ func TestWhoCannotLogInKeepsNobodyOutOfAHost(t *testing.T) {
 	}
 }
 
-// The trust in a host is that of the oldest object on it: a younger one cannot take it away.
+// The oldest object on a host determines its trusted keys: a younger one cannot change them.
 func TestAWrongPinOfAYoungerObjectStopsNothing(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)

@@ -14,13 +14,13 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// leastDelay is the least time by which a host that does not answer could hold another one up: its connectTimeout.
+// leastDelay is the minimum time by which a host that does not answer could delay another one: its connectTimeout.
 const leastDelay = 5 * time.Second
 
-// changeInterval is how often something is changed while a host is away.
+// changeInterval is the interval of changes while a host is unavailable.
 const changeInterval = 3 * time.Second
 
-// frozen stops sshd and all its sessions on the third host for a minute. Meanwhile the changes of the others are not delayed.
+// frozen suspends sshd and all its sessions on the third host for a minute. This must not delay changes of the others.
 func frozen(t *testing.T) {
 	const lasts = time.Minute
 	s := sharedCluster(t).shake(t, 3)
@@ -44,13 +44,13 @@ func frozen(t *testing.T) {
 	t.Logf("the slowest change of the others took %s", slowest.Round(time.Millisecond))
 	s.awaitHost(s.elb, s.hosts[2].Name, v1alpha1.HostUnreachable, "")
 	s.hosts[2].Thaw()
-	// Between two tries of a host that is away there are at most 30 s.
+	// The retry interval of an unavailable host is at most 30 s.
 	took := s.settle(45 * time.Second)
 	t.Logf("right %s after the host was back", took.Round(time.Millisecond))
 }
 
-// droppedPackets drops what the operator and a Debian send to each other, without a word to either: nothing is acknowledged,
-// and no connection is taken. The operator comes over IPv6, clients over IPv4.
+// droppedPackets silently drops the packets between the operator and a Debian: nothing is acknowledged, and no connection is
+// accepted. The operator uses IPv6, clients use IPv4.
 func droppedPackets(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	w := sharedCluster(t).newWorld(t)
@@ -82,15 +82,15 @@ func droppedPackets(t *testing.T) {
 	w.awaitServers(host, "web-a", "web-b")
 }
 
-// blackHoleInApply makes the change with each host's way gone from another step on, until the status says of all that they
-// are away.
+// blackHoleInApply makes the change with each host's wire black-holed from a different step on, until the status says that all
+// hosts are unreachable.
 func blackHoleInApply(do change) func(*testing.T) {
 	return func(t *testing.T) {
 		const hosts = 5
 		s := sharedCluster(t).shake(t, hosts)
 		steps := s.steps(do, mostSteps)
 		for i, wire := range s.wires {
-			// The last step is none to be cut off at: there is nothing to come.
+			// A cut at the last step has no effect: nothing follows.
 			wire.At(steps[i*(len(steps)-1)/hosts], wire.BlackHole)
 		}
 		do(s)
@@ -102,20 +102,20 @@ func blackHoleInApply(do change) func(*testing.T) {
 			wire.Mend()
 		}
 		took := s.settle(45 * time.Second)
-		t.Logf("right %s after the way was there again", took.Round(time.Millisecond))
+		t.Logf("right %s after the wire was mended", took.Round(time.Millisecond))
 	}
 }
 
-// stall is how long a way is gone so that nobody can call that an end.
+// stall is the duration of a stall that must not count as the end of a connection.
 const stall = 2 * time.Second
 
-// stallFor is a step at which nothing is passed on for a while.
+// stallFor stops forwarding for a while.
 func stallFor(wire *fault.Wire) {
 	wire.BlackHole()
 	time.AfterFunc(stall, wire.Mend)
 }
 
-// sshdRestarted restarts sshd, which cuts every session, while a change is made.
+// sshdRestarted restarts sshd, which ends every session, while a change is made.
 func sshdRestarted(t *testing.T) {
 	s := sharedCluster(t).shake(t, 1)
 	for _, do := range []change{

@@ -15,16 +15,16 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// outage is how long the API server is away.
+// outage is how long the API server is unavailable.
 const outage = 30 * time.Second
 
-// soonAfterOutage says how long the changes may take to be live, once the API server is ready. It is shorter than the time that
-// the lease of an operator takes to run out, and than the waits of client-go after such an outage.
+// soonAfterOutage returns how long the changes may take to be live, once the API server is ready. It is shorter than the lease
+// duration of an operator, and than the backoff of client-go after such an outage.
 func soonAfterOutage() time.Duration { return waiting.Of(5 * time.Second) }
 
-// apiServerAway stops the API server for a while, with a change that nobody may have heard of, and makes another change when it
-// is back. The operator runs as it is shipped: it ends when it cannot renew its lease, and is started again in its pod, where it
-// waits for the API server.
+// apiServerAway stops the API server for a while, right after a change that the operator may not have received, and makes another
+// change when it is back. The operator runs as shipped: it exits when it cannot renew its lease, and is restarted in its pod,
+// where it waits for the API server.
 func apiServerAway(t *testing.T) {
 	c := ownCluster(t, scene.OperatorArgs()...)
 	must(t, c.operator.Stop())
@@ -51,10 +51,10 @@ func apiServerAway(t *testing.T) {
 	s.settle(recovery)
 }
 
-// restartPause is how long an operator that ended stays so.
+// restartPause is the pause before an operator is restarted.
 const restartPause = time.Second
 
-// keepOperator starts the operator again whenever it has ended, until the test ends.
+// keepOperator restarts the operator whenever it has exited, until the test ends.
 func (s *shaken) keepOperator() {
 	ctx, stop := context.WithCancel(s.t.Context())
 	var keeping sync.WaitGroup
@@ -82,15 +82,15 @@ func (s *shaken) keepOperator() {
 	})
 }
 
-// mostReloads is how often a host may be reloaded for one change by two operators, the first of which was stopped in the middle
-// and takes itself for the leader for another 10 s when it goes on.
+// mostReloads is how often two operators may reload a host for one change. The first operator was suspended in the middle and
+// considers itself the leader for another 10 s after it resumes.
 const mostReloads = 4
 
-// takeover is how long it may take until another operator has ended what the leader has begun: the lease takes 15 s to run out.
+// takeover is how long another operator may take to finish what the leader has begun: the lease expires after 15 s.
 const takeover = 45 * time.Second
 
-// twoOperators stops the leader of two operators in the middle of a reload, and lets it go on when the other one leads and has
-// changed more.
+// twoOperators suspends the leader of two operators in the middle of a reload, and resumes it when the other one leads and has made
+// further changes.
 func twoOperators(t *testing.T) {
 	c := ownCluster(t, scene.OperatorArgs()...)
 	s := c.shake(t, 2)
@@ -107,8 +107,8 @@ func twoOperators(t *testing.T) {
 	s.changeEndpoints()
 	s.settle(recovery)
 	first.Thaw()
-	s.within(recovery, "the former leader ends", func() string { return stillRuns(first) })
-	t.Logf("right %s after the former leader had ended", s.settle(takeover))
+	s.within(recovery, "the previous leader ends", func() string { return stillRuns(first) })
+	t.Logf("right %s after the previous leader had ended", s.settle(takeover))
 	s.requireReloads(s.gw1(), before, mostReloads)
 }
 
@@ -119,7 +119,7 @@ func stillRuns(operator *kube.Operator) string {
 	return ""
 }
 
-// reloads counts the reloads of a host since its HAProxy started.
+// reloads returns the number of reloads of a host since its HAProxy started.
 func (s *shaken) reloads(host *lab.EdgeHost) int {
 	s.t.Helper()
 	var count int
@@ -133,7 +133,7 @@ func (s *shaken) reloads(host *lab.EdgeHost) int {
 	return count
 }
 
-// requireReloads fails if there were more reloads than that.
+// requireReloads fails if there were more than most reloads.
 func (s *shaken) requireReloads(host *lab.EdgeHost, before, most int) {
 	s.t.Helper()
 	if count := s.reloads(host) - before; count > most {

@@ -26,7 +26,7 @@ func flapping(t *testing.T) {
 	s.requireNoReload(before)
 }
 
-// allReloads counts the reloads of each host.
+// allReloads returns the number of reloads of each host.
 func (s *shaken) allReloads() []int {
 	s.t.Helper()
 	var counts []int
@@ -43,15 +43,15 @@ func (s *shaken) requireNoReload(before []int) {
 	}
 }
 
-// flap changes the endpoints so many times, one after the other at least the interval apart, and returns how long that took.
-// In the end there is one more than in the begin.
+// flap changes the endpoints that many times, at least the interval apart, and returns how long that took. At the end there
+// is one more than at the beginning.
 func (s *shaken) flap(changes int, interval time.Duration) time.Duration {
 	s.t.Helper()
 	begin := time.Now()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for left := changes - 1; left >= 0; left-- {
-		// From 1 to all of them, never as many as before, and 1 in the end.
+		// From 1 to all of them, never the same number as before, and 1 at the end.
 		s.setReady(1 + left%maxExtra)
 		must(s.t, s.Client.Update(s.t.Context(), s.extra))
 		<-ticker.C

@@ -18,8 +18,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// crashed ends HAProxy on the second host, which has no init system to start it again, in one of the ways that it can end. The
-// status says what to do, and when somebody has done it everything comes right.
+// crashed ends HAProxy on the second host, which has no init system to restart it, with the given crash. The status says how to
+// fix it, and after the fix everything recovers.
 func crashed(crash func(*shaken, *lab.EdgeHost)) func(*testing.T) {
 	return func(t *testing.T) {
 		s := sharedCluster(t).quiet(t, 2)
@@ -40,14 +40,14 @@ func crashed(crash func(*shaken, *lab.EdgeHost)) func(*testing.T) {
 	}
 }
 
-// killWorker kills the process that serves; the master does not outlive it.
+// killWorker kills the serving process; the master exits as well.
 func killWorker(s *shaken, host *lab.EdgeHost) {
 	s.runOn(host, fmt.Sprintf("kill -9 %d", s.workerPID(host)))
 }
 
 func killMaster(_ *shaken, host *lab.EdgeHost) { host.KillHAProxy() }
 
-// runOn runs a command line on a host, past the operator.
+// runOn runs a command line on a host, without the operator.
 func (s *shaken) runOn(host *lab.EdgeHost, line string) string {
 	s.t.Helper()
 	client, err := host.DialSSH(s.t.Context())
@@ -62,8 +62,8 @@ func (s *shaken) runOn(host *lab.EdgeHost, line string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// crashedService kills a process of HAProxy's service on a Debian; who is given says which. The service is started again, by its
-// init system or by the operator, with all servers.
+// crashedService kills a process of HAProxy's service on a Debian; who says which. The service is restarted, by its init system or
+// by the operator, with all servers.
 func crashedService(options debian.Options, who string) func(*testing.T) {
 	return func(t *testing.T) {
 		programs.NeedRoot(t, "booting a Debian")
@@ -103,7 +103,7 @@ func crashedService(options debian.Options, who string) func(*testing.T) {
 	}
 }
 
-// debianWorker waits for the answer: HAProxy 2.6 does not give one while it executes itself anew.
+// debianWorker waits for the answer: HAProxy 2.6 does not answer while it re-executes itself.
 func (w *world) debianWorker(host *debian.Host) (pid int) {
 	w.t.Helper()
 	w.eventually("HAProxy says which worker serves", func() string {
@@ -121,7 +121,7 @@ const configRoom = 256 << 10
 
 func smallDisk(o *lab.EdgeHostOptions) { o.ConfigRoom = configRoom }
 
-// fullDisk fills the disk that the second host has its haproxy.cfg on.
+// fullDisk fills the disk with the second host's haproxy.cfg.
 func fullDisk(t *testing.T) {
 	s := sharedCluster(t).shake(t, 2, smallDisk)
 	undo, err := fault.FillDisk(s.gw2())
@@ -129,7 +129,7 @@ func fullDisk(t *testing.T) {
 	s.unwritable("No space left on device", undo)
 }
 
-// pinnedFile makes the haproxy.cfg of the second host one that cannot be replaced.
+// pinnedFile makes it impossible to replace the second host's haproxy.cfg.
 func pinnedFile(t *testing.T) {
 	s := sharedCluster(t).shake(t, 2)
 	how, undo, err := fault.PinConfig(s.gw2())
@@ -138,14 +138,14 @@ func pinnedFile(t *testing.T) {
 	s.unwritable("cannot be written", undo)
 }
 
-// unwritable changes endpoints while the file of the second host cannot be written, and undoes that. The changes are live there
-// all the same, as on the other host.
-func (s *shaken) unwritable(words string, undo func() error) {
+// unwritable changes endpoints while the file of the second host cannot be written, and undoes that. The changes must still be live
+// there, as on the other host.
+func (s *shaken) unwritable(text string, undo func() error) {
 	s.t.Helper()
 	before := s.allReloads()
 	s.changeEndpoints()
 	s.within(recovery, "the change is live", s.notLive)
-	s.awaitHost(s.elb, s.gw2().Name, v1alpha1.HostRejected, words)
+	s.awaitHost(s.elb, s.gw2().Name, v1alpha1.HostRejected, text)
 	s.changeEndpoints()
 	s.within(recovery, "another change is live", s.notLive)
 	s.within(recovery, "the other host has it in its file, too", func() string { return s.wrongOn(0) })
@@ -155,7 +155,7 @@ func (s *shaken) unwritable(words string, undo func() error) {
 	s.requireNoReload(before)
 }
 
-// wrongClock has a host whose clock is a day ahead, and one a day behind: for HAProxy and for what the operator runs there.
+// wrongClock has a host whose clock is a day ahead, and one whose clock is a day behind: for HAProxy and the operator's scripts.
 func wrongClock(t *testing.T) {
 	const day = 24 * time.Hour
 	ahead, err := fault.Clock(day)
@@ -183,7 +183,7 @@ func wrongClock(t *testing.T) {
 	}
 }
 
-// secretRotated takes the key that the Secret has from the host, and puts another one into the Secret.
+// secretRotated removes the Secret's key from the host, and puts another one into the Secret.
 func secretRotated(t *testing.T) {
 	s := sharedCluster(t).shake(t, 1)
 	next := privateKey(t, "")
@@ -202,7 +202,7 @@ func secretRotated(t *testing.T) {
 	s.recovers("with the other key")
 }
 
-// hostKeyRotated gives the host the other one of two pinned keys.
+// hostKeyRotated gives the host the other of two pinned keys.
 func hostKeyRotated(t *testing.T) {
 	s := sharedCluster(t).shake(t, 1)
 	present, err := s.gw1().HostKeys()

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// killedAtEveryStep makes the change once for each of its steps, kills the operator at the step, and starts another one. There
-// is no lease, so that nobody waits for it to run out.
+// killedAtEveryStep makes the change once for each of its steps, kills the operator at the step, and starts another one. It runs
+// without a lease, so that the new operator does not wait for its expiry.
 func killedAtEveryStep(do change) func(*testing.T) {
 	return func(t *testing.T) {
 		c := ownCluster(t)

@@ -13,20 +13,20 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/fault"
 )
 
-// change is what a test does again and again: it turns something on, or off again. What is needed on a host for a change of
-// endpoints is not what is needed for one of listeners.
+// change is a repeatable change: it turns something on, or off again. A change of endpoints needs other steps on a host than a
+// change of listeners.
 type change func(*shaken)
 
-// whole has TestFault go through all the steps that it knows; `make fault` sets it.
+// whole makes TestFault run all known steps; `make fault` sets it.
 var whole = flag.Bool("whole", false, "go through more steps of each change that a fault comes in the middle of")
 
-// How many steps of a change are gone through; of more, evenly chosen ones.
+// How many steps of a change are tested; if there are more, evenly spaced ones.
 const (
 	mostSteps = 20
 	fewSteps  = 8
 )
 
-// chosenSteps is how many steps of a change are gone through.
+// chosenSteps returns how many steps of a change are tested.
 func chosenSteps() int {
 	if *whole {
 		return mostSteps
@@ -34,8 +34,7 @@ func chosenSteps() int {
 	return fewSteps
 }
 
-// steps are those of a change, as far as the first wire sees them; a change is made there and back for that. There are
-// no more than most.
+// steps returns the steps of a change on the first wire, at most that many; it makes the change and undoes it to count them.
 func (s *shaken) steps(do change, most int) []int {
 	s.t.Helper()
 	count := 0
@@ -49,7 +48,7 @@ func (s *shaken) steps(do change, most int) []int {
 	return sample(count, most)
 }
 
-// sample are the numbers from 1 to count, or so many of them with even distances, the first and the last among them.
+// sample returns the numbers from 1 to count, or at most that many evenly spaced ones, including the first and the last.
 func sample(count, most int) []int {
 	var numbers []int
 	for i := range min(count, most) {
@@ -61,8 +60,8 @@ func sample(count, most int) []int {
 	return numbers
 }
 
-// atEveryStep makes the change once for each of its steps, and does something to the wires at the step. Each host has its own
-// step in each round.
+// atEveryStep makes the change once for each of its steps, and applies act to the wires at the step. In each round each host has
+// its own step.
 func atEveryStep(do change, act func(*fault.Wire)) func(*testing.T) {
 	const hosts = 4
 	return func(t *testing.T) {
@@ -81,10 +80,10 @@ func atEveryStep(do change, act func(*fault.Wire)) func(*testing.T) {
 	}
 }
 
-// ownFiles are what there is beside haproxy.cfg on a host, after its name.
+// ownFiles returns the suffixes of the files that belong to haproxy.cfg on a host.
 func ownFiles() []string { return []string{"", ".edgelb-former", ".edgelb-state", ".before-edgelb"} }
 
-// requireTidy fails if attempts that broke have left files behind on a host that another change does not take away.
+// requireTidy fails if failed attempts have left files on a host that another change does not remove.
 func (s *shaken) requireTidy(do change) {
 	s.t.Helper()
 	do(s)
@@ -101,11 +100,11 @@ func (s *shaken) requireTidy(do change) {
 	}
 }
 
-// recovery is how long it may take until everything is right again after a fault of a moment.
+// recovery is how long the recovery from a short fault may take.
 const recovery = 20 * time.Second
 
-// recovers waits until everything is right again. What is not right in time makes the test fail, and it goes on, so that
-// all steps are seen at which that happens.
+// recovers waits until everything has recovered. After a timeout it marks the test as failed and continues, to find all
+// failing steps.
 func (s *shaken) recovers(when string) {
 	s.t.Helper()
 	took, problem := await(recovery, s.wrong)

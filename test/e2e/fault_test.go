@@ -22,11 +22,11 @@ type breakage struct {
 	test func(*testing.T)
 }
 
-// Whatever breaks, clients lose no connection that the fault itself does not end, and in the end every host is right. The
-// clients are at work all the time, see shake.
+// Whatever fails, clients lose no connection that the fault itself does not end, and in the end every host recovers. The clients
+// run all the time, see shake.
 //
-// Most of these tests wait most of the time. So rows of different lanes run at once, and those of a lane one after the other,
-// whatever -parallel says. The lane with a cluster of its own holds what the operator of all others must not suffer.
+// Most of these tests mostly wait. So rows of different lanes run in parallel, and those of a lane sequentially, independently of
+// -parallel. The lane with its own cluster has the faults that must not affect the operator of the other tests.
 func TestFault(t *testing.T) {
 	t.Parallel()
 	var lanes sync.WaitGroup
@@ -78,7 +78,7 @@ func TestFault(t *testing.T) {
 	lanes.Wait()
 }
 
-// sharedCluster is that of all tests.
+// sharedCluster returns the cluster of all tests.
 func sharedCluster(t *testing.T) *cluster {
 	t.Helper()
 	c, err := theCluster()
@@ -86,14 +86,14 @@ func sharedCluster(t *testing.T) *cluster {
 	return c
 }
 
-// brokenCluster is a control plane of its own for what the operator of all other tests must not suffer. Its tests follow one
-// another, and each starts its own operators.
+// brokenCluster is a separate control plane for faults that must not affect the operator of all other tests. Its tests run
+// sequentially, and each starts its own operators.
 var brokenCluster = sync.OnceValues(func() (*cluster, error) {
 	shared, err := theCluster()
 	if err != nil {
 		return nil, err
 	}
-	// Its clients would complain, since they are made long after the program began, that nobody wants their log.
+	// Otherwise its clients, which are created late, would warn that no logger is set.
 	log.SetLogger(logr.Discard())
 	ctx := context.Background()
 	plane, err := kube.StartAt(ctx, netip.MustParseAddr(brokenPlane), v1alpha1.AddToScheme)
@@ -105,27 +105,27 @@ var brokenCluster = sync.OnceValues(func() (*cluster, error) {
 	return c, err
 })
 
-// ownCluster is a cluster with an operator that the test may break.
+// ownCluster returns a cluster with an operator that the test may break.
 func ownCluster(t *testing.T, args ...string) *cluster {
 	t.Helper()
 	c, err := brokenCluster()
 	must(t, err)
 	c.restartOperator(t, args...)
 	t.Cleanup(func() {
-		// It gives its lease back, so that the next one need not wait for that.
+		// It releases its lease, so that the next operator does not have to wait.
 		_ = c.operator.Stop()
 		_ = c.operator.Close()
 	})
 	return c
 }
 
-// restartOperator starts an operator in the place of one that is gone.
+// restartOperator starts an operator to replace one that has ended.
 func (c *cluster) restartOperator(t *testing.T, args ...string) {
 	t.Helper()
 	c.operator = c.anotherOperator(t, args...)
 }
 
-// anotherOperator starts an operator beside that of the cluster.
+// anotherOperator starts an operator in addition to that of the cluster.
 func (c *cluster) anotherOperator(t *testing.T, args ...string) *kube.Operator {
 	t.Helper()
 	operator, err := kube.StartOperator(t.Context(), kube.OperatorOptions{

@@ -24,34 +24,33 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// What clients do in each test of a fault, on all hosts together: half of it over IPv4 and half over IPv6.
+// The client load in each test of a fault, on all hosts together: half of it over IPv4 and half over IPv6.
 const (
 	newConnections = 100 // a second
 	longLived      = 20
 )
 
-// secondPort is where the hosts listen as well while a listener is there to be added and removed.
+// secondPort is the port of the listener that changeListeners adds and removes.
 const secondPort = 9443
 
-// wirePort is where the operator reaches the sshd of a host through the host's wire.
+// wirePort is where the operator reaches a host's sshd through its wire.
 const wirePort = 2222
 
-// shaken is a scenario in which something goes wrong: the operator reaches the hosts through wires, the Service has
-// endpoints that come and go as the test says, besides its pods web-a and web-b, and clients are at work.
+// shaken is a scenario for faults: the operator reaches the hosts through wires, the Service has endpoints that the test adds
+// and removes, besides its pods web-a and web-b, and clients are running.
 type shaken struct {
 	*scenario
 	wires []*fault.Wire
-	// extra is the EndpointSlice with the endpoints that come and go.
+	// extra is the EndpointSlice with the endpoints that are added and removed.
 	extra *discoveryv1.EndpointSlice
-	// servers are the names that every host should have.
+	// servers are the names that every host must have.
 	servers []string
 }
 
-// stable are the pods that serve from the begin to the end.
+// stable returns the pods that serve from the beginning to the end.
 func stable() []string { return []string{"web-a", "web-b"} }
 
-// shake returns when so many hosts serve and clients are at work on all of them. What these notice is looked at when the test
-// ends.
+// shake returns when that many hosts serve and clients are running on all of them. Their results are checked when the test ends.
 func (c *cluster) shake(t *testing.T, hosts int, options ...func(*lab.EdgeHostOptions)) *shaken {
 	t.Helper()
 	s := c.quiet(t, hosts, options...)
@@ -79,7 +78,7 @@ func (c *cluster) quiet(t *testing.T, hosts int, options ...func(*lab.EdgeHostOp
 	return s
 }
 
-// layWires lays a wire to each host, and makes the Secret with the keys that the hosts show there.
+// layWires starts a wire to each host, and creates the Secret with the hosts' keys for the wires.
 func (s *shaken) layWires() {
 	s.t.Helper()
 	var known []string
@@ -97,7 +96,7 @@ func (s *shaken) layWires() {
 	must(s.t, err)
 }
 
-// knownHostsLines are lines of a known_hosts file for these keys of a host behind its wire.
+// knownHostsLines returns the lines of a known_hosts file for these keys of a host behind its wire.
 func knownHostsLines(host *lab.EdgeHost, keys []string) []string {
 	var lines []string
 	for _, key := range keys {
@@ -106,14 +105,14 @@ func knownHostsLines(host *lab.EdgeHost, keys []string) []string {
 	return lines
 }
 
-// extraNumbers give the endpoints that come and go addresses of their own, far from those of pods.
+// extraNumbers give the extra endpoints unique addresses, far from those of pods.
 var extraNumbers atomic.Int32
 
-// maxExtra is how many endpoints come and go.
+// maxExtra is the number of extra endpoints.
 const maxExtra = 4
 
-// createExtra makes the EndpointSlice, empty, and starts what its endpoints lead to: that goes on answering whether it is
-// in the slice or not, so that every connection that is lost was lost by a host.
+// createExtra creates the empty EndpointSlice, and starts the backends of its endpoints: they keep answering whether or not they
+// are in the slice, so that only a host can lose a connection.
 func (s *shaken) createExtra() {
 	s.t.Helper()
 	port, name := int32(8443), "websecure"
@@ -142,7 +141,7 @@ func (s *shaken) createExtra() {
 
 func extraName(i int) string { return fmt.Sprintf("extra-%d", i) }
 
-// setReady makes the first so many of the extra endpoints ready, and the others not, in memory.
+// setReady makes the first count extra endpoints ready, and the others not, in memory.
 func (s *shaken) setReady(count int) {
 	s.servers = stable()
 	for i := range s.extra.Endpoints {
@@ -155,13 +154,13 @@ func (s *shaken) setReady(count int) {
 	slices.Sort(s.servers)
 }
 
-// endpoints makes so many of the extra endpoints ready.
+// endpoints makes count extra endpoints ready.
 func (s *shaken) endpoints(count int) {
 	s.t.Helper()
 	s.update(s.extra, func() { s.setReady(count) })
 }
 
-// changeEndpoints adds an endpoint, or takes it away again: what a runtime update can do.
+// changeEndpoints adds an endpoint, or removes it again: a change for a runtime update.
 func (s *shaken) changeEndpoints() {
 	s.t.Helper()
 	count := 1
@@ -171,7 +170,7 @@ func (s *shaken) changeEndpoints() {
 	s.endpoints(count)
 }
 
-// changeListeners adds a port to every host, or takes it away again: what takes a reload.
+// changeListeners adds a port to every host, or removes it again: a change that requires a reload.
 func (s *shaken) changeListeners() {
 	s.t.Helper()
 	s.update(s.elb, func() {
@@ -215,17 +214,17 @@ func (w *world) startTraffic(at ...netip.AddrPort) {
 	})
 }
 
-// atLeast is how many each of the parts takes so that together they have the whole.
+// atLeast returns how many each of the parts must take so that together they have the whole.
 func atLeast(whole, parts int) int { return (whole + parts - 1) / parts }
 
-// settle waits until every host is right: its HAProxy has the servers and no others, it listens where it should, the file says
-// the same, and the object is Ready. It returns how long that took.
+// settle waits until every host is correct: its HAProxy has exactly the servers, it listens where it must, the file says the same,
+// and the object is Ready. It returns how long that took.
 func (s *shaken) settle(within time.Duration) time.Duration {
 	s.t.Helper()
 	return s.within(within, "everything is right again", s.wrong)
 }
 
-// within waits until check returns nothing, as eventually does, with a deadline of its own. It returns how long that took.
+// within waits until check returns nothing, as eventually does, with its own deadline. It returns how long that took.
 func (w *world) within(deadline time.Duration, what string, check func() string) time.Duration {
 	w.t.Helper()
 	took, problem := await(deadline, check)
@@ -235,7 +234,7 @@ func (w *world) within(deadline time.Duration, what string, check func() string)
 	return took
 }
 
-// await waits until check returns nothing, and returns how long that took; or what it returned last if it took too long.
+// await waits until check returns nothing, and returns how long that took, or the last result if it took too long.
 func await(deadline time.Duration, check func() string) (took time.Duration, problem string) {
 	begin := time.Now()
 	for {
@@ -248,7 +247,7 @@ func await(deadline time.Duration, check func() string) (took time.Duration, pro
 	}
 }
 
-// wrong says what is not right yet; nothing if all is.
+// wrong returns what is not correct yet; empty if everything is.
 func (s *shaken) wrong() string {
 	for i := range s.hosts {
 		if problem := s.wrongOn(i); problem != "" {
@@ -258,7 +257,7 @@ func (s *shaken) wrong() string {
 	return s.notReady()
 }
 
-// notReady says why the object is not Ready, with every host Synced; nothing if it is.
+// notReady returns why the object is not Ready with every host Synced; empty if it is.
 func (s *shaken) notReady() string {
 	if err := s.refresh(s.elb); err != nil {
 		return err.Error()
@@ -275,7 +274,7 @@ func (s *shaken) notReady() string {
 	return ""
 }
 
-// wrongOn says what is not right yet on a host.
+// wrongOn returns what is not correct yet on a host.
 func (s *shaken) wrongOn(i int) string {
 	host := s.hosts[i]
 	if live := s.live(host); live != strings.Join(s.servers, " ") {
@@ -300,14 +299,14 @@ func (s *shaken) wrongOn(i int) string {
 	return ""
 }
 
-// wants says whether the object wants the host to listen on the port.
+// wants reports whether the object has a listener on the port for the host.
 func (s *shaken) wants(host *lab.EdgeHost, port int) bool {
 	return slices.ContainsFunc(s.elb.Spec.Listeners, func(l v1alpha1.Listener) bool {
 		return slices.Contains(l.Hosts, host.Name) && strings.HasSuffix(string(l.Bind[0]), fmt.Sprintf(":%d", port))
 	})
 }
 
-// live are the servers that the HAProxy of a host has, or why that is not known.
+// live returns the servers of a host's HAProxy, or why they are unknown.
 func (s *shaken) live(host asked) string {
 	answer, err := host.Ask(s.t.Context(), runtime.ShowServersState)
 	if err != nil {
@@ -325,7 +324,7 @@ func (s *shaken) live(host asked) string {
 	return strings.Join(names, " ")
 }
 
-// notLive says on which host the HAProxy has other servers than it should; nothing if none has.
+// notLive returns on which host HAProxy has wrong servers; empty if none has.
 func (s *shaken) notLive() string { return s.notLiveOn(s.hosts...) }
 
 func (s *shaken) notLiveOn(hosts ...*lab.EdgeHost) string {
@@ -340,7 +339,7 @@ func (s *shaken) notLiveOn(hosts ...*lab.EdgeHost) string {
 // serverLine is a server in a haproxy.cfg.
 var serverLine = regexp.MustCompile(`(?m)^\s+server (\S+) `)
 
-// serversIn are the names of the servers in a haproxy.cfg.
+// serversIn returns the names of the servers in a haproxy.cfg.
 func serversIn(config string) []string {
 	var names []string
 	for _, match := range serverLine.FindAllStringSubmatch(config, -1) {

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// hostileHost answers as an SSH host whose key has an algorithm of that name. It returns its port.
+// hostileHost starts an SSH host that offers a host key algorithm with that name. It returns its port.
 func (w *world) hostileHost(algorithm string) int32 {
 	w.t.Helper()
 	// The message that begins a key exchange; see RFC 4253, 7.1.
@@ -44,7 +44,7 @@ func (w *world) hostileHost(algorithm string) int32 {
 	return int32(listener.Addr().(*net.TCPAddr).Port)
 }
 
-// What a host says before its key is proved may be very long, and not fit for a terminal.
+// Text from a host whose key is not verified may be very long, and contain control characters.
 func TestAHostileHostKeepsNothingOfTheOthersOutOfTheStatus(t *testing.T) {
 	t.Parallel()
 	r := serving(t, 1)
@@ -57,9 +57,9 @@ func TestAHostileHostKeepsNothingOfTheOthersOutOfTheStatus(t *testing.T) {
 		})
 	})
 
-	told := r.awaitHost(r.elb, "evil", v1alpha1.HostUntrusted, `it offers \x1b[2J`)
-	if strings.ContainsRune(told.Message, '\x1b') {
-		t.Errorf("message %q", told.Message)
+	host := r.awaitHost(r.elb, "evil", v1alpha1.HostUntrusted, `it offers \x1b[2J`)
+	if strings.ContainsRune(host.Message, '\x1b') {
+		t.Errorf("message %q", host.Message)
 	}
 	must(t, r.app.AddPod(t.Context(), "web-b"))
 	r.awaitSummary(r.elb, "2/2")

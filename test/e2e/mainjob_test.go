@@ -42,7 +42,7 @@ func TestClientsReachTheServiceThroughEveryHostAndItSeesTheirAddress(t *testing.
 		t.Errorf("addresses = %q, want those of both hosts", elb.Status.Addresses)
 	}
 	for _, host := range elb.Status.Hosts {
-		// The last update is the reload, or that of a pod whose endpoint came after it.
+		// The last update is the reload, or that of a pod whose endpoint was added after it.
 		if host.ConfigHash == "" || host.LastReloadTime == nil || host.LastUpdate == "" || !strings.Contains(host.HAProxyVersion, ".") {
 			t.Errorf("host status = %+v", host)
 		}
@@ -92,7 +92,7 @@ func TestEveryProxyVersionReachesAServerThatInsistsOnIt(t *testing.T) {
 	}
 }
 
-func TestAnEndpointThatGoesIsGoneFromEveryHostAndOpenConnectionsStay(t *testing.T) {
+func TestADeletedEndpointIsRemovedFromEveryHostAndOpenConnectionsStay(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 2)
 	s.requireServed(s.gw1(), "web-a")
@@ -120,7 +120,7 @@ func TestAnEndpointThatGoesIsGoneFromEveryHostAndOpenConnectionsStay(t *testing.
 	s.awaitNoOthers(s.gw2(), "web-b")
 }
 
-func TestTheLastEndpointThatGoesLeavesTheFrontendAndTheStatusSaysSo(t *testing.T) {
+func TestWithoutEndpointsTheFrontendStaysAndTheStatusSaysSo(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 
@@ -136,7 +136,7 @@ func TestTheLastEndpointThatGoesLeavesTheFrontendAndTheStatusSaysSo(t *testing.T
 	s.requireServed(s.gw1(), "web-b")
 }
 
-// Terminating pods that still serve stand in while no pod is ready.
+// Terminating pods that still serve are used while no pod is ready.
 func TestTerminatingPodsServeUntilAReadyOneComes(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
@@ -150,14 +150,14 @@ func TestTerminatingPodsServeUntilAReadyOneComes(t *testing.T) {
 	s.awaitServed(s.gw1(), "web-a")
 }
 
-func TestAnOperatorThatIsRestartedTouchesNoHostAndNoStatus(t *testing.T) {
-	s := serving(t, 2) // not parallel: it takes the operator away from all others
+func TestARestartedOperatorChangesNoHostAndNoStatus(t *testing.T) {
+	s := serving(t, 2) // not parallel: it stops the operator of all tests
 	workers := []int{s.workerPID(s.gw1()), s.workerPID(s.gw2())}
 
 	must(t, s.operator.Stop())
 	must(t, s.startOperator(t.Context()))
 	unchanged := s.elb.DeepCopy()
-	s.eventually("the new operator has looked at both hosts", func() string {
+	s.eventually("the new operator has checked both hosts", func() string {
 		synced, err := s.metric(`edgelb_host_state{`, `namespace="`+s.namespace+`"`, `state="Synced"`)
 		if err != nil || synced < 2 {
 			return "it has not"
@@ -173,7 +173,7 @@ func TestAnOperatorThatIsRestartedTouchesNoHostAndNoStatus(t *testing.T) {
 	}
 }
 
-func TestAHostThatIsAwayDelaysNoOtherAndComesBackByItself(t *testing.T) {
+func TestAnUnreachableHostDelaysNoOtherAndRecovers(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 2)
 
@@ -207,7 +207,7 @@ func TestAHostThatIsAwayDelaysNoOtherAndComesBackByItself(t *testing.T) {
 	})
 }
 
-func TestADeletedObjectLeavesItsHostsIdle(t *testing.T) {
+func TestAfterDeletionTheHostsAreIdle(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 
@@ -222,7 +222,7 @@ func TestADeletedObjectLeavesItsHostsIdle(t *testing.T) {
 	}
 }
 
-func TestDeletionPolicyRetainLeavesHostsAsTheyAre(t *testing.T) {
+func TestDeletionPolicyRetainDoesNotChangeHosts(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1, func(elb *v1alpha1.EdgeLoadBalancer) { elb.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
 
@@ -231,7 +231,7 @@ func TestDeletionPolicyRetainLeavesHostsAsTheyAre(t *testing.T) {
 	s.requireServed(s.gw1(), "web-a")
 }
 
-func TestDeletionGivesUpAHostThatIsAwayAndSaysWhatStaysBehind(t *testing.T) {
+func TestDeletionSkipsAnUnreachableHostAndReportsIt(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 2)
 	s.gw2().StopSSH()
@@ -250,14 +250,14 @@ func TestDeletionGivesUpAHostThatIsAwayAndSaysWhatStaysBehind(t *testing.T) {
 	})
 }
 
-func TestANamespaceThatIsDeletedIsNotHeldUp(t *testing.T) {
+func TestTheDeletionOfANamespaceIsNotBlocked(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 
 	if _, err := s.Kubectl(t.Context(), "delete", "namespace", s.namespace, "--wait=false"); err != nil {
 		t.Fatal(err)
 	}
-	// Pods go first, and there is no kubelet to end them.
+	// Pods are removed first, and there is no kubelet to end them.
 	must(t, s.app.DeletePod(t.Context(), "web-a"))
 
 	s.eventually("the object is gone", func() string {
@@ -293,7 +293,7 @@ func TestASuspendedObjectChangesNothingAndSaysWhatItWould(t *testing.T) {
 	s.awaitServed(s.gw1(), "web-b")
 }
 
-func TestAHostThatLeavesTheSpecIsCleaned(t *testing.T) {
+func TestAHostRemovedFromTheSpecIsCleaned(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 2)
 

@@ -22,7 +22,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
-// hostileHosts are ten that send what exhausts whoever keeps it.
+// hostileHosts returns ten hosts that send unlimited data.
 func hostileHosts() []hostile.Behaviour {
 	exec := func(f func(*hostile.Answer)) hostile.Behaviour {
 		return hostile.Behaviour{Exec: func(_ string, a *hostile.Answer) int { f(a); return 0 }}
@@ -48,14 +48,14 @@ func hostileHosts() []hostile.Behaviour {
 	}
 }
 
-// memory is the operator's: what the kernel lets it have, what it had at most, and how often the kernel had to end it.
+// memory is the operator's memory cgroup: its limit, its peak, and the number of OOM kills.
 type memory struct {
 	t     *testing.T
 	pid   int
 	group string
 }
 
-// limitMemory has the kernel end the operator when it takes more, where this process may say so.
+// limitMemory sets a memory limit for the operator, if this process may do so.
 func limitMemory(t *testing.T, pid int, limit int64) *memory {
 	t.Helper()
 	m := &memory{t: t, pid: pid}
@@ -75,11 +75,11 @@ func limitMemory(t *testing.T, pid int, limit int64) *memory {
 			return m
 		}
 	}
-	t.Log("this process may not limit the operator's memory: it is looked how much that takes at most")
+	t.Log("this process may not limit the operator's memory: only its peak is measured")
 	return m
 }
 
-// peak is how much the operator had at most, in bytes.
+// peak returns the operator's peak memory, in bytes.
 func (m *memory) peak() int64 {
 	m.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.pid))
@@ -94,7 +94,7 @@ func (m *memory) peak() int64 {
 	return 0
 }
 
-// Ten hosts and two other clusters send without end, to an operator with the memory that it is shipped with.
+// Ten hosts and two other clusters send without end, to an operator with the shipped memory limit.
 func TestWhateverHostsAndClustersSendTheOperatorServesTheOthers(t *testing.T) {
 	t.Parallel()
 	c, err := startCluster(hostilePlane)
@@ -121,16 +121,16 @@ func TestWhateverHostsAndClustersSendTheOperatorServesTheOthers(t *testing.T) {
 	for name, attack := range map[string]string{"a": "an object of many objects", "b": "a list of empty objects"} {
 		s.hostileCluster("evil-"+name, hostile.Attacks[attack])
 	}
-	former := "web-a"
+	previous := "web-a"
 	for round := range 10 {
 		pod := fmt.Sprintf("web-%d", round)
 		must(t, s.app.AddPod(t.Context(), pod))
-		must(t, s.app.DeletePod(t.Context(), former))
+		must(t, s.app.DeletePod(t.Context(), previous))
 		s.awaitServers(s.gw1(), pod)
 		s.awaitNoOthers(s.gw1(), pod)
-		former = pod
+		previous = pod
 	}
-	s.requireServed(s.gw1(), former)
+	s.requireServed(s.gw1(), previous)
 	must(t, s.refresh(evil))
 	for _, host := range evil.Status.Hosts {
 		if host.State == v1alpha1.HostSynced {
@@ -147,7 +147,7 @@ func TestWhateverHostsAndClustersSendTheOperatorServesTheOthers(t *testing.T) {
 	}
 }
 
-// hostileObject makes an object with all hostile hosts.
+// hostileObject creates an object with all hostile hosts.
 func (s *scenario) hostileObject() *v1alpha1.EdgeLoadBalancer {
 	s.t.Helper()
 	elb := s.loadBalancer()
@@ -166,7 +166,7 @@ func (s *scenario) hostileObject() *v1alpha1.EdgeLoadBalancer {
 	return elb
 }
 
-// hostileCluster makes an object whose target is in a cluster that does this.
+// hostileCluster creates an object whose target is in a cluster with this attack.
 func (s *scenario) hostileCluster(name string, attack hostile.Attack) {
 	s.t.Helper()
 	server := hostile.StartCluster(attack)

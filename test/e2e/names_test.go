@@ -13,11 +13,11 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-// namesPort is where hosts look at names.
+// namesPort is where hosts route by name.
 const namesPort = 8445
 
-// byName is an object for the scenario's hosts that leads these names to a Service of its own, whose only pod is called like the
-// object.
+// byName creates an object for the scenario's hosts that routes these names to its own Service, whose only pod has the object's
+// name.
 func (s *scenario) byName(name string, names ...v1alpha1.Hostname) *v1alpha1.EdgeLoadBalancer {
 	s.t.Helper()
 	s.world.app(name, haproxy.ProxyNone, name)
@@ -31,7 +31,7 @@ func (s *scenario) byName(name string, names ...v1alpha1.Hostname) *v1alpha1.Edg
 	return elb
 }
 
-// leads waits until every host leads requests for the name to the backend, over both families.
+// leads waits until every host routes requests for the name to the backend, over both families.
 func (s *scenario) leads(name, backend string) {
 	s.t.Helper()
 	s.answers(name, func(seen lab.Seen, err error) string {
@@ -72,7 +72,7 @@ func (s *scenario) answers(name string, problem func(lab.Seen, error) string) {
 	}
 }
 
-// older waits until whatever is created from now on is younger than the object: creation times are in whole seconds.
+// older waits until the next created object is younger than this one: creation times are in whole seconds.
 func (w *world) older(elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	w.eventually(elb.Name+" is older than what follows", func() string {
@@ -106,7 +106,7 @@ func TestNamesOfTwoObjectsAreServedOnOnePort(t *testing.T) {
 	s.awaitReady(first)
 	s.awaitReady(s.elb)
 
-	// Names come, move and go without a reload.
+	// Names are added, moved and removed without a reload.
 	workers := []int{s.workerPID(s.gw1()), s.workerPID(s.gw2())}
 	s.route(second, "b.example.com", "new.example.com")
 	s.leads("new.example.com", "second")
@@ -129,7 +129,7 @@ func TestNamesOfTwoObjectsAreServedOnOnePort(t *testing.T) {
 	s.requireServed(s.gw1(), "web-a")
 }
 
-// route leads these names and no others to the object's Service.
+// route routes exactly these names to the object's Service.
 func (s *scenario) route(elb *v1alpha1.EdgeLoadBalancer, names ...v1alpha1.Hostname) {
 	s.t.Helper()
 	s.update(elb, func() {
@@ -139,7 +139,7 @@ func (s *scenario) route(elb *v1alpha1.EdgeLoadBalancer, names ...v1alpha1.Hostn
 	})
 }
 
-func TestANameThatLeadsNowhereHoldsUpNoOther(t *testing.T) {
+func TestAnUnresolvedNameDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 	elb := s.byName("names", "good.example.com")
@@ -159,7 +159,7 @@ func TestANameThatLeadsNowhereHoldsUpNoOther(t *testing.T) {
 	s.fails("missing.example.com", "503")
 	s.awaitReason(elb, v1alpha1.ReasonServiceNotFound)
 
-	// The Service comes, and the name that stays unresolved keeps nobody waiting.
+	// The Service is created, and the name that stays unresolved does not delay it.
 	s.world.app("nobody", haproxy.ProxyNone, "late")
 	s.update(elb, func() { elb.Spec.Targets[2].Service.Port = intOrName("websecure") })
 	s.leads("missing.example.com", "late")
@@ -172,14 +172,14 @@ func TestANameThatLeadsNowhereHoldsUpNoOther(t *testing.T) {
 	}
 	s.requireServed(s.gw1(), "web-a")
 
-	// One that has an address besides is available.
+	// A Service that also has an address is available.
 	s.update(elb, func() {
 		elb.Spec.Targets[1].Addresses = append(elb.Spec.Targets[1].Addresses, v1alpha1.TargetAddress{Address: "127.0.0.1", Port: 80})
 	})
 	s.awaitReady(elb)
 }
 
-func TestConnectionsGoToAFallbackWhileATargetHasNoServer(t *testing.T) {
+func TestConnectionsUseAFallbackWhileATargetHasNoServer(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 	elb := s.byName("names", "app.example.com")

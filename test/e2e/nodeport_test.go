@@ -21,10 +21,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// nodeNumbers give nodes addresses of their own, far from those of pods.
+// nodeNumbers give nodes unique addresses, far from those of pods.
 var nodeNumbers atomic.Int32
 
-// nodeAddresses are those of a node that nobody has had.
+// nodeAddresses returns unused addresses for a node.
 func nodeAddresses() lab.Addresses { return lab.PodAddresses(40000 + int(nodeNumbers.Add(1))) }
 
 // byNodes is a scenario in which a host reaches the Service "web" at its node port.
@@ -34,7 +34,7 @@ type byNodes struct {
 	port    uint16
 }
 
-// reachByNodes starts a host and the Service, whose only pod is web-a on a node of its own, and the object for them.
+// reachByNodes starts a host and the Service, whose only pod is web-a on its own node, and the object for them.
 func (c *cluster) reachByNodes(t *testing.T, addresses v1alpha1.NodeAddressType) *byNodes {
 	t.Helper()
 	s := &byNodes{shaken: &shaken{scenario: &scenario{world: c.newWorld(t)}}}
@@ -51,7 +51,7 @@ func (c *cluster) reachByNodes(t *testing.T, addresses v1alpha1.NodeAddressType)
 	return s
 }
 
-// answers starts what answers at the Service's node port of these addresses, as long as the test lasts.
+// answers starts a backend at the Service's node port of these addresses, until the test ends.
 func (s *byNodes) answers(name string, at lab.Addresses) {
 	s.t.Helper()
 	backend, err := lab.StartBackend(s.t.Context(), lab.BackendOptions{Name: name, Addresses: at, Port: s.port, Proxy: haproxy.ProxyV2})
@@ -59,7 +59,7 @@ func (s *byNodes) answers(name string, at lab.Addresses) {
 	s.t.Cleanup(func() { _ = backend.Close() })
 }
 
-// node makes a ready node that answers at its internal addresses.
+// node creates a ready node that answers at its internal addresses.
 func (s *byNodes) node(name string) *corev1.Node {
 	s.t.Helper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -71,7 +71,7 @@ func (s *byNodes) node(name string) *corev1.Node {
 	return node
 }
 
-// report writes what a kubelet and a cloud would report of a node.
+// report writes the node status that a kubelet and a cloud would report.
 func (s *byNodes) report(node *corev1.Node, at lab.Addresses, ready corev1.ConditionStatus) {
 	s.t.Helper()
 	s.eventually("report "+node.Name, func() string {
@@ -98,7 +98,7 @@ func (s *byNodes) becomes(node *corev1.Node, ready corev1.ConditionStatus) {
 	}, ready)
 }
 
-// exclude keeps a node from traffic.
+// exclude excludes a node from traffic.
 func (s *byNodes) exclude(node *corev1.Node) {
 	s.t.Helper()
 	s.update(node, func() { node.Labels = map[string]string{corev1.LabelNodeExcludeBalancers: ""} })
@@ -116,7 +116,7 @@ func (s *byNodes) pod(name string, node *corev1.Node) {
 }
 
 // No other test has nodes with addresses.
-func TestTrafficFollowsTheNodesThatMayHaveIt(t *testing.T) {
+func TestTrafficFollowsTheEligibleNodes(t *testing.T) {
 	t.Parallel()
 	s := sharedCluster(t).reachByNodes(t, v1alpha1.NodeInternalIP)
 	a, b := s.node("gamma"), s.node("beta")
@@ -134,7 +134,7 @@ func TestTrafficFollowsTheNodesThatMayHaveIt(t *testing.T) {
 	s.exclude(a)
 	s.awaitServers(s.gw1(), "alpha")
 	s.becomes(c, corev1.ConditionUnknown)
-	// No node is ready: those that could be may serve nevertheless.
+	// No node is ready: eligible nodes that are not ready serve nevertheless.
 	s.awaitServers(s.gw1(), "alpha", "beta")
 	must(t, s.Client.Delete(t.Context(), b))
 	s.awaitServers(s.gw1(), "alpha")
@@ -151,7 +151,7 @@ func TestTrafficFollowsTheNodesThatMayHaveIt(t *testing.T) {
 	s.staysOnNodes(a, c)
 }
 
-// staysOnNodes has the Service's traffic stay on the nodes, of which two are left.
+// staysOnNodes makes the Service's traffic local to the two remaining nodes.
 func (s *byNodes) staysOnNodes(a, c *corev1.Node) {
 	s.t.Helper()
 	s.update(a, func() { a.Labels = nil })
@@ -179,20 +179,20 @@ func TestATargetWhoseNodesCannotBeReachedKeepsItsServersAndSaysWhy(t *testing.T)
 	s.awaitServers(s.gw1(), "web-a")
 }
 
-// behindARouter is a scenario in which the host reaches the Service at the operator's own address, and what answers at that and at
-// the router's next one.
+// behindARouter returns a scenario in which the host reaches the Service at the operator's own address, with backends at that address
+// and at the router's next one.
 func (c *cluster) behindARouter(t *testing.T) (s *byNodes, latter netip.Addr) {
 	t.Helper()
 	s = c.reachByNodes(t, v1alpha1.NodeEgress)
-	former, next := lab.ClientAddresses(int(clientNumbers.Add(1))), lab.ClientAddresses(int(clientNumbers.Add(1)))
-	s.answers("former", former)
+	previous, next := lab.ClientAddresses(int(clientNumbers.Add(1))), lab.ClientAddresses(int(clientNumbers.Add(1)))
+	s.answers("previous", previous)
 	s.answers("latter", next)
-	s.wires[0].ComeFrom(former.IPv4)
+	s.wires[0].ComeFrom(previous.IPv4)
 	s.create(s.elb)
 	s.awaitReady(s.elb)
 	s.awaitServers(s.gw1(), "egress")
-	s.awaitServed(s.gw1(), "former")
-	s.requireServed(s.gw1(), "former")
+	s.awaitServed(s.gw1(), "previous")
+	s.requireServed(s.gw1(), "previous")
 	s.startTraffic(s.gw1())
 	return s, next.IPv4
 }
@@ -220,7 +220,7 @@ func (s *byNodes) requireLatter(within time.Duration, worker int) {
 	}
 }
 
-// The router gives the operator's connections another address one day, which ends them.
+// The router changes the source address of the operator's connections, which ends them.
 func TestATargetFollowsTheOperatorsOwnAddress(t *testing.T) {
 	t.Parallel()
 	s, latter := sharedCluster(t).behindARouter(t)
@@ -230,8 +230,8 @@ func TestATargetFollowsTheOperatorsOwnAddress(t *testing.T) {
 	s.requireLatter(10*time.Second, worker)
 }
 
-// restartedElsewhere has an operator start at another address than that of the one before, which knows neither: the server is
-// kept until the host has told.
+// restartedElsewhere starts an operator at another address than the previous one. It knows neither address: the server is kept until
+// the host has reported the new one.
 func restartedElsewhere(t *testing.T) {
 	c := ownCluster(t)
 	s, latter := c.behindARouter(t)
@@ -243,7 +243,7 @@ func restartedElsewhere(t *testing.T) {
 	s.requireLatter(recovery, worker)
 }
 
-// sudo keeps from whom it runs what sshd said, and the operator learns it nevertheless.
+// sudo hides sshd's environment from the commands it runs, but the operator must still learn the address.
 func TestTheOperatorsOwnAddressIsLearntFromARealDebian(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
@@ -280,7 +280,7 @@ func TestTheOperatorsOwnAddressIsLearntFromARealDebian(t *testing.T) {
 	}
 }
 
-// seenFrom is the address that a host sees who logs in from the lab.
+// seenFrom returns the source address that a host sees for logins from the lab.
 func (w *world) seenFrom(host *debian.Host) netip.Addr {
 	w.t.Helper()
 	client, err := host.DialSSH(w.t.Context())

@@ -19,14 +19,14 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
-// The ports of the samples' ingress controllers, which want PROXY V2.
+// The ports of the samples' ingress controllers, which require PROXY V2.
 var ingressPorts = []scene.Port{
 	{Name: "web", Number: 80, Target: 8000, Proxy: haproxy.ProxyV2},
 	{Name: "websecure", Number: 443, Target: 8443, Proxy: haproxy.ProxyV2, TLS: true},
 }
 
-// sampled is a world in which a sample is applied as it is in config/samples, to Debians that listen on every address. Nothing
-// but where the hosts are is another, and how many connections they may have.
+// sampled is a world in which a sample of config/samples is applied to Debians that listen on every address. Only the hosts'
+// addresses and connection limits are changed.
 type sampled struct {
 	*world
 	elb   *v1alpha1.EdgeLoadBalancer
@@ -74,8 +74,8 @@ func (s *sampled) apply() {
 	s.awaitReady(s.elb)
 }
 
-// leads waits until every host leads a client to one of the backends, over both families where it has both, and fails if the
-// backend sees another address than the client's, unless it can see none.
+// leads waits until every host routes a client to one of the backends, over both families if the client has both, and fails if the
+// backend sees another address than the client's, unless it cannot see any.
 func (s *sampled) leads(visitor lab.Client, port uint16, backends ...string) {
 	s.t.Helper()
 	visitor.Addresses = s.client.Addresses
@@ -124,7 +124,7 @@ func (s *sampled) refuses(visitor lab.Client, port uint16) {
 	}
 }
 
-func TestTheSampleForWireGuardLeadsToTheIngressController(t *testing.T) {
+func TestTheSampleForWireGuardReachesTheIngressController(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	s := applied(t, "wireguard.yaml")
@@ -139,7 +139,7 @@ func TestTheSampleForWireGuardLeadsToTheIngressController(t *testing.T) {
 	s.leads(lab.Client{TLS: true, Host: "any.example.com"}, 443, "traefik-b")
 }
 
-func TestTheSampleForTwoClustersLeadsByNameToEach(t *testing.T) {
+func TestTheSampleForTwoClustersRoutesByNameToEach(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	s := applied(t, "two-clusters.yaml")
@@ -150,7 +150,7 @@ func TestTheSampleForTwoClustersLeadsByNameToEach(t *testing.T) {
 	s.service(s.namespace, "traefik", ingressPorts, "a")
 	s.service(other.namespace, "traefik", ingressPorts, "b")
 	s.kubeconfigSecret(other.account("edgelb", minimal()...))
-	// Where nothing is said, it is the object's namespace. The other cluster of this test is but another namespace.
+	// The default is the object's namespace. The other cluster of this test is just another namespace.
 	for i := range s.elb.Spec.Targets {
 		if service := s.elb.Spec.Targets[i].Service; service != nil && service.KubeconfigSecretRef != nil {
 			service.Namespace = other.namespace
@@ -180,7 +180,7 @@ func TestTheSampleForTwoClustersLeadsByNameToEach(t *testing.T) {
 	}
 }
 
-// moveShop divides the connections of the target "shop" anew, and waits until that is proved.
+// moveShop changes the split of the target "shop", and waits until that is proved.
 func (s *sampled) moveShop(a, b int32) {
 	s.t.Helper()
 	s.update(s.elb, func() {
@@ -197,7 +197,7 @@ func TestTheSampleForNodePortsReachesNodesBehindOneAddress(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	s := applied(t, "nodeport.yaml")
-	// What the hosts see the operator's connections come from forwards the node ports, as a router would.
+	// The source address of the operator's connections forwards the node ports, as a router would.
 	router := lab.Addresses{
 		IPv4: s.hosts[0].Public.IPv4.Prev(), IPv6: s.hosts[0].Public.IPv6.Prev(),
 	}
@@ -209,7 +209,7 @@ func TestTheSampleForNodePortsReachesNodesBehindOneAddress(t *testing.T) {
 		app := s.service(s.namespace, name, []scene.Port{port}, name+"-0")
 		must(t, app.Listen(t.Context(), name+"-node", router, port, port.Node))
 	}
-	// The lab's clients are no others than these.
+	// These are all of the lab's clients.
 	allowed := netip.PrefixFrom(s.client.Addresses.IPv4, 32).String()
 	stranger := lab.Client{Addresses: lab.ClientAddresses(int(clientNumbers.Add(1)))}
 	for i := range s.elb.Spec.Listeners {

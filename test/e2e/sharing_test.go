@@ -21,7 +21,7 @@ import (
 	"github.com/edgelb/edgelb/internal/status"
 )
 
-// beside is another object for the same hosts and Service, with its listeners on another port.
+// beside returns another object for the same hosts and Service, with its listeners on another port.
 func (s *scenario) beside(name string, port int) *v1alpha1.EdgeLoadBalancer {
 	elb := s.loadBalancer(s.hosts...)
 	elb.Name = name
@@ -31,7 +31,7 @@ func (s *scenario) beside(name string, port int) *v1alpha1.EdgeLoadBalancer {
 	return elb
 }
 
-// clients are at work on a port of a host until what is returned is called. Nothing of theirs may be lost.
+// clients starts clients on a port of a host, and returns a function that stops them and fails if they have lost a connection.
 func (w *world) clients(host *lab.EdgeHost, port uint16) (stop func()) {
 	w.t.Helper()
 	load := fault.Load{Rate: 50, LongLived: 4}
@@ -58,7 +58,7 @@ func (w *world) requireClosed(host *lab.EdgeHost, port uint16) {
 	}
 }
 
-// touched is what changes on a host when somebody writes its file or reloads its HAProxy.
+// touched returns a value that changes when a host's file is written or its HAProxy is reloaded.
 func (w *world) touched(host *lab.EdgeHost) string {
 	w.t.Helper()
 	file, err := os.Stat(host.Path(host.ConfigPath))
@@ -66,8 +66,8 @@ func (w *world) touched(host *lab.EdgeHost) string {
 	return fmt.Sprintf("file of %s, worker %d", file.ModTime(), w.workerPID(host))
 }
 
-// atRest is touched, once the file has caught up with the endpoints that came last: the slice with the IPv4 addresses may be
-// made after the other.
+// atRest returns touched, once the file has the latest endpoints: the slice with the IPv4 addresses may be created after the
+// other.
 func (s *scenario) atRest(host *lab.EdgeHost) string {
 	s.t.Helper()
 	s.eventually("the file has the server", func() string {
@@ -79,7 +79,7 @@ func (s *scenario) atRest(host *lab.EdgeHost) string {
 	return s.touched(host)
 }
 
-// grow waits until the object is older than one that is created next: its age is counted in seconds.
+// grow waits until the object is older than the next created one: creation times are in whole seconds.
 func (w *world) grow(elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	w.eventually("a second passes", func() string {
@@ -90,8 +90,8 @@ func (w *world) grow(elb *v1alpha1.EdgeLoadBalancer) {
 	})
 }
 
-// otherAddress makes the host's sshd answer at a second address as well, as long as the wire is there, and returns the spec's
-// entry for that.
+// otherAddress makes the host's sshd answer at a second address as well, until the wire is closed, and returns the spec's entry for
+// it.
 func (s *scenario) otherAddress(host *lab.EdgeHost, name string) (v1alpha1.Host, *fault.Wire) {
 	s.t.Helper()
 	wire, err := fault.Lay(s.t.Context(), netip.AddrPortFrom(host.Public.IPv4, wirePort), netip.AddrPortFrom(host.Address, host.Port))
@@ -102,7 +102,7 @@ func (s *scenario) otherAddress(host *lab.EdgeHost, name string) (v1alpha1.Host,
 	return v1alpha1.Host{Name: name, Address: host.Public.IPv4.String(), Port: new(int32(wirePort)), User: host.User, HostKeys: keys}, wire
 }
 
-func TestObjectsThatShareAHostComeAndGoAndTheOthersLoseNothing(t *testing.T) {
+func TestObjectsOfASharedHostAreAddedAndRemovedWithoutLossForOthers(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 	s.grow(s.elb)
@@ -129,7 +129,7 @@ func TestObjectsThatShareAHostComeAndGoAndTheOthersLoseNothing(t *testing.T) {
 	}
 }
 
-func TestABindThatTwoObjectsWantStaysTheElders(t *testing.T) {
+func TestABindOfTwoObjectsStaysWithTheOlderOne(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 	s.grow(s.elb)
@@ -169,7 +169,7 @@ func TestAHostIsSharedWithinANamespaceAndWithOneSecretOnly(t *testing.T) {
 			s.awaitReason(younger, v1alpha1.ReasonHostConflict)
 			message := condition(younger, v1alpha1.ConditionReady).Message
 			if named := strings.Contains(message, s.namespace); named != (younger.Namespace == s.namespace) {
-				t.Errorf("an object of namespace %s is told: %s", younger.Namespace, message)
+				t.Errorf("an object of namespace %s gets: %s", younger.Namespace, message)
 			}
 			s.eventually("the log names the elder", func() string {
 				log, err := os.ReadFile(s.operator.LogPath())
@@ -191,8 +191,8 @@ func TestAHostIsSharedWithinANamespaceAndWithOneSecretOnly(t *testing.T) {
 	}
 }
 
-// Both clusters have a namespace of the same name: nothing but the cluster tells them apart.
-func TestAHostThatAnotherClusterHasIsRefusedAndItsOwnerNamedInTheLogOnly(t *testing.T) {
+// Both clusters have a namespace with the same name: they differ only in the cluster.
+func TestAHostOfAnotherClusterIsRefusedAndItsOwnerIsOnlyInTheLog(t *testing.T) {
 	other := ownCluster(t, "--cluster-id=second")
 	s := serving(t, 1)
 	system := &corev1.Namespace{}
@@ -206,9 +206,9 @@ func TestAHostThatAnotherClusterHasIsRefusedAndItsOwnerNamedInTheLogOnly(t *test
 	rival := w.loadBalancer(s.gw1())
 	w.create(rival)
 
-	told := w.awaitHost(rival, s.gw1().Name, v1alpha1.HostRefused, "the edgelb of another cluster")
-	if owner := string(system.UID); strings.Contains(told.Message, owner) {
-		t.Errorf("the message names the owner: %s", told.Message)
+	refused := w.awaitHost(rival, s.gw1().Name, v1alpha1.HostRefused, "the edgelb of another cluster")
+	if owner := string(system.UID); strings.Contains(refused.Message, owner) {
+		t.Errorf("the message names the owner: %s", refused.Message)
 	}
 	s.eventually("the log names the owner", func() string {
 		log, err := os.ReadFile(other.operator.LogPath())
@@ -230,20 +230,20 @@ func TestAMachineThatIsNamedTwiceIsKeptUnderItsFirstName(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 	before := s.atRest(s.gw1())
-	twin, _ := s.otherAddress(s.gw1(), "twin")
+	duplicate, _ := s.otherAddress(s.gw1(), "duplicate")
 
 	s.update(s.elb, func() {
-		s.elb.Spec.Hosts = append(s.elb.Spec.Hosts, twin)
-		s.elb.Spec.Listeners[0].Hosts = append(s.elb.Spec.Listeners[0].Hosts, twin.Name)
+		s.elb.Spec.Hosts = append(s.elb.Spec.Hosts, duplicate)
+		s.elb.Spec.Listeners[0].Hosts = append(s.elb.Spec.Listeners[0].Hosts, duplicate.Name)
 	})
 
 	first := fmt.Sprintf("this machine is already kept as host %q", netip.AddrPortFrom(s.gw1().Address, s.gw1().Port))
-	s.awaitHost(s.elb, twin.Name, v1alpha1.HostRefused, first)
+	s.awaitHost(s.elb, duplicate.Name, v1alpha1.HostRefused, first)
 	notes := 0
 	s.eventually("it was tried several times", func() string {
 		notes++
 		s.setSecret("note", []byte(fmt.Sprint(notes)))
-		if host := s.awaitHost(s.elb, twin.Name, v1alpha1.HostRefused, first); host.ConsecutiveErrors < 4 {
+		if host := s.awaitHost(s.elb, duplicate.Name, v1alpha1.HostRefused, first); host.ConsecutiveErrors < 4 {
 			return fmt.Sprintf("%d times", host.ConsecutiveErrors)
 		}
 		return ""
@@ -263,14 +263,14 @@ func TestAMachineThatIsNamedTwiceIsKeptUnderItsFirstName(t *testing.T) {
 	}
 }
 
-func TestAMachineThatIsNamedTwiceFromTheBeginServesUnderOneOfItsNames(t *testing.T) {
+func TestAMachineThatIsNamedTwiceFromTheStartServesUnderOneName(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 	s.delete(s.elb)
-	twin, _ := s.otherAddress(s.gw1(), "twin")
+	duplicate, _ := s.otherAddress(s.gw1(), "duplicate")
 	again := s.loadBalancer(s.gw1())
-	again.Spec.Hosts = append(again.Spec.Hosts, twin)
-	again.Spec.Listeners[0].Hosts = append(again.Spec.Listeners[0].Hosts, twin.Name)
+	again.Spec.Hosts = append(again.Spec.Hosts, duplicate)
+	again.Spec.Listeners[0].Hosts = append(again.Spec.Listeners[0].Hosts, duplicate.Name)
 	s.create(again)
 
 	s.eventually("one name is Synced and the other Refused", func() string {
@@ -305,7 +305,7 @@ func (s *scenario) awaitAlone(name string) v1alpha1.HostStatus {
 	return s.elb.Status.Hosts[0]
 }
 
-func TestAMachineThatGetsAnotherAddressGoesOnServing(t *testing.T) {
+func TestAMachineWithANewAddressKeepsServing(t *testing.T) {
 	t.Parallel()
 	s := serving(t, 1)
 	worker := s.workerPID(s.gw1())
@@ -314,7 +314,7 @@ func TestAMachineThatGetsAnotherAddressGoesOnServing(t *testing.T) {
 	stop := s.clients(s.gw1(), publicPort)
 
 	s.moveTo(second)
-	// Nobody answers at the address that is left now.
+	// Nothing answers at the remaining address now.
 	wire.Close()
 	s.moveTo(first)
 
@@ -322,12 +322,12 @@ func TestAMachineThatGetsAnotherAddressGoesOnServing(t *testing.T) {
 	if s.workerPID(s.gw1()) != worker {
 		t.Error("HAProxy was reloaded")
 	}
-	if told := s.events(s.elb); told[status.EventLeftBehind] != 0 {
-		t.Errorf("something is said to be left behind: %v", told)
+	if events := s.events(s.elb); events[status.EventLeftBehind] != 0 {
+		t.Errorf("LeftBehind is reported: %v", events)
 	}
 }
 
-// moveTo gives the only host another entry in the spec, and waits until it is kept under that name and no other.
+// moveTo changes the spec's entry of the only host, and waits until the status has that name only.
 func (s *scenario) moveTo(entry v1alpha1.Host) {
 	s.t.Helper()
 	s.update(s.elb, func() { s.elb.Spec.Hosts[0] = entry })
@@ -363,14 +363,14 @@ func TestAHostThatIsReplacedServesUntilTheOtherDoes(t *testing.T) {
 
 	s.awaitAlone(next.Name)
 	s.requireServed(next, "web-a")
-	s.eventually("the former host is idle", func() string {
+	s.eventually("the previous host is idle", func() string {
 		if config, err := s.gw1().ReadConfig(); err != nil || strings.Contains(config, "frontend") {
 			return config
 		}
 		return ""
 	})
-	if told := s.events(s.elb)[status.EventLeftBehind]; told != 0 {
-		t.Error("something is said to be left behind")
+	if count := s.events(s.elb)[status.EventLeftBehind]; count != 0 {
+		t.Error("LeftBehind is reported")
 	}
 }
 

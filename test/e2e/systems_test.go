@@ -18,10 +18,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
-// debianNumbers gives every Debian addresses of its own.
+// debianNumbers gives every Debian unique addresses.
 var debianNumbers atomic.Int32
 
-// debian boots a Debian as its users have it: nothing but the distribution's packages, and a key.
+// debian boots a Debian with nothing but the distribution's packages, and a key.
 func (w *world) debian(options debian.Options) *debian.Host {
 	w.t.Helper()
 	options.Number = int(debianNumbers.Add(1))
@@ -39,7 +39,7 @@ func (w *world) debian(options debian.Options) *debian.Host {
 	return host
 }
 
-// onDebian is an object that listens on every address of a Debian, as in the README.
+// onDebian returns an object that listens on every address of a Debian, as in the README.
 func (w *world) onDebian(host *debian.Host) *v1alpha1.EdgeLoadBalancer {
 	w.t.Helper()
 	knownHosts, err := host.KnownHosts()
@@ -94,7 +94,7 @@ func TestDistributionsAreServedAsTheyCome(t *testing.T) {
 	}
 }
 
-// awaitDebian waits until clients reach the backend over both families, and fails if it sees another address than theirs.
+// awaitDebian waits until clients reach the backend over both families, and fails if it does not see their addresses.
 func (w *world) awaitDebian(host *debian.Host, backend string) {
 	w.t.Helper()
 	for _, at := range host.Public.All() {
@@ -113,7 +113,7 @@ func (w *world) awaitDebian(host *debian.Host, backend string) {
 	}
 }
 
-// requireFollows changes the endpoints and looks whether the host follows.
+// requireFollows changes the endpoints and checks that the host follows.
 func (w *world) requireFollows(host *debian.Host, app *scene.App, elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	must(w.t, app.AddPod(w.t.Context(), "web-b"))
@@ -123,7 +123,7 @@ func (w *world) requireFollows(host *debian.Host, app *scene.App, elb *v1alpha1.
 	w.awaitDebian(host, "web-b")
 }
 
-// requireRejects asks for a port that sshd has, and takes it back.
+// requireRejects adds a listener on sshd's port, and removes it again.
 func (w *world) requireRejects(host *debian.Host, elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	w.update(elb, func() { elb.Spec.Listeners[0].Bind = append(elb.Spec.Listeners[0].Bind, "ipv4@:22") })
@@ -133,7 +133,7 @@ func (w *world) requireRejects(host *debian.Host, elb *v1alpha1.EdgeLoadBalancer
 	w.awaitReady(elb)
 }
 
-// requireStarts stops HAProxy's service and looks whether it is started again.
+// requireStarts stops HAProxy's service and checks that it is restarted.
 func (w *world) requireStarts(host *debian.Host, elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	w.on(host, "if [ -d /run/systemd/system ]; then systemctl stop haproxy; else /etc/init.d/haproxy stop; fi")
@@ -142,7 +142,7 @@ func (w *world) requireStarts(host *debian.Host, elb *v1alpha1.EdgeLoadBalancer)
 	w.awaitDebian(host, "web-b")
 }
 
-func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
+func TestWithoutSudoTheStatusHasTheLineToAdd(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	w := newWorld(t)
@@ -153,7 +153,7 @@ func TestAnAccountWithoutSudoIsToldTheLineToAdd(t *testing.T) {
 	w.awaitHost(elb, host.Name, v1alpha1.HostUnauthorized, "NOPASSWD: /bin/sh")
 }
 
-func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
+func TestWithoutHAProxyTheStatusSaysToInstallIt(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	w := newWorld(t)
@@ -170,7 +170,7 @@ func TestAHostWithoutHAProxyIsToldToInstallIt(t *testing.T) {
 	w.awaitDebian(host, "web-a")
 }
 
-func TestAFullDiskIsSaidAndTheTrafficFlowsOn(t *testing.T) {
+func TestAFullDiskIsReportedAndTrafficContinues(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	t.Parallel()
 	w := newWorld(t)
@@ -192,7 +192,7 @@ func TestAFullDiskIsSaidAndTheTrafficFlowsOn(t *testing.T) {
 	w.awaitReady(elb)
 }
 
-// on runs a line of shell on the host.
+// on runs a shell command on the host.
 func (w *world) on(host *debian.Host, line string) {
 	w.t.Helper()
 	if output, err := host.Exec(w.t.Context(), "sh", "-c", line); err != nil {

@@ -14,18 +14,18 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/scene"
 )
 
-// formerRelease is the commit of the operator that an upgrade starts from: the last one before these defaults changed which
+// previousRelease is the commit of the operator that an upgrade starts from: the last one before the changes of defaults that
 // docs/upgrade.md lists.
-const formerRelease = "8c3e14c"
+const previousRelease = "8c3e14c"
 
-// The hosts are as the former operator left them, with its files and with servers that came at run time. What the new one renders
-// differs, so each host is reloaded once.
-func TestAnUpgradeTakesTheHostsOver(t *testing.T) {
+// The hosts have the files of the previous operator, and servers that it added at run time. The new operator renders a different
+// configuration, so each host is reloaded once.
+func TestAnUpgradeKeepsTheHosts(t *testing.T) {
 	t.Parallel()
-	former := buildFormer(t)
+	previous := buildPrevious(t)
 	plane, err := kube.StartAt(t.Context(), netip.MustParseAddr(upgradePlane), v1alpha1.AddToScheme)
 	must(t, err)
-	c := &cluster{ControlPlane: plane, binary: former}
+	c := &cluster{ControlPlane: plane, binary: previous}
 	t.Cleanup(func() { _ = c.operator.Close(); _ = c.Close() })
 	c.kubeconfig, err = scene.InstallOperator(t.Context(), plane)
 	must(t, err)
@@ -46,7 +46,7 @@ func TestAnUpgradeTakesTheHostsOver(t *testing.T) {
 	s.eventually("the new operator has taken all hosts over", func() string {
 		for i, hash := range s.configHashes() {
 			if hash == hashes[i] {
-				return fmt.Sprintf("host %d has the former operator's configuration still: %s", i, describe(s.elb))
+				return fmt.Sprintf("host %d has the previous operator's configuration still: %s", i, describe(s.elb))
 			}
 		}
 		return ""
@@ -61,7 +61,7 @@ func TestAnUpgradeTakesTheHostsOver(t *testing.T) {
 	s.requireNoReload(after)
 }
 
-// publishNames adds a listener with names, and so a map, to each host.
+// publishNames adds a listener with names, and therefore a map, to each host.
 func (s *shaken) publishNames() {
 	s.t.Helper()
 	s.update(s.elb, func() {
@@ -74,7 +74,7 @@ func (s *shaken) publishNames() {
 	})
 }
 
-// configHashes are those of the hosts' configurations, as the status has them.
+// configHashes returns the hashes of the hosts' configurations in the status.
 func (s *shaken) configHashes() []string {
 	s.t.Helper()
 	must(s.t, s.refresh(s.elb))
@@ -85,21 +85,21 @@ func (s *shaken) configHashes() []string {
 	return hashes
 }
 
-// buildFormer compiles the operator of formerRelease from the history of the repository, and returns its path.
-func buildFormer(t *testing.T) string {
+// buildPrevious compiles the operator of previousRelease from the repository's history, and returns its path.
+func buildPrevious(t *testing.T) string {
 	t.Helper()
 	root, err := programs.Root()
 	must(t, err)
-	if err := exec.CommandContext(t.Context(), "git", "-C", root, "cat-file", "-e", formerRelease+"^{commit}").Run(); err != nil {
-		const lack = "the former operator cannot be built: this is no clone, or a shallow one without commit " + formerRelease
+	if err := exec.CommandContext(t.Context(), "git", "-C", root, "cat-file", "-e", previousRelease+"^{commit}").Run(); err != nil {
+		const missing = "the previous operator cannot be built: this is no clone, or a shallow one without commit " + previousRelease
 		if os.Getenv("CI") == "true" {
-			t.Fatal(lack + ": git fetch --unshallow")
+			t.Fatal(missing + ": git fetch --unshallow")
 		}
-		t.Skip(lack)
+		t.Skip(missing)
 	}
 	dir := t.TempDir()
 	for _, line := range []string{
-		fmt.Sprintf("git -C %q archive %s | tar -x -C %q", root, formerRelease, dir),
+		fmt.Sprintf("git -C %q archive %s | tar -x -C %q", root, previousRelease, dir),
 		fmt.Sprintf("cd %q && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o manager .", dir),
 	} {
 		if said, err := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", line).CombinedOutput(); err != nil {
@@ -114,6 +114,6 @@ for argument; do
 done
 exec "${0%/*}/manager" "$@"
 `
-	must(t, os.WriteFile(filepath.Join(dir, "former"), []byte(script), 0o755))
-	return filepath.Join(dir, "former")
+	must(t, os.WriteFile(filepath.Join(dir, "previous"), []byte(script), 0o755))
+	return filepath.Join(dir, "previous")
 }

@@ -31,22 +31,22 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// patience is how long something may take that is waited for. It bounds a failing test and measures nothing.
+// patience is the timeout of expected events. It only ends failing tests, and measures nothing.
 const patience = waiting.Long
 
-// cluster is the control plane of all tests, with one operator. Each test has a namespace and hosts of its own.
+// cluster is the control plane of all tests, with one operator. Each test has its own namespace and hosts.
 type cluster struct {
 	*kube.ControlPlane
 	kubeconfig string
 	binary     string
 	operator   *kube.Operator
-	// operatorEnv is what operators that a test starts have in their environment besides.
+	// operatorEnv is added to the environment of operators that a test starts.
 	operatorEnv []string
 }
 
 var theCluster = sync.OnceValues(func() (*cluster, error) { return startCluster("127.0.0.1") })
 
-// The control planes of tests that need one of their own are at addresses of their own.
+// Tests that need their own control plane have it at these addresses.
 const (
 	brokenPlane  = "127.0.0.2"
 	hostilePlane = "127.0.0.3"
@@ -69,7 +69,7 @@ func startCluster(at string) (*cluster, error) {
 	return c, c.startOperator(ctx)
 }
 
-// startOperator runs the operator with the flags of config/manager, and gives up unreachable hosts sooner.
+// startOperator runs the operator with the flags of config/manager, and with a shorter timeout for unreachable hosts.
 func (c *cluster) startOperator(ctx context.Context) error {
 	var err error
 	c.operator, err = kube.StartOperator(ctx, kube.OperatorOptions{
@@ -79,7 +79,7 @@ func (c *cluster) startOperator(ctx context.Context) error {
 	return err
 }
 
-// world is what one test works with: a namespace, and what it starts there.
+// world is the environment of one test: a namespace, and what it starts there.
 type world struct {
 	*cluster
 	t         *testing.T
@@ -89,7 +89,7 @@ type world struct {
 	key []byte
 }
 
-// hostNumbers and clientNumbers give each test's machines addresses of their own.
+// hostNumbers and clientNumbers give each test's machines unique addresses.
 var hostNumbers, clientNumbers atomic.Int32
 
 func newWorld(t *testing.T) *world {
@@ -147,7 +147,7 @@ func (w *world) app(name string, proxy haproxy.ProxyProtocol, pods ...string) *s
 	return app
 }
 
-// secret makes the Secret "edge-ssh" for the hosts.
+// secret creates the Secret "edge-ssh" for the hosts.
 func (w *world) secret(hosts ...*lab.EdgeHost) *corev1.Secret {
 	w.t.Helper()
 	var knownHosts []string
@@ -164,13 +164,13 @@ func (w *world) secret(hosts ...*lab.EdgeHost) *corev1.Secret {
 	return secret
 }
 
-// fewConnections are what HAProxy can have on a test machine that allows few file descriptors.
+// fewConnections is what HAProxy supports on a test machine that allows few file descriptors.
 const fewConnections = 2000
 
 // publicPort is where clients reach the hosts.
 const publicPort = 8443
 
-// loadBalancer is an object with a listener for each host on its public addresses, and the Service "web" behind.
+// loadBalancer returns an object with a listener for each host on its public addresses, and the Service "web" as the target.
 func (w *world) loadBalancer(hosts ...*lab.EdgeHost) *v1alpha1.EdgeLoadBalancer {
 	elb := &v1alpha1.EdgeLoadBalancer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"},
@@ -202,7 +202,7 @@ func binds(at lab.Addresses, port int) []v1alpha1.BindAddress {
 	}
 }
 
-// scenario is a world in which hosts serve the Service "web", whose only pod is web-a, and what made it so.
+// scenario is a world in which hosts serve the Service "web", whose only pod is web-a.
 type scenario struct {
 	*world
 	hosts  []*lab.EdgeHost
@@ -211,7 +211,7 @@ type scenario struct {
 	elb    *v1alpha1.EdgeLoadBalancer
 }
 
-// serving returns when so many hosts serve. The changes are made to the object before it is created.
+// serving returns when that many hosts serve. The changes are made to the object before it is created.
 func serving(t *testing.T, hosts int, changes ...func(*v1alpha1.EdgeLoadBalancer)) *scenario {
 	t.Helper()
 	s := &scenario{world: newWorld(t)}
@@ -232,7 +232,7 @@ func serving(t *testing.T, hosts int, changes ...func(*v1alpha1.EdgeLoadBalancer
 	return s
 }
 
-// gw1 and gw2 are the first two hosts.
+// gw1 and gw2 return the first two hosts.
 func (s *scenario) gw1() *lab.EdgeHost { return s.hosts[0] }
 func (s *scenario) gw2() *lab.EdgeHost { return s.hosts[1] }
 
@@ -243,7 +243,7 @@ func (w *world) create(object client.Object) {
 	}
 }
 
-// update changes the object as it is now on the API server.
+// update changes the current object on the API server.
 func (w *world) update(object client.Object, change func()) {
 	w.t.Helper()
 	w.eventually("update "+object.GetName(), func() string {
@@ -258,7 +258,7 @@ func (w *world) update(object client.Object, change func()) {
 	})
 }
 
-// eventually waits until check returns nothing; what it returned last says why the test fails.
+// eventually waits until check returns nothing; the last result says why the test fails.
 func (w *world) eventually(what string, check func() string) {
 	w.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -279,7 +279,7 @@ func (w *world) refresh(elb *v1alpha1.EdgeLoadBalancer) error {
 	return w.Client.Get(w.t.Context(), client.ObjectKeyFromObject(elb), elb)
 }
 
-// awaitReady waits until the object is Ready in its present generation.
+// awaitReady waits until the object is Ready in its current generation.
 func (w *world) awaitReady(elb *v1alpha1.EdgeLoadBalancer) {
 	w.t.Helper()
 	w.eventually(elb.Name+" is Ready", func() string {
@@ -294,16 +294,16 @@ func (w *world) awaitReady(elb *v1alpha1.EdgeLoadBalancer) {
 	})
 }
 
-// awaitHost waits until the host is in a state whose message has these words.
-func (w *world) awaitHost(elb *v1alpha1.EdgeLoadBalancer, name string, state v1alpha1.HostState, words string) v1alpha1.HostStatus {
+// awaitHost waits until the host is in a state whose message contains the text.
+func (w *world) awaitHost(elb *v1alpha1.EdgeLoadBalancer, name string, state v1alpha1.HostState, text string) v1alpha1.HostStatus {
 	w.t.Helper()
 	var found v1alpha1.HostStatus
-	w.eventually(fmt.Sprintf("%s is %s: …%s…", name, state, words), func() string {
+	w.eventually(fmt.Sprintf("%s is %s: …%s…", name, state, text), func() string {
 		if err := w.refresh(elb); err != nil {
 			return err.Error()
 		}
 		for _, host := range elb.Status.Hosts {
-			if host.Name == name && host.State == state && strings.Contains(host.Message, words) {
+			if host.Name == name && host.State == state && strings.Contains(host.Message, text) {
 				found = host
 				return ""
 			}
@@ -322,15 +322,15 @@ func condition(elb *v1alpha1.EdgeLoadBalancer, name string) metav1.Condition {
 	return metav1.Condition{}
 }
 
-// describe is the status in few words.
+// describe returns a short description of the status.
 func describe(elb *v1alpha1.EdgeLoadBalancer) string {
-	var words strings.Builder
+	var text strings.Builder
 	ready := condition(elb, v1alpha1.ConditionReady)
-	fmt.Fprintf(&words, "generation %d; Ready=%s (%s, generation %d): %s", elb.Generation, ready.Status, ready.Reason, ready.ObservedGeneration, ready.Message)
+	fmt.Fprintf(&text, "generation %d; Ready=%s (%s, generation %d): %s", elb.Generation, ready.Status, ready.Reason, ready.ObservedGeneration, ready.Message)
 	for _, host := range elb.Status.Hosts {
-		fmt.Fprintf(&words, "; %s is %s: %s", host.Name, host.State, host.Message)
+		fmt.Fprintf(&text, "; %s is %s: %s", host.Name, host.State, host.Message)
 	}
-	return words.String()
+	return text.String()
 }
 
 // awaitServed waits until clients reach that backend through the host.
@@ -357,7 +357,7 @@ func (w *world) awaitServers(host asked, names ...string) {
 	w.awaitServersThat(host, names, func(s runtime.Server) bool { return s.Admin.Mode() == runtime.Ready })
 }
 
-// awaitNoOthers waits until the host has these servers and no others, not even such as only keep their open connections.
+// awaitNoOthers waits until the host has exactly these servers, not even draining ones in addition.
 func (w *world) awaitNoOthers(host asked, names ...string) {
 	w.t.Helper()
 	w.awaitServersThat(host, names, func(runtime.Server) bool { return true })
@@ -387,12 +387,12 @@ func (w *world) awaitServersThat(host asked, names []string, counts func(runtime
 	})
 }
 
-// asked is a host whose HAProxy can be asked.
+// asked is a host whose HAProxy can be queried.
 type asked interface {
 	Ask(ctx context.Context, command string) (string, error)
 }
 
-// awaitSummary waits until so many servers are up on all hosts together.
+// awaitSummary waits until that many servers are up on all hosts together.
 func (w *world) awaitSummary(elb *v1alpha1.EdgeLoadBalancer, servers string) {
 	w.t.Helper()
 	w.eventually("servers are "+servers, func() string {
@@ -420,7 +420,7 @@ func (w *world) requireServed(host *lab.EdgeHost, backends ...string) {
 func (w *world) workerPID(host *lab.EdgeHost) int {
 	w.t.Helper()
 	var pid int
-	// HAProxy 2.6 closes its master's socket for a moment while it executes itself anew.
+	// HAProxy 2.6 closes its master's socket for a moment while it re-executes itself.
 	w.eventually("HAProxy's master says which worker serves", func() string {
 		var err error
 		if pid, err = host.WorkerPID(w.t.Context()); err != nil {
@@ -431,7 +431,7 @@ func (w *world) workerPID(host *lab.EdgeHost) int {
 	return pid
 }
 
-// events are the reasons of the events about the object, each as often as it was recorded.
+// events returns the reasons of the events about the object, each with its count.
 func (w *world) events(elb *v1alpha1.EdgeLoadBalancer) map[string]int {
 	w.t.Helper()
 	var list eventsv1.EventList
@@ -484,7 +484,7 @@ func (w *world) delete(elb *v1alpha1.EdgeLoadBalancer) {
 	})
 }
 
-// metric is the sum of the operator's metrics whose lines begin with the prefix and contain the labels.
+// metric returns the sum of the operator's metrics whose lines begin with the prefix and contain the labels.
 func (w *world) metric(prefix string, labels ...string) (float64, error) {
 	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "http://"+w.operator.MetricsAddress+"/metrics", nil)
 	if err != nil {

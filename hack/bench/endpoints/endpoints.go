@@ -1,5 +1,5 @@
-// Package endpoints makes Services and writes their EndpointSlices itself: the time that Kubernetes' controllers take is none of
-// edgelb's.
+// Package endpoints creates Services and writes their EndpointSlices itself, to exclude the time that Kubernetes' controllers
+// take.
 package endpoints
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-// Port is where pods listen; the bench itself answers the health checks of those that serve nobody.
+// Port is where pods listen; the bench itself answers the health checks of pods without traffic.
 const Port = 8080
 
 // AnswerChecks accepts every connection to Port, at any address of the lab, and closes it.
@@ -45,14 +45,14 @@ type Pod struct {
 	Addresses lab.Addresses
 }
 
-// Pods makes pods with names and addresses that no other has.
+// Pods creates pods with unique names and addresses.
 type Pods struct {
 	// Reserve are the next ones.
 	Reserve []Pod
 	count   int
 }
 
-// Take returns so many pods: those of the reserve first, and then new ones.
+// Take returns count pods: those of the reserve first, and then new ones.
 func (p *Pods) Take(count int) []Pod {
 	for len(p.Reserve) < count {
 		p.count++
@@ -71,23 +71,23 @@ type Service struct {
 	namespace string
 	port      int32
 	source    *Pods
-	// pods are the endpoints, and slices the objects that hold them, at most a hundred each, as in Kubernetes.
+	// pods are the endpoints, and slices the EndpointSlices, with at most a hundred each, as in Kubernetes.
 	pods   []Pod
 	slices []*discoveryv1.EndpointSlice
-	// guest is the endpoint that the last change has added; nil when it was taken away again.
+	// guest is the endpoint that the last change has added; nil if the last change has removed it.
 	guest *Pod
 }
 
 const perSlice = 100
 
-// Place is where a Service is to be made, and where pods come from that are added to it.
+// Place is where a Service is created, and the source of its pods.
 type Place struct {
 	Client    client.Client
 	Namespace string
 	Pods      *Pods
 }
 
-// New makes a Service with pods, which listen on that port. The last slice has room for one more.
+// New creates a Service with pods that listen on that port. The last slice has room for one more.
 func (p Place) New(ctx context.Context, name string, port int32, pods []Pod) (*Service, error) {
 	s := &Service{Name: name, client: p.Client, namespace: p.Namespace, port: port, source: p.Pods, pods: slices.Clone(pods)}
 	object := &corev1.Service{
@@ -133,24 +133,24 @@ func (p Pod) endpoint() discoveryv1.Endpoint {
 	}
 }
 
-// Change adds an endpoint, or takes the one away that it has added before. It returns the words with which the operator tells
-// of it.
-func (s *Service) Change(ctx context.Context) (words string, err error) {
+// Change adds an endpoint, or removes the one that it has added before. It returns the text with which the operator logs the
+// change.
+func (s *Service) Change(ctx context.Context) (text string, err error) {
 	last := s.slices[len(s.slices)-1]
 	if s.guest != nil {
-		words = "server " + s.guest.Name + " removed"
+		text = "server " + s.guest.Name + " removed"
 		last.Endpoints = last.Endpoints[:len(last.Endpoints)-1]
 		s.guest = nil
 	} else {
 		guest := s.source.Take(1)[0]
-		words = "server " + guest.Name + " added"
+		text = "server " + guest.Name + " added"
 		last.Endpoints = append(last.Endpoints, guest.endpoint())
 		s.guest = &guest
 	}
-	return words, s.client.Update(ctx, last)
+	return text, s.client.Update(ctx, last)
 }
 
-// Names are the servers that a host should have for the Service.
+// Names returns the servers that a host must have for the Service.
 func (s *Service) Names() []string {
 	var names []string
 	for _, p := range s.pods {

@@ -1,5 +1,4 @@
-// Package figures holds what was measured, and shows it: values with their median, 99th percentile and worst, and the targets
-// that they are to meet.
+// Package figures holds and prints the results: values with their median, 99th percentile and worst, and their targets.
 package figures
 
 import (
@@ -13,11 +12,11 @@ import (
 	"time"
 )
 
-// Report gathers the results.
+// Report collects the results.
 type Report struct {
 	Started time.Time `json:"started"`
 	CPUs    int       `json:"cpus"`
-	// Load is how many processes wanted a CPU before anything was measured. What others do on the machine makes figures worse.
+	// Load is the load of the machine before the measurement. Other processes on the machine make the figures worse.
 	Load  string   `json:"load"`
 	Rows  []Row    `json:"rows"`
 	Notes []string `json:"notes,omitempty"`
@@ -27,9 +26,9 @@ type Report struct {
 type Row struct {
 	Part string `json:"part"`
 	What string `json:"what"`
-	// HAProxy is the version; "2.6 simulated" where it is not a real one.
+	// HAProxy is the version; "2.6 simulated" for a simulated one.
 	HAProxy string `json:"haproxy"`
-	// Count is how many values there were. The others are the same where it is 1.
+	// Count is the number of values. If it is 1, the others are the same.
 	Count  int     `json:"count"`
 	Median float64 `json:"median"`
 	P99    float64 `json:"p99"`
@@ -39,29 +38,29 @@ type Row struct {
 	Met    *bool   `json:"met,omitempty"`
 }
 
-// Target is what a row should not exceed; nil for what does not matter.
+// Target is what a row must not exceed; nil means no limit.
 type Target struct {
 	Median *float64 `json:"median,omitempty"`
 	P99    *float64 `json:"p99,omitempty"`
 	Worst  *float64 `json:"worst,omitempty"`
 }
 
-// New is an empty report.
+// New returns an empty report.
 func New() Report {
 	load, _, _ := strings.Cut(readFile("/proc/loadavg"), " ")
 	return Report{Started: time.Now().UTC(), CPUs: runtime.NumCPU(), Load: load}
 }
 
-// readFile is the content of a file; empty if there is none.
+// readFile returns the content of a file; empty if it does not exist.
 func readFile(path string) string {
-	text, _ := os.ReadFile(path) // it is the reader of the report who misses it
+	text, _ := os.ReadFile(path) // the report shows that it is missing
 	return string(text)
 }
 
-// AtMost is a target for every value.
+// AtMost returns a target for every value.
 func AtMost(worst float64) *Target { return &Target{Worst: &worst} }
 
-// Add makes a row of values in any order.
+// Add adds a row of values in any order.
 func (r *Report) Add(line Row, values []float64, limit *Target) {
 	sorted := slices.Sorted(slices.Values(values))
 	if len(sorted) == 0 {
@@ -77,7 +76,7 @@ func (r *Report) Add(line Row, values []float64, limit *Target) {
 	fmt.Fprintf(os.Stderr, "   %s: median %s, p99 %s, worst %s %s\n", line.What, figure(line.Median), figure(line.P99), figure(line.Worst), line.Unit)
 }
 
-// One makes a row of one value.
+// One adds a row of one value.
 func (r *Report) One(line Row, value float64, limit *Target) { r.Add(line, []float64{value}, limit) }
 
 // Note adds a sentence below the table.
@@ -85,18 +84,18 @@ func (r *Report) Note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// quantile is the smallest value that this share of the sorted values does not exceed.
+// quantile returns the smallest value that this share of the sorted values does not exceed.
 func quantile(sorted []float64, share float64) float64 {
 	i := int(share*float64(len(sorted))+0.999999) - 1
 	return sorted[min(max(i, 0), len(sorted)-1)]
 }
 
-// Median is the median of values in any order.
+// Median returns the median of values in any order.
 func Median(values []float64) float64 { return quantile(slices.Sorted(slices.Values(values)), 0.5) }
 
 func within(value float64, limit *float64) bool { return limit == nil || value <= *limit }
 
-// Table is the report for a person.
+// Table returns the report as a table.
 func (r *Report) Table() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "\nedgelb on %d CPUs that the operator, the control plane and all hosts share, %s; load before: %s\n\n",
@@ -111,26 +110,26 @@ func (r *Report) Table() string {
 		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t  %s\n",
 			line.Part, line.HAProxy, figure(line.Median), p99, worst, line.Unit, line.Count, line.Target, verdict(line.Met), line.What)
 	}
-	_ = columns.Flush() // a strings.Builder takes every write
+	_ = columns.Flush() // a strings.Builder never fails
 	for _, note := range r.Notes {
 		fmt.Fprintf(&text, "\n%s\n", note)
 	}
 	return text.String()
 }
 
-// String is the target for a person.
+// String returns the target as text.
 func (t *Target) String() string {
 	if t == nil {
 		return ""
 	}
-	var words []string
+	var limits []string
 	for name, limit := range map[string]*float64{"median": t.Median, "p99": t.P99, "": t.Worst} {
 		if limit != nil {
-			words = append(words, strings.TrimSpace(name+" ≤ "+figure(*limit)))
+			limits = append(limits, strings.TrimSpace(name+" ≤ "+figure(*limit)))
 		}
 	}
-	slices.Sort(words)
-	return strings.Join(words, ", ")
+	slices.Sort(limits)
+	return strings.Join(limits, ", ")
 }
 
 func verdict(met *bool) string {
@@ -144,7 +143,7 @@ func verdict(met *bool) string {
 	}
 }
 
-// figure has three digits that count, or all that stand before the point.
+// figure formats a value with three significant digits, or with all digits before the point.
 func figure(value float64) string {
 	switch {
 	case value == 0:
@@ -160,7 +159,7 @@ func figure(value float64) string {
 	}
 }
 
-// Write writes the results as JSON; an empty path is none.
+// Write writes the results as JSON; an empty path writes nothing.
 func (r *Report) Write(path string) error {
 	if path == "" {
 		return nil

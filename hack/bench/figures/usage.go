@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// CPUSeconds is the time that a process has spent on a CPU.
+// CPUSeconds returns the CPU time of a process.
 func CPUSeconds(pid int) (float64, error) {
-	// The kernel counts in hundredths of a second, whatever it ticks at.
+	// The kernel counts in hundredths of a second, independently of its tick rate.
 	const ticks = 100
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	// The name is in brackets, and may have blanks in it. utime and stime are the 12th and 13th field behind it.
+	// The name is in parentheses, and may contain spaces. utime and stime are the 12th and 13th field after it.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	user, errUser := strconv.Atoi(fields[11])
 	system, errSystem := strconv.Atoi(fields[12])
@@ -25,7 +25,7 @@ func CPUSeconds(pid int) (float64, error) {
 	return float64(user+system) / ticks, nil
 }
 
-// PeakMiB is the most memory that a process ever had.
+// PeakMiB returns the peak memory of a process.
 func PeakMiB(pid int) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package oplog reads from the operator's log what happened to hosts, and when.
+// Package oplog reads the events of hosts from the operator's log.
 package oplog
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Event is a line of the log about a host.
+// Event is a log line about a host.
 type Event struct {
 	At      time.Time `json:"ts"`
 	Message string    `json:"msg"`
@@ -22,27 +22,28 @@ type Event struct {
 	State   string   `json:"state"`
 	Update  string   `json:"update"`
 	Reasons []string `json:"reasons"`
-	// Seconds are those from the watch's delivery to the proof, and Phases the milliseconds of its parts.
+	// Seconds is the time from the watch's delivery to the proof, and Phases are its parts in milliseconds.
 	Seconds float64            `json:"seconds"`
 	Phases  map[string]float64 `json:"phases"`
 }
 
-// The messages that are read; all others are passed over.
+// The messages that are read; all others are skipped.
 const (
 	HostChanged      = "Host changed"
 	HostStateChanged = "Host state changed"
 )
 
-// Flags make the operator log when what happened, to the microsecond, and leave nothing out: else it logs only some of many
-// like lines in one second.
+// Flags returns flags that make the operator log with microseconds and without sampling: by default it logs only some of many
+// similar lines in one second.
 func Flags() []string {
 	return []string{"--zap-devel", "--zap-encoder=json", "--zap-log-level=debug", "--zap-stacktrace-level=panic", "--zap-time-encoding=rfc3339nano"}
 }
 
-// readingPause is how long the end of the log is left alone. Times are those of the lines, so it costs the figures nothing.
+// readingPause is the interval at which the end of the log is polled. It does not affect the figures, because the log lines have
+// timestamps.
 const readingPause = 2 * time.Millisecond
 
-// Follow reads events from a log that is written to, until the context ends.
+// Follow reads events from a growing log, until the context ends.
 func Follow(ctx context.Context, path string, to chan<- Event) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -66,7 +67,7 @@ func Follow(ctx context.Context, path string, to chan<- Event) error {
 			return err
 		}
 		var e Event
-		// What is no JSON is somebody's cry for help, which ends in the report of the failure that follows.
+		// A line that is not JSON is the output of a crash, which the report of the failure contains.
 		if json.Unmarshal(line, &e) == nil && (e.Message == HostChanged || e.Message == HostStateChanged) {
 			select {
 			case to <- e:
@@ -78,7 +79,7 @@ func Follow(ctx context.Context, path string, to chan<- Event) error {
 	}
 }
 
-// Last is the event that came last.
+// Last returns the latest event.
 func Last(events map[string]Event) Event {
 	var last Event
 	for _, e := range events {
@@ -89,8 +90,8 @@ func Last(events map[string]Event) Event {
 	return last
 }
 
-// Await reads events until there was one for each of the hosts that is wanted, and returns them by host. Every event is shown
-// to those who see before it is judged.
+// Await reads events until there was a wanted one for each host, and returns them by host. It first passes every event to the see
+// functions.
 func Await(ctx context.Context, from <-chan Event, hosts []string, wanted func(Event) bool, see ...func(Event)) (map[string]Event, error) {
 	missing, found := map[string]Event{}, map[string]Event{}
 	for _, host := range hosts {
@@ -99,8 +100,8 @@ func Await(ctx context.Context, from <-chan Event, hosts []string, wanted func(E
 	for len(missing) > 0 {
 		select {
 		case e := <-from:
-			for _, look := range see {
-				look(e)
+			for _, observe := range see {
+				observe(e)
 			}
 			_, waiting := missing[e.Host]
 			switch {
@@ -117,15 +118,15 @@ func Await(ctx context.Context, from <-chan Event, hosts []string, wanted func(E
 	return found, nil
 }
 
-// some tells of a few hosts what was last heard of them.
+// some describes the last events of a few hosts.
 func some(hosts map[string]Event) string {
 	const most = 5
-	var words []string
+	var lines []string
 	for host, last := range hosts {
-		if len(words) == most {
-			return strings.Join(append(words, "…"), "; ")
+		if len(lines) == most {
+			return strings.Join(append(lines, "…"), "; ")
 		}
-		words = append(words, fmt.Sprintf("%s (last: %s, %s, %s, %v)", host, last.Message, last.State, last.At.Format(time.RFC3339Nano), last.Reasons))
+		lines = append(lines, fmt.Sprintf("%s (last: %s, %s, %s, %v)", host, last.Message, last.State, last.At.Format(time.RFC3339Nano), last.Reasons))
 	}
-	return strings.Join(words, "; ")
+	return strings.Join(lines, "; ")
 }

@@ -1,5 +1,5 @@
-// Package accounts starts an sshd that has an account and an /etc of its own, with PAM as the machine has it: what is done to
-// the account, or to files in /etc and /run, is not done to the machine. Only root can.
+// Package accounts starts an sshd with its own account and /etc, and with the machine's PAM: changes of the account, or of files in
+// /etc and /run, do not affect the machine. It requires root.
 package accounts
 
 import (
@@ -28,24 +28,24 @@ var script string
 // User is the account, which is not root.
 const User = "edge"
 
-// Host is what can be logged in to.
+// Host is an sshd to log in to.
 type Host struct {
-	// Port is where sshd listens on 127.0.0.1, and HostKey what it proves to have: "ssh-ed25519 AAAA…".
+	// Port is where sshd listens on 127.0.0.1, and HostKey its host key: "ssh-ed25519 AAAA…".
 	Port    int
 	HostKey string
 	// PrivateKey logs in as User and as root.
 	PrivateKey []byte
 
 	sshd *process.Process
-	// config is the path of sshd's configuration, log that of what it logs.
+	// config is the path of sshd's configuration, log that of its log.
 	config, log string
 }
 
-// Start starts sshd, with further lines of configuration; the end of the test stops it. A line goes before sshd's own of the same
+// Start starts sshd, with further lines of configuration; the end of the test stops it. A line overrides the default line of the same
 // name.
 func Start(t testing.TB, lines ...string) *Host {
 	t.Helper()
-	// The account itself reads authorized_keys.
+	// sshd reads authorized_keys as the account.
 	dir, err := os.MkdirTemp("", "accounts")
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func Start(t testing.TB, lines ...string) *Host {
 	return h
 }
 
-// setUp writes what sshd reads.
+// setUp writes the files of sshd.
 func (h *Host) setUp(t testing.TB, dir string, lines []string) {
 	t.Helper()
 	hostKey, hostPublic := newKey(t)
@@ -89,7 +89,7 @@ func (h *Host) setUp(t testing.TB, dir string, lines []string) {
 	}
 }
 
-// await waits until sshd has begun to listen so many times.
+// await waits until sshd has started to listen that many times.
 func (h *Host) await(t testing.TB, times int) {
 	t.Helper()
 	for end := time.Now().Add(waiting.Long); time.Now().Before(end) && h.sshd.Running(); time.Sleep(10 * time.Millisecond) {
@@ -101,11 +101,11 @@ func (h *Host) await(t testing.TB, times int) {
 }
 
 func (h *Host) timesListened() int {
-	logged, _ := os.ReadFile(h.log) // it is there once sshd runs
+	logged, _ := os.ReadFile(h.log) // it exists once sshd runs
 	return strings.Count(string(logged), "Server listening on")
 }
 
-// Do runs a line of shell as root, past sshd, where the files are that sshd sees.
+// Do runs a shell command as root, without sshd, with the files that sshd sees.
 func (h *Host) Do(t testing.TB, line string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "nsenter", "--mount", "--target", strconv.Itoa(h.sshd.PID()), "sh", "-c", line).CombinedOutput()
@@ -114,7 +114,7 @@ func (h *Host) Do(t testing.TB, line string) {
 	}
 }
 
-// Configure adds lines to the end of sshd's configuration, and lets sshd read it.
+// Configure appends lines to sshd's configuration, and reloads it.
 func (h *Host) Configure(t testing.TB, lines ...string) {
 	t.Helper()
 	before := h.timesListened()

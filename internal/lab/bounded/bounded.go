@@ -1,4 +1,4 @@
-// Package bounded fails tests whose work takes more memory or time than its input accounts for.
+// Package bounded fails tests whose work takes more memory or time than the size of its input allows.
 package bounded
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What some work may take: so much for each byte of its input, and so much in any case.
+// The limits of the work: a part for each byte of its input, and a constant part.
 const (
 	memoryPerByte = 40
 	memoryAtLeast = 1 << 20
@@ -16,8 +16,8 @@ const (
 	timeAtLeast   = 2 * time.Second
 )
 
-// Run does some work with an input of that size, and fails the test if it allocates too much memory or takes too much of the
-// processor's time. What other goroutines do at the same time counts as well, so that it must not run beside parallel tests.
+// Run does work with an input of that size, and fails the test if it allocates too much memory or takes too much CPU
+// time. Other goroutines count as well, so it must not run in parallel with other tests.
 func Run(t testing.TB, what string, size int, work func()) {
 	t.Helper()
 	memory, processor := allocated(), used()
@@ -31,18 +31,18 @@ func Run(t testing.TB, what string, size int, work func()) {
 	}
 }
 
-// allocated is how many bytes the process has ever allocated.
+// allocated returns how many bytes the process has allocated in total.
 func allocated() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.TotalAlloc
 }
 
-// used is how long the process has had a processor. A clock would count what the machine does besides.
+// used returns the CPU time of the process. Wall-clock time would include other work of the machine.
 func used() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err) // the arguments are right
+		panic(err) // impossible with valid arguments
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

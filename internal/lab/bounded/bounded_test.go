@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// recorder notes that a test has failed.
+// recorder records that a test has failed.
 type recorder struct {
 	testing.TB
 	said []string

@@ -1,12 +1,12 @@
 #!/bin/sh
-# The first process of a Debian host. It makes the folder that it stands in the root of its mount namespace, with a /proc, /sys,
-# /dev and /run as a container has them, and becomes the init system.
+# The first process of a Debian host. It makes its working directory the root of its mount namespace, with /proc, /sys, /dev and
+# /run as in a container, and executes the init system.
 #
 # The environment: NAME and INIT (systemd, sysv or openrc).
 hostname "$NAME"
 mount --make-rprivate /
 mount -t proc proc proc
-# The kernel's settings are the machine's; those of the network are the host's own.
+# The kernel settings are the machine's; those of the network are the host's.
 mount --bind proc/sys proc/sys
 mount --bind proc/sys/net proc/sys/net
 mount -o remount,bind,ro proc/sys

@@ -1,5 +1,5 @@
-// Package debian boots Debians as hosts of the lab: with the init system, the units or start scripts, the sshd and the HAProxy
-// of the distribution, untouched. Only root can.
+// Package debian boots Debian hosts in the lab: with the unmodified init system, units or start scripts, sshd and HAProxy of the
+// distribution. It requires root.
 package debian
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// The scripts of a host, from the outside in.
+// The scripts of a host, from the outermost to the innermost.
 var (
 	//go:embed host.sh
 	hostScript string
@@ -32,10 +32,10 @@ var (
 	smallInitScript string
 )
 
-// maxHosts is how many hosts have addresses: numbers 1 to maxHosts.
+// maxHosts is the number of hosts with addresses: numbers 1 to maxHosts.
 const maxHosts = 250
 
-// startTimeout is how long a host may take to come up.
+// startTimeout is how long a host may take to start.
 const startTimeout = waiting.Long
 
 // OrdinaryUser is the account of a host that is not root.
@@ -49,41 +49,41 @@ const (
 	Systemd Init = "systemd"
 	// SysV starts the services by their scripts in /etc/init.d. HAProxy has no master process then.
 	SysV Init = "sysv"
-	// OpenRC starts the same scripts as SysV by its own means. It needs the root of Debian 12.
+	// OpenRC starts the same scripts as SysV in its own way. It needs the root of Debian 12.
 	OpenRC Init = "openrc"
 )
 
-// Options say what a host should be like.
+// Options configure a host.
 type Options struct {
-	// Number tells the Debians apart and decides their addresses, from 1 to 250.
+	// Number identifies the host and determines its addresses, from 1 to 250.
 	Number int
 	// Name is the host name; default: "debian" and the number.
 	Name string
-	// Root is a directory that hack/debian-root.sh has made. It is not written to.
+	// Root is a directory made by hack/debian-root.sh. It is only read.
 	Root string
 	// Init is the init system; default: Systemd.
 	Init Init
-	// User is who logs in: OrdinaryUser, or root, which is the default.
+	// User is the account to log in with: OrdinaryUser, or root, which is the default.
 	User string
-	// Sudoers are lines about OrdinaryUser for sudo; none by default.
+	// Sudoers are the sudoers lines of OrdinaryUser; none by default.
 	Sudoers string
-	// PrivateKey is what can log in, in OpenSSH's format, so that hosts can share it; default: a new one.
+	// PrivateKey is the key that can log in, in OpenSSH format, so that hosts can share it; default: a new one.
 	PrivateKey []byte
 }
 
-// Host is a Debian in namespaces of its own. Its network is a cable into the lab's; its disk is in memory and gone at the end.
+// Host is a Debian in its own namespaces. Its network is a link to the lab's; its disk is in memory and gone at the end.
 // PrivateKey logs in as root and as OrdinaryUser. Hosts without systemd have no HAProxy master.
 type Host struct {
 	lab.Host
 
 	pidFile string
-	// machine is what the host runs on: its end is the end of the host.
+	// machine is the process that the host runs in: the host ends with it.
 	machine *process.Process
 	// init is the PID, in the lab, of the host's first process.
 	init int
 }
 
-// Start boots a host and returns when it can be logged in to and HAProxy runs; the lab must have been entered.
+// Start boots a host and returns when login works and HAProxy runs; the lab must have been entered.
 func Start(ctx context.Context, options Options) (*Host, error) {
 	if err := options.complete(); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func Start(ctx context.Context, options Options) (*Host, error) {
 	return h, nil
 }
 
-// complete puts the defaults in, and says what is impossible.
+// complete sets the defaults, and returns an error for invalid options.
 func (o *Options) complete() error {
 	if !sandbox.Inside() {
 		return sandbox.ErrOutside
@@ -164,7 +164,7 @@ func (h *Host) start(ctx context.Context, options Options) error {
 	return h.machine.Await(ctx, h.serves)
 }
 
-// environment is what the scripts want to know. It makes the keys.
+// environment returns the environment of the scripts. It creates the keys.
 func (h *Host) environment(options Options) ([]string, error) {
 	root, err := filepath.Abs(options.Root)
 	if err != nil {
@@ -198,7 +198,7 @@ func (h *Host) environment(options Options) ([]string, error) {
 	}, nil
 }
 
-// hasPower finds the host's first process, and through it the host's files.
+// hasPower finds the host's first process, and by that the host's files.
 func (h *Host) hasPower(context.Context) error {
 	content, err := os.ReadFile(h.pidFile)
 	if err != nil {
@@ -212,7 +212,7 @@ func (h *Host) hasPower(context.Context) error {
 	return nil
 }
 
-// serves checks that the host can be logged in to and that HAProxy runs and answers.
+// serves checks that login works and that HAProxy runs and answers.
 func (h *Host) serves(ctx context.Context) error {
 	if err := h.AnswersSSH(ctx); err != nil {
 		return err
@@ -224,7 +224,7 @@ func (h *Host) serves(ctx context.Context) error {
 	return err
 }
 
-// Close cuts the power: nothing of the host is left. It may be called more than once.
+// Close cuts the power: nothing of the host remains. It may be called more than once.
 func (h *Host) Close() error {
 	err := h.machine.Stop()
 	if removed := os.Remove(h.pidFile); !errors.Is(removed, os.ErrNotExist) {
@@ -233,9 +233,9 @@ func (h *Host) Close() error {
 	return err
 }
 
-// Exec runs a program on the host as root, past sshd, and returns what it prints to stdout.
+// Exec runs a program on the host as root, without sshd, and returns its stdout.
 func (h *Host) Exec(ctx context.Context, argv ...string) (string, error) {
-	// An empty environment: not even the PATH of the machine is the host's.
+	// An empty environment: the machine's PATH must not be used on the host.
 	enter := []string{"--target", strconv.Itoa(h.init), "--all", "env", "-i",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	output, err := exec.CommandContext(ctx, "nsenter", append(enter, argv...)...).Output()
@@ -246,7 +246,7 @@ func (h *Host) Exec(ctx context.Context, argv ...string) (string, error) {
 	return string(output), err
 }
 
-// Logs are the ends of the logs of the machine that the host runs on.
+// Logs returns the ends of the logs of the machine that the host runs in.
 func (h *Host) Logs() map[string]string {
 	return map[string]string{"machine": h.machine.Log()}
 }

@@ -23,19 +23,19 @@ const (
 	debian13 = "../../../bin/debian-13"
 )
 
-// variant is a kind of host, and what makes it that kind.
+// variant is a kind of host, and its properties.
 type variant struct {
 	name   string
 	number int
 	root   string
 	init   Init
-	// reload is how an administrator has HAProxy reloaded.
+	// reload is the command with which an administrator reloads HAProxy.
 	reload []string
 
 	wantFirstProcess string
 	wantVersion      string
 	wantMaster       bool
-	// wantMark exists only where that init system has booted; empty for none.
+	// wantMark exists only if that init system has booted; empty for none.
 	wantMark string
 }
 
@@ -137,7 +137,7 @@ func forwardsAfterAReload(t *testing.T, v variant, h *Host) {
 		netip.AddrPortFrom(pod.IPv4, 8080), netip.AddrPortFrom(pod.IPv6, 8080)))
 	_, err = h.Exec(t.Context(), v.reload...)
 	must(t, err)
-	// Under systemd the command may return before the worker is there.
+	// Under systemd the command may return before the worker runs.
 	lab.Eventually(t, func() error {
 		if after, err := h.WorkerPID(t.Context()); err != nil || after == before {
 			return fmt.Errorf("after the reload the worker is %d, %v; want another than %d", after, err, before)
@@ -152,12 +152,12 @@ func forwardsAfterAReload(t *testing.T, v variant, h *Host) {
 	}
 }
 
-// leavesNoZombies runs after a reload, which orphans the former HAProxy where there is no master.
+// leavesNoZombies runs after a reload, which orphans the previous HAProxy if there is no master.
 func leavesNoZombies(t *testing.T, _ variant, h *Host) {
 	lab.Eventually(t, func() error {
 		states, err := h.Exec(t.Context(), "ps", "-eo", "stat=,args=")
 		if err == nil && strings.HasPrefix(states, "Z") || strings.Contains(states, "\nZ") {
-			return fmt.Errorf("nobody waits for processes that have ended:\n%s", states)
+			return fmt.Errorf("zombies are left:\n%s", states)
 		}
 		return err
 	})
@@ -184,7 +184,7 @@ func TestSudoDoesWhatTheSudoersLinesAllow(t *testing.T) {
 	}
 }
 
-func TestKnownHostsHoldsTheKeyThatAHostProves(t *testing.T) {
+func TestKnownHostsHasTheHostsKey(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	h := startHost(t, Options{Number: 50, Root: debian12, Init: SysV})
 	lines, err := h.KnownHosts()
@@ -225,7 +225,7 @@ func startHost(t *testing.T, options Options) *Host {
 	return h
 }
 
-// trimmed is what a program on a host printed, without the newline at the end.
+// trimmed returns the output of a program on a host, without the trailing newline.
 func trimmed(output string, err error) func(*testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()

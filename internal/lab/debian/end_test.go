@@ -44,7 +44,7 @@ func TestNothingOfAHostIsLeftAfterClose(t *testing.T) {
 	}
 }
 
-// envVictim makes this test program one that boots a host and waits to be killed.
+// envVictim makes this test program boot a host and wait to be killed.
 const envVictim = "EDGELB_LAB_TEST_VICTIM"
 
 func TestNothingOfAHostIsLeftWhenItsLabIsKilled(t *testing.T) {
@@ -57,7 +57,7 @@ func TestNothingOfAHostIsLeftWhenItsLabIsKilled(t *testing.T) {
 		return
 	}
 	victim := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
-	// A lab of its own: without what says that this one is there.
+	// A separate lab: without the environment variables of this one.
 	victim.Env = []string{envVictim + "=1", "PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}
 	victim.Stderr = os.Stderr
 	output, err := victim.StdoutPipe()
@@ -83,7 +83,7 @@ func TestNothingOfAHostIsLeftWhenItsLabIsKilled(t *testing.T) {
 		}
 		return nil
 	})
-	// Nobody was left to remove the cgroup, which is empty. The next host does.
+	// No process was left to remove the empty cgroup. The next host removes it.
 	startHost(t, Options{Number: 72, Root: debian12, Init: SysV})
 	if _, err := os.Stat(cgroup); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s is left: %v", cgroup, err)
@@ -115,7 +115,7 @@ func TestAHostThatCannotBootSaysWhy(t *testing.T) {
 	}
 }
 
-// cgroupOf is the directory of the topmost cgroup of the lab's that a process is in.
+// cgroupOf returns the directory of the process's topmost cgroup of the lab.
 func cgroupOf(t *testing.T, pid int) string {
 	t.Helper()
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
@@ -137,7 +137,7 @@ func cgroupOf(t *testing.T, pid int) string {
 	return ""
 }
 
-// processesOn are the processes whose root directory is that of a host of that name.
+// processesOn returns the processes whose root directory is that of the host with that name.
 func processesOn(name string) []int {
 	roots, err := filepath.Glob("/proc/[0-9]*/root/etc/hostname")
 	if err != nil {
@@ -145,7 +145,7 @@ func processesOn(name string) []int {
 	}
 	var pids []int
 	for _, root := range roots {
-		// The process may have ended since.
+		// The process may have ended in the meantime.
 		content, _ := os.ReadFile(root)
 		var pid int
 		if _, err := fmt.Sscanf(root, "/proc/%d/", &pid); err == nil && string(content) == name+"\n" {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The machine under a Debian host: its network, its disk and its power. Runs in a network and a mount namespace made for it,
-# so that everything here goes with the last process. SIGTERM cuts the power.
+# The machine under a Debian host: its network, its disk and its power. It runs in its own network and mount namespaces, so
+# that everything is removed with the last process. SIGTERM cuts the power.
 #
 # The environment: ROOT and INIT (systemd, sysv or openrc), NAME, NUMBER, LAB (a process of the lab's namespaces), PID_FILE (for
 # the PID of the host's first process), HOST_KEY, AUTHORIZED_KEY, SUDOERS, and the scripts BOOT and SMALL_INIT.
@@ -8,7 +8,7 @@ set -eu
 mount --make-rprivate /
 
 ip link add eth0 type veth peer name "debian$NUMBER" netns "$LAB"
-# The link-local addresses of the kernel's own making are not usable at first, and neighbours are asked for from them.
+# The kernel's own link-local addresses are not usable at first, but neighbour discovery uses them.
 nsenter --target "$LAB" --net ip -batch - <<IP
 link set debian$NUMBER addrgenmode none
 address add 10.99.$NUMBER.1/30 dev debian$NUMBER
@@ -48,7 +48,7 @@ chroot . chown -R edgelb:edgelb /home/edgelb/.ssh
 if [ -n "$SUDOERS" ]; then
 	(umask 337 && printf '%s\n' "$SUDOERS" >etc/sudoers.d/edgelb)
 fi
-# Units that would wait for hardware that is not there, or reach for the machine's own.
+# Units that would wait for missing hardware, or access the machine's hardware.
 for unit in systemd-modules-load.service systemd-udevd.service systemd-udev-trigger.service getty.target \
 	console-getty.service dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount; do
 	ln -sf /dev/null "etc/systemd/system/$unit"
@@ -65,8 +65,8 @@ if [ "$INIT" != systemd ]; then
 fi
 printf '%s' "$BOOT" >/mnt/boot
 
-# systemd rules a cgroup of its own; where the hierarchy is mounted differs between machines. No two living namespaces share
-# a number. When a lab is killed with all that is in it, empty cgroups remain, and go here.
+# systemd manages its own cgroup; the mount point of the hierarchy differs between machines. No two existing namespaces
+# have the same number. A killed lab leaves empty cgroups behind, which are removed here.
 hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 [ -n "$hierarchy" ] || { echo "no cgroup2 is mounted, and systemd needs it; mount it at /sys/fs/cgroup/unified"; exit 1; }
 for left in "$hierarchy"/edgelb-lab-*; do
@@ -74,8 +74,8 @@ for left in "$hierarchy"/edgelb-lab-*; do
 done
 network=$(readlink /proc/self/ns/net)
 cgroup=$hierarchy/edgelb-lab-${network#net:}
-# Another lab may have taken it for one of those, before somebody was in it: hence the second try.
-# shellcheck disable=SC2016 # for the shell that is to join
+# Another lab may have removed it as one of those, while it was still empty: hence the second try.
+# shellcheck disable=SC2016 # for the shell that joins
 join='mkdir -p "$0" && echo $$ >"$0/cgroup.procs"'
 
 host=
@@ -90,7 +90,7 @@ exec setpriv --pdeathsig KILL env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin INIT="$I
 machine=$!
 trap power_off EXIT
 trap 'exit 0' TERM
-# Once it has become unshare, its only child is the host's first process. That list ends without a newline.
+# After it has executed unshare, its only child is the host's first process. That list ends without a newline.
 program=
 while [ -z "$host" ]; do
 	read -r program <"/proc/$machine/comm"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The init of a Debian host that does not run systemd: starts the services as "sysv" or "openrc" does ($1) and then waits, for
-# as long as the host has power. As the first process it inherits the orphans; waiting reaps them as well.
+# The init of a Debian host without systemd: it starts the services as "sysv" or "openrc" does ($1) and then waits while the
+# host has power. As the first process it inherits the orphans; waiting reaps them as well.
 case $1 in
 sysv)
 	/etc/init.d/ssh start

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Clock is the environment of programs whose clock is wrong by the offset. How fast it goes is right, as on a machine whose
-// clock was set wrong. It is not for sshd, which forbids its processes what libfaketime does.
+// Clock returns the environment of programs whose clock is wrong by the offset, but runs at the right speed, as on a machine whose
+// clock was set wrong. It does not work for sshd, which forbids its processes what libfaketime does.
 func Clock(offset time.Duration) ([]string, error) {
 	var libraries []string
 	for _, pattern := range []string{"/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib*/faketime/libfaketime.so.1"} {

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-// FillDisk takes all the room that is left where a host keeps haproxy.cfg, which should be a disk of its own. Undo gives it back.
+// FillDisk fills the disk with the host's haproxy.cfg, which should be a separate disk. Undo frees the space.
 func FillDisk(host *lab.EdgeHost) (undo func() error, err error) {
 	path := host.Path(filepath.Join(filepath.Dir(host.ConfigPath), "ballast"))
 	ballast, err := os.Create(path)
@@ -19,7 +19,7 @@ func FillDisk(host *lab.EdgeHost) (undo func() error, err error) {
 		return nil, err
 	}
 	defer ballast.Close()
-	// Pieces smaller than a page, so that the last page is filled as well.
+	// Pieces are smaller than a page, so that the last page is filled as well.
 	piece := make([]byte, 1<<10)
 	for err == nil {
 		_, err = ballast.Write(piece)
@@ -30,8 +30,8 @@ func FillDisk(host *lab.EdgeHost) (undo func() error, err error) {
 	return func() error { return os.Remove(path) }, nil
 }
 
-// PinConfig keeps haproxy.cfg of a host from being replaced: by making it immutable, as `chattr +i` does, where the
-// file system and the user's rights allow that, or else by a mount over it. How says which it was.
+// PinConfig makes it impossible to replace a host's haproxy.cfg: by making it immutable, as `chattr +i` does, if the file system and
+// the user's permissions allow that, and otherwise by a mount over it. How says which it was.
 func PinConfig(host *lab.EdgeHost) (how string, undo func() error, err error) {
 	path := host.Path(host.ConfigPath)
 	if err := setImmutable(path, true); err == nil {

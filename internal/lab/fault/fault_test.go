@@ -36,7 +36,7 @@ func TestAWireCountsChangesOfDirection(t *testing.T) {
 	}
 }
 
-func TestAWireActsBeforeTheBytesOfTheStepArePassedOn(t *testing.T) {
+func TestAWireActsBeforeItForwardsTheBytesOfTheStep(t *testing.T) {
 	t.Parallel()
 	wire, talk := layWire(t)
 	acted := 0
@@ -57,7 +57,7 @@ func TestAWireActsBeforeTheBytesOfTheStepArePassedOn(t *testing.T) {
 	}
 }
 
-func TestABlackHoleTellsNobodyAnythingUntilItIsMended(t *testing.T) {
+func TestABlackHoleIsSilentUntilItIsMended(t *testing.T) {
 	t.Parallel()
 	wire, talk := layWire(t)
 	requireEcho(t, talk, "a question")
@@ -80,8 +80,8 @@ func TestABlackHoleTellsNobodyAnythingUntilItIsMended(t *testing.T) {
 	}
 }
 
-// layWire lays a wire to a server that sends back what it gets, and connects through it.
-func TestAHostSeesConnectionsComeFromWhereTheWireSays(t *testing.T) {
+// layWire starts a wire to an echo server, and connects through it.
+func TestAHostSeesTheSourceAddressOfTheWire(t *testing.T) {
 	t.Parallel()
 	source := lab.ClientAddresses(7).IPv4
 	host, err := net.Listen("tcp", "127.0.0.1:0")
@@ -146,18 +146,18 @@ func layWire(t *testing.T) (*Wire, net.Conn) {
 	return wire, talk
 }
 
-func requireEcho(t *testing.T, talk net.Conn, words string) {
+func requireEcho(t *testing.T, talk net.Conn, text string) {
 	t.Helper()
-	if _, err := fmt.Fprintln(talk, words); err != nil {
+	if _, err := fmt.Fprintln(talk, text); err != nil {
 		t.Fatal(err)
 	}
-	answer := make([]byte, len(words)+1)
-	if _, err := io.ReadFull(talk, answer); err != nil || string(answer) != words+"\n" {
+	answer := make([]byte, len(text)+1)
+	if _, err := io.ReadFull(talk, answer); err != nil || string(answer) != text+"\n" {
 		t.Fatalf("answer %q, %v", answer, err)
 	}
 }
 
-func TestTrafficTellsWhatClientsLost(t *testing.T) {
+func TestTrafficReportsLosses(t *testing.T) {
 	t.Parallel()
 	addresses := lab.PodAddresses(200)
 	backend, err := lab.StartBackend(t.Context(), lab.BackendOptions{Name: "b", Addresses: addresses, Port: 80})
@@ -201,7 +201,7 @@ func TestTrafficTellsWhatClientsLost(t *testing.T) {
 	}
 }
 
-func TestAFullDiskTakesNothingUntilThatIsUndone(t *testing.T) {
+func TestAFullDiskRefusesWritesUntilUndone(t *testing.T) {
 	t.Parallel()
 	host := startHost(t, lab.EdgeHostOptions{Number: 1, ConfigRoom: 128 << 10})
 	config, err := host.ReadConfig()
@@ -238,19 +238,19 @@ func TestAPinnedFileCannotBeReplaced(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if words, err := replaceConfig(t, host); err == nil {
-			t.Errorf("%s: it was replaced: %s", name, words)
+		if output, err := replaceConfig(t, host); err == nil {
+			t.Errorf("%s: it was replaced: %s", name, output)
 		}
 		if err := undo(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if words, err := replaceConfig(t, host); err != nil {
-			t.Errorf("%s: after that it cannot be replaced: %v %s", name, err, words)
+		if output, err := replaceConfig(t, host); err != nil {
+			t.Errorf("%s: after that it cannot be replaced: %v %s", name, err, output)
 		}
 	}
 }
 
-// replaceConfig puts a copy in the place of haproxy.cfg, on the host.
+// replaceConfig replaces haproxy.cfg by a copy, on the host.
 func replaceConfig(t *testing.T, host *lab.EdgeHost) (string, error) {
 	t.Helper()
 	client, err := host.DialSSH(t.Context())
@@ -266,7 +266,7 @@ func replaceConfig(t *testing.T, host *lab.EdgeHost) (string, error) {
 	return string(bytes.TrimSpace(output)), err
 }
 
-func TestAClockIsWrongForWhoLogsIn(t *testing.T) {
+func TestAClockIsWrongForSessions(t *testing.T) {
 	t.Parallel()
 	env, err := Clock(-48 * time.Hour)
 	if err != nil {

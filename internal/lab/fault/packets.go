@@ -10,10 +10,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/debian"
 )
 
-// nobody is the address of no network card: what is sent to it arrives at a host and is dropped there, without a word.
+// nobody is a MAC address that no interface has: a host silently drops packets that are sent to it.
 const nobody = "02:00:00:00:00:01"
 
-// DropPackets drops every packet of IPv6 between the lab and a Debian, both ways, which takes root. Those of IPv4 arrive.
+// DropPackets drops every IPv6 packet between the lab and a Debian, in both directions; IPv4 still works. It requires root.
 func DropPackets(ctx context.Context, host *debian.Host) (undo func(context.Context) error, err error) {
 	number := host.Address.As4()[2]
 	cable := fmt.Sprintf("debian%d", number)

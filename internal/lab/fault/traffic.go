@@ -13,17 +13,17 @@ import (
 // pingInterval is how often each long-lived connection is used.
 const pingInterval = 250 * time.Millisecond
 
-// Load says what clients do.
+// Load configures the clients.
 type Load struct {
-	// Rate is how many new connections a second are made to each address.
+	// Rate is the number of new connections per second to each address.
 	Rate int
-	// LongLived is how many connections are kept open to each address.
+	// LongLived is the number of connections that stay open to each address.
 	LongLived int
 	// At are the addresses.
 	At []netip.AddrPort
 }
 
-// Traffic is clients at work.
+// Traffic is a set of running clients.
 type Traffic struct {
 	stop    context.CancelFunc
 	clients sync.WaitGroup
@@ -32,19 +32,19 @@ type Traffic struct {
 	result Result
 }
 
-// Result is what the clients have noticed.
+// Result is what the clients have observed.
 type Result struct {
-	// Answered and Lost count the new connections by how they ended.
+	// Answered and Lost count the new connections by their result.
 	Answered, Lost int
-	// Slowest is how long the slowest of the answered took.
+	// Slowest is the duration of the slowest answered connection.
 	Slowest time.Duration
-	// LongLived are the long-lived connections, and Cut those of them that were cut or gave no echo.
+	// LongLived counts the long-lived connections, and Cut those of them that were cut or sent no echo.
 	LongLived, Cut int
-	// Complaints say more about some of the losses.
+	// Complaints describe some of the losses.
 	Complaints []string
 }
 
-// String is the result in a line, and then the complaints.
+// String returns the result in one line, followed by the complaints.
 func (r Result) String() string {
 	text := fmt.Sprintf("of %d new connections %d were lost, the slowest took %s; of %d long-lived ones %d were cut",
 		r.Answered+r.Lost, r.Lost, r.Slowest.Round(time.Millisecond), r.LongLived, r.Cut)
@@ -54,14 +54,14 @@ func (r Result) String() string {
 	return text
 }
 
-// StartTraffic opens the long-lived connections, and returns when all of them have carried a byte and new ones are being
+// StartTraffic opens the long-lived connections, and returns when each of them has transferred a byte and new connections are being
 // made.
 func StartTraffic(ctx context.Context, client lab.Client, load Load) (*Traffic, error) {
 	ctx, stop := context.WithCancel(ctx)
 	t := &Traffic{stop: stop}
 	for _, at := range load.At {
 		for range load.LongLived {
-			// Only Stop ends these: they are looked at once more then.
+			// Only Stop ends these, because they are checked once more then.
 			long, err := client.Open(context.WithoutCancel(ctx), at)
 			if err != nil {
 				t.Stop()
@@ -77,7 +77,7 @@ func StartTraffic(ctx context.Context, client lab.Client, load Load) (*Traffic, 
 	return t, nil
 }
 
-// Stop ends the clients, waits for what they have begun, and says what they noticed.
+// Stop stops the clients, waits for running requests, and returns what the clients observed.
 func (t *Traffic) Stop() Result {
 	t.stop()
 	t.clients.Wait()
@@ -105,7 +105,7 @@ func (t *Traffic) keep(ctx context.Context, long *lab.LongLived, at netip.AddrPo
 	}
 }
 
-// mostCuts is how many connections that were cut are told one by one.
+// mostCuts is how many cut connections are reported one by one.
 const mostCuts = 3
 
 func (t *Traffic) cut(complaint string) {

@@ -1,5 +1,5 @@
-// Package fault breaks the lab in the ways in which an edge breaks, and keeps clients at work meanwhile, so that a test can say
-// what they noticed.
+// Package fault injects faults that happen at an edge, and runs clients at the same time, so that a test can check what they
+// observe.
 package fault
 
 import (
@@ -9,32 +9,32 @@ import (
 	"sync"
 )
 
-// Wire is the way to a host: it passes the bytes of connections on, counts the steps of the talk, and can do something at any
-// of them. A step is a change of direction: a question after an answer, or an answer after a question. Its methods may be
-// called at the same time.
+// Wire is a proxy to a host: it forwards the bytes of connections, counts the steps of the dialogue, and can call a function at
+// any step. A step is a change of direction: a request after an answer, or an answer after a request. Its methods are safe for
+// concurrent use.
 type Wire struct {
 	listener net.Listener
 	host     string
 	running  sync.WaitGroup
 
-	// acting is held while a step is counted and what is to be done at it is done; mu only for a moment.
+	// acting is locked while a step is counted and its function runs; mu only briefly.
 	acting sync.Mutex
 
 	mu    sync.Mutex
 	links map[*link]struct{}
-	// source is where connections to the host come from; the zero Addr for where the system chooses.
+	// source is the source address of connections to the host; the zero Addr lets the system choose.
 	source netip.Addr
 	// last is the direction of the last bytes.
 	last  direction
 	steps int
-	// at is the step to call act at; 0 for none.
+	// at is the step at which to call act; 0 for none.
 	at  int
 	act func()
-	// hole is there while nothing is passed on, and closed when that ends.
+	// hole is set while nothing is forwarded, and closed when that ends.
 	hole chan struct{}
 }
 
-// direction is where bytes go.
+// direction is the direction of bytes.
 type direction int
 
 const (
@@ -50,7 +50,7 @@ type link struct {
 	close          context.CancelFunc
 }
 
-// Lay starts a wire that takes connections at one address and leads to another.
+// Lay starts a wire that listens on one address and forwards to another.
 func Lay(ctx context.Context, at, host netip.AddrPort) (*Wire, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at.String())
 	if err != nil {
@@ -69,8 +69,8 @@ func (w *Wire) Close() {
 	w.running.Wait()
 }
 
-// At counts the steps from 1 anew, and calls act once, at the step and before its bytes are passed on. Step 0 never comes. What
-// was to be done before is done when At returns, or never will be. Act may call Cut, BlackHole and Mend.
+// At restarts the count of steps at 1, and calls act once, at the step and before its bytes are forwarded. Step 0 never happens. When
+// At returns, a previous act has finished or will never run. Act may call Cut, BlackHole and Mend.
 func (w *Wire) At(step int, act func()) {
 	w.acting.Lock()
 	defer w.acting.Unlock()
@@ -79,21 +79,21 @@ func (w *Wire) At(step int, act func()) {
 	w.last, w.steps, w.at, w.act = nowhere, 0, step, act
 }
 
-// Steps are those since the last At.
+// Steps returns the number of steps since the last At.
 func (w *Wire) Steps() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.steps
 }
 
-// ComeFrom has the host see later connections come from an address of the lab, as a router does that translates addresses.
+// ComeFrom sets the source address of later connections to an address of the lab, like a router with NAT.
 func (w *Wire) ComeFrom(source netip.Addr) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.source = source
 }
 
-// Cut ends every connection, for both sides.
+// Cut closes every connection, on both sides.
 func (w *Wire) Cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,7 +102,7 @@ func (w *Wire) Cut() {
 	}
 }
 
-// BlackHole passes nothing on any more, not even that a side has gone. Nobody is told.
+// BlackHole silently stops forwarding, also the end of a connection.
 func (w *Wire) BlackHole() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +111,7 @@ func (w *Wire) BlackHole() {
 	}
 }
 
-// Mend undoes BlackHole: what was sent meanwhile arrives.
+// Mend undoes BlackHole: data that was sent in the meantime is delivered.
 func (w *Wire) Mend() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -165,7 +165,7 @@ func (w *Wire) dial() (net.Conn, error) {
 	return dialer.Dial("tcp", w.host)
 }
 
-// carry passes bytes on until one side has gone, and then tells the other.
+// carry forwards bytes until one side has closed, and then closes the other.
 func (w *Wire) carry(l *link, d direction, from, to net.Conn) {
 	defer l.close()
 	buffer := make([]byte, 64<<10)
@@ -184,7 +184,7 @@ func (w *Wire) carry(l *link, d direction, from, to net.Conn) {
 	}
 }
 
-// step counts, and does what is to be done at the step.
+// step counts a step, and calls its function.
 func (w *Wire) step(d direction) {
 	w.acting.Lock()
 	defer w.acting.Unlock()

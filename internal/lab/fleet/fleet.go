@@ -1,9 +1,9 @@
-// Package fleet simulates edge hosts by the thousand, in one process: real SSH, and behind it a model of a host with one
-// HAProxy 2.6, which answers on its sockets in HAProxy's own words and does what the operator's scripts do.
+// Package fleet simulates thousands of edge hosts in one process: real SSH, and behind it a model of a host with HAProxy 2.6,
+// which answers on its sockets with HAProxy's output and does what the operator's scripts do.
 //
-// It is there to find out what the operator costs with more hosts than one machine can really run. Whatever it answers, it
-// answers as the real thing does, and tests hold it against the real thing. What it does not know it says so about, and the
-// operator fails. It carries no traffic: no server ever has a connection, and every check passes.
+// It measures the operator's cost with more hosts than one machine can run. It answers as real hosts do, and tests compare it
+// with real hosts. It returns an error for what it does not support, and the operator fails. It has no traffic: no server ever
+// has a connection, and every health check passes.
 package fleet
 
 import (
@@ -29,23 +29,23 @@ const (
 	Port = 22
 )
 
-// Options say what the hosts should be like.
+// Options configure the hosts.
 type Options struct {
-	// First is the number of the first host, from 1 on, and Hosts how many there are; their numbers decide their addresses.
+	// First is the number of the first host, from 1 on, and Hosts the number of hosts; their numbers determine their addresses.
 	First, Hosts int
-	// PrivateKey is what can log in, and HostKey is every host's own; both in OpenSSH's format.
+	// PrivateKey is the key that can log in, and HostKey the host key of every host; both in OpenSSH format.
 	PrivateKey, HostKey []byte
 	// Scripts is the folder of the operator's scripts.
 	Scripts string
 }
 
-// Address is where the host of that number listens: all of 127.1.0.0/16 is the lab's own.
+// Address returns where the host with that number listens: all of 127.1.0.0/16 belongs to the lab.
 func Address(number int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(number >> 8), byte(number)})
 }
 
-// Counters are what happened on all hosts since they were started. Writes are those of configuration files, and the commands
-// are those of conversations that have ended.
+// Counters count events on all hosts since their start. Writes are those of configuration files, and commands are those of
+// connections that have ended.
 type Counters struct {
 	Logins, Scripts, Writes, Commands, Reloads, FailedReloads int64
 }
@@ -101,7 +101,7 @@ func (o Options) sshd(folder fs.FS) (*sshd, error) {
 	return newSSHD(hostKey, login.PublicKey(), known), nil
 }
 
-// close ends all listeners; connections that are open stay.
+// close closes all listeners; open connections stay.
 func (h *hosts) close() error {
 	var errs []error
 	for _, listener := range h.listeners {
@@ -110,8 +110,8 @@ func (h *hosts) close() error {
 	return errors.Join(errs...)
 }
 
-// control answers whoever has started the process: GET /counters, and GET /servers?host=N, which are the lines that
-// `show servers state` of that host has.
+// control serves the process that has started this one: GET /counters, and GET /servers?host=N, which returns the lines of
+// `show servers state` of that host.
 func (h *hosts) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /counters", func(w http.ResponseWriter, _ *http.Request) {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// sshConn is a connection as package edge wants one.
+// sshConn adapts a connection to package edge.
 type sshConn struct{ *remote.Conn }
 
 func (c sshConn) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
@@ -46,7 +46,7 @@ func (c sshConn) DialUnix(ctx context.Context, path string, limit edge.Limit) (e
 	return sshStream{stream}, err
 }
 
-// sshStream is a stream as package edge wants one.
+// sshStream adapts a stream to package edge.
 type sshStream struct{ *remote.Stream }
 
 func (s sshStream) Expect(limit edge.Limit) { s.Stream.Expect(remote.Limit(limit)) }
@@ -91,7 +91,7 @@ func (f *Fleet) dial(t *testing.T, number int) sshConn {
 	return dial(t, Address(number), User, known, f.options.PrivateKey)
 }
 
-// side is one of two hosts that are brought to the same configurations.
+// side is one of two hosts that get the same configurations.
 type side struct {
 	conn   edge.Conn
 	memory edge.SyncCache
@@ -99,7 +99,7 @@ type side struct {
 	proved string
 }
 
-// sync is one turn.
+// sync runs one sync.
 func (s *side) sync(t *testing.T, config haproxy.Config) model.Outcome {
 	t.Helper()
 	outcome := edge.Sync(t.Context(), s.conn, &s.memory, edge.Request{
@@ -112,7 +112,7 @@ func (s *side) sync(t *testing.T, config haproxy.Config) model.Outcome {
 	return outcome
 }
 
-// settle takes the turns that the outcome asks for, and returns how HAProxy's servers are then, in words.
+// settle runs the syncs that the outcome requests, and then returns HAProxy's servers as text.
 func (s *side) settle(t *testing.T, config haproxy.Config, outcome model.Outcome) string {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); outcome.FollowUp > 0; outcome = s.sync(t, config) {
@@ -133,7 +133,7 @@ func (s *side) settle(t *testing.T, config haproxy.Config, outcome model.Outcome
 	return strings.Join(lines, "\n")
 }
 
-// names are the lines of HAProxy's maps, without what stands before each.
+// names returns the lines of HAProxy's maps, without the prefix of each.
 func (s *side) names(t *testing.T) []string {
 	t.Helper()
 	var lines []string
@@ -159,8 +159,8 @@ func (s *side) ask(t *testing.T, command string) string {
 	return string(answer)
 }
 
-// essence is what two hosts have in common that are in the same state: not the fingerprint, which depends on what the host
-// offers besides HAProxy, not from where it sees the operator, and no times.
+// essence returns the part of an outcome that is equal on two hosts in the same state: without the fingerprint, which depends on
+// what the host has besides HAProxy, without the operator's address as the host sees it, and without times.
 func essence(t *testing.T, outcome model.Outcome) string {
 	t.Helper()
 	proved := outcome.Fingerprint != ""
@@ -171,8 +171,8 @@ func essence(t *testing.T, outcome model.Outcome) string {
 	return fmt.Sprintf("%s proved=%t followUp=%t", text, proved, followUp)
 }
 
-// A simulated host is worth nothing if the operator fares differently with a real one.
-func TestTheOperatorFaresWithASimulatedHostAsWithARealOne(t *testing.T) {
+// The operator must behave the same with a simulated host as with a real one.
+func TestTheOperatorBehavesTheSameWithASimulatedAndARealHost(t *testing.T) {
 	t.Parallel()
 	f := startFleet(t, 1, 1)
 	real, err := lab.StartEdgeHost(t.Context(), lab.EdgeHostOptions{Number: 1})
@@ -207,8 +207,8 @@ func TestTheOperatorFaresWithASimulatedHostAsWithARealOne(t *testing.T) {
 	}
 }
 
-// step is a configuration that a host is brought to, after something was done to its HAProxy behind the operator's back. An
-// operator that is fresh does not know how the host was left.
+// step is a configuration to apply to a host, after a change of its HAProxy without the operator. A fresh operator has no sync cache
+// of the host.
 type step struct {
 	name, tamper string
 	fresh        bool
@@ -257,13 +257,13 @@ func steps(t *testing.T) []step {
 		{name: "another address and weight", config: config(9080, moved)},
 		{name: "no server at all", config: config(9080)},
 		{name: "servers again", config: config(9080, a, b)},
-		{name: "somebody took a server away", tamper: "set server ns_web_app/a state maint;del server ns_web_app/a", config: config(9080, a, b)},
-		{name: "somebody drained a server", tamper: "set server ns_web_checked/b state drain", config: config(9080, a, b)},
-		{name: "somebody added a server", tamper: "add server ns_web_app/x 127.0.0.9:9;set server ns_web_app/x state ready", config: config(9080, a, b)},
+		{name: "a server was removed", tamper: "set server ns_web_app/a state maint;del server ns_web_app/a", config: config(9080, a, b)},
+		{name: "a server was drained", tamper: "set server ns_web_checked/b state drain", config: config(9080, a, b)},
+		{name: "a server was added", tamper: "add server ns_web_app/x 127.0.0.9:9;set server ns_web_app/x state ready", config: config(9080, a, b)},
 		{name: "another bind", config: config(9081, a, b)},
 		{name: "a server more after the reload", config: config(9081, a, b, c)},
 		{name: "another server, and a new operator", fresh: true, config: config(9081, a, c)},
-		{name: "names are looked at", config: routed("app.example.com", "ns_web_app")},
+		{name: "a route map is added", config: routed("app.example.com", "ns_web_app")},
 		{name: "a name goes elsewhere", config: routed("app.example.com", "ns_web_checked")},
 		{name: "another name instead", config: routed("*.example.com", "ns_web_checked")},
 		{name: "another name, and a new operator", fresh: true, config: routed("blog.example.com", "ns_web_app")},
@@ -271,7 +271,7 @@ func steps(t *testing.T) []step {
 	}
 }
 
-func TestAFleetCountsWhatIsDoneToIt(t *testing.T) {
+func TestAFleetCountsOperations(t *testing.T) {
 	t.Parallel()
 	const first, hosts = 100, 3
 	f := startFleet(t, first, hosts)
@@ -297,7 +297,7 @@ func TestAFleetCountsWhatIsDoneToIt(t *testing.T) {
 	}
 }
 
-func TestASimulatedHostSaysWhatItDoesNotKnow(t *testing.T) {
+func TestASimulatedHostReportsWhatItDoesNotSupport(t *testing.T) {
 	t.Parallel()
 	hosts, err := startHosts(t.Context(), Options{})
 	if err == nil || hosts != nil {

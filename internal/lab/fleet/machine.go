@@ -16,21 +16,21 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
 )
 
-// Where a simulated host has its files: where Debian has them.
+// The paths of a simulated host's files, as on Debian.
 const (
 	ConfigPath   = "/etc/haproxy/haproxy.cfg"
 	AdminSocket  = "/run/haproxy/admin.sock"
 	MasterSocket = "/run/haproxy-master.sock"
 )
 
-// machine is a host behind its sshd: a disk with some files, and a HAProxy that is started with one of them.
+// machine is a host behind its sshd: a disk with some files, and an HAProxy that is started with one of them.
 type machine struct {
 	counters *counters
 	disk     *disk
 	haproxy  *model.HAProxy
 }
 
-// counters count what happened on all machines.
+// counters count the events on all machines.
 type counters struct {
 	logins, scripts, writes, commands, reloads, failedReloads atomic.Int64
 }
@@ -44,7 +44,7 @@ func newMachine(counted *counters, known model.Commands, config string) (*machin
 	return &machine{counters: counted, disk: files, haproxy: running}, nil
 }
 
-// idleConfig is what a host begins with: a file as edgelb leaves it behind, which anybody may replace.
+// idleConfig returns the initial file of a host: the one that edgelb writes for an unused host, which anyone may replace.
 func idleConfig() (string, error) {
 	file, err := cfg.Render(haproxy.Config{
 		AdminSocket:    AdminSocket,
@@ -54,7 +54,7 @@ func idleConfig() (string, error) {
 	return string(file.Text), err
 }
 
-// connect carries on a dialogue with one of HAProxy's sockets; found is false when there is no such socket.
+// connect returns a dialogue with one of HAProxy's sockets; found is false if the socket does not exist.
 func (m *machine) connect(path string) (serve func(io.ReadWriter), found bool) {
 	var dialogue *model.Dialogue
 	switch path {
@@ -66,7 +66,7 @@ func (m *machine) connect(path string) (serve func(io.ReadWriter), found bool) {
 		return nil, false
 	}
 	return func(conn io.ReadWriter) {
-		_ = dialogue.Serve(conn) // the end of the connection says it
+		_ = dialogue.Serve(conn) // the client sees an error as the end of the connection
 		m.counters.commands.Add(int64(dialogue.Commands()))
 	}, true
 }
@@ -79,20 +79,20 @@ func (m *machine) reload() {
 	}
 }
 
-// disk holds files by their paths. Its methods may be called at the same time.
+// disk holds files by their paths. Its methods are safe for concurrent use.
 type disk struct {
 	mu    sync.Mutex
 	files map[string]string
 }
 
-// read is the file's text; empty when there is none.
+// read returns the file's text; empty if it does not exist.
 func (d *disk) read(path string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.files[path]
 }
 
-// find is the file's text; false when there is none.
+// find returns the file's text; false if it does not exist.
 func (d *disk) find(path string) (text string, found bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,7 +105,7 @@ func (d *disk) has(path string) bool {
 	return found
 }
 
-// paths are those of the files whose paths begin so, in order.
+// paths returns the paths with the prefix, in order.
 func (d *disk) paths(prefix string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,7 +131,7 @@ func (d *disk) remove(path string) {
 	delete(d.files, path)
 }
 
-// removeAll removes the files whose paths begin so.
+// removeAll removes the files whose paths have the prefix.
 func (d *disk) removeAll(prefix string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -21,14 +21,14 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// envOptions makes a process the one of the hosts. Only this package reads it.
+// envOptions makes a process run the hosts. Only this package reads it.
 const envOptions = "EDGELB_LAB_FLEET"
 
-// startTimeout is how long the hosts may take to come up.
+// startTimeout is how long the hosts may take to start.
 const startTimeout = waiting.Long
 
-// Serve makes this process that of the hosts, and does not return, if Start has started it. A program that calls Start has to
-// call Serve before anything else but lab.Enter.
+// Serve runs the hosts in this process, and does not return, if Start has started the process. A program that calls Start must
+// call Serve before anything else except lab.Enter.
 func Serve() {
 	text := os.Getenv(envOptions)
 	if text == "" {
@@ -40,23 +40,23 @@ func Serve() {
 	os.Exit(1)
 }
 
-// settings are what the process of the hosts is told.
+// settings are the settings of the process that runs the hosts.
 type settings struct {
 	Options
-	// Control is the path of the socket on which it answers.
+	// Control is the path of its control socket.
 	Control string
 }
 
 func serve(text string) error {
-	var told settings
-	if err := json.Unmarshal([]byte(text), &told); err != nil {
+	var given settings
+	if err := json.Unmarshal([]byte(text), &given); err != nil {
 		return err
 	}
-	all, err := startHosts(context.Background(), told.Options)
+	all, err := startHosts(context.Background(), given.Options)
 	if err != nil {
 		return err
 	}
-	control, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", told.Control)
+	control, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", given.Control)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func serve(text string) error {
 	return server.Serve(control)
 }
 
-// Fleet is a process with simulated hosts.
+// Fleet is a process that runs simulated hosts.
 type Fleet struct {
 	options Options
 	dir     string
@@ -72,8 +72,7 @@ type Fleet struct {
 	control *http.Client
 }
 
-// Start starts the hosts in a process of their own, which is this very program again, and returns when they can be logged
-// in to.
+// Start starts the hosts in a separate process of this program, and returns when login works.
 func Start(ctx context.Context, options Options) (*Fleet, error) {
 	dir, err := os.MkdirTemp(lab.Dir(), "fleet-")
 	if err != nil {
@@ -90,7 +89,7 @@ func Start(ctx context.Context, options Options) (*Fleet, error) {
 
 func (f *Fleet) start(ctx context.Context) error {
 	socket := filepath.Join(f.dir, "control")
-	told, err := json.Marshal(settings{Options: f.options, Control: socket})
+	given, err := json.Marshal(settings{Options: f.options, Control: socket})
 	if err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func (f *Fleet) start(ctx context.Context) error {
 	}}}
 	f.process, err = process.Start(process.Command{
 		Program: "/proc/self/exe",
-		Env:     []string{envOptions + "=" + string(told)},
+		Env:     []string{envOptions + "=" + string(given)},
 		Log:     filepath.Join(f.dir, "log"),
 	})
 	if err != nil {
@@ -111,21 +110,21 @@ func (f *Fleet) start(ctx context.Context) error {
 	})
 }
 
-// Close ends the hosts. It may be called more than once.
+// Close stops the hosts. It may be called more than once.
 func (f *Fleet) Close() error {
 	f.process.Kill()
 	return os.RemoveAll(f.dir)
 }
 
-// PID is that of the process.
+// PID returns the PID of the process.
 func (f *Fleet) PID() int { return f.process.PID() }
 
-// Logs is the end of the process's log.
+// Logs returns the end of the process's log.
 func (f *Fleet) Logs() map[string]string {
 	return map[string]string{"fleet": process.Tail(filepath.Join(f.dir, "log"))}
 }
 
-// KnownHosts are the lines of a known_hosts file, one for each host.
+// KnownHosts returns the lines of a known_hosts file, one for each host.
 func (f *Fleet) KnownHosts() (string, error) {
 	signer, err := ssh.ParsePrivateKey(f.options.HostKey)
 	if err != nil {
@@ -138,7 +137,7 @@ func (f *Fleet) KnownHosts() (string, error) {
 	return lines.String(), nil
 }
 
-// Counters asks what happened so far.
+// Counters returns the counters.
 func (f *Fleet) Counters(ctx context.Context) (Counters, error) {
 	var counted Counters
 	text, err := f.get(ctx, "/counters")
@@ -148,7 +147,7 @@ func (f *Fleet) Counters(ctx context.Context) (Counters, error) {
 	return counted, json.Unmarshal(text, &counted)
 }
 
-// ServersState is what the host's HAProxy answers to `show servers state`.
+// ServersState returns the answer of the host's HAProxy to `show servers state`.
 func (f *Fleet) ServersState(ctx context.Context, number int) ([]byte, error) {
 	return f.get(ctx, fmt.Sprintf("/servers?host=%d", number))
 }

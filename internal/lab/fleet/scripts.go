@@ -15,17 +15,17 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// endOfScript is the line that ends the script on stdin; what follows is the script's payload.
+// endOfScript is the line that ends the script on stdin; the script's payload follows.
 const endOfScript = "#end of script"
 
-// call is a run of a script: its arguments, and its payload, which has a size that was told before.
+// call is a run of a script: its arguments, and its payload, whose size is given first.
 type call struct {
 	args    []string
 	size    int
 	payload io.Reader
 }
 
-// arg is the argument of that index; empty if there is none.
+// arg returns the argument with that index; empty if there is none.
 func (c call) arg(i int) string {
 	if i >= len(c.args) {
 		return ""
@@ -33,22 +33,22 @@ func (c call) arg(i int) string {
 	return c.args[i]
 }
 
-// readPayload returns the payload, or false if it did not arrive whole.
+// readPayload returns the payload, or false if it is incomplete.
 func (c call) readPayload() (string, bool) {
 	payload, err := io.ReadAll(c.payload)
 	return string(payload), err == nil && len(payload) == c.size
 }
 
-// result is how a command ended.
+// result is the result of a command.
 type result struct {
 	stdout, stderr string
 	exit           int
 }
 
-// script does what a script of the operator's does, on the machine.
+// script simulates a script of the operator on the machine.
 type script func(m *machine, c call) result
 
-// scripts are those of the operator's that machines can run, by their file names.
+// scripts returns the simulated scripts of the operator, by their file names.
 func scripts() map[string]script {
 	return map[string]script{
 		"access.sh":  func(*machine, call) result { return result{stdout: "direct\n"} },
@@ -67,8 +67,8 @@ func scripts() map[string]script {
 	}
 }
 
-// readScripts finds the texts of the scripts in the operator's folder, and returns what does the same by the text. A script
-// that changes so that the simulation does not do the same any more is found by the tests that compare.
+// readScripts reads the scripts in the operator's folder, and returns their simulations by the text. If a script changes so
+// that its simulation differs, the comparing tests detect it.
 func readScripts(folder fs.FS) (map[string]script, error) {
 	byText := map[string]script{}
 	for name, do := range scripts() {
@@ -81,7 +81,7 @@ func readScripts(folder fs.FS) (map[string]script, error) {
 	return byText, nil
 }
 
-// run reads a call from stdin, as the loader does that the command line is about, and does what the script would do.
+// run reads a call from stdin, like the loader in the command line, and simulates the script.
 func (m *machine) run(known map[string]script, commandLine string, stdin io.Reader) result {
 	if !strings.Contains(commandLine, "/bin/sh -c ") || !strings.Contains(commandLine, endOfScript) {
 		return result{stderr: fmt.Sprintf("a simulated host does not run %q\n", commandLine), exit: 127}
@@ -167,14 +167,14 @@ func (m *machine) stage(c call) result {
 	return result{stderr: "Configuration file is valid\n"}
 }
 
-// commitment is what scripts/commit.sh is told.
-type commitment struct {
-	config, candidate, want, backup, former, expected, names, wantNames string
+// writeOptions are the arguments of scripts/commit.sh.
+type writeOptions struct {
+	config, candidate, want, backup, previous, expected, names, wantNames string
 }
 
 func (m *machine) commit(in call) result {
-	c := commitment{
-		config: in.arg(0), candidate: in.arg(1), want: in.arg(2), backup: in.arg(3), former: in.arg(4), expected: in.arg(5),
+	c := writeOptions{
+		config: in.arg(0), candidate: in.arg(1), want: in.arg(2), backup: in.arg(3), previous: in.arg(4), expected: in.arg(5),
 		names: in.arg(6), wantNames: in.arg(7),
 	}
 	state, whole := in.readPayload()
@@ -207,10 +207,10 @@ func (m *machine) commit(in call) result {
 }
 
 func (m *machine) save(in call) result {
-	config, former, want := in.arg(0), in.arg(2), in.arg(3)
+	config, previous, want := in.arg(0), in.arg(2), in.arg(3)
 	text, whole := in.readPayload()
 	switch {
-	case sum(m.disk.read(config)) != former:
+	case sum(m.disk.read(config)) != previous:
 		return result{exit: 4}
 	case !whole || sum(text) != want:
 		return result{exit: 3}
@@ -221,12 +221,12 @@ func (m *machine) save(in call) result {
 	return result{stdout: want + "\n"}
 }
 
-// keep keeps the file that is replaced, and the names that stand where its own are to stand.
-func (m *machine) keep(c commitment, current string) {
+// keep keeps the replaced file, and the map files that are in the place of the new ones.
+func (m *machine) keep(c writeOptions, current string) {
 	if c.backup == "backup" && !m.disk.has(c.config+".before-edgelb") {
 		m.disk.write(c.config+".before-edgelb", current)
 	}
-	if c.former != "former" {
+	if c.previous != "former" {
 		return
 	}
 	m.disk.write(c.config+".edgelb-former", current)
@@ -238,16 +238,16 @@ func (m *machine) keep(c commitment, current string) {
 
 func (m *machine) restore(c call) result {
 	config, how := c.arg(0), c.arg(1)
-	former := config + ".edgelb-former"
+	previous := config + ".edgelb-former"
 	switch {
 	case how == "none":
 		m.disk.remove(config)
-	case !m.disk.has(former):
-		return result{stderr: fmt.Sprintf("cp: cannot stat '%s': No such file or directory\n", former), exit: 1}
+	case !m.disk.has(previous):
+		return result{stderr: fmt.Sprintf("cp: cannot stat '%s': No such file or directory\n", previous), exit: 1}
 	default:
-		text := m.disk.read(former)
+		text := m.disk.read(previous)
 		header, _ := cfg.ParseHeader([]byte(text))
-		if entries, found := m.disk.find(former + "-names"); found && sum(entries) == header.Names {
+		if entries, found := m.disk.find(previous + "-names"); found && sum(entries) == header.Names {
 			m.disk.write(cfg.NamesPath(config+".edgelb-names-", header.Structure), entries)
 		}
 		m.disk.write(config, text)
@@ -260,7 +260,7 @@ func (m *machine) runReload(call) result {
 	return result{}
 }
 
-// sockets says that nobody but sshd and HAProxy listens.
+// sockets reports that only sshd and HAProxy listen.
 func (m *machine) sockets(c call) result {
 	answer := "sysctl ipv4/ip_unprivileged_port_start:1024\nsysctl ipv4/ip_nonlocal_bind:0\nsysctl ipv6/ip_nonlocal_bind:0\n" +
 		"local4 127.0.0.0/8\n"
@@ -270,7 +270,7 @@ func (m *machine) sockets(c call) result {
 	return result{stdout: answer}
 }
 
-// observe says what a Debian 12 says whose HAProxy runs by its own unit.
+// observe returns the output of a Debian 12 whose HAProxy is run by its own unit.
 func (m *machine) observe(c call) result {
 	config := c.arg(0)
 	const capabilities = "000001ffffffffff"
@@ -295,7 +295,7 @@ func (m *machine) observe(c call) result {
 // program is the HAProxy of each machine.
 const program = "/usr/sbin/haproxy"
 
-// guard says that only root may change what the path leads to: a line for the root folder, each folder on the way, and itself.
+// guard reports that only root may change the file: a line for the root folder, each folder of the path, and the file itself.
 func guard(file string) string {
 	line := "guard drwxr-xr-x:0:0 " + file
 	if file == "/" {
@@ -304,7 +304,7 @@ func guard(file string) string {
 	return guard(path.Dir(file)) + "\n" + line
 }
 
-// outline is the file's header, and the first two words of each line that says frontend or bind.
+// outline returns the file's header, and the first two words of each line with frontend or bind.
 func outline(text string) []string {
 	const headerLines = 12
 	var facts []string

@@ -13,7 +13,7 @@ import (
 // loginTimeout is how long a client may take to log in.
 const loginTimeout = 30 * time.Second
 
-// sshd serves the machines. All of them have one host key, and one key may log in.
+// sshd serves the machines. All of them share one host key, and one key may log in.
 type sshd struct {
 	config  *ssh.ServerConfig
 	scripts map[string]script
@@ -22,7 +22,7 @@ type sshd struct {
 func newSSHD(hostKey ssh.Signer, authorized ssh.PublicKey, scripts map[string]script) *sshd {
 	allowed := authorized.Marshal()
 	config := &ssh.ServerConfig{
-		// Without the newest key exchange, as of Debian 12's sshd and x/crypto/ssh: it is this that they agree on.
+		// Not the newest key exchange, but the one that Debian 12's sshd and x/crypto/ssh agree on.
 		Config:        ssh.Config{KeyExchanges: []string{ssh.KeyExchangeCurve25519}},
 		ServerVersion: "SSH-2.0-OpenSSH_9.2p1 simulated",
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
@@ -47,7 +47,7 @@ func (s *sshd) listen(listener net.Listener, m *machine) {
 	}
 }
 
-// serve serves one connection. What it says to an error is the end of the connection.
+// serve serves one connection. On an error it closes the connection.
 func (s *sshd) serve(tcp net.Conn, m *machine) {
 	defer tcp.Close()
 	_ = tcp.SetDeadline(time.Now().Add(loginTimeout))
@@ -58,7 +58,7 @@ func (s *sshd) serve(tcp net.Conn, m *machine) {
 	defer conn.Close()
 	_ = tcp.SetDeadline(time.Time{})
 	m.counters.logins.Add(1)
-	// Keepalives are answered, as sshd does it, by saying that they are not known.
+	// Keepalives are answered as sshd does: as unknown requests.
 	go ssh.DiscardRequests(requests)
 	for request := range channels {
 		switch request.ChannelType() {

@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// Cluster is an API server that belongs to somebody else.
+// Cluster is a hostile API server.
 type Cluster struct {
-	// URL is where it listens, and Authority the certificate that vouches for it.
+	// URL is where it listens, and Authority the certificate to verify it with.
 	URL       string
 	Authority []byte
 
 	server *httptest.Server
 }
 
-// StartCluster starts an API server that does this. It answers the small question whether it is there in any case.
+// StartCluster starts an API server with this attack. It always answers the small request of the probe.
 func StartCluster(attack Attack) *Cluster {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -35,16 +35,16 @@ func StartCluster(attack Attack) *Cluster {
 	return &Cluster{URL: server.URL, Authority: authority, server: server}
 }
 
-// Close ends it.
+// Close stops it.
 func (c *Cluster) Close() {
 	c.server.CloseClientConnections()
 	c.server.Close()
 }
 
-// Attack answers a request to list or to watch something, until that fails.
+// Attack answers a list or watch request, until that fails.
 type Attack func(w http.ResponseWriter, r *http.Request)
 
-// Attacks are those that are known, by what they send.
+// Attacks are all attacks, by what they send.
 var Attacks = map[string]Attack{
 	"a list without end":           endlessList,
 	"a list of empty objects":      func(w http.ResponseWriter, r *http.Request) { listOrRefuse(w, r, "{},") },
@@ -62,7 +62,7 @@ var Attacks = map[string]Attack{
 
 func isWatch(r *http.Request) bool { return r.FormValue("watch") != "" }
 
-// kindOf is the kind that is asked for, and listOf the begin of a list of it.
+// kindOf returns the requested kind, and listOf the beginning of a list of it.
 func kindOf(r *http.Request) (kind, version string) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/endpointslices"):
@@ -135,7 +135,7 @@ func yamlBomb(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, text)
 }
 
-// watchOrEmpty answers what is no watch by an empty list, so that the client watches.
+// watchOrEmpty answers a list request with an empty list, so that the client watches.
 func watchOrEmpty(w http.ResponseWriter, r *http.Request) bool {
 	if !isWatch(r) {
 		_, _ = io.WriteString(w, listOf(r)+"]}")

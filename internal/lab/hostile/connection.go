@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// serve serves one connection. What it says to an error is the end of the connection.
+// serve serves one connection. On an error it closes the connection.
 func (h *Host) serve(tcp net.Conn) {
 	defer func() {
 		_ = tcp.Close()
@@ -35,7 +35,7 @@ func (h *Host) serve(tcp net.Conn) {
 	}
 }
 
-// answer answers a request for a channel.
+// answer answers a channel request.
 func (h *Host) answer(request ssh.NewChannel) {
 	if h.behaviour.Open != nil && h.behaviour.Open(request) {
 		return
@@ -99,13 +99,13 @@ func (h *Host) exec(channel ssh.Channel, command string) {
 	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(exit)}))
 }
 
-// Answer is what a host answers on one channel. Its methods return an error when the client has closed the channel.
+// Answer is a host's answer on one channel. Its methods return an error when the client has closed the channel.
 type Answer struct{ ssh.Channel }
 
-// Endless sends the text again and again, until the client has enough of it.
+// Endless sends the text repeatedly, until the client closes the channel.
 func (a *Answer) Endless(text string) error { return Endless(a, text) }
 
-// Endless writes the text again and again, until that fails.
+// Endless writes the text repeatedly, until a write fails.
 func Endless(w io.Writer, text string) error {
 	chunk := []byte(text)
 	for len(chunk) < 32<<10 && len(text) > 0 {
@@ -118,7 +118,7 @@ func Endless(w io.Writer, text string) error {
 	}
 }
 
-// Bytes sends so many bytes, each in a packet of its own.
+// Bytes sends n bytes, each in its own packet.
 func (a *Answer) Bytes(n int) error {
 	for range n {
 		if _, err := a.Write([]byte{'x'}); err != nil {
@@ -128,7 +128,7 @@ func (a *Answer) Bytes(n int) error {
 	return nil
 }
 
-// Hang says nothing until the client closes its side.
+// Hang sends nothing until the client closes its side.
 func (a *Answer) Hang() {
 	_, _ = io.Copy(io.Discard, a)
 }

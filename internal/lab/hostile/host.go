@@ -1,5 +1,5 @@
-// Package hostile is an SSH server that an operator may log in to, and that answers whatever a test has it answer: a host that was
-// taken over, or is broken in the worst way. What is not said otherwise it does as sshd would: it runs no command, and has no socket.
+// Package hostile is an SSH server that accepts the operator's login and answers what a test defines: a compromised or badly broken
+// host. By default it behaves like an sshd that runs no command and has no socket.
 package hostile
 
 import (
@@ -19,16 +19,16 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// Behaviour is what the host does at each step. What is nil it does as sshd would. The functions are called in goroutines of
-// their own, and have to return when their connection has ended.
+// Behaviour is what the host does at each step; nil means as sshd would. The functions are called in their own goroutines, and
+// must return when their connection has ended.
 type Behaviour struct {
-	// Connection has a TCP connection before anything was said on it.
+	// Connection gets a TCP connection before any data is exchanged.
 	Connection func(net.Conn)
-	// Banner is what the host says before the login.
+	// Banner returns the host's banner before the login.
 	Banner func() string
-	// Login is told of each connection that is logged in, and may send on it whatever it likes.
+	// Login gets each connection after its login, and may send anything on it.
 	Login func(ssh.Conn)
-	// Open has each request for a channel, and answers it or not; false leaves it to the others.
+	// Open gets each channel request, and may answer it; false passes it on to the other functions.
 	Open func(ssh.NewChannel) bool
 	// Exec answers a command, and Socket a connection to a unix socket. The channel is closed when they return, after the exit
 	// status of a command.
@@ -40,7 +40,7 @@ type Behaviour struct {
 type Host struct {
 	// Address is where it listens.
 	Address netip.AddrPort
-	// PrivateKey is what can log in as anybody, in OpenSSH's format.
+	// PrivateKey is the key that can log in as any user, in OpenSSH format.
 	PrivateKey []byte
 
 	behaviour Behaviour
@@ -52,15 +52,15 @@ type Host struct {
 	mu      sync.Mutex
 	open    map[net.Conn]struct{}
 	closed  bool
-	// logins counts those that succeeded.
+	// logins counts the successful logins.
 	logins int
 }
 
-// Options say where a host is, and who may log in.
+// Options configure the address of a host, and the key that may log in.
 type Options struct {
 	// Address is where to listen; any port of 127.0.0.1 if it is not valid.
 	Address netip.AddrPort
-	// PrivateKey is what can log in; a new one if it is nil.
+	// PrivateKey is the key that can log in; nil creates a new one.
 	PrivateKey []byte
 }
 
@@ -133,22 +133,22 @@ func (h *Host) configure() error {
 	return nil
 }
 
-// KnownHosts is the line of a known_hosts file that knows the host, and HostKey its key as an object pins it.
+// KnownHosts returns the known_hosts line of the host.
 func (h *Host) KnownHosts() string { return knownhosts.Line([]string{h.Address.String()}, h.hostKey) }
 
-// HostKey is a line such as "ssh-ed25519 AAAA…".
+// HostKey returns the host key as an object pins it: a line such as "ssh-ed25519 AAAA…".
 func (h *Host) HostKey() string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(h.hostKey)))
 }
 
-// Logins is how many logins there were.
+// Logins returns the number of logins.
 func (h *Host) Logins() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.logins
 }
 
-// Close ends the host and its connections, and returns when nothing of it runs any more.
+// Close stops the host and its connections, and returns when all its goroutines have ended.
 func (h *Host) Close() {
 	_ = h.listener.Close()
 	h.mu.Lock()

@@ -1,4 +1,4 @@
-// Package kube is the lab's Kubernetes: a control plane without nodes, and the objects that nodes would make.
+// Package kube is the lab's Kubernetes: a control plane without nodes, and the objects that nodes would create.
 package kube
 
 import (
@@ -29,26 +29,26 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// The lab's network is its own, so nobody else can be on these ports.
+// The lab has its own network, so these ports are free.
 const (
 	etcdPort     = "2379"
 	etcdPeerPort = "2380"
 	apiPort      = "6443"
 	startTimeout = waiting.Long
 
-	// advertised is an address that nobody uses, for an API server that insists on one other than a loopback address.
+	// advertised is an unused address, because the API server does not accept a loopback address.
 	advertised = "192.0.2.1"
 )
 
-// controllers are those that the lab has a use for.
+// controllers are those that the lab needs.
 const controllers = "endpointslice-controller,namespace-controller,serviceaccount-controller,garbage-collector-controller"
 
 // ControlPlane is a Kubernetes control plane without nodes: etcd, kube-apiserver with RBAC, and kube-controller-manager,
-// which makes the EndpointSlices. Each of a lab has a loopback address of its own.
+// which creates the EndpointSlices. Each control plane of a lab has its own loopback address.
 type ControlPlane struct {
-	// Client is the administrator's.
+	// Client is the administrator's client.
 	Client client.WithWatch
-	// Config is how the administrator connects.
+	// Config is the administrator's client configuration.
 	Config *rest.Config
 	// Kubeconfig is the path of the administrator's kubeconfig file.
 	Kubeconfig string
@@ -64,13 +64,13 @@ type ControlPlane struct {
 	processes         []*process.Process
 }
 
-// Start starts a control plane with the project's CRDs, and returns when it is ready for use. Its Client knows
-// the types of Kubernetes and those that are added here, such as by v1alpha1.AddToScheme.
+// Start starts a control plane with the project's CRDs, and returns when it is ready. Its Client knows the types of
+// Kubernetes and those that are added here, such as by v1alpha1.AddToScheme.
 func Start(ctx context.Context, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
 	return StartAt(ctx, netip.MustParseAddr("127.0.0.1"), addToScheme...)
 }
 
-// StartAt starts a control plane beside another one, on a loopback address of its own.
+// StartAt starts a further control plane on its own loopback address.
 func StartAt(ctx context.Context, address netip.Addr, addToScheme ...func(*runtime.Scheme) error) (*ControlPlane, error) {
 	if !sandbox.Inside() {
 		return nil, sandbox.ErrOutside
@@ -96,17 +96,17 @@ func StartAt(ctx context.Context, address netip.Addr, addToScheme ...func(*runti
 	return cp, nil
 }
 
-// Close ends the control plane and removes its files. It may be called more than once.
+// Close stops the control plane and removes its files. It may be called more than once.
 func (cp *ControlPlane) Close() error {
 	for i := len(cp.processes) - 1; i >= 0; i-- {
-		// Nothing of it is kept, so there is no point in letting it end in peace.
+		// Its data is removed, so a graceful stop is not needed.
 		cp.processes[i].Kill()
 	}
 	cp.processes = nil
 	return os.RemoveAll(cp.dir)
 }
 
-// Kubectl runs kubectl as the administrator and returns what it printed on stdout.
+// Kubectl runs kubectl as the administrator and returns its stdout.
 func (cp *ControlPlane) Kubectl(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, filepath.Join(cp.Binaries, "kubectl"), args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+cp.Kubeconfig, "KUBECACHEDIR="+cp.file("kubectl-cache"))
@@ -118,7 +118,7 @@ func (cp *ControlPlane) Kubectl(ctx context.Context, args ...string) (string, er
 	return string(output), err
 }
 
-// Logs are the ends of the programs' logs, by program.
+// Logs returns the ends of the programs' logs, by program.
 func (cp *ControlPlane) Logs() map[string]string {
 	logs := map[string]string{}
 	for _, p := range cp.processes {
@@ -146,7 +146,7 @@ func (cp *ControlPlane) start(ctx context.Context, crds string, addToScheme []fu
 	return installCRDs(ctx, cp.Client, crds)
 }
 
-// writeCredentials makes everybody's keys and certificates, and the administrator's kubeconfig.
+// writeCredentials creates all keys and certificates, and the administrator's kubeconfig.
 func (cp *ControlPlane) writeCredentials() error {
 	var err error
 	if cp.ca, err = newAuthority(); err != nil {
@@ -168,7 +168,7 @@ func (cp *ControlPlane) writeCredentials() error {
 	cp.Config = &rest.Config{
 		Host:            cp.apiURL(),
 		TLSClientConfig: rest.TLSClientConfig{CAData: cp.ca.pem, CertData: admin.cert, KeyData: admin.key},
-		// The lab is no user that has to be held back.
+		// The lab's client needs no rate limit.
 		QPS: -1,
 	}
 	return errors.Join(
@@ -186,7 +186,7 @@ func (cp *ControlPlane) startEtcd(ctx context.Context) error {
 		"--listen-client-urls="+url, "--advertise-client-urls="+url,
 		"--listen-peer-urls="+peerURL, "--initial-advertise-peer-urls="+peerURL,
 		"--initial-cluster=default="+peerURL,
-		// It is alone, and its data need not outlive it.
+		// It has no peers, and its data is temporary.
 		"--heartbeat-interval=10", "--election-timeout=100", "--unsafe-no-fsync",
 		"--logger=zap", "--log-level=warn",
 	)
@@ -208,7 +208,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+cp.file("signer.crt"), "--service-account-signing-key-file="+cp.file("signer.key"),
 		"--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112",
-		// Pods need no token here, so they need not wait for their ServiceAccount either.
+		// Pods need no token here, so they do not have to wait for their ServiceAccount.
 		"--disable-admission-plugins=ServiceAccount",
 		"--allow-privileged", "--profiling=false",
 	)
@@ -222,22 +222,22 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context) error {
 	return cp.apiServer.Await(ctx, healthy(probe, cp.apiURL()+"/readyz"))
 }
 
-// StopAPIServer ends the API server as a crash would. What it has stored stays.
+// StopAPIServer kills the API server, as in a crash. Its stored data is kept.
 func (cp *ControlPlane) StopAPIServer() { cp.apiServer.Kill() }
 
-// FreezeAPIServer stops the API server without ending anything: its connections stay open, new ones are taken, and nobody answers.
+// FreezeAPIServer suspends the API server: its connections stay open, new ones are accepted, but there are no responses.
 func (cp *ControlPlane) FreezeAPIServer() { cp.apiServer.SignalTree(unix.SIGSTOP) }
 
 // ThawAPIServer undoes FreezeAPIServer.
 func (cp *ControlPlane) ThawAPIServer() { cp.apiServer.SignalTree(unix.SIGCONT) }
 
-// FreezeControllers stops whoever writes EndpointSlices and collects garbage, as if that was very slow.
+// FreezeControllers suspends the controllers that write EndpointSlices and collect garbage, as if they were very slow.
 func (cp *ControlPlane) FreezeControllers() { cp.controllerManager.SignalTree(unix.SIGSTOP) }
 
-// ThawControllers lets them go on.
+// ThawControllers undoes FreezeControllers.
 func (cp *ControlPlane) ThawControllers() { cp.controllerManager.SignalTree(unix.SIGCONT) }
 
-// StartAPIServer starts the API server again, with all that it has stored, and returns when it is ready.
+// StartAPIServer restarts the API server with its stored data, and returns when it is ready.
 func (cp *ControlPlane) StartAPIServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// There is one control plane in a lab, so its tests follow one another in one.
+// There is one control plane in a lab, so its tests run sequentially.
 func TestControlPlane(t *testing.T) {
 	cp, err := kube.Start(t.Context())
 	if err != nil {
@@ -170,7 +170,7 @@ func awaitEndpoints(t *testing.T, cp *kube.ControlPlane, namespace, want string)
 	})
 }
 
-// endpoints writes endpoints as text, sorted.
+// endpoints formats endpoints as sorted text.
 func endpoints(all []discoveryv1.EndpointSlice) string {
 	var texts []string
 	for _, slice := range all {
@@ -191,7 +191,7 @@ func endpoints(all []discoveryv1.EndpointSlice) string {
 	return strings.Join(texts, ", ")
 }
 
-// closeLeavesNothing closes the control plane twice and looks for its files and its ports.
+// closeLeavesNothing closes the control plane twice and checks that its files and ports are gone.
 func closeLeavesNothing(t *testing.T, cp *kube.ControlPlane) {
 	begin := time.Now()
 	for range 2 {
@@ -212,7 +212,7 @@ func closeLeavesNothing(t *testing.T, cp *kube.ControlPlane) {
 	}
 }
 
-// running are the processes of the lab that run a program.
+// running returns the processes of the lab that run a program.
 func running(t *testing.T, program string) []string {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/exe")

@@ -20,34 +20,34 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
-// terminationGrace is how long a pod stays terminating that nobody deletes for good: longer than any test.
+// terminationGrace is how long a terminating pod stays unless it is deleted: longer than any test.
 const terminationGrace = int64(24 * time.Hour / time.Second)
 
 // container and image are those of every pod.
 const container, image = "app", "none"
 
-// Pod says what a pod without a kubelet should look like.
+// Pod describes a pod without a kubelet.
 type Pod struct {
 	Namespace, Name string
 	Labels          map[string]string
-	// IPs are the pod's addresses, its first one first.
+	// IPs are the pod's addresses, the primary one first.
 	IPs []netip.Addr
-	// Ports are the container's ports, by name; Services that name a target port find it here.
+	// Ports are the container's ports, by name, for Services with a named target port.
 	Ports map[string]int32
-	// Node is where it runs; the Node is created if there is none. Default: "node-1".
+	// Node is where it runs; the Node is created if it does not exist. Default: "node-1".
 	Node string
-	// Unready makes a pod that runs but is not ready.
+	// Unready creates a pod that runs but is not ready.
 	Unready bool
 }
 
-// CreateNamespace makes a namespace whose name starts with the prefix, and returns its name.
+// CreateNamespace creates a namespace whose name starts with the prefix, and returns its name.
 func (cp *ControlPlane) CreateNamespace(ctx context.Context, prefix string) (string, error) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix + "-"}}
 	err := cp.Client.Create(ctx, namespace)
 	return namespace.Name, err
 }
 
-// CreateService makes a Service of both address families for the pods with the labels.
+// CreateService creates a dual-stack Service for the pods with the labels.
 func (cp *ControlPlane) CreateService(ctx context.Context, namespace, name string, labels map[string]string, ports ...corev1.ServicePort) (*corev1.Service, error) {
 	policy := corev1.IPFamilyPolicyRequireDualStack
 	service := &corev1.Service{
@@ -57,7 +57,7 @@ func (cp *ControlPlane) CreateService(ctx context.Context, namespace, name strin
 	return service, cp.Client.Create(ctx, service)
 }
 
-// CreatePod makes a pod that runs, as a kubelet would report it.
+// CreatePod creates a running pod, as a kubelet would report it.
 func (cp *ControlPlane) CreatePod(ctx context.Context, want Pod) (*corev1.Pod, error) {
 	if want.Node == "" {
 		want.Node = "node-1"
@@ -103,7 +103,7 @@ func (cp *ControlPlane) setReady(ctx context.Context, pod *corev1.Pod, ready boo
 	return cp.Client.Status().Update(ctx, pod)
 }
 
-// TerminatePod begins to delete a pod, which stays, terminating, until DeletePod.
+// TerminatePod starts to delete a pod, which stays terminating until DeletePod.
 func (cp *ControlPlane) TerminatePod(ctx context.Context, namespace, name string) error {
 	return cp.deletePod(ctx, namespace, name, terminationGrace)
 }

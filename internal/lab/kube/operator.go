@@ -21,20 +21,20 @@ import (
 // operatorStartTimeout is how long the operator may take to be ready.
 const operatorStartTimeout = waiting.Long
 
-// OperatorOptions say how to run the operator.
+// OperatorOptions configure the operator.
 type OperatorOptions struct {
 	// Binary is the manager, as from BuildOperator.
 	Binary string
 	// Kubeconfig is the path of the file to connect with, as from ControlPlane.KubeconfigFor.
 	Kubeconfig string
-	// Args are flags beside those that the lab gives, which they override: --metrics-bind-address, --metrics-secure=false and
+	// Args are further flags, which override those of the lab: --metrics-bind-address, --metrics-secure=false and
 	// --health-probe-bind-address.
 	Args []string
 	// Env is added to its environment.
 	Env []string
 }
 
-// Operator is the real manager, as a process of its own.
+// Operator is the real manager, as its own process.
 type Operator struct {
 	// MetricsAddress and HealthAddress are where it serves, as host:port.
 	MetricsAddress, HealthAddress string
@@ -43,15 +43,15 @@ type Operator struct {
 	process *process.Process
 }
 
-// BuildOperator compiles the manager from the repository that holds the working directory, and returns its path. The lab
-// has no network: the modules must be there already, as they are when the project was built before.
+// BuildOperator compiles the manager from the repository that contains the working directory, and returns its path. The lab
+// has no network: the modules must be in the module cache already, as after a previous build.
 func BuildOperator(ctx context.Context) (string, error) {
 	root, err := programs.Root()
 	if err != nil {
 		return "", err
 	}
 	binary := filepath.Join(sandbox.Dir(), "manager")
-	// As the Makefile builds it, so that what it has built need not be built again.
+	// With the flags of the Makefile, to reuse its build cache.
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Dir = root
@@ -100,27 +100,27 @@ func (o *Operator) start(ctx context.Context, options OperatorOptions) error {
 	return o.process.Await(ctx, healthy(http.DefaultClient, "http://"+o.HealthAddress+"/readyz"))
 }
 
-// LogPath is the path of the file that the operator logs to.
+// LogPath returns the path of the operator's log file.
 func (o *Operator) LogPath() string { return filepath.Join(o.dir, "operator.log") }
 
-// Logs are the end of the operator's log.
+// Logs returns the end of the operator's log.
 func (o *Operator) Logs() map[string]string {
 	return map[string]string{"operator": process.Tail(o.LogPath())}
 }
 
-// PID is that of the operator's process.
+// PID returns the PID of the operator's process.
 func (o *Operator) PID() int { return o.process.PID() }
 
-// Running says whether the operator has not ended.
+// Running reports whether the operator still runs.
 func (o *Operator) Running() bool { return o.process.Running() }
 
-// Stop ends the operator as Kubernetes would, by SIGTERM, and waits for its end. It is no error if it has ended before.
+// Stop stops the operator as Kubernetes would, by SIGTERM, and waits for its end. It is no error if it has ended before.
 func (o *Operator) Stop() error { return o.process.Stop() }
 
-// Kill ends the operator as a crash of its node would.
+// Kill kills the operator, as in a crash of its node.
 func (o *Operator) Kill() { o.process.Kill() }
 
-// Freeze stops the operator without ending anything: its connections stay open, and nobody answers on them.
+// Freeze suspends the operator: its connections stay open, but it does not respond.
 func (o *Operator) Freeze() { o.process.SignalTree(unix.SIGSTOP) }
 
 // Thaw undoes Freeze.
@@ -132,7 +132,7 @@ func (o *Operator) Close() error {
 	return os.RemoveAll(o.dir)
 }
 
-// freeAddress is an address on which nobody listens. In the lab's own network nobody else takes it either.
+// freeAddress returns an unused address. In the lab's network no other process takes it.
 func freeAddress(ctx context.Context) (string, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/kube"
 )
 
-// standInArg makes the test binary a stand-in for the manager: it serves its probe, tells what it was given, and says
-// goodbye.
+// standInArg makes the test binary a stand-in for the manager: it serves its probe, prints its arguments, and prints a line when it
+// ends.
 const standInArg = "stand-in"
 
 func standIn(args []string) int {
@@ -60,7 +60,7 @@ func TestOperatorRunsUntilItIsStopped(t *testing.T) {
 	}
 }
 
-func TestOperatorThatIsKilledSaysNothing(t *testing.T) {
+func TestAKilledOperatorPrintsNothing(t *testing.T) {
 	operator, err := kube.StartOperator(t.Context(), kube.OperatorOptions{Binary: standInProgram(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -80,17 +80,17 @@ func TestOperatorThatIsKilledSaysNothing(t *testing.T) {
 	}
 }
 
-func TestOperatorThatDoesNotComeUpIsAnErrorWithItsLog(t *testing.T) {
+func TestAnOperatorThatDoesNotStartIsAnErrorWithItsLog(t *testing.T) {
 	_, err := kube.StartOperator(t.Context(), kube.OperatorOptions{Binary: standInProgram(t), Args: []string{"--fail"}})
 	if err == nil || !strings.Contains(err.Error(), "failing as asked") {
-		t.Errorf("error %v, want the operator's own words", err)
+		t.Errorf("error %v, want the operator's output", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(lab.Dir(), "operator-*")); len(left) > 0 {
 		t.Errorf("files are left: %v", left)
 	}
 }
 
-// standInProgram is a program that runs the stand-in.
+// standInProgram returns a program that runs the stand-in.
 func standInProgram(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()

@@ -43,7 +43,7 @@ func newAuthority() (*authority, error) {
 	return &authority{cert: cert, key: key, pem: encodePEM("CERTIFICATE", der)}, nil
 }
 
-// client makes a certificate for a user of the API server.
+// client creates a certificate for a user of the API server.
 func (a *authority) client(user string, groups ...string) (pair, error) {
 	template := certificate(user)
 	template.Subject.Organization = groups
@@ -51,7 +51,7 @@ func (a *authority) client(user string, groups ...string) (pair, error) {
 	return a.issue(template)
 }
 
-// server makes a certificate for a server on an address.
+// server creates a certificate for a server on an address.
 func (a *authority) server(ip string) (pair, error) {
 	template := certificate("lab-server")
 	template.IPAddresses = []net.IP{net.ParseIP(ip)}
@@ -73,7 +73,7 @@ func (a *authority) issue(template *x509.Certificate) (pair, error) {
 	return pair{cert: encodePEM("CERTIFICATE", der), key: encodePEM("EC PRIVATE KEY", keyDER)}, err
 }
 
-// write puts the pair into name.crt and name.key.
+// write writes the pair to name.crt and name.key.
 func (p pair) write(dir, name string) error {
 	if err := os.WriteFile(filepath.Join(dir, name+".crt"), p.cert, 0o600); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package process runs the lab's programs: each with a log file and a process group of its own.
+// Package process runs the lab's programs: each with its own log file and process group.
 package process
 
 import (
@@ -19,7 +19,7 @@ import (
 // stopGrace is how long a process may take to end on SIGTERM before it is killed.
 const stopGrace = 10 * time.Second
 
-// pollInterval is how often something is looked at that is waited for.
+// pollInterval is the interval of polls.
 const pollInterval = 10 * time.Millisecond
 
 // Command says what to run.
@@ -29,11 +29,11 @@ type Command struct {
 	Args    []string
 	// Env is added to the environment of this process.
 	Env []string
-	// Log is the path of the file to which what the program prints is appended.
+	// Log is the path of the file to which the program's output is appended.
 	Log string
 }
 
-// Process leads a process group of its own. A nil Process is one that has ended.
+// Process leads its own process group. A nil Process counts as ended.
 type Process struct {
 	name    string
 	log     string
@@ -50,7 +50,7 @@ func Start(c Command) (*Process, error) {
 	}
 	p := &Process{name: filepath.Base(c.Program), log: c.Log, process: cmd.Process, ended: make(chan struct{})}
 	go func() {
-		// How it ended is in its log, and for those that were told to end it is of no interest.
+		// The log shows how it ended; after Stop or Kill it does not matter.
 		_ = cmd.Wait()
 		close(p.ended)
 	}()
@@ -74,10 +74,10 @@ func (c Command) Launch() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// PID is the process's.
+// PID returns the PID of the process.
 func (p *Process) PID() int { return p.process.Pid }
 
-// Running says whether the process has not ended yet; a nil process is not running.
+// Running reports whether the process still runs; a nil process does not.
 func (p *Process) Running() bool {
 	if p == nil {
 		return false
@@ -90,7 +90,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Stop ends the process: by SIGTERM to itself, and by SIGKILL to its group if that takes too long. It is no error if it
+// Stop stops the process: by SIGTERM to itself, and by SIGKILL to its group if that takes too long. It is no error if it
 // has ended before.
 func (p *Process) Stop() error {
 	if !p.Running() {
@@ -108,23 +108,23 @@ func (p *Process) Stop() error {
 	}
 }
 
-// Kill ends the process and its group at once, and waits for the process.
+// Kill kills the process and its group, and waits for the process.
 func (p *Process) Kill() {
 	if p.Running() {
-		// It may end by itself just now.
+		// It may end by itself at this moment.
 		_ = unix.Kill(-p.PID(), unix.SIGKILL)
 		<-p.ended
 	}
 }
 
-// Name is the program's file name.
+// Name returns the program's file name.
 func (p *Process) Name() string { return p.name }
 
-// Log is the end of what the program printed, for a person.
+// Log returns the end of the program's output, for a person.
 func (p *Process) Log() string { return Tail(p.log) }
 
-// Await polls until ready returns nil. It gives up when the process ends or the context does, and returns the last error
-// together with the end of the log.
+// Await polls until ready returns nil. If the process or the context ends before, it returns the last error together with
+// the end of the log.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	err := Poll(ctx, func(ctx context.Context) error {
 		if !p.Running() {
@@ -155,7 +155,7 @@ func Poll(ctx context.Context, ready func(context.Context) error) error {
 	}
 }
 
-// SignalTree signals the process and all its descendants, parents first: also those that have left its group.
+// SignalTree signals the process and all its descendants, parents first, including those that have left its group.
 func (p *Process) SignalTree(with syscall.Signal) {
 	if p.Running() {
 		signalTree(p.PID(), with)
@@ -170,7 +170,7 @@ func signalTree(pid int, with syscall.Signal) {
 	}
 }
 
-// childrenOf are the processes that a process started and that still run.
+// childrenOf returns the running child processes of a process.
 func childrenOf(pid int) []int {
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {
@@ -178,7 +178,7 @@ func childrenOf(pid int) []int {
 	}
 	var children []int
 	for _, list := range lists {
-		// A thread may have ended since.
+		// A thread may have ended in the meantime.
 		content, _ := os.ReadFile(list)
 		for _, field := range strings.Fields(string(content)) {
 			if child, err := strconv.Atoi(field); err == nil {
@@ -189,7 +189,7 @@ func childrenOf(pid int) []int {
 	return children
 }
 
-// Tail is the last part of a log file, for a person.
+// Tail returns the last part of a log file, for a person.
 func Tail(path string) string {
 	const most = 4096
 	content, err := os.ReadFile(path)

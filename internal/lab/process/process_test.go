@@ -27,7 +27,7 @@ func TestOutputGoesToTheLog(t *testing.T) {
 	}
 }
 
-func TestOfALongLogTheEndIsShown(t *testing.T) {
+func TestTailReturnsTheEndOfALongLog(t *testing.T) {
 	t.Parallel()
 	p := start(t, "yes line | head -n 5000; echo last")
 	<-p.ended
@@ -59,7 +59,7 @@ func TestStopLetsTheProcessFinish(t *testing.T) {
 	}
 }
 
-func TestStopAndKillMayComeAgain(t *testing.T) {
+func TestStopAndKillMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	p := start(t, "exec sleep 1000")
 	for range 2 {
@@ -76,7 +76,7 @@ func TestStopAndKillMayComeAgain(t *testing.T) {
 	none.SignalTree(unix.SIGKILL)
 }
 
-func TestKillEndsWhatTheProcessStarted(t *testing.T) {
+func TestKillEndsChildProcesses(t *testing.T) {
 	t.Parallel()
 	p := start(t, "sleep 1000 & echo $!; wait")
 	child := logged(t, p)
@@ -84,7 +84,7 @@ func TestKillEndsWhatTheProcessStarted(t *testing.T) {
 	awaitEnd(t, child)
 }
 
-func TestSignalTreeReachesWhatHasLeftTheGroup(t *testing.T) {
+func TestSignalTreeReachesProcessesOutsideTheGroup(t *testing.T) {
 	t.Parallel()
 	p := start(t, "setsid sleep 1000 & echo $!; wait")
 	child := logged(t, p)
@@ -116,7 +116,7 @@ func TestAwaitSaysWhyAProcessEnded(t *testing.T) {
 	}
 }
 
-func TestAwaitGivesUpWithTheContextAndTheLastError(t *testing.T) {
+func TestAwaitEndsWithTheContextAndTheLastError(t *testing.T) {
 	t.Parallel()
 	p := start(t, "exec sleep 1000")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -154,7 +154,7 @@ func awaitLog(t *testing.T, p *Process, want string) {
 	})
 }
 
-// logged is the number that the process logs.
+// logged returns the number that the process logs.
 func logged(t *testing.T, p *Process) int {
 	t.Helper()
 	var number int
@@ -165,7 +165,7 @@ func logged(t *testing.T, p *Process) int {
 	return number
 }
 
-// awaitEnd waits until a process has ended. One that is not reaped yet has.
+// awaitEnd waits until a process has ended; a zombie has ended.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
 	await(t, func() error {
@@ -186,7 +186,7 @@ func await(t *testing.T, ready func() error) {
 	}
 }
 
-// stateOf is the letter for a process's state.
+// stateOf returns the letter of a process's state.
 func stateOf(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

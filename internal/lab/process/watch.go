@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch is the process of a pidfd that another process started by Command.Launch. It takes the pidfd over.
+// Watch returns the process of a pidfd that another process started by Command.Launch. It takes ownership of the pidfd.
 func Watch(c Command, pidfd *os.File) (*Process, error) {
 	pid, err := pidOf(pidfd)
 	if err != nil {
@@ -35,10 +35,10 @@ func Watch(c Command, pidfd *os.File) (*Process, error) {
 	return p, nil
 }
 
-// endedPID is the PID that the kernel tells of a process that is no more.
+// endedPID is the PID that the kernel reports for an ended process.
 const endedPID = -1
 
-// pidOf is the PID, as this process sees it, of a process that may be of a PID namespace below.
+// pidOf returns the PID, as this process sees it, of a process that may be in a nested PID namespace.
 func pidOf(pidfd *os.File) (int, error) {
 	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", pidfd.Fd()))
 	if err != nil {
@@ -52,7 +52,7 @@ func pidOf(pidfd *os.File) (int, error) {
 	return 0, fmt.Errorf("%s is no pidfd", pidfd.Name())
 }
 
-// awaitReadable waits until the process of the pidfd has ended: the pidfd is readable then.
+// awaitReadable waits until the process of the pidfd has ended: then the pidfd is readable.
 func awaitReadable(pidfd *os.File) {
 	watched := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
 	for {

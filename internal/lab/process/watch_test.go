@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAWatchedProcessIsRuledLikeOneThatWasStarted(t *testing.T) {
+func TestAWatchedProcessBehavesLikeAStartedOne(t *testing.T) {
 	t.Parallel()
 	c := Command{Program: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(t.TempDir(), "log")}
 	pid, pidfd, reap := launch(t, c)
@@ -55,7 +55,7 @@ func TestOnlyAPidfdCanBeWatched(t *testing.T) {
 	}
 }
 
-// launch starts a command as another process would, and returns its PID, a pidfd, and what waits for its end.
+// launch starts a command as another process would, and returns its PID, a pidfd, and a function that waits for its end.
 func launch(t *testing.T, c Command) (pid int, pidfd *os.File, reap func()) {
 	t.Helper()
 	cmd, err := c.Launch()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Root is the folder of the repository that the working directory is in.
+// Root returns the folder of the repository that contains the working directory.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -24,8 +24,8 @@ func Root() (string, error) {
 	return "", errors.New("the lab needs the project's files: run it inside the repository")
 }
 
-// ControlPlane is the folder with the programs of a Kubernetes control plane and kubectl: that of KUBEBUILDER_ASSETS, or the one that
-// the Makefile has made.
+// ControlPlane returns the folder with the programs of a Kubernetes control plane and kubectl: that of KUBEBUILDER_ASSETS, or the
+// one that the Makefile has created.
 func ControlPlane() (string, error) {
 	candidates := []string{os.Getenv("KUBEBUILDER_ASSETS")}
 	if candidates[0] == "" {
@@ -55,8 +55,8 @@ func hasAll(dir string, programs ...string) bool {
 	return true
 }
 
-// HAProxies are the HAProxys of each version that is there: bin/haproxy-* of the repository, and the one in the PATH. The test fails
-// if there is none.
+// HAProxies returns the HAProxys of all available versions: bin/haproxy-* of the repository, and the one in the PATH. The test
+// fails if there is none.
 func HAProxies(t testing.TB) []string {
 	t.Helper()
 	root, err := Root()
@@ -80,7 +80,7 @@ func HAProxies(t testing.TB) []string {
 	return found
 }
 
-// OnEachHAProxy runs a test with each of HAProxies, at the same time.
+// OnEachHAProxy runs a test with each of HAProxies, in parallel.
 func OnEachHAProxy(t *testing.T, test func(t *testing.T, program string)) {
 	t.Helper()
 	for _, program := range HAProxies(t) {

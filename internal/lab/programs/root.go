@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// NeedRoot skips a test that root alone can run when somebody else runs it; but not where all tests have to run.
+// NeedRoot skips a test that requires root if another user runs it, unless all tests must run.
 func NeedRoot(t *testing.T, what string) {
 	t.Helper()
 	switch {

@@ -8,7 +8,8 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Routing is a valid Config with a frontend of each protocol, routes, a way of each kind, and an open door.
+// Routing returns a valid Config with a frontend of each protocol, routes, a weighted route of each kind, and an access policy that
+// allows all.
 func Routing(t testing.TB) haproxy.Config {
 	c := Idle()
 	c.Owner, c.Host = "0b9d6d0c/kube-system/web", "gw1.example.net:22"
@@ -42,7 +43,7 @@ func Routing(t testing.TB) haproxy.Config {
 	return c
 }
 
-// Door is one with everything that a door can have.
+// Door returns an access policy with every setting.
 func Door() haproxy.AccessPolicy {
 	return haproxy.AccessPolicy{
 		AllowedSources: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")},
@@ -52,7 +53,7 @@ func Door() haproxy.AccessPolicy {
 	}
 }
 
-// RoutingWith is Routing with a change made to it.
+// RoutingWith returns Routing with a change.
 func RoutingWith(t testing.TB, edit func(*haproxy.Config)) haproxy.Config {
 	c := Routing(t)
 	edit(&c)

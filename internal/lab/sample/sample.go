@@ -1,5 +1,5 @@
-// Package sample has configurations of a host that tests begin with: the golden files are of these, or of what becomes of
-// them by a change. Each call makes a value of its own, so that a test may change all of it.
+// Package sample has configurations of a host for tests: the golden files are made from these, or from changes of them. Each
+// call returns a new value, so that a test may change all of it.
 package sample
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Bind is the address that is written so, as haproxy.ParseBind reads it.
+// Bind returns the parsed address; see haproxy.ParseBind.
 func Bind(t testing.TB, s string) haproxy.Bind {
 	t.Helper()
 	b, err := haproxy.ParseBind(s)
@@ -21,7 +21,7 @@ func Bind(t testing.TB, s string) haproxy.Bind {
 	return b
 }
 
-// Idle is a valid Config that listens on nothing.
+// Idle returns a valid Config without listeners.
 func Idle() haproxy.Config {
 	return haproxy.Config{
 		AdminSocket:    "/run/haproxy/admin.sock",
@@ -30,7 +30,7 @@ func Idle() haproxy.Config {
 	}
 }
 
-// Web is a valid Config with one listener and two servers.
+// Web returns a valid Config with one listener and two servers.
 func Web(t testing.TB) haproxy.Config {
 	c := Idle()
 	c.Owner, c.Host = "0b9d6d0c/kube-system/web", "gw1.example.net:22"
@@ -52,14 +52,14 @@ func Web(t testing.TB) haproxy.Config {
 	return c
 }
 
-// WebWith is Web with a change made to it.
+// WebWith returns Web with a change.
 func WebWith(t testing.TB, edit func(*haproxy.Config)) haproxy.Config {
 	c := Web(t)
 	edit(&c)
 	return c
 }
 
-// TwoListeners is Web with a second backend, and three frontends in all, of which two lead to the same backend.
+// TwoListeners returns Web with a second backend, and three frontends in total, two of which use the same backend.
 func TwoListeners(t testing.TB) haproxy.Config {
 	return WebWith(t, func(c *haproxy.Config) {
 		c.Frontends = append([]haproxy.Frontend{
@@ -73,7 +73,7 @@ func TwoListeners(t testing.TB) haproxy.Config {
 	})
 }
 
-// Servers are so many servers with addresses of their own, sorted by name.
+// Servers returns n servers with unique addresses, sorted by name.
 func Servers(n int) []haproxy.Server {
 	var all []haproxy.Server
 	for i := range n {

@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runInit is the second of the three processes, and the first of the namespaces: their end is its end. It returns the
-// status to exit with.
+// runInit is the second of the three processes, and the first of the namespaces: they end with it. It returns the exit
+// status.
 func runInit(network Network) int {
 	dir := os.Getenv(envDir)
 	defer removeDir(dir)
 
-	// The link still speaks of the PID outside: /proc is not the sandbox's own yet.
+	// The link still has the PID outside: /proc is not the sandbox's own yet.
 	target, err := os.Readlink("/proc/self")
 	if err == nil {
 		err = setUp(dir, network)
@@ -48,21 +48,21 @@ func runInit(network Network) int {
 	return status
 }
 
-// nobody is no process's PID.
+// nobody is a PID that no process has.
 const nobody = 0
 
-// killAllAfter waits for the end of the process outside, which holds the other end of the pipe. The program inside is
-// killed as well then, so that runInit comes to its end.
+// killAllAfter waits for the end of the process outside, which holds the other end of the pipe. Then it kills the program
+// inside as well, so that runInit ends.
 func killAllAfter(alive *os.File) {
 	_, _ = alive.Read(make([]byte, 1))
 	killAll()
 }
 
-// killAll ends every process of the PID namespace but this one. There may be none.
+// killAll kills every other process of the PID namespace, if there are any.
 func killAll() { _ = unix.Kill(-1, unix.SIGKILL) }
 
-// reapUntil waits for every process that ends, as the first process of a PID namespace must, until it was the one with
-// that PID or none is left. It returns the status of the one.
+// reapUntil reaps ended processes, as the first process of a PID namespace must, until the one with that PID has ended or
+// none is left. It returns the status of that process.
 func reapUntil(pid int) int {
 	for {
 		var status syscall.WaitStatus
@@ -76,7 +76,7 @@ func reapUntil(pid int) int {
 	}
 }
 
-// removeDir removes the sandbox's directory, unless something is still mounted below: that would be emptied as well.
+// removeDir removes the sandbox's directory, unless something is still mounted below: its files would be removed as well.
 func removeDir(dir string) {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -96,7 +96,7 @@ func removeDir(dir string) {
 
 // startInside starts the program again, without the capabilities that init needed.
 func startInside(dir, target string) (*os.Process, error) {
-	// Capabilities are a thread's own: the one that drops them has to be the one that starts the program.
+	// Capabilities belong to a thread: the thread that drops them must start the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
@@ -116,7 +116,7 @@ func startInside(dir, target string) (*os.Process, error) {
 	return command.Process, nil
 }
 
-// setUp makes the namespaces a place to live in.
+// setUp sets up the namespaces.
 func setUp(dir string, network Network) error {
 	if err := setUpMounts(dir); err != nil {
 		return err
@@ -137,7 +137,7 @@ func setUpMounts(dir string) error {
 	return setUpRun()
 }
 
-// mountPrivately keeps to this mount namespace whatever is mounted from now on, and mounts the /proc of this PID namespace.
+// mountPrivately keeps later mounts within this mount namespace, and mounts the /proc of this PID namespace.
 func mountPrivately() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
@@ -148,7 +148,7 @@ func mountPrivately() error {
 	return nil
 }
 
-// setUpRun gives the sandbox a /run of its own, with the directory in it that sshd insists on when it runs as root.
+// setUpRun mounts the sandbox's own /run, with the directory that sshd requires when it runs as root.
 func setUpRun() error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
 		return fmt.Errorf("mount the sandbox's own /run: %w", err)
@@ -156,8 +156,8 @@ func setUpRun() error {
 	return os.Mkdir("/run/sshd", 0o755)
 }
 
-// setUpAccount gives the user a home and a shell in the sandbox, and an account that is not locked: sshd asks for all three.
-// The real home is none of a test's business, and the account of a service may have no shell.
+// setUpAccount gives the user a home and a shell in the sandbox, and an account that is not locked: sshd requires all three.
+// Tests must not use the real home, and the account of a service may have no shell.
 func setUpAccount(dir string) error {
 	home := filepath.Join(dir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
@@ -171,8 +171,8 @@ func setUpAccount(dir string) error {
 	return coverEntry(dir, "/etc/shadow", name+":*:::::::")
 }
 
-// coverEntry mounts a copy over an account file that has this entry in place of the account's own. Of a file that may not
-// be read, the entry is all that remains.
+// coverEntry mounts, over an account file, a copy in which this entry replaces the account's own. If the file is not
+// readable, the copy has only this entry.
 func coverEntry(dir, file, entry string) error {
 	existing, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
@@ -192,7 +192,7 @@ func coverEntry(dir, file, entry string) error {
 	return unix.Mount(own, file, "", unix.MS_BIND, "")
 }
 
-// AccountName is the name of the user who runs the sandbox; one without an entry in /etc/passwd gets one.
+// AccountName returns the name of the user who runs the sandbox; a user without an entry in /etc/passwd gets one.
 func AccountName() string {
 	account, err := user.LookupId(strconv.Itoa(os.Getuid()))
 	if err != nil {

@@ -13,43 +13,43 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
-// Machine is a part of the sandbox that looks like a machine of its own to the programs in it: they see no processes but
-// each other, and find directories of the machine where others find those of the sandbox. The network is the sandbox's.
-// Its methods are not to be called at the same time.
+// Machine is a part of the sandbox that looks like a separate machine to its programs: they see only each other's processes,
+// and some directories are the machine's instead of the sandbox's. The network is the sandbox's. Its methods must not be
+// called concurrently.
 type Machine struct {
 	init *exec.Cmd
-	// conn leads to the machine's init, which answers each request with a reply.
+	// conn is the connection to the machine's init, which answers each request with a reply.
 	conn *net.UnixConn
 }
 
-// machineView is the first request to a machine's init: which directories are the machine's own.
-type machineView struct {
-	// Root holds the directories of Own, each under its whole path.
+// machineSetup is the first request to a machine's init: which directories are the machine's own.
+type machineSetup struct {
+	// Root contains the directories of Own, each at its full path.
 	Root string
 	Own  []string
 }
 
-// order is any later request: to start a program, to mount something, or to unmount what is mounted at a path.
+// order is any later request: to start a program, to mount something, or to unmount a path.
 type order struct {
 	Launch  *process.Command `json:",omitempty"`
 	Mount   *Mount           `json:",omitempty"`
 	Unmount string           `json:",omitempty"`
 }
 
-// Mount is something to be mounted in a machine; the fields are the arguments of mount(2).
+// Mount is a mount in a machine; the fields are the arguments of mount(2).
 type Mount struct {
 	Source, Target, Type string
 	Flags                uintptr
 	Data                 string
 }
 
-// reply is the answer to a request. That to start a program has the program's pidfd with it.
+// reply is the answer to a request. The answer to starting a program includes the program's pidfd.
 type reply struct {
 	// Error is empty for none.
 	Error string
 }
 
-// StartMachine starts a machine whose own directories are those below root: for "/run", that is root/run. They must be there.
+// StartMachine starts a machine whose own directories are those below root: for "/run", that is root/run. They must exist.
 func StartMachine(root string, own ...string) (*Machine, error) {
 	near, far, err := socketPair()
 	if err != nil {
@@ -66,7 +66,7 @@ func StartMachine(root string, own ...string) (*Machine, error) {
 		near.Close()
 		return nil, explainRefusal(err)
 	}
-	if _, err := m.request(machineView{Root: root, Own: own}); err != nil {
+	if _, err := m.request(machineSetup{Root: root, Own: own}); err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (m *Machine) Start(c process.Command) (*process.Process, error) {
 	return process.Watch(c, pidfd)
 }
 
-// Mount mounts something that the programs in the machine see, and nobody else.
+// Mount mounts something that only the programs in the machine see.
 func (m *Machine) Mount(mount Mount) error {
 	_, err := m.request(order{Mount: &mount})
 	return err
@@ -95,21 +95,21 @@ func (m *Machine) Unmount(target string) error {
 	return err
 }
 
-// Root is where the sandbox finds the files of the machine as the programs in it see them.
+// Root returns the path, in the sandbox, of the machine's root as its programs see it.
 func (m *Machine) Root() string { return fmt.Sprintf("/proc/%d/root", m.init.Process.Pid) }
 
-// Close ends the machine and all its processes at once. It may be called more than once, and for nil.
+// Close kills the machine and all its processes. It may be called more than once, and for nil.
 func (m *Machine) Close() {
 	if m == nil || m.init.ProcessState != nil {
 		return
 	}
 	m.conn.Close()
-	// With its first process, the kernel ends all of a PID namespace.
+	// When the first process of a PID namespace ends, the kernel kills all others.
 	_ = m.init.Process.Kill()
 	_ = m.init.Wait()
 }
 
-// request asks init, and returns the file that came with the answer, or nil for none.
+// request sends a request to init, and returns the file that came with the answer, or nil for none.
 func (m *Machine) request(what any) (*os.File, error) {
 	if err := json.NewEncoder(m.conn).Encode(what); err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (m *Machine) request(what any) (*os.File, error) {
 	return passedFile(rights[:rightsN])
 }
 
-// passedFile is the file that came with a message, or nil for none.
+// passedFile returns the file that came with a message, or nil for none.
 func passedFile(rights []byte) (*os.File, error) {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil || len(messages) == 0 {
@@ -143,7 +143,7 @@ func passedFile(rights []byte) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "pidfd"), nil
 }
 
-// socketPair is a connection to be used here, and its other end to be handed to another process.
+// socketPair returns a connection, and its other end for another process.
 func socketPair() (*net.UnixConn, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -158,7 +158,7 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 	return near, far, nil
 }
 
-// unixConn is the connection of a unix socket. It takes the file over.
+// unixConn returns the connection of a unix socket. It takes ownership of the file.
 func unixConn(file *os.File) (*net.UnixConn, error) {
 	defer file.Close()
 	conn, err := net.FileConn(file)

@@ -14,10 +14,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
-// runMachine is the first process of a machine: it mounts the machine's directories, and then starts programs and mounts as
-// it is asked to, until nobody can ask any more. It returns the status to exit with.
+// runMachine is the first process of a machine: it mounts the machine's directories, and then starts programs and mounts on
+// request, until the connection ends. It returns the exit status.
 func runMachine() int {
-	// Capabilities are a thread's own: the one that drops them has to be the one that starts programs.
+	// Capabilities belong to a thread: the thread that drops them must start programs.
 	runtime.LockOSThread()
 	conn, err := unixConn(os.NewFile(3, "machine"))
 	if err != nil {
@@ -25,7 +25,7 @@ func runMachine() int {
 		return exitUnavailable
 	}
 	requests := json.NewDecoder(conn)
-	var view machineView
+	var view machineSetup
 	if err := requests.Decode(&view); err != nil {
 		return 1
 	}
@@ -44,7 +44,7 @@ func runMachine() int {
 	}
 }
 
-// carryOut does what is asked for and answers. The error is one of the connection.
+// carryOut executes a request and answers. The error is one of the connection.
 func (o order) carryOut(conn *net.UnixConn) error {
 	switch {
 	case o.Launch != nil:
@@ -56,7 +56,7 @@ func (o order) carryOut(conn *net.UnixConn) error {
 	}
 }
 
-func (v machineView) setUp() error {
+func (v machineSetup) setUp() error {
 	if err := mountPrivately(); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func answer(conn *net.UnixConn, failed error, rights []byte) error {
 	return err
 }
 
-// reapOrphans waits for every process that ends, as the first process of a PID namespace must.
+// reapOrphans reaps ended processes, as the first process of a PID namespace must.
 func reapOrphans() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, unix.SIGCHLD)

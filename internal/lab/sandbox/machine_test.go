@@ -13,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/process"
 )
 
-// listProcesses prints the PIDs and states of all processes that can be seen, but for those that print them.
+// listProcesses prints the PIDs and states of all visible processes, except those that print them.
 const listProcesses = `for p in /proc/[0-9]*; do case ${p#/proc/} in $$) ;; *) grep -hs State $p/status ;; esac; done`
 
 func TestMachinesHaveDirectoriesOfTheirOwnUnderTheSamePath(t *testing.T) {
@@ -43,7 +43,7 @@ func TestAMachineSeesOnlyItsOwnProcesses(t *testing.T) {
 	inMachine(t, m, "sleep 1000 & wait")
 	eventually(t, func() error {
 		got := slices.Sorted(slices.Values(strings.Fields(runIn(t, m, "cat /proc/[0-9]*/comm"))))
-		// The first is the machine's init, the second shell that which lists them.
+		// The first is the machine's init; the second shell lists them.
 		if want := []string{"exe", "sh", "sh", "sleep"}; !slices.Equal(got, want) {
 			return fmt.Errorf("processes %q, want %q", got, want)
 		}
@@ -92,7 +92,7 @@ func TestOrphansOfAMachineAreReaped(t *testing.T) {
 	awaitOnlyItsFirst(t, m)
 }
 
-// awaitOnlyItsFirst waits until the machine has no process but its first.
+// awaitOnlyItsFirst waits until the machine has only its first process.
 func awaitOnlyItsFirst(t *testing.T, m *Machine) {
 	t.Helper()
 	eventually(t, func() error {
@@ -107,7 +107,7 @@ func TestProgramsOfAnOrdinaryUsersMachineHaveNoCapabilities(t *testing.T) {
 	t.Parallel()
 	m, _ := startMachine(t)
 	if os.Getuid() == 0 {
-		// Root's are those of the machine's root; there is nothing to be dropped.
+		// Root has the capabilities of the machine's root; there is nothing to drop.
 		return
 	}
 	if got := runIn(t, m, "grep CapEff: /proc/self/status"); got != "CapEff:\t0000000000000000\n" {
@@ -115,7 +115,7 @@ func TestProgramsOfAnOrdinaryUsersMachineHaveNoCapabilities(t *testing.T) {
 	}
 }
 
-func TestAProgramThatCannotStartLeavesTheMachineAsItWas(t *testing.T) {
+func TestAProgramThatCannotStartDoesNotAffectTheMachine(t *testing.T) {
 	t.Parallel()
 	m, _ := startMachine(t)
 	_, err := m.Start(process.Command{Program: "/nonexistent/program", Log: filepath.Join(t.TempDir(), "log")})
@@ -151,7 +151,7 @@ func TestAClosedMachineHasEndedWithAllItsProcesses(t *testing.T) {
 	}
 }
 
-// startMachine starts a machine with a /run of its own, and returns the directory below which that is.
+// startMachine starts a machine with its own /run, and returns the directory that contains it.
 func startMachine(t *testing.T) (*Machine, string) {
 	t.Helper()
 	root := t.TempDir()
@@ -177,7 +177,7 @@ func inMachine(t *testing.T, m *Machine, script string) *process.Process {
 	return p
 }
 
-// runIn runs a shell script in a machine to its end, and returns what it prints.
+// runIn runs a shell script in a machine to its end, and returns its output.
 func runIn(t *testing.T, m *Machine, script string) string {
 	t.Helper()
 	p := inMachine(t, m, script)

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// programs are what runs inside a sandbox that a test starts; each returns its exit status.
+// programs are the programs for sandboxes that a test starts; each returns its exit status.
 func programs() map[string]func() int {
 	return map[string]func() int{
 		"seven":  func() int { return 7 },
@@ -46,8 +46,8 @@ func programs() map[string]func() int {
 	}
 }
 
-// linger leaves files behind, a machine, and processes that no terminal or process group ends, tells where the files are, and
-// waits.
+// linger creates files, a machine, and processes that neither a terminal nor a process group ends, prints the path of the files,
+// and waits.
 func linger() int {
 	for range 3 {
 		sleep := exec.Command("sleep", "1000")
@@ -77,7 +77,7 @@ func lingerInMachine() (*process.Process, error) {
 	return m.Start(process.Command{Program: "/bin/sleep", Args: []string{"1000"}, Log: filepath.Join(Dir(), "log")})
 }
 
-// awaitSignal says that it waits, and then how many SIGINT come before a SIGTERM.
+// awaitSignal prints that it waits, and then how many SIGINTs it gets before a SIGTERM.
 func awaitSignal() int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)

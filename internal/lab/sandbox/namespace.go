@@ -1,16 +1,16 @@
-// Package sandbox restarts a program in namespaces of its own: for the network, for processes and for mounts; for users
-// as well where the program is not run by root. What it does there, no network and no other process notices; when it
-// ends, however it does, no process and no file of it is left.
+// Package sandbox restarts a program in its own namespaces: for the network, for processes and for mounts; also for users
+// if the program is not run by root. The program cannot affect the network or other processes; when it ends, in any way,
+// none of its processes and files remain.
 //
-// Three processes are at work, all of the same executable:
+// There are three processes, all of the same executable:
 //
 //	the program that was started   waits, and passes signals on and the exit status back
 //	└─ the sandbox's init          first process of the namespaces: sets them up, reaps, cleans up
 //	   └─ the program again        now inside: Enter returns here and nowhere else
 //
-// If any of the three is killed the other two notice and clean up.
+// If any of the three is killed, the other two clean up.
 //
-// Inside, the program can start machines, each with a view of its own of processes and files: see Machine.
+// Inside, the program can start machines, each with its own processes and files: see Machine.
 package sandbox
 
 import (
@@ -36,16 +36,15 @@ const (
 	stageMachine = "machine"
 )
 
-// exitUnavailable is the status with which init says that the machine does not allow what it needs. The
-// reason has been printed then.
+// exitUnavailable is the exit status of init if the machine does not allow what it needs. It prints the reason before.
 const exitUnavailable = 125
 
-// maxTempDir is how long the path of the temporary directory may be, so that unix sockets fit below it.
+// maxTempDir is the maximum length of the temporary directory's path, so that the paths of unix sockets fit below it.
 const maxTempDir = 40
 
-// Enter restarts the program inside a sandbox with that network, and returns there. In the process that called it first,
-// it exits with the status of the process inside; it returns an error where the machine does not allow a sandbox. It must
-// be called before the program does anything else.
+// Enter restarts the program inside a sandbox with that network, and returns there. In the original process, it exits with
+// the status of the process inside; it returns an error if the machine does not allow a sandbox. It must be called before
+// the program does anything else.
 func Enter(network Network) error {
 	switch os.Getenv(envStage) {
 	case stageInside:
@@ -63,18 +62,18 @@ func Enter(network Network) error {
 	return nil
 }
 
-// ErrOutside is why something does not work outside a sandbox.
+// ErrOutside says that a function works only inside a sandbox.
 var ErrOutside = errors.New("not inside the lab: call lab.Main in TestMain, or lab.Enter at the begin of the program")
 
-// Inside says whether the program runs in a sandbox.
+// Inside reports whether the program runs in a sandbox.
 func Inside() bool { return os.Getenv(envStage) == stageInside }
 
-// Dir is the sandbox's own directory, which is removed when it ends. Its path is short, so that those of unix sockets
-// below fit.
+// Dir returns the sandbox's own directory, which is removed when the sandbox ends. Its path is short enough for unix
+// sockets below it.
 func Dir() string { return os.Getenv(envDir) }
 
-// EnterCommand is the command, without what it is to run, with which a person on the machine looks into the
-// sandbox from outside: its network, its processes and its files.
+// EnterCommand returns the command prefix with which a person on the machine can enter the sandbox from outside: its
+// network, its processes and its files.
 func EnterCommand() []string {
 	command := []string{"nsenter", "--target", os.Getenv(envTarget), "--net", "--pid", "--mount", "--wd=" + Dir()}
 	if os.Getuid() != 0 {
@@ -91,7 +90,7 @@ func runOutside() (int, error) {
 	}
 	defer os.RemoveAll(dir)
 
-	// Init reads from the pipe and so learns of this process's end, however it comes about.
+	// Init reads from the pipe and so detects the end of this process in any case.
 	alive, hold, err := os.Pipe()
 	if err != nil {
 		return 0, err
@@ -114,14 +113,14 @@ func runOutside() (int, error) {
 	return status, nil
 }
 
-// forwarded are the signals that are passed on to the process inside.
+// forwarded returns the signals that are forwarded to the process inside.
 func forwarded() []os.Signal {
 	return []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 }
 
 func forward(signals <-chan os.Signal, to *os.Process) {
 	for s := range signals {
-		// It may have ended by now; then there is nobody to tell.
+		// The process may have ended already.
 		_ = to.Signal(s)
 	}
 }
@@ -145,9 +144,9 @@ func initCommand(dir string, alive *os.File) *exec.Cmd {
 	return command
 }
 
-// namespaces starts a process in new namespaces of those kinds. Root has all capabilities in them; for an ordinary user, a
-// user namespace is made as well, and the process gets the capabilities named. A process group of its own keeps a terminal's
-// Ctrl-C from reaching the processes inside twice.
+// namespaces returns the attributes to start a process in new namespaces of those kinds. Root has all capabilities in them; for an
+// ordinary user, a user namespace is created as well, and the process gets the named capabilities. With its own process group,
+// the processes inside do not get a terminal's Ctrl-C twice.
 func namespaces(kinds uintptr, capabilities ...uintptr) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Cloneflags: kinds, Setpgid: true}
 	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
@@ -159,7 +158,7 @@ func namespaces(kinds uintptr, capabilities ...uintptr) *syscall.SysProcAttr {
 	return attr
 }
 
-// explainRefusal says what a person can do when the kernel refuses the namespaces.
+// explainRefusal returns an error that says how to fix it if the kernel refuses the namespaces.
 func explainRefusal(err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("start the sandbox: %w", err)
@@ -176,7 +175,7 @@ func explainRefusal(err error) error {
 	return fmt.Errorf("namespaces are not permitted here: run as root; in a container, one with --privileged (%w)", err)
 }
 
-// sysctl is the value of a kernel setting, and empty where there is none such.
+// sysctl returns the value of a kernel setting; empty if it does not exist.
 func sysctl(name string) string {
 	value, err := os.ReadFile(filepath.Join("/proc/sys", name))
 	if err != nil {
@@ -192,7 +191,7 @@ func trimNewline(b []byte) []byte {
 	return b
 }
 
-// exitStatus is the status to exit with for a process that ended so; as in a shell, 128+n after signal n.
+// exitStatus returns the exit status for the result of a process; as in a shell, 128+n after signal n.
 func exitStatus(err error) int {
 	var exit *exec.ExitError
 	switch {

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Network is what the only interface of a sandbox, the loopback interface, has.
+// Network configures the only interface of a sandbox, the loopback interface.
 type Network struct {
-	// Addresses are its addresses, besides 127.0.0.1 and ::1.
+	// Addresses are its addresses besides 127.0.0.1 and ::1.
 	Addresses []netip.Addr
-	// Local are prefixes whose addresses all reach the sandbox itself, though no interface has them. A socket that is
-	// bound to one of IPv6 needs the option IPV6_FREEBIND.
+	// Local are prefixes whose addresses all reach the sandbox itself, though no interface has them. To bind to such an IPv6
+	// address, a socket needs the option IPV6_FREEBIND.
 	Local []netip.Prefix
 }
 
@@ -34,6 +34,6 @@ func (n Network) setUp() error {
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("give the sandbox its addresses, which takes ip of the package iproute2: %w %s", err, output.Bytes())
 	}
-	// So that ordinary users can listen on ports 22, 80 and 443.
+	// Ordinary users must be able to listen on ports 22, 80 and 443.
 	return os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
-// patience is how long a test waits for something that takes milliseconds.
+// patience is the timeout of events that take milliseconds.
 const patience = waiting.Long
 
 func TestTheOnlyInterfaceIsLoopback(t *testing.T) {
@@ -31,7 +31,7 @@ func TestTheOnlyInterfaceIsLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range interfaces {
-		// The kernel adds tunnels of its own to every network, which are down.
+		// The kernel adds its own tunnels to every network, which are down.
 		if i.Flags&net.FlagUp != 0 && i.Name != "lo" {
 			t.Errorf("interface %s is up", i.Name)
 		}
@@ -99,7 +99,7 @@ func TestTemporaryFilesAreBelowTheSandboxsDirectory(t *testing.T) {
 func TestAnOrdinaryUserHasNoCapabilitiesInside(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() == 0 {
-		// Root's are those of the machine's root; there is nothing to be dropped.
+		// Root has the capabilities of the machine's root; there is nothing to drop.
 		return
 	}
 	status, err := os.ReadFile("/proc/self/status")
@@ -113,7 +113,7 @@ func TestAnOrdinaryUserHasNoCapabilitiesInside(t *testing.T) {
 	}
 }
 
-func TestExitStatusIsPassedOn(t *testing.T) {
+func TestTheExitStatusIsForwarded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		program string
@@ -163,7 +163,7 @@ func TestNothingIsLeftWhenAProcessIsKilled(t *testing.T) {
 	}
 }
 
-func TestEnterCommandLooksIntoTheSandbox(t *testing.T) {
+func TestEnterCommandEntersTheSandbox(t *testing.T) {
 	t.Parallel()
 	command := EnterCommand()
 	if !slices.Contains(command, "--net") || !slices.Contains(command, "--wd="+Dir()) {
@@ -174,7 +174,7 @@ func TestEnterCommandLooksIntoTheSandbox(t *testing.T) {
 	}
 }
 
-func TestARefusalSaysWhatToDo(t *testing.T) {
+func TestARefusalSaysHowToFixIt(t *testing.T) {
 	t.Parallel()
 	for _, refused := range []error{unix.EPERM, unix.ENOSPC, unix.EACCES} {
 		if err := explainRefusal(refused); !errors.Is(err, refused) || !strings.Contains(err.Error(), "run as root") {
@@ -186,13 +186,13 @@ func TestARefusalSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// running is a sandbox within the one of the tests.
+// running is a sandbox within that of the tests.
 type running struct {
 	command *exec.Cmd
 	output  *bufio.Reader
 }
 
-// newSandbox is a command that enters a sandbox of its own and runs a program of main_test.go in it.
+// newSandbox returns a command that enters its own sandbox and runs a program of main_test.go in it.
 func newSandbox(program string) *exec.Cmd {
 	command := exec.Command("/proc/self/exe")
 	command.Env = []string{envProgram + "=" + program, "PATH=" + os.Getenv("PATH")}
@@ -236,7 +236,7 @@ func (r *running) signal(t *testing.T, s syscall.Signal) {
 	}
 }
 
-// tree is a process and its descendants, parents first.
+// tree returns a process and its descendants, parents first.
 func tree(pid int) []int {
 	pids := []int{pid}
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -250,7 +250,7 @@ func tree(pid int) []int {
 	return pids
 }
 
-// gone is nil when neither the directory nor one of the processes is left.
+// gone returns nil if neither the directory nor any of the processes is left.
 func gone(dir string, pids []int) error {
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s is left (%v)", dir, err)

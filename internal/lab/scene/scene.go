@@ -1,5 +1,5 @@
-// Package scene sets the lab up as a user would: the operator as config/ ships it, an ingress-like Service with pods, and
-// the Secret that the operator logs in to the hosts with.
+// Package scene sets up the lab as a user would: the operator as shipped in config/, an ingress-like Service with pods, and the
+// Secret with which the operator logs in to the hosts.
 package scene
 
 import (
@@ -25,14 +25,14 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
 
-// Where config/default puts the operator.
+// The names of the operator in config/default.
 const (
 	operatorNamespace = "edgelb-system"
 	operatorAccount   = "edgelb-controller-manager"
 )
 
-// InstallOperator applies config/default and a policy for the lab, and returns a kubeconfig of the operator's own ServiceAccount: what the operator
-// may do in the lab is what it may do in a cluster. There are no nodes, so the Deployment starts no pods.
+// InstallOperator applies config/default and a policy for the lab, and returns a kubeconfig of the operator's ServiceAccount: the
+// operator has the same permissions in the lab as in a cluster. There are no nodes, so the Deployment starts no pods.
 func InstallOperator(ctx context.Context, cluster *kube.ControlPlane) (kubeconfig string, err error) {
 	root, err := programs.Root()
 	if err != nil {
@@ -47,7 +47,7 @@ func InstallOperator(ctx context.Context, cluster *kube.ControlPlane) (kubeconfi
 	return cluster.KubeconfigFor(ctx, operatorNamespace, operatorAccount)
 }
 
-// policy allows what is not allowed without: the lab's hosts and API servers have loopback addresses.
+// policy allows what the lab needs and the default forbids: the lab's hosts and API servers have loopback addresses.
 func policy() *v1alpha1.EdgePolicy {
 	anywhere := []v1alpha1.AllowedAddress{"127.0.0.0/8", "0.0.0.0/0", "::/0", "*"}
 	return &v1alpha1.EdgePolicy{
@@ -59,12 +59,12 @@ func policy() *v1alpha1.EdgePolicy {
 	}
 }
 
-// OperatorArgs are the flags of config/manager that the lab's operator needs as well, besides its addresses.
+// OperatorArgs returns the flags of config/manager that the lab's operator also needs, besides its addresses.
 func OperatorArgs() []string {
 	return []string{"--leader-elect", "--leader-election-namespace=" + operatorNamespace}
 }
 
-// ShippedMemory is the operator's memory limit in config/manager, in bytes, and the environment there that makes it keep to it.
+// ShippedMemory returns the operator's memory limit in config/manager, in bytes, and the environment there that enforces it.
 func ShippedMemory() (limit int64, env []string, err error) {
 	root, err := programs.Root()
 	if err != nil {
@@ -89,7 +89,7 @@ func ShippedMemory() (limit int64, env []string, err error) {
 	return limit, env, nil
 }
 
-// CreateSecret makes the Secret that the operator logs in to hosts with: they all take the key, and knownHosts has the
+// CreateSecret creates the Secret with which the operator logs in to hosts: they all accept the key, and knownHosts has the
 // lines of each.
 func CreateSecret(ctx context.Context, cluster *kube.ControlPlane, name types.NamespacedName, key []byte, knownHosts ...string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{
@@ -101,15 +101,15 @@ func CreateSecret(ctx context.Context, cluster *kube.ControlPlane, name types.Na
 
 // Port is a port of an App.
 type Port struct {
-	// Name and Number are the Service's; Target is where its pods listen, and Node the node port, if it is to have one.
+	// Name and Number are those of the Service; Target is where its pods listen, and Node the node port, if any.
 	Name                 string
 	Number, Target, Node int32
-	// Proxy is the version of the PROXY header that the pods insist on there, and TLS says that they speak TLS.
+	// Proxy is the version of the PROXY header that the pods require there, and TLS says that they speak TLS.
 	Proxy haproxy.ProxyProtocol
 	TLS   bool
 }
 
-// App is a Service of dual stack with pods that tell a client which address they see.
+// App is a dual-stack Service with pods that report the client's address as they see it.
 type App struct {
 	types.NamespacedName
 
@@ -120,11 +120,11 @@ type App struct {
 	pods []*lab.Backend
 }
 
-// podNumbers gives every pod of the lab addresses of its own.
+// podNumbers gives every pod of the lab unique addresses.
 var podNumbers atomic.Int32
 
-// StartApp makes a Service with the port "websecure" (443) and its pods, which insist on that version of the PROXY header, and
-// waits for nothing: the endpoints appear soon.
+// StartApp creates a Service with the port "websecure" (443) and its pods, which require that version of the PROXY header. It
+// does not wait for the endpoints.
 func StartApp(ctx context.Context, cluster *kube.ControlPlane, at types.NamespacedName, proxy haproxy.ProxyProtocol, pods ...string) (*App, error) {
 	return StartPorts(ctx, cluster, at, []Port{{Name: "websecure", Number: 443, Target: 8443, Proxy: proxy}}, pods...)
 }
@@ -178,7 +178,7 @@ func (a *App) AddPod(ctx context.Context, name string) error {
 	return err
 }
 
-// Listen answers at the addresses as a pod of that name does on one of the App's ports; those of a node, say.
+// Listen answers at the addresses, such as those of a node, like a pod with that name on one of the App's ports.
 func (a *App) Listen(ctx context.Context, name string, at lab.Addresses, p Port, number int32) error {
 	backend, err := lab.StartBackend(ctx, lab.BackendOptions{Name: name, Addresses: at, Port: uint16(number), Proxy: p.Proxy, TLS: p.TLS})
 	if err != nil {
@@ -190,12 +190,12 @@ func (a *App) Listen(ctx context.Context, name string, at lab.Addresses, p Port,
 	return nil
 }
 
-// DeletePod takes a pod from the Service. The backend goes on answering, so that what still reaches it is seen.
+// DeletePod removes a pod from the Service. The backend keeps answering, so that tests see traffic that still reaches it.
 func (a *App) DeletePod(ctx context.Context, name string) error {
 	return a.cluster.DeletePod(ctx, a.Namespace, name)
 }
 
-// Close ends the backends.
+// Close stops the backends.
 func (a *App) Close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

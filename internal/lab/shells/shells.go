@@ -1,4 +1,4 @@
-// Package shells has the shells that hosts run scripts with, for tests that run each script under each of them.
+// Package shells has the shells with which hosts run scripts, for tests that run each script under each shell.
 package shells
 
 import (
@@ -13,14 +13,14 @@ import (
 type Shell struct {
 	// Name is such as "dash".
 	Name string
-	// Args start it; a command line follows behind "-c".
+	// Args start it; a command line follows after "-c".
 	Args []string
-	// Path is the PATH that its host has.
+	// Path is the PATH of its host.
 	Path string
 }
 
-// Each runs a test under dash (Debian, Ubuntu), bash (Fedora and its kin) and busybox (Alpine), the last with the tools of
-// busybox as well. A shell that is missing fails the test.
+// Each runs a test under dash (Debian, Ubuntu), bash (Fedora and similar) and busybox (Alpine), the last with the tools of
+// busybox as well. A missing shell fails the test.
 func Each(t *testing.T, test func(t *testing.T, shell Shell)) {
 	t.Helper()
 	for _, shell := range []Shell{
@@ -43,7 +43,7 @@ func Each(t *testing.T, test func(t *testing.T, shell Shell)) {
 	}
 }
 
-// busyboxFolder is a folder with all of busybox's tools, and nothing else.
+// busyboxFolder returns a folder with all of busybox's tools, and nothing else.
 func busyboxFolder(t *testing.T, program string) string {
 	t.Helper()
 	list, err := exec.Command(program, "--list").Output()
@@ -59,7 +59,7 @@ func busyboxFolder(t *testing.T, program string) string {
 	return folder
 }
 
-// Command runs a command line, which starts a script with /bin/sh, with the shell in that place.
+// Command returns a command that runs a command line with this shell in the place of /bin/sh.
 func (s Shell) Command(commandLine string) *exec.Cmd {
 	quoted := strings.ReplaceAll(commandLine, "/bin/sh", strings.Join(s.Args, " "))
 	args := append(append([]string{}, s.Args[1:]...), "-c", quoted)

@@ -1,5 +1,5 @@
-// Package waiting says how long tests wait, and what they make of the time that something took, in one place: a test must not
-// fail because the machine has other work to do.
+// Package waiting defines the timeouts of tests, and adapts time limits to the load of the machine, in one place: a test must not
+// fail because the machine is busy.
 package waiting
 
 import (
@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Long bounds how long a test waits for what must happen. It makes a test that fails end, and measures nothing.
+// Long is the timeout of expected events. It only ends failing tests, and measures nothing.
 const Long = 3 * time.Minute
 
-// Most is the most by which Of stretches a time.
+// Most is the maximum factor by which Of stretches a time.
 const Most = 30
 
-// Of is the time that something may take on this machine as it is now, if it may take so long where it has the machine for itself.
+// Of returns the time limit under the current load of this machine, for a limit that applies to an idle machine.
 func Of(limit time.Duration) time.Duration {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -24,15 +24,15 @@ func Of(limit time.Duration) time.Duration {
 	return stretch(limit, string(text), runtime.NumCPU())
 }
 
-// stretch is the limit times as much as there are more processes that want to run than the machine has cores for. A line of
-// /proc/loadavg says how many there are now, and were on average of the last minute.
+// stretch multiplies the limit by the ratio of runnable processes to the machine's cores. A line of /proc/loadavg has the current
+// number of runnable processes, and the average of the last minute.
 func stretch(limit time.Duration, line string, cores int) time.Duration {
 	var lastMinute, ignored float64
 	var now int
 	if _, err := fmt.Sscanf(line, "%f %f %f %d/", &lastMinute, &ignored, &ignored, &now); err != nil {
 		return Most * limit
 	}
-	// Tests that run side by side are load as well, and each waits for several processes, one after the other.
+	// Parallel tests are load as well, and each waits for several processes, one after the other.
 	factor := 2 * max(lastMinute, float64(now)) / float64(cores)
 	return time.Duration(min(max(factor, 1), Most) * float64(limit))
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestTimesStretchWithWhatTheMachineHasToDo(t *testing.T) {
+func TestTimesStretchWithTheLoad(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]time.Duration{
 		"0.10 0.20 0.30 1/200 4711\n":    time.Second,

@@ -1,5 +1,5 @@
-// Package hostkeys says which keys hosts may have: it reads known_hosts files and single keys, and knows the types of keys that
-// are sound.
+// Package hostkeys defines which keys hosts may have: it parses known_hosts files and single keys, and lists the secure key
+// types.
 package hostkeys
 
 import (
@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Parse reads one key: a line such as "ssh-ed25519 AAAA…", with or without a comment.
+// Parse parses one key: a line such as "ssh-ed25519 AAAA…", with or without a comment.
 func Parse(line string) (ssh.PublicKey, error) {
 	line = strings.TrimSpace(line)
 	if strings.ContainsAny(line, "\r\n") {
@@ -30,27 +30,27 @@ func Parse(line string) (ssh.PublicKey, error) {
 	return key, nil
 }
 
-// Text is a public key in one line without a comment: "ssh-ed25519 AAAA…".
+// Text returns a public key as one line without a comment: "ssh-ed25519 AAAA…".
 func Text(key ssh.PublicKey) string {
 	return strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(key)), "\n")
 }
 
-// Contains says whether the key is one of the keys.
+// Contains reports whether the key is one of the keys.
 func Contains(keys []ssh.PublicKey, key ssh.PublicKey) bool {
 	return slices.ContainsFunc(keys, func(other ssh.PublicKey) bool {
 		return bytes.Equal(other.Marshal(), key.Marshal())
 	})
 }
 
-// Types are the types of keys that are supported, in the order of preference.
+// Types returns the supported key types, in order of preference.
 func Types() []string {
 	return []string{
 		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA,
 	}
 }
 
-// SignatureAlgorithms are the signatures that a type of key is accepted with; nil if the type is not supported. An RSA
-// key is not accepted with SHA-1, which is what the algorithm "ssh-rsa" means.
+// SignatureAlgorithms returns the accepted signature algorithms of a key type; nil if the type is not supported. RSA with
+// SHA-1, which the algorithm "ssh-rsa" means, is not accepted.
 func SignatureAlgorithms(keyType string) []string {
 	switch {
 	case keyType == ssh.KeyAlgoRSA:

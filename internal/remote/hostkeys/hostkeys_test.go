@@ -15,7 +15,7 @@ func parse(t testing.TB, line string) ssh.PublicKey {
 	return key
 }
 
-// FuzzParse: a pin that is accepted is one key of a supported type, and means the same when it is written anew.
+// FuzzParse: an accepted pin is one key of a supported type, and is the same key after it is formatted again.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{keyA, keyB + " comment", " " + keyA, "ssh-rsa AAAA", "restrict " + keyA, "\n"} {
 		f.Add(seed)

@@ -14,34 +14,34 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// KnownHosts is what a known_hosts file says. Names are matched as ssh does it: a port other than 22 is part of the
-// name ("[name]:port"), and an entry without a port does not vouch for other ports. The zero value knows no host.
+// KnownHosts is a parsed known_hosts file. Names are matched as in ssh: a port other than 22 is part of the name
+// ("[name]:port"), and an entry without a port does not apply to other ports. The zero value knows no host.
 type KnownHosts struct {
 	entries []knownHost
 	revoked []ssh.PublicKey
-	// unusable are lines that vouch for nothing, the first of them.
+	// unusable are the first mostUnusable lines that cannot be used.
 	unusable []unusableLine
-	// digest is that of the text, to tell two files apart.
+	// digest is the hash of the text, to compare files.
 	digest [sha256.Size]byte
 }
 
-// knownHost is one line that vouches for a key.
+// knownHost is one line that trusts a key.
 type knownHost struct {
 	matches   func(name string) bool
 	key       ssh.PublicKey
 	authority bool
 }
 
-// unusableLine is a line that cannot be used, and the hosts that it may have been meant for.
+// unusableLine is a line that cannot be used, and the hosts that it may be meant for.
 type unusableLine struct {
 	matches func(name string) bool
 	err     *KnownHostsError
 }
 
-// mostUnusable is how many lines are kept that cannot be used.
+// mostUnusable is how many unusable lines are kept.
 const mostUnusable = 100
 
-// KnownHostsError says that a line of a known_hosts file cannot be read. Line counts from 1.
+// KnownHostsError says that a line of a known_hosts file cannot be used. Line counts from 1.
 type KnownHostsError struct {
 	Line  int
 	Cause error
@@ -53,15 +53,14 @@ func (e *KnownHostsError) Error() string {
 
 func (e *KnownHostsError) Unwrap() error { return e.Cause }
 
-// ParseKnownHosts reads a known_hosts file: plain names, lists, wildcards, negation, hashed names, bracketed names with
+// ParseKnownHosts parses a known_hosts file: plain names, lists, wildcards, negation, hashed names, bracketed names with
 // a port, and the markers @revoked and @cert-authority.
 //
-// A line that cannot be used vouches for nothing, and Unusable names it; all others count. Only one that may revoke a key, and does
-// not say which, is an error, a *KnownHostsError: what somebody wants to be trusted no more must not be overlooked.
+// A line that cannot be used is ignored, and Unusable returns it; all others apply. The exception is an unusable line that may
+// revoke a key: it is an error, a *KnownHostsError, because a revocation must not be ignored.
 //
-// A key that is revoked is refused on every host, whatever names its line gives. Host certificates are not verified: a
-// line with @cert-authority vouches for nothing, and a host that only such a line speaks of is refused with a message
-// that says so.
+// A revoked key is refused on every host, whatever names its line has. Host certificates are not supported: a line with
+// @cert-authority trusts nothing, and a host that only such a line matches is refused with a message that says so.
 func ParseKnownHosts(text []byte) (KnownHosts, error) {
 	known := KnownHosts{digest: sha256.Sum256(text)}
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
@@ -87,13 +86,12 @@ func ParseKnownHosts(text []byte) (KnownHosts, error) {
 	return known, nil
 }
 
-// mayRevoke says that a line which cannot be read may be about a key that is trusted no more: it has a marker, and not that of an
-// authority, which vouches for nothing here.
+// mayRevoke reports whether a line that cannot be parsed may revoke a key: it has a marker other than @cert-authority.
 func mayRevoke(line []byte) bool {
 	return line[0] == '@' && !bytes.HasPrefix(line, []byte("@cert-authority"))
 }
 
-// hostsOf are the hosts that a line which cannot be used may have been meant for: all, if that cannot be read either.
+// hostsOf returns a matcher of the hosts that an unusable line may be meant for: all, if the hosts cannot be parsed either.
 func hostsOf(line []byte) func(name string) bool {
 	matches, err := parseHosts(strings.Split(string(bytes.Fields(line)[0]), ","))
 	if err != nil || line[0] == '@' || len(bytes.Fields(line)) < 2 {
@@ -133,7 +131,7 @@ func (k *KnownHosts) add(line []byte) error {
 	return nil
 }
 
-// isOtherType says that ssh has keys of the type, which are not supported here.
+// isOtherType reports whether ssh knows the key type, but edgelb does not support it.
 func isOtherType(keyType string) bool {
 	switch keyType {
 	case "ssh-dss", "ssh-ed448", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com":
@@ -147,7 +145,7 @@ func unsupported(keyType string) error {
 	return fmt.Errorf("keys of the type %s are not supported", keyType)
 }
 
-// explainType says of a line that cannot be read whether that is because of its key's type.
+// explainType returns an error about the key type if that is why the line cannot be parsed.
 func explainType(fields [][]byte, err error) error {
 	if isOtherType(string(fields[1])) {
 		return unsupported(string(fields[1]))
@@ -155,16 +153,16 @@ func explainType(fields [][]byte, err error) error {
 	return err
 }
 
-// Equal says that both were read from the same text.
+// Equal reports whether both were parsed from the same text.
 func (k KnownHosts) Equal(other KnownHosts) bool { return k.digest == other.digest }
 
-// WithoutEntries knows no host, and is Equal to what it is made of: enough to see whether a file is another one.
+// WithoutEntries returns a copy that knows no host but is Equal to the original: enough to detect that the file has changed.
 func (k KnownHosts) WithoutEntries() KnownHosts { return KnownHosts{digest: k.digest} }
 
-// Revoked are the keys that no host may have.
+// Revoked returns the keys that no host may have.
 func (k KnownHosts) Revoked() []ssh.PublicKey { return k.revoked }
 
-// Lookup returns the keys that a host may have, and whether a certificate authority is named for it.
+// Lookup returns the allowed keys of a host, and whether a certificate authority is named for it.
 func (k KnownHosts) Lookup(name string) (keys []ssh.PublicKey, authority bool) {
 	for _, entry := range k.entries {
 		switch {
@@ -178,7 +176,7 @@ func (k KnownHosts) Lookup(name string) (keys []ssh.PublicKey, authority bool) {
 	return keys, authority
 }
 
-// Unusable are the lines, the first few of them, that may have been meant for a host and cannot be used.
+// Unusable returns the first 3 unusable lines that may be meant for a host.
 func (k KnownHosts) Unusable(name string) []*KnownHostsError {
 	var lines []*KnownHostsError
 	for _, line := range k.unusable {
@@ -189,7 +187,7 @@ func (k KnownHosts) Unusable(name string) []*KnownHostsError {
 	return lines
 }
 
-// HostName is a host as known_hosts files name it: "name", or "[name]:port" if the port is not 22.
+// HostName returns a host's name in known_hosts format: "name", or "[name]:port" if the port is not 22.
 func HostName(address string, port int) string {
 	address = strings.ToLower(address)
 	if port == 22 {
@@ -258,8 +256,8 @@ func matchesAny(patterns []string, name string) bool {
 	return false
 }
 
-// matchesWildcard matches "*" with any text and "?" with any byte. It goes back to the last star only, so that its time
-// is bounded by the product of the lengths.
+// matchesWildcard matches "*" with any text and "?" with any byte. It backtracks to the last star only, so its time is at
+// most the product of the lengths.
 func matchesWildcard(pattern, name string) bool {
 	p, n, star, resume := 0, 0, -1, 0
 	for n < len(name) {

@@ -74,16 +74,16 @@ func TestKnownHostsKeepEveryKeyOfAHost(t *testing.T) {
 	}
 }
 
-func TestALineOfKnownHostsThatCannotBeUsedIsNamedAndStandsInNobodysWay(t *testing.T) {
+func TestAnUnusableLineOfKnownHostsIsReportedAndAffectsNoOtherLine(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		line, want string
-		// others says that it may be meant for any host.
+		// others says that the line may be meant for any host.
 		others bool
 	}{
 		"a type that is not supported":       {"gw1 ssh-dss AAAAB3NzaC1kc3MAAACBAA==", "ssh-dss are not supported", false},
 		"a security key":                     {"gw1 sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAA", "are not supported", false},
-		"a type that nobody knows":           {"gw1 ssh-mldsa65 AAAAD3NzaC1tbGRzYTY1AAAA", "", false},
+		"an unknown type":                    {"gw1 ssh-mldsa65 AAAAD3NzaC1tbGRzYTY1AAAA", "", false},
 		"too few fields":                     {"gw1 ssh-ed25519", "name key-type key", false},
 		"one word":                           {"gw1", "name key-type key", true},
 		"a key that is none":                 {"gw1 ssh-ed25519 AAAA", "", false},
@@ -113,14 +113,14 @@ func TestALineOfKnownHostsThatCannotBeUsedIsNamedAndStandsInNobodysWay(t *testin
 				t.Errorf("it names %v, want line 2 and %q", lines, test.want)
 			}
 			if got := len(known.Unusable("elsewhere")) > 0; got != test.others {
-				t.Errorf("another host is told: %t", got)
+				t.Errorf("reported for another host: %t", got)
 			}
 		})
 	}
 }
 
-// Somebody wants a key to be trusted no more. Which one is to be known.
-func TestALineThatMayRevokeAKeyIsNeverOverlooked(t *testing.T) {
+// An unusable line may revoke a key. It must be known which one.
+func TestALineThatMayRevokeAKeyIsNeverIgnored(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		line string
@@ -150,7 +150,7 @@ func TestALineThatMayRevokeAKeyIsNeverOverlooked(t *testing.T) {
 	}
 }
 
-func TestEditorsOfWindowsDoNoHarm(t *testing.T) {
+func TestFilesOfWindowsEditorsAreAccepted(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{"a mark": "\ufeffgw1 " + keyA, "line ends": "gw1 " + keyA + "\r\n", "both": "\ufeff\r\ngw1 " + keyA + "\r\n"} {
 		if keys, _ := parseKnown(t, text).Lookup("gw1"); !slices.Equal(texts(keys), []string{keyA}) {
@@ -181,8 +181,8 @@ func texts(keys []ssh.PublicKey) []string {
 	return all
 }
 
-// FuzzParseKnownHosts: whatever is read, nothing panics, an error names a line of the text, and a line that vouches for
-// a name goes on doing so when it is appended to what was read.
+// FuzzParseKnownHosts: no input causes a panic, an error names a line of the text, and a line that trusts a name still does
+// so when it is appended to the input.
 func FuzzParseKnownHosts(f *testing.F) {
 	for _, seed := range []string{
 		"gw1 " + keyA, "[gw1]:2222,*.example.net,!x " + keyB + " comment", "@revoked * " + keyA,

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// command is one line to a worker, in words.
+// command is one line to a worker, split into words.
 type command struct {
 	worker *worker
 	words  []string
 	now    time.Time
 }
 
-// word is the word at that place; empty where there is none.
+// word returns the word at that index; empty if there is none.
 func (c command) word(i int) string {
 	if i < len(c.words) {
 		return c.words[i]
@@ -25,8 +25,8 @@ func (c command) word(i int) string {
 	return ""
 }
 
-// NewCommands are what a worker obeys, by their first words. Each returns what HAProxy 2.6 says, without the line's end that
-// follows every answer.
+// NewCommands returns the commands of a worker, by their first words. Each returns HAProxy 2.6's output, without the newline that
+// ends every answer.
 func NewCommands() Commands {
 	return Commands{
 		"show info":                command.showInfo,
@@ -45,8 +45,8 @@ func NewCommands() Commands {
 	}
 }
 
-// unknownCommand is how HAProxy's answer to a command begins that it does not know; the list of those that it takes for
-// alike is left out, but for the end.
+// unknownCommand is the beginning of HAProxy's answer to an unknown command; of the list of similar commands only the end is
+// included.
 const unknownCommand = "Unknown command, but maybe one of the following ones is a better match:\n" + commandHelp
 
 // noCommand is the same for an empty command.
@@ -56,7 +56,7 @@ const commandHelp = "  help [<command>]                        : list matching o
 	"  prompt                                  : toggle interactive mode with prompt\n" +
 	"  quit                                    : disconnect\n"
 
-// obey does what a command says.
+// obey runs a command.
 func (w *worker) obey(known Commands, text string, now time.Time) string {
 	words := strings.Fields(text)
 	if len(words) == 0 {
@@ -92,7 +92,7 @@ func (c command) showServersState() string {
 	return string(answer)
 }
 
-// appendState appends a server's line. Its checks have passed, if it is checked.
+// appendState appends a server's line. If the server is checked, its checks have passed.
 func appendState(to []byte, b *backend, s *server, now time.Time) []byte {
 	addr, host := "-", "-"
 	if s.addr.IsValid() {
@@ -112,14 +112,14 @@ func appendState(to []byte, b *backend, s *server, now time.Time) []byte {
 		status, result, health, s.checkState(), forced, host, s.port)
 }
 
-// What HAProxy says of servers that it does not find. Some of its commands end the line twice.
+// HAProxy's output for servers that it does not find. Some of its commands end with two newlines.
 const (
 	wantServer = "Require 'backend/server'."
 	noBackend  = "No such backend."
 	noServer   = "No such server."
 )
 
-// find is the server that the word names as BACKEND/SERVER, or what is wrong with it.
+// find returns the server that the word names as BACKEND/SERVER, or an error text.
 func (c command) find(word string) (b *backend, s *server, wrong string) {
 	backendName, name, both := strings.Cut(word, "/")
 	if !both {
@@ -181,7 +181,7 @@ func (c command) enableHealth() string {
 	return ""
 }
 
-// shutdownSessions finds nothing to shut down.
+// shutdownSessions does nothing: there are no sessions.
 func (c command) shutdownSessions() string {
 	if _, _, wrong := c.find(c.word(3)); wrong != "" {
 		return wrong + "\n"
@@ -228,7 +228,7 @@ func (s *server) setHealth(health string, now time.Time) string {
 	return ""
 }
 
-// setWeight takes a number, or a percentage of the weight in the file.
+// setWeight sets a weight: a number, or a percentage of the weight in the file.
 func (s *server) setWeight(value string) string {
 	if value == "" {
 		return "Require <weight> or <weight%>.\n"
@@ -283,18 +283,18 @@ func (s *server) movePort(text string) string {
 	}
 }
 
-// infoText is the answer of a HAProxy 2.6 without traffic.
+// infoText is the answer of an HAProxy 2.6 without traffic.
 //
 //go:embed info.txt
 var infoText string
 
-// showInfo says what HAProxy says of itself; what would take traffic to know is as in one without.
+// showInfo returns the output of `show info`; values that depend on traffic are those of an HAProxy without any.
 func (c command) showInfo() string {
 	w, up := c.worker, int(c.now.Sub(c.worker.started).Seconds())
 	return fmt.Sprintf(infoText, version, w.pid, duration(up), up, w.maxConnections, w.maxConnections, w.description, version, w.started.Unix())
 }
 
-// duration is a number of seconds in HAProxy's words.
+// duration formats seconds as HAProxy does.
 func duration(seconds int) string {
 	return fmt.Sprintf("%dd %dh%02dm%02ds", seconds/86400, seconds/3600%24, seconds/60%60, seconds%60)
 }

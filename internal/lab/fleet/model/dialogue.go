@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Dialogue is one connection to a socket of HAProxy: lines of commands with ";" between them, and the answers. Until
-// somebody says `prompt`, it is over when the lines that have come are answered; the master's goes on until the other side ends.
+// Dialogue is one connection to a socket of HAProxy: lines of commands, separated by ";", and the answers. Unless the client
+// sends `prompt`, it ends when the received lines are answered; the master's dialogue ends when the client closes it.
 type Dialogue struct {
-	// answer says what HAProxy answers, and whether it closes the connection with that.
+	// answer returns HAProxy's answer, and whether HAProxy closes the connection after it.
 	answer func(command string) (text string, over bool)
-	// prompt stands after every answer once it was asked for, in place of an empty line; greeting is the first one.
+	// prompt follows every answer instead of an empty line, once the client has requested it; greeting is the first one.
 	prompt, greeting string
-	// stays says that the connection outlives the answers.
+	// stays says that the connection stays open after the answers.
 	stays bool
 
 	interactive bool
 	commands    int
 }
 
-// Commands counts the commands so far.
+// Commands returns the number of commands so far.
 func (d *Dialogue) Commands() int { return d.commands }
 
-// Serve answers until one of the two sides has ended the dialogue.
+// Serve answers until either side ends the dialogue.
 func (d *Dialogue) Serve(conn io.ReadWriter) error {
 	var pending []byte
 	chunk := make([]byte, 4096)
@@ -48,7 +48,7 @@ func (d *Dialogue) Serve(conn io.ReadWriter) error {
 	}
 }
 
-// lines answers lines, in one piece.
+// lines answers lines, with one combined answer.
 func (d *Dialogue) lines(text string) (answers []byte, over bool) {
 	for line := range strings.SplitSeq(text, "\n") {
 		for command := range strings.SplitSeq(line, ";") {

@@ -1,7 +1,7 @@
-// Package model is a HAProxy 2.6 in master-worker mode without the traffic: it loads a configuration file, answers on the
-// sockets of master and worker in HAProxy's own words, and refuses what HAProxy refuses. It knows of HAProxy what edgelb uses,
-// and says so where it does not know something: a keyword in a file, or a command. No server ever has a connection, and every
-// check passes.
+// Package model simulates HAProxy 2.6 in master-worker mode without traffic: it loads a configuration file, answers on the
+// sockets of master and worker with HAProxy's output, and refuses what HAProxy refuses. It supports what edgelb uses of HAProxy,
+// and reports unsupported keywords in a file and unsupported commands. No server ever has a connection, and every check
+// passes.
 package model
 
 import (
@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// version is what it says that it is, and VersionLine what `haproxy -v` begins with.
+// version is the reported version, and VersionLine the beginning of the output of `haproxy -v`.
 const (
 	version     = "2.6.12-1+deb12u4"
 	VersionLine = "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n"
 )
 
-// HAProxy is a master process and the worker that serves. Its methods may be called at the same time.
+// HAProxy is a master process and the serving worker. Its methods are safe for concurrent use.
 type HAProxy struct {
 	file  func() string
 	names Names
@@ -29,10 +29,10 @@ type HAProxy struct {
 	master master
 }
 
-// Commands are what workers obey. HAProxies may share them.
+// Commands are the commands of workers. HAProxies may share them.
 type Commands map[string]func(command) string
 
-// Start starts HAProxy with the file whose text the function returns, and its files of names. The error is a *SyntaxError.
+// Start starts HAProxy with the file whose text the function returns, and its map files. The error is a *SyntaxError.
 func Start(file func() string, names Names, known Commands) (*HAProxy, error) {
 	loaded, err := parse(file(), names)
 	if err != nil {
@@ -45,7 +45,7 @@ func Start(file func() string, names Names, known Commands) (*HAProxy, error) {
 	return h, nil
 }
 
-// Reload makes HAProxy load its file, and says whether it did.
+// Reload makes HAProxy load its file, and reports whether it succeeded.
 func (h *HAProxy) Reload() bool {
 	text := h.file()
 	h.mu.Lock()
@@ -54,21 +54,21 @@ func (h *HAProxy) Reload() bool {
 	return h.master.failed == 0
 }
 
-// PIDs are those of the master and of the worker that serves.
+// PIDs returns the PIDs of the master and of the serving worker.
 func (h *HAProxy) PIDs() (master, worker int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.master.pid, h.master.worker.pid
 }
 
-// Ask is the answer to a command on the worker's socket.
+// Ask returns the answer to a command on the worker's socket.
 func (h *HAProxy) Ask(text string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.master.worker.obey(h.known, text, time.Now())
 }
 
-// Worker is a connection to the worker's socket. It stays with the worker that has accepted it.
+// Worker returns a connection to the worker's socket. It stays with the worker that has accepted it.
 func (h *HAProxy) Worker() *Dialogue {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,7 +80,7 @@ func (h *HAProxy) Worker() *Dialogue {
 	}}
 }
 
-// Master is a connection to the master's socket. The function is called before it is asked to reload, and has to do that.
+// Master returns a connection to the master's socket. The command to reload calls the function, which must reload.
 func (h *HAProxy) Master(reload func()) *Dialogue {
 	return &Dialogue{greeting: "master> ", prompt: "\nmaster> ", stays: true, answer: func(text string) (string, bool) {
 		first, rest, _ := strings.Cut(text, " ")
@@ -104,52 +104,52 @@ func (h *HAProxy) Master(reload func()) *Dialogue {
 	}}
 }
 
-// master is a HAProxy master process with the worker that serves.
+// master is an HAProxy master process with the serving worker.
 type master struct {
 	pid             int
 	reloads, failed int
 	started         time.Time
 	worker          *worker
-	// lastPID is that of the youngest worker.
+	// lastPID is the PID of the newest worker.
 	lastPID int
 }
 
-// worker is the process that has loaded a configuration. It serves nobody, so none of its servers ever has a connection; all
+// worker is the process that has loaded a configuration. It has no traffic, so none of its servers ever has a connection; all
 // of them pass their checks.
 type worker struct {
 	pid int
-	// reloads counts the failed reloads that it has lived through.
+	// reloads counts the failed reloads during its lifetime.
 	reloads        int
 	started        time.Time
 	description    string
 	maxConnections int
 	backends       []*backend
-	// maps are those that the frontends look into, by their paths.
+	// maps are the maps that the frontends use, by their paths.
 	maps map[string][]entry
 }
 
 type backend struct {
 	id   int
 	name string
-	// static says that the balancing algorithm takes no servers at run time.
+	// static says that the balancing algorithm does not support servers at run time.
 	static  bool
 	servers []*server
 }
 
 type server struct {
 	id int
-	// forced says that the id was given, and not found by HAProxy.
+	// forced says that the id was given, and not assigned by HAProxy.
 	forced bool
 	name   string
-	// addr is the zero Addr of a server whose address is a host name.
+	// addr is the zero Addr if the server's address is a host name.
 	addr netip.Addr
 	host string
 	port uint16
-	// state and admin are as HAProxy numbers them.
+	// state and admin are HAProxy's numbers.
 	state, admin    int
 	weight, initial int
-	// checked says that a health check is configured, checking that it is switched on, and paused that it waits for the end
-	// of a maintenance.
+	// checked says that a health check is configured, checking that it is enabled, and paused that it is suspended during
+	// maintenance.
 	checked, checking, paused bool
 	rise                      int
 	since                     time.Time
@@ -162,8 +162,8 @@ const (
 	adminMaint, adminDrain = 1, 8
 )
 
-// reload starts a worker with the text, as the file has it at this moment. HAProxy counts the reloads that fail, too, and goes
-// on with the worker that it has.
+// reload starts a worker with the current text of the file. HAProxy also counts failed reloads, and then keeps the current
+// worker.
 func (m *master) reload(text string, names Names, now time.Time) {
 	m.reloads++
 	loaded, err := parse(text, names)
@@ -176,7 +176,7 @@ func (m *master) reload(text string, names Names, now time.Time) {
 	m.fork(loaded, now)
 }
 
-// fork makes a worker of what was parsed. The former one has no connection, and so is gone at once.
+// fork makes the parsed configuration the current worker. The previous one has no connections, and so ends at once.
 func (m *master) fork(loaded *worker, now time.Time) {
 	m.lastPID++
 	loaded.pid, loaded.started = m.lastPID, now
@@ -204,8 +204,8 @@ func (b *backend) server(name string) *server {
 	return b.servers[i]
 }
 
-// add puts the server last. One without an id gets the lowest that is free, as in HAProxy. It returns the server that has the
-// id already, if there is one, and adds nothing then.
+// add appends the server. A server without an id gets the lowest free one, as in HAProxy. If another server has the id
+// already, add returns that server, and adds nothing.
 func (b *backend) add(s *server) (namesake *server) {
 	taken := make(map[int]*server, len(b.servers))
 	for _, other := range b.servers {
@@ -225,7 +225,7 @@ func (b *backend) remove(s *server) {
 	b.servers = slices.DeleteFunc(b.servers, func(other *server) bool { return other == s })
 }
 
-// setMode does what `set server … state` does: ready, drain or maint.
+// setMode implements `set server … state`: ready, drain or maint.
 func (s *server) setMode(mode string, now time.Time) {
 	if mode == "maint" {
 		s.paused = s.paused || (s.checking && s.admin&adminMaint == 0)
@@ -234,7 +234,7 @@ func (s *server) setMode(mode string, now time.Time) {
 	}
 	state, admin := s.state, 0
 	if s.admin&adminMaint != 0 {
-		// It is taken for up until its checks have failed.
+		// It counts as up until its checks have failed.
 		state = stateRunning
 	}
 	if mode == "drain" {
@@ -250,7 +250,7 @@ func (s *server) set(state, admin int, now time.Time) {
 	}
 }
 
-// checkState is what `show servers state` says of the health check: configured (2), switched on (4), paused (8).
+// checkState returns the health check state of `show servers state`: configured (2), enabled (4), paused (8).
 func (s *server) checkState() int {
 	if !s.checked {
 		return 0

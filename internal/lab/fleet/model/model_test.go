@@ -181,7 +181,7 @@ func TestTheModelReloadsLikeHAProxy(t *testing.T) {
 	reload("4 [failed: 0]")
 }
 
-func TestTheModelRefusesALineInHAProxysWords(t *testing.T) {
+func TestTheModelRefusesALineWithHAProxysText(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
 	good := p.read()
@@ -205,11 +205,11 @@ func TestTheModelRefusesALineInHAProxysWords(t *testing.T) {
 			continue
 		}
 		for line := range strings.Lines(refused.Alerts(p.path("cfg"))) {
-			// Of servers HAProxy says it a little otherwise: without "parsing", and with the server's name before the rest.
-			for words := range strings.SplitSeq(strings.TrimSpace(line), " : ") {
-				words = strings.TrimPrefix(words, "parsing ")
-				if !strings.Contains(words, "(999)") && !strings.Contains(string(said), words) {
-					t.Errorf("of %q the model says %q, and HAProxy\n%s", change[1], words, said)
+			// For servers the text differs: without "parsing", and with the server's name before the rest.
+			for part := range strings.SplitSeq(strings.TrimSpace(line), " : ") {
+				part = strings.TrimPrefix(part, "parsing ")
+				if !strings.Contains(part, "(999)") && !strings.Contains(string(said), part) {
+					t.Errorf("of %q the model says %q, and HAProxy\n%s", change[1], part, said)
 				}
 			}
 		}

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Names says what stands in a file of names; false if there is none of that path.
+// Names returns the text of a map file; false if there is none with that path.
 type Names func(path string) (text string, found bool)
 
-// entry is a line of a map.
+// entry is an entry of a map.
 type entry struct{ key, value string }
 
-// mapsOf are the maps that a line of a file looks into.
+// mapsOf returns the maps that a line of a file uses.
 func mapsOf(line string) []string {
 	var paths []string
 	for _, rest := range strings.Split(line, "map_str(")[1:] {
@@ -24,7 +24,7 @@ func mapsOf(line string) []string {
 	return paths
 }
 
-// readMap reads a map's file.
+// readMap parses a map file.
 func readMap(text string) []entry {
 	var entries []entry
 	for line := range strings.Lines(text) {
@@ -40,7 +40,7 @@ const (
 	keyNotFound = "Key not found.\n"
 )
 
-// showMap does `show map PATH`, and `show map`, which lists the maps. A real HAProxy puts an address before each entry.
+// showMap implements `show map PATH`, and `show map`, which lists the maps. A real HAProxy prints an address before each entry.
 func (c command) showMap() string {
 	if c.word(2) == "" {
 		answer := "# id (file) description\n"
@@ -60,7 +60,7 @@ func (c command) showMap() string {
 	return string(answer)
 }
 
-// getMap does `get map PATH KEY`.
+// getMap implements `get map PATH KEY`.
 func (c command) getMap() string {
 	entries, found := c.worker.maps[c.word(2)]
 	if !found {
@@ -73,7 +73,7 @@ func (c command) getMap() string {
 	return fmt.Sprintf("type=str, case=sensitive, found=yes, idx=tree, key=%q, value=%q, type=\"str\"\n", entries[i].key, entries[i].value)
 }
 
-// addMap does `add map PATH KEY VALUE`, also where the key is there already.
+// addMap implements `add map PATH KEY VALUE`, also if the key exists already.
 func (c command) addMap() string {
 	path := c.word(2)
 	if _, found := c.worker.maps[path]; !found {
@@ -86,7 +86,7 @@ func (c command) addMap() string {
 	return ""
 }
 
-// setMap does `set map PATH KEY VALUE`, for each entry of that key.
+// setMap implements `set map PATH KEY VALUE`, for each entry with that key.
 func (c command) setMap() string {
 	entries, found := c.worker.maps[c.word(2)]
 	switch {
@@ -104,7 +104,7 @@ func (c command) setMap() string {
 	return answer
 }
 
-// delMap does `del map PATH KEY`, for each entry of that key.
+// delMap implements `del map PATH KEY`, for each entry with that key.
 func (c command) delMap() string {
 	path := c.word(2)
 	entries, found := c.worker.maps[path]

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// sections are the keywords that the simulation takes in each section of a file: those that edgelb writes. HAProxy knows more.
+// sections returns the supported keywords of each section of a file: those that edgelb writes. HAProxy has more.
 func sections() map[string][]string {
 	return map[string][]string{
 		"global": {"description", "log", "user", "group", "chroot", "maxconn", "hard-stop-after", "spread-checks", "server-state-file", "stats", "node"},
@@ -24,29 +24,29 @@ func sections() map[string][]string {
 	}
 }
 
-// SyntaxError is what HAProxy says of a line that it does not take.
+// SyntaxError is HAProxy's error about an invalid line.
 type SyntaxError struct {
 	line int
 	what string
 }
 
-// Error says what is wrong.
+// Error implements error.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.what) }
 
-// Alerts are HAProxy's words for the error about a file.
+// Alerts returns HAProxy's output for the error in a file.
 func (e *SyntaxError) Alerts(file string) string {
 	return fmt.Sprintf("[ALERT]    (999) : config : parsing [%s:%d] : %s\n"+
 		"[ALERT]    (999) : config : Error(s) found in configuration file : %s\n"+
 		"[ALERT]    (999) : config : Fatal errors found in configuration.\n", file, e.line, e.what, file)
 }
 
-// Check is what `haproxy -c` does.
+// Check implements `haproxy -c`.
 func Check(text string, names Names) error {
 	_, err := parse(text, names)
 	return err
 }
 
-// parser reads a file line by line into a worker.
+// parser parses a file line by line into a worker.
 type parser struct {
 	known   map[string][]string
 	names   Names
@@ -56,7 +56,7 @@ type parser struct {
 	proxies int
 }
 
-// parse reads a configuration file and the files of names that it looks into; the error is a *SyntaxError.
+// parse parses a configuration file and the map files that it uses; the error is a *SyntaxError.
 func parse(text string, names Names) (*worker, error) {
 	p := parser{known: sections(), names: names, worker: &worker{maps: map[string][]entry{}}, proxies: 1}
 	number := 0
@@ -71,7 +71,7 @@ func parse(text string, names Names) (*worker, error) {
 	return p.worker, nil
 }
 
-// split takes a line of a file apart: a word may be in single quotes, and "#" begins a comment.
+// split splits a line of a file into words: a word may be in single quotes, and "#" begins a comment.
 func split(line string) []string {
 	var words []string
 	for line = strings.TrimSpace(line); line != "" && line[0] != '#'; line = strings.TrimLeft(line, " \t") {
@@ -89,7 +89,7 @@ func split(line string) []string {
 	return words
 }
 
-// line takes one line in, and returns what is wrong with it, in HAProxy's words.
+// line parses one line, and returns HAProxy's error text.
 func (p *parser) line(words []string) string {
 	keyword, args := words[0], words[1:]
 	if _, isSection := p.known[keyword]; isSection {
@@ -111,7 +111,7 @@ func (p *parser) line(words []string) string {
 	return ""
 }
 
-// load reads files of names, and returns what is wrong with them.
+// load reads map files, and returns an error text.
 func (p *parser) load(paths []string) string {
 	for _, path := range paths {
 		text, found := p.names(path)
@@ -158,8 +158,7 @@ func (p *parser) backendLine(keyword string, args []string) string {
 	return ""
 }
 
-// parseServer reads NAME ADDRESS KEYWORDS…, as it stands in a file and in `add server`, and returns what is wrong with it in
-// HAProxy's words.
+// parseServer parses NAME ADDRESS KEYWORDS…, as in a file and in `add server`, and returns HAProxy's error text.
 func parseServer(words []string) (s *server, wrong string) {
 	const defaultRise = 2
 	if len(words) < 2 {
@@ -187,7 +186,7 @@ func notInName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_.:-", r)
 }
 
-// setEndpoint reads ADDRESS[:PORT]; what is no address is taken for a host's name, as HAProxy does.
+// setEndpoint parses ADDRESS[:PORT]; like HAProxy, it takes any other text for a host name.
 func (s *server) setEndpoint(text string) (wrong string) {
 	host, port := text, ""
 	if i := strings.LastIndexByte(text, ':'); i >= 0 {
@@ -209,8 +208,8 @@ func (s *server) setEndpoint(text string) (wrong string) {
 	return ""
 }
 
-// option reads the keyword that the arguments begin with, and returns how many of them it took. The simulation knows what
-// edgelb writes, and some more.
+// option parses the keyword at the beginning of the arguments, and returns how many of them it used. It supports what edgelb
+// writes, and some more.
 func (s *server) option(args []string) (taken int, wrong string) {
 	value := ""
 	if len(args) > 1 {

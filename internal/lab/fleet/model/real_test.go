@@ -24,7 +24,7 @@ type pair struct {
 	dir string
 	// listening is a port of 127.0.0.1 on which checks succeed.
 	listening uint16
-	// names is the path of the file of names.
+	// names is the path of the map file.
 	names string
 	model *model.HAProxy
 }
@@ -45,7 +45,7 @@ func startPair(t *testing.T) *pair {
 		}
 		t.Skip("the model is of HAProxy 2.6, and here is another one")
 	}
-	// Paths of unix sockets are short; t.TempDir's are not.
+	// Paths of unix sockets must be short; t.TempDir's are not.
 	dir, err := os.MkdirTemp("", "model")
 	if err != nil {
 		t.Fatal(err)
@@ -109,8 +109,8 @@ func (p *pair) await(t *testing.T, done func() bool) {
 	}
 }
 
-// ask sends text to a socket of the real one, and returns all that it says; empty when nobody listens. A master that executes
-// itself anew takes connections and resets them, in the middle of the question or of the answer.
+// ask sends text to a socket of the real one, and returns the whole answer; empty if nothing listens. A master that re-executes
+// itself accepts connections and resets them, in the middle of the request or of the answer.
 func (p *pair) ask(t *testing.T, socket, text string) string {
 	t.Helper()
 	conn, err := net.Dial("unix", p.path(socket))
@@ -131,7 +131,7 @@ func (p *pair) ask(t *testing.T, socket, text string) string {
 	return string(answer)
 }
 
-// once is a connection on which the text comes, and then nothing more.
+// once is a connection that delivers the text, and then ends.
 type once struct {
 	io.Reader
 	bytes.Buffer
@@ -139,7 +139,7 @@ type once struct {
 
 func (o *once) Read(p []byte) (int, error) { return o.Reader.Read(p) }
 
-// askModel is ask for the model.
+// askModel is like ask, for the model.
 func (p *pair) askModel(socket, text string) string {
 	dialogue := p.model.Worker()
 	if socket == "master" {
@@ -150,7 +150,7 @@ func (p *pair) askModel(socket, text string) string {
 	return conn.String()
 }
 
-// compare sends the text to both, and wants the same answer but for what is random or a matter of time.
+// compare sends the text to both, and requires the same answer except for random values and times.
 func (p *pair) compare(t *testing.T, socket, text string) {
 	t.Helper()
 	want, got := comparable(p.ask(t, socket, text)), comparable(p.askModel(socket, text))
@@ -159,7 +159,7 @@ func (p *pair) compare(t *testing.T, socket, text string) {
 	}
 }
 
-// comparable drops from an answer what differs from run to run, and the list of commands that HAProxy knows.
+// comparable removes the values that differ between runs, and the list of HAProxy's commands, from an answer.
 func comparable(answer string) string {
 	var lines []string
 	for line := range strings.SplitSeq(answer, "\n") {
@@ -168,7 +168,7 @@ func comparable(answer string) string {
 		case strings.HasPrefix(line, "  "):
 			continue
 		case len(words) == 25 && words[0] != "#":
-			// A server's state: the seconds since it changed, and how its last check went.
+			// A server's state: the seconds since it changed, and the result of its last check.
 			for _, column := range []int{9, 10, 11, 12} {
 				words[column] = "?"
 			}
@@ -185,7 +185,7 @@ func comparable(answer string) string {
 	return strings.Join(lines, "\n")
 }
 
-// fact keeps of a line of `show info` the key, and the value if it is the configuration's.
+// fact returns the key of a line of `show info`, and also the value if it comes from the configuration.
 func fact(line string) string {
 	key, _, _ := strings.Cut(line, ": ")
 	switch key {
@@ -195,14 +195,14 @@ func fact(line string) string {
 	return key
 }
 
-// file has a backend of each balancing algorithm, servers with and without checks and PROXY headers, and some names.
+// file returns a file with a backend of each balancing algorithm, servers with and without checks and PROXY headers, and some names.
 func (p *pair) file(t *testing.T) cfg.File {
 	t.Helper()
 	server := func(name, addr string, port uint16, weight int) haproxy.Server {
 		return haproxy.Server{Name: name, Addr: netip.MustParseAddr(addr), Port: port, Weight: weight, Node: "node-1"}
 	}
 	check := haproxy.Check{Interval: time.Hour, Rise: 2, Fall: 3}
-	// Nobody else has an address that is made of a port which is held.
+	// The address is unique, because it contains a port that is in use.
 	bind := haproxy.Bind{Addr: netip.AddrFrom4([4]byte{127, 96, byte(p.listening >> 8), byte(p.listening)}), Port: p.listening}
 	file, err := cfg.Render(haproxy.Config{
 		Owner: "cluster/ns", AdminSocket: p.path("admin"), MaxConnections: 100,
