@@ -142,7 +142,7 @@ func TestServerCountAndResolves(t *testing.T) {
 func TestNormalizeSortsRoutesWeightedRoutesAndAccessPolicies(t *testing.T) {
 	t.Parallel()
 	sorted := func() haproxy.Config {
-		return sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Door() })
+		return sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Access() })
 	}
 	mixed := sorted()
 	slices.Reverse(mixed.Frontends[2].Routes)

@@ -300,7 +300,7 @@ func TestAccessPoliciesAreEqualOnlyIfTheyAcceptTheSame(t *testing.T) {
 		"connections":   func(a *haproxy.AccessPolicy) { a.MaxConnections++ },
 		"rate":          func(a *haproxy.AccessPolicy) { a.Rate.PerSource++ },
 	} {
-		if access, other := sample.Door(), sample.Door(); !access.Equal(other) {
+		if access, other := sample.Access(), sample.Access(); !access.Equal(other) {
 			t.Error("an access policy differs from itself")
 		} else if edit(&other); access.Equal(other) {
 			t.Errorf("an access policy is the same with other %s", name)

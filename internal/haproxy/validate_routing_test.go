@@ -23,7 +23,7 @@ func TestValidateNamesTheInvalidRouteWeightedRouteOrAccessPolicy(t *testing.T) {
 		return func(c *haproxy.Config) { edit(&c.WeightedRoutes[0].Shares[0]) }
 	}
 	access := func(edit func(*haproxy.AccessPolicy)) func(*haproxy.Config) {
-		return func(c *haproxy.Config) { c.Frontends[0].Access = sample.Door(); edit(&c.Frontends[0].Access) }
+		return func(c *haproxy.Config) { c.Frontends[0].Access = sample.Access(); edit(&c.Frontends[0].Access) }
 	}
 	network := func(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 	for _, tc := range []struct {
@@ -95,10 +95,10 @@ func TestValidateNamesTheInvalidRouteWeightedRouteOrAccessPolicy(t *testing.T) {
 		{"a rate without a bound", access(func(a *haproxy.AccessPolicy) { a.Rate.PerSource = 0 }), dns + "connection rate: 0 per source is not between"},
 		{"a negative rate", access(func(a *haproxy.AccessPolicy) { a.Rate.PerSource = -1 }), "connection rate: -1 per source"},
 		{"a backend like a table of rates", func(c *haproxy.Config) {
-			c.Frontends[0].Access, c.Backends[0].Name = sample.Door(), "ns.web.dns:rate"
+			c.Frontends[0].Access, c.Backends[0].Name = sample.Access(), "ns.web.dns:rate"
 		}, dns + `its clients are counted in a backend "ns.web.dns:rate"; there is another`},
 		{"a weighted route like a table of rates", func(c *haproxy.Config) {
-			c.Frontends[0].Access, c.Frontends[0].Backend, c.WeightedRoutes[0].Name = sample.Door(), "ns.web.dns:rate", "ns.web.dns:rate"
+			c.Frontends[0].Access, c.Frontends[0].Backend, c.WeightedRoutes[0].Name = sample.Access(), "ns.web.dns:rate", "ns.web.dns:rate"
 		}, dns + `its clients are counted in a backend "ns.web.dns:rate"; there is another`},
 		{"too long an interval", access(func(a *haproxy.AccessPolicy) { a.Rate.Interval = 600 * time.Hour }), "connection rate: interval: 600h0m0s is not between"},
 	} {

@@ -14,7 +14,7 @@ import (
 
 func TestValidateAcceptsValidConfigs(t *testing.T) {
 	t.Parallel()
-	for i, c := range []haproxy.Config{sample.Idle(), sample.Web(t), sample.TwoListeners(t), sample.Routing(t), sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Door() })} {
+	for i, c := range []haproxy.Config{sample.Idle(), sample.Web(t), sample.TwoListeners(t), sample.Routing(t), sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Access() })} {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%d: %v", i, err)
 		}

@@ -108,7 +108,7 @@ func (r *Report) Table() string {
 			p99, worst = "", ""
 		}
 		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t  %s\n",
-			line.Part, line.HAProxy, figure(line.Median), p99, worst, line.Unit, line.Count, line.Target, verdict(line.Met), line.What)
+			line.Part, line.HAProxy, figure(line.Median), p99, worst, line.Unit, line.Count, line.Target, assessment(line.Met), line.What)
 	}
 	_ = columns.Flush() // a strings.Builder never fails
 	for _, note := range r.Notes {
@@ -132,7 +132,7 @@ func (t *Target) String() string {
 	return strings.Join(limits, ", ")
 }
 
-func verdict(met *bool) string {
+func assessment(met *bool) string {
 	switch {
 	case met == nil:
 		return ""

@@ -159,7 +159,7 @@ func TestTheHostFindsServersByTheirNames(t *testing.T) {
 		h.awaitAddresses(map[string]netip.Addr{"named": moved, "twin": moved})
 		h.requireMet("fixed", "moved", "six", "twin-moved")
 
-		h.handOver(b)
+		h.writeServerState(b)
 		h.reload()
 		if got := h.servers()["named"]; got.Addr != moved || !got.Up() {
 			t.Errorf("right after a reload without a name server, the server that moved is %+v", got)
@@ -231,8 +231,8 @@ func (h host) awaitAddresses(want map[string]netip.Addr) {
 	})
 }
 
-// handOver writes what the next worker must know: the addresses of servers with a name.
-func (h host) handOver(b haproxy.Backend) {
+// writeServerState writes what the next worker must know: the addresses of servers with a name.
+func (h host) writeServerState(b haproxy.Backend) {
 	h.t.Helper()
 	want := map[string]haproxy.Server{}
 	for _, s := range b.Servers {

@@ -14,7 +14,7 @@ func routingShapes(t testing.TB) []shape {
 	withAccess := func(edit func(*haproxy.AccessPolicy)) haproxy.Config {
 		return sample.RoutingWith(t, func(c *haproxy.Config) {
 			for i := range c.Frontends {
-				c.Frontends[i].Access = sample.Door()
+				c.Frontends[i].Access = sample.Access()
 				edit(&c.Frontends[i].Access)
 			}
 		})
@@ -36,14 +36,14 @@ func routingShapes(t testing.TB) []shape {
 		{"routing-http-target", sample.RoutingWith(t, func(c *haproxy.Config) {
 			c.Frontends[1].RedirectToHTTPS, c.Frontends[1].Backend = false, "ns.web.blog:http"
 		}), Platform{StateFile: "/var/lib/haproxy/state", NamesPrefix: "/etc/haproxy/names-"}},
-		{"doors", withAccess(func(*haproxy.AccessPolicy) {}), debian()},
-		{"doors-proxies-only", withAccess(func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true }), debian()},
-		{"doors-proxies-only-ipv4", withAccess(func(a *haproxy.AccessPolicy) {
+		{"access", withAccess(func(*haproxy.AccessPolicy) {}), debian()},
+		{"access-proxies-only", withAccess(func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true }), debian()},
+		{"access-proxies-only-ipv4", withAccess(func(a *haproxy.AccessPolicy) {
 			*a = haproxy.AccessPolicy{ProxiesFrom: a.ProxiesFrom[:1], ProxiesOnly: true}
 		}), debian()},
-		{"doors-no-proxies", withAccess(func(a *haproxy.AccessPolicy) { a.ProxiesFrom = nil }), debian()},
-		{"doors-rate", withAccess(func(a *haproxy.AccessPolicy) { *a = haproxy.AccessPolicy{Rate: a.Rate} }), debian()},
-		{"doors-rate-affinity", bothTables(t), debian()},
+		{"access-no-proxies", withAccess(func(a *haproxy.AccessPolicy) { a.ProxiesFrom = nil }), debian()},
+		{"access-rate", withAccess(func(a *haproxy.AccessPolicy) { *a = haproxy.AccessPolicy{Rate: a.Rate} }), debian()},
+		{"access-rate-affinity", bothTables(t), debian()},
 	}
 }
 
@@ -55,7 +55,7 @@ func bothTables(t testing.TB) haproxy.Config {
 		for i := range c.Frontends {
 			name := strings.Repeat(string(rune('a'+i)), 300)
 			f, b := &c.Frontends[i], &c.Backends[i]
-			f.Name, f.Backend, f.Routes, f.RedirectToHTTPS, f.Access = name, name, nil, false, haproxy.AccessPolicy{Rate: sample.Door().Rate}
+			f.Name, f.Backend, f.Routes, f.RedirectToHTTPS, f.Access = name, name, nil, false, haproxy.AccessPolicy{Rate: sample.Access().Rate}
 			b.Name, b.HTTP, b.Affinity = name, f.Protocol == haproxy.HTTP, haproxy.Affinity{By: haproxy.BySource, Timeout: time.Hour}
 		}
 	})

@@ -39,9 +39,9 @@ func TestNamesAreNotPartOfTheStructure(t *testing.T) {
 		{"no redirect", func(c *haproxy.Config, _ *Platform) { c.Frontends[1].RedirectToHTTPS = false }, false},
 		{"protocol", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Protocol = haproxy.TLS }, false},
 		{"allowed sources", func(c *haproxy.Config, _ *Platform) {
-			c.Frontends[0].Access.AllowedSources = sample.Door().AllowedSources
+			c.Frontends[0].Access.AllowedSources = sample.Access().AllowedSources
 		}, false},
-		{"proxies", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Access.ProxiesFrom = sample.Door().ProxiesFrom }, false},
+		{"proxies", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Access.ProxiesFrom = sample.Access().ProxiesFrom }, false},
 		{"maximum of connections", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Access.MaxConnections = 1 }, false},
 		{"rate", func(c *haproxy.Config, _ *Platform) {
 			c.Frontends[0].Access.Rate = haproxy.Rate{PerSource: 1, Interval: time.Second}

@@ -109,7 +109,7 @@ func TestTLSGoesWhereItsNameLeads(t *testing.T) {
 	t.Parallel()
 	tlsCases := append(nameCases[:len(nameCases):len(nameCases)],
 		nameCase{"no name", "", ""},
-		nameCase{"a key of the file of names", "tls/localhost", ""},
+		nameCase{"a key of the map file", "tls/localhost", ""},
 		nameCase{"what HAProxy calls the client's address", "%[src].apps.example.com", "apps"},
 		nameCase{"quotes and blanks", "a'b\" c\\d$e.apps.example.com", "apps"},
 		nameCase{"a comma", "app.example.com,app.example.com", ""},

@@ -43,8 +43,8 @@ func Routing(t testing.TB) haproxy.Config {
 	return c
 }
 
-// Door returns an access policy with every setting.
-func Door() haproxy.AccessPolicy {
+// Access returns an access policy with every setting.
+func Access() haproxy.AccessPolicy {
 	return haproxy.AccessPolicy{
 		AllowedSources: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxiesFrom:    []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8:1::/64")},
