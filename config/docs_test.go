@@ -54,9 +54,9 @@ func TestAClusterTakesTheSamplesAndWhatTheGuidesShow(t *testing.T) {
 	t.Run("the steps in which a service moves between clusters", func(t *testing.T) { moveService(t, c) })
 }
 
-// A page names tests as [`TestName`](../path/file_test.go), and nowhere else.
+// A page names tests as [`TestName`](path/file_test.go), and nowhere else.
 var (
-	namedTest  = regexp.MustCompile("\\[`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`\\]\\(\\.\\./([^)]+_test\\.go)\\)")
+	namedTest  = regexp.MustCompile("\\[`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`\\]\\(([^)]+_test\\.go)\\)")
 	anyTest    = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z][A-Za-z0-9]*`)
 	linkToFile = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 )
@@ -68,7 +68,7 @@ func TestEveryTestThatThePagesNameIsThere(t *testing.T) {
 		text := read(t, page)
 		for _, match := range namedTest.FindAllSubmatch(text, -1) {
 			named++
-			name, file := string(match[1]), "../"+string(match[2])
+			name, file := string(match[1]), filepath.Join(filepath.Dir(page), string(match[2]))
 			if source, err := os.ReadFile(file); err != nil || !strings.Contains(string(source), "\nfunc "+name+"(") {
 				t.Errorf("%s names %s, which %s does not have (%v)", page, name, file, err)
 			}

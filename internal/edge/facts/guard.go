@@ -134,8 +134,11 @@ func (f Facts) Program() string {
 	return ""
 }
 
-// checkProgram says, in a sentence, why there is no Program.
-func (f Facts) checkProgram() string {
+// checkProgram says, in a sentence, why there is no program of HAProxy that is safe to run.
+func (f Facts) checkProgram(idle bool) string {
+	if idle || f.Program() != "" {
+		return ""
+	}
 	programs := f.programs()
 	if len(programs) == 0 {
 		return f.checkInstallation()
@@ -145,7 +148,7 @@ func (f Facts) checkProgram() string {
 }
 
 // checkFolder says, in a sentence, that others may change the folder of the configuration: they could have it lead anywhere.
-func (f Facts) checkFolder() string {
+func (f Facts) checkFolder(bool) string {
 	folder := path.Dir(f.Config)
 	exposed := f.Exposed(folder)
 	if exposed == "" {

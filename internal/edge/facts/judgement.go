@@ -60,34 +60,26 @@ func (f Facts) hasResolvConf() bool {
 	return f.resolvConf == readableByAll || f.resolvConf == readableByAccount && (starter == 0 || starter == f.uid)
 }
 
-// Preflight says, in a sentence, why HAProxy on the host would not do what the file says; empty if it would. An idle
-// configuration needs no HAProxy.
+// preflight are the checks before a host is changed, in the order in which they are reported. Each returns a sentence that says why
+// HAProxy on the host would not do what the file says, and what to do; empty if it finds nothing. An idle configuration needs no HAProxy.
+var preflight = []func(f Facts, idle bool) string{
+	Facts.checkFolder, Facts.checkProgram, Facts.checkOtherConfig, Facts.checkOtherFiles, Facts.checkSecondHAProxy,
+}
+
+// Preflight returns the sentence of the first check that fails; empty if none does.
 func (f Facts) Preflight(idle bool) string {
-	if failed := f.checkFolder(); failed != "" {
-		return failed
-	}
-	if f.Program() == "" && !idle {
-		return f.checkProgram()
-	}
-	if !f.IsRunning() {
-		return f.checkOtherConfig(idle)
-	}
-	for _, file := range f.Leader().after("-f") {
-		if !slices.Contains([]string{f.Path, f.Config, f.emptyFolder}, file) {
-			return fmt.Sprintf("HAProxy on the host loads %s as well: take \"-f %s\" from its command line, since that file is not checked together with edgelb's", file, file)
+	for _, check := range preflight {
+		if failed := check(f, idle); failed != "" {
+			return failed
 		}
-	}
-	if len(f.Own) > 1 && f.Own[1].MasterWorker() && f.Own[1].parent != f.Leader().PID {
-		return fmt.Sprintf("HAProxy runs twice with %s (pids %d and %d) and connections would go to either: stop the one that the service does not know",
-			f.Path, f.Leader().PID, f.Own[1].PID)
 	}
 	return ""
 }
 
-// checkOtherConfig says that a HAProxy with another file runs on a host whose service would have to be started to run this one: most
+// checkOtherConfig finds a HAProxy with another file on a host whose service would have to be started to run this one: most
 // likely it is the service's, and to start the service again would change nothing.
 func (f Facts) checkOtherConfig(idle bool) string {
-	if !f.Service || f.Init == "" || idle {
+	if f.IsRunning() || !f.Service || f.Init == "" || idle {
 		return ""
 	}
 	for _, foreign := range f.processes {
@@ -96,6 +88,28 @@ func (f Facts) checkOtherConfig(idle bool) string {
 			return fmt.Sprintf("HAProxy on the host (pid %d) runs with %s and not with %s: set spec.haproxy.paths.config to its file, or have its service run that one",
 				foreign.PID, strings.Join(files, " and "), f.Path)
 		}
+	}
+	return ""
+}
+
+// checkOtherFiles finds files that the running HAProxy loads together with edgelb's.
+func (f Facts) checkOtherFiles(bool) string {
+	if !f.IsRunning() {
+		return ""
+	}
+	for _, file := range f.Leader().after("-f") {
+		if !slices.Contains([]string{f.Path, f.Config, f.emptyFolder}, file) {
+			return fmt.Sprintf("HAProxy on the host loads %s as well: take \"-f %s\" from its command line, since that file is not checked together with edgelb's", file, file)
+		}
+	}
+	return ""
+}
+
+// checkSecondHAProxy finds a second HAProxy that runs with the same file: connections would go to either.
+func (f Facts) checkSecondHAProxy(bool) string {
+	if len(f.Own) > 1 && f.Own[1].MasterWorker() && f.Own[1].parent != f.Leader().PID {
+		return fmt.Sprintf("HAProxy runs twice with %s (pids %d and %d) and connections would go to either: stop the one that the service does not know",
+			f.Path, f.Leader().PID, f.Own[1].PID)
 	}
 	return ""
 }
