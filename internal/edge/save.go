@@ -95,11 +95,11 @@ func (c *SyncCache) awaitSave() {
 	}
 }
 
-// write puts the files in place. If the file differs from the present one in its servers only, it needs no check: HAProxy has
-// loaded the rest or taken it at run time.
+// write puts the files in place. If they differ from the present ones in servers and route map entries only, they need no check:
+// HAProxy has loaded the rest, and taken these at run time.
 func (h *host) write(ctx context.Context, disk files.Hashes) error {
-	if disk.Config != "" && disk.Names == h.file.NamesSHA256() && h.file.Structure == h.running.Structure && !h.config.Resolves() {
-		return h.whyUnwritten(h.files().Save(ctx, h.file, disk.Config))
+	if disk.Config != "" && h.file.Structure == h.running.Structure && !h.config.Resolves() {
+		return h.whyUnwritten(h.files().Save(ctx, h.file, disk))
 	}
 	if err := h.stage(ctx); err != nil {
 		return err

@@ -120,18 +120,25 @@ func (f Files) Commit(ctx context.Context, file cfg.File, o WriteOptions) error 
 	return nil
 }
 
-// Save replaces the configuration by a file that differs from it in its servers only, and whose servers HAProxy already runs.
-// The previous file, which must have that SHA-256, is not kept. The error is ErrTaken, an *UnwritableError, or a connection
-// error.
-func (f Files) Save(ctx context.Context, file cfg.File, previous string) error {
-	result, err := f.Session.Run(ctx, "save", file.Text, f.Config, f.candidate(file), previous, file.SHA256())
+// Save replaces the configuration by a file that differs from it in its servers only, and the map file if that differs. HAProxy must
+// already run those servers and entries. The previous files, which must have those hashes, are not kept. The error is ErrTaken, an
+// *UnwritableError, or a connection error.
+func (f Files) Save(ctx context.Context, file cfg.File, previous Hashes) error {
+	payload, mapPath, mapSum := file.Text, "", ""
+	want := file.SHA256() + "\n"
+	if file.NamesSHA256() != previous.Names {
+		payload, mapPath, mapSum = slices.Concat(file.Text, file.Names), file.NamesPath, file.NamesSHA256()
+		want += mapSum + "\n"
+	}
+	result, err := f.Session.Run(ctx, "save", payload, f.Config, f.candidate(file), previous.Config, file.SHA256(),
+		strconv.Itoa(len(file.Text)), mapPath, mapSum)
 	if err != nil {
 		return err
 	}
 	if err := judge(result); err != nil {
 		return err
 	}
-	if strings.TrimSpace(string(result.Stdout)) != file.SHA256() {
+	if string(result.Stdout) != want {
 		// Somebody else has written it since.
 		return ErrTaken
 	}

@@ -143,32 +143,47 @@ func TestAFileIsSavedOnlyAsAWholeAndOverTheOneThatIsExpected(t *testing.T) {
 	t.Parallel()
 	const previous, text = "global\n", "global\n# a server\n"
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
-		for name, test := range map[string]struct {
-			previous  string
-			short     int
-			exit      int
-			want      string
-			wantState string
-		}{
-			"the expected one":      {previous, 0, 0, text, ""},
-			"somebody else's":       {"# mine\n", 0, 4, "# mine\n", "1\n"},
-			"an empty one":          {"", 0, 4, "", "1\n"},
-			"cut by the connection": {previous, 1, 3, previous, "1\n"},
-		} {
-			config := filepath.Join(t.TempDir(), "haproxy.cfg")
-			writeFile(t, config, test.previous)
-			writeFile(t, config+".edgelb-state", "1\n")
-			call := newCall(t, "save", []byte(text), config, config+".edgelb-new-0123456789abcdef", sum(previous), sum(text))
+		for _, entries := range []string{"", "/a.example.com be\n"} {
+			for name, test := range map[string]struct {
+				previous  string
+				short     int
+				exit      int
+				want      string
+				wantState string
+			}{
+				"the expected one":      {previous, 0, 0, text, ""},
+				"somebody else's":       {"# mine\n", 0, 4, "# mine\n", "1\n"},
+				"an empty one":          {"", 0, 4, "", "1\n"},
+				"cut by the connection": {previous, 1, 3, previous, "1\n"},
+			} {
+				folder := t.TempDir()
+				config, candidate, mapFile := filepath.Join(folder, "haproxy.cfg"), filepath.Join(folder, "haproxy.cfg.edgelb-new-0123456789abcdef"), ""
+				writeFile(t, config, test.previous)
+				writeFile(t, config+".edgelb-state", "1\n")
+				wantOutput, wantMap, mapSum := sum(text)+"\n", "/old be\n", ""
+				if entries != "" {
+					mapFile, mapSum = filepath.Join(folder, "map"), sum(entries)
+					writeFile(t, mapFile, wantMap)
+					wantOutput += mapSum + "\n"
+				}
+				call := newCall(t, "save", []byte(text+entries), config, candidate, sum(previous), sum(text), fmt.Sprint(len(text)), mapFile, mapSum)
 
-			output, ran, exit := run(t, shell, call, len(call.Input)-test.short)
+				output, ran, exit := run(t, shell, call, len(call.Input)-test.short)
 
-			if !ran || exit != test.exit || (exit == 0 && output != sum(text)+"\n") {
-				t.Errorf("%s: ran %t, exit status %d, output %q", name, ran, exit, output)
-			}
-			requireContent(t, config, test.want)
-			requireContent(t, config+".edgelb-state", test.wantState)
-			if _, err := os.Stat(config + ".edgelb-new-0123456789abcdef"); err == nil {
-				t.Errorf("%s: the candidate was left", name)
+				if !ran || exit != test.exit || (exit == 0 && output != wantOutput) {
+					t.Errorf("%s: ran %t, exit status %d, output %q", name, ran, exit, output)
+				}
+				requireContent(t, config, test.want)
+				requireContent(t, config+".edgelb-state", test.wantState)
+				if exit == 0 {
+					wantMap = entries
+				}
+				if mapFile != "" {
+					requireContent(t, mapFile, wantMap)
+				}
+				if left, err := filepath.Glob(candidate + "*"); err != nil || len(left) > 0 {
+					t.Errorf("%s: %q was left", name, left)
+				}
 			}
 		}
 	})

@@ -207,18 +207,24 @@ func (m *machine) commit(in call) result {
 }
 
 func (m *machine) save(in call) result {
-	config, previous, want := in.arg(0), in.arg(2), in.arg(3)
-	text, whole := in.readPayload()
-	switch {
-	case sum(m.disk.read(config)) != previous:
+	config, former, want, size, mapPath, wantMap := in.arg(0), in.arg(2), in.arg(3), in.arg(4), in.arg(5), in.arg(6)
+	both, whole := in.readPayload()
+	end, _ := strconv.Atoi(size)
+	if sum(m.disk.read(config)) != former {
 		return result{exit: 4}
-	case !whole || sum(text) != want:
+	}
+	if !whole || end > len(both) || sum(both[:end]) != want || (mapPath != "" && sum(both[end:]) != wantMap) {
 		return result{exit: 3}
 	}
 	m.disk.write(config+".edgelb-state", "")
-	m.disk.write(config, text)
+	reply := want + "\n"
+	if mapPath != "" {
+		m.disk.write(mapPath, both[end:])
+		reply += wantMap + "\n"
+	}
+	m.disk.write(config, both[:end])
 	m.counters.writes.Add(1)
-	return result{stdout: want + "\n"}
+	return result{stdout: reply}
 }
 
 // keep keeps the replaced file, and the map files that are in the place of the new ones.
