@@ -126,7 +126,7 @@ func TestAClusterWithoutEndpointSlicesIsReportedAtOnce(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	got := m.read().State
-	if got.Known || got.Reason != v1alpha1.ReasonClusterUnreachable || !strings.Contains(got.Message, "whether it is Kubernetes 1.21 or newer") {
+	if got.Known || got.Reason != v1alpha1.ReasonClusterUnreachable || !strings.Contains(got.Message, "that it is Kubernetes 1.21 or newer") {
 		t.Errorf("it is %+v", got)
 	}
 }

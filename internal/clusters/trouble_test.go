@@ -50,7 +50,7 @@ func TestTheSentenceIsStableWhileTheCauseIs(t *testing.T) {
 			"answers with status 429"},
 		"without EndpointSlices": {apierrors.NewGenericServerResponse(http.StatusNotFound, "list", services, "", "a", 0, true),
 			apierrors.NewGenericServerResponse(http.StatusNotFound, "watch", services, "", "b", 0, true),
-			v1alpha1.ReasonClusterUnreachable, "whether it is Kubernetes 1.21 or newer"},
+			v1alpha1.ReasonClusterUnreachable, "that it is Kubernetes 1.21 or newer"},
 		"explained": {invalid("it is so"), fmt.Errorf("open: %w", invalid("it is so")), v1alpha1.ReasonClusterInvalid, "it is so"},
 	} {
 		t.Run(name, func(t *testing.T) {
