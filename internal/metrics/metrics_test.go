@@ -260,7 +260,7 @@ func TestEveryStateHasASeries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, states, _ := strings.Cut(string(crd), "description: State is how the host is doing.")
+	_, states, _ := strings.Cut(string(crd), "description: State is the state of the host.")
 	_, states, _ = strings.Cut(states, "enum:")
 	states, _, _ = strings.Cut(states, "type:")
 	var exported []string
