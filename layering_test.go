@@ -54,7 +54,7 @@ var layers = map[string][]string{
 	module + "/internal/policy":      {module + "/api/v1alpha1", "k8s.io/apimachinery"},
 	module + "/internal/desired": {
 		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/model",
-		module + "/internal/policy", module + "/internal/desired/pool", module + "/internal/desired/spec",
+		module + "/internal/policy", module + "/internal/sanitize", module + "/internal/desired/pool", module + "/internal/desired/spec",
 	},
 	module + "/internal/desired/pool": {"k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
 	module + "/internal/desired/spec": {module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/haproxy"},
@@ -79,7 +79,7 @@ var layers = map[string][]string{
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
 	module + "/internal/clusters": {
 		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/desired", module + "/internal/policy",
-		module + "/internal/watched",
+		module + "/internal/sanitize", module + "/internal/watched",
 		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},

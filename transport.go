@@ -22,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/remote"
 	"github.com/edgelb/edgelb/internal/remote/hostkeys"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // The keys of a Secret that logs in to hosts.
@@ -130,18 +131,9 @@ func explainSecret(secret map[string][]byte, err error) error {
 	}
 	has := "nothing"
 	if len(secret) > 0 {
-		has = strings.Join(few(slices.Sorted(maps.Keys(secret))), ", ")
+		has = strings.Join(sanitize.First(slices.Sorted(maps.Keys(secret)), 5), ", ")
 	}
 	return fmt.Errorf("it needs the keys %s and %s, and has %s: %w", secretPrivateKey, secretKnownHosts, has, err)
-}
-
-// few returns the first names, and how many more there are.
-func few(names []string) []string {
-	const shown = 5
-	if len(names) <= shown {
-		return names
-	}
-	return append(names[:shown:shown], fmt.Sprintf("and %d more", len(names)-shown))
 }
 
 // credentialsCache keeps the last parsed content of Secrets: a known_hosts may have thousands of lines, and each host needs it for

@@ -79,7 +79,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader,
 	if err != nil {
 		return nil, err
 	}
-	lacks, err := controllers.FindLacks(ctx, reader)
+	missingRights, err := controllers.FindMissingRights(ctx, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader,
 		Signals:        signals,
 		RemovalTimeout: s.removalTimeout,
 		CrossNamespace: s.crossNamespace,
-		Lacks:          lacks,
+		MissingRights:  missingRights,
 		Namespaces:     s.namespaces(),
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
-// Lacks are the objects without a namespace that the operator cannot read, and does without.
-type Lacks struct {
+// MissingRights are the objects without a namespace that the operator cannot read, and does without.
+type MissingRights struct {
 	// Policies: the built-in rules apply to every namespace.
 	Policies bool
 	// Namespaces: no EdgePolicy selects a namespace by its labels.
@@ -23,28 +23,28 @@ type Lacks struct {
 	Nodes bool
 }
 
-// FindLacks asks the API server what the operator can read, and logs what it cannot. It returns an error if the API server does not
+// FindMissingRights asks the API server what the operator can read, and logs what it cannot. It returns an error if the API server does not
 // answer.
-func FindLacks(ctx context.Context, reader client.Reader) (Lacks, error) {
-	var lacks Lacks
+func FindMissingRights(ctx context.Context, reader client.Reader) (MissingRights, error) {
+	var missingRights MissingRights
 	for _, kind := range []struct {
 		list        client.ObjectList
-		lacks       *bool
+		missing     *bool
 		name, means string
 	}{
-		{&v1alpha1.EdgePolicyList{}, &lacks.Policies, "edgepolicies", "the rules that are built in hold for every namespace"},
-		{&corev1.NamespaceList{}, &lacks.Namespaces, "namespaces", "no EdgePolicy selects a namespace by its labels"},
-		{&corev1.NodeList{}, &lacks.Nodes, "nodes", "targets of this cluster with via: NodePort keep the servers that they have"},
+		{&v1alpha1.EdgePolicyList{}, &missingRights.Policies, "edgepolicies", "the rules that are built in hold for every namespace"},
+		{&corev1.NamespaceList{}, &missingRights.Namespaces, "namespaces", "no EdgePolicy selects a namespace by its labels"},
+		{&corev1.NodeList{}, &missingRights.Nodes, "nodes", "targets of this cluster with via: NodePort keep the servers that they have"},
 	} {
 		err := reader.List(ctx, kind.list, client.Limit(1))
 		switch {
 		case apierrors.IsForbidden(err), meta.IsNoMatchError(err), apierrors.IsNotFound(err):
-			*kind.lacks = true
+			*kind.missing = true
 			ctrl.Log.Error(err, "Objects cannot be read: install the CRDs, give the operator the right to get, list and watch them, and "+
 				"restart it", "resource", kind.name, "untilThen", kind.means)
 		case err != nil:
-			return lacks, fmt.Errorf("list %s: %w", kind.name, err)
+			return missingRights, fmt.Errorf("list %s: %w", kind.name, err)
 		}
 	}
-	return lacks, nil
+	return missingRights, nil
 }

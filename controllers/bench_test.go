@@ -105,7 +105,7 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 	hosts := newFakeHosts()
 	return &hostReconciler{
 		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache,
-			cache, namedIn(cache)), rules: &rulebook{lacks: Lacks{Policies: true, Namespaces: true}},
+			cache, namedIn(cache)), rules: &rulebook{missingRights: MissingRights{Policies: true, Namespaces: true}},
 		records: record.NewStore(), caches: newSyncCaches(), places: newPlaces(hostsAtOnce,
 			func(model.HostID) {}), counters: counted, objects: &queueSource[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },

@@ -82,7 +82,7 @@ func useOf(cluster desired.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clus
 func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.ClusterKey]
 	control := builder.TypedControllerManagedBy[desired.ClusterKey](mgr)
-	watchRules(control, r.rules.lacks, r.clustersOfPolicy, r.clustersOfNamespace)
+	watchRules(control, r.rules.missingRights, r.clustersOfPolicy, r.clustersOfNamespace)
 	return control.
 		Named("cluster").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(func(_ context.Context, o client.Object) []desired.ClusterKey {
@@ -116,8 +116,8 @@ type elsewhere struct {
 
 var _ clusters.Listener = elsewhere{}
 
-// PartChanged queues the hosts that serve a target that needs the scope.
-func (e elsewhere) PartChanged(scope desired.Scope) {
+// ScopeChanged queues the hosts that serve a target that needs the scope.
+func (e elsewhere) ScopeChanged(scope desired.Scope) {
 	ctx := context.Background()
 	state := e.Others.Read(scope).State
 	log.FromContext(ctx).Info("Cluster changed", "cluster", scope.Cluster, "namespace", scope.Namespace, "nodes", scope.Namespace == "",

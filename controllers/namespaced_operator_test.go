@@ -95,15 +95,15 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 		}
 	}
 
-	lacks, err := FindLacks(t.Context(), c)
-	if err != nil || lacks != (Lacks{}) {
-		t.Fatalf("it lacks %+v, error %v", lacks, err)
+	missingRights, err := FindMissingRights(t.Context(), c)
+	if err != nil || missingRights != (MissingRights{}) {
+		t.Fatalf("the operator misses %+v, error %v", missingRights, err)
 	}
 	if _, err := ClusterID(t.Context(), c); err != nil {
 		t.Error(err)
 	}
 	w.allow("hosts", loopbackHosts())
-	w.startAs(shipped, Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, Lacks: lacks, Namespaces: []string{w.namespace},
+	w.startAs(shipped, Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: missingRights, Namespaces: []string{w.namespace},
 		CrossNamespace: true})
 	w.create(w.balancer("web", "127.0.0.1"))
 	w.becomes("web", "ready", isReady)
@@ -134,7 +134,7 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 func TestTheOperatorDoesWithoutWhatHasNoNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, Lacks: Lacks{Policies: true, Namespaces: true, Nodes: true}})
+	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: MissingRights{Policies: true, Namespaces: true, Nodes: true}})
 	object := w.balancer("web", "a")
 	object.Spec.Targets = append(object.Spec.Targets, object.Spec.Targets[0])
 	nodes := &object.Spec.Targets[1]

@@ -20,8 +20,8 @@ import (
 // rulebook returns the rules of namespaces, from the EdgePolicies in the cache.
 type rulebook struct {
 	cache client.Reader
-	// lacks is what the operator must not read of it.
-	lacks Lacks
+	// missingRights is what the operator must not read of it.
+	missingRights MissingRights
 
 	mu sync.Mutex
 	// set is built from the policies of that version.
@@ -36,7 +36,7 @@ func (b *rulebook) of(ctx context.Context, namespace string) (policy.Rules, erro
 		return policy.Rules{}, err
 	}
 	labels := map[string]string(nil)
-	if set.AsksForLabels() && !b.lacks.Namespaces {
+	if set.AsksForLabels() && !b.missingRights.Namespaces {
 		meta := &metav1.PartialObjectMetadata{}
 		meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 		if err := b.cache.Get(ctx, client.ObjectKey{Name: namespace}, meta); client.IgnoreNotFound(err) != nil {
@@ -50,7 +50,7 @@ func (b *rulebook) of(ctx context.Context, namespace string) (policy.Rules, erro
 // current returns the current policies. They are parsed again only if one of them has changed.
 func (b *rulebook) current(ctx context.Context) (*policy.Set, error) {
 	var list v1alpha1.EdgePolicyList
-	if !b.lacks.Policies {
+	if !b.missingRights.Policies {
 		if err := b.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("list the EdgePolicies: %w", err)
 		}

@@ -110,8 +110,8 @@ type Options struct {
 	RemovalTimeout time.Duration
 	// CrossNamespace allows targets to name Services of other namespaces than their object's.
 	CrossNamespace bool
-	// Lacks is what the operator cannot read, from FindLacks.
-	Lacks Lacks
+	// MissingRights is what the operator cannot read, from FindMissingRights.
+	MissingRights MissingRights
 	// Namespaces are those that the manager's cache watches; empty means all.
 	Namespaces []string
 	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 means 2048.
@@ -155,7 +155,7 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 	hosts := &hostReconciler{
 		Sources: clusters.Sources{
 			Here: mgr.GetClient(), CrossNamespace: options.CrossNamespace,
-			Namespaces: options.Namespaces, NoNodes: options.Lacks.Nodes,
+			Namespaces: options.Namespaces, NoNodes: options.MissingRights.Nodes,
 		},
 		cluster:     options.Cluster,
 		connector:   options.Connector,
@@ -169,7 +169,7 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 		hostEvents:  options.Signals.hosts,
 		now:         time.Now,
 		random:      rand.Float64,
-		rules:       &rulebook{cache: mgr.GetCache(), lacks: options.Lacks},
+		rules:       &rulebook{cache: mgr.GetCache(), missingRights: options.MissingRights},
 	}
 	hosts.Others = clusters.NewSet(elsewhere{hosts}, clusters.Interval)
 	return hosts
@@ -213,7 +213,7 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 	if !r.NoNodes {
 		control.Watches(&corev1.Node{}, to(r.hostsOfNode), builder.WithPredicates(contentChanged(), sinceStart()))
 	}
-	watchRules(control, r.rules.lacks, r.hostsOfPolicy, r.hostsOfNamespace)
+	watchRules(control, r.rules.missingRights, r.hostsOfPolicy, r.hostsOfNamespace)
 	return control.
 		Named("host").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(r.hostsOfObject), builder.WithPredicates(hostsConcerned())).
@@ -235,13 +235,13 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 }
 
 // watchRules queues what is affected by a change of what policies allow. Nothing is done before the policies are known.
-func watchRules[key comparable](control *builder.TypedBuilder[key], lacks Lacks,
+func watchRules[key comparable](control *builder.TypedBuilder[key], missingRights MissingRights,
 	ofPolicy, ofNamespace handler.TypedMapFunc[client.Object, key]) {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, key]
-	if !lacks.Policies {
+	if !missingRights.Policies {
 		control.Watches(&v1alpha1.EdgePolicy{}, to(ofPolicy), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	}
-	if !lacks.Namespaces {
+	if !missingRights.Namespaces {
 		control.WatchesMetadata(&corev1.Namespace{}, to(ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{}, sinceStart()))
 	}
 }

@@ -2,8 +2,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -12,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
@@ -88,7 +87,7 @@ func (t *hostSync) measured(outcome model.Outcome, now time.Time) []any {
 		"change":  milliseconds(outcome.Phases.Change),
 		"prove":   milliseconds(outcome.Phases.Prove),
 	}
-	values := []any{"update", outcome.Update, "reasons", fewReasons(outcome.Reasons), "phases", phases}
+	values := []any{"update", outcome.Update, "reasons", sanitize.First(outcome.Reasons, 5), "phases", phases}
 	if since := t.known.UnprovedSince; !since.IsZero() {
 		phases["queued"] = milliseconds(t.began.Sub(since))
 		values = append(values, "seconds", now.Sub(since).Seconds())
@@ -98,13 +97,4 @@ func (t *hostSync) measured(outcome model.Outcome, now time.Time) []any {
 
 func milliseconds(d time.Duration) float64 {
 	return float64(d) / float64(time.Millisecond)
-}
-
-// fewReasons returns the first reasons, and how many more there are.
-func fewReasons(reasons []string) []string {
-	const shown = 5
-	if len(reasons) <= shown {
-		return reasons
-	}
-	return append(slices.Clone(reasons[:shown]), fmt.Sprintf("and %d more", len(reasons)-shown))
 }

@@ -26,8 +26,8 @@ type Key = desired.ClusterKey
 
 // Listener receives the changes in clusters. Its methods are called concurrently, and must return soon.
 type Listener interface {
-	// PartChanged is called when the state of a scope, or all that is known of it, has changed.
-	PartChanged(scope desired.Scope)
+	// ScopeChanged is called when the state of a scope, or all that is known of it, has changed.
+	ScopeChanged(scope desired.Scope)
 	// ServiceChanged is called when a Service was added, changed or deleted.
 	ServiceChanged(key desired.ServiceKey)
 	// EndpointsChanged is called when a Service's EndpointSlices have changed. The trigger is the time of the event that caused the

@@ -258,7 +258,7 @@ func (m *member) report(err error, replaced bool) {
 	m.state = state
 	m.mu.Unlock()
 	if replaced || !same {
-		m.listener.PartChanged(m.scope)
+		m.listener.ScopeChanged(m.scope)
 	}
 }
 

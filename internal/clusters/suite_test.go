@@ -293,8 +293,8 @@ func (r *recorder) count(event string) {
 	r.events[event]++
 }
 
-// PartChanged implements Listener.
-func (r *recorder) PartChanged(scope desired.Scope) {
+// ScopeChanged implements Listener.
+func (r *recorder) ScopeChanged(scope desired.Scope) {
 	r.count("scope " + scope.Cluster.String() + " " + scope.Namespace)
 }
 

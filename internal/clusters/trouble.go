@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // trouble is why a cluster cannot be read: a reason of package v1alpha1, and a sentence that is stable while the cause is. It
@@ -110,9 +111,5 @@ func causeOfCertificate(err error) string {
 
 // phrase joins rights, such as "list services in namespace web, watch nodes, and 3 more".
 func phrase(rights []string) string {
-	const shown = 6
-	if len(rights) <= shown {
-		return strings.Join(rights, ", ")
-	}
-	return fmt.Sprintf("%s, and %d more", strings.Join(rights[:shown], ", "), len(rights)-shown)
+	return strings.Join(sanitize.First(rights, 6), ", ")
 }

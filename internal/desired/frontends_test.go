@@ -173,7 +173,7 @@ func TestConflictsAreReportedOnceWithAFewNames(t *testing.T) {
 	many := []string{"a.c", "b.c", "c.c", "d.c", "e.c"}
 	// The two binds are two frontends, because a third object has one of them, too.
 	host := Build(gw1(), snapshotOf(edgeLB("a", names(":1 :2", many...)), edgeLB("b", names(":1 :2", many...), created(1)), edgeLB("c", names(":2"), created(2))))
-	if len(host.Problems) != 1 || !strings.Contains(host.Problems[0].Message, "a.c, b.c, c.c and 2 more") ||
+	if len(host.Problems) != 1 || !strings.Contains(host.Problems[0].Message, "a.c, b.c, c.c, and 2 more") ||
 		!strings.Contains(host.Problems[0].Message, "older EdgeLoadBalancer shop/a") {
 		t.Errorf("problems %+v", host.Problems)
 	}

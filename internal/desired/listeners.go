@@ -2,13 +2,13 @@ package desired
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // claim is what a listener asks for on the host, after parsing.
@@ -108,9 +108,5 @@ func (h *Host) readRoutes(c *claim, s Snapshot) {
 
 // listed names up to three items for use in a sentence.
 func listed(names []string) string {
-	const most = 3
-	if more := len(names) - most; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
-	}
-	return strings.Join(names, ", ")
+	return strings.Join(sanitize.First(names, 3), ", ")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/pending"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
 )
@@ -71,8 +72,8 @@ func (c *SyncCache) learn(h *host, outcome model.Outcome) {
 	switch {
 	case h.isProved() && runs(h, outcome):
 		c.verifiedAt, c.namesReadAt, c.begun = now, now, false
-		c.draining = c.draining.Seen(plan.Leaving(h.running.Servers, h.config.Backends), nil, now)
-		c.written(files.HashesOf(h.file), now)
+		c.draining = c.draining.Seen(plan.Draining(h.running.Servers, h.config.Backends), nil, now)
+		c.written(h.file, now, now)
 		if outcome.State == model.Rejected && !h.formerAccepts {
 			c.disk = files.Hashes{Config: h.facts.File.SHA256, Names: h.facts.File.NamesSHA256[h.file.NamesPath]}
 			c.pendingWrite = c.pendingWrite.Changed(now)
@@ -158,7 +159,7 @@ func (c *SyncCache) ask(ctx context.Context, h *host, lines []string, most int) 
 	return dialogue.Ask(ctx, lines, most)
 }
 
-// written records that the files are as wanted.
-func (c *SyncCache) written(hashes files.Hashes, now time.Time) {
-	c.disk, c.pendingWrite = hashes, c.pendingWrite.Written(now, now)
+// written records that the file was written, with all changes up to began.
+func (c *SyncCache) written(file cfg.File, began, now time.Time) {
+	c.disk, c.pendingWrite = files.HashesOf(file), c.pendingWrite.Written(began, now)
 }

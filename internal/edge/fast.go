@@ -227,7 +227,7 @@ func (f *fastSync) checkWorker(answer string) error {
 // take records the state of the servers of the backends.
 func (f *fastSync) take(servers []runtime.Server, backends []haproxy.Backend) {
 	f.stats = f.stats.with(servers, backends)
-	f.cache.draining = f.cache.draining.Seen(plan.Leaving(servers, backends), namesOf(backends), f.now)
+	f.cache.draining = f.cache.draining.Seen(plan.Draining(servers, backends), namesOf(backends), f.now)
 }
 
 // removeDrained removes draining servers that have no connection left or whose drain timeout has passed. It reports whether it

@@ -80,7 +80,7 @@ func (c *SyncCache) takeSave() {
 	c.saving = nil
 	switch {
 	case s.err == nil:
-		c.disk, c.pendingWrite = files.HashesOf(s.file), c.pendingWrite.Written(s.began, time.Now())
+		c.written(s.file, s.began, time.Now())
 	case session.IsLost(s.err):
 		// The files may have been written.
 		c.begun = true

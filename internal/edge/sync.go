@@ -11,6 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 const (
@@ -232,10 +233,4 @@ func (h *host) drifted(drift []string) model.Outcome {
 }
 
 // summary joins reasons, and only counts those beyond the first five.
-func summary(reasons []string) string {
-	const shown = 5
-	if len(reasons) <= shown {
-		return strings.Join(reasons, "; ")
-	}
-	return fmt.Sprintf("%s; and %d more", strings.Join(reasons[:shown], "; "), len(reasons)-shown)
-}
+func summary(reasons []string) string { return strings.Join(sanitize.First(reasons, 5), "; ") }

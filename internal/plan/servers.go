@@ -56,7 +56,7 @@ func (c *Change) note(format string, args ...any) {
 //	yes     drained or in maintenance         make ready
 //	no      ready                             drain: no new connections, the open ones stay
 //	no      ready, with session affinity      set to maintenance, since clients would stay with a drained server
-//	no      neither                           nothing; see Leaving
+//	no      neither                           nothing; see Draining
 //
 // A server that the host resolves by DNS is where its name leads; it is not made ready because it has no address yet. It
 // cannot be added or given another port at run time: the Change then has a reason and no command.
@@ -89,9 +89,9 @@ func removalModes(backends []haproxy.Backend) map[string]runtime.Mode {
 	return modes
 }
 
-// Leaving returns the running servers of the backends that are no longer wanted and take no new connections. They can be
+// Draining returns the running servers of the backends that are no longer wanted and take no new connections. They can be
 // removed when their last connection has ended.
-func Leaving(running []runtime.Server, backends []haproxy.Backend) []runtime.Server {
+func Draining(running []runtime.Server, backends []haproxy.Backend) []runtime.Server {
 	var draining []runtime.Server
 	for _, server := range unwanted(running, backends) {
 		if server.Admin.Mode() != runtime.Ready {

@@ -161,7 +161,7 @@ func TestLeavingReturnsUnwantedServersThatTakeNoConnections(t *testing.T) {
 		{Backend: "elsewhere", Name: "x", Admin: 8},
 	}
 
-	got := plan.Leaving(running, []haproxy.Backend{web(a)})
+	got := plan.Draining(running, []haproxy.Backend{web(a)})
 
 	if want := []runtime.Server{drained, maintained}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -4,6 +4,7 @@ package sanitize
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -96,15 +97,20 @@ func escaped(r rune, raw string) string {
 	}
 }
 
+// First returns the first items, at most most, and after them how many more there are.
+func First(items []string, most int) []string {
+	if len(items) <= most {
+		return items
+	}
+	return append(items[:most:most], fmt.Sprintf("and %d more", len(items)-most))
+}
+
 // List joins the first 10 names, and counts the rest.
 func List(names []string) string {
 	const shown = 10
-	var list []string
-	for _, name := range names[:min(len(names), shown)] {
-		list = append(list, Line(name, Name))
-	}
-	if more := len(names) - shown; more > 0 {
-		list = append(list, fmt.Sprintf("%d more", more))
+	list := slices.Clone(First(names, shown))
+	for i, name := range list {
+		list[i] = Line(name, Name)
 	}
 	return strings.Join(list, ", ")
 }

@@ -56,6 +56,19 @@ func TestLineKeepsItsLimitAndMarksTheTruncation(t *testing.T) {
 	}
 }
 
+func TestFirstCountsTheRestAndKeepsTheItems(t *testing.T) {
+	t.Parallel()
+	items := []string{"a", "b", "c"}
+	for most, want := range map[int]string{1: "a, and 2 more", 2: "a, b, and 1 more", 3: "a, b, c", 4: "a, b, c"} {
+		if got := strings.Join(sanitize.First(items, most), ", "); got != want {
+			t.Errorf("the first %d are %q, want %q", most, got, want)
+		}
+	}
+	if got := strings.Join(items, " "); got != "a b c" {
+		t.Errorf("the items became %q", got)
+	}
+}
+
 func TestListShowsTheFirstNamesAndCountsTheRest(t *testing.T) {
 	t.Parallel()
 	var names []string
@@ -63,7 +76,7 @@ func TestListShowsTheFirstNamesAndCountsTheRest(t *testing.T) {
 		names = append(names, fmt.Sprint("n", i))
 	}
 	names[1] = strings.Repeat("x", 100_000)
-	if got, want := sanitize.List(names), "n0, "+strings.Repeat("x", 61)+"…, n2, n3, n4, n5, n6, n7, n8, n9, 2 more"; got != want {
+	if got, want := sanitize.List(names), "n0, "+strings.Repeat("x", 61)+"…, n2, n3, n4, n5, n6, n7, n8, n9, and 2 more"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := sanitize.List(nil); got != "" {

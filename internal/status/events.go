@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/model/reason"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // The reasons of events that are not reasons of conditions.
@@ -109,15 +111,11 @@ func driftEvent(host v1alpha1.HostStatus, drift []string) Event {
 // phrases joins phrases. It shortens long ones, and counts those beyond the limit.
 func phrases(all []string) string {
 	const shown, longest = 5, 160
-	var short []string
-	for _, phrase := range all[:min(len(all), shown)] {
+	short := slices.Clone(sanitize.First(all, shown))
+	for i, phrase := range short {
 		if runes := []rune(phrase); len(runes) > longest {
-			phrase = string(runes[:longest]) + "…"
+			short[i] = string(runes[:longest]) + "…"
 		}
-		short = append(short, phrase)
-	}
-	if more := len(all) - shown; more > 0 {
-		short = append(short, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(short, "; ")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // lostName is a name of a target's servers that hosts find no address for.
@@ -77,13 +78,7 @@ func whoFinds(hosts []string) string {
 }
 
 // few joins words, and counts those beyond the limit.
-func few(words []string) string {
-	const shown = 5
-	if more := len(words) - shown; more > 0 {
-		words = append(slices.Clone(words[:shown]), fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(words, ", ")
-}
+func few(words []string) string { return strings.Join(sanitize.First(words, 5), ", ") }
 
 // describeUnresolved adds the unresolved names to the host's message, even if the target has other servers.
 func (v HostView) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {

@@ -25,11 +25,11 @@ type breakage struct {
 // Whatever fails, clients lose no connection that the fault itself does not end, and in the end every host recovers. The clients
 // run all the time, see shake.
 //
-// Most of these tests mostly wait. So rows of different lanes run in parallel, and those of a lane sequentially, independently of
+// Most of these tests mostly wait. So rows of different groups run in parallel, and those of a group sequentially, independently of
 // -parallel. The lane with its own cluster has the faults that must not affect the operator of the other tests.
 func TestFault(t *testing.T) {
 	t.Parallel()
-	var lanes sync.WaitGroup
+	var groups sync.WaitGroup
 	for _, lane := range [][]breakage{
 		{
 			{"the operator is killed at every step of a reload", killedAtEveryStep((*shaken).changeListeners)},
@@ -69,13 +69,13 @@ func TestFault(t *testing.T) {
 			{"the host shows the other one of two pinned keys", hostKeyRotated},
 		},
 	} {
-		lanes.Go(func() {
+		groups.Go(func() {
 			for _, row := range lane {
 				t.Run(row.name, row.test)
 			}
 		})
 	}
-	lanes.Wait()
+	groups.Wait()
 }
 
 // sharedCluster returns the cluster of all tests.

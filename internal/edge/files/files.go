@@ -110,14 +110,7 @@ func (f Files) Commit(ctx context.Context, file cfg.File, o WriteOptions) error 
 	if err != nil {
 		return err
 	}
-	if err := judge(result); err != nil {
-		return err
-	}
-	if got := strings.TrimSpace(string(result.Stdout)); got != strings.TrimSpace(file.SHA256()+"\n"+file.NamesSHA256()) {
-		// Somebody else has written it since. It is theirs, and there is nothing of ours to roll back.
-		return ErrTaken
-	}
-	return nil
+	return confirm(result, file.SHA256(), file.NamesSHA256())
 }
 
 // Save replaces the configuration by a file that differs from it in its servers only, and the map file if that differs. HAProxy must
@@ -125,24 +118,15 @@ func (f Files) Commit(ctx context.Context, file cfg.File, o WriteOptions) error 
 // *UnwritableError, or a connection error.
 func (f Files) Save(ctx context.Context, file cfg.File, previous Hashes) error {
 	payload, mapPath, mapSum := file.Text, "", ""
-	want := file.SHA256() + "\n"
 	if file.NamesSHA256() != previous.Names {
 		payload, mapPath, mapSum = slices.Concat(file.Text, file.Names), file.NamesPath, file.NamesSHA256()
-		want += mapSum + "\n"
 	}
 	result, err := f.Session.Run(ctx, "save", payload, f.Config, f.candidate(file), previous.Config, file.SHA256(),
 		strconv.Itoa(len(file.Text)), mapPath, mapSum)
 	if err != nil {
 		return err
 	}
-	if err := judge(result); err != nil {
-		return err
-	}
-	if string(result.Stdout) != want {
-		// Somebody else has written it since.
-		return ErrTaken
-	}
-	return nil
+	return confirm(result, file.SHA256(), mapSum)
 }
 
 // Restore restores the previous configuration with its map file, or removes the present one if there was none before. The error
@@ -169,6 +153,18 @@ func judge(result session.Result) error {
 	default:
 		return &UnwritableError{Words: string(result.Stderr)}
 	}
+}
+
+// confirm checks that a script has written the files and read those hashes back; the second one is empty if it wrote no map file.
+func confirm(result session.Result, config, names string) error {
+	if err := judge(result); err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(result.Stdout)) != strings.TrimSpace(config+"\n"+names) {
+		// Somebody else has written them since. They are theirs, and there is nothing of ours to roll back.
+		return ErrTaken
+	}
+	return nil
 }
 
 func word(when bool, word string) string {

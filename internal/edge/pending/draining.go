@@ -132,7 +132,7 @@ func newRemoval(id serverID, cuts bool) Removal {
 }
 
 // Answered returns the draining servers after HAProxy has answered all commands of the removals. A server that it does not
-// delete has connections, or another obstacle that lasts a while.
+// delete has connections, or another reason to wait that lasts.
 func (d Draining) Answered(removals []Removal, answers []string, now time.Time) Draining {
 	after := maps.Clone(d.byID)
 	for _, r := range removals {

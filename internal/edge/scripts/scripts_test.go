@@ -160,6 +160,7 @@ func TestAFileIsSavedOnlyAsAWholeAndOverTheOneThatIsExpected(t *testing.T) {
 				config, candidate, mapFile := filepath.Join(folder, "haproxy.cfg"), filepath.Join(folder, "haproxy.cfg.edgelb-new-0123456789abcdef"), ""
 				writeFile(t, config, test.previous)
 				writeFile(t, config+".edgelb-state", "1\n")
+				writeFile(t, folder+"/haproxy.cfg.edgelb-new-fedcba9876543210.names", "of an earlier attempt")
 				wantOutput, wantMap, mapSum := sum(text)+"\n", "/old be\n", ""
 				if entries != "" {
 					mapFile, mapSum = filepath.Join(folder, "map"), sum(entries)
@@ -181,7 +182,7 @@ func TestAFileIsSavedOnlyAsAWholeAndOverTheOneThatIsExpected(t *testing.T) {
 				if mapFile != "" {
 					requireContent(t, mapFile, wantMap)
 				}
-				if left, err := filepath.Glob(candidate + "*"); err != nil || len(left) > 0 {
+				if left, err := filepath.Glob(config + ".edgelb-new-*"); err != nil || len(left) > 0 {
 					t.Errorf("%s: %q was left", name, left)
 				}
 			}

@@ -94,7 +94,7 @@ func (f *Fleet) dial(t *testing.T, number int) sshConn {
 // side is one of two hosts that get the same configurations.
 type side struct {
 	conn   edge.Conn
-	memory edge.SyncCache
+	cache  edge.SyncCache
 	user   string
 	proved string
 }
@@ -102,7 +102,7 @@ type side struct {
 // sync runs one sync.
 func (s *side) sync(t *testing.T, config haproxy.Config) model.Outcome {
 	t.Helper()
-	outcome := edge.Sync(t.Context(), s.conn, &s.memory, edge.Request{
+	outcome := edge.Sync(t.Context(), s.conn, &s.cache, edge.Request{
 		Config: config, Login: s.user, ConfigPath: ConfigPath, Proved: s.proved,
 		DrainTimeouts: map[string]time.Duration{"ns_web_app": time.Hour, "ns_web_checked": time.Hour},
 	})
@@ -189,7 +189,7 @@ func TestTheOperatorBehavesTheSameWithASimulatedAndARealHost(t *testing.T) {
 		var essences, servers []string
 		for _, s := range sides {
 			if step.fresh {
-				s.memory, s.proved = edge.SyncCache{}, ""
+				s.cache, s.proved = edge.SyncCache{}, ""
 			}
 			if step.tamper != "" {
 				s.ask(t, step.tamper)
