@@ -199,7 +199,19 @@ func (r *hostReconciler) try(ctx context.Context, t *hostSync, secretVersion str
 	t.connect = r.now().Sub(began)
 	request := t.request()
 	request.Wants = wanting(ctx, r.Here, host.Login.Secret.Namespace)
+	request.SavePlace = func() (func(), bool) { return r.savePlace(t.key, host.Login.Secret.Namespace) }
 	return record.Attempt{Task: task, Outcome: r.sync(ctx, conn, t.cache, request)}, nil
+}
+
+// savePlace returns a place to write a host's file, whose release queues the host, if the namespace has one left.
+func (r *hostReconciler) savePlace(key model.HostID, namespace string) (release func(), ok bool) {
+	if !r.places.startSave(key, namespace) {
+		return nil, false
+	}
+	return func() {
+		r.places.endSave(key)
+		r.hostEvents.add(key)
+	}, true
 }
 
 // connect returns a connection to the host, or the attempt that has failed. The error is ErrConnecting while there is neither. If a
@@ -269,6 +281,10 @@ func reasonOf(err error) string {
 // recordTried records the result of an attempt, queues the objects, and returns when to come back. All output of a host is
 // sanitized here before it is used anywhere else.
 func (r *hostReconciler) recordTried(ctx context.Context, t *hostSync, attempt record.Attempt) time.Duration {
+	if attempt.Outcome.Unchecked {
+		// It says nothing about the host.
+		return attempt.Outcome.FollowUp
+	}
 	attempt.Outcome = sanitize.All(attempt.Outcome, sanitize.Message)
 	now := r.now()
 	var urgency record.Urgency

@@ -18,6 +18,8 @@ const (
 	// busyTime is how long a sync counts as busy. One that waits for its host takes almost no memory, and must not delay others: a
 	// thousand hosts that hang together delay others for less than a second.
 	busyTime = 100 * time.Millisecond
+	// savesAtOnce is how many files may be written in the background at the same time: each is in memory until its host has it.
+	savesAtOnce = 128
 )
 
 // places bound how many hosts are worked on at the same time. Each namespace has a share of its own, so that hosts that hang delay
@@ -26,6 +28,8 @@ type places struct {
 	// synced are for hosts whose last sync succeeded, and others for the rest.
 	synced, others *fair.Limiter[model.HostID]
 	busy           *fair.Limiter[model.HostID]
+	// saves are for hosts whose file is being written in the background.
+	saves *fair.Limiter[model.HostID]
 }
 
 // newPlaces divides the workers. There are at least as many workers as places, unless more than 32 namespaces use up the reserved
@@ -39,6 +43,7 @@ func newPlaces(workers int, enqueue func(model.HostID)) *places {
 		synced: share(workers/2, workers/4),
 		others: share(workers/4, workers/16),
 		busy:   share(busyHosts, busyHosts),
+		saves:  share(savesAtOnce, savesAtOnce/2),
 	}
 }
 
@@ -67,3 +72,16 @@ func (p *places) enter(key model.HostID, namespace string, synced bool) (release
 		kind.Release(key)
 	}, true
 }
+
+// startSave reports whether a file of the namespace may be written in the background now. If not, the host does not wait for a place:
+// its next sync asks again.
+func (p *places) startSave(key model.HostID, namespace string) bool {
+	started := p.saves.Acquire(namespace, key)
+	if !started {
+		p.saves.Release(key)
+	}
+	return started
+}
+
+// endSave gives back the place of a file that was written.
+func (p *places) endSave(key model.HostID) { p.saves.Release(key) }

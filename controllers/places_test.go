@@ -96,3 +96,25 @@ func TestALongSyncNoLongerCountsAsBusy(t *testing.T) {
 		}
 	})
 }
+
+func TestANamespaceLeavesOthersPlacesToWriteFiles(t *testing.T) {
+	t.Parallel()
+	p := newPlaces(hostsAtOnce, func(model.HostID) {})
+	started := func(namespace string) (started int) {
+		for i := range 1000 {
+			if p.startSave(numbered(namespace, i), namespace) {
+				started++
+			}
+		}
+		return started
+	}
+	if a, b, c := started("a"), started("b"), started("c"); a != savesAtOnce/2 || b != savesAtOnce/2 || c < 1 {
+		t.Errorf("%d, %d and %d files are written at once", a, b, c)
+	}
+	for i := range savesAtOnce / 2 {
+		p.endSave(numbered("a", i))
+	}
+	if d := started("d"); d != savesAtOnce/2-8 {
+		t.Errorf("%d files are written in the places that were given back, want all but those that c has in reserve", d)
+	}
+}

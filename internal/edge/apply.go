@@ -185,6 +185,10 @@ func (h *host) reload(ctx context.Context) error {
 	running, err := h.daemon().Reload(ctx, previous, h.file.Structure)
 	h.record(running)
 	if err != nil {
+		var alerted *daemon.AlertError
+		if errors.As(err, &alerted) {
+			h.reportedLimit = facts.DescriptorLimit(alerted.Output)
+		}
 		return err
 	}
 	h.readMaster(ctx)

@@ -72,7 +72,7 @@ func (m *machine) syncUntilBroken(config haproxy.Config) bool {
 		if outcome.FollowUp == 0 || time.Now().After(deadline) {
 			break
 		}
-		<-time.After(outcome.FollowUp)
+		m.awaitFollowUp(outcome)
 	}
 	m.syncCached(config, drainFor(app, 0))
 	if updates[0] != model.UpdateRuntime || !slices.Contains(updates, model.UpdateFile) {

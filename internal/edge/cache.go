@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
-	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/pending"
 	"github.com/edgelb/edgelb/internal/edge/session"
@@ -32,9 +31,11 @@ type SyncCache struct {
 	config haproxy.Config
 	// begun says that the result of a change is unknown. Then differences on the host are not attributed to somebody else.
 	begun bool
-	// pendingWrite tracks how stale the file is, and saving is the running write; nil if there is none.
+	// pendingWrite tracks how stale the file is, and saving is the running write; nil if there is none. unwritten says that the last
+	// write failed, or that the file is not the one that edgelb wrote last.
 	pendingWrite pending.Write
 	saving       *save
+	unwritten    bool
 	// verifiedAt is when the host was last verified as a whole.
 	verifiedAt time.Time
 	// namesReadAt is when the whole route map was last read.
@@ -76,7 +77,7 @@ func (c *SyncCache) learn(h *host, outcome model.Outcome) {
 		c.written(h.file, now, now)
 		if outcome.State == model.Rejected && !h.formerAccepts {
 			c.disk = files.Hashes{Config: h.facts.File.SHA256, Names: h.facts.File.NamesSHA256[h.file.NamesPath]}
-			c.pendingWrite = c.pendingWrite.Changed(now)
+			c.pendingWrite, c.unwritten = c.pendingWrite.Changed(now), true
 		}
 		c.remember(h)
 	case c.last != nil && isHeldBack(outcome) && h.running.SameAs(c.last.running):
@@ -93,12 +94,11 @@ func (c *SyncCache) learn(h *host, outcome model.Outcome) {
 
 // learnDescriptors records the file limit that HAProxy reported as too low, and reports whether fewer connections must be
 // configured because of it.
-func (c *SyncCache) learnDescriptors(h *host, outcome model.Outcome) bool {
-	limit := facts.DescriptorLimit(outcome.Message)
-	if h.facts.FittingConnections(h.config.MaxConnections, limit) == h.config.MaxConnections {
+func (c *SyncCache) learnDescriptors(h *host) bool {
+	if h.facts.FittingConnections(h.config.MaxConnections, h.reportedLimit) == h.config.MaxConnections {
 		return false
 	}
-	c.descriptors = limit
+	c.descriptors = h.reportedLimit
 	return true
 }
 
@@ -161,5 +161,5 @@ func (c *SyncCache) ask(ctx context.Context, h *host, lines []string, most int) 
 
 // written records that the file was written, with all changes up to began.
 func (c *SyncCache) written(file cfg.File, began, now time.Time) {
-	c.disk, c.pendingWrite = files.HashesOf(file), c.pendingWrite.Written(began, now)
+	c.disk, c.pendingWrite, c.unwritten = files.HashesOf(file), c.pendingWrite.Written(began, now), false
 }

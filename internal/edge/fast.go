@@ -40,6 +40,8 @@ type fastSync struct {
 	outcome model.Outcome
 	// uncertain says that the result of an earlier change was unknown and still is.
 	uncertain bool
+	// waits says that there was no place to write the file.
+	waits bool
 }
 
 // errCacheStale says that the host does not match the sync cache: it needs a full sync.
@@ -99,18 +101,28 @@ func (f *fastSync) run(ctx context.Context, config haproxy.Config, change haprox
 }
 
 // catchUp starts the file write if it is due. It verifies the host if the sync has nothing else to do, or if the last
-// verification is too old. While the file is being written, it does not verify.
+// verification is too old. While the file is being written, it does not verify. After a write that failed, it waits for the next
+// one: the host must not be called synced meanwhile.
 func (f *fastSync) catchUp(ctx context.Context, quiet bool) error {
-	switch {
-	case f.cache.saving != nil && !f.cache.saving.isDone():
-		return nil
-	case f.cache.saving != nil:
-		quiet = false
+	if !f.req.RuntimeOnly && f.cache.saving == nil && f.cache.pendingWrite.IsDue(f.now) {
+		started, err := f.startSave(ctx)
+		if err != nil {
+			return err
+		}
+		f.waits = !started
+		if started && f.cache.unwritten {
+			<-f.cache.saving.done
+		}
+	}
+	if s := f.cache.saving; s != nil {
+		if !s.isDone() {
+			f.outcome.Unchecked = f.outcome.Update == ""
+			return nil
+		}
 		if err := f.endSave(); err != nil {
 			return err
 		}
-	case !f.req.RuntimeOnly && f.cache.pendingWrite.IsDue(f.now):
-		return f.startSave(ctx)
+		quiet = false
 	}
 	if quiet || f.now.Sub(f.cache.verifiedAt) > verifyInterval {
 		return f.verify(ctx)
@@ -253,7 +265,11 @@ func (f *fastSync) finish(err error) model.Outcome {
 	outcome := f.host.outcome(err)
 	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Phases = f.outcome.Update, f.outcome.Reasons, f.outcome.Changed, f.outcome.Phases
 	outcome.Live = outcome.State == model.Rejected
-	outcome.FollowUp = f.cache.followUp(time.Now(), f.req.DrainTimeouts, err == nil && !f.req.RuntimeOnly)
+	outcome.Unchecked = f.outcome.Unchecked
+	outcome.FollowUp = f.cache.followUp(time.Now(), f.req.DrainTimeouts, err == nil && !f.req.RuntimeOnly && !f.waits)
+	if f.waits && (outcome.FollowUp == 0 || outcome.FollowUp > savePoll) {
+		outcome.FollowUp = savePoll
+	}
 	return outcome
 }
 

@@ -48,6 +48,8 @@ type host struct {
 	formerAccepts bool
 	// descriptors is how many files HAProxy may open, if HAProxy reported it in a failed start; 0 if unknown.
 	descriptors int
+	// reportedLimit is how many files HAProxy may open, as it says when the reload of this sync failed because of that; 0 otherwise.
+	reportedLimit int
 }
 
 // left is how a sync left a host; unknown values are zero.

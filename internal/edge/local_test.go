@@ -170,6 +170,8 @@ type machine struct {
 	program string
 	// cache is what syncs leave to the next one.
 	cache edge.SyncCache
+	// saved says that a file was written in the background.
+	saved chan struct{}
 }
 
 var lastAddress atomic.Uint32
@@ -198,7 +200,7 @@ func newBareMachine(t *testing.T) *machine {
 	}
 	n := lastAddress.Add(1)
 	address := netip.AddrFrom4([4]byte{127, 80 + byte(os.Getpid()%100), byte(n >> 8), byte(n)})
-	m := &machine{t: t, conn: &localConn{path: dir}, dir: dir, address: address}
+	m := &machine{t: t, conn: &localConn{path: dir}, dir: dir, address: address, saved: make(chan struct{}, 1)}
 	m.install(program)
 	return m
 }
@@ -323,6 +325,14 @@ func (m *machine) sync(config haproxy.Config, change ...func(*edge.Request)) mod
 	return m.syncWith(&edge.SyncCache{}, config, change...)
 }
 
+// awaitFollowUp waits until the next sync is due: after that time, or when a file was written.
+func (m *machine) awaitFollowUp(outcome model.Outcome) {
+	select {
+	case <-m.saved:
+	case <-time.After(outcome.FollowUp):
+	}
+}
+
 // syncCached brings the machine to the configuration, with the machine's sync cache.
 func (m *machine) syncCached(config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
 	m.t.Helper()
@@ -335,7 +345,14 @@ func (m *machine) syncWith(cache *edge.SyncCache, config haproxy.Config, change 
 
 // syncOver is syncWith over another connection than the machine's.
 func (m *machine) syncOver(conn edge.Conn, cache *edge.SyncCache, config haproxy.Config, change ...func(*edge.Request)) model.Outcome {
-	req := edge.Request{Config: config, Login: "root", ConfigPath: m.config()}
+	req := edge.Request{Config: config, Login: "root", ConfigPath: m.config(), SavePlace: func() (func(), bool) {
+		return func() {
+			select {
+			case m.saved <- struct{}{}:
+			default:
+			}
+		}, true
+	}}
 	for _, apply := range change {
 		apply(&req)
 	}

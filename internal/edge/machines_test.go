@@ -171,7 +171,7 @@ func (m *machine) syncUntil(what string, last model.Outcome, config haproxy.Conf
 		if time.Now().After(deadline) {
 			m.t.Fatalf("waited %s: %s; the last outcome was %+v", waiting.Long, what, last)
 		}
-		<-time.After(last.FollowUp)
+		m.awaitFollowUp(last)
 		last = m.syncCached(config, change...)
 		requireSynced(m.t, last)
 	}
@@ -189,7 +189,7 @@ func (m *machine) syncToEnd(config haproxy.Config, change ...func(*edge.Request)
 		if time.Now().After(deadline) {
 			m.t.Fatalf("waited %s; the last outcome was %+v", waiting.Long, last)
 		}
-		<-time.After(last.FollowUp)
+		m.awaitFollowUp(last)
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// While a file is being written, syncs poll whether the write is done, at intervals that grow with its duration. Polling costs
-// the host nothing.
-const firstSavePoll, longestSavePoll = 20 * time.Millisecond, time.Second
+// savePoll is when a sync checks again whether a write has ended, or whether there is a place for one, unless the host is queued
+// before.
+const savePoll = time.Second
 
 // save is a write of the files after changes at run time. It runs in parallel to the syncs of its host, so that a slow disk
 // delays no change.
@@ -38,27 +38,44 @@ func (s *save) isDone() bool {
 	}
 }
 
-// startSave begins to write the files. It fails if somebody else has written the configuration since the last sync.
-func (f *fastSync) startSave(ctx context.Context) error {
-	// HAProxy may have been restarted since, from the stale file.
+// startSave begins to write the files, if there is a place for that. It fails if another worker answers than the one that was proved
+// last: HAProxy may have been restarted since, from the stale file.
+func (f *fastSync) startSave(ctx context.Context) (started bool, err error) {
+	release, ok := f.savePlace()
+	if !ok {
+		return false, nil
+	}
+	defer func() {
+		if !started {
+			release()
+		}
+	}()
 	if err := f.readState(ctx); err != nil {
-		return err
+		return false, err
 	}
 	file, err := cfg.Render(f.config, f.platform())
 	if err != nil {
-		return err
+		return false, err
 	}
 	s := &save{began: f.now, file: file, done: make(chan struct{})}
-	writer, disk := *f.host, f.cache.disk
+	writer, disk, needsCheck := *f.host, f.cache.disk, f.cache.unwritten
 	writer.file = file
 	f.cache.saving = s
 	go func() {
+		defer release()
 		defer close(s.done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(applyTimeout, writer.config))
 		defer cancel()
-		s.err = writer.write(ctx, disk)
+		s.err = writer.write(ctx, disk, needsCheck)
 	}()
-	return nil
+	return true, nil
+}
+
+func (f *fastSync) savePlace() (release func(), ok bool) {
+	if f.req.SavePlace == nil {
+		return func() {}, true
+	}
+	return f.req.SavePlace()
 }
 
 // endSave records the result of a save, and returns its error.
@@ -81,9 +98,9 @@ func (c *SyncCache) takeSave() {
 	switch {
 	case s.err == nil:
 		c.written(s.file, s.began, time.Now())
-	case session.IsLost(s.err):
-		// The files may have been written.
-		c.begun = true
+	default:
+		// Over a lost connection, the files may have been written.
+		c.unwritten, c.begun = true, c.begun || session.IsLost(s.err)
 	}
 }
 
@@ -95,10 +112,10 @@ func (c *SyncCache) awaitSave() {
 	}
 }
 
-// write puts the files in place. If they differ from the present ones in servers and route map entries only, they need no check:
-// HAProxy has loaded the rest, and taken these at run time.
-func (h *host) write(ctx context.Context, disk files.Hashes) error {
-	if disk.Config != "" && h.file.Structure == h.running.Structure && !h.config.Resolves() {
+// write puts the files in place. If they differ from those that edgelb wrote last in servers and route map entries only, they need no
+// check: HAProxy has loaded the rest, and taken these at run time.
+func (h *host) write(ctx context.Context, disk files.Hashes, needsCheck bool) error {
+	if !needsCheck && disk.Config != "" && h.file.Structure == h.running.Structure && !h.config.Resolves() {
 		return h.whyUnwritten(h.files().Save(ctx, h.file, disk))
 	}
 	if err := h.stage(ctx); err != nil {
@@ -123,19 +140,14 @@ func (f *fastSync) readState(ctx context.Context) error {
 	return err
 }
 
-// dueToWrite returns when to write the file, or when to poll the running write; zero if the file is up to date.
-func (c *SyncCache) dueToWrite(now time.Time) time.Time {
-	if c.saving != nil {
-		return now.Add(min(max(firstSavePoll, now.Sub(c.saving.began)/2), longestSavePoll))
-	}
-	return c.pendingWrite.Due()
-}
-
 // followUp returns how long from now the next pending work is due; 0 if there is none.
 func (c *SyncCache) followUp(now time.Time, timeouts map[string]time.Duration, file bool) time.Duration {
 	due := c.draining.Due(timeouts)
-	if file {
-		due = pending.Earlier(due, c.dueToWrite(now))
+	switch {
+	case c.saving != nil:
+		due = pending.Earlier(due, now.Add(savePoll))
+	case file:
+		due = pending.Earlier(due, c.pendingWrite.Due())
 	}
 	if due.IsZero() {
 		return 0

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -20,7 +21,7 @@ func (m *machine) holdSave(config haproxy.Config) (release func()) {
 	requireSynced(m.t, outcome)
 	m.conn.prefix = fmt.Sprintf(": >%s; while [ ! -e %s ]; do sleep 0.02; done; ", held, goOn)
 	m.eventually("the file is being written", func() bool {
-		<-time.After(outcome.FollowUp)
+		m.awaitFollowUp(outcome)
 		outcome = m.syncCached(config)
 		requireSynced(m.t, outcome)
 		_, err := os.Stat(held)
@@ -100,5 +101,99 @@ func TestAFileThatDiffersInItsServersIsWrittenByOneCommandWithoutACheck(t *testi
 	requireFailure(t, m.syncCached(slower(m.webConfig(a, b))), model.Rejected, "some-keyword")
 	if !strings.Contains(m.readConfig(), saved.Fingerprint) {
 		t.Error("a file with other settings was written without a check")
+	}
+}
+
+// A host that is called synced between two failed writes would change its state, and be told of, at each retry.
+func TestAHostWhoseFileCannotBeWrittenIsNotCalledSyncedUntilItIs(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	m.conn.prefix = "ulimit -f 0; "
+	requireSynced(t, m.syncCached(m.webConfig(b)))
+	m.syncUntilRejected(m.webConfig(b), "cannot be written")
+	for range 5 {
+		requireFailure(t, m.syncCached(m.webConfig(b)), model.Rejected, "cannot be written")
+	}
+	m.conn.prefix = ""
+	saved := m.syncCached(m.webConfig(b))
+	if requireSynced(t, saved); saved.Update != model.UpdateFile {
+		t.Errorf("got %+v", saved)
+	}
+	m.requireFileOf(m.webConfig(b), saved.Fingerprint)
+}
+
+// What HAProxy has refused must not get into the place of the file without a check.
+func TestAFileThatHAProxyHasRefusedIsNotWrittenByTheNextSync(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "pod-a"))
+	requireSynced(t, m.syncCached(config))
+	m.edit("maxconn 1000", "maxconn 900")
+	edited := m.readConfig()
+	m.refuseEveryFile("some-keyword")
+	m.cache = edge.SyncCache{}
+	requireFailure(t, m.syncCached(config), model.Rejected, "some-keyword")
+
+	requireFailure(t, m.syncToEnd(config), model.Rejected, "some-keyword")
+
+	if got := m.readConfig(); got != edited {
+		t.Errorf("the file is\n%s", got)
+	}
+}
+
+func TestASyncThatOnlyWaitsForAFileSaysSo(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b, c := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c")
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	release := m.holdSave(m.webConfig(a, b))
+	commands := m.snapshot().commands
+
+	polled := m.syncCached(m.webConfig(a, b))
+
+	if !polled.Unchecked || polled.FollowUp == 0 || m.snapshot().commands != commands {
+		t.Errorf("got %+v", polled)
+	}
+	if changed := m.syncCached(m.webConfig(a, b, c)); changed.Unchecked || !changed.Changed {
+		t.Errorf("got %+v", changed)
+	}
+	release()
+	if ended := m.syncToEnd(m.webConfig(a, b, c)); ended.Unchecked || ended.Update != model.UpdateFile {
+		t.Errorf("got %+v", ended)
+	}
+}
+
+func TestAFileIsWrittenOnceThereIsAPlaceForIt(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	stale := m.readConfig()
+	places, released := 0, make(chan struct{}, 1)
+	place := func(r *edge.Request) {
+		r.SavePlace = func() (func(), bool) {
+			if places == 0 {
+				return nil, false
+			}
+			places--
+			return func() { released <- struct{}{} }, true
+		}
+	}
+	changed := m.syncCached(m.webConfig(a, b), place)
+	<-time.After(changed.FollowUp)
+
+	waiting := m.syncCached(m.webConfig(a, b), place)
+
+	if requireSynced(t, waiting); waiting.FollowUp == 0 || waiting.FollowUp > time.Second || m.readConfig() != stale {
+		t.Errorf("got %+v without a place, and the file is\n%s", waiting, m.readConfig())
+	}
+	places = 1
+	requireSynced(t, m.syncCached(m.webConfig(a, b), place))
+	<-released
+	saved := m.syncCached(m.webConfig(a, b), place)
+	if !isSaved(saved) || saved.FollowUp != 0 {
+		t.Errorf("got %+v once the place was released", saved)
 	}
 }

@@ -63,7 +63,7 @@ func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) mod
 	}
 	outcome.Phases = model.Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
 	cache.learn(h, outcome)
-	if outcome.ReloadFailed && cache.learnDescriptors(h, outcome) {
+	if outcome.ReloadFailed && cache.learnDescriptors(h) {
 		return syncFull(ctx, conn, cache, req)
 	}
 	outcome.Live = (outcome.State == model.Rejected || outcome.RetryAfter > 0) && cache.last != nil

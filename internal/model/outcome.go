@@ -80,6 +80,8 @@ type Outcome struct {
 	Phases Phases
 	// Live says that, although State is a failure, Sync with RuntimeOnly can bring the endpoints' changes to the host.
 	Live bool
+	// Unchecked says that the sync only waits for the write of the file: nothing of this Outcome was read from the host.
+	Unchecked bool
 	// RetryAfter is the time before which HAProxy must not be reloaded, since many previous workers still serve open connections;
 	// 0 if no reload waits.
 	RetryAfter time.Duration

@@ -141,6 +141,17 @@ func (d Daemon) refresh(ctx context.Context) {
 	}
 }
 
+// AlertError is a failure that HAProxy has alerts about.
+type AlertError struct {
+	Cause error
+	// Output is what HAProxy wrote.
+	Output string
+}
+
+func (e *AlertError) Error() string { return fmt.Sprintf("%v: %s", e.Cause, alerts.Of(e.Output)) }
+
+func (e *AlertError) Unwrap() error { return e.Cause }
+
 // withAlerts adds HAProxy's alerts to an error: from the answer, else from the service's recent log.
 func (d Daemon) withAlerts(ctx context.Context, err error, output string) error {
 	if !alerts.Any(output) && d.Facts.Init == "systemd" && d.Facts.Service {
@@ -148,8 +159,8 @@ func (d Daemon) withAlerts(ctx context.Context, err error, output string) error 
 			output = string(result.Stdout)
 		}
 	}
-	if reason := alerts.Of(output); reason != "" {
-		return fmt.Errorf("%w: %s", err, reason)
+	if alerts.Of(output) == "" {
+		return err
 	}
-	return err
+	return &AlertError{Cause: err, Output: output}
 }

@@ -49,7 +49,7 @@ type UnwritableError struct {
 
 func (e *UnwritableError) Error() string { return "the configuration cannot be written: " + e.Words }
 
-// The exit statuses of scripts/stage.sh and scripts/commit.sh. exitRefused applies to stage.sh only.
+// The exit statuses of scripts/stage.sh, scripts/commit.sh and scripts/save.sh. exitRefused applies to stage.sh only.
 const (
 	exitRefused = 1
 	exitTaken   = 4
@@ -114,7 +114,7 @@ func (f Files) Commit(ctx context.Context, file cfg.File, o WriteOptions) error 
 }
 
 // Save replaces the configuration by a file that differs from it in its servers only, and the map file if that differs. HAProxy must
-// already run those servers and entries. The previous files, which must have those hashes, are not kept. The error is ErrTaken, an
+// already run those servers and entries. The previous configuration, which must have that hash, is not kept. The error is ErrTaken, an
 // *UnwritableError, or a connection error.
 func (f Files) Save(ctx context.Context, file cfg.File, previous Hashes) error {
 	payload, mapPath, mapSum := file.Text, "", ""

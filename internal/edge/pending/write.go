@@ -10,7 +10,7 @@ const (
 	saveDelay  = 200 * time.Millisecond
 	saveLatest = time.Second
 	// longestGap bounds the time between two writes of a file that changes all the time: each write costs the host some processes.
-	// After restAfter without a write, the gap is short again.
+	// After restAfter without a change, the gap is short again.
 	longestGap = 5 * time.Second
 	restAfter  = 2 * longestGap
 	// overdueAfter is how long a due write may wait because changes follow each other so fast that each sync finds another.
@@ -38,7 +38,12 @@ func (w Write) Changed(now time.Time) Write {
 // Written returns the pending write after a write that contains all changes up to began. Frequent writes come at growing intervals.
 func (w Write) Written(began, now time.Time) Write {
 	written := Write{written: now, gap: saveDelay}
-	if now.Sub(w.written) < restAfter {
+	changed := w.since
+	if changed.IsZero() {
+		changed = began
+	}
+	// How long this write waited, and took, is no rest.
+	if changed.Sub(w.written) < restAfter {
 		written.gap = min(2*w.gap, longestGap)
 		// Jitter keeps hosts whose servers change together, and which may share a machine, from writing in step.
 		written.written = now.Add(written.gap * time.Duration(now.Nanosecond()/1000%256) / 1024)

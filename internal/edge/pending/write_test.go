@@ -99,3 +99,18 @@ func TestEarlierTakesZeroForNever(t *testing.T) {
 		}
 	}
 }
+
+func TestASlowWriteIsNoRest(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	write := pending.Write{}.Written(now, now)
+	for i, want := range []time.Duration{200, 400, 800, 1600} {
+		write = write.Changed(now)
+		if got := write.Due().Sub(now); got < want*time.Millisecond || got > want*time.Millisecond*5/4 {
+			t.Errorf("write %d is due after %s, want %d ms and up to a quarter more", i+1, got, want)
+		}
+		began := write.Due()
+		now = began.Add(30 * time.Second)
+		write = write.Written(began, now)
+	}
+}

@@ -29,7 +29,7 @@ set -- $(sha256sum "$config" "$new" ${map:+"$new.names"})
 if [ "${1-}" != "$former" ] || [ ! -e "$new" ]; then withdraw 4; fi
 [ "${3-} ${5-}" = "$want $wantmap" ] || withdraw 3
 # No worker that starts from now on must believe what an earlier one reported of its servers.
-[ ! -s "$config.edgelb-state" ] || : >"$config.edgelb-state" || withdraw 1
+[ ! -s "$config.edgelb-state" ] || { true >"$new.text" && mv -f "$new.text" "$config.edgelb-state"; } || withdraw 1
 [ -z "$map" ] || mv -f "$new.names" "$map" || withdraw 1
 mv -f "$new" "$config" || withdraw 1
 # shellcheck disable=SC2046,SC2086

@@ -190,6 +190,29 @@ func TestAFileIsSavedOnlyAsAWholeAndOverTheOneThatIsExpected(t *testing.T) {
 	})
 }
 
+// A special builtin whose redirection fails ends dash and busybox's sh, and would leave the candidate.
+func TestASaveThatCannotReplaceTheStateFileChangesNothing(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		config := filepath.Join(t.TempDir(), "haproxy.cfg")
+		candidate := config + ".edgelb-new-0123456789abcdef"
+		writeFile(t, config, "global\n")
+		writeFile(t, config+".edgelb-state", "1\n")
+		if err := os.Mkdir(candidate+".text", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		call := newCall(t, "save", []byte("new\n"), config, candidate, sum("global\n"), sum("new\n"), "4", "", "")
+
+		_, ran, exit := run(t, shell, call, len(call.Input))
+
+		if _, err := os.Stat(candidate); err == nil || !ran || exit != 1 {
+			t.Errorf("ran %t, exit status %d, and the candidate was left: %t", ran, exit, err == nil)
+		}
+		requireContent(t, config, "global\n")
+		requireContent(t, config+".edgelb-state", "1\n")
+	})
+}
+
 func sum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
 func requireContent(t *testing.T, path, want string) {
