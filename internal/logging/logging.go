@@ -32,7 +32,7 @@ const redacted = "[redacted]"
 // (RFC 7519), HTTP credentials (RFC 9110), and the fields of a kubeconfig.
 var secrets = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:[^"\\]|\\[^"])*` +
 	`|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+` +
-	`|(?i:\b(?:Bearer|Basic) [A-Za-z0-9+/=._~-]{8,})` +
+	`|(?i:\b(?:Bearer|Basic) [A-Za-z0-9+/=._~-]{16,})` +
 	`|(?i:\b(?:password|token|client-key-data)\\?["']?\s*[:=]\s*\\?["']?[^\s"'\\]{12,})`)
 
 // hints are parts of every text that secrets matches: most lines have none, and it takes no more than that to find out.

@@ -78,11 +78,11 @@ func TestWhatIsNoSecretIsWrittenAsItIs(t *testing.T) {
 	t.Parallel()
 	output := logged(t, []string{"--zap-encoder=json"}, func(l logger) {
 		l.Info("Secret shop/edge-ssh has no token", "host", "192.0.2.1:22", "reasons", []string{"server pod-1 added"}, "seconds", 0.25,
-			"message", "the password: expired", "phases", map[string]float64{"build": 0.5})
+			"message", "the password: expired, basic authentication", "phases", map[string]float64{"build": 0.5})
 	})
 	for _, want := range []string{
 		`"msg":"Secret shop/edge-ssh has no token"`, `"host":"192.0.2.1:22"`, `"reasons":["server pod-1 added"]`, `"seconds":0.25`,
-		`"message":"the password: expired"`, `"phases":{"build":0.5}`,
+		`"message":"the password: expired, basic authentication"`, `"phases":{"build":0.5}`,
 	} {
 		if !strings.Contains(output, want) {
 			t.Errorf("%s is not in %s", want, output)

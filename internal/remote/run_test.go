@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 func TestRunReturnsTheOutputAndTheExitStatus(t *testing.T) {
@@ -147,7 +149,7 @@ func TestAFrozenHostHoldsUpNobody(t *testing.T) {
 		if !errors.As(err, &unreachable) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: error %v, want an *UnreachableError because of the context", name, err)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > waiting.Of(5*time.Second) {
 			t.Errorf("%s took %s", name, took)
 		}
 	}

@@ -144,8 +144,8 @@ func (s *summary) problemsState(condition string) conditionState {
 
 // worst returns what has failed, or else what is only unknown yet.
 func worst(findings []finding) conditionState {
-	isPending := func(f finding) bool { return f.reason == v1alpha1.ReasonEndpointsPending }
-	if failed := slices.DeleteFunc(slices.Clone(findings), isPending); len(failed) > 0 {
+	isUnknown := func(f finding) bool { return reason.Of(f.reason).Unknown }
+	if failed := slices.DeleteFunc(slices.Clone(findings), isUnknown); len(failed) > 0 {
 		return conditionState{metav1.ConditionFalse, failed}
 	}
 	return conditionState{metav1.ConditionUnknown, findings}

@@ -55,8 +55,10 @@ type Kind struct {
 	Condition string
 	// OfHost says that the reason is about a single host: several different ones are reported as one.
 	OfHost bool
-	Actor  Actor
-	Event  Event
+	// Unknown says that nothing has failed yet: the condition is Unknown and not False.
+	Unknown bool
+	Actor   Actor
+	Event   Event
 
 	// The fields below apply to states of hosts only.
 
@@ -136,7 +138,7 @@ var kinds = []Kind{
 	{Name: v1alpha1.ReasonPortNotFound, Condition: available, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonServiceInvalid, Condition: available, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonNoEndpoints, Condition: available, Event: OfObject},
-	{Name: v1alpha1.ReasonEndpointsPending, Condition: available, Event: OfObject},
+	{Name: v1alpha1.ReasonEndpointsPending, Condition: available, Unknown: true},
 	{Name: v1alpha1.ReasonNoNodePort, Condition: available, Event: OfObject},
 	{Name: v1alpha1.ReasonNoNodes, Condition: available, Event: OfObject},
 	{Name: v1alpha1.ReasonAddressNotFound, Condition: available, Event: OfObject},
