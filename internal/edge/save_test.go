@@ -124,21 +124,22 @@ func TestAHostWhoseFileCannotBeWrittenIsNotCalledSyncedUntilItIs(t *testing.T) {
 	m.requireFileOf(m.webConfig(b), saved.Fingerprint)
 }
 
-// What HAProxy has refused must not get into the place of the file without a check.
+// HAProxy runs what is wanted, and the file has other servers. What HAProxy has refused must not replace it without a check.
 func TestAFileThatHAProxyHasRefusedIsNotWrittenByTheNextSync(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	config := m.webConfig(echo(t, "pod-a"))
-	requireSynced(t, m.syncCached(config))
-	m.edit("maxconn 1000", "maxconn 900")
-	edited := m.readConfig()
+	a, b := echo(t, "pod-a"), echo(t, "pod-b")
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	stale := m.readConfig()
+	m.syncUntil("the file is written", m.syncCached(m.webConfig(a, b)), m.webConfig(a, b), isSaved)
+	m.writeConfig([]byte(stale))
 	m.refuseEveryFile("some-keyword")
 	m.cache = edge.SyncCache{}
-	requireFailure(t, m.syncCached(config), model.Rejected, "some-keyword")
+	requireFailure(t, m.syncCached(m.webConfig(a, b)), model.Rejected, "some-keyword")
 
-	requireFailure(t, m.syncToEnd(config), model.Rejected, "some-keyword")
+	requireFailure(t, m.syncCached(m.webConfig(a, b)), model.Rejected, "some-keyword")
 
-	if got := m.readConfig(); got != edited {
+	if got := m.readConfig(); got != stale {
 		t.Errorf("the file is\n%s", got)
 	}
 }
