@@ -25,7 +25,7 @@ func (h *host) apply(ctx context.Context, p plan.Plan) (plan.Plan, error) {
 		if err := h.applyRuntime(ctx, p.Rounds); session.IsLost(err) {
 			return p, err
 		} else if err != nil {
-			p.Action, p.Reasons = plan.Reload, append(p.Reasons, err.Error())
+			p = p.Escalate(err.Error())
 		} else if !p.StaleFile {
 			return p, nil
 		}

@@ -122,7 +122,9 @@ func isUnwritten(outcome model.Outcome) bool {
 
 // left returns how the previous sync left the host of the request.
 func (c *SyncCache) left(req Request) left {
-	l := left{fileSHA256: c.disk.Config, staleFile: c.pendingWrite.Exists(), begun: c.begun, running: c.worker}
+	l := left{
+		Previous: plan.Previous{FileSHA256: c.disk.Config, StaleFile: c.pendingWrite.Exists(), Begun: c.begun}, running: c.worker,
+	}
 	if !c.begun && c.config.AdminSocket == req.Config.AdminSocket {
 		l.servers = backendServers(c.config)
 	}

@@ -101,10 +101,10 @@ func (f *fastSync) run(ctx context.Context, config haproxy.Config, change haprox
 }
 
 // catchUp starts the file write if it is due. It verifies the host if the sync has nothing else to do, or if the last
-// verification is too old. While the file is being written, it does not verify. After a write that failed, the next one is due at
-// once, and catchUp waits for it: the host must not be called synced meanwhile.
+// verification is too old. While the file is being written, it does not verify. After a write that failed, it waits for the next
+// one: the host must not be called synced meanwhile.
 func (f *fastSync) catchUp(ctx context.Context, quiet bool) error {
-	if !f.req.RuntimeOnly && f.cache.saving == nil && (f.cache.unwritten || f.cache.pendingWrite.IsDue(f.now)) {
+	if f.isSaveDue() {
 		started, err := f.startSave(ctx)
 		if err != nil {
 			return err
@@ -128,6 +128,11 @@ func (f *fastSync) catchUp(ctx context.Context, quiet bool) error {
 		return f.verify(ctx)
 	}
 	return nil
+}
+
+// isSaveDue reports whether a file write must begin now: after one that failed, the next sync tries again.
+func (f *fastSync) isSaveDue() bool {
+	return !f.req.RuntimeOnly && f.cache.saving == nil && (f.cache.unwritten || f.cache.pendingWrite.IsDue(f.now))
 }
 
 // update applies the change in HAProxy and reads it back, in one round trip: it checks which worker answers, sends the

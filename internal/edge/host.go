@@ -54,11 +54,7 @@ type host struct {
 
 // left is how a sync left a host; unknown values are zero.
 type left struct {
-	// fileSHA256 is the hash of its file, and staleFile says that the file lacked servers or route map entries that ran.
-	fileSHA256 string
-	staleFile  bool
-	// begun says that the result of a change is unknown.
-	begun bool
+	plan.Previous
 	// running is the worker that was proved to serve, and servers are its proved servers by backend.
 	running daemon.Running
 	servers map[string][]haproxy.Server
@@ -239,8 +235,10 @@ func (h *host) isProved() bool {
 }
 
 func (h *host) observed() plan.Observed {
+	previous := h.left.Previous
+	previous.Proved = h.req.Proved
 	return plan.Observed{
-		File: h.facts.File,
+		File: h.facts.File, Previous: previous,
 		Running: plan.Running{
 			Alive: h.facts.IsRunning(), Answers: h.running.PID != 0, Structure: h.running.Structure, Servers: h.running.Servers,
 			Names: h.running.Names, Same: h.running.PID != 0 && h.running.SameAs(h.left.running),
@@ -249,7 +247,10 @@ func (h *host) observed() plan.Observed {
 }
 
 func (h *host) wanted() plan.Wanted {
-	return plan.Wanted{Config: h.config, File: h.file, Adopt: h.req.Adopt, Wants: h.req.Wants}
+	return plan.Wanted{
+		Config: h.config, File: h.file, Wants: h.req.Wants,
+		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.DryRun, ReportDrift: h.req.ReportDrift},
+	}
 }
 
 // clientOf returns the client address from sshd's description of a connection; the zero Addr if there is none. It drops the

@@ -76,7 +76,7 @@ func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) mod
 // decide computes the plan. It first removes binds that the host cannot take from the wanted configuration.
 func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 	p := plan.Compute(h.observed(), h.wanted())
-	if p.Action != plan.Reload || h.req.DryRun {
+	if p.Action != plan.Reload || p.Hold == plan.HoldSuspended {
 		return p, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -92,18 +92,17 @@ func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 
 // carryOut executes the plan, unless the host must not be changed.
 func (h *host) carryOut(ctx context.Context, p plan.Plan) model.Outcome {
-	drift := h.drift(p)
 	switch {
 	case p.Action == plan.Refuse:
 		outcome := h.outcome(h.refused(p))
 		outcome.Owner = p.Owner
 		return outcome
-	case h.req.DryRun:
+	case p.Hold == plan.HoldSuspended:
 		return h.suspended(p)
+	case p.Hold == plan.HoldDrift:
+		return h.drifted(p.Drift)
 	case p.Action == plan.NoOp:
 		return h.outcome(h.awaitFormer(ctx))
-	case len(drift) > 0 && h.req.ReportDrift:
-		return h.drifted(drift)
 	}
 	done, err := h.apply(ctx, p)
 	if err == nil {
@@ -114,33 +113,11 @@ func (h *host) carryOut(ctx context.Context, p plan.Plan) model.Outcome {
 		// Nothing was begun.
 		return outcome
 	}
-	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = updateBy(done.Action), done.Reasons, err == nil, drift
+	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = updateBy(done.Action), done.Reasons, err == nil, done.Drift
 	if outcome.Changed {
 		outcome.RenamedFrom = done.RenamedFrom
 	}
 	return outcome
-}
-
-// drift returns how the host differs from what it was proved to run. Only somebody else can have caused these differences.
-func (h *host) drift(p plan.Plan) []string {
-	if h.req.Proved == "" || h.req.Proved != h.file.Whole || h.left.begun || h.hasStaleFile(p) {
-		return nil
-	}
-	return p.Reasons
-}
-
-// hasStaleFile reports whether the host may differ only because edgelb had not yet written the servers to the file: either the
-// file is stale, or HAProxy was restarted from the stale file.
-func (h *host) hasStaleFile(p plan.Plan) bool {
-	file := h.facts.File
-	switch p.Action {
-	case plan.Rewrite:
-		return file.Managed && file.Header.Whole != h.file.Whole && (h.left.fileSHA256 == "" || h.left.fileSHA256 == file.SHA256)
-	case plan.Runtime:
-		return h.left.staleFile && h.left.fileSHA256 == file.SHA256 && !h.running.SameAs(h.left.running)
-	default:
-		return false
-	}
 }
 
 func updateBy(action plan.Action) model.Update {

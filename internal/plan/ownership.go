@@ -19,7 +19,7 @@ func keptByAnother(file File, wanted Wanted) (Plan, bool) {
 	switch {
 	case stranger != "" && wanted.Config.Idle():
 		return Plan{Action: NoOp}, true
-	case stranger != "" && !wanted.Adopt:
+	case stranger != "" && !wanted.Policy.Adopt:
 		return Plan{Action: Refuse, Reasons: []string{stranger}, Owner: file.Header.Owner}, true
 	case stranger != "" || duplicate == "":
 		return Plan{}, false

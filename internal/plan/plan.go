@@ -18,6 +18,8 @@ import (
 type Observed struct {
 	File    File
 	Running Running
+	// Previous is how the previous sync left it.
+	Previous Previous
 }
 
 // File is the observed configuration file.
@@ -56,9 +58,8 @@ type Running struct {
 type Wanted struct {
 	Config haproxy.Config
 	// File is Config as rendered for the host.
-	File cfg.File
-	// Adopt allows edgelb to replace a file that somebody else wrote.
-	Adopt bool
+	File   cfg.File
+	Policy Policy
 	// Wants reports whether objects of the same owner still want a host of that name; a nil Wants means none does.
 	Wants func(host string) bool
 }
@@ -82,8 +83,12 @@ const (
 // Plan is what must be done, and why.
 type Plan struct {
 	Action Action
+	// Hold says why the plan must not be carried out; HoldNone if it may be.
+	Hold Hold
 	// Reasons are empty only for NoOp. Each is a phrase for people.
 	Reasons []string
+	// Drift are those of the Reasons that only somebody else can have caused.
+	Drift []string
 	// Rounds are the commands of a Runtime; see Change.Rounds.
 	Rounds [][]runtime.Command
 	// StaleFile reports whether the file must be written once HAProxy runs what is wanted. A Reload always writes it.
@@ -93,7 +98,7 @@ type Plan struct {
 	// KeepFormer reports whether the replaced file is the one to roll back to, as far as is known.
 	KeepFormer bool
 	// Duplicate, for a Refuse, reports whether the file is the owner's own, under another name of the same machine.
-	// Wanted.Adopt does not override that.
+	// Policy.Adopt does not override that.
 	Duplicate bool
 	// Owner, for a Refuse, is the file's owner if that is another edgelb's. It must not be shown to the users of this one.
 	Owner string
@@ -101,7 +106,15 @@ type Plan struct {
 	RenamedFrom string
 }
 
-// Compute computes the Plan.
+// Compute computes the Plan: what differs decides on the action, and the Policy whether it may be carried out.
+func Compute(observed Observed, wanted Wanted) Plan {
+	plan := decide(observed, wanted)
+	plan.Drift = drift(observed, wanted, plan)
+	plan.Hold = wanted.Policy.hold(plan)
+	return plan
+}
+
+// decide decides on the action.
 //
 //	file                       wanted     running          plan
 //	another owner's            any        any              as keptByAnother says
@@ -113,7 +126,7 @@ type Plan struct {
 //	not the wanted             any        the wanted       Rewrite
 //	the wanted, other names    any        the wanted       Rewrite
 //	the wanted                 any        the wanted       NoOp
-func Compute(observed Observed, wanted Wanted) Plan {
+func decide(observed Observed, wanted Wanted) Plan {
 	if decided, kept := keptByAnother(observed.File, wanted); kept {
 		return decided
 	}

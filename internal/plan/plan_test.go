@@ -100,7 +100,7 @@ func TestComputeDecides(t *testing.T) {
 	another := func(o plan.Observed) plan.Observed { o.File.Header.Owner = "other/namespace"; return o }
 	foreign := plan.Observed{File: plan.File{Exists: true, SHA256: "x"}, Running: plan.Running{Alive: true, Answers: true}}
 	adopting := one
-	adopting.Adopt = true
+	adopting.Policy.Adopt = true
 	slower := one.Config
 	slower.Timeouts.Client = time.Minute
 	otherBind := one.Config
