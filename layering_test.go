@@ -58,11 +58,14 @@ var layers = map[string][]string{
 	},
 	module + "/internal/desired/pool": {"k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
 	module + "/internal/desired/spec": {module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/haproxy"},
-	module + "/internal/record": {
+	module + "/internal/detach": {
 		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/model", "k8s.io/apimachinery",
 	},
+	module + "/internal/record": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/detach", module + "/internal/model", "k8s.io/apimachinery",
+	},
 	module + "/internal/status": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/model", module + "/internal/record",
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/detach", module + "/internal/model", module + "/internal/record",
 		module + "/internal/sanitize", "k8s.io/api", "k8s.io/apimachinery",
 	},
 	module + "/internal/metrics": {
@@ -84,7 +87,7 @@ var layers = map[string][]string{
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
 	module + "/controllers": {
-		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/edge",
+		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/detach", module + "/internal/edge",
 		module + "/internal/fair", module + "/internal/model", module + "/internal/record", module + "/internal/status",
 		module + "/internal/metrics",
 		module + "/internal/policy", module + "/internal/watched", module + "/internal/sanitize",

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -54,7 +55,7 @@ func (r *edgeLoadBalancerReconciler) Reconcile(ctx context.Context, request ctrl
 		return ctrl.Result{}, nil
 	case !isHeld(object):
 		return ctrl.Result{}, r.hold(ctx, object)
-	case status.Retains(object):
+	case detach.Retains(object):
 		return ctrl.Result{}, r.release(ctx, object, status.RetainedEvents(object, status.ViewsOf(object, r.records.Get)))
 	}
 	now := r.now()

@@ -109,7 +109,7 @@ func (r *hostReconciler) bring(ctx context.Context, key model.HostID, seen obser
 	t.began, t.built = began, r.now()
 	result, err := r.work(ctx, t)
 	if err == nil {
-		result.RequeueAfter = known.Await(result.RequeueAfter)
+		result.RequeueAfter = known.Detachments.Await(result.RequeueAfter)
 	}
 	return result, err
 }
@@ -320,7 +320,7 @@ func (r *hostReconciler) report(seen observed, urgency record.Urgency) {
 		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}, delay)
 	}
 	for _, d := range seen.detaching {
-		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(d.Object)}, delay)
+		r.objects.addAfter(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(d.EdgeLoadBalancer)}, delay)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
@@ -19,7 +20,7 @@ type observed struct {
 	// snapshot is about the objects that want the host.
 	snapshot desired.Snapshot
 	// detaching are the objects that the host must be freed from: they are being deleted, or have it only in their status.
-	detaching []record.Detaching
+	detaching []detach.Object
 	// unsettled reports that an object that may be on the host has lost the finalizer, and is about to get it back.
 	unsettled bool
 }
@@ -47,7 +48,7 @@ func (o *observed) namespace(known record.Host) string {
 	case len(o.snapshot.Objects) > 0:
 		return o.snapshot.Objects[0].Namespace
 	default:
-		return o.detaching[0].Object.Namespace
+		return o.detaching[0].Namespace
 	}
 }
 
@@ -59,19 +60,20 @@ func (o *observed) add(key model.HostID, object *v1alpha1.EdgeLoadBalancer) {
 		// The object was replaced as a whole. Without it, the host would lose its listeners for that moment.
 		_, known := statusOf(object, key)
 		o.unsettled = o.unsettled || known
-	case !isHeld(object) || status.Retains(object):
+	case !isHeld(object) || detach.Retains(object):
 	case wanted && object.DeletionTimestamp.IsZero():
 		o.snapshot.Objects = append(o.snapshot.Objects, object)
 	default:
 		reported, _ := statusOf(object, key)
-		o.detaching = append(o.detaching, record.Detaching{Object: object, Entry: entry, Served: reported.ObservedGeneration > 0})
+		o.detaching = append(o.detaching, detach.Object{EdgeLoadBalancer: object, Entry: entry, Served: reported.ObservedGeneration > 0})
 	}
 }
 
 // await records which detaching objects keep being served until other hosts serve them. recordOf returns the record of a host.
 func (o *observed) await(recordOf func(model.HostID) record.Host) {
 	for i := range o.detaching {
-		o.detaching[i].Awaits = record.MustAwait(o.detaching[i].Object, recordOf)
+		object := o.detaching[i].EdgeLoadBalancer
+		o.detaching[i].Awaits = detach.MustAwait(object, func(host model.HostID) bool { return recordOf(host).Serves(object) })
 	}
 }
 

@@ -75,7 +75,7 @@ func (r *hostReconciler) addRules(ctx context.Context, o *observed) error {
 		namespaces[object.Namespace] = true
 	}
 	for _, d := range o.detaching {
-		namespaces[d.Object.Namespace] = true
+		namespaces[d.Namespace] = true
 	}
 	for namespace := range namespaces {
 		rules, err := r.rules.of(ctx, namespace)

@@ -60,15 +60,15 @@ func drift(observed Observed, wanted Wanted, plan Plan) []string {
 	if previous.Proved == "" || previous.Proved != wanted.File.Whole || previous.Begun {
 		return nil
 	}
-	if lagged(observed, wanted, plan.Action) {
+	if hasStaleFile(observed, wanted, plan.Action) {
 		return nil
 	}
 	return plan.Reasons
 }
 
-// lagged reports whether the host may differ only because edgelb had not yet written the servers to the file: the file is stale,
+// hasStaleFile reports whether the host may differ only because edgelb had not yet written the servers to the file: the file is stale,
 // or HAProxy was restarted from the stale file.
-func lagged(observed Observed, wanted Wanted, action Action) bool {
+func hasStaleFile(observed Observed, wanted Wanted, action Action) bool {
 	file, previous := observed.File, observed.Previous
 	switch action {
 	case Rewrite:

@@ -14,9 +14,6 @@ const uid = types.UID("1234")
 // noon is the time of the tests.
 func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
 
-// deletedAt is when a deleted object was deleted.
-func deletedAt() *metav1.Time { return new(metav1.NewTime(noon())) }
-
 // twoHosts is an object of generation 2 with the hosts gw1 and gw2.
 func twoHosts() *v1alpha1.EdgeLoadBalancer {
 	return &v1alpha1.EdgeLoadBalancer{

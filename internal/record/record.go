@@ -14,6 +14,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -80,7 +81,7 @@ type Host struct {
 	// EndpointSlices.
 	UnseenTriggers, UnprovedTriggers []time.Time
 	// Detachments are the removals of the objects that detach from the host.
-	Detachments map[types.UID]Detachment
+	Detachments detach.Detachments
 }
 
 // HoldOff returns how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on has
@@ -94,7 +95,7 @@ func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
 
 // Rebuild takes in the wanted host, with the objects that want it and those that detach from it. It returns how urgently the
 // objects must be updated.
-func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, detaching []Detaching, now time.Time) Urgency {
+func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, detaching []detach.Object, now time.Time) Urgency {
 	before := *r
 	if len(objects) == 0 {
 		// Detaching may still need the host key pins in it.
@@ -106,8 +107,8 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 	}
 	r.Claims = r.claimsOf(host)
 	r.Problems = withNew(r.Problems, host.Problems)
-	r.Detachments = detachingNow(*r, detaching, now)
-	r.Wanted = r.keepAwaiting(before.Wanted, detaching)
+	r.Detachments = r.Detachments.Next(r.Wanted, detaching, r.MayHave, now)
+	r.Wanted = r.Detachments.Keep(r.Wanted, before.Wanted, detaching)
 	return r.UrgencySince(before)
 }
 
@@ -133,7 +134,7 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) Urgency {
 	r.noteDrift(a.Outcome, now)
 	r.noteProof(a, now)
 	r.noteProblems(a.Task)
-	r.Detachments = detachmentsAfter(r.Detachments, a)
+	r.Detachments = r.Detachments.After(a.Task.Frees, a.Outcome.State, a.Reason)
 	return r.UrgencySince(before)
 }
 
@@ -229,6 +230,11 @@ func (r *Host) noteProof(a Attempt, now time.Time) {
 // MayHave reports whether the host may have an object's listeners, as far as this operator can know.
 func (r Host) MayHave(object types.UID) bool {
 	return r.Proved[object] > 0 || r.Attempted[object] > 0
+}
+
+// Serves reports whether the host is proved to serve everything of the object's present generation.
+func (r Host) Serves(object *v1alpha1.EdgeLoadBalancer) bool {
+	return r.Proved[object.UID] == object.Generation && len(r.BindFailuresOf(NameOf(object))) == 0
 }
 
 func union(a, b map[types.UID]int64) map[types.UID]int64 {

@@ -9,45 +9,11 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestADetachmentAwaitsTheReplacementsButNotForLong(t *testing.T) {
-	t.Parallel()
-	ago := func(d time.Duration) time.Time { return noon().Add(-d) }
-	suspended := twoHosts()
-	suspended.Spec.Suspend = true
-	for name, test := range map[string]struct {
-		before Detachment
-		object *v1alpha1.EdgeLoadBalancer
-		awaits bool
-		want   Detachment
-	}{
-		"they do not serve yet": {Detachment{}, twoHosts(), true, Detachment{Awaited: noon()}},
-		"they still do not": {Detachment{Awaited: ago(9 * time.Second)}, twoHosts(), true,
-			Detachment{Awaited: ago(9 * time.Second)}},
-		"they do not in time": {Detachment{Awaited: ago(10 * time.Second)}, twoHosts(), true, Detachment{Since: noon()}},
-		"they serve":          {Detachment{Awaited: ago(time.Second)}, twoHosts(), false, Detachment{Since: noon()}},
-		"they serve at once":  {Detachment{}, twoHosts(), false, Detachment{Since: noon()}},
-		"new ones after the removal began": {Detachment{Since: ago(time.Second), Tried: true}, twoHosts(), true,
-			Detachment{Since: ago(time.Second), Tried: true}},
-		"they do not serve while suspended":    {Detachment{Awaited: ago(time.Second)}, suspended, true, Detachment{Delayed: true}},
-		"they do not serve after a suspension": {Detachment{Delayed: true}, twoHosts(), true, Detachment{Delayed: true, Awaited: noon()}},
-		"the machine was renamed": {Detachment{Awaited: ago(time.Second), Moved: true}, twoHosts(), false,
-			Detachment{Since: noon(), Moved: true}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			record := Host{Detachments: map[types.UID]Detachment{uid: test.before}}
-			after := detachingNow(record, []Detaching{{Object: test.object, Served: true, Awaits: test.awaits}}, noon())
-			if after[uid] != test.want {
-				t.Errorf("got %+v, want %+v", after[uid], test.want)
-			}
-		})
-	}
-}
-
-func TestAnObjectAwaitsTheProofOfEveryHostOfItsSpec(t *testing.T) {
+func TestAHostServesAnObjectOnceAllOfItsGenerationIsProved(t *testing.T) {
 	t.Parallel()
 	proved := func(generation int64) Host { return Host{Proved: map[types.UID]int64{uid: generation}} }
 	short := proved(2)
@@ -56,30 +22,15 @@ func TestAnObjectAwaitsTheProofOfEveryHostOfItsSpec(t *testing.T) {
 	unreachable := proved(2)
 	unreachable.Outcome.State = model.Unreachable
 	for name, test := range map[string]struct {
-		second  Host
-		deleted bool
-		want    bool
+		host Host
+		want bool
 	}{
-		"proved": {second: proved(2)}, "proved, and unreachable since": {second: unreachable}, "not checked": {second: Host{}, want: true},
-		"proved for the previous spec": {second: proved(1), want: true}, "bind failure": {second: short, want: true},
-		"not checked, of a deleted object": {second: Host{}, deleted: true},
+		"proved": {proved(2), true}, "proved, and unreachable since": {unreachable, true}, "not checked": {Host{}, false},
+		"proved for the previous spec": {proved(1), false}, "bind failure": {short, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			object := twoHosts()
-			if test.deleted {
-				object.DeletionTimestamp = deletedAt()
-			}
-			got := MustAwait(object, func(key model.HostID) Host {
-				if key == model.NewHostID("b", 22) {
-					return test.second
-				}
-				return proved(2)
-			})
-			if got != test.want {
-				t.Errorf("awaits is %t, want %t", got, test.want)
-			}
-		})
+		if got := test.host.Serves(twoHosts()); got != test.want {
+			t.Errorf("%s: serves is %t, want %t", name, got, test.want)
+		}
 	}
 }
 
@@ -104,8 +55,8 @@ func TestASharedHostServesAnObjectThatAwaitsItsDetachment(t *testing.T) {
 	stays, detaches := bound(named("shop", "stays", "1"), ":1"), bound(named("shop", "detaches", "2"), ":2")
 	record := builtFor(key, stays, detaches)
 	snapshot := desired.Snapshot{Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{stays}}
-	detaching := Detaching{Object: bound(named("shop", "detaches", "2"), ":2"), Entry: detaches.Spec.Hosts[0], Served: true, Awaits: true}
-	detaching.Object.Generation = 3
+	detaching := detach.Object{EdgeLoadBalancer: bound(named("shop", "detaches", "2"), ":2"), Entry: detaches.Spec.Hosts[0], Served: true, Awaits: true}
+	detaching.Generation = 3
 	for i, step := range []struct {
 		after         time.Duration
 		awaits        bool
@@ -114,18 +65,18 @@ func TestASharedHostServesAnObjectThatAwaitsItsDetachment(t *testing.T) {
 		wantFrees     map[types.UID]bool
 		wantWait      time.Duration
 	}{
-		{0, true, 2, map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}, replacementPoll},
-		{5 * time.Second, true, 2, map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}, replacementPoll},
+		{0, true, 2, map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}, detach.ReplacementPoll},
+		{5 * time.Second, true, 2, map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}, detach.ReplacementPoll},
 		{6 * time.Second, false, 1, map[types.UID]int64{"1": 2}, map[types.UID]bool{"2": true}, time.Minute},
 	} {
 		detaching.Awaits = step.awaits
-		record.Rebuild(desired.Build(key, snapshot), snapshot.Objects, []Detaching{detaching}, noon().Add(step.after))
-		task := record.Choose(snapshot, []Detaching{detaching})
+		record.Rebuild(desired.Build(key, snapshot), snapshot.Objects, []detach.Object{detaching}, noon().Add(step.after))
+		task := record.Choose(snapshot, []detach.Object{detaching})
 		if len(task.Host.Config.Frontends) != step.wantFrontends || !maps.Equal(task.Objects, step.wantObjects) ||
 			!maps.Equal(task.Frees, step.wantFrees) {
 			t.Errorf("step %d: %d frontends, objects %v, frees %v", i, len(task.Host.Config.Frontends), task.Objects, task.Frees)
 		}
-		if got := record.Await(time.Minute); got != step.wantWait {
+		if got := record.Detachments.Await(time.Minute); got != step.wantWait {
 			t.Errorf("step %d: the next sync is after %s, want %s", i, got, step.wantWait)
 		}
 		record.Apply(Attempt{Task: task, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
@@ -142,7 +93,7 @@ func TestAHostIsLeftAloneWhileItsOnlyObjectAwaitsItsDetachment(t *testing.T) {
 	t.Parallel()
 	key := model.NewHostID("a", 22)
 	detaches, next := bound(named("shop", "detaches", "1"), ":1"), bound(named("bank", "next", "2"), ":1")
-	detaching := []Detaching{{Object: detaches, Entry: detaches.Spec.Hosts[0], Served: true, Awaits: true}}
+	detaching := []detach.Object{{EdgeLoadBalancer: detaches, Entry: detaches.Spec.Hosts[0], Served: true, Awaits: true}}
 	for name, objects := range map[string][]*v1alpha1.EdgeLoadBalancer{"no next owner": nil, "the next owner waits": {next}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -152,10 +103,10 @@ func TestAHostIsLeftAloneWhileItsOnlyObjectAwaitsItsDetachment(t *testing.T) {
 			if task := record.Choose(snapshot, detaching); task != nil {
 				t.Errorf("got %+v", task)
 			}
-			if got := record.Await(0); got != replacementPoll {
+			if got := record.Detachments.Await(0); got != detach.ReplacementPoll {
 				t.Errorf("the next sync is after %s", got)
 			}
-			record.Rebuild(desired.Build(key, snapshot), objects, detaching, noon().Add(replacementGrace))
+			record.Rebuild(desired.Build(key, snapshot), objects, detaching, noon().Add(detach.ReplacementGrace))
 			if task := record.Choose(snapshot, detaching); task == nil || !task.Frees["1"] || len(task.Objects) != 0 {
 				t.Errorf("after the replacement grace: %+v", task)
 			}
@@ -168,11 +119,11 @@ func TestARenamedMachineIsRecordedAtItsPreviousName(t *testing.T) {
 	store := NewStore()
 	previous, other := model.NewHostID("a", 22), model.NewHostID("b", 22)
 	for _, key := range []model.HostID{previous, other} {
-		store.Update(key, func(r *Host) { r.Detachments = map[types.UID]Detachment{"2": {Since: noon()}} })
+		store.Update(key, func(r *Host) { r.Detachments = detach.Detachments{"2": {Since: noon()}} })
 	}
 	before := store.Get(previous)
 	store.Moved("a:22", map[types.UID]int64{"1": 1, "2": 4})
-	want := map[types.UID]Detachment{"1": {Moved: true}, "2": {Since: noon(), Moved: true}}
+	want := detach.Detachments{"1": {Moved: true}, "2": {Since: noon(), Moved: true}}
 	if got := store.Get(previous).Detachments; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

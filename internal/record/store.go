@@ -1,7 +1,6 @@
 package record
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -67,14 +66,7 @@ func (s *Store) Moved(host string, objects map[types.UID]int64) {
 		if key.String() != host {
 			continue
 		}
-		detachments := make(map[types.UID]Detachment, len(objects))
-		maps.Copy(detachments, record.Detachments)
-		for uid := range objects {
-			d := detachments[uid]
-			d.Moved = true
-			detachments[uid] = d
-		}
-		record.Detachments = detachments
+		record.Detachments = record.Detachments.Moved(objects)
 		s.hosts[key] = record
 	}
 }

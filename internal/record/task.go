@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -35,30 +36,17 @@ type Attempt struct {
 	Reason string
 }
 
-// Choose returns what to do with a host: bring it to what the objects want, which frees it from those that detach; or first leave
-// it idle if it belongs to an object that detaches and its next owner is another. It returns nil if there is nothing to do, or if
-// an object that detaches must be served for now.
-func (r Host) Choose(snapshot desired.Snapshot, detaching []Detaching) *Task {
-	task := &Task{Host: r.Wanted, Objects: membersOf(r.Wanted, snapshot.Objects), Frees: map[types.UID]bool{}}
-	for _, d := range detaching {
-		detachment := r.Detachments[d.Object.UID]
-		if detachment.Done {
-			continue
-		}
-		idle := idleHost(snapshot, d, r)
-		if detachment.awaits() {
-			if idle.Config.Owner != r.Wanted.Config.Owner {
-				return nil
-			}
-			task.keep(d.Object)
-			continue
-		}
-		if len(task.Frees) == 0 && idle.Config.Owner != r.Wanted.Config.Owner {
-			task.Host, task.Objects = idle, nil
-		}
-		if idle.Config.Owner == task.Host.Config.Owner {
-			task.Frees[d.Object.UID] = true
-		}
+// Choose returns what to do with a host: bring it to what the objects want, or first free it from those that detach. It returns nil if
+// there is nothing to do, or if an object that detaches must be served for now.
+func (r Host) Choose(snapshot desired.Snapshot, detaching []detach.Object) *Task {
+	removal, ok := r.Detachments.Remove(r.Wanted, snapshot, detaching)
+	if !ok {
+		return nil
+	}
+	task := &Task{Host: removal.Host, Frees: removal.Frees}
+	if !removal.Idle {
+		task.Objects = membersOf(r.Wanted, snapshot.Objects)
+		task.keep(removal.Keeps)
 	}
 	if len(task.Objects) == 0 && len(task.Frees) == 0 {
 		return nil
@@ -66,21 +54,13 @@ func (r Host) Choose(snapshot desired.Snapshot, detaching []Detaching) *Task {
 	return task
 }
 
-// keep records the generation in which the host still has an object that will detach.
-func (t *Task) keep(object *v1alpha1.EdgeLoadBalancer) {
-	if member, found := MemberOf(t.Host, NameOf(object)); found {
-		t.Objects[object.UID] = member.Generation
+// keep records the generations in which the host still has the objects that will detach.
+func (t *Task) keep(objects []detach.Object) {
+	for _, object := range objects {
+		if member, found := MemberOf(t.Host, NameOf(object.EdgeLoadBalancer)); found {
+			t.Objects[object.UID] = member.Generation
+		}
 	}
-}
-
-// idleHost returns the host without the object that detaches. If the host is no longer in the spec, its pins are those of the last
-// build.
-func idleHost(snapshot desired.Snapshot, d Detaching, record Host) desired.Host {
-	entry := d.Entry
-	if len(entry.HostKeys) == 0 {
-		entry.HostKeys = record.Wanted.Login.HostKeys
-	}
-	return desired.Idle(snapshot, d.Object, &entry)
 }
 
 // NameOf returns the name of an object.

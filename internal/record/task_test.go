@@ -8,12 +8,13 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestATaskFreesAHostFromObjectsThatDetach(t *testing.T) {
 	t.Parallel()
-	done := func(id types.UID) Host { return Host{Detachments: map[types.UID]Detachment{id: {Done: true}}} }
+	done := func(id types.UID) Host { return Host{Detachments: detach.Detachments{id: {Done: true}}} }
 	stays, sibling, stranger := named("shop", "stays", "1"), named("shop", "sibling", "2"), named("bank", "stranger", "3")
 	tests := map[string]struct {
 		objects, detaching []*v1alpha1.EdgeLoadBalancer
@@ -42,9 +43,9 @@ func TestATaskFreesAHostFromObjectsThatDetach(t *testing.T) {
 			t.Parallel()
 			key := model.NewHostID("a", 22)
 			snapshot := desired.Snapshot{Cluster: "c", Objects: test.objects}
-			var detaching []Detaching
+			var detaching []detach.Object
 			for _, object := range test.detaching {
-				detaching = append(detaching, Detaching{Object: object, Entry: object.Spec.Hosts[0]})
+				detaching = append(detaching, detach.Object{EdgeLoadBalancer: object, Entry: object.Spec.Hosts[0]})
 			}
 			test.record.Wanted = desired.Build(key, snapshot)
 			got := test.record.Choose(snapshot, detaching)
@@ -59,20 +60,9 @@ func TestATaskFreesAHostFromObjectsThatDetach(t *testing.T) {
 func TestThereIsNoTaskOnceTheLastObjectHasDetached(t *testing.T) {
 	t.Parallel()
 	object := named("shop", "web", uid)
-	detaching := []Detaching{{Object: object, Entry: object.Spec.Hosts[0]}}
-	record := Host{Detachments: map[types.UID]Detachment{uid: {Done: true}}}
+	detaching := []detach.Object{{EdgeLoadBalancer: object, Entry: object.Spec.Hosts[0]}}
+	record := Host{Detachments: detach.Detachments{uid: {Done: true}}}
 	if got := record.Choose(desired.Snapshot{Cluster: "c"}, detaching); got != nil {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestPinsOfAHostThatIsNoLongerInTheSpecAreKept(t *testing.T) {
-	t.Parallel()
-	object := named("shop", "web", uid)
-	record := Host{Wanted: desired.Host{Login: desired.Login{HostKeys: []string{"ssh-ed25519 AAAA"}}}}
-	got := idleHost(desired.Snapshot{Cluster: "c"},
-		Detaching{Object: object, Entry: v1alpha1.Host{Name: "old", Address: "z", User: "edge"}}, record)
-	if got.Login.User != "edge" || len(got.Login.HostKeys) != 1 || len(got.Config.Frontends) != 0 {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -9,44 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// fate is what becomes of a host that an object detaches from.
-type fate int
-
-const (
-	// fateWaiting: the host still has the object's listeners, as far as is known.
-	fateWaiting fate = iota
-	// fateClean: the host is proved to be free from them, or never had them.
-	fateClean
-	// fateAbandoned: the host could not be freed in time.
-	fateAbandoned
-)
-
-// departure decides about one host. wait is how long the host may still wait.
-func (v HostView) departure(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f fate, wait time.Duration) {
-	detachment := v.record.Detachments[object.UID]
-	since := detachment.CountsFrom(object)
-	switch {
-	case detachment.Done:
-		return fateClean, 0
-	case object.Spec.Suspend:
-		return fateWaiting, 0
-	case detachment.Tried && (detachment.Moved || !v.mayHave(object)):
-		// One attempt is necessary: the operator may have died between a change and its record, or another machine may have got the
-		// name.
-		return fateClean, 0
-	case v.record.Outcome.RetryAfter > 0:
-		// The host answers, and will be reloaded later.
-		return fateWaiting, 0
-	case since.IsZero():
-		return fateWaiting, 0
-	case now.Before(since.Add(timeout)):
-		return fateWaiting, since.Add(timeout).Sub(now)
-	default:
-		return fateAbandoned, 0
-	}
+// fate decides about a host that the object detaches from. wait is how long the host may still wait.
+func (v HostView) fate(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f detach.Fate, wait time.Duration) {
+	known := detach.Knowledge{MayHave: v.mayHave(object), ReloadsLater: v.record.Outcome.RetryAfter > 0}
+	return v.record.Detachments[object.UID].Fate(object, known, timeout, now)
 }
 
 // Depart sorts the hosts that the object detaches from: those that must still be freed are returned with the rest, and each one
@@ -59,15 +29,15 @@ func Depart(object *v1alpha1.EdgeLoadBalancer, views []HostView, timeout time.Du
 			remaining = append(remaining, view)
 			continue
 		}
-		switch f, left := view.departure(object, timeout, now); f {
-		case fateWaiting:
+		switch f, left := view.fate(object, timeout, now); f {
+		case detach.Waiting:
 			remaining = append(remaining, view)
 			if left > 0 && (wait == 0 || left < wait) {
 				wait = left
 			}
-		case fateAbandoned:
+		case detach.Abandoned:
 			abandoned = append(abandoned, leftBehind(object, view, timeout))
-		case fateClean:
+		case detach.Clean:
 		}
 	}
 	return remaining, abandoned, wait
@@ -89,12 +59,6 @@ func (v HostView) lastMessage() string {
 		return "nothing"
 	}
 	return v.record.Outcome.Message
-}
-
-// Retains reports whether the deletion of an object leaves its hosts unchanged: because of its policy, or because it is suspended.
-func Retains(object *v1alpha1.EdgeLoadBalancer) bool {
-	return !object.DeletionTimestamp.IsZero() &&
-		(object.Spec.DeletionPolicy == v1alpha1.DeletionRetain || object.Spec.Suspend)
 }
 
 // RetainedEvents reports which hosts keep the listeners of an object whose deletion leaves its hosts unchanged. A shared host does

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
@@ -442,22 +443,22 @@ func TestARemovedHostIsReportedBesideItsReplacementOfTheSameName(t *testing.T) {
 func TestARemovedHostReportsWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		detachment record.Detachment
+		detachment detach.Progress
 		want       string
 	}{
-		"nothing yet": {record.Detachment{Since: noon()}, "is being removed"},
-		"the host":    {record.Detachment{Since: noon(), Tried: true}, "is being removed: the disk is full"},
-		"the end of a suspension": {record.Detachment{Delayed: true},
+		"nothing yet": {detach.Progress{Since: noon()}, "is being removed"},
+		"the host":    {detach.Progress{Since: noon(), Tried: true}, "is being removed: the disk is full"},
+		"the end of a suspension": {detach.Progress{Delayed: true},
 			"is being removed as soon as no EdgeLoadBalancer on the host has spec.suspend set"},
-		"its replacement since": {record.Detachment{Delayed: true, Awaited: noon()}, "is being removed"},
-		"the host since":        {record.Detachment{Delayed: true, Since: noon(), Tried: true}, "is being removed: the disk is full"},
+		"its replacement since": {detach.Progress{Delayed: true, Awaited: noon()}, "is being removed"},
+		"the host since":        {detach.Progress{Delayed: true, Since: noon(), Tried: true}, "is being removed: the disk is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := twoHosts()
 			object.DeletionTimestamp = seconds(noon())
 			known := failing(model.Rejected, "the disk is full")
-			known.Detachments = map[types.UID]record.Detachment{uid: test.detachment}
+			known.Detachments = detach.Detachments{uid: test.detachment}
 			if got := summarized(object, known, synced()).Hosts[0].Message; got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
@@ -472,7 +473,7 @@ func TestAHostThatReturnsToTheSpecIsNotReportedAsBeingRemoved(t *testing.T) {
 	both := object.Spec.Hosts
 	object.Spec.Hosts = both[:1]
 	unreachable := failing(model.Unreachable, "nothing answers")
-	unreachable.Tried, unreachable.Detachments = nil, map[types.UID]record.Detachment{uid: {Since: noon(), Tried: true}}
+	unreachable.Tried, unreachable.Detachments = nil, detach.Detachments{uid: {Since: noon(), Tried: true}}
 	object.Status = summarized(object, synced(), unreachable)
 	if got, want := object.Status.Hosts[1].Message, "is being removed: nothing answers"; got != want {
 		t.Fatalf("while it is being removed it says %q, want %q", got, want)
