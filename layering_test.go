@@ -33,8 +33,12 @@ var layers = map[string][]string{
 		module + "/internal/haproxy", module + "/internal/model", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
 		module + "/internal/edge/readback", module + "/internal/edge/session", module + "/internal/edge/facts",
-		module + "/internal/edge/alerts", module + "/internal/refusal", module + "/internal/sanitize",
+		module + "/internal/edge/alerts", module + "/internal/edge/fit", module + "/internal/edge/report", module + "/internal/edge/stats",
+		module + "/internal/sanitize",
 	},
+	module + "/internal/edge/fit":    {module + "/internal/haproxy", module + "/internal/model", module + "/internal/edge/facts"},
+	module + "/internal/edge/report": {module + "/internal/model", module + "/internal/plan", module + "/internal/sanitize"},
+	module + "/internal/edge/stats":  {module + "/internal/haproxy", module + "/internal/model", module + "/internal/sanitize"},
 	module + "/internal/edge/daemon": {
 		module + "/internal/haproxy", module + "/internal/edge/session", module + "/internal/edge/facts",
 		module + "/internal/edge/alerts",
@@ -44,7 +48,7 @@ var layers = map[string][]string{
 	module + "/internal/edge/readback": {module + "/internal/haproxy", module + "/internal/plan"},
 	module + "/internal/edge/scripts":  {},
 	module + "/internal/edge/session": {
-		module + "/internal/haproxy/runtime", module + "/internal/edge/scripts", module + "/internal/sanitize",
+		module + "/internal/haproxy/runtime", module + "/internal/edge/scripts", module + "/internal/refusal", module + "/internal/sanitize",
 	},
 	module + "/internal/edge/facts":  {module + "/internal/haproxy", module + "/internal/plan", module + "/internal/sanitize"},
 	module + "/internal/edge/alerts": {module + "/internal/sanitize"},

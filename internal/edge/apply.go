@@ -10,7 +10,9 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/edge/files"
+	"github.com/edgelb/edgelb/internal/edge/report"
 	"github.com/edgelb/edgelb/internal/edge/session"
+	"github.com/edgelb/edgelb/internal/edge/stats"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
@@ -72,9 +74,9 @@ func (h *host) awaitLive(ctx context.Context, previous daemon.Running) error {
 
 // checkLive compares the servers and route map entries that were read with the wanted ones.
 func (h *host) checkLive() error {
-	h.stats = serverStats{}.with(h.running.Servers, h.config.Backends)
+	h.stats = stats.Stats{}.With(h.running.Servers, h.config.Backends)
 	if change := plan.Live(h.observed().Running, h.config, h.file.NamesPath); len(change.Reasons) > 0 {
-		return fmt.Errorf("HAProxy does not run the wanted servers and route map entries: %s", summary(change.Reasons))
+		return fmt.Errorf("HAProxy does not run the wanted servers and route map entries: %s", report.Reasons(change.Reasons))
 	}
 	return nil
 }

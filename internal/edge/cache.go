@@ -6,6 +6,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/files"
+	"github.com/edgelb/edgelb/internal/edge/fit"
 	"github.com/edgelb/edgelb/internal/edge/pending"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -126,7 +127,7 @@ func (c *SyncCache) left(req Request) left {
 		Previous: plan.Previous{FileSHA256: c.disk.Config, StaleFile: c.pendingWrite.Exists(), Begun: c.begun}, running: c.worker,
 	}
 	if !c.begun && c.config.AdminSocket == req.Config.AdminSocket {
-		l.servers = backendServers(c.config)
+		l.servers = fit.ServersOf(c.config)
 	}
 	return l
 }

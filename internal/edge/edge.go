@@ -5,7 +5,8 @@
 //
 // Subpackages: scripts holds the scripts that run on a host. session runs them and talks to unix sockets. facts parses their
 // output and does the preflight checks. daemon controls the HAProxy process. files writes the files that HAProxy loads.
-// readback verifies a change. pending tracks unfinished work. alerts extracts messages from HAProxy's output.
+// readback verifies a change. pending tracks unfinished work. fit computes what the host can run, stats summarizes its servers,
+// report puts decisions into words, and alerts extracts messages from HAProxy's output.
 package edge
 
 import (
@@ -62,6 +63,14 @@ type Request struct {
 	// Proved is the fingerprint of the configuration that the host was last proved to run; empty if unknown. A host that differs
 	// from it was changed by somebody else.
 	Proved string
+}
+
+// noAdopt says why the host's file is not adopted although that was requested; empty otherwise.
+func (r Request) noAdopt() string {
+	if r.Adopt {
+		return ""
+	}
+	return r.NoAdopt
 }
 
 // Error is a failure to bring a host to the wanted state. Message is a sentence for a person: what is wrong and what to do.

@@ -3,6 +3,7 @@ package edge
 import (
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/fit"
 	"github.com/edgelb/edgelb/internal/edge/pending"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -13,7 +14,7 @@ func (c *SyncCache) ReadNamesLongAgo() { c.namesReadAt = time.Time{} }
 
 // AlsoRunning returns the servers of a configuration by backend, followed by all running ones.
 func AlsoRunning(config haproxy.Config, running []runtime.Server) map[string][]haproxy.Server {
-	return alsoRunning(backendServers(config), running)
+	return fit.ServersOf(config).And(running)
 }
 
 // Rest makes the cache one of a host whose file was not written for a while.

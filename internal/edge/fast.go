@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/fit"
 	"github.com/edgelb/edgelb/internal/edge/readback"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -75,8 +76,8 @@ func syncFast(ctx context.Context, conn Conn, cache *SyncCache, req Request) (mo
 // changes returns the configuration that the host must run now, and how that differs from what it runs. It returns false if the
 // difference cannot be applied at run time. With RuntimeOnly, it leaves out what the host does not run.
 func (f *fastSync) changes() (haproxy.Config, haproxy.Change, bool) {
-	servers := backendServers(f.config)
-	wanted, _ := f.fit(f.req.Config, servers, alsoRunning(servers, f.cache.draining.All()))
+	servers := fit.ServersOf(f.config)
+	wanted, _ := f.fit().Config(f.req.Config, servers, servers.And(f.cache.draining.All()))
 	change, only := wanted.ChangeFrom(f.config)
 	if !only && f.req.RuntimeOnly {
 		wanted = f.config.WithRuntimeOf(wanted)
@@ -181,7 +182,7 @@ func (f *fastSync) tell(ctx context.Context, commands []runtime.Command) error {
 
 // remembered returns the servers that the changed backends run according to the cache: those of the configuration, and draining ones.
 func (f *fastSync) remembered(changed []haproxy.Backend) []runtime.Server {
-	previous := backendServers(f.config)
+	previous := fit.ServersOf(f.config)
 	var servers []runtime.Server
 	for _, backend := range changed {
 		for _, s := range previous[backend.Name] {
@@ -243,7 +244,7 @@ func (f *fastSync) checkWorker(answer string) error {
 
 // take records the state of the servers of the backends.
 func (f *fastSync) take(servers []runtime.Server, backends []haproxy.Backend) {
-	f.stats = f.stats.with(servers, backends)
+	f.stats = f.stats.With(servers, backends)
 	f.cache.draining = f.cache.draining.Seen(plan.Draining(servers, backends), namesOf(backends), f.now)
 }
 

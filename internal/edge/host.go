@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
 	"github.com/edgelb/edgelb/internal/edge/facts"
+	"github.com/edgelb/edgelb/internal/edge/fit"
 	"github.com/edgelb/edgelb/internal/edge/session"
+	"github.com/edgelb/edgelb/internal/edge/stats"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -39,7 +40,7 @@ type host struct {
 	// bindFailures are the binds that the host cannot take.
 	bindFailures []model.BindFailure
 	// stats are the last server stats of the configuration's servers.
-	stats serverStats
+	stats stats.Stats
 	// egress is the address from which the host sees the connection; the zero Addr if the host does not report it.
 	egress netip.Addr
 	// master is what HAProxy's master process reported, if it has a socket.
@@ -57,7 +58,7 @@ type left struct {
 	plan.Previous
 	// running is the worker that was proved to serve, and servers are its proved servers by backend.
 	running daemon.Running
-	servers map[string][]haproxy.Server
+	servers fit.Servers
 }
 
 // daemon is the HAProxy of the host.
@@ -78,7 +79,7 @@ func openSession(ctx context.Context, conn Conn, req Request) (*session.Session,
 	opened, err := session.Open(ctx, conn, req.Login, req.ConfigPath)
 	var denied *session.DeniedError
 	if errors.As(err, &denied) {
-		return nil, &Error{State: model.Unauthorized, Message: deniedText(req, denied)}
+		return nil, &Error{State: model.Unauthorized, Message: denied.Explain(req.Login, req.ConfigPath)}
 	}
 	return opened, err
 }
@@ -176,11 +177,12 @@ func (h *host) render() error {
 		return &Error{State: model.Rejected, Message: "the servers of a target are not known at the moment, and HAProxy does not run and so cannot say which it had: fix the target; HAProxy then starts"}
 	}
 	// If the proved servers are known, a server that somebody has drained does not count as removed.
-	servers := serversByBackend(h.running.Servers)
+	servers := fit.Serving(h.running.Servers)
 	maps.Copy(servers, h.left.servers)
-	h.config, h.note = h.fit(h.req.Config, servers, alsoRunning(servers, h.running.Servers))
+	config, notes := h.fit().Config(h.req.Config, servers, servers.And(h.running.Servers))
+	h.config, h.note = config, strings.Join(notes, "; ")
 	if h.config.Idle() && !h.req.Config.Idle() {
-		return &Error{State: model.Rejected, Message: h.nothingLeft()}
+		return &Error{State: model.Rejected, Message: h.fit().NothingLeft(notes) + h.stillRuns()}
 	}
 	file, err := cfg.Render(h.config, h.platform())
 	if err != nil {
@@ -188,44 +190,14 @@ func (h *host) render() error {
 	}
 	h.file = file
 	if h.running.PID != 0 {
-		h.stats = serverStats{}.with(h.running.Servers, h.config.Backends)
+		h.stats = stats.Stats{}.With(h.running.Servers, h.config.Backends)
 	}
 	return nil
 }
 
-// fit returns the configuration as far as this host supports it. Targets that keep their servers get the host's servers, and
-// running servers keep their names. It also returns what the user must know about it.
-func (h *host) fit(config haproxy.Config, servers, running map[string][]haproxy.Server) (haproxy.Config, string) {
-	config = config.WithServers(servers).WithIdentities(running)
-	var notes []string
-	if fitting := h.facts.FittingConnections(config.MaxConnections, h.descriptors); fitting < config.MaxConnections {
-		notes = append(notes, fmt.Sprintf("maxConnections is %d instead of the default of %d, since HAProxy may not open enough files on this host: raise LimitNOFILE of HAProxy's service for more",
-			fitting, config.MaxConnections))
-		config.MaxConnections = fitting
-	}
-	if !h.facts.IPv6 {
-		var left []haproxy.Bind
-		if config, left = config.WithoutIPv6(); len(left) > 0 {
-			notes = append(notes, fmt.Sprintf("IPv6 is switched off on this host: %s is not served", joinBinds(left)))
-		}
-	}
-	return config.WithoutBinds(h.cannotBind), strings.Join(notes, "; ")
-}
-
-func (h *host) cannotBind(frontend string, bind haproxy.Bind) bool {
-	return slices.ContainsFunc(h.bindFailures, func(u model.BindFailure) bool { return u.Frontend == frontend && u.Bind == bind.String() })
-}
-
-// nothingLeft says why there is nothing to listen on.
-func (h *host) nothingLeft() string {
-	if len(h.bindFailures) == 0 {
-		return h.note + ", and there is nothing else to listen on: switch it on, or bind IPv4 addresses"
-	}
-	var reasons []string
-	for _, u := range h.bindFailures {
-		reasons = append(reasons, fmt.Sprintf("%s cannot be bound: %s", u.Bind, u.Why))
-	}
-	return strings.Join(reasons, "; ") + h.stillRuns()
+// fit returns what decides on what the host can run.
+func (h *host) fit() fit.Host {
+	return fit.Host{Facts: h.facts, Descriptors: h.descriptors, BindFailures: h.bindFailures}
 }
 
 // isProved reports whether the last readback matches the wanted configuration.
@@ -262,46 +234,4 @@ func clientOf(connection string) netip.Addr {
 		return netip.Addr{}
 	}
 	return addr.Unmap().WithZone("")
-}
-
-// serversByBackend returns the running servers that take connections, in the form of a configuration.
-func serversByBackend(running []runtime.Server) map[string][]haproxy.Server {
-	servers := map[string][]haproxy.Server{}
-	for _, s := range running {
-		server := haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port, Weight: s.Weight}
-		if s.DNSName != "" {
-			server.Addr, server.DNSName = netip.Addr{}, s.DNSName
-		}
-		if s.Admin.ButUnresolved().Mode() == runtime.Ready {
-			servers[s.Backend] = append(servers[s.Backend], server)
-		}
-	}
-	return servers
-}
-
-// alsoRunning returns the servers by backend, followed by all running ones, including those that take no more connections.
-func alsoRunning(servers map[string][]haproxy.Server, running []runtime.Server) map[string][]haproxy.Server {
-	all := maps.Clone(servers)
-	for _, s := range running {
-		server := haproxy.Server{Name: s.Name, Addr: s.Addr, Port: s.Port, DNSName: s.DNSName}
-		all[s.Backend] = append(slices.Clip(all[s.Backend]), server)
-	}
-	return all
-}
-
-// backendServers returns the servers of a configuration, by backend.
-func backendServers(config haproxy.Config) map[string][]haproxy.Server {
-	servers := make(map[string][]haproxy.Server, len(config.Backends))
-	for _, backend := range config.Backends {
-		servers[backend.Name] = backend.Servers
-	}
-	return servers
-}
-
-func joinBinds(binds []haproxy.Bind) string {
-	words := make([]string, len(binds))
-	for i, bind := range binds {
-		words[i] = bind.String()
-	}
-	return strings.Join(words, ", ")
 }

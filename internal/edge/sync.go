@@ -3,15 +3,13 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/report"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/plan"
-	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 const (
@@ -94,13 +92,13 @@ func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 func (h *host) carryOut(ctx context.Context, p plan.Plan) model.Outcome {
 	switch {
 	case p.Action == plan.Refuse:
-		outcome := h.outcome(h.refused(p))
+		outcome := h.outcome(&Error{State: model.Refused, Message: report.Refused(p, h.facts.Config, h.req.noAdopt())})
 		outcome.Owner = p.Owner
 		return outcome
 	case p.Hold == plan.HoldSuspended:
-		return h.suspended(p)
+		return report.Suspended(h.outcome(nil), p)
 	case p.Hold == plan.HoldDrift:
-		return h.drifted(p.Drift)
+		return report.Drifted(h.outcome(nil), p.Drift)
 	case p.Action == plan.NoOp:
 		return h.outcome(h.awaitFormer(ctx))
 	}
@@ -142,7 +140,7 @@ func (h *host) runObserve(ctx context.Context, conn Conn) error {
 // outcome reports the state of the host after err.
 func (h *host) outcome(err error) model.Outcome {
 	outcome := model.Outcome{
-		State: model.Synced, HAProxyVersion: h.version, Servers: h.stats.counts, Down: h.stats.downServers(), UnresolvedNames: h.stats.unresolved,
+		State: model.Synced, HAProxyVersion: h.version, Servers: h.stats.Counts, Down: h.stats.Down(), UnresolvedNames: h.stats.Unresolved,
 		BindFailures: h.bindFailures, Egress: h.egress,
 		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
 	}
@@ -172,42 +170,8 @@ func (h *host) failureOf(err error) *Error {
 	case errors.As(err, &failure):
 		return failure
 	case errors.As(err, &notRun):
-		return &Error{State: model.Unauthorized, Cause: err, Message: notRunText(h.req.Login, notRun)}
+		return &Error{State: model.Unauthorized, Cause: err, Message: notRun.Explain(h.req.Login)}
 	default:
 		return &Error{State: model.Unreachable, Message: "the connection failed: " + err.Error(), Cause: err}
 	}
 }
-
-func (h *host) refused(p plan.Plan) error {
-	if p.Duplicate {
-		return &Error{State: model.Refused, Message: fmt.Sprintf("%s is left alone: %s. Name a machine once, by one address and port",
-			h.facts.Config, strings.Join(p.Reasons, "; "))}
-	}
-	if h.req.NoAdopt != "" && !h.req.Adopt {
-		return &Error{State: model.Refused, Message: fmt.Sprintf("%s is left alone: %s. Move what it does elsewhere; %s",
-			h.facts.Config, strings.Join(p.Reasons, "; "), h.req.NoAdopt)}
-	}
-	return &Error{State: model.Refused, Message: fmt.Sprintf(
-		"%s is left alone: %s. Move what it does elsewhere, or set adopt: true on this host to replace it; a copy stays beside it as %s.before-edgelb",
-		h.facts.Config, strings.Join(p.Reasons, "; "), h.facts.Config)}
-}
-
-func (h *host) suspended(p plan.Plan) model.Outcome {
-	outcome := h.outcome(nil)
-	outcome.State = model.Suspended
-	if p.Action != plan.NoOp {
-		outcome.Fingerprint = ""
-		outcome.Message = fmt.Sprintf("suspended; would %s: %s", strings.ToLower(string(p.Action)), summary(p.Reasons))
-	}
-	return outcome
-}
-
-func (h *host) drifted(drift []string) model.Outcome {
-	outcome := h.outcome(nil)
-	outcome.State, outcome.Drift, outcome.Fingerprint = model.Drifted, drift, ""
-	outcome.Message = fmt.Sprintf("drift detected: %s. Revert it on the host, or set spec.driftPolicy: Repair; the next change of the object or of its endpoints overwrites it as well", summary(drift))
-	return outcome
-}
-
-// summary joins reasons, and only counts those beyond the first five.
-func summary(reasons []string) string { return strings.Join(sanitize.First(reasons, 5), "; ") }

@@ -9,7 +9,6 @@ import (
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/plan"
-	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // A verification does not read a route map of more than fewEntries, which would cost 0.8 MB for 10,000 names; it reads such a
@@ -64,10 +63,7 @@ const (
 
 // askWhyDown asks why servers are down, for one server per backend and check result. It costs nothing if all servers are up.
 func (f *fastSync) askWhyDown(ctx context.Context) error {
-	var lines []string
-	for _, d := range f.stats.down[:min(len(f.stats.down), mostAsked)] {
-		lines = append(lines, runtime.ShowCheckOf(d.backend, d.server))
-	}
+	lines := f.stats.Questions(mostAsked)
 	if len(lines) == 0 {
 		return nil
 	}
@@ -75,12 +71,7 @@ func (f *fastSync) askWhyDown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, answer := range answers {
-		// An answer that cannot be parsed does not justify a full sync: the servers are known to be down.
-		if why, err := runtime.ParseCheck([]byte(answer)); err == nil {
-			f.stats.down[i].why = sanitize.Line(why, whySize)
-		}
-	}
+	f.stats.Explain(answers, whySize)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package edge
+package stats
 
 import (
 	"maps"
@@ -24,7 +24,7 @@ func TestStatsListUnresolvedNamesOnceAndAsLongAsTheyAreSeen(t *testing.T) {
 		return haproxy.Backend{Name: name, Servers: make([]haproxy.Server, servers)}
 	}
 	lost := model.UnresolvedName{Backend: "b", DNSName: "lost.invalid"}
-	var now serverStats
+	var now Stats
 	for i, step := range []struct {
 		running  []runtime.Server
 		backends []haproxy.Backend
@@ -39,12 +39,12 @@ func TestStatsListUnresolvedNamesOnceAndAsLongAsTheyAreSeen(t *testing.T) {
 			[]haproxy.Backend{backend("b", 3)}, []model.UnresolvedName{{Backend: "b", DNSName: "found.example.com"}, {Backend: "other", DNSName: "x.invalid"}}, 1},
 		{nil, []haproxy.Backend{backend("b", 3), backend("other", 1)}, nil, 0},
 	} {
-		before := serverStats{counts: maps.Clone(now.counts), unresolved: slices.Clone(now.unresolved)}
-		after := now.with(step.running, step.backends)
-		if !slices.Equal(after.unresolved, step.want) || after.counts["b"] != (model.ServerCount{Up: step.wantUp, Total: 3}) {
+		before := Stats{Counts: maps.Clone(now.Counts), Unresolved: slices.Clone(now.Unresolved)}
+		after := now.With(step.running, step.backends)
+		if !slices.Equal(after.Unresolved, step.want) || after.Counts["b"] != (model.ServerCount{Up: step.wantUp, Total: 3}) {
 			t.Errorf("step %d: got %v, want %v with %d up", i, after, step.want, step.wantUp)
 		}
-		if !maps.Equal(now.counts, before.counts) || !slices.Equal(now.unresolved, before.unresolved) {
+		if !maps.Equal(now.Counts, before.Counts) || !slices.Equal(now.Unresolved, before.Unresolved) {
 			t.Errorf("step %d has changed the stats before it to %v", i, now)
 		}
 		now = after
