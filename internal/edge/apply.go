@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/edge/alerts"
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/dialogue"
 	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/report"
@@ -37,13 +38,13 @@ func (h *host) apply(ctx context.Context, p plan.Plan) (plan.Plan, error) {
 
 // applyRuntime sends rounds of commands to the running HAProxy and verifies that it has the wanted servers and route map entries.
 func (h *host) applyRuntime(ctx context.Context, rounds [][]runtime.Command) error {
-	dialogue, err := h.session.Converse(ctx, h.req.Config.AdminSocket)
+	talk, err := dialogue.Open(ctx, h.session, h.req.Config.AdminSocket)
 	if err != nil {
 		return err
 	}
-	defer dialogue.Close()
+	defer talk.Close()
 	for _, commands := range rounds {
-		answers, err := dialogue.Ask(ctx, runtime.Lines(commands), session.KnownBytes(len(commands), 0))
+		answers, err := talk.Ask(ctx, runtime.Lines(commands), dialogue.KnownBytes(len(commands), 0))
 		if err != nil {
 			return err
 		}

@@ -1,14 +1,13 @@
 package edge
 
 import (
-	"context"
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/dialogue"
 	"github.com/edgelb/edgelb/internal/edge/files"
 	"github.com/edgelb/edgelb/internal/edge/fit"
 	"github.com/edgelb/edgelb/internal/edge/pending"
-	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/model"
@@ -23,8 +22,8 @@ const verifyInterval = 20 * time.Second
 type SyncCache struct {
 	// last is the host as it was last proved; nil if unknown.
 	last *host
-	// dialogue is the open connection to HAProxy's admin socket; nil if there is none.
-	dialogue *session.Dialogue
+	// line is the connection to HAProxy's admin socket.
+	line dialogue.Line
 	// disk are the hashes of the host's files, as last read or written. worker and config are the process that was last proved and
 	// the configuration that it ran. A full sync uses them to find out what somebody else has changed.
 	disk   files.Hashes
@@ -68,7 +67,7 @@ func (c *SyncCache) remember(h *host) {
 
 // learn updates the cache with the result of a full sync.
 func (c *SyncCache) learn(h *host, outcome model.Outcome) {
-	c.closeDialogue()
+	c.line.Close()
 	now := time.Now()
 	c.begun = c.begun || isUnproved(outcome)
 	switch {
@@ -135,31 +134,7 @@ func (c *SyncCache) left(req Request) left {
 // forget drops everything except the draining servers and begun.
 func (c *SyncCache) forget() {
 	c.last, c.disk, c.worker, c.config, c.pendingWrite = nil, files.Hashes{}, daemon.Running{}, haproxy.Config{}, pending.Write{}
-	c.closeDialogue()
-}
-
-func (c *SyncCache) closeDialogue() {
-	if c.dialogue != nil {
-		c.dialogue.Close()
-	}
-	c.dialogue = nil
-}
-
-// ask sends lines to the HAProxy that the host was last seen to run, over the open connection. If that has ended, ask opens a
-// new one, once. The answers have at most that many bytes.
-func (c *SyncCache) ask(ctx context.Context, h *host, lines []string, most int) ([]string, error) {
-	if c.dialogue != nil {
-		if answers, err := c.dialogue.Ask(ctx, lines, most); err == nil || ctx.Err() != nil {
-			return answers, err
-		}
-		c.closeDialogue()
-	}
-	dialogue, err := h.session.Converse(ctx, h.req.Config.AdminSocket)
-	if err != nil {
-		return nil, err
-	}
-	c.dialogue = dialogue
-	return dialogue.Ask(ctx, lines, most)
+	c.line.Close()
 }
 
 // written records that the file was written, with all changes up to began.

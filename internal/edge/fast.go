@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/daemon"
+	"github.com/edgelb/edgelb/internal/edge/dialogue"
 	"github.com/edgelb/edgelb/internal/edge/fit"
 	"github.com/edgelb/edgelb/internal/edge/readback"
-	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -62,7 +62,7 @@ func syncFast(ctx context.Context, conn Conn, cache *SyncCache, req Request) (mo
 		return model.Outcome{}, false
 	}
 	if err := f.run(ctx, config, change); err != nil {
-		cache.closeDialogue()
+		cache.line.Close()
 		var failure *Error
 		if errors.As(err, &failure) {
 			return f.finish(err), true
@@ -285,7 +285,7 @@ func (f *fastSync) ask(ctx context.Context, lines []string, rows int) ([]string,
 	timeout := askTimeout + time.Duration(len(lines))*lineTimeout + time.Duration(rows)*rowTimeout
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answers, err := f.cache.ask(ctx, f.host, slices.Concat([]string{runtime.ShowInfo}, lines), session.KnownBytes(len(lines), rows))
+	answers, err := f.cache.line.Ask(ctx, f.session, f.req.Config.AdminSocket, slices.Concat([]string{runtime.ShowInfo}, lines), dialogue.KnownBytes(len(lines), rows))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, &Error{State: model.Unreachable, Message: fmt.Sprintf("the host, or HAProxy on it, did not answer within %s", timeout.Round(time.Second)), Cause: err}

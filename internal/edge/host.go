@@ -94,7 +94,7 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 		return err
 	}
 	h.facts = facts.ParseFacts(result.Stdout, h.req.ConfigPath)
-	h.egress = clientOf(cmp.Or(h.session.Connection, h.facts.Connection))
+	h.egress = facts.ClientOf(cmp.Or(h.session.Connection, h.facts.Connection))
 	if err := h.checkObservation(result); err != nil {
 		return err
 	}
@@ -223,15 +223,4 @@ func (h *host) wanted() plan.Wanted {
 		Config: h.config, File: h.file, Wants: h.req.Wants,
 		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.DryRun, ReportDrift: h.req.ReportDrift},
 	}
-}
-
-// clientOf returns the client address from sshd's description of a connection; the zero Addr if there is none. It drops the
-// zone of a link-local address, which is meaningful on the host only.
-func clientOf(connection string) netip.Addr {
-	client, _, _ := strings.Cut(connection, " ")
-	addr, err := netip.ParseAddr(client)
-	if err != nil || addr.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return addr.Unmap().WithZone("")
 }

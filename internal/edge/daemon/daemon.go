@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/dialogue"
 	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -51,7 +52,7 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 	if !d.Facts.IsRunning() {
 		return Running{}, nil
 	}
-	answer, err := d.askWorker(ctx, runtime.ShowInfo, session.InfoBytes)
+	answer, err := d.askWorker(ctx, runtime.ShowInfo, dialogue.InfoBytes)
 	if err != nil {
 		return Running{}, err
 	}
@@ -59,7 +60,7 @@ func (d Daemon) Read(ctx context.Context) (Running, error) {
 	if err != nil {
 		return Running{}, err
 	}
-	state, err := d.askWorker(ctx, runtime.ShowServersState, session.UnknownBytes(d.Rows))
+	state, err := d.askWorker(ctx, runtime.ShowServersState, dialogue.UnknownBytes(d.Rows))
 	if err != nil {
 		return Running{}, err
 	}
@@ -81,7 +82,7 @@ func (d Daemon) readNames(ctx context.Context, structure string) ([]haproxy.Entr
 	if structure == "" {
 		return nil, nil
 	}
-	answer, err := d.askWorker(ctx, runtime.ShowNames(d.Facts.NamesPath(structure)), session.UnknownBytes(d.Rows))
+	answer, err := d.askWorker(ctx, runtime.ShowNames(d.Facts.NamesPath(structure)), dialogue.UnknownBytes(d.Rows))
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (d Daemon) Master(ctx context.Context) (runtime.Processes, bool) {
 func (d Daemon) askMaster(ctx context.Context, socket string) (runtime.Processes, error) {
 	ctx, cancel := context.WithTimeout(ctx, masterAnswer)
 	defer cancel()
-	answer, err := d.Session.Ask(ctx, socket, runtime.ShowProcesses, session.MasterBytes)
+	answer, err := d.Session.Ask(ctx, socket, runtime.ShowProcesses, dialogue.MasterBytes)
 	if err != nil {
 		return runtime.Processes{}, err
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/edge/dialogue"
 	"github.com/edgelb/edgelb/internal/edge/facts"
-	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -83,7 +83,7 @@ func (d Daemon) accepts(ctx context.Context, pid int) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, masterAnswer)
 	defer cancel()
-	answer, err := d.Session.Ask(ctx, master, fmt.Sprintf("@!%d %s", pid, runtime.ShowInfo), session.InfoBytes)
+	answer, err := d.Session.Ask(ctx, master, fmt.Sprintf("@!%d %s", pid, runtime.ShowInfo), dialogue.InfoBytes)
 	if err != nil {
 		return errors.Is(err, context.DeadlineExceeded)
 	}
@@ -93,6 +93,6 @@ func (d Daemon) accepts(ctx context.Context, pid int) bool {
 	}
 	// A worker reports that it stops before it has closed its sockets. To show a descriptor it waits until all its threads have
 	// finished their current work.
-	_, err = d.Session.Ask(ctx, master, fmt.Sprintf("@!%d show fd 0", pid), session.InfoBytes)
+	_, err = d.Session.Ask(ctx, master, fmt.Sprintf("@!%d show fd 0", pid), dialogue.InfoBytes)
 	return errors.Is(err, context.DeadlineExceeded)
 }

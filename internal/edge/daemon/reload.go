@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/edge/alerts"
+	"github.com/edgelb/edgelb/internal/edge/dialogue"
 	"github.com/edgelb/edgelb/internal/edge/facts"
 	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -91,7 +92,7 @@ func describeReload(how string) string {
 func (d Daemon) reloadByMaster(ctx context.Context, socket string, before runtime.Processes) (string, error) {
 	asking, cancel := context.WithTimeout(ctx, masterPatience)
 	defer cancel()
-	reply, err := d.Session.Ask(asking, socket, "reload", session.MasterBytes)
+	reply, err := d.Session.Ask(asking, socket, "reload", dialogue.MasterBytes)
 	if err != nil && (ctx.Err() != nil || session.IsLost(err)) {
 		return "", err
 	}

@@ -5,6 +5,7 @@ package facts
 import (
 	"bytes"
 	"encoding/hex"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -154,4 +155,15 @@ func (f *Facts) addOutline(frontend, line string) string {
 	}
 	f.File.Binds[frontend] = append(f.File.Binds[frontend], value)
 	return frontend
+}
+
+// ClientOf returns the client address from sshd's description of a connection; the zero Addr if there is none. It drops the
+// zone of a link-local address, which is meaningful on the host only.
+func ClientOf(connection string) netip.Addr {
+	client, _, _ := strings.Cut(connection, " ")
+	addr, err := netip.ParseAddr(client)
+	if err != nil || addr.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
 }

@@ -133,7 +133,7 @@ func (s *Session) Run(ctx context.Context, name string, payload []byte, args ...
 
 // Ask sends one line to a unix socket of the host and returns the whole answer, which has at most that many bytes.
 func (s *Session) Ask(ctx context.Context, socket, line string, most int) ([]byte, error) {
-	stream, err := s.dial(ctx, socket, Limit{Bytes: most, Of: strconv.Quote(line)})
+	stream, err := s.Dial(ctx, socket, Limit{Bytes: most, Of: strconv.Quote(line)})
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +157,9 @@ func (s *Session) Ask(ctx context.Context, socket, line string, most int) ([]byt
 	return answer, nil
 }
 
-// dial connects to a unix socket by SSH forwarding. sshd refuses that if its configuration forbids forwarding or if the account
+// Dial connects to a unix socket by SSH forwarding. sshd refuses that if its configuration forbids forwarding or if the account
 // may not open the socket, and does not say which. Then a process on the host forwards the bytes.
-func (s *Session) dial(ctx context.Context, socket string, limit Limit) (Stream, error) {
+func (s *Session) Dial(ctx context.Context, socket string, limit Limit) (Stream, error) {
 	stream, err := s.Conn.DialUnix(ctx, socket, limit)
 	if err == nil {
 		return stream, nil

@@ -1,4 +1,5 @@
-package session
+// Package dialogue talks to the admin socket of HAProxy on a host over a connection that stays open.
+package dialogue
 
 import (
 	"context"
@@ -7,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/edgelb/edgelb/internal/edge/session"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 )
 
@@ -17,19 +19,19 @@ const linesAtOnce = 128
 // Dialogue is a connection to HAProxy's admin socket that stays open: any number of lines cost one round trip. HAProxy closes
 // it after two idle minutes ("stats timeout"), and when a replaced worker ends.
 type Dialogue struct {
-	stream  Stream
+	stream  session.Stream
 	replies *runtime.Replies
 	// opened is false until the prompt was requested, which goes along with the first lines.
 	opened bool
 	end    context.CancelFunc
 }
 
-// Converse opens a connection that outlives the context.
-func (s *Session) Converse(ctx context.Context, socket string) (*Dialogue, error) {
+// Open opens a connection to the socket that outlives the context.
+func Open(ctx context.Context, s *session.Session, socket string) (*Dialogue, error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, end)
 	defer stop()
-	stream, err := s.dial(life, socket, quiet)
+	stream, err := s.Dial(life, socket, quiet)
 	if err != nil {
 		end()
 		return nil, err
@@ -38,13 +40,13 @@ func (s *Session) Converse(ctx context.Context, socket string) (*Dialogue, error
 }
 
 // quiet is the limit while no answer is expected.
-var quiet = Limit{Bytes: 0, Of: "nothing, on HAProxy's admin socket"}
+var quiet = session.Limit{Bytes: 0, Of: "nothing, on HAProxy's admin socket"}
 
 // Ask sends lines and returns the answer to each; together they have at most that many bytes. After an error the connection is closed.
 func (d *Dialogue) Ask(ctx context.Context, lines []string, most int) ([]string, error) {
 	stop := context.AfterFunc(ctx, d.Close)
 	defer stop()
-	d.stream.Expect(Limit{Bytes: most, Of: "questions on HAProxy's admin socket"})
+	d.stream.Expect(session.Limit{Bytes: most, Of: "questions on HAProxy's admin socket"})
 	defer d.stream.Expect(quiet)
 	if !d.opened {
 		lines = append([]string{runtime.Prompt}, lines...)
@@ -80,4 +82,33 @@ func (d *Dialogue) broken(ctx context.Context, err error) error {
 func (d *Dialogue) Close() {
 	_ = d.stream.Close() // no written data is waited for
 	d.end()
+}
+
+// Line is a Dialogue that is opened when it is needed, and opened again when HAProxy has closed it. The zero Line is closed.
+type Line struct {
+	dialogue *Dialogue
+}
+
+// Ask is Dialogue.Ask on the host's socket. If the open connection has ended, it opens a new one, once.
+func (l *Line) Ask(ctx context.Context, s *session.Session, socket string, lines []string, most int) ([]string, error) {
+	if l.dialogue != nil {
+		if answers, err := l.dialogue.Ask(ctx, lines, most); err == nil || ctx.Err() != nil {
+			return answers, err
+		}
+		l.Close()
+	}
+	opened, err := Open(ctx, s, socket)
+	if err != nil {
+		return nil, err
+	}
+	l.dialogue = opened
+	return opened.Ask(ctx, lines, most)
+}
+
+// Close closes the connection, if there is one.
+func (l *Line) Close() {
+	if l.dialogue != nil {
+		l.dialogue.Close()
+	}
+	l.dialogue = nil
 }
