@@ -9,17 +9,17 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sample"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/remote"
+	"github.com/edgelb/edgelb/internal/ssh"
 )
 
 // login logs in to a host and runs a sync.
 func login(t *testing.T, host *accounts.Host, user string) model.Outcome {
 	t.Helper()
-	credentials, err := remote.ParseCredentials(host.PrivateKey, nil)
+	credentials, err := ssh.ParseCredentials(host.PrivateKey, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := remote.Dial(t.Context(), remote.Target{
+	conn, err := ssh.Dial(t.Context(), ssh.Target{
 		Address: "127.0.0.1", Port: host.Port, User: user, ConnectTimeout: waiting.Long,
 		Credentials: credentials, HostKeys: []string{host.HostKey},
 	})

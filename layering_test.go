@@ -24,11 +24,11 @@ var layers = map[string][]string{
 	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
 	module + "/internal/plan":            {module + "/internal/haproxy"},
 	module + "/internal/fair":            {},
-	module + "/internal/remote": {
-		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/remote/hostkeys",
+	module + "/internal/ssh": {
+		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/ssh/hostkeys",
 		module + "/internal/refusal", module + "/internal/sanitize",
 	},
-	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
+	module + "/internal/ssh/hostkeys": {"golang.org/x/crypto/ssh"},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/model", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
@@ -136,8 +136,8 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"the model knows its text", module + "/internal/haproxy", module + "/internal/haproxy/cfg", 1},
 		{"the text knows the host", module + "/internal/haproxy/cfg", module + "/internal/edge", 1},
 		{"the core knows Kubernetes", module + "/internal/haproxy/runtime", "k8s.io/api/core/v1", 1},
-		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/remote", 1},
-		{"edge knows SSH", module + "/internal/edge", module + "/internal/remote", 1},
+		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/ssh", 1},
+		{"edge knows SSH", module + "/internal/edge", module + "/internal/ssh", 1},
 		{"facts know the sync that they are for", module + "/internal/edge/facts", module + "/internal/edge", 1},
 		{"facts ask the host themselves", module + "/internal/edge/facts", module + "/internal/edge/session", 1},
 		{"a readback asks the host itself", module + "/internal/edge/readback", module + "/internal/edge/session", 1},
@@ -150,14 +150,14 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"a record has a client", module + "/internal/record", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a record knows its status", module + "/internal/record", module + "/internal/status", 1},
 		{"another cluster is watched through a host", module + "/internal/clusters", module + "/internal/edge", 1},
-		{"controllers know SSH", module + "/controllers", module + "/internal/remote", 1},
+		{"controllers know SSH", module + "/controllers", module + "/internal/ssh", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
 		{"a name only begins like an allowed one", module + "/internal/plan", module + "/internal/haproxyother", 1},
 		{"the core imports the standard library", module + "/internal/haproxy", "net/netip", 0},
 		{"runtime imports the model", module + "/internal/haproxy/runtime", module + "/internal/haproxy", 0},
 		{"runtime adds servers in the format of the file", module + "/internal/haproxy/runtime", module + "/internal/haproxy/cfg", 0},
-		{"main imports everything that is shipped", module, module + "/internal/remote", 0},
+		{"main imports everything that is shipped", module, module + "/internal/ssh", 0},
 		{"the lab imports everything", module + "/internal/lab", module + "/controllers", 0},
 	}
 	for _, tt := range tests {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
-	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/remote"
-	"github.com/edgelb/edgelb/internal/remote/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
 func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
@@ -26,16 +24,16 @@ func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
 		err  error
 		want model.State
 	}{
-		"no connection":      {&remote.UnreachableError{Address: "a:22", Cause: errors.New("x")}, model.Unreachable},
-		"forbidden address":  {&remote.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
-		"unknown host":       {&remote.UntrustedError{Address: "a:22"}, model.Untrusted},
-		"refused login":      {&remote.UnauthorizedError{Address: "a:22", User: "root"}, model.Unauthorized},
-		"bad private key":    {&remote.PrivateKeyError{Problem: remote.PrivateKeyEncrypted}, model.Pending},
+		"no connection":      {&ssh.UnreachableError{Address: "a:22", Cause: errors.New("x")}, model.Unreachable},
+		"forbidden address":  {&ssh.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
+		"unknown host":       {&ssh.UntrustedError{Address: "a:22"}, model.Untrusted},
+		"refused login":      {&ssh.UnauthorizedError{Address: "a:22", User: "root"}, model.Unauthorized},
+		"bad private key":    {&ssh.PrivateKeyError{Problem: ssh.PrivateKeyEncrypted}, model.Pending},
 		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, model.Pending},
-		"refused forwarding": {&remote.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, model.Rejected},
-		"killed command":     {&remote.SignalError{Signal: "KILL"}, model.Rejected},
-		"endless output":     {&remote.OutputError{}, model.Rejected},
-		"wrapped":            {fmt.Errorf("Secret x: %w", &remote.PrivateKeyError{}), model.Pending},
+		"refused forwarding": {&ssh.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, model.Rejected},
+		"killed command":     {&ssh.SignalError{Signal: "KILL"}, model.Rejected},
+		"endless output":     {&ssh.OutputError{}, model.Rejected},
+		"wrapped":            {fmt.Errorf("Secret x: %w", &ssh.PrivateKeyError{}), model.Pending},
 		"anything else":      {errors.New("x"), model.Unreachable},
 	}
 	for name, test := range tests {
@@ -73,7 +71,7 @@ func TestPoolKeysCanBeParsed(t *testing.T) {
 
 func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 	t.Parallel()
-	hosts := &transport{pool: remote.NewPool(remote.Options{})}
+	hosts := &transport{pool: ssh.NewPool(ssh.Options{})}
 	defer hosts.Close()
 	login := desired.Login{User: "root"}
 	login.Secret.Namespace, login.Secret.Name = "shop", "edge-ssh"
@@ -91,7 +89,7 @@ func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 // Only the names of the keys are reported, never their content.
 func TestTheKeysOfASecretWithoutAPrivateKeyAreReported(t *testing.T) {
 	t.Parallel()
-	hosts := &transport{pool: remote.NewPool(remote.Options{})}
+	hosts := &transport{pool: ssh.NewPool(ssh.Options{})}
 	defer hosts.Close()
 	secret := map[string][]byte{"known_hosts": nil}
 	for _, name := range []string{"id_ed25519", "id_ed25519.pub", "f", "e", "d", "c"} {
@@ -105,7 +103,7 @@ func TestTheKeysOfASecretWithoutAPrivateKeyAreReported(t *testing.T) {
 
 func TestASecretIsParsedAgainWhenItChanges(t *testing.T) {
 	t.Parallel()
-	first, second := privateKey(t), privateKey(t)
+	first, second := sshkeys.File(t, sshkeys.New(t)), sshkeys.File(t, sshkeys.New(t))
 	name := types.NamespacedName{Namespace: "shop", Name: "edge-ssh"}
 	var cache credentialsCache
 	parse := func(key, knownHosts []byte) string {
@@ -129,19 +127,6 @@ func TestASecretIsParsedAgainWhenItChanges(t *testing.T) {
 	if len(cache.parsed) > mostParsed {
 		t.Errorf("it holds %d Secrets", len(cache.parsed))
 	}
-}
-
-func privateKey(t *testing.T) []byte {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(block)
 }
 
 func TestTheFlagsSetTheWatchedNamespacesAndTheAccessToMetrics(t *testing.T) {

@@ -20,9 +20,9 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/remote"
-	"github.com/edgelb/edgelb/internal/remote/hostkeys"
 	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
 // The keys of a Secret that logs in to hosts.
@@ -33,7 +33,7 @@ const (
 
 // transport connects SSH to the interfaces of the packages controllers and edge.
 type transport struct {
-	pool        *remote.Pool
+	pool        *ssh.Pool
 	credentials credentialsCache
 	// answers is charged for the output of hosts.
 	answers *budget.Budget
@@ -45,7 +45,7 @@ const mostAnswers = 48 << 20
 
 // newTransport returns a transport without connections, which signals the events of its connections.
 func newTransport(signals *controllers.Signals) *transport {
-	return &transport{answers: budget.New(mostAnswers), pool: remote.NewPool(remote.Options{
+	return &transport{answers: budget.New(mostAnswers), pool: ssh.NewPool(ssh.Options{
 		Dialled:   ofHost(signals.Dialled),
 		Down:      ofHost(signals.Down),
 		Attempted: signals.Attempted,
@@ -81,7 +81,7 @@ func (t *transport) Connect(key model.HostID, login desired.Login, secret map[st
 	target.Credentials, target.Budget = credentials, t.answers
 	conn, err := t.pool.Get(key.String(), target)
 	switch {
-	case errors.Is(err, remote.ErrDialing):
+	case errors.Is(err, ssh.ErrDialing):
 		return nil, controllers.ErrConnecting
 	case err != nil:
 		return nil, translate(err)
@@ -105,15 +105,15 @@ func (t *transport) Former(key model.HostID, login desired.Login, secret map[str
 }
 
 // targetOf returns a host and how to log in to it, without the credentials.
-func targetOf(key model.HostID, login desired.Login) remote.Target {
-	return remote.Target{
+func targetOf(key model.HostID, login desired.Login) ssh.Target {
+	return ssh.Target{
 		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
 		Permission: permission(key, login), Owner: login.Secret.Namespace,
 	}
 }
 
 // permission returns a function that checks whether an address of a host may be connected to.
-func permission(key model.HostID, login desired.Login) remote.Permission {
+func permission(key model.HostID, login desired.Login) ssh.Permission {
 	return func(addr netip.Addr) error {
 		// A nil *policy.Violation would be an error that is not nil.
 		if found := login.Reach.CheckResolved(key.Address, addr); found != nil {
@@ -125,8 +125,8 @@ func permission(key model.HostID, login desired.Login) remote.Permission {
 
 // explainSecret adds, for a Secret without a private key, which keys it has: often the key has another name there.
 func explainSecret(secret map[string][]byte, err error) error {
-	var invalid *remote.PrivateKeyError
-	if !errors.As(err, &invalid) || invalid.Problem != remote.PrivateKeyMissing || len(secret[secretPrivateKey]) > 0 {
+	var invalid *ssh.PrivateKeyError
+	if !errors.As(err, &invalid) || invalid.Problem != ssh.PrivateKeyMissing || len(secret[secretPrivateKey]) > 0 {
 		return err
 	}
 	has := "nothing"
@@ -147,7 +147,7 @@ type credentialsCache struct {
 
 type parsedSecret struct {
 	privateKey, knownHosts []byte
-	credentials            remote.Credentials
+	credentials            ssh.Credentials
 }
 
 func (s parsedSecret) size() int { return len(s.privateKey) + len(s.knownHosts) }
@@ -159,15 +159,15 @@ const (
 	mostParsedBytes = 8 << 20
 )
 
-func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHosts []byte) (remote.Credentials, error) {
+func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHosts []byte) (ssh.Credentials, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, found := c.parsed[name]; found && bytes.Equal(known.privateKey, privateKey) && bytes.Equal(known.knownHosts, knownHosts) {
 		return known.credentials, nil
 	}
-	credentials, err := remote.ParseCredentials(privateKey, knownHosts)
+	credentials, err := ssh.ParseCredentials(privateKey, knownHosts)
 	if err != nil {
-		return remote.Credentials{}, err
+		return ssh.Credentials{}, err
 	}
 	c.keep(name, parsedSecret{privateKey, knownHosts, credentials})
 	return credentials, nil
@@ -188,32 +188,32 @@ func (t *transport) Forget(key model.HostID) { t.pool.Drop(key.String()) }
 // Close closes every connection.
 func (t *transport) Close() { t.pool.Close() }
 
-// connection is a remote.Conn as an edge.Conn.
+// connection is a ssh.Conn as an edge.Conn.
 type connection struct {
-	conn *remote.Conn
+	conn *ssh.Conn
 }
 
 func (c connection) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
-	stdout, stderr, exit, err := c.conn.Run(ctx, command, input, remote.Limit(limit))
+	stdout, stderr, exit, err := c.conn.Run(ctx, command, input, ssh.Limit(limit))
 	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, translate(err)
 }
 
 func (c connection) Start(ctx context.Context, command string, limit edge.Limit) (edge.Stream, error) {
-	return opened(c.conn.Start(ctx, command, remote.Limit(limit)))
+	return opened(c.conn.Start(ctx, command, ssh.Limit(limit)))
 }
 
 func (c connection) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
-	return opened(c.conn.DialUnix(ctx, path, remote.Limit(limit)))
+	return opened(c.conn.DialUnix(ctx, path, ssh.Limit(limit)))
 }
 
 func (c connection) Release() { c.conn.Release() }
 
-// stream is a remote.Stream as an edge.Stream.
-type stream struct{ *remote.Stream }
+// stream is a ssh.Stream as an edge.Stream.
+type stream struct{ *ssh.Stream }
 
-func (s stream) Expect(limit edge.Limit) { s.Stream.Expect(remote.Limit(limit)) }
+func (s stream) Expect(limit edge.Limit) { s.Stream.Expect(ssh.Limit(limit)) }
 
-func opened(open *remote.Stream, err error) (edge.Stream, error) {
+func opened(open *ssh.Stream, err error) (edge.Stream, error) {
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -230,15 +230,15 @@ func translate(err error) error {
 
 func stateOf(err error) model.State {
 	switch {
-	case is[*remote.PrivateKeyError](err), is[*hostkeys.KnownHostsError](err):
+	case is[*ssh.PrivateKeyError](err), is[*hostkeys.KnownHostsError](err):
 		return model.Pending
-	case is[*remote.ForbiddenError](err):
+	case is[*ssh.ForbiddenError](err):
 		return model.Refused
-	case is[*remote.UntrustedError](err):
+	case is[*ssh.UntrustedError](err):
 		return model.Untrusted
-	case is[*remote.UnauthorizedError](err):
+	case is[*ssh.UnauthorizedError](err):
 		return model.Unauthorized
-	case is[*remote.ForwardingRefusedError](err), is[*remote.SignalError](err), is[*remote.OutputError](err):
+	case is[*ssh.ForwardingRefusedError](err), is[*ssh.SignalError](err), is[*ssh.OutputError](err):
 		return model.Rejected
 	default:
 		return model.Unreachable

@@ -2,27 +2,17 @@ package main
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"fmt"
 	"testing"
 
-	"golang.org/x/crypto/ssh"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 )
 
 func TestParsedSecretsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	privateKey := pem.EncodeToMemory(block)
+	privateKey := sshkeys.File(t, sshkeys.New(t))
 	comment := append([]byte("# "), bytes.Repeat([]byte("x"), 900<<10)...)
 	var cache credentialsCache
 	for i := range 200 {

@@ -1,0 +1,53 @@
+// Package ssh is the SSH transport to a host: it dials, verifies the host's key, logs in with a public key, runs commands,
+// connects to unix sockets of the host, and keeps one connection per host open.
+//
+// It knows nothing of HAProxy. Every operation ends when its context ends, even if the host is frozen. The type of an error
+// depends on how a person must fix it, and its text is written for that person.
+package ssh
+
+import (
+	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+)
+
+// Credentials hold the private key for logins and the known host keys. The zero value cannot log in.
+type Credentials struct {
+	signer     ssh.Signer
+	knownHosts hostkeys.KnownHosts
+}
+
+// ParseCredentials parses a private key (ed25519, ECDSA or RSA, in OpenSSH or PEM format, without a passphrase) and a
+// known_hosts file, which may be empty. The error is a *PrivateKeyError or a *hostkeys.KnownHostsError.
+func ParseCredentials(privateKey, knownHosts []byte) (Credentials, error) {
+	signer, err := parsePrivateKey(privateKey)
+	if err != nil {
+		return Credentials{}, err
+	}
+	known, err := hostkeys.ParseKnownHosts(knownHosts)
+	if err != nil {
+		return Credentials{}, err
+	}
+	return Credentials{signer: signer, knownHosts: known}, nil
+}
+
+// AuthorizedKey returns the line of authorized_keys that accepts these credentials; empty for the zero value.
+func (c Credentials) AuthorizedKey() string {
+	if c.signer == nil {
+		return ""
+	}
+	return hostkeys.Text(c.signer.PublicKey())
+}
+
+// Fingerprint returns the SHA256 fingerprint of the public key, as ssh-keygen -l prints it; empty for the zero value.
+func (c Credentials) Fingerprint() string {
+	if c.signer == nil {
+		return ""
+	}
+	return ssh.FingerprintSHA256(c.signer.PublicKey())
+}
+
+// sameKey reports whether both log in with the same key.
+func (c Credentials) sameKey(other Credentials) bool {
+	return c.AuthorizedKey() == other.AuthorizedKey()
+}
