@@ -25,10 +25,11 @@ var layers = map[string][]string{
 	module + "/internal/plan":            {module + "/internal/haproxy"},
 	module + "/internal/fair":            {},
 	module + "/internal/ssh": {
-		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/ssh/hostkeys",
-		module + "/internal/refusal", module + "/internal/sanitize",
+		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/refusal",
+		module + "/internal/sanitize", module + "/internal/ssh/hostkeys", module + "/internal/ssh/privatekey",
 	},
-	module + "/internal/ssh/hostkeys": {"golang.org/x/crypto/ssh"},
+	module + "/internal/ssh/hostkeys":   {"golang.org/x/crypto/ssh", module + "/internal/sanitize"},
+	module + "/internal/ssh/privatekey": {"golang.org/x/crypto/ssh", module + "/internal/sanitize", module + "/internal/ssh/hostkeys"},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/model", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",

@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/privatekey"
 )
 
 func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
@@ -26,14 +27,14 @@ func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
 	}{
 		"no connection":      {&ssh.UnreachableError{Address: "a:22", Cause: errors.New("x")}, model.Unreachable},
 		"forbidden address":  {&ssh.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
-		"unknown host":       {&ssh.UntrustedError{Address: "a:22"}, model.Untrusted},
+		"unknown host":       {&hostkeys.UntrustedError{Address: "a:22"}, model.Untrusted},
 		"refused login":      {&ssh.UnauthorizedError{Address: "a:22", User: "root"}, model.Unauthorized},
-		"bad private key":    {&ssh.PrivateKeyError{Problem: ssh.PrivateKeyEncrypted}, model.Pending},
+		"bad private key":    {&privatekey.Error{Problem: privatekey.Encrypted}, model.Pending},
 		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, model.Pending},
 		"refused forwarding": {&ssh.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, model.Rejected},
 		"killed command":     {&ssh.SignalError{Signal: "KILL"}, model.Rejected},
 		"endless output":     {&ssh.OutputError{}, model.Rejected},
-		"wrapped":            {fmt.Errorf("Secret x: %w", &ssh.PrivateKeyError{}), model.Pending},
+		"wrapped":            {fmt.Errorf("Secret x: %w", &privatekey.Error{}), model.Pending},
 		"anything else":      {errors.New("x"), model.Unreachable},
 	}
 	for name, test := range tests {

@@ -23,6 +23,7 @@ import (
 	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/privatekey"
 )
 
 // The keys of a Secret that logs in to hosts.
@@ -125,8 +126,8 @@ func permission(key model.HostID, login desired.Login) ssh.Permission {
 
 // explainSecret adds, for a Secret without a private key, which keys it has: often the key has another name there.
 func explainSecret(secret map[string][]byte, err error) error {
-	var invalid *ssh.PrivateKeyError
-	if !errors.As(err, &invalid) || invalid.Problem != ssh.PrivateKeyMissing || len(secret[secretPrivateKey]) > 0 {
+	var invalid *privatekey.Error
+	if !errors.As(err, &invalid) || invalid.Problem != privatekey.Missing || len(secret[secretPrivateKey]) > 0 {
 		return err
 	}
 	has := "nothing"
@@ -230,11 +231,11 @@ func translate(err error) error {
 
 func stateOf(err error) model.State {
 	switch {
-	case is[*ssh.PrivateKeyError](err), is[*hostkeys.KnownHostsError](err):
+	case is[*privatekey.Error](err), is[*hostkeys.KnownHostsError](err):
 		return model.Pending
 	case is[*ssh.ForbiddenError](err):
 		return model.Refused
-	case is[*ssh.UntrustedError](err):
+	case is[*hostkeys.UntrustedError](err):
 		return model.Untrusted
 	case is[*ssh.UnauthorizedError](err):
 		return model.Unauthorized

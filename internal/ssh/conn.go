@@ -162,8 +162,8 @@ func (c *Conn) serves(t Target) bool {
 
 // isAllowed reports whether the connection is to the target's host, with an allowed key and address.
 func (c *Conn) isAllowed(t Target) bool {
-	known, err := trustOf(t)
-	return err == nil && c.target.hostPort() == t.hostPort() && known.check(c.hostKey) == nil && c.permits(t)
+	known, err := t.trust()
+	return err == nil && c.target.hostPort() == t.hostPort() && known.Check(c.hostKey) == nil && c.permits(t)
 }
 
 // whileAlive returns a context that also ends with the connection. In x/crypto/ssh, an operation that begins at the moment

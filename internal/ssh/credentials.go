@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/privatekey"
 )
 
 // Credentials hold the private key for logins and the known host keys. The zero value cannot log in.
@@ -18,9 +19,9 @@ type Credentials struct {
 }
 
 // ParseCredentials parses a private key (ed25519, ECDSA or RSA, in OpenSSH or PEM format, without a passphrase) and a
-// known_hosts file, which may be empty. The error is a *PrivateKeyError or a *hostkeys.KnownHostsError.
+// known_hosts file, which may be empty. The error is a *privatekey.Error or a *hostkeys.KnownHostsError.
 func ParseCredentials(privateKey, knownHosts []byte) (Credentials, error) {
-	signer, err := parsePrivateKey(privateKey)
+	signer, err := privatekey.Parse(privateKey)
 	if err != nil {
 		return Credentials{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
 const (
@@ -61,6 +62,11 @@ func (t Target) keepalive() time.Duration {
 	return t.Keepalive
 }
 
+// trust returns which keys the host may have: the target's pins, otherwise those of its known_hosts.
+func (t Target) trust() (hostkeys.Trust, error) {
+	return hostkeys.TrustOf(t.Address, t.port(), t.HostKeys, t.Credentials.knownHosts)
+}
+
 // sameLogin reports whether both mean the same account of the same host, with the same key.
 func (t Target) sameLogin(other Target) bool {
 	return t.hostPort() == other.hostPort() && t.User == other.User && t.Credentials.sameKey(other.Credentials)
@@ -78,10 +84,10 @@ func (t Target) withoutKnownHosts() Target {
 	return t
 }
 
-// Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *ForbiddenError, an
-// *UntrustedError or an *UnauthorizedError. Dial does not try to log in to a host whose key is not allowed.
+// Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *ForbiddenError, a
+// *hostkeys.UntrustedError or an *UnauthorizedError. Dial does not try to log in to a host whose key is not allowed.
 func Dial(ctx context.Context, t Target) (*Conn, error) {
-	known, err := trustOf(t)
+	known, err := t.trust()
 	if err != nil {
 		return nil, err
 	}

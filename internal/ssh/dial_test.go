@@ -63,12 +63,13 @@ func TestAHostThatIsNotProvedIsUntrusted(t *testing.T) {
 	tests := []struct {
 		name            string
 		pins            []string
-		want            UntrustedProblem
+		want            hostkeys.UntrustedProblem
 		wantFingerprint string
 	}{
-		{"without a pin", nil, HostUnknown, seen},
-		{"with another pin", []string{keyA}, HostKeyChanged, seen},
-		{"with a pin of another type", []string{rsaPin}, HostKeyTypeMissing, ""},
+		{"without a pin", nil, hostkeys.Unknown, seen},
+		{"with another pin", []string{keyA}, hostkeys.Changed, seen},
+		{"with a pin of another type", []string{rsaPin}, hostkeys.TypeMissing, ""},
+		{"with a pin that cannot be read", []string{"nonsense"}, hostkeys.PinUnreadable, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -76,11 +77,11 @@ func TestAHostThatIsNotProvedIsUntrusted(t *testing.T) {
 			target := server.target(t, key)
 			target.HostKeys = test.pins
 			_, err := Dial(t.Context(), target)
-			var refused *UntrustedError
+			var refused *hostkeys.UntrustedError
 			if !errors.As(err, &refused) || refused.Problem != test.want || refused.Fingerprint != test.wantFingerprint {
-				t.Fatalf("error %#v, want an *UntrustedError %s with the key %q", err, test.want, test.wantFingerprint)
+				t.Fatalf("error %#v, want a *hostkeys.UntrustedError %s with the key %q", err, test.want, test.wantFingerprint)
 			}
-			if test.want == HostKeyTypeMissing && !slices.Equal(refused.Offered, []string{ssh.KeyAlgoED25519}) {
+			if test.want == hostkeys.TypeMissing && !slices.Equal(refused.Offered, []string{ssh.KeyAlgoED25519}) {
 				t.Errorf("offered %q, want ssh-ed25519", refused.Offered)
 			}
 			if !strings.Contains(err.Error(), server.address()) {
@@ -117,9 +118,9 @@ func TestNoLoginIsTriedOnAHostThatIsNotTrusted(t *testing.T) {
 	_, err = Dial(t.Context(), Target{
 		Address: "127.0.0.1", Port: port, User: "secret-user", Credentials: credentials(t, sshkeys.New(t), ""),
 	})
-	var refused *UntrustedError
+	var refused *hostkeys.UntrustedError
 	if !errors.As(err, &refused) {
-		t.Fatalf("error %v, want an *UntrustedError", err)
+		t.Fatalf("error %v, want a *hostkeys.UntrustedError", err)
 	}
 	if err := <-ended; err == nil || len(tried) > 0 {
 		t.Errorf("the host saw %d logins, error %v; want none and an error", len(tried), err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
 // kexInit is the body of the message that begins a key exchange; see RFC 4253, 7.1.
@@ -80,7 +81,7 @@ func TestAnErrorContainsLittleTextFromAHost(t *testing.T) {
 			target.HostKeys, target.ConnectTimeout = []string{keyA}, patience
 			target.Credentials = credentials(t, sshkeys.New(t), "")
 			_, err := Dial(t.Context(), target)
-			var untrusted *UntrustedError
+			var untrusted *hostkeys.UntrustedError
 			var unreachable *UnreachableError
 			if !errors.As(err, &untrusted) && !errors.As(err, &unreachable) {
 				t.Fatalf("error %v", err)

@@ -9,12 +9,13 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
 // login is one attempt to log in.
 type login struct {
 	target Target
-	trust  trust
+	trust  hostkeys.Trust
 	conn   *greeted
 	// hostKey is set when the host has proved that it has an allowed key.
 	hostKey ssh.PublicKey
@@ -48,7 +49,7 @@ func (l *login) config() *ssh.ClientConfig {
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(l.target.Credentials.signer)},
 		AuthCallback:      l.note,
 		BannerCallback:    l.hear,
-		HostKeyAlgorithms: l.trust.algorithms(),
+		HostKeyAlgorithms: l.trust.Algorithms(),
 		HostKeyCallback:   l.verify,
 		ClientVersion:     "SSH-2.0-edgelb",
 	}
@@ -57,7 +58,7 @@ func (l *login) config() *ssh.ClientConfig {
 // verify is called after the host has signed the key exchange with its key, and before any login data is sent. It is
 // called again at each later key exchange, with the same rules.
 func (l *login) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
-	if err := l.trust.check(key); err != nil {
+	if err := l.trust.Check(key); err != nil {
 		return err
 	}
 	if l.hostKey == nil {
@@ -85,13 +86,13 @@ func (l *login) hear(text string) error {
 
 // explain converts the error of a handshake.
 func (l *login) explain(ctx context.Context, err error) error {
-	var untrusted *UntrustedError
+	var untrusted *hostkeys.UntrustedError
 	if errors.As(err, &untrusted) {
 		return untrusted
 	}
 	var negotiation *ssh.AlgorithmNegotiationError
 	if errors.As(err, &negotiation) && negotiation.What == "host key" {
-		return l.trust.noCommonAlgorithm(negotiation.RequestedAlgorithms, err)
+		return l.trust.NoCommonAlgorithm(negotiation.RequestedAlgorithms, err)
 	}
 	if l.conn.heard.Load() == heardOther {
 		return l.unreachable(StageGreeting, err)

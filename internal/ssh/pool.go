@@ -266,7 +266,7 @@ func (p *Pool) attempted(err error) {
 }
 
 func resultOf(err error) string {
-	var untrusted *UntrustedError
+	var untrusted *hostkeys.UntrustedError
 	var unauthorized *UnauthorizedError
 	var forbidden *ForbiddenError
 	switch {

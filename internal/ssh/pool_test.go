@@ -393,3 +393,12 @@ func TestAPoolLeaksNothing(t *testing.T) {
 	}
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }
+
+func parseKnown(t testing.TB, text string) hostkeys.KnownHosts {
+	t.Helper()
+	known, err := hostkeys.ParseKnownHosts([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}

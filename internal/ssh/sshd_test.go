@@ -28,6 +28,9 @@ const patience = waiting.Long
 // anything is the limit of answers whose length does not matter.
 var anything = Limit{Bytes: 64 << 20, Of: "a test"}
 
+// keyA is a key that no host has.
+const keyA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+
 // sshd is a real sshd on its own loopback port, which accepts the current user with one key.
 type sshd struct {
 	port    int

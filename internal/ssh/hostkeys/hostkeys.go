@@ -1,5 +1,5 @@
-// Package hostkeys defines which keys hosts may have: it parses known_hosts files and single keys, and lists the secure key
-// types.
+// Package hostkeys says which keys a host may have: it parses known_hosts files and pins, checks the key that a host shows, and
+// says how to trust one that is not trusted.
 package hostkeys
 
 import (

@@ -1,4 +1,5 @@
-package ssh
+// Package privatekey parses the private key that the operator logs in with, and says how to fix one that cannot be used.
+package privatekey
 
 import (
 	"bytes"
@@ -15,50 +16,50 @@ import (
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
-// PrivateKeyProblem is why a private key cannot be used.
-type PrivateKeyProblem string
+// Problem is why a private key cannot be used.
+type Problem string
 
 // The problems of a private key.
 const (
-	PrivateKeyMissing      PrivateKeyProblem = "Missing"
-	PrivateKeyEncrypted    PrivateKeyProblem = "Encrypted"
-	PrivateKeyPublic       PrivateKeyProblem = "Public"
-	PrivateKeyUnreadable   PrivateKeyProblem = "Unreadable"
-	PrivateKeyUnsupported  PrivateKeyProblem = "Unsupported"
-	PrivateKeyPuTTY        PrivateKeyProblem = "PuTTY"
-	PrivateKeySecurityKey  PrivateKeyProblem = "SecurityKey"
-	PrivateKeyEncodedTwice PrivateKeyProblem = "EncodedTwice"
-	PrivateKeyUTF16        PrivateKeyProblem = "UTF16"
+	Missing      Problem = "Missing"
+	Encrypted    Problem = "Encrypted"
+	Public       Problem = "Public"
+	Unreadable   Problem = "Unreadable"
+	Unsupported  Problem = "Unsupported"
+	PuTTY        Problem = "PuTTY"
+	SecurityKey  Problem = "SecurityKey"
+	EncodedTwice Problem = "EncodedTwice"
+	UTF16        Problem = "UTF16"
 )
 
-// PrivateKeyError says that a private key cannot be used. It never contains any part of the key.
-type PrivateKeyError struct {
-	Problem PrivateKeyProblem
+// Error says that a private key cannot be used. Its text never contains any part of the key.
+type Error struct {
+	Problem Problem
 	// Type is the type of an unsupported key; empty if it is unknown.
 	Type  string
 	Cause error
 }
 
-func (e *PrivateKeyError) Error() string {
+func (e *Error) Error() string {
 	switch e.Problem {
-	case PrivateKeyMissing:
+	case Missing:
 		return "the private key is missing or empty; make one with: ssh-keygen -t ed25519 -N '' -f id_edgelb"
-	case PrivateKeyEncrypted:
+	case Encrypted:
 		return "the private key is protected by a passphrase; the operator cannot ask for one: store a key without, " +
 			"made from a copy with: ssh-keygen -p -N '' -f COPY"
-	case PrivateKeyPublic:
+	case Public:
 		return "a public key was given where the private key belongs; store the file without .pub"
-	case PrivateKeyPuTTY:
+	case PuTTY:
 		return "the private key is in PuTTY's own form; store what this makes of it: puttygen key.ppk -O private-openssh -o key"
-	case PrivateKeySecurityKey:
+	case SecurityKey:
 		return fmt.Sprintf("the private key (%s) works only together with the security key (FIDO) that it was made with, which the "+
 			"operator does not have; make another one with: ssh-keygen -t ed25519 -N '' -f id_edgelb", sanitize.Line(e.Type, sanitize.Name))
-	case PrivateKeyEncodedTwice:
+	case EncodedTwice:
 		return "the private key is encoded in base64 once too often; kubectl and stringData take the file as it is: " +
 			"kubectl create secret generic NAME --from-file=ssh-privatekey=FILE"
-	case PrivateKeyUTF16:
+	case UTF16:
 		return "the private key is UTF-16, as some programs of Windows write it; store it as UTF-8 without a byte order mark"
-	case PrivateKeyUnsupported:
+	case Unsupported:
 		return "the private key is of a kind that is not supported" + e.inBrackets() + "; use ed25519, ECDSA or RSA"
 	default:
 		return "the private key cannot be read as an OpenSSH or PEM key; store the whole file, " +
@@ -66,9 +67,9 @@ func (e *PrivateKeyError) Error() string {
 	}
 }
 
-func (e *PrivateKeyError) Unwrap() error { return e.Cause }
+func (e *Error) Unwrap() error { return e.Cause }
 
-func (e *PrivateKeyError) inBrackets() string {
+func (e *Error) inBrackets() string {
 	if e.Type == "" {
 		return ""
 	}
@@ -78,18 +79,20 @@ func (e *PrivateKeyError) inBrackets() string {
 // byteOrderMark is what Windows editors write at the beginning of a file. It has no meaning in UTF-8.
 const byteOrderMark = "\ufeff"
 
-func parsePrivateKey(text []byte) (ssh.Signer, error) {
+// Parse parses a private key: ed25519, ECDSA or RSA, in OpenSSH or PEM format, without a passphrase. The signer uses secure algorithms
+// only. The error is an *Error.
+func Parse(text []byte) (ssh.Signer, error) {
 	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	if err := misplaced(text); err != nil {
 		return nil, err
 	}
 	raw, err := ssh.ParseRawPrivateKey(text)
 	if err != nil {
-		return nil, &PrivateKeyError{Problem: problemOf(text, err), Cause: err}
+		return nil, &Error{Problem: problemOf(text, err), Cause: err}
 	}
 	signer, err := ssh.NewSignerFromKey(raw)
 	if err != nil {
-		return nil, &PrivateKeyError{Problem: PrivateKeyUnsupported, Cause: err}
+		return nil, &Error{Problem: Unsupported, Cause: err}
 	}
 	return restrictSignatures(signer)
 }
@@ -99,19 +102,19 @@ func misplaced(text []byte) error {
 	keyType := openSSHType(text)
 	switch {
 	case len(bytes.TrimSpace(text)) == 0:
-		return &PrivateKeyError{Problem: PrivateKeyMissing}
+		return &Error{Problem: Missing}
 	case isUTF16(text):
-		return &PrivateKeyError{Problem: PrivateKeyUTF16}
+		return &Error{Problem: UTF16}
 	case bytes.HasPrefix(bytes.TrimSpace(text), []byte(puttyBegin)):
-		return &PrivateKeyError{Problem: PrivateKeyPuTTY}
+		return &Error{Problem: PuTTY}
 	case isPublicKey(text):
-		return &PrivateKeyError{Problem: PrivateKeyPublic}
+		return &Error{Problem: Public}
 	case isEncoded(text):
-		return &PrivateKeyError{Problem: PrivateKeyEncodedTwice}
+		return &Error{Problem: EncodedTwice}
 	case strings.HasPrefix(keyType, "sk-"):
-		return &PrivateKeyError{Problem: PrivateKeySecurityKey, Type: keyType}
+		return &Error{Problem: SecurityKey, Type: keyType}
 	case keyType != "" && !slices.Contains(hostkeys.Types(), keyType):
-		return &PrivateKeyError{Problem: PrivateKeyUnsupported, Type: keyType}
+		return &Error{Problem: Unsupported, Type: keyType}
 	}
 	return nil
 }
@@ -178,13 +181,13 @@ func openSSHType(text []byte) string {
 	return public.Type
 }
 
-func problemOf(text []byte, err error) PrivateKeyProblem {
+func problemOf(text []byte, err error) Problem {
 	var passphrase *ssh.PassphraseMissingError
 	block, _ := pem.Decode(text)
 	if errors.As(err, &passphrase) || (block != nil && block.Type == "ENCRYPTED PRIVATE KEY") {
-		return PrivateKeyEncrypted
+		return Encrypted
 	}
-	return PrivateKeyUnreadable
+	return Unreadable
 }
 
 // restrictSignatures restricts the signer to secure signature algorithms: an RSA key must not sign with SHA-1.
@@ -193,11 +196,11 @@ func restrictSignatures(signer ssh.Signer) (ssh.Signer, error) {
 	algorithms := hostkeys.SignatureAlgorithms(keyType)
 	algorithmSigner, ok := signer.(ssh.AlgorithmSigner)
 	if !ok || algorithms == nil {
-		return nil, &PrivateKeyError{Problem: PrivateKeyUnsupported, Type: keyType}
+		return nil, &Error{Problem: Unsupported, Type: keyType}
 	}
 	restricted, err := ssh.NewSignerWithAlgorithms(algorithmSigner, algorithms)
 	if err != nil {
-		return nil, &PrivateKeyError{Problem: PrivateKeyUnsupported, Type: keyType, Cause: err}
+		return nil, &Error{Problem: Unsupported, Type: keyType, Cause: err}
 	}
 	return restricted, nil
 }

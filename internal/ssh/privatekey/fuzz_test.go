@@ -1,4 +1,4 @@
-package ssh
+package privatekey
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 )
 
 // Secrets are written by tenants, so any content must be handled.
-func FuzzParseCredentials(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, keyType := range []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256} {
 		f.Add(sshkeys.File(f, sshkeys.NewOf(f, keyType)))
 	}
@@ -21,10 +21,10 @@ func FuzzParseCredentials(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		bounded.Run(t, "reading it", len(text)*10, func() {
-			_, err := parsePrivateKey(text)
-			var refusal *PrivateKeyError
+			_, err := Parse(text)
+			var refusal *Error
 			if err != nil && (!errors.As(err, &refusal) || len(err.Error()) > 1000) {
-				t.Errorf("got the error %q, want a short *PrivateKeyError", err)
+				t.Errorf("got the error %q, want a short *Error", err)
 			}
 		})
 	})
