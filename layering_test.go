@@ -26,10 +26,13 @@ var layers = map[string][]string{
 	module + "/internal/fair":            {},
 	module + "/internal/ssh": {
 		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/refusal",
-		module + "/internal/sanitize", module + "/internal/ssh/hostkeys", module + "/internal/ssh/privatekey",
+		module + "/internal/sanitize", module + "/internal/ssh/answer", module + "/internal/ssh/hostkeys", module + "/internal/ssh/privatekey",
+		module + "/internal/ssh/tcp",
 	},
+	module + "/internal/ssh/answer":     {module + "/internal/budget"},
 	module + "/internal/ssh/hostkeys":   {"golang.org/x/crypto/ssh", module + "/internal/sanitize"},
 	module + "/internal/ssh/privatekey": {"golang.org/x/crypto/ssh", module + "/internal/sanitize", module + "/internal/ssh/hostkeys"},
+	module + "/internal/ssh/tcp":        {},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/model", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",

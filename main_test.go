@@ -15,8 +15,10 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 	"github.com/edgelb/edgelb/internal/ssh/privatekey"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
@@ -26,14 +28,14 @@ func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
 		want model.State
 	}{
 		"no connection":      {&ssh.UnreachableError{Address: "a:22", Cause: errors.New("x")}, model.Unreachable},
-		"forbidden address":  {&ssh.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
+		"forbidden address":  {&tcp.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
 		"unknown host":       {&hostkeys.UntrustedError{Address: "a:22"}, model.Untrusted},
 		"refused login":      {&ssh.UnauthorizedError{Address: "a:22", User: "root"}, model.Unauthorized},
 		"bad private key":    {&privatekey.Error{Problem: privatekey.Encrypted}, model.Pending},
 		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, model.Pending},
 		"refused forwarding": {&ssh.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, model.Rejected},
 		"killed command":     {&ssh.SignalError{Signal: "KILL"}, model.Rejected},
-		"endless output":     {&ssh.OutputError{}, model.Rejected},
+		"endless output":     {&answer.LimitError{}, model.Rejected},
 		"wrapped":            {fmt.Errorf("Secret x: %w", &privatekey.Error{}), model.Pending},
 		"anything else":      {errors.New("x"), model.Unreachable},
 	}

@@ -22,8 +22,10 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 	"github.com/edgelb/edgelb/internal/ssh/privatekey"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 // The keys of a Secret that logs in to hosts.
@@ -114,7 +116,7 @@ func targetOf(key model.HostID, login desired.Login) ssh.Target {
 }
 
 // permission returns a function that checks whether an address of a host may be connected to.
-func permission(key model.HostID, login desired.Login) ssh.Permission {
+func permission(key model.HostID, login desired.Login) tcp.Permission {
 	return func(addr netip.Addr) error {
 		// A nil *policy.Violation would be an error that is not nil.
 		if found := login.Reach.CheckResolved(key.Address, addr); found != nil {
@@ -195,16 +197,16 @@ type connection struct {
 }
 
 func (c connection) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
-	stdout, stderr, exit, err := c.conn.Run(ctx, command, input, ssh.Limit(limit))
+	stdout, stderr, exit, err := c.conn.Run(ctx, command, input, answer.Limit(limit))
 	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, translate(err)
 }
 
 func (c connection) Start(ctx context.Context, command string, limit edge.Limit) (edge.Stream, error) {
-	return opened(c.conn.Start(ctx, command, ssh.Limit(limit)))
+	return opened(c.conn.Start(ctx, command, answer.Limit(limit)))
 }
 
 func (c connection) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
-	return opened(c.conn.DialUnix(ctx, path, ssh.Limit(limit)))
+	return opened(c.conn.DialUnix(ctx, path, answer.Limit(limit)))
 }
 
 func (c connection) Release() { c.conn.Release() }
@@ -212,7 +214,7 @@ func (c connection) Release() { c.conn.Release() }
 // stream is a ssh.Stream as an edge.Stream.
 type stream struct{ *ssh.Stream }
 
-func (s stream) Expect(limit edge.Limit) { s.Stream.Expect(ssh.Limit(limit)) }
+func (s stream) Expect(limit edge.Limit) { s.Stream.Expect(answer.Limit(limit)) }
 
 func opened(open *ssh.Stream, err error) (edge.Stream, error) {
 	if err != nil {
@@ -233,13 +235,13 @@ func stateOf(err error) model.State {
 	switch {
 	case is[*privatekey.Error](err), is[*hostkeys.KnownHostsError](err):
 		return model.Pending
-	case is[*ssh.ForbiddenError](err):
+	case is[*tcp.ForbiddenError](err):
 		return model.Refused
 	case is[*hostkeys.UntrustedError](err):
 		return model.Untrusted
 	case is[*ssh.UnauthorizedError](err):
 		return model.Unauthorized
-	case is[*ssh.ForwardingRefusedError](err), is[*ssh.SignalError](err), is[*ssh.OutputError](err):
+	case is[*ssh.ForwardingRefusedError](err), is[*ssh.SignalError](err), is[*answer.LimitError](err):
 		return model.Rejected
 	default:
 		return model.Unreachable

@@ -3,12 +3,14 @@ package ssh
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 // maxSessions limits the concurrent commands on one connection. sshd's own limit, MaxSessions, is 10 by default,
@@ -22,7 +24,7 @@ const maxOpens = 8
 type Conn struct {
 	target  Target
 	client  *ssh.Client
-	flow    *flow
+	tcp     *tcp.Conn
 	hostKey ssh.PublicKey
 	// sessions holds one element for each running command.
 	sessions chan struct{}
@@ -48,7 +50,7 @@ type sshLink struct {
 	conn     ssh.Conn
 	channels <-chan ssh.NewChannel
 	requests <-chan *ssh.Request
-	flow     *flow
+	tcp      *tcp.Conn
 }
 
 func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
@@ -56,7 +58,7 @@ func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
 		target: t,
 		// ssh.NewClient would use four goroutines for what attend does in one.
 		client:   &ssh.Client{Conn: link.conn},
-		flow:     link.flow,
+		tcp:      link.tcp,
 		hostKey:  hostKey,
 		sessions: make(chan struct{}, maxSessions),
 		opens:    make(chan struct{}, maxOpens),
@@ -138,7 +140,7 @@ func (c *Conn) keepAlive(interval time.Duration) {
 	_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
 	noAnswer.Stop()
 	if err == nil {
-		c.flow.used(eachInterval)
+		c.tcp.AnsweredKeepalive()
 		c.probe.Reset(interval)
 	}
 }
@@ -164,6 +166,12 @@ func (c *Conn) serves(t Target) bool {
 func (c *Conn) isAllowed(t Target) bool {
 	known, err := t.trust()
 	return err == nil && c.target.hostPort() == t.hostPort() && known.Check(c.hostKey) == nil && c.permits(t)
+}
+
+// permits reports whether the target still permits the connection's address.
+func (c *Conn) permits(t Target) bool {
+	to, isTCP := c.client.RemoteAddr().(*net.TCPAddr)
+	return t.Permission == nil || isTCP && t.Permission(to.AddrPort().Addr()) == nil
 }
 
 // whileAlive returns a context that also ends with the connection. In x/crypto/ssh, an operation that begins at the moment

@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 const (
@@ -34,7 +35,7 @@ type Target struct {
 	// HostKeys are the allowed keys of the host, as lines "ssh-ed25519 AAAA…". If empty, the known_hosts of the Credentials apply.
 	HostKeys []string
 	// Permission is called for each address that the host's name resolves to; nil permits all.
-	Permission Permission
+	Permission tcp.Permission
 	// Budget is charged for the host's answers; nil for none.
 	Budget *budget.Budget
 }
@@ -84,7 +85,7 @@ func (t Target) withoutKnownHosts() Target {
 	return t
 }
 
-// Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *ForbiddenError, a
+// Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *tcp.ForbiddenError, a
 // *hostkeys.UntrustedError or an *UnauthorizedError. Dial does not try to log in to a host whose key is not allowed.
 func Dial(ctx context.Context, t Target) (*Conn, error) {
 	known, err := t.trust()
@@ -96,23 +97,20 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.connectTimeout())
 	defer cancel()
-	dialer := net.Dialer{ControlContext: t.control}
-	tcp, err := dialer.DialContext(ctx, "tcp", t.hostPort())
-	var forbidden *ForbiddenError
+	conn, err := tcp.Dial(ctx, t.hostPort(), t.Permission)
+	var forbidden *tcp.ForbiddenError
 	switch {
 	case errors.As(err, &forbidden):
 		return nil, forbidden
 	case err != nil:
 		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: err}
 	}
-	flow := newFlow(withQuickAck(tcp))
-	login := login{target: t.withoutKnownHosts(), trust: known, conn: &greeted{Conn: flow}}
+	login := login{target: t.withoutKnownHosts(), trust: known, conn: conn}
 	link, err := login.handshake(ctx)
 	if err != nil {
-		tcp.Close()
+		conn.Close()
 		return nil, login.explain(ctx, err)
 	}
-	flow.allow(mostUseless)
-	link.flow = flow
+	conn.LoggedIn()
 	return newConn(t.withoutKnownHosts(), link, login.hostKey), nil
 }

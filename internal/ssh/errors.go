@@ -164,20 +164,6 @@ func (e *SignalError) Error() string {
 	return "the command was killed by the signal " + sanitize.Line(e.Signal, sanitize.Name)
 }
 
-// Limit is the maximum size of an answer, and the request that it answers, such as "show info".
-type Limit struct {
-	Bytes int
-	Of    string
-}
-
-// OutputError says that a host sent more than the limit. The whole answer is discarded.
-type OutputError struct{ Limit Limit }
-
-func (e *OutputError) Error() string {
-	return fmt.Sprintf("the host sent more than %d bytes in answer to %s: see on the host what answers there, since HAProxy "+
-		"and edgelb's scripts do not say as much", e.Limit.Bytes, e.Limit.Of)
-}
-
 // ShareError says that a connection was ended because its host's answers took the most memory while all answers together
 // exceeded the budget.
 type ShareError struct{ Held int }

@@ -15,6 +15,8 @@ import (
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/lab/hostile"
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 // hostileTarget starts a host with this behaviour, and returns its target.
@@ -37,7 +39,7 @@ func hostileTarget(t *testing.T, behaviour hostile.Behaviour) Target {
 
 func TestAnAnswerBeyondTheLimitIsAnError(t *testing.T) {
 	t.Parallel()
-	limit := Limit{Bytes: 4096, Of: "the script observe"}
+	limit := answer.Limit{Bytes: 4096, Of: "the script observe"}
 	answers := map[string]hostile.Behaviour{
 		"endless":         {Exec: func(_ string, a *hostile.Answer) int { _ = a.Endless("x"); return 0 }},
 		"endless lines":   {Exec: func(_ string, a *hostile.Answer) int { _ = a.Endless("\n"); return 0 }},
@@ -55,9 +57,9 @@ func TestAnAnswerBeyondTheLimitIsAnError(t *testing.T) {
 			behaviour.Socket = func(_ string, a *hostile.Answer) { behaviour.Exec("", a) }
 			conn := dial(t, hostileTarget(t, behaviour))
 			stdout, stderr, _, err := conn.Run(within(t, patience), "x", nil, limit)
-			var tooMuch *OutputError
+			var tooMuch *answer.LimitError
 			if !errors.As(err, &tooMuch) || len(stdout)+len(stderr) > 0 {
-				t.Errorf("%d bytes, error %v; want an *OutputError and nothing of the answer", len(stdout)+len(stderr), err)
+				t.Errorf("%d bytes, error %v; want an *answer.LimitError and nothing of the answer", len(stdout)+len(stderr), err)
 			}
 			if err != nil && !strings.Contains(err.Error(), "more than 4096 bytes in answer to the script observe") {
 				t.Errorf("%q does not say what is too long", err)
@@ -70,7 +72,7 @@ func TestAnAnswerBeyondTheLimitIsAnError(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := io.ReadAll(stream); !errors.As(err, &tooMuch) {
-				t.Errorf("from a socket: error %v, want an *OutputError", err)
+				t.Errorf("from a socket: error %v, want an *answer.LimitError", err)
 			}
 		})
 	}
@@ -83,7 +85,7 @@ func TestAnAnswerMayBeAsLongAsItsLimit(t *testing.T) {
 		_, _ = io.WriteString(a.Stderr(), strings.Repeat("x", 96))
 		return 3
 	}}))
-	stdout, stderr, exit, err := conn.Run(within(t, patience), "x", nil, Limit{Bytes: 4096})
+	stdout, stderr, exit, err := conn.Run(within(t, patience), "x", nil, answer.Limit{Bytes: 4096})
 	if err != nil || len(stdout) != 4000 || len(stderr) != 96 || exit != 3 {
 		t.Errorf("%d and %d bytes, exit %d, error %v", len(stdout), len(stderr), exit, err)
 	}
@@ -96,21 +98,21 @@ func TestAStreamRefusesUnexpectedData(t *testing.T) {
 		_, _ = a.Read(make([]byte, 1))
 		_ = a.Endless("more")
 	}}))
-	stream, err := conn.DialUnix(within(t, patience), "/x", Limit{Bytes: 5, Of: "show info"})
+	stream, err := conn.DialUnix(within(t, patience), "/x", answer.Limit{Bytes: 5, Of: "show info"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := make([]byte, 5)
-	if _, err := io.ReadFull(stream, answer); err != nil || string(answer) != "hello" {
-		t.Fatalf("%q, error %v", answer, err)
+	hello := make([]byte, 5)
+	if _, err := io.ReadFull(stream, hello); err != nil || string(hello) != "hello" {
+		t.Fatalf("%q, error %v", hello, err)
 	}
-	stream.Expect(Limit{Of: "nothing"})
+	stream.Expect(answer.Limit{Of: "nothing"})
 	if _, err := io.WriteString(stream, "x"); err != nil {
 		t.Fatal(err)
 	}
-	var tooMuch *OutputError
-	if n, err := stream.Read(answer); !errors.As(err, &tooMuch) {
-		t.Errorf("%d bytes, error %v; want an *OutputError", n, err)
+	var tooMuch *answer.LimitError
+	if n, err := stream.Read(hello); !errors.As(err, &tooMuch) {
+		t.Errorf("%d bytes, error %v; want an *answer.LimitError", n, err)
 	}
 }
 
@@ -191,9 +193,9 @@ func requireFlood(t *testing.T, end func() error) {
 	go func() { ended <- end() }()
 	select {
 	case err := <-ended:
-		var flood *FloodError
+		var flood *tcp.FloodError
 		if !errors.As(err, &flood) {
-			t.Errorf("error %v, want a *FloodError", err)
+			t.Errorf("error %v, want a *tcp.FloodError", err)
 		}
 	case <-time.After(patience):
 		t.Fatal("the host is still heard")

@@ -10,13 +10,14 @@ import (
 
 	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 // login is one attempt to log in.
 type login struct {
 	target Target
 	trust  hostkeys.Trust
-	conn   *greeted
+	conn   *tcp.Conn
 	// hostKey is set when the host has proved that it has an allowed key.
 	hostKey ssh.PublicKey
 	// offered are the authentication methods that the host named first, and wanted those that it named last; accepted says that it
@@ -40,7 +41,7 @@ func (l *login) handshake(ctx context.Context) (sshLink, error) {
 		conn.Close()
 		return sshLink{}, ctx.Err()
 	}
-	return sshLink{conn: conn, channels: channels, requests: requests}, nil
+	return sshLink{tcp: l.conn, conn: conn, channels: channels, requests: requests}, nil
 }
 
 func (l *login) config() *ssh.ClientConfig {
@@ -94,7 +95,7 @@ func (l *login) explain(ctx context.Context, err error) error {
 	if errors.As(err, &negotiation) && negotiation.What == "host key" {
 		return l.trust.NoCommonAlgorithm(negotiation.RequestedAlgorithms, err)
 	}
-	if l.conn.heard.Load() == heardOther {
+	if l.conn.SpeaksOther() {
 		return l.unreachable(StageGreeting, err)
 	}
 	if cause := ctx.Err(); cause != nil {

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 // only permits this address only.
-func only(address string) Permission {
+func only(address string) tcp.Permission {
 	return func(addr netip.Addr) error {
 		if addr.Unmap() != netip.MustParseAddr(address) {
 			return fmt.Errorf("%s is forbidden", addr)
@@ -25,9 +27,9 @@ func TestDialConnectsToNoAddressThatIsNotPermitted(t *testing.T) {
 	for _, address := range []string{"127.0.0.1", "localhost", "::ffff:127.0.0.1"} {
 		target.Address, target.Permission = address, only("192.0.2.1")
 		_, err := Dial(t.Context(), target)
-		var forbidden *ForbiddenError
+		var forbidden *tcp.ForbiddenError
 		if !errors.As(err, &forbidden) || forbidden.Address != target.hostPort() || !strings.Contains(err.Error(), "1 is forbidden") {
-			t.Errorf("%s: got %v, want a *ForbiddenError with the reason", address, err)
+			t.Errorf("%s: got %v, want a *tcp.ForbiddenError with the reason", address, err)
 		}
 		target.Permission = only("127.0.0.1")
 		_ = dial(t, target).Close()
@@ -44,7 +46,7 @@ func TestThePoolClosesAConnectionToAnAddressThatIsNoLongerPermitted(t *testing.T
 		t.Error("got another connection")
 	}
 	target.Permission = only("192.0.2.1")
-	var forbidden *ForbiddenError
+	var forbidden *tcp.ForbiddenError
 	if _, err := pool.await(within(t, patience), "a", target); !errors.As(err, &forbidden) {
 		t.Errorf("got %v", err)
 	}

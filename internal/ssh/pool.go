@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/fair"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
 // Results of an attempt to connect, as passed to Options.Attempted.
@@ -268,7 +269,7 @@ func (p *Pool) attempted(err error) {
 func resultOf(err error) string {
 	var untrusted *hostkeys.UntrustedError
 	var unauthorized *UnauthorizedError
-	var forbidden *ForbiddenError
+	var forbidden *tcp.ForbiddenError
 	switch {
 	case err == nil:
 		return ResultConnected

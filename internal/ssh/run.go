@@ -1,32 +1,31 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 )
 
 // Run runs a command line in the account's login shell with the input on its stdin, and waits for it. At most 8 commands
 // run concurrently on a connection; others wait. The limit is for both outputs together.
 //
 // An exit status other than 0 is no error, and neither is input that the command does not read. A killed command returns
-// a *SignalError, too much output an *OutputError; everything else is an *UnreachableError. When the context ends, the
+// a *SignalError, too much output an *answer.LimitError; everything else is an *UnreachableError. When the context ends, the
 // command is killed if the host allows it.
-func (c *Conn) Run(ctx context.Context, command string, input []byte, limit Limit) (stdout, stderr []byte, exit int, err error) {
+func (c *Conn) Run(ctx context.Context, command string, input []byte, limit answer.Limit) (stdout, stderr []byte, exit int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	session, err := c.openSession(ctx)
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	c.answers.Set(limit.Of, 0)
-	out := &output{conn: c, limit: limit, overflow: cancel}
-	session.Stdout, session.Stderr = outputWriter{out, &out.stdout}, outputWriter{out, &out.stderr}
+	out := answer.NewOutput(limit, c.answers, c.tcp.Answered, cancel)
+	session.Stdout, session.Stderr = out.Stdout(), out.Stderr()
 	ended := make(chan struct{})
 	var result error
 	go func() {
@@ -50,7 +49,7 @@ func (c *Conn) Run(ctx context.Context, command string, input []byte, limit Limi
 		err = context.Cause(ctx)
 		go c.abandon(session, ended)
 	}
-	stdout, stderr = out.take()
+	stdout, stderr = out.Take()
 	exit, err = c.outcome(ctx, err)
 	return stdout, stderr, exit, err
 }
@@ -78,7 +77,7 @@ func runSession(session *ssh.Session, command string, input []byte) error {
 // outcome converts the result of a session.
 func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
 	var status *ssh.ExitError
-	var tooMuch *OutputError
+	var tooMuch *answer.LimitError
 	switch {
 	case errors.As(context.Cause(ctx), &tooMuch):
 		return 0, tooMuch
@@ -158,75 +157,3 @@ func (c *Conn) abandon(session *ssh.Session, ended <-chan struct{}) {
 }
 
 var errStuck = errors.New("a command that was given up did not end")
-
-// output is what a command writes.
-type output struct {
-	conn     *Conn
-	limit    Limit
-	overflow func(error)
-
-	mu sync.Mutex
-	// closed says that further output is dropped.
-	closed         bool
-	stdout, stderr bytes.Buffer
-}
-
-// outputWriter is one of a command's outputs. It accepts all data: unread data in the SSH connection would take more
-// memory.
-type outputWriter struct {
-	*output
-	to *bytes.Buffer
-}
-
-func (w outputWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.closed:
-	case w.stdout.Len()+w.stderr.Len()+len(p) > w.limit.Bytes:
-		w.close()
-		w.overflow(&OutputError{w.limit})
-	default:
-		w.conn.answers.Add(w.limit.Of, len(p))
-		w.to.Write(p)
-	}
-	return len(p), nil
-}
-
-// ReadFrom reads until the end. Answers are short: io.Copy's buffer would be most of the memory of a command.
-func (w outputWriter) ReadFrom(r io.Reader) (n int64, err error) { return w.conn.drain(w, r) }
-
-// close is called with the lock held.
-func (o *output) close() {
-	o.closed, o.stdout, o.stderr = true, bytes.Buffer{}, bytes.Buffer{}
-}
-
-// take returns the output. Later output is dropped.
-func (o *output) take() (stdout, stderr []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	stdout, stderr = o.stdout.Bytes(), o.stderr.Bytes()
-	o.close()
-	return stdout, stderr
-}
-
-// answerChunk is how many bytes of an answer are read at once. Thousands of streams stay open: io.Copy's buffer would be most of
-// the memory of each.
-const answerChunk = 1 << 10
-
-// drain copies until the end into a writer that never fails.
-func (c *Conn) drain(w io.Writer, r io.Reader) (n int64, err error) {
-	chunk := make([]byte, answerChunk)
-	for {
-		read, err := r.Read(chunk)
-		n += int64(read)
-		c.flow.used(usefulFactor * read)
-		_, _ = w.Write(chunk[:read])
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 )
 
 func TestRunReturnsTheOutputAndTheExitStatus(t *testing.T) {
@@ -66,10 +67,10 @@ func TestACommandThatIsKilledIsReported(t *testing.T) {
 func TestACommandThatWritesTooMuchIsEnded(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
-	stdout, _, _, err := conn.Run(within(t, patience), "cat /dev/zero", nil, Limit{1 << 20, "cat"})
-	var tooMuch *OutputError
+	stdout, _, _, err := conn.Run(within(t, patience), "cat /dev/zero", nil, answer.Limit{Bytes: 1 << 20, Of: "cat"})
+	var tooMuch *answer.LimitError
 	if !errors.As(err, &tooMuch) || len(stdout) > 0 {
-		t.Fatalf("%d bytes, error %v; want an *OutputError", len(stdout), err)
+		t.Fatalf("%d bytes, error %v; want an *answer.LimitError", len(stdout), err)
 	}
 	assertWorks(t, conn)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
@@ -26,7 +28,7 @@ import (
 const patience = waiting.Long
 
 // anything is the limit of answers whose length does not matter.
-var anything = Limit{Bytes: 64 << 20, Of: "a test"}
+var anything = answer.Limit{Bytes: 64 << 20, Of: "a test"}
 
 // keyA is a key that no host has.
 const keyA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -100,11 +102,11 @@ func (s *sshd) address() string { return net.JoinHostPort("127.0.0.1", strconv.I
 // stop kills sshd and all its connections.
 func (s *sshd) stop() { stopTree(s.cmd) }
 
-// freeze suspends sshd and all its processes without closing anything.
+// freeze suspends sshd and all its processes without closing anything. A process may end meanwhile.
 func (s *sshd) freeze(t testing.TB) {
 	t.Helper()
 	for _, pid := range processTree(s.cmd.Process.Pid) {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 )
 
 // Stream is a connection to a command or a socket on the host. When the context that it was opened with ends, the stream
@@ -13,7 +15,7 @@ import (
 type Stream struct {
 	ctx    context.Context // the stream's lifetime
 	cancel context.CancelCauseFunc
-	inbox  *inbox
+	inbox  *answer.Inbox
 	remote remoteEnd
 }
 
@@ -29,19 +31,19 @@ type remoteEnd struct {
 
 var errStreamClosed = errors.New("the stream was closed")
 
-func newStream(ctx context.Context, c *Conn, remote remoteEnd, limit Limit) *Stream {
+func newStream(ctx context.Context, c *Conn, remote remoteEnd, limit answer.Limit) *Stream {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &Stream{ctx: ctx, cancel: cancel, inbox: newInbox(c.answers, cancel), remote: remote}
+	s := &Stream{ctx: ctx, cancel: cancel, inbox: answer.NewInbox(c.answers, cancel), remote: remote}
 	s.Expect(limit)
 	ended := make(chan struct{})
 	context.AfterFunc(ctx, func() {
-		s.inbox.fail(context.Cause(ctx))
+		s.inbox.Fail(context.Cause(ctx))
 		remote.close(ended)
 	})
 	go func() {
 		// Until the host has ended the stream it may send data, even if the stream is no longer read.
 		_, err := c.drain(s.inbox, remote.out)
-		s.inbox.end(err)
+		s.inbox.End(err)
 		remote.wait()
 		close(ended)
 	}()
@@ -49,8 +51,8 @@ func newStream(ctx context.Context, c *Conn, remote remoteEnd, limit Limit) *Str
 }
 
 // Expect sets how many bytes may be received from now on, until the next call. If more come, the stream is closed, and Read returns
-// an *OutputError. Unread data is kept.
-func (s *Stream) Expect(limit Limit) { s.inbox.expect(limit) }
+// an *answer.LimitError. Unread data is kept.
+func (s *Stream) Expect(limit answer.Limit) { s.inbox.Expect(limit) }
 
 // Read reads what the host sends. It returns io.EOF when the host has closed its side.
 func (s *Stream) Read(p []byte) (int, error) { return s.inbox.Read(p) }
@@ -76,7 +78,7 @@ func (s *Stream) Close() error {
 
 // Start runs a command line in the account's login shell and connects to its stdin and stdout; its stderr is dropped. The
 // stream ends with the context, and expects as much as the limit says. The error is an *UnreachableError.
-func (c *Conn) Start(ctx context.Context, command string, limit Limit) (*Stream, error) {
+func (c *Conn) Start(ctx context.Context, command string, limit answer.Limit) (*Stream, error) {
 	session, err := c.openSession(ctx)
 	if err != nil {
 		return nil, err
@@ -94,6 +96,11 @@ func (c *Conn) Start(ctx context.Context, command string, limit Limit) (*Stream,
 		return nil, c.broken(err)
 	}
 	return newStream(ctx, c, remote, limit), nil
+}
+
+// drain copies an answer until its end, into a writer that never fails.
+func (c *Conn) drain(w io.Writer, r io.Reader) (n int64, err error) {
+	return answer.Copy(w, r, c.tcp.Answered)
 }
 
 // discard ends the remote end of a stream that is no longer wanted.
@@ -137,7 +144,7 @@ type streamLocalOpen struct {
 
 // DialUnix connects to a unix socket of the host. The stream ends with the context, and expects as much as the limit says. The
 // error is a *ForwardingRefusedError if the host refuses, and otherwise an *UnreachableError.
-func (c *Conn) DialUnix(ctx context.Context, path string, limit Limit) (*Stream, error) {
+func (c *Conn) DialUnix(ctx context.Context, path string, limit answer.Limit) (*Stream, error) {
 	select {
 	case c.opens <- struct{}{}:
 	case <-c.done:

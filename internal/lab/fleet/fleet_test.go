@@ -21,6 +21,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 )
 
 func TestMain(m *testing.M) {
@@ -32,24 +33,24 @@ func TestMain(m *testing.M) {
 type sshConn struct{ *ssh.Conn }
 
 func (c sshConn) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
-	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input, ssh.Limit(limit))
+	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input, answer.Limit(limit))
 	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, err
 }
 
 func (c sshConn) Start(ctx context.Context, command string, limit edge.Limit) (edge.Stream, error) {
-	stream, err := c.Conn.Start(ctx, command, ssh.Limit(limit))
+	stream, err := c.Conn.Start(ctx, command, answer.Limit(limit))
 	return sshStream{stream}, err
 }
 
 func (c sshConn) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
-	stream, err := c.Conn.DialUnix(ctx, path, ssh.Limit(limit))
+	stream, err := c.Conn.DialUnix(ctx, path, answer.Limit(limit))
 	return sshStream{stream}, err
 }
 
 // sshStream adapts a stream to package edge.
 type sshStream struct{ *ssh.Stream }
 
-func (s sshStream) Expect(limit edge.Limit) { s.Stream.Expect(ssh.Limit(limit)) }
+func (s sshStream) Expect(limit edge.Limit) { s.Stream.Expect(answer.Limit(limit)) }
 
 // dial logs in as the operator does.
 func dial(t *testing.T, address netip.Addr, user, knownHosts string, key []byte) sshConn {

@@ -1,8 +1,7 @@
-package ssh
+package tcp
 
 import (
 	"fmt"
-	"net"
 	"sync"
 )
 
@@ -24,27 +23,21 @@ func (e *FloodError) Error() string {
 	return fmt.Sprintf("the host sent more than %d bytes that are part of no answer: see on the host what listens in the place of sshd", e.Bytes)
 }
 
-// flow is a connection that fails when the host sends too much data that is part of no answer. x/crypto/ssh keeps some of it
-// forever, and each packet costs time.
+// flow counts what the host sends that is part of no answer. x/crypto/ssh keeps some of it forever, and each packet costs time.
 type flow struct {
-	net.Conn
-
 	mu sync.Mutex
 	// useless is how many bytes were received that are part of no answer, and most is the limit.
 	useless, most int
 }
 
-func newFlow(conn net.Conn) *flow { return &flow{Conn: conn, most: mostBeforeLogin} }
-
-// Read implements net.Conn.
-func (f *flow) Read(p []byte) (int, error) {
-	n, err := f.Conn.Read(p)
+// received adds n bytes, and returns a *FloodError if that is too much.
+func (f *flow) received(n int) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.useless += n; f.useless > f.most {
-		return 0, &FloodError{Bytes: f.most}
+		return &FloodError{Bytes: f.most}
 	}
-	return n, err
+	return nil
 }
 
 // allow sets the limit of bytes that are part of no answer.

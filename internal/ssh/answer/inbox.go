@@ -1,4 +1,4 @@
-package ssh
+package answer
 
 import (
 	"io"
@@ -7,9 +7,9 @@ import (
 	"github.com/edgelb/edgelb/internal/budget"
 )
 
-// inbox buffers the unread data of a stream. It takes all data at once: x/crypto/ssh would keep unread data in packets whose size
+// Inbox buffers the unread data of a stream. It takes all data at once: x/crypto/ssh would keep unread data in packets whose size
 // the host chooses, which can take up to a hundred times as much memory.
-type inbox struct {
+type Inbox struct {
 	account *budget.Account
 	// overflow closes the stream.
 	overflow func(error)
@@ -24,13 +24,15 @@ type inbox struct {
 	err error
 }
 
-func newInbox(account *budget.Account, overflow func(error)) *inbox {
-	i := &inbox{account: account, overflow: overflow}
+// NewInbox returns an Inbox that accepts nothing until Expect is called. Overflow is called when more comes than is expected.
+func NewInbox(account *budget.Account, overflow func(error)) *Inbox {
+	i := &Inbox{account: account, overflow: overflow}
 	i.changed.L = &i.mu
 	return i
 }
 
-func (i *inbox) expect(limit Limit) {
+// Expect sets how many bytes are accepted from now on, until the next call. Unread data is kept.
+func (i *Inbox) Expect(limit Limit) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.limit, i.room = limit, limit.Bytes
@@ -38,13 +40,13 @@ func (i *inbox) expect(limit Limit) {
 }
 
 // Write appends received data.
-func (i *inbox) Write(p []byte) (int, error) {
+func (i *Inbox) Write(p []byte) (int, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	switch {
 	case i.err != nil || len(p) == 0:
 	case len(p) > i.room:
-		err := &OutputError{i.limit}
+		err := &LimitError{i.limit}
 		i.unread, i.err = nil, err
 		i.overflow(err)
 	default:
@@ -56,8 +58,8 @@ func (i *inbox) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Read waits for data.
-func (i *inbox) Read(p []byte) (int, error) {
+// Read waits for data. After more than was expected it returns a *LimitError.
+func (i *Inbox) Read(p []byte) (int, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for len(i.unread) == 0 && i.err == nil {
@@ -73,8 +75,8 @@ func (i *inbox) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// end marks the end of the data, with an error unless the host has ended the stream.
-func (i *inbox) end(err error) {
+// End marks the end of the data, with an error unless the host has ended the stream.
+func (i *Inbox) End(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err == nil {
@@ -86,8 +88,8 @@ func (i *inbox) end(err error) {
 	i.changed.Broadcast()
 }
 
-// fail drops the unread data.
-func (i *inbox) fail(err error) {
+// Fail drops the unread data.
+func (i *Inbox) Fail(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.err == nil {
