@@ -1,4 +1,5 @@
-package main
+// Package operator puts the operator together: its flags, its manager, and the controllers with their connections to hosts.
+package operator
 
 import (
 	"context"
@@ -18,22 +19,55 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/controllers"
+	"github.com/edgelb/edgelb/internal/connect"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics/access"
 	"github.com/edgelb/edgelb/internal/outage"
 )
 
-func managerOptions(s settings) (ctrl.Options, error) {
+// shutdownTimeout is how long ongoing changes may take to end on shutdown.
+const shutdownTimeout = 70 * time.Second
+
+// Run runs the operator until the context ends.
+func Run(ctx context.Context, f Flags) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	options, err := managerOptions(f)
+	if err != nil {
+		return err
+	}
+	reader, err := surviveOutages(ctx, config, f, &options)
+	if err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(config, options)
+	if err != nil {
+		return fmt.Errorf("make the manager: %w", err)
+	}
+	hosts, err := addControllers(ctx, mgr, reader, f)
+	if err != nil {
+		return err
+	}
+	defer hosts.Close()
+	if err := addProbes(mgr); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func managerOptions(f Flags) (ctrl.Options, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return ctrl.Options{}, err
 	}
 	return ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(s.namespaces()),
-		Metrics:                       metricsOptions(s),
-		HealthProbeBindAddress:        s.probeAddress,
-		LeaderElection:                s.leaderElect,
+		Cache:                         controllers.CacheOptions(f.namespaces()),
+		Metrics:                       metricsOptions(f),
+		HealthProbeBindAddress:        f.probeAddress,
+		LeaderElection:                f.leaderElect,
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(shutdownTimeout),
 	}, nil
@@ -41,7 +75,7 @@ func managerOptions(s settings) (ctrl.Options, error) {
 
 // surviveOutages makes the caches, and the lease if there is one, wait for an unreachable API server instead of polling it. The
 // reader also waits, because the start needs its results. No worker waits: its reads and writes fail at once.
-func surviveOutages(ctx context.Context, config *rest.Config, s settings, options *ctrl.Options) (client.Reader, error) {
+func surviveOutages(ctx context.Context, config *rest.Config, f Flags, options *ctrl.Options) (client.Reader, error) {
 	patient, err := outage.Patient(ctx, config, ctrl.Log.WithName("cluster"))
 	if err != nil {
 		return nil, err
@@ -49,8 +83,8 @@ func surviveOutages(ctx context.Context, config *rest.Config, s settings, option
 	if options.Cache.HTTPClient, err = rest.HTTPClientFor(patient); err != nil {
 		return nil, fmt.Errorf("make a client for the caches: %w", err)
 	}
-	if s.leaderElect {
-		if options.LeaderElectionResourceLockInterface, err = newLease(ctx, config, s.leaderElectionNamespace); err != nil {
+	if f.leaderElect {
+		if options.LeaderElectionResourceLockInterface, err = newLease(ctx, config, f.leaderElectionNamespace); err != nil {
 			return nil, err
 		}
 	}
@@ -58,22 +92,22 @@ func surviveOutages(ctx context.Context, config *rest.Config, s settings, option
 }
 
 // metricsOptions returns how metrics are served. The certificate is created at the start, and self-signed.
-func metricsOptions(s settings) metricsserver.Options {
-	options := metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure}
-	if s.metricsSecure {
+func metricsOptions(f Flags) metricsserver.Options {
+	options := metricsserver.Options{BindAddress: f.metricsAddress, SecureServing: f.metricsSecure}
+	if f.metricsSecure {
 		options.FilterProvider = access.Reviewed
 	}
 	return options
 }
 
 // addControllers connects the controllers to SSH. The reader waits for an unreachable API server.
-func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader, s settings) (*transport, error) {
-	if s.clusterID == "" {
+func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader, f Flags) (*connect.Connector, error) {
+	if f.clusterID == "" {
 		id, err := controllers.ClusterID(ctx, reader)
 		if err != nil {
 			return nil, err
 		}
-		s.clusterID = id
+		f.clusterID = id
 	}
 	signals, err := controllers.NewSignals(metrics.Registry)
 	if err != nil {
@@ -83,16 +117,16 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader,
 	if err != nil {
 		return nil, err
 	}
-	hosts := newTransport(signals)
+	hosts := connect.New(signals)
 	return hosts, controllers.Setup(ctx, mgr, controllers.Options{
-		Cluster:        s.clusterID,
+		Cluster:        f.clusterID,
 		Connector:      hosts,
 		Sync:           edge.Sync,
 		Signals:        signals,
-		RemovalTimeout: s.removalTimeout,
-		CrossNamespace: s.crossNamespace,
+		RemovalTimeout: f.removalTimeout,
+		CrossNamespace: f.crossNamespace,
 		MissingRights:  missingRights,
-		Namespaces:     s.namespaces(),
+		Namespaces:     f.namespaces(),
 	})
 }
 

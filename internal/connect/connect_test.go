@@ -1,18 +1,13 @@
-package main
+package connect
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/edge"
-	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
@@ -21,7 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
-func TestEveryErrorOfTheTransportBecomesAStateAndAMessage(t *testing.T) {
+func TestEveryErrorOfAConnectionBecomesAStateAndAMessage(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		err  error
@@ -74,7 +69,7 @@ func TestPoolKeysCanBeParsed(t *testing.T) {
 
 func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 	t.Parallel()
-	hosts := &transport{pool: ssh.NewPool(ssh.Options{})}
+	hosts := &Connector{pool: ssh.NewPool(ssh.Options{})}
 	defer hosts.Close()
 	login := desired.Login{User: "root"}
 	login.Secret.Namespace, login.Secret.Name = "shop", "edge-ssh"
@@ -92,7 +87,7 @@ func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 // Only the names of the keys are reported, never their content.
 func TestTheKeysOfASecretWithoutAPrivateKeyAreReported(t *testing.T) {
 	t.Parallel()
-	hosts := &transport{pool: ssh.NewPool(ssh.Options{})}
+	hosts := &Connector{pool: ssh.NewPool(ssh.Options{})}
 	defer hosts.Close()
 	secret := map[string][]byte{"known_hosts": nil}
 	for _, name := range []string{"id_ed25519", "id_ed25519.pub", "f", "e", "d", "c"} {
@@ -101,63 +96,5 @@ func TestTheKeysOfASecretWithoutAPrivateKeyAreReported(t *testing.T) {
 	_, err := hosts.Connect(model.NewHostID("192.0.2.1", 22), desired.Login{User: "root"}, secret)
 	if err == nil || !strings.Contains(err.Error(), "has c, d, e, f, id_ed25519, and 2 more: ") || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestASecretIsParsedAgainWhenItChanges(t *testing.T) {
-	t.Parallel()
-	first, second := sshkeys.File(t, sshkeys.New(t)), sshkeys.File(t, sshkeys.New(t))
-	name := types.NamespacedName{Namespace: "shop", Name: "edge-ssh"}
-	var cache credentialsCache
-	parse := func(key, knownHosts []byte) string {
-		credentials, err := cache.parse(name, key, knownHosts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return credentials.AuthorizedKey()
-	}
-	one, two := parse(first, nil), parse(second, nil)
-	if one == two || one != parse(first, nil) {
-		t.Errorf("the keys are %q and %q", one, two)
-	}
-	if _, err := cache.parse(name, first, []byte("@revoked x\n")); err == nil {
-		t.Error("a known_hosts that cannot be read is taken for the previous one")
-	}
-	for i := range 2 * mostParsed {
-		name.Name = fmt.Sprintf("edge-ssh-%d", i%(mostParsed+1))
-		parse(first, nil)
-	}
-	if len(cache.parsed) > mostParsed {
-		t.Errorf("it holds %d Secrets", len(cache.parsed))
-	}
-}
-
-func TestTheFlagsSetTheWatchedNamespacesAndTheAccessToMetrics(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		args       []string
-		namespaces []string
-		secure     bool
-	}{
-		{nil, nil, true},
-		{[]string{"--watch-namespaces=shop, blog,"}, []string{"shop", "blog"}, true},
-		{[]string{"--metrics-secure=false"}, nil, false},
-	} {
-		var s settings
-		flags := flag.NewFlagSet("manager", flag.ContinueOnError)
-		s.addTo(flags)
-		if err := flags.Parse(test.args); err != nil {
-			t.Fatal(err)
-		}
-		options, err := managerOptions(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := s.namespaces(); !slices.Equal(got, test.namespaces) || len(options.Cache.DefaultNamespaces) != len(test.namespaces) {
-			t.Errorf("%q: watched are %q, and by the cache %v", test.args, got, options.Cache.DefaultNamespaces)
-		}
-		if options.Metrics.SecureServing != test.secure || (options.Metrics.FilterProvider != nil) != test.secure {
-			t.Errorf("%q: metrics are secure: %t", test.args, options.Metrics.SecureServing)
-		}
 	}
 }
