@@ -1,8 +1,3 @@
-// Package ssh is the SSH transport to a host: it dials, verifies the host's key, logs in with a public key, runs commands,
-// connects to unix sockets of the host, and keeps one connection per host open.
-//
-// It knows nothing of HAProxy. Every operation ends when its context ends, even if the host is frozen. The type of an error
-// depends on how a person must fix it, and its text is written for that person.
 package ssh
 
 import (
