@@ -13,9 +13,18 @@ import (
 const module = "github.com/edgelb/edgelb"
 
 // layers lists what each package may import besides the standard library: an entry stands for itself and all packages below it.
-// Imports point inward, from main to the pure core; main may import everything that is shipped. A package that is not listed may
-// import nothing.
+// Imports point inward, from main to the pure core. A package that is not listed may import nothing.
 var layers = map[string][]string{
+	module: {module + "/internal/logging", module + "/internal/operator", "sigs.k8s.io/controller-runtime"},
+	module + "/internal/operator": {
+		module + "/api/v1alpha1", module + "/controllers", module + "/internal/connect", module + "/internal/edge",
+		module + "/internal/metrics/access", module + "/internal/outage",
+		"sigs.k8s.io/controller-runtime", "k8s.io/apimachinery", "k8s.io/client-go",
+	},
+	module + "/internal/connect": {
+		module + "/controllers", module + "/internal/budget", module + "/internal/desired", module + "/internal/edge",
+		module + "/internal/model", module + "/internal/sanitize", module + "/internal/ssh", "k8s.io/apimachinery",
+	},
 	module + "/internal/budget":          {},
 	module + "/internal/model":           {},
 	module + "/internal/model/reason":    {module + "/api/v1alpha1", module + "/internal/model"},
@@ -24,11 +33,15 @@ var layers = map[string][]string{
 	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
 	module + "/internal/plan":            {module + "/internal/haproxy"},
 	module + "/internal/fair":            {},
-	module + "/internal/remote": {
-		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/remote/hostkeys",
-		module + "/internal/refusal", module + "/internal/sanitize",
+	module + "/internal/ssh": {
+		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/refusal",
+		module + "/internal/sanitize", module + "/internal/ssh/answer", module + "/internal/ssh/hostkeys", module + "/internal/ssh/privatekey",
+		module + "/internal/ssh/tcp",
 	},
-	module + "/internal/remote/hostkeys": {"golang.org/x/crypto/ssh"},
+	module + "/internal/ssh/answer":     {module + "/internal/budget"},
+	module + "/internal/ssh/hostkeys":   {"golang.org/x/crypto/ssh", module + "/internal/sanitize"},
+	module + "/internal/ssh/privatekey": {"golang.org/x/crypto/ssh", module + "/internal/sanitize", module + "/internal/ssh/hostkeys"},
+	module + "/internal/ssh/tcp":        {},
 	module + "/internal/edge": {
 		module + "/internal/haproxy", module + "/internal/model", module + "/internal/plan",
 		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
@@ -144,8 +157,8 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"the model knows its text", module + "/internal/haproxy", module + "/internal/haproxy/cfg", 1},
 		{"the text knows the host", module + "/internal/haproxy/cfg", module + "/internal/edge", 1},
 		{"the core knows Kubernetes", module + "/internal/haproxy/runtime", "k8s.io/api/core/v1", 1},
-		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/remote", 1},
-		{"edge knows SSH", module + "/internal/edge", module + "/internal/remote", 1},
+		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/ssh", 1},
+		{"edge knows SSH", module + "/internal/edge", module + "/internal/ssh", 1},
 		{"facts know the sync that they are for", module + "/internal/edge/facts", module + "/internal/edge", 1},
 		{"facts ask the host themselves", module + "/internal/edge/facts", module + "/internal/edge/session", 1},
 		{"a readback asks the host itself", module + "/internal/edge/readback", module + "/internal/edge/session", 1},
@@ -158,14 +171,21 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"a record has a client", module + "/internal/record", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a record knows its status", module + "/internal/record", module + "/internal/status", 1},
 		{"another cluster is watched through a host", module + "/internal/clusters", module + "/internal/edge", 1},
-		{"controllers know SSH", module + "/controllers", module + "/internal/remote", 1},
+		{"controllers know SSH", module + "/controllers", module + "/internal/ssh", 1},
+		{"main knows SSH", module, module + "/internal/ssh", 1},
+		{"the wiring knows SSH", module + "/internal/operator", module + "/internal/ssh", 1},
+		{"controllers know who connects them", module + "/controllers", module + "/internal/connect", 1},
+		{"SSH knows what runs on a host", module + "/internal/ssh", module + "/internal/edge", 1},
+		{"host keys know who dials", module + "/internal/ssh/hostkeys", module + "/internal/ssh", 1},
+		{"an answer knows the connection that it came on", module + "/internal/ssh/answer", module + "/internal/ssh", 1},
+		{"a TCP connection knows SSH", module + "/internal/ssh/tcp", "golang.org/x/crypto/ssh", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
 		{"a name only begins like an allowed one", module + "/internal/plan", module + "/internal/haproxyother", 1},
 		{"the core imports the standard library", module + "/internal/haproxy", "net/netip", 0},
 		{"runtime imports the model", module + "/internal/haproxy/runtime", module + "/internal/haproxy", 0},
 		{"runtime adds servers in the format of the file", module + "/internal/haproxy/runtime", module + "/internal/haproxy/cfg", 0},
-		{"main imports everything that is shipped", module, module + "/internal/remote", 0},
+		{"SSH reaches hosts through connect", module + "/internal/connect", module + "/internal/ssh/hostkeys", 0},
 		{"the lab imports everything", module + "/internal/lab", module + "/controllers", 0},
 	}
 	for _, tt := range tests {
@@ -198,8 +218,6 @@ func mayImport(importer, imported string) bool {
 		return true
 	case within(outside, imported):
 		return false
-	case importer == module:
-		return true
 	default:
 		return within(layers[importer], imported)
 	}

@@ -16,9 +16,9 @@ func TestAHostStateIsDefinedInThreeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const foundOut = "transport.go"
+	const foundOut = "internal/connect/errors.go"
 	got := strings.Fields(string(list))
-	want := []string{"api/v1alpha1/status_types.go", "internal/model/outcome.go", "internal/model/reason/reason.go", foundOut}
+	want := []string{"api/v1alpha1/status_types.go", foundOut, "internal/model/outcome.go", "internal/model/reason/reason.go"}
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("the state Untrusted is in %q, want %q: put what follows from a state into the table of package reason", got, want)
 	}

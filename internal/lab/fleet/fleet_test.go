@@ -20,7 +20,8 @@ import (
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/remote"
+	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
 )
 
 func TestMain(m *testing.M) {
@@ -29,34 +30,34 @@ func TestMain(m *testing.M) {
 }
 
 // sshConn adapts a connection to package edge.
-type sshConn struct{ *remote.Conn }
+type sshConn struct{ *ssh.Conn }
 
 func (c sshConn) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
-	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input, remote.Limit(limit))
+	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input, answer.Limit(limit))
 	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, err
 }
 
 func (c sshConn) Start(ctx context.Context, command string, limit edge.Limit) (edge.Stream, error) {
-	stream, err := c.Conn.Start(ctx, command, remote.Limit(limit))
+	stream, err := c.Conn.Start(ctx, command, answer.Limit(limit))
 	return sshStream{stream}, err
 }
 
 func (c sshConn) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
-	stream, err := c.Conn.DialUnix(ctx, path, remote.Limit(limit))
+	stream, err := c.Conn.DialUnix(ctx, path, answer.Limit(limit))
 	return sshStream{stream}, err
 }
 
 // sshStream adapts a stream to package edge.
-type sshStream struct{ *remote.Stream }
+type sshStream struct{ *ssh.Stream }
 
-func (s sshStream) Expect(limit edge.Limit) { s.Stream.Expect(remote.Limit(limit)) }
+func (s sshStream) Expect(limit edge.Limit) { s.Stream.Expect(answer.Limit(limit)) }
 
 // dial logs in as the operator does.
 func dial(t *testing.T, address netip.Addr, user, knownHosts string, key []byte) sshConn {
 	t.Helper()
-	credentials, err := remote.ParseCredentials(key, []byte(knownHosts))
+	credentials, err := ssh.ParseCredentials(key, []byte(knownHosts))
 	must(t, err)
-	conn, err := remote.Dial(t.Context(), remote.Target{Address: address.String(), User: user, Credentials: credentials})
+	conn, err := ssh.Dial(t.Context(), ssh.Target{Address: address.String(), User: user, Credentials: credentials})
 	must(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return sshConn{conn}

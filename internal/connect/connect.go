@@ -1,0 +1,117 @@
+// Package connect gives the controllers connections to hosts over SSH. It alone knows both package ssh and package edge.
+package connect
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/edgelb/edgelb/controllers"
+	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
+)
+
+// Connector connects to hosts over SSH. It implements controllers.Connector.
+type Connector struct {
+	pool        *ssh.Pool
+	credentials credentialsCache
+	// answers is charged for the output of hosts.
+	answers *budget.Budget
+}
+
+// mostAnswers is the most that the answers of all hosts that are worked on may take together, in bytes. The answers of a host with
+// 10,000 servers take 4 MB; what is built from them takes a few times as much.
+const mostAnswers = 48 << 20
+
+// New returns a Connector without connections, which signals the events of its connections.
+func New(signals *controllers.Signals) *Connector {
+	return &Connector{answers: budget.New(mostAnswers), pool: ssh.NewPool(ssh.Options{
+		Dialled:   ofHost(signals.Dialled),
+		Down:      ofHost(signals.Down),
+		Attempted: signals.Attempted,
+	})}
+}
+
+// ofHost turns a signal about a host into one about a key of the pool.
+func ofHost(signal func(model.HostID)) func(key string) {
+	return func(key string) {
+		if host, err := parseKey(key); err == nil {
+			signal(host)
+		}
+	}
+}
+
+// parseKey parses the output of HostID.String.
+func parseKey(text string) (model.HostID, error) {
+	address, digits, err := net.SplitHostPort(text)
+	if err != nil {
+		return model.HostID{}, err
+	}
+	port, err := strconv.ParseInt(digits, 10, 32)
+	return model.NewHostID(address, int32(port)), err
+}
+
+// Connect implements controllers.Connector.
+func (c *Connector) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
+	credentials, err := c.credentials.parse(login.Secret, secret[secretPrivateKey], secret[secretKnownHosts])
+	if err != nil {
+		return nil, translate(fmt.Errorf("the Secret %s cannot be used: %w", login.Secret, explainSecret(secret, err)))
+	}
+	target := targetOf(key, login)
+	target.Credentials, target.Budget = credentials, c.answers
+	conn, err := c.pool.Get(key.String(), target)
+	switch {
+	case errors.Is(err, ssh.ErrDialing):
+		return nil, controllers.ErrConnecting
+	case err != nil:
+		return nil, translate(err)
+	}
+	return connection{conn}, nil
+}
+
+// Former implements controllers.Connector. A Secret that is missing, empty or invalid says nothing about which hosts are trusted.
+func (c *Connector) Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn {
+	var known *hostkeys.KnownHosts
+	if len(secret[secretPrivateKey])+len(secret[secretKnownHosts]) > 0 {
+		if parsed, err := hostkeys.ParseKnownHosts(secret[secretKnownHosts]); err == nil {
+			known = &parsed
+		}
+	}
+	conn := c.pool.Former(key.String(), targetOf(key, login), known)
+	if conn == nil {
+		return nil
+	}
+	return connection{conn}
+}
+
+// targetOf returns a host and how to log in to it, without the credentials.
+func targetOf(key model.HostID, login desired.Login) ssh.Target {
+	return ssh.Target{
+		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
+		Permission: permission(key, login), Owner: login.Secret.Namespace,
+	}
+}
+
+// permission returns a function that checks whether an address of a host may be connected to.
+func permission(key model.HostID, login desired.Login) tcp.Permission {
+	return func(addr netip.Addr) error {
+		// A nil *policy.Violation would be an error that is not nil.
+		if found := login.Reach.CheckResolved(key.Address, addr); found != nil {
+			return found
+		}
+		return nil
+	}
+}
+
+// Forget implements controllers.Connector.
+func (c *Connector) Forget(key model.HostID) { c.pool.Drop(key.String()) }
+
+// Close closes every connection.
+func (c *Connector) Close() { c.pool.Close() }

@@ -1,0 +1,43 @@
+package connect
+
+import (
+	"errors"
+
+	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
+	"github.com/edgelb/edgelb/internal/ssh/privatekey"
+	"github.com/edgelb/edgelb/internal/ssh/tcp"
+)
+
+// translate turns an error of the connection to a host into one of package edge. It is the only table for that.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &edge.Error{State: stateOf(err), Message: err.Error(), Cause: err}
+}
+
+func stateOf(err error) model.State {
+	switch {
+	case is[*privatekey.Error](err), is[*hostkeys.KnownHostsError](err):
+		return model.Pending
+	case is[*tcp.ForbiddenError](err):
+		return model.Refused
+	case is[*hostkeys.UntrustedError](err):
+		return model.Untrusted
+	case is[*ssh.UnauthorizedError](err):
+		return model.Unauthorized
+	case is[*ssh.ForwardingRefusedError](err), is[*ssh.SignalError](err), is[*answer.LimitError](err):
+		return model.Rejected
+	default:
+		return model.Unreachable
+	}
+}
+
+func is[E error](err error) bool {
+	var target E
+	return errors.As(err, &target)
+}

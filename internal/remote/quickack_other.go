@@ -1,8 +1,0 @@
-//go:build !linux
-
-package remote
-
-import "net"
-
-// withQuickAck does nothing on systems without the option.
-func withQuickAck(conn net.Conn) net.Conn { return conn }
