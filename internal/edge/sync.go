@@ -111,24 +111,11 @@ func (h *host) carryOut(ctx context.Context, p plan.Plan) model.Outcome {
 		// Nothing was begun.
 		return outcome
 	}
-	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = updateBy(done.Action), done.Reasons, err == nil, done.Drift
+	outcome.Update, outcome.Reasons, outcome.Changed, outcome.Drift = report.UpdateBy(done.Action), done.Reasons, err == nil, done.Drift
 	if outcome.Changed {
 		outcome.RenamedFrom = done.RenamedFrom
 	}
 	return outcome
-}
-
-func updateBy(action plan.Action) model.Update {
-	switch action {
-	case plan.Reload:
-		return model.UpdateReload
-	case plan.Runtime:
-		return model.UpdateRuntime
-	case plan.Rewrite:
-		return model.UpdateFile
-	default:
-		return ""
-	}
 }
 
 func (h *host) runObserve(ctx context.Context, conn Conn) error {

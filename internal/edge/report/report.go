@@ -1,4 +1,4 @@
-// Package report puts into words why a host was left as it is. It is pure.
+// Package report puts into words what was done to a host, and why it was left as it is. It is pure.
 package report
 
 import (
@@ -43,3 +43,17 @@ func Drifted(outcome model.Outcome, drift []string) model.Outcome {
 
 // Reasons joins reasons, and only counts those beyond the first five.
 func Reasons(reasons []string) string { return strings.Join(sanitize.First(reasons, 5), "; ") }
+
+// UpdateBy returns the kind of change that an action makes; empty if it makes none.
+func UpdateBy(action plan.Action) model.Update {
+	switch action {
+	case plan.Reload:
+		return model.UpdateReload
+	case plan.Runtime:
+		return model.UpdateRuntime
+	case plan.Rewrite:
+		return model.UpdateFile
+	default:
+		return ""
+	}
+}
