@@ -80,6 +80,16 @@ func TestNamesReturnsTheCommandsForEachDifference(t *testing.T) {
 			reasons: []string{"frontend in: name a removed", "weighted route web: removed"},
 			take:    []string{"del map /names in/a", "del map /names web"},
 		},
+		"a list of backends is longer than its key": {
+			wanted: entries("web", "a,b", "web:http", "a,b", "web:or", "a", "web:000", "a", "web:0x", "a", "other", "b"),
+			reasons: []string{"weighted route web: goes to a or else b now", "weighted route web:http: goes to a or else b now", "weighted route web:or: goes to a now",
+				"weighted route web:000: goes to a now", "weighted route web:0x: goes to a now", "weighted route other: goes to b now"},
+			bring: []string{"add map /names web a,b", "add map /names web:http a,b", "add map /names web:or a", "add map /names web:000 a", "add map /names web:0x a", "add map /names other b"},
+		},
+		"a part of the hundredths is there": {
+			wanted:  slices.Concat(hundredths("w", 50, "c", "a"), entries("w2", "b"))[:60],
+			reasons: []string{"weighted route w: 50 % to c, 10 % to a now"}, bring: addsOf(hundredths("w", 50, "c", "a")[:60]),
+		},
 		"some more connections are sent to the second share": {
 			running: hundredths("web:http", 90, "a", "b,a"), wanted: hundredths("web:http", 89, "a", "b,a"),
 			reasons: []string{"weighted route web:http: 89 % to a, 11 % to b or else a now"}, bring: []string{"set map /names web:http:89 b,a"},
@@ -94,6 +104,36 @@ func TestNamesReturnsTheCommandsForEachDifference(t *testing.T) {
 				t.Errorf("got  %q\n     %q, %q\nwant %q\n     %q, %q", got.Reasons, lines(got.Bring), lines(got.Take), test.reasons, test.bring, test.take)
 			}
 		})
+	}
+}
+
+// addsOf returns the commands that add the entries.
+func addsOf(all []haproxy.Entry) []string {
+	var adds []string
+	for _, e := range all {
+		adds = append(adds, "add map /names "+e.Key+" "+e.Value)
+	}
+	return adds
+}
+
+func TestAServerThatANameLeftIsDrainedOnlyAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	a := server("a", "10.0.0.1")
+	config := haproxy.Config{
+		Frontends: []haproxy.Frontend{{Name: "in", Protocol: haproxy.TLS, Routes: []haproxy.Route{{Name: "app", To: "blog"}}}},
+		Backends:  []haproxy.Backend{{Name: "blog"}, web()},
+	}
+	for name, test := range map[string]struct {
+		running plan.Running
+		rounds  int
+	}{
+		"a name moves and a server goes": {plan.Running{Servers: []runtime.Server{runs(a, nil)}, Names: entries("in/app", "web")}, 2},
+		"only a server goes":             {plan.Running{Servers: []runtime.Server{runs(a, nil)}, Names: entries("in/app", "blog")}, 1},
+		"only a name moves":              {plan.Running{Names: entries("in/app", "web")}, 1},
+	} {
+		if got := plan.Live(test.running, config, "/names").Rounds(); len(got) != test.rounds {
+			t.Errorf("%s: %d rounds, want %d", name, len(got), test.rounds)
+		}
 	}
 }
 
