@@ -105,6 +105,8 @@ func TestComputeDecides(t *testing.T) {
 	slower.Timeouts.Client = time.Minute
 	otherBind := one.Config
 	otherBind.Frontends = []haproxy.Frontend{{Name: "ns_web_https", Binds: []haproxy.Bind{bind(t, "ipv4@:443"), bind(t, "ipv4@:8443")}, Backend: "ns_web_app"}}
+	moreBinds := one.Config
+	moreBinds.Frontends = []haproxy.Frontend{{Name: "ns_web_https", Binds: []haproxy.Bind{bind(t, "ipv4@:443"), bind(t, "ipv4@:8443"), bind(t, "ipv6@:443")}, Backend: "ns_web_app"}}
 
 	for name, test := range map[string]struct {
 		observed   plan.Observed
@@ -135,6 +137,8 @@ func TestComputeDecides(t *testing.T) {
 			reasons: []string{"frontend ns_web_https: name a.example.com added"}},
 		"a listener changes": {observed: hostWith(t, one), wanted: render(t, otherBind), action: plan.Reload, keepFormer: true,
 			reasons: []string{"frontend ns_web_https: bind ipv4@:8443 added", "frontend ns_web_https: bind ipv6@:443 removed"}},
+		"a listener gets one more bind": {observed: hostWith(t, one), wanted: render(t, moreBinds), action: plan.Reload, keepFormer: true,
+			reasons: []string{"frontend ns_web_https: bind ipv4@:8443 added"}},
 		"a setting changes": {observed: hostWith(t, one), wanted: render(t, slower), action: plan.Reload, keepFormer: true,
 			reasons: []string{"settings changed"}},
 		"the host is idle": {observed: hostWith(t, idle(t)), wanted: one, action: plan.Reload, keepFormer: true,
@@ -224,6 +228,7 @@ func TestSettingsAreAFilesLinesWithoutComments(t *testing.T) {
 		"global\n  maxconn 8\n":                        false,
 		"global\n  # maxconn 9\n":                      false,
 		"global maxconn 9\n":                           false,
+		"global\n  maxconn 9\nx\n":                     false,
 	} {
 		if got := plan.SettingsSHA256([]byte(text)); (got == plain) != same {
 			t.Errorf("%q: same settings: %t, want %t", text, got == plain, same)
