@@ -77,8 +77,11 @@ var layers = map[string][]string{
 	},
 	module + "/internal/outage":  {"k8s.io/client-go/rest", "github.com/go-logr/logr"},
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
+	module + "/internal/clusters/bounds": {
+		module + "/internal/budget", module + "/internal/watched", "k8s.io/apimachinery", "k8s.io/client-go/tools/cache",
+	},
 	module + "/internal/clusters": {
-		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/desired", module + "/internal/policy",
+		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/clusters/bounds", module + "/internal/desired", module + "/internal/policy",
 		module + "/internal/sanitize", module + "/internal/watched",
 		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
@@ -150,6 +153,7 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"a record has a client", module + "/internal/record", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a record knows its status", module + "/internal/record", module + "/internal/status", 1},
 		{"another cluster is watched through a host", module + "/internal/clusters", module + "/internal/edge", 1},
+		{"a bound knows what is read", module + "/internal/clusters/bounds", module + "/internal/clusters", 1},
 		{"controllers know SSH", module + "/controllers", module + "/internal/remote", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
