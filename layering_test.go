@@ -86,13 +86,31 @@ var layers = map[string][]string{
 		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
+	module + "/internal/index": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/model", module + "/internal/record",
+		module + "/internal/status", module + "/internal/watched",
+		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery",
+	},
+	module + "/internal/rulebook": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/index", module + "/internal/policy",
+		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery",
+	},
+	module + "/internal/secrets": {
+		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x/sync",
+	},
+	module + "/internal/queue": {module + "/internal/fair", module + "/internal/model", "k8s.io/client-go/util/workqueue"},
+	module + "/internal/publish": {
+		module + "/api/v1alpha1", module + "/internal/index", module + "/internal/sanitize", module + "/internal/status",
+		"sigs.k8s.io/controller-runtime/pkg/client", "sigs.k8s.io/controller-runtime/pkg/controller/controllerutil",
+		"sigs.k8s.io/controller-runtime/pkg/log", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/tools/events",
+	},
 	module + "/controllers": {
 		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/edge",
-		module + "/internal/fair", module + "/internal/model", module + "/internal/record", module + "/internal/status",
-		module + "/internal/metrics",
-		module + "/internal/policy", module + "/internal/watched", module + "/internal/sanitize",
-		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
-		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
+		module + "/internal/index", module + "/internal/metrics", module + "/internal/model", module + "/internal/policy",
+		module + "/internal/publish", module + "/internal/queue", module + "/internal/record", module + "/internal/rulebook",
+		module + "/internal/sanitize", module + "/internal/secrets", module + "/internal/status", module + "/internal/watched",
+		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/util/workqueue",
+		"github.com/go-logr/logr", "github.com/prometheus/client_golang",
 	},
 }
 
@@ -154,6 +172,9 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"a record knows its status", module + "/internal/record", module + "/internal/status", 1},
 		{"another cluster is watched through a host", module + "/internal/clusters", module + "/internal/edge", 1},
 		{"a bound knows what is read", module + "/internal/clusters/bounds", module + "/internal/clusters", 1},
+		{"a rule is read by what it holds for", module + "/internal/rulebook", module + "/controllers", 1},
+		{"a Secret is read for a host", module + "/internal/secrets", module + "/internal/model", 1},
+		{"what is published talks to a host", module + "/internal/publish", module + "/internal/edge", 1},
 		{"controllers know SSH", module + "/controllers", module + "/internal/remote", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
