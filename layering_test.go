@@ -98,19 +98,40 @@ var layers = map[string][]string{
 	},
 	module + "/internal/outage":  {"k8s.io/client-go/rest", "github.com/go-logr/logr"},
 	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
+	module + "/internal/clusters/bounds": {
+		module + "/internal/budget", module + "/internal/watched", "k8s.io/apimachinery", "k8s.io/client-go/tools/cache",
+	},
 	module + "/internal/clusters": {
-		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/desired", module + "/internal/policy",
+		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/clusters/bounds", module + "/internal/desired", module + "/internal/policy",
 		module + "/internal/sanitize", module + "/internal/watched",
 		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
+	module + "/internal/index": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/detach", module + "/internal/model", module + "/internal/record",
+		module + "/internal/status", module + "/internal/watched",
+		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery",
+	},
+	module + "/internal/rulebook": {
+		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/index", module + "/internal/policy",
+		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery",
+	},
+	module + "/internal/secrets": {
+		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x/sync",
+	},
+	module + "/internal/queue": {module + "/internal/fair", module + "/internal/model", "k8s.io/client-go/util/workqueue"},
+	module + "/internal/publish": {
+		module + "/api/v1alpha1", module + "/internal/index", module + "/internal/sanitize", module + "/internal/status",
+		"sigs.k8s.io/controller-runtime/pkg/client", "sigs.k8s.io/controller-runtime/pkg/controller/controllerutil",
+		"sigs.k8s.io/controller-runtime/pkg/log", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/tools/events",
+	},
 	module + "/controllers": {
 		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/detach", module + "/internal/edge",
-		module + "/internal/fair", module + "/internal/model", module + "/internal/record", module + "/internal/status",
-		module + "/internal/metrics",
-		module + "/internal/policy", module + "/internal/watched", module + "/internal/sanitize",
-		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
-		"github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync",
+		module + "/internal/index", module + "/internal/metrics", module + "/internal/model", module + "/internal/policy",
+		module + "/internal/publish", module + "/internal/queue", module + "/internal/record", module + "/internal/rulebook",
+		module + "/internal/sanitize", module + "/internal/secrets", module + "/internal/status", module + "/internal/watched",
+		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/util/workqueue",
+		"github.com/go-logr/logr", "github.com/prometheus/client_golang",
 	},
 }
 
@@ -179,6 +200,10 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"host keys know who dials", module + "/internal/ssh/hostkeys", module + "/internal/ssh", 1},
 		{"an answer knows the connection that it came on", module + "/internal/ssh/answer", module + "/internal/ssh", 1},
 		{"a TCP connection knows SSH", module + "/internal/ssh/tcp", "golang.org/x/crypto/ssh", 1},
+		{"a bound knows what is read", module + "/internal/clusters/bounds", module + "/internal/clusters", 1},
+		{"a rule is read by what it holds for", module + "/internal/rulebook", module + "/controllers", 1},
+		{"a Secret is read for a host", module + "/internal/secrets", module + "/internal/model", 1},
+		{"what is published talks to a host", module + "/internal/publish", module + "/internal/edge", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
 		{"a name only begins like an allowed one", module + "/internal/plan", module + "/internal/haproxyother", 1},

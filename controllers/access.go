@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -47,4 +48,14 @@ func FindMissingRights(ctx context.Context, reader client.Reader) (MissingRights
 		}
 	}
 	return missingRights, nil
+}
+
+// ClusterID returns an identifier that lasts as long as the cluster: the UID of its namespace kube-system.
+func ClusterID(ctx context.Context, reader client.Reader) (string, error) {
+	namespace := &corev1.Namespace{}
+	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, namespace); err != nil {
+		return "", fmt.Errorf("read the namespace kube-system, whose UID identifies the cluster: %w. "+
+			"Give the operator the right to get it, or set --cluster-id", err)
+	}
+	return string(namespace.UID), nil
 }

@@ -18,10 +18,15 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
+	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/queue"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/rulebook"
+	"github.com/edgelb/edgelb/internal/secrets"
 	"github.com/edgelb/edgelb/internal/status"
+	"github.com/edgelb/edgelb/internal/watched"
 )
 
 // The size of the benchmarks' cluster. Each object names the maximum number of hosts, the first of which serves all objects.
@@ -45,7 +50,7 @@ func (c *benchCache) List(_ context.Context, list client.ObjectList, options ...
 	case *v1alpha1.EdgeLoadBalancerList:
 		list.Items = append(list.Items, c.objects...)
 	case *discoveryv1.EndpointSliceList:
-		service, _ := asked.FieldSelector.RequiresExactMatch(indexService)
+		service, _ := asked.FieldSelector.RequiresExactMatch(watched.IndexService)
 		list.Items = append(list.Items, c.slices[service]...)
 	}
 	return nil
@@ -103,13 +108,21 @@ func newBenchReconciler(b *testing.B, cache *benchCache) *hostReconciler {
 		b.Fatal(err)
 	}
 	hosts := newFakeHosts()
-	return &hostReconciler{
-		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync, credentials: newCredentials(cache,
-			cache, namedIn(cache)), rules: &rulebook{missingRights: MissingRights{Policies: true, Namespaces: true}},
-		records: record.NewStore(), caches: newSyncCaches(), places: newPlaces(hostsAtOnce,
-			func(model.HostID) {}), counters: counted, objects: &queueSource[ctrl.Request]{},
+	r := &hostReconciler{
+		Sources: clusters.Sources{Here: cache}, cluster: "bench", connector: hosts, sync: hosts.sync,
+		secrets: secrets.NewReader(cache, cache, index.NamesSecret(cache)), rules: rulebook.New(cache,
+			rulebook.Missing{Policies: true, Namespaces: true}),
+		records: record.NewStore(), caches: newSyncCaches(), places: queue.NewPlaces(queue.HostsAtOnce,
+			func(model.HostID) {}), counters: counted, objects: &queue.Source[ctrl.Request]{},
 		now: time.Now, random: func() float64 { return 0 },
 	}
+	// Nobody works on the objects: a queue that is shut down takes nothing.
+	ended := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[ctrl.Request]())
+	ended.ShutDown()
+	if err := r.objects.Start(b.Context(), ended); err != nil {
+		b.Fatal(err)
+	}
+	return r
 }
 
 // BenchmarkSync measures the operator's own work for one sync of a host after a change of one endpoint of one Service.
@@ -127,7 +140,6 @@ func BenchmarkSync(b *testing.B) {
 		if _, err := r.Reconcile(b.Context(), key); err != nil {
 			b.Fatal(err)
 		}
-		r.objects.early = nil
 	}
 	if changes := r.records.Get(key).Outcome.Servers; len(changes) != benchObjects {
 		b.Errorf("the host has %d backends", len(changes))
@@ -159,7 +171,6 @@ func BenchmarkSummary(b *testing.B) {
 		if _, err := r.Reconcile(b.Context(), model.NewHostID(fmt.Sprintf("gw%d.example.net", i), 22)); err != nil {
 			b.Fatal(err)
 		}
-		r.objects.early = nil
 	}
 	object := &cache.objects[0]
 	b.ReportAllocs()

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -18,30 +17,33 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/rulebook"
+	"github.com/edgelb/edgelb/internal/secrets"
 )
 
 // clusterReconciler reads each other cluster that a target names, with the access that its Secret gives, and no more of it than is
 // used.
 type clusterReconciler struct {
 	clusters.Sources
-	credentials *credentials
-	rules       *rulebook
+	secrets *secrets.Reader
+	rules   *rulebook.Book
 }
 
 // Reconcile never talks to the cluster.
 func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKey) (ctrl.Result, error) {
-	use := useOf(key, objectsBy(ctx, r.Here, indexCluster, key.String()))
+	use := useOf(key, index.ByCluster(ctx, r.Here, key))
 	if len(use.Namespaces) == 0 {
 		r.Others.Drop(key)
-		r.credentials.prune(ctx)
+		r.secrets.Prune(ctx)
 		return ctrl.Result{}, nil
 	}
-	rules, err := r.rules.of(ctx, key.Namespace)
+	rules, err := r.rules.Of(ctx, key.Namespace)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	version, err := r.credentials.version(ctx, key)
+	version, err := r.secrets.Version(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -49,12 +51,12 @@ func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKe
 		r.Others.Keep(key, clusters.Access{Reach: rules.KubeconfigServers}, use)
 		return ctrl.Result{}, nil
 	}
-	content, err := r.credentials.load(ctx, key, version, rules.Limits.SecretBytes.Most)
+	content, err := r.secrets.Load(ctx, key, version, rules.Limits.SecretBytes.Most)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	access := clusters.Access{Secret: content.data, Reach: rules.KubeconfigServers}
-	if content.tooLarge {
+	access := clusters.Access{Secret: content.Data, Reach: rules.KubeconfigServers}
+	if content.TooLarge {
 		access.Forbidden = rules.Limits.SecretBytes.Exceeded().Error()
 	}
 	r.Others.Keep(key, access, use)
@@ -82,11 +84,11 @@ func useOf(cluster desired.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clus
 func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.ClusterKey]
 	control := builder.TypedControllerManagedBy[desired.ClusterKey](mgr)
-	watchRules(control, r.rules.missingRights, r.clustersOfPolicy, r.clustersOfNamespace)
+	watchRules(control, r.rules.Missing(), r.clustersOfPolicy, r.clustersOfNamespace)
 	return control.
 		Named("cluster").
 		Watches(&v1alpha1.EdgeLoadBalancer{}, to(func(_ context.Context, o client.Object) []desired.ClusterKey {
-			return otherClusters(o.(*v1alpha1.EdgeLoadBalancer))
+			return index.ClustersOf(o.(*v1alpha1.EdgeLoadBalancer))
 		}), builder.WithPredicates(hostsConcerned())).
 		WatchesMetadata(&corev1.Secret{}, to(r.clustersOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WithOptions(controller.TypedOptions[desired.ClusterKey]{EnableWarmup: new(true), RateLimiter: apiRetries[desired.ClusterKey]()}).
@@ -103,10 +105,28 @@ func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
 // clustersOfSecret returns the cluster of the Secret, if it has one.
 func (r *clusterReconciler) clustersOfSecret(ctx context.Context, o client.Object) []desired.ClusterKey {
 	key := client.ObjectKeyFromObject(o)
-	if len(objectsBy(ctx, r.Here, indexCluster, key.String())) == 0 {
+	if len(index.ByCluster(ctx, r.Here, key)) == 0 {
 		return nil
 	}
 	return []desired.ClusterKey{key}
+}
+
+// clustersOfPolicy returns the other clusters of the objects that a policy is for.
+func (r *clusterReconciler) clustersOfPolicy(ctx context.Context, o client.Object) []desired.ClusterKey {
+	return clustersOf(r.rules.ObjectsOf(ctx, o.(*v1alpha1.EdgePolicy)))
+}
+
+// clustersOfNamespace returns the other clusters of the objects of a namespace.
+func (r *clusterReconciler) clustersOfNamespace(ctx context.Context, o client.Object) []desired.ClusterKey {
+	return clustersOf(index.In(ctx, r.Here, o.GetName()))
+}
+
+func clustersOf(objects []v1alpha1.EdgeLoadBalancer) []desired.ClusterKey {
+	var keys []desired.ClusterKey
+	for i := range objects {
+		keys = append(keys, index.ClustersOf(&objects[i])...)
+	}
+	return keys
 }
 
 // elsewhere queues the hosts that are affected by changes in other clusters.
@@ -122,10 +142,7 @@ func (e elsewhere) ScopeChanged(scope desired.Scope) {
 	state := e.Others.Read(scope).State
 	log.FromContext(ctx).Info("Cluster changed", "cluster", scope.Cluster, "namespace", scope.Namespace, "nodes", scope.Namespace == "",
 		"known", state.Known, "reason", state.Reason, "message", state.Message)
-	e.enqueue(e.touched(e.servingHosts(ctx, indexCluster, scope.Cluster.String(),
-		func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
-			return slices.Contains(desired.ScopesOf(o, t), scope)
-		})))
+	e.enqueue(e.touched(index.HostsThatNeed(ctx, e.Here, scope)))
 }
 
 // ServiceChanged queues the hosts that serve the Service.
@@ -140,11 +157,11 @@ func (e elsewhere) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
 
 // NodesChanged queues the hosts that serve a target by the cluster's nodes.
 func (e elsewhere) NodesChanged(cluster desired.ClusterKey) {
-	e.enqueue(e.touched(e.hostsThatUseNodes(context.Background(), cluster)))
+	e.enqueue(e.touched(index.HostsThatUseNodes(context.Background(), e.Here, cluster)))
 }
 
 func (e elsewhere) enqueue(keys []model.HostID) {
 	for _, key := range keys {
-		e.hostEvents.add(key)
+		e.hostEvents.Add(key)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -66,7 +67,7 @@ func TestAnObjectThatIsReplacedWithoutItsFinalizerKeepsItsListeners(t *testing.T
 	before := w.hosts.see("a")
 	for range 20 {
 		change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Finalizers = nil })
-		w.becomes("web", "held again", isHeld)
+		w.becomes("web", "held again", index.IsHeld)
 	}
 	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
 	w.eventually("the host follows", func() error {

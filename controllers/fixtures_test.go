@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/index"
 )
 
 const uid = types.UID("1234")
@@ -38,7 +39,7 @@ func twoHosts() *v1alpha1.EdgeLoadBalancer {
 func named(namespace, name string, id types.UID) *v1alpha1.EdgeLoadBalancer {
 	object := twoHosts()
 	object.Namespace, object.Name, object.UID = namespace, name, id
-	object.Finalizers = []string{Finalizer}
+	object.Finalizers = []string{index.Finalizer}
 	object.Spec.SSH.SecretRef.Name = "edge-ssh"
 	return object
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/publish"
 )
 
 // hostileText returns a text that a host may send: any bytes, sometimes very many.
@@ -219,7 +220,7 @@ func (w *world) refuseMessages() {
 	w.eventually("the policy holds", func() error {
 		probe := w.read("web").DeepCopy()
 		probe.Status.Hosts = []v1alpha1.HostStatus{{Name: "x", Address: "x", State: v1alpha1.HostPending, Message: "x"}}
-		if err := w.Status().Update(w.t.Context(), probe, client.DryRunAll); !isRefused(err) {
+		if err := w.Status().Update(w.t.Context(), probe, client.DryRunAll); !publish.IsRefused(err) {
 			return fmt.Errorf("the API server says %v", err)
 		}
 		return nil

@@ -73,27 +73,32 @@ func TestOnlyChangesThatAreNewToAHostWait(t *testing.T) {
 		return r
 	}
 	for name, test := range map[string]struct {
-		edit func(*hostSync, *v1alpha1.EdgeLoadBalancer)
+		edit func(*record.Host, *record.Task, *v1alpha1.EdgeLoadBalancer)
 		want time.Duration
 	}{
-		"a new object":                     {func(*hostSync, *v1alpha1.EdgeLoadBalancer) {}, time.Second},
-		"one that the host was tried with": {func(t *hostSync, _ *v1alpha1.EdgeLoadBalancer) { t.known.Tried = map[types.UID]int64{uid: 2} }, 0},
-		"another generation than was tried": {func(t *hostSync,
-			_ *v1alpha1.EdgeLoadBalancer) {
-			t.known.Tried = map[types.UID]int64{uid: 1}
+		"a new object": {func(*record.Host, *record.Task, *v1alpha1.EdgeLoadBalancer) {}, time.Second},
+		"one that the host was tried with": {func(known *record.Host, _ *record.Task, _ *v1alpha1.EdgeLoadBalancer) {
+			known.Tried = map[types.UID]int64{uid: 2}
+		}, 0},
+		"another generation than was tried": {func(known *record.Host, _ *record.Task, _ *v1alpha1.EdgeLoadBalancer) {
+			known.Tried = map[types.UID]int64{uid: 1}
 		}, time.Second},
-		"one that it was proved to run before the start": {func(_ *hostSync, o *v1alpha1.EdgeLoadBalancer) {
+		"one that it was proved to run before the start": {func(_ *record.Host, _ *record.Task, o *v1alpha1.EdgeLoadBalancer) {
 			o.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ObservedGeneration: 2}}
 		}, 0},
-		"one that is no member of the host": {func(t *hostSync, _ *v1alpha1.EdgeLoadBalancer) { t.task.Objects = nil }, 0},
+		"one that is no member of the host": {func(_ *record.Host, task *record.Task, _ *v1alpha1.EdgeLoadBalancer) {
+			task.Objects = nil
+		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := named("shop", "web", uid)
-			next := &hostSync{key: model.NewHostID("a", 22), task: &record.Task{Objects: map[types.UID]int64{uid: 2}}}
-			next.seen.snapshot = desired.Snapshot{Objects: []*v1alpha1.EdgeLoadBalancer{object}, Rules: map[string]policy.Rules{"shop": rules}}
-			test.edit(next, object)
-			if got := busy().awaitPace(next); got != test.want {
+			seen := observed{key: model.NewHostID("a", 22)}
+			seen.snapshot = desired.Snapshot{Objects: []*v1alpha1.EdgeLoadBalancer{object}, Rules: map[string]policy.Rules{"shop": rules}}
+			var known record.Host
+			task := &record.Task{Objects: map[types.UID]int64{uid: 2}}
+			test.edit(&known, task, object)
+			if got := busy().awaitPace(seen, known, task); got != test.want {
 				t.Errorf("it waits for %s, want %s", got, test.want)
 			}
 		})

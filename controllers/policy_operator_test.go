@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -179,29 +178,5 @@ func TestUnreadableObjectsAreDetectedAtTheStart(t *testing.T) {
 	}
 	if _, err := FindMissingRights(t.Context(), c); err == nil {
 		t.Error("an API server that does not answer is taken for one that refuses")
-	}
-}
-
-func TestOnlyObjectsOfTheNamespacesOfAPolicyAreChecked(t *testing.T) {
-	t.Parallel()
-	w, other := newWorld(t), newWorld(t)
-	w.start(time.Minute, other.namespace)
-	w.create(w.balancer("web", "a"))
-	w.becomes("web", "ready", isReady)
-	book := &rulebook{cache: w}
-	for _, test := range []struct {
-		spec v1alpha1.EdgePolicySpec
-		want bool
-	}{
-		{v1alpha1.EdgePolicySpec{}, true},
-		{v1alpha1.EdgePolicySpec{Namespaces: v1alpha1.PolicyNamespaces{Names: []string{w.namespace}}}, true},
-		{v1alpha1.EdgePolicySpec{Namespaces: v1alpha1.PolicyNamespaces{Names: []string{other.namespace}}}, false},
-		{v1alpha1.EdgePolicySpec{Namespaces: v1alpha1.PolicyNamespaces{Names: []string{other.namespace},
-			MatchLabels: map[string]string{"a": "b"}}}, true},
-	} {
-		objects := book.objectsOf(t.Context(), &v1alpha1.EdgePolicy{Spec: test.spec})
-		if got := slices.ContainsFunc(objects, func(o v1alpha1.EdgeLoadBalancer) bool { return o.Namespace == w.namespace }); got != test.want {
-			t.Errorf("%+v: the object is checked: %t", test.spec.Namespaces, got)
-		}
 	}
 }

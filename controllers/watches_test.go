@@ -1,31 +1,19 @@
 package controllers
 
 import (
-	"context"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
 )
-
-func TestTheHostsOfAnObjectAreThoseOfItsSpecAndItsStatus(t *testing.T) {
-	t.Parallel()
-	object := twoHosts()
-	object.Spec.Hosts[1].Port = new(int32(2222))
-	object.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "A", Port: 22}, {Name: "old", Address: "c", Port: 22}}
-	if got, want := sortedHosts(object), []string{"a:22", "b:2222", "c:22"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
 
 func TestHostsAreQueuedByWhatAffectsThem(t *testing.T) {
 	t.Parallel()
@@ -45,9 +33,10 @@ func TestHostsAreQueuedByWhatAffectsThem(t *testing.T) {
 		after  client.Object
 		want   bool
 	}{
-		"a new spec":  {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Generation = 3 }), true},
-		"a deletion":  {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = deletedAt() }), true},
-		"a finalizer": {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Finalizers = []string{Finalizer} }), true},
+		"a new spec": {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Generation = 3 }), true},
+		"a deletion": {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.DeletionTimestamp = deletedAt() }), true},
+		"a finalizer": {hostsConcerned(), twoHosts(),
+			balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Finalizers = []string{index.Finalizer} }), true},
 		"a host gone from the status": {hostsConcerned(),
 			balancer(func(o *v1alpha1.EdgeLoadBalancer) { o.Status.Hosts = []v1alpha1.HostStatus{{Address: "old", Port: 22}} }), twoHosts(), true},
 		"a status": {hostsConcerned(), twoHosts(), balancer(func(o *v1alpha1.EdgeLoadBalancer) {
@@ -113,22 +102,5 @@ func TestConnectionsThatEndRepeatedlyQueueTheirHostOncePerSecond(t *testing.T) {
 	now = now.Add(time.Hour)
 	if signals.pause(good); len(signals.syncs) != 1 {
 		t.Errorf("kept are %v", signals.syncs)
-	}
-}
-
-func TestTheQueueSourceKeepsRequestsFromBeforeTheQueue(t *testing.T) {
-	t.Parallel()
-	source := &queueSource[string]{}
-	source.add("early")
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
-	defer queue.ShutDown()
-	if err := source.Start(context.Background(), queue); err != nil {
-		t.Fatal(err)
-	}
-	source.add("late")
-	for _, want := range []string{"early", "late"} {
-		if got, _ := queue.Get(); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/util/connrotation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/edgelb/edgelb/internal/clusters/bounds"
 	"github.com/edgelb/edgelb/internal/desired"
 )
 
@@ -55,7 +56,7 @@ func connect(config *rest.Config, guard guard) (*connection, error) {
 	if c.http, err = httpClient(config, c.dialer.DialContext); err != nil {
 		return nil, err
 	}
-	c.http.Transport = &bounded{next: c.http.Transport, overflow: c.refuse}
+	c.http.Transport = &bounds.Transport{Next: c.http.Transport, Overflow: c.refuse}
 	c.Client, err = client.New(config, client.Options{HTTPClient: c.http, Scheme: c.scheme, Mapper: c.mapper})
 	return c, err
 }

@@ -8,6 +8,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/edgelb/edgelb/internal/clusters/bounds"
 )
 
 // secretKey is the key of the kubeconfig in the Secret.
@@ -61,7 +63,7 @@ func convert(kubeconfig *clientcmdapi.Config) (config *rest.Config, reason strin
 		},
 		UserAgent: "edgelb",
 		// The memory that JSON will take can be computed before it is decoded.
-		ContentConfig: rest.ContentConfig{ContentType: jsonFormat, AcceptContentTypes: jsonFormat},
+		ContentConfig: rest.ContentConfig{ContentType: bounds.JSON, AcceptContentTypes: bounds.JSON},
 		// Requests are few, and each has its own timeout.
 		QPS: -1,
 	}

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters/bounds"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
@@ -37,7 +38,7 @@ const kept = "The servers that were last known are kept"
 // troubleOf describes why a request to a cluster failed. It calls missingRights if the cluster denied the request.
 func troubleOf(key Key, server string, err error, missingRights func() []string) *trouble {
 	var known *trouble
-	var tooMuch *tooMuchError
+	var tooMuch *bounds.TooMuchError
 	var share *shareError
 	status := apierrors.APIStatus(nil)
 	switch {
@@ -49,7 +50,7 @@ func troubleOf(key Key, server string, err error, missingRights func() []string)
 	case errors.As(err, &share):
 		return &trouble{v1alpha1.ReasonClusterUnreachable, fmt.Sprintf("what is read of other clusters takes more than %d bytes, and of the cluster of "+
 			"Secret %s it is most: let fewer targets name it, or serve it with an operator of its own", mostOfAll, key)}
-	case errors.Is(err, errFormat):
+	case errors.Is(err, bounds.ErrFormat):
 		return away(key, server, "answers with something else than JSON")
 	case apierrors.IsUnauthorized(err):
 		return &trouble{v1alpha1.ReasonClusterUnauthorized, fmt.Sprintf("%s does not accept the credentials of the kubeconfig in Secret %s: "+

@@ -2,6 +2,7 @@ package clusters
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,12 +14,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/clusters/bounds"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
 // syncTimeout limits the first read of all objects from a cluster that responds.
 const syncTimeout = 30 * time.Second
+
+// shareError says that a scope holds the most memory while all scopes together exceed the budget.
+type shareError struct{ held int }
+
+func (e *shareError) Error() string { return fmt.Sprintf("%d bytes are more than its share", e.held) }
 
 // watch caches a scope, and updates it until the watch is closed. A closed watch remains readable.
 type watch struct {
@@ -76,10 +83,8 @@ func (w *watch) options() cache.Options {
 func (w *watch) newInformer(
 	from toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {
-	return toolscache.NewSharedIndexInformer(&metered{
-		ListerWatcherWithContext: toolscache.ToListerWatcherWithContext(from), kind: kindName(object),
-		account: w.account, overflow: w.connection.refuse, sizes: map[string]int{},
-	}, object, resync, indexers)
+	metered := bounds.NewListerWatcher(from, kindName(object), w.account, w.connection.refuse)
+	return toolscache.NewSharedIndexInformer(metered, object, resync, indexers)
 }
 
 func kindName(object runtime.Object) string {

@@ -1,14 +1,13 @@
-package controllers
+package rulebook
 
 import (
 	"context"
 	"reflect"
 	"sync"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -25,17 +24,15 @@ type excess struct {
 	of    desired.Excess
 }
 
-// of returns the excess of the namespace that has these rules.
-func (e *excesses) of(ctx context.Context, reader client.Reader, rules policy.Rules) desired.Excess {
+// ExcessOf returns the excess of the namespace that has these rules.
+func (b *Book) ExcessOf(ctx context.Context, rules policy.Rules) desired.Excess {
+	e := &b.excesses
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if known, found := e.known[rules.Namespace]; found && known.rules == rules.Version {
 		return known.of
 	}
-	objects := objectsIn(ctx, reader, rules.Namespace)
-	if e.known == nil {
-		e.known = map[string]excess{}
-	}
+	objects := index.In(ctx, b.cache, rules.Namespace)
 	if len(objects) == 0 {
 		delete(e.known, rules.Namespace)
 		return desired.Excess{}
@@ -49,12 +46,18 @@ func (e *excesses) of(ctx context.Context, reader client.Reader, rules policy.Ru
 	return counted
 }
 
-// changed counts again after an object of the namespace has changed, and reports whether other objects are affected.
-func (e *excesses) changed(ctx context.Context, reader client.Reader, rules policy.Rules) bool {
-	e.mu.Lock()
-	before, found := e.known[rules.Namespace]
-	delete(e.known, rules.Namespace)
-	e.mu.Unlock()
+// ExcessChanged counts again after an object of the namespace has changed, and reports whether other objects are affected.
+func (b *Book) ExcessChanged(ctx context.Context, rules policy.Rules) bool {
+	before, found := b.excesses.forget(rules.Namespace)
 	// An excess that was not requested yet affects no other object: at the start, all objects are new.
-	return found && !reflect.DeepEqual(before.of, e.of(ctx, reader, rules))
+	return found && !reflect.DeepEqual(before.of, b.ExcessOf(ctx, rules))
+}
+
+// forget drops the excess of a namespace, and returns it.
+func (e *excesses) forget(namespace string) (before excess, found bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before, found = e.known[namespace]
+	delete(e.known, namespace)
+	return before, found
 }

@@ -1,4 +1,4 @@
-package controllers
+package publish
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
@@ -69,15 +70,16 @@ func TestAFailedReleaseSendsNoEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			object := named("shop", "web", uid)
-			writes := interceptor.NewClient(fake.NewClientBuilder().WithScheme(newScheme(t)).Build(), interceptor.Funcs{
+			object := twoHosts()
+			object.Finalizers = []string{index.Finalizer}
+			writes := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
 				Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
 					return test.fails
 				},
 			})
 			recorder := events.NewFakeRecorder(10)
-			r := &edgeLoadBalancerReconciler{client: writes, recorder: recorder}
-			if err := r.release(t.Context(), object, []status.Event{{Kind: "Normal", Reason: status.EventRetained}}); err != nil {
+			w := New(writes, recorder)
+			if err := w.Release(t.Context(), object, []status.Event{{Kind: "Normal", Reason: status.EventRetained}}); err != nil {
 				t.Fatal(err)
 			}
 			if got := recorded(recorder); !slices.Equal(got, test.want) {

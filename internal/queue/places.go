@@ -1,4 +1,4 @@
-package controllers
+package queue
 
 import (
 	"sync"
@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// hostsAtOnce is the default number of hosts that are worked on at the same time. A host that hangs holds its place until the
+	// HostsAtOnce is the default number of hosts that are worked on at the same time. A host that hangs holds its place until the
 	// sync times out, and an unused place costs almost nothing.
-	hostsAtOnce = 2048
+	HostsAtOnce = 2048
 	// busyHosts is how many syncs may be busy at the same time. More would not be faster: a sync is a moment's work and one round
 	// trip. But a change that concerns a thousand hosts would hold a thousand of them in memory at once.
 	busyHosts = 128
@@ -22,9 +22,9 @@ const (
 	savesAtOnce = 128
 )
 
-// places bound how many hosts are worked on at the same time. Each namespace has a share of its own, so that hosts that hang delay
+// Places bound how many hosts are worked on at the same time. Each namespace has a share of its own, so that hosts that hang delay
 // no other namespace. A host that waits for a place holds no worker.
-type places struct {
+type Places struct {
 	// synced are for hosts whose last sync succeeded, and others for the rest.
 	synced, others *fair.Limiter[model.HostID]
 	busy           *fair.Limiter[model.HostID]
@@ -32,14 +32,14 @@ type places struct {
 	saves *fair.Limiter[model.HostID]
 }
 
-// newPlaces divides the workers. There are at least as many workers as places, unless more than 32 namespaces use up the reserved
+// NewPlaces divides the workers. There are at least as many workers as places, unless more than 32 namespaces use up the reserved
 // ones. It calls enqueue for a host that waited and gets a place.
-func newPlaces(workers int, enqueue func(model.HostID)) *places {
+func NewPlaces(workers int, enqueue func(model.HostID)) *Places {
 	reserved := max(1, workers/256)
 	share := func(total, perOwner int) *fair.Limiter[model.HostID] {
 		return fair.New(fair.Limits{Total: max(1, total), PerOwner: max(1, perOwner), Reserved: reserved}, enqueue)
 	}
-	return &places{
+	return &Places{
 		synced: share(workers/2, workers/4),
 		others: share(workers/4, workers/16),
 		busy:   share(busyHosts, busyHosts),
@@ -47,16 +47,16 @@ func newPlaces(workers int, enqueue func(model.HostID)) *places {
 	}
 }
 
-// forget removes a host from the waiting ones, and returns a place that it got meanwhile.
-func (p *places) forget(key model.HostID) {
+// Forget removes a host from the waiting ones, and returns a place that it got meanwhile.
+func (p *Places) Forget(key model.HostID) {
 	for _, kind := range []*fair.Limiter[model.HostID]{p.synced, p.others, p.busy} {
 		kind.Release(key)
 	}
 }
 
-// enter reports whether a host of the namespace may be worked on now, and returns the function that ends that. If it may not, it is
+// Enter reports whether a host of the namespace may be worked on now, and returns the function that ends that. If it may not, it is
 // queued when it gets a place.
-func (p *places) enter(key model.HostID, namespace string, synced bool) (release func(), entered bool) {
+func (p *Places) Enter(key model.HostID, namespace string, synced bool) (release func(), entered bool) {
 	kind := p.others
 	if synced {
 		kind = p.synced
@@ -73,9 +73,9 @@ func (p *places) enter(key model.HostID, namespace string, synced bool) (release
 	}, true
 }
 
-// startSave reports whether a file of the namespace may be written in the background now. If not, the host does not wait for a place:
+// StartSave reports whether a file of the namespace may be written in the background now. If not, the host does not wait for a place:
 // its next sync asks again.
-func (p *places) startSave(key model.HostID, namespace string) bool {
+func (p *Places) StartSave(key model.HostID, namespace string) bool {
 	started := p.saves.Acquire(namespace, key)
 	if !started {
 		p.saves.Release(key)
@@ -83,5 +83,5 @@ func (p *places) startSave(key model.HostID, namespace string) bool {
 	return started
 }
 
-// endSave gives back the place of a file that was written.
-func (p *places) endSave(key model.HostID) { p.saves.Release(key) }
+// EndSave gives back the place of a file that was written.
+func (p *Places) EndSave(key model.HostID) { p.saves.Release(key) }

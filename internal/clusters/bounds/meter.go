@@ -1,4 +1,4 @@
-package clusters
+package bounds
 
 import (
 	"context"
@@ -38,6 +38,17 @@ type metered struct {
 	sum   int
 	// err makes all further reads fail.
 	err error
+}
+
+// NewListerWatcher returns a ListerWatcher that trims the objects of one kind and charges them to the account. It calls overflow when
+// they take too much memory, and fails from then on.
+func NewListerWatcher(
+	from toolscache.ListerWatcher, kind string, account *budget.Account, overflow func(error),
+) toolscache.ListerWatcher {
+	return &metered{
+		ListerWatcherWithContext: toolscache.ToListerWatcherWithContext(from), kind: kind,
+		account: account, overflow: overflow, sizes: map[string]int{},
+	}
 }
 
 // List implements toolscache.ListerWatcher.
@@ -88,7 +99,7 @@ func (m *metered) checkEnd(list runtime.Object, count int) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fail(&tooMuchError{"a list of " + m.kind + " whose pages are empty", mostKept})
+	m.fail(&TooMuchError{"a list of " + m.kind + " whose pages are empty", mostKept})
 	return m.err
 }
 
@@ -147,7 +158,7 @@ func (m *metered) set(object runtime.Object, size int) error {
 	}
 	m.account.Set(m.kind, m.sum)
 	if m.sum > mostKept {
-		m.fail(&tooMuchError{"what is read of " + m.kind, mostKept})
+		m.fail(&TooMuchError{"what is read of " + m.kind, mostKept})
 	}
 	return m.err
 }

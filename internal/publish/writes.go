@@ -1,4 +1,4 @@
-package controllers
+package publish
 
 import (
 	"sync"
@@ -15,6 +15,10 @@ import (
 // writeInterval is the least time between two writes of a status. A change of the spec causes changes on hundreds of hosts, one
 // after the other.
 const writeInterval = 100 * time.Millisecond
+
+// RoutineDelay is how long a routine update may wait. A change of endpoints affects many hosts, and an object should not be written
+// once for each.
+const RoutineDelay = time.Second
 
 // writes keep when each object's status was last written, since the start.
 type writes struct {
@@ -34,7 +38,7 @@ func (w *writes) rest(object types.NamespacedName, now time.Time) time.Duration 
 // tooEarly returns how long to wait before writing a status whose changes are only routine; 0 if it may be written now, or need not
 // be.
 func (w *writes) tooEarly(object *v1alpha1.EdgeLoadBalancer, after v1alpha1.EdgeLoadBalancerStatus, now time.Time) time.Duration {
-	left := w.since(client.ObjectKeyFromObject(object), routineDelay, now)
+	left := w.since(client.ObjectKeyFromObject(object), RoutineDelay, now)
 	if left == 0 || equality.Semantic.DeepEqual(object.Status, after) || !status.IsRoutine(object.Status, after) {
 		return 0
 	}

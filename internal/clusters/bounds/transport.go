@@ -1,4 +1,6 @@
-package clusters
+// Package bounds limits what another cluster can make the operator hold in memory: each of its responses while it is read, and the
+// objects that are kept of it.
+package bounds
 
 import (
 	"errors"
@@ -14,8 +16,8 @@ const (
 	mostAnswer = 24 << 20
 )
 
-// jsonFormat is the only format that is requested from clusters and accepted.
-const jsonFormat = "application/json"
+// JSON is the only format that is requested from clusters and accepted.
+const JSON = "application/json"
 
 // Memory costs of JSON once it is decoded: "{}" in a list becomes a Go object.
 const (
@@ -23,47 +25,44 @@ const (
 	valueWeight  = 16
 )
 
-// tooMuchError says that a cluster sends more than the limit.
-type tooMuchError struct {
+// TooMuchError says that a cluster sends more than the limit.
+type TooMuchError struct {
 	what string
 	most int
 }
 
-func (e *tooMuchError) Error() string {
+// Error implements error.
+func (e *TooMuchError) Error() string {
 	return fmt.Sprintf("%s takes more than %d bytes", e.what, e.most)
 }
 
-// shareError says that a scope holds the most memory while all scopes together exceed the budget.
-type shareError struct{ held int }
+// ErrFormat says that a cluster answers in another format.
+var ErrFormat = errors.New("the answer is not JSON, which was asked for")
 
-func (e *shareError) Error() string { return fmt.Sprintf("%d bytes are more than its share", e.held) }
-
-var errFormat = errors.New("the answer is not JSON, which was asked for")
-
-// bounded is a transport that limits how much memory a response takes.
-type bounded struct {
-	next http.RoundTripper
-	// overflow is called with the error of a response that exceeds the limit or is not JSON.
-	overflow func(error)
+// Transport limits how much memory a response takes.
+type Transport struct {
+	Next http.RoundTripper
+	// Overflow is called with the error of a response that exceeds the limit or is not JSON.
+	Overflow func(error)
 }
 
 // RoundTrip implements http.RoundTripper.
-func (b *bounded) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := b.next.RoundTrip(request)
+func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.Next.RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
 	// The cluster chooses the format, and compressed data or YAML can take arbitrarily more memory than its size.
 	format, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if response.StatusCode < http.StatusMultipleChoices && (format != jsonFormat || response.Header.Get("Content-Encoding") != "") {
+	if response.StatusCode < http.StatusMultipleChoices && (format != JSON || response.Header.Get("Content-Encoding") != "") {
 		_ = response.Body.Close()
-		b.overflow(errFormat)
-		return nil, errFormat
+		t.Overflow(ErrFormat)
+		return nil, ErrFormat
 	}
-	if format != jsonFormat {
+	if format != JSON {
 		response.Header.Set("Content-Type", "text/plain")
 	}
-	body := &boundedBody{body: response.Body, overflow: b.overflow, most: mostAnswer, what: "an answer"}
+	body := &boundedBody{body: response.Body, overflow: t.Overflow, most: mostAnswer, what: "an answer"}
 	if request.URL.Query().Has("watch") {
 		body.most, body.what, body.each = mostEvent, "an object that is watched", true
 	}
@@ -94,7 +93,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 			b.scan.weight = 0
 		}
 		if b.scan.weight > b.most {
-			b.err = &tooMuchError{b.what, b.most}
+			b.err = &TooMuchError{b.what, b.most}
 			b.overflow(b.err)
 			return 0, b.err
 		}

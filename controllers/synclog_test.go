@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/secrets"
 	"github.com/edgelb/edgelb/internal/status"
 )
 
@@ -23,6 +24,8 @@ func TestTheRequestContainsTheLastProof(t *testing.T) {
 	t.Parallel()
 	reported := named("shop", "web", uid)
 	reported.Status.Hosts = []v1alpha1.HostStatus{{Name: "gw1", Address: "a", Port: 22, ConfigHash: "reported"}}
+	cache := newBenchCache()
+	r := &hostReconciler{secrets: secrets.NewReader(cache, cache, nil)}
 	for name, test := range map[string]struct {
 		known record.Host
 		want  string
@@ -34,12 +37,15 @@ func TestTheRequestContainsTheLastProof(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			next := &hostSync{key: model.NewHostID("a", 22), known: test.known, task: &record.Task{Host: desired.Host{
-				ReportDrift: true, DrainTimeouts: map[string]time.Duration{"shop_web_app": time.Minute},
-			}}}
-			next.seen.snapshot.Objects = []*v1alpha1.EdgeLoadBalancer{reported}
-			got := next.request()
-			if got.Proved != test.want || !got.ReportDrift || !maps.Equal(got.DrainTimeouts, next.task.Host.DrainTimeouts) {
+			seen := observed{key: model.NewHostID("a", 22), snapshot: desired.Snapshot{Objects: []*v1alpha1.EdgeLoadBalancer{reported}}}
+			drains := map[string]time.Duration{"shop_web_app": time.Minute}
+			chosen := &record.Task{Host: desired.Host{ReportDrift: true, DrainTimeouts: drains}}
+			task, err := r.prepare(t.Context(), seen, test.known, chosen, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := r.requestOf(t.Context(), task)
+			if got.Proved != test.want || !got.ReportDrift || !maps.Equal(got.DrainTimeouts, drains) {
 				t.Errorf("request %+v, want it to contain that %q was proved", got, test.want)
 			}
 		})
@@ -47,7 +53,7 @@ func TestTheRequestContainsTheLastProof(t *testing.T) {
 }
 
 // logged returns what a sync logs, with the level under "level".
-func logged(t *testing.T, sync *hostSync, outcome model.Outcome, after record.Host, now time.Time) map[string]any {
+func logged(t *testing.T, end syncEnd, after record.Host, now time.Time) map[string]any {
 	t.Helper()
 	var lines []map[string]any
 	sink := funcr.NewJSON(func(line string) {
@@ -57,7 +63,7 @@ func logged(t *testing.T, sync *hostSync, outcome model.Outcome, after record.Ho
 		}
 		lines = append(lines, fields)
 	}, funcr.Options{Verbosity: 1})
-	sync.log(log.IntoContext(context.Background(), sink), outcome, after, now)
+	end.log(log.IntoContext(context.Background(), sink), after, now)
 	if len(lines) != 1 {
 		t.Fatalf("logged %v, want one line", lines)
 	}
@@ -72,8 +78,9 @@ func TestChangesAreLoggedWithTheirDurations(t *testing.T) {
 		State: model.Synced, Changed: true, Update: model.UpdateRuntime, Reasons: []string{"1", "2", "3", "4", "5", "6", "7"},
 		Phases: model.Phases{Observe: ms(1), Decide: ms(2), Change: ms(3), Prove: 4500 * time.Microsecond},
 	}
-	sync := &hostSync{known: record.Host{UnprovedSince: at(0)}, began: at(20), built: at(25), connect: ms(6)}
-	got := logged(t, sync, outcome, record.Host{}, at(50))
+	end := syncEnd{before: record.Host{UnprovedSince: at(0)}, began: at(20), built: at(25)}
+	end.attempt = attempt{Attempt: record.Attempt{Task: &record.Task{}, Outcome: outcome}, connect: ms(6)}
+	got := logged(t, end, record.Host{}, at(50))
 	want := map[string]any{
 		"logger": "", "level": 0.0, "msg": "Host changed", "state": "Synced", "update": "Runtime", "seconds": 0.05,
 		"reasons": []any{"1", "2", "3", "4", "5", "and 2 more"},
@@ -84,8 +91,8 @@ func TestChangesAreLoggedWithTheirDurations(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	sync.known.UnprovedSince = time.Time{}
-	got = logged(t, sync, outcome, record.Host{}, at(50))
+	end.before.UnprovedSince = time.Time{}
+	got = logged(t, end, record.Host{}, at(50))
 	if got["seconds"] != nil || got["phases"].(map[string]any)["queued"] != nil {
 		t.Errorf("a change that did not come from the watch took %v s, %v", got["seconds"], got["phases"])
 	}
@@ -118,7 +125,8 @@ func TestRoutineUpdatesAreLoggedOnlyForDebugging(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := logged(t, &hostSync{task: &record.Task{RuntimeOnly: test.runtimeOnly}}, test.outcome, record.Host{Repeats: test.repeats}, noon())
+			tried := record.Attempt{Task: &record.Task{RuntimeOnly: test.runtimeOnly}, Outcome: test.outcome}
+			got := logged(t, syncEnd{attempt: attempt{Attempt: tried}}, record.Host{Repeats: test.repeats}, noon())
 			if got["level"] != test.wantLevel || got["msg"] != test.want {
 				t.Errorf("got %v, want %q at level %v", got, test.want, test.wantLevel)
 			}

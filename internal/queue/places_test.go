@@ -1,4 +1,4 @@
-package controllers
+package queue
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 )
 
 // entering enters hosts of a namespace, and returns how many got a place.
-func entering(p *places, namespace string, hosts int, synced bool) (entered int) {
+func entering(p *Places, namespace string, hosts int, synced bool) (entered int) {
 	for i := range hosts {
-		if _, ok := p.enter(numbered(namespace, i), namespace, synced); ok {
+		if _, ok := p.Enter(numbered(namespace, i), namespace, synced); ok {
 			entered++
 		}
 	}
@@ -27,7 +27,7 @@ func numbered(namespace string, i int) model.HostID {
 func TestHostsThatHangDoNotDelayThoseOfAnotherNamespace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(hostsAtOnce, func(model.HostID) {})
+		p := NewPlaces(HostsAtOnce, func(model.HostID) {})
 		if got := entering(p, "a", 1000, false); got != 128 {
 			t.Errorf("%d hosts that are not synced are worked on at first, want as many as may be busy", got)
 		}
@@ -49,8 +49,8 @@ func TestHostsThatHangDoNotDelayThoseOfAnotherNamespace(t *testing.T) {
 func TestAWaitingHostIsQueuedWhenOneOfItsNamespaceIsDone(t *testing.T) {
 	t.Parallel()
 	var queued []model.HostID
-	p := newPlaces(16, func(key model.HostID) { queued = append(queued, key) })
-	release, entered := p.enter(numbered("a", 0), "a", false)
+	p := NewPlaces(16, func(key model.HostID) { queued = append(queued, key) })
+	release, entered := p.Enter(numbered("a", 0), "a", false)
 	if !entered {
 		t.Fatal("the first host has to wait")
 	}
@@ -61,22 +61,22 @@ func TestAWaitingHostIsQueuedWhenOneOfItsNamespaceIsDone(t *testing.T) {
 	if !slices.Equal(queued, []model.HostID{numbered("a", 1)}) {
 		t.Errorf("queued were %v", queued)
 	}
-	if _, entered := p.enter(numbered("a", 1), "a", false); !entered {
+	if _, entered := p.Enter(numbered("a", 1), "a", false); !entered {
 		t.Error("the host that was queued has no place")
 	}
 }
 
 func TestAForgottenHostNoLongerWaits(t *testing.T) {
 	t.Parallel()
-	p := newPlaces(16, func(model.HostID) {})
-	release, _ := p.enter(numbered("a", 0), "a", false)
+	p := NewPlaces(16, func(model.HostID) {})
+	release, _ := p.Enter(numbered("a", 0), "a", false)
 	if got := entering(p, "a", 3, false); got != 1 {
 		t.Fatalf("%d hosts are worked on at once", got)
 	}
 	release()
 	// The first one that waited got the place, and is no longer worked on.
-	p.forget(numbered("a", 1))
-	if _, entered := p.enter(numbered("a", 2), "a", false); !entered {
+	p.Forget(numbered("a", 1))
+	if _, entered := p.Enter(numbered("a", 2), "a", false); !entered {
 		t.Error("the next one has no place")
 	}
 }
@@ -85,7 +85,7 @@ func TestALongSyncNoLongerCountsAsBusy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var queued []model.HostID
-		p := newPlaces(hostsAtOnce, func(key model.HostID) { queued = append(queued, key) })
+		p := NewPlaces(HostsAtOnce, func(key model.HostID) { queued = append(queued, key) })
 		if got := entering(p, "a", busyHosts+1, true); got != busyHosts {
 			t.Fatalf("%d syncs are busy", got)
 		}
@@ -99,10 +99,10 @@ func TestALongSyncNoLongerCountsAsBusy(t *testing.T) {
 
 func TestANamespaceLeavesOthersPlacesToWriteFiles(t *testing.T) {
 	t.Parallel()
-	p := newPlaces(hostsAtOnce, func(model.HostID) {})
+	p := NewPlaces(HostsAtOnce, func(model.HostID) {})
 	started := func(namespace string) (started int) {
 		for i := range 1000 {
-			if p.startSave(numbered(namespace, i), namespace) {
+			if p.StartSave(numbered(namespace, i), namespace) {
 				started++
 			}
 		}
@@ -112,7 +112,7 @@ func TestANamespaceLeavesOthersPlacesToWriteFiles(t *testing.T) {
 		t.Errorf("%d, %d and %d files are written at once", a, b, c)
 	}
 	for i := range savesAtOnce / 2 {
-		p.endSave(numbered("a", i))
+		p.EndSave(numbered("a", i))
 	}
 	if d := started("d"); d != savesAtOnce/2-8 {
 		t.Errorf("%d files are written in the places that were given back, want all but those that c has in reserve", d)
