@@ -223,7 +223,7 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 			addService(&snapshot, key)
 		}
 	}
-	built := desired.Build(desired.IDOf(&object.Spec.SSH, host), snapshot)
+	built := new(desired.Builder).Build(desired.IDOf(&object.Spec.SSH, host), snapshot)
 	if len(built.Problems) > 0 {
 		t.Fatalf("%s: %+v", object.Name, built.Problems)
 	}

@@ -38,7 +38,7 @@ func (r *hostReconciler) contest(ctx context.Context, t *hostSync, wait time.Dur
 // challenge checks the host as a rival of its owner if that is due, and returns the wait until the next step.
 func (r *hostReconciler) challenge(ctx context.Context, t *hostSync, rival desired.Owner) (time.Duration, error) {
 	seen := observed{snapshot: t.seen.snapshot.OnlyOf(rival)}
-	task := record.LookAs(desired.Build(t.key, seen.snapshot), seen.snapshot.Objects)
+	task := record.LookAs(r.builder.Build(t.key, seen.snapshot), seen.snapshot.Objects)
 	check := &hostSync{key: t.key, seen: seen, task: task, cache: &edge.SyncCache{}}
 	version, err := r.credentials.version(ctx, rival)
 	if err != nil {

@@ -15,8 +15,6 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/desired/pool"
-	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/model"
@@ -55,8 +53,7 @@ type hostReconciler struct {
 	records     *record.Store
 	caches      *syncCaches
 	places      *places
-	endpoints   pool.Cache
-	names       spec.Names
+	builder     desired.Builder
 	rules       *rulebook
 	excesses    excesses
 	pace        policy.Pace
@@ -100,11 +97,10 @@ func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.
 
 // bring syncs the host with what was observed.
 func (r *hostReconciler) bring(ctx context.Context, key model.HostID, seen observed, began time.Time) (ctrl.Result, error) {
-	seen.snapshot.Cache, seen.snapshot.Names = &r.endpoints, &r.names
 	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(key).ReachedFrom()
 	seen.snapshot.Able = r.records.Get(key).Able()
 	seen.await(r.records.Get)
-	known := r.recordBuilt(ctx, key, desired.Build(key, seen.snapshot), seen)
+	known := r.recordBuilt(ctx, key, r.builder.Build(key, seen.snapshot), seen)
 	t := &hostSync{key: key, seen: seen, known: known, task: known.Choose(seen.snapshot, seen.detaching), cache: r.caches.of(key)}
 	t.began, t.built = began, r.now()
 	result, err := r.work(ctx, t)
@@ -329,8 +325,7 @@ func (r *hostReconciler) forget(ctx context.Context, key model.HostID) {
 	r.places.forget(key)
 	r.records.Forget(key)
 	r.caches.forget(key)
-	r.endpoints.Forget()
-	r.names.Forget()
+	r.builder.Forget()
 	r.connector.Forget(key)
 	r.credentials.prune(ctx)
 }

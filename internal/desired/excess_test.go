@@ -38,7 +38,7 @@ func TestHostsBeyondTheLimitAreLeftAlone(t *testing.T) {
 	deleting.DeletionTimestamp = new(metav1.Now())
 	s := limited(v1alpha1.PolicyLimits{Hosts: new(int32(3))}, young, old, deleting)
 	for address, want := range map[string]int{"192.0.2.1": 1, "192.0.2.2": 2, "192.0.2.3": 1, "192.0.2.4": 0} {
-		host := Build(model.NewHostID(address, 22), s)
+		host := build(model.NewHostID(address, 22), s)
 		if len(host.Members) != want {
 			t.Errorf("%s has %d members, want %d: %v", address, len(host.Members), want, host.Problems)
 		}
@@ -55,7 +55,7 @@ func TestListenersBeyondTheLimitAreLeftOut(t *testing.T) {
 	t.Parallel()
 	old := edgeLB("old", withListeners("a", "b"))
 	young := edgeLB("young", created(5), withListeners("c", "d", "e"))
-	host := Build(gw1(), limited(v1alpha1.PolicyLimits{Listeners: new(int32(3))}, young, old))
+	host := build(gw1(), limited(v1alpha1.PolicyLimits{Listeners: new(int32(3))}, young, old))
 	if got, want := len(host.Config.Frontends), 3; got != want {
 		t.Errorf("%d frontends, want %d", got, want)
 	}
@@ -86,7 +86,7 @@ func TestNamesBeyondTheLimitAreLeftOut(t *testing.T) {
 				Routes: []v1alpha1.Route{route("c.test"), route("d.test", "e.test"), route("f.test")}},
 		}
 	})
-	host := Build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(4))}, object))
+	host := build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(4))}, object))
 	var got []string
 	for _, f := range host.Config.Frontends {
 		for _, r := range f.Routes {

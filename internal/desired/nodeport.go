@@ -1,8 +1,6 @@
 package desired
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -14,7 +12,7 @@ import (
 const egressServer = "egress"
 
 // atNodePort returns the servers at a Service's node port: nodes, or the address from which the host sees the operator.
-func atNodePort(
+func (b *Builder) atNodePort(
 	target *v1alpha1.Target, port pool.Port, endpoints pool.Endpoints, s Snapshot,
 ) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	if port.NodePort == 0 {
@@ -31,7 +29,7 @@ func atNodePort(
 	if pool.IsLocal(port.Service) && endpoints.AreUnknown() {
 		return nil, true, whyNone(port, endpoints)
 	}
-	nodes := s.Cache.Nodes(port, kind, all, endpoints.Servers)
+	nodes := b.endpoints.Nodes(port, kind, all, endpoints.Servers)
 	switch {
 	case len(nodes.Servers) > 0:
 		return nodes.Servers, false, nil
@@ -80,13 +78,4 @@ func otherAddresses(kind corev1.NodeAddressType) string {
 		return "set nodeAddressType to InternalIP if the host reaches those, or to Egress if a router in front of the cluster forwards the node port"
 	}
 	return "set nodeAddressType to ExternalIP, or to Egress if a router in front of the cluster forwards the node port"
-}
-
-// usesEgress reports whether a target of one of the members uses the operator's own address as its server.
-func usesEgress(members []membership) bool {
-	return slices.ContainsFunc(members, func(m membership) bool {
-		return slices.ContainsFunc(m.object.Spec.Targets, func(target v1alpha1.Target) bool {
-			return target.Via == v1alpha1.ViaNodePort && target.NodeAddressType == v1alpha1.NodeEgress
-		})
-	})
 }

@@ -3,6 +3,7 @@ package desired
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -16,12 +17,6 @@ type Owner = types.NamespacedName
 // OwnerOf returns the owner of an object.
 func OwnerOf(object *v1alpha1.EdgeLoadBalancer) Owner {
 	return Owner{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
-}
-
-// OnlyOf returns the snapshot with the objects of one owner only.
-func (s Snapshot) OnlyOf(owner Owner) Snapshot {
-	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o *v1alpha1.EdgeLoadBalancer) bool { return OwnerOf(o) != owner })
-	return s
 }
 
 // ownersOf returns the owners of the objects, with the holder of the host first. The objects are sorted by age. To name a
@@ -70,4 +65,15 @@ func servedBy(object *v1alpha1.EdgeLoadBalancer, key model.HostID) int {
 		return 2
 	}
 	return 0
+}
+
+func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
+	return slices.SortedFunc(slices.Values(objects), func(a, b *v1alpha1.EdgeLoadBalancer) int {
+		return cmp.Or(
+			a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+			cmp.Compare(a.UID, b.UID),
+			strings.Compare(a.Namespace, b.Namespace),
+			strings.Compare(a.Name, b.Name),
+		)
+	})
 }

@@ -50,7 +50,7 @@ func TestWhoHoldsAHost(t *testing.T) {
 			t.Parallel()
 			s := snapshotOf(test.objects...)
 			s.Able = test.able
-			host := Build(gw1(), s)
+			host := build(gw1(), s)
 			got := []string{host.Login.Secret.Namespace}
 			for _, rival := range host.Rivals {
 				got = append(got, rival.Namespace)
@@ -67,7 +67,7 @@ func TestWhoHoldsAHost(t *testing.T) {
 			if conflicts != len(test.objects)-1 {
 				t.Errorf("problems %v", host.Problems)
 			}
-			only := Build(gw1(), s.OnlyOf(secret(test.want[1])))
+			only := build(gw1(), s.OnlyOf(secret(test.want[1])))
 			if only.Login.Secret.Namespace != test.want[1] || len(only.Rivals) > 0 || len(s.Objects) != len(test.objects) {
 				t.Errorf("for its first rival alone the host is %+v", only)
 			}
@@ -95,7 +95,7 @@ func TestTheTrustInAHostIsThatOfItsOldestObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(edgeLB("a", pinned(test.old...)), beside("b", pinned(test.young...))))
+			host := build(gw1(), snapshotOf(edgeLB("a", pinned(test.old...)), beside("b", pinned(test.young...))))
 			for _, pin := range host.Login.HostKeys {
 				if strings.Count(pin, " ") != 1 {
 					t.Errorf("pin %q has more than a type and a key", pin)

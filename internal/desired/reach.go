@@ -68,9 +68,3 @@ func (r reach) leadsTo(name string, seen map[string]bool) bool {
 	seen[name] = true
 	return r.concerned[name] || slices.ContainsFunc(spec.LeadsTo(t), func(next string) bool { return r.leadsTo(next, seen) })
 }
-
-// NodesOf returns the cluster whose nodes a target of the object uses; false if it needs no nodes.
-func NodesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) (ClusterKey, bool) {
-	key, found := ServiceOf(object, target)
-	return key.Cluster, found && target.Via == v1alpha1.ViaNodePort && target.NodeAddressType != v1alpha1.NodeEgress
-}

@@ -17,7 +17,7 @@ import (
 
 // serversOf returns the servers of a target that names a Service, by name. keep reports whether they are unknown at the
 // moment. The failure says why there are none, none are known, or none can serve.
-func serversOf(m membership, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
+func (b *Builder) serversOf(m membership, target *v1alpha1.Target, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	key, _ := ServiceOf(m.object, target)
 	trouble := (*unavailable)(nil)
 	for _, scope := range ScopesOf(m.object, target) {
@@ -28,21 +28,8 @@ func serversOf(m membership, target *v1alpha1.Target, s Snapshot) (servers []hap
 		}
 		trouble = cmp.Or(trouble, state.trouble())
 	}
-	servers, keep, failure = s.serversBehind(key, target)
+	servers, keep, failure = b.serversBehind(key, target, s)
 	return servers, keep, cmp.Or(trouble, failure)
-}
-
-// ScopesOf returns the scopes of another cluster that a target of the object needs; none if it needs no other cluster.
-func ScopesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Scope {
-	key, found := ServiceOf(object, target)
-	if !found || key.Cluster == (ClusterKey{}) {
-		return nil
-	}
-	scopes := []Scope{{Cluster: key.Cluster, Namespace: key.Namespace}}
-	if _, byNodes := NodesOf(object, target); byNodes {
-		scopes = append(scopes, Scope{Cluster: key.Cluster})
-	}
-	return scopes
 }
 
 // trouble says why the scope cannot be read; nil if it can.
@@ -54,18 +41,20 @@ func (s ScopeState) trouble() *unavailable {
 }
 
 // serversBehind returns the servers of a Service's port, from the last read of its cluster.
-func (s Snapshot) serversBehind(key ServiceKey, target *v1alpha1.Target) (servers []haproxy.Server, keep bool, failure *unavailable) {
+func (b *Builder) serversBehind(
+	key ServiceKey, target *v1alpha1.Target, s Snapshot,
+) (servers []haproxy.Server, keep bool, failure *unavailable) {
 	service := s.Services[key]
 	spec, failure := resolve(key.NamespacedName, service, target.Service.Port)
 	if failure != nil {
 		return nil, true, failure
 	}
 	port := pool.Port{Cluster: key.Cluster, Service: service, ServicePort: spec}
-	endpoints := s.Cache.Endpoints(port, s.Slices[key])
+	endpoints := b.endpoints.Endpoints(port, s.Slices[key])
 	if target.Via != v1alpha1.ViaNodePort {
 		return endpoints.Servers, endpoints.AreUnknown(), whyNone(port, endpoints)
 	}
-	servers, keep, failure = atNodePort(target, port, endpoints, s)
+	servers, keep, failure = b.atNodePort(target, port, endpoints, s)
 	if !keep && len(endpoints.Servers) == 0 && endpoints.Lack != pool.LackPending {
 		// Without endpoints, no node has anything to send connections to.
 		failure = whyNone(port, endpoints)

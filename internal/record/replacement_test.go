@@ -86,7 +86,7 @@ func TestAnObjectAwaitsTheProofOfEveryHostOfItsSpec(t *testing.T) {
 // builtFor is the record of a host that was built and proved with these objects, which differ in their binds.
 func builtFor(key model.HostID, objects ...*v1alpha1.EdgeLoadBalancer) Host {
 	var record Host
-	record.Rebuild(desired.Build(key, desired.Snapshot{Cluster: "c", Objects: objects}), objects, nil, noon())
+	record.Rebuild(new(desired.Builder).Build(key, desired.Snapshot{Cluster: "c", Objects: objects}), objects, nil, noon())
 	task := record.Choose(desired.Snapshot{Cluster: "c", Objects: objects}, nil)
 	record.Apply(Attempt{Task: task, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	return record
@@ -119,7 +119,7 @@ func TestASharedHostServesAnObjectThatAwaitsItsDetachment(t *testing.T) {
 		{6 * time.Second, false, 1, map[types.UID]int64{"1": 2}, map[types.UID]bool{"2": true}, time.Minute},
 	} {
 		detaching.Awaits = step.awaits
-		record.Rebuild(desired.Build(key, snapshot), snapshot.Objects, []Detaching{detaching}, noon().Add(step.after))
+		record.Rebuild(new(desired.Builder).Build(key, snapshot), snapshot.Objects, []Detaching{detaching}, noon().Add(step.after))
 		task := record.Choose(snapshot, []Detaching{detaching})
 		if len(task.Host.Config.Frontends) != step.wantFrontends || !maps.Equal(task.Objects, step.wantObjects) ||
 			!maps.Equal(task.Frees, step.wantFrees) {
@@ -148,14 +148,14 @@ func TestAHostIsLeftAloneWhileItsOnlyObjectAwaitsItsDetachment(t *testing.T) {
 			t.Parallel()
 			record := builtFor(key, detaches)
 			snapshot := desired.Snapshot{Cluster: "c", Objects: objects}
-			record.Rebuild(desired.Build(key, snapshot), objects, detaching, noon())
+			record.Rebuild(new(desired.Builder).Build(key, snapshot), objects, detaching, noon())
 			if task := record.Choose(snapshot, detaching); task != nil {
 				t.Errorf("got %+v", task)
 			}
 			if got := record.Await(0); got != replacementPoll {
 				t.Errorf("the next sync is after %s", got)
 			}
-			record.Rebuild(desired.Build(key, snapshot), objects, detaching, noon().Add(replacementGrace))
+			record.Rebuild(new(desired.Builder).Build(key, snapshot), objects, detaching, noon().Add(replacementGrace))
 			if task := record.Choose(snapshot, detaching); task == nil || !task.Frees["1"] || len(task.Objects) != 0 {
 				t.Errorf("after the replacement grace: %+v", task)
 			}
