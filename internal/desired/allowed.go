@@ -78,7 +78,7 @@ func listenersWithin(m membership, s Snapshot) ([]v1alpha1.Listener, []Problem) 
 
 // routesBeyond says for each route of the listener whether it is beyond the limits of its namespace; nil if none is.
 func routesBeyond(m membership, l *v1alpha1.Listener, s Snapshot) ([]bool, []Problem) {
-	beyond := s.Excess[m.object.Namespace].excessRoutes(m.object, l.Name)
+	beyond := s.Excess[m.object.Namespace].excessRoutes(m.object, l)
 	i := slices.Index(beyond, true)
 	if i < 0 {
 		return beyond, nil

@@ -73,14 +73,14 @@ func (e Excess) listenersOf(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listen
 }
 
 // excessRoutes says for each route of a listener whether it is beyond the limit; nil if none is.
-func (e Excess) excessRoutes(object *v1alpha1.EdgeLoadBalancer, listener string) []bool {
+func (e Excess) excessRoutes(object *v1alpha1.EdgeLoadBalancer, listener *v1alpha1.Listener) []bool {
 	within, found := e.routes[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
 	if !found {
 		return nil
 	}
 	for i := range object.Spec.Listeners {
 		l := &object.Spec.Listeners[i]
-		if l.Name != listener {
+		if l != listener {
 			within -= len(l.Routes)
 			continue
 		}

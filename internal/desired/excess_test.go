@@ -101,6 +101,23 @@ func TestNamesBeyondTheLimitAreLeftOut(t *testing.T) {
 	}
 }
 
+// The API server refuses such an object. Every route must be that of its own listener nevertheless.
+func TestTwoListenersOfOneNameBeyondTheLimitAreToldApart(t *testing.T) {
+	t.Parallel()
+	object := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Listeners = []v1alpha1.Listener{
+			{Name: "https", Protocol: "UDP"},
+			{Name: "https", Protocol: v1alpha1.ProtocolTLS, Bind: []v1alpha1.BindAddress{":443"}, Target: "app", Routes: []v1alpha1.Route{
+				{Hostnames: []v1alpha1.Hostname{"a.test", "b.test"}, Target: "app"},
+			}},
+		}
+	})
+	host := build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(1))}, object))
+	if len(host.Config.Frontends) != 1 || len(host.Config.Frontends[0].Routes) > 0 {
+		t.Errorf("frontends %+v", host.Config.Frontends)
+	}
+}
+
 func TestNothingIsBeyondTheLimitsThatAreBuiltIn(t *testing.T) {
 	t.Parallel()
 	objects := []*v1alpha1.EdgeLoadBalancer{edgeLB("a"), edgeLB("b", withListeners("a", "b"))}
