@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/servers"
 )
 
 // ClusterKey names the Secret with the kubeconfig of another cluster; the zero ClusterKey is the operator's own cluster.
@@ -65,4 +66,12 @@ func ScopesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Scop
 		scopes = append(scopes, Scope{Cluster: key.Cluster})
 	}
 	return scopes
+}
+
+// trouble says why the scope cannot be read; nil if it can.
+func (s ScopeState) trouble() *servers.Failure {
+	if s.Reason == "" {
+		return nil
+	}
+	return &servers.Failure{Reason: s.Reason, Sentence: s.Message}
 }

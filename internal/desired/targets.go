@@ -1,12 +1,14 @@
 package desired
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/servers"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
@@ -156,7 +158,7 @@ func (b *Builder) withServers(m membership, t *v1alpha1.Target, s Snapshot) (bac
 		backend.Servers, problems = allowedServers(m, t, backend.Servers, s)
 	}
 	if failure != nil {
-		problem := m.problem(failure.reason, "target %s: %s", t.Name, failure.sentence)
+		problem := m.problem(failure.Reason, "target %s: %s", t.Name, failure.Sentence)
 		problem.Target = t.Name
 		problems = append(problems, problem)
 	}
@@ -165,7 +167,7 @@ func (b *Builder) withServers(m membership, t *v1alpha1.Target, s Snapshot) (bac
 
 // forbidden returns a problem if the object may not reach the target's Service. What was never allowed must not serve, so no
 // server is kept.
-func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *unavailable {
+func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *servers.Failure {
 	key, _ := ServiceOf(m.object, t)
 	switch {
 	case key.Cluster != (ClusterKey{}), key.Namespace == m.object.Namespace:
@@ -173,10 +175,31 @@ func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *unavailable {
 	case s.CrossNamespace && (len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, key.Namespace)):
 		return nil
 	case s.CrossNamespace:
-		return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in a namespace that the operator does not watch: name one of "+
+		return servers.Failuref(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in a namespace that the operator does not watch: name one of "+
 			"another namespace, or add it to --watch-namespaces. Until then it has no server", key.NamespacedName)
 	}
-	return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
+	return servers.Failuref(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
 		"of namespace %s, or run the operator with --allow-cross-namespace-services. Until then it has no server",
 		key.NamespacedName, m.object.Namespace)
+}
+
+// serversOf returns the servers of a target that names a Service, by name. keep reports whether they are unknown at the
+// moment. The failure says why there are none, none are known, or none can serve.
+func (b *Builder) serversOf(m membership, t *v1alpha1.Target, s Snapshot) (found []haproxy.Server, keep bool, failure *servers.Failure) {
+	trouble := (*servers.Failure)(nil)
+	for _, scope := range ScopesOf(m.object, t) {
+		state := s.Scopes[scope]
+		if !state.Known {
+			// A scope that is being read for the first time has no trouble yet.
+			return nil, true, state.trouble()
+		}
+		trouble = cmp.Or(trouble, state.trouble())
+	}
+	// What was read before serves whatever the trouble is.
+	key, _ := ServiceOf(m.object, t)
+	found, keep, failure = servers.Of(&b.endpoints, t, servers.Source{
+		Cluster: key.Cluster, Name: key.NamespacedName, Service: s.Services[key], Slices: s.Slices[key],
+		Nodes: s.Nodes[key.Cluster], NoNodes: s.NoNodes && key.Cluster == (ClusterKey{}), Egress: s.Egress, EgressHidden: s.EgressHidden,
+	})
+	return found, keep, cmp.Or(trouble, failure)
 }
