@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -22,11 +22,11 @@ type excesses struct {
 // excess is that of a namespace under the rules of that version.
 type excess struct {
 	rules string
-	of    desired.Excess
+	of    limits.Excess
 }
 
 // of returns the excess of the namespace that has these rules.
-func (e *excesses) of(ctx context.Context, reader client.Reader, rules policy.Rules) desired.Excess {
+func (e *excesses) of(ctx context.Context, reader client.Reader, rules policy.Rules) limits.Excess {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if known, found := e.known[rules.Namespace]; found && known.rules == rules.Version {
@@ -38,13 +38,13 @@ func (e *excesses) of(ctx context.Context, reader client.Reader, rules policy.Ru
 	}
 	if len(objects) == 0 {
 		delete(e.known, rules.Namespace)
-		return desired.Excess{}
+		return limits.Excess{}
 	}
 	list := make([]*v1alpha1.EdgeLoadBalancer, len(objects))
 	for i := range objects {
 		list[i] = &objects[i]
 	}
-	counted := desired.ExcessOf(list, rules.Limits)
+	counted := limits.ExcessOf(list, rules.Limits)
 	e.known[rules.Namespace] = excess{rules.Version, counted}
 	return counted
 }

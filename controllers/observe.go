@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status"
@@ -78,7 +79,7 @@ func (o *observed) await(recordOf func(model.HostID) record.Host) {
 // entryOf returns the object's entry for a host; for a host that is only in its status, the entry is built from that.
 func entryOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (entry v1alpha1.Host, inSpec bool) {
 	for i := range object.Spec.Hosts {
-		if desired.IsHost(&object.Spec.SSH, &object.Spec.Hosts[i], key) {
+		if spec.IsHost(&object.Spec.SSH, &object.Spec.Hosts[i], key) {
 			return object.Spec.Hosts[i], true
 		}
 	}
@@ -111,6 +112,6 @@ func wanting(ctx context.Context, reader client.Reader, namespace string) func(h
 
 func wantsHost(object *v1alpha1.EdgeLoadBalancer, host string) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
-		return desired.IDOf(&object.Spec.SSH, &entry).String() == host
+		return spec.IDOf(&object.Spec.SSH, &entry).String() == host
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
@@ -69,7 +70,7 @@ func (b *rulebook) current(ctx context.Context) (*policy.Set, error) {
 
 // addRules reads the rules of the namespaces of all objects that concern the host, and their excess beyond the limits.
 func (r *hostReconciler) addRules(ctx context.Context, o *observed) error {
-	o.snapshot.Rules, o.snapshot.Excess = map[string]policy.Rules{}, map[string]desired.Excess{}
+	o.snapshot.Rules, o.snapshot.Excess = map[string]policy.Rules{}, map[string]limits.Excess{}
 	namespaces := map[string]bool{}
 	for _, object := range o.snapshot.Objects {
 		namespaces[object.Namespace] = true

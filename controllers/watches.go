@@ -18,6 +18,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 	"github.com/edgelb/edgelb/internal/watched"
@@ -95,7 +96,7 @@ func serviceText(key desired.ServiceKey) string {
 func hostKeys(object *v1alpha1.EdgeLoadBalancer) []model.HostID {
 	keys := map[model.HostID]bool{}
 	for i := range object.Spec.Hosts {
-		keys[desired.IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])] = true
+		keys[spec.IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])] = true
 	}
 	for _, host := range object.Status.Hosts {
 		keys[status.KeyOf(host)] = true
@@ -147,7 +148,7 @@ func (r *hostReconciler) servingHosts(ctx context.Context, index, key string,
 	concerned func(*v1alpha1.EdgeLoadBalancer, *v1alpha1.Target) bool) []model.HostID {
 	var keys []model.HostID
 	for _, object := range objectsBy(ctx, r.Here, index, key) {
-		keys = append(keys, desired.ServingHosts(&object, func(t *v1alpha1.Target) bool { return concerned(&object, t) })...)
+		keys = append(keys, spec.ServingHosts(&object, func(t *v1alpha1.Target) bool { return concerned(&object, t) })...)
 	}
 	return keys
 }

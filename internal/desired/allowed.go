@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
@@ -21,9 +22,9 @@ func refusal(key model.HostID, m membership, s Snapshot) []Problem {
 	rules, paths := s.rulesFor(m), &m.object.Spec.HAProxy
 	found := rules.Hosts.Check(key.Address)
 	if found == nil {
-		found = rules.CheckPaths(configPath(paths), adminSocket(paths))
+		found = rules.CheckPaths(spec.ConfigPath(paths), spec.AdminSocket(paths))
 	}
-	if found == nil && s.Excess[m.object.Namespace].hosts[key] {
+	if found == nil && s.Excess[m.object.Namespace].HasHost(key) {
 		found = rules.Limits.Hosts.Exceeded()
 	}
 	if found == nil {
@@ -64,7 +65,7 @@ func adoption(members []membership, s Snapshot) (adopt bool, refused string) {
 // listenersWithin returns the member's listeners that are within the limits of its namespace.
 func listenersWithin(m membership, s Snapshot) ([]v1alpha1.Listener, []Problem) {
 	all := m.object.Spec.Listeners
-	within := s.Excess[m.object.Namespace].listenersOf(m.object)
+	within := s.Excess[m.object.Namespace].Listeners(m.object)
 	left := all[len(within):]
 	if len(left) == 0 {
 		return within, nil
@@ -78,7 +79,7 @@ func listenersWithin(m membership, s Snapshot) ([]v1alpha1.Listener, []Problem) 
 
 // routesBeyond says for each route of the listener whether it is beyond the limits of its namespace; nil if none is.
 func routesBeyond(m membership, l *v1alpha1.Listener, s Snapshot) ([]bool, []Problem) {
-	beyond := s.Excess[m.object.Namespace].excessRoutes(m.object, l)
+	beyond := s.Excess[m.object.Namespace].Routes(m.object, l)
 	i := slices.Index(beyond, true)
 	if i < 0 {
 		return beyond, nil

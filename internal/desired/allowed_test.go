@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -97,7 +98,7 @@ func TestAHostThatAnObjectMayNotHaveIsLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := edgeLB("a", test.edit)
-			key := IDOf(&object.Spec.SSH, &object.Spec.Hosts[0])
+			key := spec.IDOf(&object.Spec.SSH, &object.Spec.Hosts[0])
 			host := build(key, under(snapshotOf(object), test.spec))
 			found := violation(t, host)
 			if len(host.Members) > 0 || !strings.HasPrefix(found.Message, "host gw1 (") || !strings.Contains(found.Message, test.want) {

@@ -7,23 +7,9 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
-
-// Builder computes the desired states of hosts. It keeps what earlier builds have read, which makes the next ones faster and
-// changes no result. The zero Builder is ready for use. Its methods may be called concurrently.
-type Builder struct {
-	endpoints pool.Cache
-	names     spec.Names
-}
-
-// Forget drops what earlier builds have read.
-func (b *Builder) Forget() {
-	b.endpoints.Forget()
-	b.names.Forget()
-}
 
 // Build computes the desired state of a host. It ignores objects that do not name the host. If none does, the Host is almost
 // empty; see Idle for how to leave it.
@@ -40,7 +26,7 @@ func (b *Builder) Build(key model.HostID, s Snapshot) Host {
 	targets, unserved := b.targetsOf(members, uses, reportedTargets(unbound), s)
 
 	host.Rivals = rivals
-	host.ReportDrift = reportDrift(&members[0].object.Spec)
+	host.ReportDrift = spec.ReportsDrift(&members[0].object.Spec)
 	host.UsesEgress, host.Egress = usesEgress(members), s.Egress
 	host.Config.Frontends = frontends
 	host = host.with(members, uses, targets)
@@ -89,7 +75,7 @@ func memberOf(m membership, u *usage, targets []servedTarget) Member {
 // the host. The entry is the one that its spec has or had for the host.
 func Idle(s Snapshot, object *v1alpha1.EdgeLoadBalancer, entry *v1alpha1.Host) Host {
 	members := []membership{{object: object, host: entry}}
-	host, problems := settle(IDOf(&object.Spec.SSH, entry), members, s)
+	host, problems := settle(spec.IDOf(&object.Spec.SSH, entry), members, s)
 	host.Problems = problems
 	return host
 }

@@ -9,14 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // limited returns a cluster whose namespace shop has these objects and limits.
-func limited(limits v1alpha1.PolicyLimits, objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
-	s := under(snapshotOf(objects...), v1alpha1.EdgePolicySpec{Limits: limits})
-	s.Excess = map[string]Excess{"shop": ExcessOf(objects, s.Rules["shop"].Limits)}
+func limited(most v1alpha1.PolicyLimits, objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
+	s := under(snapshotOf(objects...), v1alpha1.EdgePolicySpec{Limits: most})
+	s.Excess = map[string]limits.Excess{"shop": limits.ExcessOf(objects, s.Rules["shop"].Limits)}
 	return s
 }
 
@@ -115,13 +115,5 @@ func TestTwoListenersOfOneNameBeyondTheLimitAreToldApart(t *testing.T) {
 	host := build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(1))}, object))
 	if len(host.Config.Frontends) != 1 || len(host.Config.Frontends[0].Routes) > 0 {
 		t.Errorf("frontends %+v", host.Config.Frontends)
-	}
-}
-
-func TestNothingIsBeyondTheLimitsThatAreBuiltIn(t *testing.T) {
-	t.Parallel()
-	objects := []*v1alpha1.EdgeLoadBalancer{edgeLB("a"), edgeLB("b", withListeners("a", "b"))}
-	if found := ExcessOf(objects, policy.Builtin("shop").Limits); !found.Empty() {
-		t.Errorf("got %+v", found)
 	}
 }

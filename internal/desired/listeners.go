@@ -2,7 +2,6 @@ package desired
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
@@ -27,10 +26,6 @@ func (c claim) isHTTP() bool { return c.Protocol == haproxy.HTTP }
 // claimsRest reports whether the listener has a destination for connections that no route claims.
 func (c claim) claimsRest() bool { return c.redirect || c.rest != "" }
 
-func listensOn(listener *v1alpha1.Listener, host string) bool {
-	return len(listener.Hosts) == 0 || slices.Contains(listener.Hosts, host)
-}
-
 // claimsOf returns what the member's listeners ask for on the host. A listener that cannot be parsed is left out and reported:
 // half of it would look like all of it.
 func (b *Builder) claimsOf(m membership, s Snapshot) (claims []*claim, problems []Problem) {
@@ -38,7 +33,7 @@ func (b *Builder) claimsOf(m membership, s Snapshot) (claims []*claim, problems 
 	names := map[string]bool{}
 	for i := range listeners {
 		l := &listeners[i]
-		if !listensOn(l, m.host.Name) {
+		if !spec.ListensOn(l, m.host.Name) {
 			continue
 		}
 		read, reason, err := spec.ReadListener(l)

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -34,7 +35,7 @@ func membersOf(key model.HostID, s Snapshot) (members []membership, rivals []Own
 
 // candidatesOf finds the objects that name the host and may have it, oldest first.
 func candidatesOf(key model.HostID, s Snapshot) (all []membership, problems []Problem) {
-	for _, object := range byAge(s.Objects) {
+	for _, object := range limits.ByAge(s.Objects) {
 		m, found, repeated := membershipOf(key, object)
 		problems = append(problems, repeated...)
 		if !found {
@@ -54,7 +55,7 @@ func membershipOf(key model.HostID, object *v1alpha1.EdgeLoadBalancer) (m member
 	for i := range object.Spec.Hosts {
 		entry := &object.Spec.Hosts[i]
 		switch {
-		case !IsHost(&object.Spec.SSH, entry, key):
+		case !spec.IsHost(&object.Spec.SSH, entry, key):
 		case !found:
 			m = membership{object: object, host: entry, targets: spec.ReadTargets(object.Spec.Targets)}
 			found = true

@@ -3,7 +3,6 @@ package desired
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -65,15 +64,4 @@ func servedBy(object *v1alpha1.EdgeLoadBalancer, key model.HostID) int {
 		return 2
 	}
 	return 0
-}
-
-func byAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
-	return slices.SortedFunc(slices.Values(objects), func(a, b *v1alpha1.EdgeLoadBalancer) int {
-		return cmp.Or(
-			a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
-			cmp.Compare(a.UID, b.UID),
-			strings.Compare(a.Namespace, b.Namespace),
-			strings.Compare(a.Name, b.Name),
-		)
-	})
 }

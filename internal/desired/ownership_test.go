@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 func TestWhoHoldsAHost(t *testing.T) {
@@ -101,7 +102,7 @@ func TestTheTrustInAHostIsThatOfItsOldestObject(t *testing.T) {
 					t.Errorf("pin %q has more than a type and a key", pin)
 				}
 			}
-			if want := pins(&v1alpha1.Host{HostKeys: test.old}); !reflect.DeepEqual(host.Login.HostKeys, want) {
+			if want := spec.HostKeys(&v1alpha1.Host{HostKeys: test.old}); !reflect.DeepEqual(host.Login.HostKeys, want) {
 				t.Errorf("pins %q, want %q", host.Login.HostKeys, want)
 			}
 			reported := len(host.Problems) == 1 && host.Problems[0].Object.Name == "b" && strings.Contains(host.Problems[0].Message, "hostKeys")

@@ -8,6 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -35,7 +36,7 @@ type Snapshot struct {
 	// Rules holds, by namespace, what objects may ask for. A namespace without an entry has the built-in rules.
 	Rules map[string]policy.Rules
 	// Excess holds, by namespace, what its objects have beyond its limits.
-	Excess map[string]Excess
+	Excess map[string]limits.Excess
 	// CrossNamespace allows targets to name Services of other namespaces.
 	CrossNamespace bool
 	// Namespaces are the namespaces of the operator's own cluster that it watches; an empty list means all. NoNodes reports

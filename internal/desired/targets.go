@@ -83,7 +83,7 @@ func usableTarget(m membership, u *usage, t *v1alpha1.Target, reported map[targe
 
 // serve returns the target's backends and weighted routes for each kind of frontend that uses it.
 func (b *Builder) serve(m membership, u *usage, t *v1alpha1.Target, s Snapshot) (served servedTarget, problems []Problem) {
-	served.drainTimeout = drainTimeout(t)
+	served.drainTimeout = spec.DrainTimeout(t)
 	if spec.HasServers(t) {
 		served.backends, problems = b.backendsOf(m, u, t, s)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -59,7 +60,7 @@ func TestAnOwnerIsTriedLessOftenAndAtOnceAfterAChange(t *testing.T) {
 func TestAHostIsContestedWhileItsOwnerCannotLogIn(t *testing.T) {
 	t.Parallel()
 	first, second := named("shop", "web", "1"), named("bank", "web", "2")
-	key := desired.IDOf(&first.Spec.SSH, &first.Spec.Hosts[0])
+	key := spec.IDOf(&first.Spec.SSH, &first.Spec.Hosts[0])
 	both := desired.Snapshot{Cluster: "prod", Objects: []*v1alpha1.EdgeLoadBalancer{first, second}}
 	var host Host
 	rebuild := func(objects ...*v1alpha1.EdgeLoadBalancer) desired.Owner {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -61,7 +62,7 @@ type Detaching struct {
 // generation. recordOf returns the record of a host. A deleted object does not wait.
 func MustAwait(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) Host) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
-		record := recordOf(desired.IDOf(&object.Spec.SSH, &entry))
+		record := recordOf(spec.IDOf(&object.Spec.SSH, &entry))
 		return record.Proved[object.UID] != object.Generation || len(record.BindFailuresOf(NameOf(object))) > 0
 	})
 }
