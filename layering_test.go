@@ -72,10 +72,20 @@ var layers = map[string][]string{
 	module + "/internal/policy":      {module + "/api/v1alpha1", "k8s.io/apimachinery"},
 	module + "/internal/desired": {
 		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/model",
-		module + "/internal/policy", module + "/internal/sanitize", module + "/internal/desired/pool", module + "/internal/desired/spec",
+		module + "/internal/policy", module + "/internal/sanitize", module + "/internal/desired/limits", module + "/internal/desired/pool",
+		module + "/internal/desired/servers", module + "/internal/desired/spec",
+	},
+	module + "/internal/desired/limits": {
+		module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/model", module + "/internal/policy",
+		module + "/internal/desired/spec",
 	},
 	module + "/internal/desired/pool": {"k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
-	module + "/internal/desired/spec": {module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/haproxy"},
+	module + "/internal/desired/servers": {
+		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/desired/pool",
+	},
+	module + "/internal/desired/spec": {
+		module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/model",
+	},
 	module + "/internal/detach": {
 		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/model", "k8s.io/apimachinery",
 	},
@@ -186,6 +196,7 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"a pending write knows scripts", module + "/internal/edge/pending", module + "/internal/edge/scripts", 1},
 		{"edge knows Kubernetes", module + "/internal/edge", "k8s.io/apimachinery/pkg/types", 1},
 		{"a spec knows who asks", module + "/internal/desired/spec", module + "/internal/desired", 1},
+		{"servers know the host that they are for", module + "/internal/desired/servers", module + "/internal/desired", 1},
 		{"a pool knows the API", module + "/internal/desired/pool", module + "/api/v1alpha1", 1},
 		{"desired has a client", module + "/internal/desired", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a status is written where it is computed", module + "/internal/status", "sigs.k8s.io/controller-runtime/pkg/client", 1},

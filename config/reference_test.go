@@ -15,6 +15,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -223,7 +224,7 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 			addService(&snapshot, key)
 		}
 	}
-	built := desired.Build(desired.IDOf(&object.Spec.SSH, host), snapshot)
+	built := new(desired.Builder).Build(spec.IDOf(&object.Spec.SSH, host), snapshot)
 	if len(built.Problems) > 0 {
 		t.Fatalf("%s: %+v", object.Name, built.Problems)
 	}

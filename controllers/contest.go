@@ -41,7 +41,7 @@ func (r *hostReconciler) contest(ctx context.Context, seen observed, task *hostT
 // chooseFor returns the task to check the host as a rival of its owner; nil if that is not due, with the wait until it is.
 func (r *hostReconciler) chooseFor(ctx context.Context, seen observed, rival desired.Owner) (*hostTask, time.Duration, error) {
 	seen = seen.onlyOf(rival)
-	check := record.LookAs(desired.Build(seen.key, seen.snapshot), seen.snapshot.Objects)
+	check := record.LookAs(r.builder.Build(seen.key, seen.snapshot), seen.snapshot.Objects)
 	task, err := r.prepare(ctx, seen, record.Host{}, check, &edge.SyncCache{})
 	if err != nil {
 		return nil, 0, err

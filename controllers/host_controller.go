@@ -9,8 +9,6 @@ import (
 
 	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/desired/pool"
-	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/metrics"
 	"github.com/edgelb/edgelb/internal/model"
@@ -34,8 +32,7 @@ type hostReconciler struct {
 	records   *record.Store
 	caches    *syncCaches
 	places    *queue.Places
-	endpoints pool.Cache
-	names     spec.Names
+	builder   desired.Builder
 	rules     *rulebook.Book
 	pace      policy.Pace
 	counters  *metrics.Counters
@@ -124,7 +121,7 @@ func (r *hostReconciler) recordWanted(ctx context.Context, named index.Named) (o
 	if err != nil {
 		return observed{}, record.Host{}, err
 	}
-	host := desired.Build(named.Host, seen.snapshot)
+	host := r.builder.Build(named.Host, seen.snapshot)
 	// They may contain text from another cluster.
 	host.Problems = sanitize.All(host.Problems, sanitize.Message)
 	var urgency record.Urgency
@@ -223,8 +220,7 @@ func (r *hostReconciler) forget(ctx context.Context, key model.HostID) {
 	r.places.Forget(key)
 	r.records.Forget(key)
 	r.caches.forget(key)
-	r.endpoints.Forget()
-	r.names.Forget()
+	r.builder.Forget()
 	r.connector.Forget(key)
 	r.secrets.Prune(ctx)
 }

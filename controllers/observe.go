@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
@@ -30,7 +31,6 @@ func (r *hostReconciler) observe(ctx context.Context, named index.Named) (observ
 	if err := r.Gather(ctx, &seen.snapshot); err != nil {
 		return observed{}, err
 	}
-	seen.snapshot.Cache, seen.snapshot.Names = &r.endpoints, &r.names
 	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(seen.key).ReachedFrom()
 	seen.snapshot.Able = r.records.Get(seen.key).Able()
 	for i, d := range seen.detaching {
@@ -43,7 +43,7 @@ func (r *hostReconciler) observe(ctx context.Context, named index.Named) (observ
 
 // addRules reads the rules of namespaces, and the excess of their objects beyond the limits.
 func (r *hostReconciler) addRules(ctx context.Context, snapshot *desired.Snapshot, namespaces []string) error {
-	snapshot.Rules, snapshot.Excess = map[string]policy.Rules{}, map[string]desired.Excess{}
+	snapshot.Rules, snapshot.Excess = map[string]policy.Rules{}, map[string]limits.Excess{}
 	for _, namespace := range namespaces {
 		if _, known := snapshot.Rules[namespace]; known {
 			continue

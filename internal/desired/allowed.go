@@ -5,7 +5,9 @@ import (
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -13,81 +15,77 @@ import (
 // finds out on the host how to reload; adopt, which a host of ours does not need. The operator leaves the whole host
 // unchanged only if nothing remains: it must not dial the host, or must not write its files.
 
-// RulesOf returns the rules for the objects of a namespace.
-func (s Snapshot) RulesOf(namespace string) policy.Rules {
-	if rules, found := s.Rules[namespace]; found {
-		return rules
-	}
-	return policy.Builtin(namespace)
-}
-
 func (s Snapshot) rulesFor(m membership) policy.Rules { return s.RulesOf(m.object.Namespace) }
 
-// refused reports whether the object may not have the host.
-func (h *Host) refused(m membership, s Snapshot) bool {
+// refusal says why the object may not have the host; empty if it may.
+func refusal(key model.HostID, m membership, s Snapshot) []Problem {
 	rules, paths := s.rulesFor(m), &m.object.Spec.HAProxy
-	found := rules.Hosts.Check(h.Key.Address)
+	found := rules.Hosts.Check(key.Address)
 	if found == nil {
-		found = rules.CheckPaths(configPath(paths), adminSocket(paths))
+		found = rules.CheckPaths(spec.ConfigPath(paths), spec.AdminSocket(paths))
 	}
-	if found == nil && s.Excess[m.object.Namespace].hosts[h.Key] {
+	if found == nil && s.Excess[m.object.Namespace].HasHost(key) {
 		found = rules.Limits.Hosts.Exceeded()
 	}
-	if found != nil {
-		h.violated(m, "host %s (%s) is left alone as it is: %v", m.host.Name, h.Key, found)
+	if found == nil {
+		return nil
 	}
-	return found != nil
+	return notAllowed(m, "host %s (%s) is left alone as it is: %v", m.host.Name, key, found)
 }
 
-func (h *Host) violated(m membership, format string, args ...any) {
-	h.Problems = append(h.Problems, m.problem(v1alpha1.ReasonPolicyViolation, format, args...))
+func notAllowed(m membership, format string, args ...any) []Problem {
+	return []Problem{m.problem(v1alpha1.ReasonPolicyViolation, format, args...)}
 }
 
-// setReloadCommand sets the command if it may be run.
-func (h *Host) setReloadCommand(holder membership, s Snapshot) {
+// reloadCommand returns the object's command if it may be run.
+func reloadCommand(holder membership, s Snapshot) (string, []Problem) {
 	command := holder.object.Spec.HAProxy.ReloadCommand
 	if found := s.rulesFor(holder).CheckReloadCommand(command); found != nil {
-		h.violated(holder, "HAProxy is reloaded by the method that each host has for it: %v", found)
-		return
+		return "", notAllowed(holder, "HAProxy is reloaded by the method that each host has for it: %v", found)
 	}
-	h.ReloadCommand = command
+	return command, nil
 }
 
-// setAdopt lets the object replace somebody else's file if policy allows it. NoAdopt is reported only if there is such a
-// file.
-func (h *Host) setAdopt(m membership, s Snapshot) {
-	if !m.host.Adopt {
-		return
+// adoption reports whether one of the objects may replace somebody else's file, and why another one may not although it asks
+// for that, which is reported only if there is such a file.
+func adoption(members []membership, s Snapshot) (adopt bool, refused string) {
+	for _, m := range members {
+		if !m.host.Adopt {
+			continue
+		}
+		if found := s.rulesFor(m).CheckAdopt(); found != nil {
+			refused = found.Error()
+		} else {
+			adopt = true
+		}
 	}
-	if found := s.rulesFor(m).CheckAdopt(); found != nil {
-		h.NoAdopt = found.Error()
-		return
-	}
-	h.Adopt = true
+	return adopt, refused
 }
 
 // listenersWithin returns the member's listeners that are within the limits of its namespace.
-func (h *Host) listenersWithin(m membership, s Snapshot) []v1alpha1.Listener {
+func listenersWithin(m membership, s Snapshot) ([]v1alpha1.Listener, []Problem) {
 	all := m.object.Spec.Listeners
-	within := s.Excess[m.object.Namespace].listenersOf(m.object)
-	if left := all[len(within):]; len(left) > 0 {
-		var names []string
-		for i := range left {
-			names = append(names, left[i].Name)
-		}
-		h.violated(m, "listeners %s are left out: %v", listed(names), s.rulesFor(m).Limits.Listeners.Exceeded())
+	within := s.Excess[m.object.Namespace].Listeners(m.object)
+	left := all[len(within):]
+	if len(left) == 0 {
+		return within, nil
 	}
-	return within
+	var names []string
+	for i := range left {
+		names = append(names, left[i].Name)
+	}
+	return within, notAllowed(m, "listeners %s are left out: %v", listed(names), s.rulesFor(m).Limits.Listeners.Exceeded())
 }
 
 // routesBeyond says for each route of the listener whether it is beyond the limits of its namespace; nil if none is.
-func (h *Host) routesBeyond(c *claim, s Snapshot) []bool {
-	beyond := s.Excess[c.member.object.Namespace].excessRoutes(c.member.object, c.listener.Name)
-	if i := slices.Index(beyond, true); i >= 0 {
-		h.violated(c.member, "listener %s: the routes from that for %s on are left out: %v", c.listener.Name,
-			listed(hostnamesOf(&c.listener.Routes[i])), s.rulesFor(c.member).Limits.Hostnames.Exceeded())
+func routesBeyond(m membership, l *v1alpha1.Listener, s Snapshot) ([]bool, []Problem) {
+	beyond := s.Excess[m.object.Namespace].Routes(m.object, l)
+	i := slices.Index(beyond, true)
+	if i < 0 {
+		return beyond, nil
 	}
-	return beyond
+	return beyond, notAllowed(m, "listener %s: the routes from that for %s on are left out: %v", l.Name,
+		listed(hostnamesOf(&l.Routes[i])), s.rulesFor(m).Limits.Hostnames.Exceeded())
 }
 
 func hostnamesOf(route *v1alpha1.Route) []string {
@@ -99,18 +97,17 @@ func hostnamesOf(route *v1alpha1.Route) []string {
 }
 
 // allowedServers returns the target's servers that policy allows.
-func (h *Host) allowedServers(m membership, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) []haproxy.Server {
+func allowedServers(m membership, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) ([]haproxy.Server, []Problem) {
 	check := checkOfServers(t, s.rulesFor(m).Servers)
 	isForbidden := func(server haproxy.Server) bool { return check(server) != nil }
 	first := slices.IndexFunc(servers, isForbidden)
 	if first < 0 {
-		return servers
+		return servers, nil
 	}
-	problem := m.problem(v1alpha1.ReasonPolicyViolation, "target %s: server %s is left out: %v", t.Name, servers[first].Name, check(servers[first]))
-	problem.Target = t.Name
-	h.Problems = append(h.Problems, problem)
+	problems := notAllowed(m, "target %s: server %s is left out: %v", t.Name, servers[first].Name, check(servers[first]))
+	problems[0].Target = t.Name
 	// Others may share the list.
-	return slices.DeleteFunc(slices.Clone(servers), isForbidden)
+	return slices.DeleteFunc(slices.Clone(servers), isForbidden), problems
 }
 
 // checkOfServers returns a function that says why a server of the target is not allowed. The cluster decides on the

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -43,21 +44,21 @@ func reloading(o *v1alpha1.EdgeLoadBalancer) { o.Spec.HAProxy.ReloadCommand = "/
 func TestACommandThatIsNotAllowedIsNeverRun(t *testing.T) {
 	t.Parallel()
 	object := edgeLB("a", reloading)
-	host := Build(gw1(), snapshotOf(object))
+	host := build(gw1(), snapshotOf(object))
 	if found := violation(t, host); host.ReloadCommand != "" || len(host.Members) != 1 || len(host.Config.Frontends) != 1 {
 		t.Errorf("command %q, %d members, %v: want the object without its command", host.ReloadCommand, len(host.Members), found)
 	}
 	if host := Idle(snapshotOf(), object, &object.Spec.Hosts[0]); host.ReloadCommand != "" {
 		t.Errorf("an idle host is reloaded by %q", host.ReloadCommand)
 	}
-	if host := Build(gw1(), allowed(snapshotOf(object))); host.ReloadCommand != "/bin/sh -c id" || len(host.Problems) > 0 {
+	if host := build(gw1(), allowed(snapshotOf(object))); host.ReloadCommand != "/bin/sh -c id" || len(host.Problems) > 0 {
 		t.Errorf("command %q and problems %v where it is allowed", host.ReloadCommand, host.Problems)
 	}
 }
 
 func TestAYoungerObjectsCommandIsNoViolation(t *testing.T) {
 	t.Parallel()
-	host := Build(gw1(), snapshotOf(edgeLB("a"), beside("b", reloading)))
+	host := build(gw1(), snapshotOf(edgeLB("a"), beside("b", reloading)))
 	if host.ReloadCommand != "" || !reflect.DeepEqual(aboutAll(host.Problems), []about{{"b", v1alpha1.ReasonHostConflict, ""}}) {
 		t.Errorf("command %q, problems %v", host.ReloadCommand, host.Problems)
 	}
@@ -66,14 +67,14 @@ func TestAYoungerObjectsCommandIsNoViolation(t *testing.T) {
 func TestAdoptThatIsNotAllowedIsAsIfItWereNotSet(t *testing.T) {
 	t.Parallel()
 	adopt := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Adopt = true }
-	host := Build(gw1(), snapshotOf(edgeLB("a", adopt)))
+	host := build(gw1(), snapshotOf(edgeLB("a", adopt)))
 	if host.Adopt || len(host.Problems) > 0 || !strings.Contains(host.NoAdopt, "ask the administrators") {
 		t.Errorf("adopt %t, why not %q, problems %v: want no problem of a host that may need no adopting", host.Adopt, host.NoAdopt, host.Problems)
 	}
-	if host := Build(gw1(), allowed(snapshotOf(edgeLB("a", adopt)))); !host.Adopt || host.NoAdopt != "" {
+	if host := build(gw1(), allowed(snapshotOf(edgeLB("a", adopt)))); !host.Adopt || host.NoAdopt != "" {
 		t.Errorf("adopt %t, why not %q where it is allowed", host.Adopt, host.NoAdopt)
 	}
-	if host := Build(gw1(), snapshotOf(edgeLB("a"))); host.NoAdopt != "" {
+	if host := build(gw1(), snapshotOf(edgeLB("a"))); host.NoAdopt != "" {
 		t.Errorf("NoAdopt is %q, and no object asks for adopt", host.NoAdopt)
 	}
 }
@@ -97,8 +98,8 @@ func TestAHostThatAnObjectMayNotHaveIsLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := edgeLB("a", test.edit)
-			key := IDOf(&object.Spec.SSH, &object.Spec.Hosts[0])
-			host := Build(key, under(snapshotOf(object), test.spec))
+			key := spec.IDOf(&object.Spec.SSH, &object.Spec.Hosts[0])
+			host := build(key, under(snapshotOf(object), test.spec))
 			found := violation(t, host)
 			if len(host.Members) > 0 || !strings.HasPrefix(found.Message, "host gw1 (") || !strings.Contains(found.Message, test.want) {
 				t.Errorf("%d members, %s: want none and %q", len(host.Members), found.Message, test.want)
@@ -111,7 +112,7 @@ func TestAHostThatAnObjectMayNotHaveIsLeftAlone(t *testing.T) {
 				HostAddresses: []v1alpha1.AllowedAddress{"127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/0"}, AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldPaths},
 			}}
 			s.Rules["other"] = policy.NewSet([]v1alpha1.EdgePolicy{p}).For("other", nil)
-			shared := Build(key, s)
+			shared := build(key, s)
 			if len(shared.Members) != 1 || shared.Members[0].Object != (types.NamespacedName{Namespace: "other", Name: "b"}) {
 				t.Errorf("members %v, problems %v: want the other namespace's", shared.Members, shared.Problems)
 			}
@@ -148,7 +149,7 @@ func TestServersThatAreNotAllowedAreLeftOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), under(snapshotOf(edgeLB("a", fixed(test.addresses...))), v1alpha1.EdgePolicySpec{ServerAddresses: test.allowed}))
+			host := build(gw1(), under(snapshotOf(edgeLB("a", fixed(test.addresses...))), v1alpha1.EdgePolicySpec{ServerAddresses: test.allowed}))
 			var got []string
 			for _, server := range onlyBackend(t, host).Servers {
 				got = append(got, server.Name)
@@ -177,13 +178,13 @@ func TestWhatAnotherClusterNamesAsAServerIsNotBelievedMoreThanTheObject(t *testi
 	s.Services[there] = s.Services[here]
 	s.Slices[there] = append(s.Slices[here], sliceOf(pod("app-3", "169.254.169.254")))
 	s.Scopes = map[Scope]ScopeState{{Cluster: there.Cluster, Namespace: "shop"}: {Known: true}}
-	host := Build(gw1(), s)
+	host := build(gw1(), s)
 	for _, server := range onlyBackend(t, host).Servers {
 		if policy.Special(server.Addr) != "" {
 			t.Errorf("%s is a server", server.Addr)
 		}
 	}
-	limited := Build(gw1(), under(s, v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"10.0.0.1/32"}}))
+	limited := build(gw1(), under(s, v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"10.0.0.1/32"}}))
 	if servers := onlyBackend(t, limited).Servers; len(servers) != 1 || servers[0].Addr.String() != "10.0.0.1" {
 		t.Errorf("servers %v, want the one that is allowed", servers)
 	}
@@ -198,13 +199,13 @@ func TestTheClustersOwnSlicesNameNoServerOnTheEdgeHostItself(t *testing.T) {
 		key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 		s.Slices[key] = append(s.Slices[key], ipv6(sliceOf(pod("app-3", address))))
 
-		host := Build(gw1(), s)
+		host := build(gw1(), s)
 
 		if servers := onlyBackend(t, host).Servers; len(servers) != 2 {
 			t.Errorf("%s: servers %v, want those of 10.0.0.0/8", address, servers)
 		}
 		violation(t, host)
-		limited := Build(gw1(), under(s, v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"192.0.2.0/24"}}))
+		limited := build(gw1(), under(s, v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"192.0.2.0/24"}}))
 		if servers := onlyBackend(t, limited).Servers; len(servers) != 2 {
 			t.Errorf("%s: servers %v, want a list of a policy not to limit the cluster's own pods", address, servers)
 		}

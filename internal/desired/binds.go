@@ -18,19 +18,42 @@ type bindTable struct {
 	addresses map[haproxy.Bind][]haproxy.Bind
 }
 
+// claimBinds returns the binds of the host with the listeners of all members that have them. The first claim to a bind gets it:
+// that of the older object, and within an object that of the listener that comes first. Listeners that ask for the same kind of
+// bind share it.
+func (b *Builder) claimBinds(members []membership, s Snapshot) (bindTable, []Problem) {
+	binds := bindTable{at: map[haproxy.Bind][]*claim{}, addresses: map[haproxy.Bind][]haproxy.Bind{}}
+	var problems []Problem
+	for _, m := range members {
+		claims, left := b.claimsOf(m, s)
+		problems = append(problems, left...)
+		asked := map[haproxy.Bind]bool{}
+		for _, c := range claims {
+			for _, bind := range c.Binds {
+				asked[bind] = true
+			}
+		}
+		for _, c := range claims {
+			problems = append(problems, binds.claim(c, asked)...)
+		}
+	}
+	return binds, problems
+}
+
 // claim gives the listener those of its binds that are free or that it can share. asked holds all binds that the object asks
 // for.
-func (h *Host) claim(binds bindTable, c *claim, asked map[haproxy.Bind]bool) {
+func (b bindTable) claim(c *claim, asked map[haproxy.Bind]bool) (conflicts []Problem) {
 	for _, bind := range c.Binds {
-		if holder, has := binds.conflict(c, bind, asked); holder != nil {
-			h.Problems = append(h.Problems, bindConflict(c, bind, holder, has))
+		if holder, has := b.conflict(c, bind, asked); holder != nil {
+			conflicts = append(conflicts, bindConflict(c, bind, holder, has))
 			continue
 		}
-		if wildcard := wildcardOf(bind); bind != wildcard && len(binds.at[bind]) == 0 {
-			binds.addresses[wildcard] = append(binds.addresses[wildcard], bind)
+		if wildcard := wildcardOf(bind); bind != wildcard && len(b.at[bind]) == 0 {
+			b.addresses[wildcard] = append(b.addresses[wildcard], bind)
 		}
-		binds.at[bind] = append(binds.at[bind], c)
+		b.at[bind] = append(b.at[bind], c)
 	}
+	return conflicts
 }
 
 // conflict finds who has the bind, or another bind that conflicts with it; nil if there is no conflict.

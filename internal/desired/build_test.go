@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired/pool"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -111,9 +110,9 @@ func TestTheOrderOfTheInputDoesNotMatter(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		s := randomSnapshot(r)
-		want := Build(gw1(), s)
+		want := build(gw1(), s)
 		for range 4 {
-			if got := Build(gw1(), shuffle(r, s)); !reflect.DeepEqual(got, want) {
+			if got := build(gw1(), shuffle(r, s)); !reflect.DeepEqual(got, want) {
 				t.Fatalf("seed %d: host %+v, and %+v in another order", seed, want, got)
 			}
 		}
@@ -124,7 +123,7 @@ func TestWhatIsBuiltIsAlwaysValid(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(500) {
 		s := randomSnapshot(rand.New(rand.NewPCG(seed, 1)))
-		host := Build(gw1(), s)
+		host := build(gw1(), s)
 		if err := host.Config.Validate(); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
@@ -158,7 +157,7 @@ func TestTheInputStaysAsItIs(t *testing.T) {
 	for seed := range uint64(200) {
 		s := randomSnapshot(rand.New(rand.NewPCG(seed, 2)))
 		before := printSnapshot(t, s)
-		host := Build(gw1(), s)
+		host := build(gw1(), s)
 		if after := printSnapshot(t, s); !bytes.Equal(after, before) {
 			t.Fatalf("seed %d: the input was\n%s\nand is\n%s", seed, before, after)
 		}
@@ -225,9 +224,9 @@ func FuzzEndpointsCannotHarm(f *testing.F) {
 		s := snapshotOf(edgeLB("a"))
 		name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 		s.Slices[name] = nil
-		empty := bytes.Count(render(t, Build(gw1(), s).Config, "/state"), []byte("\n"))
+		empty := bytes.Count(render(t, build(gw1(), s).Config, "/state"), []byte("\n"))
 		s.Slices[name] = []*discoveryv1.EndpointSlice{slice, sliceOf(pod("good", "10.0.0.9"))}
-		host := Build(gw1(), s)
+		host := build(gw1(), s)
 		servers := host.Config.Backends[0].Servers
 		if got := bytes.Count(render(t, host.Config, "/state"), []byte("\n")); got != empty+len(servers) {
 			t.Errorf("%d lines, want %d and one for each of the %d servers", got, empty, len(servers))
@@ -264,7 +263,7 @@ func BenchmarkBuildTenThousandEndpoints(b *testing.B) {
 	s := largeSnapshot(1, 100, 100)
 	b.ReportAllocs()
 	for b.Loop() {
-		if host := Build(gw1(), s); len(host.Config.Backends[0].Servers) != 10_000 {
+		if host := build(gw1(), s); len(host.Config.Backends[0].Servers) != 10_000 {
 			b.Fatalf("%d servers", len(host.Config.Backends[0].Servers))
 		}
 	}
@@ -273,15 +272,15 @@ func BenchmarkBuildTenThousandEndpoints(b *testing.B) {
 // One Service of a hundred has changed.
 func BenchmarkBuildTenThousandEndpointsOfWhichAHundredChanged(b *testing.B) {
 	s := largeSnapshot(100, 1, 100)
-	s.Cache = &pool.Cache{}
+	var builder Builder
 	key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-7"}}
-	Build(gw1(), s)
+	builder.Build(gw1(), s)
 	b.ReportAllocs()
 	for i := 2; b.Loop(); i++ {
 		changed := *s.Slices[key][0]
 		changed.ResourceVersion = fmt.Sprint(i)
 		s.Slices[key] = []*discoveryv1.EndpointSlice{&changed}
-		if host := Build(gw1(), s); len(host.Config.Backends) != 100 {
+		if host := builder.Build(gw1(), s); len(host.Config.Backends) != 100 {
 			b.Fatalf("%d backends", len(host.Config.Backends))
 		}
 	}
@@ -291,7 +290,7 @@ func BenchmarkBuildAThousandObjects(b *testing.B) {
 	s := largeSnapshot(1000, 1, 10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if host := Build(gw1(), s); len(host.Config.Frontends) != 1000 {
+		if host := build(gw1(), s); len(host.Config.Frontends) != 1000 {
 			b.Fatalf("%d frontends", len(host.Config.Frontends))
 		}
 	}

@@ -50,7 +50,7 @@ func TestATargetOfAnotherClusterIsServedByWhatIsKnownOfIt(t *testing.T) {
 				s.Services[key] = service("app", webPort())
 				s.Slices[key] = []*discoveryv1.EndpointSlice{sliceOf(pod("b-1", "10.9.0.1"))}
 			}
-			host := Build(gw1(), s)
+			host := build(gw1(), s)
 			backend := onlyBackend(t, host)
 			var names []string
 			for _, server := range backend.Servers {
@@ -98,7 +98,7 @@ func TestATargetByNodesOfAnotherClusterNeedsItsNodesAsWell(t *testing.T) {
 			s.Scopes = test.scopes
 			s.Services[key], s.Slices[key] = s.Services[appKey()], s.Slices[appKey()]
 			s.Nodes[other] = []*corev1.Node{nodeAt("node-of-b", "10.9.0.1")}
-			host := Build(gw1(), s)
+			host := build(gw1(), s)
 			backend := onlyBackend(t, host)
 			if len(backend.Servers) != test.wantServers || backend.KeepServers != test.wantKept {
 				t.Errorf("servers %v, kept: %t; want %d, kept: %t", backend.Servers, backend.KeepServers, test.wantServers, test.wantKept)
@@ -119,7 +119,7 @@ func TestNodesAreThoseOfTheServicesCluster(t *testing.T) {
 	s.Scopes = map[Scope]ScopeState{{Cluster: other, Namespace: key.Namespace}: {Known: true}, {Cluster: other}: {Known: true}}
 	s.Services[key], s.Slices[key] = s.Services[appKey()], s.Slices[appKey()]
 	s.Nodes[other] = []*corev1.Node{nodeAt("node-of-b", "10.9.0.1")}
-	if servers := onlyBackend(t, Build(gw1(), s)).Servers; len(servers) != 1 || servers[0].Name != "node-of-b" {
+	if servers := onlyBackend(t, build(gw1(), s)).Servers; len(servers) != 1 || servers[0].Name != "node-of-b" {
 		t.Errorf("servers %v, want node-of-b", servers)
 	}
 }

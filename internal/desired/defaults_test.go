@@ -19,7 +19,7 @@ func TestTheAPIServersDefaultsChangeNothing(t *testing.T) {
 	if filled.Spec.SSH.User == "" || filled.Spec.HAProxy.Timeouts.Client == nil || filled.Spec.Targets[0].HealthCheck.Interval == nil {
 		t.Fatalf("spec %+v, want the CRD's defaults in it", filled.Spec)
 	}
-	want, got := Build(gw1(), snapshotOf(bare)), Build(gw1(), snapshotOf(filled))
+	want, got := build(gw1(), snapshotOf(bare)), build(gw1(), snapshotOf(filled))
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("host %+v with the CRD's defaults, and %+v without", got, want)
 	}

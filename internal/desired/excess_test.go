@@ -9,14 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // limited returns a cluster whose namespace shop has these objects and limits.
-func limited(limits v1alpha1.PolicyLimits, objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
-	s := under(snapshotOf(objects...), v1alpha1.EdgePolicySpec{Limits: limits})
-	s.Excess = map[string]Excess{"shop": ExcessOf(objects, s.Rules["shop"].Limits)}
+func limited(most v1alpha1.PolicyLimits, objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
+	s := under(snapshotOf(objects...), v1alpha1.EdgePolicySpec{Limits: most})
+	s.Excess = map[string]limits.Excess{"shop": limits.ExcessOf(objects, s.Rules["shop"].Limits)}
 	return s
 }
 
@@ -38,7 +38,7 @@ func TestHostsBeyondTheLimitAreLeftAlone(t *testing.T) {
 	deleting.DeletionTimestamp = new(metav1.Now())
 	s := limited(v1alpha1.PolicyLimits{Hosts: new(int32(3))}, young, old, deleting)
 	for address, want := range map[string]int{"192.0.2.1": 1, "192.0.2.2": 2, "192.0.2.3": 1, "192.0.2.4": 0} {
-		host := Build(model.NewHostID(address, 22), s)
+		host := build(model.NewHostID(address, 22), s)
 		if len(host.Members) != want {
 			t.Errorf("%s has %d members, want %d: %v", address, len(host.Members), want, host.Problems)
 		}
@@ -55,7 +55,7 @@ func TestListenersBeyondTheLimitAreLeftOut(t *testing.T) {
 	t.Parallel()
 	old := edgeLB("old", withListeners("a", "b"))
 	young := edgeLB("young", created(5), withListeners("c", "d", "e"))
-	host := Build(gw1(), limited(v1alpha1.PolicyLimits{Listeners: new(int32(3))}, young, old))
+	host := build(gw1(), limited(v1alpha1.PolicyLimits{Listeners: new(int32(3))}, young, old))
 	if got, want := len(host.Config.Frontends), 3; got != want {
 		t.Errorf("%d frontends, want %d", got, want)
 	}
@@ -86,7 +86,7 @@ func TestNamesBeyondTheLimitAreLeftOut(t *testing.T) {
 				Routes: []v1alpha1.Route{route("c.test"), route("d.test", "e.test"), route("f.test")}},
 		}
 	})
-	host := Build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(4))}, object))
+	host := build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(4))}, object))
 	var got []string
 	for _, f := range host.Config.Frontends {
 		for _, r := range f.Routes {
@@ -101,10 +101,19 @@ func TestNamesBeyondTheLimitAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestNothingIsBeyondTheLimitsThatAreBuiltIn(t *testing.T) {
+// The API server refuses such an object. Every route must be that of its own listener nevertheless.
+func TestTwoListenersOfOneNameBeyondTheLimitAreToldApart(t *testing.T) {
 	t.Parallel()
-	objects := []*v1alpha1.EdgeLoadBalancer{edgeLB("a"), edgeLB("b", withListeners("a", "b"))}
-	if found := ExcessOf(objects, policy.Builtin("shop").Limits); !found.Empty() {
-		t.Errorf("got %+v", found)
+	object := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Listeners = []v1alpha1.Listener{
+			{Name: "https", Protocol: "UDP"},
+			{Name: "https", Protocol: v1alpha1.ProtocolTLS, Bind: []v1alpha1.BindAddress{":443"}, Target: "app", Routes: []v1alpha1.Route{
+				{Hostnames: []v1alpha1.Hostname{"a.test", "b.test"}, Target: "app"},
+			}},
+		}
+	})
+	host := build(gw1(), limited(v1alpha1.PolicyLimits{Hostnames: new(int32(1))}, object))
+	if len(host.Config.Frontends) != 1 || len(host.Config.Frontends[0].Routes) > 0 {
+		t.Errorf("frontends %+v", host.Config.Frontends)
 	}
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
+// build builds a host with nothing kept from earlier builds.
+func build(key model.HostID, s Snapshot) Host { return new(Builder).Build(key, s) }
+
 // gw1 is the host of every object that edgeLB makes.
 func gw1() model.HostID { return model.NewHostID("192.0.2.1", 22) }
 

@@ -6,41 +6,9 @@ import (
 	"strconv"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
 )
-
-// usage is what an object has on the host. It is filled in while its listeners get their frontends.
-type usage struct {
-	// frontends are the names of the frontends that serve the object. joined holds the object's listener for each frontend that
-	// is named after another object's listener.
-	frontends []string
-	joined    map[string]string
-	// redirects are the frontends that redirect unmatched requests to HTTPS because the object asks for it.
-	redirects []string
-	targetUse targetUse
-}
-
-// addFrontends turns the listeners of all members into frontends. The first claim to a bind gets it: that of the older
-// object, and within an object that of the listener that comes first. Listeners that ask for the same kind of bind share it.
-func (h *Host) addFrontends(members []membership, s Snapshot) {
-	binds := bindTable{at: map[haproxy.Bind][]*claim{}, addresses: map[haproxy.Bind][]haproxy.Bind{}}
-	for _, m := range members {
-		claims := h.claims(m, s)
-		asked := map[haproxy.Bind]bool{}
-		for _, c := range claims {
-			for _, bind := range c.Binds {
-				asked[bind] = true
-			}
-		}
-		for _, c := range claims {
-			h.claim(binds, c, asked)
-		}
-	}
-	for _, g := range frontendGroupsOf(binds.at) {
-		h.Config.Frontends = append(h.Config.Frontends, h.frontend(g, s.Names))
-	}
-}
 
 // frontendGroup is a future frontend: binds that the same listeners have, in order, and these listeners, oldest first.
 type frontendGroup struct {
@@ -100,42 +68,49 @@ func withBind(name string, bind haproxy.Bind) string {
 	return name + ":" + bind.Addr.String() + ":" + strconv.Itoa(int(bind.Port))
 }
 
-// frontend makes the frontend that serves a group of listeners, and notes it with their objects. If only one listener can
-// have something, the first one that asks for it gets it.
-func (h *Host) frontend(g *frontendGroup, names *spec.Names) haproxy.Frontend {
+// frontendsOf returns the frontends that serve the groups, each at the index of its group.
+func (b *Builder) frontendsOf(key model.HostID, groups []*frontendGroup) (frontends []haproxy.Frontend, problems []Problem) {
+	frontends = slices.Grow(frontends, len(groups))
+	for _, g := range groups {
+		f, lost := g.frontend()
+		problems = append(problems, lost...)
+		f.Routes, lost = b.mergeRoutes(key, g)
+		problems = append(problems, lost...)
+		frontends = append(frontends, f)
+	}
+	// Two listeners may meet in several groups.
+	return frontends, distinct(problems)
+}
+
+// frontend returns the frontend that serves the group, without its routes. If only one listener can have something, the first
+// one that asks for it gets it.
+func (g *frontendGroup) frontend() (f haproxy.Frontend, problems []Problem) {
 	first := g.claims[0]
-	f := haproxy.Frontend{Name: g.name, Binds: g.binds, Protocol: first.Protocol, Access: first.Access}
+	f = haproxy.Frontend{Name: g.name, Binds: g.binds, Protocol: first.Protocol, Access: first.Access}
 	var rest *claim
 	for _, c := range g.claims {
-		c.member.served.note(g.name, c)
 		switch {
 		case !c.claimsRest():
 		case rest == nil:
 			rest, f.Backend, f.RedirectToHTTPS = c, c.rest, c.redirect
 		case c.rest != f.Backend || c.redirect != f.RedirectToHTTPS:
-			h.report(nameConflict(c, rest, "what no route claims"))
+			problems = append(problems, nameConflict(c, rest, "what no route claims"))
 		}
 	}
-	for _, c := range g.claims {
-		if s := c.member.served; f.RedirectToHTTPS && c.redirect && !slices.Contains(s.redirects, g.name) {
-			s.redirects = append(s.redirects, g.name)
-		}
-	}
-	f.Routes = h.mergeRoutes(g, names)
-	return f
+	return f, problems
 }
 
 // mergeRoutes returns the routes of all of the listeners. A name belongs to the first listener that claims it.
-func (h *Host) mergeRoutes(g *frontendGroup, names *spec.Names) []haproxy.Route {
+func (b *Builder) mergeRoutes(key model.HostID, g *frontendGroup) (routes []haproxy.Route, problems []Problem) {
 	lists := make([][]haproxy.Route, len(g.claims))
 	for i, c := range g.claims {
 		lists[i] = c.routes
 	}
-	merged := names.Merge(h.Key.String()+" "+g.name, lists)
+	merged := b.names.Merge(key.String()+" "+g.name, lists)
 	for _, lost := range merged.Lost {
-		h.report(nameConflict(g.claims[lost.By], g.claims[lost.To], listed(lost.Names)))
+		problems = append(problems, nameConflict(g.claims[lost.By], g.claims[lost.To], listed(lost.Names)))
 	}
-	return merged.Routes
+	return merged.Routes, problems
 }
 
 func nameConflict(loser, holder *claim, what string) Problem {
@@ -145,34 +120,4 @@ func nameConflict(loser, holder *claim, what string) Problem {
 	}
 	return m.problem(v1alpha1.ReasonNameConflict, "listener %s does not get the connections for %s on host %s: %s, which shares a bind with it, "+
 		"has them. Remove that from one of them, or give this one another bind", loser.listener.Name, what, m.host.Name, who)
-}
-
-// note records that a frontend serves the listener.
-func (s *usage) note(frontend string, c *claim) {
-	if !slices.Contains(s.frontends, frontend) {
-		s.frontends = append(s.frontends, frontend)
-		if own := c.member.configName(c.listener.Name); ownerOf(frontend) != ownerOf(own) {
-			if s.joined == nil {
-				s.joined = map[string]string{}
-			}
-			s.joined[frontend] = c.listener.Name
-		}
-	}
-	switch c.Protocol {
-	case haproxy.TLS:
-		s.targetUse.tcp = true
-	case haproxy.HTTP:
-		s.targetUse.http = true
-	default:
-		s.targetUse.use(c.member.targets, c.listener.Target)
-	}
-}
-
-// use records that a TCP frontend leads to a target without a fault.
-func (d *targetUse) use(targets *spec.Targets, target string) {
-	if d.leads == nil {
-		d.leads, d.reached = map[string]bool{}, map[string]bool{}
-	}
-	d.leads[target] = true
-	targets.Reach(target, d.reached)
 }

@@ -122,7 +122,7 @@ func TestListenersThatWantTheSameBindAreServedTogether(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(test.objects...))
+			host := build(gw1(), snapshotOf(test.objects...))
 			if got := printedFrontends(host); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("frontends\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
@@ -137,14 +137,14 @@ func TestListenersThatWantTheSameBindAreServedTogether(t *testing.T) {
 func TestSharingBindsWithAnOlderObjectRenamesNoFrontend(t *testing.T) {
 	t.Parallel()
 	older := edgeLB("a", names(":1 ipv6@:1", "a.c"))
-	alone, together := Build(gw1(), snapshotOf(older)), Build(gw1(), snapshotOf(older, edgeLB("b", names(":1 ipv6@:1", "b.c"), created(1))))
+	alone, together := build(gw1(), snapshotOf(older)), build(gw1(), snapshotOf(older, edgeLB("b", names(":1 ipv6@:1", "b.c"), created(1))))
 	if got, want := bindsOf(together.Config), bindsOf(alone.Config); !reflect.DeepEqual(got, want) {
 		t.Errorf("binds %v, and alone %v", got, want)
 	}
 	split := snapshotOf(edgeLB("a", names(":1 :2", "a.c")), edgeLB("b", names(":1", "b.c"), created(1)))
-	two := Build(gw1(), split)
+	two := build(gw1(), split)
 	split.Objects = append(split.Objects, edgeLB("c", names(":1", "c.c"), created(2)))
-	if got, want := bindsOf(Build(gw1(), split).Config), bindsOf(two.Config); !reflect.DeepEqual(got, want) {
+	if got, want := bindsOf(build(gw1(), split).Config), bindsOf(two.Config); !reflect.DeepEqual(got, want) {
 		t.Errorf("binds %v with a third object, and %v without", got, want)
 	}
 }
@@ -152,7 +152,7 @@ func TestSharingBindsWithAnOlderObjectRenamesNoFrontend(t *testing.T) {
 func TestMembersKnowTheListenersOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	own := withLast(func(l *v1alpha1.Listener) { l.Name = "mine" })
-	host := Build(gw1(), snapshotOf(edgeLB("a", names(":1 :2")), edgeLB("b", names(":1 :3"), own, created(1))))
+	host := build(gw1(), snapshotOf(edgeLB("a", names(":1 :2")), edgeLB("b", names(":1 :3"), own, created(1))))
 	want := map[string]map[string]string{
 		"a": {"shop_a_https": "https", "shop_a_https:0.0.0.0:1": "https"},
 		"b": {"shop_a_https:0.0.0.0:1": "mine", "shop_b_mine": "mine"},
@@ -172,7 +172,7 @@ func TestConflictsAreReportedOnceWithAFewNames(t *testing.T) {
 	t.Parallel()
 	many := []string{"a.c", "b.c", "c.c", "d.c", "e.c"}
 	// The two binds are two frontends, because a third object has one of them, too.
-	host := Build(gw1(), snapshotOf(edgeLB("a", names(":1 :2", many...)), edgeLB("b", names(":1 :2", many...), created(1)), edgeLB("c", names(":2"), created(2))))
+	host := build(gw1(), snapshotOf(edgeLB("a", names(":1 :2", many...)), edgeLB("b", names(":1 :2", many...), created(1)), edgeLB("c", names(":2"), created(2))))
 	if len(host.Problems) != 1 || !strings.Contains(host.Problems[0].Message, "a.c, b.c, c.c, and 2 more") ||
 		!strings.Contains(host.Problems[0].Message, "older EdgeLoadBalancer shop/a") {
 		t.Errorf("problems %+v", host.Problems)
@@ -209,7 +209,7 @@ func TestTargetsExistForTheFrontendsThatMayLeadToThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(edgeLB("a", targets, listeners(test.protocols...))))
+			host := build(gw1(), snapshotOf(edgeLB("a", targets, listeners(test.protocols...))))
 			var routes []string
 			for _, r := range host.Config.WeightedRoutes {
 				routes = append(routes, r.Name)
@@ -231,14 +231,14 @@ func TestTargetsExistForTheFrontendsThatMayLeadToThem(t *testing.T) {
 func TestBothBackendsOfATargetHaveTheSameServers(t *testing.T) {
 	t.Parallel()
 	s := snapshotOf(edgeLB("a", names(":1", "a.c"), names(":2", "b.c"), withLast(func(l *v1alpha1.Listener) { l.Protocol = v1alpha1.ProtocolHTTP })))
-	host := Build(gw1(), s)
+	host := build(gw1(), s)
 	for _, b := range host.Config.Backends {
 		if len(b.Servers) != 2 {
 			t.Errorf("backend %s has servers %v", b.Name, b.Servers)
 		}
 	}
 	s.Services = nil
-	host = Build(gw1(), s)
+	host = build(gw1(), s)
 	if got, want := aboutAll(host.Problems), []about{{"a", v1alpha1.ReasonServiceNotFound, "app"}, {"a", v1alpha1.ReasonServiceNotFound, "alt"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("problems %v, want %v", got, want)
 	}
@@ -254,7 +254,7 @@ func TestServicesOfOtherNamespacesAreServedOnlyWhereThatIsAllowed(t *testing.T) 
 		o.Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: "cluster-b"}
 	}
 	s := snapshotOf(edgeLB("a", foreign))
-	host := Build(gw1(), s)
+	host := build(gw1(), s)
 	if b := onlyBackend(t, host); b.KeepServers || len(b.Servers) > 0 {
 		t.Errorf("backend %+v, want one without any servers", b)
 	}
@@ -262,11 +262,11 @@ func TestServicesOfOtherNamespacesAreServedOnlyWhereThatIsAllowed(t *testing.T) 
 		t.Errorf("problems %v, want %v", got, want)
 	}
 	s.CrossNamespace = true
-	host = Build(gw1(), s)
+	host = build(gw1(), s)
 	if b := onlyBackend(t, host); len(b.Servers) != 2 || len(host.Problems) > 0 {
 		t.Errorf("where it is allowed: backend %+v and problems %v", b, host.Problems)
 	}
-	for _, problem := range Build(gw1(), snapshotOf(edgeLB("a", foreign, remote))).Problems {
+	for _, problem := range build(gw1(), snapshotOf(edgeLB("a", foreign, remote))).Problems {
 		if problem.Reason == v1alpha1.ReasonNamespaceNotAllowed {
 			t.Errorf("of another cluster: %+v", problem)
 		}
@@ -280,21 +280,21 @@ func TestMovedNamesAndChangedWeightsNeedNoReload(t *testing.T) {
 			o.Spec.Targets = append(o.Spec.Targets, v1alpha1.Target{Name: "split", Split: []v1alpha1.SplitTarget{{Target: "app", Weight: app}, {Target: "alt", Weight: alt}}})
 		}
 	}
-	build := func(edits ...edit) haproxy.Config {
-		return Build(gw1(), snapshotOf(edgeLB("a", edits...), edgeLB("b", names(":1", "b.c"), created(1)))).Config
+	config := func(edits ...edit) haproxy.Config {
+		return build(gw1(), snapshotOf(edgeLB("a", edits...), edgeLB("b", names(":1", "b.c"), created(1)))).Config
 	}
-	before := build(names(":1", "a.c", "d.c"), divided(100, 0))
+	before := config(names(":1", "a.c", "d.c"), divided(100, 0))
 	for name, test := range map[string]struct {
 		after haproxy.Config
 		want  []haproxy.Entry // of routes
 		split bool
 	}{
-		"nothing":              {build(names(":1", "a.c", "d.c"), divided(100, 0)), nil, false},
-		"a name moves":         {build(names(":1", ">a.c", "d.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/a.c", Value: "shop_a_alt"}}, false},
-		"a name is added":      {build(names(":1", "a.c", "d.c", ">*.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/*.c", Value: "shop_a_alt"}}, false},
-		"a name is removed":    {build(names(":1", "a.c"), divided(100, 0)), nil, false},
-		"a name is taken over": {build(names(":1", "a.c", "d.c", "b.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/b.c", Value: "shop_a_app"}}, false},
-		"a weight changes":     {build(names(":1", "a.c", "d.c"), divided(99, 1)), nil, true},
+		"nothing":              {config(names(":1", "a.c", "d.c"), divided(100, 0)), nil, false},
+		"a name moves":         {config(names(":1", ">a.c", "d.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/a.c", Value: "shop_a_alt"}}, false},
+		"a name is added":      {config(names(":1", "a.c", "d.c", ">*.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/*.c", Value: "shop_a_alt"}}, false},
+		"a name is removed":    {config(names(":1", "a.c"), divided(100, 0)), nil, false},
+		"a name is taken over": {config(names(":1", "a.c", "d.c", "b.c"), divided(100, 0)), []haproxy.Entry{{Key: "shop_a_https/b.c", Value: "shop_a_app"}}, false},
+		"a weight changes":     {config(names(":1", "a.c", "d.c"), divided(99, 1)), nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -43,7 +43,7 @@ func TestObjectsBecomeTheGoldenConfigurations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			host := Build(gw1(), parseObjects(t, archive.Files[0].Data))
+			host := build(gw1(), parseObjects(t, archive.Files[0].Data))
 			text := withoutRules(judge(t, host.Config))
 			got := &txtar.Archive{Comment: archive.Comment, Files: []txtar.File{
 				archive.Files[0],

@@ -63,7 +63,7 @@ func TestAnObjectThatIsKeptKeepsOnlyItsOwnNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := types.NamespacedName{Namespace: "shop", Name: test.detaching}
-			previous, now := Build(gw1(), snapshotOf(test.previous...)), Build(gw1(), snapshotOf(test.now...))
+			previous, now := build(gw1(), snapshotOf(test.previous...)), build(gw1(), snapshotOf(test.now...))
 			before := printedFrontends(now)
 			kept := now.Keep(previous, object)
 			if got := printedFrontends(kept); !reflect.DeepEqual(got, test.want) {
@@ -89,7 +89,7 @@ func TestAnObjectThatIsKeptKnowsItsListenersInTheFrontendsOfOthers(t *testing.T)
 	a, b := edgeLB("a", names(":1", "a.c"), own), edgeLB("b", names(":1", "b.c"), created(1))
 	for detaching, stays := range map[string]*v1alpha1.EdgeLoadBalancer{"a": b, "b": a} {
 		object := types.NamespacedName{Namespace: "shop", Name: detaching}
-		kept := Build(gw1(), snapshotOf(stays)).Keep(Build(gw1(), snapshotOf(a, b)), object)
+		kept := build(gw1(), snapshotOf(stays)).Keep(build(gw1(), snapshotOf(a, b)), object)
 		member := kept.Members[1]
 		want := map[string]string{"a": "mine", "b": "https"}[detaching]
 		if got := member.Listener(member.Frontends[0]); member.Object != object || len(member.Frontends) != 1 || got != want {
@@ -102,7 +102,7 @@ func TestAnObjectThatIsKeptKeepsItsWeightedRoutes(t *testing.T) {
 	t.Parallel()
 	fallback := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Fallback = "alt" }
 	a, b := edgeLB("a", names(":1", "a.c"), fallback), edgeLB("b", names(":1", "b.c"), fallback, created(1))
-	kept := Build(gw1(), snapshotOf(a)).Keep(Build(gw1(), snapshotOf(a, b)), types.NamespacedName{Namespace: "shop", Name: "b"})
+	kept := build(gw1(), snapshotOf(a)).Keep(build(gw1(), snapshotOf(a, b)), types.NamespacedName{Namespace: "shop", Name: "b"})
 	if got := printedFrontends(kept); len(kept.Config.WeightedRoutes) != 2 || got[0] != "a_https [ipv4@:1] : a.c>a_app:or b.c>b_app:or" {
 		t.Errorf("frontends %v with weighted routes %+v", got, kept.Config.WeightedRoutes)
 	}
@@ -129,8 +129,8 @@ func TestAnObjectThatIsKeptRestoresNoRedirectOfAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := types.NamespacedName{Namespace: "shop", Name: "b"}
-			now := Build(gw1(), snapshotOf(append(test.now, edgeLB("z", bound(":9"), created(2)))...))
-			kept := now.Keep(Build(gw1(), snapshotOf(test.previous...)), object)
+			now := build(gw1(), snapshotOf(append(test.now, edgeLB("z", bound(":9"), created(2)))...))
+			kept := now.Keep(build(gw1(), snapshotOf(test.previous...)), object)
 			if got := kept.Config.Frontends[0].RedirectToHTTPS; got != test.want {
 				t.Errorf("frontend %+v, want it to redirect: %t", kept.Config.Frontends[0], test.want)
 			}

@@ -2,13 +2,10 @@ package desired
 
 import (
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
-	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // claim is what a listener asks for on the host, after parsing.
@@ -24,24 +21,19 @@ type claim struct {
 	routes []haproxy.Route
 }
 
-func (c *claim) isHTTP() bool { return c.Protocol == haproxy.HTTP }
+func (c claim) isHTTP() bool { return c.Protocol == haproxy.HTTP }
 
 // claimsRest reports whether the listener has a destination for connections that no route claims.
-func (c *claim) claimsRest() bool { return c.redirect || c.rest != "" }
+func (c claim) claimsRest() bool { return c.redirect || c.rest != "" }
 
-func listensOn(listener *v1alpha1.Listener, host string) bool {
-	return len(listener.Hosts) == 0 || slices.Contains(listener.Hosts, host)
-}
-
-// claims returns what the member's listeners ask for on the host. A listener that cannot be parsed is left out and reported:
+// claimsOf returns what the member's listeners ask for on the host. A listener that cannot be parsed is left out and reported:
 // half of it would look like all of it.
-func (h *Host) claims(m membership, s Snapshot) []*claim {
-	var all []*claim
+func (b *Builder) claimsOf(m membership, s Snapshot) (claims []*claim, problems []Problem) {
+	listeners, problems := listenersWithin(m, s)
 	names := map[string]bool{}
-	listeners := h.listenersWithin(m, s)
 	for i := range listeners {
 		l := &listeners[i]
-		if !listensOn(l, m.host.Name) {
+		if !spec.ListensOn(l, m.host.Name) {
 			continue
 		}
 		read, reason, err := spec.ReadListener(l)
@@ -49,64 +41,74 @@ func (h *Host) claims(m membership, s Snapshot) []*claim {
 			reason, err = v1alpha1.ReasonListenerInvalid, errors.New("another listener of that name comes before it. Give it another name")
 		}
 		if err != nil {
-			h.Problems = append(h.Problems, m.problem(reason, "listener %s is left out: %v", l.Name, err))
+			problems = append(problems, m.problem(reason, "listener %s is left out: %v", l.Name, err))
 			continue
 		}
 		names[l.Name] = true
-		if c := (&claim{member: m, listener: l, Listener: read, redirect: l.RedirectToHTTPS}); h.lead(c, s) {
-			all = append(all, c)
+		c, unusable := b.lead(claim{member: m, listener: l, Listener: read, redirect: l.RedirectToHTTPS}, s)
+		problems = append(problems, unusable...)
+		if c.Protocol != haproxy.TCP || c.rest != "" {
+			claims = append(claims, &c)
 		}
 	}
-	return all
+	return claims, problems
 }
 
-// lead sets the destinations of the listener. A route or a default destination that leads to an unusable target is left out
-// and reported. lead returns false if nothing is left of the listener.
-func (h *Host) lead(c *claim, s Snapshot) bool {
-	if c.listener.Target != "" {
-		c.rest = h.entry(c, c.listener.Target)
+// lead returns the claim with the destinations of the listener. A route or a default destination that leads to an unusable
+// target is left out and reported.
+func (b *Builder) lead(c claim, s Snapshot) (_ claim, problems []Problem) {
+	if target := c.listener.Target; target != "" {
+		if c.rest = c.entry(target); c.rest == "" {
+			problems = append(problems, c.dropped(target))
+		}
 	}
 	if c.Protocol == haproxy.TCP {
-		return c.rest != ""
+		return c, problems
 	}
-	h.readRoutes(c, s)
-	return true
+	routes, unusable := b.routesOf(c, s)
+	c.routes = routes
+	return c, append(problems, unusable...)
 }
 
-// entry returns the backend or weighted route of a target of the listener; empty if it is unusable, which is reported once
-// for each listener.
-func (h *Host) entry(c *claim, target string) string {
-	m := c.member
-	if found := m.targets.Fault(target); found != nil {
-		h.report(m.targetProblem(target, "listener %s: traffic to target %s is dropped: %s", c.listener.Name, target, found.Of(target)))
-		return ""
+// entry returns the backend or weighted route of a target of the listener; empty if it is unusable.
+func (c claim) entry(target string) string {
+	if usable := c.member.targets.Usable(target); usable != nil {
+		return c.member.entryName(usable, c.isHTTP())
 	}
-	return m.entryName(m.targets.Usable(target), c.isHTTP())
+	return ""
 }
 
-// readRoutes reads the routes. The first route with a name decides where that name goes.
-func (h *Host) readRoutes(c *claim, s Snapshot) {
-	to := make([]string, len(c.listener.Routes))
-	beyond := h.routesBeyond(c, s)
-	for i := range c.listener.Routes {
-		if beyond == nil || !beyond[i] {
-			to[i] = h.entry(c, c.listener.Routes[i].Target)
+// dropped reports that the listener leads to an unusable target.
+func (c claim) dropped(target string) Problem {
+	return c.member.targetProblem(target, "listener %s: traffic to target %s is dropped: %s",
+		c.listener.Name, target, c.member.targets.Fault(target).Of(target))
+}
+
+// routesOf reads the routes. The first route with a name decides where that name goes. Each unusable target is reported once,
+// and not if the listener's default destination is the same.
+func (b *Builder) routesOf(c claim, s Snapshot) ([]haproxy.Route, []Problem) {
+	m, l := c.member, c.listener
+	to := make([]string, len(l.Routes))
+	beyond, problems := routesBeyond(m, l, s)
+	reported := map[string]bool{l.Target: l.Target != ""}
+	for i := range l.Routes {
+		if beyond != nil && beyond[i] {
+			continue
+		}
+		target := l.Routes[i].Target
+		if to[i] = c.entry(target); to[i] == "" && !reported[target] {
+			reported[target] = true
+			problems = append(problems, c.dropped(target))
 		}
 	}
-	m, l := c.member, c.listener.Name
-	read := s.Names.Read(m.backendName(l, c.isHTTP()), c.listener.Routes, to)
-	c.routes = read.Routes
+	read := b.names.Read(m.backendName(l.Name, c.isHTTP()), l.Routes, to)
 	if len(read.Invalid) > 0 {
-		h.report(m.problem(v1alpha1.ReasonListenerInvalid, "listener %s: the routes for %s are left out: use DNS names, with or "+
-			`without "*." before them`, l, listed(read.Invalid)))
+		problems = append(problems, m.problem(v1alpha1.ReasonListenerInvalid, "listener %s: the routes for %s are left out: use DNS names, "+
+			`with or without "*." before them`, l.Name, listed(read.Invalid)))
 	}
 	if len(read.Twice) > 0 {
-		h.report(m.problem(v1alpha1.ReasonNameConflict, "listener %s has two routes for %s: the first one counts. Remove the name from "+
-			"the other", l, listed(read.Twice)))
+		problems = append(problems, m.problem(v1alpha1.ReasonNameConflict, "listener %s has two routes for %s: the first one counts. Remove the "+
+			"name from the other", l.Name, listed(read.Twice)))
 	}
-}
-
-// listed names up to three items for use in a sentence.
-func listed(names []string) string {
-	return strings.Join(sanitize.First(names, 3), ", ")
+	return read.Routes, problems
 }

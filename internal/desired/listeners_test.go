@@ -74,7 +74,7 @@ func TestTheFirstToAskForABindGetsIt(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(test.objects...))
+			host := build(gw1(), snapshotOf(test.objects...))
 			if got := bindsOf(host.Config); !reflect.DeepEqual(got, test.wantBinds) {
 				t.Errorf("binds %v, want %v", got, test.wantBinds)
 			}
@@ -116,7 +116,7 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.address, func(t *testing.T) {
 			t.Parallel()
-			host := Build(model.NewHostID(test.address, 22), snapshotOf(object))
+			host := build(model.NewHostID(test.address, 22), snapshotOf(object))
 			if got := bindsOf(host.Config); !reflect.DeepEqual(got, test.wantFrontends) {
 				t.Errorf("frontends %v, want %v", got, test.wantFrontends)
 			}
@@ -132,7 +132,7 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 
 func TestAFrontendTellsItsListener(t *testing.T) {
 	t.Parallel()
-	host := Build(gw1(), snapshotOf(edgeLB("a-b")))
+	host := build(gw1(), snapshotOf(edgeLB("a-b")))
 	if name := host.Config.Frontends[0].Name; ListenerOf(name) != "https" {
 		t.Errorf("the listener of frontend %s is %q, want https", name, ListenerOf(name))
 	}

@@ -145,7 +145,7 @@ func TestATargetBehindListenersOfBothKindsKeepsItsLimit(t *testing.T) {
 		}
 	})
 	local := v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"127.0.0.0/8"}}
-	host := Build(gw1(), under(snapshotOf(object), local))
+	host := build(gw1(), under(snapshotOf(object), local))
 	if len(host.Problems) > 0 {
 		t.Fatalf("problems %v", host.Problems)
 	}
@@ -162,7 +162,7 @@ func TestATargetBehindListenersOfBothKindsKeepsItsLimit(t *testing.T) {
 	}
 
 	object.Spec.Targets[0].MaxConnectionsPerServer = new(int32(1))
-	host = Build(gw1(), under(snapshotOf(object), local))
+	host = build(gw1(), under(snapshotOf(object), local))
 	if len(host.Problems) != 1 || !strings.Contains(host.Problems[0].Message, "cannot be divided") {
 		t.Errorf("problems %v, want one that says that 1 cannot be divided", host.Problems)
 	}
@@ -185,7 +185,7 @@ func TestTheNamesOfTwoObjectsReachTheirTargetsAndTheirStandIns(t *testing.T) {
 			}}
 		}
 	}
-	host := Build(gw1(), under(snapshotOf(
+	host := build(gw1(), under(snapshotOf(
 		edgeLB("a", listening("shop.example.com", "shop", shop, spare, blog, all)),
 		edgeLB("b", listening("*.example.com", "blog", blog), created(1)),
 	), v1alpha1.EdgePolicySpec{ServerAddresses: []v1alpha1.AllowedAddress{"127.0.0.0/8"}}))

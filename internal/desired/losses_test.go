@@ -43,7 +43,7 @@ func TestAnUnusableFallbackOrShareDisablesNoListener(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
+			host := build(gw1(), snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 				o.Spec.Targets = append(o.Spec.Targets, alt, broken)
 				test.edit(o)
 				if last := o.Spec.Targets[len(o.Spec.Targets)-1]; last.Name == "split" {

@@ -8,8 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired/pool"
-	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 // namesSnapshot returns a cluster whose objects share port 443 of a host, and have ten thousand names together.
@@ -25,7 +23,6 @@ func namesSnapshot(objects int) Snapshot {
 			last.Hostnames = append(last.Hostnames, v1alpha1.Hostname(fmt.Sprintf("www%d.site-%d.example.com", j*7919%10_000, i)))
 		}
 	}
-	s.Cache, s.Names = &pool.Cache{}, &spec.Names{}
 	return s
 }
 
@@ -42,7 +39,7 @@ func BenchmarkBuildSixteenThousandFaults(b *testing.B) {
 	}
 	s := snapshotOf(object)
 	for b.Loop() {
-		if host := Build(gw1(), s); len(host.Problems) != 64*256 {
+		if host := build(gw1(), s); len(host.Problems) != 64*256 {
 			b.Fatalf("%d problems", len(host.Problems))
 		}
 	}
@@ -54,7 +51,8 @@ func BenchmarkBuildTenThousandNames(b *testing.B) {
 		b.Run(fmt.Sprint("objects=", objects), func(b *testing.B) {
 			s := namesSnapshot(objects)
 			key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-0"}}
-			Build(gw1(), s)
+			var builder Builder
+			builder.Build(gw1(), s)
 			b.ReportAllocs()
 			for b.Loop() {
 				changed := *s.Slices[key][0]
@@ -64,7 +62,7 @@ func BenchmarkBuildTenThousandNames(b *testing.B) {
 					s.Objects[i] = object.DeepCopy()
 				}
 				b.StartTimer()
-				if host := Build(gw1(), s); len(host.Config.Frontends) != 1 || len(host.Config.Frontends[0].Routes) != 10_000 {
+				if host := builder.Build(gw1(), s); len(host.Config.Frontends) != 1 || len(host.Config.Frontends[0].Routes) != 10_000 {
 					b.Fatalf("%d problems %v", len(host.Problems), host.Problems[:min(3, len(host.Problems))])
 				}
 			}

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -96,7 +95,7 @@ func randomNames(seed uint64) Snapshot {
 func TestWhateverObjectsSayTheConfigurationIsValid(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3000) {
-		host := Build(gw1(), randomNames(seed))
+		host := build(gw1(), randomNames(seed))
 		if err := host.Config.Validate(); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
@@ -107,7 +106,7 @@ func TestWhateverObjectsSayTheConfigurationIsValid(t *testing.T) {
 func TestAWildcardBindHasItsAddressesOrAReportedConflict(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3000) {
-		host := Build(gw1(), randomNames(seed))
+		host := build(gw1(), randomNames(seed))
 		for _, f := range host.Config.Frontends {
 			for _, g := range host.Config.Frontends {
 				if !slices.ContainsFunc(f.Binds, func(b haproxy.Bind) bool {
@@ -130,9 +129,9 @@ func TestTheOrderOfObjectsDoesNotMatterToTheirNames(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(500) {
 		s := randomNames(seed)
-		want := Build(gw1(), s)
+		want := build(gw1(), s)
 		slices.Reverse(s.Objects)
-		if got := Build(gw1(), s); !reflect.DeepEqual(got, want) {
+		if got := build(gw1(), s); !reflect.DeepEqual(got, want) {
 			t.Fatalf("seed %d: host %+v, and %+v in another order", seed, want, got)
 		}
 	}
@@ -181,7 +180,7 @@ func requireMembers(t *testing.T, host Host) {
 func TestHAProxyTakesWhateverObjectsSay(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(40) {
-		if host := Build(gw1(), randomNames(seed)); !host.Config.Idle() {
+		if host := build(gw1(), randomNames(seed)); !host.Config.Idle() {
 			judge(t, host.Config)
 		}
 	}
@@ -189,16 +188,14 @@ func TestHAProxyTakesWhateverObjectsSay(t *testing.T) {
 
 func TestNamesThatAreKeptChangeNoResult(t *testing.T) {
 	t.Parallel()
-	var names spec.Names
+	var builder Builder
 	for seed := range uint64(500) {
 		s := randomNames(seed)
 		for range 2 {
-			want := Build(gw1(), s)
-			s.Names = &names
-			if got := Build(gw1(), s); !reflect.DeepEqual(got, want) {
+			want := build(gw1(), s)
+			if got := builder.Build(gw1(), s); !reflect.DeepEqual(got, want) {
 				t.Fatalf("seed %d: got %+v, want %+v", seed, got, want)
 			}
-			s.Names = nil
 		}
 	}
 }
@@ -207,7 +204,7 @@ func TestAHostThatKeepsAnObjectIsValidAndKeepsItAgain(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(1000) {
 		before, after := randomNames(seed), randomNames(seed+1)
-		previous, now := Build(gw1(), before), Build(gw1(), after)
+		previous, now := build(gw1(), before), build(gw1(), after)
 		for _, member := range previous.Members {
 			if slices.ContainsFunc(now.Members, func(m Member) bool { return m.Object == member.Object }) {
 				continue
@@ -231,14 +228,14 @@ func FuzzNamesCannotHarm(f *testing.F) {
 	f.Add("h\nglobal", "a b\n", "x:http", "0.0.0.0/0\n", "gw.example.net\n", "/ping\nserver", int32(-1), int32(-1), "HTTP")
 	f.Add("_", "*.*.a", "app:or", "::ffff:192.0.2.0/120", "::1%eth0", "/'", int32(65536), int32(1<<31-1), "TCP")
 	f.Fuzz(func(t *testing.T, listener, hostname, name, network, address, path string, port, weight int32, protocol string) {
-		build := func(edit func(*v1alpha1.EdgeLoadBalancer)) haproxy.Config {
-			host := Build(gw1(), snapshotOf(edgeLB("a", edit)))
+		config := func(edit func(*v1alpha1.EdgeLoadBalancer)) haproxy.Config {
+			host := build(gw1(), snapshotOf(edgeLB("a", edit)))
 			if err := host.Config.Validate(); err != nil {
 				t.Fatal(err)
 			}
 			return host.Config
 		}
-		c := build(func(o *v1alpha1.EdgeLoadBalancer) {
+		c := config(func(o *v1alpha1.EdgeLoadBalancer) {
 			o.Spec.Listeners = append(o.Spec.Listeners, v1alpha1.Listener{
 				Name: listener, Protocol: v1alpha1.Protocol(protocol), Bind: []v1alpha1.BindAddress{":1"},
 				Routes:         []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{v1alpha1.Hostname(hostname)}, Target: name}},

@@ -106,7 +106,7 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), byNodes(test.addresses, test.edits...))
+			host := build(gw1(), byNodes(test.addresses, test.edits...))
 			backend := onlyBackend(t, host)
 			if !reflect.DeepEqual(backend.Servers, test.want) || backend.KeepServers != test.wantKept {
 				t.Errorf("servers %v, kept: %t; want %v, kept: %t", backend.Servers, backend.KeepServers, test.want, test.wantKept)
@@ -131,7 +131,7 @@ func TestOnlyAHostWithATargetAtTheOperatorsAddressUsesIt(t *testing.T) {
 		v1alpha1.NodeEgress: true, v1alpha1.NodeInternalIP: false, "": false,
 	} {
 		s := byNodes(addresses)
-		if host := Build(gw1(), s); host.UsesEgress != want || host.Egress != s.Egress {
+		if host := build(gw1(), s); host.UsesEgress != want || host.Egress != s.Egress {
 			t.Errorf("%s: got %t at %s", addresses, host.UsesEgress, host.Egress)
 		}
 	}

@@ -18,12 +18,6 @@ func OwnerOf(object *v1alpha1.EdgeLoadBalancer) Owner {
 	return Owner{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
 }
 
-// OnlyOf returns the snapshot with the objects of one owner only.
-func (s Snapshot) OnlyOf(owner Owner) Snapshot {
-	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o *v1alpha1.EdgeLoadBalancer) bool { return OwnerOf(o) != owner })
-	return s
-}
-
 // ownersOf returns the owners of the objects, with the holder of the host first. The objects are sorted by age. To name a
 // host proves nothing, so age decides only between owners of which nothing else is known:
 //

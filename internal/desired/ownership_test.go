@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 func TestWhoHoldsAHost(t *testing.T) {
@@ -50,7 +51,7 @@ func TestWhoHoldsAHost(t *testing.T) {
 			t.Parallel()
 			s := snapshotOf(test.objects...)
 			s.Able = test.able
-			host := Build(gw1(), s)
+			host := build(gw1(), s)
 			got := []string{host.Login.Secret.Namespace}
 			for _, rival := range host.Rivals {
 				got = append(got, rival.Namespace)
@@ -67,7 +68,7 @@ func TestWhoHoldsAHost(t *testing.T) {
 			if conflicts != len(test.objects)-1 {
 				t.Errorf("problems %v", host.Problems)
 			}
-			only := Build(gw1(), s.OnlyOf(secret(test.want[1])))
+			only := build(gw1(), s.OnlyOf(secret(test.want[1])))
 			if only.Login.Secret.Namespace != test.want[1] || len(only.Rivals) > 0 || len(s.Objects) != len(test.objects) {
 				t.Errorf("for its first rival alone the host is %+v", only)
 			}
@@ -95,13 +96,13 @@ func TestTheTrustInAHostIsThatOfItsOldestObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(edgeLB("a", pinned(test.old...)), beside("b", pinned(test.young...))))
+			host := build(gw1(), snapshotOf(edgeLB("a", pinned(test.old...)), beside("b", pinned(test.young...))))
 			for _, pin := range host.Login.HostKeys {
 				if strings.Count(pin, " ") != 1 {
 					t.Errorf("pin %q has more than a type and a key", pin)
 				}
 			}
-			if want := pins(&v1alpha1.Host{HostKeys: test.old}); !reflect.DeepEqual(host.Login.HostKeys, want) {
+			if want := spec.HostKeys(&v1alpha1.Host{HostKeys: test.old}); !reflect.DeepEqual(host.Login.HostKeys, want) {
 				t.Errorf("pins %q, want %q", host.Login.HostKeys, want)
 			}
 			reported := len(host.Problems) == 1 && host.Problems[0].Object.Name == "b" && strings.Contains(host.Problems[0].Message, "hostKeys")

@@ -60,7 +60,7 @@ func TestTheOldestObjectHoldsTheHost(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(test.objects...))
+			host := build(gw1(), snapshotOf(test.objects...))
 			var members []string
 			for _, m := range host.Members {
 				members = append(members, m.Object.Name)
@@ -78,7 +78,7 @@ func TestTheOldestObjectHoldsTheHost(t *testing.T) {
 func TestAHostThatNobodyNamesIsIdle(t *testing.T) {
 	t.Parallel()
 	key := model.NewHostID("198.51.100.1", 22)
-	if host := Build(key, snapshotOf(edgeLB("a"))); !reflect.DeepEqual(host, Host{Key: key}) {
+	if host := build(key, snapshotOf(edgeLB("a"))); !reflect.DeepEqual(host, Host{Key: key}) {
 		t.Errorf("host %+v, want nothing but its key", host)
 	}
 }
@@ -88,7 +88,7 @@ func TestOneAddressWrittenTwiceIsOneHost(t *testing.T) {
 	double := edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 		o.Spec.Hosts = append(o.Spec.Hosts, v1alpha1.Host{Name: "gw2", Address: "192.0.2.1", Port: new(int32(22)), User: "other"})
 	})
-	host := Build(gw1(), snapshotOf(double))
+	host := build(gw1(), snapshotOf(double))
 	if len(host.Members) != 1 || host.Members[0].HostName != "gw1" || host.Login.User != "root" {
 		t.Errorf("members %+v with login %+v, want the first entry's", host.Members, host.Login)
 	}
@@ -97,40 +97,9 @@ func TestOneAddressWrittenTwiceIsOneHost(t *testing.T) {
 	}
 }
 
-func TestHostsAreIdentifiedByAddressAndPort(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name    string
-		ssh     v1alpha1.SSH
-		host    v1alpha1.Host
-		wantKey string
-	}{
-		{"the port is 22 when none is said", v1alpha1.SSH{}, v1alpha1.Host{Address: "gw1.example.net"}, "gw1.example.net:22"},
-		{"the object's port", v1alpha1.SSH{Port: 2222}, v1alpha1.Host{Address: "gw1.example.net"}, "gw1.example.net:2222"},
-		{"the host's port wins", v1alpha1.SSH{Port: 2222}, v1alpha1.Host{Address: "192.0.2.1", Port: new(int32(2022))}, "192.0.2.1:2022"},
-		{"names have no case", v1alpha1.SSH{}, v1alpha1.Host{Address: "GW1.Example.net"}, "gw1.example.net:22"},
-		{"an IPv6 address has one spelling", v1alpha1.SSH{}, v1alpha1.Host{Address: "2001:DB8:0::0:1"}, "[2001:db8::1]:22"},
-		{"IPv4 within IPv6 is IPv4", v1alpha1.SSH{}, v1alpha1.Host{Address: "::ffff:192.0.2.1"}, "192.0.2.1:22"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			key := IDOf(&test.ssh, &test.host)
-			if got := key.String(); got != test.wantKey {
-				t.Errorf("key %s, want %s", got, test.wantKey)
-			}
-			for _, other := range tests {
-				if got := IsHost(&test.ssh, &test.host, IDOf(&other.ssh, &other.host)); got != (other.wantKey == test.wantKey) {
-					t.Errorf("IsHost reports %s: %t", other.wantKey, got)
-				}
-			}
-		})
-	}
-}
-
 func TestDefaultsAreThoseOfTheAPI(t *testing.T) {
 	t.Parallel()
-	host := Build(gw1(), snapshotOf(edgeLB("a")))
+	host := build(gw1(), snapshotOf(edgeLB("a")))
 	want := Host{
 		Key:        gw1(),
 		ConfigPath: "/etc/haproxy/haproxy.cfg",
@@ -182,7 +151,7 @@ func tuned(o *v1alpha1.EdgeLoadBalancer) {
 
 func TestSettingsAreTheOldestObjects(t *testing.T) {
 	t.Parallel()
-	host := Build(gw1(), allowed(snapshotOf(beside("b"), edgeLB("a", tuned))))
+	host := build(gw1(), allowed(snapshotOf(beside("b"), edgeLB("a", tuned))))
 	config := host.Config
 	config.Frontends, config.Backends = nil, nil
 	wantConfig := haproxy.Config{
@@ -234,7 +203,7 @@ func TestIgnoredSettingsAreReported(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), allowed(snapshotOf(beside("b", test.young), edgeLB("a", test.old))))
+			host := build(gw1(), allowed(snapshotOf(beside("b", test.young), edgeLB("a", test.old))))
 			if got := aboutAll(host.Problems); !reflect.DeepEqual(got, test.wantReason) {
 				t.Errorf("problems %v, want %v", got, test.wantReason)
 			}
@@ -254,7 +223,7 @@ func TestAnyMemberMaySuspendAndAdopt(t *testing.T) {
 	adopt := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Hosts[0].Adopt = true }
 	stranger := func(o *v1alpha1.EdgeLoadBalancer) { o.Namespace = "other" }
 
-	host := Build(gw1(), allowed(snapshotOf(
+	host := build(gw1(), allowed(snapshotOf(
 		edgeLB("a"),
 		beside("b", suspend, adopt),
 	)))
@@ -265,7 +234,7 @@ func TestAnyMemberMaySuspendAndAdopt(t *testing.T) {
 		t.Errorf("members %+v, want the second one alone to be suspended", host.Members)
 	}
 
-	host = Build(gw1(), snapshotOf(edgeLB("a"), beside("b", pins("ssh-ed25519 A"), suspend, adopt, stranger)))
+	host = build(gw1(), snapshotOf(edgeLB("a"), beside("b", pins("ssh-ed25519 A"), suspend, adopt, stranger)))
 	if host.Suspend || host.Adopt || host.Login.HostKeys != nil {
 		t.Errorf("suspend %t, adopt %t, pins %q: want nothing of an object that is left out", host.Suspend, host.Adopt, host.Login.HostKeys)
 	}
@@ -281,7 +250,7 @@ func TestEachBackendHasTheDrainTimeoutOfItsTarget(t *testing.T) {
 		spare.Name = "spare"
 		o.Spec.Targets = append(o.Spec.Targets, spare)
 	}
-	host := Build(gw1(), snapshotOf(edgeLB("a", drain(time.Hour), unused), beside("b", drain(0))))
+	host := build(gw1(), snapshotOf(edgeLB("a", drain(time.Hour), unused), beside("b", drain(0))))
 	if want := map[string]time.Duration{"shop_a_app": time.Hour, "shop_b_app": 0}; !maps.Equal(host.DrainTimeouts, want) {
 		t.Errorf("got %v, want %v", host.DrainTimeouts, want)
 	}
@@ -298,7 +267,7 @@ func TestAnIdleHostIsFreedEvenIfItHasDrifted(t *testing.T) {
 func TestAnObjectThatIsKeptHasWhatItHadUnlessAnotherHasItsBindsNow(t *testing.T) {
 	t.Parallel()
 	two := func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Listeners[0].Bind = []v1alpha1.BindAddress{":1", ":2"} }
-	previous := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", two, created(1))))
+	previous := build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", two, created(1))))
 	b := types.NamespacedName{Namespace: "shop", Name: "b"}
 	tests := []struct {
 		name         string
@@ -307,15 +276,15 @@ func TestAnObjectThatIsKeptHasWhatItHadUnlessAnotherHasItsBindsNow(t *testing.T)
 		want         map[string][]string
 		wantBackends int
 	}{
-		{"no object has them", Build(gw1(), snapshotOf(edgeLB("a", bound(":9")))), b,
+		{"no object has them", build(gw1(), snapshotOf(edgeLB("a", bound(":9")))), b,
 			map[string][]string{"shop_a_https": {"0.0.0.0:9"}, "shop_b_https": {"0.0.0.0:1", "0.0.0.0:2"}}, 2},
-		{"another has one", Build(gw1(), snapshotOf(edgeLB("a", bound(":1")))), b,
+		{"another has one", build(gw1(), snapshotOf(edgeLB("a", bound(":1")))), b,
 			map[string][]string{"shop_a_https": {"0.0.0.0:1"}, "shop_b_https": {"0.0.0.0:2"}}, 2},
-		{"another has all", Build(gw1(), snapshotOf(edgeLB("a", bound(":1", ":2")))), b,
+		{"another has all", build(gw1(), snapshotOf(edgeLB("a", bound(":1", ":2")))), b,
 			map[string][]string{"shop_a_https": {"0.0.0.0:1", "0.0.0.0:2"}}, 2},
-		{"it had none", Build(gw1(), snapshotOf(edgeLB("a"))), types.NamespacedName{Namespace: "shop", Name: "c"},
+		{"it had none", build(gw1(), snapshotOf(edgeLB("a"))), types.NamespacedName{Namespace: "shop", Name: "c"},
 			map[string][]string{"shop_a_https": {"0.0.0.0:443"}}, 1},
-		{"the host has another owner now", Build(gw1(), Snapshot{Cluster: "other", Objects: []*v1alpha1.EdgeLoadBalancer{edgeLB("a")}}), b,
+		{"the host has another owner now", build(gw1(), Snapshot{Cluster: "other", Objects: []*v1alpha1.EdgeLoadBalancer{edgeLB("a")}}), b,
 			map[string][]string{"shop_a_https": {"0.0.0.0:443"}}, 1},
 		{"the host has no owner now", Host{Key: gw1()}, b, map[string][]string{}, 0},
 	}
@@ -345,10 +314,10 @@ func TestAnObjectThatIsKeptKeepsItsServersAndTheirDrainTimeout(t *testing.T) {
 	patient := func(o *v1alpha1.EdgeLoadBalancer) {
 		o.Spec.Targets[0].DrainTimeout = &metav1.Duration{Duration: time.Minute}
 	}
-	previous := Build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", patient, created(1))))
+	previous := build(gw1(), snapshotOf(edgeLB("a", bound(":9")), edgeLB("b", patient, created(1))))
 	now := snapshotOf(edgeLB("a", bound(":9")))
 	now.Slices = nil
-	kept := Build(gw1(), now).Keep(previous, types.NamespacedName{Namespace: "shop", Name: "b"})
+	kept := build(gw1(), now).Keep(previous, types.NamespacedName{Namespace: "shop", Name: "b"})
 	if servers := kept.Config.Backends[1].Servers; len(servers) != 2 {
 		t.Errorf("servers %v, want those of before", servers)
 	}
@@ -373,7 +342,7 @@ func TestConflictNamesNothingOfAnotherNamespace(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			host := Build(gw1(), snapshotOf(test.holder, beside("b")))
+			host := build(gw1(), snapshotOf(test.holder, beside("b")))
 			var messages []string
 			for _, problem := range host.Problems {
 				if problem.Object.Name == "b" {

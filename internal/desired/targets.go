@@ -1,134 +1,124 @@
 package desired
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/servers"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// Suffixes of a target's name in HAProxy. No target's own name contains a ":".
-const (
-	// httpSuffix marks what HTTP frontends lead to: a HAProxy backend serves either them or other frontends.
-	httpSuffix = ":http"
-	// orSuffix marks the weighted route to a target that has servers and a fallback, as distinct from its backend.
-	orSuffix = ":or"
-)
-
-// backendName returns the name of the backend of a target.
-func (m membership) backendName(target string, http bool) string {
-	if http {
-		return m.configName(target) + httpSuffix
-	}
-	return m.configName(target)
+// targetID names a target of an object.
+type targetID struct {
+	object types.NamespacedName
+	target string
 }
 
-// entryName returns the name by which frontends refer to a target without a fault: its backend or its weighted route.
-func (m membership) entryName(t *v1alpha1.Target, http bool) string {
-	if spec.HasServers(t) && spec.IsRoute(t) {
-		return m.backendName(t.Name+orSuffix, http)
-	}
-	return m.backendName(t.Name, http)
+// servedTarget is what the host has of one target.
+type servedTarget struct {
+	// backends are one or two: for HTTP frontends and for others. A split has none.
+	backends     []haproxy.Backend
+	routes       []haproxy.WeightedRoute
+	drainTimeout time.Duration
 }
 
-// TargetOf returns the target that a backend of Host.Config stands for.
-func TargetOf(backend string) string { return elementOf(backend) }
-
-// targetUse says which of an object's targets a host has, and for which frontends.
-type targetUse struct {
-	// tcp and http report whether all targets are present for this kind of frontend. An object with a route to one target gets
-	// all of its targets, so that moving a name to another target needs no reload.
-	tcp, http bool
-	// leads are the targets that TCP frontends lead to. reached are the targets that these connections may pass or end in.
-	leads, reached map[string]bool
-}
-
-// concerns reports whether the host has the target.
-func (d targetUse) concerns(target string) bool {
-	return d.tcp || d.http || d.reached[target]
-}
-
-// addBackends adds the backends and weighted routes of the objects' targets, and the Members that own them.
-func (h *Host) addBackends(members []membership, s Snapshot) {
-	h.DrainTimeouts = make(map[string]time.Duration, len(members))
+// targetsOf returns, for each member, what the host has of its targets. Faults of the reported targets are not reported again.
+func (b *Builder) targetsOf(
+	members []membership, uses map[*v1alpha1.EdgeLoadBalancer]*usage, reported map[targetID]bool, s Snapshot,
+) (all [][]servedTarget, problems []Problem) {
 	for _, m := range members {
-		member := Member{
-			Object: m.name(), Generation: m.object.Generation, Suspended: m.object.Spec.Suspend, HostName: m.host.Name,
-			Frontends: m.served.frontends, Joined: m.served.joined, Redirects: m.served.redirects,
-		}
-		slices.Sort(member.Frontends)
-		slices.Sort(member.Redirects)
+		var targets []servedTarget
 		for i := range m.object.Spec.Targets {
-			h.addTarget(m, &m.object.Spec.Targets[i], &member, s)
+			t, lost := usableTarget(m, uses[m.object], &m.object.Spec.Targets[i], reported)
+			problems = append(problems, lost...)
+			if t == nil {
+				continue
+			}
+			served, lost := b.serve(m, uses[m.object], t, s)
+			targets, problems = append(targets, served), append(problems, lost...)
 		}
-		slices.Sort(member.Backends)
-		slices.Sort(member.Counts)
-		h.Members = append(h.Members, member)
+		all = append(all, targets)
 	}
+	// More than two targets may have one name.
+	return all, distinct(problems)
 }
 
-// addTarget adds a target's backends and weighted routes for each kind of frontend that uses it.
-func (h *Host) addTarget(m membership, t *v1alpha1.Target, member *Member, s Snapshot) {
-	d := m.served.targetUse
-	if !d.concerns(t.Name) {
-		return
+// reportedTargets returns the targets that problems concern.
+func reportedTargets(problems []Problem) map[targetID]bool {
+	reported := map[targetID]bool{}
+	for i := range problems {
+		if p := &problems[i]; p.Target != "" {
+			reported[targetID{p.Object, p.Target}] = true
+		}
 	}
-	if !m.targets.Has(t) {
-		h.report(m.targetProblem(t.Name, "two targets have the name %s: the first one counts. Give the other one another name", t.Name))
-		return
-	}
-	if found := m.targets.Fault(t.Name); found != nil {
-		h.reportUnused(m, t.Name, found)
-		return
+	return reported
+}
+
+// usableTarget returns the target without what it has to do without; nil if the host does not have it.
+func usableTarget(m membership, u *usage, t *v1alpha1.Target, reported map[targetID]bool) (usable *v1alpha1.Target, problems []Problem) {
+	found := m.targets.Fault(t.Name)
+	switch {
+	case !u.has(t.Name):
+		return nil, nil
+	case !m.targets.Has(t):
+		return nil, []Problem{
+			m.targetProblem(t.Name, "two targets have the name %s: the first one counts. Give the other one another name", t.Name),
+		}
+	case found != nil && reported[targetID{m.name(), t.Name}]:
+		// By a listener that leads there.
+		return nil, nil
+	case found != nil:
+		return nil, []Problem{m.targetProblem(t.Name, "target %s is left out: %s", t.Name, found.Of(t.Name))}
 	}
 	for _, loss := range m.targets.Losses(t.Name) {
-		h.report(m.targetProblem(t.Name, "%s", loss.Of(t.Name)))
+		problems = append(problems, m.targetProblem(t.Name, "%s", loss.Of(t.Name)))
 	}
-	t = m.targets.Usable(t.Name)
-	if spec.HasServers(t) {
-		h.addBackend(m, t, member, s)
-	}
-	if spec.IsRoute(t) && (d.tcp || d.leads[t.Name]) {
-		h.Config.WeightedRoutes = append(h.Config.WeightedRoutes, m.route(t, false))
-	}
-	if spec.IsRoute(t) && d.http {
-		h.Config.WeightedRoutes = append(h.Config.WeightedRoutes, m.route(t, true))
-	}
+	return m.targets.Usable(t.Name), problems
 }
 
-// addBackend adds the backends of a target with servers. The servers of only one of them are counted.
-func (h *Host) addBackend(m membership, t *v1alpha1.Target, member *Member, s Snapshot) {
-	d := m.served.targetUse
-	backend := h.withServers(m, t, s)
-	tcp := d.tcp || d.reached[t.Name]
-	limits := [2]int{backend.MaxConnections, backend.MaxConnections}
-	if tcp && d.http {
-		limits = h.halves(m, t, backend.MaxConnections)
+// serve returns the target's backends and weighted routes for each kind of frontend that uses it.
+func (b *Builder) serve(m membership, u *usage, t *v1alpha1.Target, s Snapshot) (served servedTarget, problems []Problem) {
+	served.drainTimeout = spec.DrainTimeout(t)
+	if spec.HasServers(t) {
+		served.backends, problems = b.backendsOf(m, u, t, s)
 	}
-	var names []string
-	for i, mode := range []struct{ wanted, http bool }{{tcp, false}, {d.http, true}} {
-		if mode.wanted {
-			variant := forMode(backend, m.backendName(t.Name, mode.http), mode.http)
-			variant.MaxConnections = limits[i]
-			h.Config.Backends = append(h.Config.Backends, variant)
-			h.DrainTimeouts[variant.Name] = drainTimeout(t)
-			names = append(names, variant.Name)
-		}
+	if spec.IsRoute(t) && (u.tcp || u.leads[t.Name]) {
+		served.routes = append(served.routes, m.route(t, false))
 	}
-	member.Backends, member.Counts = append(member.Backends, names...), append(member.Counts, names[0])
+	if spec.IsRoute(t) && u.http {
+		served.routes = append(served.routes, m.route(t, true))
+	}
+	return served, problems
+}
+
+// backendsOf returns the backends of a target with servers.
+func (b *Builder) backendsOf(m membership, u *usage, t *v1alpha1.Target, s Snapshot) ([]haproxy.Backend, []Problem) {
+	backend, problems := b.withServers(m, t, s)
+	tcp := u.tcp || u.reached[t.Name]
+	if !tcp || !u.http {
+		return []haproxy.Backend{forMode(backend, m.backendName(t.Name, u.http), u.http)}, problems
+	}
+	limits, undivided := halves(m, t, backend.MaxConnections)
+	plain, http := forMode(backend, m.backendName(t.Name, false), false), forMode(backend, m.backendName(t.Name, true), true)
+	plain.MaxConnections, http.MaxConnections = limits[0], limits[1]
+	return []haproxy.Backend{plain, http}, append(problems, undivided...)
 }
 
 // halves divides the limit of a target's servers between its two backends: HAProxy counts the connections of each backend
 // separately, and together they must not open more than the limit.
-func (h *Host) halves(m membership, t *v1alpha1.Target, limit int) (halves [2]int) {
+func halves(m membership, t *v1alpha1.Target, limit int) (halves [2]int, problems []Problem) {
 	if limit == 1 {
-		h.report(m.targetProblem(t.Name, "target %s: maxConnectionsPerServer of 1 cannot be divided between the HTTP listeners and the others: "+
-			"each kind has 1. Set at least 2, or make a target of its own for each kind", t.Name))
-		return [2]int{1, 1}
+		return [2]int{1, 1}, []Problem{
+			m.targetProblem(t.Name, "target %s: maxConnectionsPerServer of 1 cannot be divided between the HTTP listeners and the others: "+
+				"each kind has 1. Set at least 2, or make a target of its own for each kind", t.Name),
+		}
 	}
-	return [2]int{limit - limit/2, limit / 2}
+	return [2]int{limit - limit/2, limit / 2}, nil
 }
 
 // route returns the weighted route of a target with more than one possible destination.
@@ -155,29 +145,29 @@ func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
 
 // withServers returns the backend of a target that has servers, without a name. If the servers of the Service are unknown,
 // the backend keeps the servers that the host has, so that traffic keeps flowing.
-func (h *Host) withServers(m membership, t *v1alpha1.Target, s Snapshot) haproxy.Backend {
+func (b *Builder) withServers(m membership, t *v1alpha1.Target, s Snapshot) (backend haproxy.Backend, problems []Problem) {
 	// The target has no fault, so there is no error.
-	b, _ := spec.Backend(t)
+	backend, _ = spec.Backend(t)
 	if t.Service == nil {
-		b.Servers = h.allowedServers(m, t, b.Servers, s)
-		return b
+		backend.Servers, problems = allowedServers(m, t, backend.Servers, s)
+		return backend, problems
 	}
-	var failure *unavailable
-	if failure = forbidden(m, t, s); failure == nil {
-		b.Servers, b.KeepServers, failure = serversOf(m, t, s)
-		b.Servers = h.allowedServers(m, t, b.Servers, s)
+	failure := forbidden(m, t, s)
+	if failure == nil {
+		backend.Servers, backend.KeepServers, failure = b.serversOf(m, t, s)
+		backend.Servers, problems = allowedServers(m, t, backend.Servers, s)
 	}
 	if failure != nil {
-		problem := m.problem(failure.reason, "target %s: %s", t.Name, failure.sentence)
+		problem := m.problem(failure.Reason, "target %s: %s", t.Name, failure.Sentence)
 		problem.Target = t.Name
-		h.Problems = append(h.Problems, problem)
+		problems = append(problems, problem)
 	}
-	return b
+	return backend, problems
 }
 
 // forbidden returns a problem if the object may not reach the target's Service. What was never allowed must not serve, so no
 // server is kept.
-func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *unavailable {
+func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *servers.Failure {
 	key, _ := ServiceOf(m.object, t)
 	switch {
 	case key.Cluster != (ClusterKey{}), key.Namespace == m.object.Namespace:
@@ -185,40 +175,31 @@ func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *unavailable {
 	case s.CrossNamespace && (len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, key.Namespace)):
 		return nil
 	case s.CrossNamespace:
-		return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in a namespace that the operator does not watch: name one of "+
+		return servers.Failuref(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in a namespace that the operator does not watch: name one of "+
 			"another namespace, or add it to --watch-namespaces. Until then it has no server", key.NamespacedName)
 	}
-	return unavailablef(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
+	return servers.Failuref(v1alpha1.ReasonNamespaceNotAllowed, "Service %s is in another namespace, which the operator does not allow: name one "+
 		"of namespace %s, or run the operator with --allow-cross-namespace-services. Until then it has no server",
 		key.NamespacedName, m.object.Namespace)
 }
 
-func (m membership) targetProblem(target, format string, args ...any) Problem {
-	problem := m.problem(v1alpha1.ReasonTargetInvalid, format, args...)
-	problem.Target = target
-	return problem
-}
-
-// reportUnused reports a target that cannot be used, unless a listener that leads there has reported it.
-func (h *Host) reportUnused(m membership, target string, found *spec.Fault) {
-	if !h.reported[withoutMessage(m.targetProblem(target, ""))] {
-		h.report(m.targetProblem(target, "target %s is left out: %s", target, found.Of(target)))
+// serversOf returns the servers of a target that names a Service, by name. keep reports whether they are unknown at the
+// moment. The failure says why there are none, none are known, or none can serve.
+func (b *Builder) serversOf(m membership, t *v1alpha1.Target, s Snapshot) (found []haproxy.Server, keep bool, failure *servers.Failure) {
+	trouble := (*servers.Failure)(nil)
+	for _, scope := range ScopesOf(m.object, t) {
+		state := s.Scopes[scope]
+		if !state.Known {
+			// A scope that is being read for the first time has no trouble yet.
+			return nil, true, state.trouble()
+		}
+		trouble = cmp.Or(trouble, state.trouble())
 	}
-}
-
-// report adds a problem once.
-func (h *Host) report(problem Problem) {
-	if h.reported[problem] {
-		return
-	}
-	if h.reported == nil {
-		h.reported = map[Problem]bool{}
-	}
-	h.reported[problem], h.reported[withoutMessage(problem)] = true, true
-	h.Problems = append(h.Problems, problem)
-}
-
-func withoutMessage(p Problem) Problem {
-	p.Message = ""
-	return p
+	// What was read before serves whatever the trouble is.
+	key, _ := ServiceOf(m.object, t)
+	found, keep, failure = servers.Of(&b.endpoints, t, servers.Source{
+		Cluster: key.Cluster, Name: key.NamespacedName, Service: s.Services[key], Slices: s.Slices[key],
+		Nodes: s.Nodes[key.Cluster], NoNodes: s.NoNodes && key.Cluster == (ClusterKey{}), Egress: s.Egress, EgressHidden: s.EgressHidden,
+	})
+	return found, keep, cmp.Or(trouble, failure)
 }

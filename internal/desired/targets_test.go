@@ -54,7 +54,7 @@ func TestATargetWithoutServersIsReported(t *testing.T) {
 			if test.service == nil {
 				delete(s.Services, name)
 			}
-			host := Build(gw1(), s)
+			host := build(gw1(), s)
 			if backend := onlyBackend(t, host); backend.KeepServers != test.wantKept || len(backend.Servers) != test.wantServers {
 				t.Errorf("keeps servers: %t, servers %v; want %t and %d", backend.KeepServers, backend.Servers, test.wantKept, test.wantServers)
 			}
@@ -78,7 +78,7 @@ func TestATargetOfSeveralListenersIsOneBackendAndReportedOnce(t *testing.T) {
 		o.Spec.Listeners = append(o.Spec.Listeners, v1alpha1.Listener{Name: "alt", Bind: []v1alpha1.BindAddress{":8443"}, Target: "app"})
 	}))
 	s.Services = nil
-	host := Build(gw1(), s)
+	host := build(gw1(), s)
 	backend := onlyBackend(t, host)
 	for _, frontend := range host.Config.Frontends {
 		if frontend.Backend != backend.Name {
@@ -116,7 +116,7 @@ func TestTargetsSayHowServersAreReached(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.target.Name, test.target.Service = "app", &v1alpha1.ServicePort{Name: "app", Port: intstr.FromString("web")}
-			host := Build(gw1(), snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0] = test.target })))
+			host := build(gw1(), snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0] = test.target })))
 			got := onlyBackend(t, host)
 			got.Name, got.Servers = "", nil
 			if !reflect.DeepEqual(got, test.want) {

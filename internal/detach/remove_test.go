@@ -43,7 +43,7 @@ func TestARemovalFreesTheHostFromItsOwnersObjectsFirst(t *testing.T) {
 			for _, object := range test.detaching {
 				detaching = append(detaching, Object{EdgeLoadBalancer: object, Entry: object.Spec.Hosts[0]})
 			}
-			got, ok := test.before.Remove(desired.Build(hostA(), snapshot), snapshot, detaching)
+			got, ok := test.before.Remove(new(desired.Builder).Build(hostA(), snapshot), snapshot, detaching)
 			if ok == test.wantAlone {
 				t.Fatalf("left alone: %t", !ok)
 			}

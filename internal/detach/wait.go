@@ -6,6 +6,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -20,7 +21,7 @@ const (
 // object does not wait.
 func MustAwait(object *v1alpha1.EdgeLoadBalancer, serves func(model.HostID) bool) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
-		return !serves(desired.IDOf(&object.Spec.SSH, &entry))
+		return !serves(spec.IDOf(&object.Spec.SSH, &entry))
 	})
 }
 

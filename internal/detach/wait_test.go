@@ -79,7 +79,7 @@ func TestAHostKeepsOnlyWhatWaits(t *testing.T) {
 	t.Parallel()
 	stays, waits, goes := web(named("shop", "stays"), bound(":1")), web(named("shop", "waits"), bound(":2")), web(named("shop", "goes"), bound(":3"))
 	build := func(objects ...*v1alpha1.EdgeLoadBalancer) desired.Host {
-		return desired.Build(hostA(), desired.Snapshot{Cluster: "c", Objects: objects})
+		return new(desired.Builder).Build(hostA(), desired.Snapshot{Cluster: "c", Objects: objects})
 	}
 	detachments := Detachments{"waits": {Awaited: noon()}, "goes": {Since: noon()}}
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 	"github.com/edgelb/edgelb/internal/watched"
@@ -94,7 +95,7 @@ func ClustersOf(object *v1alpha1.EdgeLoadBalancer) []desired.ClusterKey {
 func HostsOf(object *v1alpha1.EdgeLoadBalancer) []model.HostID {
 	keys := map[model.HostID]bool{}
 	for i := range object.Spec.Hosts {
-		keys[desired.IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])] = true
+		keys[spec.IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])] = true
 	}
 	for _, host := range object.Status.Hosts {
 		keys[status.KeyOf(host)] = true
@@ -182,7 +183,7 @@ func servingHosts(
 	var keys []model.HostID
 	for i := range objects {
 		object := &objects[i]
-		keys = append(keys, desired.ServingHosts(object, func(t *v1alpha1.Target) bool { return concerned(object, t) })...)
+		keys = append(keys, spec.ServingHosts(object, func(t *v1alpha1.Target) bool { return concerned(object, t) })...)
 	}
 	return keys
 }

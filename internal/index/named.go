@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
@@ -78,7 +78,7 @@ func (n *Named) Namespaces() []string {
 // entryOf returns the object's entry for a host; for a host that is only in its status, the entry is built from that.
 func entryOf(object *v1alpha1.EdgeLoadBalancer, key model.HostID) (entry v1alpha1.Host, inSpec bool) {
 	for i := range object.Spec.Hosts {
-		if desired.IsHost(&object.Spec.SSH, &object.Spec.Hosts[i], key) {
+		if spec.IsHost(&object.Spec.SSH, &object.Spec.Hosts[i], key) {
 			return object.Spec.Hosts[i], true
 		}
 	}
@@ -111,6 +111,6 @@ func Wants(ctx context.Context, reader client.Reader, namespace string) func(hos
 
 func wantsHost(object *v1alpha1.EdgeLoadBalancer, host string) bool {
 	return object.DeletionTimestamp.IsZero() && slices.ContainsFunc(object.Spec.Hosts, func(entry v1alpha1.Host) bool {
-		return desired.IDOf(&object.Spec.SSH, &entry).String() == host
+		return spec.IDOf(&object.Spec.SSH, &entry).String() == host
 	})
 }

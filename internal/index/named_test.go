@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -107,7 +107,7 @@ func TestTheEntryOfAHostRemovedFromTheSpecComesFromTheStatus(t *testing.T) {
 	key := model.NewHostID("2001:DB8::1", 2222)
 	entry, inSpec := entryOf(object, key)
 	want := v1alpha1.Host{Name: "old", Address: "2001:db8::1", Port: new(int32(2222)), User: "edge"}
-	if inSpec || !reflect.DeepEqual(entry, want) || desired.IDOf(&object.Spec.SSH, &entry) != key {
+	if inSpec || !reflect.DeepEqual(entry, want) || spec.IDOf(&object.Spec.SSH, &entry) != key {
 		t.Errorf("got %+v (in the spec: %t), want %+v", entry, inSpec, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -59,17 +60,17 @@ func TestAnOwnerIsTriedLessOftenAndAtOnceAfterAChange(t *testing.T) {
 func TestAHostIsContestedWhileItsOwnerCannotLogIn(t *testing.T) {
 	t.Parallel()
 	first, second := named("shop", "web", "1"), named("bank", "web", "2")
-	key := desired.IDOf(&first.Spec.SSH, &first.Spec.Hosts[0])
+	key := spec.IDOf(&first.Spec.SSH, &first.Spec.Hosts[0])
 	both := desired.Snapshot{Cluster: "prod", Objects: []*v1alpha1.EdgeLoadBalancer{first, second}}
 	var host Host
 	rebuild := func(objects ...*v1alpha1.EdgeLoadBalancer) desired.Owner {
 		snapshot := desired.Snapshot{Cluster: "prod", Objects: objects, Able: host.Able()}
-		host.Rebuild(desired.Build(key, snapshot), objects, nil, noon())
+		host.Rebuild(new(desired.Builder).Build(key, snapshot), objects, nil, noon())
 		return host.Wanted.Login.Secret
 	}
 	try := func(namespace string, state model.State) {
 		owner := desired.Owner{Namespace: namespace, Name: "edge-ssh"}
-		task := LookAs(desired.Build(key, both.OnlyOf(owner)), both.Objects)
+		task := LookAs(new(desired.Builder).Build(key, both.OnlyOf(owner)), both.Objects)
 		if !task.Host.Suspend || len(task.Objects) != 1 || task.Objects[types.UID("1")]+task.Objects[types.UID("2")] != 2 {
 			t.Errorf("the task to check as %s is %+v", namespace, task)
 		}

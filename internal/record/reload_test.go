@@ -25,7 +25,7 @@ func built(edit func(*v1alpha1.EdgeLoadBalancer), address string) desired.Host {
 	}
 	edit(object)
 	name := desired.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
-	return desired.Build(model.NewHostID("a", 22), desired.Snapshot{
+	return new(desired.Builder).Build(model.NewHostID("a", 22), desired.Snapshot{
 		Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{object},
 		Services: map[desired.ServiceKey]*corev1.Service{name: {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"},

@@ -37,7 +37,7 @@ func TestAHostServesAnObjectOnceAllOfItsGenerationIsProved(t *testing.T) {
 // builtFor is the record of a host that was built and proved with these objects, which differ in their binds.
 func builtFor(key model.HostID, objects ...*v1alpha1.EdgeLoadBalancer) Host {
 	var record Host
-	record.Rebuild(desired.Build(key, desired.Snapshot{Cluster: "c", Objects: objects}), objects, nil, noon())
+	record.Rebuild(new(desired.Builder).Build(key, desired.Snapshot{Cluster: "c", Objects: objects}), objects, nil, noon())
 	task := record.Choose(desired.Snapshot{Cluster: "c", Objects: objects}, nil)
 	record.Apply(Attempt{Task: task, Outcome: model.Outcome{State: model.Synced}}, noon(), 0)
 	return record
@@ -70,7 +70,7 @@ func TestASharedHostServesAnObjectThatAwaitsItsDetachment(t *testing.T) {
 		{6 * time.Second, false, 1, map[types.UID]int64{"1": 2}, map[types.UID]bool{"2": true}, time.Minute},
 	} {
 		detaching.Awaits = step.awaits
-		record.Rebuild(desired.Build(key, snapshot), snapshot.Objects, []detach.Object{detaching}, noon().Add(step.after))
+		record.Rebuild(new(desired.Builder).Build(key, snapshot), snapshot.Objects, []detach.Object{detaching}, noon().Add(step.after))
 		task := record.Choose(snapshot, []detach.Object{detaching})
 		if len(task.Host.Config.Frontends) != step.wantFrontends || !maps.Equal(task.Objects, step.wantObjects) ||
 			!maps.Equal(task.Frees, step.wantFrees) {
@@ -99,14 +99,14 @@ func TestAHostIsLeftAloneWhileItsOnlyObjectAwaitsItsDetachment(t *testing.T) {
 			t.Parallel()
 			record := builtFor(key, detaches)
 			snapshot := desired.Snapshot{Cluster: "c", Objects: objects}
-			record.Rebuild(desired.Build(key, snapshot), objects, detaching, noon())
+			record.Rebuild(new(desired.Builder).Build(key, snapshot), objects, detaching, noon())
 			if task := record.Choose(snapshot, detaching); task != nil {
 				t.Errorf("got %+v", task)
 			}
 			if got := record.Detachments.Await(0); got != detach.ReplacementPoll {
 				t.Errorf("the next sync is after %s", got)
 			}
-			record.Rebuild(desired.Build(key, snapshot), objects, detaching, noon().Add(detach.ReplacementGrace))
+			record.Rebuild(new(desired.Builder).Build(key, snapshot), objects, detaching, noon().Add(detach.ReplacementGrace))
 			if task := record.Choose(snapshot, detaching); task == nil || !task.Frees["1"] || len(task.Objects) != 0 {
 				t.Errorf("after the replacement grace: %+v", task)
 			}

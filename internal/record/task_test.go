@@ -47,7 +47,7 @@ func TestATaskFreesAHostFromObjectsThatDetach(t *testing.T) {
 			for _, object := range test.detaching {
 				detaching = append(detaching, detach.Object{EdgeLoadBalancer: object, Entry: object.Spec.Hosts[0]})
 			}
-			test.record.Wanted = desired.Build(key, snapshot)
+			test.record.Wanted = new(desired.Builder).Build(key, snapshot)
 			got := test.record.Choose(snapshot, detaching)
 			if got.Host.Config.Owner != test.wantOwner || !maps.Equal(got.Objects, test.wantObjects) || !maps.Equal(got.Frees, test.wantFrees) {
 				t.Errorf("owner %s, objects %v, frees %v; want %s, %v, %v",

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/policy"
 )
@@ -21,11 +21,11 @@ type excesses struct {
 // excess is that of a namespace under the rules of that version.
 type excess struct {
 	rules string
-	of    desired.Excess
+	of    limits.Excess
 }
 
 // ExcessOf returns the excess of the namespace that has these rules.
-func (b *Book) ExcessOf(ctx context.Context, rules policy.Rules) desired.Excess {
+func (b *Book) ExcessOf(ctx context.Context, rules policy.Rules) limits.Excess {
 	e := &b.excesses
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -35,13 +35,13 @@ func (b *Book) ExcessOf(ctx context.Context, rules policy.Rules) desired.Excess 
 	objects := index.In(ctx, b.cache, rules.Namespace)
 	if len(objects) == 0 {
 		delete(e.known, rules.Namespace)
-		return desired.Excess{}
+		return limits.Excess{}
 	}
 	list := make([]*v1alpha1.EdgeLoadBalancer, len(objects))
 	for i := range objects {
 		list[i] = &objects[i]
 	}
-	counted := desired.ExcessOf(list, rules.Limits)
+	counted := limits.ExcessOf(list, rules.Limits)
 	e.known[rules.Namespace] = excess{rules.Version, counted}
 	return counted
 }

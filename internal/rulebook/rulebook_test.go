@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/limits"
 )
 
 // clusterOf returns a cluster with these objects.
@@ -121,7 +121,7 @@ func TestOtherObjectsAreAffectedOnlyIfTheExcessOfTheirNamespaceChanges(t *testin
 			t.Errorf("step %d: it has changed: %t", i, got)
 		}
 	}
-	if got := book.ExcessOf(t.Context(), rules); fmt.Sprint(got) != fmt.Sprint(none) || fmt.Sprint(got) != fmt.Sprint(desired.Excess{}) {
+	if got := book.ExcessOf(t.Context(), rules); fmt.Sprint(got) != fmt.Sprint(none) || fmt.Sprint(got) != fmt.Sprint(limits.Excess{}) {
 		t.Errorf("at the end it is %+v", got)
 	}
 }

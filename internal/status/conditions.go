@@ -104,7 +104,7 @@ func combine(all []conditionState) conditionState {
 	return combined
 }
 
-// problemsState returns the problems of one condition that desired.Build found in this generation of the spec, each once although
+// problemsState returns the problems of one condition that a desired.Builder found in this generation of the spec, each once although
 // every host has it. Until the operator has built all hosts from it, the absence of problems does not make the condition True.
 func (s *summary) problemsState(condition string) conditionState {
 	var findings, previous []finding

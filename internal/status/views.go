@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
@@ -44,7 +45,7 @@ func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) reco
 	}
 	var views []HostView
 	for _, entry := range object.Spec.Hosts {
-		key := desired.IDOf(&object.Spec.SSH, &entry)
+		key := spec.IDOf(&object.Spec.SSH, &entry)
 		views = append(views, HostView{
 			name: entry.Name, key: key, entry: entry, user: cmp.Or(entry.User, object.Spec.SSH.User),
 			previous: previous[key], record: recordOf(key), removing: deleting,

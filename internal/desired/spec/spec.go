@@ -1,5 +1,5 @@
-// Package spec parses the listeners and targets of a spec, each by itself: it translates them to the types of package
-// haproxy and says what is wrong with them. It is pure, and uses no host, no other object and no Service.
+// Package spec reads the spec of an EdgeLoadBalancer by itself: it translates listeners, targets and settings to the types of
+// package haproxy, fills in defaults, and says what is wrong. It is pure, and knows no host and no Service.
 package spec
 
 import (

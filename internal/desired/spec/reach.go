@@ -1,10 +1,9 @@
-package desired
+package spec
 
 import (
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -22,7 +21,7 @@ func ServingHosts(object *v1alpha1.EdgeLoadBalancer, concerned func(*v1alpha1.Ta
 	var keys []model.HostID
 	for i := range object.Spec.Hosts {
 		host := &object.Spec.Hosts[i]
-		if slices.ContainsFunc(listeners, func(l *v1alpha1.Listener) bool { return listensOn(l, host.Name) }) {
+		if slices.ContainsFunc(listeners, func(l *v1alpha1.Listener) bool { return ListensOn(l, host.Name) }) {
 			keys = append(keys, IDOf(&object.Spec.SSH, host))
 		}
 	}
@@ -66,11 +65,10 @@ func (r reach) leadsTo(name string, seen map[string]bool) bool {
 		return false
 	}
 	seen[name] = true
-	return r.concerned[name] || slices.ContainsFunc(spec.LeadsTo(t), func(next string) bool { return r.leadsTo(next, seen) })
+	return r.concerned[name] || slices.ContainsFunc(LeadsTo(t), func(next string) bool { return r.leadsTo(next, seen) })
 }
 
-// NodesOf returns the cluster whose nodes a target of the object uses; false if it needs no nodes.
-func NodesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) (ClusterKey, bool) {
-	key, found := ServiceOf(object, target)
-	return key.Cluster, found && target.Via == v1alpha1.ViaNodePort && target.NodeAddressType != v1alpha1.NodeEgress
+// ListensOn reports whether the listener is on the host of that name.
+func ListensOn(listener *v1alpha1.Listener, host string) bool {
+	return len(listener.Hosts) == 0 || slices.Contains(listener.Hosts, host)
 }

@@ -1,8 +1,6 @@
-package desired
+package servers
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
@@ -15,37 +13,36 @@ const egressServer = "egress"
 
 // atNodePort returns the servers at a Service's node port: nodes, or the address from which the host sees the operator.
 func atNodePort(
-	target *v1alpha1.Target, port pool.Port, endpoints pool.Endpoints, s Snapshot,
-) (servers []haproxy.Server, keep bool, failure *unavailable) {
+	cache *pool.Cache, target *v1alpha1.Target, port pool.Port, endpoints pool.Endpoints, from Source,
+) (servers []haproxy.Server, keep bool, failure *Failure) {
 	if port.NodePort == 0 {
 		return nil, true, noNodePort(port)
 	}
 	if target.NodeAddressType == v1alpha1.NodeEgress {
-		return atEgress(port, s)
+		return atEgress(port, from)
 	}
 	kind := corev1.NodeExternalIP
 	if target.NodeAddressType == v1alpha1.NodeInternalIP {
 		kind = corev1.NodeInternalIP
 	}
-	all := s.Nodes[port.Cluster]
 	if pool.IsLocal(port.Service) && endpoints.AreUnknown() {
 		return nil, true, whyNone(port, endpoints)
 	}
-	nodes := s.Cache.Nodes(port, kind, all, endpoints.Servers)
+	nodes := cache.Nodes(port, kind, from.Nodes, endpoints.Servers)
 	switch {
 	case len(nodes.Servers) > 0:
 		return nodes.Servers, false, nil
-	case s.NoNodes && port.Cluster == (ClusterKey{}):
-		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the operator may not read this cluster's nodes: give it the right to get, list "+
+	case from.NoNodes:
+		return nil, true, Failuref(v1alpha1.ReasonNoNodes, "the operator may not read this cluster's nodes: give it the right to get, list "+
 			"and watch them and restart it, or set the target's via to PodIP. %s", kept)
-	case len(all) == 0:
-		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the cluster has no node: check whether kubectl get nodes lists any, or set the "+
+	case len(from.Nodes) == 0:
+		return nil, true, Failuref(v1alpha1.ReasonNoNodes, "the cluster has no node: check whether kubectl get nodes lists any, or set the "+
 			"target's via to PodIP. %s", kept)
 	case nodes.Eligible > 0:
-		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "no node that could serve has an address of type %s: %s. %s",
+		return nil, true, Failuref(v1alpha1.ReasonNoNodes, "no node that could serve has an address of type %s: %s. %s",
 			kind, otherAddresses(kind), kept)
 	default:
-		return nil, false, unavailablef(v1alpha1.ReasonNoNodes, "no node may get traffic for Service %s/%s: each is being deleted, has "+
+		return nil, false, Failuref(v1alpha1.ReasonNoNodes, "no node may get traffic for Service %s/%s: each is being deleted, has "+
 			"the label %s, or has none of the Service's pods, where its externalTrafficPolicy is Local. Until then it has no server",
 			port.Service.Namespace, port.Service.Name, corev1.LabelNodeExcludeBalancers)
 	}
@@ -53,24 +50,24 @@ func atNodePort(
 
 // atEgress returns the only server, at the address from which the host sees the operator. Until the host is reached, the
 // address is unknown, which is not a problem.
-func atEgress(port pool.Port, s Snapshot) (servers []haproxy.Server, keep bool, failure *unavailable) {
+func atEgress(port pool.Port, from Source) (servers []haproxy.Server, keep bool, failure *Failure) {
 	switch {
-	case s.Egress.IsValid():
-		return []haproxy.Server{{Name: egressServer, Addr: s.Egress, Port: uint16(port.NodePort), Weight: 1}}, false, nil
-	case s.EgressHidden:
-		return nil, true, unavailablef(v1alpha1.ReasonNoNodes, "the host's sshd does not say from which address it is reached "+
+	case from.Egress.IsValid():
+		return []haproxy.Server{{Name: egressServer, Addr: from.Egress, Port: uint16(port.NodePort), Weight: 1}}, false, nil
+	case from.EgressHidden:
+		return nil, true, Failuref(v1alpha1.ReasonNoNodes, "the host's sshd does not say from which address it is reached "+
 			"(SSH_CONNECTION): set nodeAddressType to ExternalIP or InternalIP. %s", kept)
 	default:
 		return nil, true, nil
 	}
 }
 
-func noNodePort(port pool.Port) *unavailable {
+func noNodePort(port pool.Port) *Failure {
 	advice := "set its type to NodePort or LoadBalancer, or the target's via to PodIP"
 	if port.Service.Spec.Type == corev1.ServiceTypeLoadBalancer {
 		advice = "set its spec.allocateLoadBalancerNodePorts to true, or the target's via to PodIP"
 	}
-	return unavailablef(v1alpha1.ReasonNoNodePort, "port %s of Service %s/%s has no node port: %s. %s",
+	return Failuref(v1alpha1.ReasonNoNodePort, "port %s of Service %s/%s has no node port: %s. %s",
 		describePort(port.ServicePort), port.Service.Namespace, port.Service.Name, advice, kept)
 }
 
@@ -80,13 +77,4 @@ func otherAddresses(kind corev1.NodeAddressType) string {
 		return "set nodeAddressType to InternalIP if the host reaches those, or to Egress if a router in front of the cluster forwards the node port"
 	}
 	return "set nodeAddressType to ExternalIP, or to Egress if a router in front of the cluster forwards the node port"
-}
-
-// usesEgress reports whether a target of one of the members uses the operator's own address as its server.
-func usesEgress(members []membership) bool {
-	return slices.ContainsFunc(members, func(m membership) bool {
-		return slices.ContainsFunc(m.object.Spec.Targets, func(target v1alpha1.Target) bool {
-			return target.Via == v1alpha1.ViaNodePort && target.NodeAddressType == v1alpha1.NodeEgress
-		})
-	})
 }

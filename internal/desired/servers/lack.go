@@ -1,4 +1,4 @@
-package desired
+package servers
 
 import (
 	"fmt"
@@ -9,11 +9,14 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/pool"
 )
 
+// kept ends a sentence about a target whose servers are unknown.
+const kept = "Servers that a host has of it are kept"
+
 // noServer ends a sentence about a target that has lost its servers.
 const noServer = "Until then it has no server"
 
 // whyNone says why a Service's port has no endpoint that can serve, and how to fix it; nil if it has one.
-func whyNone(port pool.Port, endpoints pool.Endpoints) *unavailable {
+func whyNone(port pool.Port, endpoints pool.Endpoints) *Failure {
 	if len(endpoints.Servers) > 0 {
 		return nil
 	}
@@ -28,7 +31,7 @@ func whyNone(port pool.Port, endpoints pool.Endpoints) *unavailable {
 	if endpoints.AreUnknown() {
 		until = kept
 	}
-	return unavailablef(reason, "%s. %s", describeLack(port, endpoints), until)
+	return Failuref(reason, "%s. %s", describeLack(port, endpoints), until)
 }
 
 func describeLack(port pool.Port, endpoints pool.Endpoints) string {

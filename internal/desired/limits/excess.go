@@ -1,9 +1,16 @@
-package desired
+// Package limits finds what the objects of a namespace have beyond its limits, and puts objects in the order in which they count.
+// It is pure.
+package limits
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
@@ -22,12 +29,12 @@ func ExcessOf(objects []*v1alpha1.EdgeLoadBalancer, limits policy.Limits) Excess
 	found := Excess{hosts: map[model.HostID]bool{}, listeners: map[types.NamespacedName]int{}, routes: map[types.NamespacedName]int{}}
 	hosts := map[model.HostID]bool{}
 	var listeners, hostnames int
-	for _, object := range byAge(objects) {
+	for _, object := range ByAge(objects) {
 		if !object.DeletionTimestamp.IsZero() {
 			continue
 		}
 		for i := range object.Spec.Hosts {
-			key := IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])
+			key := spec.IDOf(&object.Spec.SSH, &object.Spec.Hosts[i])
 			if len(hosts) >= limits.Hosts.Most && !hosts[key] {
 				found.hosts[key] = true
 				continue
@@ -63,8 +70,11 @@ func routesWithin(object *v1alpha1.EdgeLoadBalancer, most, used int) (within, al
 // Empty reports whether nothing is beyond the limits.
 func (e Excess) Empty() bool { return len(e.hosts)+len(e.listeners)+len(e.routes) == 0 }
 
-// listenersOf returns the object's listeners that are within the limit.
-func (e Excess) listenersOf(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listener {
+// HasHost reports whether the host is beyond the limit.
+func (e Excess) HasHost(id model.HostID) bool { return e.hosts[id] }
+
+// Listeners returns the object's listeners that are within the limit.
+func (e Excess) Listeners(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listener {
 	all := object.Spec.Listeners
 	if most, found := e.listeners[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]; found {
 		return all[:most]
@@ -72,15 +82,15 @@ func (e Excess) listenersOf(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listen
 	return all
 }
 
-// excessRoutes says for each route of a listener whether it is beyond the limit; nil if none is.
-func (e Excess) excessRoutes(object *v1alpha1.EdgeLoadBalancer, listener string) []bool {
+// Routes says for each route of a listener whether it is beyond the limit; nil if none is.
+func (e Excess) Routes(object *v1alpha1.EdgeLoadBalancer, listener *v1alpha1.Listener) []bool {
 	within, found := e.routes[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
 	if !found {
 		return nil
 	}
 	for i := range object.Spec.Listeners {
 		l := &object.Spec.Listeners[i]
-		if l.Name != listener {
+		if l != listener {
 			within -= len(l.Routes)
 			continue
 		}
@@ -91,4 +101,16 @@ func (e Excess) excessRoutes(object *v1alpha1.EdgeLoadBalancer, listener string)
 		return beyond
 	}
 	return nil
+}
+
+// ByAge returns the objects with the oldest first.
+func ByAge(objects []*v1alpha1.EdgeLoadBalancer) []*v1alpha1.EdgeLoadBalancer {
+	return slices.SortedFunc(slices.Values(objects), func(a, b *v1alpha1.EdgeLoadBalancer) int {
+		return cmp.Or(
+			a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+			cmp.Compare(a.UID, b.UID),
+			strings.Compare(a.Namespace, b.Namespace),
+			strings.Compare(a.Name, b.Name),
+		)
+	})
 }
