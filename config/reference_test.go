@@ -216,11 +216,11 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 	t.Helper()
 	snapshot := desired.Snapshot{
 		Cluster: "test", Objects: []*v1alpha1.EdgeLoadBalancer{object}, CrossNamespace: true, Egress: netip.MustParseAddr("192.0.2.99"),
-		Services: map[desired.ServiceKey]*corev1.Service{}, Slices: map[desired.ServiceKey][]*discoveryv1.EndpointSlice{},
-		Nodes: map[desired.ClusterKey][]*corev1.Node{}, Scopes: map[desired.Scope]desired.ScopeState{},
+		Services: map[spec.ServiceKey]*corev1.Service{}, Slices: map[spec.ServiceKey][]*discoveryv1.EndpointSlice{},
+		Nodes: map[spec.ClusterKey][]*corev1.Node{}, Scopes: map[spec.Scope]desired.ScopeState{},
 	}
 	for i := range object.Spec.Targets {
-		if key, found := desired.ServiceOf(object, &object.Spec.Targets[i]); found {
+		if key, found := spec.ServiceOf(object, &object.Spec.Targets[i]); found {
 			addService(&snapshot, key)
 		}
 	}
@@ -232,7 +232,7 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 }
 
 // addService adds a Service with some ports, a pod and a node. Those of Services whose names differ in length have other addresses.
-func addService(s *desired.Snapshot, key desired.ServiceKey) {
+func addService(s *desired.Snapshot, key spec.ServiceKey) {
 	last := byte(len(key.Name + key.Namespace + key.Cluster.Name))
 	address := func(network byte) string { return netip.AddrFrom4([4]byte{10, network, 0, last}).String() }
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace}}
@@ -246,8 +246,8 @@ func addService(s *desired.Snapshot, key desired.ServiceKey) {
 		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: new(name), Port: new(number)})
 	}
 	s.Services[key], s.Slices[key] = service, []*discoveryv1.EndpointSlice{slice}
-	s.Scopes[desired.Scope{Cluster: key.Cluster, Namespace: key.Namespace}] = desired.ScopeState{Known: true}
-	s.Scopes[desired.Scope{Cluster: key.Cluster}] = desired.ScopeState{Known: true}
+	s.Scopes[spec.Scope{Cluster: key.Cluster, Namespace: key.Namespace}] = desired.ScopeState{Known: true}
+	s.Scopes[spec.Scope{Cluster: key.Cluster}] = desired.ScopeState{Known: true}
 	s.Nodes[key.Cluster] = []*corev1.Node{{
 		ObjectMeta: metav1.ObjectMeta{Name: "node"},
 		Status: corev1.NodeStatus{

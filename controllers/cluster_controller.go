@@ -16,7 +16,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/rulebook"
@@ -32,7 +32,7 @@ type clusterReconciler struct {
 }
 
 // Reconcile never talks to the cluster.
-func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKey) (ctrl.Result, error) {
+func (r *clusterReconciler) Reconcile(ctx context.Context, key spec.ClusterKey) (ctrl.Result, error) {
 	use := useOf(key, index.ByCluster(ctx, r.Here, key))
 	if len(use.Namespaces) == 0 {
 		r.Others.Drop(key)
@@ -64,16 +64,16 @@ func (r *clusterReconciler) Reconcile(ctx context.Context, key desired.ClusterKe
 }
 
 // useOf returns what the objects need of a cluster. An object that is being deleted needs nothing: its hosts are only cleaned.
-func useOf(cluster desired.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clusters.Use {
+func useOf(cluster spec.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clusters.Use {
 	use := clusters.Use{}
 	for i := range objects {
 		object := &objects[i]
 		for j := range object.Spec.Targets {
-			key, found := desired.ServiceOf(object, &object.Spec.Targets[j])
+			key, found := spec.ServiceOf(object, &object.Spec.Targets[j])
 			if !found || key.Cluster != cluster || !object.DeletionTimestamp.IsZero() {
 				continue
 			}
-			_, byNodes := desired.NodesOf(object, &object.Spec.Targets[j])
+			_, byNodes := spec.NodesOf(object, &object.Spec.Targets[j])
 			use = use.With(key.Namespace, byNodes)
 		}
 	}
@@ -82,17 +82,17 @@ func useOf(cluster desired.ClusterKey, objects []v1alpha1.EdgeLoadBalancer) clus
 
 // setup watches the objects that name clusters, and the Secrets with their kubeconfigs.
 func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
-	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, desired.ClusterKey]
-	control := builder.TypedControllerManagedBy[desired.ClusterKey](mgr)
+	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, spec.ClusterKey]
+	control := builder.TypedControllerManagedBy[spec.ClusterKey](mgr)
 	watchRules(control, r.rules.Missing(), r.clustersOfPolicy, r.clustersOfNamespace)
 	return control.
 		Named("cluster").
-		Watches(&v1alpha1.EdgeLoadBalancer{}, to(func(_ context.Context, o client.Object) []desired.ClusterKey {
+		Watches(&v1alpha1.EdgeLoadBalancer{}, to(func(_ context.Context, o client.Object) []spec.ClusterKey {
 			return index.ClustersOf(o.(*v1alpha1.EdgeLoadBalancer))
 		}), builder.WithPredicates(hostsConcerned())).
 		WatchesMetadata(&corev1.Secret{}, to(r.clustersOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WithOptions(controller.TypedOptions[desired.ClusterKey]{EnableWarmup: new(true), RateLimiter: apiRetries[desired.ClusterKey]()}).
-		WithLogConstructor(func(key *desired.ClusterKey) logr.Logger {
+		WithOptions(controller.TypedOptions[spec.ClusterKey]{EnableWarmup: new(true), RateLimiter: apiRetries[spec.ClusterKey]()}).
+		WithLogConstructor(func(key *spec.ClusterKey) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "cluster")
 			if key != nil {
 				logger = logger.WithValues("cluster", key.String())
@@ -103,26 +103,26 @@ func (r *clusterReconciler) setup(mgr ctrl.Manager) error {
 }
 
 // clustersOfSecret returns the cluster of the Secret, if it has one.
-func (r *clusterReconciler) clustersOfSecret(ctx context.Context, o client.Object) []desired.ClusterKey {
+func (r *clusterReconciler) clustersOfSecret(ctx context.Context, o client.Object) []spec.ClusterKey {
 	key := client.ObjectKeyFromObject(o)
 	if len(index.ByCluster(ctx, r.Here, key)) == 0 {
 		return nil
 	}
-	return []desired.ClusterKey{key}
+	return []spec.ClusterKey{key}
 }
 
 // clustersOfPolicy returns the other clusters of the objects that a policy is for.
-func (r *clusterReconciler) clustersOfPolicy(ctx context.Context, o client.Object) []desired.ClusterKey {
+func (r *clusterReconciler) clustersOfPolicy(ctx context.Context, o client.Object) []spec.ClusterKey {
 	return clustersOf(r.rules.ObjectsOf(ctx, o.(*v1alpha1.EdgePolicy)))
 }
 
 // clustersOfNamespace returns the other clusters of the objects of a namespace.
-func (r *clusterReconciler) clustersOfNamespace(ctx context.Context, o client.Object) []desired.ClusterKey {
+func (r *clusterReconciler) clustersOfNamespace(ctx context.Context, o client.Object) []spec.ClusterKey {
 	return clustersOf(index.In(ctx, r.Here, o.GetName()))
 }
 
-func clustersOf(objects []v1alpha1.EdgeLoadBalancer) []desired.ClusterKey {
-	var keys []desired.ClusterKey
+func clustersOf(objects []v1alpha1.EdgeLoadBalancer) []spec.ClusterKey {
+	var keys []spec.ClusterKey
 	for i := range objects {
 		keys = append(keys, index.ClustersOf(&objects[i])...)
 	}
@@ -137,7 +137,7 @@ type elsewhere struct {
 var _ clusters.Listener = elsewhere{}
 
 // ScopeChanged queues the hosts that serve a target that needs the scope.
-func (e elsewhere) ScopeChanged(scope desired.Scope) {
+func (e elsewhere) ScopeChanged(scope spec.Scope) {
 	ctx := context.Background()
 	state := e.Others.Read(scope).State
 	log.FromContext(ctx).Info("Cluster changed", "cluster", scope.Cluster, "namespace", scope.Namespace, "nodes", scope.Namespace == "",
@@ -146,17 +146,17 @@ func (e elsewhere) ScopeChanged(scope desired.Scope) {
 }
 
 // ServiceChanged queues the hosts that serve the Service.
-func (e elsewhere) ServiceChanged(key desired.ServiceKey) {
+func (e elsewhere) ServiceChanged(key spec.ServiceKey) {
 	e.enqueue(e.touched(e.hostsThatServe(context.Background(), key)))
 }
 
 // EndpointsChanged queues the hosts that serve the Service, and records when the change began.
-func (e elsewhere) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
+func (e elsewhere) EndpointsChanged(key spec.ServiceKey, trigger time.Time) {
 	e.enqueue(e.endpointsChanged(context.Background(), key, trigger))
 }
 
 // NodesChanged queues the hosts that serve a target by the cluster's nodes.
-func (e elsewhere) NodesChanged(cluster desired.ClusterKey) {
+func (e elsewhere) NodesChanged(cluster spec.ClusterKey) {
 	e.enqueue(e.touched(index.HostsThatUseNodes(context.Background(), e.Here, cluster)))
 }
 

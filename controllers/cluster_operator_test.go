@@ -15,7 +15,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 // kubeconfig returns one for the test's API server, which is used as another cluster.
@@ -229,7 +229,7 @@ func TestOnlyWhatTargetsNeedOfAClusterIsRead(t *testing.T) {
 		return *o
 	}
 	nothing := func(*v1alpha1.EdgeLoadBalancer) {}
-	b := desired.ClusterKey{Namespace: "shop", Name: "cluster-b"}
+	b := spec.ClusterKey{Namespace: "shop", Name: "cluster-b"}
 	for name, test := range map[string]struct {
 		objects   []v1alpha1.EdgeLoadBalancer
 		want      []string

@@ -6,7 +6,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
@@ -39,7 +39,7 @@ func (r *hostReconciler) contest(ctx context.Context, seen observed, task *hostT
 }
 
 // chooseFor returns the task to check the host as a rival of its owner; nil if that is not due, with the wait until it is.
-func (r *hostReconciler) chooseFor(ctx context.Context, seen observed, rival desired.Owner) (*hostTask, time.Duration, error) {
+func (r *hostReconciler) chooseFor(ctx context.Context, seen observed, rival spec.Owner) (*hostTask, time.Duration, error) {
 	seen = seen.onlyOf(rival)
 	check := record.LookAs(r.builder.Build(seen.key, seen.snapshot), seen.snapshot.Objects)
 	task, err := r.prepare(ctx, seen, record.Host{}, check, &edge.SyncCache{})
@@ -53,7 +53,7 @@ func (r *hostReconciler) chooseFor(ctx context.Context, seen observed, rival des
 }
 
 // recordClaim records whether a rival can log in to the host, and returns the wait until it is tried again.
-func (r *hostReconciler) recordClaim(ctx context.Context, owner, rival desired.Owner, key model.HostID, tried *attempt) time.Duration {
+func (r *hostReconciler) recordClaim(ctx context.Context, owner, rival spec.Owner, key model.HostID, tried *attempt) time.Duration {
 	claim := r.records.Update(key, func(known *record.Host) { known.Try(tried.Attempt, r.now(), r.random()) }).Claims[rival]
 	if claim.Able {
 		log.FromContext(ctx).Info("Host gets another owner, which can log in", "from", owner, "to", rival)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/limits"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
@@ -63,6 +64,6 @@ func (o observed) mayHaveNone(known record.Host) bool {
 }
 
 // onlyOf returns what was observed for one owner only. It detaches nothing.
-func (o observed) onlyOf(owner desired.Owner) observed {
+func (o observed) onlyOf(owner spec.Owner) observed {
 	return observed{key: o.key, snapshot: o.snapshot.OnlyOf(owner)}
 }

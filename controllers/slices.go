@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/watched"
 )
@@ -35,14 +35,14 @@ func (r *hostReconciler) sliceHandler() handler.TypedFuncs[client.Object, model.
 
 func (r *hostReconciler) sliceChanged(ctx context.Context, queue hostQueue, before, after client.Object) {
 	for _, service := range watched.ServicesOf(before, after) {
-		for _, key := range r.endpointsChanged(ctx, desired.ServiceKey{NamespacedName: service}, watched.Trigger(before, after)) {
+		for _, key := range r.endpointsChanged(ctx, spec.ServiceKey{NamespacedName: service}, watched.Trigger(before, after)) {
 			queue.Add(key)
 		}
 	}
 }
 
 // endpointsChanged records a change of a Service's endpoints, and returns the hosts to work on.
-func (r *hostReconciler) endpointsChanged(ctx context.Context, service desired.ServiceKey, trigger time.Time) []model.HostID {
+func (r *hostReconciler) endpointsChanged(ctx context.Context, service spec.ServiceKey, trigger time.Time) []model.HostID {
 	keys := r.hostsThatServe(ctx, service)
 	r.records.Touch(keys, r.now(), trigger)
 	return keys

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/rulebook"
@@ -97,16 +97,16 @@ func (r *hostReconciler) hostsOfSecret(ctx context.Context, o client.Object) []m
 
 // hostsOfService returns the hosts that have a listener whose connections can go to a Service of this cluster.
 func (r *hostReconciler) hostsOfService(ctx context.Context, o client.Object) []model.HostID {
-	return r.touched(r.hostsThatServe(ctx, desired.ServiceKey{NamespacedName: client.ObjectKeyFromObject(o)}))
+	return r.touched(r.hostsThatServe(ctx, spec.ServiceKey{NamespacedName: client.ObjectKeyFromObject(o)}))
 }
 
-func (r *hostReconciler) hostsThatServe(ctx context.Context, key desired.ServiceKey) []model.HostID {
+func (r *hostReconciler) hostsThatServe(ctx context.Context, key spec.ServiceKey) []model.HostID {
 	return index.HostsThatServe(ctx, r.Here, key, r.Allows)
 }
 
 // hostsOfNode returns the hosts that have a listener whose connections can go to nodes of this cluster.
 func (r *hostReconciler) hostsOfNode(ctx context.Context, _ client.Object) []model.HostID {
-	return r.touched(index.HostsThatUseNodes(ctx, r.Here, desired.ClusterKey{}))
+	return r.touched(index.HostsThatUseNodes(ctx, r.Here, spec.ClusterKey{}))
 }
 
 // touched records the time from which the duration until the proof is measured.

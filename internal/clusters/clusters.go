@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -22,17 +23,17 @@ const Interval = 5 * time.Second
 const mostOfAll = 64 << 20
 
 // Key identifies a cluster by the Secret with its kubeconfig.
-type Key = desired.ClusterKey
+type Key = spec.ClusterKey
 
 // Listener receives the changes in clusters. Its methods are called concurrently, and must return soon.
 type Listener interface {
 	// ScopeChanged is called when the state of a scope, or all that is known of it, has changed.
-	ScopeChanged(scope desired.Scope)
+	ScopeChanged(scope spec.Scope)
 	// ServiceChanged is called when a Service was added, changed or deleted.
-	ServiceChanged(key desired.ServiceKey)
+	ServiceChanged(key spec.ServiceKey)
 	// EndpointsChanged is called when a Service's EndpointSlices have changed. The trigger is the time of the event that caused the
 	// change; zero if it is unknown.
-	EndpointsChanged(key desired.ServiceKey, trigger time.Time)
+	EndpointsChanged(key spec.ServiceKey, trigger time.Time)
 	// NodesChanged is called when a node was added, changed or deleted.
 	NodesChanged(key Key)
 }
@@ -55,9 +56,9 @@ type Set struct {
 
 	running sync.WaitGroup
 	mu      sync.Mutex
-	members map[desired.Scope]*member
+	members map[spec.Scope]*member
 	// stops ends the goroutines of the members.
-	stops map[desired.Scope]context.CancelFunc
+	stops map[spec.Scope]context.CancelFunc
 	ended bool
 }
 
@@ -65,7 +66,7 @@ type Set struct {
 func NewSet(listener Listener, interval time.Duration) *Set {
 	return &Set{
 		listener: listener, interval: interval, shared: budget.New(mostOfAll),
-		members: map[desired.Scope]*member{}, stops: map[desired.Scope]context.CancelFunc{},
+		members: map[spec.Scope]*member{}, stops: map[spec.Scope]context.CancelFunc{},
 	}
 }
 
@@ -108,7 +109,7 @@ func (s *Set) Keep(key Key, access Access, use Use) {
 }
 
 // keep is called with the lock held.
-func (s *Set) keep(scope desired.Scope, access Access) {
+func (s *Set) keep(scope spec.Scope, access Access) {
 	if m, found := s.members[scope]; found {
 		m.want(access)
 		return
@@ -122,7 +123,7 @@ func (s *Set) keep(scope desired.Scope, access Access) {
 }
 
 // keepOnly stops reading all other scopes of a cluster, and drops them. It is called with the lock held.
-func (s *Set) keepOnly(key Key, scopes []desired.Scope) {
+func (s *Set) keepOnly(key Key, scopes []spec.Scope) {
 	for scope, stop := range s.stops {
 		if scope.Cluster == key && !slices.Contains(scopes, scope) {
 			stop()
@@ -140,7 +141,7 @@ func (s *Set) Drop(key Key) {
 }
 
 // Read returns the view of a scope; the zero ScopeView if the scope is not kept.
-func (s *Set) Read(scope desired.Scope) ScopeView {
+func (s *Set) Read(scope spec.Scope) ScopeView {
 	s.mu.Lock()
 	m := s.members[scope]
 	s.mu.Unlock()

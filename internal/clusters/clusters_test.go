@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
@@ -158,7 +158,7 @@ func TestOneClusterThatHangsDelaysNoOther(t *testing.T) {
 	if took := time.Since(began); took > waiting.Of(answerTimeout) {
 		t.Errorf("it took %s", took)
 	}
-	if state := w.set.Read(desired.Scope{Cluster: other, Namespace: slow.namespace}).State; state.Known {
+	if state := w.set.Read(spec.Scope{Cluster: other, Namespace: slow.namespace}).State; state.Known {
 		t.Errorf("the one that hangs is %+v", state)
 	}
 	w.set.Drop(other)

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/internal/clusters/bounds"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 // answerTimeout is the timeout of one small request.
@@ -129,7 +129,7 @@ func mapper() meta.RESTMapper {
 }
 
 // probe requests one object of a scope, to check that the cluster responds and allows reading it.
-func (c *connection) probe(ctx context.Context, scope desired.Scope) error {
+func (c *connection) probe(ctx context.Context, scope spec.Scope) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if scope.Namespace == "" {
@@ -139,7 +139,7 @@ func (c *connection) probe(ctx context.Context, scope desired.Scope) error {
 }
 
 // missingRights returns the permissions for a scope that the user lacks, as the cluster reports it; all of them if it does not.
-func (c *connection) missingRights(ctx context.Context, scope desired.Scope) []string {
+func (c *connection) missingRights(ctx context.Context, scope spec.Scope) []string {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var missing, all []string

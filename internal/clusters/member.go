@@ -16,13 +16,14 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
 // member is one scope of a Set. Everything that can take time runs in its own goroutine, on its own connections.
 type member struct {
-	scope    desired.Scope
+	scope    spec.Scope
 	listener Listener
 	// shared is charged for the memory that the scope takes.
 	shared *budget.Budget
@@ -44,7 +45,7 @@ type member struct {
 	last *watch
 }
 
-func newMember(scope desired.Scope, of *Set) *member {
+func newMember(scope spec.Scope, of *Set) *member {
 	return &member{
 		scope: scope, listener: of.listener, shared: of.shared, interval: of.interval, requeued: make(chan struct{}, 1), interrupt: func() {},
 	}
@@ -270,11 +271,11 @@ func (m *member) changed(before, after client.Object) {
 	}
 	switch object.(type) {
 	case *corev1.Service:
-		m.listener.ServiceChanged(desired.ServiceKey{Cluster: m.scope.Cluster, NamespacedName: client.ObjectKeyFromObject(object)})
+		m.listener.ServiceChanged(spec.ServiceKey{Cluster: m.scope.Cluster, NamespacedName: client.ObjectKeyFromObject(object)})
 	case *discoveryv1.EndpointSlice:
 		trigger := watched.Trigger(before, after)
 		for _, service := range watched.ServicesOf(before, after) {
-			m.listener.EndpointsChanged(desired.ServiceKey{Cluster: m.scope.Cluster, NamespacedName: service}, trigger)
+			m.listener.EndpointsChanged(spec.ServiceKey{Cluster: m.scope.Cluster, NamespacedName: service}, trigger)
 		}
 	case *corev1.Node:
 		m.listener.NodesChanged(m.scope.Cluster)

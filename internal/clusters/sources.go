@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
@@ -28,7 +29,7 @@ type Sources struct {
 }
 
 // Allows reports whether the object may use a Service. In another cluster, the permissions of the kubeconfig decide.
-func (s *Sources) Allows(object *v1alpha1.EdgeLoadBalancer, key desired.ServiceKey) bool {
+func (s *Sources) Allows(object *v1alpha1.EdgeLoadBalancer, key spec.ServiceKey) bool {
 	return key.Namespace == object.Namespace || key.Cluster != Key{} || s.CrossNamespace && s.watches(key.Namespace)
 }
 
@@ -41,18 +42,18 @@ type gathering struct {
 	*Sources
 	snapshot *desired.Snapshot
 	// readers keeps the reader of each scope, so that everything is read from the same view.
-	readers map[desired.Scope]client.Reader
+	readers map[spec.Scope]client.Reader
 }
 
 // Gather reads the Services, EndpointSlices and nodes of the targets into the snapshot. The error is that of a cache; a started
 // cache returns none.
 func (s *Sources) Gather(ctx context.Context, snapshot *desired.Snapshot) error {
 	snapshot.CrossNamespace, snapshot.Namespaces, snapshot.NoNodes = s.CrossNamespace, s.Namespaces, s.NoNodes
-	snapshot.Services = map[desired.ServiceKey]*corev1.Service{}
-	snapshot.Slices = map[desired.ServiceKey][]*discoveryv1.EndpointSlice{}
+	snapshot.Services = map[spec.ServiceKey]*corev1.Service{}
+	snapshot.Slices = map[spec.ServiceKey][]*discoveryv1.EndpointSlice{}
 	snapshot.Nodes = map[Key][]*corev1.Node{}
-	snapshot.Scopes = map[desired.Scope]desired.ScopeState{}
-	g := &gathering{Sources: s, snapshot: snapshot, readers: map[desired.Scope]client.Reader{}}
+	snapshot.Scopes = map[spec.Scope]desired.ScopeState{}
+	g := &gathering{Sources: s, snapshot: snapshot, readers: map[spec.Scope]client.Reader{}}
 	for _, object := range snapshot.Objects {
 		for i := range object.Spec.Targets {
 			if err := g.add(ctx, object, &object.Spec.Targets[i]); err != nil {
@@ -64,19 +65,19 @@ func (s *Sources) Gather(ctx context.Context, snapshot *desired.Snapshot) error 
 }
 
 func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) error {
-	key, found := desired.ServiceOf(object, target)
+	key, found := spec.ServiceOf(object, target)
 	if !found || !g.Allows(object, key) {
 		return nil
 	}
-	if reader := g.readerOf(desired.Scope{Cluster: key.Cluster, Namespace: key.Namespace}); reader != nil {
+	if reader := g.readerOf(spec.Scope{Cluster: key.Cluster, Namespace: key.Namespace}); reader != nil {
 		if err := g.addService(ctx, reader, key); err != nil {
 			return fmt.Errorf("read Service %s: %w", key.NamespacedName, err)
 		}
 	}
-	if _, byNodes := desired.NodesOf(object, target); !byNodes || g.NoNodes && key.Cluster == (Key{}) {
+	if _, byNodes := spec.NodesOf(object, target); !byNodes || g.NoNodes && key.Cluster == (Key{}) {
 		return nil
 	}
-	if reader := g.readerOf(desired.Scope{Cluster: key.Cluster}); reader != nil {
+	if reader := g.readerOf(spec.Scope{Cluster: key.Cluster}); reader != nil {
 		if err := g.addNodes(ctx, reader, key.Cluster); err != nil {
 			return fmt.Errorf("list the nodes: %w", err)
 		}
@@ -85,7 +86,7 @@ func (g *gathering) add(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, 
 }
 
 // readerOf returns the reader of a scope; nil if the scope was not read yet.
-func (g *gathering) readerOf(scope desired.Scope) client.Reader {
+func (g *gathering) readerOf(scope spec.Scope) client.Reader {
 	if scope.Cluster == (Key{}) {
 		return g.Here
 	}
@@ -99,7 +100,7 @@ func (g *gathering) readerOf(scope desired.Scope) client.Reader {
 }
 
 // withReason adds a reason to the state of a scope that was not read yet.
-func withReason(state desired.ScopeState, scope desired.Scope) desired.ScopeState {
+func withReason(state desired.ScopeState, scope spec.Scope) desired.ScopeState {
 	if state.Known || state.Reason != "" {
 		return state
 	}
@@ -115,7 +116,7 @@ func withReason(state desired.ScopeState, scope desired.Scope) desired.ScopeStat
 
 // addService reads a Service and its EndpointSlices. The slices are not copied, because they are read-only: copying thousands of
 // endpoints at each change would cost more than all the rest.
-func (g *gathering) addService(ctx context.Context, reader client.Reader, key desired.ServiceKey) error {
+func (g *gathering) addService(ctx context.Context, reader client.Reader, key spec.ServiceKey) error {
 	if _, known := g.snapshot.Services[key]; known {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
@@ -75,7 +76,7 @@ func TestServicesAreGatheredFromTheClustersThatTargetsName(t *testing.T) {
 	got := w.gather(Sources{Here: w.here(w.namespace), CrossNamespace: true}, target(w.namespace, false), target(w.namespace, true), byNodes,
 		v1alpha1.Target{Name: "fixed"}, v1alpha1.Target{Name: "none", Service: &v1alpha1.ServicePort{Namespace: w.namespace, Name: "none"}})
 	name := types.NamespacedName{Namespace: w.namespace, Name: "app"}
-	for _, key := range []desired.ServiceKey{{NamespacedName: name}, {Cluster: cluster, NamespacedName: name}} {
+	for _, key := range []spec.ServiceKey{{NamespacedName: name}, {Cluster: cluster, NamespacedName: name}} {
 		if got.Services[key] == nil || len(got.Slices[key]) != 1 {
 			t.Errorf("of %v it gathered Service %v and %d slices", key, got.Services[key], len(got.Slices[key]))
 		}
@@ -84,7 +85,7 @@ func TestServicesAreGatheredFromTheClustersThatTargetsName(t *testing.T) {
 	if len(got.Services) != 2 || len(got.Nodes) != 1 || !slices.ContainsFunc(got.Nodes[cluster], named) {
 		t.Errorf("it gathered %d Services, and nodes of %d clusters", len(got.Services), len(got.Nodes))
 	}
-	want := map[desired.Scope]desired.ScopeState{at(w.namespace): {Known: true}, at(""): {Known: true}}
+	want := map[spec.Scope]desired.ScopeState{at(w.namespace): {Known: true}, at(""): {Known: true}}
 	if !reflect.DeepEqual(got.Scopes, want) || !got.CrossNamespace {
 		t.Errorf("it gathered %+v, want %+v", got.Scopes, want)
 	}
@@ -109,10 +110,10 @@ func TestUnreadScopesAreReportedAsProgressing(t *testing.T) {
 	byNodes.Via = v1alpha1.ViaNodePort
 	other := target(w.namespace, true)
 	other.Service.KubeconfigSecretRef.Name = "unheardof"
-	unheard := desired.Scope{Cluster: Key{Namespace: cluster.Namespace, Name: "unheardof"}, Namespace: w.namespace}
+	unheard := spec.Scope{Cluster: Key{Namespace: cluster.Namespace, Name: "unheardof"}, Namespace: w.namespace}
 	for name, test := range map[string]struct {
 		target  v1alpha1.Target
-		missing desired.Scope
+		missing spec.Scope
 		text    string
 	}{
 		"a cluster":   {other, unheard, "in the cluster of Secret shop/unheardof, the namespace " + w.namespace + " is being read"},

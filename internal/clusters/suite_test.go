@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/watched"
@@ -218,7 +219,7 @@ func (w *world) eventually(what string, holds func() error) {
 }
 
 // at returns a scope of the world's cluster: a namespace or, without one, the nodes.
-func at(namespace string) desired.Scope { return desired.Scope{Cluster: cluster, Namespace: namespace} }
+func at(namespace string) spec.Scope { return spec.Scope{Cluster: cluster, Namespace: namespace} }
 
 // becomesKnown waits until the scope of the world's namespace can be read.
 func (w *world) becomesKnown() {
@@ -226,7 +227,7 @@ func (w *world) becomesKnown() {
 	w.partBecomesKnown(at(w.namespace))
 }
 
-func (w *world) partBecomesKnown(scope desired.Scope) {
+func (w *world) partBecomesKnown(scope spec.Scope) {
 	w.t.Helper()
 	w.eventually(fmt.Sprintf("%+v becomes known", scope), func() error {
 		if state := w.set.Read(scope).State; state != (desired.ScopeState{Known: true}) {
@@ -242,7 +243,7 @@ func (w *world) becomesBad(known bool, reason string) string {
 	return w.partBecomesBad(at(w.namespace), known, reason)
 }
 
-func (w *world) partBecomesBad(scope desired.Scope, known bool, reason string) string {
+func (w *world) partBecomesBad(scope spec.Scope, known bool, reason string) string {
 	w.t.Helper()
 	var state desired.ScopeState
 	w.eventually(fmt.Sprintf("%+v becomes %s", scope, reason), func() error {
@@ -294,18 +295,18 @@ func (r *recorder) count(event string) {
 }
 
 // ScopeChanged implements Listener.
-func (r *recorder) ScopeChanged(scope desired.Scope) {
+func (r *recorder) ScopeChanged(scope spec.Scope) {
 	r.count("scope " + scope.Cluster.String() + " " + scope.Namespace)
 }
 
 // ServiceChanged implements Listener.
-func (r *recorder) ServiceChanged(key desired.ServiceKey) { r.count("service " + key.Name) }
+func (r *recorder) ServiceChanged(key spec.ServiceKey) { r.count("service " + key.Name) }
 
 // NodesChanged implements Listener.
 func (r *recorder) NodesChanged(Key) { r.count("nodes") }
 
 // EndpointsChanged implements Listener.
-func (r *recorder) EndpointsChanged(key desired.ServiceKey, trigger time.Time) {
+func (r *recorder) EndpointsChanged(key spec.ServiceKey, trigger time.Time) {
 	r.count("endpoints " + key.Name)
 	r.mu.Lock()
 	defer r.mu.Unlock()

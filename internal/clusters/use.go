@@ -8,7 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 // Use is what is read of a cluster. The kubeconfig's user needs permissions for this only.
@@ -30,19 +30,19 @@ func (u Use) With(namespace string, nodes bool) Use {
 }
 
 // scopes returns the scopes of a cluster that the use needs.
-func (u Use) scopes(key Key) []desired.Scope {
-	scopes := make([]desired.Scope, 0, len(u.Namespaces)+1)
+func (u Use) scopes(key Key) []spec.Scope {
+	scopes := make([]spec.Scope, 0, len(u.Namespaces)+1)
 	for _, namespace := range u.Namespaces {
-		scopes = append(scopes, desired.Scope{Cluster: key, Namespace: namespace})
+		scopes = append(scopes, spec.Scope{Cluster: key, Namespace: namespace})
 	}
 	if u.Nodes {
-		scopes = append(scopes, desired.Scope{Cluster: key})
+		scopes = append(scopes, spec.Scope{Cluster: key})
 	}
 	return scopes
 }
 
 // kindsOf returns the kinds that are read of a scope.
-func kindsOf(scope desired.Scope) []client.Object {
+func kindsOf(scope spec.Scope) []client.Object {
 	if scope.Namespace == "" {
 		return []client.Object{&corev1.Node{}}
 	}
@@ -50,7 +50,7 @@ func kindsOf(scope desired.Scope) []client.Object {
 }
 
 // rightsOf returns the permissions that reading a scope needs.
-func rightsOf(scope desired.Scope) []authorizationv1.ResourceAttributes {
+func rightsOf(scope spec.Scope) []authorizationv1.ResourceAttributes {
 	var all []authorizationv1.ResourceAttributes
 	add := func(group, resource string) {
 		for _, verb := range []string{"list", "watch"} {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/clusters/bounds"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
@@ -31,7 +31,7 @@ func (e *shareError) Error() string { return fmt.Sprintf("%d bytes are more than
 type watch struct {
 	cache      cache.Cache
 	connection *connection
-	scope      desired.Scope
+	scope      spec.Scope
 	// account is charged for the cached objects.
 	account *budget.Account
 	// close ends the watch, and returns when all its goroutines have ended.
@@ -40,7 +40,7 @@ type watch struct {
 
 // open starts a watch. After the initial read, it calls changed for each change, from several goroutines; either object may be nil.
 // Unless open fails, the watch owns the connection.
-func open(c *connection, scope desired.Scope, shared *budget.Budget, changed func(before, after client.Object)) (*watch, error) {
+func open(c *connection, scope spec.Scope, shared *budget.Budget, changed func(before, after client.Object)) (*watch, error) {
 	w := &watch{connection: c, scope: scope}
 	w.account = shared.Account(func(held int) { c.refuse(&shareError{held}) })
 	var err error

@@ -173,11 +173,11 @@ func TestWhatAnotherClusterNamesAsAServerIsNotBelievedMoreThanTheObject(t *testi
 	object := edgeLB("a")
 	object.Spec.Targets[0].Service.KubeconfigSecretRef = &v1alpha1.SecretReference{Name: "b"}
 	s := snapshotOf(object)
-	here := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
-	there, _ := ServiceOf(object, &object.Spec.Targets[0])
+	here := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+	there, _ := spec.ServiceOf(object, &object.Spec.Targets[0])
 	s.Services[there] = s.Services[here]
 	s.Slices[there] = append(s.Slices[here], sliceOf(pod("app-3", "169.254.169.254")))
-	s.Scopes = map[Scope]ScopeState{{Cluster: there.Cluster, Namespace: "shop"}: {Known: true}}
+	s.Scopes = map[spec.Scope]ScopeState{{Cluster: there.Cluster, Namespace: "shop"}: {Known: true}}
 	host := build(gw1(), s)
 	for _, server := range onlyBackend(t, host).Servers {
 		if policy.Special(server.Addr) != "" {
@@ -196,7 +196,7 @@ func TestTheClustersOwnSlicesNameNoServerOnTheEdgeHostItself(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"64:ff9b::7f00:1", "fd00:ec2::254", "::127.0.0.1", "fe80::1", "::1"} {
 		s := snapshotOf(edgeLB("a"))
-		key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+		key := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 		s.Slices[key] = append(s.Slices[key], ipv6(sliceOf(pod("app-3", address))))
 
 		host := build(gw1(), s)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -26,8 +27,8 @@ func oneOf[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values
 func randomSnapshot(r *rand.Rand) Snapshot {
 	s := Snapshot{
 		Cluster:  "prod",
-		Services: map[ServiceKey]*corev1.Service{},
-		Slices:   map[ServiceKey][]*discoveryv1.EndpointSlice{},
+		Services: map[spec.ServiceKey]*corev1.Service{},
+		Slices:   map[spec.ServiceKey][]*discoveryv1.EndpointSlice{},
 	}
 	for i := range 1 + r.IntN(5) {
 		s.Objects = append(s.Objects, randomObject(r, fmt.Sprint("lb", i)))
@@ -36,7 +37,7 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 		if r.IntN(6) == 0 {
 			continue
 		}
-		key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}}
+		key := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}}
 		s.Services[key] = service(name, webPort())
 		s.Services[key].Spec.IPFamilies = oneOf(r, nil, []corev1.IPFamily{corev1.IPv4Protocol}, []corev1.IPFamily{corev1.IPv6Protocol})
 		for range r.IntN(5) {
@@ -222,7 +223,7 @@ func FuzzEndpointsCannotHarm(f *testing.F) {
 		slice := onPort(port, sliceOf(a, b))
 		slice.AddressType, slice.Ports[0].Name = discoveryv1.AddressType(family), &portName
 		s := snapshotOf(edgeLB("a"))
-		name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+		name := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 		s.Slices[name] = nil
 		empty := bytes.Count(render(t, build(gw1(), s).Config, "/state"), []byte("\n"))
 		s.Slices[name] = []*discoveryv1.EndpointSlice{slice, sliceOf(pod("good", "10.0.0.9"))}
@@ -245,7 +246,7 @@ func largeSnapshot(objects, slicesEach, endpointsEach int) Snapshot {
 		object := edgeLB(name, created(i), bound(v1alpha1.BindAddress(fmt.Sprint(":", 1000+i))))
 		object.Spec.Targets[0].Service.Name = name
 		s.Objects = append(s.Objects, object)
-		key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}}
+		key := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: name}}
 		s.Services[key] = service(name, webPort())
 		for j := range slicesEach {
 			slice := sliceOf()
@@ -273,7 +274,7 @@ func BenchmarkBuildTenThousandEndpoints(b *testing.B) {
 func BenchmarkBuildTenThousandEndpointsOfWhichAHundredChanged(b *testing.B) {
 	s := largeSnapshot(100, 1, 100)
 	var builder Builder
-	key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-7"}}
+	key := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-7"}}
 	builder.Build(gw1(), s)
 	b.ReportAllocs()
 	for i := 2; b.Loop(); i++ {

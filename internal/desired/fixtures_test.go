@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -99,12 +100,12 @@ func pod(name, address string) discoveryv1.Endpoint {
 
 // snapshotOf returns a cluster with the objects and with Service app, whose two pods are ready.
 func snapshotOf(objects ...*v1alpha1.EdgeLoadBalancer) Snapshot {
-	name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+	name := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	return Snapshot{
 		Cluster:  "prod",
 		Objects:  objects,
-		Services: map[ServiceKey]*corev1.Service{name: service("app", webPort())},
-		Slices: map[ServiceKey][]*discoveryv1.EndpointSlice{
+		Services: map[spec.ServiceKey]*corev1.Service{name: service("app", webPort())},
+		Slices: map[spec.ServiceKey][]*discoveryv1.EndpointSlice{
 			name: {sliceOf(pod("app-1", "10.0.0.1"), pod("app-2", "10.0.0.2"))},
 		},
 	}

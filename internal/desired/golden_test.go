@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
@@ -79,9 +80,9 @@ func parseObjects(t *testing.T, stream []byte) Snapshot {
 	t.Helper()
 	s := Snapshot{
 		Cluster:  "prod",
-		Services: map[ServiceKey]*corev1.Service{},
-		Slices:   map[ServiceKey][]*discoveryv1.EndpointSlice{},
-		Nodes:    map[ClusterKey][]*corev1.Node{},
+		Services: map[spec.ServiceKey]*corev1.Service{},
+		Slices:   map[spec.ServiceKey][]*discoveryv1.EndpointSlice{},
+		Nodes:    map[spec.ClusterKey][]*corev1.Node{},
 		Egress:   netip.MustParseAddr("203.0.113.5"),
 	}
 	for _, document := range bytes.Split(stream, []byte("---\n")) {
@@ -94,13 +95,13 @@ func parseObjects(t *testing.T, stream []byte) Snapshot {
 			s.Objects = append(s.Objects, parseObject[v1alpha1.EdgeLoadBalancer](t, document))
 		case "Service":
 			service := parseObject[corev1.Service](t, document)
-			s.Services[ServiceKey{NamespacedName: types.NamespacedName{Namespace: service.Namespace, Name: service.Name}}] = service
+			s.Services[spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: service.Namespace, Name: service.Name}}] = service
 		case "EndpointSlice":
 			slice := parseObject[discoveryv1.EndpointSlice](t, document)
-			name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}}
+			name := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}}
 			s.Slices[name] = append(s.Slices[name], slice)
 		case "Node":
-			s.Nodes[ClusterKey{}] = append(s.Nodes[ClusterKey{}], parseObject[corev1.Node](t, document))
+			s.Nodes[spec.ClusterKey{}] = append(s.Nodes[spec.ClusterKey{}], parseObject[corev1.Node](t, document))
 		default:
 			t.Fatalf("kind %q is not known here", kind.Kind)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
@@ -35,7 +36,7 @@ type Host struct {
 	// Members are the objects whose listeners are in Config, oldest first; the settings of the first one apply.
 	Members []Member
 	// Rivals are the other owners of objects that name the host, in the order of their precedence.
-	Rivals []Owner
+	Rivals []spec.Owner
 	// Problems say why Config lacks something that an object asks for, or why a target has no servers.
 	Problems []Problem
 }

@@ -9,7 +9,7 @@ import (
 
 // membersOf finds the objects that share the host, oldest first, and the other owners of objects that name it. A configuration
 // file has one owner: membersOf leaves out objects of other owners, and objects that may not have the host.
-func membersOf(key model.HostID, s Snapshot) (members []membership, rivals []Owner, problems []Problem) {
+func membersOf(key model.HostID, s Snapshot) (members []membership, rivals []spec.Owner, problems []Problem) {
 	all, problems := candidatesOf(key, s)
 	if len(all) == 0 {
 		return nil, nil, problems
@@ -18,10 +18,10 @@ func membersOf(key model.HostID, s Snapshot) (members []membership, rivals []Own
 	for i, m := range all {
 		objects[i] = m.object
 	}
-	owners := ownersOf(objects, key, s.Able)
+	owners := spec.OwnersOf(objects, key, s.Able)
 	var others []membership
 	for _, m := range all {
-		if OwnerOf(m.object) == owners[0] {
+		if spec.OwnerOf(m.object) == owners[0] {
 			members = append(members, m)
 		} else {
 			others = append(others, m)

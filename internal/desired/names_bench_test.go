@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 // namesSnapshot returns a cluster whose objects share port 443 of a host, and have ten thousand names together.
@@ -50,7 +51,7 @@ func BenchmarkBuildTenThousandNames(b *testing.B) {
 	for _, objects := range []int{1, 100} {
 		b.Run(fmt.Sprint("objects=", objects), func(b *testing.B) {
 			s := namesSnapshot(objects)
-			key := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-0"}}
+			key := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app-0"}}
 			var builder Builder
 			builder.Build(gw1(), s)
 			b.ReportAllocs()

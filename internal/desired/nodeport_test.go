@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -28,7 +29,7 @@ func byNodes(addresses v1alpha1.NodeAddressType, edits ...func(*Snapshot, *corev
 	s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) {
 		o.Spec.Targets[0].Via, o.Spec.Targets[0].NodeAddressType = v1alpha1.ViaNodePort, addresses
 	}))
-	s.Nodes = map[ClusterKey][]*corev1.Node{{}: {nodeAt("node-b", "10.0.0.2"), nodeAt("node-a", "10.0.0.1")}}
+	s.Nodes = map[spec.ClusterKey][]*corev1.Node{{}: {nodeAt("node-b", "10.0.0.2"), nodeAt("node-a", "10.0.0.1")}}
 	s.Egress = netip.MustParseAddr("203.0.113.5")
 	app := s.Services[appKey()]
 	app.Spec.Type, app.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, 30443
@@ -38,8 +39,8 @@ func byNodes(addresses v1alpha1.NodeAddressType, edits ...func(*Snapshot, *corev
 	return s
 }
 
-func appKey() ServiceKey {
-	return ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+func appKey() spec.ServiceKey {
+	return spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 }
 
 func TestATargetIsReachedByNodes(t *testing.T) {
@@ -49,7 +50,7 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 	}
 	internal := []haproxy.Server{at("node-a", "10.0.0.1", "node-a"), at("node-b", "10.0.0.2", "node-b")}
 	excludeAll := func(s *Snapshot, _ *corev1.Service) {
-		for _, node := range s.Nodes[ClusterKey{}] {
+		for _, node := range s.Nodes[spec.ClusterKey{}] {
 			node.Labels = map[string]string{corev1.LabelNodeExcludeBalancers: "true"}
 		}
 	}

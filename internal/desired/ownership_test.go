@@ -11,9 +11,9 @@ import (
 
 func TestWhoHoldsAHost(t *testing.T) {
 	t.Parallel()
-	secret := func(namespace string) Owner { return Owner{Namespace: namespace, Name: "edge-ssh"} }
-	able := func(namespaces ...string) map[Owner]bool {
-		all := map[Owner]bool{secret("failed"): false}
+	secret := func(namespace string) spec.Owner { return spec.Owner{Namespace: namespace, Name: "edge-ssh"} }
+	able := func(namespaces ...string) map[spec.Owner]bool {
+		all := map[spec.Owner]bool{secret("failed"): false}
 		for _, namespace := range namespaces {
 			all[secret(namespace)] = true
 		}
@@ -31,7 +31,7 @@ func TestWhoHoldsAHost(t *testing.T) {
 		return object
 	}
 	tests := map[string]struct {
-		able    map[Owner]bool
+		able    map[spec.Owner]bool
 		objects []*v1alpha1.EdgeLoadBalancer
 		want    []string
 	}{

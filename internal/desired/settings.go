@@ -27,7 +27,7 @@ func settle(key model.HostID, members []membership, s Snapshot) (Host, []Problem
 		},
 		Login: Login{
 			User:           spec.User(&own.SSH, holder.host),
-			Secret:         OwnerOf(holder.object),
+			Secret:         spec.OwnerOf(holder.object),
 			ConnectTimeout: spec.ConnectTimeout(&own.SSH),
 			HostKeys:       spec.HostKeys(holder.host),
 		},

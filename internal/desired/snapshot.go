@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/limits"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -20,15 +21,15 @@ type Snapshot struct {
 	// deleted or have detached from the host.
 	Objects []*v1alpha1.EdgeLoadBalancer
 	// Able are the owners that last logged in to the host successfully and found its file free or their own.
-	Able map[Owner]bool
+	Able map[spec.Owner]bool
 	// Services holds the Services that the objects' targets name, if they exist and are known.
-	Services map[ServiceKey]*corev1.Service
+	Services map[spec.ServiceKey]*corev1.Service
 	// Slices holds the EndpointSlices of those Services.
-	Slices map[ServiceKey][]*discoveryv1.EndpointSlice
+	Slices map[spec.ServiceKey][]*discoveryv1.EndpointSlice
 	// Nodes holds the nodes of each cluster in which a target reaches a Service through its nodes.
-	Nodes map[ClusterKey][]*corev1.Node
+	Nodes map[spec.ClusterKey][]*corev1.Node
 	// Scopes holds the state of each scope of other clusters that the objects' targets need.
-	Scopes map[Scope]ScopeState
+	Scopes map[spec.Scope]ScopeState
 	// Egress is the address from which the host sees the operator's connection; the zero Addr if it is not known.
 	Egress netip.Addr
 	// EgressHidden reports whether the host was reached but does not report Egress.
@@ -54,7 +55,7 @@ func (s Snapshot) RulesOf(namespace string) policy.Rules {
 }
 
 // OnlyOf returns the snapshot with the objects of one owner only.
-func (s Snapshot) OnlyOf(owner Owner) Snapshot {
-	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o *v1alpha1.EdgeLoadBalancer) bool { return OwnerOf(o) != owner })
+func (s Snapshot) OnlyOf(owner spec.Owner) Snapshot {
+	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o *v1alpha1.EdgeLoadBalancer) bool { return spec.OwnerOf(o) != owner })
 	return s
 }

@@ -168,9 +168,9 @@ func (b *Builder) withServers(m membership, t *v1alpha1.Target, s Snapshot) (bac
 // forbidden returns a problem if the object may not reach the target's Service. What was never allowed must not serve, so no
 // server is kept.
 func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *servers.Failure {
-	key, _ := ServiceOf(m.object, t)
+	key, _ := spec.ServiceOf(m.object, t)
 	switch {
-	case key.Cluster != (ClusterKey{}), key.Namespace == m.object.Namespace:
+	case key.Cluster != (spec.ClusterKey{}), key.Namespace == m.object.Namespace:
 		return nil
 	case s.CrossNamespace && (len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, key.Namespace)):
 		return nil
@@ -187,7 +187,7 @@ func forbidden(m membership, t *v1alpha1.Target, s Snapshot) *servers.Failure {
 // moment. The failure says why there are none, none are known, or none can serve.
 func (b *Builder) serversOf(m membership, t *v1alpha1.Target, s Snapshot) (found []haproxy.Server, keep bool, failure *servers.Failure) {
 	trouble := (*servers.Failure)(nil)
-	for _, scope := range ScopesOf(m.object, t) {
+	for _, scope := range spec.ScopesOf(m.object, t) {
 		state := s.Scopes[scope]
 		if !state.Known {
 			// A scope that is being read for the first time has no trouble yet.
@@ -196,10 +196,10 @@ func (b *Builder) serversOf(m membership, t *v1alpha1.Target, s Snapshot) (found
 		trouble = cmp.Or(trouble, state.trouble())
 	}
 	// What was read before serves whatever the trouble is.
-	key, _ := ServiceOf(m.object, t)
+	key, _ := spec.ServiceOf(m.object, t)
 	found, keep, failure = servers.Of(&b.endpoints, t, servers.Source{
 		Cluster: key.Cluster, Name: key.NamespacedName, Service: s.Services[key], Slices: s.Slices[key],
-		Nodes: s.Nodes[key.Cluster], NoNodes: s.NoNodes && key.Cluster == (ClusterKey{}), Egress: s.Egress, EgressHidden: s.EgressHidden,
+		Nodes: s.Nodes[key.Cluster], NoNodes: s.NoNodes && key.Cluster == (spec.ClusterKey{}), Egress: s.Egress, EgressHidden: s.EgressHidden,
 	})
 	return found, keep, cmp.Or(trouble, failure)
 }

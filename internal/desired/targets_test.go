@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -49,7 +50,7 @@ func TestATargetWithoutServersIsReported(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := snapshotOf(edgeLB("a", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Targets[0].Service.Port = test.port }))
-			name := ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+			name := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 			s.Services[name] = test.service
 			if test.service == nil {
 				delete(s.Services, name)

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
@@ -39,15 +38,15 @@ func Add(ctx context.Context, indexer client.FieldIndexer) error {
 		byHost: func(o *v1alpha1.EdgeLoadBalancer) []string { return texts(HostsOf(o)) },
 		byService: func(o *v1alpha1.EdgeLoadBalancer) []string {
 			return eachTarget(o, func(t *v1alpha1.Target) (string, bool) {
-				key, found := desired.ServiceOf(o, t)
+				key, found := spec.ServiceOf(o, t)
 				return serviceText(key), found
 			})
 		},
-		bySecret:  func(o *v1alpha1.EdgeLoadBalancer) []string { return []string{desired.OwnerOf(o).String()} },
+		bySecret:  func(o *v1alpha1.EdgeLoadBalancer) []string { return []string{spec.OwnerOf(o).String()} },
 		byCluster: func(o *v1alpha1.EdgeLoadBalancer) []string { return texts(ClustersOf(o)) },
 		byNodes: func(o *v1alpha1.EdgeLoadBalancer) []string {
 			return eachTarget(o, func(t *v1alpha1.Target) (string, bool) {
-				cluster, found := desired.NodesOf(o, t)
+				cluster, found := spec.NodesOf(o, t)
 				return cluster.String(), found
 			})
 		},
@@ -79,15 +78,15 @@ func texts[T fmt.Stringer](keys []T) []string {
 	return all
 }
 
-func serviceText(key desired.ServiceKey) string {
+func serviceText(key spec.ServiceKey) string {
 	return key.Cluster.String() + " " + key.NamespacedName.String()
 }
 
 // ClustersOf returns the other clusters that the object's targets name.
-func ClustersOf(object *v1alpha1.EdgeLoadBalancer) []desired.ClusterKey {
-	return eachTarget(object, func(t *v1alpha1.Target) (desired.ClusterKey, bool) {
-		key, _ := desired.ServiceOf(object, t)
-		return key.Cluster, key.Cluster != desired.ClusterKey{}
+func ClustersOf(object *v1alpha1.EdgeLoadBalancer) []spec.ClusterKey {
+	return eachTarget(object, func(t *v1alpha1.Target) (spec.ClusterKey, bool) {
+		key, _ := spec.ServiceOf(object, t)
+		return key.Cluster, key.Cluster != spec.ClusterKey{}
 	})
 }
 
@@ -118,7 +117,7 @@ func BySecret(ctx context.Context, reader client.Reader, secret types.Namespaced
 }
 
 // ByCluster returns the objects with a target in another cluster.
-func ByCluster(ctx context.Context, reader client.Reader, cluster desired.ClusterKey) []v1alpha1.EdgeLoadBalancer {
+func ByCluster(ctx context.Context, reader client.Reader, cluster spec.ClusterKey) []v1alpha1.EdgeLoadBalancer {
 	return find(ctx, reader, byCluster, cluster.String())
 }
 
@@ -153,26 +152,26 @@ func find(ctx context.Context, reader client.Reader, index, key string) []v1alph
 
 // HostsThatServe returns the hosts that have a listener whose connections can go to a Service, of the objects that may use it.
 func HostsThatServe(
-	ctx context.Context, reader client.Reader, key desired.ServiceKey, allows func(*v1alpha1.EdgeLoadBalancer, desired.ServiceKey) bool,
+	ctx context.Context, reader client.Reader, key spec.ServiceKey, allows func(*v1alpha1.EdgeLoadBalancer, spec.ServiceKey) bool,
 ) []model.HostID {
 	return servingHosts(find(ctx, reader, byService, serviceText(key)), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
-		service, found := desired.ServiceOf(o, t)
+		service, found := spec.ServiceOf(o, t)
 		return found && service == key && allows(o, key)
 	})
 }
 
 // HostsThatUseNodes returns the hosts that have a listener whose connections can go to nodes of a cluster.
-func HostsThatUseNodes(ctx context.Context, reader client.Reader, cluster desired.ClusterKey) []model.HostID {
+func HostsThatUseNodes(ctx context.Context, reader client.Reader, cluster spec.ClusterKey) []model.HostID {
 	return servingHosts(find(ctx, reader, byNodes, cluster.String()), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
-		of, found := desired.NodesOf(o, t)
+		of, found := spec.NodesOf(o, t)
 		return found && of == cluster
 	})
 }
 
 // HostsThatNeed returns the hosts that have a listener whose connections can go to what is read of a scope of another cluster.
-func HostsThatNeed(ctx context.Context, reader client.Reader, scope desired.Scope) []model.HostID {
+func HostsThatNeed(ctx context.Context, reader client.Reader, scope spec.Scope) []model.HostID {
 	return servingHosts(ByCluster(ctx, reader, scope.Cluster), func(o *v1alpha1.EdgeLoadBalancer, t *v1alpha1.Target) bool {
-		return slices.Contains(desired.ScopesOf(o, t), scope)
+		return slices.Contains(spec.ScopesOf(o, t), scope)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/model/reason"
 )
@@ -44,8 +45,8 @@ func (c Claim) HoldOff(inputs string, now time.Time) time.Duration {
 }
 
 // Able returns the owners that can log in to the host.
-func (r Host) Able() map[desired.Owner]bool {
-	able := map[desired.Owner]bool{}
+func (r Host) Able() map[spec.Owner]bool {
+	able := map[spec.Owner]bool{}
 	for owner, claim := range r.Claims {
 		able[owner] = claim.Able
 	}
@@ -69,16 +70,16 @@ func (r *Host) Try(a Attempt, now time.Time, random float64) {
 	owner := a.Task.Host.Login.Secret
 	claims := maps.Clone(r.Claims)
 	if claims == nil {
-		claims = map[desired.Owner]Claim{}
+		claims = map[spec.Owner]Claim{}
 	}
 	claims[owner] = claims[owner].after(a.Outcome, a.Task.Inputs, now, random)
 	r.Claims = claims
 }
 
 // claimsOf returns the claims of the owners that still name the host.
-func (r Host) claimsOf(host desired.Host) map[desired.Owner]Claim {
-	claims := map[desired.Owner]Claim{}
-	for _, owner := range append([]desired.Owner{host.Login.Secret}, host.Rivals...) {
+func (r Host) claimsOf(host desired.Host) map[spec.Owner]Claim {
+	claims := map[spec.Owner]Claim{}
+	for _, owner := range append([]spec.Owner{host.Login.Secret}, host.Rivals...) {
 		if claim, found := r.Claims[owner]; found {
 			claims[owner] = claim
 		}

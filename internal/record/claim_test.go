@@ -63,13 +63,13 @@ func TestAHostIsContestedWhileItsOwnerCannotLogIn(t *testing.T) {
 	key := spec.IDOf(&first.Spec.SSH, &first.Spec.Hosts[0])
 	both := desired.Snapshot{Cluster: "prod", Objects: []*v1alpha1.EdgeLoadBalancer{first, second}}
 	var host Host
-	rebuild := func(objects ...*v1alpha1.EdgeLoadBalancer) desired.Owner {
+	rebuild := func(objects ...*v1alpha1.EdgeLoadBalancer) spec.Owner {
 		snapshot := desired.Snapshot{Cluster: "prod", Objects: objects, Able: host.Able()}
 		host.Rebuild(new(desired.Builder).Build(key, snapshot), objects, nil, noon())
 		return host.Wanted.Login.Secret
 	}
 	try := func(namespace string, state model.State) {
-		owner := desired.Owner{Namespace: namespace, Name: "edge-ssh"}
+		owner := spec.Owner{Namespace: namespace, Name: "edge-ssh"}
 		task := LookAs(new(desired.Builder).Build(key, both.OnlyOf(owner)), both.Objects)
 		if !task.Host.Suspend || len(task.Objects) != 1 || task.Objects[types.UID("1")]+task.Objects[types.UID("2")] != 2 {
 			t.Errorf("the task to check as %s is %+v", namespace, task)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -44,7 +45,7 @@ type Host struct {
 	Attempted map[types.UID]int64
 
 	// Claims are the results of the logins of each owner that names the host.
-	Claims map[desired.Owner]Claim
+	Claims map[spec.Owner]Claim
 
 	// Failures counts the failed attempts since the last success, Repeats the consecutive attempts with the same outcome.
 	Failures, Repeats int

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -24,14 +25,14 @@ func built(edit func(*v1alpha1.EdgeLoadBalancer), address string) desired.Host {
 		{Name: "alt", Service: &v1alpha1.ServicePort{Name: "app", Port: intstr.FromInt32(443)}},
 	}
 	edit(object)
-	name := desired.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
+	name := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	return new(desired.Builder).Build(model.NewHostID("a", 22), desired.Snapshot{
 		Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{object},
-		Services: map[desired.ServiceKey]*corev1.Service{name: {
+		Services: map[spec.ServiceKey]*corev1.Service{name: {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"},
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}},
 		}},
-		Slices: map[desired.ServiceKey][]*discoveryv1.EndpointSlice{name: {{
+		Slices: map[spec.ServiceKey][]*discoveryv1.EndpointSlice{name: {{
 			AddressType: discoveryv1.AddressTypeIPv4,
 			Ports:       []discoveryv1.EndpointPort{{Port: new(int32(8443))}},
 			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{address}}},

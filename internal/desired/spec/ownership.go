@@ -1,4 +1,4 @@
-package desired
+package spec
 
 import (
 	"cmp"
@@ -18,14 +18,14 @@ func OwnerOf(object *v1alpha1.EdgeLoadBalancer) Owner {
 	return Owner{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
 }
 
-// ownersOf returns the owners of the objects, with the holder of the host first. The objects are sorted by age. To name a
+// OwnersOf returns the owners of the objects, with the holder of the host first. The objects are sorted by age. To name a
 // host proves nothing, so age decides only between owners of which nothing else is known:
 //
 //	the owner has logged in, and still can                 it holds the host
 //	an object's status says that the host serves it        else this one, until another has logged in
 //	an object's status says that the host once served it   else this one, likewise
 //	the oldest object                                      else this one, likewise
-func ownersOf(objects []*v1alpha1.EdgeLoadBalancer, key model.HostID, able map[Owner]bool) []Owner {
+func OwnersOf(objects []*v1alpha1.EdgeLoadBalancer, key model.HostID, able map[Owner]bool) []Owner {
 	var owners []Owner
 	served := map[Owner]int{}
 	for _, object := range objects {
