@@ -216,6 +216,12 @@ func TestTheOrderOfChecksDoesNotMatter(t *testing.T) {
 			if got, want := first.Usable(name), last.Usable(name); !reflect.DeepEqual(got, want) {
 				t.Errorf("seed %d, of %v: %s is %+v, and %+v in another order", seed, texts, name, got, want)
 			}
+			if first.Fault(name) != nil {
+				continue
+			}
+			if got, want := printed(first.Shares(name)), printed(last.Shares(name)); got != want {
+				t.Errorf("seed %d, of %v: %s leads to %s, and to %s in another order", seed, texts, name, got, want)
+			}
 		}
 	}
 }
