@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -61,6 +62,25 @@ func TestPercentsAlwaysAddUpAndNoWeightIsRoundedToNone(t *testing.T) {
 		}
 		if total != 100 {
 			t.Errorf("seed %d: %v add up to %d percent", seed, weights, total)
+		}
+	}
+}
+
+// A share of at least a percent gets its proportion, rounded up or down: no rounding is made up for by somebody else.
+func TestNoShareIsAPercentOrMoreFromItsProportion(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		var weights []float64
+		total := 0.0
+		for range 1 + r.IntN(8) {
+			weights = append(weights, float64(100+r.IntN(900)))
+			total += weights[len(weights)-1]
+		}
+		for i, percent := range apportion(100, weights) {
+			if exact := 100 * weights[i] / total; math.Abs(float64(percent)-exact) >= 1 {
+				t.Errorf("seed %d: weight %g of %v has %d percent, and %g is its proportion", seed, weights[i], weights, percent, exact)
+			}
 		}
 	}
 }
