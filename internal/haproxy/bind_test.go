@@ -1,6 +1,7 @@
 package haproxy_test
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 	"testing"
@@ -65,6 +66,13 @@ func TestParseBindSaysWhatIsWrong(t *testing.T) {
 		{"line's end in the address", ":443\nbind :80", "is no IPv4 address"},
 		{"line's end in the port", ":443\n", "is no port"},
 		{"unix socket", "/run/x.sock", "the port is missing"},
+		{"bracket that is not closed", "ipv6@[2001:db8::1:443", "is no IPv6 address in brackets"},
+		{"bracket that is not opened", "ipv6@2001:db8::1]:443", "is no IPv6 address in brackets"},
+		{"IPv4 in brackets after the family", "ipv6@[192.0.2.1]:443", "is no IPv6 address in brackets"},
+		{"name in brackets", "[example.com]:443", "is no IPv6 address in brackets"},
+		{"IPv4 address of three numbers", "192.0.2:443", "is no IPv4 address"},
+		{"port that is a word", ":https", `"https" is no port`},
+		{"negative port", ":-1", `"-1" is no port`},
 		{"upper-case family", "IPV4@:443", "is no IPv4 address"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -93,4 +101,25 @@ func FuzzParseBind(f *testing.F) {
 			t.Errorf("%q reads as %#v", s, b)
 		}
 	})
+}
+
+func TestBindsAreOrderedByFamilyAddressAndPort(t *testing.T) {
+	t.Parallel()
+	var want []haproxy.Bind
+	for _, text := range []string{
+		"ipv4@:80", "ipv4@:443", "ipv4@192.0.2.1:443", "ipv4@192.0.2.2:80", "ipv6@:80", "ipv6@:443", "ipv6@[2001:db8::1]:1", "ipv6@[2001:db8::1]:2",
+	} {
+		bind, err := haproxy.ParseBind(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, bind)
+	}
+	for i, a := range want {
+		for j, b := range want {
+			if got := a.Compare(b); got != cmp.Compare(i, j) {
+				t.Errorf("%s is compared with %s as %d", a, b, got)
+			}
+		}
+	}
 }

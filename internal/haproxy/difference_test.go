@@ -239,13 +239,51 @@ func TestServersThatTheHostResolvesArePartOfTheStructure(t *testing.T) {
 		edit func(*haproxy.Server)
 		only bool
 	}{
-		"node": {func(s *haproxy.Server) { s.Node = "node-9" }, true},
-		"name": {func(s *haproxy.Server) { s.DNSName = "other.example.com" }, false},
-		"port": {func(s *haproxy.Server) { s.Port = 8443 }, false},
-		"none": {func(s *haproxy.Server) { s.DNSName, s.Addr = "", sample.Servers(1)[0].Addr }, false},
+		"node":                 {func(s *haproxy.Server) { s.Node = "node-9" }, true},
+		"name":                 {func(s *haproxy.Server) { s.DNSName = "other.example.com" }, false},
+		"port":                 {func(s *haproxy.Server) { s.Port = 8443 }, false},
+		"none":                 {func(s *haproxy.Server) { s.DNSName, s.Addr = "", sample.Servers(1)[0].Addr }, false},
+		"its name in the file": {func(s *haproxy.Server) { s.Name = "edge" }, false},
 	} {
 		if change, only := with(test.edit).ChangeFrom(before); only != test.only || !change.Empty() {
 			t.Errorf("%s: got %+v, %t", name, change, only)
+		}
+	}
+}
+
+func TestTheWeightOfAServerThatTheHostResolvesIsChangedAtRunTime(t *testing.T) {
+	t.Parallel()
+	with := func(weight int) haproxy.Config {
+		c := routed(t)
+		c.Backends[0].Servers = []haproxy.Server{{Name: "cdn", DNSName: "cdn.example.com", Port: 443, Weight: weight}}
+		return c
+	}
+	change, only := with(2).ChangeFrom(with(1))
+	if !only || len(change.Backends) != 1 || change.Backends[0].Servers[0].Weight != 2 {
+		t.Errorf("got %+v, %t", change, only)
+	}
+	if got := with(1).WithRuntimeOf(with(2)).Backends[0].Servers[0].Weight; got != 2 {
+		t.Errorf("the weight is %d", got)
+	}
+}
+
+func TestWhatMakesAnotherBackendNeedsAReload(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*haproxy.Backend){
+		"HTTP":      func(b *haproxy.Backend) { b.HTTP = true },
+		"a limit":   func(b *haproxy.Backend) { b.MaxConnections = 7 },
+		"its check": func(b *haproxy.Backend) { b.Check.Port = 8080 },
+		"a header":  func(b *haproxy.Backend) { b.ProxyProtocol = haproxy.ProxyV1 },
+		"affinity":  func(b *haproxy.Backend) { b.Affinity.Timeout++ },
+	} {
+		after := routed(t)
+		edit(&after.Backends[1])
+		after.Backends[1].Servers = sample.Servers(2)
+		if change, only := after.ChangeFrom(routed(t)); only || !change.Empty() {
+			t.Errorf("%s: got %+v, %t", name, change, only)
+		}
+		if got := after.WithRuntimeOf(routed(t)); len(got.Backends[1].Servers) != 2 {
+			t.Errorf("%s: another backend's servers are taken over: %+v", name, got.Backends[1])
 		}
 	}
 }

@@ -38,3 +38,57 @@ func TestEntriesAreTheLinesOfTheMapFile(t *testing.T) {
 		t.Errorf("%d entries are counted, want %d", count, len(want))
 	}
 }
+
+// A frontend that looks nothing up costs no map; one that does not look up what it must sends its connections nowhere.
+func TestAFrontendLooksUpNamesOrItsOwnWeightedRoute(t *testing.T) {
+	t.Parallel()
+	c := haproxy.Config{WeightedRoutes: []haproxy.WeightedRoute{{Name: "r"}, {Name: "s"}}}
+	for name, test := range map[string]struct {
+		frontend haproxy.Frontend
+		want     bool
+	}{
+		"TCP to a backend":               {haproxy.Frontend{Backend: "a"}, false},
+		"TCP to the first of the routes": {haproxy.Frontend{Backend: "r"}, true},
+		"TCP to the last of the routes":  {haproxy.Frontend{Backend: "s"}, true},
+		"TLS":                            {haproxy.Frontend{Protocol: haproxy.TLS, Backend: "a"}, true},
+		"TLS to nowhere":                 {haproxy.Frontend{Protocol: haproxy.TLS}, true},
+		"HTTP":                           {haproxy.Frontend{Protocol: haproxy.HTTP}, true},
+	} {
+		c.Frontends = []haproxy.Frontend{{Backend: "b"}, test.frontend}
+		if got := c.LooksFrom(test.frontend); got != test.want || c.UsesMap() != test.want {
+			t.Errorf("%s: it looks something up: %t, and there is a map: %t", name, got, c.UsesMap())
+		}
+	}
+}
+
+func TestWhatNobodyLooksUpIsNoChange(t *testing.T) {
+	t.Parallel()
+	with := func(to string) haproxy.Config {
+		return sample.WebWith(t, func(c *haproxy.Config) {
+			c.WeightedRoutes = []haproxy.WeightedRoute{{Name: "unused", Shares: []haproxy.Share{{Percent: 100, Backends: []string{to}}}}}
+		})
+	}
+	if change, only := with("a").ChangeFrom(with("b")); !only || !change.Empty() {
+		t.Errorf("got %+v, %t", change, only)
+	}
+}
+
+func TestAChangeIsEmptyOnlyWithoutAnyPart(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change haproxy.Change
+		want   bool
+	}{
+		"nothing":          {haproxy.Change{}, true},
+		"servers":          {haproxy.Change{Backends: make([]haproxy.Backend, 1)}, false},
+		"entries":          {haproxy.Change{Entries: make([]haproxy.Entry, 1)}, false},
+		"removed entries":  {haproxy.Change{Former: make([]haproxy.Entry, 1)}, false},
+		"empty lists":      {haproxy.Change{Backends: []haproxy.Backend{}, Entries: []haproxy.Entry{}, Former: []haproxy.Entry{}}, true},
+		"entries of both":  {haproxy.Change{Entries: make([]haproxy.Entry, 1), Former: make([]haproxy.Entry, 1)}, false},
+		"all but removals": {haproxy.Change{Backends: make([]haproxy.Backend, 1), Entries: make([]haproxy.Entry, 1)}, false},
+	} {
+		if got := test.change.Empty(); got != test.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package status
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -34,7 +36,7 @@ func TestWhatHostsSayIsClippedAndEscaped(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(evil, 1000)
 	outcome := model.Outcome{
-		State: model.Rejected, Message: long, HAProxyVersion: long, Reasons: []string{long},
+		State: model.Rejected, Message: long, HAProxyVersion: long, Reasons: []string{long}, Fingerprint: long,
 		BindFailures: []model.BindFailure{{Frontend: "shop_web_https", Bind: ":443", Why: long}},
 	}
 	for _, hosts := range []int{1, 2, 6, 128, 500} {
@@ -44,6 +46,7 @@ func TestWhatHostsSayIsClippedAndEscaped(t *testing.T) {
 			messages += len(host.Message)
 			requireFit(t, host.Message, sanitize.Message)
 			requireFit(t, host.HAProxyVersion, sanitize.Name)
+			requireFit(t, host.ConfigHash, hashSize)
 			if host.State != v1alpha1.HostRejected || len(host.Message) < 300 {
 				t.Errorf("%d hosts: state %s, message %q", hosts, host.State, host.Message)
 			}
@@ -118,5 +121,54 @@ func TestAShortenedStatusKeepsWhatProgramsRelyOn(t *testing.T) {
 	}
 	if len(shortened.Addresses) != 6 || shortened.Summary.Hosts != "0/3" || shortened.Summary.NotSynced != "" {
 		t.Errorf("addresses %v, summary %+v", shortened.Addresses, shortened.Summary)
+	}
+}
+
+// Whoever prints a status writes it to a terminal.
+func TestNoStringOfAStatusContainsWhatATerminalObeys(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Spec.SSH.User = evil
+	object.Spec.Hosts[0].Name, object.Spec.Hosts[0].PublicAddresses = "gw"+evil, []string{evil}
+	object.Spec.Listeners = []v1alpha1.Listener{{Bind: []v1alpha1.BindAddress{evil}}}
+	known := tried(model.Outcome{State: model.Synced}, problem(v1alpha1.ReasonNoEndpoints, "Service "+evil))
+	text, err := json.Marshal(summarized(object, known, synced()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parsed any
+	if err := json.Unmarshal(text, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(value any)
+	walk = func(value any) {
+		switch value := value.(type) {
+		case string:
+			requireFit(t, value, sanitize.Message)
+		case []any:
+			for _, one := range value {
+				walk(one)
+			}
+		case map[string]any:
+			for _, one := range value {
+				walk(one)
+			}
+		}
+	}
+	walk(parsed)
+}
+
+func TestAListIsNeverTooLongAndCountsAllOfItsWords(t *testing.T) {
+	t.Parallel()
+	for size := 1; size < 600; size += 7 {
+		for count := 1; count <= 500; count += 83 {
+			got := listed(slices.Repeat([]string{strings.Repeat("x", size)}, count))
+			shown, rest, isCut := strings.Cut(got, ", and ")
+			named := strings.Count(shown, "x") / size
+			more, _ := strconv.Atoi(strings.TrimSuffix(rest, " more"))
+			if len(got) > listSize || named+more != count || isCut != (more > 0) || !isCut && count*(size+1) > listSize {
+				t.Errorf("%d words of %d bytes: %d bytes, %d named and %d more", count, size, len(got), named, more)
+			}
+		}
 	}
 }

@@ -43,37 +43,60 @@ func TestEventsReportTransitionsOnce(t *testing.T) {
 	noService.Problems = append(noService.Problems, problem(v1alpha1.ReasonServiceNotFound, "none"))
 	conflict := synced()
 	conflict.Problems = append(conflict.Problems, problem(v1alpha1.ReasonBindConflict, "taken"))
+	left, forbidden := without(problem(v1alpha1.ReasonHostConflict, "taken")), without(problem(v1alpha1.ReasonPolicyViolation, "no"))
+	rejected := failing(model.Rejected, "x")
+	rejected.ReloadedAt = noon().Add(time.Minute)
+	onceWithout := secretGone
+	onceWithout.Failures = 1
+	having := func(reason, message string) record.Host {
+		known := synced()
+		known.Problems = append(known.Problems, problem(reason, message))
+		return known
+	}
+	awaited := having(v1alpha1.ReasonEndpointsPending, "yet to be written")
+	noCluster, noClusterAgain := having(v1alpha1.ReasonClusterUnreachable, "timeout"), having(v1alpha1.ReasonClusterUnreachable, "refused")
 	tests := map[string]struct {
 		before, after record.Host
 		want          []string
 	}{
-		"the first change":         {record.Host{}, synced(), []string{"Normal Synced gw2"}},
-		"a reload":                 {synced(), later, []string{"Normal Synced gw2"}},
-		"a runtime update":         {synced(), routine, []string{}},
-		"a drift":                  {synced(), drifted, []string{"Warning Drifted gw2"}},
-		"a drift that stays":       {drifted, drifted, []string{}},
-		"a drift undone":           {drifted, undone, []string{"Normal Recovered gw2", "Normal Synced gw2"}},
-		"a drift, repaired":        {synced(), repaired, []string{"Warning DriftRepaired gw2"}},
-		"repaired some time":       {repaired, repaired, []string{}},
-		"repaired in the end":      {drifted, repaired, []string{"Warning DriftRepaired gw2", "Normal Recovered gw2", "Normal Synced gw2"}},
-		"nothing":                  {synced(), synced(), []string{}},
-		"a host fails":             {synced(), failing(model.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
-		"a host stays unreachable": {failing(model.Unreachable, "x"), failing(model.Unreachable, "other text"), []string{}},
-		"another failure":          {failing(model.Unreachable, "x"), failing(model.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
-		"an untrusted host":        {record.Host{}, failing(model.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
-		"a rejected file":          {synced(), failing(model.Rejected, "x"), []string{"Warning Rejected gw2"}},
-		"another owner's":          {record.Host{}, failing(model.Refused, "x"), []string{"Warning Refused gw2"}},
-		"a host returns":           {failing(model.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
-		"no Secret":                {synced(), secretGone, []string{"Warning SecretNotFound"}},
-		"a Secret again":           {secretGone, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
-		"a first check":            {record.Host{}, unchanged, []string{}},
-		"still no Secret":          {secretGone, secretGone, []string{}},
-		"no endpoints":             {synced(), noEndpoints, []string{"Warning NoEndpoints"}},
-		"no Service any more":      {noEndpoints, noService, []string{"Warning ServiceNotFound"}},
-		"endpoints again":          {noEndpoints, synced(), []string{}},
-		"a bind is taken":          {synced(), conflict, []string{"Warning BindConflict"}},
-		"the operator starts":      {failing(model.Untrusted, "x"), record.Host{}, []string{}},
-		"a host is suspended":      {synced(), failing(model.Suspended, "would reload"), []string{}},
+		"the first change":          {record.Host{}, synced(), []string{"Normal Synced gw2"}},
+		"a reload":                  {synced(), later, []string{"Normal Synced gw2"}},
+		"a runtime update":          {synced(), routine, []string{}},
+		"a drift":                   {synced(), drifted, []string{"Warning Drifted gw2"}},
+		"a drift that stays":        {drifted, drifted, []string{}},
+		"a drift undone":            {drifted, undone, []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a drift, repaired":         {synced(), repaired, []string{"Warning DriftRepaired gw2"}},
+		"repaired some time":        {repaired, repaired, []string{}},
+		"repaired in the end":       {drifted, repaired, []string{"Warning DriftRepaired gw2", "Normal Recovered gw2", "Normal Synced gw2"}},
+		"nothing":                   {synced(), synced(), []string{}},
+		"a host fails":              {synced(), failing(model.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
+		"a host stays unreachable":  {failing(model.Unreachable, "x"), failing(model.Unreachable, "other text"), []string{}},
+		"another failure":           {failing(model.Unreachable, "x"), failing(model.Unauthorized, "x"), []string{"Warning Unauthorized gw2"}},
+		"an untrusted host":         {record.Host{}, failing(model.Untrusted, "x"), []string{"Warning Untrusted gw2"}},
+		"a rejected file":           {synced(), failing(model.Rejected, "x"), []string{"Warning Rejected gw2"}},
+		"another owner's":           {record.Host{}, failing(model.Refused, "x"), []string{"Warning Refused gw2"}},
+		"a host returns":            {failing(model.Unreachable, "x"), synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"no Secret":                 {synced(), secretGone, []string{"Warning SecretNotFound"}},
+		"a Secret again":            {secretGone, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a first check":             {record.Host{}, unchanged, []string{}},
+		"still no Secret":           {secretGone, secretGone, []string{}},
+		"no endpoints":              {synced(), noEndpoints, []string{"Warning NoEndpoints"}},
+		"no Service any more":       {noEndpoints, noService, []string{"Warning ServiceNotFound"}},
+		"endpoints again":           {noEndpoints, synced(), []string{}},
+		"a bind is taken":           {synced(), conflict, []string{"Warning BindConflict"}},
+		"the operator starts":       {failing(model.Untrusted, "x"), record.Host{}, []string{}},
+		"a host with another owner": {synced(), left, []string{"Warning HostConflict"}},
+		"another owner's, still":    {left, left, []string{}},
+		"a policy forbids it":       {synced(), forbidden, []string{"Warning Refused gw2", "Warning PolicyViolation"}},
+		"a policy allows it again":  {forbidden, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"a reload before a failure": {synced(), rejected, []string{"Warning Rejected gw2"}},
+		"a Secret after one try":    {onceWithout, synced(), []string{"Normal Recovered gw2", "Normal Synced gw2"}},
+		"slices are awaited":        {synced(), awaited, []string{}},
+		"a cluster is unreachable":  {synced(), noCluster, []string{"Warning ClusterUnreachable"}},
+		"it still is, differently":  {noCluster, noClusterAgain, []string{}},
+		"a suspension ends":         {failing(model.Suspended, "would reload"), unchanged, []string{}},
+		"a drift ends as a failure": {drifted, failing(model.Unreachable, "x"), []string{"Warning Unreachable gw2"}},
+		"a host is suspended":       {synced(), failing(model.Suspended, "would reload"), []string{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -118,6 +141,33 @@ func TestAnEventAboutADriftContainsTheDifferencesAndIsShort(t *testing.T) {
 			if len(events) != 1 || events[0].Message != want {
 				t.Errorf("reported %+v, want %q", events, want)
 			}
+			if len(drift[1]) != len("é")*4000 {
+				t.Error("what is known of the host was shortened as well")
+			}
 		})
+	}
+}
+
+func TestAnEventSaysWhatHasHappenedToWhichHost(t *testing.T) {
+	t.Parallel()
+	noEndpoints := synced()
+	noEndpoints.Problems = append(noEndpoints.Problems, problem(v1alpha1.ReasonNoEndpoints, "Service app has no endpoint"))
+	for name, test := range map[string]struct {
+		before, after record.Host
+		want          string
+	}{
+		"a failure":  {synced(), failing(model.Unreachable, "nothing answers"), "gw2: nothing answers; next try within 30s"},
+		"its end":    {failing(model.Rejected, "no"), synced(), "gw2: is synced again after it was Rejected"},
+		"of a drift": {failing(model.Drifted, "no"), synced(), "gw2: is synced again after it was Drifted"},
+		"a target":   {synced(), noEndpoints, "Service app has no endpoint"},
+		"its health": {withServers(0, model.DownServers{Backend: "shop_web_app", Count: 1}), withServers(3), "every server passes its health checks"},
+	} {
+		object := twoHosts()
+		first := withServers(3)
+		object.Status = summarized(object, first, test.before)
+		events := EventsOf(object.Status, summarized(object, first, test.after), nil)
+		if len(events) == 0 || events[0].Message != test.want {
+			t.Errorf("%s: reported %+v, want %q", name, events, test.want)
+		}
 	}
 }

@@ -89,3 +89,45 @@ func TestServersThatGoDownAreReportedOnceAndSoIsTheirReturn(t *testing.T) {
 	step(withServers(3), "Normal Healthy")
 	step(withServers(2, asked))
 }
+
+// Each target of an object counts by itself: one without a server that is up is not hidden by another one, nor by another host.
+func TestEachTargetsHealthCountsByItself(t *testing.T) {
+	t.Parallel()
+	with := func(app, mail model.ServerCount, down ...model.DownServers) record.Host {
+		known := synced()
+		known.Wanted.Members[0].Counts = []string{"shop_web_app", "shop_web_mail"}
+		known.Servers, known.Down = map[string]model.ServerCount{"shop_web_app": app, "shop_web_mail": mail}, down
+		return known
+	}
+	appDown := model.DownServers{Backend: "shop_web_app", Check: "L4CON", Count: 1}
+	mailDown := model.DownServers{Backend: "shop_web_mail", Check: "L4TOUT", Count: 2}
+	good := with(model.ServerCount{Up: 3, Total: 3}, model.ServerCount{Up: 3, Total: 3})
+	for name, test := range map[string]struct {
+		first, second record.Host
+		want, message string
+	}{
+		"one has lost all": {with(model.ServerCount{Up: 2, Total: 3}, model.ServerCount{Total: 2}, appDown, mailDown), good, "False ServersDown",
+			"target mail: 2 of 2 servers are down, 2 with L4TOUT (on gw1)"},
+		"both have lost some": {with(model.ServerCount{Up: 2, Total: 3}, model.ServerCount{Up: 1, Total: 3}, appDown, mailDown), good, "True Healthy",
+			"target app: 1 of 3 servers are down, 1 with L4CON (on gw1); target mail: 2 of 3 servers are down, 2 with L4TOUT (on gw1)"},
+		"both have lost all": {with(model.ServerCount{Total: 1}, model.ServerCount{Total: 2}, appDown, mailDown), good, "False ServersDown",
+			"target app: 1 of 1 servers are down, 1 with L4CON (on gw1); target mail: 2 of 2 servers are down, 2 with L4TOUT (on gw1)"},
+		"one on each host": {with(model.ServerCount{Total: 1}, model.ServerCount{Up: 2, Total: 2}, appDown),
+			with(model.ServerCount{Up: 1, Total: 1}, model.ServerCount{Total: 2}, mailDown), "False ServersDown",
+			"target app: 1 of 1 servers are down, 1 with L4CON (on gw1); target mail: 2 of 2 servers are down, 2 with L4TOUT (on gw2)"},
+		"in different ways on each host": {with(model.ServerCount{Total: 1}, model.ServerCount{Up: 2, Total: 2}, appDown),
+			with(model.ServerCount{Total: 2}, model.ServerCount{Up: 2, Total: 2}, appDown, appDown), "False ServersDown",
+			"target app: 1 of 1 servers are down, 1 with L4CON (on gw1); target app: 2 of 2 servers are down, 1 with L4CON, 1 with L4CON (on gw2)"},
+		"one is known to be lost, and the other host is unknown": {with(model.ServerCount{Total: 1}, model.ServerCount{Up: 2, Total: 2}, appDown),
+			record.Host{}, "False ServersDown", "target app: 1 of 1 servers are down, 1 with L4CON (on gw1)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status := summarized(twoHosts(), test.first, test.second)
+			if got, message := conditionOf(status, v1alpha1.ConditionTargetsHealthy), messageOf(status, v1alpha1.ConditionTargetsHealthy); got != test.want ||
+				message != test.message {
+				t.Errorf("got %s: %s, want %s: %s", got, message, test.want, test.message)
+			}
+		})
+	}
+}

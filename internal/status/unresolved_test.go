@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
@@ -157,5 +158,38 @@ func TestTheConditionOfTargetsStaysUntilItIsKnownWhetherTheirNamesResolve(t *tes
 			t.Parallel()
 			requireTargets(t, summarized(test.object, test.now, found("nope.invalid")), test.want, test.message)
 		})
+	}
+}
+
+// While it is unknown whether a name resolves, a target that has no endpoints is not available all the same.
+func TestAProblemCountsWhileItIsUnknownWhetherNamesResolve(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Status = summarized(twoHosts(), found("nope.invalid"), found("nope.invalid"))
+	moment := seeking(0, time.Second, "nope.invalid")
+	none := problem(v1alpha1.ReasonNoEndpoints, "Service mail has no endpoint")
+	moment.Problems, moment.Wanted.Problems = []desired.Problem{none}, []desired.Problem{none}
+	requireTargets(t, summarized(object, moment, found("nope.invalid")), "False NoEndpoints", none.Message)
+
+	lost := seeking(0, time.Minute, "nope.invalid")
+	lost.Problems, lost.Wanted.Problems = moment.Problems, moment.Wanted.Problems
+	requireTargets(t, summarized(object, lost, found("nope.invalid")), "False NoEndpoints", none.Message+"; "+gw1FindsNone)
+}
+
+func TestAnUnresolvedNameIsAddedToWhatTheHostSays(t *testing.T) {
+	t.Parallel()
+	known := seeking(1, time.Minute, "nope.invalid")
+	for message, want := range map[string]string{
+		"":                     "the host finds no address for nope.invalid (target app)",
+		"IPv6 is switched off": "IPv6 is switched off; the host finds no address for nope.invalid (target app)",
+	} {
+		known.Outcome.Message = message
+		if got := summarized(twoHosts(), known, synced()).Hosts[0].Message; got != want {
+			t.Errorf("the host says %q, want %q", got, want)
+		}
+	}
+	known.Outcome.State, known.Outcome.Message = model.Unreachable, "nothing answers"
+	if got := summarized(twoHosts(), known, synced()).Hosts[0].Message; strings.Contains(got, "nope.invalid") {
+		t.Errorf("a host that is away says %q", got)
 	}
 }

@@ -9,13 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 func TestACacheChangesNoEndpoints(t *testing.T) {
 	t.Parallel()
-	var cache Cache
 	app := func(edits ...func(*Port)) Port {
 		port := firstPort(service("app", webPort()))
 		for _, edit := range edits {
@@ -24,10 +24,11 @@ func TestACacheChangesNoEndpoints(t *testing.T) {
 		return port
 	}
 	slices := []*discoveryv1.EndpointSlice{sliceOf(pod("app-b", "10.0.0.2"), pod("app-a", "10.0.0.9")), ipv6(sliceOf(pod("app-b", "2001:db8::2")))}
-	for name, asked := range map[string]struct {
+	type question struct {
 		port   Port
 		slices []*discoveryv1.EndpointSlice
-	}{
+	}
+	questions := map[string]question{
 		"the very same slices": {app(), slices},
 		"an endpoint more":     {app(), []*discoveryv1.EndpointSlice{sliceOf(pod("app-a", "10.0.0.9"), pod("app-c", "10.0.0.3"))}},
 		"another slice":        {app(), append([]*discoveryv1.EndpointSlice{sliceOf(pod("app-d", "10.0.0.4"))}, slices...)},
@@ -37,13 +38,67 @@ func TestACacheChangesNoEndpoints(t *testing.T) {
 		"another family":       {app(func(p *Port) { p.Service.Spec.IPFamilies[0] = corev1.IPv6Protocol }), slices},
 		"another Service":      {app(func(p *Port) { p.Service.Name = "other" }), slices[:1]},
 		"another cluster":      {app(func(p *Port) { p.Cluster.Name = "other" }), slices[:1]},
-	} {
+	}
+	for _, asked := range questions {
 		versioned(asked.slices)
 		versioned([]*corev1.Service{asked.port.Service})
-		for range 2 {
-			want := (*Cache)(nil).Endpoints(asked.port, asked.slices)
-			if got := cache.Endpoints(asked.port, asked.slices); !reflect.DeepEqual(got, want) {
-				t.Errorf("%s: got %+v, want %+v", name, got, want)
+	}
+	eachAfterAnother(questions, func(before, name string) {
+		var cache Cache
+		asked := questions[name]
+		cache.Endpoints(questions[before].port, questions[before].slices)
+		want := (*Cache)(nil).Endpoints(asked.port, asked.slices)
+		if got := cache.Endpoints(asked.port, asked.slices); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s after %s: got %+v, want %+v", name, before, got, want)
+		}
+	})
+}
+
+// eachAfterAnother calls f with each pair of names, in both orders, and with each name twice.
+func eachAfterAnother[T any](all map[string]T, f func(before, name string)) {
+	for before := range all {
+		for name := range all {
+			f(before, name)
+		}
+	}
+}
+
+// Targets may name several ports of one Service. They have the same Service, slices and versions.
+func TestACacheTellsThePortsOfAServiceApart(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	admin := corev1.ServicePort{Name: "admin", Port: 9000, TargetPort: intstr.FromInt32(9000)}
+	app := service("app", webPort(), admin)
+	slice := sliceOf(pod("a", "10.0.0.1"))
+	slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: new("admin"), Port: new(int32(9000))})
+	slices := []*discoveryv1.EndpointSlice{slice}
+	versioned(slices)
+	versioned([]*corev1.Service{app})
+	for range 2 {
+		for i, want := range []uint16{8443, 9000} {
+			found := cache.Endpoints(Port{Service: app, ServicePort: app.Spec.Ports[i]}, slices)
+			if len(found.Servers) != 1 || found.Servers[0].Port != want {
+				t.Errorf("port %s: servers %+v, want one at %d", app.Spec.Ports[i].Name, found.Servers, want)
+			}
+		}
+	}
+}
+
+// A cluster that was restored from another one's backup has objects with the same UIDs and versions, at first.
+func TestACacheTellsClustersApartWhoseObjectsHaveTheSameVersions(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	for range 2 {
+		for _, cluster := range []string{"first", "restored"} {
+			port := firstPort(service("app", webPort()))
+			port.Cluster.Name = cluster
+			port.Service.UID, port.Service.ResourceVersion = "1", "1"
+			slice, n := sliceOf(pod("in-"+cluster, "10.0.0.1")), node("of-"+cluster, internal("10.1.0.1"))
+			slice.UID, slice.ResourceVersion, n.UID, n.ResourceVersion = "2", "1", "3", "1"
+			endpoints := cache.Endpoints(port, []*discoveryv1.EndpointSlice{slice}).Servers
+			nodes := cache.Nodes(port, corev1.NodeInternalIP, []*corev1.Node{n}, nil).Servers
+			if endpoints[0].Name != "in-"+cluster || nodes[0].Name != "of-"+cluster {
+				t.Errorf("%s: servers %+v and %+v", cluster, endpoints, nodes)
 			}
 		}
 	}
@@ -51,7 +106,6 @@ func TestACacheChangesNoEndpoints(t *testing.T) {
 
 func TestACacheChangesNoNodes(t *testing.T) {
 	t.Parallel()
-	var cache Cache
 	type question struct {
 		port      Port
 		addresses corev1.NodeAddressType
@@ -67,7 +121,7 @@ func TestACacheChangesNoNodes(t *testing.T) {
 		edit(&asked)
 		return asked
 	}
-	for name, asked := range map[string]question{
+	questions := map[string]question{
 		"the very same nodes": asking(func(*question) {}),
 		"a node more": asking(func(q *question) {
 			q.nodes = append([]*corev1.Node{node("c", external("198.51.100.3"))}, nodes...)
@@ -83,14 +137,39 @@ func TestACacheChangesNoNodes(t *testing.T) {
 		"local, of other endpoints": asking(func(q *question) {
 			q.port.Service.Spec.ExternalTrafficPolicy, q.endpoints = corev1.ServiceExternalTrafficPolicyLocal, []haproxy.Server{onB}
 		}),
-	} {
+		"local, without endpoints": asking(func(q *question) {
+			q.port.Service.Spec.ExternalTrafficPolicy, q.endpoints = corev1.ServiceExternalTrafficPolicyLocal, nil
+		}),
+	}
+	for _, asked := range questions {
 		versioned(asked.nodes)
-		for range 2 {
-			want := (*Cache)(nil).Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints)
-			if got := cache.Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints); !reflect.DeepEqual(got, want) {
-				t.Errorf("%s: got %+v, want %+v", name, got, want)
-			}
+	}
+	eachAfterAnother(questions, func(before, name string) {
+		var cache Cache
+		first, asked := questions[before], questions[name]
+		cache.Nodes(first.port, first.addresses, first.nodes, first.endpoints)
+		want := (*Cache)(nil).Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints)
+		if got := cache.Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s after %s: got %+v, want %+v", name, before, got, want)
 		}
+	})
+}
+
+func TestNodesOfAServiceWhoseTrafficStaysThereAreCachedWithItsEndpoints(t *testing.T) {
+	t.Parallel()
+	var cache Cache
+	port := firstPort(service("app", webPort()))
+	port.Service.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+	nodes, endpoints := []*corev1.Node{node("a", external("198.51.100.1"))}, []haproxy.Server{{Name: "app-1", Node: "a"}}
+	versioned(nodes)
+	ask := func(endpoints []haproxy.Server) *haproxy.Server {
+		return &cache.Nodes(port, corev1.NodeExternalIP, nodes, endpoints).Servers[0]
+	}
+	if first := ask(endpoints); ask(endpoints) != first {
+		t.Error("the very same endpoints: the nodes are read again")
+	}
+	if first := ask(endpoints); ask([]haproxy.Server{{Name: "app-2", Node: "a"}}) == first {
+		t.Error("other endpoints: the nodes are not read again")
 	}
 }
 
@@ -179,8 +258,8 @@ func TestACacheIsBounded(t *testing.T) {
 		port.NodePort = int32(i)
 		cache.Endpoints(port, nil)
 		cache.Nodes(port, corev1.NodeInternalIP, nil, nil)
-	}
-	if len(cache.endpoints.known) > mostStored || len(cache.nodes.known) > mostStored {
-		t.Errorf("it holds %d and %d", len(cache.endpoints.known), len(cache.nodes.known))
+		if len(cache.endpoints.known) > mostStored || len(cache.nodes.known) > mostStored {
+			t.Fatalf("it holds %d and %d", len(cache.endpoints.known), len(cache.nodes.known))
+		}
 	}
 }

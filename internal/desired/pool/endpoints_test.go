@@ -26,6 +26,8 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 		terminating = conditions{no, yes, yes}
 		dying       = conditions{no, no, yes}
 		dyingSilent = conditions{no, nil, yes}
+		leavingOnly = conditions{nil, nil, yes}
+		serves      = conditions{no, yes, nil}
 		readySilent = conditions{yes, nil, nil}
 	)
 	tests := []struct {
@@ -45,6 +47,8 @@ func TestReadinessDecidesWhichEndpointsAreServers(t *testing.T) {
 		{"serving is ready's value when it is not said", dyingSilent, terminating, []string{"b"}},
 		{"serving alone is not enough", servingOnly, notReadyYet, []string{}},
 		{"nothing to serve leaves no server", dying, notReady, []string{}},
+		{"an endpoint that does not say that it terminates does not stand in", serves, notReady, []string{}},
+		{"terminating without a word about being ready is ready", leavingOnly, terminating, []string{"a"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,8 +97,8 @@ func TestAddressesOfBothFamiliesBecomeServers(t *testing.T) {
 	v4First, v6First := dual(corev1.IPv4Protocol, corev1.IPv6Protocol), dual(corev1.IPv6Protocol, corev1.IPv4Protocol)
 	unsaid := service("app", webPort())
 	unsaid.Spec.IPFamilies = nil
-	anonymous := pod("", "2001:db8::9")
-	anonymous.TargetRef = nil
+	anonymous, anonymous4 := pod("", "2001:db8::9"), pod("", "10.0.0.9")
+	anonymous.TargetRef, anonymous4.TargetRef = nil, nil
 	tests := []struct {
 		name        string
 		service     *corev1.Service
@@ -130,6 +134,26 @@ func TestAddressesOfBothFamiliesBecomeServers(t *testing.T) {
 			"endpoints without a pod are never taken for one another", v4First,
 			[]*discoveryv1.EndpointSlice{ipv6(sliceOf(anonymous)), sliceOf(pod("a", "10.0.0.1"))},
 			[]haproxy.Server{server("2001:db8::9:8443", "2001:db8::9", 8443), server("a", "10.0.0.1", 8443)},
+		},
+		{
+			"endpoints without a pod may have an address of each family", v4First,
+			[]*discoveryv1.EndpointSlice{ipv6(sliceOf(anonymous)), sliceOf(anonymous4)},
+			[]haproxy.Server{server("10.0.0.9:8443", "10.0.0.9", 8443), server("2001:db8::9:8443", "2001:db8::9", 8443)},
+		},
+		{
+			"each family may have a number of its own behind the name of the port", v4First,
+			[]*discoveryv1.EndpointSlice{onPort(9443, ipv6(sliceOf(pod("b", "2001:db8::2")))), sliceOf(pod("a", "10.0.0.1"))},
+			[]haproxy.Server{server("a", "10.0.0.1", 8443), server("b", "2001:db8::2", 9443)},
+		},
+		{
+			"a pod whose slice of the first family does not have the port is reached at the other", v4First,
+			[]*discoveryv1.EndpointSlice{ipv6(sliceOf(pod("a", "2001:db8::1"))), withPorts(sliceOf(pod("a", "10.0.0.1")), "admin")},
+			[]haproxy.Server{server("a", "2001:db8::1", 8443)},
+		},
+		{
+			"a pod whose address of the first family cannot be dialled is reached at the other", v4First,
+			[]*discoveryv1.EndpointSlice{ipv6(sliceOf(pod("a", "2001:db8::1"))), sliceOf(pod("a", "0.0.0.0"))},
+			[]haproxy.Server{server("a", "2001:db8::1", 8443)},
 		},
 	}
 	for _, test := range tests {
@@ -167,6 +191,7 @@ func TestWhatCannotBeDialledIsNoServer(t *testing.T) {
 		{"port 0", onPort(0, sliceOf(pod("a", "10.0.0.1")))},
 		{"a negative port", onPort(-1, sliceOf(pod("a", "10.0.0.1")))},
 		{"a port above 65535", onPort(65536, sliceOf(pod("a", "10.0.0.1")))},
+		{"a port that is 443 in its last two bytes", onPort(65536+443, sliceOf(pod("a", "10.0.0.1")))},
 		{"an empty slice", &discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressTypeIPv4}},
 	}
 	for _, test := range tests {
@@ -181,7 +206,7 @@ func TestWhatCannotBeDialledIsNoServer(t *testing.T) {
 
 func TestSlicesIdentifyThePortByItsName(t *testing.T) {
 	t.Parallel()
-	udp := corev1.ProtocolUDP
+	udp, unsaid := corev1.ProtocolUDP, corev1.Protocol("")
 	ports := func(ports ...discoveryv1.EndpointPort) *discoveryv1.EndpointSlice {
 		s := sliceOf(pod("a", "10.0.0.1"))
 		s.Ports = ports
@@ -208,6 +233,12 @@ func TestSlicesIdentifyThePortByItsName(t *testing.T) {
 		{"an unnamed port is not a named one", unnamed, ports(named("web", 8443)), 0},
 		{"a slice's UDP port of the name is another port", webPort(),
 			ports(discoveryv1.EndpointPort{Name: new("web"), Port: new(int32(8443)), Protocol: &udp}), 0},
+		{"the TCP port of the name counts beside a UDP port of the name", webPort(),
+			ports(discoveryv1.EndpointPort{Name: new("web"), Port: new(int32(53)), Protocol: &udp}, named("web", 8443)), 8443},
+		{"a port without a protocol is TCP", webPort(),
+			ports(discoveryv1.EndpointPort{Name: new("web"), Port: new(int32(8443)), Protocol: &unsaid}), 8443},
+		{"the lowest port", webPort(), ports(named("web", 1)), 1},
+		{"the highest port", webPort(), ports(named("web", 65535)), 65535},
 		{"an open number is the target port", webPort(), ports(discoveryv1.EndpointPort{Name: new("web")}), 8443},
 		{"an open number is the Service's own where there is no target port", target(webPort(), intstr.IntOrString{}),
 			ports(discoveryv1.EndpointPort{Name: new("web")}), 443},
@@ -261,6 +292,21 @@ func TestSlicesAreMerged(t *testing.T) {
 			[]haproxy.Server{server("b", "10.0.0.1", 8443)},
 		},
 		{
+			"duplicates are one server although another pod has the address as well",
+			[]*discoveryv1.EndpointSlice{sliceOf(pod("b", "10.0.0.1"), pod("a", "10.0.0.2")), sliceOf(pod("c", "10.0.0.1"), pod("b", "10.0.0.1"))},
+			[]haproxy.Server{server("a", "10.0.0.2", 8443), server("c", "10.0.0.1", 8443)},
+		},
+		{
+			"a pod at two ports is two servers, named after their addresses",
+			[]*discoveryv1.EndpointSlice{sliceOf(pod("a", "10.0.0.1")), onPort(9443, sliceOf(pod("a", "10.0.0.1")))},
+			[]haproxy.Server{server("10.0.0.1:8443", "10.0.0.1", 8443), server("10.0.0.1:9443", "10.0.0.1", 9443)},
+		},
+		{
+			"an endpoint whose pod is known displaces one at the same address whose pod is not",
+			[]*discoveryv1.EndpointSlice{sliceOf(discoveryv1.Endpoint{Addresses: []string{"10.0.0.1"}}), sliceOf(pod("a", "10.0.0.1"))},
+			[]haproxy.Server{server("a", "10.0.0.1", 8443)},
+		},
+		{
 			"only the first address of an endpoint counts",
 			[]*discoveryv1.EndpointSlice{sliceOf(discoveryv1.Endpoint{Addresses: []string{"10.0.0.1", "10.0.0.2"}})},
 			[]haproxy.Server{server("10.0.0.1:8443", "10.0.0.1", 8443)},
@@ -293,6 +339,11 @@ func TestServersAreNamedAfterTheirPods(t *testing.T) {
 			[]string{strings.Repeat("a", 253)}},
 		{"by the address when the name is longer than any pod's", []discoveryv1.Endpoint{pod(strings.Repeat("a", 254), "10.0.0.1")},
 			[]string{"10.0.0.1:8443"}},
+		{"by a name of every character that a pod's may have", []discoveryv1.Endpoint{pod("az.09-x", "10.0.0.1")}, []string{"az.09-x"}},
+		{"by the address when the name has a character above z", []discoveryv1.Endpoint{pod("a{", "10.0.0.1")}, []string{"10.0.0.1:8443"}},
+		{"by the address when the name has a capital letter", []discoveryv1.Endpoint{pod("App", "10.0.0.1")}, []string{"10.0.0.1:8443"}},
+		{"by the address when the name has a letter of another alphabet", []discoveryv1.Endpoint{pod("ü", "10.0.0.1")}, []string{"10.0.0.1:8443"}},
+		{"by the address when the name is a path", []discoveryv1.Endpoint{pod("a/b", "10.0.0.1")}, []string{"10.0.0.1:8443"}},
 		{"by the address when the name is empty", []discoveryv1.Endpoint{pod("", "10.0.0.1")}, []string{"10.0.0.1:8443"}},
 		{"by the address when the name has a newline", []discoveryv1.Endpoint{pod("a\n  server evil 10.6.6.6:80", "10.0.0.1")},
 			[]string{"10.0.0.1:8443"}},

@@ -33,6 +33,12 @@ func TestNodesThatMayGetTrafficAreServers(t *testing.T) {
 	tainted := func(key string) func(*corev1.Node) {
 		return func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}} }
 	}
+	alsoTainted := func(key string) func(*corev1.Node) {
+		return func(n *corev1.Node) { n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: key}) }
+	}
+	alsoReady := func(n *corev1.Node) {
+		n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionTrue})
+	}
 	cordoned := func(n *corev1.Node) { n.Spec.Unschedulable = true }
 	tests := []struct {
 		name         string
@@ -54,6 +60,11 @@ func TestNodesThatMayGetTrafficAreServers(t *testing.T) {
 			[]func(*corev1.Node){condition(corev1.NodeMemoryPressure, corev1.ConditionTrue)}, []string{"a"}, 2},
 		{"unready nodes stand in when none is ready", []func(*corev1.Node){away}, []func(*corev1.Node){away}, []string{"a", "b"}, 2},
 		{"an excluded one does not stand in", []func(*corev1.Node){labelled}, []func(*corev1.Node){away}, []string{"b"}, 1},
+		{"the autoscaler's taint is seen behind another", []func(*corev1.Node){tainted("dedicated"), alsoTainted("ToBeDeletedByClusterAutoscaler")}, nil,
+			[]string{"b"}, 1},
+		{"a node that another condition holds for beside being ready", nil,
+			[]func(*corev1.Node){condition(corev1.NodeDiskPressure, corev1.ConditionTrue), alsoReady}, []string{"a", "b"}, 2},
+		{"a node that is deleted and unready", []func(*corev1.Node){deleting, away}, []func(*corev1.Node){away}, []string{"b"}, 1},
 		{"none is left", []func(*corev1.Node){labelled}, []func(*corev1.Node){deleting}, []string{}, 0},
 	}
 	for _, test := range tests {
@@ -102,6 +113,13 @@ func TestNodesAreReachedAtAnAddressOfTheType(t *testing.T) {
 			[]haproxy.Server{onNode("a", "10.0.0.1")}},
 		{"the first that can be dialled", v4, corev1.NodeInternalIP, node("a", internal("0.0.0.0", "", "fe80::1%eth0", "node.example.com", "10.0.0.2")),
 			[]haproxy.Server{onNode("a", "10.0.0.2")}},
+		{"the first of the other family", v6, corev1.NodeInternalIP, node("a", internal("10.0.0.1", "10.0.0.2")),
+			[]haproxy.Server{onNode("a", "10.0.0.1")}},
+		{"that of the first family behind several of the other", v6, corev1.NodeInternalIP, node("a", internal("10.0.0.1", "10.0.0.2", "2001:db8::1")),
+			[]haproxy.Server{onNode("a", "2001:db8::1")}},
+		{"the one of the type although the other type has the first family", v6, corev1.NodeInternalIP,
+			node("a", external("2001:db8::9"), internal("10.0.0.1")), []haproxy.Server{onNode("a", "10.0.0.1")}},
+		{"a name is no address", v4, corev1.NodeHostName, node("a", addressed(corev1.NodeHostName, []string{"a.example.com"})), []haproxy.Server{}},
 		{"no external one", v4, corev1.NodeExternalIP, node("a", internal("10.0.0.1")), []haproxy.Server{}},
 	}
 	for _, test := range tests {

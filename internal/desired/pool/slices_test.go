@@ -35,6 +35,26 @@ func withPorts(slice *discoveryv1.EndpointSlice, names ...string) *discoveryv1.E
 	return slice
 }
 
+// ownedBy returns the slice with an owner of that kind and name, whose UID is not the Service's.
+func ownedBy(kind, name string, slice *discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice {
+	slice.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, UID: "another"}}
+	return slice
+}
+
+func overUDP(slice *discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice {
+	for i := range slice.Ports {
+		slice.Ports[i].Protocol = new(corev1.ProtocolUDP)
+	}
+	return slice
+}
+
+// fqdn returns a slice of DNS names.
+func fqdn() *discoveryv1.EndpointSlice {
+	slice := sliceOf(pod("a", "app.example.com"))
+	slice.AddressType = discoveryv1.AddressTypeFQDN
+	return slice
+}
+
 func namedTarget(name, target string) corev1.ServicePort {
 	return corev1.ServicePort{Name: name, Port: 443, TargetPort: intstr.FromString(target)}
 }
@@ -45,8 +65,8 @@ func TestTheStateBetweenTwoWritesIsPending(t *testing.T) {
 	web, admin := webPort(), corev1.ServicePort{Name: "admin", Port: 9000, TargetPort: intstr.FromInt32(9000)}
 	dual := selecting(web)
 	dual.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
-	byHand := selecting(web)
-	byHand.Spec.Selector = nil
+	byHand, onlyIPv6, noFamily := selecting(web), selecting(web), selecting(web)
+	byHand.Spec.Selector, onlyIPv6.Spec.IPFamilies, noFamily.Spec.IPFamilies = nil, []corev1.IPFamily{corev1.IPv6Protocol}, nil
 	placeholder := func() *discoveryv1.EndpointSlice { return written("now", withPorts(sliceOf())) }
 	a := func() *discoveryv1.EndpointSlice { return written("now", sliceOf(pod("a", "10.0.0.1"))) }
 	b6 := func() *discoveryv1.EndpointSlice { return written("now", ipv6(sliceOf(pod("b", "2001:db8::2")))) }
@@ -100,8 +120,25 @@ func TestTheStateBetweenTwoWritesIsPending(t *testing.T) {
 		{"without a selector: the port is left out", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")))}, nil, LackTargetPort},
 		{"without a selector: one of two slices has other ports", byHand,
 			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("x", "10.0.0.7")), "https"), sliceOf(pod("a", "10.0.0.1"))}, []string{"a"}, ""},
-		{"DNS names", byHand, []*discoveryv1.EndpointSlice{{AddressType: discoveryv1.AddressTypeFQDN, Ports: sliceOf().Ports,
-			Endpoints: []discoveryv1.Endpoint{pod("a", "app.example.com")}}}, nil, LackAddresses},
+		{"DNS names", byHand, []*discoveryv1.EndpointSlice{fqdn()}, nil, LackAddresses},
+		{"of one family, which was exchanged for the other", onlyIPv6, []*discoveryv1.EndpointSlice{a()}, nil, LackPending},
+		{"of one family, which was exchanged, and the new slice is there", onlyIPv6, []*discoveryv1.EndpointSlice{a(), b6()}, []string{"a", "b"}, ""},
+		{"a Service that names no family", noFamily, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
+		{"another port with a named target port was renamed", selecting(namedTarget("web", "https"), admin),
+			[]*discoveryv1.EndpointSlice{names("web", "metrics")}, []string{"a"}, ""},
+		{"a slice's unknown UDP port is no sign of a port that was renamed", selecting(namedTarget("web", "https")),
+			[]*discoveryv1.EndpointSlice{overUDP(names("dns"))}, nil, LackTargetPort},
+		{"a slice that mirrors Endpoints belongs to those, not to a previous Service", byHand,
+			[]*discoveryv1.EndpointSlice{ownedBy("Endpoints", "app", sliceOf(pod("a", "10.0.0.1")))}, []string{"a"}, ""},
+		{"a slice of another Service is no slice of a previous one", byHand,
+			[]*discoveryv1.EndpointSlice{ownedBy("Service", "app-canary", sliceOf(pod("a", "10.0.0.1")))}, []string{"a"}, ""},
+		{"a selector was added to a Service with slices of other ports", selecting(web),
+			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, LackTargetPort},
+		{"DNS names beside addresses of other ports", byHand,
+			[]*discoveryv1.EndpointSlice{fqdn(), withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, LackOtherPorts},
+		{"DNS names beside addresses", byHand, []*discoveryv1.EndpointSlice{fqdn(), sliceOf(pod("a", "10.0.0.1"))}, []string{"a"}, ""},
+		{"pods that are not ready beside slices of other ports", byHand,
+			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("x", "10.0.0.7")), "https"), sliceOf(unreadyPod("a", "10.0.0.1"))}, nil, LackReady},
 		{"pods that are not ready", selecting(web), []*discoveryv1.EndpointSlice{written("now", sliceOf(unreadyPod("a", "10.0.0.1")))}, nil, LackReady},
 	}
 	for _, test := range tests {
@@ -129,5 +166,35 @@ func TestACacheSeesThatTheServiceChanged(t *testing.T) {
 	}
 	if got := cache.Endpoints(firstPort(after), slices); got.Lack != LackPending {
 		t.Errorf("after: %+v", got)
+	}
+}
+
+// A port that is not there yet is waited for, and the host keeps its servers; a port that nobody has yet has no servers at once.
+func TestOnlyAPortThatTheSlicesDoNotHaveYetIsUnknown(t *testing.T) {
+	t.Parallel()
+	for lack, want := range map[Lack]bool{
+		"": false, LackPending: true, LackOtherPorts: true,
+		LackSlices: false, LackAddresses: false, LackTargetPort: false, LackPods: false, LackReady: false,
+	} {
+		if got := (Endpoints{Lack: lack}).AreUnknown(); got != want {
+			t.Errorf("%q: unknown is %t", lack, got)
+		}
+	}
+}
+
+func TestThePortsThatSlicesHaveInsteadAreNamedOnceAndSorted(t *testing.T) {
+	t.Parallel()
+	admin := corev1.ServicePort{Name: "admin", Port: 9000, TargetPort: intstr.FromInt32(9000)}
+	byHand := selecting(webPort(), admin)
+	byHand.Spec.Selector = nil
+	slices := []*discoveryv1.EndpointSlice{
+		withPorts(sliceOf(pod("a", "10.0.0.1")), "https", "admin", "metrics"),
+		withPorts(sliceOf(pod("b", "10.0.0.2")), "grpc", "https"),
+		overUDP(withPorts(sliceOf(pod("c", "10.0.0.3")), "dns")),
+		withPorts(sliceOf(), "empty"),
+	}
+	got := (*Cache)(nil).Endpoints(firstPort(byHand), slices)
+	if want := []string{"grpc", "https", "metrics"}; got.Lack != LackOtherPorts || !reflect.DeepEqual(got.Seen, want) {
+		t.Errorf("lack %q, seen %q; want %q", got.Lack, got.Seen, want)
 	}
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -105,6 +106,20 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: usual}},
 		"no check with a header": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2, HealthCheck: v1alpha1.HealthCheck{
 			Type: v1alpha1.HealthCheckNone, ProxyProtocol: v1alpha1.CheckProxyNever}}, withHeader(haproxy.Check{})},
+		"balance by turns":  {v1alpha1.Target{Balance: v1alpha1.BalanceRoundRobin}, haproxy.Backend{Balance: haproxy.RoundRobin, Check: usual}},
+		"balance by source": {v1alpha1.Target{Balance: v1alpha1.BalanceSource}, haproxy.Backend{Balance: haproxy.Source, Check: usual}},
+		"balance by load":   {v1alpha1.Target{Balance: v1alpha1.BalanceLeastConn}, haproxy.Backend{Balance: haproxy.LeastConn, Check: usual}},
+		"a header of version 1": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV1},
+			haproxy.Backend{Balance: haproxy.LeastConn, ProxyProtocol: haproxy.ProxyV1, Check: usual}},
+		"a port for checks that begin with a header of version 1": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV1, HealthCheck: v1alpha1.HealthCheck{
+			Port: new(int32(1)), ProxyProtocol: v1alpha1.CheckProxyAlways}},
+			haproxy.Backend{Balance: haproxy.LeastConn, ProxyProtocol: haproxy.ProxyV1, Check: with(func(c *haproxy.Check) { c.Port = 1 })}},
+		"a port for checks of servers that get no header": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Port: new(int32(65535))}},
+			haproxy.Backend{Balance: haproxy.LeastConn, Check: with(func(c *haproxy.Check) { c.Port = 65535 })}},
+		"impatient checks": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Rise: 1, Fall: 1, Interval: &metav1.Duration{Duration: time.Second}}},
+			haproxy.Backend{Balance: haproxy.LeastConn, Check: haproxy.Check{Interval: time.Second, Rise: 1, Fall: 1}}},
+		"patient checks": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Rise: 7, Fall: 9, Interval: &metav1.Duration{Duration: time.Minute}}},
+			haproxy.Backend{Balance: haproxy.LeastConn, Check: haproxy.Check{Interval: time.Minute, Rise: 7, Fall: 9}}},
 		"no check": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckNone, Rise: 7}}, haproxy.Backend{Balance: haproxy.LeastConn}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,9 +137,69 @@ func TestAnImpossibleHealthCheckIsAFault(t *testing.T) {
 		"set proxyProtocol of the target to V1 or V2": {HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: v1alpha1.CheckProxyAlways}},
 		"use Auto, Always or Never":                   {ProxyProtocol: v1alpha1.ProxyV1, HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: "Perhaps"}},
 		"invalid port 0":                              {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(0))}},
+		"invalid port -1":                             {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(-1))}},
+		"invalid port 65536":                          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(65536))}},
+		"invalid port 65979":                          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(65536 + 443))}},
 	} {
 		if _, err := Backend(&target); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// A port that does not fit must not become another one: 65979 is 443 in its last two bytes.
+func TestAnAddressThatNoHostCanReachIsAFault(t *testing.T) {
+	t.Parallel()
+	at := func(address string, port int32) v1alpha1.TargetAddress {
+		return v1alpha1.TargetAddress{Address: address, Port: port}
+	}
+	good := at("192.0.2.1", 443)
+	for name, test := range map[string]struct {
+		addresses []v1alpha1.TargetAddress
+		want      string // empty when nothing is wrong
+	}{
+		"the lowest port":                {[]v1alpha1.TargetAddress{at("192.0.2.5", 1)}, ""},
+		"the highest port":               {[]v1alpha1.TargetAddress{at("gw.example.net", 65535)}, ""},
+		"no port":                        {[]v1alpha1.TargetAddress{at("192.0.2.5", 0)}, "address 192.0.2.5: invalid port 0"},
+		"a negative port":                {[]v1alpha1.TargetAddress{at("192.0.2.5", -1)}, "invalid port -1"},
+		"a port just too high":           {[]v1alpha1.TargetAddress{at("192.0.2.5", 65536)}, "invalid port 65536"},
+		"a port much too high":           {[]v1alpha1.TargetAddress{at("gw.example.net", 65979)}, "address gw.example.net: invalid port 65979"},
+		"a wrong one behind a right one": {[]v1alpha1.TargetAddress{good, at("192.0.2.5", 0)}, "invalid port 0"},
+		"every address of IPv4":          {[]v1alpha1.TargetAddress{at("0.0.0.0", 443)}, "0.0.0.0 is no address of one server that every host can reach"},
+		"every address of IPv6":          {[]v1alpha1.TargetAddress{at("::", 443)}, ":: is no address of one server"},
+		"a group of IPv4":                {[]v1alpha1.TargetAddress{at("224.0.0.1", 443)}, "224.0.0.1 is no address of one server"},
+		"a group of IPv6":                {[]v1alpha1.TargetAddress{at("ff02::1", 443)}, "ff02::1 is no address of one server"},
+		"an interface of one machine":    {[]v1alpha1.TargetAddress{at("fe80::1%eth0", 443)}, "fe80::1%eth0 is no address of one server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Backend(&v1alpha1.Target{Addresses: test.addresses})
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			found := ReadTargets([]v1alpha1.Target{{Name: "t", Addresses: test.addresses}}).Fault("t")
+			if (found == nil) != (test.want == "") {
+				t.Errorf("the target has the fault %+v, want %q", found, test.want)
+			}
+		})
+	}
+}
+
+func TestTheOrderOfFixedServersDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	addresses := []v1alpha1.TargetAddress{
+		{Address: "192.0.2.5", Port: 80}, {Address: "192.0.2.5", Port: 443}, {Address: "gw.example.net", Port: 443},
+		{Address: "2001:db8::5", Port: 443}, {Address: "192.0.2.10", Port: 443},
+	}
+	want, err := Backend(&v1alpha1.Target{Addresses: addresses})
+	if err != nil || len(want.Servers) != len(addresses) {
+		t.Fatalf("servers %+v (%v)", want.Servers, err)
+	}
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		r.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
+		if got, err := Backend(&v1alpha1.Target{Addresses: addresses}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("of %v: %+v (%v), want %+v", addresses, got, err, want)
 		}
 	}
 }

@@ -37,7 +37,22 @@ func TestListenersAreParsedCompletelyOrNotAtAll(t *testing.T) {
 		"both of no port":           {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"*:"} }, "", v1alpha1.ReasonBindInvalid, "no port"},
 		"a bind that is none":       {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, ":http") }, "", v1alpha1.ReasonBindInvalid, "no port"},
 		"a network that is not":     {func(l *v1alpha1.Listener) { l.AllowedSources = []v1alpha1.Network{"10.0.0.0"} }, "", v1alpha1.ReasonListenerInvalid, "not a CIDR"},
-		"a name that is none":       {func(l *v1alpha1.Listener) { l.Name = "a:b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
+		"HTTP without anything":     {func(l *v1alpha1.Listener) { l.Protocol, l.Target = "HTTP", "" }, haproxy.HTTP, "", ""},
+		"routes, and a redirection": {func(l *v1alpha1.Listener) {
+			l.Protocol, l.Target, l.Routes, l.RedirectToHTTPS = "HTTP", "", routes, true
+		}, haproxy.HTTP, "", ""},
+		"TCP to HTTPS":          {func(l *v1alpha1.Listener) { l.RedirectToHTTPS = true }, "", v1alpha1.ReasonListenerInvalid, "for protocol HTTP"},
+		"a protocol in small":   {func(l *v1alpha1.Listener) { l.Protocol = "tls" }, "", v1alpha1.ReasonListenerInvalid, "no protocol tls"},
+		"every address of IPv4": {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"0.0.0.0:443", "[::]:443"} }, haproxy.TCP, "", ""},
+		"a bind and a half":     {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, "*:443 ssl") }, "", v1alpha1.ReasonBindInvalid, "no port"},
+		"a limit of nothing":    {func(l *v1alpha1.Listener) { l.MaxConnections = new(int32(0)) }, "", v1alpha1.ReasonListenerInvalid, "maxConnections is 0"},
+		"the longest name":      {func(l *v1alpha1.Listener) { l.Name = strings.Repeat("z", 63) }, haproxy.TCP, "", ""},
+		"too long a name":       {func(l *v1alpha1.Listener) { l.Name = strings.Repeat("z", 64) }, "", v1alpha1.ReasonListenerInvalid, "its name"},
+		"a name of digits":      {func(l *v1alpha1.Listener) { l.Name = "0-9" }, haproxy.TCP, "", ""},
+		"a name with a dot":     {func(l *v1alpha1.Listener) { l.Name = "a.b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
+		"a name with a capital": {func(l *v1alpha1.Listener) { l.Name = "Web" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
+		"a name with an umlaut": {func(l *v1alpha1.Listener) { l.Name = "ä" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
+		"a name that is none":   {func(l *v1alpha1.Listener) { l.Name = "a:b" }, "", v1alpha1.ReasonListenerInvalid, "its name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +95,13 @@ func TestAccessPoliciesAreMaskedSortedAndRejectedIfInvalid(t *testing.T) {
 			haproxy.Rate{PerSource: 3, Interval: time.Minute}},
 		"a rate as usual": {v1alpha1.Listener{ConnectionRate: &v1alpha1.ConnectionRate{PerSource: 1}}, "[] []", 0,
 			haproxy.Rate{PerSource: 1, Interval: 10 * time.Second}},
-		"proxies alone":         {v1alpha1.Listener{RequireProxyProtocol: true, AcceptProxyProtocolFrom: []v1alpha1.Network{"192.0.2.0/24"}}, "[] [192.0.2.0/24]", 0, haproxy.Rate{}},
+		"proxies alone": {v1alpha1.Listener{RequireProxyProtocol: true, AcceptProxyProtocolFrom: []v1alpha1.Network{"192.0.2.0/24"}}, "[] [192.0.2.0/24]", 0, haproxy.Rate{}},
+		"the shortest and the least": {v1alpha1.Listener{MaxConnections: new(int32(1)), ConnectionRate: rate(1, time.Second)}, "[] []", 1,
+			haproxy.Rate{PerSource: 1, Interval: time.Second}},
+		"the longest and the most": {v1alpha1.Listener{MaxConnections: new(int32(1_000_000)), ConnectionRate: rate(1_000_000, time.Hour)},
+			"[] []", 1_000_000, haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}},
+		"one address, as a network": {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.7/32", "2001:db8::7/128"}},
+			"[192.0.2.7/32 2001:db8::7/128] []", 0, haproxy.Rate{}},
 		"no client":             {v1alpha1.Listener{RequireProxyProtocol: true}, "", 0, haproxy.Rate{}},
 		"an address alone":      {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0"}}, "", 0, haproxy.Rate{}},
 		"nothing":               {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0/24", ""}}, "", 0, haproxy.Rate{}},
@@ -90,6 +111,11 @@ func TestAccessPoliciesAreMaskedSortedAndRejectedIfInvalid(t *testing.T) {
 		"too many connections":  {v1alpha1.Listener{MaxConnections: new(int32(1_000_001))}, "", 0, haproxy.Rate{}},
 		"a rate of nothing":     {v1alpha1.Listener{ConnectionRate: rate(0, time.Minute)}, "", 0, haproxy.Rate{}},
 		"a rate over no time":   {v1alpha1.Listener{ConnectionRate: rate(1, 0)}, "", 0, haproxy.Rate{}},
+		"a rate of too many":    {v1alpha1.Listener{ConnectionRate: rate(1_000_001, time.Minute)}, "", 0, haproxy.Rate{}},
+		"fewer than none":       {v1alpha1.Listener{MaxConnections: new(int32(-1))}, "", 0, haproxy.Rate{}},
+		"less than a second":    {v1alpha1.Listener{ConnectionRate: rate(1, time.Second-1)}, "", 0, haproxy.Rate{}},
+		"more than an hour":     {v1alpha1.Listener{ConnectionRate: rate(1, time.Hour+1)}, "", 0, haproxy.Rate{}},
+		"a network of 33 bits":  {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0/33"}}, "", 0, haproxy.Rate{}},
 		"a rate over many days": {v1alpha1.Listener{ConnectionRate: rate(1, 100*time.Hour)}, "", 0, haproxy.Rate{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,5 +137,29 @@ func TestAccessPoliciesAreMaskedSortedAndRejectedIfInvalid(t *testing.T) {
 				t.Errorf("got limits %d and %+v, want %d and %+v", access.MaxConnections, access.Rate, test.wantLimit, test.wantRate)
 			}
 		})
+	}
+}
+
+// A listener with two faults reports the bind, without which nothing else can be right; and nothing of it is used.
+func TestOfSeveralFaultsOfAListenerTheFirstIsReported(t *testing.T) {
+	t.Parallel()
+	l := v1alpha1.Listener{Name: "A", Bind: []v1alpha1.BindAddress{":443", "x"}, Protocol: "UDP", AllowedSources: []v1alpha1.Network{"x"}}
+	for _, step := range []struct {
+		want string
+		mend func()
+	}{
+		{"bind", func() { l.Bind = l.Bind[:1] }},
+		{"allowedSources", func() { l.AllowedSources = nil }},
+		{"no protocol UDP", func() { l.Protocol = "TCP" }},
+		{"needs a target", func() { l.Target = "app" }},
+		{"its name", func() { l.Name = "a" }},
+	} {
+		if _, reason, err := ReadListener(&l); err == nil || reason == "" || !strings.Contains(err.Error(), step.want) {
+			t.Errorf("got %v (%s), want %q", err, reason, step.want)
+		}
+		step.mend()
+	}
+	if read, reason, err := ReadListener(&l); err != nil || reason != "" || len(read.Binds) != 1 {
+		t.Errorf("got %+v, %v (%s)", read, err, reason)
 	}
 }

@@ -35,7 +35,14 @@ func TestTheFirstRouteOfANameCounts(t *testing.T) {
 		"any case": {[][]v1alpha1.Hostname{{"B.c"}, {"b.C"}}, []string{"x", "x"}, Routes{Routes: routesOf("b.c>x")}},
 		"two routes": {[][]v1alpha1.Hostname{{"a.c"}, {"a.c", "b.c"}}, []string{"x", "y"},
 			Routes{Routes: routesOf("a.c>x b.c>y"), Twice: []string{"a.c"}}},
-		"a route that is left out": {[][]v1alpha1.Hostname{{"a.c"}, {"a.c"}}, []string{"", "y"}, Routes{Routes: routesOf("a.c>y")}},
+		"a route that is left out":                            {[][]v1alpha1.Hostname{{"a.c"}, {"a.c"}}, []string{"", "y"}, Routes{Routes: routesOf("a.c>y")}},
+		"a route that is left out, behind":                    {[][]v1alpha1.Hostname{{"a.c"}, {"a.c"}}, []string{"x", ""}, Routes{Routes: routesOf("a.c>x")}},
+		"all routes are left out":                             {[][]v1alpha1.Hostname{{"a.c"}, {"a.c", "b.c"}}, []string{"", ""}, Routes{}},
+		"a name that is no name, of a route that is left out": {[][]v1alpha1.Hostname{{"a b", "a.c"}}, []string{""}, Routes{Invalid: []string{"a b"}}},
+		"a wildcard is a name of its own": {[][]v1alpha1.Hostname{{"*.c"}, {"a.c", "*.c"}}, []string{"x", "y"},
+			Routes{Routes: routesOf("*.c>x a.c>y"), Twice: []string{"*.c"}}},
+		"three routes of one name": {[][]v1alpha1.Hostname{{"a.c"}, {"A.c"}, {"a.C"}}, []string{"x", "y", "x"},
+			Routes{Routes: routesOf("a.c>x"), Twice: []string{"a.c"}}},
 		"no names": {[][]v1alpha1.Hostname{{"", "*", "a b", "a..b", "*.*.c", "A.c"}}, []string{"x"},
 			Routes{Routes: routesOf("a.c>x"), Invalid: []string{"", "*", "a b", "a..b", "*.*.c"}}},
 	} {
@@ -63,6 +70,11 @@ func TestANameBelongsToTheFirstListener(t *testing.T) {
 		"different names": {[]string{"b>x", "a>y c>y"}, "a>y b>x c>y", nil},
 		"one name":        {[]string{"a>x b>x", "a>y c>y"}, "a>x b>x c>y", []Lost{{By: 1, To: 0, Names: []string{"a"}}}},
 		"the same of all": {[]string{"a>x", "a>x"}, "a>x", nil},
+		"the first of three wins": {[]string{"a>x", "a>y", "a>z"}, "a>x",
+			[]Lost{{By: 1, To: 0, Names: []string{"a"}}, {By: 2, To: 0, Names: []string{"a"}}}},
+		"the third agrees with the first": {[]string{"a>x", "a>y", "a>x"}, "a>x", []Lost{{By: 1, To: 0, Names: []string{"a"}}}},
+		"nobody has any":                  {[]string{"", ""}, "", nil},
+		"the first has none":              {[]string{"", "b>x a>x"}, "a>x b>x", nil},
 		"three": {[]string{"a>x", "b>y", "a>z b>z c>z"}, "a>x b>y c>z",
 			[]Lost{{By: 2, To: 0, Names: []string{"a"}}, {By: 2, To: 1, Names: []string{"b"}}}},
 	} {
@@ -124,8 +136,73 @@ func TestKeptRoutesAreBounded(t *testing.T) {
 	for i := range mostKept + 10 {
 		names.Read(fmt.Sprint(i), nil, nil)
 		names.Merge(fmt.Sprint(i), [][]haproxy.Route{nil, nil})
+		if len(names.read) > mostKept || len(names.merged) > mostKept {
+			t.Fatalf("there are %d and %d", len(names.read), len(names.merged))
+		}
 	}
-	if len(names.read) > mostKept || len(names.merged) > mostKept {
-		t.Errorf("there are %d and %d", len(names.read), len(names.merged))
+}
+
+// A stale answer would send a name's clients to its previous target, or to none, until the operator is started again.
+func TestACacheOfRoutesChangesNoResult(t *testing.T) {
+	t.Parallel()
+	hostnames := func(texts ...string) []v1alpha1.Route {
+		var list []v1alpha1.Route
+		for _, text := range texts {
+			var route v1alpha1.Route
+			for name := range strings.FieldsSeq(text) {
+				route.Hostnames = append(route.Hostnames, v1alpha1.Hostname(name))
+			}
+			list = append(list, route)
+		}
+		return list
+	}
+	both := hostnames("a.c", "b.c")
+	reads := []struct {
+		list []v1alpha1.Route
+		to   []string
+	}{
+		{nil, nil}, {hostnames("a.c"), []string{"x"}}, {hostnames("b.c"), []string{"x"}}, {hostnames("a.c"), []string{"y"}},
+		{hostnames("a.c b.c"), []string{"x"}}, {both, []string{"x", "x"}}, {both, []string{"x", "y"}}, {both[:1], []string{"x"}},
+		{both[1:], []string{"x"}}, {hostnames("a.c", ""), []string{"x", "x"}}, {hostnames(""), []string{"x"}},
+	}
+	for i, before := range reads {
+		for j, now := range reads {
+			var names Names
+			names.Read("l", before.list, before.to)
+			want := (*Names)(nil).Read("l", now.list, now.to)
+			if got := names.Read("l", now.list, now.to); !reflect.DeepEqual(got, want) {
+				t.Errorf("%d after %d: %+v, want %+v", j, i, got, want)
+			}
+		}
+	}
+	ab, cd := routesOf("a>x b>x"), routesOf("c>y d>y")
+	lists := [][][]haproxy.Route{
+		{nil, nil}, {ab, cd}, {cd, ab}, {ab, routesOf("a>y b>y")}, {ab[:1], cd}, {ab[1:], cd}, {ab, nil}, {nil, ab}, {ab, cd, nil}, {ab},
+	}
+	for i, before := range lists {
+		for j, now := range lists {
+			var names Names
+			names.Merge("f", before)
+			want := (*Names)(nil).Merge("f", now)
+			if got := names.Merge("f", now); !reflect.DeepEqual(got, want) {
+				t.Errorf("%d after %d: %+v, want %+v", j, i, got, want)
+			}
+		}
+	}
+}
+
+func TestListenersAndFrontendsHaveRoutesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	var names Names
+	for range 2 {
+		for key, to := range map[string]string{"first": "x", "second": "y"} {
+			list := []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{"a.c"}}}
+			if got := names.Read(key, list, []string{to}).Routes; !reflect.DeepEqual(got, routesOf("a.c>"+to)) {
+				t.Errorf("%s: %+v", key, got)
+			}
+			if got := names.Merge(key, [][]haproxy.Route{routesOf("a>" + to), routesOf("b>" + to)}).Routes; got[0].To != to {
+				t.Errorf("%s: merged to %+v", key, got)
+			}
+		}
 	}
 }

@@ -216,6 +216,12 @@ func TestTheOrderOfChecksDoesNotMatter(t *testing.T) {
 			if got, want := first.Usable(name), last.Usable(name); !reflect.DeepEqual(got, want) {
 				t.Errorf("seed %d, of %v: %s is %+v, and %+v in another order", seed, texts, name, got, want)
 			}
+			if first.Fault(name) != nil {
+				continue
+			}
+			if got, want := printed(first.Shares(name)), printed(last.Shares(name)); got != want {
+				t.Errorf("seed %d, of %v: %s leads to %s, and to %s in another order", seed, texts, name, got, want)
+			}
 		}
 	}
 }
@@ -266,5 +272,49 @@ func TestTargetsHaveOneKindAndAName(t *testing.T) {
 				t.Errorf("got %+v, want %q", found, test.want)
 			}
 		})
+	}
+}
+
+// What a user must change is in the target with the fault, and each target that leads there says so.
+func TestAFaultIsReportedWhereItIsAndWhereItLeads(t *testing.T) {
+	t.Parallel()
+	targets := ReadTargets(targetsOf("a=b:1", "b=c:1", "c=x:1", "d|a", "e=a:1+ok:1|b", "ok", "f|ok"))
+	const missing = "there is no such target: add it to spec.targets, or name another one"
+	const at = "it leads to target x, where this is wrong: " + missing
+	for name, want := range map[string]string{"a": at, "b": at, "c": at, "x": missing, "d": "", "e": "", "ok": "", "f": ""} {
+		found := targets.Fault(name)
+		if (found == nil) != (want == "") || found != nil && found.Of(name) != want {
+			t.Errorf("%s: got %+v, want %q", name, found, want)
+		}
+	}
+	for name, want := range map[string][]string{
+		"d":  {"target d does without its fallback a: " + at},
+		"e":  {"target e does without share a of its split, which goes to the others: " + at, "target e does without its fallback b: " + at},
+		"ok": nil, "f": nil, "a": nil,
+	} {
+		var got []string
+		for _, loss := range targets.Losses(name) {
+			if loss.Fallback != (loss.Target == "b" || name == "d") {
+				t.Errorf("%s: %s is its fallback: %t", name, loss.Target, loss.Fallback)
+			}
+			got = append(got, loss.Of(name))
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The operator cannot guess which link of a circle to leave out: none of its targets can be used, nor what leads there.
+func TestACircleMakesAllUnusableThatLeadThere(t *testing.T) {
+	t.Parallel()
+	targets := ReadTargets(targetsOf("a|b", "b=c:1+ok:1", "c|a", "to|a", "share=to:0+ok:1", "ok", "beside|ok", "self|self"))
+	for name, want := range map[string]string{
+		"a": "(", "b": "(", "c": "(", "to": "(", "share": "(", "self": "(self → self)", "ok": "", "beside": "",
+	} {
+		found := targets.Fault(name)
+		if (found == nil) != (want == "") || found != nil && (!strings.Contains(found.Sentence, want) || !found.circle) {
+			t.Errorf("%s: got %+v, want %q", name, found, want)
+		}
 	}
 }

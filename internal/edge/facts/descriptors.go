@@ -53,7 +53,7 @@ func (f Facts) FittingConnections(wanted, reported int) int {
 	if wanted != haproxy.DefaultMaxConnections || most == 0 || (!tooFew && descriptorsFor(wanted) <= most) {
 		return wanted
 	}
-	return max(1, (most-ownDescriptors)*9/25)
+	return min(wanted, max(1, (most-ownDescriptors)*9/25))
 }
 
 // tooFewDescriptors matches HAProxy's alerts when it does not start because it may not open enough files.

@@ -3,6 +3,7 @@ package facts
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,8 +12,9 @@ import (
 	"github.com/edgelb/edgelb/internal/plan"
 )
 
-// hostSockets is a host with one IPv4 and one IPv6 address, as scripts/sockets.sh describes it: sshd on port 22 of both
-// families, a web server on every address of both families' port 80, HAProxy (pid 700) on port 443.
+// hostSockets is a host with one IPv4 and one IPv6 address, as scripts/sockets.sh describes it: sshd on port 22, a web
+// server on every address of both families' port 80, HAProxy (pid 700) on port 443, and others on ports from 9001 on: java on the
+// IPv4 address by a socket of IPv6, dovecot on the IPv6 address, and mysqld on every IPv4 address.
 var hostSockets = `sysctl ipv4/ip_unprivileged_port_start:1024
 sysctl ipv4/ip_nonlocal_bind:0
 sysctl ipv6/ip_nonlocal_bind:0
@@ -27,7 +29,11 @@ listen tcp6 00000000000000000000000000000000:0050 102
 listen tcp 00000000:01BB 103
 listen tcp 0100007F:1F90 104
 listen tcp 0100007F:1F91 105
-` + owner("101", "500", "sshd") + owner("102", "600", "apache2") + owner("103", "700", "haproxy") + owner("105", "701", "haproxy")
+listen tcp6 0000000000000000FFFF0000076433C6:2329 106
+listen tcp6 B80D0120000000000000000007000000:232A 107
+listen tcp 00000000:232B 108
+` + owner("101", "500", "sshd") + owner("102", "600", "apache2") + owner("103", "700", "haproxy") + owner("105", "701", "haproxy") +
+	owner("106", "800", "java") + owner("107", "801", "dovecot") + owner("108", "802", "mysqld")
 
 // owner returns a line with the owner of a socket.
 func owner(inode, pid, name string) string {
@@ -59,6 +65,20 @@ func TestBindFailuresNameTheBindsThatAHostCannotTake(t *testing.T) {
 		"a port of ours, of a worker that is new":   {"ipv4@127.0.0.1:8081", root, map[string][]string{"web": {"ipv4@127.0.0.1:8081"}}, ""},
 		"a port of another HAProxy":                 {"ipv4@127.0.0.1:8081", root, nil, "haproxy (pid 701) already listens"},
 		"a wildcard of ours becomes an address":     {"ipv4@198.51.100.7:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:8080"}}, ""},
+		"a port of ours that another took":          {"ipv6@:80", root, map[string][]string{"web": {"ipv6@:80"}}, "apache2 (pid 600) already listens on [::]:80"},
+		"a hidden port beside one of ours":          {"ipv4@127.0.0.1:8080", root, map[string][]string{"web": {"ipv4@127.0.0.1:9090", "what is this"}}, "another process already listens on 127.0.0.1:8080"},
+		"a hidden port of ours at another address":  {"ipv4@127.0.0.1:8080", root, map[string][]string{"web": {"ipv4@:8080"}}, "another process already listens"},
+		"IPv4 on a socket of IPv6":                  {"ipv4@198.51.100.7:9001", root, nil, "java (pid 800) already listens on [::ffff:198.51.100.7]:9001"},
+		"every IPv4 address beside such a socket":   {"ipv4@:9001", root, nil, "java (pid 800)"},
+		"another IPv4 address beside such a socket": {"ipv4@127.0.0.1:9001", root, nil, ""},
+		"IPv6 beside such a socket":                 {"ipv6@:9001", root, nil, ""},
+		"the IPv6 address that is taken":            {"ipv6@[2001:db8::7]:9002", root, nil, "dovecot (pid 801) already listens on [2001:db8::7]:9002"},
+		"every IPv6 address where one is taken":     {"ipv6@:9002", root, nil, "dovecot (pid 801)"},
+		"another IPv6 address":                      {"ipv6@[::1]:9002", root, nil, ""},
+		"IPv4 where an IPv6 address is taken":       {"ipv4@:9002", root, nil, ""},
+		"an address where every one is taken":       {"ipv4@198.51.100.7:9003", root, nil, "mysqld (pid 802) already listens on 0.0.0.0:9003"},
+		"IPv6 where every IPv4 address is taken":    {"ipv6@:9003", root, nil, ""},
+		"the same port where nobody has it":         {"ipv4@198.51.100.7:9004", root, nil, ""},
 		"an address of another host":                {"ipv4@198.51.100.8:8443", root, nil, "the host has no address 198.51.100.8"},
 		"an IPv6 address that another host has too": {"ipv6@[2001:db8::9]:8443", root, nil, "the host has no address 2001:db8::9"},
 		"an IPv6 address of another host":           {"ipv6@[2001:db8::8]:8443", root, nil, "the host has no address 2001:db8::8"},
@@ -94,6 +114,96 @@ func TestAddressesThatAHostMayBindWithoutHavingThemAreNoBindFailure(t *testing.T
 	s := ParseSockets([]byte("sysctl ipv4/ip_nonlocal_bind:1\n"))
 	if !s.hasAddress(netip.MustParseAddr("203.0.113.9")) || s.hasAddress(netip.MustParseAddr("2001:db8::9")) {
 		t.Errorf("got %+v", s)
+	}
+}
+
+func TestWhichAddressesAndPortsAHostMayBindFollowsFromWhatItSays(t *testing.T) {
+	t.Parallel()
+	const v6 = "20010db8000000000000000000000007"
+	ordinary := []Process{{PID: 700, uid: 1000, args: []string{"/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg"}}}
+	for name, test := range map[string]struct {
+		output, bind string
+		own          []Process
+		want         string
+	}{
+		"nothing said, the first free port":            {"", "ipv4@:1024", ordinary, ""},
+		"nothing said, the last privileged one":        {"", "ipv4@:1023", ordinary, "without the right to bind ports below 1024"},
+		"a lower limit":                                {"sysctl ipv4/ip_unprivileged_port_start:80\n", "ipv4@:80", ordinary, ""},
+		"below a lower limit":                          {"sysctl ipv4/ip_unprivileged_port_start:80\n", "ipv4@:79", ordinary, "ports below 80"},
+		"no limit":                                     {"sysctl ipv4/ip_unprivileged_port_start:0\n", "ipv6@:1", ordinary, ""},
+		"a limit that is no number":                    {"sysctl ipv4/ip_unprivileged_port_start:\n", "ipv4@:1023", ordinary, "ports below 1024"},
+		"a HAProxy that does not run yet":              {"", "ipv4@:80", nil, ""},
+		"any IPv4 address":                             {"sysctl ipv4/ip_nonlocal_bind:1\n", "ipv4@203.0.113.9:8443", nil, ""},
+		"any IPv4 address, IPv6":                       {"sysctl ipv4/ip_nonlocal_bind:1\n", "ipv6@[2001:db8::7]:8443", nil, "the host has no address 2001:db8::7; add it"},
+		"any IPv6 address":                             {"sysctl ipv6/ip_nonlocal_bind:1\n", "ipv6@[2001:db8::7]:8443", nil, ""},
+		"any IPv6 address, IPv4":                       {"sysctl ipv6/ip_nonlocal_bind:1\n", "ipv4@203.0.113.9:8443", nil, "the host has no address 203.0.113.9"},
+		"an IPv6 address":                              {"if6 " + v6 + " 02 40 00 80 eth0\n", "ipv6@[2001:db8::7]:8443", nil, ""},
+		"a neighbour of it":                            {"if6 " + v6 + " 02 40 00 80 eth0\n", "ipv6@[2001:db8::8]:8443", nil, "the host has no address"},
+		"an IPv6 address of which no more is said":     {"if6 " + v6 + "\n", "ipv6@[2001:db8::7]:8443", nil, ""},
+		"an IPv6 address that is still tried out":      {"if6 " + v6 + " 02 40 00 c0 eth0\n", "ipv6@[2001:db8::7]:8443", nil, "the host has no address"},
+		"an IPv6 address that another machine has":     {"if6 " + v6 + " 02 40 00 08 eth0\n", "ipv6@[2001:db8::7]:8443", nil, "the host has no address"},
+		"an IPv6 address that is no longer preferred":  {"if6 " + v6 + " 02 40 00 20 eth0\n", "ipv6@[2001:db8::7]:8443", nil, ""},
+		"half an IPv6 address":                         {"if6 20010db8 02 40 00 80 eth0\n", "ipv6@[2001:db8::7]:8443", nil, "the host has no address"},
+		"an IPv6 address that is no number":            {"if6 x" + v6[1:] + " 02 40 00 80 eth0\n", "ipv6@[2001:db8::7]:8443", nil, "the host has no address"},
+		"an IPv4 address":                              {"local4 203.0.113.9/32\n", "ipv4@203.0.113.9:8443", nil, ""},
+		"a network of the host's own":                  {"local4 127.0.0.0/8\n", "ipv4@127.1.2.3:8443", nil, ""},
+		"an address that is none":                      {"local4 203.0.113.9\n", "ipv4@203.0.113.9:8443", nil, "the host has no address"},
+		"a listener at no port":                        {"listen tcp 00000000 1\n", "ipv4@:8443", nil, ""},
+		"a listener at a port of 20 bits":              {"listen tcp 00000000:120FB 1\n", "ipv4@:8443", nil, ""},
+		"a listener at half an address":                {"listen tcp 0000:20FB 1\n", "ipv4@:8443", nil, ""},
+		"a listener without an inode":                  {"listen tcp 00000000:20FB\n", "ipv4@:8443", nil, "another process already listens on 0.0.0.0:8443"},
+		"an owner of another listener":                 {"listen tcp 00000000:20FB 1\n" + owner("2", "9", "nginx"), "ipv4@:8443", nil, "another process already"},
+		"an owner before its listener":                 {owner("1", "9", "nginx") + "listen tcp 00000000:20FB 1\n", "ipv4@:8443", nil, "another process already"},
+		"a listener of several processes":              {"listen tcp 00000000:20FB 1\n" + owner("1", "9", "nginx") + owner("1", "10", "nginx"), "ipv4@:8443", nil, "nginx (pid 10) already"},
+		"a name that would write to a terminal":        {"listen tcp 00000000:20FB 1\n" + owner("1", "9", "a\x1b[2Jb"), "ipv4@:8443", nil, "b (pid 9) already"},
+		"two listeners, of which the first is another": {"listen tcp 0100007F:20FB 1\nlisten tcp 076433C6:20FB 2\nlocal4 198.51.100.7/32\n" + owner("2", "9", "nginx"), "ipv4@198.51.100.7:8443", nil, "nginx (pid 9)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bind, err := haproxy.ParseBind(test.bind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := haproxy.Config{Frontends: []haproxy.Frontend{{Name: "web", Binds: []haproxy.Bind{bind}}}}
+			var got string
+			for _, failure := range (Facts{Own: test.own}).BindFailures(ParseSockets([]byte(test.output)), config) {
+				got += failure.Why
+			}
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) || strings.Contains(got, "\x1b") {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// One bind that fails must neither hide another one nor take others with it.
+func TestEachBindFailsByItself(t *testing.T) {
+	t.Parallel()
+	binds := func(texts ...string) (all []haproxy.Bind) {
+		for _, text := range texts {
+			bind, err := haproxy.ParseBind(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, bind)
+		}
+		return all
+	}
+	config := haproxy.Config{Frontends: []haproxy.Frontend{
+		{Name: "a", Binds: binds("ipv4@:22", "ipv4@:8443", "ipv6@:80")}, {Name: "b", Binds: binds("ipv4@:9005")},
+		{Name: "c", Binds: binds("ipv4@:9003", "ipv4@203.0.113.9:1")},
+	}}
+	var got []string
+	for _, failure := range (Facts{}).BindFailures(ParseSockets([]byte(hostSockets)), config) {
+		why, _, _ := strings.Cut(failure.Why, ";")
+		got = append(got, failure.Frontend+" "+failure.Bind+": "+why)
+	}
+	want := []string{
+		"a ipv4@:22: sshd (pid 500) already listens on 198.51.100.7:22", "a ipv6@:80: apache2 (pid 600) already listens on [::]:80",
+		"c ipv4@:9003: mysqld (pid 802) already listens on 0.0.0.0:9003", "c ipv4@203.0.113.9:1: the host has no address 203.0.113.9",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
