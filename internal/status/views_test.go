@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
@@ -142,7 +143,7 @@ func TestARemovedHostOfWhichNothingIsKnownSaysNoMore(t *testing.T) {
 	object := twoHosts()
 	object.DeletionTimestamp = seconds(noon())
 	known := failing(model.Unreachable, "")
-	known.Detachments = map[types.UID]record.Detachment{uid: {Since: noon(), Tried: true}, "another": {Delayed: true}}
+	known.Detachments = detach.Detachments{uid: {Since: noon(), Tried: true}, "another": {Delayed: true}}
 	if got := summarized(object, known, synced()).Hosts[0].Message; got != "is being removed" {
 		t.Errorf("it says %q", got)
 	}
