@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,137 +13,120 @@ import (
 
 const module = "github.com/edgelb/edgelb"
 
-// layers lists what each package may import besides the standard library: an entry stands for itself and all packages below it.
-// Imports point inward, from main to the pure core. A package that is not listed may import nothing.
+// layers lists what each package of this module may import besides the standard library: other packages of this module, each by its folder,
+// and other modules, where an entry stands for all that is below it. Imports point inward, from main to the pure core. A package that is not listed may import nothing.
 var layers = map[string][]string{
-	module: {module + "/internal/logging", module + "/internal/operator", "sigs.k8s.io/controller-runtime"},
-	module + "/internal/operator": {
-		module + "/api/v1alpha1", module + "/controllers", module + "/internal/connect", module + "/internal/edge",
-		module + "/internal/metrics/access", module + "/internal/outage",
-		"sigs.k8s.io/controller-runtime", "k8s.io/apimachinery", "k8s.io/client-go",
+	"internal/model":        {},
+	"internal/model/reason": {"api/v1alpha1", "internal/model"},
+	"internal/sanitize":     {},
+	"internal/refusal":      {},
+	"internal/budget":       {},
+	"internal/fair":         {},
+	"internal/haproxy":      {},
+	"internal/haproxy/cfg":  {"internal/haproxy"},
+	"internal/haproxy/driver": {
+		"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/driver/alerts", "internal/haproxy/driver/daemon",
+		"internal/haproxy/driver/dialogue", "internal/haproxy/driver/files", "internal/haproxy/driver/fit",
+		"internal/haproxy/driver/pending", "internal/haproxy/driver/readback", "internal/haproxy/driver/report",
+		"internal/haproxy/driver/stats", "internal/haproxy/facts", "internal/haproxy/plan", "internal/haproxy/runtime",
+		"internal/host/session", "internal/model", "internal/sanitize",
 	},
-	module + "/internal/connect": {
-		module + "/controllers", module + "/internal/budget", module + "/internal/desired", module + "/internal/edge",
-		module + "/internal/model", module + "/internal/sanitize", module + "/internal/ssh", "k8s.io/apimachinery",
+	"internal/haproxy/driver/alerts": {"internal/sanitize"},
+	"internal/haproxy/driver/daemon": {
+		"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/driver/alerts", "internal/haproxy/driver/dialogue",
+		"internal/haproxy/facts", "internal/haproxy/runtime", "internal/host/session",
 	},
-	module + "/internal/budget":          {},
-	module + "/internal/model":           {},
-	module + "/internal/model/reason":    {module + "/api/v1alpha1", module + "/internal/model"},
-	module + "/internal/haproxy":         {},
-	module + "/internal/haproxy/cfg":     {module + "/internal/haproxy"},
-	module + "/internal/haproxy/runtime": {module + "/internal/haproxy"},
-	module + "/internal/plan":            {module + "/internal/haproxy"},
-	module + "/internal/fair":            {},
-	module + "/internal/ssh": {
-		"golang.org/x/crypto/ssh", module + "/internal/budget", module + "/internal/fair", module + "/internal/refusal",
-		module + "/internal/sanitize", module + "/internal/ssh/answer", module + "/internal/ssh/hostkeys", module + "/internal/ssh/privatekey",
-		module + "/internal/ssh/tcp",
+	"internal/haproxy/driver/dialogue": {"internal/haproxy/runtime", "internal/host/session"},
+	"internal/haproxy/driver/files":    {"internal/haproxy/cfg", "internal/host/session"},
+	"internal/haproxy/driver/fit":      {"internal/haproxy", "internal/haproxy/facts", "internal/haproxy/runtime", "internal/model"},
+	"internal/haproxy/driver/pending":  {"internal/haproxy/runtime"},
+	"internal/haproxy/driver/readback": {"internal/haproxy", "internal/haproxy/plan", "internal/haproxy/runtime"},
+	"internal/haproxy/driver/report":   {"internal/haproxy/plan", "internal/model", "internal/sanitize"},
+	"internal/haproxy/driver/stats":    {"internal/haproxy", "internal/haproxy/runtime", "internal/model", "internal/sanitize"},
+	"internal/haproxy/facts":           {"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/plan", "internal/sanitize"},
+	"internal/haproxy/plan":            {"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/runtime"},
+	"internal/haproxy/runtime":         {"internal/haproxy", "internal/haproxy/cfg"},
+	"internal/host/scripts":            {},
+	"internal/host/session":            {"internal/host/scripts", "internal/refusal", "internal/sanitize"},
+	"internal/ssh": {
+		"internal/budget", "internal/fair", "internal/refusal", "internal/sanitize", "internal/ssh/answer", "internal/ssh/hostkeys",
+		"internal/ssh/privatekey", "internal/ssh/tcp", "golang.org/x/crypto/ssh",
 	},
-	module + "/internal/ssh/answer":     {module + "/internal/budget"},
-	module + "/internal/ssh/hostkeys":   {"golang.org/x/crypto/ssh", module + "/internal/sanitize"},
-	module + "/internal/ssh/privatekey": {"golang.org/x/crypto/ssh", module + "/internal/sanitize", module + "/internal/ssh/hostkeys"},
-	module + "/internal/ssh/tcp":        {},
-	module + "/internal/edge": {
-		module + "/internal/haproxy", module + "/internal/model", module + "/internal/plan",
-		module + "/internal/edge/daemon", module + "/internal/edge/files", module + "/internal/edge/pending",
-		module + "/internal/edge/readback", module + "/internal/edge/session", module + "/internal/edge/facts",
-		module + "/internal/edge/alerts", module + "/internal/edge/dialogue", module + "/internal/edge/fit", module + "/internal/edge/report", module + "/internal/edge/stats",
-		module + "/internal/sanitize",
+	"internal/ssh/answer":     {"internal/budget"},
+	"internal/ssh/hostkeys":   {"internal/sanitize", "golang.org/x/crypto/ssh"},
+	"internal/ssh/privatekey": {"internal/sanitize", "internal/ssh/hostkeys", "golang.org/x/crypto/ssh"},
+	"internal/ssh/tcp":        {},
+	"internal/connect": {
+		"controllers", "internal/budget", "internal/desired", "internal/haproxy/driver", "internal/model", "internal/sanitize",
+		"internal/ssh", "internal/ssh/answer", "internal/ssh/hostkeys", "internal/ssh/privatekey", "internal/ssh/tcp",
+		"k8s.io/apimachinery",
 	},
-	module + "/internal/edge/fit":      {module + "/internal/haproxy", module + "/internal/model", module + "/internal/edge/facts"},
-	module + "/internal/edge/report":   {module + "/internal/model", module + "/internal/plan", module + "/internal/sanitize"},
-	module + "/internal/edge/stats":    {module + "/internal/haproxy", module + "/internal/model", module + "/internal/sanitize"},
-	module + "/internal/edge/dialogue": {module + "/internal/haproxy/runtime", module + "/internal/edge/session"},
-	module + "/internal/edge/daemon": {
-		module + "/internal/haproxy", module + "/internal/edge/session", module + "/internal/edge/dialogue", module + "/internal/edge/facts",
-		module + "/internal/edge/alerts",
+	"api/v1alpha1":    {"k8s.io/apimachinery"},
+	"internal/policy": {"api/v1alpha1", "k8s.io/apimachinery"},
+	"internal/desired": {
+		"api/v1alpha1", "internal/desired/limits", "internal/desired/pool", "internal/desired/servers", "internal/desired/spec",
+		"internal/haproxy", "internal/model", "internal/policy", "internal/sanitize", "k8s.io/api", "k8s.io/apimachinery",
 	},
-	module + "/internal/edge/files":    {module + "/internal/haproxy/cfg", module + "/internal/edge/session"},
-	module + "/internal/edge/pending":  {module + "/internal/haproxy/runtime"},
-	module + "/internal/edge/readback": {module + "/internal/haproxy", module + "/internal/plan"},
-	module + "/internal/edge/scripts":  {},
-	module + "/internal/edge/session": {
-		module + "/internal/edge/scripts", module + "/internal/refusal", module + "/internal/sanitize",
+	"internal/desired/limits":  {"api/v1alpha1", "internal/desired/spec", "internal/model", "internal/policy", "k8s.io/apimachinery"},
+	"internal/desired/pool":    {"internal/haproxy", "k8s.io/api", "k8s.io/apimachinery"},
+	"internal/desired/servers": {"api/v1alpha1", "internal/desired/pool", "internal/haproxy", "k8s.io/api", "k8s.io/apimachinery"},
+	"internal/desired/spec":    {"api/v1alpha1", "internal/haproxy", "internal/model", "k8s.io/apimachinery"},
+	"internal/detach":          {"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/model", "k8s.io/apimachinery"},
+	"internal/record": {
+		"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/detach", "internal/model", "internal/model/reason",
+		"k8s.io/apimachinery",
 	},
-	module + "/internal/edge/facts":  {module + "/internal/haproxy", module + "/internal/plan", module + "/internal/sanitize"},
-	module + "/internal/edge/alerts": {module + "/internal/sanitize"},
-	module + "/internal/refusal":     {},
-	module + "/internal/sanitize":    {},
-	module + "/api/v1alpha1":         {"k8s.io/apimachinery"},
-	module + "/internal/policy":      {module + "/api/v1alpha1", "k8s.io/apimachinery"},
-	module + "/internal/desired": {
-		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/model",
-		module + "/internal/policy", module + "/internal/sanitize", module + "/internal/desired/limits", module + "/internal/desired/pool",
-		module + "/internal/desired/servers", module + "/internal/desired/spec",
+	"internal/status": {
+		"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/detach", "internal/model", "internal/model/reason",
+		"internal/record", "internal/sanitize", "k8s.io/api", "k8s.io/apimachinery",
 	},
-	module + "/internal/desired/limits": {
-		module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/model", module + "/internal/policy",
-		module + "/internal/desired/spec",
+	"internal/metrics": {
+		"api/v1alpha1", "internal/model", "internal/model/reason", "internal/record", "internal/status", "k8s.io/apimachinery",
+		"github.com/prometheus/client_golang",
 	},
-	module + "/internal/desired/pool": {"k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy"},
-	module + "/internal/desired/servers": {
-		module + "/api/v1alpha1", "k8s.io/api", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/desired/pool",
+	"internal/metrics/access": {
+		"sigs.k8s.io/controller-runtime/pkg/metrics/server", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
+		"github.com/go-logr/logr",
 	},
-	module + "/internal/desired/spec": {
-		module + "/api/v1alpha1", "k8s.io/apimachinery", module + "/internal/haproxy", module + "/internal/model",
+	"internal/logging": {
+		"github.com/go-logr/logr", "github.com/go-logr/zapr", "go.uber.org/zap", "k8s.io/api",
+		"sigs.k8s.io/controller-runtime/pkg/log/zap",
 	},
-	module + "/internal/detach": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/model", "k8s.io/apimachinery",
-	},
-	module + "/internal/record": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/detach", module + "/internal/model", "k8s.io/apimachinery",
-	},
-	module + "/internal/status": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/detach", module + "/internal/model", module + "/internal/record",
-		module + "/internal/sanitize", "k8s.io/api", "k8s.io/apimachinery",
-	},
-	module + "/internal/metrics": {
-		module + "/api/v1alpha1", module + "/internal/model", module + "/internal/record", module + "/internal/status",
-		"k8s.io/apimachinery", "github.com/prometheus/client_golang",
-	},
-	module + "/internal/metrics/access": {
-		"sigs.k8s.io/controller-runtime/pkg/metrics/server", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "github.com/go-logr/logr",
-	},
-	module + "/internal/logging": {
-		"github.com/go-logr/logr", "github.com/go-logr/zapr", "go.uber.org/zap", "k8s.io/api", "sigs.k8s.io/controller-runtime/pkg/log/zap",
-	},
-	module + "/internal/outage":  {"k8s.io/client-go/rest", "github.com/go-logr/logr"},
-	module + "/internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
-	module + "/internal/clusters/bounds": {
-		module + "/internal/budget", module + "/internal/watched", "k8s.io/apimachinery", "k8s.io/client-go/tools/cache",
-	},
-	module + "/internal/clusters": {
-		module + "/api/v1alpha1", module + "/internal/budget", module + "/internal/clusters/bounds", module + "/internal/desired", module + "/internal/policy",
-		module + "/internal/sanitize", module + "/internal/watched",
-		"sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
+	"internal/outage":  {"k8s.io/client-go/rest", "github.com/go-logr/logr"},
+	"internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
+	"internal/clusters": {
+		"api/v1alpha1", "internal/budget", "internal/clusters/bounds", "internal/desired", "internal/desired/spec", "internal/policy",
+		"internal/sanitize", "internal/watched", "sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
-	module + "/internal/index": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/detach", module + "/internal/model", module + "/internal/record",
-		module + "/internal/status", module + "/internal/watched",
+	"internal/clusters/bounds": {"internal/budget", "internal/watched", "k8s.io/apimachinery", "k8s.io/client-go/tools/cache"},
+	"internal/index": {
+		"api/v1alpha1", "internal/desired/spec", "internal/detach", "internal/model", "internal/status", "internal/watched",
 		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery",
 	},
-	module + "/internal/rulebook": {
-		module + "/api/v1alpha1", module + "/internal/desired", module + "/internal/index", module + "/internal/policy",
-		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery",
+	"internal/rulebook": {
+		"api/v1alpha1", "internal/desired/limits", "internal/index", "internal/policy", "sigs.k8s.io/controller-runtime/pkg/client",
+		"k8s.io/api", "k8s.io/apimachinery",
 	},
-	module + "/internal/secrets": {
-		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x/sync",
+	"internal/secrets": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x/sync"},
+	"internal/queue":   {"internal/fair", "internal/model", "k8s.io/client-go/util/workqueue"},
+	"internal/publish": {
+		"api/v1alpha1", "internal/index", "internal/sanitize", "internal/status", "sigs.k8s.io/controller-runtime/pkg/client",
+		"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil", "sigs.k8s.io/controller-runtime/pkg/log", "k8s.io/api",
+		"k8s.io/apimachinery", "k8s.io/client-go/tools/events",
 	},
-	module + "/internal/queue": {module + "/internal/fair", module + "/internal/model", "k8s.io/client-go/util/workqueue"},
-	module + "/internal/publish": {
-		module + "/api/v1alpha1", module + "/internal/index", module + "/internal/sanitize", module + "/internal/status",
-		"sigs.k8s.io/controller-runtime/pkg/client", "sigs.k8s.io/controller-runtime/pkg/controller/controllerutil",
-		"sigs.k8s.io/controller-runtime/pkg/log", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/tools/events",
-	},
-	module + "/controllers": {
-		module + "/api/v1alpha1", module + "/internal/clusters", module + "/internal/desired", module + "/internal/detach", module + "/internal/edge",
-		module + "/internal/index", module + "/internal/metrics", module + "/internal/model", module + "/internal/policy",
-		module + "/internal/publish", module + "/internal/queue", module + "/internal/record", module + "/internal/rulebook",
-		module + "/internal/sanitize", module + "/internal/secrets", module + "/internal/status", module + "/internal/watched",
-		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/util/workqueue",
+	"controllers": {
+		"api/v1alpha1", "internal/clusters", "internal/desired", "internal/desired/limits", "internal/desired/spec", "internal/detach",
+		"internal/haproxy/driver", "internal/index", "internal/metrics", "internal/model", "internal/policy", "internal/publish",
+		"internal/queue", "internal/record", "internal/rulebook", "internal/sanitize", "internal/secrets", "internal/status",
+		"internal/watched", "sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/util/workqueue",
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang",
 	},
+	"internal/operator": {
+		"api/v1alpha1", "controllers", "internal/connect", "internal/haproxy/driver", "internal/metrics/access", "internal/outage",
+		"sigs.k8s.io/controller-runtime", "k8s.io/apimachinery", "k8s.io/client-go",
+	},
+	".": {"internal/logging", "internal/operator", "sigs.k8s.io/controller-runtime"},
 }
 
 // outside are the packages of tests, benchmarks and the demo. They may import everything, and nothing that is shipped may import
@@ -170,7 +154,7 @@ func TestEveryLayerExists(t *testing.T) {
 	t.Parallel()
 	packages := listPackages(t)
 	for layer := range layers {
-		if !slices.ContainsFunc(packages, func(p goPackage) bool { return p.ImportPath == layer }) {
+		if !slices.ContainsFunc(packages, func(p goPackage) bool { return folderOf(p.ImportPath) == layer }) {
 			t.Errorf("%s is among the layers and does not exist", layer)
 		}
 	}
@@ -184,17 +168,18 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		imported       string
 		wantViolations int
 	}{
-		{"the core knows the host", module + "/internal/haproxy", module + "/internal/edge", 1},
+		{"the core knows the host", module + "/internal/haproxy", module + "/internal/haproxy/driver", 1},
 		{"the model knows its text", module + "/internal/haproxy", module + "/internal/haproxy/cfg", 1},
-		{"the text knows the host", module + "/internal/haproxy/cfg", module + "/internal/edge", 1},
+		{"the text knows the host", module + "/internal/haproxy/cfg", module + "/internal/haproxy/driver", 1},
 		{"the core knows Kubernetes", module + "/internal/haproxy/runtime", "k8s.io/api/core/v1", 1},
-		{"a plan is sent by itself", module + "/internal/plan", module + "/internal/ssh", 1},
-		{"edge knows SSH", module + "/internal/edge", module + "/internal/ssh", 1},
-		{"facts know the sync that they are for", module + "/internal/edge/facts", module + "/internal/edge", 1},
-		{"facts ask the host themselves", module + "/internal/edge/facts", module + "/internal/edge/session", 1},
-		{"a readback asks the host itself", module + "/internal/edge/readback", module + "/internal/edge/session", 1},
-		{"a pending write knows scripts", module + "/internal/edge/pending", module + "/internal/edge/scripts", 1},
-		{"edge knows Kubernetes", module + "/internal/edge", "k8s.io/apimachinery/pkg/types", 1},
+		{"a plan is sent by itself", module + "/internal/haproxy/plan", module + "/internal/ssh", 1},
+		{"the driver knows SSH", module + "/internal/haproxy/driver", module + "/internal/ssh", 1},
+		{"facts know the sync that they are for", module + "/internal/haproxy/facts", module + "/internal/haproxy/driver", 1},
+		{"facts ask the host themselves", module + "/internal/haproxy/facts", module + "/internal/host/session", 1},
+		{"a readback asks the host itself", module + "/internal/haproxy/driver/readback", module + "/internal/host/session", 1},
+		{"a pending write knows scripts", module + "/internal/haproxy/driver/pending", module + "/internal/host/scripts", 1},
+		{"the driver knows Kubernetes", module + "/internal/haproxy/driver", "k8s.io/apimachinery/pkg/types", 1},
+		{"a session knows HAProxy", module + "/internal/host/session", module + "/internal/haproxy/runtime", 1},
 		{"a spec knows who asks", module + "/internal/desired/spec", module + "/internal/desired", 1},
 		{"servers know the host that they are for", module + "/internal/desired/servers", module + "/internal/desired", 1},
 		{"a pool knows the API", module + "/internal/desired/pool", module + "/api/v1alpha1", 1},
@@ -202,22 +187,22 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 		{"a status is written where it is computed", module + "/internal/status", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a record has a client", module + "/internal/record", "sigs.k8s.io/controller-runtime/pkg/client", 1},
 		{"a record knows its status", module + "/internal/record", module + "/internal/status", 1},
-		{"another cluster is watched through a host", module + "/internal/clusters", module + "/internal/edge", 1},
+		{"another cluster is watched through a host", module + "/internal/clusters", module + "/internal/haproxy/driver", 1},
 		{"controllers know SSH", module + "/controllers", module + "/internal/ssh", 1},
 		{"main knows SSH", module, module + "/internal/ssh", 1},
 		{"the wiring knows SSH", module + "/internal/operator", module + "/internal/ssh", 1},
 		{"controllers know who connects them", module + "/controllers", module + "/internal/connect", 1},
-		{"SSH knows what runs on a host", module + "/internal/ssh", module + "/internal/edge", 1},
+		{"SSH knows what runs on a host", module + "/internal/ssh", module + "/internal/haproxy/driver", 1},
 		{"host keys know who dials", module + "/internal/ssh/hostkeys", module + "/internal/ssh", 1},
 		{"an answer knows the connection that it came on", module + "/internal/ssh/answer", module + "/internal/ssh", 1},
 		{"a TCP connection knows SSH", module + "/internal/ssh/tcp", "golang.org/x/crypto/ssh", 1},
 		{"a bound knows what is read", module + "/internal/clusters/bounds", module + "/internal/clusters", 1},
 		{"a rule is read by what it holds for", module + "/internal/rulebook", module + "/controllers", 1},
 		{"a Secret is read for a host", module + "/internal/secrets", module + "/internal/model", 1},
-		{"what is published talks to a host", module + "/internal/publish", module + "/internal/edge", 1},
+		{"what is published talks to a host", module + "/internal/publish", module + "/internal/haproxy/driver", 1},
 		{"main imports the lab", module, module + "/internal/lab/kube", 1},
 		{"a package is not among the layers", module + "/internal/unheardof", module + "/internal/haproxy", 1},
-		{"a name only begins like an allowed one", module + "/internal/plan", module + "/internal/haproxyother", 1},
+		{"a name only begins like an allowed one", module + "/internal/haproxy/plan", module + "/internal/haproxyother", 1},
 		{"the core imports the standard library", module + "/internal/haproxy", "net/netip", 0},
 		{"runtime imports the model", module + "/internal/haproxy/runtime", module + "/internal/haproxy", 0},
 		{"runtime adds servers in the format of the file", module + "/internal/haproxy/runtime", module + "/internal/haproxy/cfg", 0},
@@ -254,9 +239,16 @@ func mayImport(importer, imported string) bool {
 		return true
 	case within(outside, imported):
 		return false
+	case within([]string{module}, imported):
+		return slices.Contains(layers[folderOf(importer)], folderOf(imported))
 	default:
-		return within(layers[importer], imported)
+		return within(layers[folderOf(importer)], imported)
 	}
+}
+
+// folderOf returns the folder of a package of this module.
+func folderOf(path string) string {
+	return cmp.Or(strings.TrimPrefix(strings.TrimPrefix(path, module), "/"), ".")
 }
 
 // within reports whether the package is one of the roots or below one.

@@ -3,26 +3,26 @@ package controllers
 import (
 	"sync"
 
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
 // syncCaches keep the sync cache of each host. The queue never runs two syncs of one host at once, so a cache has only one user.
 type syncCaches struct {
 	mu    sync.Mutex
-	hosts map[model.HostID]*edge.SyncCache
+	hosts map[model.HostID]*driver.SyncCache
 }
 
 func newSyncCaches() *syncCaches {
-	return &syncCaches{hosts: map[model.HostID]*edge.SyncCache{}}
+	return &syncCaches{hosts: map[model.HostID]*driver.SyncCache{}}
 }
 
 // of returns the host's sync cache; a new one if it has none.
-func (c *syncCaches) of(key model.HostID) *edge.SyncCache {
+func (c *syncCaches) of(key model.HostID) *driver.SyncCache {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hosts[key] == nil {
-		c.hosts[key] = &edge.SyncCache{}
+		c.hosts[key] = &driver.SyncCache{}
 	}
 	return c.hosts[key]
 }

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edgelb/edgelb/internal/desired/spec"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
@@ -42,7 +42,7 @@ func (r *hostReconciler) contest(ctx context.Context, seen observed, task *hostT
 func (r *hostReconciler) chooseFor(ctx context.Context, seen observed, rival spec.Owner) (*hostTask, time.Duration, error) {
 	seen = seen.onlyOf(rival)
 	check := record.LookAs(r.builder.Build(seen.key, seen.snapshot), seen.snapshot.Objects)
-	task, err := r.prepare(ctx, seen, record.Host{}, check, &edge.SyncCache{})
+	task, err := r.prepare(ctx, seen, record.Host{}, check, &driver.SyncCache{})
 	if err != nil {
 		return nil, 0, err
 	}

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// fakeHosts replaces package edge: it implements Connector, and edge.Sync over its connections.
+// fakeHosts replaces package driver: it implements Connector, and driver.Sync over its connections.
 type fakeHosts struct {
 	signals *Signals
 
@@ -31,7 +31,7 @@ type fakeHost struct {
 	// privateKey is the accepted one.
 	privateKey string
 	// dialError, if not nil, is the error of every connection.
-	dialError *edge.Error
+	dialError *model.Error
 	// letIn is the namespace whose Secret last logged in.
 	letIn string
 	// unreachableFor is the user for whom the host is unreachable.
@@ -54,14 +54,14 @@ type fakeHost struct {
 	reloads   int
 	changes   int
 	forgotten int
-	first     edge.Request
-	last      edge.Request
+	first     driver.Request
+	last      driver.Request
 	users     []string
 	pins      []string
 }
 
 type fakeConn struct {
-	edge.Conn
+	driver.Conn
 	address string
 }
 
@@ -89,7 +89,7 @@ func (f *fakeHosts) host(address string) *fakeHost {
 	return f.hosts[address]
 }
 
-func (f *fakeHosts) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
+func (f *fakeHosts) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (driver.Conn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	host := f.host(key.Address)
@@ -106,20 +106,20 @@ func (f *fakeHosts) Connect(key model.HostID, login desired.Login, secret map[st
 	dialError, right := host.dialError, host.privateKey
 	switch {
 	case len(secret["ssh-privatekey"]) == 0:
-		return nil, &edge.Error{State: model.Pending, Message: "the private key is missing"}
+		return nil, &model.Error{State: model.Pending, Message: "the private key is missing"}
 	case dialError != nil:
 		return nil, dialError
 	case login.User == host.unreachableFor && login.User != "":
-		return nil, &edge.Error{State: model.Unreachable, Message: "nothing answers"}
+		return nil, &model.Error{State: model.Unreachable, Message: "nothing answers"}
 	case string(secret["ssh-privatekey"]) != right:
-		return nil, &edge.Error{State: model.Unauthorized, Message: "the key is refused"}
+		return nil, &model.Error{State: model.Unauthorized, Message: "the key is refused"}
 	}
 	host.letIn = login.Secret.Namespace
 	return fakeConn{address: key.Address}, nil
 }
 
 // Former returns a connection for the namespace that last logged in, unless the host is unreachable or the Secret revokes its key.
-func (f *fakeHosts) Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn {
+func (f *fakeHosts) Former(key model.HostID, login desired.Login, secret map[string][]byte) driver.Conn {
 	if host := f.see(key.Address); host.letIn != login.Secret.Namespace || host.dialError != nil ||
 		string(secret["known_hosts"]) == "revoked" {
 		return nil
@@ -147,7 +147,7 @@ func (f *fakeHosts) Forget(key model.HostID) {
 	f.set(key.Address, func(h *fakeHost) { h.forgotten++ })
 }
 
-func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.SyncCache, request edge.Request) model.Outcome {
+func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCache, request driver.Request) model.Outcome {
 	address := conn.(fakeConn).address
 	time.Sleep(f.see(address).latency)
 	if hangs := f.see(address).hangs; hangs != nil {
@@ -188,7 +188,7 @@ func (f *fakeHosts) sync(_ context.Context, conn edge.Conn, _ *edge.SyncCache, r
 	return outcome
 }
 
-// refusedFile is package edge's outcome for a host whose file has another owner.
+// refusedFile is package driver's outcome for a host whose file has another owner.
 func refusedFile() model.Outcome {
 	return model.Outcome{State: model.Refused, Message: "the file belongs to another owner"}
 }

@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/publish"
 )
@@ -117,7 +116,7 @@ func TestWhateverHostsSayTheStatusIsPublished(t *testing.T) {
 		addresses = append(addresses, address)
 	}
 	w.hosts.set("refusing", func(h *fakeHost) {
-		h.dialError = &edge.Error{State: model.Untrusted, Message: hostileText(random) + "!"}
+		h.dialError = &model.Error{State: model.Untrusted, Message: hostileText(random) + "!"}
 	})
 	w.create(w.balancer("web", append(addresses, "refusing", "good")...))
 	w.start(time.Minute)
@@ -231,7 +230,7 @@ func (w *world) refuseMessages() {
 func TestAStatusThatTheAPIServerRejectsIsPublishedShortened(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Untrusted, Message: "another key"} })
+	w.hosts.set("a", func(h *fakeHost) { h.dialError = &model.Error{State: model.Untrusted, Message: "another key"} })
 	w.create(w.balancer("web", "a", "b"))
 	w.refuseMessages()
 	w.start(time.Minute)

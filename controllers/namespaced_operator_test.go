@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -109,7 +108,7 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 	w.becomes("web", "ready", isReady)
 	w.setEndpoints("app", "10.1.0.8")
 	w.sends("127.0.0.1", "10.1.0.8:8080 10.1.0.8:8080")
-	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Unreachable, Message: "nothing answers"} })
+	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.dialError = &model.Error{State: model.Unreachable, Message: "nothing answers"} })
 	w.setEndpoints("app", "10.1.0.6")
 	w.eventReported("web", "gw1", "Unreachable")
 	w.hosts.set("127.0.0.1", func(h *fakeHost) { h.dialError = nil })

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -29,8 +28,8 @@ func notReady(reason string) func(*v1alpha1.EdgeLoadBalancer) bool {
 	}
 }
 
-func unreachable(message string) *edge.Error {
-	return &edge.Error{State: model.Unreachable, Message: message}
+func unreachable(message string) *model.Error {
+	return &model.Error{State: model.Unreachable, Message: message}
 }
 
 func TestAnObjectBecomesReadyWhenItsHostsAreProved(t *testing.T) {
@@ -142,7 +141,7 @@ func TestAnUnreachableHostIsRetriedUntilItRecovers(t *testing.T) {
 func TestEndpointChangesDoNotTriggerConnectionsToAFailedHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("a", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Untrusted, Message: "another key"} })
+	w.hosts.set("a", func(h *fakeHost) { h.dialError = &model.Error{State: model.Untrusted, Message: "another key"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	w.becomes("web", "Untrusted", notReady("Untrusted"))
@@ -299,7 +298,7 @@ func TestSyncsOfAHostThatClosesEveryConnectionAreBounded(t *testing.T) {
 func TestARestartedOperatorDoesNotChangeHostsOrStatusOrRepeatEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.hosts.set("b", func(h *fakeHost) { h.dialError = &edge.Error{State: model.Untrusted, Message: "another key"} })
+	w.hosts.set("b", func(h *fakeHost) { h.dialError = &model.Error{State: model.Untrusted, Message: "another key"} })
 	w.start(time.Minute)
 	w.create(w.balancer("web", "a", "b"))
 	before := w.becomes("web", "half synced", func(o *v1alpha1.EdgeLoadBalancer) bool {

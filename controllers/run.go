@@ -10,7 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
@@ -23,11 +23,11 @@ import (
 type Connector interface {
 	// Connect returns a connection to the host, logged in with the login and the content of its Secret; the open one if it is still
 	// valid. If there is none, the error is ErrConnecting: Signals.Dialled reports when to ask again. Any other error is a
-	// *edge.Error; the state Pending means that the Secret is invalid.
-	Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error)
+	// *model.Error; the state Pending means that the Secret is invalid.
+	Connect(key model.HostID, login desired.Login, secret map[string][]byte) (driver.Conn, error)
 	// Former returns the connection to the host that is still open although Connect fails; nil if there is none to the account of
 	// the login, or if the host's key is no longer allowed by the login or the content of its Secret.
-	Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn
+	Former(key model.HostID, login desired.Login, secret map[string][]byte) driver.Conn
 	// Forget closes the connection to a host that is no longer wanted.
 	Forget(key model.HostID)
 }
@@ -35,8 +35,8 @@ type Connector interface {
 // ErrConnecting means that a connection to a host is being made.
 var ErrConnecting = errors.New("the host is being connected to")
 
-// SyncFunc brings a host to the wanted state over a connection: edge.Sync.
-type SyncFunc func(ctx context.Context, conn edge.Conn, cache *edge.SyncCache, request edge.Request) model.Outcome
+// SyncFunc brings a host to the wanted state over a connection: driver.Sync.
+type SyncFunc func(ctx context.Context, conn driver.Conn, cache *driver.SyncCache, request driver.Request) model.Outcome
 
 // hostTask is a task, and what running it needs.
 type hostTask struct {
@@ -47,8 +47,8 @@ type hostTask struct {
 	rules         policy.Rules
 	// proved is the fingerprint that the host was last proved to run; empty if unknown.
 	proved string
-	// cache is what package edge caches of the host.
-	cache *edge.SyncCache
+	// cache is what package driver caches of the host.
+	cache *driver.SyncCache
 }
 
 // attempt is a task that was run.
@@ -61,7 +61,7 @@ type attempt struct {
 // prepare returns a task with what running it needs, and identifies its inputs. known is the record of the host; the zero one for an
 // owner that the host does not belong to.
 func (r *hostReconciler) prepare(
-	ctx context.Context, seen observed, known record.Host, task *record.Task, cache *edge.SyncCache,
+	ctx context.Context, seen observed, known record.Host, task *record.Task, cache *driver.SyncCache,
 ) (*hostTask, error) {
 	secret := task.Host.Login.Secret
 	version, err := r.secrets.Version(ctx, secret)
@@ -102,11 +102,11 @@ func (r *hostReconciler) run(ctx context.Context, task *hostTask) (*attempt, err
 	return &attempt{Attempt: *failed, connect: connect}, nil
 }
 
-// requestOf returns the request to package edge.
-func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask) edge.Request {
+// requestOf returns the request to package driver.
+func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask) driver.Request {
 	host := &task.Host
 	namespace := host.Login.Secret.Namespace
-	return edge.Request{
+	return driver.Request{
 		Config:        host.Config,
 		Login:         host.Login.User,
 		ConfigPath:    host.ConfigPath,
@@ -136,7 +136,7 @@ func (r *hostReconciler) savePlace(key model.HostID, namespace string) (release 
 
 // reach returns a connection to the host of a task, logged in with its Secret, or the attempt that has failed. The error is
 // ErrConnecting while there is neither, or one of the API server.
-func (r *hostReconciler) reach(ctx context.Context, task *hostTask) (edge.Conn, *record.Attempt, error) {
+func (r *hostReconciler) reach(ctx context.Context, task *hostTask) (driver.Conn, *record.Attempt, error) {
 	name, limit := task.Host.Login.Secret, task.rules.Limits.SecretBytes
 	content, err := r.secrets.Load(ctx, name, task.secretVersion, limit.Most)
 	switch {
@@ -154,7 +154,7 @@ func (r *hostReconciler) reach(ctx context.Context, task *hostTask) (edge.Conn, 
 // connect returns a connection to the host, or the attempt that has failed. The error is ErrConnecting while there is neither. If a
 // new login fails, the previous connection is still open: what needs only a connection continues, which is updates of running
 // servers, and the removal from a host.
-func (r *hostReconciler) connect(task *hostTask, content secrets.Secret) (edge.Conn, *record.Attempt, error) {
+func (r *hostReconciler) connect(task *hostTask, content secrets.Secret) (driver.Conn, *record.Attempt, error) {
 	host := &task.Host
 	login := host.Login
 	login.Reach = task.rules.Hosts
@@ -162,7 +162,7 @@ func (r *hostReconciler) connect(task *hostTask, content secrets.Secret) (edge.C
 		r.disconnect(task.key)
 		return nil, &record.Attempt{Task: task.Task, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}, nil
 	}
-	previous := func() edge.Conn { return r.connector.Former(host.Key, login, content.Data) }
+	previous := func() driver.Conn { return r.connector.Former(host.Key, login, content.Data) }
 	if task.RuntimeOnly {
 		if conn := previous(); conn != nil {
 			return conn, nil, nil
@@ -202,7 +202,7 @@ func secretTooLarge(name types.NamespacedName, limit policy.Limit) model.Outcome
 }
 
 func outcomeOf(err error) model.Outcome {
-	var failure *edge.Error
+	var failure *model.Error
 	if errors.As(err, &failure) {
 		return model.Outcome{State: failure.State, Message: failure.Message}
 	}

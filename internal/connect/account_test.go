@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/lab/accounts"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
@@ -27,7 +27,7 @@ func login(t *testing.T, host *accounts.Host, user string) model.Outcome {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	return edge.Sync(t.Context(), connection{conn}, &edge.SyncCache{}, edge.Request{
+	return driver.Sync(t.Context(), connection{conn}, &driver.SyncCache{}, driver.Request{
 		Config: sample.Web(t), Login: user, ConfigPath: "/etc/haproxy/haproxy.cfg", DryRun: true,
 	})
 }

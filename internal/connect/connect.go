@@ -1,4 +1,4 @@
-// Package connect gives the controllers connections to hosts over SSH. It alone knows both package ssh and package edge.
+// Package connect gives the controllers connections to hosts over SSH. It alone knows both package ssh and package driver.
 package connect
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/controllers"
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
@@ -59,7 +59,7 @@ func parseKey(text string) (model.HostID, error) {
 }
 
 // Connect implements controllers.Connector.
-func (c *Connector) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (edge.Conn, error) {
+func (c *Connector) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (driver.Conn, error) {
 	credentials, err := c.credentials.parse(login.Secret, secret[secretPrivateKey], secret[secretKnownHosts])
 	if err != nil {
 		return nil, translate(fmt.Errorf("the Secret %s cannot be used: %w", login.Secret, explainSecret(secret, err)))
@@ -77,7 +77,7 @@ func (c *Connector) Connect(key model.HostID, login desired.Login, secret map[st
 }
 
 // Former implements controllers.Connector. A Secret that is missing, empty or invalid says nothing about which hosts are trusted.
-func (c *Connector) Former(key model.HostID, login desired.Login, secret map[string][]byte) edge.Conn {
+func (c *Connector) Former(key model.HostID, login desired.Login, secret map[string][]byte) driver.Conn {
 	var known *hostkeys.KnownHosts
 	if len(secret[secretPrivateKey])+len(secret[secretKnownHosts]) > 0 {
 		if parsed, err := hostkeys.ParseKnownHosts(secret[secretKnownHosts]); err == nil {

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/desired"
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
@@ -37,9 +36,9 @@ func TestEveryErrorOfAConnectionBecomesAStateAndAMessage(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var got *edge.Error
+			var got *model.Error
 			if !errors.As(translate(test.err), &got) {
-				t.Fatalf("%v is no *edge.Error", translate(test.err))
+				t.Fatalf("%v is no *model.Error", translate(test.err))
 			}
 			if got.State != test.want || got.Message != test.err.Error() || !errors.Is(got, test.err) {
 				t.Errorf("got %+v, want %s", got, test.want)
@@ -74,7 +73,7 @@ func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 	login := desired.Login{User: "root"}
 	login.Secret.Namespace, login.Secret.Name = "shop", "edge-ssh"
 	_, err := hosts.Connect(model.NewHostID("192.0.2.1", 22), login, nil)
-	var failure *edge.Error
+	var failure *model.Error
 	if !errors.As(err, &failure) || failure.State != model.Pending {
 		t.Fatalf("got %v", err)
 	}

@@ -3,7 +3,6 @@ package connect
 import (
 	"errors"
 
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
@@ -12,12 +11,12 @@ import (
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
-// translate turns an error of the connection to a host into one of package edge. It is the only table for that.
+// translate turns an error of the connection to a host into one of package driver. It is the only table for that.
 func translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &edge.Error{State: stateOf(err), Message: err.Error(), Cause: err}
+	return &model.Error{State: stateOf(err), Message: err.Error(), Cause: err}
 }
 
 func stateOf(err error) model.State {

@@ -20,7 +20,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/controllers"
 	"github.com/edgelb/edgelb/internal/connect"
-	"github.com/edgelb/edgelb/internal/edge"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/metrics/access"
 	"github.com/edgelb/edgelb/internal/outage"
 )
@@ -121,7 +121,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader,
 	return hosts, controllers.Setup(ctx, mgr, controllers.Options{
 		Cluster:        f.clusterID,
 		Connector:      hosts,
-		Sync:           edge.Sync,
+		Sync:           driver.Sync,
 		Signals:        signals,
 		RemovalTimeout: f.removalTimeout,
 		CrossNamespace: f.crossNamespace,

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/edge"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/programs"
@@ -29,28 +29,28 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// sshConn adapts a connection to package edge.
+// sshConn adapts a connection to package driver.
 type sshConn struct{ *ssh.Conn }
 
-func (c sshConn) Run(ctx context.Context, command string, input []byte, limit edge.Limit) (edge.Result, error) {
+func (c sshConn) Run(ctx context.Context, command string, input []byte, limit driver.Limit) (driver.Result, error) {
 	stdout, stderr, exit, err := c.Conn.Run(ctx, command, input, answer.Limit(limit))
-	return edge.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, err
+	return driver.Result{Stdout: stdout, Stderr: stderr, Exit: exit}, err
 }
 
-func (c sshConn) Start(ctx context.Context, command string, limit edge.Limit) (edge.Stream, error) {
+func (c sshConn) Start(ctx context.Context, command string, limit driver.Limit) (driver.Stream, error) {
 	stream, err := c.Conn.Start(ctx, command, answer.Limit(limit))
 	return sshStream{stream}, err
 }
 
-func (c sshConn) DialUnix(ctx context.Context, path string, limit edge.Limit) (edge.Stream, error) {
+func (c sshConn) DialUnix(ctx context.Context, path string, limit driver.Limit) (driver.Stream, error) {
 	stream, err := c.Conn.DialUnix(ctx, path, answer.Limit(limit))
 	return sshStream{stream}, err
 }
 
-// sshStream adapts a stream to package edge.
+// sshStream adapts a stream to package driver.
 type sshStream struct{ *ssh.Stream }
 
-func (s sshStream) Expect(limit edge.Limit) { s.Stream.Expect(answer.Limit(limit)) }
+func (s sshStream) Expect(limit driver.Limit) { s.Stream.Expect(answer.Limit(limit)) }
 
 // dial logs in as the operator does.
 func dial(t *testing.T, address netip.Addr, user, knownHosts string, key []byte) sshConn {
@@ -94,8 +94,8 @@ func (f *Fleet) dial(t *testing.T, number int) sshConn {
 
 // side is one of two hosts that get the same configurations.
 type side struct {
-	conn   edge.Conn
-	cache  edge.SyncCache
+	conn   driver.Conn
+	cache  driver.SyncCache
 	user   string
 	proved string
 }
@@ -103,7 +103,7 @@ type side struct {
 // sync runs one sync.
 func (s *side) sync(t *testing.T, config haproxy.Config) model.Outcome {
 	t.Helper()
-	outcome := edge.Sync(t.Context(), s.conn, &s.cache, edge.Request{
+	outcome := driver.Sync(t.Context(), s.conn, &s.cache, driver.Request{
 		Config: config, Login: s.user, ConfigPath: ConfigPath, Proved: s.proved,
 		DrainTimeouts: map[string]time.Duration{"ns_web_app": time.Hour, "ns_web_checked": time.Hour},
 	})
@@ -150,7 +150,7 @@ func (s *side) names(t *testing.T) []string {
 
 func (s *side) ask(t *testing.T, command string) string {
 	t.Helper()
-	stream, err := s.conn.DialUnix(t.Context(), AdminSocket, edge.Limit{Bytes: 1 << 20, Of: "a test"})
+	stream, err := s.conn.DialUnix(t.Context(), AdminSocket, driver.Limit{Bytes: 1 << 20, Of: "a test"})
 	must(t, err)
 	defer stream.Close()
 	_, err = io.WriteString(stream, command+"\n")
@@ -190,7 +190,7 @@ func TestTheOperatorBehavesTheSameWithASimulatedAndARealHost(t *testing.T) {
 		var essences, servers []string
 		for _, s := range sides {
 			if step.fresh {
-				s.cache, s.proved = edge.SyncCache{}, ""
+				s.cache, s.proved = driver.SyncCache{}, ""
 			}
 			if step.tamper != "" {
 				s.ask(t, step.tamper)

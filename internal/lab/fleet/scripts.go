@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
+	"github.com/edgelb/edgelb/internal/haproxy/plan"
 	"github.com/edgelb/edgelb/internal/lab/fleet/model"
-	"github.com/edgelb/edgelb/internal/plan"
 )
 
 // endOfScript is the line that ends the script on stdin; the script's payload follows.

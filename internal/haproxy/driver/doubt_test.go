@@ -1,0 +1,100 @@
+package driver_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/model"
+)
+
+// An unfinished change of edgelb must not count as drift by somebody else: wherever the connection broke, and although the
+// wanted configuration is again what it was before.
+func TestAChangeWithUnknownResultIsNoDrift(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int32) model.Outcome{
+		"of servers and names": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
+			m.conn.breaksAt = m.conn.steps.Load() + step
+			return m.syncCached(wanted)
+		},
+		"of the file": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
+			changed := m.syncCached(wanted)
+			requireSynced(m.t, changed)
+			<-time.After(changed.FollowUp)
+			m.conn.breaksAt = m.conn.steps.Load() + step
+			_ = m.syncCached(wanted)
+			return changed
+		},
+		"of everything": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
+			m.conn.breaksAt = m.conn.steps.Load() + step
+			wanted.MaxConnections++
+			return m.syncCached(wanted)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			s := newSite(m)
+			previous, other := s.config, s.names("new.example.com", "ns_web_app:http").servers(app, echo(t, "pod-a"), echo(t, "pod-c")).config
+			fingerprint := m.syncCached(previous).Fingerprint
+			stride := int32(1)
+			if name == "of everything" {
+				stride = 5 // there are many steps, and each costs a reload
+			}
+			for step := stride; ; step += stride {
+				last := begin(m, other, step)
+				whole := m.conn.steps.Load() < m.conn.breaksAt
+				m.conn = &localConn{}
+				known := fingerprint
+				if last.State == model.Synced {
+					known = last.Fingerprint
+				}
+
+				back := m.syncCached(previous, proved(known), reportOnly)
+
+				if back.State != model.Synced || back.Fingerprint != fingerprint || back.Drift != nil {
+					t.Fatalf("step %d: got %+v after %+v", step, back, last)
+				}
+				m.requireServes(8443, "pod-a")
+				m.requirePages("app.example.com", "app", "new.example.com", unknownName)
+				noDrain := drainFor(app, 0)
+				m.syncUntil("no work is pending", m.syncCached(previous, noDrain), previous, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
+				if whole {
+					break
+				}
+			}
+		})
+	}
+}
+
+// With a slow disk the answer may time out, although the connection holds.
+func TestAFileThatWasWrittenWithoutAnAnswerIsNoDrift(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	a := echo(t, "pod-a")
+	requireSynced(t, m.syncCached(m.webConfig(a)))
+	for step := int32(1); ; step++ {
+		a.Weight++
+		changed := m.syncCached(m.webConfig(a))
+		requireSynced(t, changed)
+		<-time.After(changed.FollowUp)
+		m.conn.breaksAt = m.conn.steps.Load() + step
+		_ = m.syncCached(m.webConfig(a))
+		whole := m.conn.steps.Load() < m.conn.breaksAt
+		m.conn.breaksAt = 0
+		a.Weight++
+
+		changed = m.syncCached(m.webConfig(a), proved(changed.Fingerprint), reportOnly)
+		requireSynced(t, changed)
+		ended := m.syncUntil("no work is pending", changed, m.webConfig(a), func(o model.Outcome) bool { return o.FollowUp == 0 },
+			proved(changed.Fingerprint), reportOnly)
+
+		if changed.Drift != nil || ended.Drift != nil {
+			t.Fatalf("step %d: got %+v and %+v", step, changed, ended)
+		}
+		m.requireFileOf(m.webConfig(a), changed.Fingerprint)
+		if whole {
+			break
+		}
+	}
+}
