@@ -37,6 +37,9 @@ func TestChangeFromNamesTheBackendsWhoseServersDiffer(t *testing.T) {
 		{"check", func(c *haproxy.Config) { c.Backends[0].Check.Rise++ }, nil, false},
 		{"backend name", func(c *haproxy.Config) { c.Backends[0].Name = "a" }, nil, false},
 		{"one backend less", func(c *haproxy.Config) { c.Backends = c.Backends[1:] }, nil, false},
+		{"one backend more", func(c *haproxy.Config) { c.Backends = append(c.Backends, haproxy.Backend{Name: "z"}) }, nil, false},
+		{"redirect", func(c *haproxy.Config) { c.Frontends[1].RedirectToHTTPS = true }, nil, false},
+		{"one frontend more", func(c *haproxy.Config) { c.Frontends = append(c.Frontends, haproxy.Frontend{Name: "z"}) }, nil, false},
 		{"bind", func(c *haproxy.Config) { c.Frontends[1].Binds = c.Frontends[1].Binds[:1] }, nil, false},
 		{"frontend name", func(c *haproxy.Config) { c.Frontends[0].Name = "a" }, nil, false},
 		{"frontend's backend", func(c *haproxy.Config) { c.Frontends[0].Backend = c.Backends[1].Name }, nil, false},
@@ -264,6 +267,44 @@ func TestTheWeightOfAServerThatTheHostResolvesIsChangedAtRunTime(t *testing.T) {
 	}
 	if got := with(1).WithRuntimeOf(with(2)).Backends[0].Servers[0].Weight; got != 2 {
 		t.Errorf("the weight is %d", got)
+	}
+}
+
+// Listeners come and go: what one of the two does not have, or reads in another way, keeps its own routes.
+func TestRoutesAreTakenOverOnlyByTheSameFrontend(t *testing.T) {
+	t.Parallel()
+	names := func(c haproxy.Config) (all []string) {
+		for _, f := range c.Frontends {
+			for _, r := range f.Routes {
+				all = append(all, f.Name+"/"+r.Name)
+			}
+		}
+		return all
+	}
+	route := []haproxy.Route{{Name: "new.example.com", To: "a"}}
+	with := func(frontends ...haproxy.Frontend) haproxy.Config {
+		c := routed(t)
+		c.Frontends = frontends
+		return c
+	}
+	old := []haproxy.Route{{Name: "old.example.com", To: "a"}}
+	in := haproxy.Frontend{Name: "in", Protocol: haproxy.TLS, Routes: old}
+	for name, test := range map[string]struct {
+		running, wanted []haproxy.Frontend
+		want            []string
+	}{
+		"the same":           {[]haproxy.Frontend{in}, []haproxy.Frontend{{Name: "in", Protocol: haproxy.TLS, Routes: route}}, []string{"in/new.example.com"}},
+		"another protocol":   {[]haproxy.Frontend{in}, []haproxy.Frontend{{Name: "in", Protocol: haproxy.HTTP, Routes: route}}, []string{"in/old.example.com"}},
+		"another name":       {[]haproxy.Frontend{in}, []haproxy.Frontend{{Name: "other", Protocol: haproxy.TLS, Routes: route}}, []string{"in/old.example.com"}},
+		"none is wanted":     {[]haproxy.Frontend{in}, nil, []string{"in/old.example.com"}},
+		"none runs":          {nil, []haproxy.Frontend{{Name: "in", Protocol: haproxy.TLS, Routes: route}}, nil},
+		"one more before it": {[]haproxy.Frontend{in}, []haproxy.Frontend{{Name: "a"}, {Name: "in", Protocol: haproxy.TLS, Routes: route}}, []string{"in/new.example.com"}},
+		"one before it is no more": {[]haproxy.Frontend{{Name: "a"}, in}, []haproxy.Frontend{{Name: "in", Protocol: haproxy.TLS, Routes: route}},
+			[]string{"in/new.example.com"}},
+	} {
+		if got := names(with(test.running...).WithRuntimeOf(with(test.wanted...))); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
 	}
 }
 

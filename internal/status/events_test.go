@@ -171,3 +171,15 @@ func TestAnEventSaysWhatHasHappenedToWhichHost(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEventShortensNothingButItsOwnText(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 200)
+	reasons := []string{long}
+	if got := phrases(reasons); got != strings.Repeat("x", 160)+"…" || reasons[0] != long {
+		t.Errorf("got %q of what is now %q", got, reasons[0])
+	}
+	if exact := strings.Repeat("x", 160); phrases([]string{exact}) != exact {
+		t.Error("what fits is shortened")
+	}
+}

@@ -278,6 +278,7 @@ func TestTheProofBeforeARestartIsTheNewestOfTheObjectsThatNameTheHost(t *testing
 		"another host":             {[]*v1alpha1.EdgeLoadBalancer{withHash("b", "f1", 1)}, ""},
 		"one":                      {[]*v1alpha1.EdgeLoadBalancer{withHash("b", "f1", 1), withHash("A", "f2", 0)}, "f2"},
 		"two, the newer one first": {[]*v1alpha1.EdgeLoadBalancer{withHash("a", "f2", 2), withHash("a", "f1", 1)}, "f2"},
+		"a newer one not proved":   {[]*v1alpha1.EdgeLoadBalancer{withHash("a", "f1", 1), withHash("a", "", 3)}, "f1"},
 		"two, the newer one last":  {[]*v1alpha1.EdgeLoadBalancer{withHash("a", "f1", 0), withHash("a", "f2", 2)}, "f2"},
 	}
 	for name, test := range tests {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
@@ -231,5 +232,32 @@ func TestADriftIsANewOneUnlessItWasLeft(t *testing.T) {
 		if want := noon().Add(time.Duration(test.wantHour) * time.Hour); got == nil || !got.Time.Equal(want) {
 			t.Errorf("%s: it is of %s, want %s", name, got, want)
 		}
+	}
+}
+
+// A deletion is a new generation: whoever waits for it must see that each condition is of it, even if nothing else changes.
+func TestEachConditionOfADeletedObjectIsOfTheDeletion(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	object.Status = summarized(object, synced(), seeking(0, time.Minute, "nope.invalid"))
+	object.DeletionTimestamp, object.Generation = seconds(noon()), 3
+	status := summarized(object, synced(), synced())
+	for _, condition := range status.Conditions {
+		if condition.ObservedGeneration != 3 {
+			t.Errorf("%s is of generation %d", condition.Type, condition.ObservedGeneration)
+		}
+	}
+	if got := conditionOf(status, v1alpha1.ConditionTargetsAvailable); status.ObservedGeneration != 3 || got != "False AddressNotFound" {
+		t.Errorf("the status is of generation %d, and targets are %s", status.ObservedGeneration, got)
+	}
+}
+
+// What another cluster said was read, but no host was proved to have it yet.
+func TestTargetsAreUnknownUntilWhatWasReadIsProved(t *testing.T) {
+	t.Parallel()
+	known := synced()
+	known.Problems = []desired.Problem{problem(v1alpha1.ReasonProgressing, "cluster east is being read")}
+	if got := conditionOf(summarized(twoHosts(), known, synced()), v1alpha1.ConditionTargetsAvailable); got != "Unknown Progressing" {
+		t.Errorf("targets are %s", got)
 	}
 }
