@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"internal/model/reason": {"api/v1alpha1", "internal/model"},
 	"internal/sanitize":     {},
 	"internal/refusal":      {},
+	"internal/bounded":      {},
 	"internal/budget":       {},
 	"internal/fair":         {},
 	"internal/haproxy":      {},
@@ -57,7 +58,7 @@ var layers = map[string][]string{
 	"internal/ssh/privatekey": {"internal/sanitize", "internal/ssh/hostkeys", "golang.org/x/crypto/ssh"},
 	"internal/ssh/tcp":        {},
 	"internal/connect": {
-		"controllers", "internal/budget", "internal/desired", "internal/haproxy/driver", "internal/model", "internal/sanitize",
+		"controllers", "internal/bounded", "internal/budget", "internal/desired", "internal/haproxy/driver", "internal/model", "internal/sanitize",
 		"internal/ssh", "internal/ssh/answer", "internal/ssh/hostkeys", "internal/ssh/privatekey", "internal/ssh/tcp",
 		"k8s.io/apimachinery",
 	},
@@ -68,9 +69,9 @@ var layers = map[string][]string{
 		"internal/haproxy", "internal/model", "internal/policy", "internal/sanitize", "k8s.io/api", "k8s.io/apimachinery",
 	},
 	"internal/desired/limits":  {"api/v1alpha1", "internal/desired/spec", "internal/model", "internal/policy", "k8s.io/apimachinery"},
-	"internal/desired/pool":    {"internal/haproxy", "k8s.io/api", "k8s.io/apimachinery"},
+	"internal/desired/pool":    {"internal/bounded", "internal/haproxy", "k8s.io/api", "k8s.io/apimachinery"},
 	"internal/desired/servers": {"api/v1alpha1", "internal/desired/pool", "internal/haproxy", "k8s.io/api", "k8s.io/apimachinery"},
-	"internal/desired/spec":    {"api/v1alpha1", "internal/haproxy", "internal/model", "k8s.io/apimachinery"},
+	"internal/desired/spec":    {"api/v1alpha1", "internal/bounded", "internal/haproxy", "internal/model", "k8s.io/apimachinery"},
 	"internal/detach":          {"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/model", "k8s.io/apimachinery"},
 	"internal/record": {
 		"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/detach", "internal/model", "internal/model/reason",

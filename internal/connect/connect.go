@@ -21,7 +21,7 @@ import (
 // Connector connects to hosts over SSH. It implements controllers.Connector.
 type Connector struct {
 	pool        *ssh.Pool
-	credentials credentialsCache
+	credentials *credentialsCache
 	// answers is charged for the output of hosts.
 	answers *budget.Budget
 }
@@ -32,7 +32,7 @@ const mostAnswers = 48 << 20
 
 // New returns a Connector without connections, which signals the events of its connections.
 func New(signals *controllers.Signals) *Connector {
-	return &Connector{answers: budget.New(mostAnswers), pool: ssh.NewPool(ssh.Options{
+	return &Connector{credentials: newCredentialsCache(), answers: budget.New(mostAnswers), pool: ssh.NewPool(ssh.Options{
 		Dialled:   ofHost(signals.Dialled),
 		Down:      ofHost(signals.Down),
 		Attempted: signals.Attempted,

@@ -68,7 +68,7 @@ func TestPoolKeysCanBeParsed(t *testing.T) {
 
 func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 	t.Parallel()
-	hosts := &Connector{pool: ssh.NewPool(ssh.Options{})}
+	hosts := &Connector{credentials: newCredentialsCache(), pool: ssh.NewPool(ssh.Options{})}
 	defer hosts.Close()
 	login := desired.Login{User: "root"}
 	login.Secret.Namespace, login.Secret.Name = "shop", "edge-ssh"
@@ -86,7 +86,7 @@ func TestASecretWithoutAKeyIsNotUsedToConnect(t *testing.T) {
 // Only the names of the keys are reported, never their content.
 func TestTheKeysOfASecretWithoutAPrivateKeyAreReported(t *testing.T) {
 	t.Parallel()
-	hosts := &Connector{pool: ssh.NewPool(ssh.Options{})}
+	hosts := &Connector{credentials: newCredentialsCache(), pool: ssh.NewPool(ssh.Options{})}
 	defer hosts.Close()
 	secret := map[string][]byte{"known_hosts": nil}
 	for _, name := range []string{"id_ed25519", "id_ed25519.pub", "f", "e", "d", "c"} {

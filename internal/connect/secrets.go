@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/internal/bounded"
 	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/privatekey"
@@ -38,10 +39,9 @@ func explainSecret(secret map[string][]byte, err error) error {
 // credentialsCache keeps the last parsed content of Secrets: a known_hosts may have thousands of lines, and each host needs it for
 // each of its syncs. Its methods are safe for concurrent use.
 type credentialsCache struct {
-	mu     sync.Mutex
-	parsed map[types.NamespacedName]parsedSecret
-	// size is that of the texts in parsed, in bytes.
-	size int
+	// parsing is held while a Secret is parsed: hundreds of hosts may ask for a new one at once.
+	parsing sync.Mutex
+	parsed  bounded.Cache[types.NamespacedName, parsedSecret]
 }
 
 type parsedSecret struct {
@@ -49,34 +49,29 @@ type parsedSecret struct {
 	credentials            ssh.Credentials
 }
 
-func (s parsedSecret) size() int { return len(s.privateKey) + len(s.knownHosts) }
-
-// The cache is emptied before it grows beyond these limits: parsed content takes several times the memory of the texts. The cache
-// does not know which Secrets are no longer used.
+// The limits of the cache: parsed content takes several times the memory of the texts.
 const (
 	mostParsed      = 1000
 	mostParsedBytes = 8 << 20
 )
 
+func newCredentialsCache() *credentialsCache {
+	return &credentialsCache{parsed: bounded.Cache[types.NamespacedName, parsedSecret]{
+		Most: mostParsed, MostSize: mostParsedBytes,
+		SizeOf: func(s parsedSecret) int { return len(s.privateKey) + len(s.knownHosts) },
+	}}
+}
+
 func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHosts []byte) (ssh.Credentials, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known, found := c.parsed[name]; found && bytes.Equal(known.privateKey, privateKey) && bytes.Equal(known.knownHosts, knownHosts) {
+	c.parsing.Lock()
+	defer c.parsing.Unlock()
+	if known, found := c.parsed.Get(name); found && bytes.Equal(known.privateKey, privateKey) && bytes.Equal(known.knownHosts, knownHosts) {
 		return known.credentials, nil
 	}
 	credentials, err := ssh.ParseCredentials(privateKey, knownHosts)
 	if err != nil {
 		return ssh.Credentials{}, err
 	}
-	c.keep(name, parsedSecret{privateKey, knownHosts, credentials})
+	c.parsed.Put(name, parsedSecret{privateKey, knownHosts, credentials})
 	return credentials, nil
-}
-
-// keep must be called with the lock held.
-func (c *credentialsCache) keep(name types.NamespacedName, parsed parsedSecret) {
-	c.size += parsed.size() - c.parsed[name].size()
-	if c.parsed == nil || len(c.parsed) >= mostParsed || c.size > mostParsedBytes {
-		c.parsed, c.size = map[types.NamespacedName]parsedSecret{}, parsed.size()
-	}
-	c.parsed[name] = parsed
 }

@@ -5,6 +5,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/internal/bounded"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -13,8 +14,8 @@ import (
 // change any result. Its methods may be called concurrently; the zero Cache is empty, and a nil one caches nothing.
 type Cache struct {
 	versions  versions
-	endpoints store[endpointsKey, cachedEndpoints]
-	nodes     store[nodesKey, cachedNodes]
+	endpoints bounded.Cache[endpointsKey, cachedEndpoints]
+	nodes     bounded.Cache[nodesKey, cachedNodes]
 }
 
 // endpointsKey identifies a port of a Service.
@@ -47,8 +48,8 @@ type cachedNodes struct {
 
 // Forget drops everything.
 func (c *Cache) Forget() {
-	c.endpoints.forget()
-	c.nodes.forget()
+	c.endpoints.Clear()
+	c.nodes.Clear()
 }
 
 // Endpoints returns the endpoints behind a port that can serve as servers. The result is shared and must not be changed.
@@ -61,11 +62,11 @@ func (c *Cache) Endpoints(port Port, all []*discoveryv1.EndpointSlice) Endpoints
 		cluster: port.Cluster, service: types.NamespacedName{Namespace: port.Service.Namespace, Name: port.Service.Name},
 		port: port.Name, number: port.Port,
 	}
-	if known, found := c.endpoints.get(key); found && known.service.is(service) && known.slices.is(slices) {
+	if known, found := c.endpoints.Get(key); found && known.service.is(service) && known.slices.is(slices) {
 		return known.result
 	}
 	result := findEndpoints(port, all)
-	c.endpoints.put(key, cachedEndpoints{service: service, slices: slices, result: result})
+	c.endpoints.Put(key, cachedEndpoints{service: service, slices: slices, result: result})
 	return result
 }
 
@@ -84,12 +85,12 @@ func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*core
 		cluster: port.Cluster, number: port.NodePort, addresses: addresses,
 		ipv6: prefersIPv6(port.Service), local: IsLocal(port.Service),
 	}
-	known, found := c.nodes.get(key)
+	known, found := c.nodes.Get(key)
 	if found && known.nodes.is(now) && isShared(known.endpoints, endpoints) {
 		return known.result
 	}
 	result := findNodes(port, addresses, nodes, endpoints)
-	c.nodes.put(key, cachedNodes{nodes: now, endpoints: endpoints, result: result})
+	c.nodes.Put(key, cachedNodes{nodes: now, endpoints: endpoints, result: result})
 	return result
 }
 

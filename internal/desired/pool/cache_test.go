@@ -249,17 +249,3 @@ func TestChangedEndpointsDoNotAffectNodesThatAllServe(t *testing.T) {
 		}
 	}
 }
-
-func TestACacheIsBounded(t *testing.T) {
-	t.Parallel()
-	var cache Cache
-	for i := range mostStored + 10 {
-		port := firstPort(service(fmt.Sprint("app-", i), webPort()))
-		port.NodePort = int32(i)
-		cache.Endpoints(port, nil)
-		cache.Nodes(port, corev1.NodeInternalIP, nil, nil)
-		if len(cache.endpoints.known) > mostStored || len(cache.nodes.known) > mostStored {
-			t.Fatalf("it holds %d and %d", len(cache.endpoints.known), len(cache.nodes.known))
-		}
-	}
-}

@@ -3,9 +3,9 @@ package spec
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/bounded"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -34,9 +34,8 @@ type Lost struct {
 // changes concern none of them. It does not change any result. Its methods may be called concurrently. The zero Names is
 // empty, and a nil one caches nothing.
 type Names struct {
-	mu     sync.Mutex
-	read   map[string]keptRoutes
-	merged map[string]keptMerged
+	read   bounded.Cache[string, keptRoutes]
+	merged bounded.Cache[string, keptMerged]
 }
 
 type keptRoutes struct {
@@ -50,26 +49,19 @@ type keptMerged struct {
 	merged Merged
 }
 
-// mostKept limits how many listeners' routes are kept.
-const mostKept = 10_000
-
 // Read parses the routes of a listener. The key identifies the listener. to holds for each route the backend or weighted
 // route that it leads to; empty if the route is left out. The result is shared and must not be changed.
 func (n *Names) Read(key string, list []v1alpha1.Route, to []string) Routes {
 	if n == nil {
 		return readRoutes(list, to)
 	}
-	n.mu.Lock()
-	kept, found := n.read[key]
-	n.mu.Unlock()
+	kept, found := n.read.Get(key)
 	if !found || !slices.Equal(kept.to, to) || !sameHostnames(kept.list, list) {
 		kept.routes = readRoutes(list, to)
 	}
 	// Keep the new list even if it is equal: the previous one would keep a deleted object in memory.
 	kept.list, kept.to = list, to
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.read = keep(n.read, key, kept)
+	n.read.Put(key, kept)
 	return kept.routes
 }
 
@@ -82,33 +74,19 @@ func (n *Names) Merge(key string, lists [][]haproxy.Route) Merged {
 	if n == nil {
 		return mergeRoutes(lists)
 	}
-	n.mu.Lock()
-	kept, found := n.merged[key]
-	n.mu.Unlock()
+	kept, found := n.merged.Get(key)
 	if found && slices.EqualFunc(kept.lists, lists, sameSlice) {
 		return kept.merged
 	}
 	kept = keptMerged{lists, mergeRoutes(lists)}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.merged = keep(n.merged, key, kept)
+	n.merged.Put(key, kept)
 	return kept.merged
 }
 
 // Forget drops everything.
 func (n *Names) Forget() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.read, n.merged = nil, nil
-}
-
-// keep adds an entry to a map of limited size: a full map is emptied first.
-func keep[T any](kept map[string]T, key string, entry T) map[string]T {
-	if kept == nil || len(kept) >= mostKept {
-		kept = map[string]T{}
-	}
-	kept[key] = entry
-	return kept
+	n.read.Clear()
+	n.merged.Clear()
 }
 
 // sameHostnames reports whether both have the same names in the same routes. Each write of an object's status creates a new
