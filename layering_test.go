@@ -58,7 +58,7 @@ var layers = map[string][]string{
 	"internal/ssh/privatekey": {"internal/sanitize", "internal/ssh/hostkeys", "golang.org/x/crypto/ssh"},
 	"internal/ssh/tcp":        {},
 	"internal/connect": {
-		"controllers", "internal/bounded", "internal/budget", "internal/desired", "internal/haproxy/driver", "internal/model", "internal/sanitize",
+		"api/v1alpha1", "controllers", "internal/bounded", "internal/budget", "internal/desired", "internal/haproxy/driver", "internal/model", "internal/sanitize",
 		"internal/ssh", "internal/ssh/answer", "internal/ssh/hostkeys", "internal/ssh/privatekey", "internal/ssh/tcp",
 		"k8s.io/apimachinery",
 	},
@@ -109,7 +109,7 @@ var layers = map[string][]string{
 		"api/v1alpha1", "internal/desired/limits", "internal/index", "internal/policy", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery",
 	},
-	"internal/secrets": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x/sync"},
+	"internal/secrets": {"api/v1alpha1", "sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x/sync"},
 	"internal/queue":   {"internal/fair", "internal/model", "k8s.io/client-go/util/workqueue"},
 	"internal/publish": {
 		"api/v1alpha1", "internal/index", "internal/sanitize", "internal/status", "sigs.k8s.io/controller-runtime/pkg/client",

@@ -12,14 +12,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/rulebook"
 )
 
 // MissingRights are the objects without a namespace that the operator cannot read, and does without.
 type MissingRights struct {
-	// Policies: the built-in rules apply to every namespace.
-	Policies bool
-	// Namespaces: no EdgePolicy selects a namespace by its labels.
-	Namespaces bool
+	rulebook.Missing
 	// Nodes: nothing is sent to this cluster's nodes.
 	Nodes bool
 }

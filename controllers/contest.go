@@ -12,9 +12,8 @@ import (
 	"github.com/edgelb/edgelb/internal/record"
 )
 
-// contest handles a host that must be left alone for a while. If the owner whose task it was cannot log in to it, the others that name
-// it try one after the other: the first that can becomes its owner. They only check the host. What is reported of the host stays until
-// one of them can log in.
+// contest lets the others that name a host try to log in, if its owner, whose task it was, cannot: one after the other, and the first that
+// can becomes its owner. They only check the host. What is reported of the host stays until then. It returns the wait until the next step.
 func (r *hostReconciler) contest(ctx context.Context, seen observed, task *hostTask, wait time.Duration) (time.Duration, error) {
 	known := r.records.Get(seen.key)
 	// While the owner's previous connection is open, a rival's login would end it.

@@ -167,7 +167,7 @@ func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCach
 		return *host.outcome
 	case len(host.running.Frontends) > 0 && host.running.Owner != request.Config.Owner && !request.Adopt:
 		return refusedFile()
-	case request.DryRun:
+	case request.Suspend:
 		return model.Outcome{State: model.Suspended, Message: "would reload"}
 	}
 	outcome := model.Outcome{State: model.Synced, HAProxyVersion: "2.6.12", Egress: host.egress, Servers: map[string]model.ServerCount{}}

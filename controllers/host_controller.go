@@ -45,11 +45,11 @@ type hostReconciler struct {
 	random func() float64
 }
 
-// Reconcile finds the objects that name the host. It records what the host should run, chooses the task that is due, runs it, and
+// Reconcile enters the host with the objects that name it. It records what the host should run, chooses the task that is due, runs it, and
 // records the result, which says when to come back. While the owner of the host cannot log in, the others that name it try.
 func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.Result, error) {
 	began := r.now()
-	named, release, err := r.find(ctx, key, began)
+	named, release, err := r.enter(ctx, key, began)
 	if err != nil || release == nil {
 		return ctrl.Result{}, err
 	}
@@ -83,9 +83,9 @@ func comeBack(known record.Host, wait time.Duration, err error) (ctrl.Result, er
 	return ctrl.Result{RequeueAfter: known.Detachments.Await(wait)}, nil
 }
 
-// find returns the objects that name a host, and the function that gives back the place in which it is worked on. The function is nil if
-// nothing is to be done now.
-func (r *hostReconciler) find(ctx context.Context, key model.HostID, now time.Time) (index.Named, func(), error) {
+// enter returns the objects that name a host, and the function that gives back the place in which it is worked on. The function is nil if
+// nothing is to be done now: there is no place, or no object names the host any more, which is then forgotten.
+func (r *hostReconciler) enter(ctx context.Context, key model.HostID, now time.Time) (index.Named, func(), error) {
 	r.records.Look(key, now)
 	named, err := index.OfHost(ctx, r.Here, key)
 	switch {

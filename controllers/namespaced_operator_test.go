@@ -22,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/rulebook"
 )
 
 // shippedAccount is the operator's ServiceAccount in config/.
@@ -133,7 +134,7 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 func TestTheOperatorDoesWithoutWhatHasNoNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: MissingRights{Policies: true, Namespaces: true, Nodes: true}})
+	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: MissingRights{Missing: rulebook.Missing{Policies: true, Namespaces: true}, Nodes: true}})
 	object := w.balancer("web", "a")
 	object.Spec.Targets = append(object.Spec.Targets, object.Spec.Targets[0])
 	nodes := &object.Spec.Targets[1]

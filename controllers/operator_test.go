@@ -338,7 +338,7 @@ func TestASuspendedObjectChangesNothing(t *testing.T) {
 	if got := suspended.Status.Hosts[0]; got.State != v1alpha1.HostSuspended || got.Message != "would reload" {
 		t.Errorf("host %+v", got)
 	}
-	if host := w.hosts.see("a"); !host.last.DryRun || host.reloads != 0 {
+	if host := w.hosts.see("a"); !host.last.Suspend || host.reloads != 0 {
 		t.Errorf("host %+v", host)
 	}
 	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Suspend = false })

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/rulebook"
 )
 
 // loopbackHosts allows hosts on loopback addresses.
@@ -149,7 +150,7 @@ func TestAnOperatorThatMayNotReadPoliciesAppliesTheBuiltInRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.allow("hosts", loopbackHosts())
-	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: MissingRights{Policies: true, Namespaces: true}})
+	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: MissingRights{Missing: rulebook.Missing{Policies: true, Namespaces: true}}})
 	w.create(w.balancer("web", "127.0.0.1"))
 	w.create(w.balancer("other", "b"))
 	w.becomes("web", "forbidden", isForbidden)
@@ -160,7 +161,7 @@ func TestUnreadableObjectsAreDetectedAtTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	config := *apiServer
-	for user, want := range map[string]MissingRights{"": {}, "stranger-" + w.namespace: {Policies: true, Namespaces: true, Nodes: true}} {
+	for user, want := range map[string]MissingRights{"": {}, "stranger-" + w.namespace: {Missing: rulebook.Missing{Policies: true, Namespaces: true}, Nodes: true}} {
 		config.Impersonate.UserName = user
 		c, err := client.New(&config, client.Options{Scheme: newScheme(t)})
 		if err != nil {

@@ -41,7 +41,6 @@ type SyncFunc func(ctx context.Context, conn driver.Conn, cache *driver.SyncCach
 // hostTask is a task, and what running it needs.
 type hostTask struct {
 	*record.Task
-	key model.HostID
 	// secretVersion is that of the Secret that logs in to the host, and rules are those of its namespace.
 	secretVersion string
 	rules         policy.Rules
@@ -70,7 +69,7 @@ func (r *hostReconciler) prepare(
 	}
 	rules := seen.snapshot.RulesOf(secret.Namespace)
 	task.Inputs = record.InputsOf(task, version, rules.Version)
-	return &hostTask{Task: task, key: seen.key, secretVersion: version, rules: rules, proved: proved(seen, known), cache: cache}, nil
+	return &hostTask{Task: task, secretVersion: version, rules: rules, proved: proved(seen, known), cache: cache}, nil
 }
 
 // proved returns the fingerprint that the host was last proved to run: by this operator, or by the one before.
@@ -113,13 +112,13 @@ func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask) driver.R
 		ReloadCommand: host.ReloadCommand,
 		Adopt:         host.Adopt,
 		NoAdopt:       host.NoAdopt,
-		DryRun:        host.Suspend,
+		Suspend:       host.Suspend,
 		RuntimeOnly:   task.RuntimeOnly,
 		DrainTimeouts: host.DrainTimeouts,
 		ReportDrift:   host.ReportDrift,
 		Proved:        task.proved,
 		Wants:         index.Wants(ctx, r.Here, namespace),
-		SavePlace:     func() (func(), bool) { return r.savePlace(task.key, namespace) },
+		SavePlace:     func() (func(), bool) { return r.savePlace(task.Host.Key, namespace) },
 	}
 }
 
@@ -159,7 +158,7 @@ func (r *hostReconciler) connect(task *hostTask, content secrets.Secret) (driver
 	login := host.Login
 	login.Reach = task.rules.Hosts
 	if found := login.Reach.Check(host.Key.Address); found != nil {
-		r.disconnect(task.key)
+		r.disconnect(task.Host.Key)
 		return nil, &record.Attempt{Task: task.Task, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}, nil
 	}
 	previous := func() driver.Conn { return r.connector.Former(host.Key, login, content.Data) }

@@ -2,7 +2,7 @@
 // EdgeLoadBalancers want. That of EdgeLoadBalancers maintains their finalizers and statuses. That of clusters has the other clusters
 // read that targets name.
 //
-// They share the records of the hosts and otherwise only queue work for each other.
+// The first two share the records of the hosts. Otherwise the controllers only queue work for each other.
 package controllers
 
 import (
@@ -49,7 +49,7 @@ type Options struct {
 	MissingRights MissingRights
 	// Namespaces are those that the manager's cache watches; empty means all.
 	Namespaces []string
-	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 means 2048.
+	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 means queue.HostsAtOnce.
 	HostsAtOnce int
 }
 
@@ -104,7 +104,7 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 		hostEvents: options.Signals.hosts,
 		now:        time.Now,
 		random:     rand.Float64,
-		rules:      rulebook.New(mgr.GetCache(), rulebook.Missing{Policies: missing.Policies, Namespaces: missing.Namespaces}),
+		rules:      rulebook.New(mgr.GetCache(), missing.Missing),
 	}
 	hosts.Others = clusters.NewSet(elsewhere{hosts}, clusters.Interval)
 	return hosts

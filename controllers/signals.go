@@ -17,7 +17,7 @@ import (
 // connection after its first use would be asked as fast as the network allows.
 const downInterval = time.Second
 
-// Signals pass events from the transport to the controllers. Its methods are safe for concurrent use.
+// Signals pass events from the Connector to the controllers. Its methods are safe for concurrent use.
 type Signals struct {
 	hosts    *queue.Source[model.HostID]
 	registry prometheus.Registerer

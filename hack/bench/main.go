@@ -136,7 +136,7 @@ func (b *bench) prepareOperator(ctx context.Context) error {
 		return err
 	}
 	b.scripts = filepath.Join(lab.Dir(), "scripts")
-	if err := os.CopyFS(b.scripts, os.DirFS(filepath.Join(root, "internal", "edge", "scripts"))); err != nil {
+	if err := os.CopyFS(b.scripts, os.DirFS(filepath.Join(root, "internal", "host", "scripts"))); err != nil {
 		return err
 	}
 	if b.binary = b.operator; b.binary == "" {

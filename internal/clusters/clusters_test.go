@@ -203,7 +203,7 @@ func TestNewCredentialsAreUsedOnceTheyWork(t *testing.T) {
 		reason string
 	}{
 		{secretWith(t, clusterOf(w), tokenOf("wrong")), v1alpha1.ReasonClusterUnauthorized},
-		{map[string][]byte{secretKey: []byte("}")}, v1alpha1.ReasonClusterInvalid},
+		{map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte("}")}, v1alpha1.ReasonClusterInvalid},
 	} {
 		w.set.Keep(cluster, here(test.secret), w.use())
 		w.becomesBad(true, test.reason)

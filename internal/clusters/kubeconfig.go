@@ -9,22 +9,20 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/clusters/bounds"
 )
-
-// secretKey is the key of the kubeconfig in the Secret.
-const secretKey = "kubeconfig"
 
 // parse builds a client configuration from the content of a Secret. Anybody who may write Secrets may have written it, so settings
 // that would make the operator run programs, read its own files or trust any server are refused. The error is a *trouble, whose
 // sentence repeats only names and the server of the kubeconfig.
 func parse(key Key, secret map[string][]byte) (*rest.Config, error) {
 	if secret == nil {
-		return nil, invalid("Secret %s does not exist: create it with the key %s", key, secretKey)
+		return nil, invalid("Secret %s does not exist: create it with the key %s", key, v1alpha1.SecretKeyKubeconfig)
 	}
-	text, found := secret[secretKey]
+	text, found := secret[v1alpha1.SecretKeyKubeconfig]
 	if !found {
-		return nil, invalid("Secret %s has no key %s: add it, with a kubeconfig", key, secretKey)
+		return nil, invalid("Secret %s has no key %s: add it, with a kubeconfig", key, v1alpha1.SecretKeyKubeconfig)
 	}
 	kubeconfig, err := clientcmd.Load(text)
 	if err != nil {

@@ -61,11 +61,11 @@ func TestKubeconfigsThatCannotBeReadSayWhy(t *testing.T) {
 	}{
 		"no Secret":               {nil, "Secret shop/cluster-b does not exist: create it with the key kubeconfig"},
 		"an empty Secret":         {map[string][]byte{}, "Secret shop/cluster-b has no key kubeconfig"},
-		"no YAML":                 {map[string][]byte{secretKey: []byte("secret: {")}, "cannot be read"},
-		"a value of another type": {map[string][]byte{secretKey: []byte(header + "users: secret")}, "cannot be read"},
-		"nothing":                 {map[string][]byte{secretKey: nil}, "names no current-context"},
-		"no context":              {map[string][]byte{secretKey: []byte(header + "current-context: a")}, "names no current-context"},
-		"no cluster": {map[string][]byte{secretKey: []byte(header + "current-context: a\ncontexts: [{name: a, context: {cluster: b, user: c}}]")},
+		"no YAML":                 {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte("secret: {")}, "cannot be read"},
+		"a value of another type": {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte(header + "users: secret")}, "cannot be read"},
+		"nothing":                 {map[string][]byte{v1alpha1.SecretKeyKubeconfig: nil}, "names no current-context"},
+		"no context":              {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte(header + "current-context: a")}, "names no current-context"},
+		"no cluster": {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte(header + "current-context: a\ncontexts: [{name: a, context: {cluster: b, user: c}}]")},
 			`add cluster "b" and user "c"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func FuzzParseKubeconfig(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		within.Run(t, "reading it", 100*len(text), func() {
-			config, err := parse(Key{Namespace: "shop", Name: "far"}, map[string][]byte{secretKey: text})
+			config, err := parse(Key{Namespace: "shop", Name: "far"}, map[string][]byte{v1alpha1.SecretKeyKubeconfig: text})
 			if err == nil && (config.BearerTokenFile != "" || config.CAFile != "" || config.ExecProvider != nil || !strings.HasPrefix(config.Host, "https://")) {
 				t.Errorf("%q was accepted", text)
 			}

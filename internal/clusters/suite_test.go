@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/lab/programs"
@@ -192,7 +193,7 @@ func secretWith(t *testing.T, at *clientcmdapi.Cluster, user *clientcmdapi.AuthI
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string][]byte{secretKey: text}
+	return map[string][]byte{v1alpha1.SecretKeyKubeconfig: text}
 }
 
 func (w *world) use() Use { return Use{Namespaces: []string{w.namespace}} }

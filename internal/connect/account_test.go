@@ -28,7 +28,7 @@ func login(t *testing.T, host *accounts.Host, user string) model.Outcome {
 	}
 	defer conn.Close()
 	return driver.Sync(t.Context(), connection{conn}, &driver.SyncCache{}, driver.Request{
-		Config: sample.Web(t), Login: user, ConfigPath: "/etc/haproxy/haproxy.cfg", DryRun: true,
+		Config: sample.Web(t), Login: user, ConfigPath: "/etc/haproxy/haproxy.cfg", Suspend: true,
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/ssh/answer"
 )
 
-// connection is an ssh.Conn as an driver.Conn.
+// connection is an ssh.Conn as a driver.Conn.
 type connection struct {
 	conn *ssh.Conn
 }
@@ -28,7 +28,7 @@ func (c connection) DialUnix(ctx context.Context, path string, limit driver.Limi
 
 func (c connection) Release() { c.conn.Release() }
 
-// stream is an ssh.Stream as an driver.Stream.
+// stream is an ssh.Stream as a driver.Stream.
 type stream struct{ *ssh.Stream }
 
 func (s stream) Expect(limit driver.Limit) { s.Stream.Expect(answer.Limit(limit)) }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/controllers"
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
@@ -60,7 +61,7 @@ func parseKey(text string) (model.HostID, error) {
 
 // Connect implements controllers.Connector.
 func (c *Connector) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (driver.Conn, error) {
-	credentials, err := c.credentials.parse(login.Secret, secret[secretPrivateKey], secret[secretKnownHosts])
+	credentials, err := c.credentials.parse(login.Secret, secret[v1alpha1.SecretKeyPrivateKey], secret[v1alpha1.SecretKeyKnownHosts])
 	if err != nil {
 		return nil, translate(fmt.Errorf("the Secret %s cannot be used: %w", login.Secret, explainSecret(secret, err)))
 	}
@@ -79,8 +80,8 @@ func (c *Connector) Connect(key model.HostID, login desired.Login, secret map[st
 // Former implements controllers.Connector. A Secret that is missing, empty or invalid says nothing about which hosts are trusted.
 func (c *Connector) Former(key model.HostID, login desired.Login, secret map[string][]byte) driver.Conn {
 	var known *hostkeys.KnownHosts
-	if len(secret[secretPrivateKey])+len(secret[secretKnownHosts]) > 0 {
-		if parsed, err := hostkeys.ParseKnownHosts(secret[secretKnownHosts]); err == nil {
+	if len(secret[v1alpha1.SecretKeyPrivateKey])+len(secret[v1alpha1.SecretKeyKnownHosts]) > 0 {
+		if parsed, err := hostkeys.ParseKnownHosts(secret[v1alpha1.SecretKeyKnownHosts]); err == nil {
 			known = &parsed
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
 
-// translate turns an error of the connection to a host into one of package driver. It is the only table for that.
+// translate turns an error of the connection to a host into a *model.Error. It is the only table for that.
 func translate(err error) error {
 	if err == nil {
 		return nil

@@ -11,29 +11,24 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/bounded"
 	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/privatekey"
 )
 
-// The keys of a Secret that logs in to hosts.
-const (
-	secretPrivateKey = "ssh-privatekey"
-	secretKnownHosts = "known_hosts"
-)
-
 // explainSecret adds, for a Secret without a private key, which keys it has: often the key has another name there.
 func explainSecret(secret map[string][]byte, err error) error {
 	var invalid *privatekey.Error
-	if !errors.As(err, &invalid) || invalid.Problem != privatekey.Missing || len(secret[secretPrivateKey]) > 0 {
+	if !errors.As(err, &invalid) || invalid.Problem != privatekey.Missing || len(secret[v1alpha1.SecretKeyPrivateKey]) > 0 {
 		return err
 	}
 	has := "nothing"
 	if len(secret) > 0 {
 		has = strings.Join(sanitize.First(slices.Sorted(maps.Keys(secret)), 5), ", ")
 	}
-	return fmt.Errorf("it needs the keys %s and %s, and has %s: %w", secretPrivateKey, secretKnownHosts, has, err)
+	return fmt.Errorf("it needs the keys %s and %s, and has %s: %w", v1alpha1.SecretKeyPrivateKey, v1alpha1.SecretKeyKnownHosts, has, err)
 }
 
 // credentialsCache keeps the last parsed content of Secrets: a known_hosts may have thousands of lines, and each host needs it for

@@ -76,5 +76,5 @@ func (m Member) Listener(frontend string) string {
 	if own, found := m.Joined[frontend]; found {
 		return own
 	}
-	return ListenerOf(frontend)
+	return listenerOf(frontend)
 }

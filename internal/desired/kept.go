@@ -148,7 +148,7 @@ func (k *keptListeners) join(f *haproxy.Frontend, own haproxy.Frontend, listener
 			k.member.Joined = map[string]string{}
 		}
 		if listener == "" {
-			listener = ListenerOf(own.Name)
+			listener = listenerOf(own.Name)
 		}
 		k.member.Joined[f.Name] = listener
 	}

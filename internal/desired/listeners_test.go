@@ -133,8 +133,8 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 func TestAFrontendTellsItsListener(t *testing.T) {
 	t.Parallel()
 	host := build(gw1(), snapshotOf(edgeLB("a-b")))
-	if name := host.Config.Frontends[0].Name; ListenerOf(name) != "https" {
-		t.Errorf("the listener of frontend %s is %q, want https", name, ListenerOf(name))
+	if name := host.Config.Frontends[0].Name; listenerOf(name) != "https" {
+		t.Errorf("the listener of frontend %s is %q, want https", name, listenerOf(name))
 	}
 	if got := host.Members[0].Frontends; len(got) != 1 || got[0] != "shop_a-b_https" {
 		t.Errorf("the member has frontends %q", got)

@@ -21,17 +21,17 @@ func (m membership) configName(element string) string {
 	return m.object.Namespace + "_" + m.object.Name + "_" + element
 }
 
-// ownerOf returns the part of a name in HAProxy that identifies the object.
-func ownerOf(name string) string {
+// objectPrefix returns the part of a name in HAProxy that identifies the object.
+func objectPrefix(name string) string {
 	return name[:strings.LastIndexByte(name, '_')+1]
 }
 
-// ListenerOf returns the listener that a frontend of Host.Config is named after.
-func ListenerOf(frontend string) string { return elementOf(frontend) }
+// listenerOf returns the listener that a frontend of Host.Config is named after.
+func listenerOf(frontend string) string { return elementOf(frontend) }
 
 // elementOf returns the listener or the target that a name in HAProxy was made from.
 func elementOf(name string) string {
-	element, _, _ := strings.Cut(name[len(ownerOf(name)):], ":")
+	element, _, _ := strings.Cut(name[len(objectPrefix(name)):], ":")
 	return element
 }
 

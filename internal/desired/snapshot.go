@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/limits"
+	"github.com/edgelb/edgelb/internal/desired/servers"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
 )
@@ -58,4 +59,21 @@ func (s Snapshot) RulesOf(namespace string) policy.Rules {
 func (s Snapshot) OnlyOf(owner spec.Owner) Snapshot {
 	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o *v1alpha1.EdgeLoadBalancer) bool { return spec.OwnerOf(o) != owner })
 	return s
+}
+
+// ScopeState is the state of a Scope.
+type ScopeState struct {
+	// Known reports whether its objects were read at least once: an object that is not among them does not exist.
+	Known bool
+	// Reason and Message say why the scope cannot be read at the moment: a reason of package v1alpha1 and a sentence. Both are
+	// empty if it can be read. What was read before is kept.
+	Reason, Message string
+}
+
+// trouble says why the scope cannot be read; nil if it can.
+func (s ScopeState) trouble() *servers.Failure {
+	if s.Reason == "" {
+		return nil
+	}
+	return &servers.Failure{Reason: s.Reason, Sentence: s.Message}
 }

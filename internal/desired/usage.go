@@ -44,7 +44,7 @@ func usesOf(members []membership, groups []*frontendGroup, frontends []haproxy.F
 func (u *usage) add(c *claim, f *haproxy.Frontend) {
 	if !slices.Contains(u.frontends, f.Name) {
 		u.frontends = append(u.frontends, f.Name)
-		if ownerOf(f.Name) != c.member.configName("") {
+		if objectPrefix(f.Name) != c.member.configName("") {
 			if u.joined == nil {
 				u.joined = map[string]string{}
 			}

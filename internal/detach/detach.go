@@ -52,14 +52,14 @@ type Detachments map[types.UID]Progress
 // whether the host may have an object's listeners.
 func (d Detachments) Next(wanted desired.Host, objects []Object, mayHave func(types.UID) bool, now time.Time) Detachments {
 	after := make(Detachments, len(objects))
-	owner := ownerOf(wanted)
+	namespace := namespaceOf(wanted)
 	for _, o := range objects {
 		progress := d[o.UID]
 		switch {
 		case progress.Done:
-		case isStranger(owner, o) && !mayHave(o.UID):
+		case isStranger(namespace, o) && !mayHave(o.UID):
 			progress.Done = true
-		case o.Spec.Suspend, wanted.Suspend && owner == o.Namespace:
+		case o.Spec.Suspend, wanted.Suspend && namespace == o.Namespace:
 			progress = Progress{Delayed: true, Moved: progress.Moved}
 		case !progress.Since.IsZero():
 		case o.Awaits && !progress.isOverdue(now):
@@ -74,12 +74,12 @@ func (d Detachments) Next(wanted desired.Host, objects []Object, mayHave func(ty
 
 // isStranger reports whether the host belongs to another namespace, and the object does not say that it was ever there. The operator
 // does not log in to it with another namespace's Secret only because an object has named it.
-func isStranger(owner string, o Object) bool {
-	return owner != "" && owner != o.Namespace && !o.Served
+func isStranger(namespace string, o Object) bool {
+	return namespace != "" && namespace != o.Namespace && !o.Served
 }
 
-// ownerOf returns the namespace whose objects use the host; empty if none does.
-func ownerOf(host desired.Host) string {
+// namespaceOf returns the namespace whose objects use the host; empty if none does.
+func namespaceOf(host desired.Host) string {
 	if len(host.Members) == 0 {
 		return ""
 	}

@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
 )
 
 // Reader reads Secrets. Only their metadata is watched, so that the operator does not keep every Secret of the cluster; the
@@ -33,7 +35,7 @@ type Reader struct {
 
 // readKeys are the keys of Secrets that are read: to log in to hosts, and to other clusters. The values of other keys are not
 // kept.
-var readKeys = []string{"ssh-privatekey", "known_hosts", "kubeconfig"}
+var readKeys = []string{v1alpha1.SecretKeyPrivateKey, v1alpha1.SecretKeyKnownHosts, v1alpha1.SecretKeyKubeconfig}
 
 // Secret is a version of a Secret. An empty version means that there is no such Secret.
 type Secret struct {

@@ -44,11 +44,11 @@ func Failuref(reason, format string, args ...any) *Failure {
 // Of returns the servers of a target that names a Service, by name. keep reports whether they are unknown at the moment. The
 // failure says why there are none, none are known, or none can serve. The result is shared and must not be changed.
 func Of(cache *pool.Cache, target *v1alpha1.Target, from Source) (found []haproxy.Server, keep bool, failure *Failure) {
-	spec, failure := resolve(from.Name, from.Service, target.Service.Port)
+	servicePort, failure := resolve(from.Name, from.Service, target.Service.Port)
 	if failure != nil {
 		return nil, true, failure
 	}
-	port := pool.Port{Cluster: from.Cluster, Service: from.Service, ServicePort: spec}
+	port := pool.Port{Cluster: from.Cluster, Service: from.Service, ServicePort: servicePort}
 	endpoints := cache.Endpoints(port, from.Slices)
 	if target.Via != v1alpha1.ViaNodePort {
 		return endpoints.Servers, endpoints.AreUnknown(), whyNone(port, endpoints)

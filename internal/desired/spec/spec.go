@@ -1,5 +1,5 @@
-// Package spec reads the spec of an EdgeLoadBalancer by itself: it translates listeners, targets and settings to the types of
-// package haproxy, fills in defaults, and says what is wrong. It is pure, and knows no host and no Service.
+// Package spec reads EdgeLoadBalancers without the rest of the cluster: it translates listeners, targets and settings to the types
+// of package haproxy, fills in defaults, says what is wrong, and which Services, hosts and owners objects name. It is pure.
 package spec
 
 import (

@@ -31,11 +31,11 @@ type SyncCache struct {
 	config haproxy.Config
 	// begun says that the result of a change is unknown. Then differences on the host are not attributed to somebody else.
 	begun bool
-	// pendingWrite tracks how stale the file is, and saving is the running write; nil if there is none. unwritten says that the last
-	// write failed, or that the file is not the one that edgelb wrote last.
+	// pendingWrite tracks how stale the file is, and saving is the running write; nil if there is none. unwritten is why the
+	// last write failed, if the file is not the one that edgelb wanted to write last.
 	pendingWrite pending.Write
 	saving       *save
-	unwritten    bool
+	unwritten    error
 	// verifiedAt is when the host was last verified as a whole.
 	verifiedAt time.Time
 	// namesReadAt is when the whole route map was last read.
@@ -77,7 +77,7 @@ func (c *SyncCache) learn(h *host, outcome model.Outcome) {
 		c.written(h.file, now, now)
 		if outcome.State == model.Rejected && !h.formerAccepts {
 			c.disk = files.Hashes{Config: h.facts.File.SHA256, Names: h.facts.File.NamesSHA256[h.file.NamesPath]}
-			c.pendingWrite, c.unwritten = c.pendingWrite.Changed(now), true
+			c.pendingWrite, c.unwritten = c.pendingWrite.Changed(now), &model.Error{State: outcome.State, Message: outcome.Message}
 		}
 		c.remember(h)
 	case c.last != nil && isHeldBack(outcome) && h.running.SameAs(c.last.running):
@@ -123,7 +123,7 @@ func isUnwritten(outcome model.Outcome) bool {
 // left returns how the previous sync left the host of the request.
 func (c *SyncCache) left(req Request) left {
 	l := left{
-		Previous: plan.Previous{FileSHA256: c.disk.Config, StaleFile: c.pendingWrite.Exists(), Begun: c.begun}, running: c.worker,
+		Previous: plan.Previous{Proved: req.Proved, FileSHA256: c.disk.Config, StaleFile: c.pendingWrite.Exists(), Begun: c.begun}, running: c.worker,
 	}
 	if !c.begun && c.config.AdminSocket == req.Config.AdminSocket {
 		l.servers = fit.ServersOf(c.config)
@@ -139,5 +139,5 @@ func (c *SyncCache) forget() {
 
 // written records that the file was written, with all changes up to began.
 func (c *SyncCache) written(file cfg.File, began, now time.Time) {
-	c.disk, c.pendingWrite, c.unwritten = files.HashesOf(file), c.pendingWrite.Written(began, now), false
+	c.disk, c.pendingWrite, c.unwritten = files.HashesOf(file), c.pendingWrite.Written(began, now), nil
 }

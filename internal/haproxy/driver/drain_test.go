@@ -262,7 +262,7 @@ func TestAHostThatIsOnlyWatchedNeedsNoSyncForADrainingServer(t *testing.T) {
 		drifted = m.syncCached(m.webConfig(b), proved(draining.Fingerprint), reportOnly)
 		return drifted.State == model.Drifted
 	})
-	suspended := m.syncCached(m.webConfig(b), func(r *driver.Request) { r.DryRun = true })
+	suspended := m.syncCached(m.webConfig(b), func(r *driver.Request) { r.Suspend = true })
 
 	if drifted.State != model.Drifted || drifted.FollowUp != 0 {
 		t.Errorf("got %+v", drifted)

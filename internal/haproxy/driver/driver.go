@@ -15,7 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/host/session"
 )
 
-// Conn is one logged-in connection to a host. Each of its errors is an *model.Error.
+// Conn is one logged-in connection to a host. Each of its errors is a *model.Error.
 type Conn = session.Conn
 
 // Types that a Conn uses.
@@ -45,8 +45,8 @@ type Request struct {
 	// Wants reports whether objects of the owner still want a host of that name, as in Config.Host. Sync calls it only if the
 	// host's file names another host; nil if no object wants one.
 	Wants func(host string) bool
-	// DryRun changes nothing and reports what would be changed.
-	DryRun bool
+	// Suspend changes nothing and reports what would be changed.
+	Suspend bool
 	// RuntimeOnly updates servers, route map entries and weights through HAProxy's socket, for the backends that HAProxy runs, and
 	// leaves everything else for a later Sync. It is for a host that could not be brought to the wanted configuration; see
 	// Outcome.Live.

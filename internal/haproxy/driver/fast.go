@@ -51,7 +51,7 @@ var errCacheStale = errors.New("the host does not match the sync cache")
 // syncFast syncs the host from the cache. It returns false if that is not possible and a full sync is required.
 func syncFast(ctx context.Context, conn Conn, cache *SyncCache, req Request) (model.Outcome, bool) {
 	h := cache.recall(conn, req)
-	if h == nil || req.DryRun || (h.formerAccepts && !req.RuntimeOnly) {
+	if h == nil || req.Suspend || (h.formerAccepts && !req.RuntimeOnly) {
 		return model.Outcome{}, false
 	}
 	// A change that has begun is finished, also when the operator shuts down.
@@ -95,15 +95,20 @@ func (f *fastSync) run(ctx context.Context, config haproxy.Config, change haprox
 		}
 	}
 	removed, err := f.removeDrained(ctx)
-	if err != nil || (!change.Empty() && !f.cache.pendingWrite.IsOverdue(f.now)) {
+	if err != nil || (!change.Empty() && !f.isWriteLate()) {
 		return err
 	}
 	return f.catchUp(ctx, change.Empty() && !removed)
 }
 
+// isWriteLate reports whether the file write must not wait for a sync without a change.
+func (f *fastSync) isWriteLate() bool {
+	return f.cache.unwritten != nil || f.cache.pendingWrite.IsOverdue(f.now)
+}
+
 // catchUp starts the file write if it is due. It verifies the host if the sync has nothing else to do, or if the last
 // verification is too old. While the file is being written, it does not verify. After a write that failed, it waits for the next
-// one: the host must not be called synced meanwhile.
+// one, or repeats the failure if there is no place for it: the host must not be called synced meanwhile.
 func (f *fastSync) catchUp(ctx context.Context, quiet bool) error {
 	if f.isSaveDue() {
 		started, err := f.startSave(ctx)
@@ -111,8 +116,12 @@ func (f *fastSync) catchUp(ctx context.Context, quiet bool) error {
 			return err
 		}
 		f.waits = !started
-		if started && f.cache.unwritten {
+		switch {
+		case f.cache.unwritten == nil:
+		case started:
 			<-f.cache.saving.done
+		default:
+			return f.cache.unwritten
 		}
 	}
 	if s := f.cache.saving; s != nil {
@@ -133,7 +142,7 @@ func (f *fastSync) catchUp(ctx context.Context, quiet bool) error {
 
 // isSaveDue reports whether a file write must begin now: after one that failed, the next sync tries again.
 func (f *fastSync) isSaveDue() bool {
-	return !f.req.RuntimeOnly && f.cache.saving == nil && (f.cache.unwritten || f.cache.pendingWrite.IsDue(f.now))
+	return !f.req.RuntimeOnly && f.cache.saving == nil && (f.cache.unwritten != nil || f.cache.pendingWrite.IsDue(f.now))
 }
 
 // update applies the change in HAProxy and reads it back, in one round trip: it checks which worker answers, sends the
@@ -280,7 +289,7 @@ func (f *fastSync) finish(err error) model.Outcome {
 }
 
 // ask sends lines to the worker that was proved last, checks that this worker answers, and returns the answers, which list at
-// most the given rows of servers and route map entries. The error is an *model.Error if the host did not answer in time.
+// most the given rows of servers and route map entries. The error is a *model.Error if the host did not answer in time.
 func (f *fastSync) ask(ctx context.Context, lines []string, rows int) ([]string, error) {
 	timeout := askTimeout + time.Duration(len(lines))*lineTimeout + time.Duration(rows)*rowTimeout
 	ctx, cancel := context.WithTimeout(ctx, timeout)

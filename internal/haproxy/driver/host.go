@@ -207,10 +207,8 @@ func (h *host) isProved() bool {
 }
 
 func (h *host) observed() plan.Observed {
-	previous := h.left.Previous
-	previous.Proved = h.req.Proved
 	return plan.Observed{
-		File: h.facts.File, Previous: previous,
+		File: h.facts.File, Previous: h.left.Previous,
 		Running: plan.Running{
 			Alive: h.facts.IsRunning(), Answers: h.running.PID != 0, Structure: h.running.Structure, Servers: h.running.Servers,
 			Names: h.running.Names, Same: h.running.PID != 0 && h.running.SameAs(h.left.running),
@@ -221,6 +219,6 @@ func (h *host) observed() plan.Observed {
 func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{
 		Config: h.config, File: h.file, Wants: h.req.Wants,
-		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.DryRun, ReportDrift: h.req.ReportDrift},
+		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift},
 	}
 }

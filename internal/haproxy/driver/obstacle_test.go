@@ -172,7 +172,7 @@ func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 	m.requireServes(8443, "pod-c")
 	m.syncUntilRejected(m.webConfig(c), "cannot be written")
 	m.conn.prefix = ""
-	saved := m.syncToEnd(m.webConfig(c))
+	saved := m.syncCached(m.webConfig(c))
 	if requireSynced(t, saved); saved.Update != model.UpdateFile {
 		t.Errorf("got %+v", saved)
 	}

@@ -58,7 +58,7 @@ func (f *fastSync) startSave(ctx context.Context) (started bool, err error) {
 		return false, err
 	}
 	s := &save{began: f.now, file: file, done: make(chan struct{})}
-	writer, disk, needsCheck := *f.host, f.cache.disk, f.cache.unwritten
+	writer, disk, needsCheck := *f.host, f.cache.disk, f.cache.unwritten != nil
 	writer.file = file
 	f.cache.saving = s
 	go func() {
@@ -100,7 +100,7 @@ func (c *SyncCache) takeSave() {
 		c.written(s.file, s.began, time.Now())
 	default:
 		// Over a lost connection, the files may have been written.
-		c.unwritten, c.begun = true, c.begun || session.IsLost(s.err)
+		c.unwritten, c.begun = s.err, c.begun || session.IsLost(s.err)
 	}
 }
 

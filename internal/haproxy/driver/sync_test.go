@@ -587,7 +587,7 @@ func TestSyncSaysWhatItWouldDoToASuspendedHost(t *testing.T) {
 	m := newMachine(t)
 	before := m.readConfig()
 
-	outcome := m.sync(m.webConfig(echo(t, "pod-a")), func(r *driver.Request) { r.DryRun = true })
+	outcome := m.sync(m.webConfig(echo(t, "pod-a")), func(r *driver.Request) { r.Suspend = true })
 
 	if outcome.State != model.Suspended || !strings.Contains(outcome.Message, "bind") {
 		t.Errorf("got %+v", outcome)

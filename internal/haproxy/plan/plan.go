@@ -3,6 +3,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -81,7 +83,7 @@ type Plan struct {
 	Hold Hold
 	// Reasons are empty only for NoOp. Each is a phrase for people.
 	Reasons []string
-	// Drift are those of the Reasons that only somebody else can have caused.
+	// Drift are the Reasons, if only somebody else can have caused them; otherwise empty.
 	Drift []string
 	// Rounds are the commands of a Runtime; see Change.Rounds.
 	Rounds [][]runtime.Command
@@ -166,4 +168,11 @@ func Live(running Running, wanted haproxy.Config, namesPath string) Change {
 		return change
 	}
 	return change.WithNames(Names(running.Names, wanted.Entries(), namesPath))
+}
+
+// Escalate returns the plan to reload that follows if HAProxy did not take the commands of a Runtime.
+func (p Plan) Escalate(why string) Plan {
+	p.Action, p.Rounds = Reload, nil
+	p.Reasons = slices.Concat(p.Reasons, []string{why})
+	return p
 }

@@ -67,7 +67,7 @@ func scriptsFolder(t *testing.T) string {
 	t.Helper()
 	root, err := programs.Root()
 	must(t, err)
-	return filepath.Join(root, "internal", "edge", "scripts")
+	return filepath.Join(root, "internal", "host", "scripts")
 }
 
 func startFleet(t *testing.T, first, hosts int) *Fleet {

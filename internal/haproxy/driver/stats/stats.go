@@ -33,8 +33,8 @@ type group struct {
 	why string
 }
 
-func (d group) compare(other group) int {
-	return cmp.Or(cmp.Compare(d.backend, other.backend), cmp.Compare(d.check, other.check))
+func (g group) compare(other group) int {
+	return cmp.Or(cmp.Compare(g.backend, other.backend), cmp.Compare(g.check, other.check))
 }
 
 // With returns the stats with those of the backends replaced by the state of the running servers.
@@ -120,7 +120,7 @@ func (s Stats) Questions(most int) []string {
 
 // Explain records the answers to Questions, each clipped to that many bytes. An answer that cannot be parsed explains nothing: the
 // servers are known to be down.
-func (s Stats) Explain(answers []string, size int) {
+func (s *Stats) Explain(answers []string, size int) {
 	for i, answer := range answers {
 		if why, err := runtime.ParseCheck([]byte(answer)); err == nil {
 			s.down[i].why = sanitize.Line(why, size)
