@@ -4,7 +4,6 @@ package facts
 
 import (
 	"bytes"
-	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -63,8 +62,7 @@ func ParseFacts(output []byte, path string) Facts {
 	f := Facts{Path: path}
 	var header bytes.Buffer
 	var frontend string
-	var processes []Process
-	var cmdlines [][]byte
+	var processes processList
 	set := f.setters()
 	for line := range strings.Lines(string(output)) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), " ")
@@ -76,25 +74,16 @@ func ParseFacts(output []byte, path string) Facts {
 		case "names":
 			f.addNames(value)
 		case "process":
-			processes = append(processes, parseProcess(value))
-			cmdlines = append(cmdlines, nil)
+			processes.add(value)
 		case "":
-			// A line of od.
-			if last := len(cmdlines) - 1; last >= 0 {
-				raw, _ := hex.DecodeString(strings.ReplaceAll(value, " ", "")) // an invalid number has no bytes
-				cmdlines[last] = append(cmdlines[last], raw...)
-			}
+			processes.addArguments(value)
 		default:
 			if set := set[key]; set != nil {
 				set(value)
 			}
 		}
 	}
-	for i, p := range processes {
-		if p = p.withArguments(cmdlines[i]); p.serves() {
-			f.processes = append(f.processes, p)
-		}
-	}
+	f.processes = processes.serving()
 	f.File.Header, f.File.Managed = cfg.ParseHeader(header.Bytes())
 	f.Own = f.ours()
 	return f

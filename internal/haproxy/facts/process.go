@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,4 +115,35 @@ func (f Facts) ours() []Process {
 // root, the account itself and HAProxy's own account can have started the real one.
 func (f Facts) trusts(p Process) bool {
 	return p.uid == 0 || p.uid == f.uid || (f.haproxyUID != 0 && p.uid == f.haproxyUID)
+}
+
+// processList collects processes, each followed by its arguments.
+type processList struct {
+	all       []Process
+	arguments [][]byte
+}
+
+// add adds a process without arguments.
+func (l *processList) add(value string) {
+	l.all = append(l.all, parseProcess(value))
+	l.arguments = append(l.arguments, nil)
+}
+
+// addArguments adds a line of od, which is a part of the arguments of the last process.
+func (l *processList) addArguments(value string) {
+	if last := len(l.arguments) - 1; last >= 0 {
+		raw, _ := hex.DecodeString(strings.ReplaceAll(value, " ", "")) // an invalid number has no bytes
+		l.arguments[last] = append(l.arguments[last], raw...)
+	}
+}
+
+// serving returns the processes that serve the configuration.
+func (l *processList) serving() []Process {
+	var serving []Process
+	for i, p := range l.all {
+		if p = p.withArguments(l.arguments[i]); p.serves() {
+			serving = append(serving, p)
+		}
+	}
+	return serving
 }
