@@ -3,6 +3,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"runtime/debug"
 
@@ -20,6 +21,10 @@ func main() {
 	var flags operator.Flags
 	flags.AddTo(flag.CommandLine)
 	flag.Parse()
+	if flags.Version {
+		fmt.Println(operator.Version())
+		return
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

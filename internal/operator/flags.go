@@ -18,6 +18,8 @@ type Flags struct {
 	clusterID                    string
 	crossNamespace               bool
 	watchNamespaces              string
+	// Version asks for the version instead of running.
+	Version bool
 	// Log configures the logger.
 	Log zap.Options
 }
@@ -37,6 +39,7 @@ func (f *Flags) AddTo(set *flag.FlagSet) {
 		"allow targets to name Services of other namespaces than their EdgeLoadBalancer's")
 	set.StringVar(&f.watchNamespaces, "watch-namespaces", "",
 		"namespaces whose objects are watched, separated by commas; nothing of others is read. Default: all")
+	set.BoolVar(&f.Version, "version", false, "print the version and end")
 	f.Log.BindFlags(set)
 }
 
