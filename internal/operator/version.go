@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 )
 
-// version and revision are those of an image, set by hack/image with -ldflags -X. Of any other build, Go knows them.
+// version and revision are those of a release, which its build sets with -ldflags -X. Of any other build, Go knows them.
 var version, revision string
 
 // Version returns a line that says which build this is: its version, commit, release of Go and platform.
