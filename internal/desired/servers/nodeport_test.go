@@ -22,20 +22,22 @@ func via(addresses v1alpha1.NodeAddressType) *v1alpha1.Target {
 // A host can reach one kind of address only: that of another kind must never be taken instead.
 func TestNodesAreReachedAtTheAddressesOfOneKind(t *testing.T) {
 	t.Parallel()
-	const external, internal = corev1.NodeExternalIP, corev1.NodeInternalIP
+	inside := corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: "10.0.0.7"}
+	outside := corev1.NodeAddress{Type: corev1.NodeExternalIP, Address: "192.0.2.7"}
+	type addresses = []corev1.NodeAddress
 	for name, test := range map[string]struct {
 		kind v1alpha1.NodeAddressType
 		has  []corev1.NodeAddress
 		want string // empty if there is none
 		help string
 	}{
-		"external, of both":      {v1alpha1.NodeExternalIP, []corev1.NodeAddress{{Type: internal, Address: "10.0.0.7"}, {Type: external, Address: "192.0.2.7"}}, "192.0.2.7", ""},
-		"internal, of both":      {v1alpha1.NodeInternalIP, []corev1.NodeAddress{{Type: external, Address: "192.0.2.7"}, {Type: internal, Address: "10.0.0.7"}}, "10.0.0.7", ""},
-		"external if none named": {"", []corev1.NodeAddress{{Type: internal, Address: "10.0.0.7"}, {Type: external, Address: "192.0.2.7"}}, "192.0.2.7", ""},
-		"external, and none is": {v1alpha1.NodeExternalIP, []corev1.NodeAddress{{Type: internal, Address: "10.0.0.7"}}, "",
+		"external, of both":      {v1alpha1.NodeExternalIP, addresses{inside, outside}, "192.0.2.7", ""},
+		"internal, of both":      {v1alpha1.NodeInternalIP, addresses{outside, inside}, "10.0.0.7", ""},
+		"external if none named": {"", addresses{inside, outside}, "192.0.2.7", ""},
+		"external, and none is": {v1alpha1.NodeExternalIP, addresses{inside}, "",
 			"no node that could serve has an address of type ExternalIP: set nodeAddressType to InternalIP if the host reaches those, or to Egress " +
 				"if a router in front of the cluster forwards the node port. Servers that a host has of it are kept"},
-		"internal, and none is": {v1alpha1.NodeInternalIP, []corev1.NodeAddress{{Type: external, Address: "192.0.2.7"}}, "",
+		"internal, and none is": {v1alpha1.NodeInternalIP, addresses{outside}, "",
 			"no node that could serve has an address of type InternalIP: set nodeAddressType to ExternalIP, or to Egress if a router in front of " +
 				"the cluster forwards the node port. Servers that a host has of it are kept"},
 	} {
