@@ -116,12 +116,18 @@ func TestAHostWhoseFileCannotBeWrittenIsNotCalledSyncedUntilItIs(t *testing.T) {
 	for range 5 {
 		requireFailure(t, m.syncCached(m.webConfig(b)), model.Rejected, "cannot be written")
 	}
+	noPlace := func(r *driver.Request) { r.SavePlace = func() (func(), bool) { return nil, false } }
+	requireFailure(t, m.syncCached(m.webConfig(b), noPlace), model.Rejected, "cannot be written")
+	changed := m.syncCached(m.webConfig(a, b), noPlace)
+	if changed.State != model.Rejected || changed.Update != model.UpdateRuntime || !changed.Changed || !changed.Live {
+		t.Errorf("got %+v, want the change to be live", changed)
+	}
 	m.conn.prefix = ""
-	saved := m.syncCached(m.webConfig(b))
+	saved := m.syncCached(m.webConfig(a, b))
 	if requireSynced(t, saved); saved.Update != model.UpdateFile {
 		t.Errorf("got %+v", saved)
 	}
-	m.requireFileOf(m.webConfig(b), saved.Fingerprint)
+	m.requireFileOf(m.webConfig(a, b), saved.Fingerprint)
 }
 
 // HAProxy runs what is wanted, and the file has other servers. What HAProxy has refused must not replace it without a check.
