@@ -81,17 +81,15 @@ func movedTo(reply string, to netip.AddrPort) bool {
 		return false
 	}
 	for change := range strings.SplitSeq(changes, ", ") {
-		switch what, _, _ := strings.Cut(change, " changed from "); what {
-		case "no need to change the addr", "no need to change the port":
-		case "IP":
-			ok = ok && strings.HasSuffix(change, " to '"+to.Addr().String()+"'")
-		case "port":
-			ok = ok && strings.HasSuffix(change, " to '"+strconv.Itoa(int(to.Port()))+"'")
+		switch {
+		case change == "no need to change the addr", change == "no need to change the port":
+		case strings.HasPrefix(change, "IP changed from ") && strings.HasSuffix(change, " to '"+to.Addr().String()+"'"):
+		case strings.HasPrefix(change, "port changed from ") && strings.HasSuffix(change, " to '"+strconv.Itoa(int(to.Port()))+"'"):
 		default:
 			return false
 		}
 	}
-	return ok
+	return true
 }
 
 // Lines returns the lines to send for the commands, in their order.

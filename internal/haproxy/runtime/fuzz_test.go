@@ -118,6 +118,8 @@ func FuzzCheckTakesNoOtherAddressForSuccess(f *testing.F) {
 	f.Add("IP changed from '::1' to '192.0.2.1', port changed from '1' to '8443'" + by)
 	f.Add("no need to change the addr, port changed from '1' to '8443'" + by)
 	f.Add("nothing changed")
+	f.Add("no need to change the addr changed from '::1', port changed" + by)
+	f.Add("no need to change the addr changed from port changed" + by)
 	f.Fuzz(func(t *testing.T, reply string) {
 		err := MoveServer("be", pod("192.0.2.1")).Check(reply)
 		var refused *RefusedError
