@@ -40,7 +40,7 @@ var layers = map[string][]string{
 	"internal/haproxy/driver/dialogue": {"internal/haproxy/runtime", "internal/host/session"},
 	"internal/haproxy/driver/files":    {"internal/haproxy/cfg", "internal/host/session"},
 	"internal/haproxy/driver/fit":      {"internal/haproxy", "internal/haproxy/facts", "internal/haproxy/runtime", "internal/model"},
-	"internal/haproxy/driver/pending":  {"internal/haproxy/runtime"},
+	"internal/haproxy/driver/pending":  {"internal/haproxy/runtime", "internal/model"},
 	"internal/haproxy/driver/readback": {"internal/haproxy", "internal/haproxy/plan", "internal/haproxy/runtime"},
 	"internal/haproxy/driver/report":   {"internal/haproxy/plan", "internal/model", "internal/sanitize"},
 	"internal/haproxy/driver/stats":    {"internal/haproxy", "internal/haproxy/runtime", "internal/model", "internal/sanitize"},

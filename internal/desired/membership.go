@@ -17,7 +17,7 @@ type membership struct {
 }
 
 func (m membership) name() types.NamespacedName {
-	return types.NamespacedName{Namespace: m.object.Namespace, Name: m.object.Name}
+	return spec.NameOf(m.object)
 }
 
 func (m membership) problem(reason, format string, args ...any) Problem {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // Object is an object that detaches from a host.
@@ -24,10 +25,6 @@ type Object struct {
 	Served bool
 	// Awaits reports that not all hosts that the object's spec names now serve it; see MustAwait.
 	Awaits bool
-}
-
-func (o Object) name() types.NamespacedName {
-	return types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
 }
 
 // Progress is how far an object has detached from a host.
@@ -63,7 +60,7 @@ func (d Detachments) Next(wanted desired.Host, objects []Object, mayHave func(ty
 			progress = Progress{Delayed: true, Moved: progress.Moved}
 		case !progress.Since.IsZero():
 		case o.Awaits && !progress.isOverdue(now):
-			progress.Awaited = earlier(progress.Awaited, now)
+			progress.Awaited = model.Earlier(progress.Awaited, now)
 		default:
 			progress.Since, progress.Awaited = now, time.Time{}
 		}
@@ -84,12 +81,4 @@ func namespaceOf(host desired.Host) string {
 		return ""
 	}
 	return host.Members[0].Object.Namespace
-}
-
-// earlier returns the earlier of a time, which may be zero for none, and another.
-func earlier(known, other time.Time) time.Time {
-	if known.IsZero() || other.Before(known) {
-		return other
-	}
-	return known
 }

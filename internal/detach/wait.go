@@ -48,7 +48,7 @@ func (d Detachments) Await(wait time.Duration) time.Duration {
 func (d Detachments) Keep(wanted, previous desired.Host, objects []Object) desired.Host {
 	for _, o := range objects {
 		if d[o.UID].awaits() {
-			wanted = wanted.Keep(previous, o.name())
+			wanted = wanted.Keep(previous, spec.NameOf(o.EdgeLoadBalancer))
 		}
 	}
 	return wanted

@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/model/reason"
 	"github.com/edgelb/edgelb/internal/record"
@@ -35,7 +36,7 @@ func benchObject(n int, records *record.Store) v1alpha1.EdgeLoadBalancer {
 		key := model.NewHostID(entry.Address, 22)
 		records.Look(key, noon())
 		records.Update(key, func(r *record.Host) {
-			r.Wanted.Members = []desired.Member{{Object: record.NameOf(object), Backends: []string{backend}, Counts: []string{backend}}}
+			r.Wanted.Members = []desired.Member{{Object: spec.NameOf(object), Backends: []string{backend}, Counts: []string{backend}}}
 			r.Apply(record.Attempt{Task: &record.Task{Objects: map[types.UID]int64{object.UID: 2}}, Outcome: model.Outcome{
 				State: model.Synced, Fingerprint: "f", Servers: map[string]model.ServerCount{backend: {Up: 100, Total: 100}},
 			}}, noon(), 0)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/model/reason"
 	"github.com/edgelb/edgelb/internal/record"
@@ -167,7 +168,7 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 // knownHosts are the records of host a, which is synced, and of host b, which is unreachable.
 func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 	records := record.NewStore()
-	member := desired.Member{Object: record.NameOf(object), Counts: []string{"shop_web_api", "shop_web_app"}}
+	member := desired.Member{Object: spec.NameOf(object), Counts: []string{"shop_web_api", "shop_web_app"}}
 	task := &record.Task{Objects: map[types.UID]int64{uid: 2}}
 	for address, outcome := range map[string]model.Outcome{
 		"a": {State: model.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]model.ServerCount{

@@ -151,7 +151,7 @@ func (r *Host) follow(a Attempt, now time.Time) {
 		r.noteProblems(a.Task)
 	}
 	if !r.Outcome.Live && r.Followed && !r.Outcome.ReloadFailed {
-		r.RetryAt = earlier(r.RetryAt, now.Add(backoffOf(model.Outcome{State: model.Unreachable}).First))
+		r.RetryAt = model.Earlier(r.RetryAt, now.Add(backoffOf(model.Outcome{State: model.Unreachable}).First))
 	}
 }
 
@@ -235,7 +235,7 @@ func (r Host) MayHave(object types.UID) bool {
 
 // Serves reports whether the host is proved to serve everything of the object's present generation.
 func (r Host) Serves(object *v1alpha1.EdgeLoadBalancer) bool {
-	return r.Proved[object.UID] == object.Generation && len(r.BindFailuresOf(NameOf(object))) == 0
+	return r.Proved[object.UID] == object.Generation && len(r.BindFailuresOf(spec.NameOf(object))) == 0
 }
 
 func union(a, b map[types.UID]int64) map[types.UID]int64 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -17,7 +18,7 @@ func TestAHostServesAnObjectOnceAllOfItsGenerationIsProved(t *testing.T) {
 	t.Parallel()
 	proved := func(generation int64) Host { return Host{Proved: map[types.UID]int64{uid: generation}} }
 	short := proved(2)
-	short.Wanted.Members = []desired.Member{{Object: NameOf(twoHosts()), Frontends: []string{"shop_web_https"}}}
+	short.Wanted.Members = []desired.Member{{Object: spec.NameOf(twoHosts()), Frontends: []string{"shop_web_https"}}}
 	short.Outcome = model.Outcome{State: model.Synced, BindFailures: []model.BindFailure{{Frontend: "shop_web_https"}}}
 	unreachable := proved(2)
 	unreachable.Outcome.State = model.Unreachable

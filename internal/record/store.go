@@ -85,7 +85,7 @@ func (s *Store) Touch(keys []model.HostID, now, trigger time.Time) {
 	defer s.mu.Unlock()
 	for _, key := range keys {
 		record := s.at(key)
-		record.UnseenSince = earlier(record.UnseenSince, now)
+		record.UnseenSince = model.Earlier(record.UnseenSince, now)
 		record.UnseenTriggers = withTrigger(record.UnseenTriggers, trigger)
 	}
 }
@@ -104,7 +104,7 @@ func (s *Store) Look(key model.HostID, now time.Time) {
 	if record.UnseenSince.Before(s.began) {
 		record.UnseenSince = s.began
 	}
-	record.UnprovedSince, record.UnseenSince = earlier(record.UnprovedSince, record.UnseenSince), time.Time{}
+	record.UnprovedSince, record.UnseenSince = model.Earlier(record.UnprovedSince, record.UnseenSince), time.Time{}
 	unproved := slices.Clone(record.UnprovedTriggers)
 	for _, trigger := range record.UnseenTriggers {
 		if !trigger.Before(s.began) {
@@ -123,12 +123,4 @@ func withTrigger(triggers []time.Time, trigger time.Time) []time.Time {
 		return triggers
 	}
 	return append(triggers, trigger)
-}
-
-// earlier returns the earlier of a time, which may be zero for none, and another.
-func earlier(known, other time.Time) time.Time {
-	if known.IsZero() || other.Before(known) {
-		return other
-	}
-	return known
 }

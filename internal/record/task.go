@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -57,15 +58,10 @@ func (r Host) Choose(snapshot desired.Snapshot, detaching []detach.Object) *Task
 // keep records the generations in which the host still has the objects that will detach.
 func (t *Task) keep(objects []detach.Object) {
 	for _, object := range objects {
-		if member, found := MemberOf(t.Host, NameOf(object.EdgeLoadBalancer)); found {
+		if member, found := MemberOf(t.Host, spec.NameOf(object.EdgeLoadBalancer)); found {
 			t.Objects[object.UID] = member.Generation
 		}
 	}
-}
-
-// NameOf returns the name of an object.
-func NameOf(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
-	return types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 }
 
 // membersOf returns the generations of the objects in the host.
@@ -76,7 +72,7 @@ func membersOf(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) map[type
 	}
 	members := make(map[types.UID]int64, len(objects))
 	for _, object := range objects {
-		if held[NameOf(object)] {
+		if held[spec.NameOf(object)] {
 			members[object.UID] = object.Generation
 		}
 	}

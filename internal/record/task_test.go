@@ -12,30 +12,21 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-func TestATaskFreesAHostFromObjectsThatDetach(t *testing.T) {
+// Package detach decides on the removal; the task adds the generations of the objects that the host then has.
+func TestATaskHasTheObjectsOfTheHostUnlessItIsLeftIdle(t *testing.T) {
 	t.Parallel()
-	done := func(id types.UID) Host { return Host{Detachments: detach.Detachments{id: {Done: true}}} }
 	stays, sibling, stranger := named("shop", "stays", "1"), named("shop", "sibling", "2"), named("bank", "stranger", "3")
 	tests := map[string]struct {
 		objects, detaching []*v1alpha1.EdgeLoadBalancer
-		record             Host
 		wantOwner          string
 		wantObjects        map[types.UID]int64
 		wantFrees          map[types.UID]bool
 	}{
-		"no object detaches": {[]*v1alpha1.EdgeLoadBalancer{stays, sibling}, nil, Host{}, "c/shop",
+		"no object detaches": {[]*v1alpha1.EdgeLoadBalancer{stays, sibling}, nil, "c/shop",
 			map[types.UID]int64{"1": 2, "2": 2}, map[types.UID]bool{}},
-		"one of two detaches": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, Host{}, "c/shop",
+		"one of two detaches": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, "c/shop",
 			map[types.UID]int64{"1": 2}, map[types.UID]bool{"2": true}},
-		"one of two has detached": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{sibling}, done("2"), "c/shop",
-			map[types.UID]int64{"1": 2}, map[types.UID]bool{}},
-		"the last two detach": {nil, []*v1alpha1.EdgeLoadBalancer{stays, sibling}, Host{}, "c/shop",
-			nil, map[types.UID]bool{"1": true, "2": true}},
-		"the previous owner detaches": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, Host{}, "c/bank",
-			nil, map[types.UID]bool{"3": true}},
-		"the previous owner has detached": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, done("3"), "c/shop",
-			map[types.UID]int64{"1": 2}, map[types.UID]bool{}},
-		"two owners detach, one after the other": {nil, []*v1alpha1.EdgeLoadBalancer{stranger, stays}, Host{}, "c/bank",
+		"the previous owner detaches": {[]*v1alpha1.EdgeLoadBalancer{stays}, []*v1alpha1.EdgeLoadBalancer{stranger}, "c/bank",
 			nil, map[types.UID]bool{"3": true}},
 	}
 	for name, test := range tests {
@@ -47,8 +38,8 @@ func TestATaskFreesAHostFromObjectsThatDetach(t *testing.T) {
 			for _, object := range test.detaching {
 				detaching = append(detaching, detach.Object{EdgeLoadBalancer: object, Entry: object.Spec.Hosts[0]})
 			}
-			test.record.Wanted = new(desired.Builder).Build(key, snapshot)
-			got := test.record.Choose(snapshot, detaching)
+			record := Host{Wanted: new(desired.Builder).Build(key, snapshot)}
+			got := record.Choose(snapshot, detaching)
 			if got.Host.Config.Owner != test.wantOwner || !maps.Equal(got.Objects, test.wantObjects) || !maps.Equal(got.Frees, test.wantFrees) {
 				t.Errorf("owner %s, objects %v, frees %v; want %s, %v, %v",
 					got.Host.Config.Owner, got.Objects, got.Frees, test.wantOwner, test.wantObjects, test.wantFrees)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/model/reason"
 )
@@ -33,7 +34,7 @@ func (u UnresolvedName) Lasts() bool { return u.Seen.Sub(u.Since) >= resolvePati
 // unreachable, the last result stays.
 func (r Host) UnresolvedNamesOf(object *v1alpha1.EdgeLoadBalancer) (lasting []model.UnresolvedName, known bool) {
 	known = true
-	member, _ := MemberOf(r.Wanted, NameOf(object))
+	member, _ := MemberOf(r.Wanted, spec.NameOf(object))
 	for _, name := range resolvedBy(r.Wanted, member) {
 		unresolved, found := r.UnresolvedNames[model.UnresolvedName{Backend: name.Backend, DNSName: strings.ToLower(name.DNSName)}]
 		switch {

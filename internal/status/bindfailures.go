@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
 // describeBindFailures reports the failed binds to the object that they belong to. Only for this object is the host Rejected: the
 // others get everything that they want.
 func (v HostView) describeBindFailures(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
-	name := record.NameOf(object)
+	name := spec.NameOf(object)
 	member, _ := record.MemberOf(v.record.Wanted, name)
 	var refused []finding
 	for _, bind := range v.record.BindFailuresOf(name) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model/reason"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/sanitize"
@@ -154,7 +155,7 @@ func worst(findings []finding) conditionState {
 // isProgressing reports whether a target of the object waits for something that was not read yet, or for the proof of what was read
 // since.
 func (s *summary) isProgressing(known record.Host) bool {
-	name := record.NameOf(s.object)
+	name := spec.NameOf(s.object)
 	return slices.ContainsFunc(slices.Concat(known.Wanted.Problems, known.Problems), func(p desired.Problem) bool {
 		return p.Object == name && p.Reason == v1alpha1.ReasonProgressing
 	})
@@ -162,7 +163,7 @@ func (s *summary) isProgressing(known record.Host) bool {
 
 // withProblems appends the object's problems of one condition that are not among the findings yet. Progressing is not a problem.
 func (s *summary) withProblems(findings []finding, problems []desired.Problem, condition string) []finding {
-	name := record.NameOf(s.object)
+	name := spec.NameOf(s.object)
 	for _, problem := range problems {
 		found := finding{problem.Reason, problem.Message}
 		if problem.Object == name && reason.Of(problem.Reason).IsOf(condition) && problem.Reason != v1alpha1.ReasonProgressing &&

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
-	"github.com/edgelb/edgelb/internal/record"
 )
 
 // fate decides about a host that the object detaches from. wait is how long the host may still wait.
@@ -91,7 +91,7 @@ func RetainedEvents(object *v1alpha1.EdgeLoadBalancer, views []HostView) []Event
 
 // sharer returns another object that shares the host with this one.
 func (v HostView) sharer(object *v1alpha1.EdgeLoadBalancer) (name types.NamespacedName, found bool) {
-	own := record.NameOf(object)
+	own := spec.NameOf(object)
 	for _, member := range v.record.Wanted.Members {
 		if member.Object != own && member.Object.Namespace == own.Namespace {
 			return member.Object, true

@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/record"
 )
 
@@ -23,7 +24,7 @@ type Down struct {
 
 // down returns the object's servers on the host whose health checks fail, as HAProxy last reported.
 func (v HostView) down(object *v1alpha1.EdgeLoadBalancer) []Down {
-	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
+	member, _ := record.MemberOf(v.record.Wanted, spec.NameOf(object))
 	var all []Down
 	for _, d := range v.record.Down {
 		if slices.Contains(member.Counts, d.Backend) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 )
@@ -41,7 +42,7 @@ func SamplesOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) re
 }
 
 func (v HostView) targets(object *v1alpha1.EdgeLoadBalancer) map[string]model.ServerCount {
-	member, _ := record.MemberOf(v.record.Wanted, record.NameOf(object))
+	member, _ := record.MemberOf(v.record.Wanted, spec.NameOf(object))
 	targets := map[string]model.ServerCount{}
 	for _, backend := range member.Counts {
 		if count, found := v.record.Servers[backend]; found {

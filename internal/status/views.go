@@ -121,7 +121,7 @@ func (v HostView) removingMessage(object *v1alpha1.EdgeLoadBalancer) string {
 
 // leftOut returns why the object is not a member of the host; false if it is, or if that is unknown yet for this generation.
 func (v HostView) leftOut(object *v1alpha1.EdgeLoadBalancer) (why desired.Problem, found bool) {
-	name := record.NameOf(object)
+	name := spec.NameOf(object)
 	if _, member := record.MemberOf(v.record.Wanted, name); member || v.record.Built[object.UID] != object.Generation {
 		return desired.Problem{}, false
 	}
@@ -197,7 +197,7 @@ func (v HostView) describeChanges(host *v1alpha1.HostStatus) {
 
 // countServers counts the object's servers if HAProxy answered; otherwise the last count stays.
 func (v HostView) countServers(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
-	member, found := record.MemberOf(v.record.Wanted, record.NameOf(object))
+	member, found := record.MemberOf(v.record.Wanted, spec.NameOf(object))
 	if v.record.Outcome.Servers == nil || !found {
 		return
 	}

@@ -41,7 +41,7 @@ func ExcessOf(objects []*v1alpha1.EdgeLoadBalancer, limits policy.Limits) Excess
 			}
 			hosts[key] = true
 		}
-		name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+		name := spec.NameOf(object)
 		if most := max(0, limits.Listeners.Most-listeners); len(object.Spec.Listeners) > most {
 			found.listeners[name] = most
 		}
@@ -76,7 +76,7 @@ func (e Excess) HasHost(id model.HostID) bool { return e.hosts[id] }
 // Listeners returns the object's listeners that are within the limit.
 func (e Excess) Listeners(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listener {
 	all := object.Spec.Listeners
-	if most, found := e.listeners[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]; found {
+	if most, found := e.listeners[spec.NameOf(object)]; found {
 		return all[:most]
 	}
 	return all
@@ -84,7 +84,7 @@ func (e Excess) Listeners(object *v1alpha1.EdgeLoadBalancer) []v1alpha1.Listener
 
 // Routes says for each route of a listener whether it is beyond the limit; nil if none is.
 func (e Excess) Routes(object *v1alpha1.EdgeLoadBalancer, listener *v1alpha1.Listener) []bool {
-	within, found := e.routes[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
+	within, found := e.routes[spec.NameOf(object)]
 	if !found {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 
 // Cache caches the servers of Services while their EndpointSlices and nodes are the same. A change of one Service then does
 // not require reading the endpoints of all others again, and hosts that serve one Service share its servers. It does not
-// change any result. Its methods may be called concurrently; the zero Cache is empty, and a nil one caches nothing.
+// change any result. Its methods may be called concurrently; the zero Cache is empty.
 type Cache struct {
 	versions  versions
 	endpoints bounded.Cache[endpointsKey, cachedEndpoints]
@@ -54,9 +54,6 @@ func (c *Cache) Forget() {
 
 // Endpoints returns the endpoints behind a port that can serve as servers. The result is shared and must not be changed.
 func (c *Cache) Endpoints(port Port, all []*discoveryv1.EndpointSlice) Endpoints {
-	if c == nil {
-		return findEndpoints(port, all)
-	}
 	service, slices := versionOf(&c.versions, []*corev1.Service{port.Service}), versionOf(&c.versions, all)
 	key := endpointsKey{
 		cluster: port.Cluster, service: types.NamespacedName{Namespace: port.Service.Namespace, Name: port.Service.Name},
@@ -76,9 +73,6 @@ func (c *Cache) Nodes(port Port, addresses corev1.NodeAddressType, nodes []*core
 	if !IsLocal(port.Service) {
 		// A change of the endpoints does not affect the nodes.
 		endpoints = nil
-	}
-	if c == nil {
-		return findNodes(port, addresses, nodes, endpoints)
 	}
 	now := versionOf(&c.versions, nodes)
 	key := nodesKey{

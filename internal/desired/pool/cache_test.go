@@ -47,7 +47,7 @@ func TestACacheChangesNoEndpoints(t *testing.T) {
 		var cache Cache
 		asked := questions[name]
 		cache.Endpoints(questions[before].port, questions[before].slices)
-		want := (*Cache)(nil).Endpoints(asked.port, asked.slices)
+		want := new(Cache).Endpoints(asked.port, asked.slices)
 		if got := cache.Endpoints(asked.port, asked.slices); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s after %s: got %+v, want %+v", name, before, got, want)
 		}
@@ -148,7 +148,7 @@ func TestACacheChangesNoNodes(t *testing.T) {
 		var cache Cache
 		first, asked := questions[before], questions[name]
 		cache.Nodes(first.port, first.addresses, first.nodes, first.endpoints)
-		want := (*Cache)(nil).Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints)
+		want := new(Cache).Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints)
 		if got := cache.Nodes(asked.port, asked.addresses, asked.nodes, asked.endpoints); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s after %s: got %+v, want %+v", name, before, got, want)
 		}

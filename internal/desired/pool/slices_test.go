@@ -144,7 +144,7 @@ func TestTheStateBetweenTwoWritesIsPending(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := (*Cache)(nil).Endpoints(firstPort(test.service), test.slices)
+			got := new(Cache).Endpoints(firstPort(test.service), test.slices)
 			if names := serverNames(got.Servers); len(names)+len(test.wantServers) > 0 && !reflect.DeepEqual(names, test.wantServers) || got.Lack != test.wantLack {
 				t.Errorf("servers %v, lack %q; want %v, %q", names, got.Lack, test.wantServers, test.wantLack)
 			}
@@ -193,7 +193,7 @@ func TestThePortsThatSlicesHaveInsteadAreNamedOnceAndSorted(t *testing.T) {
 		overUDP(withPorts(sliceOf(pod("c", "10.0.0.3")), "dns")),
 		withPorts(sliceOf(), "empty"),
 	}
-	got := (*Cache)(nil).Endpoints(firstPort(byHand), slices)
+	got := new(Cache).Endpoints(firstPort(byHand), slices)
 	if want := []string{"grpc", "https", "metrics"}; got.Lack != LackOtherPorts || !reflect.DeepEqual(got.Seen, want) {
 		t.Errorf("lack %q, seen %q; want %q", got.Lack, got.Seen, want)
 	}

@@ -100,7 +100,7 @@ func TestPodsAndNodesLackEndpointsForTheSameReason(t *testing.T) {
 				from, target := known(), &v1alpha1.Target{Service: &v1alpha1.ServicePort{Name: "app", Port: intstr.FromString("web")}}
 				edit(&from)
 				via(target)
-				_, _, failure := Of(nil, target, from)
+				_, _, failure := Of(new(pool.Cache), target, from)
 				if failure == nil {
 					t.Fatalf("via %q %q: no failure", target.Via, target.NodeAddressType)
 				}
@@ -145,7 +145,7 @@ func TestNodesServeWhileEndpointsArePending(t *testing.T) {
 			from.Slices, from.Service.Spec.Selector = nil, map[string]string{"app": "shop"}
 			from.Service.Spec.ExternalTrafficPolicy = test.policy
 			test.via(target)
-			found, kept, failure := Of(nil, target, from)
+			found, kept, failure := Of(new(pool.Cache), target, from)
 			if len(found) != test.want || kept != test.wantKept {
 				t.Errorf("%d servers, kept: %t; want %d, %t", len(found), kept, test.want, test.wantKept)
 			}

@@ -45,7 +45,7 @@ func TestNodesAreReachedAtTheAddressesOfOneKind(t *testing.T) {
 			t.Parallel()
 			from := known()
 			from.Nodes[0].Status.Addresses = test.has
-			found, kept, failure := Of(nil, via(test.kind), from)
+			found, kept, failure := Of(new(pool.Cache), via(test.kind), from)
 			if test.want != "" {
 				if len(found) != 1 || found[0].Addr.String() != test.want || found[0].Port != 30443 || kept || failure != nil {
 					t.Errorf("servers %+v, kept: %t, %+v; want one at %s", found, kept, failure, test.want)
@@ -89,7 +89,7 @@ func TestOnlyNodesThatAreKnownNotToServeTakeTheServersAway(t *testing.T) {
 			t.Parallel()
 			from := known()
 			test.edit(&from)
-			found, kept, failure := Of(nil, via(v1alpha1.NodeInternalIP), from)
+			found, kept, failure := Of(new(pool.Cache), via(v1alpha1.NodeInternalIP), from)
 			if len(found) > 0 || kept != test.wantKept || failure == nil || *failure != (Failure{v1alpha1.ReasonNoNodes, test.want}) {
 				t.Errorf("servers %+v, kept: %t, %+v; want kept: %t, %q", found, kept, failure, test.wantKept, test.want)
 			}
@@ -105,11 +105,11 @@ func TestALocalServiceIsServedByTheNodesOfItsPods(t *testing.T) {
 	second := from.Nodes[0].DeepCopy()
 	second.Name, second.Status.Addresses[0].Address = "node-2", "192.0.2.8"
 	from.Nodes = append(from.Nodes, second)
-	if found, kept, failure := Of(nil, via(v1alpha1.NodeInternalIP), from); len(found) != 1 || found[0].Name != "node-2" || kept || failure != nil {
+	if found, kept, failure := Of(new(pool.Cache), via(v1alpha1.NodeInternalIP), from); len(found) != 1 || found[0].Name != "node-2" || kept || failure != nil {
 		t.Errorf("servers %+v, kept: %t, %+v", found, kept, failure)
 	}
 	from.Service.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
-	if found, _, _ := Of(nil, via(v1alpha1.NodeInternalIP), from); len(found) != 2 {
+	if found, _, _ := Of(new(pool.Cache), via(v1alpha1.NodeInternalIP), from); len(found) != 2 {
 		t.Errorf("with policy Cluster: servers %+v", found)
 	}
 }
@@ -124,7 +124,7 @@ func TestAServiceWithoutANodePortSaysHowToGetOne(t *testing.T) {
 		for _, addresses := range []v1alpha1.NodeAddressType{v1alpha1.NodeInternalIP, v1alpha1.NodeExternalIP, v1alpha1.NodeEgress} {
 			from := known()
 			from.Service.Spec.Type, from.Service.Spec.Ports[0].NodePort = kind, 0
-			found, kept, failure := Of(nil, via(addresses), from)
+			found, kept, failure := Of(new(pool.Cache), via(addresses), from)
 			want := Failure{v1alpha1.ReasonNoNodePort, "port web=443 of Service shop/app has no node port: " + advice + ". Servers that a host has of it are kept"}
 			if len(found) > 0 || !kept || failure == nil || *failure != want {
 				t.Errorf("%s, %s: servers %+v, kept: %t, %+v", kind, addresses, found, kept, failure)
@@ -138,7 +138,7 @@ func TestARouterIsReachedWhereTheHostSeesTheOperator(t *testing.T) {
 	t.Parallel()
 	from := known()
 	from.Nodes, from.NoNodes, from.Egress = nil, true, netip.MustParseAddr("2001:db8::5")
-	found, kept, failure := Of(nil, via(v1alpha1.NodeEgress), from)
+	found, kept, failure := Of(new(pool.Cache), via(v1alpha1.NodeEgress), from)
 	if len(found) != 1 || kept || failure != nil {
 		t.Fatalf("servers %+v, kept: %t, %+v", found, kept, failure)
 	}
@@ -146,13 +146,13 @@ func TestARouterIsReachedWhereTheHostSeesTheOperator(t *testing.T) {
 		t.Errorf("server %+v", got)
 	}
 	from.EgressHidden = true
-	if again, _, failure := Of(nil, via(v1alpha1.NodeEgress), from); len(again) != 1 || failure != nil {
+	if again, _, failure := Of(new(pool.Cache), via(v1alpha1.NodeEgress), from); len(again) != 1 || failure != nil {
 		t.Errorf("a host that hides the address now: servers %+v, %+v; want the address that is known", again, failure)
 	}
 	from.Egress = netip.Addr{}
 	const hidden = "the host's sshd does not say from which address it is reached (SSH_CONNECTION): set nodeAddressType to ExternalIP or InternalIP. " +
 		"Servers that a host has of it are kept"
-	if found, kept, failure := Of(nil, via(v1alpha1.NodeEgress), from); len(found) > 0 || !kept || failure == nil || *failure != (Failure{v1alpha1.ReasonNoNodes, hidden}) {
+	if found, kept, failure := Of(new(pool.Cache), via(v1alpha1.NodeEgress), from); len(found) > 0 || !kept || failure == nil || *failure != (Failure{v1alpha1.ReasonNoNodes, hidden}) {
 		t.Errorf("a host that hides the address: servers %+v, kept: %t, %+v", found, kept, failure)
 	}
 }

@@ -18,6 +18,11 @@ func OwnerOf(object *v1alpha1.EdgeLoadBalancer) Owner {
 	return Owner{Namespace: object.Namespace, Name: object.Spec.SSH.SecretRef.Name}
 }
 
+// NameOf returns the name of an object.
+func NameOf(object *v1alpha1.EdgeLoadBalancer) types.NamespacedName {
+	return types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+}
+
 // OwnersOf returns the owners of the objects, with the holder of the host first. The objects are sorted by age. To name a
 // host proves nothing, so age decides only between owners of which nothing else is known:
 //

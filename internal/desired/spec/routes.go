@@ -32,7 +32,7 @@ type Lost struct {
 
 // Names caches routes while the inputs that they were read from are the same: a host can have tens of thousands, and most
 // changes concern none of them. It does not change any result. Its methods may be called concurrently. The zero Names is
-// empty, and a nil one caches nothing.
+// empty.
 type Names struct {
 	read   bounded.Cache[string, keptRoutes]
 	merged bounded.Cache[string, keptMerged]
@@ -52,9 +52,6 @@ type keptMerged struct {
 // Read parses the routes of a listener. The key identifies the listener. to holds for each route the backend or weighted
 // route that it leads to; empty if the route is left out. The result is shared and must not be changed.
 func (n *Names) Read(key string, list []v1alpha1.Route, to []string) Routes {
-	if n == nil {
-		return readRoutes(list, to)
-	}
 	kept, found := n.read.Get(key)
 	if !found || !slices.Equal(kept.to, to) || !sameHostnames(kept.list, list) {
 		kept.routes = readRoutes(list, to)
@@ -70,9 +67,6 @@ func (n *Names) Read(key string, list []v1alpha1.Route, to []string) Routes {
 func (n *Names) Merge(key string, lists [][]haproxy.Route) Merged {
 	if len(lists) == 1 {
 		return Merged{Routes: lists[0]}
-	}
-	if n == nil {
-		return mergeRoutes(lists)
 	}
 	kept, found := n.merged.Get(key)
 	if found && slices.EqualFunc(kept.lists, lists, sameSlice) {

@@ -52,7 +52,7 @@ func TestTheFirstRouteOfANameCounts(t *testing.T) {
 			for _, hostnames := range test.hostnames {
 				list = append(list, v1alpha1.Route{Hostnames: hostnames})
 			}
-			if got := (*Names)(nil).Read("", list, test.to); !reflect.DeepEqual(got, test.want) {
+			if got := new(Names).Read("", list, test.to); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
@@ -85,7 +85,7 @@ func TestANameBelongsToTheFirstListener(t *testing.T) {
 				lists = append(lists, routesOf(text))
 			}
 			want := Merged{Routes: routesOf(test.want), Lost: test.lost}
-			if got := (*Names)(nil).Merge("", lists); !reflect.DeepEqual(got, want) {
+			if got := new(Names).Merge("", lists); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})
@@ -157,7 +157,7 @@ func TestACacheOfRoutesChangesNoResult(t *testing.T) {
 		for j, now := range reads {
 			var names Names
 			names.Read("l", before.list, before.to)
-			want := (*Names)(nil).Read("l", now.list, now.to)
+			want := new(Names).Read("l", now.list, now.to)
 			if got := names.Read("l", now.list, now.to); !reflect.DeepEqual(got, want) {
 				t.Errorf("%d after %d: %+v, want %+v", j, i, got, want)
 			}
@@ -171,7 +171,7 @@ func TestACacheOfRoutesChangesNoResult(t *testing.T) {
 		for j, now := range lists {
 			var names Names
 			names.Merge("f", before)
-			want := (*Names)(nil).Merge("f", now)
+			want := new(Names).Merge("f", now)
 			if got := names.Merge("f", now); !reflect.DeepEqual(got, want) {
 				t.Errorf("%d after %d: %+v, want %+v", j, i, got, want)
 			}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/files"
-	"github.com/edgelb/edgelb/internal/haproxy/driver/pending"
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/host/session"
@@ -145,9 +144,9 @@ func (c *SyncCache) followUp(now time.Time, timeouts map[string]time.Duration, f
 	due := c.draining.Due(timeouts)
 	switch {
 	case c.saving != nil:
-		due = pending.Earlier(due, now.Add(savePoll))
+		due = model.Earlier(due, now.Add(savePoll))
 	case file:
-		due = pending.Earlier(due, c.pendingWrite.Due())
+		due = model.Earlier(due, c.pendingWrite.Due())
 	}
 	if due.IsZero() {
 		return 0

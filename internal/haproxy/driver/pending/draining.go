@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/model"
 )
 
 // The first removal attempt coincides with the write of the file without the server, so that one sync does both. Later
@@ -36,7 +37,7 @@ type drainingServer struct {
 // drain timeout.
 func (s drainingServer) due(timeouts map[string]time.Duration) time.Time {
 	if patience, limited := timeouts[s.server.Backend]; limited && !s.isCut {
-		return Earlier(s.next, s.since.Add(patience))
+		return model.Earlier(s.next, s.since.Add(patience))
 	}
 	return s.next
 }
@@ -94,7 +95,7 @@ func (d Draining) Count() int { return len(d.byID) }
 func (d Draining) Due(timeouts map[string]time.Duration) time.Time {
 	var due time.Time
 	for _, s := range d.byID {
-		due = Earlier(due, s.due(timeouts))
+		due = model.Earlier(due, s.due(timeouts))
 	}
 	return due
 }

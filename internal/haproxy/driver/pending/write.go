@@ -2,7 +2,11 @@
 // connections. It says when each is due. It is pure.
 package pending
 
-import "time"
+import (
+	"time"
+
+	"github.com/edgelb/edgelb/internal/model"
+)
 
 const (
 	// saveDelay is how long the file may be stale after servers were changed in HAProxy, counted from the last change: more
@@ -62,7 +66,7 @@ func (w Write) Due() time.Time {
 	if !w.Exists() {
 		return time.Time{}
 	}
-	due, rested := Earlier(w.last.Add(saveDelay), w.since.Add(saveLatest)), w.written.Add(w.gap)
+	due, rested := model.Earlier(w.last.Add(saveDelay), w.since.Add(saveLatest)), w.written.Add(w.gap)
 	if due.Before(rested) {
 		return rested
 	}
@@ -74,11 +78,3 @@ func (w Write) IsDue(now time.Time) bool { return w.Exists() && !w.Due().After(n
 
 // IsOverdue reports whether the write must not wait any longer, whatever else is due.
 func (w Write) IsOverdue(now time.Time) bool { return w.Exists() && now.Sub(w.Due()) > overdueAfter }
-
-// Earlier returns the earlier of two times, where zero means never.
-func Earlier(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
-}
