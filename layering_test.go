@@ -96,9 +96,12 @@ var layers = map[string][]string{
 	"internal/outage":  {"k8s.io/client-go/rest", "github.com/go-logr/logr"},
 	"internal/watched": {"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/api", "k8s.io/apimachinery"},
 	"internal/clusters": {
-		"api/v1alpha1", "internal/budget", "internal/clusters/bounds", "internal/desired", "internal/desired/spec", "internal/policy",
+		"api/v1alpha1", "internal/budget", "internal/clusters/bounds", "internal/clusters/kubeconfig", "internal/desired", "internal/desired/spec", "internal/policy",
 		"internal/sanitize", "internal/watched", "sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
+	},
+	"internal/clusters/kubeconfig": {
+		"api/v1alpha1", "internal/clusters/bounds", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
 	"internal/clusters/bounds": {"internal/budget", "internal/watched", "k8s.io/apimachinery", "k8s.io/client-go/tools/cache"},
 	"internal/index": {

@@ -8,7 +8,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	within "github.com/edgelb/edgelb/internal/lab/bounded"
+	"github.com/edgelb/edgelb/internal/clusters/kubeconfig"
 )
 
 func TestKubeconfigsAreNoMoreThanData(t *testing.T) {
@@ -52,35 +52,14 @@ func TestKubeconfigsAreNoMoreThanData(t *testing.T) {
 	}
 }
 
-func TestKubeconfigsThatCannotBeReadSayWhy(t *testing.T) {
-	t.Parallel()
-	const header = "apiVersion: v1\nkind: Config\n"
-	for name, test := range map[string]struct {
-		secret map[string][]byte
-		want   string
-	}{
-		"no Secret":               {nil, "Secret shop/cluster-b does not exist: create it with the key kubeconfig"},
-		"an empty Secret":         {map[string][]byte{}, "Secret shop/cluster-b has no key kubeconfig"},
-		"no YAML":                 {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte("secret: {")}, "cannot be read"},
-		"a value of another type": {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte(header + "users: secret")}, "cannot be read"},
-		"nothing":                 {map[string][]byte{v1alpha1.SecretKeyKubeconfig: nil}, "names no current-context"},
-		"no context":              {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte(header + "current-context: a")}, "names no current-context"},
-		"no cluster": {map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte(header + "current-context: a\ncontexts: [{name: a, context: {cluster: b, user: c}}]")},
-			`add cluster "b" and user "c"`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			requireTrouble(t, test.secret, test.want)
-		})
-	}
-}
-
 // requireTrouble fails unless the Secret's content is refused with the text, and without "secret" in the message.
 func requireTrouble(t *testing.T, secret map[string][]byte, text string) {
 	t.Helper()
 	m := newMember(at("x"), NewSet(nil, often))
-	config, err := parse(cluster, secret)
-	if err == nil {
+	config, err := kubeconfig.Parse(cluster, secret)
+	if err != nil {
+		err = invalid("%v", err)
+	} else {
 		_, err = m.connect(config, guard{onLoopback()})
 	}
 	if text == "" {
@@ -96,25 +75,4 @@ func requireTrouble(t *testing.T, secret map[string][]byte, text string) {
 	if strings.Contains(known.sentence, "secret") {
 		t.Errorf("%q repeats what may be secret", known.sentence)
 	}
-}
-
-// Tenants write kubeconfigs. Messages must repeat only their names and their server.
-func FuzzParseKubeconfig(f *testing.F) {
-	for _, text := range []string{
-		"",
-		"apiVersion: v1\nkind: Config\ncurrent-context: x\nclusters: [{name: c, cluster: {server: https://192.0.2.1}}]\n" +
-			"users: [{name: u, user: {token: secret}}]\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n",
-		"a: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b]\nd: [*c, *c, *c, *c, *c, *c, *c, *c]\n",
-		strings.Repeat("[", 1000),
-	} {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		within.Run(t, "reading it", 100*len(text), func() {
-			config, err := parse(Key{Namespace: "shop", Name: "far"}, map[string][]byte{v1alpha1.SecretKeyKubeconfig: text})
-			if err == nil && (config.BearerTokenFile != "" || config.CAFile != "" || config.ExecProvider != nil || !strings.HasPrefix(config.Host, "https://")) {
-				t.Errorf("%q was accepted", text)
-			}
-		})
-	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/clusters/kubeconfig"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
@@ -171,13 +172,13 @@ func (m *member) open(ctx context.Context, access Access) (*watch, error) {
 	if access.Forbidden != "" {
 		return nil, m.forbidden(access.Forbidden)
 	}
-	config, err := parse(m.scope.Cluster, access.Secret)
+	config, err := kubeconfig.Parse(m.scope.Cluster, access.Secret)
 	if err != nil {
 		if access.Secret == nil && m.last != nil {
 			// A deleted Secret must no longer be used.
 			m.last.close()
 		}
-		return nil, err
+		return nil, invalid("%v", err)
 	}
 	guard := guard{access.Reach}
 	if found := guard.check(config); found != nil {

@@ -14,6 +14,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters/kubeconfig"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
@@ -79,7 +80,7 @@ func TestAConnectionWithoutAWatchIsClosed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	m := newMember(at(w.namespace), NewSet(w.recorder, often))
-	config, err := parse(cluster, w.secret(apiServer.Config))
+	config, err := kubeconfig.Parse(cluster, w.secret(apiServer.Config))
 	if err != nil {
 		t.Fatal(err)
 	}

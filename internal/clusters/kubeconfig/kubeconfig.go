@@ -1,10 +1,12 @@
-package clusters
+// Package kubeconfig reads what of a user's kubeconfig the operator uses to reach another cluster. It is pure.
+package kubeconfig
 
 import (
 	"fmt"
 	"net/http"
 	"net/url"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -13,25 +15,25 @@ import (
 	"github.com/edgelb/edgelb/internal/clusters/bounds"
 )
 
-// parse builds a client configuration from the content of a Secret. Anybody who may write Secrets may have written it, so settings
-// that would make the operator run programs, read its own files or trust any server are refused. The error is a *trouble, whose
-// sentence repeats only names and the server of the kubeconfig.
-func parse(key Key, secret map[string][]byte) (*rest.Config, error) {
+// Parse builds a client configuration from the content of the Secret of that name; nil if there is no Secret. Anybody who may write
+// Secrets may have written it, so settings that would make the operator run programs, read its own files or trust any server are refused.
+// The error is a sentence for its author, which repeats only names and the server of the kubeconfig.
+func Parse(name types.NamespacedName, secret map[string][]byte) (*rest.Config, error) {
 	if secret == nil {
-		return nil, invalid("Secret %s does not exist: create it with the key %s", key, v1alpha1.SecretKeyKubeconfig)
+		return nil, fmt.Errorf("Secret %s does not exist: create it with the key %s", name, v1alpha1.SecretKeyKubeconfig)
 	}
 	text, found := secret[v1alpha1.SecretKeyKubeconfig]
 	if !found {
-		return nil, invalid("Secret %s has no key %s: add it, with a kubeconfig", key, v1alpha1.SecretKeyKubeconfig)
+		return nil, fmt.Errorf("Secret %s has no key %s: add it, with a kubeconfig", name, v1alpha1.SecretKeyKubeconfig)
 	}
 	kubeconfig, err := clientcmd.Load(text)
 	if err != nil {
 		// The error may quote a part of the kubeconfig, such as a password.
-		return nil, invalid("the kubeconfig in Secret %s cannot be read: write one that kubectl --kubeconfig accepts", key)
+		return nil, fmt.Errorf("the kubeconfig in Secret %s cannot be read: write one that kubectl --kubeconfig accepts", name)
 	}
 	config, reason := convert(kubeconfig)
 	if reason != "" {
-		return nil, invalid("the kubeconfig in Secret %s %s", key, reason)
+		return nil, fmt.Errorf("the kubeconfig in Secret %s %s", name, reason)
 	}
 	return config, nil
 }
