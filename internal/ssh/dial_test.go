@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
@@ -229,26 +230,8 @@ func loopback(port int) Target { return Target{Address: "127.0.0.1", Port: port,
 func serve(t *testing.T, handle func(net.Conn)) (port int) {
 	t.Helper()
 	listener := listen(t)
-	accept(t, listener, handle)
+	accept.Each(t, listener, handle)
 	return listener.Addr().(*net.TCPAddr).Port
-}
-
-// accept passes each connection to the handler until the test ends.
-func accept(t *testing.T, listener net.Listener, handle func(net.Conn)) {
-	t.Helper()
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				handle(conn)
-			}()
-		}
-	}()
 }
 
 func hold(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/fair"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
@@ -128,7 +129,7 @@ func silent(t *testing.T, owner string, count int) (targets []Target, holding *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	accept(t, listener, func(conn net.Conn) {
+	accept.Each(t, listener, func(conn net.Conn) {
 		holding.Add(1)
 		defer holding.Add(-1)
 		hold(conn)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/lab/accept"
 )
 
 // echoSocket returns a unix socket that echoes all data, until the client closes its side.
@@ -20,19 +22,9 @@ func echoSocket(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
-			}()
-		}
-	}()
+	accept.Each(t, listener, func(conn net.Conn) {
+		_, _ = io.Copy(conn, conn)
+	})
 	return path
 }
 

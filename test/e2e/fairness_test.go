@@ -14,6 +14,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 )
 
 // silence is an sshd that accepts connections on every address of the machine and sends nothing.
@@ -29,22 +30,12 @@ func startSilence(t *testing.T) *silence {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "0.0.0.0:0")
 	must(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
 	s := &silence{listener: listener, conns: map[int]bool{}}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go s.hold(conn)
-		}
-	}()
+	accept.Each(t, listener, s.hold)
 	return s
 }
 
 func (s *silence) hold(conn net.Conn) {
-	defer conn.Close()
 	s.mu.Lock()
 	s.last++
 	number := s.last

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 )
 
 // hostileHost starts an SSH host that offers a host key algorithm with that name. It returns its port.
@@ -27,20 +28,10 @@ func (w *world) hostileHost(algorithm string) int32 {
 	packet = append(packet, make([]byte, padding)...)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(w.t, err)
-	w.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n"+string(packet))
-				_, _ = io.Copy(io.Discard, conn)
-			}()
-		}
-	}()
+	accept.Each(w.t, listener, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n"+string(packet))
+		_, _ = io.Copy(io.Discard, conn)
+	})
 	return int32(listener.Addr().(*net.TCPAddr).Port)
 }
 

@@ -20,11 +20,11 @@ import (
 // The error is a sentence for its author, which repeats only names and the server of the kubeconfig.
 func Parse(name types.NamespacedName, secret map[string][]byte) (*rest.Config, error) {
 	if secret == nil {
-		return nil, fmt.Errorf("Secret %s does not exist: create it with the key %s", name, v1alpha1.SecretKeyKubeconfig)
+		return nil, fmt.Errorf("the Secret %s does not exist: create it with the key %s", name, v1alpha1.SecretKeyKubeconfig)
 	}
 	text, found := secret[v1alpha1.SecretKeyKubeconfig]
 	if !found {
-		return nil, fmt.Errorf("Secret %s has no key %s: add it, with a kubeconfig", name, v1alpha1.SecretKeyKubeconfig)
+		return nil, fmt.Errorf("the Secret %s has no key %s: add it, with a kubeconfig", name, v1alpha1.SecretKeyKubeconfig)
 	}
 	kubeconfig, err := clientcmd.Load(text)
 	if err != nil {

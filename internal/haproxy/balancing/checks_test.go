@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pires/go-proxyproto"
+
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/programs"
-	"github.com/pires/go-proxyproto"
 )
 
 // oddPath contains everything with a meaning elsewhere in HAProxy: a format, a variable, a percent sign.
@@ -68,7 +70,7 @@ func (h health) tls() haproxy.Server {
 	s.StartTLS()
 	h.t.Cleanup(s.Close)
 	listener := h.listen()
-	serve(listener, func(conn net.Conn) {
+	accept.Each(h.t, listener, func(conn net.Conn) {
 		_, _ = io.Copy(io.Discard, tls.Server(conn, s.TLS))
 	})
 	return server("", listener)
@@ -77,7 +79,7 @@ func (h health) tls() haproxy.Server {
 // plain sends nothing.
 func (h health) plain() haproxy.Server {
 	listener := h.listen()
-	serve(listener, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	accept.Each(h.t, listener, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 	return server("", listener)
 }
 

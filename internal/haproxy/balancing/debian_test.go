@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 )
@@ -120,8 +121,7 @@ func (h host) greeterAt(name string, at netip.AddrPort) haproxy.Server {
 	h.t.Helper()
 	listener, err := net.Listen("tcp", at.String())
 	must(h.t, err)
-	h.t.Cleanup(func() { _ = listener.Close() })
-	serve(listener, func(conn net.Conn) { _, _ = fmt.Fprintln(conn, name) })
+	accept.Each(h.t, listener, func(conn net.Conn) { _, _ = fmt.Fprintln(conn, name) })
 	return server(name, listener)
 }
 

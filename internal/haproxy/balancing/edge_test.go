@@ -20,6 +20,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 )
 
 // edge is a HAProxy that runs until the test ends.
@@ -171,27 +172,11 @@ func server(name string, listener net.Listener) haproxy.Server {
 	return haproxy.Server{Name: name, Addr: at.Addr(), Port: at.Port(), Weight: 1}
 }
 
-// serve answers each connection.
-func serve(listener net.Listener, answer func(net.Conn)) {
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				answer(conn)
-			}()
-		}
-	}()
-}
-
 // greeter starts a server that sends its name to each connection, and then echoes.
 func greeter(t *testing.T, name string) haproxy.Server {
 	t.Helper()
 	listener := listen(t)
-	serve(listener, func(conn net.Conn) {
+	accept.Each(t, listener, func(conn net.Conn) {
 		_, _ = fmt.Fprintln(conn, name)
 		_, _ = io.Copy(conn, conn)
 	})

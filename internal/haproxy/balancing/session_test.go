@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
@@ -39,7 +40,7 @@ const (
 func tlsGreeter(t *testing.T, name string, cipher uint16) haproxy.Server {
 	t.Helper()
 	listener := listen(t)
-	serve(listener, func(conn net.Conn) {
+	accept.Each(t, listener, func(conn net.Conn) {
 		session, err := readSession(conn)
 		if err != nil {
 			return

@@ -21,6 +21,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/driver"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -394,20 +395,10 @@ func echo(t *testing.T, name string) haproxy.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				fmt.Fprintln(conn, name)
-				_, _ = io.Copy(conn, conn)
-			}()
-		}
-	}()
+	accept.Each(t, listener, func(conn net.Conn) {
+		fmt.Fprintln(conn, name)
+		_, _ = io.Copy(conn, conn)
+	})
 	addr := listener.Addr().(*net.TCPAddr).AddrPort()
 	return haproxy.Server{Name: name, Addr: addr.Addr().Unmap(), Port: addr.Port(), Weight: 1}
 }

@@ -93,7 +93,7 @@ func TestAServerThatIsAddedRunsAsThatOfTheFile(t *testing.T) {
 func TestAServerThatIsAddedIsSentThePROXYHeader(t *testing.T) {
 	t.Parallel()
 	starts := map[string]string{"PROXY ": "v1", "\r\n\r\n\x00\r": "v2"}
-	addr := accept(t, func(conn net.Conn) {
+	addr := listenFor(t, func(conn net.Conn) {
 		defer conn.Close()
 		start := make([]byte, 6)
 		_, _ = io.ReadFull(conn, start)

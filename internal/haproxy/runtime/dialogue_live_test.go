@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
@@ -137,33 +138,24 @@ func ownAddress(t *testing.T) haproxy.Bind {
 
 func listen(t *testing.T) netip.AddrPort {
 	t.Helper()
-	return accept(t, func(conn net.Conn) { _ = conn.Close() })
+	return listenFor(t, func(conn net.Conn) { _ = conn.Close() })
 }
 
-// accept listens on a free port and serves each connection.
-func accept(t *testing.T, serve func(net.Conn)) netip.AddrPort {
+// listenFor listens on a free port and serves each connection.
+func listenFor(t *testing.T, serve func(net.Conn)) netip.AddrPort {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
+	accept.Each(t, listener, serve)
 	return listener.Addr().(*net.TCPAddr).AddrPort()
 }
 
 // greeter is a server that sends its name to each connection, and then echoes.
 func greeter(t *testing.T, name string) haproxy.Server {
 	t.Helper()
-	addr := accept(t, func(conn net.Conn) {
+	addr := listenFor(t, func(conn net.Conn) {
 		defer conn.Close()
 		_, _ = fmt.Fprintln(conn, name)
 		_, _ = io.Copy(conn, conn)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/accept"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
@@ -120,19 +121,9 @@ func layWire(t *testing.T) (*Wire, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() })
-	go func() {
-		for {
-			conn, err := server.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
-			}()
-		}
-	}()
+	accept.Each(t, server, func(conn net.Conn) {
+		_, _ = io.Copy(conn, conn)
+	})
 	wire, err := Lay(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), netip.MustParseAddrPort(server.Addr().String()))
 	if err != nil {
 		t.Fatal(err)
