@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the candidate the configuration. Arguments: the paths of the configuration and of the candidate; the candidate's
-# SHA-256; "backup" to keep the previous file for good; "former" to keep it until the next change; the SHA-256 that the previous
-# file must have, or "-" if there must be none; the path of the candidate's map file, empty if it has none, and its SHA-256.
+# SHA-256; "backup" to keep the previous file as somebody else's; "former" to keep it until the next change; the SHA-256 that the
+# previous file must have, or "-" if there must be none; the path of the candidate's map file, empty if it has none, and its SHA-256.
 # Payload: the server state.
 # Output: the SHA-256 of the configuration, and that of its map file, read back. Exit: 3 if the payload is incomplete, 4 if the
 # previous file is not the expected one, or if somebody else has removed the candidate; otherwise not 0 if the configuration was
@@ -22,6 +22,16 @@ keep() {
 	sync "$copy" 2>/dev/null || sync
 	mv -f "$copy" "$2"
 }
+# Keeps a file of somebody else's. Of several, the last and the first stay: what edgelb has replaced most recently, and what the host
+# once had. An attempt whose connection broke may have kept it already.
+keep_foreign() {
+	before=$config.before-edgelb
+	if [ -e "$before" ]; then
+		[ "$(sum "$before")" != "$(sum "$config")" ] || return 0
+		[ -e "$before-first" ] || mv "$before" "$before-first"
+	fi
+	keep "$config" "$before"
+}
 is_expected() {
 	if [ -s "$config" ]; then [ "$(sum "$config")" = "$expected" ]; else [ "$expected" = - ]; fi
 }
@@ -33,7 +43,7 @@ cat >"$copy"
 # shellcheck disable=SC2154 # the loader has set it
 [ "$(wc -c <"$copy")" -eq "$payload_size" ] || exit 3
 mv -f "$copy" "$config.edgelb-state"
-[ "$backup" != backup ] || [ -e "$config.before-edgelb" ] || keep "$config" "$config.before-edgelb"
+[ "$backup" != backup ] || keep_foreign
 if [ "$former" = former ]; then
 	keep "$config" "$config.edgelb-former"
 	rm -f "$config.edgelb-former-names"

@@ -132,14 +132,16 @@ follow() {
 	program=${program% (deleted)}
 	is_usual "$program" || program=-
 }
-# A master that re-executes itself, as in each reload, has no arguments for a moment; nor has a process that ends.
-await_arguments() {
+# Prints the arguments of a process, in lines that begin with a blank. A master that re-executes itself, as in each reload, has none
+# for a moment, even just after it had some; nor has a process that ends. Only one read returns arguments that belong together, and
+# od makes several.
+say_arguments() {
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		first=''
-		IFS= read -r first <"$1/cmdline"
-		[ -n "$first" ] && return 0
-		sleep 0.05 || return 0
-	done 2>/dev/null
+		arguments=$(dd if="$1/cmdline" bs=65536 count=1 2>/dev/null | od -An -v -tx1)
+		[ -n "$arguments" ] && break
+		sleep 0.05 || break
+	done
+	printf '%s\n' "$arguments"
 }
 follow /proc/self
 own=$namespaces
@@ -165,10 +167,8 @@ for dir in /proc/[0-9]*; do
 		[ "$first $second $third" = "Max open files" ] && descriptors=$hard
 	done 2>/dev/null <"$dir/limits"
 	guard "$program"
-	await_arguments "$dir"
 	printf 'process %s %s %s %s %s %s\n' "${dir#/proc/}" "$parent" "$uid" "$capabilities" "${descriptors:--}" "$program"
-	# Each line begins with a blank.
-	od -An -v -tx1 -N 65536 "$dir/cmdline" 2>/dev/null
+	say_arguments "$dir"
 done
 
 # The kernel returns a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.

@@ -7,7 +7,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +56,8 @@ const (
 type Options struct {
 	// Number identifies the host and determines its addresses, from 1 to 250.
 	Number int
+	// Link connects the host; default: one of its own, with addresses by Number. Package pair makes links that hosts share.
+	Link *Link
 	// Name is the host name; default: "debian" and the number.
 	Name string
 	// Root is a directory made by hack/debian-root.sh. It is only read.
@@ -67,6 +68,8 @@ type Options struct {
 	User string
 	// Sudoers are the sudoers lines of OrdinaryUser; none by default.
 	Sudoers string
+	// Fresh hosts have no OrdinaryUser. They are started with root as User.
+	Fresh bool
 	// PrivateKey is the key that can log in, in OpenSSH format, so that hosts can share it; default: a new one.
 	PrivateKey []byte
 }
@@ -109,6 +112,9 @@ func (o *Options) complete() error {
 	if o.Name == "" {
 		o.Name = "debian" + strconv.Itoa(o.Number)
 	}
+	if o.Link == nil {
+		o.Link = ownLink(o.Number)
+	}
 	if o.Init == "" {
 		o.Init = Systemd
 	}
@@ -122,15 +128,12 @@ func (o *Options) complete() error {
 }
 
 func newHost(options Options) *Host {
-	address := netip.AddrFrom4([4]byte{10, 99, byte(options.Number), 2})
+	public := options.Link.Host.Addresses()
 	h := &Host{
 		Host: lab.Host{
 			Name:    options.Name,
-			Address: address, Port: lab.SSHPort, User: options.User,
-			Public: lab.Addresses{
-				IPv4: address,
-				IPv6: netip.MustParseAddr(fmt.Sprintf("fd00:99:%d::2", options.Number)),
-			},
+			Address: public.IPv4, Port: lab.SSHPort, User: options.User,
+			Public:      public,
 			ConfigPath:  "/etc/haproxy/haproxy.cfg",
 			AdminSocket: "/run/haproxy/admin.sock",
 		},
@@ -183,19 +186,19 @@ func (h *Host) environment(options Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []string{
-		"ROOT=" + root,
-		"INIT=" + string(options.Init),
-		"NAME=" + options.Name,
-		"NUMBER=" + strconv.Itoa(options.Number),
-		"LAB=" + strconv.Itoa(os.Getpid()),
-		"PID_FILE=" + h.pidFile,
-		"HOST_KEY=" + string(hostKey),
-		"AUTHORIZED_KEY=" + string(ssh.MarshalAuthorizedKey(login.PublicKey())),
-		"SUDOERS=" + options.Sudoers,
-		"BOOT=" + bootScript,
-		"SMALL_INIT=" + smallInitScript,
-	}, nil
+	return append(options.Link.environment(),
+		"ROOT="+root,
+		"INIT="+string(options.Init),
+		"NAME="+options.Name,
+		"LAB="+strconv.Itoa(os.Getpid()),
+		"PID_FILE="+h.pidFile,
+		"HOST_KEY="+string(hostKey),
+		"AUTHORIZED_KEY="+string(ssh.MarshalAuthorizedKey(login.PublicKey())),
+		"SUDOERS="+options.Sudoers,
+		"FRESH="+strconv.FormatBool(options.Fresh),
+		"BOOT="+bootScript,
+		"SMALL_INIT="+smallInitScript,
+	), nil
 }
 
 // hasPower finds the host's first process, and by that the host's files.
@@ -212,8 +215,14 @@ func (h *Host) hasPower(context.Context) error {
 	return nil
 }
 
-// serves checks that login works and that HAProxy runs and answers.
+// serves checks that login works and that HAProxy runs and answers. Without systemd, a service that a test starts must not meet the one
+// that still starts at boot.
 func (h *Host) serves(ctx context.Context) error {
+	if h.MasterSocket == "" {
+		if _, err := os.Stat(h.Path("/run/lab-started")); err != nil {
+			return err
+		}
+	}
 	if err := h.AnswersSSH(ctx); err != nil {
 		return err
 	}
@@ -245,6 +254,9 @@ func (h *Host) Exec(ctx context.Context, argv ...string) (string, error) {
 	}
 	return string(output), err
 }
+
+// NetworkNamespace returns the path, in the lab, of the host's network namespace.
+func (h *Host) NetworkNamespace() string { return fmt.Sprintf("/proc/%d/ns/net", h.init) }
 
 // Logs returns the ends of the logs of the machine that the host runs in.
 func (h *Host) Logs() map[string]string {

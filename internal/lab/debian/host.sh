@@ -2,29 +2,36 @@
 # The machine under a Debian host: its network, its disk and its power. It runs in its own network and mount namespaces, so
 # that everything is removed with the last process. SIGTERM cuts the power.
 #
-# The environment: ROOT and INIT (systemd, sysv or openrc), NAME, NUMBER, LAB (a process of the lab's namespaces), PID_FILE (for
-# the PID of the host's first process), HOST_KEY, AUTHORIZED_KEY, SUDOERS, and the scripts BOOT and SMALL_INIT.
+# The environment: ROOT and INIT (systemd, sysv or openrc), NAME, LAB (a process of the lab's namespaces), LINK (the name in the lab of
+# the other end of eth0) and BRIDGE (empty if LINK is no port of one), addresses with their prefix length (ADDRESS4, ADDRESS6 and
+# LINK_LOCAL of eth0; GATEWAY4, GATEWAY6 and GATEWAY_LINK_LOCAL of the lab), PID_FILE (for the PID of the host's first process),
+# HOST_KEY, AUTHORIZED_KEY, SUDOERS, FRESH (true: without the account edgelb), and the scripts BOOT and
+# SMALL_INIT.
 set -eu
 mount --make-rprivate /
 
-ip link add eth0 type veth peer name "debian$NUMBER" netns "$LAB"
+ip link add eth0 type veth peer name "$LINK" netns "$LAB"
 # The kernel's own link-local addresses are not usable at first, but neighbour discovery uses them.
-nsenter --target "$LAB" --net ip -batch - <<IP
-link set debian$NUMBER addrgenmode none
-address add 10.99.$NUMBER.1/30 dev debian$NUMBER
-address add fd00:99:$NUMBER::1/64 dev debian$NUMBER nodad
-address add fe80::1/64 dev debian$NUMBER nodad
-link set debian$NUMBER up
-IP
+{
+	echo "link set $LINK addrgenmode none"
+	if [ -n "$BRIDGE" ]; then
+		echo "link set $LINK master $BRIDGE"
+	else
+		echo "address add $GATEWAY4 dev $LINK"
+		echo "address add $GATEWAY6 dev $LINK nodad"
+		echo "address add $GATEWAY_LINK_LOCAL dev $LINK nodad"
+	fi
+	echo "link set $LINK up"
+} | nsenter --target "$LAB" --net ip -batch -
 ip -batch - <<IP
 link set eth0 addrgenmode none
-address add 10.99.$NUMBER.2/30 dev eth0
-address add fd00:99:$NUMBER::2/64 dev eth0 nodad
-address add fe80::2/64 dev eth0 nodad
+address add $ADDRESS4 dev eth0
+address add $ADDRESS6 dev eth0 nodad
+address add $LINK_LOCAL dev eth0 nodad
 link set lo up
 link set eth0 up
-route add default via 10.99.$NUMBER.1
-route add default via fd00:99:$NUMBER::1
+route add default via ${GATEWAY4%/*}
+route add default via ${GATEWAY6%/*}
 IP
 
 # What the host writes stays in memory. The root is "." since the mount may hide it.
@@ -38,13 +45,17 @@ echo "$NAME" >etc/hostname
 printf '127.0.0.1 localhost %s\n::1 localhost %s\n' "$NAME" "$NAME" >etc/hosts
 : >etc/machine-id
 (umask 077 && printf '%s' "$HOST_KEY" >etc/ssh/ssh_host_ed25519_key)
-chroot . useradd --create-home --shell /bin/sh edgelb
-for home in root home/edgelb; do
+homes=root
+if [ "$FRESH" = false ]; then
+	chroot . useradd --create-home --shell /bin/sh edgelb
+	homes='root home/edgelb'
+fi
+for home in $homes; do
 	mkdir -p "$home/.ssh"
 	chmod 700 "$home/.ssh"
 	printf '%s' "$AUTHORIZED_KEY" >"$home/.ssh/authorized_keys"
 done
-chroot . chown -R edgelb:edgelb /home/edgelb/.ssh
+[ "$FRESH" = true ] || chroot . chown -R edgelb:edgelb /home/edgelb/.ssh
 if [ -n "$SUDOERS" ]; then
 	(umask 337 && printf '%s\n' "$SUDOERS" >etc/sudoers.d/edgelb)
 fi

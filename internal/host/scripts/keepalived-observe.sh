@@ -1,0 +1,103 @@
+#!/bin/sh
+# Observes keepalived of the host and changes nothing. Arguments: the paths of its configuration, of edgelb's folder, and of the result of the
+# check; the account that runs the check.
+# Output: one fact a line, "key value…"; see package internal/keepalived/facts. No text that others than root may have chosen can forge a line
+# or a part of one: the result of the check, which an ordinary account owns, is printed only if it has the form of one.
+config=${1:?} folder=${2:?} result=${3:?} user=${4:?}
+
+printf 'uid %s\n' "$(id -u)"
+if program=$(command -v keepalived); then
+	printf 'binary %s\n' "$program"
+	# "Keepalived v2.2.7 (01/16,2022)", and more
+	version=$("$program" -v 2>&1 | sed -n 's/^Keepalived v\([0-9][0-9.]*\).*/\1/p')
+	printf 'version %s\n' "$version"
+fi
+uid=$(id -u "$user" 2>/dev/null) && printf 'scriptuid %s\n' "$uid"
+for tool in perl python3 socat; do
+	command -v "$tool" >/dev/null && printf 'tool %s\n' "$tool"
+done
+# busybox's knows no unix sockets.
+nc -h 2>&1 | grep -q -e '-[A-Za-z]*U' && printf 'tool nc\n'
+
+if [ -d /run/systemd/system ]; then
+	printf 'init systemd\n'
+	printf 'service %s\n' "$(systemctl is-enabled keepalived.service 2>/dev/null)"
+elif [ -d /run/openrc ] && command -v rc-service >/dev/null; then
+	printf 'init openrc\n'
+	[ -x /etc/init.d/keepalived ] && printf 'service disabled\n'
+	rc-update show 2>/dev/null | grep -q '^ *keepalived |.*[a-z]' && printf 'service enabled\n'
+elif [ -x /etc/init.d/keepalived ]; then
+	printf 'init sysv\nservice disabled\n'
+	ls /etc/rc[2345].d/S*keepalived >/dev/null 2>&1 && printf 'service enabled\n'
+fi
+
+# The process that is nobody's child of that name is the one to signal. The namespaces tell it from those in containers.
+namespaces() { readlink "/proc/$1/ns/net" "/proc/$1/ns/pid" 2>/dev/null; }
+own=$(namespaces self)
+is_keepalived() {
+	name=''
+	{ IFS= read -r name <"/proc/$1/comm"; } 2>/dev/null
+	[ "$name" = keepalived ]
+}
+say_process() {
+	is_keepalived "$1" || return 1
+	parent='' owner=''
+	while read -r key value _; do
+		case $key in
+		PPid:) parent=$value ;;
+		Uid:) owner=$value ;;
+		esac
+	done 2>/dev/null <"/proc/$1/status"
+	[ "$owner" = 0 ] && ! is_keepalived "$parent" && [ "$(namespaces "$1")" = "$own" ] && printf 'process %s\n' "$1"
+}
+pid=''
+{ read -r pid </run/keepalived.pid; } 2>/dev/null
+case $pid in '' | *[!0-9]*) pid=none ;; esac
+if ! say_process "$pid"; then
+	for dir in /proc/[0-9]*; do
+		say_process "${dir#/proc/}"
+	done
+fi
+
+if [ -s "$config" ]; then
+	printf 'exists yes\n'
+	sum=$(sha256sum <"$config") && printf 'sha256 %s\n' "${sum%% *}"
+	# Fedora's package manager knows the file as it was installed, an example.
+	rpm -q --dump keepalived 2>/dev/null | grep -qF -- "$config $(wc -c <"$config") " &&
+		rpm -q --dump keepalived | grep -F -- "$config " | grep -qF -- " ${sum%% *} " && printf 'pristine yes\n'
+	sed -n '1,8s/^#/header #/p' "$config"
+	# The virtual addresses of the file: "virtual INTERFACE ADDRESS".
+	sed -e 's/[#!].*//' -e 's/[{}]/ & /g' "$config" | awk '
+		{
+			for (i = 1; i <= NF; i++) {
+				if ($i == "vrrp_instance") iface = "-"
+				else if (before == "interface" && $i ~ /^[A-Za-z0-9_.-]+$/) iface = $i
+				else if ($i ~ /^virtual_ipaddress(_excluded)?$/) inside = 1
+				else if ($i == "}") inside = 0
+				else if (inside && $i ~ /^[0-9a-fA-F:.]+(\/[0-9]+)?$/) print "virtual", iface, $i
+				before = $i
+			}
+		}'
+fi
+for check in "$folder"/check-*.sh; do
+	case ${check#"$folder"/check-} in *[!0-9a-f]*.sh) continue ;; esac
+	sum=$(sha256sum <"$check") && printf 'checkfile %s %s\n' "${sum%% *}" "$check"
+done 2>/dev/null
+[ -e "$folder/enabled" ] && printf 'enabledhere yes\n'
+maintenance=''
+{ read -r maintenance <"$folder/maintenance"; } 2>/dev/null
+case $maintenance in [01]) printf 'maintenance %s\n' "$maintenance" ;; esac
+
+# Its owner may put anything there, such as a link, or a pipe to which nobody writes, and at any time.
+# shellcheck disable=SC2012 # one number is wanted, and not every stat has -c
+[ -n "$uid" ] && [ "$(ls -ldn "${result%/*}" 2>/dev/null | awk '{ print substr($1, 1, 1) $3 }')" = "d$uid" ] && printf 'results yes\n'
+if [ -f "$result" ] && [ ! -L "$result" ]; then
+	text=$(timeout 1 dd if="$result" bs=256 count=1 iflag=nofollow,nonblock 2>/dev/null || timeout 1 dd if="$result" bs=256 count=1 2>/dev/null)
+	printf '%s\n' "$text" | sed -n '1s/^[0-9a-f]\{64\} \(ok\|failed\) [0-9]\{1,12\}\.[0-9]\{2\}$/check &/p'
+fi
+# It is read after the result, which is never younger then.
+read -r uptime _ </proc/uptime && printf 'uptime %s\n' "$uptime"
+
+ip -o link show 2>/dev/null | sed 's/^/link /'
+ip -o addr show 2>/dev/null | sed 's/^/address /'
+exit 0

@@ -1,0 +1,393 @@
+package scripts_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/host/scripts"
+	"github.com/edgelb/edgelb/internal/lab/shells"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
+)
+
+// byHand is a file that a person has written, in all the ways that keepalived reads.
+const byHand = `! Configuration File for keepalived
+global_defs { router_id LVS } # interface lo
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_ipaddress {
+        192.0.2.10
+        192.0.2.11/24 dev eth1 label eth1:vip ! 192.0.2.99
+        # 192.0.2.98
+    }
+}
+vrrp_instance VI_2 {
+    virtual_ipaddress { 192.0.2.12 }
+    interface bond0.7
+    virtual_ipaddress_excluded {
+        2001:db8::1/64
+        $(touch /tmp/x)
+    }
+    unicast_peer { 192.0.2.97 }
+}
+`
+
+// observe runs the script that observes keepalived, and returns its lines with that key.
+func observe(t *testing.T, shell shells.Shell, folder string, keys ...string) []string {
+	t.Helper()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := newCall(t, "keepalived-observe", nil, filepath.Join(folder, "keepalived.conf"), filepath.Join(folder, "edgelb"), filepath.Join(folder, "results", "check"), me.Username)
+	began := time.Now()
+	output, ran, exit := run(t, shell, call, len(call.Input))
+	if !ran || exit != 0 {
+		t.Fatalf("ran %t, exit status %d: %s", ran, exit, output)
+	}
+	if took := time.Since(began); took > waiting.Of(20*time.Second) {
+		t.Errorf("it took %s", took)
+	}
+	var lines []string
+	for line := range strings.Lines(output) {
+		if key, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " "); slices.Contains(keys, key) {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return lines
+}
+
+func TestTheFileOfKeepalivedIsObserved(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := t.TempDir()
+		if got := observe(t, shell, folder, "exists", "sha256", "header", "virtual", "checkfile", "maintenance", "results", "check"); got != nil {
+			t.Errorf("of nothing it prints %q", got)
+		}
+		writeFile(t, filepath.Join(folder, "keepalived.conf"), "# Managed by edgelb.\n# owner: a\n"+byHand)
+		for _, sub := range []string{"edgelb", "results"} {
+			if err := os.Mkdir(filepath.Join(folder, sub), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check := filepath.Join(folder, "edgelb", "check-0123456789abcdef.sh")
+		writeFile(t, check, "")
+		writeFile(t, filepath.Join(folder, "edgelb", "check-x y.sh"), "")
+		writeFile(t, filepath.Join(folder, "edgelb", "maintenance"), "1\n")
+		writeFile(t, filepath.Join(folder, "edgelb", "enabled"), "")
+		got := observe(t, shell, folder, "exists", "sha256", "header", "virtual", "checkfile", "maintenance", "results", "enabledhere")
+		want := []string{
+			"exists yes", "sha256 " + sum("# Managed by edgelb.\n# owner: a\n"+byHand), "header # Managed by edgelb.", "header # owner: a",
+			"virtual eth0 192.0.2.10", "virtual eth0 192.0.2.11/24", "virtual - 192.0.2.12", "virtual bond0.7 2001:db8::1/64",
+			"checkfile " + sumOfEmpty + " " + check, "enabledhere yes", "maintenance 1", "results yes",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// The account of the check may put anything there.
+func TestAResultThatIsNoneIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	hash := strings.Repeat("a", 64)
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for name, test := range map[string]struct {
+			make func(path string) error
+			want bool
+		}{
+			"a result":                  {func(path string) error { return os.WriteFile(path, []byte(hash+" ok 1.50\n"), 0o600) }, true},
+			"a failure":                 {func(path string) error { return os.WriteFile(path, []byte(hash+" failed 123456.00"), 0o600) }, true},
+			"a short hash":              {func(path string) error { return os.WriteFile(path, []byte(hash[1:]+" ok 1.50\n"), 0o600) }, false},
+			"more than a result":        {func(path string) error { return os.WriteFile(path, []byte(hash+" ok 1.50 x\n"), 0o600) }, false},
+			"another line first":        {func(path string) error { return os.WriteFile(path, []byte("uid 0\n"+hash+" ok 1.50\n"), 0o600) }, false},
+			"a large file":              {func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("a"), 1<<20), 0o600) }, false},
+			"an empty file":             {func(path string) error { return os.WriteFile(path, nil, 0o600) }, false},
+			"a folder":                  {func(path string) error { return os.Mkdir(path, 0o755) }, false},
+			"a pipe":                    {func(path string) error { return syscall.Mkfifo(path, 0o600) }, false},
+			"a link to nothing":         {func(path string) error { return os.Symlink("/nonexistent", path) }, false},
+			"a link to an endless file": {func(path string) error { return os.Symlink("/dev/zero", path) }, false},
+			"a link to a result": {func(path string) error {
+				writeErr := os.WriteFile(path+"2", []byte(hash+" ok 1.50\n"), 0o600)
+				return errorOf(writeErr, os.Symlink(path+"2", path))
+			}, false},
+		} {
+			folder := t.TempDir()
+			if err := errorOf(os.Mkdir(filepath.Join(folder, "results"), 0o755), test.make(filepath.Join(folder, "results", "check"))); err != nil {
+				t.Fatal(err)
+			}
+			got := observe(t, shell, folder, "check", "uptime", "results")
+			// The uptime follows the result, which is never younger then.
+			if len(got) < 2 || strings.HasPrefix(got[1], "check "+hash) != test.want || !strings.HasPrefix(got[len(got)-1], "uptime ") || len(got) > 3 {
+				t.Errorf("%s: got %q", name, got)
+			}
+		}
+	})
+}
+
+func errorOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestTheFileOfKeepalivedReplacesOnlyTheExpectedOne(t *testing.T) {
+	t.Parallel()
+	const previous, text = "mine\n", "theirs /check-aa.sh\n"
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for name, test := range map[string]struct {
+			previous, candidate, expected, backup, former string
+			exit                                          int
+		}{
+			"the expected one":           {previous, text, sum(previous), "-", "-", 0},
+			"none, as expected":          {"", text, "-", "-", "-", 0},
+			"it is kept until the next":  {previous, text, sum(previous), "-", "former", 0},
+			"it is kept for good":        {previous, text, sum(previous), "backup", "former", 0},
+			"another one":                {"other\n", text, sum(previous), "backup", "former", 4},
+			"none":                       {"", text, sum(previous), "-", "-", 4},
+			"one where none was":         {previous, text, "-", "-", "-", 4},
+			"the candidate is gone":      {previous, "", sum(previous), "-", "-", 4},
+			"the candidate was replaced": {previous, "other\n", sum(previous), "-", "-", 1},
+		} {
+			folder := t.TempDir()
+			config := filepath.Join(folder, "keepalived.conf")
+			new := config + ".edgelb-new-0123456789abcdef"
+			for path, content := range map[string]string{config: test.previous, new: test.candidate} {
+				if content != "" {
+					writeFile(t, path, content)
+				}
+			}
+			call := newCall(t, "keepalived-commit", nil, config, new, sum(text), test.backup, test.former, test.expected, folder)
+			output, ran, exit := run(t, shell, call, len(call.Input))
+			want := map[string]string{config: test.previous}
+			if test.exit == 0 {
+				want[config] = text
+				if test.backup == "backup" {
+					want[config+".before-edgelb"] = test.previous
+				}
+				if test.former == "former" {
+					want[config+".edgelb-former"] = test.previous
+				}
+			}
+			if !ran || exit != test.exit || (exit == 0 && output != sum(text)+"\n") {
+				t.Errorf("%s: ran %t, exit status %d, %q", name, ran, exit, output)
+			}
+			requireFiles(t, name, folder, want)
+		}
+	})
+}
+
+// requireFiles compares the files of a folder; an empty content is no file.
+func requireFiles(t *testing.T, name, folder string, want map[string]string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range found {
+		text, err := os.ReadFile(path)
+		if err != nil || want[path] != string(text) || len(text) == 0 {
+			t.Errorf("%s: %s is %q, want %q: %v", name, path, text, want[path], err)
+		}
+		delete(want, path)
+	}
+	for path, content := range want {
+		if content != "" {
+			t.Errorf("%s: %s is missing", name, path)
+		}
+	}
+}
+
+func TestTheLastAndTheFirstFileOfSomebodyElseStay(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := t.TempDir()
+		config := filepath.Join(folder, "keepalived.conf")
+		for _, text := range []string{"first\n", "second\n", "third\n", "third\n"} {
+			writeFile(t, config, text)
+			writeFile(t, config+".new", "ours\n")
+			call := newCall(t, "keepalived-commit", nil, config, config+".new", sum("ours\n"), "backup", "-", sum(text), folder)
+			if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != 0 {
+				t.Fatalf("ran %t, exit status %d", ran, exit)
+			}
+		}
+		requireFiles(t, "", folder, map[string]string{config: "ours\n", config + ".before-edgelb": "third\n", config + ".before-edgelb-first": "first\n"})
+	})
+}
+
+func TestAChecksThatNoFileNamesAreRemoved(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := t.TempDir()
+		config := filepath.Join(folder, "keepalived.conf")
+		check := func(name string) string { return filepath.Join(folder, "check-"+name+".sh") }
+		for _, name := range []string{"aa", "bb", "cc"} {
+			writeFile(t, check(name), name)
+		}
+		previous, text := "uses "+check("bb")+"\n", "uses "+check("cc")+"\n"
+		writeFile(t, config, previous)
+		writeFile(t, config+".new", text)
+		call := newCall(t, "keepalived-commit", nil, config, config+".new", sum(text), "-", "former", sum(previous), folder)
+		if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != 0 {
+			t.Fatalf("ran %t, exit status %d", ran, exit)
+		}
+		requireFiles(t, "", folder, map[string]string{config: text, config + ".edgelb-former": previous, check("bb"): "bb", check("cc"): "cc"})
+	})
+}
+
+func TestKeepalivedJudgesTheCandidate(t *testing.T) {
+	t.Parallel()
+	const text, check = "vrrp_instance\n", "exit 0\n"
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for name, test := range map[string]struct {
+			program string
+			short   int
+			exit    int
+		}{
+			"good":                  {`[ "$1 $2" = "-t -f" ] && [ "$(cat "$3")" = vrrp_instance ]`, 0, 0},
+			"bad":                   {"exit 5", 0, 1},
+			"it ends itself":        {"exit 143", 0, 5},
+			"it is cut":             {"exit 0", 1, 3},
+			"somebody has taken it": {`rm "$3"; exit 5`, 0, 4},
+		} {
+			folder := t.TempDir()
+			config, program := filepath.Join(folder, "keepalived.conf"), filepath.Join(t.TempDir(), "keepalived")
+			writeFile(t, program, "#!/bin/sh\n"+test.program+"\n")
+			if err := os.Chmod(program, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			candidate := config + ".edgelb-new-0123456789abcdef0123456789abcdef"
+			writeFile(t, config+".edgelb-new-0123456789abcdeffffffffffffffffff"[:len(candidate)-len(config)], "of a broken attempt\n")
+			want := map[string]string{filepath.Join(folder, "check-aa.sh"): check}
+			if test.exit == 0 {
+				want[candidate] = text
+			}
+			if test.exit == 3 {
+				delete(want, filepath.Join(folder, "check-aa.sh"))
+			}
+			call := newCall(t, "keepalived-stage", []byte(text+check), config, program, candidate, fmt.Sprint(len(text)), filepath.Join(folder, "check-aa.sh"))
+			if _, ran, exit := run(t, shell, call, len(call.Input)-test.short); !ran || exit != test.exit {
+				t.Errorf("%s: ran %t, exit status %d", name, ran, exit)
+			}
+			requireFiles(t, name, folder, want)
+		}
+	})
+}
+
+func TestWhatKeepalivedNeedsBesideItsFileIsPutInPlaceAndRemoved(t *testing.T) {
+	t.Parallel()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		root := t.TempDir()
+		folder, results, config := filepath.Join(root, "edgelb"), filepath.Join(root, "results"), filepath.Join(root, "keepalived.conf")
+		for _, maintenance := range []string{"1", "0", "0"} {
+			call := newCall(t, "keepalived-prepare", nil, folder, results, me.Username, maintenance)
+			if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != 0 {
+				t.Fatalf("ran %t, exit status %d", ran, exit)
+			}
+			requireFiles(t, maintenance, folder, map[string]string{filepath.Join(folder, "maintenance"): maintenance + "\n"})
+		}
+		call := newCall(t, "keepalived-prepare", nil, folder, results, "nobody of that name", "0")
+		if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit == 0 {
+			t.Errorf("without the account: ran %t, exit status %d", ran, exit)
+		}
+
+		writeFile(t, config, "ours\n")
+		writeFile(t, config+".edgelb-former", "ours\n")
+		writeFile(t, config+".before-edgelb", "theirs\n")
+		writeFile(t, filepath.Join(results, "check"), "x")
+		for expected, want := range map[string]int{sum("other\n"): 4, sum("ours\n"): 0} {
+			if want == 0 && os.Getuid() != 0 {
+				// Only root may take the folder from the account of the check.
+				continue
+			}
+			call := newCall(t, "keepalived-remove", nil, config, expected, folder, results, "lo 192.0.2.1/32", "nonexistent0 2001:db8::1/64")
+			if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != want {
+				t.Errorf("ran %t, exit status %d, want %d", ran, exit, want)
+			}
+		}
+		if left, err := os.ReadDir(root); os.Getuid() == 0 && (err != nil || len(left) != 1 || left[0].Name() != "keepalived.conf.before-edgelb") {
+			t.Errorf("what is left is %v, %v", left, err)
+		}
+	})
+}
+
+func TestTheFormerFileOfKeepalivedIsRestored(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for name, test := range map[string]struct {
+			how, former, want string
+			fails             bool
+		}{
+			"the former one":    {"former", "former\n", "former\n", false},
+			"none":              {"none", "former\n", "", false},
+			"it was not kept":   {"former", "", "present\n", true},
+			"something unknown": {"other", "former\n", "present\n", true},
+		} {
+			folder := t.TempDir()
+			config := filepath.Join(folder, "keepalived.conf")
+			writeFile(t, config, "present\n")
+			if test.former != "" {
+				writeFile(t, config+".edgelb-former", test.former)
+			}
+			call := newCall(t, "keepalived-restore", nil, config, test.how)
+			if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || (exit != 0) != test.fails {
+				t.Errorf("%s: ran %t, exit status %d", name, ran, exit)
+			}
+			requireFiles(t, name, folder, map[string]string{config: test.want, config + ".edgelb-former": test.former})
+		}
+	})
+}
+
+func TestAReloadGoesToKeepalivedOnly(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		other := exec.Command("sleep", "1000")
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			_ = other.Process.Kill()
+			_ = other.Wait()
+		}()
+		for _, task := range []string{fmt.Sprintf("reload signal %d", other.Process.Pid), "reload signal 999999999", "reload ", "start signal 1", "reload; reboot", ""} {
+			call := newCall(t, "keepalived-service", nil, task, t.TempDir())
+			if output, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit == 0 {
+				t.Errorf("%q: ran %t, exit status %d: %s", task, ran, exit, output)
+			}
+		}
+		if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", other.Process.Pid)); err != nil || strings.Contains(string(state), ") Z") {
+			t.Errorf("the process was ended: %v", err)
+		}
+	})
+}
+
+// Each argument that a script needs is checked before anything is done: a script without it removes nothing of the machine's.
+func TestAScriptOfKeepalivedWithoutItsArgumentsDoesNothing(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for _, name := range []string{"prepare", "stage", "commit", "restore", "service", "remove", "observe"} {
+			call, err := scripts.NewCall("keepalived-"+name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if output, _, exit := run(t, shell, call, len(call.Input)); exit == 0 || output != "" {
+				t.Errorf("%s: exit status %d, %q", name, exit, output)
+			}
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgelb/edgelb/internal/host/session"
+	"github.com/edgelb/edgelb/internal/keepalived"
+	"github.com/edgelb/edgelb/internal/keepalived/cfg"
+	"github.com/edgelb/edgelb/internal/keepalived/facts"
+	"github.com/edgelb/edgelb/internal/keepalived/plan"
+	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/sanitize"
+)
+
+// host is one host during one Sync or Look: the wanted configuration, and what was observed.
+type host struct {
+	req     Request
+	cache   *Cache
+	session *session.Session
+	// facts are the last observation, and isObserved says that there was one.
+	facts      facts.Facts
+	isObserved bool
+	// config is the wanted configuration, and file its text; empty if it is idle.
+	config keepalived.Config
+	file   cfg.File
+}
+
+const (
+	// idle is the Fingerprint of a host that holds no virtual addresses, and from which all of edgelb's was removed.
+	idle = "idle"
+	// proofPatience is how long keepalived may take to run its check: for a start or a reload, and one run of the check, on a slow host.
+	proofPatience = 15 * time.Second
+	// settlePatience is how long the addresses of an instance may take to follow each other.
+	settlePatience = 3 * time.Second
+	// pollInterval is the time between two observations of a host that is about to change.
+	pollInterval = 150 * time.Millisecond
+)
+
+// observe opens a session with root's rights and observes the host.
+func (h *host) observe(ctx context.Context, conn session.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	if h.cache.session == nil || h.cache.session.Conn != conn || h.cache.login != h.req.Login {
+		opened, err := session.Open(ctx, conn, h.req.Login, keepalived.ConfigPath)
+		if err != nil {
+			return err
+		}
+		h.cache.session, h.cache.login = opened, h.req.Login
+	}
+	h.session = h.cache.session
+	if err := h.read(ctx); err != nil {
+		return err
+	}
+	if !h.facts.Root && !h.session.Elevated {
+		// The account can write the files, and may not control keepalived.
+		elevated := *h.session
+		elevated.Elevated = true
+		h.session, h.cache.session = &elevated, &elevated
+		return h.read(ctx)
+	}
+	return nil
+}
+
+// read observes the host once.
+func (h *host) read(ctx context.Context) error {
+	result, err := h.session.Run(ctx, "keepalived-observe", nil, keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, keepalived.ScriptUser)
+	if err != nil {
+		return err
+	}
+	h.facts, h.isObserved = facts.Parse(result.Stdout), true
+	if len(h.facts.Links) == 0 {
+		return &model.Error{State: model.Rejected, Message: fmt.Sprintf("the host does not show its interfaces with ip -o link (%s): install the package iproute2 on the host",
+			sanitize.Line(string(result.Stderr), sanitize.Quote))}
+	}
+	return nil
+}
+
+// render writes the wanted configuration.
+func (h *host) render() error {
+	h.config = h.req.Config.Normalize()
+	if h.config.Idle() {
+		return nil
+	}
+	file, err := cfg.Render(h.config)
+	if err != nil {
+		return &model.Error{State: model.Rejected, Message: "keepalived's configuration cannot be written: " + err.Error(), Cause: err}
+	}
+	h.file = file
+	return nil
+}
+
+// decide computes the plan. If all that is missing is the proof that keepalived runs the file, it waits for that: keepalived may be about to
+// reload, and the host may be slow.
+func (h *host) decide(ctx context.Context) (plan.Plan, error) {
+	if err := h.render(); err != nil {
+		return plan.Plan{}, err
+	}
+	p := plan.Compute(h.observed(), h.wanted())
+	if !p.Unproved {
+		return p, nil
+	}
+	if err := h.await(ctx, proofPatience, func() bool { return h.facts.Proves(h.file.Hash) }); err != nil {
+		return p, err
+	}
+	return plan.Compute(h.observed(), h.wanted()), nil
+}
+
+// await observes the host until it is as expected, at most for that long. The error is one of the connection only.
+func (h *host) await(ctx context.Context, patience time.Duration, done func() bool) error {
+	deadline := time.Now().Add(patience)
+	for !done() && time.Now().Before(deadline) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollInterval):
+		}
+		if err := h.read(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *host) observed() plan.Observed {
+	return plan.Observed{Facts: h.facts, Previous: h.cache.previous}
+}
+
+func (h *host) wanted() plan.Wanted {
+	return plan.Wanted{
+		Config: h.config, File: h.file, Maintenance: h.req.Maintenance,
+		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift},
+	}
+}
+
+// fingerprint identifies the wanted configuration.
+func (h *host) fingerprint() string {
+	if h.config.Idle() {
+		return idle
+	}
+	return h.file.Hash
+}
+
+// isProved reports whether the last observation matches the wanted configuration.
+func (h *host) isProved() bool {
+	if h.req.Config == nil {
+		return false
+	}
+	return plan.Compute(h.observed(), h.wanted()).Action == plan.NoOp
+}
+
+// roles returns what the host is for each instance of the configuration that it has. The message says why it is in the role Fault for some.
+func (h *host) roles() (map[string]keepalived.Role, string) {
+	config, hash := h.present()
+	roles, reasons := map[string]keepalived.Role{}, []string(nil)
+	for _, instance := range config.Instances {
+		role, why := h.facts.RoleOf(instance, hash)
+		roles[instance.Name] = role
+		if why != "" {
+			reasons = append(reasons, instance.Name+": "+why)
+		}
+	}
+	return roles, strings.Join(sanitize.First(reasons, 5), "; ")
+}
+
+// present returns the configuration that keepalived, or else the host's file has, and its hash: the wanted one, or the one that was proved
+// last.
+func (h *host) present() (keepalived.Config, string) {
+	has := func(hash string) bool {
+		return hash != "" && (h.facts.Proves(hash) || h.facts.File.Header.Hash == hash)
+	}
+	switch {
+	case has(h.file.Hash):
+		return h.config, h.file.Hash
+	case has(h.cache.previous.Hash):
+		return h.cache.config, h.cache.previous.Hash
+	default:
+		return keepalived.Config{}, ""
+	}
+}
