@@ -10,12 +10,9 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
-
-// maxSessions limits the concurrent commands on one connection. sshd's own limit, MaxSessions, is 10 by default,
-// and it counts a command until its process has ended.
-const maxSessions = 8
 
 // maxOpens limits the concurrent requests to connect to unix sockets. sshd answers as soon as it has connected.
 const maxOpens = 8
@@ -26,6 +23,10 @@ type Conn struct {
 	client  *ssh.Client
 	tcp     *tcp.Conn
 	hostKey ssh.PublicKey
+	// began is when the login began, at which certificates were valid.
+	began time.Time
+	// through is the connection to the jump host; nil if there is none.
+	through *Conn
 	// sessions holds one element for each running command.
 	sessions chan struct{}
 	// opens holds one element for each pending request to connect to a unix socket.
@@ -41,6 +42,8 @@ type Conn struct {
 
 	mu    sync.Mutex
 	cause error
+	// asked holds the addresses that the host was asked to connect to and has not answered for yet. Their channels are closed then.
+	asked map[string]chan struct{}
 }
 
 var errClosed = errors.New("the connection was closed")
@@ -53,18 +56,22 @@ type sshLink struct {
 	tcp      *tcp.Conn
 }
 
-func newConn(t Target, link sshLink, hostKey ssh.PublicKey) *Conn {
+func newConn(link sshLink, l *login) *Conn {
+	t := l.target
 	c := &Conn{
 		target: t,
 		// ssh.NewClient would use four goroutines for what attend does in one.
 		client:   &ssh.Client{Conn: link.conn},
 		tcp:      link.tcp,
-		hostKey:  hostKey,
-		sessions: make(chan struct{}, maxSessions),
+		hostKey:  l.hostKey,
+		began:    l.began,
+		through:  l.through,
+		asked:    map[string]chan struct{}{},
+		sessions: make(chan struct{}, failure.MaxSessions),
 		opens:    make(chan struct{}, maxOpens),
 		done:     make(chan struct{}),
 	}
-	c.answers = t.Budget.Account(func(held int) { c.fail(&ShareError{Held: held}) })
+	c.answers = t.Budget.Account(func(held int) { c.fail(&failure.ShareError{Held: held}) })
 	c.life, c.end = context.WithCancel(context.Background())
 	c.probe = time.AfterFunc(time.Hour, func() { c.keepAlive(t.keepalive()) })
 	c.probe.Reset(t.keepalive())
@@ -162,16 +169,28 @@ func (c *Conn) serves(t Target) bool {
 	return c.target.sameLogin(t) && c.isAllowed(t)
 }
 
-// isAllowed reports whether the connection is to the target's host, with an allowed key and address.
+// isAllowed reports whether the connection is to the target's host, with an allowed key and address, and the same holds for the jump host.
 func (c *Conn) isAllowed(t Target) bool {
 	known, err := t.trust()
-	return err == nil && c.target.hostPort() == t.hostPort() && known.Check(c.hostKey) == nil && c.permits(t)
+	return err == nil && c.target.hostPort() == t.hostPort() && known.Check(c.hostKey, c.began) == nil && c.permits(t) &&
+		c.ofJump(t, (*Conn).isAllowed)
 }
 
-// permits reports whether the target still permits the connection's address.
+// permits reports whether the target still permits the connection's address, which for a host behind a jump host is the jump host's.
 func (c *Conn) permits(t Target) bool {
+	if c.through != nil || t.Jump != nil {
+		return c.ofJump(t, (*Conn).permits)
+	}
 	to, isTCP := c.client.RemoteAddr().(*net.TCPAddr)
 	return t.Permission == nil || isTCP && t.Permission(to.AddrPort().Addr()) == nil
+}
+
+// ofJump reports whether the condition holds for the connection to the jump host and the target's, or whether both have none.
+func (c *Conn) ofJump(t Target, condition func(*Conn, Target) bool) bool {
+	if c.through == nil || t.Jump == nil {
+		return c.through == nil && t.Jump == nil
+	}
+	return condition(c.through, *t.Jump)
 }
 
 // whileAlive returns a context that also ends with the connection. In x/crypto/ssh, an operation that begins at the moment
@@ -190,7 +209,7 @@ func (c *Conn) broken(cause error) error {
 	if err := c.Err(); err != nil {
 		cause = err
 	}
-	return &UnreachableError{Address: c.target.hostPort(), Stage: StageOpen, Cause: cause}
+	return &failure.UnreachableError{Address: c.target.hostPort(), Stage: failure.StageOpen, Cause: cause}
 }
 
 // open requests a channel and returns the result of request. A result that comes too late is passed to late. If the host does not

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
@@ -36,13 +38,17 @@ type Target struct {
 	ConnectTimeout time.Duration
 	// Keepalive is the interval between keepalives, and the timeout of the answer; 0 means 15 s.
 	Keepalive   time.Duration
-	Credentials Credentials
+	Credentials credentials.Credentials
 	// HostKeys are the allowed keys of the host, as lines "ssh-ed25519 AAAA…". If empty, the known_hosts of the Credentials apply.
 	HostKeys []string
 	// Permission is called for each address that the host's name resolves to; nil permits all.
 	Permission tcp.Permission
 	// Budget is charged for the host's answers; nil for none.
 	Budget *budget.Budget
+	// Jump is the host through which this one is reached, which resolves its name; nil if it is reached directly. A jump host has none.
+	Jump *Target
+	// UserField is the field of the spec that has the user, for messages; empty means spec.ssh.user.
+	UserField string
 }
 
 func (t Target) port() int {
@@ -70,35 +76,49 @@ func (t Target) keepalive() time.Duration {
 
 // trust returns which keys the host may have: the target's pins, otherwise those of its known_hosts.
 func (t Target) trust() (hostkeys.Trust, error) {
-	return hostkeys.TrustOf(t.Address, t.port(), t.HostKeys, t.Credentials.knownHosts)
+	return hostkeys.TrustOf(t.Address, t.port(), t.HostKeys, t.Credentials.KnownHosts())
 }
 
-// sameLogin reports whether both mean the same account of the same host, with the same key.
+// ofJumps reports whether the condition holds for the jump hosts of both, or whether both have none.
+func (t Target) ofJumps(other Target, condition func(a, b Target) bool) bool {
+	if t.Jump == nil || other.Jump == nil {
+		return t.Jump == other.Jump
+	}
+	return condition(*t.Jump, *other.Jump)
+}
+
+// sameLogin reports whether both mean the same account of the same host, with the same keys, reached in the same way.
 func (t Target) sameLogin(other Target) bool {
-	return t.hostPort() == other.hostPort() && t.User == other.User && t.Credentials.sameKey(other.Credentials)
+	return t.hostPort() == other.hostPort() && t.User == other.User && t.Credentials.Identity() == other.Credentials.Identity() &&
+		t.ofJumps(other, Target.sameLogin)
 }
 
 // equal reports whether both would be dialled and verified in the same way.
 func (t Target) equal(other Target) bool {
 	return t.sameLogin(other) && slices.Equal(t.HostKeys, other.HostKeys) &&
-		t.Credentials.knownHosts.Equal(other.Credentials.knownHosts)
+		t.Credentials.KnownHosts().Equal(other.Credentials.KnownHosts()) && t.ofJumps(other, Target.equal)
+}
+
+// withKnownHosts returns the target with another known_hosts file, for its jump host as well.
+func (t Target) withKnownHosts(known hostkeys.KnownHosts) Target {
+	t.Credentials = t.Credentials.WithKnownHosts(known)
+	if t.Jump != nil {
+		t.Jump = new(t.Jump.withKnownHosts(known))
+	}
+	return t
 }
 
 // withoutKnownHosts drops the known_hosts entries of a dialled target: known_hosts files may be long, and connections are many.
 func (t Target) withoutKnownHosts() Target {
-	t.Credentials.knownHosts = t.Credentials.knownHosts.WithoutEntries()
-	return t
+	return t.withKnownHosts(t.Credentials.KnownHosts().WithoutEntries())
 }
 
-// Dial connects to a host, verifies its key and logs in. The error is an *UnreachableError, a *tcp.ForbiddenError, a
-// *hostkeys.UntrustedError or an *UnauthorizedError. Dial does not try to log in to a host whose key is not allowed.
+// Dial connects to a host directly, verifies its key and logs in. The error is an *failure.UnreachableError, a *tcp.ForbiddenError, a
+// *hostkeys.UntrustedError or an *failure.UnauthorizedError. Dial does not try to log in to a host whose key is not allowed.
 func Dial(ctx context.Context, t Target) (*Conn, error) {
-	known, err := t.trust()
+	known, err := t.prepare()
 	if err != nil {
 		return nil, err
-	}
-	if t.Credentials.signer == nil {
-		return nil, &UnauthorizedError{Address: t.hostPort(), User: t.User}
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.connectTimeout())
 	defer cancel()
@@ -108,14 +128,28 @@ func Dial(ctx context.Context, t Target) (*Conn, error) {
 	case errors.As(err, &forbidden):
 		return nil, forbidden
 	case err != nil:
-		return nil, &UnreachableError{Address: t.hostPort(), Stage: StageConnect, Cause: err}
+		return nil, &failure.UnreachableError{Address: t.hostPort(), Stage: failure.StageConnect, Cause: err}
 	}
-	login := login{target: t.withoutKnownHosts(), trust: known, conn: conn}
+	return t.logIn(ctx, conn, known, nil)
+}
+
+// prepare returns which keys the host may have, or why a login need not be tried.
+func (t Target) prepare() (hostkeys.Trust, error) {
+	known, err := t.trust()
+	if err == nil && !t.Credentials.CanLogIn() {
+		err = &failure.UnauthorizedError{Address: t.hostPort(), User: t.User}
+	}
+	return known, err
+}
+
+// logIn verifies the host's key and logs in, over a connection that it closes on an error.
+func (t Target) logIn(ctx context.Context, conn *tcp.Conn, known hostkeys.Trust, through *Conn) (*Conn, error) {
+	login := &login{target: t.withoutKnownHosts(), trust: known, conn: conn, through: through, began: time.Now()}
 	link, err := login.handshake(ctx)
 	if err != nil {
 		conn.Close()
 		return nil, login.explain(ctx, err)
 	}
 	conn.LoggedIn()
-	return newConn(t.withoutKnownHosts(), link, login.hostKey), nil
+	return newConn(link, login), nil
 }

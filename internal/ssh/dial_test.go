@@ -15,6 +15,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
@@ -45,7 +46,7 @@ func TestKnownHostsLetAHostBeTrusted(t *testing.T) {
 		"beside a key of a type that is not supported": name + " ssh-dss AAAAB3NzaC1kc3MAAACBAA==\n" + name} {
 		target := server.target(t, key)
 		target.HostKeys = nil
-		target.Credentials = credentials(t, key, hosts+" "+hostkeys.Text(server.hostKey)+"\n")
+		target.Credentials = credentialsOf(t, key, hosts+" "+hostkeys.Text(server.hostKey)+"\n")
 		conn, err := Dial(t.Context(), target)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -117,7 +118,7 @@ func TestNoLoginIsTriedOnAHostThatIsNotTrusted(t *testing.T) {
 	}()
 	port := listener.Addr().(*net.TCPAddr).Port
 	_, err = Dial(t.Context(), Target{
-		Address: "127.0.0.1", Port: port, User: "secret-user", Credentials: credentials(t, sshkeys.New(t), ""),
+		Address: "127.0.0.1", Port: port, User: "secret-user", Credentials: credentialsOf(t, sshkeys.New(t), ""),
 	})
 	var refused *hostkeys.UntrustedError
 	if !errors.As(err, &refused) {
@@ -136,9 +137,9 @@ func TestARefusedLoginReportsTheLineForAuthorizedKeys(t *testing.T) {
 	wrongUser.User = "no-such-user"
 	for name, target := range map[string]Target{"wrong key": server.target(t, other), "wrong user": wrongUser} {
 		_, err := Dial(t.Context(), target)
-		var refused *UnauthorizedError
+		var refused *failure.UnauthorizedError
 		if !errors.As(err, &refused) {
-			t.Errorf("%s: error %v, want an *UnauthorizedError", name, err)
+			t.Errorf("%s: error %v, want an *failure.UnauthorizedError", name, err)
 			continue
 		}
 		if refused.User != target.User || refused.Fingerprint != target.Credentials.Fingerprint() {
@@ -155,35 +156,35 @@ func TestAnUnreachableHostIsReportedWithTheStage(t *testing.T) {
 	tests := []struct {
 		name   string
 		target func(t *testing.T) Target
-		want   Stage
+		want   failure.Stage
 		says   string
 	}{
-		{"no such name", func(*testing.T) Target { return Target{Address: "no-such-host.invalid"} }, StageConnect, "cannot be resolved"},
+		{"no such name", func(*testing.T) Target { return Target{Address: "no-such-host.invalid"} }, failure.StageConnect, "cannot be resolved"},
 		// The label is too long, so no name server is queried.
-		{"a name that does not exist", func(*testing.T) Target { return Target{Address: strings.Repeat("a", 64)} }, StageConnect, "sees neither your /etc/hosts"},
-		{"nothing listens", func(t *testing.T) Target { return loopback(freePort(t)) }, StageConnect, "refuses connections"},
-		{"no banner", func(t *testing.T) Target { return loopback(serve(t, hold)) }, StageHandshake, "in time"},
-		{"closed at once", func(t *testing.T) Target { return loopback(serve(t, hangUp)) }, StageHandshake, "MaxStartups"},
-		{"another protocol", func(t *testing.T) Target { return loopback(serve(t, speakHTTP)) }, StageGreeting, "does not speak SSH"},
-		{"another protocol that waits", func(t *testing.T) Target { return loopback(serve(t, speakSMTP)) }, StageGreeting, "does not speak SSH"},
-		{"another protocol in one line", func(t *testing.T) Target { return loopback(serve(t, speakEndlessly)) }, StageGreeting, "does not speak SSH"},
-		{"a greeting with lines before", func(t *testing.T) Target { return loopback(serve(t, linesBefore)) }, StageHandshake, "in time"},
-		{"frozen after the banner", func(t *testing.T) Target { return loopback(serve(t, onlyBanner)) }, StageHandshake, "in time"},
+		{"a name that does not exist", func(*testing.T) Target { return Target{Address: strings.Repeat("a", 64)} }, failure.StageConnect, "sees neither your /etc/hosts"},
+		{"nothing listens", func(t *testing.T) Target { return loopback(freePort(t)) }, failure.StageConnect, "refuses connections"},
+		{"no banner", func(t *testing.T) Target { return loopback(serve(t, hold)) }, failure.StageHandshake, "in time"},
+		{"closed at once", func(t *testing.T) Target { return loopback(serve(t, hangUp)) }, failure.StageHandshake, "MaxStartups"},
+		{"another protocol", func(t *testing.T) Target { return loopback(serve(t, speakHTTP)) }, failure.StageGreeting, "does not speak SSH"},
+		{"another protocol that waits", func(t *testing.T) Target { return loopback(serve(t, speakSMTP)) }, failure.StageGreeting, "does not speak SSH"},
+		{"another protocol in one line", func(t *testing.T) Target { return loopback(serve(t, speakEndlessly)) }, failure.StageGreeting, "does not speak SSH"},
+		{"a greeting with lines before", func(t *testing.T) Target { return loopback(serve(t, linesBefore)) }, failure.StageHandshake, "in time"},
+		{"frozen after the banner", func(t *testing.T) Target { return loopback(serve(t, onlyBanner)) }, failure.StageHandshake, "in time"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			target := test.target(t)
 			target.ConnectTimeout = 300 * time.Millisecond
-			if test.want == StageConnect {
+			if test.want == failure.StageConnect {
 				target.ConnectTimeout = patience
 			}
-			target.Credentials = credentials(t, sshkeys.New(t), "")
+			target.Credentials = credentialsOf(t, sshkeys.New(t), "")
 			start := time.Now()
 			_, err := Dial(t.Context(), target)
-			var unreachable *UnreachableError
+			var unreachable *failure.UnreachableError
 			if !errors.As(err, &unreachable) || unreachable.Stage != test.want {
-				t.Fatalf("error %#v, want an *UnreachableError at %s", err, test.want)
+				t.Fatalf("error %#v, want an *failure.UnreachableError at %s", err, test.want)
 			}
 			if strings.Contains(err.Error(), hushed) {
 				t.Errorf("%q repeats what the other side said", err)
@@ -205,7 +206,7 @@ func TestANameIsNotReportedAsMissingIfNoNameServerAnswers(t *testing.T) {
 		"sees neither your /etc/hosts nor that of a node": {Err: "no such host", Name: "gw1", IsNotFound: true},
 		"See that the operator's pod reaches its name":    {Err: "i/o timeout", Name: "gw1", IsTimeout: true},
 	} {
-		text := (&UnreachableError{Address: "gw1:22", Stage: StageConnect, Cause: err}).Error()
+		text := (&failure.UnreachableError{Address: "gw1:22", Stage: failure.StageConnect, Cause: err}).Error()
 		if !strings.Contains(text, says) || !strings.Contains(text, "use the host's IP address") {
 			t.Errorf("%q does not say %q", text, says)
 		}
@@ -216,7 +217,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	target := loopback(serve(t, hold))
 	target.ConnectTimeout = time.Hour
-	target.Credentials = credentials(t, sshkeys.New(t), "")
+	target.Credentials = credentialsOf(t, sshkeys.New(t), "")
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	if _, err := Dial(ctx, target); !errors.Is(err, context.Canceled) {
@@ -260,4 +261,13 @@ func linesBefore(conn net.Conn) {
 func onlyBanner(conn net.Conn) {
 	_, _ = io.WriteString(conn, "SSH-2.0-frozen\r\n")
 	hold(conn)
+}
+
+func TestWithoutAKeyNothingIsDialled(t *testing.T) {
+	t.Parallel()
+	_, err := Dial(t.Context(), Target{Address: "127.0.0.1", User: "somebody"})
+	var refused *failure.UnauthorizedError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "no private key") {
+		t.Errorf("error %v, want an *failure.UnauthorizedError that misses the key", err)
+	}
 }

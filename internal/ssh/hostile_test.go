@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
@@ -79,10 +80,10 @@ func TestAnErrorContainsLittleTextFromAHost(t *testing.T) {
 			t.Parallel()
 			target := loopback(serve(t, says(t, test.body)))
 			target.HostKeys, target.ConnectTimeout = []string{keyA}, patience
-			target.Credentials = credentials(t, sshkeys.New(t), "")
+			target.Credentials = credentialsOf(t, sshkeys.New(t), "")
 			_, err := Dial(t.Context(), target)
 			var untrusted *hostkeys.UntrustedError
-			var unreachable *UnreachableError
+			var unreachable *failure.UnreachableError
 			if !errors.As(err, &untrusted) && !errors.As(err, &unreachable) {
 				t.Fatalf("error %v", err)
 			}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
@@ -18,6 +20,10 @@ type login struct {
 	target Target
 	trust  hostkeys.Trust
 	conn   *tcp.Conn
+	// through is the connection to the jump host; nil if there is none.
+	through *Conn
+	// began is when certificates must be valid.
+	began time.Time
 	// hostKey is set when the host has proved that it has an allowed key.
 	hostKey ssh.PublicKey
 	// offered are the authentication methods that the host named first, and wanted those that it named last; accepted says that it
@@ -47,7 +53,7 @@ func (l *login) handshake(ctx context.Context) (sshLink, error) {
 func (l *login) config() *ssh.ClientConfig {
 	return &ssh.ClientConfig{
 		User:              l.target.User,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(l.target.Credentials.signer)},
+		Auth:              []ssh.AuthMethod{ssh.PublicKeys(l.target.Credentials.Signers()...)},
 		AuthCallback:      l.note,
 		BannerCallback:    l.hear,
 		HostKeyAlgorithms: l.trust.Algorithms(),
@@ -59,7 +65,7 @@ func (l *login) config() *ssh.ClientConfig {
 // verify is called after the host has signed the key exchange with its key, and before any login data is sent. It is
 // called again at each later key exchange, with the same rules.
 func (l *login) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
-	if err := l.trust.Check(key); err != nil {
+	if err := l.trust.Check(key, l.began); err != nil {
 		return err
 	}
 	if l.hostKey == nil {
@@ -96,31 +102,33 @@ func (l *login) explain(ctx context.Context, err error) error {
 		return l.trust.NoCommonAlgorithm(negotiation.RequestedAlgorithms, err)
 	}
 	if l.conn.SpeaksOther() {
-		return l.unreachable(StageGreeting, err)
+		return l.unreachable(failure.StageGreeting, err)
 	}
 	if cause := ctx.Err(); cause != nil {
-		return l.unreachable(StageHandshake, cause)
+		return l.unreachable(failure.StageHandshake, cause)
 	}
 	switch {
-	case l.hostKey == nil || isTimeout(err), isCut(err) && l.offered == nil:
-		return l.unreachable(StageHandshake, err)
-	case isCut(err) && l.banner == "":
-		return l.unreachable(StageLogin, err)
+	case l.hostKey == nil || failure.IsTimeout(err), failure.IsCut(err) && l.offered == nil:
+		return l.unreachable(failure.StageHandshake, err)
+	case failure.IsCut(err) && l.banner == "":
+		return l.unreachable(failure.StageLogin, err)
 	default:
 		return l.unauthorized(err)
 	}
 }
 
-func (l *login) unreachable(stage Stage, cause error) error {
-	return &UnreachableError{Address: l.target.hostPort(), Stage: stage, Cause: cause}
+func (l *login) unreachable(stage failure.Stage, cause error) error {
+	return &failure.UnreachableError{Address: l.target.hostPort(), Stage: stage, Cause: cause}
 }
 
 func (l *login) unauthorized(cause error) error {
-	refused := &UnauthorizedError{
+	refused := &failure.UnauthorizedError{
 		Address:       l.target.hostPort(),
 		User:          l.target.User,
+		Field:         l.target.UserField,
 		Fingerprint:   l.target.Credentials.Fingerprint(),
 		AuthorizedKey: l.target.Credentials.AuthorizedKey(),
+		Certificate:   l.target.Credentials.Doubt(l.target.User, l.began),
 		Words:         l.banner,
 		Cause:         cause,
 	}

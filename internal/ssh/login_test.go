@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/lab/accounts"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 )
 
 // accountTarget returns a target for an account on a host.
 func accountTarget(t *testing.T, host *accounts.Host, user string) Target {
 	t.Helper()
-	parsed, err := ParseCredentials(host.PrivateKey, nil)
+	parsed, err := credentials.Parse(credentials.Files{PrivateKey: host.PrivateKey})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +72,9 @@ func TestALoginThatPAMRefusesIsReportedWithItsTextAndAFix(t *testing.T) {
 			target := accountTarget(t, host, accounts.User)
 			host.Do(t, test.spoil)
 			_, err := Dial(t.Context(), target)
-			var refused *UnauthorizedError
+			var refused *failure.UnauthorizedError
 			if !errors.As(err, &refused) {
-				t.Fatalf("error %v, want an *UnauthorizedError", err)
+				t.Fatalf("error %v, want an *failure.UnauthorizedError", err)
 			}
 			for _, part := range append(test.says, target.hostPort(), `"edge"`) {
 				if !strings.Contains(err.Error(), part) {
@@ -96,9 +98,9 @@ func TestALoginThatEndsSilentlyIsNotBlamedOnTooManyLogins(t *testing.T) {
 	host := accounts.Start(t)
 	host.Do(t, "echo 'account required pam_deny.so' >/etc/pam.d/sshd")
 	_, err := Dial(t.Context(), accountTarget(t, host, accounts.User))
-	var unreachable *UnreachableError
-	if !errors.As(err, &unreachable) || unreachable.Stage != StageLogin {
-		t.Fatalf("error %v, want an *UnreachableError at %s", err, StageLogin)
+	var unreachable *failure.UnreachableError
+	if !errors.As(err, &unreachable) || unreachable.Stage != failure.StageLogin {
+		t.Fatalf("error %v, want an *failure.UnreachableError at %s", err, failure.StageLogin)
 	}
 	if !strings.Contains(err.Error(), "PAM") || strings.Contains(err.Error(), "MaxStartups") {
 		t.Errorf("%q does not blame PAM", err)
@@ -121,9 +123,9 @@ func TestAHostThatRequiresMoreThanTheKeyIsReportedWithAFix(t *testing.T) {
 			host := accounts.Start(t, "AuthenticationMethods "+test.methods, "PasswordAuthentication yes", "KbdInteractiveAuthentication yes")
 			target := accountTarget(t, host, accounts.User)
 			_, err := Dial(t.Context(), target)
-			var refused *UnauthorizedError
+			var refused *failure.UnauthorizedError
 			if !errors.As(err, &refused) {
-				t.Fatalf("error %v, want an *UnauthorizedError", err)
+				t.Fatalf("error %v, want an *failure.UnauthorizedError", err)
 			}
 			for _, part := range append(test.says, target.hostPort()) {
 				if !strings.Contains(err.Error(), part) {
@@ -142,9 +144,9 @@ func TestAnAccountUnknownToPAMIsReportedWithAFix(t *testing.T) {
 	target := accountTarget(t, host, accounts.User)
 	host.Do(t, "chage -E 1 edge")
 	_, err := Dial(t.Context(), target)
-	var refused *UnauthorizedError
+	var refused *failure.UnauthorizedError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "see there that the account has not expired") {
-		t.Fatalf("error %v, want an *UnauthorizedError that speaks of expiry", err)
+		t.Fatalf("error %v, want an *failure.UnauthorizedError that speaks of expiry", err)
 	}
 	host.Do(t, "chage -E -1 edge")
 	requireLogin(t, target)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/edgelb/edgelb/internal/fair"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
 )
@@ -42,6 +43,7 @@ type Pool struct {
 	options Options
 	// dials limits the links that are being dialled, and queues the others.
 	dials *fair.Limiter[*link]
+	jumps jumps
 
 	mu    sync.Mutex
 	links map[string]*link
@@ -111,10 +113,10 @@ func (p *Pool) Former(key string, t Target, known *hostkeys.KnownHosts) *Conn {
 		if l == nil || !l.isOpen() {
 			continue
 		}
-		judged := t
-		if judged.Credentials.knownHosts = l.target.Credentials.knownHosts; known != nil {
-			judged.Credentials.knownHosts = *known
+		if known == nil {
+			known = new(l.target.Credentials.KnownHosts())
 		}
+		judged := t.withKnownHosts(*known)
 		switch {
 		case l.target.Owner != t.Owner:
 		case !l.conn.isAllowed(judged):
@@ -145,7 +147,7 @@ func (p *Pool) take(key string, t Target) (*Conn, *link, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, nil, &UnreachableError{Address: t.hostPort(), Stage: StageOpen, Cause: errPoolClosed}
+		return nil, nil, &failure.UnreachableError{Address: t.hostPort(), Stage: failure.StageOpen, Cause: errPoolClosed}
 	}
 	if old := p.links[key]; old != nil && old.fits(t) {
 		return p.resultOf(old)
@@ -206,9 +208,10 @@ func (p *Pool) start(l *link) {
 
 // run runs a link: it connects, and waits until the connection ends or the link is cancelled.
 func (p *Pool) run(l *link) {
-	conn, err := Dial(l.ctx, l.target)
+	conn, release, err := p.jumps.dial(l.ctx, l.target)
 	p.dials.Release(l)
 	if err == nil {
+		defer release()
 		defer conn.Close()
 		defer l.cancel()
 	}
@@ -268,7 +271,7 @@ func (p *Pool) attempted(err error) {
 
 func resultOf(err error) string {
 	var untrusted *hostkeys.UntrustedError
-	var unauthorized *UnauthorizedError
+	var unauthorized *failure.UnauthorizedError
 	var forbidden *tcp.ForbiddenError
 	switch {
 	case err == nil:

@@ -18,6 +18,7 @@ import (
 	"github.com/edgelb/edgelb/internal/fair"
 	"github.com/edgelb/edgelb/internal/lab/accept"
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
@@ -108,12 +109,12 @@ func TestConcurrentGetsOfOneHostShareOneConnection(t *testing.T) {
 func TestAnErrorIsReturnedOnceAndThenTheHostIsDialledAgain(t *testing.T) {
 	t.Parallel()
 	_, target := serverAndTarget(t)
-	target.Credentials = credentials(t, sshkeys.New(t), "")
+	target.Credentials = credentialsOf(t, sshkeys.New(t), "")
 	pool := newWatched(t)
 	for range 2 {
-		var refused *UnauthorizedError
+		var refused *failure.UnauthorizedError
 		if _, err := pool.await(within(t, patience), "gw1", target); !errors.As(err, &refused) {
-			t.Errorf("error %v, want an *UnauthorizedError", err)
+			t.Errorf("error %v, want an *failure.UnauthorizedError", err)
 		}
 	}
 	if _, attempts := pool.reported(); !slices.Equal(attempts, []string{ResultUnauthorized, ResultUnauthorized}) {
@@ -136,7 +137,7 @@ func silent(t *testing.T, owner string, count int) (targets []Target, holding *a
 	})
 	target := Target{
 		Port: listener.Addr().(*net.TCPAddr).Port, User: "root", ConnectTimeout: time.Hour, Owner: owner,
-		Credentials: credentials(t, sshkeys.New(t), ""),
+		Credentials: credentialsOf(t, sshkeys.New(t), ""),
 	}
 	for i := range count {
 		target.Address = fmt.Sprintf("127.1.%d.%d", i/250, i%250+1)
@@ -185,9 +186,9 @@ func TestALostConnectionIsReportedAndReplaced(t *testing.T) {
 		down, _ := pool.reported()
 		return slices.Equal(down, []string{"gw1"})
 	})
-	var unreachable *UnreachableError
+	var unreachable *failure.UnreachableError
 	if _, err := pool.await(within(t, patience), "gw1", target); !errors.As(err, &unreachable) {
-		t.Errorf("while sshd is away: error %v, want an *UnreachableError", err)
+		t.Errorf("while sshd is away: error %v, want an *failure.UnreachableError", err)
 	}
 	server.start(t)
 	second := pool.mustGet(t, "gw1", target)
@@ -216,14 +217,14 @@ func TestAConnectionIsKeptAsLongAsItsTargetStillAllowsIt(t *testing.T) {
 		{"nothing changes", func(*Target) {}, true, true},
 		{"another pin is added", func(t *Target) { t.HostKeys = append([]string{keyA}, t.HostKeys...) }, true, true},
 		{"the timeout changes", func(t *Target) { t.ConnectTimeout++ }, true, true},
-		{"the pin moves to known_hosts", func(t *Target) { t.HostKeys, t.Credentials.knownHosts = nil, known(hostLine) }, true, true},
+		{"the pin moves to known_hosts", func(t *Target) { *t = t.withKnownHosts(known(hostLine)); t.HostKeys = nil }, true, true},
 		{"the user changes", func(t *Target) { t.User = "no-such-user" }, false, true},
 		{"the key changes", func(target *Target) {
-			target.Credentials = credentials(t, sshkeys.New(t), "")
+			target.Credentials = credentialsOf(t, sshkeys.New(t), "")
 		}, false, true},
 		{"the pin is withdrawn", func(t *Target) { t.HostKeys = nil }, false, false},
 		{"another key is pinned", func(t *Target) { t.HostKeys = []string{keyA} }, false, false},
-		{"the key is revoked", func(t *Target) { t.Credentials.knownHosts = known("@revoked * " + hostkeys.Text(server.hostKey)) }, false, false},
+		{"the key is revoked", func(t *Target) { *t = t.withKnownHosts(known("@revoked * " + hostkeys.Text(server.hostKey))) }, false, false},
 		{"the port changes", func(target *Target) { target.Port = freePort(t) }, false, false},
 	}
 	for _, test := range tests {
@@ -257,7 +258,7 @@ func TestTheFormerConnectionStaysUntilAnotherLoginSucceeds(t *testing.T) {
 	t.Parallel()
 	server, base := serverAndTarget(t)
 	refused, other := base, base
-	refused.Credentials = credentials(t, sshkeys.New(t), "")
+	refused.Credentials = credentialsOf(t, sshkeys.New(t), "")
 	other.User = "somebody"
 	line := hostkeys.HostName(base.Address, base.Port) + " " + hostkeys.Text(server.hostKey) + "\n"
 	trusting, silent := parseKnown(t, line), parseKnown(t, "")
@@ -287,9 +288,9 @@ func TestTheFormerConnectionStaysUntilAnotherLoginSucceeds(t *testing.T) {
 			t.Parallel()
 			pool := newWatched(t)
 			first := pool.mustGet(t, "gw1", base)
-			var unauthorized *UnauthorizedError
+			var unauthorized *failure.UnauthorizedError
 			if _, err := pool.await(within(t, patience), "gw1", refused); !errors.As(err, &unauthorized) {
-				t.Fatalf("error %v, want an *UnauthorizedError", err)
+				t.Fatalf("error %v, want an *failure.UnauthorizedError", err)
 			}
 			if former := pool.Former("gw1", test.target, test.known); (former == first) != test.want || !test.want && former != nil {
 				t.Errorf("got %v", former)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 )
 
 // It tests the authorized_keys options of docs/security.md.
@@ -36,7 +37,7 @@ func TestAKeyMayBeRestrictedInAuthorizedKeys(t *testing.T) {
 			write(t, filepath.Join(filepath.Dir(server.config), "authorized_keys"), line)
 
 			conn, err := Dial(t.Context(), server.target(t, key))
-			var unauthorized *UnauthorizedError
+			var unauthorized *failure.UnauthorizedError
 			switch {
 			case !test.in && errors.As(err, &unauthorized):
 				return
@@ -49,10 +50,10 @@ func TestAKeyMayBeRestrictedInAuthorizedKeys(t *testing.T) {
 				t.Errorf("a command says %q, error %v, want %s", stdout, err, test.says)
 			}
 			stream, err := conn.DialUnix(within(t, patience), socket, anything)
-			var refused *ForwardingRefusedError
+			var refused *failure.ForwardingRefusedError
 			if !test.forwarded {
 				if !errors.As(err, &refused) {
-					t.Errorf("error %v, want a *ForwardingRefusedError", err)
+					t.Errorf("error %v, want a *failure.ForwardingRefusedError", err)
 				}
 				return
 			}

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 )
 
 // Run runs a command line in the account's login shell with the input on its stdin, and waits for it. At most 8 commands
 // run concurrently on a connection; others wait. The limit is for both outputs together.
 //
 // An exit status other than 0 is no error, and neither is input that the command does not read. A killed command returns
-// a *SignalError, too much output an *answer.LimitError; everything else is an *UnreachableError. When the context ends, the
+// a *failure.SignalError, too much output an *answer.LimitError; everything else is an *failure.UnreachableError. When the context ends, the
 // command is killed if the host allows it.
 func (c *Conn) Run(ctx context.Context, command string, input []byte, limit answer.Limit) (stdout, stderr []byte, exit int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -84,7 +85,7 @@ func (c *Conn) outcome(ctx context.Context, err error) (exit int, _ error) {
 	case err == nil:
 		return 0, nil
 	case errors.As(err, &status) && status.Signal() != "":
-		return status.ExitStatus(), &SignalError{Signal: status.Signal()}
+		return status.ExitStatus(), &failure.SignalError{Signal: status.Signal()}
 	case errors.As(err, &status):
 		return status.ExitStatus(), nil
 	default:
@@ -115,7 +116,7 @@ func (c *Conn) openSession(ctx context.Context) (*ssh.Session, error) {
 	var refused *ssh.OpenChannelError
 	switch {
 	case errors.As(err, &refused) && c.isAlive():
-		return nil, &UnreachableError{Address: c.target.hostPort(), Stage: StageSession, Cause: err}
+		return nil, &failure.UnreachableError{Address: c.target.hostPort(), Stage: failure.StageSession, Cause: err}
 	case err != nil:
 		return nil, c.broken(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 )
 
 func TestRunReturnsTheOutputAndTheExitStatus(t *testing.T) {
@@ -58,7 +59,7 @@ func TestACommandThatIsKilledIsReported(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
 	stdout, _, exit, err := conn.Run(within(t, patience), "echo before; kill -TERM $$; sleep 60", nil, anything)
-	var killed *SignalError
+	var killed *failure.SignalError
 	if !errors.As(err, &killed) || killed.Signal != "TERM" || exit != 143 || string(stdout) != "before\n" {
 		t.Errorf("stdout %q, exit %d, error %v; want the signal TERM and 143", stdout, exit, err)
 	}
@@ -78,7 +79,7 @@ func TestACommandThatWritesTooMuchIsEnded(t *testing.T) {
 func TestRunEndsWithItsContextAndTheConnectionStays(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
-	for range maxSessions + 4 {
+	for range failure.MaxSessions + 4 {
 		_, _, _, err := conn.Run(within(t, 50*time.Millisecond), "exec sleep 0.2", nil, anything)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("error %v, want that of the context", err)
@@ -121,7 +122,7 @@ func TestCommandsBeyondTheSessionLimitWait(t *testing.T) {
 func TestWaitingForASessionEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
-	for range maxSessions {
+	for range failure.MaxSessions {
 		conn.sessions <- struct{}{}
 	}
 	if _, _, _, err := conn.Run(within(t, 50*time.Millisecond), "true", nil, anything); !errors.Is(err, context.DeadlineExceeded) {
@@ -145,9 +146,9 @@ func TestAFrozenHostHoldsUpNobody(t *testing.T) {
 	for name, operation := range operations {
 		start := time.Now()
 		err := operation(within(t, 100*time.Millisecond))
-		var unreachable *UnreachableError
+		var unreachable *failure.UnreachableError
 		if !errors.As(err, &unreachable) || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: error %v, want an *UnreachableError because of the context", name, err)
+			t.Errorf("%s: error %v, want an *failure.UnreachableError because of the context", name, err)
 		}
 		if took := time.Since(start); took > waiting.Of(5*time.Second) {
 			t.Errorf("%s took %s", name, took)
@@ -189,13 +190,13 @@ func TestACutConnectionEndsRunningCommands(t *testing.T) {
 	}()
 	eventually(t, "the command runs", func() bool { return len(conn.sessions) == 1 })
 	server.stop()
-	var unreachable *UnreachableError
-	if err := <-ended; !errors.As(err, &unreachable) || unreachable.Stage != StageOpen {
-		t.Errorf("error %v, want an *UnreachableError at %s", err, StageOpen)
+	var unreachable *failure.UnreachableError
+	if err := <-ended; !errors.As(err, &unreachable) || unreachable.Stage != failure.StageOpen {
+		t.Errorf("error %v, want an *failure.UnreachableError at %s", err, failure.StageOpen)
 	}
 	<-conn.Done()
 	if _, _, _, err := conn.Run(t.Context(), "true", nil, anything); !errors.As(err, &unreachable) {
-		t.Errorf("afterwards: error %v, want an *UnreachableError", err)
+		t.Errorf("afterwards: error %v, want an *failure.UnreachableError", err)
 	}
 }
 
@@ -203,9 +204,9 @@ func TestAHostWithoutSessionsIsReported(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t, "MaxSessions 0")
 	_, _, _, err := conn.Run(within(t, patience), "true", nil, anything)
-	var unreachable *UnreachableError
+	var unreachable *failure.UnreachableError
 	if !errors.As(err, &unreachable) || len(conn.sessions) != 0 {
-		t.Errorf("error %v with %d sessions held, want an *UnreachableError and none", err, len(conn.sessions))
+		t.Errorf("error %v with %d sessions held, want an *failure.UnreachableError and none", err, len(conn.sessions))
 	}
 }
 
@@ -217,15 +218,15 @@ func TestAHostWithTooFewSessionsIsReportedWithTheNumberNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, _, err := conn.Run(within(t, patience), "true", nil, anything)
-	var unreachable *UnreachableError
-	if !errors.As(err, &unreachable) || unreachable.Stage != StageSession || len(conn.sessions) != 1 {
-		t.Fatalf("error %v with %d sessions held, want an *UnreachableError at %s and one", err, len(conn.sessions), StageSession)
+	var unreachable *failure.UnreachableError
+	if !errors.As(err, &unreachable) || unreachable.Stage != failure.StageSession || len(conn.sessions) != 1 {
+		t.Fatalf("error %v with %d sessions held, want an *failure.UnreachableError at %s and one", err, len(conn.sessions), failure.StageSession)
 	}
 	if !strings.Contains(err.Error(), server.address()) || strings.Contains(err.Error(), "open failed") {
 		t.Errorf("%q does not name the host, or contains the text of the protocol", err)
 	}
 	_, cured := connect(t, quoted(err.Error())...)
-	for range maxSessions - 1 {
+	for range failure.MaxSessions - 1 {
 		if _, err := cured.Start(t.Context(), "cat", anything); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 )
 
@@ -37,9 +39,38 @@ const keyA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFB
 type sshd struct {
 	port    int
 	hostKey ssh.PublicKey
-	// config is the path of its configuration.
-	config string
-	cmd    *exec.Cmd
+	// config and keys are the paths of its configuration and of the keys that it accepts.
+	config, keys string
+	cmd          *exec.Cmd
+	log          *syncedLog
+}
+
+// syncedLog is what an sshd writes to stderr.
+type syncedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *syncedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *syncedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// authorize replaces the keys that the sshd accepts.
+func (s *sshd) authorize(t testing.TB, keys ...ssh.PublicKey) {
+	t.Helper()
+	var lines []byte
+	for _, key := range keys {
+		lines = append(lines, ssh.MarshalAuthorizedKey(key)...)
+	}
+	write(t, s.keys, lines)
 }
 
 // startSSHD starts an sshd with an ed25519 host key that accepts the key, with further lines of configuration.
@@ -51,9 +82,9 @@ func startSSHD(t testing.TB, authorized ssh.PublicKey, lines ...string) *sshd {
 func startSSHDWithKey(t testing.TB, hostKey crypto.Signer, authorized ssh.PublicKey, lines ...string) *sshd {
 	t.Helper()
 	dir := t.TempDir()
-	s := &sshd{port: freePort(t), hostKey: sshkeys.Public(t, hostKey), config: filepath.Join(dir, "sshd_config")}
+	s := &sshd{port: freePort(t), hostKey: sshkeys.Public(t, hostKey), config: filepath.Join(dir, "sshd_config"), keys: filepath.Join(dir, "authorized_keys"), log: new(syncedLog)}
 	write(t, filepath.Join(dir, "host_key"), sshkeys.File(t, hostKey))
-	write(t, filepath.Join(dir, "authorized_keys"), ssh.MarshalAuthorizedKey(authorized))
+	s.authorize(t, authorized)
 	config := append([]string{
 		"ListenAddress 127.0.0.1:" + strconv.Itoa(s.port),
 		"HostKey " + filepath.Join(dir, "host_key"),
@@ -76,9 +107,8 @@ func (s *sshd) start(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
-	var log bytes.Buffer
 	cmd := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", s.config)
-	cmd.Stderr = &log
+	cmd.Stderr = s.log
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -148,7 +178,7 @@ func (s *sshd) target(t testing.TB, key crypto.Signer) Target {
 	t.Helper()
 	return Target{
 		Address: "127.0.0.1", Port: s.port, User: currentUser(t), ConnectTimeout: patience,
-		Credentials: credentials(t, key, ""), HostKeys: []string{hostkeys.Text(s.hostKey)},
+		Credentials: credentialsOf(t, key, ""), HostKeys: []string{hostkeys.Text(s.hostKey)},
 	}
 }
 
@@ -170,9 +200,9 @@ func dial(t testing.TB, target Target) *Conn {
 	return conn
 }
 
-func credentials(t testing.TB, key crypto.Signer, knownHosts string) Credentials {
+func credentialsOf(t testing.TB, key crypto.Signer, knownHosts string) credentials.Credentials {
 	t.Helper()
-	c, err := ParseCredentials(sshkeys.File(t, key), []byte(knownHosts))
+	c, err := credentials.Parse(credentials.Files{PrivateKey: sshkeys.File(t, key), KnownHosts: []byte(knownHosts)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,6 +223,15 @@ func write(t testing.TB, path string, text []byte) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 func freePort(t testing.TB) int {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 )
 
 // Stream is a connection to a command or a socket on the host. When the context that it was opened with ends, the stream
@@ -77,7 +78,7 @@ func (s *Stream) Close() error {
 }
 
 // Start runs a command line in the account's login shell and connects to its stdin and stdout; its stderr is dropped. The
-// stream ends with the context, and expects as much as the limit says. The error is an *UnreachableError.
+// stream ends with the context, and expects as much as the limit says. The error is an *failure.UnreachableError.
 func (c *Conn) Start(ctx context.Context, command string, limit answer.Limit) (*Stream, error) {
 	session, err := c.openSession(ctx)
 	if err != nil {
@@ -143,7 +144,7 @@ type streamLocalOpen struct {
 }
 
 // DialUnix connects to a unix socket of the host. The stream ends with the context, and expects as much as the limit says. The
-// error is a *ForwardingRefusedError if the host refuses, and otherwise an *UnreachableError.
+// error is a *failure.ForwardingRefusedError if the host refuses, and otherwise an *failure.UnreachableError.
 func (c *Conn) DialUnix(ctx context.Context, path string, limit answer.Limit) (*Stream, error) {
 	select {
 	case c.opens <- struct{}{}:
@@ -164,7 +165,7 @@ func (c *Conn) DialUnix(ctx context.Context, path string, limit answer.Limit) (*
 	remote, err := open(ctx, c, request, c.discard)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
-		return nil, &ForwardingRefusedError{Address: c.target.hostPort(), Path: path, Cause: err}
+		return nil, &failure.ForwardingRefusedError{Address: c.target.hostPort(), Path: path, Cause: err}
 	}
 	if err != nil {
 		return nil, c.broken(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/lab/accept"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 )
 
 // echoSocket returns a unix socket that echoes all data, until the client closes its side.
@@ -91,7 +92,7 @@ func TestAStreamEndsWithItsContext(t *testing.T) {
 func TestAStreamThatIsClosedFreesItsSession(t *testing.T) {
 	t.Parallel()
 	_, conn := connect(t)
-	for range 2 * maxSessions {
+	for range 2 * failure.MaxSessions {
 		stream, err := conn.Start(within(t, patience), "cat", anything)
 		if err != nil {
 			t.Fatal(err)
@@ -119,9 +120,9 @@ func TestASocketThatTheHostDoesNotConnectToIsRefused(t *testing.T) {
 			t.Parallel()
 			_, conn := connect(t, test.config)
 			_, err := conn.DialUnix(within(t, patience), test.path, anything)
-			var refused *ForwardingRefusedError
+			var refused *failure.ForwardingRefusedError
 			if !errors.As(err, &refused) || refused.Path != test.path {
-				t.Fatalf("error %v, want a *ForwardingRefusedError", err)
+				t.Fatalf("error %v, want a *failure.ForwardingRefusedError", err)
 			}
 			if !strings.Contains(err.Error(), test.path) {
 				t.Errorf("%q does not name the socket", err)
@@ -142,10 +143,10 @@ func TestACutConnectionEndsAStream(t *testing.T) {
 	if n, err := stream.Read(make([]byte, 1)); err == nil {
 		t.Errorf("%d bytes read from a cut connection, want an error", n)
 	}
-	var unreachable *UnreachableError
+	var unreachable *failure.UnreachableError
 	<-conn.Done()
 	if _, err := conn.DialUnix(t.Context(), "/run/x.sock", anything); !errors.As(err, &unreachable) {
-		t.Errorf("afterwards: error %v, want an *UnreachableError", err)
+		t.Errorf("afterwards: error %v, want an *failure.UnreachableError", err)
 	}
 }
 
@@ -153,7 +154,7 @@ func TestAFailureHasTheSameTextWhateverTheLocalPort(t *testing.T) {
 	t.Parallel()
 	text := func(port int) string {
 		cause := &net.OpError{Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: port}, Err: syscall.ECONNRESET}
-		return (&UnreachableError{Address: "gw1:22", Stage: StageOpen, Cause: cause}).Error()
+		return (&failure.UnreachableError{Address: "gw1:22", Stage: failure.StageOpen, Cause: cause}).Error()
 	}
 	if text(40001) != text(40002) || !strings.Contains(text(40001), "reset") {
 		t.Errorf("got %q and %q", text(40001), text(40002))

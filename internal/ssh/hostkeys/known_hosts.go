@@ -59,8 +59,8 @@ func (e *KnownHostsError) Unwrap() error { return e.Cause }
 // A line that cannot be used is ignored, and Unusable returns it; all others apply. The exception is an unusable line that may
 // revoke a key: it is an error, a *KnownHostsError, because a revocation must not be ignored.
 //
-// A revoked key is refused on every host, whatever names its line has. Host certificates are not supported: a line with
-// @cert-authority trusts nothing, and a host that only such a line matches is refused with a message that says so.
+// A revoked key is refused on every host, whatever names its line has, and so is a certificate of it, and every certificate that it has
+// signed. A line with @cert-authority trusts the certificates of the hosts that it names which its key has signed.
 func ParseKnownHosts(text []byte) (KnownHosts, error) {
 	known := KnownHosts{digest: sha256.Sum256(text)}
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
@@ -102,7 +102,7 @@ func hostsOf(line []byte) func(name string) bool {
 
 func (k *KnownHosts) add(line []byte) error {
 	fields := bytes.Fields(line)
-	if string(fields[0]) == "@revoked" && len(fields) > 2 && isOtherType(string(fields[2])) {
+	if string(fields[0]) == "@revoked" && len(fields) > 2 && isOtherType(string(fields[2])) && !isCertificateType(string(fields[2])) {
 		// No host can prove itself with a key of a type that is not supported.
 		return nil
 	}
@@ -120,7 +120,7 @@ func (k *KnownHosts) add(line []byte) error {
 	if marker != "" && marker != "cert-authority" {
 		return fmt.Errorf("the marker @%s is not known", marker)
 	}
-	if marker == "" && SignatureAlgorithms(key.Type()) == nil {
+	if SignatureAlgorithms(key.Type()) == nil {
 		return unsupported(key.Type())
 	}
 	matches, err := parseHosts(hosts)
@@ -137,8 +137,12 @@ func isOtherType(keyType string) bool {
 	case "ssh-dss", "ssh-ed448", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com":
 		return true
 	default:
-		return strings.HasSuffix(keyType, "-cert-v01@openssh.com")
+		return isCertificateType(keyType)
 	}
+}
+
+func isCertificateType(keyType string) bool {
+	return strings.HasSuffix(keyType, "-cert-v01@openssh.com")
 }
 
 func unsupported(keyType string) error {
@@ -156,24 +160,28 @@ func explainType(fields [][]byte, err error) error {
 // Equal reports whether both were parsed from the same text.
 func (k KnownHosts) Equal(other KnownHosts) bool { return k.digest == other.digest }
 
+// Digest returns the hash of the text.
+func (k KnownHosts) Digest() [sha256.Size]byte { return k.digest }
+
 // WithoutEntries returns a copy that knows no host but is Equal to the original: enough to detect that the file has changed.
 func (k KnownHosts) WithoutEntries() KnownHosts { return KnownHosts{digest: k.digest} }
 
 // Revoked returns the keys that no host may have.
 func (k KnownHosts) Revoked() []ssh.PublicKey { return k.revoked }
 
-// Lookup returns the allowed keys of a host, and whether a certificate authority is named for it.
-func (k KnownHosts) Lookup(name string) (keys []ssh.PublicKey, authority bool) {
+// Lookup returns the allowed keys of a host, and the authorities whose certificates of it are allowed. An authority that is named for the
+// host without a port signs for all of its ports, as in ssh.
+func (k KnownHosts) Lookup(address string, port int) (keys, authorities []ssh.PublicKey) {
+	name, anyPort := HostName(address, port), HostName(address, defaultPort)
 	for _, entry := range k.entries {
 		switch {
-		case !entry.matches(name):
-		case entry.authority:
-			authority = true
-		default:
+		case entry.authority && (entry.matches(name) || entry.matches(anyPort)):
+			authorities = append(authorities, entry.key)
+		case !entry.authority && entry.matches(name):
 			keys = append(keys, entry.key)
 		}
 	}
-	return keys, authority
+	return keys, authorities
 }
 
 // Unusable returns the first 3 unusable lines that may be meant for a host.
@@ -187,10 +195,12 @@ func (k KnownHosts) Unusable(name string) []*KnownHostsError {
 	return lines
 }
 
+const defaultPort = 22
+
 // HostName returns a host's name in known_hosts format: "name", or "[name]:port" if the port is not 22.
 func HostName(address string, port int) string {
 	address = strings.ToLower(address)
-	if port == 22 {
+	if port == defaultPort {
 		return address
 	}
 	return "[" + address + "]:" + strconv.Itoa(port)

@@ -4,31 +4,34 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
 // Trust is what is known of the keys of one host: which it may have, and which not.
 type Trust struct {
-	// address is "host:port", name is the name in known_hosts format.
-	address, name string
-	keys          []ssh.PublicKey
-	revoked       []ssh.PublicKey
-	// authority says that known_hosts names a certificate authority for the host, which is not supported.
-	authority bool
+	// address is "host:port", name is the name in known_hosts format, and principal the one that a certificate must be for.
+	address, name, principal string
+	keys                     []ssh.PublicKey
+	// authorities sign certificates of the host.
+	authorities []ssh.PublicKey
+	revoked     []ssh.PublicKey
 	// unusable are the unusable pins or known_hosts lines that may be meant for the host.
 	unusable []error
 }
 
-// TrustOf returns which keys a host may have: its pins, which are lines such as "ssh-ed25519 AAAA…", otherwise those of known_hosts.
-// A key that known_hosts revokes stays revoked even if it is pinned. A pin that cannot be parsed is ignored, but at least one must be
-// valid. The error is an *UntrustedError.
+// TrustOf returns which keys a host may have: its pins, which are lines such as "ssh-ed25519 AAAA…", otherwise those of known_hosts, which
+// may also name certificate authorities. A key that known_hosts revokes stays revoked even if it is pinned. A pin that cannot be parsed is
+// ignored, but at least one must be valid. The error is an *UntrustedError.
 func TrustOf(address string, port int, pins []string, known KnownHosts) (Trust, error) {
 	result := Trust{
-		address: net.JoinHostPort(address, strconv.Itoa(port)), name: HostName(address, port), revoked: known.Revoked(),
+		address: net.JoinHostPort(address, strconv.Itoa(port)), name: HostName(address, port), principal: strings.ToLower(address),
+		revoked: known.Revoked(),
 	}
 	if len(pins) == 0 {
-		result.keys, result.authority = known.Lookup(result.name)
+		result.keys, result.authorities = known.Lookup(address, port)
 		for _, line := range known.Unusable(result.name) {
 			result.unusable = append(result.unusable, line)
 		}
@@ -48,14 +51,17 @@ func TrustOf(address string, port int, pins []string, known KnownHosts) (Trust, 
 	return result, nil
 }
 
-// Algorithms returns the signature algorithms that the host may use: those of its allowed keys and no others. For
-// an unknown host they are all secure ones, so that its key can be shown to a person.
+// Algorithms returns the signature algorithms that the host may use: those of certificates if an authority may sign its, those of its
+// allowed keys, and no others. For an unknown host they are all secure ones, so that its key can be shown to a person.
 func (t Trust) Algorithms() []string {
+	var all []string
+	if len(t.authorities) > 0 {
+		all = certificateAlgorithms()
+	}
 	types := Types()
-	if len(t.keys) > 0 {
+	if len(t.keys)+len(t.authorities) > 0 {
 		types = slices.DeleteFunc(types, func(keyType string) bool { return !slices.Contains(t.types(), keyType) })
 	}
-	var all []string
 	for _, keyType := range types {
 		all = append(all, SignatureAlgorithms(keyType)...)
 	}
@@ -73,17 +79,31 @@ func (t Trust) types() []string {
 	return types
 }
 
-// Check returns nil if the key is allowed, and otherwise an *UntrustedError.
-func (t Trust) Check(key ssh.PublicKey) error {
+// Check returns nil if the key, or the certificate as of the time of the login, is allowed, and otherwise an *UntrustedError. As in ssh, a
+// certificate of an unknown authority is no more than the key in it.
+func (t Trust) Check(key ssh.PublicKey, login time.Time) error {
+	certificate, is := key.(*ssh.Certificate)
+	if !is {
+		return t.checkKey(key)
+	}
+	if Contains(t.authorities, certificate.SignatureKey) {
+		return t.checkCertificate(certificate, login)
+	}
+	refusal := t.checkKey(certificate.Key)
+	if untrusted, is := refusal.(*UntrustedError); is && untrusted.Problem == Unknown {
+		untrusted.Problem, untrusted.Authority = UnknownAuthority, authorityText(certificate)
+		untrusted.Expected = fingerprints(t.authorities)
+	}
+	return refusal
+}
+
+func (t Trust) checkKey(key ssh.PublicKey) error {
 	refusal := &UntrustedError{
 		Address:     t.address,
 		Fingerprint: ssh.FingerprintSHA256(key),
 		Line:        t.name + " " + Text(key),
-		Authority:   t.authority,
+		Expected:    fingerprints(t.keys),
 		Unusable:    t.unusable,
-	}
-	for _, pinned := range t.keys {
-		refusal.Expected = append(refusal.Expected, pinned.Type()+" "+ssh.FingerprintSHA256(pinned))
 	}
 	switch {
 	case Contains(t.revoked, key):
@@ -98,9 +118,21 @@ func (t Trust) Check(key ssh.PublicKey) error {
 	return refusal
 }
 
-// NoCommonAlgorithm returns the error of a host that has no key of the pinned types.
+func fingerprints(keys []ssh.PublicKey) []string {
+	var all []string
+	for _, key := range keys {
+		all = append(all, key.Type()+" "+ssh.FingerprintSHA256(key))
+	}
+	return all
+}
+
+// NoCommonAlgorithm returns the error of a host that has no certificate and no key of the pinned types.
 func (t Trust) NoCommonAlgorithm(offered []string, cause error) error {
-	return &UntrustedError{
+	refusal := &UntrustedError{
 		Address: t.address, Problem: TypeMissing, Expected: t.types(), Offered: offered, Unusable: t.unusable, Cause: cause,
 	}
+	if len(t.authorities) > 0 {
+		refusal.Problem, refusal.Name = CertificateMissing, t.principal
+	}
+	return refusal
 }

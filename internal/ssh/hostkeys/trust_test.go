@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -30,7 +31,7 @@ func trustIn(t *testing.T, address string, port int, pins []string, known KnownH
 func assertProblem(t *testing.T, trust Trust, shown string, want UntrustedProblem) *UntrustedError {
 	t.Helper()
 	var refused *UntrustedError
-	if err := trust.Check(parse(t, shown)); !errors.As(err, &refused) || refused.Problem != want {
+	if err := trust.Check(parse(t, shown), time.Now()); !errors.As(err, &refused) || refused.Problem != want {
 		t.Fatalf("error %v, want an *UntrustedError %s", err, want)
 	}
 	return refused
@@ -41,7 +42,7 @@ func TestPinsReplaceKnownHosts(t *testing.T) {
 	known := parseKnown(t, "gw1 "+keyA+"\n")
 	pinned := trust(t, []string{keyB + " root@gw1"}, known)
 	_ = assertProblem(t, pinned, keyA, Changed)
-	if err := pinned.Check(parse(t, keyB)); err != nil {
+	if err := pinned.Check(parse(t, keyB), time.Now()); err != nil {
 		t.Errorf("the pinned key is refused: %v", err)
 	}
 	_ = assertProblem(t, trust(t, nil, known), keyB, Changed)
@@ -69,7 +70,7 @@ func TestTheReportedLineMakesAnUnknownHostKnown(t *testing.T) {
 		if !strings.HasSuffix(refused.Error(), refused.Line) || refused.Fingerprint != ssh.FingerprintSHA256(parse(t, keyA)) {
 			t.Errorf("%q does not give the line %q", refused, refused.Line)
 		}
-		if err := trustIn(t, host.address, host.port, nil, parseKnown(t, refused.Line)).Check(parse(t, keyA)); err != nil {
+		if err := trustIn(t, host.address, host.port, nil, parseKnown(t, refused.Line)).Check(parse(t, keyA), time.Now()); err != nil {
 			t.Errorf("after adding %q: %v", refused.Line, err)
 		}
 	}
@@ -119,7 +120,7 @@ func TestAPinThatCannotBeReadIsRefused(t *testing.T) {
 func TestAnUnreadablePinDoesNotAffectAnotherPin(t *testing.T) {
 	t.Parallel()
 	pinned := trust(t, []string{"ssh-dss AAAA", keyA}, KnownHosts{})
-	if err := pinned.Check(parse(t, keyA)); err != nil {
+	if err := pinned.Check(parse(t, keyA), time.Now()); err != nil {
 		t.Errorf("the key that is pinned as well: %v", err)
 	}
 	if refused := assertProblem(t, pinned, keyB, Changed); !strings.Contains(refused.Error(), `"ssh-dss AAAA"`) {
@@ -143,13 +144,4 @@ func TestARevokedKeyIsRefusedOnEveryHost(t *testing.T) {
 	known := parseKnown(t, "gw1 "+keyA+"\n@revoked gw9 "+keyA+"\n")
 	_ = assertProblem(t, trust(t, nil, known), keyA, Revoked)
 	_ = assertProblem(t, trust(t, []string{keyA}, known), keyA, Revoked)
-}
-
-func TestACertificateAuthorityVouchesForNothing(t *testing.T) {
-	t.Parallel()
-	known := parseKnown(t, "@cert-authority *.example.net "+keyA+"\n")
-	err := assertProblem(t, trustIn(t, "gw1.example.net", 22, nil, known), keyA, Unknown)
-	if !strings.Contains(err.Error(), "certificate authority") {
-		t.Errorf("%q does not speak of the certificate authority", err)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -20,6 +21,15 @@ const (
 	Revoked       UntrustedProblem = "Revoked"
 	TypeMissing   UntrustedProblem = "TypeMissing"
 	PinUnreadable UntrustedProblem = "PinUnreadable"
+	// UnknownAuthority means that the host has a certificate of an authority that known_hosts does not name for it, and that the key in
+	// it is not known either. The others concern a certificate of an authority that is named.
+	UnknownAuthority       UntrustedProblem = "UnknownAuthority"
+	CertificateMissing     UntrustedProblem = "CertificateMissing"
+	CertificateOfUser      UntrustedProblem = "CertificateOfUser"
+	CertificateForOthers   UntrustedProblem = "CertificateForOthers"
+	CertificateExpired     UntrustedProblem = "CertificateExpired"
+	CertificateNotYetValid UntrustedProblem = "CertificateNotYetValid"
+	CertificateForged      UntrustedProblem = "CertificateForged"
 )
 
 // UntrustedError says that the host's identity is not verified. Nothing was sent to it that would help an impostor.
@@ -30,12 +40,15 @@ type UntrustedError struct {
 	// Fingerprint is that of the received key, such as "SHA256:…"; Line is the known_hosts line that would trust it. Both are
 	// empty if no key was received.
 	Fingerprint, Line string
-	// Expected are the types and fingerprints of the allowed keys; with TypeMissing the types alone.
+	// Expected are the types and fingerprints of the allowed keys, or authorities; with TypeMissing the types alone.
 	Expected []string
 	// Offered are the signature algorithms of a host that has no key of the expected types.
 	Offered []string
-	// Authority says that known_hosts names a certificate authority for the host.
-	Authority bool
+	// Authority is the type and fingerprint of the authority of the host's certificate, Name the name that the certificate must be for,
+	// and Principals and Validity are the certificate's own.
+	Authority, Name string
+	Principals      []string
+	Validity        Validity
 	// Pin is the pin that cannot be parsed.
 	Pin string
 	// Unusable are the unusable pins or known_hosts lines that may be meant for the host.
@@ -58,17 +71,53 @@ func (e *UntrustedError) text() string {
 		return fmt.Sprintf("the host at %s has the key %s, but %s is expected: somebody may be between the operator and "+
 			"the host. If the key was changed on purpose, replace the old one by: %s", e.Address, e.Fingerprint, expected, e.Line)
 	case Revoked:
-		return fmt.Sprintf("the host at %s has the key %s, which known_hosts revokes; give the host a new key",
-			e.Address, e.Fingerprint)
+		return e.revokedText()
 	case TypeMissing:
 		return e.typeText(expected)
 	case PinUnreadable:
 		return fmt.Sprintf("the host key %q that is pinned for %s cannot be read: %v; it must be a line such as "+
 			"\"ssh-ed25519 AAAA…\", as ssh-keyscan prints it after the name", e.Pin, e.Address, e.Cause)
-	default:
+	case Unknown, UnknownAuthority:
 		return e.unknownText()
+	default:
+		return e.certificateText()
 	}
 }
+
+func (e *UntrustedError) revokedText() string {
+	if e.Authority != "" {
+		return fmt.Sprintf("the host at %s has a certificate of the key %s, signed by %s, and known_hosts revokes one of these keys; give the host a new key and "+
+			"certificate", e.Address, e.Fingerprint, e.Authority)
+	}
+	return fmt.Sprintf("the host at %s has the key %s, which known_hosts revokes; give the host a new key", e.Address, e.Fingerprint)
+}
+
+// certificateText says why a host's certificate of a known authority is not accepted, or that there is none.
+func (e *UntrustedError) certificateText() string {
+	sign := fmt.Sprintf("sign the host's key (ssh-keygen -s CA -h -I %[1]s -n %[1]s /etc/ssh/ssh_host_ed25519_key.pub), and reload sshd there", e.Name)
+	switch e.Problem {
+	case CertificateMissing:
+		return fmt.Sprintf("the host at %s has no certificate, and known_hosts names a certificate authority for it (it offers %s): %s, with the line "+
+			"\"HostCertificate /etc/ssh/ssh_host_ed25519_key-cert.pub\" in /etc/ssh/sshd_config; or add the host's key to known_hosts",
+			e.Address, sanitize.List(e.Offered), sign)
+	case CertificateOfUser:
+		return fmt.Sprintf("the host at %s shows the certificate of a user: somebody may be between the operator and the host. If not, %s", e.Address, sign)
+	case CertificateForOthers:
+		return fmt.Sprintf("the host at %s has a certificate for %s, and not for %s: somebody may be between the operator and the host. If not, name the host in the "+
+			"spec as the certificate does, or %s", e.Address, sanitize.List(e.Principals), e.Name, sign)
+	case CertificateExpired:
+		return fmt.Sprintf("the certificate of the host at %s has expired at %s: %s", e.Address, stamp(e.Validity.To), sign)
+	case CertificateNotYetValid:
+		return fmt.Sprintf("the certificate of the host at %s is not valid before %s: wait until then, or correct the clocks of the operator's node and of the machine "+
+			"that signed it", e.Address, stamp(e.Validity.From))
+	default:
+		return fmt.Sprintf("the certificate of the host at %s is not accepted as one of its authority (%s): %s. Somebody may be between the operator and the "+
+			"host. If not, %s", e.Address, e.Authority, sanitize.Line(e.Cause.Error(), sanitize.Quote), sign)
+	}
+}
+
+// stamp formats a time for a person.
+func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 func (e *UntrustedError) Unwrap() error { return e.Cause }
 
@@ -91,8 +140,8 @@ func (e *UntrustedError) typeText(expected string) string {
 
 func (e *UntrustedError) unknownText() string {
 	why := "no key of it is pinned"
-	if e.Authority {
-		why = "known_hosts names only a certificate authority for it, which is not supported"
+	if e.Problem == UnknownAuthority {
+		why = fmt.Sprintf("its certificate is signed by %s, and known_hosts names %s", e.Authority, strings.Join(e.Expected, " or "))
 	}
 	return fmt.Sprintf("the host at %s is not known: %s. It shows the key %s; compare it with the host's own "+
 		"(ssh-keygen -lf /etc/ssh/ssh_host_*.pub there), then add this line to known_hosts: %s",

@@ -43,7 +43,8 @@ type Error struct {
 func (e *Error) Error() string {
 	switch e.Problem {
 	case Missing:
-		return "the private key is missing or empty; make one with: ssh-keygen -t ed25519 -N '' -f id_edgelb"
+		return "the private key is missing or empty; store its file by this name (kubectl create secret generic NAME " +
+			"--from-file=ssh-privatekey=FILE), or make one with: ssh-keygen -t ed25519 -N '' -f id_edgelb"
 	case Encrypted:
 		return "the private key is protected by a passphrase; the operator cannot ask for one: store a key without, " +
 			"made from a copy with: ssh-keygen -p -N '' -f COPY"

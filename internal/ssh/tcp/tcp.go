@@ -51,6 +51,9 @@ func Dial(ctx context.Context, address string, permission Permission) (*Conn, er
 	return newConn(withQuickAck(conn)), nil
 }
 
+// Over returns a connection to what should be an sshd over one that exists.
+func Over(conn net.Conn) *Conn { return newConn(conn) }
+
 func newConn(conn net.Conn) *Conn { return &Conn{Conn: conn, flow: flow{most: mostBeforeLogin}} }
 
 // check is called right before a socket connects, when the address is known.

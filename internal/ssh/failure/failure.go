@@ -1,4 +1,6 @@
-package ssh
+// Package failure says why there is no SSH connection to a host, or why one failed. The type of an error depends on how a person must fix
+// it, and its text is written for that person.
+package failure
 
 import (
 	"cmp"
@@ -31,6 +33,10 @@ const (
 	StageSession Stage = "Session"
 )
 
+// MaxSessions limits the concurrent commands on one connection. sshd's own limit, MaxSessions, is 10 by default,
+// and it counts a command until its process has ended.
+const MaxSessions = 8
+
 // UnreachableError says that there is no SSH connection to a host, or that it failed or timed out.
 type UnreachableError struct {
 	// Address is "host:port".
@@ -53,12 +59,12 @@ func (e *UnreachableError) Error() string {
 	case StageSession:
 		return fmt.Sprintf("the host at %s opens no session for a further command on the operator's connection: set \"MaxSessions %d\" or more in "+
 			"/etc/ssh/sshd_config there (sshd's own default is 10), and \"AllowStreamLocalForwarding yes\", without which the operator needs "+
-			"more sessions", e.Address, maxSessions)
+			"more sessions", e.Address, MaxSessions)
 	}
-	if isTimeout(e.Cause) {
+	if IsTimeout(e.Cause) {
 		return fmt.Sprintf("the host at %s did not answer in time", e.Address)
 	}
-	return fmt.Sprintf("the SSH connection to %s failed: %s", e.Address, plain(e.Cause))
+	return fmt.Sprintf("the SSH connection to %s failed: %s", e.Address, Plain(e.Cause))
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Cause }
@@ -70,10 +76,10 @@ func (e *UnreachableError) connectText() string {
 		return e.nameText(dns)
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):
 		return fmt.Sprintf("the host refuses connections to %s; is sshd running there, and on this port?", e.Address)
-	case isTimeout(e.Cause):
+	case IsTimeout(e.Cause):
 		return fmt.Sprintf("nothing answers at %s; is the host up, and does a firewall let the operator through?", e.Address)
 	default:
-		return fmt.Sprintf("no connection to %s: %s", e.Address, plain(e.Cause))
+		return fmt.Sprintf("no connection to %s: %s", e.Address, Plain(e.Cause))
 	}
 }
 
@@ -81,11 +87,11 @@ func (e *UnreachableError) connectText() string {
 func (e *UnreachableError) nameText(dns *net.DNSError) string {
 	if !dns.IsNotFound {
 		return fmt.Sprintf("the name of the host at %s cannot be resolved: %s. See that the operator's pod reaches its name servers, which are "+
-			"the cluster's DNS unless its dnsPolicy says otherwise, or use the host's IP address", e.Address, plain(dns))
+			"the cluster's DNS unless its dnsPolicy says otherwise, or use the host's IP address", e.Address, Plain(dns))
 	}
 	return fmt.Sprintf("the name of the host at %s cannot be resolved: %s. The operator asks the name servers of its pod, which are the cluster's "+
 		"DNS unless its dnsPolicy says otherwise, and sees neither your /etc/hosts nor that of a node: use the host's IP address or a name that is "+
-		"in DNS, or add the name to hostAliases of the operator's pod", e.Address, plain(dns))
+		"in DNS, or add the name to hostAliases of the operator's pod", e.Address, Plain(dns))
 }
 
 func (e *UnreachableError) handshakeText() string {
@@ -94,14 +100,14 @@ func (e *UnreachableError) handshakeText() string {
 	case errors.As(e.Cause, &negotiation):
 		return fmt.Sprintf("%s has no algorithm in common with the operator for the %s: it offers %s. Let its sshd offer one of %s",
 			e.Address, negotiation.What, sanitize.List(negotiation.RequestedAlgorithms), sanitize.List(negotiation.SupportedAlgorithms))
-	case isTimeout(e.Cause):
+	case IsTimeout(e.Cause):
 		return fmt.Sprintf("%s accepts connections, but did not complete the SSH handshake in time; "+
 			"is it sshd that listens there, and is the host overloaded?", e.Address)
-	case isCut(e.Cause):
+	case IsCut(e.Cause):
 		return fmt.Sprintf("%s closed the connection during the SSH handshake; sshd does so when it has too many "+
 			"logins at once (MaxStartups) or penalizes the operator's address (PerSourcePenalties)", e.Address)
 	default:
-		return fmt.Sprintf("the SSH handshake with %s failed: %s", e.Address, plain(e.Cause))
+		return fmt.Sprintf("the SSH handshake with %s failed: %s", e.Address, Plain(e.Cause))
 	}
 }
 
@@ -114,6 +120,10 @@ type UnauthorizedError struct {
 	// Besides are the authentication methods that the host requires after it accepted the key; Instead are those that it offers if
 	// it accepts no key at all.
 	Besides, Instead []string
+	// Certificate is what is wrong with the user certificate, or what lets the host take it, as a sentence; empty if there is none.
+	Certificate string
+	// Field is the field of the spec that has the user; empty means spec.ssh.user.
+	Field string
 	// Words are the host's message about the refusal. It is not trusted.
 	Words string
 	Cause error
@@ -135,12 +145,57 @@ func (e *UnauthorizedError) Error() string {
 		return fmt.Sprintf("the host at %s does not let the user %q in, and says: %s. %s", e.Address, e.User, strings.TrimRight(e.Words, ".;, "),
 			cmp.Or(refusal.Remedy(e.Words, e.User), "See there why sshd or PAM refuses the user (journalctl -u ssh)"))
 	}
-	return fmt.Sprintf("the host at %s refuses the user %q with the key %s; see there that the account has not expired and that sshd allows the "+
-		"user to log in, and add this line to the user's .ssh/authorized_keys: %s",
-		e.Address, e.User, e.Fingerprint, e.AuthorizedKey)
+	return e.keyText()
+}
+
+// keyText says that a host takes neither the certificate nor the key.
+func (e *UnauthorizedError) keyText() string {
+	field := cmp.Or(e.Field, "spec.ssh.user")
+	if e.Certificate != "" {
+		return fmt.Sprintf("the host at %s refuses the user %q with the key %s and its certificate: %s. If they are another user's, name that one in %s. The "+
+			"key alone is taken with this line in the user's .ssh/authorized_keys: %s", e.Address, e.User, e.Fingerprint, e.Certificate, field, e.AuthorizedKey)
+	}
+	return fmt.Sprintf("the host at %s refuses the user %q with the key %s; if the key is another user's, name that one in %s; if not, "+
+		"see there that the account has not expired and that sshd allows the user to log in, and add this line to the user's .ssh/authorized_keys: %s",
+		e.Address, e.User, e.Fingerprint, field, e.AuthorizedKey)
 }
 
 func (e *UnauthorizedError) Unwrap() error { return e.Cause }
+
+// JumpError says that there is no connection to the jump host of a host. Its cause is the jump host's own.
+type JumpError struct{ Cause error }
+
+func (e *JumpError) Error() string { return "the jump host cannot be used: " + e.Cause.Error() }
+
+func (e *JumpError) Unwrap() error { return e.Cause }
+
+// ForwardError says that a jump host, to which there is a connection, does not connect to a host.
+type ForwardError struct {
+	// Jump and Address are the jump host and the host, each as "host:port".
+	Jump, Address string
+	// Forbidden reports that the jump host must not connect there. Words are its message, which is not trusted; empty if it gives none.
+	Forbidden bool
+	Words     string
+	Cause     error
+}
+
+func (e *ForwardError) Error() string {
+	switch {
+	case e.Forbidden:
+		return fmt.Sprintf("the jump host at %s forbids connections to %s: see there that /etc/ssh/sshd_config has \"AllowTcpForwarding yes\" or \"local\", no "+
+			"\"DisableForwarding yes\", and no \"PermitOpen\" without this host, and that the key's line in authorized_keys has no \"permitopen\" without it, and "+
+			"\"port-forwarding\" where it has \"restrict\"", e.Jump, e.Address)
+	case e.Words != "":
+		return fmt.Sprintf("the jump host at %s does not reach %s, and says: %s. Is the host up, does sshd run there and on this port, and does a firewall let the "+
+			"jump host through? A name is resolved by the jump host", e.Jump, e.Address, strings.TrimRight(sanitize.Line(e.Words, sanitize.Quote), ".;, "))
+	case IsTimeout(e.Cause):
+		return fmt.Sprintf("the jump host at %s did not connect to %s in time; is the host up, and does a firewall let the jump host through?", e.Jump, e.Address)
+	default:
+		return fmt.Sprintf("the jump host at %s does not connect to %s: %s; see there what sshd logs (journalctl -u ssh)", e.Jump, e.Address, Plain(e.Cause))
+	}
+}
+
+func (e *ForwardError) Unwrap() error { return e.Cause }
 
 // ForwardingRefusedError says that the host does not connect to one of its unix sockets. sshd does not report whether the
 // socket is missing, forbids this user, or must not be forwarded.
@@ -173,9 +228,9 @@ func (e *ShareError) Error() string {
 		"more memory if the host needs that", e.Held)
 }
 
-// plain returns the sanitized text of an error, which may contain text from the host. It omits the local address, whose port differs
+// Plain returns the sanitized text of an error, which may contain text from the host. It omits the local address, whose port differs
 // each time: the same failure must have the same text.
-func plain(err error) string {
+func Plain(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
@@ -183,14 +238,15 @@ func plain(err error) string {
 	return sanitize.Line(err.Error(), sanitize.Quote)
 }
 
-func isTimeout(err error) bool {
+// IsTimeout reports whether an operation took too long.
+func IsTimeout(err error) bool {
 	var netErr net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		(errors.As(err, &netErr) && netErr.Timeout())
 }
 
-// isCut reports whether the network ended the connection.
-func isCut(err error) bool {
+// IsCut reports whether the network ended the connection.
+func IsCut(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op)
 }
