@@ -2,12 +2,7 @@
 package config_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os/exec"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,13 +13,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	"github.com/edgelb/edgelb/internal/lab/manifests"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/scene"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
@@ -32,11 +28,12 @@ func TestTheShippedManifestsAreWhatAClusterTakes(t *testing.T) {
 	binaries := controlPlane(t)
 	c := newClient(t, startAPIServer(t, binaries))
 
-	for _, directory := range []string{"default", "samples"} {
-		for _, object := range kustomize(t, binaries, directory) {
+	for _, directory := range []string{"default", "samples", "samples/gitops/edges"} {
+		for _, object := range kustomize(t, directory) {
 			apply(t, c, object)
 		}
 	}
+	t.Run("a policy has no defaults, and so never differs from what is in Git", func(t *testing.T) { checkPolicies(t, c) })
 	t.Run("who may edit a namespace may not write EdgeLoadBalancers for that", func(t *testing.T) { checkEditors(t, c) })
 	t.Run("the operator may do what it needs, and nothing else", func(t *testing.T) { checkPermissions(t, c) })
 }
@@ -61,9 +58,17 @@ func TestTheOperatorKeepsBelowItsMemoryLimit(t *testing.T) {
 
 func TestTheServiceMonitorLooksForTheOperatorsMetrics(t *testing.T) {
 	t.Parallel()
-	binaries := controlPlane(t)
-	monitor := kustomize(t, binaries, "prometheus")[0]
-	for _, object := range kustomize(t, binaries, "default") {
+	objects := kustomize(t, "prometheus")
+	at := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "ServiceMonitor" })
+	if at < 0 {
+		t.Fatalf("config/prometheus has no ServiceMonitor: %v", objects)
+	}
+	monitor := objects[at]
+	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
+	if err != nil || len(endpoints) != 1 || endpoints[0].(map[string]any)["honorLabels"] != true {
+		t.Errorf("Prometheus replaces the label namespace, for which the alerts ask: %v, error %v", endpoints, err)
+	}
+	for _, object := range kustomize(t, "default") {
 		if object.GetKind() != "Service" {
 			continue
 		}
@@ -82,6 +87,17 @@ func TestTheServiceMonitorLooksForTheOperatorsMetrics(t *testing.T) {
 		return
 	}
 	t.Error("config/default has no Service")
+}
+
+func checkPolicies(t *testing.T, c client.Client) {
+	const sample = "samples/edgepolicy.yaml"
+	for _, object := range decode(t, sample, read(t, sample)) {
+		want := toYAML(t, object.Object["spec"])
+		apply(t, c, object)
+		if got := toYAML(t, object.Object["spec"]); object.GetUID() == "" || got != want {
+			t.Errorf("%s becomes\n%swant\n%s", object.GetName(), got, want)
+		}
+	}
 }
 
 // checkPermissions asks the API server what the operator's ServiceAccount may do.
@@ -167,34 +183,37 @@ func apply(t *testing.T, c client.Client, object *unstructured.Unstructured) {
 }
 
 // kustomize is what it makes of a directory.
-func kustomize(t *testing.T, binaries, directory string) []*unstructured.Unstructured {
+func kustomize(t *testing.T, directory string) []*unstructured.Unstructured {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "kubectl"), "kustomize", directory).Output()
+	objects, err := manifests.Kustomize(t.Context(), directory)
 	if err != nil {
-		t.Fatalf("%s: %v", directory, err)
+		t.Fatal(err)
 	}
-	return decode(t, directory, out)
+	return objects
 }
 
 // decode reads the objects of a file.
 func decode(t *testing.T, name string, text []byte) []*unstructured.Unstructured {
 	t.Helper()
-	var objects []*unstructured.Unstructured
-	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096); ; {
-		object := &unstructured.Unstructured{}
-		switch err := decoder.Decode(&object.Object); {
-		case errors.Is(err, io.EOF):
-			return objects
-		case err != nil:
-			t.Fatalf("%s: %v", name, err)
-		}
-		objects = append(objects, object)
+	objects, err := manifests.Decode(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
 	}
+	return objects
 }
 
-func startAPIServer(t *testing.T, binaries string) *rest.Config {
+// startAPIServer starts an API server with the project's CRDs, and further ones.
+func startAPIServer(t *testing.T, binaries string, crds ...string) *rest.Config {
 	t.Helper()
-	environment := &envtest.Environment{BinaryAssetsDirectory: binaries, CRDDirectoryPaths: []string{"crd/bases"}, ErrorIfCRDPathMissing: true}
+	return startAPIServerWith(t, binaries, append(crds, "crd/bases"))
+}
+
+func startAPIServerWith(t *testing.T, binaries string, crds []string) *rest.Config {
+	t.Helper()
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory: binaries, CRDDirectoryPaths: crds, ErrorIfCRDPathMissing: true,
+		ControlPlaneStartTimeout: waiting.Long, ControlPlaneStopTimeout: waiting.Long,
+	}
 	// Also after a start that failed half-way: what did start is to end.
 	t.Cleanup(func() {
 		if err := environment.Stop(); err != nil {

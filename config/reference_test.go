@@ -2,8 +2,12 @@ package config_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"reflect"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,26 +18,23 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/docs/cost"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
-)
-
-// What a change of a field costs.
-const (
-	atRuntime = "runtime"
-	reload    = "reload"
-	nothing   = "none"
 )
 
 // everyKind has a listener and a target of every kind. Each of the fields that changes names is in it once, on a line of its own.
 const everyKind = `
 metadata: {name: web, namespace: shop}
 spec:
-  ssh: {secretRef: {name: edge-ssh}}
+  ssh: {jumpHost: {address: b}, secretRef: {name: edge-ssh}}
   hosts:
   - {name: gw1, address: 192.0.2.1}
   - {name: gw2, address: 192.0.2.2}
+  virtualIPs:
+    addresses: [192.0.2.100/24]
+    virtualRouterID: 33
   listeners:
   - name: tls
     protocol: TLS
@@ -46,6 +47,7 @@ spec:
       perSource: 10
       interval: 10s
   - {name: http, protocol: HTTP, bind: [":80"]}
+  - {name: virtual, bind: ["192.0.2.200:444"], target: fixed}
   targets:
   - name: app
     service: {name: app, port: web}
@@ -70,118 +72,153 @@ spec:
     split:
     - {target: app, weight: 90}
     - {target: fixed, weight: 10}
+  - name: long
+    split:
+    - {target: app, weight: 1}
+    - {target: fixed, weight: 1}
+    - {target: spare, weight: 1}
+  - {name: spare, addresses: [{address: 192.0.2.8, port: 443}]}
   - {name: safe, addresses: [{address: 192.0.2.6, port: 443}], fallback: app}
 `
 
-// changes say, by the field as the reference calls it, what becomes of a part of everyKind, and what that costs.
+// changes say, by the field's path, what becomes of a part of everyKind, and what that costs.
 var changes = map[string][]struct{ before, after, cost string }{
-	// Of listeners.
-	"name":                       {{"- name: tls", "- name: other", reload}, {"{name: safe", "{name: other", reload}},
-	"protocol":                   {{"{name: http, protocol: HTTP,", "{name: http, protocol: TLS,", reload}},
-	"bind":                       {{`[":443"]`, `[":443", ":8443"]`, reload}},
-	"hosts":                      {{"hosts: [gw1]", "hosts: [gw2]", reload}},
-	"target":                     {{"hosts: [gw1]\n    target: app", "hosts: [gw1]\n    target: fixed", reload}},
-	"routes":                     {{"[a.example.com]", "[a.example.com, b.example.com]", atRuntime}, {"routes:\n    - {hostnames: [a.example.com], target: app}", "routes: []", atRuntime}, {"target: app}\n    conn", "target: both}\n    conn", atRuntime}},
-	"redirectToHTTPS":            {{`bind: [":80"]`, `bind: [":80"], redirectToHTTPS: true`, reload}},
-	"allowedSources":             {{"hosts: [gw1]", "hosts: [gw1]\n    allowedSources: [192.0.2.0/24]", reload}},
-	"acceptProxyProtocolFrom":    {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]", reload}},
-	"requireProxyProtocol":       {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]\n    requireProxyProtocol: true", reload}},
-	"maxConnections":             {{"hosts: [gw1]", "hosts: [gw1]\n    maxConnections: 5", reload}},
-	"connectionRate.perSource":   {{"perSource: 10", "perSource: 11", reload}},
-	"connectionRate.interval":    {{"interval: 10s", "interval: 11s", reload}},
-	"service.name, service.port": {{"name: app, port: web}", "name: other, port: web}", atRuntime}, {"name: app, port: web}", "name: app, port: https}", atRuntime}},
-	// Of targets.
-	"service.namespace":                {{"name: app, port: web}", "name: app, port: web, namespace: other}", atRuntime}},
-	"service.kubeconfigSecretRef.name": {{"name: app, port: web}", "name: app, port: web, kubeconfigSecretRef: {name: b}}", atRuntime}},
-	"via":                              {{"via: NodePort", "via: PodIP", atRuntime}},
-	"nodeAddressType":                  {{"nodeAddressType: ExternalIP", "nodeAddressType: InternalIP", atRuntime}, {"nodeAddressType: ExternalIP", "nodeAddressType: Egress", atRuntime}},
-	"addresses[].address, .port":       {{"address: 192.0.2.5", "address: 192.0.2.7", atRuntime}, {"192.0.2.5\n      port: 443", "192.0.2.5\n      port: 444", atRuntime}, {"address: db.example.net", "address: db2.example.net", reload}},
-	"addresses[].weight":               {{"weight: 10\n", "weight: 11\n", atRuntime}, {"weight: 20\n", "weight: 21\n", atRuntime}},
-	"split[].target, .weight":          {{"weight: 90}", "weight: 50}", atRuntime}, {"weight: 90}", "weight: 0}", atRuntime}, {"- {target: fixed, weight: 10}", "- {target: safe, weight: 10}", atRuntime}, {"weight: 90}", "weight: 90}\n    - {target: safe, weight: 5}", reload}},
-	"fallback":                         {{"fallback: app", "fallback: fixed", atRuntime}, {"via: NodePort", "via: NodePort\n    fallback: fixed", reload}},
-	"proxyProtocol":                    {{"via: NodePort", "via: NodePort\n    proxyProtocol: V2", reload}},
-	"balance":                          {{"via: NodePort", "via: NodePort\n    balance: RoundRobin", reload}},
-	"sessionAffinity.type":             {{"type: SourceIP", "type: TLSSessionID", reload}},
-	"sessionAffinity.timeout":          {{"type: SourceIP", "type: SourceIP\n      timeout: 1m", reload}},
-	"maxConnectionsPerServer":          {{"via: NodePort", "via: NodePort\n    maxConnectionsPerServer: 5", reload}},
-	"healthCheck.type":                 {{"type: HTTP\n", "type: None\n", reload}},
-	"healthCheck.interval":             {{"type: HTTP\n", "type: HTTP\n      interval: 9s\n", reload}},
-	"healthCheck.rise, .fall":          {{"type: HTTP\n", "type: HTTP\n      rise: 9\n", reload}, {"type: HTTP\n", "type: HTTP\n      fall: 9\n", reload}},
-	"healthCheck.port":                 {{"type: HTTP\n", "type: HTTP\n      port: 9\n", reload}},
-	"healthCheck.path":                 {{"type: HTTP\n", "type: HTTP\n      path: /ping\n", reload}},
-	"healthCheck.proxyProtocol":        {{"type: TLSHello\n", "type: TLSHello\n      proxyProtocol: Never\n", reload}},
-	"healthCheck.tls":                  {{"type: HTTP\n", "type: HTTP\n      tls: true\n", reload}},
-	"drainTimeout":                     {{"via: NodePort", "via: NodePort\n    drainTimeout: 1m", nothing}},
+	"spec.suspend":                                    {{"spec:\n", "spec:\n  suspend: true\n", cost.None}},
+	"spec.driftPolicy":                                {{"spec:\n", "spec:\n  driftPolicy: Report\n", cost.None}},
+	"spec.deletionPolicy":                             {{"spec:\n", "spec:\n  deletionPolicy: Retain\n", cost.None}},
+	"spec.ssh.user":                                   {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, user: edgelb}", cost.None}},
+	"spec.ssh.port":                                   {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, port: 2222}", cost.Reload}},
+	"spec.ssh.secretRef.name":                         {{"secretRef: {name: edge-ssh}}", "secretRef: {name: other}}", cost.None}},
+	"spec.ssh.jumpHost.address":                       {{"jumpHost: {address: b}", "jumpHost: {address: c}", cost.Reload}},
+	"spec.ssh.jumpHost.port":                          {{"jumpHost: {address: b}", "jumpHost: {address: b, port: 2222}", cost.Reload}},
+	"spec.ssh.jumpHost.user":                          {{"jumpHost: {address: b}", "jumpHost: {address: b, user: jump}", cost.None}},
+	"spec.ssh.jumpHost.hostKeys":                      {{"jumpHost: {address: b}", "jumpHost: {address: b, hostKeys: [ssh-ed25519 AAAA]}", cost.None}},
+	"spec.ssh.connectTimeout":                         {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, connectTimeout: 9s}", cost.None}},
+	"spec.rollout.canary":                             {{"spec:\n", "spec:\n  rollout: {canary: gw1}\n", cost.None}},
+	"spec.rollout.pause":                              {{"spec:\n", "spec:\n  rollout: {canary: gw1, pause: 9s}\n", cost.None}},
+	"spec.rollout.maxUnavailable":                     {{"spec:\n", "spec:\n  rollout: {canary: gw1, maxUnavailable: 9}\n", cost.None}},
+	"spec.hosts":                                      {{"- {name: gw2, address: 192.0.2.2}", "- {name: gw2, address: 192.0.2.2}\n  - {name: gw3, address: 192.0.2.3}", cost.None}},
+	"spec.hosts[].name":                               {{"{name: gw2, address", "{name: other, address", cost.None}},
+	"spec.hosts[].address":                            {{"address: 192.0.2.1}", "address: gw1.example.net}", cost.Reload}},
+	"spec.hosts[].port":                               {{"address: 192.0.2.1}", "address: 192.0.2.1, port: 2222}", cost.Reload}},
+	"spec.hosts[].user":                               {{"address: 192.0.2.1}", "address: 192.0.2.1, user: edgelb}", cost.None}},
+	"spec.hosts[].hostKeys":                           {{"address: 192.0.2.1}", "address: 192.0.2.1, hostKeys: [ssh-ed25519 AAAA]}", cost.None}},
+	"spec.hosts[].publicAddresses":                    {{"address: 192.0.2.1}", "address: 192.0.2.1, publicAddresses: [192.0.2.1]}", cost.None}},
+	"spec.hosts[].priority":                           {{"address: 192.0.2.1}", "address: 192.0.2.1, priority: 9}", cost.None}},
+	"spec.hosts[].vrrpAddress":                        {{"address: 192.0.2.1}", "address: 192.0.2.1, vrrpAddress: 192.0.2.1}", cost.None}},
+	"spec.hosts[].maintenance":                        {{"address: 192.0.2.1}", "address: 192.0.2.1, maintenance: true}", cost.None}},
+	"spec.virtualIPs.addresses":                       {{"[192.0.2.100/24]", "[192.0.2.100/24, 192.0.2.101/24]", cost.None}, {`[192.0.2.100/24]`, `[192.0.2.200/24]`, cost.Reload}},
+	"spec.virtualIPs.interface":                       {{"virtualRouterID: 33", "virtualRouterID: 33\n    interface: eth0", cost.None}},
+	"spec.virtualIPs.virtualRouterID":                 {{"virtualRouterID: 33", "virtualRouterID: 34", cost.None}},
+	"spec.virtualIPs.advertisementInterval":           {{"virtualRouterID: 33", "virtualRouterID: 33\n    advertisementInterval: 2s", cost.None}},
+	"spec.virtualIPs.unicast":                         {{"virtualRouterID: 33", "virtualRouterID: 33\n    unicast: false", cost.None}},
+	"spec.virtualIPs.preempt":                         {{"virtualRouterID: 33", "virtualRouterID: 33\n    preempt: true", cost.None}},
+	"spec.hosts[].adopt":                              {{"address: 192.0.2.1}", "address: 192.0.2.1, adopt: true}", cost.None}},
+	"spec.listeners":                                  {{`- {name: http, protocol: HTTP, bind: [":80"]}`, `- {name: http, protocol: HTTP, bind: [":80"]}` + "\n" + `  - {name: more, bind: [":81"], target: app}`, cost.Reload}},
+	"spec.listeners[].name":                           {{"- name: tls", "- name: other", cost.Reload}},
+	"spec.listeners[].protocol":                       {{"{name: http, protocol: HTTP,", "{name: http, protocol: TLS,", cost.Reload}},
+	"spec.listeners[].bind":                           {{`[":443"]`, `[":443", ":8443"]`, cost.Reload}},
+	"spec.listeners[].hosts":                          {{"hosts: [gw1]", "hosts: [gw2]", cost.Reload}},
+	"spec.listeners[].target":                         {{"hosts: [gw1]\n    target: app", "hosts: [gw1]\n    target: fixed", cost.Reload}},
+	"spec.listeners[].routes":                         {{"routes:\n    - {hostnames: [a.example.com], target: app}", "routes: []", cost.Runtime}},
+	"spec.listeners[].routes[].hostnames":             {{"[a.example.com]", "[a.example.com, b.example.com]", cost.Runtime}},
+	"spec.listeners[].routes[].target":                {{"target: app}\n    conn", "target: both}\n    conn", cost.Runtime}},
+	"spec.listeners[].redirectToHTTPS":                {{`bind: [":80"]`, `bind: [":80"], redirectToHTTPS: true`, cost.Reload}},
+	"spec.listeners[].allowedSources":                 {{"hosts: [gw1]", "hosts: [gw1]\n    allowedSources: [192.0.2.0/24]", cost.Reload}},
+	"spec.listeners[].acceptProxyProtocolFrom":        {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]", cost.Reload}},
+	"spec.listeners[].requireProxyProtocol":           {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]\n    requireProxyProtocol: true", cost.Reload}},
+	"spec.listeners[].maxConnections":                 {{"hosts: [gw1]", "hosts: [gw1]\n    maxConnections: 5", cost.Reload}},
+	"spec.listeners[].connectionRate.perSource":       {{"perSource: 10", "perSource: 11", cost.Reload}},
+	"spec.listeners[].connectionRate.interval":        {{"interval: 10s", "interval: 11s", cost.Reload}},
+	"spec.targets":                                    {{"- name: both", "- {name: more, addresses: [{address: 192.0.2.18, port: 443}]}\n  - name: both", cost.Reload}},
+	"spec.targets[].name":                             {{"{name: safe", "{name: other", cost.Reload}},
+	"spec.targets[].service.name":                     {{"name: app, port: web}", "name: other, port: web}", cost.Runtime}},
+	"spec.targets[].service.port":                     {{"name: app, port: web}", "name: app, port: https}", cost.Runtime}},
+	"spec.targets[].service.namespace":                {{"name: app, port: web}", "name: app, port: web, namespace: other}", cost.Runtime}},
+	"spec.targets[].service.kubeconfigSecretRef.name": {{"name: app, port: web}", "name: app, port: web, kubeconfigSecretRef: {name: b}}", cost.Runtime}},
+	"spec.targets[].via":                              {{"via: NodePort", "via: PodIP", cost.Runtime}},
+	"spec.targets[].nodeAddressType":                  {{"nodeAddressType: ExternalIP", "nodeAddressType: InternalIP", cost.Runtime}, {"nodeAddressType: ExternalIP", "nodeAddressType: Egress", cost.Runtime}},
+	"spec.targets[].addresses":                        {{"    - address: db", "    - {address: 192.0.2.9, port: 443}\n    - address: db", cost.Runtime}, {"    - address: db", "    - {address: more.example.net, port: 443}\n    - address: db", cost.Reload}},
+	"spec.targets[].addresses[].address":              {{"address: 192.0.2.5", "address: 192.0.2.7", cost.Runtime}, {"address: db.example.net", "address: db2.example.net", cost.Reload}},
+	"spec.targets[].addresses[].port":                 {{"192.0.2.5\n      port: 443", "192.0.2.5\n      port: 444", cost.Runtime}, {"db.example.net\n      port: 443", "db.example.net\n      port: 444", cost.Reload}},
+	"spec.targets[].addresses[].weight":               {{"weight: 10\n", "weight: 11\n", cost.Runtime}, {"weight: 20\n", "weight: 21\n", cost.Runtime}},
+	"spec.targets[].split":                            {{"\n    - {target: fixed, weight: 10}", "", cost.Runtime}, {"weight: 90}", "weight: 90}\n    - {target: safe, weight: 5}\n    - {target: spare, weight: 5}", cost.Reload}},
+	"spec.targets[].split[].target":                   {{"- {target: fixed, weight: 10}", "- {target: safe, weight: 10}", cost.Runtime}},
+	"spec.targets[].split[].weight":                   {{"weight: 90}", "weight: 50}", cost.Runtime}, {"weight: 90}", "weight: 0}", cost.Runtime}},
+	"spec.targets[].fallback":                         {{"fallback: app", "fallback: fixed", cost.Runtime}, {"via: NodePort", "via: NodePort\n    fallback: fixed", cost.Reload}},
+	"spec.targets[].proxyProtocol":                    {{"via: NodePort", "via: NodePort\n    proxyProtocol: V2", cost.Reload}},
+	"spec.targets[].balance":                          {{"via: NodePort", "via: NodePort\n    balance: RoundRobin", cost.Reload}},
+	"spec.targets[].sessionAffinity.type":             {{"type: SourceIP", "type: TLSSessionID", cost.Reload}},
+	"spec.targets[].sessionAffinity.timeout":          {{"type: SourceIP", "type: SourceIP\n      timeout: 1m", cost.Reload}},
+	"spec.targets[].maxConnectionsPerServer":          {{"via: NodePort", "via: NodePort\n    maxConnectionsPerServer: 5", cost.Reload}},
+	"spec.targets[].healthCheck.type":                 {{"type: HTTP\n", "type: None\n", cost.Reload}},
+	"spec.targets[].healthCheck.interval":             {{"type: HTTP\n", "type: HTTP\n      interval: 9s\n", cost.Reload}},
+	"spec.targets[].healthCheck.rise":                 {{"type: HTTP\n", "type: HTTP\n      rise: 9\n", cost.Reload}},
+	"spec.targets[].healthCheck.fall":                 {{"type: HTTP\n", "type: HTTP\n      fall: 9\n", cost.Reload}},
+	"spec.targets[].healthCheck.port":                 {{"type: HTTP\n", "type: HTTP\n      port: 9\n", cost.Reload}},
+	"spec.targets[].healthCheck.path":                 {{"type: HTTP\n", "type: HTTP\n      path: /ping\n", cost.Reload}},
+	"spec.targets[].healthCheck.proxyProtocol":        {{"type: TLSHello\n", "type: TLSHello\n      proxyProtocol: Never\n", cost.Reload}},
+	"spec.targets[].healthCheck.tls":                  {{"type: HTTP\n", "type: HTTP\n      tls: true\n", cost.Reload}},
+	"spec.targets[].drainTimeout":                     {{"via: NodePort", "via: NodePort\n    drainTimeout: 1m", cost.None}},
+	"spec.haproxy.maxConnections":                     {{"spec:\n", "spec:\n  haproxy: {maxConnections: 500}\n", cost.Reload}},
+	"spec.haproxy.timeouts.connect":                   {{"spec:\n", "spec:\n  haproxy: {timeouts: {connect: 9s}}\n", cost.Reload}},
+	"spec.haproxy.timeouts.client":                    {{"spec:\n", "spec:\n  haproxy: {timeouts: {client: 9s}}\n", cost.Reload}},
+	"spec.haproxy.timeouts.server":                    {{"spec:\n", "spec:\n  haproxy: {timeouts: {server: 9s}}\n", cost.Reload}},
+	"spec.haproxy.timeouts.queue":                     {{"spec:\n", "spec:\n  haproxy: {timeouts: {queue: 9s}}\n", cost.Reload}},
+	"spec.haproxy.paths.adminSocket":                  {{"spec:\n", "spec:\n  haproxy: {paths: {adminSocket: /run/haproxy/other.sock}}\n", cost.Reload}},
+	"spec.haproxy.paths.config":                       {{"spec:\n", "spec:\n  haproxy: {paths: {config: /etc/haproxy/other.cfg}}\n", cost.None}},
+	"spec.haproxy.reloadCommand":                      {{"spec:\n", "spec:\n  haproxy: {reloadCommand: /bin/true}\n", cost.None}},
 }
 
-// referenceRow is a row of the reference's tables of fields: the field, and what a change of it costs.
-var referenceRow = regexp.MustCompile("(?m)^\\| (`[^|]*`) \\| .* \\| ([^|]+) \\|$")
+// costWord is a word that says what a change costs.
+var costWord = regexp.MustCompile(`\b(none|runtime|reload)\b`)
 
 func TestAChangeCostsWhatTheReferenceSays(t *testing.T) {
 	t.Parallel()
-	rows := map[string]string{}
-	for _, row := range referenceRow.FindAllStringSubmatch(string(read(t, "../docs/reference.md")), -1) {
-		rows[strings.ReplaceAll(row[1], "`", "")] += row[2]
-	}
-	for field, said := range rows {
-		if len(changes[field]) == 0 {
-			t.Errorf("the reference has %s, and no change of it is tested", field)
-		}
+	table := cost.Of["EdgeLoadBalancer"]
+	for field, said := range table {
+		measured := map[string]bool{}
 		for _, change := range changes[field] {
-			if !strings.Contains(said, change.cost) {
-				t.Errorf("the reference says that a change of %s is %q, want %s", field, said, change.cost)
-			}
+			measured[change.cost] = true
 			if got := costOf(t, change.before, change.after); got != change.cost {
 				t.Errorf("%s: to make %q of %q is %s, want %s", field, change.after, change.before, got, change.cost)
 			}
 		}
+		words := map[string]bool{}
+		for _, word := range costWord.FindAllString(said, -1) {
+			words[word] = true
+		}
+		if !reflect.DeepEqual(words, measured) {
+			t.Errorf("the table says that a change of %s is %q, and the changes that are tested are %v", field, said, slices.Sorted(maps.Keys(measured)))
+		}
 	}
 	for field := range changes {
-		if rows[field] == "" {
-			t.Errorf("the reference does not say what a change of %s costs", field)
+		if table[field] == "" {
+			t.Errorf("the table does not say what a change of %s costs", field)
 		}
 	}
 }
 
-func TestTheReferenceHasEveryFieldOfAPolicy(t *testing.T) {
+func TestTheDescriptionsOfLimitsHaveTheBuiltInValues(t *testing.T) {
 	t.Parallel()
-	text := string(read(t, "../docs/reference.md"))
 	var crd apiextensionsv1.CustomResourceDefinition
 	if err := yaml.UnmarshalStrict(read(t, "crd/bases/edgelb.io_edgepolicies.yaml"), &crd); err != nil {
 		t.Fatal(err)
 	}
-	fields := leavesOf("spec", crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"])
-	if len(fields) < 10 {
-		t.Errorf("the CRD has only the fields %q", fields)
-	}
-	for _, field := range fields {
-		if !strings.Contains(text, "| `"+field+"` |") {
-			t.Errorf("the reference does not have %s", field)
-		}
-	}
+	described := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["limits"].Properties
 	limits := policy.Builtin("shop").Limits
-	for field, limit := range map[string]policy.Limit{"hosts": limits.Hosts, "listeners": limits.Listeners, "hostnames": limits.Hostnames,
-		"secretBytes": limits.SecretBytes, "changesPerSecond": limits.ChangesPerSecond} {
-		row, _, _ := strings.Cut(text[strings.Index(text, "| `spec.limits."+field+"`"):], "\n")
-		description := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["limits"].Properties[field].Description
-		for _, said := range []string{row, description} {
-			if want := fmt.Sprintf("Built in: %d", limit.Most); !strings.Contains(strings.ReplaceAll(said, "\n", " "), want) {
-				t.Errorf("%q: want %q", said, want)
-			}
+	builtIn := map[string]policy.Limit{"hosts": limits.Hosts, "listeners": limits.Listeners, "hostnames": limits.Hostnames,
+		"secretBytes": limits.SecretBytes, "changesPerSecond": limits.ChangesPerSecond}
+	for field, limit := range builtIn {
+		if want, said := fmt.Sprintf("Built in: %d", limit.Most), described[field].Description; !strings.Contains(strings.ReplaceAll(said, "\n", " "), want) {
+			t.Errorf("%s: %q, want %q", field, said, want)
 		}
 	}
-}
-
-// leavesOf are the paths of the fields that have no fields themselves.
-func leavesOf(path string, schema apiextensionsv1.JSONSchemaProps) []string {
-	if len(schema.Properties) == 0 {
-		return []string{path}
+	for field := range described {
+		if _, found := builtIn[field]; !found {
+			t.Errorf("the limit %s is not tested", field)
+		}
 	}
-	var all []string
-	for name, property := range schema.Properties {
-		all = append(all, leavesOf(path+"."+name, property)...)
-	}
-	return all
 }
 
 // costOf is what it costs a host to replace a part of everyKind.
@@ -193,11 +230,11 @@ func costOf(t *testing.T, before, after string) string {
 	was, is := hostOf(t, everyKind), hostOf(t, strings.Replace(everyKind, before, after, 1))
 	switch change, ok := is.Config.ChangeFrom(was.Config); {
 	case !ok:
-		return reload
+		return cost.Reload
 	case change.Empty():
-		return nothing
+		return cost.None
 	default:
-		return atRuntime
+		return cost.Runtime
 	}
 }
 
@@ -214,10 +251,12 @@ func hostOf(t *testing.T, text string) desired.Host {
 // build says what a host of the object is to be, where every Service that the object names has a pod of its own.
 func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host) desired.Host {
 	t.Helper()
+	object.Default()
 	snapshot := desired.Snapshot{
 		Cluster: "test", Objects: []*v1alpha1.EdgeLoadBalancer{object}, CrossNamespace: true, Egress: netip.MustParseAddr("192.0.2.99"),
 		Services: map[spec.ServiceKey]*corev1.Service{}, Slices: map[spec.ServiceKey][]*discoveryv1.EndpointSlice{},
 		Nodes: map[spec.ClusterKey][]*corev1.Node{}, Scopes: map[spec.Scope]desired.ScopeState{},
+		Rules: map[string]policy.Rules{object.Namespace: everythingAllowed(object.Namespace)},
 	}
 	for i := range object.Spec.Targets {
 		if key, found := spec.ServiceOf(object, &object.Spec.Targets[i]); found {
@@ -231,6 +270,13 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 	return built
 }
 
+// everythingAllowed are the rules of a namespace whose objects may set every field.
+func everythingAllowed(namespace string) policy.Rules {
+	var allowed v1alpha1.EdgePolicy
+	allowed.Spec.AllowedFields = []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand, v1alpha1.FieldPaths, v1alpha1.FieldAdopt}
+	return policy.NewSet([]v1alpha1.EdgePolicy{allowed}).For(namespace, nil)
+}
+
 // addService adds a Service with some ports, a pod and a node. Those of Services whose names differ in length have other addresses.
 func addService(s *desired.Snapshot, key spec.ServiceKey) {
 	last := byte(len(key.Name + key.Namespace + key.Cluster.Name))
@@ -240,8 +286,13 @@ func addService(s *desired.Snapshot, key spec.ServiceKey) {
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{address(1)}, NodeName: new("node")}},
 	}
-	for i, name := range []string{"web", "websecure", "https", "mqtts", "inform"} {
+	for i, name := range []string{"web", "websecure", "https", "mqtts", "inform", "http", "port-80", "port-443"} {
 		number := int32(8000 + i)
+		// Cilium names the ports of a Gateway after their numbers.
+		if _, after, found := strings.Cut(name, "port-"); found {
+			parsed, _ := strconv.Atoi(after)
+			number = int32(parsed)
+		}
 		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: name, Port: number, NodePort: 30000 + number})
 		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: new(name), Port: new(number)})
 	}

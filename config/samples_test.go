@@ -35,6 +35,32 @@ func TestHAProxyTakesWhatTheSamplesBecome(t *testing.T) {
 	}
 }
 
+func TestHAProxyTakesWhatTheObjectsInThePagesBecome(t *testing.T) {
+	t.Parallel()
+	judged := 0
+	for _, page := range pages(t) {
+		for _, block := range blocksOf(t, page) {
+			if !strings.HasPrefix(block, "apiVersion: edgelb.io/") {
+				continue
+			}
+			object := &v1alpha1.EdgeLoadBalancer{}
+			if err := yaml.Unmarshal([]byte(block), object); err != nil {
+				t.Fatal(err)
+			}
+			if object.Kind != "EdgeLoadBalancer" {
+				continue
+			}
+			judged++
+			for i := range object.Spec.Hosts {
+				judge(t, build(t, object, &object.Spec.Hosts[i]).Config)
+			}
+		}
+	}
+	if judged < 5 {
+		t.Errorf("the pages have %d objects", judged)
+	}
+}
+
 // judge lets the real HAProxys of this machine look at a configuration.
 func judge(t *testing.T, config haproxy.Config) {
 	t.Helper()
