@@ -5,17 +5,21 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/edgelb/edgelb/internal/headroom"
 	"github.com/edgelb/edgelb/internal/logging"
 	"github.com/edgelb/edgelb/internal/operator"
 )
 
-// gcPercent makes the garbage collector start earlier than Go's default of 100: much of the operator's memory is the stacks of its
-// connections, which count double there. It costs a few percent of the time. GOGC overrides it.
-const gcPercent = 50
+// Between two garbage collections, the heap may grow by minHeadroom, and by gcPercent of what is in use. The percentage is less than
+// Go's default of 100, because much of the operator's memory is the stacks of its connections, which count as well. With few hosts,
+// half of what is in use is little, and collections would take a quarter of the operator's time. GOGC overrides both.
+const (
+	minHeadroom = 16 << 20
+	gcPercent   = 50
+)
 
 func main() {
 	var flags operator.Flags
@@ -26,7 +30,7 @@ func main() {
 		return
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		headroom.Keep(minHeadroom, gcPercent)
 	}
 	ctrl.SetLogger(logging.New(&flags.Log))
 	if err := operator.Run(ctrl.SetupSignalHandler(), flags); err != nil {

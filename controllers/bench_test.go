@@ -98,6 +98,7 @@ func benchObject(n int) *v1alpha1.EdgeLoadBalancer {
 		Bind: []v1alpha1.BindAddress{v1alpha1.BindAddress(fmt.Sprintf(":%d", 1000+n))}, Target: "app"}}
 	object.Spec.Targets = []v1alpha1.Target{{Name: "app",
 		Service: &v1alpha1.ServicePort{Name: fmt.Sprintf("app%d", n), Port: intstr.FromString("web")}}}
+	object.Default()
 	return object
 }
 
@@ -137,7 +138,7 @@ func BenchmarkSync(b *testing.B) {
 		n++
 		slice.Endpoints = append([]discoveryv1.Endpoint{}, slice.Endpoints...)
 		slice.Endpoints[0] = endpoints(fmt.Sprintf("10.200.%d.%d", n/250%250, n%250))[0]
-		if _, err := r.Reconcile(b.Context(), key); err != nil {
+		if _, err := r.reconcile(b.Context(), key); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -168,7 +169,7 @@ func BenchmarkSummary(b *testing.B) {
 	cache := newBenchCache()
 	r := newBenchReconciler(b, cache)
 	for i := range benchHosts {
-		if _, err := r.Reconcile(b.Context(), model.NewHostID(fmt.Sprintf("gw%d.example.net", i), 22)); err != nil {
+		if _, err := r.reconcile(b.Context(), model.NewHostID(fmt.Sprintf("gw%d.example.net", i), 22)); err != nil {
 			b.Fatal(err)
 		}
 	}

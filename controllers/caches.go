@@ -7,7 +7,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// syncCaches keep the sync cache of each host. The queue never runs two syncs of one host at once, so a cache has only one user.
+// syncCaches keep the sync cache of each host. Two syncs of one host never run at once (see queue.Background), so a cache has only one user.
 type syncCaches struct {
 	mu    sync.Mutex
 	hosts map[model.HostID]*driver.SyncCache

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/edgelb/edgelb/controllers/signals"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/driver"
@@ -17,10 +18,11 @@ import (
 
 // fakeHosts replaces package driver: it implements Connector, and driver.Sync over its connections.
 type fakeHosts struct {
-	signals *Signals
+	signals *signals.Signals
 
-	// hanging counts the attempts that hang.
-	hanging atomic.Int32
+	// hanging counts the attempts that hang, and reloading the reloads in progress, of which there were at most mostReloading.
+	hanging                  atomic.Int32
+	reloading, mostReloading int
 
 	mu    sync.Mutex
 	hosts map[string]*fakeHost
@@ -43,8 +45,10 @@ type fakeHost struct {
 	dialling bool
 	// hangs, if not nil, blocks the end of every attempt until it is closed.
 	hangs chan struct{}
-	// latency is the duration of an attempt.
-	latency time.Duration
+	// unhealthy, if not nil, says whether all servers of a configuration are down, and rejects whether it is rejected.
+	unhealthy, rejects func(haproxy.Config) bool
+	// latency is the duration of an attempt, and reloadTime that of a reload.
+	latency, reloadTime time.Duration
 	// egress is the address from which the host sees the operator.
 	egress netip.Addr
 
@@ -143,6 +147,15 @@ func (f *fakeHosts) dialled(key model.HostID, hang chan struct{}) {
 	f.signals.Dialled(key)
 }
 
+// Certificate returns the end of a certificate, as the Secret has it.
+func (f *fakeHosts) Certificate(_ desired.Login, secret map[string][]byte) model.Validity {
+	end, err := time.Parse(time.RFC3339, string(secret["ssh-privatekey-cert.pub"]))
+	if err != nil {
+		return model.Validity{}
+	}
+	return model.Validity{From: end.Add(-100 * time.Hour), To: end}
+}
+
 func (f *fakeHosts) Forget(key model.HostID) {
 	f.set(key.Address, func(h *fakeHost) { h.forgotten++ })
 }
@@ -174,6 +187,15 @@ func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCach
 	for _, backend := range request.Config.Backends {
 		outcome.Servers[backend.Name] = model.ServerCount{Up: len(backend.Servers), Total: len(backend.Servers)}
 	}
+	if _, atRunTime := request.Config.ChangeFrom(host.running); !atRunTime {
+		if request.Keep {
+			return model.Outcome{State: model.Pending, Kept: true, Message: "HAProxy must be reloaded"}
+		}
+		f.reload(host.reloadTime)
+		if host.rejects != nil && host.rejects(request.Config) {
+			return model.Outcome{State: model.Rejected, Message: "HAProxy refuses the configuration"}
+		}
+	}
 	if !reflect.DeepEqual(host.running, request.Config) {
 		outcome.Changed, outcome.Update, outcome.Reasons = true, model.UpdateReload, []string{"something differs"}
 		if _, atRunTime := request.Config.ChangeFrom(host.running); atRunTime {
@@ -184,8 +206,24 @@ func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCach
 		host.running = request.Config
 		host.changes++
 	}
+	if host.unhealthy != nil && host.unhealthy(request.Config) {
+		for name, count := range outcome.Servers {
+			outcome.Servers[name] = model.ServerCount{Total: count.Total}
+			outcome.Down = append(outcome.Down, model.DownServers{Backend: name, Count: count.Total})
+		}
+	}
 	outcome.Fingerprint = fmt.Sprintf("%x", host.changes)
 	return outcome
+}
+
+// reload takes the time of a reload, without the lock.
+func (f *fakeHosts) reload(took time.Duration) {
+	f.reloading++
+	f.mostReloading = max(f.mostReloading, f.reloading)
+	f.mu.Unlock()
+	time.Sleep(took)
+	f.mu.Lock()
+	f.reloading--
 }
 
 // refusedFile is package driver's outcome for a host whose file has another owner.

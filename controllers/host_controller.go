@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/publish"
 	"github.com/edgelb/edgelb/internal/queue"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/rollout/conduct"
 	"github.com/edgelb/edgelb/internal/rulebook"
 	"github.com/edgelb/edgelb/internal/sanitize"
 	"github.com/edgelb/edgelb/internal/secrets"
@@ -30,24 +31,34 @@ type hostReconciler struct {
 	sync      SyncFunc
 	secrets   *secrets.Reader
 	records   *record.Store
+	conductor *conduct.Conductor
 	caches    *syncCaches
 	places    *queue.Places
-	builder   desired.Builder
-	rules     *rulebook.Book
-	pace      policy.Pace
-	counters  *metrics.Counters
+	// background continues the syncs of hosts that keep their workers waiting.
+	background *queue.Background[model.HostID]
+	builder    desired.Builder
+	rules      *rulebook.Book
+	pace       policy.Pace
+	counters   *metrics.Counters
 	// objects queues EdgeLoadBalancers after changes on their hosts.
 	objects *queue.Source[ctrl.Request]
 	// hostEvents queues hosts after events that no watch of the operator's own cluster delivers.
 	hostEvents *queue.Source[model.HostID]
-	now        func() time.Time
+	// virtual queues hosts whose keepalived must be worked on.
+	virtual *queue.Source[model.HostID]
+	now     func() time.Time
 	// random returns a number from 0 to 1.
 	random func() float64
 }
 
-// Reconcile enters the host with the objects that name it. It records what the host should run, chooses the task that is due, runs it, and
-// records the result, which says when to come back. While the owner of the host cannot log in, the others that name it try.
+// Reconcile works on a host, in the background if that takes longer.
 func (r *hostReconciler) Reconcile(ctx context.Context, key model.HostID) (ctrl.Result, error) {
+	return r.background.Reconcile(ctx, key, r.reconcile)
+}
+
+// reconcile enters the host with the objects that name it. It records what the host should run, chooses the task that is due, runs it, and
+// records the result, which says when to come back. While the owner of the host cannot log in, the others that name it try.
+func (r *hostReconciler) reconcile(ctx context.Context, key model.HostID) (ctrl.Result, error) {
 	began := r.now()
 	named, release, err := r.enter(ctx, key, began)
 	if err != nil || release == nil {
@@ -145,6 +156,9 @@ func (r *hostReconciler) choose(ctx context.Context, seen observed, known record
 	if chosen == nil {
 		return nil, 0, nil
 	}
+	if !r.orderVirtual(seen, known, chosen) {
+		return nil, record.VirtualLookInterval, nil
+	}
 	task, err := r.prepare(ctx, seen, known, chosen, r.caches.of(seen.key))
 	if err != nil {
 		return nil, 0, err
@@ -186,10 +200,15 @@ func (r *hostReconciler) recordTried(ctx context.Context, seen observed, end syn
 	known := r.records.Update(seen.key, func(known *record.Host) { urgency = known.Apply(end.Attempt, now, r.random()) })
 	r.counters.Attempted(end.before, end.Attempt, now)
 	end.log(ctx, known, now)
+	if known.Virtual.Task != nil && end.Outcome.Changed {
+		// What keepalived waited for may have come.
+		r.virtual.Add(seen.key)
+	}
 	if end.Outcome.RenamedFrom != "" {
 		r.records.Moved(end.Outcome.RenamedFrom, end.Task.Objects)
 	}
 	r.report(seen, urgency)
+	r.enqueue(end.Next)
 	if len(end.Task.Objects) == 0 && len(seen.snapshot.Objects) > 0 && end.Outcome.State == model.Synced {
 		// The host was only freed for its next owner, which is due now.
 		return time.Millisecond
@@ -215,11 +234,20 @@ func (r *hostReconciler) report(seen observed, urgency record.Urgency) {
 	}
 }
 
+// enqueue queues hosts.
+func (r *hostReconciler) enqueue(keys []model.HostID) {
+	for _, key := range keys {
+		r.hostEvents.Add(key)
+	}
+}
+
 // forget drops everything about a host that no object names any more, and the Secrets that nothing else uses.
 func (r *hostReconciler) forget(ctx context.Context, key model.HostID) {
 	r.places.Forget(key)
 	r.records.Forget(key)
 	r.caches.forget(key)
+	r.virtual.Add(key)
+	r.enqueue(r.conductor.Slots.Forget(key))
 	r.builder.Forget()
 	r.connector.Forget(key)
 	r.secrets.Prune(ctx)

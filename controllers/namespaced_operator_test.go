@@ -1,11 +1,6 @@
 package controllers
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,13 +9,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/lab/programs"
+	"github.com/edgelb/edgelb/controllers/rights"
+	"github.com/edgelb/edgelb/internal/lab/manifests"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/rulebook"
 )
@@ -32,26 +26,15 @@ const shippedAccount = "system:serviceaccount:edgelb-system:edgelb-controller-ma
 // the given one.
 func (w *world) applyConfig(directory, namespace string) {
 	w.t.Helper()
-	binaries, err := programs.ControlPlane()
+	objects, err := manifests.Kustomize(w.t.Context(), directory)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out, err := exec.CommandContext(w.t.Context(), filepath.Join(binaries, "kubectl"), "kustomize",
-		filepath.Join("..", "config", directory)).Output()
-	if err != nil {
-		w.t.Fatalf("%s: %v", directory, err)
-	}
-	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096); ; {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
-		switch {
-		case errors.Is(err, io.EOF):
-			return
-		case err != nil:
-			w.t.Fatal(err)
-		case object.GetKind() == "CustomResourceDefinition", object.GetKind() == "Deployment":
+	for _, object := range objects {
+		if kind := object.GetKind(); kind == "CustomResourceDefinition" || kind == "Deployment" {
 			continue
-		case object.GetNamespace() == "" && namespace != "":
+		}
+		if object.GetNamespace() == "" && namespace != "" {
 			object.SetNamespace(namespace)
 		}
 		if err := w.Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"),
@@ -95,11 +78,11 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 		}
 	}
 
-	missingRights, err := FindMissingRights(t.Context(), c)
-	if err != nil || missingRights != (MissingRights{}) {
+	missingRights, err := rights.FindMissing(t.Context(), c)
+	if err != nil || missingRights != (rights.Missing{}) {
 		t.Fatalf("the operator misses %+v, error %v", missingRights, err)
 	}
-	if _, err := ClusterID(t.Context(), c); err != nil {
+	if _, err := rights.ClusterID(t.Context(), c); err != nil {
 		t.Error(err)
 	}
 	w.allow("hosts", loopbackHosts())
@@ -134,7 +117,7 @@ func TestTheRightsForSomeNamespacesSufficeAndAreNoMore(t *testing.T) {
 func TestTheOperatorDoesWithoutWhatHasNoNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: MissingRights{Missing: rulebook.Missing{Policies: true, Namespaces: true}, Nodes: true}})
+	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: rights.Missing{Missing: rulebook.Missing{Policies: true, Namespaces: true}, Nodes: true}})
 	object := w.balancer("web", "a")
 	object.Spec.Targets = append(object.Spec.Targets, object.Spec.Targets[0])
 	nodes := &object.Spec.Targets[1]

@@ -32,14 +32,30 @@ func (r *hostReconciler) observe(ctx context.Context, named index.Named) (observ
 	if err := r.Gather(ctx, &seen.snapshot); err != nil {
 		return observed{}, err
 	}
+	seen.snapshot.PeerOf = r.peerOf
 	seen.snapshot.Egress, seen.snapshot.EgressHidden = r.records.Get(seen.key).ReachedFrom()
 	seen.snapshot.Able = r.records.Get(seen.key).Able()
 	for i, d := range seen.detaching {
 		seen.detaching[i].Awaits = detach.MustAwait(d.EdgeLoadBalancer, func(host model.HostID) bool {
-			return r.records.Get(host).Serves(d.EdgeLoadBalancer)
+			known := r.records.Get(host)
+			seen.detaching[i].Held = seen.detaching[i].Held || known.Held.Why != ""
+			return known.Serves(d.EdgeLoadBalancer) && known.Held.Why == ""
 		})
 	}
 	return seen, nil
+}
+
+// wantedOf returns what a host should run, as the cluster is now. The record of the host may be older.
+func (r *hostReconciler) wantedOf(ctx context.Context, key model.HostID) (desired.Host, error) {
+	named, err := index.OfHost(ctx, r.Here, key)
+	if err != nil {
+		return desired.Host{}, err
+	}
+	seen, err := r.observe(ctx, named)
+	if err != nil {
+		return desired.Host{}, err
+	}
+	return r.builder.Build(key, seen.snapshot), nil
 }
 
 // addRules reads the rules of namespaces, and the excess of their objects beyond the limits.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/controllers/signals"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -290,7 +291,7 @@ func TestSyncsOfAHostThatClosesEveryConnectionAreBounded(t *testing.T) {
 		})
 	}
 	took := time.Since(began)
-	if checks := w.hosts.see("a").syncs - before; checks > int(took/downInterval)+2 {
+	if checks := w.hosts.see("a").syncs - before; checks > int(took/signals.DownInterval)+2 {
 		t.Errorf("it was checked %d times in %s", checks, took)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/controllers/rights"
 	"github.com/edgelb/edgelb/internal/rulebook"
 )
 
@@ -150,7 +151,7 @@ func TestAnOperatorThatMayNotReadPoliciesAppliesTheBuiltInRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.allow("hosts", loopbackHosts())
-	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: MissingRights{Missing: rulebook.Missing{Policies: true, Namespaces: true}}})
+	w.startWith(Options{RemovalTimeout: time.Minute, HostsAtOnce: 16, MissingRights: rights.Missing{Missing: rulebook.Missing{Policies: true, Namespaces: true}}})
 	w.create(w.balancer("web", "127.0.0.1"))
 	w.create(w.balancer("other", "b"))
 	w.becomes("web", "forbidden", isForbidden)
@@ -161,13 +162,13 @@ func TestUnreadableObjectsAreDetectedAtTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	config := *apiServer
-	for user, want := range map[string]MissingRights{"": {}, "stranger-" + w.namespace: {Missing: rulebook.Missing{Policies: true, Namespaces: true}, Nodes: true}} {
+	for user, want := range map[string]rights.Missing{"": {}, "stranger-" + w.namespace: {Missing: rulebook.Missing{Policies: true, Namespaces: true}, Nodes: true}} {
 		config.Impersonate.UserName = user
 		c, err := client.New(&config, client.Options{Scheme: newScheme(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := FindMissingRights(t.Context(), c); err != nil || got != want {
+		if got, err := rights.FindMissing(t.Context(), c); err != nil || got != want {
 			t.Errorf("%q: got %+v, error %v, want %+v", user, got, err, want)
 		}
 	}
@@ -177,7 +178,7 @@ func TestUnreadableObjectsAreDetectedAtTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := FindMissingRights(t.Context(), c); err == nil {
+	if _, err := rights.FindMissing(t.Context(), c); err == nil {
 		t.Error("an API server that does not answer is taken for one that refuses")
 	}
 }

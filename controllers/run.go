@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/rollout/conduct"
 	"github.com/edgelb/edgelb/internal/secrets"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -28,6 +29,8 @@ type Connector interface {
 	// Former returns the connection to the host that is still open although Connect fails; nil if there is none to the account of
 	// the login, or if the host's key is no longer allowed by the login or the content of its Secret.
 	Former(key model.HostID, login desired.Login, secret map[string][]byte) driver.Conn
+	// Certificate returns when the SSH certificate in the content of a Secret is valid; the zero value if it has none that can be used.
+	Certificate(login desired.Login, secret map[string][]byte) model.Validity
 	// Forget closes the connection to a host that is no longer wanted.
 	Forget(key model.HostID)
 }
@@ -48,6 +51,8 @@ type hostTask struct {
 	proved string
 	// cache is what package driver caches of the host.
 	cache *driver.SyncCache
+	// certificate is when the SSH certificate in the Secret is valid.
+	certificate model.Validity
 }
 
 // attempt is a task that was run.
@@ -93,17 +98,24 @@ func (r *hostReconciler) run(ctx context.Context, task *hostTask) (*attempt, err
 		return nil, err
 	}
 	if failed == nil {
-		failed = &record.Attempt{Task: task.Task, Outcome: r.sync(ctx, conn, task.cache, r.requestOf(ctx, task))}
+		tried, err := r.conductor.Run(ctx, task.Task, func(now *record.Task, how conduct.How) model.Outcome {
+			return r.sync(ctx, conn, task.cache, r.requestOf(ctx, task, now, how))
+		})
+		if err != nil {
+			return nil, err
+		}
+		failed = &tried
 	}
 	if ctx.Err() != nil {
 		return nil, nil
 	}
+	failed.Certificate = task.certificate
 	return &attempt{Attempt: *failed, connect: connect}, nil
 }
 
-// requestOf returns the request to package driver.
-func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask) driver.Request {
-	host := &task.Host
+// requestOf returns the request to package driver for a task, or for what its roll-outs make of it now.
+func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask, now *record.Task, how conduct.How) driver.Request {
+	host := &now.Host
 	namespace := host.Login.Secret.Namespace
 	return driver.Request{
 		Config:        host.Config,
@@ -113,7 +125,10 @@ func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask) driver.R
 		Adopt:         host.Adopt,
 		NoAdopt:       host.NoAdopt,
 		Suspend:       host.Suspend,
-		RuntimeOnly:   task.RuntimeOnly,
+		RuntimeOnly:   now.RuntimeOnly,
+		Keep:          how.Keep,
+		Back:          how.Back,
+		Watch:         how.Watch,
 		DrainTimeouts: host.DrainTimeouts,
 		ReportDrift:   host.ReportDrift,
 		Proved:        task.proved,
@@ -147,6 +162,7 @@ func (r *hostReconciler) reach(ctx context.Context, task *hostTask) (driver.Conn
 		// A namespace that is deleted loses its Secrets before its hosts could be cleaned.
 		content, _ = r.secrets.Last(name)
 	}
+	task.certificate = r.connector.Certificate(task.Host.Login, content.Data)
 	return r.connect(task, content)
 }
 
@@ -157,7 +173,7 @@ func (r *hostReconciler) connect(task *hostTask, content secrets.Secret) (driver
 	host := &task.Host
 	login := host.Login
 	login.Reach = task.rules.Hosts
-	if found := login.Reach.Check(host.Key.Address); found != nil {
+	if found := login.Reach.CheckBehind(host.Key.JumpAddress(), host.Key.Address); found != nil {
 		r.disconnect(task.Host.Key)
 		return nil, &record.Attempt{Task: task.Task, Reason: v1alpha1.ReasonPolicyViolation, Outcome: forbidden(found)}, nil
 	}

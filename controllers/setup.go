@@ -15,12 +15,21 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/controllers/rights"
+	"github.com/edgelb/edgelb/controllers/signals"
+	"github.com/edgelb/edgelb/controllers/virtualips"
 	"github.com/edgelb/edgelb/internal/clusters"
 	"github.com/edgelb/edgelb/internal/index"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/publish"
 	"github.com/edgelb/edgelb/internal/queue"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/rollout"
+	"github.com/edgelb/edgelb/internal/rollout/conduct"
 	"github.com/edgelb/edgelb/internal/rulebook"
 	"github.com/edgelb/edgelb/internal/secrets"
 	"github.com/edgelb/edgelb/internal/watched"
@@ -39,14 +48,16 @@ type Options struct {
 	// Connector reaches hosts, and Sync brings one to the wanted state.
 	Connector Connector
 	Sync      SyncFunc
+	// SyncVirtual brings keepalived of a host to the wanted state, and LookVirtual looks at it.
+	SyncVirtual, LookVirtual virtualips.SyncFunc
 	// Signals are those that Connector sends.
-	Signals *Signals
+	Signals *signals.Signals
 	// RemovalTimeout bounds how long a host may take to be freed from an object.
 	RemovalTimeout time.Duration
 	// CrossNamespace allows targets to name Services of other namespaces than their object's.
 	CrossNamespace bool
-	// MissingRights is what the operator cannot read, from FindMissingRights.
-	MissingRights MissingRights
+	// MissingRights is what the operator cannot read, from rights.FindMissing.
+	MissingRights rights.Missing
 	// Namespaces are those that the manager's cache watches; empty means all.
 	Namespaces []string
 	// HostsAtOnce bounds how many hosts are worked on at the same time; 0 means queue.HostsAtOnce.
@@ -67,8 +78,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		removalTimeout: options.RemovalTimeout,
 		now:            time.Now,
 	}
-	if err := registerGauges(options.Signals.registry, hosts); err != nil {
+	if err := registerGauges(options.Signals.Registry, hosts, mgr.Elected()); err != nil {
 		return fmt.Errorf("register the gauges: %w", err)
+	}
+	if err := mgr.Add(manager.RunnableFunc(hosts.background.Wait)); err != nil {
+		return fmt.Errorf("add the end of the syncs: %w", err)
 	}
 	if err := mgr.Add(hosts.Others); err != nil {
 		return fmt.Errorf("add the other clusters: %w", err)
@@ -79,8 +93,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := objects.setup(mgr, hosts.objects); err != nil {
 		return fmt.Errorf("set up the controller of EdgeLoadBalancers: %w", err)
 	}
-	if err := hosts.setup(mgr, options.HostsAtOnce); err != nil {
+	if err := hosts.setup(mgr); err != nil {
 		return fmt.Errorf("set up the controller of hosts: %w", err)
+	}
+	if err := hosts.newVirtualIPs(options.SyncVirtual, options.LookVirtual).Setup(mgr); err != nil {
+		return fmt.Errorf("set up the controller of virtual addresses: %w", err)
 	}
 	return nil
 }
@@ -98,14 +115,17 @@ func newHostReconciler(mgr ctrl.Manager, options Options) *hostReconciler {
 		secrets:    secrets.NewReader(mgr.GetCache(), mgr.GetAPIReader(), index.NamesSecret(mgr.GetClient())),
 		records:    record.NewStore(),
 		caches:     newSyncCaches(),
-		places:     queue.NewPlaces(options.HostsAtOnce, options.Signals.hosts.Add),
-		counters:   options.Signals.counters,
+		places:     queue.NewPlaces(options.HostsAtOnce, options.Signals.Hosts.Add),
+		background: queue.NewBackground(options.Signals.Hosts, apiRetries[model.HostID]()),
+		counters:   options.Signals.Counters,
 		objects:    &queue.Source[ctrl.Request]{},
-		hostEvents: options.Signals.hosts,
+		hostEvents: options.Signals.Hosts,
+		virtual:    &queue.Source[model.HostID]{},
 		now:        time.Now,
 		random:     rand.Float64,
 		rules:      rulebook.New(mgr.GetCache(), missing.Missing),
 	}
+	hosts.conductor = &conduct.Conductor{Records: hosts.records, Slots: rollout.NewSlots(), Wanted: hosts.wantedOf, Now: time.Now}
 	hosts.Others = clusters.NewSet(elsewhere{hosts}, clusters.Interval)
 	return hosts
 }
@@ -118,7 +138,10 @@ func apiRetries[request comparable]() workqueue.TypedRateLimiter[request] {
 // CacheOptions returns what the operator keeps of the cluster's objects in memory: only what it uses, and of namespaced objects
 // only those in these namespaces; without any, those in all.
 func CacheOptions(namespaces []string) cache.Options {
-	options := cache.Options{DefaultTransform: watched.Trim}
+	options := cache.Options{
+		DefaultTransform: watched.Trim,
+		ByObject:         map[client.Object]cache.ByObject{&v1alpha1.EdgeLoadBalancer{}: {Transform: withDefaults}},
+	}
 	for _, namespace := range namespaces {
 		if options.DefaultNamespaces == nil {
 			options.DefaultNamespaces = map[string]cache.Config{}
@@ -126,4 +149,13 @@ func CacheOptions(namespaces []string) cache.Options {
 		options.DefaultNamespaces[namespace] = cache.Config{}
 	}
 	return options
+}
+
+// withDefaults trims an EdgeLoadBalancer and sets its defaults before it enters the cache. Everything that the operator reads of one
+// comes from there, and what it writes are differences, which have no defaults in them: see package publish.
+func withDefaults(o any) (any, error) {
+	if object, ok := o.(*v1alpha1.EdgeLoadBalancer); ok {
+		object.Default()
+	}
+	return watched.Trim(o)
 }

@@ -26,6 +26,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/controllers/signals"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
@@ -72,8 +73,10 @@ type world struct {
 	t         *testing.T
 	namespace string
 	hosts     *fakeHosts
-	registry  *prometheus.Registry
-	stop      func()
+	// keepalived is that of the hosts.
+	keepalived *fakeKeepalived
+	registry   *prometheus.Registry
+	stop       func()
 }
 
 func newScheme(t *testing.T) *runtime.Scheme {
@@ -99,7 +102,7 @@ func newWorld(t *testing.T) *world {
 	if err := c.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Client: c, t: t, namespace: namespace.Name, hosts: newFakeHosts()}
+	w := &world{Client: c, t: t, namespace: namespace.Name, hosts: newFakeHosts(), keepalived: newFakeKeepalived()}
 	// The API server is also used as other clusters, and has a loopback address.
 	w.allow("clusters", v1alpha1.EdgePolicySpec{KubeconfigServers: []v1alpha1.AllowedAddress{"127.0.0.0/8", "0.0.0.0/0", "*"}})
 	w.create(&corev1.Secret{ObjectMeta: w.meta("edge-ssh"), Data: map[string][]byte{"ssh-privatekey": []byte("right")}})
@@ -144,12 +147,13 @@ func (w *world) startAs(config *rest.Config, options Options, others ...string) 
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	w.registry = prometheus.NewRegistry()
-	signals, err := NewSignals(w.registry)
+	signals, err := signals.New(w.registry)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.hosts.signals = signals
 	options.Cluster, options.Connector, options.Sync, options.Signals = "test", w.hosts, w.hosts.sync, signals
+	options.SyncVirtual, options.LookVirtual = w.keepalived.sync, w.keepalived.look
 	if err := Setup(ctx, mgr, options); err != nil {
 		w.t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ type syncEnd struct {
 // runtime update.
 func (e *syncEnd) log(ctx context.Context, after record.Host, now time.Time) {
 	outcome := e.Outcome
-	logger := log.FromContext(ctx).WithValues("state", outcome.State)
+	logger := log.FromContext(ctx).WithValues("state", string(outcome.State))
 	routine := outcome.Update == model.UpdateFile && len(outcome.Drift) == 0
 	switch {
 	case outcome.Changed && !routine:
@@ -59,7 +59,7 @@ func (e *syncEnd) measured(now time.Time) []any {
 		"change":  milliseconds(outcome.Phases.Change),
 		"prove":   milliseconds(outcome.Phases.Prove),
 	}
-	values := []any{"update", outcome.Update, "reasons", sanitize.First(outcome.Reasons, 5), "phases", phases}
+	values := []any{"update", string(outcome.Update), "reasons", sanitize.First(outcome.Reasons, 5), "phases", phases}
 	if since := e.before.UnprovedSince; !since.IsZero() {
 		phases["queued"] = milliseconds(e.began.Sub(since))
 		values = append(values, "seconds", now.Sub(since).Seconds())

@@ -16,6 +16,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/rollout/conduct"
 	"github.com/edgelb/edgelb/internal/secrets"
 	"github.com/edgelb/edgelb/internal/status"
 )
@@ -44,7 +45,7 @@ func TestTheRequestContainsTheLastProof(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := r.requestOf(t.Context(), task)
+			got := r.requestOf(t.Context(), task, task.Task, conduct.How{})
 			if got.Proved != test.want || !got.ReportDrift || !maps.Equal(got.DrainTimeouts, drains) {
 				t.Errorf("request %+v, want it to contain that %q was proved", got, test.want)
 			}

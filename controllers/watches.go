@@ -20,12 +20,13 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/queue"
 	"github.com/edgelb/edgelb/internal/rulebook"
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
 // setup watches everything that a host's configuration is made of.
-func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
+func (r *hostReconciler) setup(mgr ctrl.Manager) error {
 	to := handler.TypedEnqueueRequestsFromMapFunc[client.Object, model.HostID]
 	control := builder.TypedControllerManagedBy[model.HostID](mgr)
 	if !r.NoNodes {
@@ -40,7 +41,7 @@ func (r *hostReconciler) setup(mgr ctrl.Manager, atOnce int) error {
 		WatchesMetadata(&corev1.Secret{}, to(r.hostsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(r.hostEvents).
 		WithOptions(controller.TypedOptions[model.HostID]{
-			MaxConcurrentReconciles: atOnce, EnableWarmup: new(true), RateLimiter: apiRetries[model.HostID](),
+			MaxConcurrentReconciles: queue.Workers, EnableWarmup: new(true), RateLimiter: apiRetries[model.HostID](),
 		}).
 		WithLogConstructor(func(key *model.HostID) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", "host")

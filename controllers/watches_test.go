@@ -2,9 +2,7 @@ package controllers
 
 import (
 	"testing"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/index"
-	"github.com/edgelb/edgelb/internal/model"
 )
 
 func TestHostsAreQueuedByWhatAffectsThem(t *testing.T) {
@@ -73,34 +70,5 @@ func TestNodesThatExistAtTheStartQueueNoHost(t *testing.T) {
 		if test.passed != test.want {
 			t.Errorf("a node that is %s passes: %t, want %t", name, test.passed, test.want)
 		}
-	}
-}
-
-func TestConnectionsThatEndRepeatedlyQueueTheirHostOncePerSecond(t *testing.T) {
-	t.Parallel()
-	now := noon()
-	signals, err := NewSignals(prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
-	signals.now = func() time.Time { return now }
-	bad, good := model.NewHostID("a", 22), model.NewHostID("b", 22)
-	for i, step := range []struct {
-		after time.Duration
-		key   model.HostID
-		want  time.Duration
-	}{
-		{0, bad, 0}, {100 * time.Millisecond, bad, 900 * time.Millisecond}, {0, good, 0},
-		{400 * time.Millisecond, bad, 500 * time.Millisecond}, // its sync is pending
-		{600 * time.Millisecond, bad, 900 * time.Millisecond}, {time.Second, good, 0}, {2 * time.Second, bad, 0},
-	} {
-		now = now.Add(step.after)
-		if got := signals.pause(step.key); got != step.want {
-			t.Errorf("step %d: waits %s, want %s", i, got, step.want)
-		}
-	}
-	now = now.Add(time.Hour)
-	if signals.pause(good); len(signals.syncs) != 1 {
-		t.Errorf("kept are %v", signals.syncs)
 	}
 }

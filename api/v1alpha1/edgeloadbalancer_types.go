@@ -59,6 +59,8 @@ type EdgeLoadBalancerList struct {
 // +kubebuilder:validation:XValidation:rule="[self.hosts.map(h, h.name)].all(names, self.listeners.all(l, !has(l.hosts) || l.hosts.all(h, h in names)))",message="a listener's hosts must be names of entries of spec.hosts: add the host, or correct the name"
 // +kubebuilder:validation:XValidation:rule="[self.listeners.filter(l, !has(l.hosts))].all(ls, ls.all(l, [l.bind + l.bind.map(b, (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b)].all(binds, self.listeners.exists_one(m, m.bind.exists(b, b in binds || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in binds)))))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
 // +kubebuilder:validation:XValidation:rule="[self.listeners.filter(l, has(l.hosts))].all(ls, ls.all(l, [l.bind + l.bind.map(b, (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b)].all(binds, ls.exists_one(m, m.bind.exists(b, b in binds) && m.hosts.exists(h, h in l.hosts)))))",message="two listeners want the same bind on the same host: give them different binds, or different hosts"
+// +kubebuilder:validation:XValidation:rule="has(self.virtualIPs) || self.hosts.all(h, !has(h.priority) && !has(h.vrrpAddress) && !(has(h.maintenance) && h.maintenance))",message="hosts[].priority, hosts[].vrrpAddress and hosts[].maintenance are about virtual addresses: set spec.virtualIPs, or remove them"
+// +kubebuilder:validation:XValidation:rule="!has(self.rollout) || self.hosts.exists(h, h.name == self.rollout.canary)",message="spec.rollout.canary must be the name of an entry of spec.hosts: add the host, or correct the name"
 type EdgeLoadBalancerSpec struct {
 	// Suspend stops every change on every host; the operator keeps reporting the status.
 	// +optional
@@ -106,10 +108,19 @@ type EdgeLoadBalancerSpec struct {
 	// +required
 	Targets []Target `json:"targets"`
 
+	// VirtualIPs are addresses that one of the hosts has at a time, and that another one takes if it fails.
+	// +optional
+	VirtualIPs *VirtualIPs `json:"virtualIPs,omitempty"`
+
 	// HAProxy tunes HAProxy itself.
 	// +kubebuilder:default={}
 	// +optional
 	HAProxy HAProxy `json:"haproxy,omitempty"`
+
+	// Rollout brings changes that need a reload of HAProxy to one host first, and then to few at a time. Without it, they go to all
+	// hosts at once.
+	// +optional
+	Rollout *Rollout `json:"rollout,omitempty"`
 }
 
 // DriftPolicy says what happens when somebody else changes a host.
@@ -153,7 +164,9 @@ type SSH struct {
 	// +optional
 	Port int32 `json:"port,omitempty"`
 
-	// SecretRef names a Secret of the object's namespace with the keys ssh-privatekey (required) and known_hosts.
+	// SecretRef names a Secret of the object's namespace with the keys ssh-privatekey (required), known_hosts,
+	// ssh-privatekey-cert.pub (an OpenSSH user certificate of the private key) and ssh-privatekey-previous (a private key that
+	// hosts are offered which do not take the first one yet).
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 
@@ -165,6 +178,45 @@ type SSH struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +optional
 	ConnectTimeout *metav1.Duration `json:"connectTimeout,omitempty"`
+
+	// JumpHost is the host through which the operator connects to all hosts of the object. It resolves their names.
+	// +optional
+	JumpHost *JumpHost `json:"jumpHost,omitempty"`
+}
+
+// JumpHost is a host that forwards connections to others, as ssh -J uses it. The operator logs in to it with the Secret that logs
+// in to the hosts, and runs nothing there. Objects of a namespace with the same Secret share the connection.
+type JumpHost struct {
+	// Address is the name or the IP address that the operator dials.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[0-9.]+$|:') || isIP(self)",message="address must be a host name or a valid IP address, without brackets and without the port, which has a field of its own"
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$`
+	// +required
+	Address string `json:"address"`
+
+	// Port is the SSH port of the jump host.
+	// +kubebuilder:default=22
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port int32 `json:"port,omitempty"`
+
+	// User is the account on the jump host, which needs neither a shell nor sudo. Without it, it is spec.ssh.user.
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[a-z_][a-z0-9_-]*$`
+	// +optional
+	User string `json:"user,omitempty"`
+
+	// HostKeys pins the jump host's keys, in the form of hosts[].hostKeys. Without pins the Secret's known_hosts decides. Where
+	// several objects share a host behind the jump host, the pins of the oldest object apply.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=2048
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains(' ssh-') || self.startsWith('ssh-') || self.startsWith('ecdsa-') || self.startsWith('sk-')",message="a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains(' ecdsa-') || self.startsWith('ssh-') || self.startsWith('ecdsa-') || self.startsWith('sk-')",message="a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [!-~]+)*$`
+	// +optional
+	HostKeys []string `json:"hostKeys,omitempty"`
 }
 
 // SecretReference names a Secret of the object's namespace.
@@ -226,7 +278,25 @@ type Host struct {
 	// +optional
 	PublicAddresses []string `json:"publicAddresses,omitempty"`
 
-	// Adopt lets the operator replace a haproxy.cfg that somebody else wrote. A backup stays beside it.
+	// Priority decides which host takes the virtual addresses: the healthy one with the highest priority, if it does not come too late.
+	// By default the first host has 250, the next one 249, and so on.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=254
+	// +optional
+	Priority *int32 `json:"priority,omitempty"`
+
+	// VRRPAddress is the address of the host from which it tells the others that it has the virtual addresses. Default: that of the
+	// interface, in the network of the first virtual address.
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="vrrpAddress must be an IP address"
+	// +optional
+	VRRPAddress string `json:"vrrpAddress,omitempty"`
+
+	// Maintenance makes the host give up the virtual addresses, and take none. Its configuration is kept up to date.
+	// +optional
+	Maintenance bool `json:"maintenance,omitempty"`
+
+	// Adopt lets the operator replace a haproxy.cfg, and a keepalived.conf, that somebody else wrote. A backup stays beside it.
 	// +optional
 	Adopt bool `json:"adopt,omitempty"`
 }

@@ -66,7 +66,10 @@ type EdgePolicySpec struct {
 	// +optional
 	ServerAddresses []AllowedAddress `json:"serverAddresses,omitzero"`
 
-	// AllowedFields are fields that nobody may set otherwise.
+	// AllowedFields are fields that nobody may set otherwise. ReloadCommand is spec.haproxy.reloadCommand, which runs as root on
+	// the hosts. Paths is spec.haproxy.paths with a config outside of /etc/haproxy and /usr/local/etc/haproxy, or an adminSocket
+	// outside of /run/haproxy, /var/run/haproxy and /var/lib/haproxy. Adopt is spec.hosts[].adopt, which replaces a file that
+	// somebody else wrote, and takes a host from another namespace or cluster.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=8
 	// +optional
@@ -113,7 +116,7 @@ type PolicyLimits struct {
 
 // PolicyNamespaces are the namespaces with one of the names, and those that have all of the labels.
 type PolicyNamespaces struct {
-	// Names are the namespaces' names.
+	// Names are the namespaces' names. Without names and matchLabels, the policy is for all namespaces.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=63
@@ -121,13 +124,13 @@ type PolicyNamespaces struct {
 	// +optional
 	Names []string `json:"names,omitempty"`
 
-	// MatchLabels are labels of namespaces.
+	// MatchLabels are labels; the policy is also for the namespaces that have all of them.
 	// +kubebuilder:validation:MaxProperties=16
 	// +optional
 	MatchLabels map[string]string `json:"matchLabels,omitempty"`
 }
 
-// AllowedAddress is a network as ADDRESS/LENGTH, a DNS name, *. and the end of DNS names, or * for every DNS name.
+// AllowedAddress is a network as ADDRESS/LENGTH, a DNS name, "*." and the end of DNS names, or * for every DNS name.
 //
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:XValidation:rule="isCIDR(self) || self == '*' || self.matches('^([*][.])?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?([.][a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$') && !self.matches('(^|[.])[0-9]+$')",message="write a network with its length, such as 198.51.100.7/32 or fd00::/8, a DNS name in lower case, *. before the end of DNS names, or * for all of them"
@@ -142,8 +145,7 @@ type AllowedField string
 const (
 	// FieldReloadCommand is spec.haproxy.reloadCommand, which runs as root on the hosts.
 	FieldReloadCommand AllowedField = "ReloadCommand"
-	// FieldPaths is spec.haproxy.paths with a config outside of /etc/haproxy, or an adminSocket outside of /run/haproxy,
-	// /var/run/haproxy and /var/lib/haproxy.
+	// FieldPaths is spec.haproxy.paths with a file outside of HAProxy's own folders.
 	FieldPaths AllowedField = "Paths"
 	// FieldAdopt is spec.hosts[].adopt, which replaces a file that somebody else wrote, or another edgelb.
 	FieldAdopt AllowedField = "Adopt"

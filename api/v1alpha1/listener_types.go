@@ -4,10 +4,10 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Listener is one frontend.
 //
-// +kubebuilder:validation:XValidation:rule="self.protocol != 'TCP' || !has(self.routes) || self.routes.size() == 0",message="routes are by name, which HAProxy sees with protocol TLS or HTTP only: set one of them, or remove routes"
-// +kubebuilder:validation:XValidation:rule="self.protocol == 'HTTP' || !has(self.redirectToHTTPS) || !self.redirectToHTTPS",message="redirectToHTTPS is for protocol HTTP: set it, or remove redirectToHTTPS"
-// +kubebuilder:validation:XValidation:rule="self.protocol != 'TCP' || has(self.target)",message="a listener of protocol TCP needs a target: name an entry of spec.targets"
-// +kubebuilder:validation:XValidation:rule="self.protocol == 'TCP' || has(self.target) || has(self.redirectToHTTPS) && self.redirectToHTTPS || has(self.routes) && self.routes.size() > 0",message="a listener that sends connections nowhere is of no use: give it a target, routes, or redirectToHTTPS with protocol HTTP"
+// +kubebuilder:validation:XValidation:rule="self.?protocol.orValue('TCP') != 'TCP' || !has(self.routes) || self.routes.size() == 0",message="routes are by name, which HAProxy sees with protocol TLS or HTTP only: set one of them, or remove routes"
+// +kubebuilder:validation:XValidation:rule="self.?protocol.orValue('TCP') == 'HTTP' || !has(self.redirectToHTTPS) || !self.redirectToHTTPS",message="redirectToHTTPS is for protocol HTTP: set it, or remove redirectToHTTPS"
+// +kubebuilder:validation:XValidation:rule="self.?protocol.orValue('TCP') != 'TCP' || has(self.target)",message="a listener of protocol TCP needs a target: name an entry of spec.targets"
+// +kubebuilder:validation:XValidation:rule="self.?protocol.orValue('TCP') == 'TCP' || has(self.target) || has(self.redirectToHTTPS) && self.redirectToHTTPS || has(self.routes) && self.routes.size() > 0",message="a listener that sends connections nowhere is of no use: give it a target, routes, or redirectToHTTPS with protocol HTTP"
 // +kubebuilder:validation:XValidation:rule="!has(self.target) || !has(self.redirectToHTTPS) || !self.redirectToHTTPS",message="what no route claims goes to the target or is redirected, not both: remove target or redirectToHTTPS"
 // +kubebuilder:validation:XValidation:rule="!has(self.requireProxyProtocol) || !self.requireProxyProtocol || has(self.acceptProxyProtocolFrom) && self.acceptProxyProtocolFrom.size() > 0",message="requireProxyProtocol lets only the load balancers in acceptProxyProtocolFrom in: name them there, or remove requireProxyProtocol"
 type Listener struct {
@@ -18,9 +18,8 @@ type Listener struct {
 	Name string `json:"name"`
 
 	// Protocol is how much HAProxy reads of a connection. TCP passes bytes through unread. TLS reads the server's name (SNI) in
-	// the ClientHello and passes everything through; it terminates nothing. HTTP reads the Host of each request. HAProxy does
-	// not carry UDP.
-	// +kubebuilder:default=TCP
+	// the ClientHello and passes everything through; it terminates nothing. HTTP reads the Host of each request, passes requests
+	// to the servers as plain HTTP, and sets the client's address in headers. HAProxy does not carry UDP. Defaults to TCP.
 	// +kubebuilder:validation:MaxLength=8
 	// +kubebuilder:validation:XValidation:rule="self != 'UDP'",message="HAProxy does not carry UDP: use protocol TCP, or another way for this port"
 	// +kubebuilder:validation:XValidation:rule="self == 'UDP' || self in ['TCP', 'TLS', 'HTTP']",message="protocol must be TCP, TLS or HTTP"
@@ -28,7 +27,10 @@ type Listener struct {
 	Protocol Protocol `json:"protocol,omitempty"`
 
 	// Bind is what to listen on, in HAProxy's own syntax: ipv4@:443, ipv6@:443, ipv4@192.0.2.1:443,
-	// ipv6@[2001:db8::1]:443, 192.0.2.1:443, [2001:db8::1]:443 or :443 (IPv4); and *:443 for IPv4 and IPv6.
+	// ipv6@[2001:db8::1]:443, 192.0.2.1:443, [2001:db8::1]:443 or :443 (IPv4); and *:443 for IPv4 and IPv6. Two listeners of
+	// one object cannot have the same bind on a host. A listener cannot have :443 where an older object has 192.0.2.1:443, or
+	// the other way round: the kernel would give all connections to that address to the listener that names it. Within one
+	// object that is allowed.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
@@ -63,26 +65,28 @@ type Listener struct {
 	// +optional
 	RedirectToHTTPS bool `json:"redirectToHTTPS,omitempty"`
 
-	// AllowedSources are the networks whose clients may connect. Default: everyone.
+	// AllowedSources are the networks whose clients may connect; the connections of others are closed before anything is read.
+	// Default: everyone.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +optional
 	AllowedSources []Network `json:"allowedSources,omitempty"`
 
 	// AcceptProxyProtocolFrom are the load balancers in front of the edge, which send the client's address in a PROXY header.
-	// They must send one; a PROXY header from any other source is refused.
+	// They must send one, and allowedSources and connectionRate then apply to the address in it. A PROXY header from any other
+	// source is refused.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
 	AcceptProxyProtocolFrom []Network `json:"acceptProxyProtocolFrom,omitempty"`
 
-	// RequireProxyProtocol closes every connection that is not from acceptProxyProtocolFrom: only these load balancers, and only
-	// with a PROXY header.
+	// RequireProxyProtocol lets only the load balancers in acceptProxyProtocolFrom connect, and only with a PROXY header. Every
+	// other connection is closed before anything is read.
 	// +optional
 	RequireProxyProtocol bool `json:"requireProxyProtocol,omitempty"`
 
-	// MaxConnections limits the connections of the listener on each host; more of them wait. Default: as many as the host
-	// takes.
+	// MaxConnections limits the open connections of the listener on each host; more of them wait in the kernel's queue. Default:
+	// as many as the host takes.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +optional
@@ -134,14 +138,14 @@ type Network string
 
 // ConnectionRate limits how many connections a client may open.
 type ConnectionRate struct {
-	// PerSource is how many new connections one address may open within the interval. IPv6 clients count by their /64.
+	// PerSource is how many new connections one address may open within the interval on each host. IPv6 clients count by their
+	// /64. More are closed and count as well, so that a client that keeps trying at that rate stays blocked.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +required
 	PerSource int32 `json:"perSource"`
 
-	// Interval is the time over which they are counted.
-	// +kubebuilder:default="10s"
+	// Interval is the time over which they are counted. Defaults to 10s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`

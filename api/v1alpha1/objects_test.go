@@ -42,6 +42,7 @@ spec:
     port: 2222
     secretRef: {name: edge-ssh}
     connectTimeout: 10s
+    jumpHost: {address: bastion.example.net, port: 2222, user: jump, hostKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAB"]}
   hosts:
     - name: gw1
       address: gw1.example.net
@@ -49,6 +50,9 @@ spec:
       user: other
       hostKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4=", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8= root@gw1"]
       publicAddresses: ["198.51.100.1", "2001:db8::1"]
+      priority: 150
+      vrrpAddress: 203.0.113.1
+      maintenance: true
       adopt: true
   listeners:
     - name: https
@@ -92,11 +96,19 @@ spec:
       balance: LeastConn
       healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3, proxyProtocol: Auto}
       drainTimeout: 5m
+  virtualIPs:
+    addresses: ["203.0.113.10/24", "2001:db8::10/64"]
+    interface: eth0
+    virtualRouterID: 33
+    advertisementInterval: 1s
+    unicast: true
+    preempt: true
   haproxy:
     maxConnections: 1000
     timeouts: {connect: 1s, client: 1h30m, server: 240h, queue: 10ms}
     paths: {config: /srv/haproxy.cfg, adminSocket: /srv/admin.sock}
     reloadCommand: /usr/sbin/service haproxy reload
+  rollout: {canary: gw1, pause: 30s, maxUnavailable: 2}
 `
 
 // set sets the value at a path such as spec.hosts.0.name; a nil value removes it.

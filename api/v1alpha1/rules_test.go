@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -54,6 +55,7 @@ const (
 	noName      = "a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
 	bindForm    = "a bind is ADDRESS:PORT"
 	addressForm = "address must be a host name or a valid IP address"
+	virtualForm = "virtual addresses are IP addresses with the length of their network's prefix, such as 203.0.113.10/24"
 	required    = "Required value"
 	tooMany     = "must have at most"
 )
@@ -82,6 +84,16 @@ var settingRules = []rule{
 	{"spec.ssh.connectTimeout", list{"100ms", "1.5s", "60s"}, []refusal{
 		{"99ms", "between 100ms and 60s"}, {"61s", "between 100ms and 60s"}, {"5", "should match"}, {"-5s", "should match"},
 	}},
+	{"spec.ssh.jumpHost", list{object{"address": "bastion"}}, []refusal{{object{}, required}}},
+	{"spec.ssh.jumpHost.address", list{"bastion.example.net", "198.51.100.1", "2001:db8::1"}, []refusal{
+		{"256.1.1.1", addressForm}, {"jump@bastion", "should match"}, {"bastion:22", addressForm}, {"-oProxyCommand=x", "should match"}, {"", "should match"},
+	}},
+	{"spec.ssh.jumpHost.port", list{int64(1), int64(65535)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(65536), "less than or equal to 65535"}}},
+	{"spec.ssh.jumpHost.user", list{"jump", "_x-1"}, []refusal{{"Jump", "should match"}, {"-l", "should match"}, {strings.Repeat("u", 33), "Too long"}}},
+	{"spec.ssh.jumpHost.hostKeys", list{list{"ssh-ed25519 AAAAC3Nz", "ecdsa-sha2-nistp256 AAAA+/== root@bastion"}}, []refusal{
+		{list{"AAAAC3Nz"}, "should match"}, {list{"bastion ssh-ed25519 AAAA"}, noName}, {list{"bastion ecdsa-sha2-nistp256 AAAA"}, noName},
+		{list{"ssh-ed25519 AAAA", "ssh-ed25519 AAAA"}, "Duplicate value"}, {many(17, func(n string) string { return "ssh-ed25519 " + n }), tooMany},
+	}},
 	{"spec.hosts", list{
 		many(500, host),
 	}, []refusal{
@@ -105,7 +117,31 @@ var settingRules = []rule{
 		{list{"256.1.1.1"}, "must be IP addresses"}, {list{"gw1.example.net"}, "must be IP addresses"}, {list{"198.51.100.0/24"}, "must be IP addresses"},
 		{list{"::1", "::1"}, "Duplicate value"}, {many(17, func(n string) string { return "2001:db8::" + n[1:] }), tooMany},
 	}},
+	{"spec.hosts.0.priority", list{int64(1), int64(254)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(255), "less than or equal to 254"}}},
+	{"spec.hosts.0.vrrpAddress", list{"203.0.113.1", "2001:db8::1"}, []refusal{{"203.0.113.0/24", "vrrpAddress must be an IP address"}, {"gw1", "vrrpAddress must be an IP address"}}},
+	{"spec.hosts.0.maintenance", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.virtualIPs", list{nil}, nil},
+	{"spec.virtualIPs.addresses", list{
+		list{"203.0.113.10/24"}, list{"2001:db8::10/64", "203.0.113.10/32"},
+	}, []refusal{
+		{nil, required}, {list{}, "at least 1"}, {list{"203.0.113.10"}, virtualForm}, {list{"::ffff:203.0.113.10/120"}, virtualForm}, {list{"203.0.113.10/33"}, virtualForm},
+		{list{"vip.example.net/24"}, virtualForm}, {list{"203.0.113.10/24", "203.0.113.10/24"}, "Duplicate value"},
+		{many(17, func(n string) string { return "2001:db8::" + n[1:] + "/64" }), tooMany},
+	}},
+	{"spec.virtualIPs.interface", list{"eth0", "br-lan", "vlan.100", "enp1s0f0np0", "e"}, []refusal{
+		{"", "should match"}, {"eth0 }", "should match"}, {"-eth0", "should match"}, {"eth0.", "should match"}, {"a/b", "should match"}, {strings.Repeat("e", 16), "Too long"},
+	}},
+	{"spec.virtualIPs.virtualRouterID", list{int64(1), int64(255)}, []refusal{{nil, required}, {int64(0), "greater than or equal to 1"}, {int64(256), "less than or equal to 255"}}},
+	{"spec.virtualIPs.advertisementInterval", list{"100ms", "1.5s", "40s"}, []refusal{{"99ms", "between 100ms and 40s"}, {"41s", "between 100ms and 40s"}, {"1", "should match"}}},
+	{"spec.virtualIPs.unicast", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.virtualIPs.preempt", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.hosts.0.adopt", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.rollout", list{object{"canary": "gw1"}}, []refusal{{object{}, required}, {object{"canary": "gw9"}, "spec.rollout.canary must be the name of an entry of spec.hosts"}}},
+	{"spec.rollout.canary", list{"gw1"}, []refusal{
+		{nil, required}, {"GW1", "should match"}, {strings.Repeat("g", 64), "Too long"}, {"gw9", "spec.rollout.canary must be the name of an entry of spec.hosts"},
+	}},
+	{"spec.rollout.pause", list{"0s", "1.5s", "1h"}, []refusal{{"61m", "between 0s and 1h"}, {"5", "should match"}, {"-5s", "should match"}, {"1 s", "should match"}}},
+	{"spec.rollout.maxUnavailable", list{int64(1), int64(500)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(501), "less than or equal to 500"}}},
 	{"spec.haproxy.maxConnections", list{int64(100), int64(1000000)}, []refusal{{int64(99), "greater than or equal to 100"}, {int64(1000001), "less than or equal to 1000000"}}},
 	{"spec.haproxy.timeouts.connect", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"5 s", "should match"}}},
 	{"spec.haproxy.timeouts.client", list{"1s", "240h", "1h30m0s"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"1d", "should match"}}},
@@ -126,9 +162,11 @@ metadata: {name: web, namespace: default}
 spec:
   ssh:
     secretRef: {name: edge-ssh}
+    jumpHost: {address: bastion.example.net}
   hosts:
     - {name: gw1, address: gw1.example.net}
     - {name: gw2, address: 198.51.100.7}
+  virtualIPs: {addresses: [203.0.113.10/24], virtualRouterID: 33}
   listeners:
     - {name: https, bind: ["ipv4@:443", "ipv6@:443"], target: traefik}
     - name: names
@@ -151,6 +189,17 @@ spec:
   haproxy: {timeouts: {}, paths: {}}
 `
 
+// roomFor returns the object that a value of the path is put into. A roll-out is only there where it is the subject, since its canary must
+// be one of the hosts.
+func roomFor(t *testing.T, path string) *unstructured.Unstructured {
+	t.Helper()
+	object := parse(t, room)
+	if strings.HasPrefix(path, "spec.rollout.") {
+		set(t, object, "spec.rollout", map[string]any{"canary": "gw1"})
+	}
+	return object
+}
+
 func TestEveryRuleAcceptsWhatIsRightAndRefusesTheRestWithASentence(t *testing.T) {
 	t.Parallel()
 	dryRun := client.NewDryRunClient(newClient(t))
@@ -158,7 +207,7 @@ func TestEveryRuleAcceptsWhatIsRightAndRefusesTheRestWithASentence(t *testing.T)
 		for _, value := range rule.accepted {
 			t.Run(fmt.Sprintf("%s takes %.60v", rule.path, value), func(t *testing.T) {
 				t.Parallel()
-				object := parse(t, room)
+				object := roomFor(t, rule.path)
 				set(t, object, rule.path, value)
 				if err := dryRun.Create(t.Context(), object); err != nil {
 					t.Errorf("refused: %v", err)
@@ -168,7 +217,7 @@ func TestEveryRuleAcceptsWhatIsRightAndRefusesTheRestWithASentence(t *testing.T)
 		for _, refusal := range rule.refused {
 			t.Run(fmt.Sprintf("%s refuses %.60v", rule.path, refusal.value), func(t *testing.T) {
 				t.Parallel()
-				object := parse(t, room)
+				object := roomFor(t, rule.path)
 				set(t, object, rule.path, refusal.value)
 				err := dryRun.Create(t.Context(), object)
 				if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), refusal.want) {
@@ -195,6 +244,20 @@ func TestTheTableHasARowForEveryFieldOfTheSpec(t *testing.T) {
 			// Its fields have rows of their own.
 		default:
 			t.Errorf("%s has no row", field.path)
+		}
+	}
+}
+
+func TestWhatIsAboutVirtualAddressesNeedsSome(t *testing.T) {
+	t.Parallel()
+	dryRun := client.NewDryRunClient(newClient(t))
+	for field, value := range map[string]any{"priority": int64(100), "vrrpAddress": "203.0.113.1", "maintenance": true} {
+		object := parse(t, room)
+		set(t, object, "spec.virtualIPs", nil)
+		set(t, object, "spec.hosts.1."+field, value)
+		err := dryRun.Create(t.Context(), object)
+		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "set spec.virtualIPs, or remove them") {
+			t.Errorf("%s without virtual addresses: %v", field, err)
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package v1alpha1
 
-// The keys of Secrets that are read: the SSH private key and the known_hosts that log in to hosts, and the kubeconfig of another
-// cluster. Kubernetes' type kubernetes.io/ssh-auth has the first one as well.
+// The keys of Secrets that are read: the SSH private key, its certificate, the previous private key and the known_hosts that log in to
+// hosts, and the kubeconfig of another cluster. Kubernetes' type kubernetes.io/ssh-auth has the first one as well.
 const (
-	SecretKeyPrivateKey = "ssh-privatekey"
-	SecretKeyKnownHosts = "known_hosts"
-	SecretKeyKubeconfig = "kubeconfig"
+	SecretKeyPrivateKey  = "ssh-privatekey"
+	SecretKeyCertificate = "ssh-privatekey-cert.pub"
+	SecretKeyPreviousKey = "ssh-privatekey-previous"
+	SecretKeyKnownHosts  = "known_hosts"
+	SecretKeyKubeconfig  = "kubeconfig"
 )

@@ -16,7 +16,7 @@ type EdgeLoadBalancerStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// Addresses are the public addresses of the hosts, for DNS. An address stays while its host is away.
+	// Addresses are the virtual addresses and the public addresses of the hosts, for DNS. An address stays while its host is away.
 	// +listType=set
 	// +kubebuilder:validation:items:MaxLength=45
 	// +optional
@@ -61,7 +61,7 @@ type Summary struct {
 // HostStatus is the state of one host.
 type HostStatus struct {
 	// Name is the host's name in the spec.
-	// +kubebuilder:validation:MaxLength=400
+	// +kubebuilder:validation:MaxLength=700
 	Name string `json:"name"`
 	// Address is the address that the operator dials.
 	// +kubebuilder:validation:MaxLength=253
@@ -69,6 +69,10 @@ type HostStatus struct {
 	// Port is the port of sshd. Port and User are kept so that a host that was removed from the spec can still be cleaned up.
 	// +optional
 	Port int32 `json:"port,omitempty"`
+	// JumpHost is the jump host through which the operator reaches the host, as user@address:port. It is kept for the same reason.
+	// +kubebuilder:validation:MaxLength=300
+	// +optional
+	JumpHost string `json:"jumpHost,omitempty"`
 	// User is the account on the host.
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
@@ -96,6 +100,11 @@ type HostStatus struct {
 	// LastDriftTime is when the operator last found that somebody else had changed the host.
 	// +optional
 	LastDriftTime *metav1.Time `json:"lastDriftTime,omitempty"`
+	// StoppedRollout identifies the change with which this host, the canary of spec.rollout, has stopped the roll-out. It is not
+	// tried again until the spec changes.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	StoppedRollout string `json:"stoppedRollout,omitempty"`
 	// HAProxyVersion is the version of the running HAProxy, such as 2.6.12.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
@@ -109,6 +118,14 @@ type HostStatus struct {
 	ServersUp int32 `json:"serversUp"`
 	// +optional
 	Servers int32 `json:"servers"`
+	// VirtualIPs is what the host is for the object's virtual addresses; empty if it has none, or if that is not known.
+	// +optional
+	VirtualIPs VirtualIPRole `json:"virtualIPs,omitempty"`
+	// VRRPAddress is the address from which the host tells the others that it has the virtual addresses. The others need it while the
+	// host is away.
+	// +kubebuilder:validation:MaxLength=45
+	// +optional
+	VRRPAddress string `json:"vrrpAddress,omitempty"`
 	// ConsecutiveErrors counts failed attempts since the last successful one.
 	// +optional
 	ConsecutiveErrors int32 `json:"consecutiveErrors"`
@@ -157,8 +174,8 @@ const (
 	HostSuspended HostState = "Suspended"
 )
 
-// The condition types of an EdgeLoadBalancer. Each is always present. Ready, HostsSynced, TargetsAvailable, TargetsHealthy and Accepted
-// are good when True; Reconciling and Stalled, which kstatus reads, are good when False.
+// The condition types of an EdgeLoadBalancer. Each but VirtualIPsHeld is always present. Ready, HostsSynced, TargetsAvailable,
+// TargetsHealthy, VirtualIPsHeld and Accepted are good when True; Reconciling and Stalled, which kstatus reads, are good when False.
 const (
 	// ConditionReady: all hosts are verified in sync, and every target has a server.
 	ConditionReady = "Ready"
@@ -175,6 +192,8 @@ const (
 	// ConditionTargetsHealthy: on every host, every target that has servers has one that passes HAProxy's health checks. Ready
 	// does not depend on it: the health of an application is not the health of the edge.
 	ConditionTargetsHealthy = "TargetsHealthy"
+	// ConditionVirtualIPsHeld: exactly one host has the virtual addresses. It is present if spec.virtualIPs is set.
+	ConditionVirtualIPsHeld = "VirtualIPsHeld"
 )
 
 // The reasons of conditions. A reason is stable; the message beside it is a sentence that says how to fix the problem.
@@ -186,6 +205,9 @@ const (
 	// ReasonHostsNotSynced: some hosts do not match the spec, for different reasons. If all failing hosts have the same state,
 	// the reason is that state, such as Unreachable.
 	ReasonHostsNotSynced = "HostsNotSynced"
+	// ReasonRolloutStopped: the canary of spec.rollout rejected a change, or was unhealthy with it. The other hosts keep what they
+	// run.
+	ReasonRolloutStopped = "RolloutStopped"
 	// ReasonSuspended: spec.suspend is set.
 	ReasonSuspended = "Suspended"
 	// ReasonAccepted: the spec can be turned into configurations.
@@ -207,6 +229,8 @@ const (
 	// ReasonHostConflict: the host belongs to objects with another Secret or of another namespace, or an older object's
 	// settings apply.
 	ReasonHostConflict = "HostConflict"
+	// ReasonVirtualIPConflict: an older object on the same host has the virtual address or the virtual router ID.
+	ReasonVirtualIPConflict = "VirtualIPConflict"
 	// ReasonPolicyViolation: the object asks for something that no EdgePolicy allows in its namespace. It is left out, or the
 	// host stays unchanged; the message says which, and whom to ask.
 	ReasonPolicyViolation = "PolicyViolation"
@@ -248,6 +272,12 @@ const (
 	ReasonHealthy = "Healthy"
 	// ReasonServersDown: the health checks of all servers of a target fail on a host; the message has HAProxy's reason.
 	ReasonServersDown = "ServersDown"
+	// ReasonVirtualIPsHeld: one host has the virtual addresses, and the others would take them.
+	ReasonVirtualIPsHeld = "VirtualIPsHeld"
+	// ReasonNoMaster: no host has the virtual addresses.
+	ReasonNoMaster = "NoMaster"
+	// ReasonSeveralMasters: more than one host has the virtual addresses, because they do not hear each other.
+	ReasonSeveralMasters = "SeveralMasters"
 	// ReasonDeleting: the object is being deleted and its configuration removed from the hosts.
 	ReasonDeleting = "Deleting"
 )

@@ -8,13 +8,13 @@ import (
 // Target is where connections go: the servers of a Service, fixed servers, or a division between other targets.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.service), has(self.addresses), has(self.split)].filter(set, set).size() == 1",message="a target has exactly one of service, addresses and split: set one, and make targets of their own for the others"
-// +kubebuilder:validation:XValidation:rule="has(self.service) || self.via == 'PodIP'",message="via is for a target with a service: remove it"
-// +kubebuilder:validation:XValidation:rule="self.via == 'NodePort' || self.nodeAddressType == 'ExternalIP'",message="nodeAddressType is for via NodePort: set via to NodePort, or remove nodeAddressType"
+// +kubebuilder:validation:XValidation:rule="has(self.service) || self.?via.orValue('PodIP') == 'PodIP'",message="via is for a target with a service: remove it"
+// +kubebuilder:validation:XValidation:rule="self.?via.orValue('PodIP') == 'NodePort' || self.?nodeAddressType.orValue('ExternalIP') == 'ExternalIP'",message="nodeAddressType is for via NodePort: set via to NodePort, or remove nodeAddressType"
 // +kubebuilder:validation:XValidation:rule="!has(self.fallback) || self.fallback != self.name",message="a target cannot be its own fallback: name another one"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a share of its own split: name others"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a share with a weight of more than 0: else no connection goes anywhere"
-// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.proxyProtocol == 'None' && self.balance == 'LeastConn' && self.healthCheck.type == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer and healthCheck on the targets between which it divides"
-// +kubebuilder:validation:XValidation:rule="self.proxyProtocol != 'None' || self.healthCheck.proxyProtocol != 'Always'",message="a health check sends the PROXY header of the target, which has none: set the target's proxyProtocol to V1 or V2, or that of the health check to Auto"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.?proxyProtocol.orValue('None') == 'None' && self.?balance.orValue('LeastConn') == 'LeastConn' && self.?healthCheck.?type.orValue('TCP') == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer and healthCheck on the targets between which it divides"
+// +kubebuilder:validation:XValidation:rule="self.?proxyProtocol.orValue('None') != 'None' || self.?healthCheck.?proxyProtocol.orValue('Auto') != 'Always'",message="a health check sends the PROXY header of the target, which has none: set the target's proxyProtocol to V1 or V2, or that of the health check to Auto"
 type Target struct {
 	// Name is the name by which listeners refer to the target.
 	// +kubebuilder:validation:MaxLength=63
@@ -46,30 +46,32 @@ type Target struct {
 	Split []SplitTarget `json:"split,omitempty"`
 
 	// Fallback names another target that is used only while this one has no server up. Of a split: only while none of its
-	// targets has. An unusable fallback is left out and reported, and does not affect this target otherwise.
+	// targets has. An unusable fallback is left out and reported, and does not affect this target otherwise. Default: none;
+	// connections are closed while no server is up, and an HTTP listener answers 503.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional
 	Fallback string `json:"fallback,omitempty"`
 
 	// Via says how the edge reaches the Service: PodIP connects to the pods themselves, NodePort to the nodes at the
-	// Service's node port.
-	// +kubebuilder:default=PodIP
+	// Service's node port. Defaults to PodIP.
 	// +optional
 	Via Via `json:"via,omitempty"`
 
-	// NodeAddressType says which addresses of the nodes the edge connects to, via NodePort.
-	// +kubebuilder:default=ExternalIP
+	// NodeAddressType says which addresses of the nodes the edge connects to, via NodePort: their ExternalIP or InternalIP; or
+	// Egress, the one address from which the host sees the operator's SSH connection, such as that of a router that forwards the
+	// node port. Defaults to ExternalIP.
 	// +optional
 	NodeAddressType NodeAddressType `json:"nodeAddressType,omitempty"`
 
-	// ProxyProtocol is the version of the PROXY header that sends the client's address to the servers.
-	// +kubebuilder:default=None
+	// ProxyProtocol is the version of the PROXY header that sends the client's address to the servers, which have to expect it
+	// from the hosts. Health checks to the servers' own ports begin with one as well; see healthCheck.proxyProtocol.
+	// Defaults to None.
 	// +optional
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty"`
 
-	// Balance is how a server is chosen.
-	// +kubebuilder:default=LeastConn
+	// Balance is how a server is chosen: LeastConn takes the one with the fewest connections, RoundRobin each in turn, and
+	// Source one by a hash of the client's address. Defaults to LeastConn.
 	// +optional
 	Balance Balance `json:"balance,omitempty"`
 
@@ -86,13 +88,11 @@ type Target struct {
 	MaxConnectionsPerServer *int32 `json:"maxConnectionsPerServer,omitempty"`
 
 	// HealthCheck is how HAProxy finds out whether a server is up.
-	// +kubebuilder:default={}
 	// +optional
 	HealthCheck HealthCheck `json:"healthCheck,omitempty"`
 
 	// DrainTimeout is how long a server that is no longer wanted, such as a pod that terminates, keeps its open connections. It
-	// gets no new ones. 0s closes them at once.
-	// +kubebuilder:default="5m"
+	// gets no new ones. 0s closes them at once. Defaults to 5m.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
@@ -133,8 +133,10 @@ type ServicePort struct {
 
 // TargetAddress is a fixed server.
 type TargetAddress struct {
-	// Address is the IP address of one server, or a DNS name that the host resolves repeatedly. The last label of a name must
-	// not consist of digits alone.
+	// Address is the IP address of one server, or a DNS name that the host resolves repeatedly with its own name servers; its
+	// /etc/hosts and search domains do not count. While these are unavailable or no longer know the name, the last address
+	// stays, for up to a day. A name that never had an address is a server that is down, and delays nothing else. The last label
+	// of a name must not consist of digits alone.
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.matches('(^|[.])[0-9]+$|:') || isIP(self)",message="address must be a DNS name or a valid IP address, without brackets and without the port, which has a field of its own; what ends in a label of digits alone is no name"
 	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip(self).isGlobalUnicast() || ip(self).isLinkLocalUnicast() || ip(self).isLoopback()",message="address must be that of one server: 0.0.0.0, :: and the addresses of multicast and broadcast are none"
@@ -148,8 +150,7 @@ type TargetAddress struct {
 	// +required
 	Port int32 `json:"port"`
 
-	// Weight is the server's share of the connections relative to the others; 0 is none.
-	// +kubebuilder:default=1
+	// Weight is the server's share of the connections relative to the others; 0 is none. Defaults to 1.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=256
 	// +optional
@@ -175,12 +176,12 @@ type SplitTarget struct {
 // SessionAffinity sends a client to its previous server, as long as that is up.
 type SessionAffinity struct {
 	// Type says how a client is identified: by its address, or by the session id of TLS, which clients of TLS 1.2 send again.
-	// +kubebuilder:default=SourceIP
+	// TLSSessionID does nothing for clients of TLS 1.3 and on HTTP listeners. Where servers give session tickets instead, as
+	// those written in Go do, a client is known only by a session that it resumes. Defaults to SourceIP.
 	// +optional
 	Type SessionAffinityType `json:"type,omitempty"`
 
-	// Timeout is how long the server of a client is kept after its last connection.
-	// +kubebuilder:default="30m"
+	// Timeout is how long the server of a client is kept after its last connection. Defaults to 30m.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
@@ -253,17 +254,16 @@ const (
 
 // HealthCheck is how HAProxy finds out whether a server is up.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' || !has(self.path)",message="path is for a health check of type HTTP: set type to HTTP, or remove path"
-// +kubebuilder:validation:XValidation:rule="self.type == 'HTTP' || !has(self.tls) || !self.tls",message="tls is for a health check of type HTTP: set type to HTTP, or to TLSHello for a handshake alone"
-// +kubebuilder:validation:XValidation:rule="self.type != 'None' || !has(self.port)",message="a health check of type None goes nowhere: set another type, or remove port"
+// +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') == 'HTTP' || !has(self.path)",message="path is for a health check of type HTTP: set type to HTTP, or remove path"
+// +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') == 'HTTP' || !has(self.tls) || !self.tls",message="tls is for a health check of type HTTP: set type to HTTP, or to TLSHello for a handshake alone"
+// +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') != 'None' || !has(self.port)",message="a health check of type None goes nowhere: set another type, or remove port"
 type HealthCheck struct {
-	// Type is what a check does.
-	// +kubebuilder:default=TCP
+	// Type is what a check does: TCP connects, HTTP requests the path, TLSHello does a TLS handshake. None checks nothing, and
+	// every server counts as up. Defaults to TCP.
 	// +optional
 	Type HealthCheckType `json:"type,omitempty"`
 
-	// Interval is the time between two checks of one server.
-	// +kubebuilder:default="2s"
+	// Interval is the time between two checks of one server. Defaults to 2s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
@@ -271,15 +271,13 @@ type HealthCheck struct {
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
 
-	// Rise is how many good checks in a row bring a server up.
-	// +kubebuilder:default=2
+	// Rise is how many good checks in a row bring a server up. Defaults to 2.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	Rise int32 `json:"rise,omitempty"`
 
-	// Fall is how many failed checks in a row take a server down.
-	// +kubebuilder:default=3
+	// Fall is how many failed checks in a row take a server down. Defaults to 3.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
@@ -291,7 +289,9 @@ type HealthCheck struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// Path is what an HTTP check requests with GET; every answer from 200 to 399 is good. Default: /.
+	// Path is what an HTTP check requests with GET and the Host edgelb-health-check; every answer from 200 to 399 is good.
+	// Ingress controllers answer 404 for a Host that they do not know: name a path that exists for every Host, or use a check of
+	// type TCP. Default: /.
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:Pattern=`^/[-A-Za-z0-9._~%!&()*+,;=:@/?]*$`
 	// +optional
@@ -302,8 +302,7 @@ type HealthCheck struct {
 	TLS bool `json:"tls,omitempty"`
 
 	// ProxyProtocol says whether checks begin with a PROXY header if the target's proxyProtocol is V1 or V2. Auto: checks to
-	// the server's own port do, and checks to port do not.
-	// +kubebuilder:default=Auto
+	// the server's own port do, and checks to port do not. Defaults to Auto.
 	// +optional
 	ProxyProtocol CheckProxyProtocol `json:"proxyProtocol,omitempty"`
 }

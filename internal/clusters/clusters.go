@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/internal/budget"
+	"github.com/edgelb/edgelb/internal/clusters/kubeconfig"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/policy"
@@ -162,4 +163,29 @@ func (s *Set) Up() map[Key]bool {
 		up[scope.Cluster] = state.Known && state.Reason == "" && (others || !found)
 	}
 	return up
+}
+
+// Expiring returns, for each kept cluster, what expires of the credentials that it is read with. While a kubeconfig is replaced, its
+// namespaces may be read with different ones: of each kind, the first that expires counts.
+func (s *Set) Expiring() map[Key][]kubeconfig.Credential {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[Key][]kubeconfig.Credential{}
+	for scope, m := range s.members {
+		for _, credential := range m.expiring() {
+			all[scope.Cluster] = withEarliest(all[scope.Cluster], credential)
+		}
+	}
+	return all
+}
+
+func withEarliest(all []kubeconfig.Credential, other kubeconfig.Credential) []kubeconfig.Credential {
+	i := slices.IndexFunc(all, func(known kubeconfig.Credential) bool { return known.Kind == other.Kind })
+	switch {
+	case i < 0:
+		return append(all, other)
+	case other.To.Before(all[i].To):
+		all[i] = other
+	}
+	return all
 }

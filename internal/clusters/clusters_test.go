@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/clusters/kubeconfig"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
@@ -33,6 +34,56 @@ func TestAClusterIsReadWithNoMoreRightsThanItsNamespaces(t *testing.T) {
 	}
 	if up := w.set.Up(); !up[cluster] || len(up) != 1 {
 		t.Errorf("up are %v", up)
+	}
+}
+
+func TestWhatExpiresIsReportedOfTheCredentialsInUse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	expiring := func() string {
+		var kinds []string
+		for _, credential := range w.set.Expiring()[cluster] {
+			if left := time.Until(credential.To); left < time.Minute {
+				t.Errorf("%s is valid for %s", credential.Kind, left)
+			}
+			kinds = append(kinds, credential.Kind)
+		}
+		slices.Sort(kinds)
+		return strings.Join(kinds, " ")
+	}
+	w.keep()
+	w.becomesKnown()
+	if got := expiring(); got != "certificate-authority client-certificate" {
+		t.Errorf("expiring are %q", got)
+	}
+	// The kubeconfig that cannot be used does not replace the one in use.
+	w.set.Keep(cluster, here(map[string][]byte{v1alpha1.SecretKeyKubeconfig: []byte("x")}), w.use())
+	w.becomesBad(true, v1alpha1.ReasonClusterInvalid)
+	if got := expiring(); got != "certificate-authority client-certificate" {
+		t.Errorf("expiring are %q while the previous kubeconfig is in use", got)
+	}
+	w.set.Keep(cluster, here(nil), w.use())
+	w.eventually("a deleted Secret is not in use", func() error {
+		if got := expiring(); got != "" {
+			return fmt.Errorf("expiring are %q", got)
+		}
+		return nil
+	})
+}
+
+func TestOfEachKindTheFirstThatExpiresCounts(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	first, next := kubeconfig.Credential{Kind: "token", To: noon}, kubeconfig.Credential{Kind: "token", To: noon.Add(time.Hour)}
+	other := kubeconfig.Credential{Kind: "client-certificate", To: noon}
+	for _, all := range [][]kubeconfig.Credential{{first, other, next}, {next, other, first}} {
+		var got []kubeconfig.Credential
+		for _, credential := range all {
+			got = withEarliest(got, credential)
+		}
+		if want := []kubeconfig.Credential{first, other}; !slices.Equal(got, want) {
+			t.Errorf("of %v count %v", all, got)
+		}
 	}
 }
 

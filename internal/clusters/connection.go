@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/internal/clusters/bounds"
+	"github.com/edgelb/edgelb/internal/clusters/kubeconfig"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
@@ -39,13 +40,15 @@ type connection struct {
 	mapper meta.RESTMapper
 	// refused holds a reason not to read the cluster over this connection.
 	refused chan error
+	// expiring is what expires of the credentials.
+	expiring []kubeconfig.Credential
 }
 
 // connect does not dial yet. The error is about unusable credentials.
 func connect(config *rest.Config, guard guard) (*connection, error) {
 	c := &connection{
 		config: config, scheme: runtime.NewScheme(), mapper: mapper(), refused: make(chan error, 1),
-		dialer: connrotation.NewDialer(guard.dialer(config)),
+		dialer: connrotation.NewDialer(guard.dialer(config)), expiring: kubeconfig.Expiring(config),
 	}
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, authorizationv1.AddToScheme} {
 		if err := add(c.scheme); err != nil {

@@ -78,6 +78,17 @@ func (m *member) read() ScopeView {
 	return view
 }
 
+// expiring returns what expires of the credentials that the scope is read with.
+func (m *member) expiring() []kubeconfig.Credential {
+	m.mu.Lock()
+	last := m.last
+	m.mu.Unlock()
+	if last == nil || last.closed.Load() {
+		return nil
+	}
+	return last.connection.expiring
+}
+
 // run checks the scope periodically.
 func (m *member) run(ctx context.Context) {
 	defer func() {

@@ -66,7 +66,7 @@ func troubleOf(key Key, server string, err error, missingRights func() []string)
 		code := int(status.Status().Code)
 		return away(key, server, fmt.Sprintf("answers with status %d (%s)", code, http.StatusText(code)))
 	default:
-		return away(key, server, "does not answer ("+cause(err)+")")
+		return away(key, server, "does not answer ("+describeNoResponse(err)+")")
 	}
 }
 
@@ -75,15 +75,15 @@ func away(key Key, server, what string) *trouble {
 		"can reach it. %s", server, key, what, kept)}
 }
 
-// cause says why there was no response. It omits ports and times, which differ between attempts.
-func cause(err error) string {
+// describeNoResponse says why there was no response. It omits ports and times, which differ between attempts.
+func describeNoResponse(err error) string {
 	var number syscall.Errno
 	var lookup *net.DNSError
 	var timeout net.Error
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &certificate):
-		return causeOfCertificate(certificate.Err)
+		return describeCertificateError(certificate.Err)
 	case errors.As(err, &number):
 		return number.Error()
 	case errors.As(err, &lookup):
@@ -97,7 +97,7 @@ func cause(err error) string {
 	}
 }
 
-func causeOfCertificate(err error) string {
+func describeCertificateError(err error) string {
 	var name x509.HostnameError
 	var expired x509.CertificateInvalidError
 	switch {

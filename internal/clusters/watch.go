@@ -3,6 +3,7 @@ package clusters
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,8 @@ type watch struct {
 	scope      spec.Scope
 	// account is charged for the cached objects.
 	account *budget.Account
+	// closed says that close was called.
+	closed atomic.Bool
 	// close ends the watch, and returns when all its goroutines have ended.
 	close func()
 }
@@ -59,6 +62,7 @@ func open(c *connection, scope spec.Scope, shared *budget.Budget, changed func(b
 		_ = w.cache.Start(ctx)
 	}()
 	w.close = func() {
+		w.closed.Store(true)
 		cancel()
 		<-ended
 		c.close()

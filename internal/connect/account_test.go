@@ -10,12 +10,13 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
 )
 
 // login logs in to a host and runs a sync.
 func login(t *testing.T, host *accounts.Host, user string) model.Outcome {
 	t.Helper()
-	credentials, err := ssh.ParseCredentials(host.PrivateKey, nil)
+	credentials, err := credentials.Parse(credentials.Files{PrivateKey: host.PrivateKey})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,11 @@ package connect
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/controllers"
+	"github.com/edgelb/edgelb/controllers/signals"
 	"github.com/edgelb/edgelb/internal/budget"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/haproxy/driver"
@@ -32,7 +31,7 @@ type Connector struct {
 const mostAnswers = 48 << 20
 
 // New returns a Connector without connections, which signals the events of its connections.
-func New(signals *controllers.Signals) *Connector {
+func New(signals *signals.Signals) *Connector {
 	return &Connector{credentials: newCredentialsCache(), answers: budget.New(mostAnswers), pool: ssh.NewPool(ssh.Options{
 		Dialled:   ofHost(signals.Dialled),
 		Down:      ofHost(signals.Down),
@@ -43,30 +42,23 @@ func New(signals *controllers.Signals) *Connector {
 // ofHost turns a signal about a host into one about a key of the pool.
 func ofHost(signal func(model.HostID)) func(key string) {
 	return func(key string) {
-		if host, err := parseKey(key); err == nil {
+		if host, err := model.ParseHostID(key); err == nil {
 			signal(host)
 		}
 	}
 }
 
-// parseKey parses the output of HostID.String.
-func parseKey(text string) (model.HostID, error) {
-	address, digits, err := net.SplitHostPort(text)
-	if err != nil {
-		return model.HostID{}, err
-	}
-	port, err := strconv.ParseInt(digits, 10, 32)
-	return model.NewHostID(address, int32(port)), err
-}
-
 // Connect implements controllers.Connector.
 func (c *Connector) Connect(key model.HostID, login desired.Login, secret map[string][]byte) (driver.Conn, error) {
-	credentials, err := c.credentials.parse(login.Secret, secret[v1alpha1.SecretKeyPrivateKey], secret[v1alpha1.SecretKeyKnownHosts])
+	credentials, err := c.credentials.parse(login.Secret, filesOf(secret))
 	if err != nil {
 		return nil, translate(fmt.Errorf("the Secret %s cannot be used: %w", login.Secret, explainSecret(secret, err)))
 	}
 	target := targetOf(key, login)
 	target.Credentials, target.Budget = credentials, c.answers
+	if target.Jump != nil {
+		target.Jump.Credentials, target.Jump.Budget = credentials, c.answers
+	}
 	conn, err := c.pool.Get(key.String(), target)
 	switch {
 	case errors.Is(err, ssh.ErrDialing):
@@ -94,17 +86,37 @@ func (c *Connector) Former(key model.HostID, login desired.Login, secret map[str
 
 // targetOf returns a host and how to log in to it, without the credentials.
 func targetOf(key model.HostID, login desired.Login) ssh.Target {
-	return ssh.Target{
+	target := ssh.Target{
 		Address: key.Address, Port: int(key.Port), User: login.User, ConnectTimeout: login.ConnectTimeout, HostKeys: login.HostKeys,
-		Permission: permission(key, login), Owner: login.Secret.Namespace,
+		Permission: permission(key.Address, login), Owner: login.Secret.Namespace,
 	}
+	if jump := login.Jump; jump.Host != (model.HostID{}) {
+		target.Jump = &ssh.Target{
+			Address: jump.Host.Address, Port: int(jump.Host.Port), User: jump.User, ConnectTimeout: login.ConnectTimeout, HostKeys: jump.HostKeys,
+			Permission: permission(jump.Host.Address, login), Owner: login.Secret.Namespace, UserField: "spec.ssh.jumpHost.user",
+		}
+	}
+	return target
 }
 
-// permission returns a function that checks whether an address of a host may be connected to.
-func permission(key model.HostID, login desired.Login) tcp.Permission {
+// Certificate implements controllers.Connector.
+func (c *Connector) Certificate(login desired.Login, secret map[string][]byte) model.Validity {
+	if len(secret[v1alpha1.SecretKeyCertificate]) == 0 {
+		return model.Validity{}
+	}
+	credentials, err := c.credentials.parse(login.Secret, filesOf(secret))
+	if err != nil {
+		return model.Validity{}
+	}
+	validity := credentials.CertificateValidity()
+	return model.Validity{From: validity.From, To: validity.To}
+}
+
+// permission returns a function that checks whether an address that a name leads to may be connected to.
+func permission(name string, login desired.Login) tcp.Permission {
 	return func(addr netip.Addr) error {
 		// A nil *policy.Violation would be an error that is not nil.
-		if found := login.Reach.CheckResolved(key.Address, addr); found != nil {
+		if found := login.Reach.CheckResolved(name, addr); found != nil {
 			return found
 		}
 		return nil

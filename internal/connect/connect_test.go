@@ -3,13 +3,18 @@ package connect
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 	"github.com/edgelb/edgelb/internal/ssh/privatekey"
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
@@ -21,17 +26,23 @@ func TestEveryErrorOfAConnectionBecomesAStateAndAMessage(t *testing.T) {
 		err  error
 		want model.State
 	}{
-		"no connection":      {&ssh.UnreachableError{Address: "a:22", Cause: errors.New("x")}, model.Unreachable},
-		"forbidden address":  {&tcp.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
-		"unknown host":       {&hostkeys.UntrustedError{Address: "a:22"}, model.Untrusted},
-		"refused login":      {&ssh.UnauthorizedError{Address: "a:22", User: "root"}, model.Unauthorized},
-		"bad private key":    {&privatekey.Error{Problem: privatekey.Encrypted}, model.Pending},
-		"bad known_hosts":    {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, model.Pending},
-		"refused forwarding": {&ssh.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, model.Rejected},
-		"killed command":     {&ssh.SignalError{Signal: "KILL"}, model.Rejected},
-		"endless output":     {&answer.LimitError{}, model.Rejected},
-		"wrapped":            {fmt.Errorf("Secret x: %w", &privatekey.Error{}), model.Pending},
-		"anything else":      {errors.New("x"), model.Unreachable},
+		"no connection":       {&failure.UnreachableError{Address: "a:22", Cause: errors.New("x")}, model.Unreachable},
+		"forbidden address":   {&tcp.ForbiddenError{Address: "a:22", Cause: errors.New("x")}, model.Refused},
+		"unknown host":        {&hostkeys.UntrustedError{Address: "a:22", Problem: hostkeys.Unknown}, model.Untrusted},
+		"refused login":       {&failure.UnauthorizedError{Address: "a:22", User: "root"}, model.Unauthorized},
+		"bad private key":     {&privatekey.Error{Problem: privatekey.Encrypted}, model.Pending},
+		"bad certificate":     {&privatekey.CertificateError{Problem: privatekey.OfAHost}, model.Pending},
+		"bad previous key":    {&credentials.PreviousKeyError{Cause: &privatekey.Error{Problem: privatekey.PuTTY}}, model.Pending},
+		"unknown jump host":   {&failure.JumpError{Cause: &hostkeys.UntrustedError{Address: "j:22", Problem: hostkeys.Unknown}}, model.Untrusted},
+		"refusing jump host":  {&failure.JumpError{Cause: &failure.UnauthorizedError{Address: "j:22", User: "jump"}}, model.Unauthorized},
+		"forbidden jump host": {&failure.JumpError{Cause: &tcp.ForbiddenError{Address: "j:22", Cause: errors.New("x")}}, model.Refused},
+		"no forwarding":       {&failure.ForwardError{Jump: "j:22", Address: "a:22", Forbidden: true, Cause: errors.New("x")}, model.Unreachable},
+		"bad known_hosts":     {&hostkeys.KnownHostsError{Line: 3, Cause: errors.New("x")}, model.Pending},
+		"refused forwarding":  {&failure.ForwardingRefusedError{Address: "a:22", Path: "/run/x"}, model.Rejected},
+		"killed command":      {&failure.SignalError{Signal: "KILL"}, model.Rejected},
+		"endless output":      {&answer.LimitError{}, model.Rejected},
+		"wrapped":             {fmt.Errorf("Secret x: %w", &privatekey.Error{}), model.Pending},
+		"anything else":       {errors.New("x"), model.Unreachable},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -54,15 +65,39 @@ func TestPoolKeysCanBeParsed(t *testing.T) {
 	t.Parallel()
 	for _, want := range []model.HostID{
 		model.NewHostID("gw1.example.net", 22), model.NewHostID("192.0.2.1", 2222), model.NewHostID("2001:db8::1", 22),
+		model.NewHostID("10.0.0.1", 22).Through(model.NewHostID("2001:db8::2", 2222)),
 	} {
-		if got, err := parseKey(want.String()); err != nil || got != want {
+		if got, err := model.ParseHostID(want.String()); err != nil || got != want {
 			t.Errorf("got %v, error %v, want %v", got, err, want)
 		}
 	}
-	for _, text := range []string{"", "gw1", "gw1:ssh"} {
-		if _, err := parseKey(text); err == nil {
+	for _, text := range []string{"", "gw1", "gw1:ssh", "gw1:22 via ", "gw1:22 via x"} {
+		if _, err := model.ParseHostID(text); err == nil {
 			t.Errorf("%q is read without an error", text)
 		}
+	}
+}
+
+// The operator may neither dial a jump host that no policy allows, nor leave the check of the host behind it to that host.
+func TestTheAddressesOfAJumpHostAndItsHostAreDialledAsTheyAre(t *testing.T) {
+	t.Parallel()
+	set := policy.NewSet([]v1alpha1.EdgePolicy{{Spec: v1alpha1.EdgePolicySpec{HostAddresses: []v1alpha1.AllowedAddress{"192.0.2.1/32"}}}})
+	login := desired.Login{User: "edge", Reach: set.For("shop", nil).Hosts, HostKeys: []string{"h"}}
+	login.Secret.Namespace = "shop"
+	login.Jump = desired.Jump{Host: model.NewHostID("bastion", 2222), User: "jump", HostKeys: []string{"j"}}
+	target := targetOf(model.NewHostID("10.0.0.1", 22).Through(login.Jump.Host), login)
+	jump := target.Jump
+	if target.Address != "10.0.0.1" || target.User != "edge" || jump == nil || jump.Address != "bastion" || jump.Port != 2222 || jump.User != "jump" ||
+		jump.HostKeys[0] != "j" || jump.Owner != "shop" || jump.UserField != "spec.ssh.jumpHost.user" {
+		t.Fatalf("%+v through %+v", target, jump)
+	}
+	for address, want := range map[string]bool{"192.0.2.1": true, "192.0.2.2": false, "127.0.0.1": false} {
+		if err := jump.Permission(netip.MustParseAddr(address)); (err == nil) != want {
+			t.Errorf("the jump host at %s: %v, want permitted %t", address, err, want)
+		}
+	}
+	if direct := targetOf(model.NewHostID("10.0.0.1", 22), desired.Login{}); direct.Jump != nil {
+		t.Error("a host without a jump host has one")
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/failure"
 	"github.com/edgelb/edgelb/internal/ssh/hostkeys"
 	"github.com/edgelb/edgelb/internal/ssh/privatekey"
 	"github.com/edgelb/edgelb/internal/ssh/tcp"
@@ -21,15 +21,15 @@ func translate(err error) error {
 
 func stateOf(err error) model.State {
 	switch {
-	case is[*privatekey.Error](err), is[*hostkeys.KnownHostsError](err):
+	case is[*privatekey.Error](err), is[*privatekey.CertificateError](err), is[*hostkeys.KnownHostsError](err):
 		return model.Pending
 	case is[*tcp.ForbiddenError](err):
 		return model.Refused
 	case is[*hostkeys.UntrustedError](err):
 		return model.Untrusted
-	case is[*ssh.UnauthorizedError](err):
+	case is[*failure.UnauthorizedError](err):
 		return model.Unauthorized
-	case is[*ssh.ForwardingRefusedError](err), is[*ssh.SignalError](err), is[*answer.LimitError](err):
+	case is[*failure.ForwardingRefusedError](err), is[*failure.SignalError](err), is[*answer.LimitError](err):
 		return model.Rejected
 	default:
 		return model.Unreachable

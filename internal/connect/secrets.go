@@ -1,7 +1,6 @@
 package connect
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,7 +13,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/bounded"
 	"github.com/edgelb/edgelb/internal/sanitize"
-	"github.com/edgelb/edgelb/internal/ssh"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
 	"github.com/edgelb/edgelb/internal/ssh/privatekey"
 )
 
@@ -40,8 +39,16 @@ type credentialsCache struct {
 }
 
 type parsedSecret struct {
-	privateKey, knownHosts []byte
-	credentials            ssh.Credentials
+	files       credentials.Files
+	credentials credentials.Credentials
+}
+
+// filesOf returns what of a Secret logs in to hosts.
+func filesOf(secret map[string][]byte) credentials.Files {
+	return credentials.Files{
+		PrivateKey: secret[v1alpha1.SecretKeyPrivateKey], Certificate: secret[v1alpha1.SecretKeyCertificate],
+		Previous: secret[v1alpha1.SecretKeyPreviousKey], KnownHosts: secret[v1alpha1.SecretKeyKnownHosts],
+	}
 }
 
 // The limits of the cache: parsed content takes several times the memory of the texts.
@@ -53,20 +60,20 @@ const (
 func newCredentialsCache() *credentialsCache {
 	return &credentialsCache{parsed: bounded.Cache[types.NamespacedName, parsedSecret]{
 		Most: mostParsed, MostSize: mostParsedBytes,
-		SizeOf: func(s parsedSecret) int { return len(s.privateKey) + len(s.knownHosts) },
+		SizeOf: func(s parsedSecret) int { return s.files.Size() },
 	}}
 }
 
-func (c *credentialsCache) parse(name types.NamespacedName, privateKey, knownHosts []byte) (ssh.Credentials, error) {
+func (c *credentialsCache) parse(name types.NamespacedName, files credentials.Files) (credentials.Credentials, error) {
 	c.parsing.Lock()
 	defer c.parsing.Unlock()
-	if known, found := c.parsed.Get(name); found && bytes.Equal(known.privateKey, privateKey) && bytes.Equal(known.knownHosts, knownHosts) {
+	if known, found := c.parsed.Get(name); found && known.files.Equal(files) {
 		return known.credentials, nil
 	}
-	credentials, err := ssh.ParseCredentials(privateKey, knownHosts)
+	parsed, err := credentials.Parse(files)
 	if err != nil {
-		return ssh.Credentials{}, err
+		return credentials.Credentials{}, err
 	}
-	c.parsed.Put(name, parsedSecret{privateKey, knownHosts, credentials})
-	return credentials, nil
+	c.parsed.Put(name, parsedSecret{files, parsed})
+	return parsed, nil
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/lab/sshkeys"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
 )
 
 func TestParsedSecretsAreBoundedInBytes(t *testing.T) {
@@ -17,14 +18,14 @@ func TestParsedSecretsAreBoundedInBytes(t *testing.T) {
 	cache := newCredentialsCache()
 	for i := range 200 {
 		name := types.NamespacedName{Name: fmt.Sprint(i % 50)}
-		if _, err := cache.parse(name, privateKey, fmt.Appendf(comment[:len(comment):len(comment)], "\n# %d\n", i)); err != nil {
+		if _, err := cache.parse(name, credentials.Files{PrivateKey: privateKey, KnownHosts: fmt.Appendf(comment[:len(comment):len(comment)], "\n# %d\n", i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	size, kept := 0, 0
 	for i := range 50 {
 		if parsed, found := cache.parsed.Get(types.NamespacedName{Name: fmt.Sprint(i)}); found {
-			size, kept = size+len(parsed.privateKey)+len(parsed.knownHosts), kept+1
+			size, kept = size+parsed.files.Size(), kept+1
 		}
 	}
 	if size > mostParsedBytes || kept == 0 {
@@ -38,17 +39,17 @@ func TestASecretIsParsedAgainWhenItChanges(t *testing.T) {
 	name := types.NamespacedName{Namespace: "shop", Name: "edge-ssh"}
 	cache := newCredentialsCache()
 	parse := func(key, knownHosts []byte) string {
-		credentials, err := cache.parse(name, key, knownHosts)
+		parsed, err := cache.parse(name, credentials.Files{PrivateKey: key, KnownHosts: knownHosts})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return credentials.AuthorizedKey()
+		return parsed.AuthorizedKey()
 	}
 	one, two := parse(first, nil), parse(second, nil)
 	if one == two || one != parse(first, nil) {
 		t.Errorf("the keys are %q and %q", one, two)
 	}
-	if _, err := cache.parse(name, first, []byte("@revoked x\n")); err == nil {
+	if _, err := cache.parse(name, credentials.Files{PrivateKey: first, KnownHosts: []byte("@revoked x\n")}); err == nil {
 		t.Error("a known_hosts that cannot be read is taken for the previous one")
 	}
 	for i := range 2 * mostParsed {

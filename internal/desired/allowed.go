@@ -1,10 +1,10 @@
 package desired
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/servers"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
@@ -20,7 +20,7 @@ func (s Snapshot) rulesFor(m membership) policy.Rules { return s.RulesOf(m.objec
 // refusal says why the object may not have the host; empty if it may.
 func refusal(key model.HostID, m membership, s Snapshot) []Problem {
 	rules, paths := s.rulesFor(m), &m.object.Spec.HAProxy
-	found := rules.Hosts.Check(key.Address)
+	found := rules.Hosts.CheckBehind(key.JumpAddress(), key.Address)
 	if found == nil {
 		found = rules.CheckPaths(spec.ConfigPath(paths), spec.AdminSocket(paths))
 	}
@@ -97,32 +97,15 @@ func hostnamesOf(route *v1alpha1.Route) []string {
 }
 
 // allowedServers returns the target's servers that policy allows.
-func allowedServers(m membership, t *v1alpha1.Target, servers []haproxy.Server, s Snapshot) ([]haproxy.Server, []Problem) {
-	check := checkOfServers(t, s.rulesFor(m).Servers)
+func allowedServers(m membership, t *v1alpha1.Target, all []haproxy.Server, s Snapshot) ([]haproxy.Server, []Problem) {
+	check := servers.Allowed(t, s.rulesFor(m).Servers)
 	isForbidden := func(server haproxy.Server) bool { return check(server) != nil }
-	first := slices.IndexFunc(servers, isForbidden)
+	first := slices.IndexFunc(all, isForbidden)
 	if first < 0 {
-		return servers, nil
+		return all, nil
 	}
-	problems := notAllowed(m, "target %s: server %s is left out: %v", t.Name, servers[first].Name, check(servers[first]))
+	problems := notAllowed(m, "target %s: server %s is left out: %v", t.Name, all[first].Name, check(all[first]))
 	problems[0].Target = t.Name
 	// Others may share the list.
-	return slices.DeleteFunc(slices.Clone(servers), isForbidden), problems
-}
-
-// checkOfServers returns a function that says why a server of the target is not allowed. The cluster decides on the
-// addresses of its own pods and nodes, unless they lead to the edge host itself or to no machine: tenants may be able to
-// write EndpointSlices.
-func checkOfServers(t *v1alpha1.Target, allowed policy.Addresses) func(haproxy.Server) *policy.Violation {
-	isOwn := t.Service != nil && t.Service.KubeconfigSecretRef == nil
-	return func(server haproxy.Server) *policy.Violation {
-		switch {
-		case server.Addr == (netip.Addr{}):
-			return allowed.CheckUnresolved(server.DNSName)
-		case isOwn:
-			return allowed.CheckSpecial(server.Addr)
-		default:
-			return allowed.CheckResolved(server.Addr.String(), server.Addr)
-		}
-	}
+	return slices.DeleteFunc(slices.Clone(all), isForbidden), problems
 }

@@ -62,6 +62,7 @@ func randomObject(r *rand.Rand, name string) *v1alpha1.EdgeLoadBalancer {
 			Target: oneOf(r, "app", "db"),
 		})
 	}
+	object.Default()
 	return object
 }
 

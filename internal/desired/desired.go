@@ -27,11 +27,12 @@ func (b *Builder) Build(key model.HostID, s Snapshot) Host {
 
 	host.Rivals = rivals
 	host.ReportDrift = spec.ReportsDrift(&members[0].object.Spec)
-	host.UsesEgress, host.Egress = usesEgress(members), s.Egress
+	host.UsesEgress, host.Egress = slices.ContainsFunc(members, func(m membership) bool { return spec.UsesEgress(&m.object.Spec) }), s.Egress
 	host.Config.Frontends = frontends
 	host = host.with(members, uses, targets)
+	conflicts := host.addVirtual(members, s)
 	host.Config = host.Config.Normalize()
-	host.Problems = slices.Concat(excluded, ignored, unbound, lost, unserved)
+	host.Problems = slices.Concat(excluded, ignored, unbound, lost, unserved, conflicts)
 	return host
 }
 

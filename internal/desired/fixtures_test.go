@@ -23,8 +23,8 @@ func build(key model.HostID, s Snapshot) Host { return new(Builder).Build(key, s
 // gw1 is the host of every object that edgeLB makes.
 func gw1() model.HostID { return model.NewHostID("192.0.2.1", 22) }
 
-// edgeLB returns an object of namespace shop that sends :443 of host gw1 to port web of Service app. It has no defaults
-// filled in.
+// edgeLB returns an object of namespace shop that sends :443 of host gw1 to port web of Service app. It has none of the CRD's
+// defaults.
 func edgeLB(name string, edits ...func(*v1alpha1.EdgeLoadBalancer)) *v1alpha1.EdgeLoadBalancer {
 	object := &v1alpha1.EdgeLoadBalancer{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name), CreationTimestamp: at(0), Generation: 1},
@@ -38,6 +38,7 @@ func edgeLB(name string, edits ...func(*v1alpha1.EdgeLoadBalancer)) *v1alpha1.Ed
 	for _, edit := range edits {
 		edit(object)
 	}
+	object.Default()
 	return object
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -42,7 +43,7 @@ func frontendGroupsOf(binds map[haproxy.Bind][]*claim) []*frontendGroup {
 	}
 	for _, g := range all {
 		first := g.claims[0]
-		if g.name = first.member.configName(first.listener.Name); plain[first] != g {
+		if g.name = naming.Of(first.member.object, first.listener.Name); plain[first] != g {
 			g.name = withBind(g.name, g.binds[0])
 		}
 	}

@@ -92,7 +92,9 @@ func parseObjects(t *testing.T, stream []byte) Snapshot {
 		}
 		switch kind.Kind {
 		case "EdgeLoadBalancer":
-			s.Objects = append(s.Objects, parseObject[v1alpha1.EdgeLoadBalancer](t, document))
+			object := parseObject[v1alpha1.EdgeLoadBalancer](t, document)
+			object.Default()
+			s.Objects = append(s.Objects, object)
 		case "Service":
 			service := parseObject[corev1.Service](t, document)
 			s.Services[spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: service.Namespace, Name: service.Name}}] = service

@@ -6,7 +6,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/desired/virtualips"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
@@ -33,8 +35,12 @@ type Host struct {
 	// UsesEgress reports whether Snapshot.Egress is the address of a server. Egress is its value.
 	UsesEgress bool
 	Egress     netip.Addr
+	// Virtual is what the host should do about virtual addresses.
+	Virtual virtualips.Virtual
 	// Members are the objects whose listeners are in Config, oldest first; the settings of the first one apply.
 	Members []Member
+	// Rollouts are those of Members, which all hold.
+	Rollouts []spec.Rollout
 	// Rivals are the other owners of objects that name the host, in the order of their precedence.
 	Rivals []spec.Owner
 	// Problems say why Config lacks something that an object asks for, or why a target has no servers.
@@ -48,8 +54,18 @@ type Login struct {
 	ConnectTimeout time.Duration
 	// HostKeys are the pinned keys of the oldest of Members; empty if the Secret's known_hosts decides.
 	HostKeys []string
+	// Jump is the jump host; the zero value if the host is reached directly.
+	Jump Jump
 	// Reach says where hosts may be. The code that logs in sets it: a policy may have changed since the host was built.
 	Reach policy.Addresses
+}
+
+// Jump describes how to log in to a jump host, with the Secret that logs in to the host.
+type Jump struct {
+	Host model.HostID
+	User string
+	// HostKeys are the pinned keys of the jump host; empty if the Secret's known_hosts decides.
+	HostKeys []string
 }
 
 // Member is one object's membership in a host.
@@ -76,5 +92,5 @@ func (m Member) Listener(frontend string) string {
 	if own, found := m.Joined[frontend]; found {
 		return own
 	}
-	return listenerOf(frontend)
+	return naming.ElementOf(frontend)
 }

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -148,7 +149,7 @@ func (k *keptListeners) join(f *haproxy.Frontend, own haproxy.Frontend, listener
 			k.member.Joined = map[string]string{}
 		}
 		if listener == "" {
-			listener = listenerOf(own.Name)
+			listener = naming.ElementOf(own.Name)
 		}
 		k.member.Joined[f.Name] = listener
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
@@ -73,7 +74,7 @@ func (b *Builder) lead(c claim, s Snapshot) (_ claim, problems []Problem) {
 // entry returns the backend or weighted route of a target of the listener; empty if it is unusable.
 func (c claim) entry(target string) string {
 	if usable := c.member.targets.Usable(target); usable != nil {
-		return c.member.entryName(usable, c.isHTTP())
+		return naming.Entry(c.member.object, usable, c.isHTTP())
 	}
 	return ""
 }
@@ -101,7 +102,7 @@ func (b *Builder) routesOf(c claim, s Snapshot) ([]haproxy.Route, []Problem) {
 			problems = append(problems, c.dropped(target))
 		}
 	}
-	read := b.names.Read(m.backendName(l.Name, c.isHTTP()), l.Routes, to)
+	read := b.names.Read(naming.Backend(m.object, l.Name, c.isHTTP()), l.Routes, to)
 	if len(read.Invalid) > 0 {
 		problems = append(problems, m.problem(v1alpha1.ReasonListenerInvalid, "listener %s: the routes for %s are left out: use DNS names, "+
 			`with or without "*." before them`, l.Name, listed(read.Invalid)))

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -133,8 +134,8 @@ func TestListenersAreOnTheirHostsOnly(t *testing.T) {
 func TestAFrontendTellsItsListener(t *testing.T) {
 	t.Parallel()
 	host := build(gw1(), snapshotOf(edgeLB("a-b")))
-	if name := host.Config.Frontends[0].Name; listenerOf(name) != "https" {
-		t.Errorf("the listener of frontend %s is %q, want https", name, listenerOf(name))
+	if name := host.Config.Frontends[0].Name; naming.ElementOf(name) != "https" {
+		t.Errorf("the listener of frontend %s is %q, want https", name, naming.ElementOf(name))
 	}
 	if got := host.Members[0].Frontends; len(got) != 1 || got[0] != "shop_a-b_https" {
 		t.Errorf("the member has frontends %q", got)

@@ -57,7 +57,7 @@ func membershipOf(key model.HostID, object *v1alpha1.EdgeLoadBalancer) (m member
 		switch {
 		case !spec.IsHost(&object.Spec.SSH, entry, key):
 		case !found:
-			m = membership{object: object, host: entry, targets: spec.ReadTargets(object.Spec.Targets)}
+			m = membership{object: object, host: entry, entry: i, targets: spec.ReadTargets(object.Spec.Targets)}
 			found = true
 		default:
 			repeated = append(repeated, m.problem(v1alpha1.ReasonHostConflict,

@@ -9,10 +9,11 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
-// membership is one object's membership in a host: the object, the entry of its spec.hosts, and its targets.
+// membership is one object's membership in a host: the object, the entry of its spec.hosts and its index there, and its targets.
 type membership struct {
 	object  *v1alpha1.EdgeLoadBalancer
 	host    *v1alpha1.Host
+	entry   int
 	targets *spec.Targets
 }
 

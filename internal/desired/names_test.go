@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -151,13 +152,13 @@ func requireMembers(t *testing.T, host Host) {
 		}
 		counted := map[string]bool{}
 		for _, name := range member.Counts {
-			if counted[TargetOf(name)] || !slices.Contains(member.Backends, name) {
+			if counted[naming.ElementOf(name)] || !slices.Contains(member.Backends, name) {
 				t.Errorf("member %s counts %v, and has %v", member.Object, member.Counts, member.Backends)
 			}
-			counted[TargetOf(name)] = true
+			counted[naming.ElementOf(name)] = true
 		}
 		for _, name := range member.Backends {
-			if !counted[TargetOf(name)] {
+			if !counted[naming.ElementOf(name)] {
 				t.Errorf("member %s does not count %s", member.Object, name)
 			}
 		}

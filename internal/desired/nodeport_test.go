@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -59,6 +60,15 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 	}
 	selecting := func(_ *Snapshot, app *corev1.Service) { app.Spec.Selector = map[string]string{"app": "app"} }
 	noPods := func(s *Snapshot, _ *corev1.Service) { s.Slices = nil }
+	ofCilium := func(s *Snapshot, _ *corev1.Service) {
+		s.Slices[appKey()] = []*discoveryv1.EndpointSlice{{
+			AddressType: discoveryv1.AddressTypeIPv4,
+			Ports:       []discoveryv1.EndpointPort{{Port: new(int32(9999))}},
+			Endpoints: []discoveryv1.Endpoint{{
+				Addresses: []string{"192.192.192.192"}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)},
+			}},
+		}}
+	}
 	tests := []struct {
 		name       string
 		addresses  v1alpha1.NodeAddressType
@@ -84,6 +94,11 @@ func TestATargetIsReachedByNodes(t *testing.T) {
 			"", ""},
 		{"of a Service whose slices are pending and whose traffic stays on nodes", v1alpha1.NodeInternalIP,
 			[]func(*Snapshot, *corev1.Service){noPods, selecting, local}, nil, true, v1alpha1.ReasonEndpointsPending, "yet"},
+		{"of a Gateway of Cilium", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){ofCilium}, internal, false, "", ""},
+		{"of a Gateway of Cilium, at the operator's own address", v1alpha1.NodeEgress, []func(*Snapshot, *corev1.Service){ofCilium},
+			[]haproxy.Server{at("egress", "203.0.113.5", "")}, false, "", ""},
+		{"of a Gateway of Cilium whose traffic stays on nodes", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){ofCilium, local},
+			nil, false, v1alpha1.ReasonNoNodes, "Local"},
 		{"of nodes without the Service's pods", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){local}, nil, false,
 			v1alpha1.ReasonNoNodes, "Local"},
 		{"of a Service without a node port", v1alpha1.NodeInternalIP, []func(*Snapshot, *corev1.Service){func(_ *Snapshot, app *corev1.Service) {

@@ -30,6 +30,7 @@ func settle(key model.HostID, members []membership, s Snapshot) (Host, []Problem
 			Secret:         spec.OwnerOf(holder.object),
 			ConnectTimeout: spec.ConnectTimeout(&own.SSH),
 			HostKeys:       spec.HostKeys(holder.host),
+			Jump:           Jump{Host: spec.JumpID(&own.SSH), User: spec.JumpUser(&own.SSH), HostKeys: spec.JumpKeys(&own.SSH)},
 		},
 		ConfigPath:    spec.ConfigPath(&own.HAProxy),
 		ReloadCommand: command,
@@ -38,6 +39,9 @@ func settle(key model.HostID, members []membership, s Snapshot) (Host, []Problem
 	host.Adopt, host.NoAdopt = adoption(members, s)
 	for _, m := range members {
 		problems = append(problems, compareSettings(key, holder, m)...)
+		if rollout, found := spec.RolloutOf(m.object); found {
+			host.Rollouts = append(host.Rollouts, rollout)
+		}
 	}
 	return host, problems
 }
@@ -51,13 +55,4 @@ func compareSettings(key model.HostID, holder, m membership) []Problem {
 	return []Problem{m.problem(v1alpha1.ReasonHostConflict, "host %s (%s) is shared with the older EdgeLoadBalancer %s, whose settings hold. "+
 		"Those of this object are ignored there: %s. Set them as that object does, or leave them out",
 		m.host.Name, key, holder.name(), strings.Join(ignored, ", "))}
-}
-
-// usesEgress reports whether a target of one of the members uses the operator's own address as its server.
-func usesEgress(members []membership) bool {
-	return slices.ContainsFunc(members, func(m membership) bool {
-		return slices.ContainsFunc(m.object.Spec.Targets, func(target v1alpha1.Target) bool {
-			return target.Via == v1alpha1.ViaNodePort && target.NodeAddressType == v1alpha1.NodeEgress
-		})
-	})
 }

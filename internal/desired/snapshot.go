@@ -11,6 +11,8 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/desired/servers"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/desired/virtualips"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/policy"
 )
 
@@ -35,6 +37,8 @@ type Snapshot struct {
 	Egress netip.Addr
 	// EgressHidden reports whether the host was reached but does not report Egress.
 	EgressHidden bool
+	// PeerOf returns what is known of a host for virtual addresses; nil if nothing is known of any.
+	PeerOf func(model.HostID) virtualips.Peer
 	// Rules holds, by namespace, what objects may ask for. A namespace without an entry has the built-in rules.
 	Rules map[string]policy.Rules
 	// Excess holds, by namespace, what its objects have beyond its limits.
@@ -53,6 +57,13 @@ func (s Snapshot) RulesOf(namespace string) policy.Rules {
 		return rules
 	}
 	return policy.Builtin(namespace)
+}
+
+func (s Snapshot) peerOf(key model.HostID) virtualips.Peer {
+	if s.PeerOf == nil {
+		return virtualips.Peer{}
+	}
+	return s.PeerOf(key)
 }
 
 // OnlyOf returns the snapshot with the objects of one owner only.

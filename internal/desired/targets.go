@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/servers"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -83,7 +84,7 @@ func usableTarget(m membership, u *usage, t *v1alpha1.Target, reported map[targe
 
 // serve returns the target's backends and weighted routes for each kind of frontend that uses it.
 func (b *Builder) serve(m membership, u *usage, t *v1alpha1.Target, s Snapshot) (served servedTarget, problems []Problem) {
-	served.drainTimeout = spec.DrainTimeout(t)
+	served.drainTimeout = t.DrainTimeout.Duration
 	if spec.HasServers(t) {
 		served.backends, problems = b.backendsOf(m, u, t, s)
 	}
@@ -101,10 +102,10 @@ func (b *Builder) backendsOf(m membership, u *usage, t *v1alpha1.Target, s Snaps
 	backend, problems := b.withServers(m, t, s)
 	tcp := u.tcp || u.reached[t.Name]
 	if !tcp || !u.http {
-		return []haproxy.Backend{forMode(backend, m.backendName(t.Name, u.http), u.http)}, problems
+		return []haproxy.Backend{forMode(backend, naming.Backend(m.object, t.Name, u.http), u.http)}, problems
 	}
 	limits, undivided := halves(m, t, backend.MaxConnections)
-	plain, http := forMode(backend, m.backendName(t.Name, false), false), forMode(backend, m.backendName(t.Name, true), true)
+	plain, http := forMode(backend, naming.Backend(m.object, t.Name, false), false), forMode(backend, naming.Backend(m.object, t.Name, true), true)
 	plain.MaxConnections, http.MaxConnections = limits[0], limits[1]
 	return []haproxy.Backend{plain, http}, append(problems, undivided...)
 }
@@ -123,11 +124,11 @@ func halves(m membership, t *v1alpha1.Target, limit int) (halves [2]int, problem
 
 // route returns the weighted route of a target with more than one possible destination.
 func (m membership) route(t *v1alpha1.Target, http bool) haproxy.WeightedRoute {
-	r := haproxy.WeightedRoute{Name: m.entryName(t, http)}
+	r := haproxy.WeightedRoute{Name: naming.Entry(m.object, t, http)}
 	for _, share := range m.targets.Shares(t.Name) {
 		backends := make([]string, len(share.Backends))
 		for i, name := range share.Backends {
-			backends[i] = m.backendName(name, http)
+			backends[i] = naming.Backend(m.object, name, http)
 		}
 		r.Shares = append(r.Shares, haproxy.Share{Percent: share.Percent, Backends: backends})
 	}

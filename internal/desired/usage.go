@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -44,7 +45,7 @@ func usesOf(members []membership, groups []*frontendGroup, frontends []haproxy.F
 func (u *usage) add(c *claim, f *haproxy.Frontend) {
 	if !slices.Contains(u.frontends, f.Name) {
 		u.frontends = append(u.frontends, f.Name)
-		if objectPrefix(f.Name) != c.member.configName("") {
+		if naming.ObjectPrefix(f.Name) != naming.Of(c.member.object, "") {
 			if u.joined == nil {
 				u.joined = map[string]string{}
 			}

@@ -23,8 +23,9 @@ type Object struct {
 	Entry v1alpha1.Host
 	// Served reports that the object's status contains a time at which its listeners were on the host.
 	Served bool
-	// Awaits reports that not all hosts that the object's spec names now serve it; see MustAwait.
-	Awaits bool
+	// Awaits reports that not all hosts that the object's spec names now serve it; see MustAwait. Held reports that a roll-out keeps
+	// some of them from that.
+	Awaits, Held bool
 }
 
 // Progress is how far an object has detached from a host.
@@ -59,7 +60,7 @@ func (d Detachments) Next(wanted desired.Host, objects []Object, mayHave func(ty
 		case o.Spec.Suspend, wanted.Suspend && namespace == o.Namespace:
 			progress = Progress{Delayed: true, Moved: progress.Moved}
 		case !progress.Since.IsZero():
-		case o.Awaits && !progress.isOverdue(now):
+		case o.Awaits && (o.Held || !progress.isOverdue(now)):
 			progress.Awaited = model.Earlier(progress.Awaited, now)
 		default:
 			progress.Since, progress.Awaited = now, time.Time{}

@@ -22,7 +22,7 @@ const (
 type Knowledge struct {
 	// MayHave reports whether the host may have the object's listeners.
 	MayHave bool
-	// ReloadsLater reports that the host answers, and waits for its next reload.
+	// ReloadsLater reports that the host answers, and waits for its next reload, or for its roll-out.
 	ReloadsLater bool
 }
 

@@ -33,6 +33,7 @@ func web(edits ...func(*v1alpha1.EdgeLoadBalancer)) *v1alpha1.EdgeLoadBalancer {
 	for _, edit := range edits {
 		edit(object)
 	}
+	object.Default()
 	return object
 }
 

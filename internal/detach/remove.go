@@ -53,7 +53,11 @@ func idleHost(snapshot desired.Snapshot, o Object, wanted desired.Host) desired.
 	if len(entry.HostKeys) == 0 {
 		entry.HostKeys = wanted.Login.HostKeys
 	}
-	return desired.Idle(snapshot, o.EdgeLoadBalancer, &entry)
+	idle := desired.Idle(snapshot, o.EdgeLoadBalancer, &entry)
+	if jump := wanted.Login.Jump; idle.Login.Jump.Host == jump.Host && len(idle.Login.Jump.HostKeys) == 0 {
+		idle.Login.Jump.HostKeys = jump.HostKeys
+	}
+	return idle
 }
 
 // After returns the detachments after a sync that was to free the host from some objects. A host of another owner has nothing of this

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"github.com/edgelb/edgelb/internal/haproxy/lists"
 )
 
 // Idle reports whether there are no listeners. The file of an idle Config has no owner, and anybody may take the host.
@@ -14,6 +16,7 @@ func (c Check) Enabled() bool { return c != Check{} }
 
 // Normalize returns a copy in which everything is in the order that Validate requires.
 func (c Config) Normalize() Config {
+	c.VirtualAddresses = slices.SortedFunc(slices.Values(c.VirtualAddresses), netip.Addr.Compare)
 	c.Frontends = slices.Clone(c.Frontends)
 	for i, f := range c.Frontends {
 		c.Frontends[i].Binds = slices.SortedFunc(slices.Values(f.Binds), Bind.Compare)
@@ -33,19 +36,12 @@ func (c Config) Normalize() Config {
 
 // SortServers returns the servers in the order that Validate requires; the same slice if they are already sorted.
 func SortServers(servers []Server) []Server {
-	return sorted(servers, func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
+	return lists.Sorted(servers, func(a, b Server) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // SortRoutes returns the routes in the order that Validate requires; the same slice if they are already sorted.
 func SortRoutes(routes []Route) []Route {
-	return sorted(routes, func(a, b Route) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-func sorted[T any](things []T, compare func(a, b T) int) []T {
-	if slices.IsSortedFunc(things, compare) {
-		return things
-	}
-	return slices.SortedFunc(slices.Values(things), compare)
+	return lists.Sorted(routes, func(a, b Route) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // KeepsServers reports whether a backend must keep the host's servers.

@@ -23,7 +23,10 @@ type Config struct {
 	// file that has an owner, and is not part of any hash. Letters, digits and "_.:[]-"; may be empty.
 	Host string
 	// AdminSocket is the absolute path of the stats socket, at most 90 bytes long.
-	AdminSocket string
+	AdminSocket  string
+	HealthSocket HealthSocket
+	// VirtualAddresses are addresses that the host has at times only; sorted. Binds to them succeed nevertheless.
+	VirtualAddresses []netip.Addr
 	// MaxConnections limits the connections of the process.
 	MaxConnections int
 	Timeouts       Timeouts
@@ -35,6 +38,13 @@ type Config struct {
 
 // NoOwner stands in place of an owner in the file of an idle Config. No owner has this name.
 const NoOwner = "none"
+
+// HealthSocket is a second stats socket, on which one account can ask whether HAProxy answers, and can change nothing. Unlike a frontend,
+// it also answers when the process has as many connections as it may have. The zero HealthSocket is none.
+type HealthSocket struct {
+	// Path is an absolute path like AdminSocket, and User is the account, which must exist.
+	Path, User string
+}
 
 // Timeouts are HAProxy's timeouts. Each is at least a millisecond; fractions of a millisecond are cut off.
 type Timeouts struct {

@@ -3,6 +3,8 @@ package haproxy
 import (
 	"cmp"
 	"slices"
+
+	"github.com/edgelb/edgelb/internal/haproxy/lists"
 )
 
 // Change is the difference between two Configs that HAProxy can apply at run time.
@@ -33,7 +35,7 @@ func (c Config) ChangeFrom(before Config) (Change, bool) {
 		switch {
 		case b.withoutServers() != old.withoutServers():
 			return Change{}, false
-		case sameSlice(b.Servers, old.Servers) || slices.EqualFunc(b.Servers, old.Servers, Server.runsAs):
+		case lists.Same(b.Servers, old.Servers) || slices.EqualFunc(b.Servers, old.Servers, Server.runsAs):
 		case !slices.Equal(b.resolved(), old.resolved()):
 			return Change{}, false
 		default:
@@ -54,7 +56,7 @@ func (c Config) ChangeFrom(before Config) (Change, bool) {
 // file and of backends.
 func (c Config) sameButLists(other Config) bool {
 	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
-		c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
+		c.HealthSocket == other.HealthSocket && slices.Equal(c.VirtualAddresses, other.VirtualAddresses) && c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts &&
 		slices.EqualFunc(c.Frontends, other.Frontends, sameButRoutes) && len(c.Backends) == len(other.Backends)
 }
 
@@ -72,10 +74,10 @@ func (a AccessPolicy) Equal(other AccessPolicy) bool {
 // compareRoutes adds the differences between the entries of frontends that are otherwise the same.
 func (c *Change) compareRoutes(after, before []Frontend) {
 	for i, f := range after {
-		if sameSlice(f.Routes, before[i].Routes) {
+		if lists.Same(f.Routes, before[i].Routes) {
 			continue
 		}
-		eachPair(f.Routes, before[i].Routes, func(r Route) string { return r.Name }, func(now, was *Route) {
+		lists.EachPair(f.Routes, before[i].Routes, func(r Route) string { return r.Name }, func(now, was *Route) {
 			if now != nil && was != nil && *now == *was {
 				return
 			}
@@ -91,10 +93,10 @@ func (c *Change) compareRoutes(after, before []Frontend) {
 
 // compareWeightedRoutes adds the differences between the entries of weighted routes.
 func (c *Change) compareWeightedRoutes(after, before []WeightedRoute) {
-	if sameSlice(after, before) {
+	if lists.Same(after, before) {
 		return
 	}
-	eachPair(after, before, func(r WeightedRoute) string { return r.Name }, func(now, was *WeightedRoute) {
+	lists.EachPair(after, before, func(r WeightedRoute) string { return r.Name }, func(now, was *WeightedRoute) {
 		if now != nil && was != nil && sameWeightedRoute(*now, *was) {
 			return
 		}
@@ -114,35 +116,6 @@ func sameWeightedRoute(a, b WeightedRoute) bool {
 
 func sameShare(a, b Share) bool {
 	return a.Percent == b.Percent && slices.Equal(a.Backends, b.Backends)
-}
-
-// eachPair calls visit for each name in either list, both sorted by name, with the elements of that name; nil for none.
-func eachPair[T any](after, before []T, nameOf func(T) string, visit func(now, was *T)) {
-	i, j := 0, 0
-	for i < len(after) || j < len(before) {
-		order := 0
-		switch {
-		case i == len(after):
-			order = 1
-		case j == len(before):
-			order = -1
-		default:
-			order = cmp.Compare(nameOf(after[i]), nameOf(before[j]))
-		}
-		var now, was *T
-		if order <= 0 {
-			now, i = &after[i], i+1
-		}
-		if order >= 0 {
-			was, j = &before[j], j+1
-		}
-		visit(now, was)
-	}
-}
-
-// sameSlice reports whether both are the same slice, without comparing the elements.
-func sameSlice[T any](a, b []T) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // backendOnly is a backend without its servers.
@@ -202,7 +175,7 @@ func (c Config) WithRuntimeOf(other Config) Config {
 
 func withServersOf(backends, others []Backend) []Backend {
 	backends = slices.Clone(backends)
-	eachPair(backends, others, func(b Backend) string { return b.Name }, func(b, other *Backend) {
+	lists.EachPair(backends, others, func(b Backend) string { return b.Name }, func(b, other *Backend) {
 		if b != nil && other != nil && !other.KeepServers && other.withoutServers() == b.withoutServers() &&
 			slices.Equal(other.resolved(), b.resolved()) {
 			b.Servers = other.Servers
@@ -218,7 +191,7 @@ func withSharesOf(routes, others []WeightedRoute, there map[string]bool) []Weigh
 	missing := func(s Share) bool {
 		return slices.ContainsFunc(s.Backends, func(name string) bool { return !there[name] })
 	}
-	eachPair(routes, others, func(r WeightedRoute) string { return r.Name }, func(route, other *WeightedRoute) {
+	lists.EachPair(routes, others, func(r WeightedRoute) string { return r.Name }, func(route, other *WeightedRoute) {
 		if route != nil && other != nil && route.shape() == other.shape() && !slices.ContainsFunc(other.Shares, missing) {
 			route.Shares = other.Shares
 		}
@@ -230,12 +203,12 @@ func withSharesOf(routes, others []WeightedRoute, there map[string]bool) []Weigh
 // destination.
 func withRoutesOf(frontends, others []Frontend, there map[string]bool) []Frontend {
 	frontends = slices.Clone(frontends)
-	eachPair(frontends, others, func(f Frontend) string { return f.Name }, func(f, other *Frontend) {
-		if f == nil || other == nil || f.Protocol != other.Protocol || sameSlice(f.Routes, other.Routes) {
+	lists.EachPair(frontends, others, func(f Frontend) string { return f.Name }, func(f, other *Frontend) {
+		if f == nil || other == nil || f.Protocol != other.Protocol || lists.Same(f.Routes, other.Routes) {
 			return
 		}
 		var routes []Route
-		eachPair(other.Routes, f.Routes, func(r Route) string { return r.Name }, func(now, was *Route) {
+		lists.EachPair(other.Routes, f.Routes, func(r Route) string { return r.Name }, func(now, was *Route) {
 			switch {
 			case now != nil && there[now.To]:
 				routes = append(routes, *now)

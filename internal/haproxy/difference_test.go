@@ -2,6 +2,7 @@ package haproxy_test
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -47,6 +48,8 @@ func TestChangeFromNamesTheBackendsWhoseServersDiffer(t *testing.T) {
 		{"owner", func(c *haproxy.Config) { c.Owner = "other" }, nil, false},
 		{"host", func(c *haproxy.Config) { c.Host = "other" }, nil, false},
 		{"admin socket", func(c *haproxy.Config) { c.AdminSocket = "/other" }, nil, false},
+		{"health socket", func(c *haproxy.Config) { c.HealthSocket.Path = "/other" }, nil, false},
+		{"virtual address", func(c *haproxy.Config) { c.VirtualAddresses = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }, nil, false},
 		{"maximum of connections", func(c *haproxy.Config) { c.MaxConnections++ }, nil, false},
 		{"timeout", func(c *haproxy.Config) { c.Timeouts.Queue++ }, nil, false},
 	} {

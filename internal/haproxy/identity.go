@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy/lists"
 )
 
 // WithIdentities returns a copy in which servers that already run keep their running names. A server's identity is its
@@ -22,7 +24,7 @@ func (c Config) WithIdentities(running map[string][]Server) Config {
 // keepNames gives servers, which are sorted by name, the names of running servers with the same address and port. It returns
 // the same slice if nothing changes.
 func keepNames(wanted, running []Server) []Server {
-	if sameSlice(wanted, running) {
+	if lists.Same(wanted, running) {
 		return wanted
 	}
 	free := unwantedNames(wanted, running)

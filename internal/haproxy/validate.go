@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/host/header"
 )
 
 const (
@@ -18,16 +20,12 @@ const (
 
 // What the text may contain unquoted. None of it allows a blank, a quote, a comment, an escape or an end of line.
 var (
-	ownerPattern = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
-	hostPattern  = regexp.MustCompile(`^[A-Za-z0-9_.:[\]-]+$`)
-	pathPattern  = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
+	pathPattern = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 )
 
 // The longest strings, in bytes. The path of a unix socket is limited to 107 bytes, of which HAProxy needs some for the name
 // that it binds before it renames the socket.
 const (
-	maxOwner      = 1024
-	maxHost       = 300
 	maxSocketPath = 90
 )
 
@@ -47,22 +45,18 @@ func ValidName(name string) bool {
 
 // ValidOwner reports whether a string can be Config.Owner of a host that is not idle.
 func ValidOwner(owner string) bool {
-	return owner != NoOwner && len(owner) <= maxOwner && ownerPattern.MatchString(owner)
-}
-
-// ValidHost reports whether a string can be a Config.Host that is not empty.
-func ValidHost(host string) bool {
-	return len(host) <= maxHost && hostPattern.MatchString(host)
+	return owner != NoOwner && header.ValidOwner(owner)
 }
 
 // Validate returns everything that is wrong with the Config; nil if nothing is. Each error names the thing that it is about.
 func (c Config) Validate() error {
 	var f faults
 	c.checkOwner(&f)
-	if c.Host != "" && !ValidHost(c.Host) {
-		f.add(`host %s: use 1 to %d letters, digits and "_.:[]-"`, excerpt(c.Host), maxHost)
+	if c.Host != "" && !header.ValidHost(c.Host) {
+		f.add("host %s: %s", excerpt(c.Host), header.HostRule)
 	}
 	f.join(CheckPath("the admin socket", c.AdminSocket, maxSocketPath))
+	c.checkVirtual(&f)
 	if c.MaxConnections < 1 || c.MaxConnections > math.MaxInt32 {
 		f.add("maximum of connections: %d is not between 1 and %d", c.MaxConnections, math.MaxInt32)
 	}
@@ -79,7 +73,25 @@ func (c Config) checkOwner(f *faults) {
 	case c.Owner == NoOwner:
 		f.add("owner: %q means that the host is free; use another word", NoOwner)
 	case !ValidOwner(c.Owner):
-		f.add(`owner %s: use 1 to %d letters, digits and "/._:-"`, excerpt(c.Owner), maxOwner)
+		f.add("owner %s: %s", excerpt(c.Owner), header.OwnerRule)
+	}
+}
+
+// checkVirtual checks what a host with virtual addresses needs.
+func (c Config) checkVirtual(f *faults) {
+	if c.HealthSocket != (HealthSocket{}) {
+		f.join(CheckPath("the health socket", c.HealthSocket.Path, maxSocketPath))
+		if !ValidName(c.HealthSocket.User) {
+			f.add("the health socket's user %s is no account name", excerpt(c.HealthSocket.User))
+		}
+		if c.HealthSocket.Path == c.AdminSocket {
+			f.add("the health socket is the admin socket: give it a path of its own")
+		}
+	}
+	for _, addr := range c.VirtualAddresses {
+		if fault := addrFault(addr); fault != "" {
+			f.add("virtual address %s %s", addr, fault)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func TestValidateAcceptsTheLeastAndTheMost(t *testing.T) {
 		"the longest owner":              func(c *haproxy.Config) { c.Owner = long(1024) },
 		"an owner of all characters":     func(c *haproxy.Config) { c.Owner = "azAZ09/._:-" },
 		"an owner that begins with none": func(c *haproxy.Config) { c.Owner = "nonesuch" },
-		"the longest host":               func(c *haproxy.Config) { c.Host = long(300) },
+		"the longest host":               func(c *haproxy.Config) { c.Host = long(600) },
 		"a host of all characters":       func(c *haproxy.Config) { c.Host = "azAZ09_.:[]-" },
 		"no host":                        func(c *haproxy.Config) { c.Host = "" },
 		"the longest socket":             func(c *haproxy.Config) { c.AdminSocket = "/" + long(89) },

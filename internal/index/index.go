@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -185,4 +186,18 @@ func servingHosts(
 		keys = append(keys, spec.ServingHosts(object, func(t *v1alpha1.Target) bool { return concerned(object, t) })...)
 	}
 	return keys
+}
+
+// readTimeout bounds how long a read waits for a cache that is not filled yet.
+const readTimeout = time.Second
+
+// All returns a function that returns all EdgeLoadBalancers of the cache. Its callers must not change them.
+func All(reader client.Reader) func() ([]v1alpha1.EdgeLoadBalancer, error) {
+	return func() ([]v1alpha1.EdgeLoadBalancer, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		defer cancel()
+		var list v1alpha1.EdgeLoadBalancerList
+		err := reader.List(ctx, &list, client.UnsafeDisableDeepCopy)
+		return list.Items, err
+	}
 }

@@ -58,7 +58,10 @@ func (n *Named) add(object *v1alpha1.EdgeLoadBalancer) {
 	case wanted && object.DeletionTimestamp.IsZero():
 		n.Wanting = append(n.Wanting, object)
 	default:
-		reported, _ := StatusOf(object, n.Host)
+		reported, known := StatusOf(object, n.Host)
+		if known && !wanted {
+			object = spec.ReachedAs(object, &reported)
+		}
 		n.Detaching = append(n.Detaching, detach.Object{EdgeLoadBalancer: object, Entry: entry, Served: reported.ObservedGeneration > 0})
 	}
 }

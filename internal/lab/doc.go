@@ -8,5 +8,6 @@
 // their files at the same paths.
 //
 // A test enters the lab in TestMain with Main, a program with Enter; package sandbox implements it. Package kube has the control
-// plane; package debian has hosts with the init system and the HAProxy of a distribution.
+// plane; package debian has hosts with the init system and the HAProxy of a distribution, and package pair some that take over
+// addresses from each other.
 package lab

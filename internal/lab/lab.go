@@ -38,21 +38,21 @@ func Dir() string { return sandbox.Dir() }
 // its processes and its files.
 func EnterCommand() []string { return sandbox.EnterCommand() }
 
-// Part is a component of the lab that has logs.
-type Part interface {
+// Component is a part of the lab that has logs.
+type Component interface {
 	// Logs returns the ends of the logs, by program.
 	Logs() map[string]string
 }
 
-// LogOnFailure prints the logs of parts if the test fails. Call it after registering the cleanup that closes them, so that
+// LogOnFailure prints the logs of components if the test fails. Call it after registering the cleanup that closes them, so that
 // the logs are read before that.
-func LogOnFailure(t testing.TB, parts ...Part) {
+func LogOnFailure(t testing.TB, components ...Component) {
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
 		}
-		for _, part := range parts {
-			for program, log := range part.Logs() {
+		for _, component := range components {
+			for program, log := range component.Logs() {
 				t.Logf("the end of the log of %s:\n%s", program, log)
 			}
 		}

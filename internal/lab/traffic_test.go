@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -165,11 +167,57 @@ func TestLoadCountsTheResultsOfConnections(t *testing.T) {
 	if r := load(netip.AddrPortFrom(h.Public.IPv6, 443)); !enough(r.OK) || r.Failed() != 0 || r.Answered[h.Name] != r.OK {
 		t.Errorf("of a host that serves: %+v", r)
 	}
-	if r := load(netip.AddrPortFrom(h.Public.IPv6, 444)); !enough(r.Refused) || r.Failed() != r.Refused || r.OK != 0 {
+	if r := load(netip.AddrPortFrom(h.Public.IPv6, 444)); !enough(r.Refused) || r.Failed() != r.Refused || r.OK != 0 || r.LongestGap == 0 {
 		t.Errorf("of a closed port: %+v", r)
 	}
 	if r := load(silent); !enough(r.Cut) || r.Failed() != r.Cut || r.OK != 0 {
 		t.Errorf("of a server that hangs up: %+v", r)
+	}
+}
+
+func TestALoadMeasuresTheLongestTimeWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	after := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
+	for _, test := range []struct {
+		name    string
+		answers []int
+		want    int
+	}{
+		{"no answer", nil, 10},
+		{"before the first answer", []int{4, 5, 9}, 4},
+		{"between answers", []int{1, 2, 7, 9}, 5},
+		{"after the last answer", []int{1, 2, 4}, 6},
+		{"an answer after the end", []int{1, 5, 14}, 9},
+	} {
+		s := silentSince(begin)
+		for _, answer := range test.answers {
+			s.answer(after(answer))
+		}
+		if got := s.until(after(10)); got != time.Duration(test.want)*time.Second {
+			t.Errorf("%s: %s, want %ds", test.name, got, test.want)
+		}
+	}
+}
+
+func TestALoadTellsWhyAConnectionFailed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		err  error
+		took time.Duration
+		of   func(LoadResult) int
+	}{
+		{"refused", syscall.ECONNREFUSED, 0, func(r LoadResult) int { return r.Refused }},
+		{"reset", syscall.ECONNRESET, 0, func(r LoadResult) int { return r.Cut }},
+		{"no host has the address", syscall.EHOSTUNREACH, 3 * time.Second, func(r LoadResult) int { return r.Unreachable }},
+		{"no answer in time", os.ErrDeadlineExceeded, answerTimeout, func(r LoadResult) int { return r.TimedOut }},
+	} {
+		var r LoadResult
+		r.count(Seen{}, &net.OpError{Op: "dial", Err: test.err}, test.took)
+		if test.of(r) != 1 || r.Failed() != 1 || len(r.Failures) != 1 {
+			t.Errorf("%s: %+v", test.name, r)
+		}
 	}
 }
 

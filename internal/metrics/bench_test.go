@@ -60,7 +60,7 @@ func BenchmarkScrape(b *testing.B) {
 		}
 	}
 	series, err := testutil.GatherAndCount(registry)
-	if err != nil || series != benchObjects*benchHostsOfObject*(len(reason.States())+7) {
+	if err != nil || series != benchObjects*benchHostsOfObject*(len(reason.States())+9) {
 		b.Errorf("%d series (error %v)", series, err)
 	}
 	b.ReportMetric(float64(series), "series")

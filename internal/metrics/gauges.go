@@ -17,7 +17,8 @@ type Gauges struct {
 	objects func() ([]v1alpha1.EdgeLoadBalancer, error)
 	records *record.Store
 
-	hostState, servers, serversUp, targetServers, targetServersUp, targetServersDown, lastProof, oldWorkers, failedReloads *prometheus.Desc
+	hostState, suspended, reloadWaits, servers, serversUp, targetServers, targetServersUp, targetServersDown *prometheus.Desc
+	lastProof, lastChange, lastReload, oldWorkers, failedReloads, virtualIPs                                 *prometheus.Desc
 }
 
 // NewGauges returns gauges to register. objects returns all EdgeLoadBalancers; it is called at each scrape.
@@ -28,6 +29,9 @@ func NewGauges(objects func() ([]v1alpha1.EdgeLoadBalancer, error), records *rec
 	return &Gauges{
 		objects: objects, records: records,
 		hostState: gauge("edgelb_host_state", "1 for the state that the host is in, 0 for the others.", "state"),
+		suspended: gauge("edgelb_host_suspended", "1 if spec.suspend keeps the host from being changed, else 0."),
+		reloadWaits: gauge("edgelb_host_reload_waits",
+			"1 if a reload waits because many previous HAProxy workers still serve open connections, else 0."),
 		servers:   gauge("edgelb_servers", "The object's servers that the host's HAProxy has."),
 		serversUp: gauge("edgelb_servers_up", "The object's servers that the host's HAProxy takes for up."),
 		targetServers: gauge("edgelb_target_servers",
@@ -38,18 +42,24 @@ func NewGauges(objects func() ([]v1alpha1.EdgeLoadBalancer, error), records *rec
 			"The target's servers whose health checks fail on the host, by how they do.", "target", "check"),
 		lastProof: gauge("edgelb_last_proof_timestamp_seconds",
 			"When the host was last proved to run what is wanted of it, in seconds since 1970."),
+		lastChange: gauge("edgelb_last_change_timestamp_seconds",
+			"When what the host runs was last changed, in seconds since 1970."),
+		lastReload: gauge("edgelb_last_reload_timestamp_seconds",
+			"When HAProxy was last reloaded for edgelb, in seconds since 1970."),
 		oldWorkers: gauge("edgelb_haproxy_old_workers",
 			"HAProxy's workers that live on after a reload until their last connection ends."),
 		failedReloads: gauge("edgelb_haproxy_failed_reloads",
 			"Reloads that failed since the last one that did not, as HAProxy's master says."),
+		virtualIPs: gauge("edgelb_host_virtual_ips",
+			"1 for what the host is for the object's virtual addresses, 0 for the others; none if that is not known.", "role"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *Gauges) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		g.hostState, g.servers, g.serversUp, g.targetServers, g.targetServersUp, g.targetServersDown, g.lastProof, g.oldWorkers,
-		g.failedReloads,
+		g.hostState, g.suspended, g.reloadWaits, g.servers, g.serversUp, g.targetServers, g.targetServersUp, g.targetServersDown,
+		g.lastProof, g.lastChange, g.lastReload, g.oldWorkers, g.failedReloads, g.virtualIPs,
 	} {
 		to <- desc
 	}
@@ -79,12 +89,10 @@ func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadB
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	for _, state := range reason.States() {
-		value := 0.0
-		if sample.Host.State == state {
-			value = 1
-		}
-		send(g.hostState, value, string(state))
+		send(g.hostState, oneIf(sample.Host.State == state), string(state))
 	}
+	send(g.suspended, oneIf(sample.Suspended))
+	send(g.reloadWaits, oneIf(sample.ReloadWaits))
 	send(g.servers, float64(sample.Host.Servers))
 	send(g.serversUp, float64(sample.Host.ServersUp))
 	for target, count := range sample.Targets {
@@ -94,10 +102,21 @@ func (g *Gauges) collect(to chan<- prometheus.Metric, object *v1alpha1.EdgeLoadB
 	for down, count := range downBy(sample.Down) {
 		send(g.targetServersDown, float64(count), down.target, down.check)
 	}
+	if is := sample.Host.VirtualIPs; is != "" {
+		for _, role := range []v1alpha1.VirtualIPRole{v1alpha1.VirtualIPMaster, v1alpha1.VirtualIPBackup, v1alpha1.VirtualIPFault} {
+			send(g.virtualIPs, oneIf(is == role), string(role))
+		}
+	}
+	if at := sample.Host.LastSyncTime; at != nil {
+		send(g.lastChange, secondsOf(at.Time))
+	}
+	if at := sample.Host.LastReloadTime; at != nil {
+		send(g.lastReload, secondsOf(at.Time))
+	}
 	if sample.ProvedAt.IsZero() {
 		return
 	}
-	send(g.lastProof, float64(sample.ProvedAt.UnixMilli())/1000)
+	send(g.lastProof, secondsOf(sample.ProvedAt))
 	send(g.oldWorkers, float64(sample.OldWorkers))
 	send(g.failedReloads, float64(sample.FailedReloads))
 }

@@ -171,7 +171,7 @@ func knownHosts(object *v1alpha1.EdgeLoadBalancer) *record.Store {
 	member := desired.Member{Object: spec.NameOf(object), Counts: []string{"shop_web_api", "shop_web_app"}}
 	task := &record.Task{Objects: map[types.UID]int64{uid: 2}}
 	for address, outcome := range map[string]model.Outcome{
-		"a": {State: model.Synced, Fingerprint: "f", OldWorkers: 3, FailedReloads: 1, Servers: map[string]model.ServerCount{
+		"a": {State: model.Synced, Fingerprint: "f", Changed: true, Update: model.UpdateReload, OldWorkers: 3, FailedReloads: 1, Servers: map[string]model.ServerCount{
 			"shop_web_app": {Up: 2, Total: 3}, "shop_web_api": {Up: 1, Total: 1}, "shop_other_app": {Up: 7, Total: 7},
 		}},
 		"b": {State: model.Unreachable, Message: "x"},
@@ -198,8 +198,10 @@ func TestGaugesReportTheCurrentStateOfHosts(t *testing.T) {
 		"edgelb_servers{gw1,web,shop}":           4, "edgelb_servers_up{gw1,web,shop}": 3,
 		"edgelb_target_servers{gw1,web,shop,app}": 3, "edgelb_target_servers_up{gw1,web,shop,app}": 2,
 		"edgelb_target_servers{gw1,web,shop,api}": 1, "edgelb_target_servers_up{gw1,web,shop,api}": 1,
-		"edgelb_last_proof_timestamp_seconds{gw1,web,shop}": float64(noon().Unix()),
-		"edgelb_haproxy_old_workers{gw1,web,shop}":          3, "edgelb_haproxy_failed_reloads{gw1,web,shop}": 1,
+		"edgelb_last_proof_timestamp_seconds{gw1,web,shop}":  float64(noon().Unix()),
+		"edgelb_last_change_timestamp_seconds{gw1,web,shop}": float64(noon().Unix()),
+		"edgelb_last_reload_timestamp_seconds{gw1,web,shop}": float64(noon().Unix()),
+		"edgelb_haproxy_old_workers{gw1,web,shop}":           3, "edgelb_haproxy_failed_reloads{gw1,web,shop}": 1,
 	}
 	records.Update(model.NewHostID("a", 22), func(r *record.Host) {
 		r.Down = []model.DownServers{
@@ -224,6 +226,48 @@ func TestGaugesReportTheCurrentStateOfHosts(t *testing.T) {
 	requireValues(t, registry, synced)
 	objects = nil
 	requireValues(t, registry, nil)
+}
+
+func TestAHostIsReportedAsSuspendedAndItsReloadAsWaiting(t *testing.T) {
+	t.Parallel()
+	object := twoHosts()
+	records, registry := knownHosts(object), prometheus.NewRegistry()
+	records.Look(model.NewHostID("a", 22), noon())
+	registry.MustRegister(NewGauges(func() ([]v1alpha1.EdgeLoadBalancer, error) { return []v1alpha1.EdgeLoadBalancer{*object}, nil }, records))
+	requireFlags := func(want ...string) {
+		t.Helper()
+		var got []string
+		for series := range values(t, registry) {
+			if strings.HasPrefix(series, "edgelb_host_suspended") || strings.HasPrefix(series, "edgelb_host_reload_waits") {
+				got = append(got, series)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	requireFlags()
+	records.Update(model.NewHostID("a", 22), func(r *record.Host) {
+		// As another object on the host says.
+		r.Wanted.Suspend = true
+		r.Outcome = model.Outcome{State: model.Pending, RetryAfter: time.Minute}
+	})
+	requireFlags("edgelb_host_reload_waits{gw1,web,shop}", "edgelb_host_suspended{gw1,web,shop}")
+	object.Spec.Suspend = true
+	requireFlags("edgelb_host_reload_waits{gw1,web,shop}", "edgelb_host_suspended{gw1,web,shop}", "edgelb_host_suspended{gw2,web,shop}")
+}
+
+func TestAReplicaLeadsOnceItIsElected(t *testing.T) {
+	t.Parallel()
+	elected := make(chan struct{})
+	leading := NewLeadingGauge(elected)
+	if got := testutil.ToFloat64(leading); got != 0 {
+		t.Errorf("a replica that stands by reports %v", got)
+	}
+	close(elected)
+	if got := testutil.ToFloat64(leading); got != 1 {
+		t.Errorf("the replica that leads reports %v", got)
+	}
 }
 
 func TestTheProofOfAHostIsNotReportedForAnObjectThatIsNoMember(t *testing.T) {
@@ -288,7 +332,8 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 	descs := make(chan *prometheus.Desc, 100)
 	NewGauges(nil, nil).Describe(descs)
-	NewClusterGauge(nil).Describe(descs)
+	NewClusterGauges(nil, nil).Describe(descs)
+	NewLeadingGauge(nil).Describe(descs)
 	m, _ := registered(t)
 	for _, c := range []prometheus.Collector{m.updates, m.reloads, m.drift, m.connections, m.programming, m.network} {
 		c.Describe(descs)

@@ -76,6 +76,11 @@ type Outcome struct {
 	// Egress is the address from which the host sees the connection, without a zone and not IPv4-mapped; the zero Addr if the host
 	// was not reached or does not report it.
 	Egress netip.Addr
+	// Kept says that HAProxy must be reloaded to run what is wanted, and was left with what it runs because the request says so.
+	Kept bool
+	// TrafficBefore and Traffic are the connections to each backend that HAProxy has counted since its last reload, before and after
+	// the sync; nil if the request did not ask for it, or if HAProxy did not answer.
+	TrafficBefore, Traffic map[string]Traffic
 	// Phases are the durations of the steps.
 	Phases Phases
 	// Live says that, although State is a failure, Sync with RuntimeOnly can bring the endpoints' changes to the host.
@@ -111,6 +116,11 @@ type UnresolvedName struct{ Backend, DNSName string }
 // and their queries share one round trip, Change includes both.
 type Phases struct {
 	Observe, Decide, Change, Prove time.Duration
+}
+
+// Traffic counts the connections to a backend that clients wanted, and those of them that failed because no server took them.
+type Traffic struct {
+	Connections, Failed int
 }
 
 // ServerCount counts the servers of one backend.

@@ -17,12 +17,7 @@ func TestTheFlagsSetTheWatchedNamespacesAndTheAccessToMetrics(t *testing.T) {
 		{[]string{"--watch-namespaces=shop, blog,"}, []string{"shop", "blog"}, true},
 		{[]string{"--metrics-secure=false"}, nil, false},
 	} {
-		var f Flags
-		set := flag.NewFlagSet("manager", flag.ContinueOnError)
-		f.AddTo(set)
-		if err := set.Parse(test.args); err != nil {
-			t.Fatal(err)
-		}
+		f := parse(t, test.args...)
 		options, err := managerOptions(f)
 		if err != nil {
 			t.Fatal(err)
@@ -34,4 +29,16 @@ func TestTheFlagsSetTheWatchedNamespacesAndTheAccessToMetrics(t *testing.T) {
 			t.Errorf("%q: metrics are secure: %t", test.args, options.Metrics.SecureServing)
 		}
 	}
+}
+
+// parse returns the flags of a command line.
+func parse(t *testing.T, arguments ...string) Flags {
+	t.Helper()
+	var f Flags
+	set := flag.NewFlagSet("manager", flag.ContinueOnError)
+	f.AddTo(set)
+	if err := set.Parse(arguments); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }

@@ -19,8 +19,11 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/controllers"
+	"github.com/edgelb/edgelb/controllers/rights"
+	"github.com/edgelb/edgelb/controllers/signals"
 	"github.com/edgelb/edgelb/internal/connect"
 	"github.com/edgelb/edgelb/internal/haproxy/driver"
+	keepalived "github.com/edgelb/edgelb/internal/keepalived/driver"
 	"github.com/edgelb/edgelb/internal/metrics/access"
 	"github.com/edgelb/edgelb/internal/outage"
 )
@@ -36,6 +39,12 @@ func Run(ctx context.Context, f Flags) error {
 	}
 	options, err := managerOptions(f)
 	if err != nil {
+		return err
+	}
+	if err := awaitCluster(ctx, config, f, ctrl.Log); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	reader, err := surviveOutages(ctx, config, f, &options)
@@ -103,17 +112,17 @@ func metricsOptions(f Flags) metricsserver.Options {
 // addControllers connects the controllers to SSH. The reader waits for an unreachable API server.
 func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader, f Flags) (*connect.Connector, error) {
 	if f.clusterID == "" {
-		id, err := controllers.ClusterID(ctx, reader)
+		id, err := rights.ClusterID(ctx, reader)
 		if err != nil {
 			return nil, err
 		}
 		f.clusterID = id
 	}
-	signals, err := controllers.NewSignals(metrics.Registry)
+	signals, err := signals.New(metrics.Registry)
 	if err != nil {
 		return nil, err
 	}
-	missingRights, err := controllers.FindMissingRights(ctx, reader)
+	missing, err := rights.FindMissing(ctx, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +131,12 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader,
 		Cluster:        f.clusterID,
 		Connector:      hosts,
 		Sync:           driver.Sync,
+		SyncVirtual:    keepalived.Sync,
+		LookVirtual:    keepalived.Look,
 		Signals:        signals,
 		RemovalTimeout: f.removalTimeout,
 		CrossNamespace: f.crossNamespace,
-		MissingRights:  missingRights,
+		MissingRights:  missing,
 		Namespaces:     f.namespaces(),
 	})
 }

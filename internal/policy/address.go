@@ -189,6 +189,21 @@ func (a Addresses) CheckUnresolved(host string) *Violation {
 	return a.violation(host)
 }
 
+// CheckBehind is Check for a host behind a jump host, which is checked as well, and resolves the host's name; empty means that there is none.
+// What an address means there, only the jump host knows: the same rules hold as for other hosts.
+func (a Addresses) CheckBehind(jump, host string) *Violation {
+	if jump == "" {
+		return a.Check(host)
+	}
+	if found := a.Check(jump); found != nil {
+		return found
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return a.CheckUnresolved(host)
+	}
+	return a.Check(host)
+}
+
 func (a Addresses) hasName(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return false

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,9 @@ func TestWhereConnectionsMayGo(t *testing.T) {
 		{"a network", []list{{"198.51.100.0/24"}},
 			[]string{"198.51.100.7", "::ffff:198.51.100.7", "gw1.example.net", "gw1.example.net=198.51.100.7"},
 			[]string{"198.51.101.7", "2001:db8::1", "127.0.0.1", "gw1.example.net=10.0.0.1"}},
+		{"a network of IPv4 addresses in IPv6 form", []list{{"::ffff:198.51.100.0/120"}}, []string{"198.51.100.7", "::ffff:198.51.100.7"},
+			[]string{"198.51.101.7", "::1"}},
+		{"a special network in IPv6 form opens itself alone", []list{{"::ffff:127.0.1.0/120"}}, []string{"127.0.1.5"}, []string{"127.0.0.1", "10.0.0.1"}},
 		{"two policies", []list{{"198.51.100.0/24"}, {"2001:db8::/64"}}, []string{"198.51.100.7", "2001:db8::1"}, []string{"10.0.0.1"}},
 		{"one of two does not speak of it", []list{nil, {"198.51.100.0/24"}}, []string{"198.51.100.7"}, []string{"10.0.0.1"}},
 		{"all networks open no special one", []list{{"0.0.0.0/0", "::/0"}}, []string{"10.0.0.1", "fd00::1"},
@@ -114,6 +118,27 @@ func TestWhereConnectionsMayGo(t *testing.T) {
 	}
 }
 
+// A policy's list does not limit the addresses of the cluster's own pods and nodes, except that it opens special ones.
+func TestAddressesOfTheClusterAreOnlyCheckedIfTheyAreSpecial(t *testing.T) {
+	t.Parallel()
+	loopback, link, pod := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("10.42.0.7")
+	for name, test := range map[string]struct {
+		lists   [][]v1alpha1.AllowedAddress
+		allowed []netip.Addr
+	}{
+		"no policy":              {nil, []netip.Addr{pod}},
+		"a list of others":       {[][]v1alpha1.AllowedAddress{{"198.51.100.0/24"}}, []netip.Addr{pod}},
+		"an empty list":          {[][]v1alpha1.AllowedAddress{{}}, []netip.Addr{pod}},
+		"a list with a loopback": {[][]v1alpha1.AllowedAddress{{"127.0.0.0/8"}}, []netip.Addr{pod, loopback}},
+	} {
+		for _, addr := range []netip.Addr{loopback, link, pod} {
+			if found := hosts(test.lists...).CheckSpecial(addr); (found == nil) != slices.Contains(test.allowed, addr) {
+				t.Errorf("%s: %s: %v", name, addr, found)
+			}
+		}
+	}
+}
+
 func TestANameThatSomebodyElseResolvesHasToBeListed(t *testing.T) {
 	t.Parallel()
 	networks := hosts([]v1alpha1.AllowedAddress{"198.51.100.0/24"})
@@ -143,6 +168,36 @@ func TestAViolationSaysWhatRuleAndWhomToAsk(t *testing.T) {
 	} {
 		if found == nil || found.Error() != want {
 			t.Errorf("got  %v\nwant %s", found, want)
+		}
+	}
+}
+
+// A jump host resolves the names of the hosts behind it, so that only the names themselves can be checked.
+func TestAHostBehindAJumpHostIsAllowedOnlyIfBothAre(t *testing.T) {
+	t.Parallel()
+	free := Addresses{namespace: "shop", field: "hostAddresses"}
+	listed := free.with("edge", []v1alpha1.AllowedAddress{"198.51.100.0/24", "10.0.0.0/8", "*.edge.example.net"})
+	for _, test := range []struct {
+		rules      Addresses
+		jump, host string
+		want       bool
+	}{
+		{free, "bastion", "10.0.0.1", true},
+		{free, "bastion", "gw1", true},
+		{free, "bastion", "127.0.0.1", false},
+		{free, "bastion", "169.254.169.254", false},
+		{free, "127.0.0.1", "10.0.0.1", false},
+		{free, "", "127.0.0.1", false},
+		{listed, "198.51.100.7", "10.0.0.1", true},
+		{listed, "jump.edge.example.net", "gw1.edge.example.net", true},
+		{listed, "192.0.2.1", "10.0.0.1", false},
+		{listed, "198.51.100.7", "192.0.2.1", false},
+		// Reached directly, the operator would see where this name leads.
+		{listed, "198.51.100.7", "gw1.example.com", false},
+		{listed, "", "gw1.example.com", true},
+	} {
+		if got := test.rules.CheckBehind(test.jump, test.host) == nil; got != test.want {
+			t.Errorf("%s through %q: allowed %t", test.host, test.jump, got)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/index"
 	"github.com/edgelb/edgelb/internal/status"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // Writer writes EdgeLoadBalancers. Its methods are safe for concurrent use.
@@ -81,7 +82,7 @@ func (w *Writer) Publish(
 	written, err := w.patchStatus(ctx, object, before, after)
 	if IsRefused(err) {
 		log.FromContext(ctx).Error(err, "The API server does not take the whole status, so a shorter one is published")
-		written, err = w.patchStatus(ctx, object, before, status.Shortened(after))
+		written, err = w.patchStatus(ctx, object, before, fit.Shortened(after))
 	}
 	if err != nil {
 		return outdated(err)

@@ -10,7 +10,7 @@ import (
 
 const (
 	// HostsAtOnce is the default number of hosts that are worked on at the same time. A host that hangs holds its place until the
-	// sync times out, and an unused place costs almost nothing.
+	// sync times out, but no worker, and an unused place costs nothing.
 	HostsAtOnce = 2048
 	// busyHosts is how many syncs may be busy at the same time. More would not be faster: a sync is a moment's work and one round
 	// trip. But a change that concerns a thousand hosts would hold a thousand of them in memory at once.
@@ -32,16 +32,15 @@ type Places struct {
 	saves *fair.Limiter[model.HostID]
 }
 
-// NewPlaces divides the workers. There are at least as many workers as places, unless more than 32 namespaces use up the reserved
-// ones. It calls enqueue for a host that waited and gets a place.
-func NewPlaces(workers int, enqueue func(model.HostID)) *Places {
-	reserved := max(1, workers/256)
+// NewPlaces divides a number of places. It calls enqueue for a host that waited and gets a place.
+func NewPlaces(places int, enqueue func(model.HostID)) *Places {
+	reserved := max(1, places/256)
 	share := func(total, perOwner int) *fair.Limiter[model.HostID] {
 		return fair.New(fair.Limits{Total: max(1, total), PerOwner: max(1, perOwner), Reserved: reserved}, enqueue)
 	}
 	return &Places{
-		synced: share(workers/2, workers/4),
-		others: share(workers/4, workers/16),
+		synced: share(places/2, places/4),
+		others: share(places/4, places/16),
 		busy:   share(busyHosts, busyHosts),
 		saves:  share(savesAtOnce, savesAtOnce/2),
 	}

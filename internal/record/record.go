@@ -17,6 +17,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/rollout"
 )
 
 // Host is what the operator knows about one host since it started. It is a value: its maps and slices are replaced and never
@@ -46,6 +47,9 @@ type Host struct {
 
 	// Claims are the results of the logins of each owner that names the host.
 	Claims map[spec.Owner]Claim
+	// Certificate is when the SSH certificate is valid that logs in to the host. CertificateEnds reports that it ended soon at the last attempt.
+	Certificate     model.Validity
+	CertificateEnds bool
 
 	// Failures counts the failed attempts since the last success, Repeats the consecutive attempts with the same outcome.
 	Failures, Repeats int
@@ -81,14 +85,19 @@ type Host struct {
 	// UnseenTriggers and UnprovedTriggers are, likewise, the times of the changes of Pods and Services that changed the
 	// EndpointSlices.
 	UnseenTriggers, UnprovedTriggers []time.Time
+	// Held says why the host keeps what it runs for now, and Trial is the change that it tries as a canary.
+	Held  rollout.Wait
+	Trial rollout.Trial
 	// Detachments are the removals of the objects that detach from the host.
 	Detachments detach.Detachments
+	// Virtual is what is known of keepalived on the host.
+	Virtual Virtual
 }
 
 // HoldOff returns how long to leave the host alone: the rest of the wait after a failure, unless what the failure depended on has
 // changed. Endpoints change while a host is unreachable; they must not trigger a connection attempt each time.
 func (r Host) HoldOff(inputs string, now time.Time) time.Duration {
-	if !Failed(r.Outcome.State) || r.Outcome.State == "" || r.Inputs != inputs {
+	if !Failed(r.Outcome.State) || r.Outcome.State == "" || r.Inputs != inputs || r.Outcome.Kept {
 		return 0
 	}
 	return max(0, r.RetryAt.Sub(now))
@@ -107,6 +116,7 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 		r.Built[object.UID] = object.Generation
 	}
 	r.Claims = r.claimsOf(host)
+	r.recall(host, objects)
 	r.Problems = withNew(r.Problems, host.Problems)
 	r.Detachments = r.Detachments.Next(r.Wanted, detaching, r.MayHave, now)
 	r.Wanted = r.Detachments.Keep(r.Wanted, before.Wanted, detaching)
@@ -117,6 +127,7 @@ func (r *Host) Rebuild(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer, 
 // retries of hosts that failed together.
 func (r *Host) Apply(a Attempt, now time.Time, random float64) Urgency {
 	before := *r
+	r.Certificate, r.CertificateEnds = a.Certificate, a.Certificate.EndsSoon(now)
 	if a.Outcome.Egress.IsValid() {
 		r.Egress = a.Outcome.Egress
 	}
@@ -135,6 +146,10 @@ func (r *Host) Apply(a Attempt, now time.Time, random float64) Urgency {
 	r.noteDrift(a.Outcome, now)
 	r.noteProof(a, now)
 	r.noteProblems(a.Task)
+	r.Held = a.Held
+	if a.Trial != nil {
+		r.Trial = *a.Trial
+	}
 	r.Detachments = r.Detachments.After(a.Task.Frees, a.Outcome.State, a.Reason)
 	return r.UrgencySince(before)
 }
@@ -173,7 +188,7 @@ func (r Host) Wait(last Attempt, now time.Time) time.Duration {
 	case r.Outcome.Live && last.Outcome.FollowUp > 0:
 		wait = min(wait, last.Outcome.FollowUp)
 	}
-	return max(wait, time.Millisecond)
+	return max(r.Trial.Await(wait, now), time.Millisecond)
 }
 
 // knowsBetter reports whether a server of the task has no address, or another one than the address from which the host sees the
@@ -269,7 +284,7 @@ func (r *Host) count(outcome model.Outcome) {
 	} else {
 		r.Repeats = 1
 	}
-	if Failed(outcome.State) && outcome.RetryAfter == 0 {
+	if Failed(outcome.State) && outcome.RetryAfter == 0 && !outcome.Kept {
 		r.Failures++
 	} else {
 		r.Failures = 0

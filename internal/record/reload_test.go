@@ -25,6 +25,7 @@ func built(edit func(*v1alpha1.EdgeLoadBalancer), address string) desired.Host {
 		{Name: "alt", Service: &v1alpha1.ServicePort{Name: "app", Port: intstr.FromInt32(443)}},
 	}
 	edit(object)
+	object.Default()
 	name := spec.ServiceKey{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "app"}}
 	return new(desired.Builder).Build(model.NewHostID("a", 22), desired.Snapshot{
 		Cluster: "c", Objects: []*v1alpha1.EdgeLoadBalancer{object},

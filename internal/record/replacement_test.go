@@ -47,6 +47,7 @@ func builtFor(key model.HostID, objects ...*v1alpha1.EdgeLoadBalancer) Host {
 func bound(object *v1alpha1.EdgeLoadBalancer, bind v1alpha1.BindAddress) *v1alpha1.EdgeLoadBalancer {
 	object.Spec.Listeners = []v1alpha1.Listener{{Name: "https", Bind: []v1alpha1.BindAddress{bind}, Target: "app"}}
 	object.Spec.Targets = []v1alpha1.Target{{Name: "app", Service: &v1alpha1.ServicePort{Name: "app"}}}
+	object.Default()
 	return object
 }
 

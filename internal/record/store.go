@@ -43,6 +43,18 @@ func (s *Store) Update(key model.HostID, change func(*Host)) Host {
 	return *record
 }
 
+// UpdateKnown changes a host's record and returns it. It does nothing for a host without a record, and returns the zero record.
+func (s *Store) UpdateKnown(key model.HostID, change func(*Host)) Host {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record := s.hosts[key]
+	if record == nil {
+		return Host{}
+	}
+	change(record)
+	return *record
+}
+
 // at returns a host's record; a new one if it has none.
 func (s *Store) at(key model.HostID) *Host {
 	if s.hosts[key] == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/rollout"
 )
 
 // Task is what to do with a host now.
@@ -35,6 +36,13 @@ type Attempt struct {
 	Outcome model.Outcome
 	// Reason is one of package v1alpha1 where it is more precise than the outcome's state.
 	Reason string
+	// Certificate is when the SSH certificate in the task's Secret is valid.
+	Certificate model.Validity
+	// Held says why the host keeps what it runs, if Task is to keep that. Trial replaces that of the host, unless it is nil.
+	Held  rollout.Wait
+	Trial *rollout.Trial
+	// Next are the hosts that waited for this one.
+	Next []model.HostID
 }
 
 // Choose returns what to do with a host: bring it to what the objects want, or first free it from those that detach. It returns nil if

@@ -3,6 +3,7 @@ package record
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -34,10 +35,23 @@ func (r Host) UrgencySince(before Host) Urgency {
 
 // isReportedLike reports whether the records do not differ in what a person may be waiting for.
 func (r Host) isReportedLike(other Host) bool {
-	return sameText(r.Outcome, other.Outcome) && r.Reason == other.Reason &&
-		maps.Equal(r.Built, other.Built) && maps.Equal(r.Tried, other.Tried) && maps.Equal(r.Proved, other.Proved) &&
-		slices.Equal(r.Problems, other.Problems) && maps.Equal(r.Detachments, other.Detachments) &&
-		sameUnresolved(r.UnresolvedNames, other.UnresolvedNames) && r.ReloadedAt.Equal(other.ReloadedAt) && r.DriftedAt.Equal(other.DriftedAt)
+	return r.isForLike(other) && sameText(r.Outcome, other.Outcome) && r.Reason == other.Reason && r.expiry() == other.expiry() &&
+		r.isHeldLike(other) && slices.Equal(r.Problems, other.Problems) && maps.Equal(r.Detachments, other.Detachments) &&
+		sameUnresolved(r.UnresolvedNames, other.UnresolvedNames) && r.ReloadedAt.Equal(other.ReloadedAt) && r.DriftedAt.Equal(other.DriftedAt) &&
+		r.Virtual.isReportedLike(other.Virtual)
+}
+
+// isForLike reports whether both are about the same generations of objects.
+func (r Host) isForLike(other Host) bool {
+	return maps.Equal(r.Built, other.Built) && maps.Equal(r.Tried, other.Tried) && maps.Equal(r.Proved, other.Proved)
+}
+
+// expiry returns the end of the certificate if it is reported.
+func (r Host) expiry() time.Time {
+	if !r.CertificateEnds {
+		return time.Time{}
+	}
+	return r.Certificate.To
 }
 
 func sameText(a, b model.Outcome) bool {

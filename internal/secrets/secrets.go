@@ -35,7 +35,10 @@ type Reader struct {
 
 // readKeys are the keys of Secrets that are read: to log in to hosts, and to other clusters. The values of other keys are not
 // kept.
-var readKeys = []string{v1alpha1.SecretKeyPrivateKey, v1alpha1.SecretKeyKnownHosts, v1alpha1.SecretKeyKubeconfig}
+var readKeys = []string{
+	v1alpha1.SecretKeyPrivateKey, v1alpha1.SecretKeyCertificate, v1alpha1.SecretKeyPreviousKey, v1alpha1.SecretKeyKnownHosts,
+	v1alpha1.SecretKeyKubeconfig,
+}
 
 // Secret is a version of a Secret. An empty version means that there is no such Secret.
 type Secret struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 const evil = "\x1b[2J\x00\u202e\xff "
@@ -46,7 +47,7 @@ func TestWhatHostsSayIsClippedAndEscaped(t *testing.T) {
 			messages += len(host.Message)
 			requireFit(t, host.Message, sanitize.Message)
 			requireFit(t, host.HAProxyVersion, sanitize.Name)
-			requireFit(t, host.ConfigHash, hashSize)
+			requireFit(t, host.ConfigHash, fit.HashSize)
 			if host.State != v1alpha1.HostRejected || len(host.Message) < 300 {
 				t.Errorf("%d hosts: state %s, message %q", hosts, host.State, host.Message)
 			}
@@ -55,9 +56,9 @@ func TestWhatHostsSayIsClippedAndEscaped(t *testing.T) {
 			requireFit(t, condition.Message, sanitize.Message)
 		}
 		for _, list := range []string{status.Summary.Addresses, status.Summary.NotSynced, status.Summary.Binds} {
-			requireFit(t, list, listSize)
+			requireFit(t, list, fit.ListSize)
 		}
-		if messages > messagesSize {
+		if messages > fit.MessagesSize {
 			t.Errorf("%d hosts: messages of %d bytes", hosts, messages)
 		}
 		text, err := json.Marshal(status)
@@ -90,10 +91,10 @@ func TestListsOfTheSummaryCountWhatDoesNotFit(t *testing.T) {
 	if got := status.Summary.NotSynced; !strings.HasSuffix(got, ", and 484 more") || strings.Count(got, ",") != 16 {
 		t.Errorf("not synced are %q", got)
 	}
-	if got := listed([]string{"gw1", "gw2"}); got != "gw1,gw2" {
+	if got := fit.Listed([]string{"gw1", "gw2"}); got != "gw1,gw2" {
 		t.Errorf("got %q", got)
 	}
-	if got := listed(nil); got != "" {
+	if got := fit.Listed(nil); got != "" {
 		t.Errorf("got %q of nothing", got)
 	}
 }
@@ -101,7 +102,7 @@ func TestListsOfTheSummaryCountWhatDoesNotFit(t *testing.T) {
 func TestAShortenedStatusKeepsWhatProgramsRelyOn(t *testing.T) {
 	t.Parallel()
 	full := manyHosts(3, model.Outcome{State: model.Rejected, Message: "no", Fingerprint: "1f0c", HAProxyVersion: "2.6.12"})
-	shortened := Shortened(full)
+	shortened := fit.Shortened(full)
 	for i, host := range shortened.Hosts {
 		want := full.Hosts[i]
 		want.Message, want.HAProxyVersion = "", ""
@@ -111,12 +112,12 @@ func TestAShortenedStatusKeepsWhatProgramsRelyOn(t *testing.T) {
 	}
 	for i, condition := range shortened.Conditions {
 		want := full.Conditions[i]
-		want.Message = notWritten
+		want.Message = fit.NotWritten
 		if condition != want {
 			t.Errorf("condition is %+v", condition)
 		}
 	}
-	if full.Hosts[0].Message == "" || full.Conditions[0].Message == notWritten || full.Summary.NotSynced == "" {
+	if full.Hosts[0].Message == "" || full.Conditions[0].Message == fit.NotWritten || full.Summary.NotSynced == "" {
 		t.Error("the full status was changed")
 	}
 	if len(shortened.Addresses) != 6 || shortened.Summary.Hosts != "0/3" || shortened.Summary.NotSynced != "" {
@@ -162,11 +163,11 @@ func TestAListIsNeverTooLongAndCountsAllOfItsWords(t *testing.T) {
 	t.Parallel()
 	for size := 1; size < 600; size += 7 {
 		for count := 1; count <= 500; count += 83 {
-			got := listed(slices.Repeat([]string{strings.Repeat("x", size)}, count))
+			got := fit.Listed(slices.Repeat([]string{strings.Repeat("x", size)}, count))
 			shown, rest, isCut := strings.Cut(got, ", and ")
 			named := strings.Count(shown, "x") / size
 			more, _ := strconv.Atoi(strings.TrimSuffix(rest, " more"))
-			if len(got) > listSize || named+more != count || isCut != (more > 0) || !isCut && count*(size+1) > listSize {
+			if len(got) > fit.ListSize || named+more != count || isCut != (more > 0) || !isCut && count*(size+1) > fit.ListSize {
 				t.Errorf("%d words of %d bytes: %d bytes, %d named and %d more", count, size, len(got), named, more)
 			}
 		}

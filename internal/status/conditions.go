@@ -30,22 +30,23 @@ type conditionState struct {
 
 func (s *summary) setConditions(conditions *[]metav1.Condition) {
 	accepted, targets := s.problemsState(v1alpha1.ConditionAccepted), s.targetsState()
-	hosts := s.hostsState()
-	ready := combine([]conditionState{accepted, hosts, targets})
+	hosts, held := s.hostsState(), s.heldState()
+	ready := combine([]conditionState{accepted, hosts, targets, held})
 	if s.isDeleting() {
 		hosts = conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonDeleting, s.deletingMessage()}}}
 		ready = hosts
 	}
 	s.set(conditions, v1alpha1.ConditionReady, ready,
-		finding{v1alpha1.ReasonSynced, "all hosts are verified in sync, and every target has a server"})
+		finding{v1alpha1.ReasonSynced, "all hosts are verified in sync, and every target has a server" + s.expiry()})
 	s.set(conditions, v1alpha1.ConditionAccepted, accepted,
 		finding{v1alpha1.ReasonAccepted, "the spec can be turned into configurations"})
 	s.set(conditions, v1alpha1.ConditionHostsSynced, hosts,
-		finding{v1alpha1.ReasonSynced, "all hosts are verified in sync"})
+		finding{v1alpha1.ReasonSynced, "all hosts are verified in sync" + s.expiry()})
 	s.set(conditions, v1alpha1.ConditionTargetsAvailable, targets,
 		finding{v1alpha1.ReasonAvailable, "every target has a server"})
 	s.set(conditions, v1alpha1.ConditionTargetsHealthy, s.healthState(),
 		finding{v1alpha1.ReasonHealthy, "every server passes its health checks"})
+	s.setHeld(conditions, held)
 	reconciling, stalled := s.progress(ready)
 	s.set(conditions, v1alpha1.ConditionReconciling, reconciling, finding{})
 	s.set(conditions, v1alpha1.ConditionStalled, stalled, finding{})
@@ -210,6 +211,16 @@ func (s *summary) hostsState() conditionState {
 	}
 }
 
+// expiry continues a message about the hosts if the certificate that logs in to them expires soon.
+func (s *summary) expiry() string {
+	for _, view := range s.wanted() {
+		if notice := view.expiry(); notice != "" {
+			return "; " + notice
+		}
+	}
+	return ""
+}
+
 func joined(host v1alpha1.HostStatus) string {
 	if host.Message == "" {
 		return "is " + string(host.State)
@@ -221,7 +232,7 @@ func joined(host v1alpha1.HostStatus) string {
 // previous status of this generation counts until the host is checked.
 func (s *summary) isWaiting(view HostView, host v1alpha1.HostStatus) bool {
 	switch {
-	case view.isLeftOut(s.object):
+	case view.isLeftOut(s.object), view.record.Held.Why != "":
 		return false
 	case view.record.Tried[s.object.UID] > 0:
 		return view.record.Tried[s.object.UID] != s.object.Generation
@@ -231,13 +242,26 @@ func (s *summary) isWaiting(view HostView, host v1alpha1.HostStatus) bool {
 	}
 }
 
+// hasStopped reports whether the host waits because the roll-out was stopped, or is the canary that has stopped it.
+func (s *summary) hasStopped(view HostView, host v1alpha1.HostStatus) bool {
+	if host.State == v1alpha1.HostPending {
+		return view.record.Held.Stopped
+	}
+	canary := s.object.Spec.Rollout != nil && s.object.Spec.Rollout.Canary == host.Name
+	return host.State == v1alpha1.HostRejected && (view.record.Trial.Why != "" || canary && view.record.RejectsChange())
+}
+
 // hostReason returns the reason why a host is not synced.
 func (s *summary) hostReason(view HostView, host v1alpha1.HostStatus) string {
 	switch {
+	case s.hasStopped(view, host):
+		return v1alpha1.ReasonRolloutStopped
 	case host.State != v1alpha1.HostPending:
 		return string(host.State)
 	case view.isLeftOut(s.object):
 		return v1alpha1.ReasonHostConflict
+	case view.record.Held.Why != "":
+		return v1alpha1.ReasonProgressing
 	case view.record.Tried[s.object.UID] > 0:
 		return cmp.Or(view.record.Reason, v1alpha1.ReasonProgressing)
 	default:

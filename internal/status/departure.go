@@ -15,7 +15,7 @@ import (
 
 // fate decides about a host that the object detaches from. wait is how long the host may still wait.
 func (v HostView) fate(object *v1alpha1.EdgeLoadBalancer, timeout time.Duration, now time.Time) (f detach.Fate, wait time.Duration) {
-	known := detach.Knowledge{MayHave: v.mayHave(object), ReloadsLater: v.record.Outcome.RetryAfter > 0}
+	known := detach.Knowledge{MayHave: v.mayHave(object), ReloadsLater: v.record.Outcome.RetryAfter > 0 || v.record.Held.Why != ""}
 	return v.record.Detachments[object.UID].Fate(object, known, timeout, now)
 }
 

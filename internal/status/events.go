@@ -2,16 +2,15 @@ package status
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/model/reason"
-	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // The reasons of events that are not reasons of conditions.
@@ -27,6 +26,8 @@ const (
 	EventRetained = "Retained"
 	// EventNotRetained: a host that is shared does not keep them.
 	EventNotRetained = "NotRetained"
+	// EventBecameMaster: a host has the virtual addresses now.
+	EventBecameMaster = "BecameMaster"
 )
 
 // Event is something that a person should know.
@@ -49,16 +50,22 @@ type Change struct {
 // reported twice: not on a retry, and not after a restart of the operator. Changes of endpoints are routine, and not reported.
 // changes are the last ones by host.
 func EventsOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string]Change) []Event {
-	previous := map[string]v1alpha1.HostStatus{}
+	previous, machines := map[string]v1alpha1.HostStatus{}, map[model.HostID]v1alpha1.HostStatus{}
 	for _, host := range before.Hosts {
-		previous[host.Name] = host
+		previous[host.Name], machines[KeyOf(host)] = host, host
 	}
 	var events []Event
 	for _, host := range after.Hosts {
-		events = append(events, hostEvents(previous[host.Name], host, changes[host.Name])...)
+		was := previous[host.Name]
+		// The times are those of the machine: one whose address was changed by mistake and back has another name meanwhile.
+		if machine, known := machines[KeyOf(host)]; known {
+			was.LastReloadTime, was.LastDriftTime = machine.LastReloadTime, machine.LastDriftTime
+		}
+		events = append(events, hostEvents(was, host, changes[host.Name])...)
 	}
 	for _, kind := range []string{
 		v1alpha1.ConditionAccepted, v1alpha1.ConditionTargetsAvailable, v1alpha1.ConditionTargetsHealthy, v1alpha1.ConditionHostsSynced,
+		v1alpha1.ConditionVirtualIPsHeld,
 	} {
 		events = append(events, conditionEvents(kind, before.Conditions, after.Conditions)...)
 	}
@@ -88,9 +95,12 @@ func hostEvents(before, after v1alpha1.HostStatus, change Change) []Event {
 		events = append(events, Event{corev1.EventTypeNormal, EventRecovered, after.Name,
 			fmt.Sprintf("%s: is synced again after it was %s", after.Name, before.State)})
 	}
+	if after.VirtualIPs == v1alpha1.VirtualIPMaster && before.VirtualIPs != after.VirtualIPs {
+		events = append(events, Event{corev1.EventTypeNormal, EventBecameMaster, after.Name, after.Name + ": has the virtual addresses now"})
+	}
 	if after.State == v1alpha1.HostSynced && isLater(after.LastReloadTime, before.LastReloadTime) {
 		events = append(events, Event{corev1.EventTypeNormal, v1alpha1.ReasonSynced, after.Name,
-			fmt.Sprintf("%s: was reloaded and runs what the spec says: %s", after.Name, phrases(change.Reload))})
+			fmt.Sprintf("%s: was reloaded and runs what the spec says. What was different: %s", after.Name, fit.Phrases(change.Reload))})
 	}
 	return events
 }
@@ -102,22 +112,10 @@ func isLater(after, before *metav1.Time) bool {
 func driftEvent(host v1alpha1.HostStatus, drift []string) Event {
 	if host.State == v1alpha1.HostDrifted {
 		return Event{corev1.EventTypeWarning, EventDrifted, host.Name, fmt.Sprintf(
-			"%s: was changed by somebody else and is left so, as spec.driftPolicy says: %s", host.Name, phrases(drift))}
+			"%s: was changed by somebody else and is left so, as spec.driftPolicy says: %s", host.Name, fit.Phrases(drift))}
 	}
 	return Event{corev1.EventTypeWarning, EventDriftRepaired, host.Name, fmt.Sprintf(
-		"%s: was changed by somebody else and brought back: %s", host.Name, phrases(drift))}
-}
-
-// phrases joins phrases. It shortens long ones, and counts those beyond the limit.
-func phrases(all []string) string {
-	const shown, longest = 5, 160
-	short := slices.Clone(sanitize.First(all, shown))
-	for i, phrase := range short {
-		if runes := []rune(phrase); len(runes) > longest {
-			short[i] = string(runes[:longest]) + "…"
-		}
-	}
-	return strings.Join(short, "; ")
+		"%s: was changed by somebody else and brought back: %s", host.Name, fit.Phrases(drift))}
 }
 
 // wasFailing also counts a drift, which has an event of its own, and a Secret that is missing or invalid, which is reported once

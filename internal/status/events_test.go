@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // reportedOf returns the events in short form, such as "Warning Unreachable gw2".
@@ -111,13 +114,27 @@ func TestEventsReportTransitionsOnce(t *testing.T) {
 	}
 }
 
+// Somebody mistypes the address of a host, and corrects it.
+func TestAHostThatIsBackAtItsAddressWasNotReloadedForThat(t *testing.T) {
+	t.Parallel()
+	reloaded, drifted := metav1.NewTime(noon()), metav1.NewTime(noon().Add(time.Minute))
+	host := v1alpha1.HostStatus{Name: "gw1", Address: "a", Port: 22, State: v1alpha1.HostSynced, LastReloadTime: &reloaded, LastDriftTime: &drifted}
+	leaving, mistyped := host, v1alpha1.HostStatus{Name: "gw1", Address: "typo", Port: 22, State: v1alpha1.HostUnreachable}
+	leaving.Name, leaving.State = "gw1@a:22", v1alpha1.HostPending
+	before := v1alpha1.EdgeLoadBalancerStatus{Hosts: []v1alpha1.HostStatus{mistyped, leaving}}
+	events := EventsOf(before, v1alpha1.EdgeLoadBalancerStatus{Hosts: []v1alpha1.HostStatus{host}}, nil)
+	if got, want := reportedOf(events), []string{"Normal Recovered gw1"}; !slices.Equal(got, want) {
+		t.Errorf("reported %v, want %v", got, want)
+	}
+}
+
 func TestAnEventAboutAReloadContainsItsReasons(t *testing.T) {
 	t.Parallel()
 	object := twoHosts()
 	known := synced()
 	known.ReloadReasons = []string{"frontend web is new", "backend app is new"}
 	events := EventsOf(object.Status, summarized(object, known, record.Host{}), ChangesOf(ViewsOf(object, only("a", known))))
-	if want := "gw1: was reloaded and runs what the spec says: frontend web is new; backend app is new"; len(events) != 1 ||
+	if want := "gw1: was reloaded and runs what the spec says. What was different: frontend web is new; backend app is new"; len(events) != 1 ||
 		events[0].Message != want {
 		t.Errorf("reported %+v, want %q", events, want)
 	}
@@ -176,10 +193,10 @@ func TestAnEventShortensNothingButItsOwnText(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 200)
 	reasons := []string{long}
-	if got := phrases(reasons); got != strings.Repeat("x", 160)+"…" || reasons[0] != long {
+	if got := fit.Phrases(reasons); got != strings.Repeat("x", 160)+"…" || reasons[0] != long {
 		t.Errorf("got %q of what is now %q", got, reasons[0])
 	}
-	if exact := strings.Repeat("x", 160); phrases([]string{exact}) != exact {
+	if exact := strings.Repeat("x", 160); fit.Phrases([]string{exact}) != exact {
 		t.Error("what fits is shortened")
 	}
 }

@@ -9,9 +9,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // Down are servers of a target whose health checks fail on a host in the same manner.
@@ -28,7 +29,7 @@ func (v HostView) down(object *v1alpha1.EdgeLoadBalancer) []Down {
 	var all []Down
 	for _, d := range v.record.Down {
 		if slices.Contains(member.Counts, d.Backend) {
-			all = append(all, Down{Target: desired.TargetOf(d.Backend), Check: d.Check, Count: d.Count})
+			all = append(all, Down{Target: naming.ElementOf(d.Backend), Check: d.Check, Count: d.Count})
 		}
 	}
 	return all
@@ -98,7 +99,7 @@ func targetsOf(all []Down) []downTarget {
 func (t downTarget) describe(servers int) string {
 	text := fmt.Sprintf("%d of %d servers are down", t.count, servers)
 	if len(t.checks) > 0 {
-		text += ", " + few(t.checks)
+		text += ", " + fit.Few(t.checks)
 	}
 	return text
 }
@@ -117,7 +118,7 @@ func noted(all []ailing, what, host string) []ailing {
 func findingsOf(reason string, all []ailing) []finding {
 	var findings []finding
 	for _, a := range all {
-		findings = append(findings, finding{reason, fmt.Sprintf("%s (on %s)", a.what, strings.TrimSpace(few(a.hosts)))})
+		findings = append(findings, finding{reason, fmt.Sprintf("%s (on %s)", a.what, strings.TrimSpace(fit.Few(a.hosts)))})
 	}
 	return findings
 }

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
@@ -14,6 +14,9 @@ import (
 type Sample struct {
 	// Host is what the object's status would say of it now.
 	Host v1alpha1.HostStatus
+	// Suspended says that spec.suspend keeps the host from being changed, here or in another object on it. ReloadWaits says that a
+	// reload waits for previous workers.
+	Suspended, ReloadWaits bool
 	// Targets counts the servers of each of the object's targets, as HAProxy last reported.
 	Targets map[string]model.ServerCount
 	// Down are the servers of targets whose health checks fail.
@@ -30,7 +33,8 @@ func SamplesOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) re
 	var samples []Sample
 	for _, view := range ViewsOf(object, recordOf) {
 		sample := Sample{
-			Host: view.status(object), Targets: view.targets(object), Down: view.down(object),
+			Host: view.status(object), Suspended: object.Spec.Suspend || view.record.Wanted.Suspend,
+			ReloadWaits: view.record.Outcome.RetryAfter > 0, Targets: view.targets(object), Down: view.down(object),
 			OldWorkers: view.record.OldWorkers, FailedReloads: view.record.FailedReloads,
 		}
 		if view.record.Proved[object.UID] > 0 {
@@ -46,7 +50,7 @@ func (v HostView) targets(object *v1alpha1.EdgeLoadBalancer) map[string]model.Se
 	targets := map[string]model.ServerCount{}
 	for _, backend := range member.Counts {
 		if count, found := v.record.Servers[backend]; found {
-			targets[desired.TargetOf(backend)] = count
+			targets[naming.ElementOf(backend)] = count
 		}
 	}
 	return targets

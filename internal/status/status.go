@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // Summarize computes an object's whole status from what is known of its hosts. The result stays the same as long as nothing
@@ -20,7 +21,7 @@ func Summarize(object *v1alpha1.EdgeLoadBalancer, views []HostView, now time.Tim
 	s := &summary{object: object, views: views, now: now}
 	status := v1alpha1.EdgeLoadBalancerStatus{
 		ObservedGeneration: object.Generation,
-		Addresses:          publicAddresses(object),
+		Addresses:          addressesOf(object),
 		Conditions:         slices.Clone(object.Status.Conditions),
 	}
 	for _, view := range views {
@@ -32,7 +33,7 @@ func Summarize(object *v1alpha1.EdgeLoadBalancer, views []HostView, now time.Tim
 	}
 	status.Summary = s.counts(status.Hosts)
 	s.setConditions(&status.Conditions)
-	return bounded(status)
+	return fit.Status(status)
 }
 
 // IsRoutine reports whether two statuses differ only in what changes often: in servers, and in the proofs that follow them.
@@ -50,10 +51,10 @@ func withoutRoutine(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBal
 	return status
 }
 
-// publicAddresses returns those of all hosts, whether they answer or not: a published address is not withdrawn because its host is
-// unreachable.
-func publicAddresses(object *v1alpha1.EdgeLoadBalancer) []string {
-	var addresses []string
+// addressesOf returns the virtual addresses, and the public ones of all hosts, whether they answer or not: a published address is not
+// withdrawn because its host is unreachable.
+func addressesOf(object *v1alpha1.EdgeLoadBalancer) []string {
+	addresses := virtualAddresses(object)
 	for i := range object.Spec.Hosts {
 		for _, address := range object.Spec.Hosts[i].PublicAddresses {
 			if !slices.Contains(addresses, address) {
@@ -89,8 +90,8 @@ func (s *summary) counts(all []v1alpha1.HostStatus) v1alpha1.Summary {
 		Hosts:     fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
 		Servers:   fmt.Sprintf("%d/%d", up, servers),
 		Binds:     allBinds(s.object),
-		NotSynced: listed(others),
-		Addresses: listed(publicAddresses(s.object)),
+		NotSynced: fit.Listed(others),
+		Addresses: fit.Listed(addressesOf(s.object)),
 	}
 }
 
@@ -103,7 +104,7 @@ func allBinds(object *v1alpha1.EdgeLoadBalancer) string {
 			}
 		}
 	}
-	return listed(binds)
+	return fit.Listed(binds)
 }
 
 func (s *summary) isSynced(host v1alpha1.HostStatus) bool {

@@ -3,21 +3,20 @@ package status
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // lostName is a name of a target's servers that hosts find no address for.
 type lostName struct{ target, name string }
 
 func lostNameOf(u model.UnresolvedName) lostName {
-	return lostName{desired.TargetOf(u.Backend), u.DNSName}
+	return lostName{naming.ElementOf(u.Backend), u.DNSName}
 }
 
 // targetsState reports whether every target has a server. For a name that only the hosts can resolve, every host must have a
@@ -74,11 +73,8 @@ func whoFinds(hosts []string) string {
 	if len(hosts) == 1 {
 		return fmt.Sprintf("host %s finds", hosts[0])
 	}
-	return fmt.Sprintf("hosts %s find", few(hosts))
+	return fmt.Sprintf("hosts %s find", fit.Few(hosts))
 }
-
-// few joins words, and counts those beyond the limit.
-func few(words []string) string { return strings.Join(sanitize.First(words, 5), ", ") }
 
 // describeUnresolved adds the unresolved names to the host's message, even if the target has other servers.
 func (v HostView) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
@@ -99,5 +95,5 @@ func (v HostView) describeUnresolved(object *v1alpha1.EdgeLoadBalancer, host *v1
 	if host.Message != "" {
 		host.Message += "; "
 	}
-	host.Message += "the host finds no address for " + few(lost)
+	host.Message += "the host finds no address for " + fit.Few(lost)
 }

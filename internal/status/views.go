@@ -13,6 +13,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // The messages of a host that was not tried for the spec yet, and of one that is no longer in it.
@@ -28,6 +29,8 @@ type HostView struct {
 	key   model.HostID
 	entry v1alpha1.Host
 	user  string
+	// jump is the jump host, as in the status.
+	jump string
 	// previous is the host in the object's last status; nil if it did not contain the host.
 	previous *v1alpha1.HostStatus
 	record   record.Host
@@ -48,7 +51,7 @@ func ViewsOf(object *v1alpha1.EdgeLoadBalancer, recordOf func(model.HostID) reco
 		key := spec.IDOf(&object.Spec.SSH, &entry)
 		views = append(views, HostView{
 			name: entry.Name, key: key, entry: entry, user: cmp.Or(entry.User, object.Spec.SSH.User),
-			previous: previous[key], record: recordOf(key), removing: deleting,
+			jump: spec.JumpText(&object.Spec.SSH), previous: previous[key], record: recordOf(key), removing: deleting,
 		})
 		delete(previous, key)
 	}
@@ -71,7 +74,7 @@ func removingView(object *v1alpha1.EdgeLoadBalancer, previous *v1alpha1.HostStat
 	}
 	return HostView{
 		name: name, key: key, entry: v1alpha1.Host{Name: name, Address: previous.Address}, user: previous.User,
-		previous: previous, record: known, removing: true,
+		jump: previous.JumpHost, previous: previous, record: known, removing: true,
 	}
 }
 
@@ -91,7 +94,7 @@ func (v HostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus 
 		host.Message, host.ConsecutiveErrors = notChecked, 0
 	}
 	host.Removing = v.removing
-	host.Name, host.Address, host.Port, host.User = v.name, v.entry.Address, v.key.Port, v.user
+	host.Name, host.Address, host.Port, host.User, host.JumpHost = v.name, v.entry.Address, v.key.Port, v.user, v.jump
 	switch {
 	case v.removing:
 		host.State, host.Message = v1alpha1.HostPending, v.removingMessage(object)
@@ -101,9 +104,13 @@ func (v HostView) status(object *v1alpha1.EdgeLoadBalancer) v1alpha1.HostStatus 
 		if why.Reason == v1alpha1.ReasonPolicyViolation {
 			host.State = v1alpha1.HostRefused
 		}
+	case v.record.Held.Why != "":
+		v.describeHeld(object, &host)
 	case v.record.Tried[object.UID] > 0:
 		v.describe(object, &host)
+		v.describeVirtual(object, &host)
 	}
+	v.describeTrial(&host)
 	return host
 }
 
@@ -143,7 +150,7 @@ func (v HostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Hos
 	known, outcome := v.record, v.record.Outcome
 	host.State, host.Message = v1alpha1.HostState(outcome.State), outcome.Message
 	if outcome.State == model.Drifted {
-		host.Message = cmp.Or(outcome.Message, "was changed by somebody else: "+phrases(outcome.Drift))
+		host.Message = cmp.Or(outcome.Message, "was changed by somebody else: "+fit.Phrases(outcome.Drift))
 	}
 	if outcome.State == model.Suspended {
 		host.Message = v.suspendedMessage(object)
@@ -158,10 +165,47 @@ func (v HostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Hos
 	if outcome.Fingerprint != "" {
 		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
+	if notice := v.expiry(); notice != "" {
+		host.Message = strings.TrimPrefix(host.Message+"; "+notice, "; ")
+	}
 	v.describeUnresolved(object, host)
 	v.describeBindFailures(object, host)
 	v.describeChanges(host)
 	v.countServers(object, host)
+}
+
+// expiry says that the certificate that logs in to the host expires soon, or has expired; empty if it does not.
+func (v HostView) expiry() string {
+	if !v.record.CertificateEnds {
+		return ""
+	}
+	return fmt.Sprintf("the SSH certificate in Secret %s is valid until %s, and hosts refuse a login with it from then on: store a new one there as %s",
+		v.record.Wanted.Login.Secret, v.record.Certificate.To.UTC().Format(time.RFC3339), v1alpha1.SecretKeyCertificate)
+}
+
+// describeHeld fills in why the host keeps what it runs. The canary that has stopped the roll-out has rejected the change.
+func (v HostView) describeHeld(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.HostStatus) {
+	if v.record.Tried[object.UID] > 0 {
+		v.describe(object, host)
+	}
+	if outcome := v.record.Outcome; outcome.State != model.Synced && !outcome.Kept {
+		host.Message = v.record.Held.Why + "; " + host.Message
+		return
+	}
+	host.State, host.Message = v1alpha1.HostPending, v.record.Held.Why
+	if v.record.Trial.Why != "" {
+		host.State = v1alpha1.HostRejected
+	}
+}
+
+// describeTrial fills in with which change the host has stopped the roll-out. Until the host is checked, the previous status counts.
+func (v HostView) describeTrial(host *v1alpha1.HostStatus) {
+	switch {
+	case v.record.Trial.Why != "":
+		host.StoppedRollout = v.record.Trial.Change
+	case !v.record.ProvedAt.IsZero() || v.record.Trial.Exists():
+		host.StoppedRollout = ""
+	}
 }
 
 // suspendedMessage says what would be changed, and which objects suspend the host if it is not the object itself.
@@ -176,7 +220,7 @@ func (v HostView) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
 	if object.Spec.Suspend || len(others) == 0 {
 		return would
 	}
-	return strings.TrimSuffix(fmt.Sprintf("spec.suspend is set in EdgeLoadBalancer %s on the same host; %s", few(others), would), "; ")
+	return strings.TrimSuffix(fmt.Sprintf("spec.suspend is set in EdgeLoadBalancer %s on the same host; %s", fit.Few(others), would), "; ")
 }
 
 // describeChanges fills in when the host was changed, as far as this operator knows; otherwise the previous values stay.
@@ -263,5 +307,5 @@ func timeOf(t *metav1.Time) time.Time {
 
 // KeyOf returns the ID of the host that a host status is about.
 func KeyOf(host v1alpha1.HostStatus) model.HostID {
-	return model.NewHostID(host.Address, host.Port)
+	return spec.IDOfStatus(&host)
 }

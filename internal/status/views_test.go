@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/internal/detach"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
+	"github.com/edgelb/edgelb/internal/status/fit"
 )
 
 // nothing is the record of a host of which nothing is known.
@@ -82,7 +83,7 @@ func TestWhatTheClusterHasIsNotChanged(t *testing.T) {
 	known := failing(model.Unreachable, "x")
 	known.DriftedAt, known.ReloadedAt = noon().Add(time.Hour), noon().Add(time.Hour)
 	after := Summarize(object, ViewsOf(object, only("a", known)), noon().Add(time.Hour))
-	_, _ = Shortened(after), IsRoutine(object.Status, after)
+	_, _ = fit.Shortened(after), IsRoutine(object.Status, after)
 	if !reflect.DeepEqual(object, before) {
 		t.Errorf("got %+v, want %+v", object, before)
 	}

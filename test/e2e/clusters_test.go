@@ -310,7 +310,7 @@ func (s *twoClusters) replace(kubeconfig []byte) {
 func restartedWithoutCluster(t *testing.T) {
 	c := ownCluster(t)
 	other := newOtherCluster(t, sharedCluster(t).ControlPlane, "far-a")
-	wire, kubeconfig := other.viaWire(other.account("edgelb", minimal()...), netip.MustParseAddrPort("127.0.0.4:6443"))
+	wire, kubeconfig := other.viaWire(other.account("edgelb", minimal()...), netip.MustParseAddrPort("127.0.0.4:6445"))
 	s := &shaken{scenario: &scenario{world: c.newWorld(t)}}
 	s.hosts = []*lab.EdgeHost{s.host()}
 	s.secret = s.world.secret(s.hosts...)

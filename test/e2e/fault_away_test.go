@@ -102,7 +102,7 @@ func blackHoleInApply(do change) func(*testing.T) {
 			wire.Mend()
 		}
 		took := s.settle(45 * time.Second)
-		t.Logf("right %s after the wire was mended", took.Round(time.Millisecond))
+		t.Logf("right %s after the wire was repaired", took.Round(time.Millisecond))
 	}
 }
 

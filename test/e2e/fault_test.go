@@ -6,9 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/fault"
@@ -38,6 +35,7 @@ func TestFault(t *testing.T) {
 			{"the operator is killed, and the next one finds another cluster away", restartedWithoutCluster},
 			{"the API server is away for 30 s", apiServerAway},
 			{"of two operators, the leader is frozen in the middle of a reload and comes back", twoOperators},
+			{"whatever fails, its alert fires, and none does before", alertsFire},
 		},
 		{
 			{"the connection is cut at every step of a reload", atEveryStep((*shaken).changeListeners, (*fault.Wire).Cut)},
@@ -93,8 +91,6 @@ var brokenCluster = sync.OnceValues(func() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Otherwise its clients, which are created late, would warn that no logger is set.
-	log.SetLogger(logr.Discard())
 	ctx := context.Background()
 	plane, err := kube.StartAt(ctx, netip.MustParseAddr(brokenPlane), v1alpha1.AddToScheme)
 	if err != nil {

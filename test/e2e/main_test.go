@@ -5,7 +5,14 @@ package e2e
 import (
 	"testing"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/edgelb/edgelb/internal/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) {
+	// Clients that are created late would warn that no logger is set.
+	log.SetLogger(logr.Discard())
+	lab.Main(m)
+}

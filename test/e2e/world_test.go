@@ -51,6 +51,8 @@ const (
 	brokenPlane  = "127.0.0.2"
 	hostilePlane = "127.0.0.3"
 	upgradePlane = "127.0.0.4"
+	helmPlane    = "127.0.0.5"
+	emptyPlane   = "127.0.0.6"
 )
 
 func startCluster(at string) (*cluster, error) {
@@ -214,7 +216,12 @@ type scenario struct {
 // serving returns when that many hosts serve. The changes are made to the object before it is created.
 func serving(t *testing.T, hosts int, changes ...func(*v1alpha1.EdgeLoadBalancer)) *scenario {
 	t.Helper()
-	s := &scenario{world: newWorld(t)}
+	return newWorld(t).serving(hosts, changes...)
+}
+
+func (w *world) serving(hosts int, changes ...func(*v1alpha1.EdgeLoadBalancer)) *scenario {
+	w.t.Helper()
+	s := &scenario{world: w}
 	for range hosts {
 		s.hosts = append(s.hosts, s.host())
 	}

@@ -59,6 +59,9 @@ func FuzzParse(f *testing.F) {
 			if err == nil && (config.BearerTokenFile != "" || config.CAFile != "" || config.ExecProvider != nil || !strings.HasPrefix(config.Host, "https://")) {
 				t.Errorf("%q was accepted", text)
 			}
+			if err == nil {
+				kubeconfig.Expiring(config)
+			}
 		})
 	})
 }

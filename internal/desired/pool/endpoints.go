@@ -36,9 +36,9 @@ type endpoint struct {
 type Endpoints struct {
 	// Servers are sorted by name; each name is unique.
 	Servers []haproxy.Server
-	// Lack says why there are none; empty if there are some.
-	Lack Lack
-	// Seen are the names of the TCP ports that the slices have instead of the Service's, sorted; only with LackOtherPorts.
+	// Reason says why there are none; empty if there are some.
+	Reason EmptyReason
+	// Seen are the names of the TCP ports that the slices have instead of the Service's, sorted; only with OtherPorts.
 	Seen []string
 }
 
@@ -46,11 +46,14 @@ type Endpoints struct {
 func findEndpoints(port Port, all []*discoveryv1.EndpointSlice) Endpoints {
 	slices := sortOut(port, all)
 	if slices.arePending() {
-		return Endpoints{Lack: LackPending}
+		return Endpoints{Reason: SlicesPending}
 	}
 	servers := haproxy.SortServers(serversIn(slices.all(), port))
 	if len(servers) > 0 {
 		return Endpoints{Servers: servers}
+	}
+	if slices.havePlaceholder() {
+		return Endpoints{Reason: OnlyPlaceholder}
 	}
 	return slices.without()
 }

@@ -82,8 +82,8 @@ func TestWhateverSlicesContainIsAValidBackend(t *testing.T) {
 		if err := backend.Validate(); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
-		if (len(found.Servers) == 0) != (found.Lack != "") {
-			t.Errorf("seed %d: %d servers, lack %q", seed, len(found.Servers), found.Lack)
+		if (len(found.Servers) == 0) != (found.Reason != "") {
+			t.Errorf("seed %d: %d servers, reason %q", seed, len(found.Servers), found.Reason)
 		}
 		taken := map[string]bool{}
 		for _, s := range found.Servers {

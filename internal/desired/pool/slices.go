@@ -12,31 +12,37 @@ import (
 // sliceController is the writer of the EndpointSlices of Services with a selector, according to the label of the slices.
 const sliceController = "endpointslice-controller.k8s.io"
 
-// Lack says why a Service's port has no endpoint that can serve.
-type Lack string
+// ciliumPlaceholder is the only address in the slices of a Service that Cilium's proxy on each node serves, as that of a Gateway: Cilium
+// itself needs an endpoint there, and nothing listens at it.
+const ciliumPlaceholder = "192.192.192.192"
+
+// EmptyReason says why a Service's port has no endpoint that can serve.
+type EmptyReason string
 
 // The reasons for which there is none.
 const (
-	// LackPending: Kubernetes has not yet written the slices for the current Service. Its endpoints are unknown until then.
-	LackPending Lack = "Pending"
-	// LackOtherPorts: the Service has no selector, and its slices have ports with names that the Service does not have.
-	LackOtherPorts Lack = "OtherPorts"
-	// LackSlices: the Service has no selector, and nobody has written slices for it.
-	LackSlices Lack = "Slices"
-	// LackAddresses: the endpoints are DNS names.
-	LackAddresses Lack = "Addresses"
-	// LackTargetPort: the slices do not have the port: no pod has a port with the name in the Service's targetPort; or, without
+	// SlicesPending: Kubernetes has not yet written the slices for the current Service. Its endpoints are unknown until then.
+	SlicesPending EmptyReason = "SlicesPending"
+	// OtherPorts: the Service has no selector, and its slices have ports with names that the Service does not have.
+	OtherPorts EmptyReason = "OtherPorts"
+	// OnlyPlaceholder: the Service has no selector, and its slices have only Cilium's placeholder.
+	OnlyPlaceholder EmptyReason = "OnlyPlaceholder"
+	// NoSlices: the Service has no selector, and nobody has written slices for it.
+	NoSlices EmptyReason = "NoSlices"
+	// NoAddresses: the endpoints are DNS names.
+	NoAddresses EmptyReason = "NoAddresses"
+	// NoTargetPort: the slices do not have the port: no pod has a port with the name in the Service's targetPort; or, without
 	// a selector, the author of the slices left it out.
-	LackTargetPort Lack = "TargetPort"
-	// LackPods: the selector matches no pod.
-	LackPods Lack = "Pods"
-	// LackReady: there are endpoints, and none is ready.
-	LackReady Lack = "Ready"
+	NoTargetPort EmptyReason = "NoTargetPort"
+	// NoPods: the selector matches no pod.
+	NoPods EmptyReason = "NoPods"
+	// NoneReady: there are endpoints, and none is ready.
+	NoneReady EmptyReason = "NoneReady"
 )
 
 // AreUnknown reports whether the endpoints are unknown: the slices do not have the port's entry yet.
 func (e Endpoints) AreUnknown() bool {
-	return e.Lack == LackPending || e.Lack == LackOtherPorts
+	return e.Reason == SlicesPending || e.Reason == OtherPorts
 }
 
 // serviceSlices are the slices of a Service.
@@ -83,13 +89,13 @@ func (s serviceSlices) arePending() bool {
 	case len(s.written) == 0:
 		return len(s.others) == 0
 	default:
-		return s.lacksFamily() || slices.ContainsFunc(s.written, s.isBehind)
+		return s.waitsForFamily() || slices.ContainsFunc(s.written, s.isBehind)
 	}
 }
 
-// lacksFamily reports whether there is no slice yet of the Service's first family. Until there is, its pods would be reached
+// waitsForFamily reports whether there is no slice yet of the Service's first family. Until there is, its pods would be reached
 // at their other address.
-func (s serviceSlices) lacksFamily() bool {
+func (s serviceSlices) waitsForFamily() bool {
 	families := s.port.Service.Spec.IPFamilies
 	return len(families) > 0 && !slices.ContainsFunc(s.written, func(slice *discoveryv1.EndpointSlice) bool {
 		return string(slice.AddressType) == string(families[0])
@@ -146,16 +152,30 @@ func (s serviceSlices) without() Endpoints {
 	slices.Sort(seen)
 	switch selects := hasSelector(s.port.Service); {
 	case listening:
-		return Endpoints{Lack: LackReady}
+		return Endpoints{Reason: NoneReady}
 	case addressed && !selects && len(seen) > 0:
-		return Endpoints{Lack: LackOtherPorts, Seen: slices.Compact(seen)}
+		return Endpoints{Reason: OtherPorts, Seen: slices.Compact(seen)}
 	case addressed:
-		return Endpoints{Lack: LackTargetPort}
+		return Endpoints{Reason: NoTargetPort}
 	case named:
-		return Endpoints{Lack: LackAddresses}
+		return Endpoints{Reason: NoAddresses}
 	case selects:
-		return Endpoints{Lack: LackPods}
+		return Endpoints{Reason: NoPods}
 	default:
-		return Endpoints{Lack: LackSlices}
+		return Endpoints{Reason: NoSlices}
 	}
+}
+
+// havePlaceholder reports whether the endpoints are nothing but Cilium's placeholder.
+func (s serviceSlices) havePlaceholder() bool {
+	found := false
+	for _, slice := range s.all() {
+		for _, endpoint := range slice.Endpoints {
+			if len(endpoint.Addresses) != 1 || endpoint.Addresses[0] != ciliumPlaceholder {
+				return false
+			}
+			found = true
+		}
+	}
+	return found && !hasSelector(s.port.Service)
 }

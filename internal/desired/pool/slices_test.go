@@ -78,75 +78,78 @@ func TestTheStateBetweenTwoWritesIsPending(t *testing.T) {
 		service     *corev1.Service
 		slices      []*discoveryv1.EndpointSlice
 		wantServers []string
-		wantLack    Lack
+		wantReason  EmptyReason
 	}{
 		{"the slices follow", selecting(web), []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
-		{"no slice yet", selecting(web), nil, nil, LackPending},
-		{"no pod matches", selecting(web), []*discoveryv1.EndpointSlice{placeholder()}, nil, LackPods},
-		{"the port was renamed", selecting(web), []*discoveryv1.EndpointSlice{names("https")}, nil, LackPending},
-		{"the port was renamed, and one of two slices follows", selecting(web), []*discoveryv1.EndpointSlice{names("https"), a()}, nil, LackPending},
-		{"a port was given a name", selecting(web), []*discoveryv1.EndpointSlice{names("")}, nil, LackPending},
-		{"the port is new", selecting(web, admin), []*discoveryv1.EndpointSlice{names("admin")}, nil, LackPending},
+		{"no slice yet", selecting(web), nil, nil, SlicesPending},
+		{"no pod matches", selecting(web), []*discoveryv1.EndpointSlice{placeholder()}, nil, NoPods},
+		{"the port was renamed", selecting(web), []*discoveryv1.EndpointSlice{names("https")}, nil, SlicesPending},
+		{"the port was renamed, and one of two slices follows", selecting(web), []*discoveryv1.EndpointSlice{names("https"), a()}, nil, SlicesPending},
+		{"a port was given a name", selecting(web), []*discoveryv1.EndpointSlice{names("")}, nil, SlicesPending},
+		{"the port is new", selecting(web, admin), []*discoveryv1.EndpointSlice{names("admin")}, nil, SlicesPending},
 		{"another port was renamed", selecting(web, admin), []*discoveryv1.EndpointSlice{names("web", "metrics")}, []string{"a"}, ""},
 		{"the number of the target port changed", selecting(web),
-			[]*discoveryv1.EndpointSlice{onPort(9443, a())}, nil, LackPending},
+			[]*discoveryv1.EndpointSlice{onPort(9443, a())}, nil, SlicesPending},
 		{"two ports exchanged their names", selecting(corev1.ServicePort{Name: "web", Port: 443, TargetPort: intstr.FromInt32(9000)}, admin),
-			[]*discoveryv1.EndpointSlice{names("web", "admin")}, nil, LackPending},
+			[]*discoveryv1.EndpointSlice{names("web", "admin")}, nil, SlicesPending},
 		{"a port with a named target port was renamed", selecting(namedTarget("web", "https")),
-			[]*discoveryv1.EndpointSlice{names("https")}, nil, LackPending},
+			[]*discoveryv1.EndpointSlice{names("https")}, nil, SlicesPending},
 		{"pods do not have the named target port", selecting(namedTarget("web", "https")),
-			[]*discoveryv1.EndpointSlice{names()}, nil, LackTargetPort},
+			[]*discoveryv1.EndpointSlice{names()}, nil, NoTargetPort},
 		{"pods have another port's target port only", selecting(namedTarget("web", "https"), admin),
-			[]*discoveryv1.EndpointSlice{names("admin")}, nil, LackTargetPort},
+			[]*discoveryv1.EndpointSlice{names("admin")}, nil, NoTargetPort},
 		{"some pods do not have the named target port", selecting(namedTarget("web", "https")),
 			[]*discoveryv1.EndpointSlice{names(), a()}, []string{"a"}, ""},
 		{"a named target port has any number", selecting(namedTarget("web", "https")),
 			[]*discoveryv1.EndpointSlice{onPort(9443, a())}, []string{"a"}, ""},
 		{"the Service was made anew, and the previous one's slices are there", selecting(web),
-			[]*discoveryv1.EndpointSlice{written("before", sliceOf(pod("a", "10.0.0.1")))}, nil, LackPending},
+			[]*discoveryv1.EndpointSlice{written("before", sliceOf(pod("a", "10.0.0.1")))}, nil, SlicesPending},
 		{"the previous Service's slices are not used when there are new ones", selecting(web),
 			[]*discoveryv1.EndpointSlice{written("before", sliceOf(pod("old", "10.0.0.9"))), a()}, []string{"a"}, ""},
-		{"of two families, the first is pending", dual, []*discoveryv1.EndpointSlice{b6()}, nil, LackPending},
+		{"of two families, the first is pending", dual, []*discoveryv1.EndpointSlice{b6()}, nil, SlicesPending},
 		{"of two families, the second is pending", dual, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
 		{"a pod with an address of the second family only", dual, []*discoveryv1.EndpointSlice{placeholder(), b6()}, []string{"b"}, ""},
-		{"the port was renamed, and the second family follows first", dual, []*discoveryv1.EndpointSlice{names("https"), b6()}, nil, LackPending},
+		{"the port was renamed, and the second family follows first", dual, []*discoveryv1.EndpointSlice{names("https"), b6()}, nil, SlicesPending},
 		{"a selector was added to a Service with slices of its own", selecting(web), []*discoveryv1.EndpointSlice{sliceOf(pod("a", "10.0.0.1"))},
 			[]string{"a"}, ""},
 		{"somebody else's slices beside may have any ports", selecting(web),
 			[]*discoveryv1.EndpointSlice{a(), withPorts(sliceOf(pod("x", "10.0.0.7")), "other")}, []string{"a"}, ""},
 		{"a selector was removed: what Kubernetes wrote stays", byHand, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
-		{"without a selector: no slice is what is wanted", byHand, nil, nil, LackSlices},
-		{"without a selector: other ports", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, LackOtherPorts},
-		{"without a selector: the port is left out", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")))}, nil, LackTargetPort},
+		{"without a selector: no slice is what is wanted", byHand, nil, nil, NoSlices},
+		{"without a selector: other ports", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, OtherPorts},
+		{"without a selector: the port is left out", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")))}, nil, NoTargetPort},
 		{"without a selector: one of two slices has other ports", byHand,
 			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("x", "10.0.0.7")), "https"), sliceOf(pod("a", "10.0.0.1"))}, []string{"a"}, ""},
-		{"DNS names", byHand, []*discoveryv1.EndpointSlice{fqdn()}, nil, LackAddresses},
-		{"of one family, which was exchanged for the other", onlyIPv6, []*discoveryv1.EndpointSlice{a()}, nil, LackPending},
+		{"without a selector: Cilium's placeholder", byHand, []*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("", "192.192.192.192")), "")}, nil, OnlyPlaceholder},
+		{"without a selector: Cilium's placeholder beside another address", byHand, []*discoveryv1.EndpointSlice{
+			withPorts(sliceOf(pod("", "192.192.192.192")), ""), withPorts(sliceOf(pod("a", "10.0.0.1")), "")}, nil, OtherPorts},
+		{"DNS names", byHand, []*discoveryv1.EndpointSlice{fqdn()}, nil, NoAddresses},
+		{"of one family, which was exchanged for the other", onlyIPv6, []*discoveryv1.EndpointSlice{a()}, nil, SlicesPending},
 		{"of one family, which was exchanged, and the new slice is there", onlyIPv6, []*discoveryv1.EndpointSlice{a(), b6()}, []string{"a", "b"}, ""},
 		{"a Service that names no family", noFamily, []*discoveryv1.EndpointSlice{a()}, []string{"a"}, ""},
 		{"another port with a named target port was renamed", selecting(namedTarget("web", "https"), admin),
 			[]*discoveryv1.EndpointSlice{names("web", "metrics")}, []string{"a"}, ""},
 		{"a slice's unknown UDP port is no sign of a port that was renamed", selecting(namedTarget("web", "https")),
-			[]*discoveryv1.EndpointSlice{overUDP(names("dns"))}, nil, LackTargetPort},
+			[]*discoveryv1.EndpointSlice{overUDP(names("dns"))}, nil, NoTargetPort},
 		{"a slice that mirrors Endpoints belongs to those, not to a previous Service", byHand,
 			[]*discoveryv1.EndpointSlice{ownedBy("Endpoints", "app", sliceOf(pod("a", "10.0.0.1")))}, []string{"a"}, ""},
 		{"a slice of another Service is no slice of a previous one", byHand,
 			[]*discoveryv1.EndpointSlice{ownedBy("Service", "app-canary", sliceOf(pod("a", "10.0.0.1")))}, []string{"a"}, ""},
 		{"a selector was added to a Service with slices of other ports", selecting(web),
-			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, LackTargetPort},
+			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, NoTargetPort},
 		{"DNS names beside addresses of other ports", byHand,
-			[]*discoveryv1.EndpointSlice{fqdn(), withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, LackOtherPorts},
+			[]*discoveryv1.EndpointSlice{fqdn(), withPorts(sliceOf(pod("a", "10.0.0.1")), "https")}, nil, OtherPorts},
 		{"DNS names beside addresses", byHand, []*discoveryv1.EndpointSlice{fqdn(), sliceOf(pod("a", "10.0.0.1"))}, []string{"a"}, ""},
 		{"pods that are not ready beside slices of other ports", byHand,
-			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("x", "10.0.0.7")), "https"), sliceOf(unreadyPod("a", "10.0.0.1"))}, nil, LackReady},
-		{"pods that are not ready", selecting(web), []*discoveryv1.EndpointSlice{written("now", sliceOf(unreadyPod("a", "10.0.0.1")))}, nil, LackReady},
+			[]*discoveryv1.EndpointSlice{withPorts(sliceOf(pod("x", "10.0.0.7")), "https"), sliceOf(unreadyPod("a", "10.0.0.1"))}, nil, NoneReady},
+		{"pods that are not ready", selecting(web), []*discoveryv1.EndpointSlice{written("now", sliceOf(unreadyPod("a", "10.0.0.1")))}, nil, NoneReady},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got := new(Cache).Endpoints(firstPort(test.service), test.slices)
-			if names := serverNames(got.Servers); len(names)+len(test.wantServers) > 0 && !reflect.DeepEqual(names, test.wantServers) || got.Lack != test.wantLack {
-				t.Errorf("servers %v, lack %q; want %v, %q", names, got.Lack, test.wantServers, test.wantLack)
+			if names := serverNames(got.Servers); len(names)+len(test.wantServers) > 0 && !reflect.DeepEqual(names, test.wantServers) || got.Reason != test.wantReason {
+				t.Errorf("servers %v, reason %q; want %v, %q", names, got.Reason, test.wantServers, test.wantReason)
 			}
 		})
 	}
@@ -164,7 +167,7 @@ func TestACacheSeesThatTheServiceChanged(t *testing.T) {
 	if got := cache.Endpoints(firstPort(before), slices); len(got.Servers) != 1 {
 		t.Errorf("before: %+v", got)
 	}
-	if got := cache.Endpoints(firstPort(after), slices); got.Lack != LackPending {
+	if got := cache.Endpoints(firstPort(after), slices); got.Reason != SlicesPending {
 		t.Errorf("after: %+v", got)
 	}
 }
@@ -172,12 +175,12 @@ func TestACacheSeesThatTheServiceChanged(t *testing.T) {
 // A port that is not there yet is waited for, and the host keeps its servers; a port that nobody has yet has no servers at once.
 func TestOnlyAPortThatTheSlicesDoNotHaveYetIsUnknown(t *testing.T) {
 	t.Parallel()
-	for lack, want := range map[Lack]bool{
-		"": false, LackPending: true, LackOtherPorts: true,
-		LackSlices: false, LackAddresses: false, LackTargetPort: false, LackPods: false, LackReady: false,
+	for reason, want := range map[EmptyReason]bool{
+		"": false, SlicesPending: true, OtherPorts: true,
+		NoSlices: false, OnlyPlaceholder: false, NoAddresses: false, NoTargetPort: false, NoPods: false, NoneReady: false,
 	} {
-		if got := (Endpoints{Lack: lack}).AreUnknown(); got != want {
-			t.Errorf("%q: unknown is %t", lack, got)
+		if got := (Endpoints{Reason: reason}).AreUnknown(); got != want {
+			t.Errorf("%q: unknown is %t", reason, got)
 		}
 	}
 }
@@ -194,7 +197,7 @@ func TestThePortsThatSlicesHaveInsteadAreNamedOnceAndSorted(t *testing.T) {
 		withPorts(sliceOf(), "empty"),
 	}
 	got := new(Cache).Endpoints(firstPort(byHand), slices)
-	if want := []string{"grpc", "https", "metrics"}; got.Lack != LackOtherPorts || !reflect.DeepEqual(got.Seen, want) {
-		t.Errorf("lack %q, seen %q; want %q", got.Lack, got.Seen, want)
+	if want := []string{"grpc", "https", "metrics"}; got.Reason != OtherPorts || !reflect.DeepEqual(got.Seen, want) {
+		t.Errorf("reason %q, seen %q; want %q", got.Reason, got.Seen, want)
 	}
 }

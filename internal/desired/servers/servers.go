@@ -54,7 +54,7 @@ func Of(cache *pool.Cache, target *v1alpha1.Target, from Source) (found []haprox
 		return endpoints.Servers, endpoints.AreUnknown(), whyNone(port, endpoints)
 	}
 	found, keep, failure = atNodePort(cache, target, port, endpoints, from)
-	if !keep && len(endpoints.Servers) == 0 && endpoints.Lack != pool.LackPending {
+	if !keep && len(endpoints.Servers) == 0 && endpoints.Reason != pool.SlicesPending && endpoints.Reason != pool.OnlyPlaceholder {
 		// Without endpoints, no node has anything to send connections to.
 		failure = whyNone(port, endpoints)
 	}

@@ -58,7 +58,7 @@ func rateOf(r *v1alpha1.ConnectionRate) (haproxy.Rate, error) {
 	if err != nil {
 		return haproxy.Rate{}, err
 	}
-	interval := Duration(r.Interval, 10*time.Second)
+	interval := r.Interval.Duration
 	if interval < shortestRate || interval > longestRate {
 		return haproxy.Rate{}, fmt.Errorf("connectionRate.interval is %s: choose one between %s and %s", interval, shortestRate, longestRate)
 	}

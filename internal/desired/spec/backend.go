@@ -1,17 +1,13 @@
 package spec
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
-
-// The API server fills in defaults; these functions apply the same defaults to an object that did not pass through it.
 
 // Backend reads a target's backend settings and its own list of servers. It sets no name, and does not include the servers
 // of a Service. The error says why the target cannot be part of a configuration.
@@ -75,9 +71,9 @@ func check(c *v1alpha1.HealthCheck) (haproxy.Check, error) {
 	}
 	result := haproxy.Check{
 		Kind:     checkKind(c.Type),
-		Interval: Duration(c.Interval, 2*time.Second),
-		Rise:     int(cmp.Or(c.Rise, 2)),
-		Fall:     int(cmp.Or(c.Fall, 3)),
+		Interval: c.Interval.Duration,
+		Rise:     int(c.Rise),
+		Fall:     int(c.Fall),
 		Path:     c.Path,
 		TLS:      c.TLS,
 	}
@@ -94,7 +90,7 @@ func check(c *v1alpha1.HealthCheck) (haproxy.Check, error) {
 // usually another listener of the server, which does not expect such a header.
 func withoutProxy(c *v1alpha1.HealthCheck, b haproxy.Backend) (bool, error) {
 	possible := b.ProxyProtocol != haproxy.ProxyNone && b.Check.Enabled()
-	switch cmp.Or(c.ProxyProtocol, v1alpha1.CheckProxyAuto) {
+	switch c.ProxyProtocol {
 	case v1alpha1.CheckProxyAuto:
 		return possible && b.Check.Port != 0, nil
 	case v1alpha1.CheckProxyNever:
@@ -127,5 +123,5 @@ func affinity(a *v1alpha1.SessionAffinity) haproxy.Affinity {
 	if a.Type == v1alpha1.AffinityTLSSessionID {
 		by = haproxy.ByTLSSessionID
 	}
-	return haproxy.Affinity{By: by, Timeout: Duration(a.Timeout, 30*time.Minute)}
+	return haproxy.Affinity{By: by, Timeout: a.Timeout.Duration}
 }

@@ -41,15 +41,15 @@ func TestFixedServersAreAddressesAndNames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			target := v1alpha1.Target{Name: "t", Addresses: []v1alpha1.TargetAddress{{Address: test.address, Port: 443, Weight: test.weight}}}
-			found := ReadTargets([]v1alpha1.Target{target}).Fault("t")
+			target := withDefaults(v1alpha1.Target{Name: "t", Addresses: []v1alpha1.TargetAddress{{Address: test.address, Port: 443, Weight: test.weight}}})
+			found := ReadTargets([]v1alpha1.Target{*target}).Fault("t")
 			if test.want == (haproxy.Server{}) {
 				if found == nil || strings.Contains(found.Sentence, "\n") {
 					t.Errorf("fault %+v, want one on one line", found)
 				}
 				return
 			}
-			b, err := Backend(&target)
+			b, err := Backend(target)
 			if err != nil || found != nil || len(b.Servers) != 1 || b.Servers[0] != test.want {
 				t.Errorf("servers %+v (%v, %+v), want %+v", b.Servers, err, found, test.want)
 			}
@@ -59,9 +59,9 @@ func TestFixedServersAreAddressesAndNames(t *testing.T) {
 
 func TestTheSameFixedServerIsListedOnceAndServersAreSorted(t *testing.T) {
 	t.Parallel()
-	b, err := Backend(&v1alpha1.Target{Addresses: []v1alpha1.TargetAddress{
+	b, err := Backend(withDefaults(v1alpha1.Target{Addresses: []v1alpha1.TargetAddress{
 		{Address: "2001:db8::5", Port: 443, Weight: new(int32(7))}, {Address: "192.0.2.5", Port: 80}, {Address: "2001:DB8::5", Port: 443},
-	}})
+	}}))
 	if err != nil || len(b.Servers) != 2 || b.Servers[0].Name != "192.0.2.5:80" || b.Servers[1].Weight != 7 {
 		t.Errorf("servers %+v (%v)", b.Servers, err)
 	}
@@ -124,7 +124,7 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := Backend(&test.target); err != nil || !reflect.DeepEqual(got, test.want) {
+			if got, err := Backend(withDefaults(test.target)); err != nil || !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got %+v (%v), want %+v", got, err, test.want)
 			}
 		})
@@ -141,7 +141,7 @@ func TestAnImpossibleHealthCheckIsAFault(t *testing.T) {
 		"invalid port 65536":                          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(65536))}},
 		"invalid port 65979":                          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(65536 + 443))}},
 	} {
-		if _, err := Backend(&target); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Backend(withDefaults(target)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -173,11 +173,12 @@ func TestAnAddressThatNoHostCanReachIsAFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Backend(&v1alpha1.Target{Addresses: test.addresses})
+			target := withDefaults(v1alpha1.Target{Name: "t", Addresses: test.addresses})
+			_, err := Backend(target)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
-			found := ReadTargets([]v1alpha1.Target{{Name: "t", Addresses: test.addresses}}).Fault("t")
+			found := ReadTargets([]v1alpha1.Target{*target}).Fault("t")
 			if (found == nil) != (test.want == "") {
 				t.Errorf("the target has the fault %+v, want %q", found, test.want)
 			}
@@ -191,14 +192,14 @@ func TestTheOrderOfFixedServersDoesNotMatter(t *testing.T) {
 		{Address: "192.0.2.5", Port: 80}, {Address: "192.0.2.5", Port: 443}, {Address: "gw.example.net", Port: 443},
 		{Address: "2001:db8::5", Port: 443}, {Address: "192.0.2.10", Port: 443},
 	}
-	want, err := Backend(&v1alpha1.Target{Addresses: addresses})
+	want, err := Backend(withDefaults(v1alpha1.Target{Addresses: addresses}))
 	if err != nil || len(want.Servers) != len(addresses) {
 		t.Fatalf("servers %+v (%v)", want.Servers, err)
 	}
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		r.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
-		if got, err := Backend(&v1alpha1.Target{Addresses: addresses}); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := Backend(withDefaults(v1alpha1.Target{Addresses: addresses})); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("of %v: %+v (%v), want %+v", addresses, got, err, want)
 		}
 	}

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,7 +64,7 @@ func bothFamilies(text string) []string {
 }
 
 func protocolOf(p v1alpha1.Protocol) (haproxy.Protocol, error) {
-	switch cmp.Or(p, v1alpha1.ProtocolTCP) {
+	switch p {
 	case v1alpha1.ProtocolTCP:
 		return haproxy.TCP, nil
 	case v1alpha1.ProtocolTLS:

@@ -58,6 +58,7 @@ func TestListenersAreParsedCompletelyOrNotAtAll(t *testing.T) {
 			t.Parallel()
 			l := &v1alpha1.Listener{Name: "https", Bind: []v1alpha1.BindAddress{":443", "ipv4@:443", "ipv6@:443"}, Target: "app"}
 			test.edit(l)
+			l.Default()
 			read, reason, err := ReadListener(l)
 			if reason != test.wantReason || (err == nil) != (reason == "") {
 				t.Fatalf("reason %q (%v), want %q", reason, err, test.wantReason)
@@ -120,6 +121,7 @@ func TestAccessPoliciesAreMaskedSortedAndRejectedIfInvalid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			test.listener.Default()
 			access, err := accessPolicyOf(&test.listener)
 			if test.want == "" {
 				if err == nil || !strings.Contains(err.Error(), ": ") {
@@ -146,7 +148,7 @@ func TestOfSeveralFaultsOfAListenerTheFirstIsReported(t *testing.T) {
 	l := v1alpha1.Listener{Name: "A", Bind: []v1alpha1.BindAddress{":443", "x"}, Protocol: "UDP", AllowedSources: []v1alpha1.Network{"x"}}
 	for _, step := range []struct {
 		want string
-		mend func()
+		fix  func()
 	}{
 		{"bind", func() { l.Bind = l.Bind[:1] }},
 		{"allowedSources", func() { l.AllowedSources = nil }},
@@ -157,7 +159,7 @@ func TestOfSeveralFaultsOfAListenerTheFirstIsReported(t *testing.T) {
 		if _, reason, err := ReadListener(&l); err == nil || reason == "" || !strings.Contains(err.Error(), step.want) {
 			t.Errorf("got %v (%s), want %q", err, reason, step.want)
 		}
-		step.mend()
+		step.fix()
 	}
 	if read, reason, err := ReadListener(&l); err != nil || reason != "" || len(read.Binds) != 1 {
 		t.Errorf("got %+v, %v (%s)", read, err, reason)

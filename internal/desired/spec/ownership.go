@@ -59,8 +59,9 @@ func compareBool(a, b bool) int {
 
 // servedBy returns what an object's status says of the host: 2 if it serves the object, 1 if it once did, else 0.
 func servedBy(object *v1alpha1.EdgeLoadBalancer, key model.HostID) int {
-	for _, host := range object.Status.Hosts {
-		if host.ObservedGeneration == 0 || model.NewHostID(host.Address, host.Port) != key {
+	for i := range object.Status.Hosts {
+		host := &object.Status.Hosts[i]
+		if host.ObservedGeneration == 0 || IDOfStatus(host) != key {
 			continue
 		}
 		if host.State == v1alpha1.HostPending {

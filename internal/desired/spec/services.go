@@ -57,3 +57,13 @@ func ScopesOf(object *v1alpha1.EdgeLoadBalancer, target *v1alpha1.Target) []Scop
 	}
 	return scopes
 }
+
+// UsesEgress reports whether a target uses the operator's own address, as the host sees it, as its server.
+func UsesEgress(spec *v1alpha1.EdgeLoadBalancerSpec) bool {
+	for i := range spec.Targets {
+		if t := &spec.Targets[i]; t.Via == v1alpha1.ViaNodePort && t.NodeAddressType == v1alpha1.NodeEgress {
+			return true
+		}
+	}
+	return false
+}

@@ -34,11 +34,6 @@ func ReportsDrift(spec *v1alpha1.EdgeLoadBalancerSpec) bool {
 	return spec.DriftPolicy == v1alpha1.DriftReport
 }
 
-// DrainTimeout returns how long a server that is no longer wanted keeps its connections.
-func DrainTimeout(t *v1alpha1.Target) time.Duration {
-	return Duration(t.DrainTimeout, 5*time.Minute)
-}
-
 // ConfigPath returns the path of HAProxy's configuration.
 func ConfigPath(h *v1alpha1.HAProxy) string {
 	return cmp.Or(h.Paths.Config, "/etc/haproxy/haproxy.cfg")
@@ -86,12 +81,19 @@ func IgnoredSettings(holder, other *v1alpha1.EdgeLoadBalancerSpec, holderHost, o
 			ignored = append(ignored, want.name)
 		}
 	}
-	trusted := HostKeys(holderHost)
-	isTrusted := func(key string) bool { return slices.Contains(trusted, key) }
-	if wanted := HostKeys(otherHost); len(wanted) > 0 && !slices.ContainsFunc(wanted, isTrusted) {
+	if distrusts(HostKeys(holderHost), HostKeys(otherHost)) {
 		ignored = append(ignored, "hosts[].hostKeys")
 	}
+	if distrusts(JumpKeys(&holder.SSH), JumpKeys(&other.SSH)) {
+		ignored = append(ignored, "ssh.jumpHost.hostKeys")
+	}
 	return ignored
+}
+
+// distrusts reports whether keys are wanted and none of them is trusted.
+func distrusts(trusted, wanted []string) bool {
+	isTrusted := func(key string) bool { return slices.Contains(trusted, key) }
+	return len(wanted) > 0 && !slices.ContainsFunc(wanted, isTrusted)
 }
 
 // setting is something that a host has only once.
@@ -106,6 +108,7 @@ func settings(spec *v1alpha1.EdgeLoadBalancerSpec, host *v1alpha1.Host) []settin
 	return []setting{
 		{"driftPolicy", ReportsDrift(spec)},
 		{"ssh.user", User(&spec.SSH, host)},
+		{"ssh.jumpHost.user", JumpUser(&spec.SSH)},
 		{"haproxy.maxConnections", MaxConnections(&spec.HAProxy)},
 		{"haproxy.timeouts.connect", limits.Connect},
 		{"haproxy.timeouts.client", limits.Client},

@@ -1,5 +1,6 @@
 // Package spec reads EdgeLoadBalancers without the rest of the cluster: it translates listeners, targets and settings to the types
-// of package haproxy, fills in defaults, says what is wrong, and which Services, hosts and owners objects name. It is pure.
+// of package haproxy, says what is wrong, and which Services, hosts and owners objects name. The listeners and targets have their
+// defaults; see v1alpha1.EdgeLoadBalancer.Default. It is pure.
 package spec
 
 import (

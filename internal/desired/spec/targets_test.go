@@ -31,9 +31,14 @@ func targetsOf(texts ...string) []v1alpha1.Target {
 				t.Split = append(t.Split, share)
 			}
 		}
-		targets = append(targets, t)
+		targets = append(targets, *withDefaults(t))
 	}
 	return targets
+}
+
+func withDefaults(t v1alpha1.Target) *v1alpha1.Target {
+	t.Default()
+	return &t
 }
 
 func TestTargetsLeadToTheirSharesAndStandIns(t *testing.T) {
@@ -267,7 +272,7 @@ func TestTargetsHaveOneKindAndAName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := ReadTargets([]v1alpha1.Target{test.target}).Fault(test.target.Name)
+			found := ReadTargets([]v1alpha1.Target{*withDefaults(test.target)}).Fault(test.target.Name)
 			if (found == nil) != (test.want == "") || found != nil && !strings.Contains(found.Sentence, test.want) {
 				t.Errorf("got %+v, want %q", found, test.want)
 			}

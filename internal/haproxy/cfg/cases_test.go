@@ -41,6 +41,7 @@ func shapes(t testing.TB) []shape {
 		{"weights", backend(func(b *haproxy.Backend) { b.Servers[0].Weight, b.Servers[1].Weight = 0, 256 }), debian()},
 		{"no-servers", backend(func(b *haproxy.Backend) { b.Servers = nil }), debian()},
 		{"ipv6", ipv6(t), debian()},
+		{"virtual-addresses", virtualAddresses(t), debian()},
 		{"two-listeners", sample.TwoListeners(t), debian()},
 		{"odd-durations", oddDurations(t), debian()},
 		{"hundred-servers", backend(func(b *haproxy.Backend) { b.Servers = sample.Servers(100) }), debian()},
@@ -58,6 +59,14 @@ func ipv6(t testing.TB) haproxy.Config {
 			{Name: "pod-a", Addr: netip.MustParseAddr("fd00:10:42::7"), Port: 8443, Weight: 1, Node: "node-1"},
 			{Name: "pod-b", Addr: netip.MustParseAddr("10.42.0.7"), Port: 8443, Weight: 1},
 		}
+	})
+}
+
+func virtualAddresses(t testing.TB) haproxy.Config {
+	return sample.WebWith(t, func(c *haproxy.Config) {
+		c.HealthSocket = haproxy.HealthSocket{Path: "/run/haproxy/edgelb-health.sock", User: "nobody"}
+		c.VirtualAddresses = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+		c.Frontends[0].Binds = []haproxy.Bind{sample.Bind(t, "192.0.2.1:443"), sample.Bind(t, "192.0.2.2:443"), sample.Bind(t, "[2001:db8::1]:443")}
 	})
 }
 

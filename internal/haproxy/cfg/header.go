@@ -1,23 +1,15 @@
 package cfg
 
 import (
-	"bytes"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/host/header"
 )
 
-const (
-	// marker is the first line of every file that edgelb writes.
-	marker = "# Managed by edgelb. Do not edit: what is changed by hand is overwritten."
-	// descriptionPrefix precedes the structure hash in the description of the running HAProxy.
-	descriptionPrefix = "edgelb structure="
-)
-
-var fingerprintPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+// descriptionPrefix precedes the structure hash in the description of the running HAProxy.
+const descriptionPrefix = "edgelb structure="
 
 // Header holds the fields in the first lines of a file.
 type Header struct {
@@ -50,68 +42,35 @@ func (h Header) text() string {
 	if h.Names != "" {
 		names = "# names: " + h.Names + "\n"
 	}
-	return fmt.Sprintf("%s\n# owner: %s\n%s# structure: %s\n# whole: %s\n%s", marker, owner, host, h.Structure, h.Whole, names)
+	return fmt.Sprintf("%s\n# owner: %s\n%s# structure: %s\n# whole: %s\n%s", header.Marker, owner, host, h.Structure, h.Whole, names)
 }
 
 // ParseHeader parses who wrote a file; false if edgelb did not, or if the file does not name an owner. Only the comment
 // lines at its very top count.
 func ParseHeader(file []byte) (Header, bool) {
-	line, rest, _ := bytes.Cut(file, []byte("\n"))
-	if string(line) != marker {
-		return Header{}, false
-	}
-	fields := headerFields(rest)
+	fields, ours := header.Fields(file)
 	owner := fields["owner"]
-	if owner != haproxy.NoOwner && !haproxy.ValidOwner(owner) {
+	if !ours || owner != haproxy.NoOwner && !haproxy.ValidOwner(owner) {
 		return Header{}, false
 	}
-	header := Header{
-		Owner: owner, Host: fields["host"], Structure: fingerprint(fields["structure"]), Whole: fingerprint(fields["whole"]),
-		Names: fingerprint(fields["names"]),
+	h := Header{
+		Owner: owner, Host: fields["host"], Structure: header.Hash(fields["structure"]), Whole: header.Hash(fields["whole"]),
+		Names: header.Hash(fields["names"]),
 	}
 	if owner == haproxy.NoOwner {
-		header.Owner = ""
+		h.Owner = ""
 	}
-	if header.Free() || !haproxy.ValidHost(header.Host) {
-		header.Host = ""
+	if h.Free() || !header.ValidHost(h.Host) {
+		h.Host = ""
 	}
-	return header, true
-}
-
-// headerKeys are the known keys of a header.
-var headerKeys = []string{"owner", "host", "structure", "whole", "names"}
-
-// headerFields parses "# key: value" lines up to the first other line. If a key occurs twice, the first one counts.
-func headerFields(text []byte) map[string]string {
-	fields := make(map[string]string)
-	for len(text) > 0 {
-		var line []byte
-		line, text, _ = bytes.Cut(text, []byte("\n"))
-		comment, ok := bytes.CutPrefix(line, []byte("# "))
-		key, value, found := strings.Cut(string(comment), ": ")
-		if !ok || !found {
-			break
-		}
-		if _, twice := fields[key]; !twice && slices.Contains(headerKeys, key) {
-			fields[key] = value
-		}
-	}
-	return fields
-}
-
-// fingerprint returns s if it has the form of a hash, else an empty string.
-func fingerprint(s string) string {
-	if !fingerprintPattern.MatchString(s) {
-		return ""
-	}
-	return s
+	return h, true
 }
 
 // ParseDescription parses the structure hash in the description that "show info" returns; false if the running configuration
 // is not edgelb's.
 func ParseDescription(description string) (structure string, ok bool) {
 	value, found := strings.CutPrefix(description, descriptionPrefix)
-	if !found || fingerprint(value) == "" {
+	if !found || header.Hash(value) == "" {
 		return "", false
 	}
 	return value, true

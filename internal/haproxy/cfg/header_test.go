@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/edgelb/edgelb/internal/host/header"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -34,7 +35,7 @@ func TestAnIdleFileHasNoOwner(t *testing.T) {
 func TestParseHeaderTrustsOnlyTheTopOfTheFile(t *testing.T) {
 	t.Parallel()
 	hash, other := strings.Repeat("0a", 32), strings.Repeat("1b", 32)
-	full := marker + "\n# owner: me\n# host: gw1:22\n# structure: " + hash + "\n# whole: " + other + "\n"
+	full := header.Marker + "\n# owner: me\n# host: gw1:22\n# structure: " + hash + "\n# whole: " + other + "\n"
 	for _, tc := range []struct {
 		name, file string
 		want       Header
@@ -42,21 +43,21 @@ func TestParseHeaderTrustsOnlyTheTopOfTheFile(t *testing.T) {
 	}{
 		{"complete", full + "global\n", Header{"me", "gw1:22", hash, other, ""}, true},
 		{"without an end of line", strings.TrimSuffix(full, "\n"), Header{"me", "gw1:22", hash, other, ""}, true},
-		{"other order, unknown line", marker + "\n# whole: " + other + "\n# written by: x\n# owner: me\n", Header{"me", "", "", other, ""}, true},
-		{"free", marker + "\n# owner: none\n", Header{}, true},
-		{"free, and a host", marker + "\n# owner: none\n# host: gw1:22\n", Header{}, true},
+		{"other order, unknown line", header.Marker + "\n# whole: " + other + "\n# written by: x\n# owner: me\n", Header{"me", "", "", other, ""}, true},
+		{"free", header.Marker + "\n# owner: none\n", Header{}, true},
+		{"free, and a host", header.Marker + "\n# owner: none\n# host: gw1:22\n", Header{}, true},
 		{"of an edgelb that did not name the host", strings.Replace(full, "# host: gw1:22\n", "", 1), Header{"me", "", hash, other, ""}, true},
 		{"host that edgelb cannot have written", strings.Replace(full, "gw1:22", "gw 1", 1), Header{"me", "", hash, other, ""}, true},
-		{"host with an IPv6 address", marker + "\n# owner: me\n# host: [2001:db8::1]:22\n", Header{"me", "[2001:db8::1]:22", "", "", ""}, true},
-		{"host too long", marker + "\n# owner: me\n# host: " + strings.Repeat("a", 301), Header{"me", "", "", "", ""}, true},
+		{"host with an IPv6 address", header.Marker + "\n# owner: me\n# host: [2001:db8::1]:22\n", Header{"me", "[2001:db8::1]:22", "", "", ""}, true},
+		{"host too long", header.Marker + "\n# owner: me\n# host: " + strings.Repeat("a", 601), Header{"me", "", "", "", ""}, true},
 		{"broken fingerprint", strings.Replace(full, hash, hash[1:], 1), Header{"me", "gw1:22", "", other, ""}, true},
 		{"fingerprint in upper case", strings.Replace(full, hash, strings.ToUpper(hash), 1), Header{"me", "gw1:22", "", other, ""}, true},
-		{"owner twice", marker + "\n# owner: me\n# owner: you\n", Header{Owner: "me"}, true},
+		{"owner twice", header.Marker + "\n# owner: me\n# owner: you\n", Header{Owner: "me"}, true},
 		{"empty file", "", Header{}, false},
-		{"marker only", marker, Header{}, false},
-		{"no owner", marker + "\n# whole: " + other + "\n", Header{}, false},
-		{"owner that edgelb cannot have written", marker + "\n# owner: a b\n", Header{}, false},
-		{"owner below the comments", marker + "\nglobal\n# owner: me\n", Header{}, false},
+		{"marker only", header.Marker, Header{}, false},
+		{"no owner", header.Marker + "\n# whole: " + other + "\n", Header{}, false},
+		{"owner that edgelb cannot have written", header.Marker + "\n# owner: a b\n", Header{}, false},
+		{"owner below the comments", header.Marker + "\nglobal\n# owner: me\n", Header{}, false},
 		{"something above the marker", "\n" + full, Header{}, false},
 		{"marker with a word more", strings.Replace(full, "\n", " not\n", 1), Header{}, false},
 		{"lines that end as on Windows", strings.ReplaceAll(full, "\n", "\r\n"), Header{}, false},
@@ -106,7 +107,7 @@ func FuzzParseHeader(f *testing.F) {
 	hash := strings.Repeat("0a", 32)
 	f.Add([]byte(Header{"me", "gw1:22", hash, hash, ""}.text()))
 	f.Add([]byte(Header{}.text()))
-	f.Add([]byte(marker + "\n# : \n#  \n# owner: \n"))
+	f.Add([]byte(header.Marker + "\n# : \n#  \n# owner: \n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		h, ok := ParseHeader(file)
 		if !ok {

@@ -2,6 +2,7 @@ package cfg
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
@@ -64,7 +65,7 @@ type lookupView struct {
 // newFrontView returns the template's data for one of the Config's frontends; names is the path of the map file.
 func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string) frontView {
 	v := frontView{
-		Name: f.Name, Binds: bindLines(f.Binds), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
+		Name: f.Name, Binds: bindLines(f.Binds, c.VirtualAddresses), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
 		Access: newAccessView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Access.ProxiesFrom) > 0,
 	}
 	if v.HTTP {
@@ -147,10 +148,15 @@ func newLookupView(c haproxy.Config, f haproxy.Frontend, names string) *lookupVi
 // The kernel sets the same option by itself on a socket that is bound to one IPv6 address. It must be in the file
 // nevertheless: at a reload HAProxy reuses only sockets whose options are those of the file. Otherwise it opens another
 // socket, and the previous worker closes its own, with the connections that wait in it.
-func bindLines(binds []haproxy.Bind) []string {
+//
+// A virtual address is bound before the host has it: with "transparent", which HAProxy can set without any right.
+func bindLines(binds []haproxy.Bind, virtual []netip.Addr) []string {
 	var lines []string
 	for _, b := range binds {
 		line := b.String()
+		if slices.Contains(virtual, b.Addr) {
+			line += " transparent"
+		}
 		if b.Addr.Is6() {
 			line += " v6only"
 		}

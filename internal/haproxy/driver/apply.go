@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/edgelb/edgelb/internal/haproxy/driver/alerts"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/daemon"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/dialogue"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/files"
@@ -101,6 +100,9 @@ func (h *host) applyFile(ctx context.Context, p plan.Plan) error {
 		Backup: p.Backup, KeepFormer: p.KeepFormer, Expected: h.facts.File.SHA256,
 		ServerState: plan.ServerState(h.running.State, h.config.Backends),
 	}
+	if h.req.Back {
+		options.ServerState = nil
+	}
 	if err := h.commit(ctx, options); err != nil {
 		return h.explain(err)
 	}
@@ -159,19 +161,10 @@ func (h *host) commit(ctx context.Context, o files.WriteOptions) error {
 
 // whyUnwritten maps a failed write to the state of the host.
 func (h *host) whyUnwritten(err error) error {
-	var refused *files.RefusedError
-	var unwritable *files.UnwritableError
-	switch {
-	case errors.Is(err, files.ErrTaken):
+	if errors.Is(err, files.ErrTaken) {
 		return errCacheStale
-	case errors.As(err, &refused):
-		return &model.Error{State: model.Rejected, Message: "HAProxy refuses the configuration: " + alerts.Of(refused.Words) + h.stillRuns()}
-	case errors.As(err, &unwritable):
-		return &model.Error{State: model.Rejected, Message: fmt.Sprintf("%s cannot be written (%s): make room or fix its folder on the host%s",
-			h.facts.Config, sanitize.Line(unwritable.Words, sanitize.Quote), h.stillRuns())}
-	default:
-		return err
 	}
+	return files.Explain(err, h.facts.Config, h.stillRuns())
 }
 
 // reloadError marks a failure of the reload itself: HAProxy accepted the file with `-c` but did not start with it. A retry may

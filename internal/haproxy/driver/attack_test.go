@@ -103,8 +103,8 @@ func TestAFolderThatOthersMayWriteToIsLeftAlone(t *testing.T) {
 func TestAHostWhoseLoginShellPrintsIsManaged(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
-		m.conn.prefix = "echo Welcome to this host; echo 'Last login: today' >&2; "
-		m.conn.noForwarding = true
+		m.conn.putBefore("echo Welcome to this host; echo 'Last login: today' >&2; ")
+		m.conn.noForwarding.Store(true)
 		config := m.webConfig(echo(t, "pod-a"))
 		for range 2 {
 			requireSynced(t, m.sync(config))
@@ -120,7 +120,7 @@ func TestAHostWhoseLoginShellPrintsIsManaged(t *testing.T) {
 func TestAForcedCommandIsToldInItsOwnWords(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.conn.prefix = "echo 'Please login as the user \"debian\" rather than the user \"root\".'; exit 142; "
+	m.conn.putBefore("echo 'Please login as the user \"debian\" rather than the user \"root\".'; exit 142; ")
 
 	outcome := m.sync(m.webConfig(echo(t, "pod-a")))
 

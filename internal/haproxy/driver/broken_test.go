@@ -27,7 +27,7 @@ func TestFastSyncsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 			reloads := m.reloads()
 			for step := int32(1); ; step++ {
 				m.cache.Rest()
-				m.conn.breaksAt = m.conn.steps.Load() + step
+				m.conn.breakIn(step)
 				name := fmt.Sprintf("pod-%d", step)
 				config = m.webConfig(echo(t, name))
 				whole := m.syncUntilBroken(config)
@@ -61,6 +61,7 @@ func TestFastSyncsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 // finished before the connection broke.
 func (m *machine) syncUntilBroken(config haproxy.Config) bool {
 	m.t.Helper()
+	defer m.saves.Wait()
 	var updates []model.Update
 	for deadline := time.Now().Add(waiting.Long); ; {
 		outcome := m.syncCached(config, drainFor(app, 0))
@@ -78,5 +79,5 @@ func (m *machine) syncUntilBroken(config haproxy.Config) bool {
 	if updates[0] != model.UpdateRuntime || !slices.Contains(updates, model.UpdateFile) {
 		m.t.Fatalf("got the updates %q", updates)
 	}
-	return m.conn.steps.Load() < m.conn.breaksAt
+	return m.isWhole()
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
@@ -123,7 +124,7 @@ func isUnwritten(outcome model.Outcome) bool {
 // left returns how the previous sync left the host of the request.
 func (c *SyncCache) left(req Request) left {
 	l := left{
-		Previous: plan.Previous{Proved: req.Proved, FileSHA256: c.disk.Config, StaleFile: c.pendingWrite.Exists(), Begun: c.begun}, running: c.worker,
+		Previous: plan.Previous{Proved: req.Proved, FileSHA256: c.disk.Config, StaleFile: c.pendingWrite.Exists(), Begun: c.begun || req.Back}, running: c.worker,
 	}
 	if !c.begun && c.config.AdminSocket == req.Config.AdminSocket {
 		l.servers = fit.ServersOf(c.config)
@@ -140,4 +141,15 @@ func (c *SyncCache) forget() {
 // written records that the file was written, with all changes up to began.
 func (c *SyncCache) written(file cfg.File, began, now time.Time) {
 	c.disk, c.pendingWrite, c.unwritten = files.HashesOf(file), c.pendingWrite.Written(began, now), nil
+}
+
+// traffic returns what the worker that was proved last has counted, if the request asks for it and there is one; otherwise nil.
+func (c *SyncCache) traffic(ctx context.Context, req Request) map[string]model.Traffic {
+	if !req.Watch || c.last == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	d := daemon.Daemon{Session: c.last.session, AdminSocket: req.Config.AdminSocket}
+	return d.Traffic(ctx, len(c.last.config.Backends)+len(c.last.config.Frontends))
 }

@@ -78,7 +78,7 @@ func TestCommandsAreNotSentToAReplacedWorker(t *testing.T) {
 func TestSyncsUseABridgeIfTheHostForbidsForwarding(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.conn.noForwarding = true
+	m.conn.noForwarding.Store(true)
 	a, b, c := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c")
 	noDrain := drainFor(app, 0)
 	requireSynced(t, m.syncCached(m.webConfig(a), noDrain))

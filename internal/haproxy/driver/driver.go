@@ -51,6 +51,13 @@ type Request struct {
 	// leaves everything else for a later Sync. It is for a host that could not be brought to the wanted configuration; see
 	// Outcome.Live.
 	RuntimeOnly bool
+	// Keep leaves HAProxy the structure that it runs, and reports with Outcome.Kept that another one is wanted.
+	Keep bool
+	// Back says that the host gets back an earlier configuration because it was unhealthy with the one that it runs. That it runs that
+	// one is no drift, the reload does not wait for previous workers, and what the health checks have found is not passed on.
+	Back bool
+	// Watch has the connections to servers counted, in Outcome.Traffic.
+	Watch bool
 	// DrainTimeouts limit, by backend name, how long a draining server keeps its open connections.
 	DrainTimeouts map[string]time.Duration
 	// SavePlace asks for a place to write the host's file in the background. If ok, Sync calls release when the write has ended, and the

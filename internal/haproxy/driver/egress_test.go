@@ -10,7 +10,9 @@ import (
 
 // reachedFrom is a connection that the host sees come from an address.
 func reachedFrom(address string) *localConn {
-	return &localConn{prefix: "SSH_CONNECTION='" + address + " 40022 192.0.2.1 22'; export SSH_CONNECTION; "}
+	conn := &localConn{}
+	conn.putBefore("SSH_CONNECTION='" + address + " 40022 192.0.2.1 22'; export SSH_CONNECTION; ")
+	return conn
 }
 
 func TestAHostReportsTheClientAddressOfEachConnection(t *testing.T) {

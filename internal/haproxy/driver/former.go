@@ -40,7 +40,7 @@ func (e *pausedError) Unwrap() error { return e.failure }
 // checkPause delays a reload while many previous workers still serve open connections: each reload adds one, with the memory
 // usage of a whole HAProxy.
 func (h *host) checkPause(now time.Time) error {
-	if h.running.PID == 0 {
+	if h.running.PID == 0 || h.req.Back {
 		return nil
 	}
 	previous := len(h.facts.Former(h.running.PID))

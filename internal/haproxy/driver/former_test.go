@@ -33,7 +33,9 @@ func (c *freezingConn) Run(ctx context.Context, command string, input []byte, li
 			default:
 			}
 		}()
-		return (&localConn{prefix: c.prefix}).Run(ctx, strings.TrimPrefix(command, "exec "), input, limit)
+		lister := &localConn{}
+		lister.putBefore(c.prefix)
+		return lister.Run(ctx, strings.TrimPrefix(command, "exec "), input, limit)
 	case bytes.Contains(input, []byte("# Makes the candidate the configuration.")):
 		defer func() { _ = syscall.Kill(c.worker, syscall.SIGSTOP) }()
 	}

@@ -3,7 +3,6 @@ package driver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -74,19 +73,9 @@ func (h *host) platform() cfg.Platform {
 	return h.facts.Platform(h.req.Login, h.session.Elevated)
 }
 
-// openSession opens a session with access to the host's files.
-func openSession(ctx context.Context, conn Conn, req Request) (*session.Session, error) {
-	opened, err := session.Open(ctx, conn, req.Login, req.ConfigPath)
-	var denied *session.DeniedError
-	if errors.As(err, &denied) {
-		return nil, &model.Error{State: model.Unauthorized, Message: denied.Explain(req.Login, req.ConfigPath)}
-	}
-	return opened, err
-}
-
 func (h *host) observe(ctx context.Context, conn Conn) error {
 	var err error
-	if h.session, err = openSession(ctx, conn, h.req); err != nil {
+	if h.session, err = session.Open(ctx, conn, h.req.Login, h.req.ConfigPath); err != nil {
 		return err
 	}
 	result, err := h.session.Run(ctx, "observe", nil, h.req.ConfigPath, h.req.Config.AdminSocket)
@@ -219,6 +208,6 @@ func (h *host) observed() plan.Observed {
 func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{
 		Config: h.config, File: h.file, Wants: h.req.Wants,
-		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift},
+		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift, Keep: h.req.Keep},
 	}
 }

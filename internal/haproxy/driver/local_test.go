@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -30,29 +31,31 @@ import (
 type localConn struct {
 	// path is a folder that comes first in the PATH.
 	path string
-	// prefix is put before each command line.
-	prefix string
+	// prefix is put before each command line; nil for none.
+	prefix atomic.Pointer[string]
 	// noForwarding refuses unix sockets, as a hardened sshd does.
-	noForwarding bool
+	noForwarding atomic.Bool
 	// commands counts the commands.
 	commands atomic.Int32
 	// broken fails the command of that number (from 1) and all that follow.
 	broken int32
 	// steps counts the steps of the connection: the begin and the end of each command, and each read and write on a stream. From
 	// step breaksAt on (from 1) everything fails.
-	steps    atomic.Int32
-	breaksAt int32
+	steps, breaksAt atomic.Int32
 	// rate limits the bytes per second that streams return; 0 for no limit.
 	rate atomic.Int64
 }
 
 // step counts a step and fails if the connection is broken.
 func (c *localConn) step() error {
-	if n := c.steps.Add(1); c.breaksAt > 0 && n >= c.breaksAt {
+	if n, end := c.steps.Add(1), c.breaksAt.Load(); end > 0 && n >= end {
 		return &model.Error{State: model.Unreachable, Message: "the connection broke"}
 	}
 	return nil
 }
+
+// breakIn has everything fail from that step on, counted from now (from 1).
+func (c *localConn) breakIn(steps int32) { c.breaksAt.Store(c.steps.Load() + steps) }
 
 func (c *localConn) Run(ctx context.Context, command string, input []byte, _ driver.Limit) (driver.Result, error) {
 	if n := c.commands.Add(1); c.broken > 0 && n >= c.broken {
@@ -80,7 +83,10 @@ func (c *localConn) run(ctx context.Context, command string, input []byte) (driv
 
 // shell returns a login shell that runs a command line.
 func (c *localConn) shell(ctx context.Context, command string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.prefix+command)
+	if prefix := c.prefix.Load(); prefix != nil {
+		command = *prefix + command
+	}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Env = append(os.Environ(), "PATH="+c.path+":"+os.Getenv("PATH"))
 	return cmd
 }
@@ -147,7 +153,7 @@ func (s stepped) CloseWrite() error {
 }
 
 func (c *localConn) DialUnix(ctx context.Context, path string, _ driver.Limit) (driver.Stream, error) {
-	if c.noForwarding {
+	if c.noForwarding.Load() {
 		return nil, errors.New("open failed")
 	}
 	if err := c.step(); err != nil {
@@ -171,8 +177,9 @@ type machine struct {
 	program string
 	// cache is what syncs leave to the next one.
 	cache driver.SyncCache
-	// saved says that a file was written in the background.
+	// saved says that a file was written in the background, and saves are the writes that run.
 	saved chan struct{}
+	saves sync.WaitGroup
 }
 
 var lastAddress atomic.Uint32
@@ -320,6 +327,15 @@ func (m *machine) eventually(what string, done func() bool) {
 	}
 }
 
+// putBefore has the text put before each command line from now on. Like breakIn, it may be called while a write runs.
+func (c *localConn) putBefore(prefix string) { c.prefix.Store(&prefix) }
+
+// isWhole reports whether breakIn has not broken the connection, also for a write that runs in the background until its end.
+func (m *machine) isWhole() bool {
+	m.saves.Wait()
+	return m.conn.steps.Load() < m.conn.breaksAt.Load()
+}
+
 // sync brings the machine to the configuration, with an empty sync cache.
 func (m *machine) sync(config haproxy.Config, change ...func(*driver.Request)) model.Outcome {
 	m.t.Helper()
@@ -347,7 +363,9 @@ func (m *machine) syncWith(cache *driver.SyncCache, config haproxy.Config, chang
 // syncOver is syncWith over another connection than the machine's.
 func (m *machine) syncOver(conn driver.Conn, cache *driver.SyncCache, config haproxy.Config, change ...func(*driver.Request)) model.Outcome {
 	req := driver.Request{Config: config, Login: "root", ConfigPath: m.config(), SavePlace: func() (func(), bool) {
+		m.saves.Add(1)
 		return func() {
+			defer m.saves.Done()
 			select {
 			case m.saved <- struct{}{}:
 			default:

@@ -111,7 +111,7 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 			for step := int32(1); ; step++ {
 				name := fmt.Sprintf("app-%d.example.com", step)
 				s = s.names(name, "ns_web_app:http")
-				m.conn.breaksAt = m.conn.steps.Load() + step
+				m.conn.breakIn(step)
 				whole := m.syncUntilBroken(s.config)
 				m.conn = &localConn{}
 				if restart {
@@ -151,9 +151,9 @@ func TestAHostStartsFromItsFilesWhereverAChangeEnded(t *testing.T) {
 				page = map[string]string{"app": "blog", "blog": "app"}[previous]
 				s.config = change(s.names("app.example.com", "ns_web_"+page+":http").config)
 				// The shell dies before command number cut of those that change the disk.
-				m.conn.prefix = m.dyingAt(cut)
+				m.conn.putBefore(m.dyingAt(cut))
 				last = m.sync(s.config)
-				m.conn.prefix = ""
+				m.conn.putBefore("")
 				m.restart()
 				if got := m.browse("app.example.com"); got != page && got != previous {
 					t.Fatalf("cut off before command %d a client reads %q; %+v", cut, got, last)

@@ -284,7 +284,7 @@ func TestNamesStayLiveOnAHostWhoseFileCannotBeWritten(t *testing.T) {
 	m := newMachine(t)
 	s := newSite(m)
 	requireSynced(t, m.syncCached(s.config))
-	m.conn.prefix = "ulimit -f 0; "
+	m.conn.putBefore("ulimit -f 0; ")
 	s = s.names("app.example.com", "ns_web_blog:http")
 	changed := m.syncCached(s.config)
 	requireSynced(t, changed)
@@ -302,7 +302,7 @@ func TestNamesStayLiveOnAHostWhoseFileCannotBeWritten(t *testing.T) {
 	})
 	requireSynced(t, m.syncCached(fresh.config, func(r *driver.Request) { r.RuntimeOnly = true }))
 	m.requirePages("app.example.com", "app", "new.example.com", unknownName)
-	m.conn.prefix = ""
+	m.conn.putBefore("")
 	requireSynced(t, m.syncCached(fresh.config))
 	m.requirePages("app.example.com", "app", "new.example.com", "new")
 }

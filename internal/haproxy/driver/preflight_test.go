@@ -31,8 +31,8 @@ func TestAHostThatRejectsANewSettingStillGetsItsServers(t *testing.T) {
 			text:     "some-keyword",
 		},
 		"the disk is full": {
-			obstruct: func(m *machine) { m.conn.prefix = "ulimit -f 0; " },
-			clear:    func(m *machine) { m.conn.prefix = "" },
+			obstruct: func(m *machine) { m.conn.putBefore("ulimit -f 0; ") },
+			clear:    func(m *machine) { m.conn.putBefore("") },
 			want:     (*machine).twoApps,
 			text:     "cannot be written",
 		},
@@ -136,13 +136,13 @@ func TestAHostWithoutNameServersServesWhatItNeedsNoneFor(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		config := m.webConfig(haproxy.Server{Name: "cdn", DNSName: "cdn.invalid", Port: 443, Weight: 1}, echo(t, "pod-a"))
-		m.conn.prefix = `unshare -rm /bin/sh -c 'mount -t tmpfs none /etc && shift && exec "$@"' sh `
+		m.conn.putBefore(`unshare -rm /bin/sh -c 'mount -t tmpfs none /etc && shift && exec "$@"' sh `)
 
 		without := m.syncCached(config)
 
 		requireSynced(t, without)
 		m.requireServes(8443, "pod-a")
-		m.conn.prefix = ""
+		m.conn.putBefore("")
 		with := m.sync(config)
 		requireSynced(t, with)
 		if with.Update != model.UpdateReload || with.Fingerprint == without.Fingerprint || with.Drift != nil {
@@ -158,7 +158,7 @@ func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 	m := newMachine(t)
 	a, b, c := echo(t, "pod-a"), echo(t, "pod-b"), echo(t, "pod-c")
 	requireSynced(t, m.syncCached(m.webConfig(a)))
-	m.conn.prefix = "ulimit -f 0; "
+	m.conn.putBefore("ulimit -f 0; ")
 	before := m.snapshot()
 	m.requireLive(m.syncCached(m.webConfig(b)), before)
 	rejected := m.syncUntilRejected(m.webConfig(b), "cannot be written")
@@ -171,7 +171,7 @@ func TestAHostWhoseDiskIsFullGetsItsServersAndThenItsFile(t *testing.T) {
 	}
 	m.requireServes(8443, "pod-c")
 	m.syncUntilRejected(m.webConfig(c), "cannot be written")
-	m.conn.prefix = ""
+	m.conn.putBefore("")
 	saved := m.syncCached(m.webConfig(c))
 	if requireSynced(t, saved); saved.Update != model.UpdateFile {
 		t.Errorf("got %+v", saved)

@@ -19,7 +19,7 @@ func (m *machine) holdSave(config haproxy.Config) (release func()) {
 	held, goOn := m.path("held"), m.path("go-on")
 	outcome := m.syncCached(config)
 	requireSynced(m.t, outcome)
-	m.conn.prefix = fmt.Sprintf(": >%s; while [ ! -e %s ]; do sleep 0.02; done; ", held, goOn)
+	m.conn.putBefore(fmt.Sprintf(": >%s; while [ ! -e %s ]; do sleep 0.02; done; ", held, goOn))
 	m.eventually("the file is being written", func() bool {
 		m.awaitFollowUp(outcome)
 		outcome = m.syncCached(config)
@@ -110,7 +110,7 @@ func TestAHostWhoseFileCannotBeWrittenIsNotCalledSyncedUntilItIs(t *testing.T) {
 	m := newMachine(t)
 	a, b := echo(t, "pod-a"), echo(t, "pod-b")
 	requireSynced(t, m.syncCached(m.webConfig(a)))
-	m.conn.prefix = "ulimit -f 0; "
+	m.conn.putBefore("ulimit -f 0; ")
 	requireSynced(t, m.syncCached(m.webConfig(b)))
 	m.syncUntilRejected(m.webConfig(b), "cannot be written")
 	for range 5 {
@@ -122,7 +122,7 @@ func TestAHostWhoseFileCannotBeWrittenIsNotCalledSyncedUntilItIs(t *testing.T) {
 	if changed.State != model.Rejected || changed.Update != model.UpdateRuntime || !changed.Changed || !changed.Live {
 		t.Errorf("got %+v, want the change to be live", changed)
 	}
-	m.conn.prefix = ""
+	m.conn.putBefore("")
 	saved := m.syncCached(m.webConfig(a, b))
 	if requireSynced(t, saved); saved.Update != model.UpdateFile {
 		t.Errorf("got %+v", saved)

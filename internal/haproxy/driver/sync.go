@@ -8,7 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/report"
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
-	"github.com/edgelb/edgelb/internal/host/session"
+	"github.com/edgelb/edgelb/internal/host/failure"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -32,6 +32,14 @@ func timeFor(what time.Duration, config haproxy.Config) time.Duration {
 // The cache holds the results of earlier Syncs of the same host. Two Syncs must not use it at the same time.
 func Sync(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.Outcome {
 	defer conn.Release()
+	before := cache.traffic(ctx, req)
+	outcome := syncOnce(ctx, conn, cache, req)
+	outcome.TrafficBefore, outcome.Traffic = before, cache.traffic(ctx, req)
+	return outcome
+}
+
+// syncOnce is the cheapest sync that suffices.
+func syncOnce(ctx context.Context, conn Conn, cache *SyncCache, req Request) model.Outcome {
 	if outcome, done := syncFast(ctx, conn, cache, req); done {
 		return outcome
 	}
@@ -74,7 +82,7 @@ func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) mod
 // decide computes the plan. It first removes binds that the host cannot take from the wanted configuration.
 func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 	p := plan.Compute(h.observed(), h.wanted())
-	if p.Action != plan.Reload || p.Hold == plan.HoldSuspended {
+	if p.Action != plan.Reload || p.Hold == plan.HoldSuspended || p.Hold == plan.HoldKeep {
 		return p, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -97,6 +105,8 @@ func (h *host) carryOut(ctx context.Context, p plan.Plan) model.Outcome {
 		return outcome
 	case p.Hold == plan.HoldSuspended:
 		return report.Suspended(h.outcome(nil), p)
+	case p.Hold == plan.HoldKeep:
+		return report.Kept(h.outcome(nil), p)
 	case p.Hold == plan.HoldDrift:
 		return report.Drifted(h.outcome(nil), p.Drift)
 	case p.Action == plan.NoOp:
@@ -138,27 +148,13 @@ func (h *host) outcome(err error) model.Outcome {
 		}
 		return outcome
 	}
-	failure := h.failureOf(err)
+	failed := failure.Of(err, h.req.Login, h.req.ConfigPath)
 	var reloadFailure *reloadError
 	outcome.ReloadFailed = errors.As(err, &reloadFailure)
 	var paused *pausedError
 	if errors.As(err, &paused) {
 		outcome.RetryAfter = paused.wait
 	}
-	outcome.State, outcome.Message = failure.State, failure.Message
+	outcome.State, outcome.Message = failed.State, failed.Message
 	return outcome
-}
-
-// failureOf maps an error to the state of the host.
-func (h *host) failureOf(err error) *model.Error {
-	var failure *model.Error
-	var notRun *session.NotRunError
-	switch {
-	case errors.As(err, &failure):
-		return failure
-	case errors.As(err, &notRun):
-		return &model.Error{State: model.Unauthorized, Cause: err, Message: notRun.Explain(h.req.Login)}
-	default:
-		return &model.Error{State: model.Unreachable, Message: "the connection failed: " + err.Error(), Cause: err}
-	}
 }

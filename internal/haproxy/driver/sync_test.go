@@ -343,6 +343,29 @@ func TestSyncDoesNotTouchAFileThatSomebodyElseWrote(t *testing.T) {
 	}
 }
 
+// A host may go back to its own file several times. What edgelb replaced last, and what the host had first, are both kept.
+func TestTheFirstAndTheLastFileOfSomebodyElseAreKept(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	config := m.webConfig(echo(t, "pod-a"))
+	foreign := func(number int) string {
+		return fmt.Sprintf("# file %d\nglobal\n stats socket %s level admin\n", number, m.path("admin.sock"))
+	}
+	for _, step := range []struct{ adopted, last, first int }{{1, 1, 0}, {1, 1, 0}, {2, 2, 1}, {2, 2, 1}, {3, 3, 1}, {1, 1, 1}} {
+		m.writeConfig([]byte(foreign(step.adopted)))
+		requireSynced(t, m.sync(config, func(r *driver.Request) { r.Adopt = true }))
+		for ending, number := range map[string]int{"": step.last, "-first": step.first} {
+			text, err := os.ReadFile(m.config() + ".before-edgelb" + ending)
+			if number == 0 && os.IsNotExist(err) {
+				continue
+			}
+			if string(text) != foreign(number) {
+				t.Errorf("%+v: %q is kept as %q, %v", step, text, ending, err)
+			}
+		}
+	}
+}
+
 func TestSyncDoesNotTouchTheHostOfAnotherOperatorUntilThatLeavesItIdle(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -492,7 +515,7 @@ func TestSyncReportsAFileThatCannotBeWritten(t *testing.T) {
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
 	before := m.readConfig()
 	// No file may grow: cat ends as it does on a full disk.
-	m.conn.prefix = "ulimit -f 0; "
+	m.conn.putBefore("ulimit -f 0; ")
 
 	outcome := m.sync(slower(m.webConfig(echo(t, "pod-b"))))
 
@@ -600,7 +623,7 @@ func TestSyncSaysWhatItWouldDoToASuspendedHost(t *testing.T) {
 func TestSyncReachesTheSocketsOfAHostThatForbidsForwarding(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.conn.noForwarding = true
+	m.conn.noForwarding.Store(true)
 
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
 

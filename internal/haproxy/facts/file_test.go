@@ -18,17 +18,17 @@ func TestWhatAHostSaysOfItsFileDecidesWhoseItIs(t *testing.T) {
 		exists, managed, pristine bool
 		owner                     string
 	}{
-		"no file":                         {"", false, false, false, ""},
-		"somebody's":                      {"exists yes\nheader # my own file\n", true, false, false, ""},
-		"somebody's without a comment":    {"exists yes\n", true, false, false, ""},
-		"the package's":                   {"exists yes\npristine yes\n", true, false, true, ""},
-		"edgelb's":                        {"exists yes\n" + managedHeader, true, true, false, "c/ns"},
-		"a copy further down":             {"exists yes\nheader # my own file\n" + managedHeader, true, false, false, ""},
-		"edgelb's, with more behind":      {"exists yes\n" + managedHeader + "header # a remark\n", true, true, false, "c/ns"},
-		"edgelb's, with its lines' ends":  {strings.ReplaceAll("exists yes\n"+managedHeader, "\n", "\r\n"), true, true, false, "c/ns"},
-		"a line that only looks like it":  {"exists yes\nheaders # Managed by edgelb.\n", true, false, false, ""},
-		"an outline that looks like it":   {"exists yes\nline # Managed by edgelb.\n", true, false, false, ""},
-		"a folder that was not looked at": {"config /etc/haproxy/haproxy.cfg\nuid 0\n", false, false, false, ""},
+		"no file":                        {"", false, false, false, ""},
+		"somebody's":                     {"exists yes\nheader # my own file\n", true, false, false, ""},
+		"somebody's without a comment":   {"exists yes\n", true, false, false, ""},
+		"the package's":                  {"exists yes\npristine yes\n", true, false, true, ""},
+		"edgelb's":                       {"exists yes\n" + managedHeader, true, true, false, "c/ns"},
+		"a copy further down":            {"exists yes\nheader # my own file\n" + managedHeader, true, false, false, ""},
+		"edgelb's, with more behind":     {"exists yes\n" + managedHeader + "header # a remark\n", true, true, false, "c/ns"},
+		"edgelb's, with its lines' ends": {strings.ReplaceAll("exists yes\n"+managedHeader, "\n", "\r\n"), true, true, false, "c/ns"},
+		"a line that only looks like it": {"exists yes\nheaders # Managed by edgelb.\n", true, false, false, ""},
+		"an outline that looks like it":  {"exists yes\nline # Managed by edgelb.\n", true, false, false, ""},
+		"a folder that was not listed":   {"config /etc/haproxy/haproxy.cfg\nuid 0\n", false, false, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -45,11 +45,17 @@ func newCall(t *testing.T, name string, args ...string) scripts.Call {
 // others as arguments.
 func startHAProxy(t *testing.T, folder string, uid int, args ...string) {
 	t.Helper()
+	startHAProxyThat(t, "read line", folder, uid, args...)
+}
+
+// startHAProxyThat is startHAProxy with a program that runs the shell script, whose arguments it gets.
+func startHAProxyThat(t *testing.T, runs, folder string, uid int, args ...string) {
+	t.Helper()
 	program, script := filepath.Join(folder, "haproxy"), filepath.Join(folder, "wait.sh")
 	if text, err := exec.Command("cp", "/bin/dash", program).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	if err := os.WriteFile(script, []byte("read line\n"), 0o644); err != nil {
+	if err := os.WriteFile(script, []byte(runs+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := &exec.Cmd{Path: program, Args: append([]string{args[0], script}, args[1:]...), SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
@@ -65,6 +71,7 @@ func startHAProxy(t *testing.T, folder string, uid int, args ...string) {
 	}
 	t.Cleanup(func() {
 		_ = stdin.Close()
+		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
 }
@@ -107,6 +114,22 @@ func TestTheScriptSeesAHostAsItIs(t *testing.T) {
 		}
 		if exposed := f.Exposed(program); exposed != "" {
 			t.Errorf("the program is ours, and %s", exposed)
+		}
+	})
+}
+
+// HAProxy's master re-executes itself when it reloads, and has no arguments for a moment.
+func TestAProcessThatReExecutesItselfIsSeen(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := openFolder(t)
+		config := filepath.Join(folder, "haproxy.cfg")
+		startHAProxyThat(t, fmt.Sprintf(`exec "%s/haproxy" "$0" "$@"`, folder), folder, os.Getuid(), "haproxy", "-W", "-f", config)
+		for range 10 {
+			output := runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock"))
+			if f := facts.ParseFacts(output, config); !f.IsRunning() || !f.Leader().MasterWorker() {
+				t.Fatalf("HAProxy is not seen: %s", output)
+			}
 		}
 	})
 }

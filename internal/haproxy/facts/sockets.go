@@ -152,7 +152,8 @@ func (f Facts) BindFailures(s Sockets, config haproxy.Config) []BindFailure {
 	var found []BindFailure
 	for _, frontend := range config.Frontends {
 		for _, bind := range frontend.Binds {
-			if why := s.bindFailure(bind, f.Own, f.File.Binds); why != "" {
+			virtual := slices.Contains(config.VirtualAddresses, bind.Addr)
+			if why := s.bindFailure(bind, virtual, f.Own, f.File.Binds); why != "" {
 				found = append(found, BindFailure{Frontend: frontend.Name, Bind: bind.String(), Why: why})
 			}
 		}
@@ -160,8 +161,8 @@ func (f Facts) BindFailures(s Sockets, config haproxy.Config) []BindFailure {
 	return found
 }
 
-func (s Sockets) bindFailure(bind haproxy.Bind, own []Process, running map[string][]string) string {
-	if !s.hasAddress(bind.Addr) {
+func (s Sockets) bindFailure(bind haproxy.Bind, virtual bool, own []Process, running map[string][]string) string {
+	if !virtual && !s.hasAddress(bind.Addr) {
 		return fmt.Sprintf("the host has no address %s; add it to an interface, or bind the wildcard address", bind.Addr)
 	}
 	if len(own) > 0 && !s.mayBind(own[0], bind.Port) {

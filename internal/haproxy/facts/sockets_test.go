@@ -117,6 +117,25 @@ func TestAddressesThatAHostMayBindWithoutHavingThemAreNoBindFailure(t *testing.T
 	}
 }
 
+// Another process on the port of a virtual address is one nevertheless.
+func TestAVirtualAddressThatTheHostDoesNotHaveIsNoBindFailure(t *testing.T) {
+	t.Parallel()
+	away := netip.MustParseAddr("203.0.113.9")
+	config := haproxy.Config{
+		VirtualAddresses: []netip.Addr{away},
+		Frontends: []haproxy.Frontend{{Name: "a", Binds: []haproxy.Bind{
+			{Addr: away, Port: 8443}, {Addr: away, Port: 9003}, {Addr: netip.MustParseAddr("203.0.113.10"), Port: 8443},
+		}}},
+	}
+	var got []string
+	for _, failure := range (Facts{}).BindFailures(ParseSockets([]byte(hostSockets)), config) {
+		got = append(got, failure.Bind)
+	}
+	if want := []string{"ipv4@203.0.113.9:9003", "ipv4@203.0.113.10:8443"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestWhichAddressesAndPortsAHostMayBindFollowsFromWhatItSays(t *testing.T) {
 	t.Parallel()
 	const v6 = "20010db8000000000000000000000007"

@@ -37,6 +37,15 @@ func structureDiffers(observed Observed, wanted Wanted) []string {
 	}
 }
 
+// replaces reports whether the wanted file has another structure than the host: than HAProxy if it answers, else than the file that it
+// starts with.
+func replaces(observed Observed, wanted cfg.File) bool {
+	if observed.Running.Answers {
+		return observed.Running.Structure != wanted.Structure
+	}
+	return observed.File.Header.Structure != wanted.Structure
+}
+
 // structureReasons compares the listeners with those of the file, if HAProxy runs the file.
 func structureReasons(observed Observed, wanted Wanted) []string {
 	if observed.File.Header.Structure != observed.Running.Structure {

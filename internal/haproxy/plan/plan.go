@@ -106,7 +106,7 @@ type Plan struct {
 func Compute(observed Observed, wanted Wanted) Plan {
 	plan := decide(observed, wanted)
 	plan.Drift = drift(observed, wanted, plan)
-	plan.Hold = wanted.Policy.hold(plan)
+	plan.Hold = wanted.Policy.hold(plan, replaces(observed, wanted.File))
 	return plan
 }
 

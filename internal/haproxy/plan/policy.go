@@ -6,6 +6,8 @@ type Policy struct {
 	Adopt bool
 	// Suspend forbids every change, and ReportDrift the repair of drift.
 	Suspend, ReportDrift bool
+	// Keep forbids to load another structure than the one that the host has.
+	Keep bool
 }
 
 // Hold says why a plan must not be carried out.
@@ -18,10 +20,13 @@ const (
 	HoldSuspended Hold = "Suspended"
 	// HoldDrift: somebody else changed the host, and that is only reported.
 	HoldDrift Hold = "Drift"
+	// HoldKeep: HAProxy must keep the structure that it has.
+	HoldKeep Hold = "Keep"
 )
 
-// hold decides whether a plan must not be carried out. A Refuse changes nothing anyway.
-func (p Policy) hold(plan Plan) Hold {
+// hold decides whether a plan must not be carried out. A Refuse changes nothing anyway. replaces reports whether a reload loads another
+// structure.
+func (p Policy) hold(plan Plan, replaces bool) Hold {
 	switch {
 	case plan.Action == Refuse:
 		return HoldNone
@@ -29,6 +34,8 @@ func (p Policy) hold(plan Plan) Hold {
 		return HoldSuspended
 	case p.ReportDrift && len(plan.Drift) > 0:
 		return HoldDrift
+	case p.Keep && plan.Action == Reload && replaces:
+		return HoldKeep
 	default:
 		return HoldNone
 	}

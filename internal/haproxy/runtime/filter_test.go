@@ -26,6 +26,16 @@ func TestFilterServersStateKeepsTheLinesThatAreWanted(t *testing.T) {
 	}
 }
 
+func TestFilterServersStateLeavesOutThePortsOfChecks(t *testing.T) {
+	t.Parallel()
+	answer := strings.Replace(threeServers, " srv_check_state", " srv_check_state srv_check_port", 1)
+	answer = strings.ReplaceAll(answer, " 80 6\n", " 80 6 8081\n")
+	kept := string(runtime.FilterServersState([]byte(answer), func(runtime.Server) bool { return true }))
+	if strings.Contains(kept, "8081") || strings.Count(kept, " 80 6 0\n") != 3 {
+		t.Errorf("kept\n%s", kept)
+	}
+}
+
 func TestFilterServersStateDropsWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{"", "1\n", "no state", threeServers + "half a li"} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -125,21 +126,39 @@ func splitServersState(answer []byte) (header, lines string, err error) {
 }
 
 // FilterServersState keeps the lines of the answer to ShowServersState whose servers keep selects. An answer that cannot be
-// parsed is dropped as a whole.
+// parsed is dropped as a whole. The ports of health checks are left out: a worker whose configuration names none would go on checking
+// the port that the former configuration named.
 func FilterServersState(answer []byte, keep func(Server) bool) []byte {
 	servers, err := ParseServersState(answer)
 	if err != nil {
 		return nil
 	}
 	var kept bytes.Buffer
-	i := -2 // the first two lines are of no server
+	i, checkPort := -2, -1 // the first two lines are of no server
 	for line := range strings.Lines(strings.TrimSpace(string(answer))) {
-		if i < 0 || keep(servers[i]) {
-			kept.WriteString(strings.TrimSuffix(line, "\n") + "\n")
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case i == -1:
+			checkPort = slices.Index(strings.Fields(strings.TrimPrefix(line, "#")), "srv_check_port")
+			kept.WriteString(line + "\n")
+		case i < 0:
+			kept.WriteString(line + "\n")
+		case keep(servers[i]):
+			kept.WriteString(withWord(line, checkPort, "0") + "\n")
 		}
 		i++
 	}
 	return kept.Bytes()
+}
+
+// withWord replaces a word of a line, if it has as many.
+func withWord(line string, index int, word string) string {
+	words := strings.Fields(line)
+	if index < 0 || index >= len(words) {
+		return line
+	}
+	words[index] = word
+	return strings.Join(words, " ")
 }
 
 // row parses one line after the other by its columns. There may be many thousands, so it reuses its memory.

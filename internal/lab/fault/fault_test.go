@@ -167,7 +167,8 @@ func TestTrafficReportsLosses(t *testing.T) {
 		}
 		return nil
 	})
-	if result := well.Stop(); result.Lost+result.Cut > 0 || result.Answered < 10 || result.LongLived != 5 {
+	at := load.At[0]
+	if result := well.Stop(); result.Lost+result.Cut > 0 || result.Answered < 10 || result.LongLived != 5 || result.ByAddress[at].OK != result.Answered {
 		t.Errorf("with a backend: %s", result)
 	}
 
@@ -187,7 +188,8 @@ func TestTrafficReportsLosses(t *testing.T) {
 		return nil
 	})
 	result := ill.Stop()
-	if result.Lost == 0 || result.Cut != 5 || !strings.Contains(result.String(), "refused") {
+	if result.Lost == 0 || result.Cut != 5 || !strings.Contains(result.String(), "refused") ||
+		result.ByAddress[at].Refused == 0 || result.LongestGap == 0 || result.LongestGap != result.ByAddress[at].LongestGap {
 		t.Errorf("without a backend: %s", result)
 	}
 }

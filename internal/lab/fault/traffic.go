@@ -38,6 +38,10 @@ type Result struct {
 	Answered, Lost int
 	// Slowest is the duration of the slowest answered connection.
 	Slowest time.Duration
+	// LongestGap is the longest time in which an address did not answer.
+	LongestGap time.Duration
+	// ByAddress are the results of the new connections to each address.
+	ByAddress map[netip.AddrPort]lab.LoadResult
 	// LongLived counts the long-lived connections, and Cut those of them that were cut or sent no echo.
 	LongLived, Cut int
 	// Complaints describe some of the losses.
@@ -46,8 +50,8 @@ type Result struct {
 
 // String returns the result in one line, followed by the complaints.
 func (r Result) String() string {
-	text := fmt.Sprintf("of %d new connections %d were lost, the slowest took %s; of %d long-lived ones %d were cut",
-		r.Answered+r.Lost, r.Lost, r.Slowest.Round(time.Millisecond), r.LongLived, r.Cut)
+	text := fmt.Sprintf("of %d new connections %d were lost, the slowest took %s, and %s were without an answer; of %d long-lived ones %d were cut",
+		r.Answered+r.Lost, r.Lost, r.Slowest.Round(time.Millisecond), r.LongestGap.Round(time.Millisecond), r.LongLived, r.Cut)
 	for _, complaint := range r.Complaints {
 		text += "\n\t" + complaint
 	}
@@ -58,7 +62,7 @@ func (r Result) String() string {
 // made.
 func StartTraffic(ctx context.Context, client lab.Client, load Load) (*Traffic, error) {
 	ctx, stop := context.WithCancel(ctx)
-	t := &Traffic{stop: stop}
+	t := &Traffic{stop: stop, result: Result{ByAddress: map[netip.AddrPort]lab.LoadResult{}}}
 	for _, at := range load.At {
 		for range load.LongLived {
 			// Only Stop ends these, because they are checked once more then.
@@ -122,6 +126,8 @@ func (t *Traffic) add(r lab.LoadResult, at netip.AddrPort) {
 	t.result.Answered += r.OK
 	t.result.Lost += r.Failed()
 	t.result.Slowest = max(t.result.Slowest, r.Slowest)
+	t.result.LongestGap = max(t.result.LongestGap, r.LongestGap)
+	t.result.ByAddress[at] = r
 	for _, failure := range r.Failures {
 		t.result.Complaints = append(t.result.Complaints, fmt.Sprintf("%s: %s", at, failure))
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/ssh"
 	"github.com/edgelb/edgelb/internal/ssh/answer"
+	"github.com/edgelb/edgelb/internal/ssh/credentials"
 )
 
 func TestMain(m *testing.M) {
@@ -55,7 +56,7 @@ func (s sshStream) Expect(limit driver.Limit) { s.Stream.Expect(answer.Limit(lim
 // dial logs in as the operator does.
 func dial(t *testing.T, address netip.Addr, user, knownHosts string, key []byte) sshConn {
 	t.Helper()
-	credentials, err := ssh.ParseCredentials(key, []byte(knownHosts))
+	credentials, err := credentials.Parse(credentials.Files{PrivateKey: key, KnownHosts: []byte(knownHosts)})
 	must(t, err)
 	conn, err := ssh.Dial(t.Context(), ssh.Target{Address: address.String(), User: user, Credentials: credentials})
 	must(t, err)

@@ -227,10 +227,19 @@ func (m *machine) save(in call) result {
 	return result{stdout: reply}
 }
 
+// keepForeign keeps a file of somebody else's: of several, the last and the first.
+func (m *machine) keepForeign(path, current string) {
+	kept, found := m.disk.find(path)
+	if found && kept != current && !m.disk.has(path+"-first") {
+		m.disk.write(path+"-first", kept)
+	}
+	m.disk.write(path, current)
+}
+
 // keep keeps the replaced file, and the map files that are in the place of the new ones.
 func (m *machine) keep(c writeOptions, current string) {
-	if c.backup == "backup" && !m.disk.has(c.config+".before-edgelb") {
-		m.disk.write(c.config+".before-edgelb", current)
+	if c.backup == "backup" {
+		m.keepForeign(c.config+".before-edgelb", current)
 	}
 	if c.previous != "former" {
 		return

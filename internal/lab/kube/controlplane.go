@@ -175,7 +175,7 @@ func (cp *ControlPlane) writeCredentials() error {
 		os.WriteFile(filepath.Join(cp.dir, "ca.crt"), cp.ca.pem, 0o600),
 		server.write(cp.dir, "server"),
 		signer.write(cp.dir, "signer"),
-		writeKubeconfig(cp.Kubeconfig, cp.Config),
+		WriteKubeconfig(cp.Kubeconfig, cp.Config),
 	)
 }
 
@@ -285,8 +285,8 @@ func (cp *ControlPlane) run(program string, args ...string) (*process.Process, e
 
 func (cp *ControlPlane) file(name string) string { return filepath.Join(cp.dir, name) }
 
-// writeKubeconfig writes a kubeconfig file with one context.
-func writeKubeconfig(path string, config *rest.Config) error {
+// WriteKubeconfig writes a kubeconfig file with one context.
+func WriteKubeconfig(path string, config *rest.Config) error {
 	const name = "lab"
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -120,17 +121,46 @@ func (cp *ControlPlane) deletePod(ctx context.Context, namespace, name string, g
 
 // KubeconfigFor writes a kubeconfig file with a token of a ServiceAccount, which must exist, and returns its path.
 func (cp *ControlPlane) KubeconfigFor(ctx context.Context, namespace, serviceAccount string) (string, error) {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
-	token := &authenticationv1.TokenRequest{}
-	if err := cp.Client.SubResource("token").Create(ctx, account, token); err != nil {
+	token, err := cp.tokenFor(ctx, namespace, serviceAccount)
+	if err != nil {
 		return "", err
 	}
 	path := cp.file(fmt.Sprintf("kubeconfig-%s-%s", namespace, serviceAccount))
-	return path, writeKubeconfig(path, &rest.Config{
+	return path, WriteKubeconfig(path, &rest.Config{
 		Host:            cp.apiURL(),
-		BearerToken:     token.Status.Token,
+		BearerToken:     token,
 		TLSClientConfig: rest.TLSClientConfig{CAData: cp.ca.pem},
 	})
+}
+
+// MountAccount writes the files of a ServiceAccount, which must exist, to where a pod with that root folder has them from its kubelet,
+// and returns the environment that the kubelet adds for them.
+func (cp *ControlPlane) MountAccount(ctx context.Context, root, namespace, serviceAccount string) ([]string, error) {
+	token, err := cp.tokenFor(ctx, namespace, serviceAccount)
+	if err != nil {
+		return nil, err
+	}
+	server, err := url.Parse(cp.apiURL())
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(root, "var/run/secrets/kubernetes.io/serviceaccount")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	for name, content := range map[string]string{"token": token, "ca.crt": string(cp.ca.pem), "namespace": namespace} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return []string{"KUBERNETES_SERVICE_HOST=" + server.Hostname(), "KUBERNETES_SERVICE_PORT=" + server.Port()}, nil
+}
+
+func (cp *ControlPlane) tokenFor(ctx context.Context, namespace, serviceAccount string) (string, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
+	token := &authenticationv1.TokenRequest{}
+	err := cp.Client.SubResource("token").Create(ctx, account, token)
+	return token.Status.Token, err
 }
 
 // installCRDs creates the CRDs of a directory and waits until they are served.

@@ -21,17 +21,25 @@ import (
 // operatorStartTimeout is how long the operator may take to be ready.
 const operatorStartTimeout = waiting.Long
 
+// podUser is whom config/manager runs the operator as.
+const podUser = 65532
+
 // OperatorOptions configure the operator.
 type OperatorOptions struct {
-	// Binary is the manager, as from BuildOperator.
+	// Binary is the manager, as from BuildOperator. If Root is set, it is a path in that folder.
 	Binary string
 	// Kubeconfig is the path of the file to connect with, as from ControlPlane.KubeconfigFor.
 	Kubeconfig string
+	// Root is the folder of an unpacked image. The operator runs as a pod of that image would, without anything else of this machine
+	// but its kernel and network. Env must have what ControlPlane.MountAccount returned. It takes root.
+	Root string
 	// Args are further flags, which override those of the lab: --metrics-bind-address, --metrics-secure=false and
 	// --health-probe-bind-address.
 	Args []string
 	// Env is added to its environment.
 	Env []string
+	// Waiting says that the operator may have to wait for something, so that it only has to be live.
+	Waiting bool
 }
 
 // Operator is the real manager, as its own process.
@@ -61,7 +69,7 @@ func BuildOperator(ctx context.Context) (string, error) {
 	return binary, nil
 }
 
-// StartOperator starts the operator and returns when it is ready.
+// StartOperator starts the operator and returns when it is ready, or live if it may be waiting.
 func StartOperator(ctx context.Context, options OperatorOptions) (*Operator, error) {
 	dir, err := os.MkdirTemp(sandbox.Dir(), "operator-")
 	if err != nil {
@@ -88,16 +96,19 @@ func (o *Operator) start(ctx context.Context, options OperatorOptions) error {
 		"--metrics-bind-address=" + o.MetricsAddress, "--metrics-secure=false",
 		"--health-probe-bind-address=" + o.HealthAddress,
 	}, options.Args...)
-	o.process, err = process.Start(process.Command{
-		Program: options.Binary,
-		Args:    args,
-		Env:     append([]string{"KUBECONFIG=" + options.Kubeconfig}, options.Env...),
-		Log:     o.LogPath(),
-	})
+	command := process.Command{Program: options.Binary, Args: args, Env: options.Env, Log: o.LogPath(), Root: options.Root, User: podUser}
+	if options.Kubeconfig != "" {
+		command.Env = append([]string{"KUBECONFIG=" + options.Kubeconfig}, command.Env...)
+	}
+	o.process, err = process.Start(command)
 	if err != nil {
 		return err
 	}
-	return o.process.Await(ctx, healthy(http.DefaultClient, "http://"+o.HealthAddress+"/readyz"))
+	probe := "/readyz"
+	if options.Waiting {
+		probe = "/healthz"
+	}
+	return o.process.Await(ctx, healthy(http.DefaultClient, "http://"+o.HealthAddress+probe))
 }
 
 // LogPath returns the path of the operator's log file.

@@ -27,8 +27,12 @@ type Command struct {
 	// Program is a path.
 	Program string
 	Args    []string
-	// Env is added to the environment of this process.
+	// Env is added to the environment of this process, or is all of it if Root is set.
 	Env []string
+	// Root is the folder that the program takes for /, if it is another one, and User is whom it then runs as, and that user's group.
+	// It takes root.
+	Root string
+	User uint32
 	// Log is the path of the file to which the program's output is appended.
 	Log string
 }
@@ -68,6 +72,10 @@ func (c Command) Launch() (*exec.Cmd, error) {
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if c.Root != "" {
+		cmd.Dir, cmd.Env = "/", c.Env
+		cmd.SysProcAttr.Chroot, cmd.SysProcAttr.Credential = c.Root, &syscall.Credential{Uid: c.User, Gid: c.User}
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Program), err)
 	}

@@ -3,10 +3,14 @@ package programs
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +26,21 @@ func Root() (string, error) {
 		}
 	}
 	return "", errors.New("the lab needs the project's files: run it inside the repository")
+}
+
+// Track makes go test run a test again after a change in a folder of the repository that only other programs read: it keeps the
+// result of an earlier run as long as the files are the same that the test itself has opened.
+func Track(folder string) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return file.Close()
+	})
 }
 
 // ControlPlane returns the folder with the programs of a Kubernetes control plane and kubectl: that of KUBEBUILDER_ASSETS, or the
@@ -46,6 +65,34 @@ func ControlPlane() (string, error) {
 	return "", errors.New("no programs for a Kubernetes control plane: run `make control-plane`")
 }
 
+// Helm returns Helm, as the Makefile has installed it.
+func Helm() (string, error) { return pinned("helm") }
+
+// Promtool returns Prometheus' promtool, as the Makefile has installed it.
+func Promtool() (string, error) { return pinned("promtool") }
+
+// pinned returns a tool in the version that the Makefile pins: bin/ also keeps those that it pinned before.
+func pinned(name string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		return "", err
+	}
+	variable := strings.ToUpper(name) + "_VERSION"
+	pin := regexp.MustCompile(`(?m)^` + variable + ` := (\S+)$`).FindSubmatch(makefile)
+	if pin == nil {
+		return "", fmt.Errorf("find the version of %s: the Makefile sets no %s", name, variable)
+	}
+	path := filepath.Join(root, "bin", name+"-"+string(pin[1]))
+	if _, err := exec.LookPath(path); err != nil {
+		return "", fmt.Errorf("find %s: %w: run `make tools`", name, err)
+	}
+	return path, nil
+}
+
 func hasAll(dir string, programs ...string) bool {
 	for _, program := range programs {
 		if _, err := exec.LookPath(filepath.Join(dir, program)); err != nil {
@@ -59,11 +106,23 @@ func hasAll(dir string, programs ...string) bool {
 // fails if there is none.
 func HAProxies(t testing.TB) []string {
 	t.Helper()
+	return versions(t, "haproxy")
+}
+
+// Keepaliveds is like HAProxies. Those in bin/ run only as root.
+func Keepaliveds(t testing.TB) []string {
+	t.Helper()
+	return versions(t, "keepalived")
+}
+
+// versions returns the programs of that name of all available versions.
+func versions(t testing.TB, name string) []string {
+	t.Helper()
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := filepath.Glob(filepath.Join(root, "bin", "haproxy-*"))
+	found, err := filepath.Glob(filepath.Join(root, "bin", name+"-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +130,11 @@ func HAProxies(t testing.TB) []string {
 		info, err := os.Stat(path)
 		return err != nil || info.IsDir() || info.Mode()&0o111 == 0
 	})
-	if path, err := exec.LookPath("haproxy"); err == nil {
+	if path, err := exec.LookPath(name); err == nil {
 		found = append(found, path)
 	}
 	if len(found) == 0 {
-		t.Fatal("no haproxy is installed; install the package haproxy")
+		t.Fatalf("no %[1]s is installed; install the package %[1]s", name)
 	}
 	return found
 }

@@ -34,17 +34,39 @@ const (
 // InstallOperator applies config/default and a policy for the lab, and returns a kubeconfig of the operator's ServiceAccount: the
 // operator has the same permissions in the lab as in a cluster. There are no nodes, so the Deployment starts no pods.
 func InstallOperator(ctx context.Context, cluster *kube.ControlPlane) (kubeconfig string, err error) {
-	root, err := programs.Root()
-	if err != nil {
+	if err := applyManifests(ctx, cluster); err != nil {
 		return "", err
 	}
+	return cluster.KubeconfigFor(ctx, operatorNamespace, operatorAccount)
+}
+
+// StartImage is InstallOperator, and starts the operator of an unpacked image as a pod with the flags of config/manager.
+func StartImage(ctx context.Context, cluster *kube.ControlPlane, root string) (*kube.Operator, error) {
+	if err := applyManifests(ctx, cluster); err != nil {
+		return nil, err
+	}
+	env, err := cluster.MountAccount(ctx, root, operatorNamespace, operatorAccount)
+	if err != nil {
+		return nil, err
+	}
+	return kube.StartOperator(ctx, kube.OperatorOptions{Binary: "/edgelb", Root: root, Args: []string{"--leader-elect"}, Env: env})
+}
+
+func applyManifests(ctx context.Context, cluster *kube.ControlPlane) error {
+	root, err := programs.Root()
+	if err != nil {
+		return err
+	}
+	if err := programs.Track(filepath.Join(root, "config")); err != nil {
+		return err
+	}
 	if _, err := cluster.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(root, "config", "default")); err != nil {
-		return "", fmt.Errorf("install the operator: %w", err)
+		return fmt.Errorf("install the operator: %w", err)
 	}
 	if err := cluster.Client.Create(ctx, policy()); err != nil {
-		return "", fmt.Errorf("allow what the lab needs: %w", err)
+		return fmt.Errorf("allow what the lab needs: %w", err)
 	}
-	return cluster.KubeconfigFor(ctx, operatorNamespace, operatorAccount)
+	return nil
 }
 
 // policy allows what the lab needs and the default forbids: the lab's hosts and API servers have loopback addresses.

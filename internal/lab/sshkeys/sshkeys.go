@@ -68,3 +68,20 @@ func File(t testing.TB, key crypto.Signer) []byte {
 	}
 	return pem.EncodeToMemory(block)
 }
+
+// Certify returns a certificate of the key, with the fields of the template, signed by the authority.
+func Certify(t testing.TB, authority crypto.Signer, key ssh.PublicKey, template ssh.Certificate) *ssh.Certificate {
+	t.Helper()
+	signer, err := ssh.NewSignerFromSigner(authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.Key = key
+	if template.ValidBefore == 0 {
+		template.ValidBefore = ssh.CertTimeInfinity
+	}
+	if err := template.SignCert(rand.Reader, signer); err != nil {
+		t.Fatal(err)
+	}
+	return &template
+}

@@ -102,6 +102,7 @@ const (
 	hosts     = v1alpha1.ConditionHostsSynced
 	available = v1alpha1.ConditionTargetsAvailable
 	healthy   = v1alpha1.ConditionTargetsHealthy
+	held      = v1alpha1.ConditionVirtualIPsHeld
 )
 
 // kinds are all reasons. The states are in the order of the metrics.
@@ -119,12 +120,14 @@ var kinds = []Kind{
 
 	{Name: v1alpha1.ReasonProgressing, Condition: hosts, OfHost: true},
 	{Name: v1alpha1.ReasonHostsNotSynced, Condition: hosts, OfHost: true},
+	{Name: v1alpha1.ReasonRolloutStopped, Condition: hosts, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonSecretNotFound, Condition: hosts, OfHost: true, Event: OfObject},
 	{Name: v1alpha1.ReasonSecretInvalid, Condition: hosts, OfHost: true, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonDeleting, Condition: hosts},
 
 	{Name: v1alpha1.ReasonAccepted, Condition: accepted, Actor: Nobody},
 	{Name: v1alpha1.ReasonHostConflict, Condition: accepted, OfHost: true, Actor: Person, Event: OfObject},
+	{Name: v1alpha1.ReasonVirtualIPConflict, Condition: accepted, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonPolicyViolation, Condition: accepted, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonBindConflict, Condition: accepted, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonBindInvalid, Condition: accepted, Actor: Person, Event: OfObject},
@@ -146,6 +149,10 @@ var kinds = []Kind{
 	{Name: v1alpha1.ReasonClusterInvalid, Condition: available, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonClusterUnauthorized, Condition: available, Actor: Person, Event: OfObject},
 	{Name: v1alpha1.ReasonClusterForbidden, Condition: available, Actor: Person, Event: OfObject},
+
+	{Name: v1alpha1.ReasonVirtualIPsHeld, Condition: held, Actor: Nobody},
+	{Name: v1alpha1.ReasonNoMaster, Condition: held, Event: OfObject},
+	{Name: v1alpha1.ReasonSeveralMasters, Condition: held, Event: OfObject},
 
 	{Name: v1alpha1.ReasonHealthy, Condition: healthy, Actor: Nobody},
 	{Name: v1alpha1.ReasonServersDown, Condition: healthy, Event: OfObject},

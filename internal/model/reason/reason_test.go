@@ -1,47 +1,20 @@
 package reason
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/lab/constants"
 	"github.com/edgelb/edgelb/internal/model"
 )
-
-// constantsOf returns the string constants of a Go file whose names have the prefix.
-func constantsOf(t *testing.T, path, prefix string) []string {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var values []string
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if ok && strings.HasPrefix(spec.Names[0].Name, prefix) && len(spec.Values) == 1 {
-			if literal, ok := spec.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
-				value, _ := strconv.Unquote(literal.Value)
-				values = append(values, value)
-			}
-		}
-		return true
-	})
-	if len(values) < 5 {
-		t.Fatalf("%s has the constants %q", path, values)
-	}
-	return values
-}
 
 func TestEveryStateAndReasonOfTheAPIIsInTheTableOnce(t *testing.T) {
 	t.Parallel()
 	const api = "../../../api/v1alpha1/status_types.go"
-	states, reasons := constantsOf(t, api, "Host"), constantsOf(t, api, "Reason")
+	states, reasons := constants.Of(t, api, "Host"), constants.Of(t, api, "Reason")
 	seen := map[string]bool{}
 	for _, kind := range kinds {
 		if seen[kind.Name] {
@@ -77,7 +50,7 @@ func TestEveryStateSaysWhenTheHostIsRetried(t *testing.T) {
 func TestEveryReasonIsOfACondition(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
-		if !slices.Contains([]string{accepted, hosts, available, healthy}, kind.Condition) || !kind.IsOf(kind.Condition) {
+		if !slices.Contains([]string{accepted, hosts, available, healthy, held}, kind.Condition) || !kind.IsOf(kind.Condition) {
 			t.Errorf("%s is of the condition %q", kind.Name, kind.Condition)
 		}
 		if kind.Event == OfHost && !kind.State {
@@ -107,5 +80,34 @@ func TestBackoffDoublesUpToItsLongest(t *testing.T) {
 		if got := away.After(failures); got != want {
 			t.Errorf("after %d failures: %s, want %s", failures, got, want)
 		}
+	}
+}
+
+func TestEveryStateAndReasonSaysItsCauseAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	sentence := regexp.MustCompile("^[A-Z`].*\\.$")
+	for _, kind := range kinds {
+		if help := HelpOf[kind.Name]; !sentence.MatchString(help.Cause) || !sentence.MatchString(help.Remedy) {
+			t.Errorf("%s: cause %q, remedy %q: want a sentence for each", kind.Name, help.Cause, help.Remedy)
+		}
+	}
+	for name := range HelpOf {
+		if Of(name).Name == "" {
+			t.Errorf("there is help for %s, which is not in the table", name)
+		}
+	}
+}
+
+func TestEveryConditionOfTheAPIIsDescribedOnce(t *testing.T) {
+	t.Parallel()
+	var described []string
+	for _, condition := range Conditions {
+		described = append(described, condition.Type)
+	}
+	want := constants.Of(t, "../../../api/v1alpha1/status_types.go", "Condition")
+	slices.Sort(want)
+	slices.Sort(described)
+	if !slices.Equal(described, want) {
+		t.Errorf("described are %q, want %q", described, want)
 	}
 }

@@ -34,6 +34,13 @@ func Suspended(outcome model.Outcome, p plan.Plan) model.Outcome {
 	return outcome
 }
 
+// Kept returns the outcome of a host that keeps what it runs although that needs a reload.
+func Kept(outcome model.Outcome, p plan.Plan) model.Outcome {
+	outcome.State, outcome.Kept, outcome.Fingerprint = model.Pending, true, ""
+	outcome.Message = "HAProxy must be reloaded, and keeps what it runs for now: " + Reasons(p.Reasons)
+	return outcome
+}
+
 // Drifted returns the outcome of a host whose drift is only reported.
 func Drifted(outcome model.Outcome, drift []string) model.Outcome {
 	outcome.State, outcome.Drift, outcome.Fingerprint = model.Drifted, drift, ""

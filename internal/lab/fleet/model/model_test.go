@@ -169,6 +169,8 @@ func TestTheModelReloadsLikeHAProxy(t *testing.T) {
 		p.compare(t, "master", "reload\n")
 		p.await(t, func() bool { return strings.Contains(p.ask(t, "master", "show proc\n"), " "+wantReloads+" ") })
 		p.await(t, func() bool { return p.ask(t, "admin", "show version\n") != "" })
+		// The former worker ends on its own, some time after the new one has begun; in the model it ends at once.
+		p.await(t, func() bool { return !strings.Contains(p.ask(t, "master", "show proc\n"), "# old workers") })
 		p.compare(t, "master", "show proc\n")
 		p.compare(t, "admin", "show info\nshow servers state\n")
 	}

@@ -1,4 +1,5 @@
-package controllers
+// Package rights finds out, at the start, which cluster the operator serves and what it may read there.
+package rights
 
 import (
 	"context"
@@ -15,37 +16,37 @@ import (
 	"github.com/edgelb/edgelb/internal/rulebook"
 )
 
-// MissingRights are the objects without a namespace that the operator cannot read, and does without.
-type MissingRights struct {
+// Missing are the objects without a namespace that the operator cannot read, and does without.
+type Missing struct {
 	rulebook.Missing
 	// Nodes: nothing is sent to this cluster's nodes.
 	Nodes bool
 }
 
-// FindMissingRights asks the API server what the operator can read, and logs what it cannot. It returns an error if the API server does not
+// FindMissing asks the API server what the operator can read, and logs what it cannot. It returns an error if the API server does not
 // answer.
-func FindMissingRights(ctx context.Context, reader client.Reader) (MissingRights, error) {
-	var missingRights MissingRights
+func FindMissing(ctx context.Context, reader client.Reader) (Missing, error) {
+	var missing Missing
 	for _, kind := range []struct {
 		list        client.ObjectList
-		missing     *bool
+		absent      *bool
 		name, means string
 	}{
-		{&v1alpha1.EdgePolicyList{}, &missingRights.Policies, "edgepolicies", "the rules that are built in hold for every namespace"},
-		{&corev1.NamespaceList{}, &missingRights.Namespaces, "namespaces", "no EdgePolicy selects a namespace by its labels"},
-		{&corev1.NodeList{}, &missingRights.Nodes, "nodes", "targets of this cluster with via: NodePort keep the servers that they have"},
+		{&v1alpha1.EdgePolicyList{}, &missing.Policies, "edgepolicies", "the rules that are built in hold for every namespace"},
+		{&corev1.NamespaceList{}, &missing.Namespaces, "namespaces", "no EdgePolicy selects a namespace by its labels"},
+		{&corev1.NodeList{}, &missing.Nodes, "nodes", "targets of this cluster with via: NodePort keep the servers that they have"},
 	} {
 		err := reader.List(ctx, kind.list, client.Limit(1))
 		switch {
 		case apierrors.IsForbidden(err), meta.IsNoMatchError(err), apierrors.IsNotFound(err):
-			*kind.missing = true
+			*kind.absent = true
 			ctrl.Log.Error(err, "Objects cannot be read: install the CRDs, give the operator the right to get, list and watch them, and "+
 				"restart it", "resource", kind.name, "untilThen", kind.means)
 		case err != nil:
-			return missingRights, fmt.Errorf("list %s: %w", kind.name, err)
+			return missing, fmt.Errorf("list %s: %w", kind.name, err)
 		}
 	}
-	return missingRights, nil
+	return missing, nil
 }
 
 // ClusterID returns an identifier that lasts as long as the cluster: the UID of its namespace kube-system.

@@ -21,37 +21,39 @@ func whyNone(port pool.Port, endpoints pool.Endpoints) *Failure {
 		return nil
 	}
 	reason, until := v1alpha1.ReasonNoEndpoints, noServer
-	switch endpoints.Lack {
-	case pool.LackPending:
+	switch endpoints.Reason {
+	case pool.SlicesPending:
 		reason = v1alpha1.ReasonEndpointsPending
-	case pool.LackAddresses:
+	case pool.NoAddresses:
 		reason = v1alpha1.ReasonServiceInvalid
 	default:
 	}
 	if endpoints.AreUnknown() {
 		until = kept
 	}
-	return Failuref(reason, "%s. %s", describeLack(port, endpoints), until)
+	return Failuref(reason, "%s. %s", describeReason(port, endpoints), until)
 }
 
-func describeLack(port pool.Port, endpoints pool.Endpoints) string {
+func describeReason(port pool.Port, endpoints pool.Endpoints) string {
 	name, number := port.Service.Namespace+"/"+port.Service.Name, describePort(port.ServicePort)
-	switch endpoints.Lack {
-	case pool.LackPending:
+	switch endpoints.Reason {
+	case pool.SlicesPending:
 		return fmt.Sprintf("the EndpointSlices of Service %s do not follow its port %s yet: Kubernetes is about to write them; if that takes "+
 			"long, check kube-controller-manager", name, number)
-	case pool.LackOtherPorts:
+	case pool.OtherPorts:
 		return fmt.Sprintf("Service %s has no selector, and its EndpointSlices have the ports %s instead of %s: give the port there the name "+
 			"that the Service's port has", name, joinNames(endpoints.Seen), number)
-	case pool.LackSlices:
+	case pool.OnlyPlaceholder:
+		return fmt.Sprintf("Service %s has no pods, but is served by Cilium's proxy on the nodes: set the target's via to NodePort", name)
+	case pool.NoSlices:
 		return fmt.Sprintf("Service %s has no selector and no EndpointSlice: add a selector, or write an EndpointSlice with its label "+
 			"kubernetes.io/service-name and the port %s", name, number)
-	case pool.LackAddresses:
+	case pool.NoAddresses:
 		return fmt.Sprintf("the EndpointSlices of Service %s are of type FQDN, and the operator uses addresses only: write the names into the "+
 			"target's addresses instead of the Service, since they take DNS names", name)
-	case pool.LackTargetPort:
-		return lackOfPort(port, name, number)
-	case pool.LackPods:
+	case pool.NoTargetPort:
+		return whyNoPort(port, name, number)
+	case pool.NoPods:
 		return fmt.Sprintf("Service %s has no endpoints: no pod matches its selector (%s); correct the selector, or start the pods",
 			name, joinLabels(port.Service.Spec.Selector))
 	default:
@@ -59,8 +61,8 @@ func describeLack(port pool.Port, endpoints pool.Endpoints) string {
 	}
 }
 
-// lackOfPort says why no EndpointSlice of the Service has a port.
-func lackOfPort(port pool.Port, name, number string) string {
+// whyNoPort says why no EndpointSlice of the Service has a port.
+func whyNoPort(port pool.Port, name, number string) string {
 	if len(port.Service.Spec.Selector) == 0 {
 		return fmt.Sprintf("the EndpointSlices of Service %s, which has no selector, do not have its port %s: add it there", name, number)
 	}

@@ -13,10 +13,10 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
-// lacking returns a port of a Service, and endpoints that lack servers for a reason.
-func lacking(lack pool.Lack, edits ...func(*pool.Port, *pool.Endpoints)) (pool.Port, pool.Endpoints) {
+// withoutServers returns a port of a Service, and endpoints that have no servers for a reason.
+func withoutServers(reason pool.EmptyReason, edits ...func(*pool.Port, *pool.Endpoints)) (pool.Port, pool.Endpoints) {
 	from := known()
-	port, endpoints := pool.Port{Service: from.Service, ServicePort: from.Service.Spec.Ports[0]}, pool.Endpoints{Lack: lack}
+	port, endpoints := pool.Port{Service: from.Service, ServicePort: from.Service.Spec.Ports[0]}, pool.Endpoints{Reason: reason}
 	for _, edit := range edits {
 		edit(&port, &endpoints)
 	}
@@ -39,35 +39,37 @@ func TestEachLackOfEndpointsHasAReasonASentenceAndAConsequence(t *testing.T) {
 	type edits = []func(*pool.Port, *pool.Endpoints)
 	const none, unchanged = ". Until then it has no server", ". Servers that a host has of it are kept"
 	for name, test := range map[string]struct {
-		lack  pool.Lack
-		edits edits
-		want  Failure
+		reason pool.EmptyReason
+		edits  edits
+		want   Failure
 	}{
-		"Kubernetes is about to write them": {pool.LackPending, edits{selects}, Failure{v1alpha1.ReasonEndpointsPending,
+		"Kubernetes is about to write them": {pool.SlicesPending, edits{selects}, Failure{v1alpha1.ReasonEndpointsPending,
 			"the EndpointSlices of Service shop/app do not follow its port web=443 yet: Kubernetes is about to write them; if that takes long, " +
 				"check kube-controller-manager" + unchanged}},
-		"slices with other ports": {pool.LackOtherPorts, edits{saw("", "admin")}, Failure{v1alpha1.ReasonNoEndpoints,
+		"slices with other ports": {pool.OtherPorts, edits{saw("", "admin")}, Failure{v1alpha1.ReasonNoEndpoints,
 			`Service shop/app has no selector, and its EndpointSlices have the ports "", "admin" instead of web=443: give the port there the ` +
 				`name that the Service's port has` + unchanged}},
-		"nobody wrote slices": {pool.LackSlices, edits{unnamed}, Failure{v1alpha1.ReasonNoEndpoints,
+		"nobody wrote slices": {pool.NoSlices, edits{unnamed}, Failure{v1alpha1.ReasonNoEndpoints,
 			"Service shop/app has no selector and no EndpointSlice: add a selector, or write an EndpointSlice with its label " +
 				"kubernetes.io/service-name and the port 443" + none}},
-		"endpoints that are names": {pool.LackAddresses, nil, Failure{v1alpha1.ReasonServiceInvalid,
+		"endpoints that are names": {pool.NoAddresses, nil, Failure{v1alpha1.ReasonServiceInvalid,
 			"the EndpointSlices of Service shop/app are of type FQDN, and the operator uses addresses only: write the names into the target's " +
 				"addresses instead of the Service, since they take DNS names" + none}},
-		"pods without the port that the Service names": {pool.LackTargetPort, edits{selects, to(intstr.FromString("https"))},
+		"pods without the port that the Service names": {pool.NoTargetPort, edits{selects, to(intstr.FromString("https"))},
 			Failure{v1alpha1.ReasonNoEndpoints, "the pods of Service shop/app have no port https, which is the targetPort of its port web=443: " +
 				"correct the targetPort, or name the port in the pods' containers" + none}},
-		"slices without the port, written by hand": {pool.LackTargetPort, edits{to(intstr.FromString("https"))}, Failure{v1alpha1.ReasonNoEndpoints,
+		"slices without the port, written by hand": {pool.NoTargetPort, edits{to(intstr.FromString("https"))}, Failure{v1alpha1.ReasonNoEndpoints,
 			"the EndpointSlices of Service shop/app, which has no selector, do not have its port web=443: add it there" + none}},
-		"a selector that matches nothing": {pool.LackPods, edits{selects}, Failure{v1alpha1.ReasonNoEndpoints,
+		"Cilium's placeholder": {pool.OnlyPlaceholder, nil, Failure{v1alpha1.ReasonNoEndpoints,
+			"Service shop/app has no pods, but is served by Cilium's proxy on the nodes: set the target's via to NodePort" + none}},
+		"a selector that matches nothing": {pool.NoPods, edits{selects}, Failure{v1alpha1.ReasonNoEndpoints,
 			"Service shop/app has no endpoints: no pod matches its selector (app=shop,part=web,tier=front); correct the selector, or start the pods" + none}},
-		"pods that are not ready": {pool.LackReady, edits{selects}, Failure{v1alpha1.ReasonNoEndpoints,
+		"pods that are not ready": {pool.NoneReady, edits{selects}, Failure{v1alpha1.ReasonNoEndpoints,
 			"Service shop/app has no endpoint that is ready on port web=443: check why its pods are not ready" + none}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			port, endpoints := lacking(test.lack, test.edits...)
+			port, endpoints := withoutServers(test.reason, test.edits...)
 			if got := whyNone(port, endpoints); got == nil || *got != test.want {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}

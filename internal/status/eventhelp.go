@@ -1,0 +1,38 @@
+package status
+
+import (
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/model/reason"
+)
+
+// EventHelp describes events that are more than a reason of a condition.
+type EventHelp struct {
+	// Kind is Normal or Warning.
+	Kind, Reason string
+	reason.Help
+}
+
+// EventHelps has them all. docs/reference/states.md is generated from it.
+var EventHelps = []EventHelp{
+	{"Normal", v1alpha1.ReasonSynced, reason.Help{Cause: "A host was reloaded and is proved to run what the spec says. The message has what the reload was for.", Remedy: "Nothing."}},
+	{"Normal", EventRecovered, reason.Help{Cause: "A host that had failed is synced again.", Remedy: "Nothing."}},
+	{"Normal", v1alpha1.ReasonHealthy, reason.Help{Cause: "Every target has a server again that is up.", Remedy: "Nothing."}},
+	{"Normal", EventBecameMaster, reason.Help{
+		Cause:  "A host has the virtual addresses now: at the start, after the failure of another host, or because one is in maintenance.",
+		Remedy: "Nothing, or look at the host that had them before."}},
+	{"Warning", EventDriftRepaired, reason.Help{
+		Cause:  "Somebody else changed a host, and the operator brought it back. The message says what was different.",
+		Remedy: "Find out who changes the host: a configuration management, a colleague, another operator."}},
+	{"Warning", EventDrifted, reason.Help{
+		Cause:  "Somebody else changed a host, and it is left so, since `spec.driftPolicy` is `Report`.",
+		Remedy: "Undo the change on the host, or set `driftPolicy` to `Repair`."}},
+	{"Warning", EventLeftBehind, reason.Help{
+		Cause:  "A host could not be freed from the object within `--removal-timeout`, and may still have its listeners.",
+		Remedy: "Delete the sections that the message names from the configuration on that host, and reload HAProxy."}},
+	{"Normal", EventRetained, reason.Help{
+		Cause:  "The object was deleted, and its hosts keep its listeners, as `deletionPolicy: Retain` or `suspend` says.",
+		Remedy: "Nothing, or create the object again to go on."}},
+	{"Warning", EventNotRetained, reason.Help{
+		Cause:  "The object was deleted with `deletionPolicy: Retain` or while suspended, and a host does not keep its listeners, because another object shares it.",
+		Remedy: "Create the object again if the listeners are still needed."}},
+}
