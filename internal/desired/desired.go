@@ -23,7 +23,7 @@ func (b *Builder) Build(key model.HostID, s Snapshot) Host {
 	groups := frontendGroupsOf(binds.at)
 	frontends, lost := b.frontendsOf(key, groups)
 	uses := usesOf(members, groups, frontends)
-	targets, unserved := b.targetsOf(members, uses, reportedTargets(unbound), s)
+	targets, noServers := b.targetsOf(members, uses, reportedTargets(unbound), s)
 
 	host.Rivals = rivals
 	host.ReportDrift = spec.ReportsDrift(&members[0].object.Spec)
@@ -32,7 +32,7 @@ func (b *Builder) Build(key model.HostID, s Snapshot) Host {
 	host = host.with(members, uses, targets)
 	conflicts := host.addVirtual(members, s)
 	host.Config = host.Config.Normalize()
-	host.Problems = slices.Concat(excluded, ignored, unbound, lost, unserved, conflicts)
+	host.Problems = slices.Concat(excluded, ignored, unbound, lost, noServers, conflicts)
 	return host
 }
 
