@@ -96,9 +96,7 @@ func (c *Conn) Err() error {
 	default:
 		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cause
+	return c.whyFailed()
 }
 
 // fail ends the connection. The first cause is kept.
@@ -109,6 +107,13 @@ func (c *Conn) fail(cause error) {
 	}
 	c.mu.Unlock()
 	c.client.Close()
+}
+
+// whyFailed returns what fail was called with, also before the connection has ended; nil if it was not.
+func (c *Conn) whyFailed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
 }
 
 // attend refuses all requests from the host, until the connection has ended.

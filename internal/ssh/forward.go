@@ -114,6 +114,9 @@ func newForwarded(c *Conn, channel ssh.Channel) *forwarded {
 	go func() {
 		// Until the host has closed the channel, what it sends must be read.
 		_, err := answer.Copy(in, channel, answered)
+		if err == nil {
+			err = c.whyFailed() // what ends the connection to the host looks like the end of the data
+		}
 		in.CloseWithError(err) // nil is the end of the data
 		close(ended)
 	}()
@@ -129,7 +132,13 @@ var errForwardStuck = errors.New("a forwarded connection that was closed did not
 
 func (f *forwarded) Read(p []byte) (int, error) { return f.out.Read(p) }
 
-func (f *forwarded) Write(p []byte) (int, error) { return f.channel.Write(p) }
+func (f *forwarded) Write(p []byte) (int, error) {
+	n, err := f.channel.Write(p)
+	if cause := f.conn.whyFailed(); err != nil && cause != nil {
+		err = cause
+	}
+	return n, err
+}
 
 func (f *forwarded) Close() error {
 	f.close()
