@@ -9,15 +9,18 @@ printf 'uid %s\n' "$(id -u)"
 if program=$(command -v keepalived); then
 	printf 'binary %s\n' "$program"
 	# "Keepalived v2.2.7 (01/16,2022)", and more
-	version=$("$program" -v 2>&1 | sed -n 's/^Keepalived v\([0-9][0-9.]*\).*/\1/p')
-	printf 'version %s\n' "$version"
+	version=$("$program" -v 2>&1)
+	version=${version#*Keepalived v}
+	printf 'version %s\n' "${version%%[!0-9.]*}"
 fi
 uid=$(id -u "$user" 2>/dev/null) && printf 'scriptuid %s\n' "$uid"
-for tool in perl python3 socat; do
-	command -v "$tool" >/dev/null && printf 'tool %s\n' "$tool"
+tool=''
+for name in perl python3 socat; do
+	command -v "$name" >/dev/null && tool=$name && break
 done
 # busybox's knows no unix sockets.
-nc -h 2>&1 | grep -q -e '-[A-Za-z]*U' && printf 'tool nc\n'
+[ -z "$tool" ] && nc -h 2>&1 | grep -q -e '-[A-Za-z]*U' && tool=nc
+[ -n "$tool" ] && printf 'tool %s\n' "$tool"
 
 if [ -d /run/systemd/system ]; then
 	printf 'init systemd\n'
@@ -63,12 +66,14 @@ if [ -s "$config" ]; then
 	printf 'exists yes\n'
 	sum=$(sha256sum <"$config") && printf 'sha256 %s\n' "${sum%% *}"
 	# Fedora's package manager knows the file as it was installed, an example.
-	rpm -q --dump keepalived 2>/dev/null | grep -qF -- "$config $(wc -c <"$config") " &&
+	command -v rpm >/dev/null && rpm -q --dump keepalived 2>/dev/null | grep -qF -- "$config $(wc -c <"$config") " &&
 		rpm -q --dump keepalived | grep -F -- "$config " | grep -qF -- " ${sum%% *} " && printf 'pristine yes\n'
-	sed -n '1,8s/^#/header #/p' "$config"
-	# The virtual addresses of the file: "virtual INTERFACE ADDRESS".
-	sed -e 's/[#!].*//' -e 's/[{}]/ & /g' "$config" | awk '
+	# The beginning of the file, and its virtual addresses: "virtual INTERFACE ADDRESS".
+	awk '
+		NR <= 8 && /^#/ { print "header " $0 }
 		{
+			sub(/[#!].*/, "")
+			gsub(/[{}]/, " & ")
 			for (i = 1; i <= NF; i++) {
 				if ($i == "vrrp_instance") iface = "-"
 				else if (before == "interface" && $i ~ /^[A-Za-z0-9_.-]+$/) iface = $i
@@ -77,7 +82,7 @@ if [ -s "$config" ]; then
 				else if (inside && $i ~ /^[0-9a-fA-F:.]+(\/[0-9]+)?$/) print "virtual", iface, $i
 				before = $i
 			}
-		}'
+		}' "$config"
 fi
 for check in "$folder"/check-*.sh; do
 	case ${check#"$folder"/check-} in *[!0-9a-f]*.sh) continue ;; esac
@@ -89,8 +94,16 @@ maintenance=''
 case $maintenance in [01]) printf 'maintenance %s\n' "$maintenance" ;; esac
 
 # Its owner may put anything there, such as a link, or a pipe to which nobody writes, and at any time.
-# shellcheck disable=SC2012 # one number is wanted, and not every stat has -c
-[ -n "$uid" ] && [ "$(ls -ldn "${result%/*}" 2>/dev/null | awk '{ print substr($1, 1, 1) $3 }')" = "d$uid" ] && printf 'results yes\n'
+# Its type and rights, a number, and its owner: not every stat has -c.
+listed=$(ls -ldn "${result%/*}" 2>/dev/null)
+case $uid:$listed in
+[0-9]*:d*)
+	read -r _ _ owner _ <<-END
+		$listed
+	END
+	[ "$owner" = "$uid" ] && printf 'results yes\n'
+	;;
+esac
 if [ -f "$result" ] && [ ! -L "$result" ]; then
 	text=$(timeout 1 dd if="$result" bs=256 count=1 iflag=nofollow,nonblock 2>/dev/null || timeout 1 dd if="$result" bs=256 count=1 2>/dev/null)
 	printf '%s\n' "$text" | sed -n '1s/^[0-9a-f]\{64\} \(ok\|failed\) [0-9]\{1,12\}\.[0-9]\{2\}$/check &/p'
