@@ -22,6 +22,7 @@ var retired = map[string]string{
 	`surveys?|misfits?|lackof\w+`:       "facts, preflight; no ready endpoint and why",
 	`looked at`:                         "checked",
 	`fil(e|es) of names`:                "map file",
+	`twins?`:                            "duplicate",
 	`tenanc(y|ies)|wish(es)?|keepers?`:  "frontend group, claim, kept listeners",
 	`shortfalls?`:                       "bind failures",
 	`verdicts?`:                         "condition state",

@@ -125,10 +125,10 @@ func TestTheHostFindsServersByTheirNames(t *testing.T) {
 	onEachDebian(t, func(t *testing.T, h host) {
 		names := h.nameServer()
 		names.becomes(true, nil)
-		first, twin, moved := h.greeter("first", h.gateway), h.greeter("twin", h.gateway), netip.MustParseAddr("100.64.9.9")
+		first, second, moved := h.greeter("first", h.gateway), h.greeter("second", h.gateway), netip.MustParseAddr("100.64.9.9")
 		six := netip.MustParseAddr(fmt.Sprintf("fd00:99:%d::1", h.gateway.As4()[2]))
 		h.greeterAt("moved", netip.AddrPortFrom(moved, first.Port))
-		h.greeterAt("twin-moved", netip.AddrPortFrom(moved, twin.Port))
+		h.greeterAt("second-moved", netip.AddrPortFrom(moved, second.Port))
 		h.greeterAt("six", netip.AddrPortFrom(six, first.Port))
 		fixed := h.greeter("fixed", h.gateway)
 		b := haproxy.Backend{
@@ -138,33 +138,33 @@ func TestTheHostFindsServersByTheirNames(t *testing.T) {
 				byName("gone", "gone.example.test", first.Port),
 				byName("named", "Named.example.test", first.Port),
 				byName("six", "six.example.test", first.Port),
-				byName("twin", "named.example.test", twin.Port),
+				byName("second", "named.example.test", second.Port),
 			},
 		}
 		h.load(b)
 		h.requireMet("fixed")
-		h.requireUnresolved("gone", "named", "six", "twin")
+		h.requireUnresolved("gone", "named", "six", "second")
 
 		names.becomes(false, map[string][]netip.Addr{"named.example.test": {six, h.gateway}, "six.example.test": {six}})
-		h.awaitAddresses(map[string]netip.Addr{"named": h.gateway, "twin": h.gateway, "six": six})
+		h.awaitAddresses(map[string]netip.Addr{"named": h.gateway, "second": h.gateway, "six": six})
 		h.requireUnresolved("gone")
-		h.requireMet("fixed", "first", "six", "twin")
+		h.requireMet("fixed", "first", "six", "second")
 
 		names.becomes(false, map[string][]netip.Addr{"named.example.test": {moved}})
-		h.awaitAddresses(map[string]netip.Addr{"named": moved, "twin": moved})
+		h.awaitAddresses(map[string]netip.Addr{"named": moved, "second": moved})
 		names.becomes(false, nil)
 		names.awaits(t, "named.example.test", 6)
 		names.becomes(true, nil)
 		names.awaits(t, "named.example.test", 6)
-		h.awaitAddresses(map[string]netip.Addr{"named": moved, "twin": moved})
-		h.requireMet("fixed", "moved", "six", "twin-moved")
+		h.awaitAddresses(map[string]netip.Addr{"named": moved, "second": moved})
+		h.requireMet("fixed", "moved", "six", "second-moved")
 
 		h.writeServerState(b)
 		h.reload()
 		if got := h.servers()["named"]; got.Addr != moved || !got.Up() {
 			t.Errorf("right after a reload without a name server, the server that moved is %+v", got)
 		}
-		h.requireMet("fixed", "moved", "six", "twin-moved")
+		h.requireMet("fixed", "moved", "six", "second-moved")
 		h.requireUnresolved("gone")
 	})
 }

@@ -93,7 +93,6 @@ maintenance=''
 { read -r maintenance <"$folder/maintenance"; } 2>/dev/null
 case $maintenance in [01]) printf 'maintenance %s\n' "$maintenance" ;; esac
 
-# Its owner may put anything there, such as a link, or a pipe to which nobody writes, and at any time.
 # Its type and rights, a number, and its owner: not every stat has -c.
 listed=$(ls -ldn "${result%/*}" 2>/dev/null)
 case $uid:$listed in
@@ -104,6 +103,7 @@ case $uid:$listed in
 	[ "$owner" = "$uid" ] && printf 'results yes\n'
 	;;
 esac
+# Its owner may put anything there, such as a link, or a pipe to which nobody writes, and at any time.
 if [ -f "$result" ] && [ ! -L "$result" ]; then
 	text=$(timeout 1 dd if="$result" bs=256 count=1 iflag=nofollow,nonblock 2>/dev/null || timeout 1 dd if="$result" bs=256 count=1 2>/dev/null)
 	printf '%s\n' "$text" | sed -n '1s/^[0-9a-f]\{64\} \(ok\|failed\) [0-9]\{1,12\}\.[0-9]\{2\}$/check &/p'

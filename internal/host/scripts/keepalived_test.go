@@ -3,6 +3,7 @@ package scripts_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
@@ -63,6 +64,50 @@ func observe(t *testing.T, shell shells.Shell, folder string, keys ...string) []
 		}
 	}
 	return lines
+}
+
+// pathOf returns a folder with the programs of a shell's host, except for those that could ask a socket, and with these scripts instead.
+func pathOf(t *testing.T, shell shells.Shell, instead map[string]string) string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, text := range instead {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, of := range filepath.SplitList(shell.Path) {
+		programs, _ := os.ReadDir(of) // a PATH may name folders that are not there
+		for _, program := range programs {
+			if slices.Contains([]string{"perl", "python3", "socat", "nc"}, program.Name()) {
+				continue
+			}
+			_ = os.Symlink(filepath.Join(of, program.Name()), filepath.Join(folder, program.Name())) // the first of a name counts
+		}
+	}
+	return folder
+}
+
+func TestAToolThatCanAskASocketIsObserved(t *testing.T) {
+	t.Parallel()
+	const bsd, other = `printf 'usage: nc [-46U]\n\t-U\t\tUse UNIX domain socket\n' >&2`, `echo 'Usage: nc [OPTIONS] HOST PORT' >&2; exit 1`
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		host := shell
+		for _, test := range []struct {
+			programs map[string]string
+			want     []string
+		}{
+			{map[string]string{}, nil},
+			{map[string]string{"nc": other}, nil},
+			{map[string]string{"nc": bsd}, []string{"tool nc"}},
+			{map[string]string{"nc": bsd, "socat": ""}, []string{"tool socat"}},
+			{map[string]string{"nc": bsd, "perl": "", "python3": ""}, []string{"tool perl"}},
+		} {
+			host.Path = pathOf(t, shell, test.programs)
+			if got := observe(t, host, t.TempDir(), "tool"); !slices.Equal(got, test.want) {
+				t.Errorf("with %q: got %q, want %q", slices.Sorted(maps.Keys(test.programs)), got, test.want)
+			}
+		}
+	})
 }
 
 func TestTheFileOfKeepalivedIsObserved(t *testing.T) {

@@ -20,9 +20,9 @@ type Facts struct {
 	Root bool
 	// Binary is the path of keepalived, and Version a version such as "2.2.7"; empty if there is none.
 	Binary, Version string
-	// ScriptUser says that the account for the check exists, and Tools are the programs there that can ask a socket.
+	// ScriptUser says that the account for the check exists, and Tool is a program there that can ask a socket; empty if there is none.
 	ScriptUser bool
-	Tools      []string
+	Tool       string
 	// Init is "systemd", "openrc", "sysv", or empty. Service is what it says of keepalived's service: "disabled" if it does not start with the
 	// machine; empty if there is none. EnabledHere says that edgelb had it start with the machine.
 	Init, Service string
@@ -117,7 +117,7 @@ func (f *Facts) setters() map[string]func(value string) {
 		"binary":      func(value string) { f.Binary = value },
 		"version":     func(value string) { f.Version = value },
 		"scriptuid":   func(string) { f.ScriptUser = true },
-		"tool":        func(value string) { f.Tools = append(f.Tools, value) },
+		"tool":        func(value string) { f.Tool = value },
 		"init":        func(value string) { f.Init = value },
 		"service":     f.setService,
 		"enabledhere": func(string) { f.EnabledHere = true },

@@ -22,7 +22,6 @@ binary /usr/sbin/keepalived
 version 2.2.7
 scriptuid 998
 tool perl
-tool nc
 init systemd
 service enabled
 process 812
@@ -67,7 +66,7 @@ func TestTheOutputOfTheScriptIsParsed(t *testing.T) {
 		{Interface: "eth0", Prefix: netip.MustParsePrefix("2001:db8::100/64")},
 	}
 	want := Facts{
-		Root: true, Binary: "/usr/sbin/keepalived", Version: "2.2.7", ScriptUser: true, Tools: []string{"perl", "nc"},
+		Root: true, Binary: "/usr/sbin/keepalived", Version: "2.2.7", ScriptUser: true, Tool: "perl",
 		Init: "systemd", Service: "enabled", EnabledHere: true, Process: 812,
 		File:   File{Exists: true, Managed: true, Header: cfg.Header{Owner: "cluster/ns", Host: "gw1:22", Hash: hash}, SHA256: hash, Virtual: virtual},
 		Checks: map[string]string{"/etc/keepalived/edgelb/check-0123456789abcdef.sh": hash}, Results: true, Maintenance: "0",

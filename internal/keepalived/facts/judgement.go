@@ -49,7 +49,7 @@ func (f Facts) checkScript() string {
 	case !f.ScriptUser:
 		return fmt.Sprintf("the account %[1]s does not exist, without which keepalived leaves its check out: run hack/edge-host-setup.sh on the host, or as root, useradd --system --no-create-home --shell /usr/sbin/nologin %[1]s",
 			keepalived.ScriptUser)
-	case len(f.Tools) == 0:
+	case f.Tool == "":
 		return "no program of the host can ask HAProxy whether it answers: install perl, python3, socat or netcat-openbsd on the host"
 	default:
 		return ""
