@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"internal/fair":             {},
 	"internal/haproxy":          {"internal/haproxy/lists", "internal/host/header"},
 	"internal/haproxy/lists":    {},
+	"internal/haproxy/valid":    {"internal/haproxy", "internal/host/header"},
 	"internal/keepalived":       {"internal/host/header", "internal/model"},
 	"internal/keepalived/cfg":   {"internal/host/header", "internal/keepalived"},
 	"internal/keepalived/facts": {"internal/host/header", "internal/keepalived", "internal/keepalived/cfg"},
@@ -34,7 +35,7 @@ var layers = map[string][]string{
 		"internal/host/failure", "internal/host/session", "internal/keepalived", "internal/keepalived/cfg", "internal/keepalived/facts", "internal/keepalived/plan",
 		"internal/model", "internal/sanitize",
 	},
-	"internal/haproxy/cfg": {"internal/host/header", "internal/haproxy"},
+	"internal/haproxy/cfg": {"internal/host/header", "internal/haproxy", "internal/haproxy/valid"},
 	"internal/haproxy/driver": {
 		"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/driver/alerts", "internal/haproxy/driver/daemon",
 		"internal/haproxy/driver/dialogue", "internal/haproxy/driver/files", "internal/haproxy/driver/fit",
@@ -88,7 +89,7 @@ var layers = map[string][]string{
 	"internal/desired/virtualips": {"api/v1alpha1", "internal/desired/spec", "internal/keepalived", "internal/model"},
 	"internal/desired/pool":       {"internal/bounded", "internal/haproxy", "k8s.io/api", "k8s.io/apimachinery"},
 	"internal/desired/servers":    {"api/v1alpha1", "internal/desired/pool", "internal/haproxy", "internal/policy", "k8s.io/api", "k8s.io/apimachinery"},
-	"internal/desired/spec":       {"api/v1alpha1", "internal/bounded", "internal/haproxy", "internal/model", "k8s.io/apimachinery"},
+	"internal/desired/spec":       {"api/v1alpha1", "internal/bounded", "internal/haproxy", "internal/haproxy/valid", "internal/model", "k8s.io/apimachinery"},
 	"internal/detach":             {"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/model", "k8s.io/apimachinery"},
 	"internal/rollout":            {"internal/desired", "internal/desired/naming", "internal/desired/spec", "internal/haproxy", "internal/model", "k8s.io/apimachinery"},
 	"internal/rollout/conduct":    {"internal/desired", "internal/model", "internal/record", "internal/rollout", "k8s.io/apimachinery"},
@@ -209,6 +210,7 @@ func TestTheCheckFindsImportsInTheWrongDirection(t *testing.T) {
 	}{
 		{"the core knows the host", module + "/internal/haproxy", module + "/internal/haproxy/driver", 1},
 		{"the model knows its text", module + "/internal/haproxy", module + "/internal/haproxy/cfg", 1},
+		{"the model knows what is valid", module + "/internal/haproxy", module + "/internal/haproxy/valid", 1},
 		{"the text knows the host", module + "/internal/haproxy/cfg", module + "/internal/haproxy/driver", 1},
 		{"the core knows Kubernetes", module + "/internal/haproxy/runtime", "k8s.io/api/core/v1", 1},
 		{"a plan is sent by itself", module + "/internal/haproxy/plan", module + "/internal/ssh", 1},

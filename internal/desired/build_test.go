@@ -17,6 +17,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -126,7 +127,7 @@ func TestWhatIsBuiltIsAlwaysValid(t *testing.T) {
 	for seed := range uint64(500) {
 		s := randomSnapshot(rand.New(rand.NewPCG(seed, 1)))
 		host := build(gw1(), s)
-		if err := host.Config.Validate(); err != nil {
+		if err := valid.Config(host.Config); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		requireOwned(t, host)
@@ -191,7 +192,7 @@ func TestAHostWithoutObjectsIsLeftIdle(t *testing.T) {
 	object := edgeLB("a", tuned)
 	entry := &v1alpha1.Host{Name: "gone", Address: "192.0.2.7", Port: new(int32(2222)), User: "cleaner", HostKeys: []string{"ssh-ed25519 A"}}
 	host := Idle(allowed(snapshotOf()), object, entry)
-	if err := host.Config.Validate(); err != nil || !host.Config.Idle() || host.Config.Owner != "prod/shop" {
+	if err := valid.Config(host.Config); err != nil || !host.Config.Idle() || host.Config.Owner != "prod/shop" {
 		t.Errorf("config %+v (%v), want an idle one of prod/shop", host.Config, err)
 	}
 	if want := model.NewHostID("192.0.2.7", 2222); host.Key != want {

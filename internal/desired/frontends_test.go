@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // names returns a listener of protocol TLS whose names lead to target app; those after a ">" to target alt.
@@ -221,7 +222,7 @@ func TestTargetsExistForTheFrontendsThatMayLeadToThem(t *testing.T) {
 					test.wantBackends, test.wantCounts, test.wantRoutes)
 			}
 			requireMembers(t, host)
-			if err := host.Config.Validate(); err != nil || len(host.Problems) > 0 {
+			if err := valid.Config(host.Config); err != nil || len(host.Problems) > 0 {
 				t.Errorf("it is not valid (%v), or has problems %v", err, host.Problems)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 func TestAnObjectThatIsKeptKeepsOnlyItsOwnNames(t *testing.T) {
@@ -69,7 +70,7 @@ func TestAnObjectThatIsKeptKeepsOnlyItsOwnNames(t *testing.T) {
 			if got := printedFrontends(kept); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("frontends\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
-			if err := kept.Config.Validate(); err != nil {
+			if err := valid.Config(kept.Config); err != nil {
 				t.Errorf("it is not valid: %v", err)
 			}
 			requireMembers(t, kept)

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 func TestAnUnusableFallbackOrShareDisablesNoListener(t *testing.T) {
@@ -56,7 +57,7 @@ func TestAnUnusableFallbackOrShareDisablesNoListener(t *testing.T) {
 			if got := aboutAll(host.Problems); !reflect.DeepEqual(got, test.wantProblems) {
 				t.Errorf("problems %+v, want %v", host.Problems, test.wantProblems)
 			}
-			if err := host.Config.Validate(); err != nil {
+			if err := valid.Config(host.Config); err != nil {
 				t.Errorf("it is not valid: %v", err)
 			}
 			requireMembers(t, host)

@@ -15,6 +15,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // randomTargets returns targets of all kinds, some of which the API server would reject.
@@ -97,7 +98,7 @@ func TestWhateverObjectsSayTheConfigurationIsValid(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3000) {
 		host := build(gw1(), randomNames(seed))
-		if err := host.Config.Validate(); err != nil {
+		if err := valid.Config(host.Config); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		requireMembers(t, host)
@@ -211,7 +212,7 @@ func TestAHostThatKeepsAnObjectIsValidAndKeepsItAgain(t *testing.T) {
 				continue
 			}
 			kept := now.Keep(previous, member.Object)
-			if err := kept.Config.Validate(); err != nil {
+			if err := valid.Config(kept.Config); err != nil {
 				t.Errorf("seed %d: %v", seed, err)
 			}
 			requireMembers(t, kept)
@@ -231,7 +232,7 @@ func FuzzNamesCannotHarm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, listener, hostname, name, network, address, path string, port, weight int32, protocol string) {
 		config := func(edit func(*v1alpha1.EdgeLoadBalancer)) haproxy.Config {
 			host := build(gw1(), snapshotOf(edgeLB("a", edit)))
-			if err := host.Config.Validate(); err != nil {
+			if err := valid.Config(host.Config); err != nil {
 				t.Fatal(err)
 			}
 			return host.Config

@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -296,7 +297,7 @@ func TestAnObjectThatIsKeptHasWhatItHadUnlessAnotherHasItsBindsNow(t *testing.T)
 			if got := bindsOf(kept.Config); !reflect.DeepEqual(got, test.want) || len(kept.Config.Backends) != test.wantBackends {
 				t.Errorf("binds %v and %d backends, want %v and %d", got, len(kept.Config.Backends), test.want, test.wantBackends)
 			}
-			if err := kept.Config.Validate(); err != nil && len(kept.Members) > 0 {
+			if err := valid.Config(kept.Config); err != nil && len(kept.Members) > 0 {
 				t.Errorf("it is not valid: %v", err)
 			}
 			if again := test.now.Keep(kept, test.object); !reflect.DeepEqual(again, kept) {

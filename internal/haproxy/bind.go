@@ -16,7 +16,7 @@ import (
 func ParseBind(s string) (Bind, error) {
 	bind, err := parseBind(s)
 	if err != nil {
-		return Bind{}, fmt.Errorf("bind %s: %w", excerpt(s), err)
+		return Bind{}, fmt.Errorf("bind %s: %w", Excerpt(s), err)
 	}
 	return bind, nil
 }
@@ -54,7 +54,7 @@ func parseBindAddr(s string) (netip.Addr, error) {
 	}
 	addr, err := netip.ParseAddr(host)
 	if err != nil || !addr.Is4() {
-		return netip.Addr{}, fmt.Errorf(`%s is no IPv4 address; IPv6 addresses are written as in "ipv6@[2001:db8::1]:443"`, excerpt(host))
+		return netip.Addr{}, fmt.Errorf(`%s is no IPv4 address; IPv6 addresses are written as in "ipv6@[2001:db8::1]:443"`, Excerpt(host))
 	}
 	return addr, nil
 }
@@ -65,16 +65,16 @@ func parseIPv6(s string) (netip.Addr, error) {
 	inner, closed := strings.CutSuffix(inner, "]")
 	addr, err := netip.ParseAddr(inner)
 	if !opened || !closed || err != nil || !addr.Is6() {
-		return netip.Addr{}, fmt.Errorf(`%s is no IPv6 address in brackets; write it as in "ipv6@[2001:db8::1]:443"`, excerpt(s))
+		return netip.Addr{}, fmt.Errorf(`%s is no IPv6 address in brackets; write it as in "ipv6@[2001:db8::1]:443"`, Excerpt(s))
 	}
-	if fault := addrFault(addr); fault != "" {
+	if fault := AddrFault(addr); fault != "" {
 		return netip.Addr{}, fmt.Errorf("%s %s", inner, fault)
 	}
 	return addr, nil
 }
 
-// addrFault says why an address is invalid in a configuration; empty if it is valid.
-func addrFault(addr netip.Addr) string {
+// AddrFault says why an address is invalid in a configuration; empty if it is valid.
+func AddrFault(addr netip.Addr) string {
 	switch {
 	case !addr.IsValid():
 		return "is no IP address"
@@ -90,7 +90,7 @@ func addrFault(addr netip.Addr) string {
 func parsePort(s string) (uint16, error) {
 	port, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || port == 0 || s != strconv.FormatUint(port, 10) {
-		return 0, fmt.Errorf("%s is no port; a port is a number from 1 to 65535", excerpt(s))
+		return 0, fmt.Errorf("%s is no port; a port is a number from 1 to 65535", Excerpt(s))
 	}
 	return uint16(port), nil
 }

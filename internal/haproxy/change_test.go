@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -55,7 +56,7 @@ func TestWithServersFillsInTheHostsOwn(t *testing.T) {
 			t.Errorf("backend %s: got %+v, want servers %+v", b.Name, b, want)
 		}
 	}
-	if err := got.Validate(); err != nil {
+	if err := valid.Config(got); err != nil {
 		t.Error(err)
 	}
 	if !reflect.DeepEqual(input, waiting()) || hosts[0].Name != "pod-00001" {
@@ -89,8 +90,8 @@ func TestWithoutIPv6LeavesOutWhatTheHostCannotTake(t *testing.T) {
 func TestWithoutIPv6CanLeaveAHostIdle(t *testing.T) {
 	t.Parallel()
 	got, left := sample.WebWith(t, func(c *haproxy.Config) { c.Frontends[0].Binds = c.Frontends[0].Binds[1:] }).WithoutIPv6()
-	if !got.Idle() || len(left) != 1 || got.Validate() != nil {
-		t.Errorf("got %+v, left out %v, %v", got, left, got.Validate())
+	if !got.Idle() || len(left) != 1 || valid.Config(got) != nil {
+		t.Errorf("got %+v, left out %v, %v", got, left, valid.Config(got))
 	}
 }
 

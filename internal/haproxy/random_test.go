@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -52,7 +53,7 @@ func anyConfig(t *testing.T, r *rand.Rand) haproxy.Config {
 		{Name: "raw", Binds: []haproxy.Bind{sample.Bind(t, "ipv4@:53")}, Backend: oneOf(r, "a", "a", withRoutes[len(withRoutes)-1])},
 		{Name: "web", Binds: []haproxy.Bind{sample.Bind(t, "ipv4@:80")}, Protocol: haproxy.HTTP, Routes: anyRoutes(r, http)},
 	}
-	if err := c.Validate(); err != nil {
+	if err := valid.Config(c); err != nil {
 		t.Fatalf("the configuration is not valid: %v", err)
 	}
 	return c
@@ -181,7 +182,7 @@ func TestWhatCanBeChangedAtRunTimeIsTakenOver(t *testing.T) {
 		running, wanted := anyConfig(t, r), anyConfig(t, r)
 		kept := fmt.Sprintf("%+v %+v", running, wanted)
 		got := running.WithRuntimeOf(wanted)
-		if err := got.Validate(); err != nil {
+		if err := valid.Config(got); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		if structureOfTest(t, got) != structureOfTest(t, running) {
@@ -260,7 +261,7 @@ func TestIdentitiesChangeNothingButNames(t *testing.T) {
 		}
 		kept := fmt.Sprintf("%+v %+v", c, running)
 		got := c.WithIdentities(running)
-		if err := got.Validate(); err != nil {
+		if err := valid.Config(got); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		for i, b := range got.Backends {

@@ -13,6 +13,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // anySlices returns slices of few pods and addresses, so that they overlap and contradict each other, with names and addresses
@@ -79,7 +80,7 @@ func TestWhateverSlicesContainIsAValidBackend(t *testing.T) {
 			Name: "b", Balance: haproxy.LeastConn, Servers: found.Servers,
 			Check: haproxy.Check{Interval: time.Second, Rise: 1, Fall: 1},
 		}
-		if err := backend.Validate(); err != nil {
+		if err := valid.Backend(backend); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		if (len(found.Servers) == 0) != (found.Reason != "") {

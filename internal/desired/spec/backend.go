@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // Backend reads a target's backend settings and its own list of servers. It sets no name, and does not include the servers
@@ -35,7 +36,7 @@ func backendFault(t *v1alpha1.Target) string {
 	if err == nil {
 		// The final name is always valid; this one stands for it in the message.
 		b.Name = t.Name
-		err = b.Validate()
+		err = valid.Backend(b)
 	}
 	if err != nil {
 		return strings.ReplaceAll(err.Error(), "\n", "; ")

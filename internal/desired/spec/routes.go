@@ -7,6 +7,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/bounded"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // Routes are the parsed routes of one listener.
@@ -105,7 +106,7 @@ func readRoutes(list []v1alpha1.Route, to []string) Routes {
 		for _, hostname := range list[i].Hostnames {
 			name := strings.ToLower(string(hostname))
 			switch previous, found := seen[name]; {
-			case !haproxy.ValidRoute(name):
+			case !valid.Route(name):
 				read.Invalid = append(read.Invalid, string(hostname))
 			case to[i] == "" || previous == to[i]:
 			case found:

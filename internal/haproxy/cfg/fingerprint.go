@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // Fingerprints returns the structure hash and the full hash of the file that Render would write, without writing it. It
@@ -35,7 +36,7 @@ func checkPlace(c haproxy.Config, p Platform) error {
 // Whole returns the full hash of the file that Render would write, given its structure hash. It rejects a Config that Render
 // rejects.
 func Whole(c haproxy.Config, structure string) (string, error) {
-	if err := errors.Join(c.Validate(), checkKnown(c)); err != nil {
+	if err := errors.Join(valid.Config(c), checkKnown(c)); err != nil {
 		return "", fmt.Errorf("cannot write this configuration: %w", err)
 	}
 	return wholeOf(c, structure), nil

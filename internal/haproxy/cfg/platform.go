@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"regexp"
 
-	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // Platform holds the host's facts that the text depends on.
@@ -42,13 +42,13 @@ func (p Platform) Validate() error {
 		checkAccount("the user", p.User),
 		checkAccount("the group", p.Group),
 		checkAccount("the admin socket's user", p.SocketUser),
-		haproxy.CheckPath("the state file", p.StateFile, maxPath),
+		valid.Path("the state file", p.StateFile, maxPath),
 	}
 	if p.Chroot != "" {
-		faults = append(faults, haproxy.CheckPath("the chroot", p.Chroot, maxPath))
+		faults = append(faults, valid.Path("the chroot", p.Chroot, maxPath))
 	}
 	if p.NamesPrefix != "" {
-		faults = append(faults, haproxy.CheckPath("the map file", p.NamesPrefix, maxPath))
+		faults = append(faults, valid.Path("the map file", p.NamesPrefix, maxPath))
 	}
 	return errors.Join(faults...)
 }

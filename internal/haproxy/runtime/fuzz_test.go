@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
 
 // everyCommand returns each command for one server.
@@ -37,11 +38,11 @@ func FuzzACommandIsOneShortLine(f *testing.F) {
 			Servers: []haproxy.Server{s},
 		}
 		second := time.Second
-		valid := haproxy.Config{
+		config := haproxy.Config{
 			AdminSocket: "/s", MaxConnections: 1, Backends: []haproxy.Backend{b},
 			Timeouts: haproxy.Timeouts{Connect: second, Client: second, Server: second, Queue: second},
 		}
-		if valid.Validate() != nil {
+		if valid.Config(config) != nil {
 			return
 		}
 		harmless, other := b, s
@@ -76,7 +77,7 @@ func FuzzANameIsOneShortLine(f *testing.F) {
 			}}},
 			Backends: []haproxy.Backend{{Name: backend, Balance: haproxy.LeastConn}, {Name: other, Balance: haproxy.LeastConn}},
 		}.Normalize()
-		if config.Validate() != nil {
+		if valid.Config(config) != nil {
 			return
 		}
 		path := "/" + strings.Repeat("p", 216)

@@ -1,4 +1,4 @@
-package haproxy_test
+package valid_test
 
 import (
 	"math"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -43,7 +44,7 @@ func TestValidateNamesWhatIsWrongWithABackend(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := sample.WebWith(t, func(c *haproxy.Config) { tc.edit(&c.Backends[0]) }).Validate()
+			err := valid.Config(sample.WebWith(t, func(c *haproxy.Config) { tc.edit(&c.Backends[0]) }))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want an error with %q", err, tc.want)
 			}
@@ -62,7 +63,7 @@ func TestOnlyADNSNameIsResolved(t *testing.T) {
 		label + "a.net": false, strings.Join([]string{label, label, label, label[1:]}, "."): false,
 	} {
 		backend := haproxy.Backend{Name: "b", Balance: haproxy.LeastConn, Servers: []haproxy.Server{{Name: "s", DNSName: name, Port: 80}}}
-		if err := backend.Validate(); (err == nil) != want {
+		if err := valid.Backend(backend); (err == nil) != want {
 			t.Errorf("%q: got %v, want it accepted: %t", name, err, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package haproxy_test
+package valid_test
 
 import (
 	"math"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -138,7 +139,7 @@ func TestValidateAcceptsTheLeastAndTheMost(t *testing.T) {
 					}
 				}
 			}
-			if err := config.Normalize().Validate(); err != nil {
+			if err := valid.Config(config.Normalize()); err != nil {
 				t.Errorf("it is refused: %v", err)
 			}
 		})
@@ -191,7 +192,7 @@ func TestValidateRefusesWhatIsJustTooMuch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := sample.WebWith(t, test.edit).Validate()
+			err := valid.Config(sample.WebWith(t, test.edit))
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one error with %q", err, test.want)
 			}
@@ -202,11 +203,11 @@ func TestValidateRefusesWhatIsJustTooMuch(t *testing.T) {
 func TestABackendIsRefusedByItselfForItsName(t *testing.T) {
 	t.Parallel()
 	backend := sample.Web(t).Backends[0]
-	if err := backend.Validate(); err != nil {
+	if err := valid.Backend(backend); err != nil {
 		t.Errorf("it is refused: %v", err)
 	}
 	backend.Name = "a b"
-	if err := backend.Validate(); err == nil || !strings.Contains(err.Error(), `backend "a b": use a name`) {
+	if err := valid.Backend(backend); err == nil || !strings.Contains(err.Error(), `backend "a b": use a name`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -231,7 +232,7 @@ func TestPercentsAddUpWithoutAnOverflow(t *testing.T) {
 				c.WeightedRoutes[0].Shares = append(c.WeightedRoutes[0].Shares, share)
 			}
 		})
-		if err := config.Validate(); (err == nil) != test.valid {
+		if err := valid.Config(config); (err == nil) != test.valid {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

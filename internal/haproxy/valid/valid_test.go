@@ -1,4 +1,4 @@
-package haproxy_test
+package valid_test
 
 import (
 	"math"
@@ -9,22 +9,23 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
 func TestValidateAcceptsValidConfigs(t *testing.T) {
 	t.Parallel()
 	for i, c := range []haproxy.Config{sample.Idle(), sample.Web(t), sample.TwoListeners(t), sample.Routing(t), sample.RoutingWith(t, func(c *haproxy.Config) { c.Frontends[0].Access = sample.Access() })} {
-		if err := c.Validate(); err != nil {
+		if err := valid.Config(c); err != nil {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
 	waiting := sample.WebWith(t, func(c *haproxy.Config) { c.Backends[0].KeepServers, c.Backends[0].Servers = true, nil })
-	if err := waiting.Validate(); err != nil {
+	if err := valid.Config(waiting); err != nil {
 		t.Errorf("servers to keep: %v", err)
 	}
 	longest := sample.WebWith(t, func(c *haproxy.Config) { c.Backends[0].Servers[1].Name = "z" + strings.Repeat("z", 299) })
-	if err := longest.Validate(); err != nil {
+	if err := valid.Config(longest); err != nil {
 		t.Errorf("longest name: %v", err)
 	}
 }
@@ -104,7 +105,7 @@ func TestValidateNamesTheThingThatIsWrong(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := sample.WebWith(t, tc.edit).Validate()
+			err := valid.Config(sample.WebWith(t, tc.edit))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want an error with %q", err, tc.want)
 			}
@@ -114,7 +115,7 @@ func TestValidateNamesTheThingThatIsWrong(t *testing.T) {
 
 func TestValidateSaysEverythingAtOnce(t *testing.T) {
 	t.Parallel()
-	err := haproxy.Config{Frontends: []haproxy.Frontend{{}}, Backends: []haproxy.Backend{{}}}.Validate()
+	err := valid.Config(haproxy.Config{Frontends: []haproxy.Frontend{{}}, Backends: []haproxy.Backend{{}}})
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || len(joined.Unwrap()) != 11 {
 		t.Errorf("got:\n%v", err)

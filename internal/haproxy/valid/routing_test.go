@@ -1,4 +1,4 @@
-package haproxy_test
+package valid_test
 
 import (
 	"math"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/valid"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -104,7 +105,7 @@ func TestValidateNamesTheInvalidRouteWeightedRouteOrAccessPolicy(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			err := sample.RoutingWith(t, tc.edit).Validate()
+			err := valid.Config(sample.RoutingWith(t, tc.edit))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want an error with %q", err, tc.want)
 			}
@@ -119,7 +120,7 @@ func TestValidRouteTakesDNSNames(t *testing.T) {
 		"a", "localhost", "app.example.com", "*.example.com", "*.com", "xn--bcher-kva.example", "1.2.3", "a--b.c-d",
 		strings.Repeat("a", 63) + ".example.com", long, "*." + long[2:],
 	} {
-		if !haproxy.ValidRoute(name) {
+		if !valid.Route(name) {
 			t.Errorf("%q is refused", name)
 		}
 	}

@@ -1,10 +1,12 @@
-package haproxy
+package valid
 
 import (
 	"errors"
 	"math"
 	"regexp"
 	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 const (
@@ -23,67 +25,67 @@ var (
 	dnsLabelPattern  = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?$`)
 )
 
-func (c Config) checkBackends(f *faults) {
-	checkNames(f, "backend", c.Backends, func(b Backend) string { return b.Name })
+func checkBackends(c haproxy.Config, f *faults) {
+	checkNames(f, "backend", c.Backends, func(b haproxy.Backend) string { return b.Name })
 	for _, b := range c.Backends {
-		b.check(f)
+		checkBackend(b, f)
 	}
 }
 
-// Validate returns everything that is wrong with the backend by itself; nil if nothing is.
-func (b Backend) Validate() error {
+// Backend returns everything that is wrong with a backend by itself; nil if nothing is.
+func Backend(b haproxy.Backend) error {
 	var f faults
-	checkNames(&f, "backend", []Backend{b}, func(b Backend) string { return b.Name })
-	b.check(&f)
+	checkNames(&f, "backend", []haproxy.Backend{b}, func(b haproxy.Backend) string { return b.Name })
+	checkBackend(b, &f)
 	return errors.Join(f...)
 }
 
-func (b Backend) check(f *faults) {
-	where := "backend " + excerpt(b.Name)
+func checkBackend(b haproxy.Backend, f *faults) {
+	where := "backend " + haproxy.Excerpt(b.Name)
 	switch b.Balance {
-	case LeastConn, RoundRobin, Source:
+	case haproxy.LeastConn, haproxy.RoundRobin, haproxy.Source:
 	default:
-		f.add("%s: there is no balancing algorithm %s", where, excerpt(string(b.Balance)))
+		f.add("%s: there is no balancing algorithm %s", where, haproxy.Excerpt(string(b.Balance)))
 	}
-	if b.ProxyProtocol < ProxyNone || b.ProxyProtocol > ProxyV2 {
+	if b.ProxyProtocol < haproxy.ProxyNone || b.ProxyProtocol > haproxy.ProxyV2 {
 		f.add("%s: there is no PROXY version %d", where, b.ProxyProtocol)
 	}
-	b.Check.check(f, where)
-	if b.Check.WithoutProxy && b.ProxyProtocol == ProxyNone {
+	checkHealth(b.Check, f, where)
+	if b.Check.WithoutProxy && b.ProxyProtocol == haproxy.ProxyNone {
 		f.add("%s: check: it must leave out a PROXY header, and there is none", where)
 	}
-	b.checkAffinity(f, where)
+	checkAffinity(b, f, where)
 	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
 		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)
 	}
 	if b.KeepServers && len(b.Servers) > 0 {
 		f.add("%s: it has servers, and must keep those of the host; choose one", where)
 	}
-	checkNames(f, where+": server", b.Servers, func(s Server) string { return s.Name })
+	checkNames(f, where+": server", b.Servers, func(s haproxy.Server) string { return s.Name })
 	for _, s := range b.Servers {
-		s.check(f, where)
+		checkServer(s, f, where)
 	}
 }
 
-func (b Backend) checkAffinity(f *faults, where string) {
+func checkAffinity(b haproxy.Backend, f *faults, where string) {
 	switch b.Affinity.By {
 	case "":
 		if b.Affinity.Timeout != 0 {
 			f.add("%s: affinity: there is a timeout, but nothing that clients are known by", where)
 		}
 		return
-	case BySource:
-	case ByTLSSessionID:
+	case haproxy.BySource:
+	case haproxy.ByTLSSessionID:
 		if b.HTTP {
 			f.add("%s: affinity: there is no TLS session to be seen in HTTP", where)
 		}
 	default:
-		f.add("%s: affinity: clients cannot be known by %s", where, excerpt(string(b.Affinity.By)))
+		f.add("%s: affinity: clients cannot be known by %s", where, haproxy.Excerpt(string(b.Affinity.By)))
 	}
 	f.checkDuration(where+": affinity timeout", b.Affinity.Timeout)
 }
 
-func (c Check) check(f *faults, where string) {
+func checkHealth(c haproxy.Check, f *faults, where string) {
 	if !c.Enabled() {
 		return
 	}
@@ -91,29 +93,29 @@ func (c Check) check(f *faults, where string) {
 	if c.Rise < 1 || c.Fall < 1 || c.Rise > math.MaxInt32 || c.Fall > math.MaxInt32 {
 		f.add("%s: check: rise %d and fall %d must be at least 1", where, c.Rise, c.Fall)
 	}
-	c.checkKind(f, where)
+	checkHealthKind(c, f, where)
 }
 
-func (c Check) checkKind(f *faults, where string) {
+func checkHealthKind(c haproxy.Check, f *faults, where string) {
 	switch c.Kind {
-	case CheckHTTP:
+	case haproxy.CheckHTTP:
 		if c.Path != "" && (len(c.Path) > maxCheckPath || !checkPathPattern.MatchString(c.Path)) {
-			f.add("%s: check: %s is no path of at most %d characters that begins with / and has no blank, quote or #", where, excerpt(c.Path), maxCheckPath)
+			f.add("%s: check: %s is no path of at most %d characters that begins with / and has no blank, quote or #", where, haproxy.Excerpt(c.Path), maxCheckPath)
 		}
-	case CheckTCP, CheckTLS:
+	case haproxy.CheckTCP, haproxy.CheckTLS:
 		if c.Path != "" || c.TLS {
 			f.add("%s: check: only an HTTP check has a path, and may speak TLS or not", where)
 		}
 	default:
-		f.add("%s: there is no check %s", where, excerpt(string(c.Kind)))
+		f.add("%s: there is no check %s", where, haproxy.Excerpt(string(c.Kind)))
 	}
 }
 
-func (s Server) check(f *faults, where string) {
+func checkServer(s haproxy.Server, f *faults, where string) {
 	add := func(format string, args ...any) {
-		f.add("%s: server %s: "+format, append([]any{where, excerpt(s.Name)}, args...)...)
+		f.add("%s: server %s: "+format, append([]any{where, haproxy.Excerpt(s.Name)}, args...)...)
 	}
-	if fault := s.whereFault(); fault != "" {
+	if fault := whereFault(s); fault != "" {
 		add("%s", fault)
 	}
 	if s.Port == 0 {
@@ -122,25 +124,25 @@ func (s Server) check(f *faults, where string) {
 	if s.Weight < 0 || s.Weight > maxWeight {
 		add("weight %d is not between 0 and %d", s.Weight, maxWeight)
 	}
-	if s.Node != "" && !ValidName(s.Node) {
-		add(`node %s: use letters, digits and "_.:-"`, excerpt(s.Node))
+	if s.Node != "" && !haproxy.ValidName(s.Node) {
+		add(`node %s: use letters, digits and "_.:-"`, haproxy.Excerpt(s.Node))
 	}
 }
 
 // whereFault says what is wrong with the server's address or DNS name; empty if nothing is.
-func (s Server) whereFault() string {
+func whereFault(s haproxy.Server) string {
 	if s.DNSName != "" {
 		switch {
 		case s.Addr.IsValid():
 			return "it has an address and a DNS name; choose one"
 		case !validDNSName(s.DNSName):
-			return excerpt(s.DNSName) + " is no DNS name"
+			return haproxy.Excerpt(s.DNSName) + " is no DNS name"
 		case strings.HasPrefix(s.DNSName, "_"):
-			return excerpt(s.DNSName) + " is the name of a service, which HAProxy would ask for its port as well; name a host"
+			return haproxy.Excerpt(s.DNSName) + " is the name of a service, which HAProxy would ask for its port as well; name a host"
 		}
 		return ""
 	}
-	if fault := addrFault(s.Addr); fault != "" {
+	if fault := haproxy.AddrFault(s.Addr); fault != "" {
 		return "address " + s.Addr.String() + " " + fault
 	}
 	if s.Addr.IsUnspecified() {

@@ -1,8 +1,10 @@
-package haproxy
+package valid
 
 import (
 	"cmp"
 	"strings"
+
+	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
 // maxList limits the length of a share's list of backends in the map file, in bytes, so that several entries fit into one
@@ -24,8 +26,8 @@ func modeOf(http bool) mode {
 	return tcpMode
 }
 
-// modes returns the modes of all backends, and of all weighted routes whose first backend exists: it has the same mode.
-func (c Config) modes() map[string]mode {
+// modesOf returns the modes of all backends, and of all weighted routes whose first backend exists: it has the same mode.
+func modesOf(c haproxy.Config) map[string]mode {
 	modes := make(map[string]mode, len(c.Backends)+len(c.WeightedRoutes))
 	for _, b := range c.Backends {
 		modes[b.Name] = modeOf(b.HTTP)
@@ -41,8 +43,8 @@ func (c Config) modes() map[string]mode {
 	return modes
 }
 
-func (c Config) checkWeightedRoutes(f *faults) {
-	checkNames(f, "weighted route", c.WeightedRoutes, func(r WeightedRoute) string { return r.Name })
+func checkWeightedRoutes(c haproxy.Config, f *faults) {
+	checkNames(f, "weighted route", c.WeightedRoutes, func(r haproxy.WeightedRoute) string { return r.Name })
 	backends := make(map[string]mode, len(c.Backends))
 	for _, b := range c.Backends {
 		backends[b.Name] = modeOf(b.HTTP)
@@ -51,9 +53,9 @@ func (c Config) checkWeightedRoutes(f *faults) {
 	for _, r := range c.WeightedRoutes {
 		routes[r.Name] = true
 		if _, ok := backends[r.Name]; ok {
-			f.add("weighted route %s: there is a backend of that name", excerpt(r.Name))
+			f.add("weighted route %s: there is a backend of that name", haproxy.Excerpt(r.Name))
 		}
-		r.check(f, backends)
+		checkWeightedRoute(r, f, backends)
 	}
 	for _, r := range c.WeightedRoutes {
 		checkNoHundredth(f, "weighted route", r.Name, routes)
@@ -69,23 +71,23 @@ func checkNoHundredth(f *faults, what, name string, routes map[string]bool) {
 	colon := max(strings.LastIndexByte(name, ':'), 0)
 	route, digits := name[:colon], strings.TrimPrefix(name[colon:], ":")
 	if len(digits) == 2 && strings.Trim(digits, "0123456789") == "" && routes[route] {
-		f.add("%s %s: that is the name of a hundredth of weighted route %s", what, excerpt(name), excerpt(route))
+		f.add("%s %s: that is the name of a hundredth of weighted route %s", what, haproxy.Excerpt(name), haproxy.Excerpt(route))
 	}
 }
 
-// check checks the shares; backends are those of the Config.
-func (r WeightedRoute) check(f *faults, backends map[string]mode) {
-	where := "weighted route " + excerpt(r.Name)
+// checkWeightedRoute checks the shares; backends are those of the Config.
+func checkWeightedRoute(r haproxy.WeightedRoute, f *faults, backends map[string]mode) {
+	where := "weighted route " + haproxy.Excerpt(r.Name)
 	percent, first := 0, mode("")
 	for _, s := range r.Shares {
 		percent += min(max(s.Percent, -1), 101)
 		if s.Percent < 0 || s.Percent > 100 {
 			f.add("%s: %d is no percentage", where, s.Percent)
 		}
-		s.checkList(f, where, backends)
+		checkShare(s, f, where, backends)
 		for _, name := range s.Backends {
 			if first = cmp.Or(first, backends[name]); backends[name] != "" && backends[name] != first {
-				f.add("%s: backend %s is for %s, one before it is not", where, excerpt(name), backends[name])
+				f.add("%s: backend %s is for %s, one before it is not", where, haproxy.Excerpt(name), backends[name])
 			}
 		}
 	}
@@ -94,14 +96,14 @@ func (r WeightedRoute) check(f *faults, backends map[string]mode) {
 	}
 }
 
-// checkList checks the backends of a share.
-func (s Share) checkList(f *faults, where string, backends map[string]mode) {
+// checkShare checks the backends of a share.
+func checkShare(s haproxy.Share, f *faults, where string, backends map[string]mode) {
 	if len(s.Backends) == 0 {
 		f.add("%s: a share has no backend", where)
 	}
 	for _, name := range s.Backends {
 		if _, ok := backends[name]; !ok {
-			f.add("%s: there is no backend %s", where, excerpt(name))
+			f.add("%s: there is no backend %s", where, haproxy.Excerpt(name))
 		}
 	}
 	if size := len(strings.Join(s.Backends, ",")); size > maxList {
