@@ -6,6 +6,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/desired/spec/listeners"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -13,7 +14,7 @@ import (
 type claim struct {
 	member   membership
 	listener *v1alpha1.Listener
-	spec.Listener
+	listeners.Listener
 	// rest is the backend or weighted route for connections that no route claims. redirect reports whether they are redirected
 	// to HTTPS. At most one of them is set.
 	rest     string
@@ -30,14 +31,14 @@ func (c claim) claimsRest() bool { return c.redirect || c.rest != "" }
 // claimsOf returns what the member's listeners ask for on the host. A listener that cannot be parsed is left out and reported:
 // half of it would look like all of it.
 func (b *Builder) claimsOf(m membership, s Snapshot) (claims []*claim, problems []Problem) {
-	listeners, problems := listenersWithin(m, s)
+	within, problems := listenersWithin(m, s)
 	names := map[string]bool{}
-	for i := range listeners {
-		l := &listeners[i]
+	for i := range within {
+		l := &within[i]
 		if !spec.ListensOn(l, m.host.Name) {
 			continue
 		}
-		read, reason, err := spec.ReadListener(l)
+		read, reason, err := listeners.Read(l)
 		if err == nil && names[l.Name] {
 			reason, err = v1alpha1.ReasonListenerInvalid, errors.New("another listener of that name comes before it. Give it another name")
 		}

@@ -4,6 +4,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/limits"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/desired/spec/targets"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -57,7 +58,7 @@ func membershipOf(key model.HostID, object *v1alpha1.EdgeLoadBalancer) (m member
 		switch {
 		case !spec.IsHost(&object.Spec.SSH, entry, key):
 		case !found:
-			m = membership{object: object, host: entry, entry: i, targets: spec.ReadTargets(object.Spec.Targets)}
+			m = membership{object: object, host: entry, entry: i, targets: targets.Read(object.Spec.Targets)}
 			found = true
 		default:
 			repeated = append(repeated, m.problem(v1alpha1.ReasonHostConflict,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/desired/spec/targets"
 )
 
 // membership is one object's membership in a host: the object, the entry of its spec.hosts and its index there, and its targets.
@@ -14,7 +15,7 @@ type membership struct {
 	object  *v1alpha1.EdgeLoadBalancer
 	host    *v1alpha1.Host
 	entry   int
-	targets *spec.Targets
+	targets *targets.Targets
 }
 
 func (m membership) name() types.NamespacedName {

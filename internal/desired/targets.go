@@ -11,6 +11,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/servers"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/desired/spec/targets"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -148,7 +149,7 @@ func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
 // the backend keeps the servers that the host has, so that traffic keeps flowing.
 func (b *Builder) withServers(m membership, t *v1alpha1.Target, s Snapshot) (backend haproxy.Backend, problems []Problem) {
 	// The target has no fault, so there is no error.
-	backend, _ = spec.Backend(t)
+	backend, _ = targets.Backend(t)
 	if t.Service == nil {
 		backend.Servers, problems = allowedServers(m, t, backend.Servers, s)
 		return backend, problems

@@ -72,3 +72,21 @@ func (r reach) leadsTo(name string, seen map[string]bool) bool {
 func ListensOn(listener *v1alpha1.Listener, host string) bool {
 	return len(listener.Hosts) == 0 || slices.Contains(listener.Hosts, host)
 }
+
+// HasServers reports whether a target has servers of its own.
+func HasServers(t *v1alpha1.Target) bool { return len(t.Split) == 0 }
+
+// IsRoute reports whether connections to the target may end in more than one place.
+func IsRoute(t *v1alpha1.Target) bool { return !HasServers(t) || t.Fallback != "" }
+
+// LeadsTo returns the targets that a target leads to.
+func LeadsTo(t *v1alpha1.Target) []string {
+	var names []string
+	for _, share := range t.Split {
+		names = append(names, share.Target)
+	}
+	if t.Fallback != "" {
+		names = append(names, t.Fallback)
+	}
+	return names
+}

@@ -1,4 +1,4 @@
-package spec
+package targets
 
 import (
 	"math/rand/v2"
@@ -42,7 +42,7 @@ func TestFixedServersAreAddressesAndNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			target := withDefaults(v1alpha1.Target{Name: "t", Addresses: []v1alpha1.TargetAddress{{Address: test.address, Port: 443, Weight: test.weight}}})
-			found := ReadTargets([]v1alpha1.Target{*target}).Fault("t")
+			found := Read([]v1alpha1.Target{*target}).Fault("t")
 			if test.want == (haproxy.Server{}) {
 				if found == nil || strings.Contains(found.Sentence, "\n") {
 					t.Errorf("fault %+v, want one on one line", found)
@@ -178,7 +178,7 @@ func TestAnAddressThatNoHostCanReachIsAFault(t *testing.T) {
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
-			found := ReadTargets([]v1alpha1.Target{*target}).Fault("t")
+			found := Read([]v1alpha1.Target{*target}).Fault("t")
 			if (found == nil) != (test.want == "") {
 				t.Errorf("the target has the fault %+v, want %q", found, test.want)
 			}

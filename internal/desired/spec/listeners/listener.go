@@ -1,4 +1,5 @@
-package spec
+// Package listeners translates listeners of the API to the types of package haproxy, or says what is wrong with them. It is pure.
+package listeners
 
 import (
 	"errors"
@@ -7,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -18,9 +20,9 @@ type Listener struct {
 	Access   haproxy.AccessPolicy
 }
 
-// ReadListener parses a listener. If any of it is invalid, the whole listener is an error: half of it would look like all of
+// Read parses a listener. If any of it is invalid, the whole listener is an error: half of it would look like all of
 // it. The reason is one of package v1alpha1.
-func ReadListener(l *v1alpha1.Listener) (read Listener, reason string, err error) {
+func Read(l *v1alpha1.Listener) (read Listener, reason string, err error) {
 	if read.Binds, err = readBinds(l.Bind); err != nil {
 		return Listener{}, v1alpha1.ReasonBindInvalid, err
 	}
@@ -33,8 +35,8 @@ func ReadListener(l *v1alpha1.Listener) (read Listener, reason string, err error
 	if err = checkUse(l, read.Protocol); err != nil {
 		return Listener{}, v1alpha1.ReasonListenerInvalid, err
 	}
-	if !isLabel(l.Name) {
-		return Listener{}, v1alpha1.ReasonListenerInvalid, errors.New(namesLabels)
+	if !spec.IsLabel(l.Name) {
+		return Listener{}, v1alpha1.ReasonListenerInvalid, errors.New(spec.NamesLabels)
 	}
 	return read, "", nil
 }

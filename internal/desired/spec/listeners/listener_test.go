@@ -1,4 +1,4 @@
-package spec
+package listeners
 
 import (
 	"reflect"
@@ -59,7 +59,7 @@ func TestListenersAreParsedCompletelyOrNotAtAll(t *testing.T) {
 			l := &v1alpha1.Listener{Name: "https", Bind: []v1alpha1.BindAddress{":443", "ipv4@:443", "ipv6@:443"}, Target: "app"}
 			test.edit(l)
 			l.Default()
-			read, reason, err := ReadListener(l)
+			read, reason, err := Read(l)
 			if reason != test.wantReason || (err == nil) != (reason == "") {
 				t.Fatalf("reason %q (%v), want %q", reason, err, test.wantReason)
 			}
@@ -156,12 +156,12 @@ func TestOfSeveralFaultsOfAListenerTheFirstIsReported(t *testing.T) {
 		{"needs a target", func() { l.Target = "app" }},
 		{"its name", func() { l.Name = "a" }},
 	} {
-		if _, reason, err := ReadListener(&l); err == nil || reason == "" || !strings.Contains(err.Error(), step.want) {
+		if _, reason, err := Read(&l); err == nil || reason == "" || !strings.Contains(err.Error(), step.want) {
 			t.Errorf("got %v (%s), want %q", err, reason, step.want)
 		}
 		step.fix()
 	}
-	if read, reason, err := ReadListener(&l); err != nil || reason != "" || len(read.Binds) != 1 {
+	if read, reason, err := Read(&l); err != nil || reason != "" || len(read.Binds) != 1 {
 		t.Errorf("got %+v, %v (%s)", read, err, reason)
 	}
 }

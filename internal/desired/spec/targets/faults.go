@@ -1,4 +1,4 @@
-package spec
+package targets
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 const (
@@ -199,8 +200,8 @@ func (l *Targets) own(t *v1alpha1.Target) string {
 	if t == nil {
 		return "there is no such target: add it to spec.targets, or name another one"
 	}
-	if !isLabel(t.Name) {
-		return namesLabels
+	if !spec.IsLabel(t.Name) {
+		return spec.NamesLabels
 	}
 	kinds := 0
 	for _, has := range []bool{t.Service != nil, len(t.Addresses) > 0, len(t.Split) > 0} {
@@ -211,7 +212,7 @@ func (l *Targets) own(t *v1alpha1.Target) string {
 	switch {
 	case kinds != 1:
 		return "a target has exactly one of service, addresses and split: set one of them"
-	case HasServers(t):
+	case spec.HasServers(t):
 		return backendFault(t)
 	case slices.ContainsFunc(t.Split, func(s v1alpha1.SplitTarget) bool { return s.Weight < 0 }):
 		return "its split has a weight of less than 0: use 0 for none"

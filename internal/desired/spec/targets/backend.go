@@ -1,4 +1,4 @@
-package spec
+package targets
 
 import (
 	"errors"
@@ -125,4 +125,12 @@ func affinity(a *v1alpha1.SessionAffinity) haproxy.Affinity {
 		by = haproxy.ByTLSSessionID
 	}
 	return haproxy.Affinity{By: by, Timeout: a.Timeout.Duration}
+}
+
+// valueOr returns what the pointer points to, or the default if it is nil.
+func valueOr[T any](p *T, unset T) T {
+	if p == nil {
+		return unset
+	}
+	return *p
 }

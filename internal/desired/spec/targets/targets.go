@@ -1,9 +1,12 @@
-package spec
+// Package targets translates targets of the API to the types of package haproxy, says where splits and fallbacks lead, and what is wrong
+// with a target or what it does without. It is pure.
+package targets
 
 import (
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -14,8 +17,8 @@ type Targets struct {
 	laid    map[string][]haproxy.Share
 }
 
-// ReadTargets takes the targets of an object. Of targets with the same name, the first one counts.
-func ReadTargets(list []v1alpha1.Target) *Targets {
+// Read takes the targets of an object. Of targets with the same name, the first one counts.
+func Read(list []v1alpha1.Target) *Targets {
 	l := &Targets{byName: make(map[string]*v1alpha1.Target, len(list)), checked: map[string]result{}, laid: map[string][]haproxy.Share{}}
 	for i := range list {
 		if t := &list[i]; l.byName[t.Name] == nil {
@@ -41,27 +44,9 @@ func (l *Targets) Reach(name string, reached map[string]bool) {
 		return
 	}
 	reached[name] = true
-	for _, next := range LeadsTo(l.Usable(name)) {
+	for _, next := range spec.LeadsTo(l.Usable(name)) {
 		l.Reach(next, reached)
 	}
-}
-
-// HasServers reports whether a target has servers of its own.
-func HasServers(t *v1alpha1.Target) bool { return len(t.Split) == 0 }
-
-// IsRoute reports whether connections to the target may end in more than one place.
-func IsRoute(t *v1alpha1.Target) bool { return !HasServers(t) || t.Fallback != "" }
-
-// LeadsTo returns the targets that a target leads to.
-func LeadsTo(t *v1alpha1.Target) []string {
-	var names []string
-	for _, share := range t.Split {
-		names = append(names, share.Target)
-	}
-	if t.Fallback != "" {
-		names = append(names, t.Fallback)
-	}
-	return names
 }
 
 // leaf is a target at the end of splits. Its weight is its share of all connections.
@@ -74,7 +59,7 @@ type leaf struct {
 // mostCandidates, it does not return all of them.
 func (l *Targets) leaves(name string, weight float64) []leaf {
 	t := l.checked[name].usable
-	if HasServers(t) {
+	if spec.HasServers(t) {
 		return []leaf{{name, weight}}
 	}
 	total := 0.0
@@ -113,7 +98,7 @@ func (l *Targets) Shares(name string) []haproxy.Share {
 // lay makes the shares of a target whose leaves have these percents, and returns the percents that belong to other targets.
 func (l *Targets) lay(name string, percents []int) (shares []haproxy.Share, rest []int) {
 	t := l.checked[name].usable
-	if HasServers(t) {
+	if spec.HasServers(t) {
 		shares, rest = []haproxy.Share{{Percent: percents[0], Backends: []string{name}}}, percents[1:]
 	} else {
 		shares, rest = l.laySplit(t, percents)

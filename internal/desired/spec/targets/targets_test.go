@@ -1,4 +1,4 @@
-package spec
+package targets
 
 import (
 	"fmt"
@@ -67,7 +67,7 @@ func TestTargetsLeadToTheirSharesAndStandIns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			targets := ReadTargets(targetsOf(test.targets...))
+			targets := Read(targetsOf(test.targets...))
 			if found := targets.Fault("t"); found != nil {
 				t.Fatalf("it has a fault: %+v", found)
 			}
@@ -83,7 +83,7 @@ func TestTargetsLeadToTheirSharesAndStandIns(t *testing.T) {
 func TestWeightsChangeNoShape(t *testing.T) {
 	t.Parallel()
 	shape := func(a, b, c, d int) (bool, int) {
-		targets := ReadTargets(targetsOf(fmt.Sprintf("t=a:%d+b:%d+s:1|f", a, b), fmt.Sprintf("s=c:%d+d:%d", c, d), "a", "b", "c", "d|e", "e", "f"))
+		targets := Read(targetsOf(fmt.Sprintf("t=a:%d+b:%d+s:1|f", a, b), fmt.Sprintf("s=c:%d+d:%d", c, d), "a", "b", "c", "d|e", "e", "f"))
 		if found := targets.Fault("t"); found != nil {
 			t.Fatalf("it has a fault: %+v", found)
 		}
@@ -132,7 +132,7 @@ func TestTargetsThatCannotBeUsedSayWhy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := ReadTargets(targetsOf(test.targets...)).Fault("t")
+			found := Read(targetsOf(test.targets...)).Fault("t")
 			if found == nil || found.Target != test.target || !strings.Contains(found.Sentence, test.want) {
 				t.Fatalf("got %+v, want that of %s: %s", found, test.target, test.want)
 			}
@@ -174,7 +174,7 @@ func TestATargetDropsWhatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			targets := ReadTargets(targetsOf(test.targets...))
+			targets := Read(targetsOf(test.targets...))
 			if found := targets.Fault("t"); found != nil {
 				t.Fatalf("it has a fault: %+v", found)
 			}
@@ -212,7 +212,7 @@ func TestTheOrderOfChecksDoesNotMatter(t *testing.T) {
 			}
 			texts = append(texts, text)
 		}
-		first, last := ReadTargets(targetsOf(texts...)), ReadTargets(targetsOf(texts...))
+		first, last := Read(targetsOf(texts...)), Read(targetsOf(texts...))
 		for i := range names {
 			first.Fault(names[i])
 			last.Fault(names[len(names)-1-i])
@@ -244,7 +244,7 @@ func TestAThousandPathsThroughFewTargetsAreTooMany(t *testing.T) {
 		}
 	}
 	texts = append(texts, "t60-0", "t60-1", "t60-2", "t60-3")
-	targets := ReadTargets(targetsOf(texts...))
+	targets := Read(targetsOf(texts...))
 	if found := targets.Fault("t0-0"); found == nil || !strings.Contains(found.Sentence, "more than 16 targets") {
 		t.Errorf("got %+v", found)
 	}
@@ -272,7 +272,7 @@ func TestTargetsHaveOneKindAndAName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := ReadTargets([]v1alpha1.Target{*withDefaults(test.target)}).Fault(test.target.Name)
+			found := Read([]v1alpha1.Target{*withDefaults(test.target)}).Fault(test.target.Name)
 			if (found == nil) != (test.want == "") || found != nil && !strings.Contains(found.Sentence, test.want) {
 				t.Errorf("got %+v, want %q", found, test.want)
 			}
@@ -283,7 +283,7 @@ func TestTargetsHaveOneKindAndAName(t *testing.T) {
 // What a user must change is in the target with the fault, and each target that leads there says so.
 func TestAFaultIsReportedWhereItIsAndWhereItLeads(t *testing.T) {
 	t.Parallel()
-	targets := ReadTargets(targetsOf("a=b:1", "b=c:1", "c=x:1", "d|a", "e=a:1+ok:1|b", "ok", "f|ok"))
+	targets := Read(targetsOf("a=b:1", "b=c:1", "c=x:1", "d|a", "e=a:1+ok:1|b", "ok", "f|ok"))
 	const missing = "there is no such target: add it to spec.targets, or name another one"
 	const at = "it leads to target x, where this is wrong: " + missing
 	for name, want := range map[string]string{"a": at, "b": at, "c": at, "x": missing, "d": "", "e": "", "ok": "", "f": ""} {
@@ -313,7 +313,7 @@ func TestAFaultIsReportedWhereItIsAndWhereItLeads(t *testing.T) {
 // The operator cannot guess which link of a circle to leave out: none of its targets can be used, nor what leads there.
 func TestACircleMakesAllUnusableThatLeadThere(t *testing.T) {
 	t.Parallel()
-	targets := ReadTargets(targetsOf("a|b", "b=c:1+ok:1", "c|a", "to|a", "share=to:0+ok:1", "ok", "beside|ok", "self|self"))
+	targets := Read(targetsOf("a|b", "b=c:1+ok:1", "c|a", "to|a", "share=to:0+ok:1", "ok", "beside|ok", "self|self"))
 	for name, want := range map[string]string{
 		"a": "(", "b": "(", "c": "(", "to": "(", "share": "(", "self": "(self → self)", "ok": "", "beside": "",
 	} {

@@ -1,4 +1,4 @@
-package spec
+package targets
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/edgelb/edgelb/internal/desired/spec"
 )
 
 // alternating returns a split of 16 shares between a and b, whose weights depend on the step.
@@ -59,7 +61,7 @@ func TestTargetsMayLeadToAsManyAsTheLimitsSay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			targets := ReadTargets(targetsOf(test.targets...))
+			targets := Read(targetsOf(test.targets...))
 			found := targets.Fault("t")
 			if (found == nil) != (test.want == "") || found != nil && !strings.Contains(found.Sentence, test.want) {
 				t.Fatalf("got the fault %+v, want %q", found, test.want)
@@ -94,7 +96,7 @@ func TestAFaultBehindManyPathsIsFoundInTime(t *testing.T) {
 		if end != "" {
 			list = append(slices.Clone(texts), end, "t60-1|t0-0", "t60-2|t0-0", "t60-3|t0-0")
 		}
-		if found := ReadTargets(targetsOf(list...)).Fault("t0-0"); found == nil || !strings.Contains(found.Sentence, want) {
+		if found := Read(targetsOf(list...)).Fault("t0-0"); found == nil || !strings.Contains(found.Sentence, want) {
 			t.Errorf("got %+v, want %q", found, want)
 		}
 	}
@@ -124,7 +126,7 @@ func TestTheSharesOfAUsableTargetDivideAllConnections(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3000) {
 		texts := randomTargets(rand.New(rand.NewPCG(seed, 3)))
-		targets := ReadTargets(targetsOf(texts...))
+		targets := Read(targetsOf(texts...))
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 			if targets.Fault(name) != nil {
 				if targets.Usable(name) != nil || len(targets.Losses(name)) > 0 {
@@ -138,7 +140,7 @@ func TestTheSharesOfAUsableTargetDivideAllConnections(t *testing.T) {
 				total += share.Percent
 				for i, backend := range share.Backends {
 					usable := targets.Usable(backend)
-					if !reached[backend] || usable == nil || !HasServers(usable) || slices.Contains(share.Backends[:i], backend) {
+					if !reached[backend] || usable == nil || !spec.HasServers(usable) || slices.Contains(share.Backends[:i], backend) {
 						t.Errorf("seed %d, of %v: %s leads to %s by %v", seed, texts, name, backend, share.Backends)
 					}
 				}
@@ -154,7 +156,7 @@ func TestTheSharesOfAUsableTargetDivideAllConnections(t *testing.T) {
 func TestATargetsPercentsAreThoseOfItsWeights(t *testing.T) {
 	t.Parallel()
 	for a := range 101 {
-		targets := ReadTargets(targetsOf(fmt.Sprintf("t=a:%d+b:%d|c", a, 100-a), "a", "b", "c"))
+		targets := Read(targetsOf(fmt.Sprintf("t=a:%d+b:%d|c", a, 100-a), "a", "b", "c"))
 		if found := targets.Fault("t"); found != nil {
 			t.Fatalf("%d:%d: it has a fault: %+v", a, 100-a, found)
 		}
@@ -174,7 +176,7 @@ func TestATargetsPercentsAreThoseOfItsWeights(t *testing.T) {
 func TestTheFirstOfTwoTargetsOfOneNameCounts(t *testing.T) {
 	t.Parallel()
 	list := targetsOf("t=a:1", "a", "t=b:1", "b", "a|b")
-	targets := ReadTargets(list)
+	targets := Read(list)
 	for i, want := range []bool{true, true, false, true, false} {
 		if got := targets.Has(&list[i]); got != want {
 			t.Errorf("target %d, %s, counts: %t", i, list[i].Name, got)
@@ -198,8 +200,8 @@ func TestATargetIsARouteIfItsConnectionsMayEndInTwoPlaces(t *testing.T) {
 		"t": {false, ""}, "t|a": {true, "a"}, "t=a:1": {true, "a"}, "t=a:1+b:0": {true, "a b"}, "t=a:1+b:1|c": {true, "a b c"},
 	} {
 		target := &targetsOf(text)[0]
-		if IsRoute(target) != want.isRoute || strings.Join(LeadsTo(target), " ") != want.leadsTo {
-			t.Errorf("%s is a route: %t, leads to %v", text, IsRoute(target), LeadsTo(target))
+		if spec.IsRoute(target) != want.isRoute || strings.Join(spec.LeadsTo(target), " ") != want.leadsTo {
+			t.Errorf("%s is a route: %t, leads to %v", text, spec.IsRoute(target), spec.LeadsTo(target))
 		}
 	}
 }
@@ -220,7 +222,7 @@ func TestReachIsEveryTargetThatConnectionsMayPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			targets, reached := ReadTargets(targetsOf(test.targets...)), map[string]bool{}
+			targets, reached := Read(targetsOf(test.targets...)), map[string]bool{}
 			targets.Reach("t", reached)
 			var got []string
 			for target := range reached {
