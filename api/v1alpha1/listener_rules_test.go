@@ -134,5 +134,9 @@ var listenerRules = []rule{
 	{"spec.listeners.1.connectionRate.perSource", list{int64(1), int64(1000000)}, []refusal{
 		{int64(0), "greater than or equal to 1"}, {int64(1000001), "less than or equal to 1000000"}, {nil, required},
 	}},
+	{"spec.listeners.0.timeouts", list{object{}, nil}, []refusal{{"8h", "object"}}},
+	{"spec.listeners.0.timeouts.client", list{"1s", "8h", "240h"}, []refusal{
+		{"999ms", "client must be between 1s and 240h"}, {"241h", "client must be between 1s and 240h"}, {"8", "should match"}, {"1d", "should match"}, {"-1s", "should match"},
+	}},
 	{"spec.listeners.1.connectionRate.interval", list{"1s", "1h"}, []refusal{{"999ms", "between 1s and 1h"}, {"61m", "between 1s and 1h"}, {"10", "should match"}}},
 }

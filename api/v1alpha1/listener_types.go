@@ -95,6 +95,23 @@ type Listener struct {
 	// ConnectionRate closes the connections of a client that opens too many. Default: no limit.
 	// +optional
 	ConnectionRate *ConnectionRate `json:"connectionRate,omitempty"`
+
+	// Timeouts override those of spec.haproxy.timeouts for the connections of this listener.
+	// +optional
+	Timeouts *ListenerTimeouts `json:"timeouts,omitempty"`
+}
+
+// ListenerTimeouts are the timeouts of a listener. A connection that waits for a server waits in the queue of its target, which has the
+// timeout for that.
+type ListenerTimeouts struct {
+	// Client is how long a client may be silent. A connection is also closed when its server has been silent for the target's
+	// timeouts.server, so set both for connections that are to stay. Default: spec.haproxy.timeouts.client.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('240h')",message="client must be between 1s and 240h"
+	// +optional
+	Client *metav1.Duration `json:"client,omitempty"`
 }
 
 // Route says where the connections for some names go.

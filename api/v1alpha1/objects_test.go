@@ -66,6 +66,7 @@ spec:
       requireProxyProtocol: true
       maxConnections: 20000
       connectionRate: {perSource: 100, interval: 1m}
+      timeouts: {client: 8h}
     - {name: http, protocol: HTTP, bind: [":80"], redirectToHTTPS: true}
     - {name: mqtt, bind: [":8883"], target: traefik}
   targets:
@@ -79,6 +80,7 @@ spec:
       healthCheck: {type: HTTP, interval: 1500ms, rise: 1, fall: 5, port: 8080, path: /ping, tls: true, proxyProtocol: Always}
       maxConnectionsPerServer: 1000
       drainTimeout: 90s
+      timeouts: {connect: 1s, server: 8h, queue: 3s, tunnel: 24h}
       fallback: fixed
     - name: fixed
       addresses: [{address: db.example.net, port: 443, weight: 10}, {address: 192.0.2.5, port: 443, weight: 0}]

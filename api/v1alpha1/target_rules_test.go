@@ -165,6 +165,12 @@ var targetRules = []rule{
 	{"spec.targets.0.healthCheck.interval", list{"100ms", "1h"}, []refusal{{"99ms", "between 100ms and 1h"}, {"61m", "between 100ms and 1h"}, {"2", "should match"}}},
 	{"spec.targets.0.healthCheck.rise", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
 	{"spec.targets.0.healthCheck.fall", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
+	{"spec.targets.2.timeouts", nil, []refusal{{object{}, noServers}}},
+	{"spec.targets.0.timeouts", list{object{}, nil}, []refusal{{"8h", "object"}}},
+	{"spec.targets.0.timeouts.connect", list{"10ms", "1h"}, []refusal{{"9ms", "connect must be between 10ms and 1h"}, {"61m", "connect must be between 10ms and 1h"}, {"5 s", "should match"}}},
+	{"spec.targets.0.timeouts.server", list{"1s", "240h"}, []refusal{{"999ms", "server must be between 1s and 240h"}, {"241h", "server must be between 1s and 240h"}, {"0", "should match"}}},
+	{"spec.targets.0.timeouts.queue", list{"10ms", "1h"}, []refusal{{"9ms", "queue must be between 10ms and 1h"}, {"61m", "queue must be between 10ms and 1h"}, {"", "should match"}}},
+	{"spec.targets.0.timeouts.tunnel", list{"1s", "240h"}, []refusal{{"999ms", "tunnel must be between 1s and 240h"}, {"241h", "tunnel must be between 1s and 240h"}, {"1d", "should match"}}},
 	{"spec.targets.0.drainTimeout", list{"0s", "1h30m", "24h"}, []refusal{
 		{"24h1s", "between 0s and 24h"}, {"-1s", "should match"}, {"5", "should match"}, {"1d", "should match"},
 	}},

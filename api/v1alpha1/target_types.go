@@ -13,7 +13,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.fallback) || self.fallback != self.name",message="a target cannot be its own fallback: name another one"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a share of its own split: name others"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a share with a weight of more than 0: else no connection goes anywhere"
-// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.?proxyProtocol.orValue('None') == 'None' && self.?balance.orValue('LeastConn') == 'LeastConn' && self.?healthCheck.?type.orValue('TCP') == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer and healthCheck on the targets between which it divides"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.?proxyProtocol.orValue('None') == 'None' && self.?balance.orValue('LeastConn') == 'LeastConn' && self.?healthCheck.?type.orValue('TCP') == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer) && !has(self.timeouts)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer, timeouts and healthCheck on the targets between which it divides"
 // +kubebuilder:validation:XValidation:rule="self.?proxyProtocol.orValue('None') != 'None' || self.?healthCheck.?proxyProtocol.orValue('Auto') != 'Always'",message="a health check sends the PROXY header of the target, which has none: set the target's proxyProtocol to V1 or V2, or that of the health check to Auto"
 type Target struct {
 	// Name is the name by which listeners refer to the target.
@@ -80,7 +80,7 @@ type Target struct {
 	SessionAffinity *SessionAffinity `json:"sessionAffinity,omitempty"`
 
 	// MaxConnectionsPerServer limits the connections that each host opens to each server; more of them wait, for up to
-	// spec.haproxy.timeouts.queue. If the object has HTTP listeners and others that may lead to the target, each kind gets half
+	// timeouts.queue. If the object has HTTP listeners and others that may lead to the target, each kind gets half
 	// of it. Default: no limit.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -91,6 +91,10 @@ type Target struct {
 	// +optional
 	HealthCheck HealthCheck `json:"healthCheck,omitempty"`
 
+	// Timeouts override those of spec.haproxy.timeouts for the connections to this target.
+	// +optional
+	Timeouts *TargetTimeouts `json:"timeouts,omitempty"`
+
 	// DrainTimeout is how long a server that is no longer wanted, such as a pod that terminates, keeps its open connections. It
 	// gets no new ones. 0s closes them at once. Defaults to 5m.
 	// +kubebuilder:validation:Type=string
@@ -99,6 +103,44 @@ type Target struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('24h')",message="drainTimeout must be between 0s and 24h"
 	// +optional
 	DrainTimeout *metav1.Duration `json:"drainTimeout,omitempty"`
+}
+
+// TargetTimeouts are the timeouts of a target with servers.
+type TargetTimeouts struct {
+	// Connect limits the time to connect to a server. Default: spec.haproxy.timeouts.connect.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10ms') && duration(self) <= duration('1h')",message="connect must be between 10ms and 1h"
+	// +optional
+	Connect *metav1.Duration `json:"connect,omitempty"`
+
+	// Server is how long a server may be silent. Default: spec.haproxy.timeouts.server.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('240h')",message="server must be between 1s and 240h"
+	// +optional
+	Server *metav1.Duration `json:"server,omitempty"`
+
+	// Queue is how long a connection may wait for a server that has less than maxConnectionsPerServer. Default:
+	// spec.haproxy.timeouts.queue.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10ms') && duration(self) <= duration('1h')",message="queue must be between 10ms and 1h"
+	// +optional
+	Queue *metav1.Duration `json:"queue,omitempty"`
+
+	// Tunnel is how long client and server may both be silent once bytes pass through unread: on TCP and TLS listeners as soon as
+	// each has sent something, on HTTP listeners after an upgrade to WebSocket. It then holds in place of the timeouts of client
+	// and server. Default: those hold all the time.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('240h')",message="tunnel must be between 1s and 240h"
+	// +optional
+	Tunnel *metav1.Duration `json:"tunnel,omitempty"`
 }
 
 // ServicePort names one port of a Service.

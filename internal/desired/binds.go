@@ -12,7 +12,7 @@ import (
 // bindTable is what listeners have of the host.
 type bindTable struct {
 	// at holds the listeners of each bind, in the order in which they asked for it. Listeners that share a bind have the same
-	// protocol, TLS or HTTP, and the same access policy.
+	// protocol, TLS or HTTP, and can be served by one frontend.
 	at map[haproxy.Bind][]*claim
 	// addresses holds the binds in at to a single address, by the wildcard of their family and port.
 	addresses map[haproxy.Bind][]haproxy.Bind
@@ -97,7 +97,7 @@ func wildcardOf(bind haproxy.Bind) haproxy.Bind {
 
 // shares reports whether one frontend can serve both.
 func (c *claim) shares(other *claim) bool {
-	return c.Protocol != haproxy.TCP && c.Protocol == other.Protocol && c.Access.Equal(other.Access)
+	return c.Protocol != haproxy.TCP && c.ServedAs(other.Listener)
 }
 
 // bindConflict reports that a listener does not get a bind: the holder has it, or another bind for the same connections.
@@ -123,13 +123,13 @@ func difference(holder, loser *claim) string {
 	case holder.Protocol != loser.Protocol:
 		return fmt.Sprintf(", which is of protocol %s and not %s", holder.listener.Protocol, loser.listener.Protocol)
 	}
-	return ", which differs in " + accessDifference(holder.Access, loser.Access)
+	return ", which differs in " + holder.Difference(loser.Listener)
 }
 
 // remedy says which change lets the listeners share a frontend.
 func remedy(holder, loser *claim) string {
 	if holder.Protocol == loser.Protocol && holder.Protocol != haproxy.TCP {
-		return fmt.Sprintf(". With the same %s, both are served", accessDifference(holder.Access, loser.Access))
+		return fmt.Sprintf(". With the same %s, both are served", holder.Difference(loser.Listener))
 	}
 	return ""
 }
@@ -143,21 +143,5 @@ func instead(holder, loser *claim, has haproxy.Bind) string {
 		return fmt.Sprintf(". With %s instead of it, both are served", has)
 	default:
 		return fmt.Sprintf(". With %s beside it, both are served", has)
-	}
-}
-
-// accessDifference returns the first field in which the access policies differ.
-func accessDifference(a, b haproxy.AccessPolicy) string {
-	switch {
-	case !slices.Equal(a.AllowedSources, b.AllowedSources):
-		return "allowedSources"
-	case !slices.Equal(a.ProxiesFrom, b.ProxiesFrom):
-		return "acceptProxyProtocolFrom"
-	case a.ProxiesOnly != b.ProxiesOnly:
-		return "requireProxyProtocol"
-	case a.MaxConnections != b.MaxConnections:
-		return "maxConnections"
-	default:
-		return "connectionRate"
 	}
 }

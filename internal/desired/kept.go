@@ -96,7 +96,7 @@ func (k *keptListeners) holder(bind haproxy.Bind) int {
 
 // servesBoth reports whether a frontend can also serve what the other one did.
 func servesBoth(f, other haproxy.Frontend) bool {
-	return f.Protocol == other.Protocol && f.Protocol != haproxy.TCP && f.Access.Equal(other.Access)
+	return f.Protocol == other.Protocol && f.Protocol != haproxy.TCP && f.ClientTimeout == other.ClientTimeout && f.Access.Equal(other.Access)
 }
 
 // collides reports whether the object cannot have a bind because of the binds of others.

@@ -65,6 +65,8 @@ type Frontend struct {
 	// RedirectToHTTPS answers 301 to HTTP requests that no route claims; there is then no Backend.
 	RedirectToHTTPS bool
 	Access          AccessPolicy
+	// ClientTimeout is how long a client may be silent; 0 for Timeouts.Client.
+	ClientTimeout time.Duration
 }
 
 // RateTable returns the name of the backend without servers that is written for an AccessPolicy.Rate: HAProxy counts clients
@@ -145,13 +147,21 @@ type Backend struct {
 	Check         Check
 	Affinity      Affinity
 	// MaxConnections limits the connections to each server, or for HTTP the concurrent requests; 0 for no limit. Others wait
-	// only when all servers are full, or the one that Balance or Affinity requires, and no longer than Timeouts.Queue.
+	// only when all servers are full, or the one that Balance or Affinity requires, and no longer than the timeout of the queue.
 	MaxConnections int
+	Timeouts       BackendTimeouts
 	// Servers are sorted by name; names are unique.
 	Servers []Server
 	// KeepServers reports whether the servers are unknown at the moment (for example if the Service is missing): the host must
 	// keep those that it has. Servers is then empty; WithServers inserts the host's own and clears KeepServers.
 	KeepServers bool
+}
+
+// BackendTimeouts are those of one backend. Each is 0 for that of the Config, and Tunnel for none.
+type BackendTimeouts struct {
+	Connect, Server, Queue time.Duration
+	// Tunnel is how long both sides may be silent once HAProxy passes bytes through unread. Client and Server then count no longer.
+	Tunnel time.Duration
 }
 
 // Balance is HAProxy's balancing algorithm.

@@ -62,7 +62,7 @@ func (c Config) sameButLists(other Config) bool {
 
 func sameButRoutes(a, b Frontend) bool {
 	return a.Name == b.Name && a.Protocol == b.Protocol && a.Backend == b.Backend && slices.Equal(a.Binds, b.Binds) &&
-		a.RedirectToHTTPS == b.RedirectToHTTPS && a.Access.Equal(b.Access)
+		a.RedirectToHTTPS == b.RedirectToHTTPS && a.ClientTimeout == b.ClientTimeout && a.Access.Equal(b.Access)
 }
 
 // Equal reports whether both accept the same connections.
@@ -127,13 +127,14 @@ type backendOnly struct {
 	check          Check
 	affinity       Affinity
 	maxConnections int
+	timeouts       BackendTimeouts
 	keep           bool
 }
 
 func (b Backend) withoutServers() backendOnly {
 	return backendOnly{
 		name: b.Name, http: b.HTTP, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, affinity: b.Affinity,
-		maxConnections: b.MaxConnections, keep: b.KeepServers,
+		maxConnections: b.MaxConnections, timeouts: b.Timeouts, keep: b.KeepServers,
 	}
 }
 

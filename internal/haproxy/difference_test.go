@@ -51,6 +51,8 @@ func TestChangeFromNamesTheBackendsWhoseServersDiffer(t *testing.T) {
 		{"health socket", func(c *haproxy.Config) { c.HealthSocket.Path = "/other" }, nil, false},
 		{"virtual address", func(c *haproxy.Config) { c.VirtualAddresses = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }, nil, false},
 		{"maximum of connections", func(c *haproxy.Config) { c.MaxConnections++ }, nil, false},
+		{"timeout of a frontend", func(c *haproxy.Config) { c.Frontends[0].ClientTimeout = time.Hour }, nil, false},
+		{"timeout of a backend", func(c *haproxy.Config) { c.Backends[0].Timeouts.Tunnel = time.Hour }, nil, false},
 		{"timeout", func(c *haproxy.Config) { c.Timeouts.Queue++ }, nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

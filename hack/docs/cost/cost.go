@@ -60,6 +60,7 @@ var Of = map[string]map[string]string{
 		"spec.listeners[].maxConnections":           Reload,
 		"spec.listeners[].connectionRate.perSource": Reload,
 		"spec.listeners[].connectionRate.interval":  Reload,
+		"spec.listeners[].timeouts.client":          Reload,
 
 		"spec.targets":                                    Reload,
 		"spec.targets[].name":                             Reload,
@@ -90,6 +91,10 @@ var Of = map[string]map[string]string{
 		"spec.targets[].healthCheck.path":                 Reload,
 		"spec.targets[].healthCheck.tls":                  Reload,
 		"spec.targets[].healthCheck.proxyProtocol":        Reload,
+		"spec.targets[].timeouts.connect":                 Reload,
+		"spec.targets[].timeouts.server":                  Reload,
+		"spec.targets[].timeouts.queue":                   Reload,
+		"spec.targets[].timeouts.tunnel":                  Reload,
 		"spec.targets[].drainTimeout":                     None,
 
 		"spec.virtualIPs.addresses":             None + "; reload if a listener binds the address. keepalived reads it, and the other addresses stay where they are",

@@ -3,6 +3,7 @@
 package spec
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,6 +16,24 @@ func Duration(d *metav1.Duration, unset time.Duration) time.Duration {
 		return unset
 	}
 	return d.Duration
+}
+
+// LongestSilence is how long a client or a server may be silent at most, and LongestWait how long a connection may wait for a server.
+const (
+	LongestSilence = 240 * time.Hour
+	LongestWait    = time.Hour
+)
+
+// Within returns a duration of a field that need not be set, and 0 if it is not. It is an error if the API does not allow it: the object
+// then did not pass through the API server.
+func Within(field string, d *metav1.Duration, least, most time.Duration) (time.Duration, error) {
+	if d == nil {
+		return 0, nil
+	}
+	if d.Duration < least || d.Duration > most {
+		return 0, fmt.Errorf("%s is %s: choose one between %s and %s", field, d.Duration, least, most)
+	}
+	return d.Duration, nil
 }
 
 // NamesLabels says how listeners and targets are named.

@@ -52,11 +52,19 @@ func config(at netip.AddrPort, socket string, backends ...haproxy.Backend) hapro
 // start runs a HAProxy with these backends. Clients reach the first.
 func start(t *testing.T, program string, backends ...haproxy.Backend) edge {
 	t.Helper()
+	return startWith(t, program, func(*haproxy.Config) {}, backends...)
+}
+
+// startWith is start with a change of the Config.
+func startWith(t *testing.T, program string, edit func(*haproxy.Config), backends ...haproxy.Backend) edge {
+	t.Helper()
 	folder, err := os.MkdirTemp("", "edge") // that of t.TempDir holds the test's name, which is too long for a socket
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(folder)) })
 	e := edge{t: t, socket: filepath.Join(folder, "admin"), at: unused(t)}
-	file, err := cfg.Render(config(e.at, e.socket, backends...), cfg.Platform{
+	c := config(e.at, e.socket, backends...)
+	edit(&c)
+	file, err := cfg.Render(c, cfg.Platform{
 		StateFile: filepath.Join(folder, "state"), NamesPrefix: filepath.Join(folder, "names-"),
 	})
 	must(t, err)

@@ -28,6 +28,9 @@ func backendShapes(t testing.TB) []shape {
 		one("check-without-proxy-http-tls", func(b *haproxy.Backend) {
 			b.Check.WithoutProxy, b.Check.Kind, b.Check.TLS = true, haproxy.CheckHTTP, true
 		}),
+		one("timeouts", func(b *haproxy.Backend) {
+			b.Timeouts = haproxy.BackendTimeouts{Connect: 1500 * time.Millisecond, Server: 8 * time.Hour, Queue: time.Minute, Tunnel: 240 * time.Hour}
+		}),
 		one("max-connections", func(b *haproxy.Backend) { b.MaxConnections = 100 }),
 		one("affinity-source", func(b *haproxy.Backend) {
 			b.Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: 30 * time.Minute}

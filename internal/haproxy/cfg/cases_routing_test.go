@@ -36,6 +36,11 @@ func routingShapes(t testing.TB) []shape {
 		{"routing-http-target", sample.RoutingWith(t, func(c *haproxy.Config) {
 			c.Frontends[1].RedirectToHTTPS, c.Frontends[1].Backend = false, "ns.web.blog:http"
 		}), Platform{StateFile: "/var/lib/haproxy/state", NamesPrefix: "/etc/haproxy/names-"}},
+		{"routing-timeouts", sample.RoutingWith(t, func(c *haproxy.Config) {
+			for i := range c.Frontends {
+				c.Frontends[i].ClientTimeout = time.Duration(i+1) * time.Minute
+			}
+		}), debian()},
 		{"access", withAccess(func(*haproxy.AccessPolicy) {}), debian()},
 		{"access-proxies-only", withAccess(func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true }), debian()},
 		{"access-proxies-only-ipv4", withAccess(func(a *haproxy.AccessPolicy) {

@@ -3,6 +3,7 @@ package cfg
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
@@ -15,6 +16,8 @@ type backView struct {
 	Balance       haproxy.Balance
 	// Hashed reports whether the algorithm maps clients to servers by a hash.
 	Hashed bool
+	// Timeouts are those that differ from the defaults: what follows the word timeout.
+	Timeouts []string
 	// Checks are the lines about checks in the backend, in addition to the words of each server.
 	Checks   []string
 	Affinity haproxy.Affinity
@@ -27,8 +30,22 @@ type backView struct {
 func newBackView(b haproxy.Backend, servers []string) backView {
 	return backView{
 		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != haproxy.ProxyNone, Balance: b.Balance, Hashed: b.Balance == haproxy.Source,
-		Checks: checkLines(b), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
+		Timeouts: timeoutLines(b.Timeouts), Checks: checkLines(b), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
 	}
+}
+
+func timeoutLines(t haproxy.BackendTimeouts) []string {
+	var lines []string
+	add := func(name string, d time.Duration) {
+		if d != 0 {
+			lines = append(lines, name+" "+duration(d))
+		}
+	}
+	add("connect", t.Connect)
+	add("server", t.Server)
+	add("queue", t.Queue)
+	add("tunnel", t.Tunnel)
+	return lines
 }
 
 // checkLines returns a backend's lines about its checks. HAProxy sends the PROXY header with checks to a server's own port,

@@ -16,6 +16,8 @@ type frontView struct {
 	// Logs reports whether its requests are logged.
 	Logs   bool
 	Access accessView
+	// ClientTimeout is empty for that of the defaults.
+	ClientTimeout string
 	// RefusesHeaders reports whether it must check for PROXY headers itself: a frontend that reads TLS or HTTP accepts none
 	// anyway.
 	RefusesHeaders bool
@@ -67,6 +69,9 @@ func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string)
 	v := frontView{
 		Name: f.Name, Binds: bindLines(f.Binds, c.VirtualAddresses), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
 		Access: newAccessView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Access.ProxiesFrom) > 0,
+	}
+	if f.ClientTimeout != 0 {
+		v.ClientTimeout = duration(f.ClientTimeout)
 	}
 	if v.HTTP {
 		v.Foreign, v.Identity = foreignHeaders, identity

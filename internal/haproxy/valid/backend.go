@@ -58,6 +58,7 @@ func checkBackend(b haproxy.Backend, f *faults) {
 	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
 		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)
 	}
+	checkBackendTimeouts(b.Timeouts, f, where)
 	if b.KeepServers && len(b.Servers) > 0 {
 		f.add("%s: it has servers, and must keep those of the host; choose one", where)
 	}
@@ -65,6 +66,14 @@ func checkBackend(b haproxy.Backend, f *faults) {
 	for _, s := range b.Servers {
 		checkServer(s, f, where)
 	}
+}
+
+// checkBackendTimeouts checks the timeouts that are set.
+func checkBackendTimeouts(t haproxy.BackendTimeouts, f *faults, where string) {
+	f.checkOptional(where+": timeout connect", t.Connect)
+	f.checkOptional(where+": timeout server", t.Server)
+	f.checkOptional(where+": timeout queue", t.Queue)
+	f.checkOptional(where+": timeout tunnel", t.Tunnel)
 }
 
 func checkAffinity(b haproxy.Backend, f *faults, where string) {

@@ -27,6 +27,7 @@ func checkFrontends(c haproxy.Config, f *faults) {
 		checkRoutes(e, f, modes)
 		checkAccess(e.Access, f, "frontend "+haproxy.Excerpt(e.Name))
 		checkRateTable(e, f, modes)
+		f.checkOptional("frontend "+haproxy.Excerpt(e.Name)+": timeout client", e.ClientTimeout)
 	}
 }
 

@@ -60,6 +60,14 @@ func TestValidateAcceptsTheLeastAndTheMost(t *testing.T) {
 		"the longest timeouts": func(c *haproxy.Config) {
 			c.Timeouts = haproxy.Timeouts{Connect: longestDuration, Client: longestDuration, Server: longestDuration, Queue: longestDuration}
 		},
+		"the shortest timeouts of one backend and frontend": func(c *haproxy.Config) {
+			c.Frontends[0].ClientTimeout = time.Millisecond
+			c.Backends[0].Timeouts = haproxy.BackendTimeouts{Connect: time.Millisecond, Server: time.Millisecond, Queue: time.Millisecond, Tunnel: time.Millisecond}
+		},
+		"the longest timeouts of one backend and frontend": func(c *haproxy.Config) {
+			c.Frontends[0].ClientTimeout = longestDuration
+			c.Backends[0].Timeouts = haproxy.BackendTimeouts{Connect: longestDuration, Server: longestDuration, Queue: longestDuration, Tunnel: longestDuration}
+		},
 		"the quickest check":     check(func(k *haproxy.Check) { k.Interval, k.Rise, k.Fall = time.Millisecond, 1, 1 }),
 		"the most patient check": check(func(k *haproxy.Check) { k.Interval, k.Rise, k.Fall = longestDuration, math.MaxInt32, math.MaxInt32 }),
 		"a check without a path": check(func(k *haproxy.Check) { k.Path = "" }),

@@ -108,6 +108,13 @@ func (f *faults) checkDuration(what string, d time.Duration) {
 	}
 }
 
+// checkOptional allows 0 as well, which stands for a duration that is not set.
+func (f *faults) checkOptional(what string, d time.Duration) {
+	if d != 0 {
+		f.checkDuration(what, d)
+	}
+}
+
 // checkNames requires valid names, in order and unique.
 func checkNames[T any](f *faults, what string, things []T, nameOf func(T) string) {
 	for i, thing := range things {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
@@ -18,6 +19,32 @@ type Listener struct {
 	Binds    []haproxy.Bind
 	Protocol haproxy.Protocol
 	Access   haproxy.AccessPolicy
+	// ClientTimeout is 0 for that of the host.
+	ClientTimeout time.Duration
+}
+
+// ServedAs reports whether one frontend can serve both, if their protocol is one that can be shared.
+func (l Listener) ServedAs(other Listener) bool {
+	return l.Protocol == other.Protocol && l.ClientTimeout == other.ClientTimeout && l.Access.Equal(other.Access)
+}
+
+// Difference returns the first field in which listeners of one protocol differ that could share a frontend otherwise.
+func (l Listener) Difference(other Listener) string {
+	a, b := l.Access, other.Access
+	switch {
+	case !slices.Equal(a.AllowedSources, b.AllowedSources):
+		return "allowedSources"
+	case !slices.Equal(a.ProxiesFrom, b.ProxiesFrom):
+		return "acceptProxyProtocolFrom"
+	case a.ProxiesOnly != b.ProxiesOnly:
+		return "requireProxyProtocol"
+	case a.MaxConnections != b.MaxConnections:
+		return "maxConnections"
+	case a.Rate != b.Rate:
+		return "connectionRate"
+	default:
+		return "timeouts.client"
+	}
 }
 
 // Read parses a listener. If any of it is invalid, the whole listener is an error: half of it would look like all of
@@ -27,6 +54,9 @@ func Read(l *v1alpha1.Listener) (read Listener, reason string, err error) {
 		return Listener{}, v1alpha1.ReasonBindInvalid, err
 	}
 	if read.Access, err = accessPolicyOf(l); err != nil {
+		return Listener{}, v1alpha1.ReasonListenerInvalid, err
+	}
+	if read.ClientTimeout, err = clientTimeout(l.Timeouts); err != nil {
 		return Listener{}, v1alpha1.ReasonListenerInvalid, err
 	}
 	if read.Protocol, err = protocolOf(l.Protocol); err != nil {
@@ -63,6 +93,13 @@ func bothFamilies(text string) []string {
 		return []string{"ipv4@:" + port, "ipv6@:" + port}
 	}
 	return []string{text}
+}
+
+func clientTimeout(t *v1alpha1.ListenerTimeouts) (time.Duration, error) {
+	if t == nil {
+		return 0, nil
+	}
+	return spec.Within("timeouts.client", t.Client, time.Second, spec.LongestSilence)
 }
 
 func protocolOf(p v1alpha1.Protocol) (haproxy.Protocol, error) {

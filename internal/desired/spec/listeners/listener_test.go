@@ -46,6 +46,10 @@ func TestListenersAreParsedCompletelyOrNotAtAll(t *testing.T) {
 		"every address of IPv4": {func(l *v1alpha1.Listener) { l.Bind = []v1alpha1.BindAddress{"0.0.0.0:443", "[::]:443"} }, haproxy.TCP, "", ""},
 		"a bind and a half":     {func(l *v1alpha1.Listener) { l.Bind = append(l.Bind, "*:443 ssl") }, "", v1alpha1.ReasonBindInvalid, "no port"},
 		"a limit of nothing":    {func(l *v1alpha1.Listener) { l.MaxConnections = new(int32(0)) }, "", v1alpha1.ReasonListenerInvalid, "maxConnections is 0"},
+		"its own timeout":       {func(l *v1alpha1.Listener) { l.Timeouts = timeoutOf(8 * time.Hour) }, haproxy.TCP, "", ""},
+		"no timeout of its own": {func(l *v1alpha1.Listener) { l.Timeouts = &v1alpha1.ListenerTimeouts{} }, haproxy.TCP, "", ""},
+		"no patience":           {func(l *v1alpha1.Listener) { l.Timeouts = timeoutOf(0) }, "", v1alpha1.ReasonListenerInvalid, "timeouts.client is 0s: choose one between 1s and 240h"},
+		"too much patience":     {func(l *v1alpha1.Listener) { l.Timeouts = timeoutOf(241 * time.Hour) }, "", v1alpha1.ReasonListenerInvalid, "choose one between"},
 		"the longest name":      {func(l *v1alpha1.Listener) { l.Name = strings.Repeat("z", 63) }, haproxy.TCP, "", ""},
 		"too long a name":       {func(l *v1alpha1.Listener) { l.Name = strings.Repeat("z", 64) }, "", v1alpha1.ReasonListenerInvalid, "its name"},
 		"a name of digits":      {func(l *v1alpha1.Listener) { l.Name = "0-9" }, haproxy.TCP, "", ""},
@@ -73,6 +77,40 @@ func TestListenersAreParsedCompletelyOrNotAtAll(t *testing.T) {
 				t.Errorf("got %+v, want protocol %q and each bind once", read, test.want)
 			}
 		})
+	}
+}
+
+func timeoutOf(client time.Duration) *v1alpha1.ListenerTimeouts {
+	return &v1alpha1.ListenerTimeouts{Client: &metav1.Duration{Duration: client}}
+}
+
+// Listeners that share a bind share a frontend, which has each setting once.
+func TestTheDifferenceOfTwoListenersIsNamed(t *testing.T) {
+	t.Parallel()
+	network := []v1alpha1.Network{"192.0.2.0/24"}
+	for want, edit := range map[string]func(*v1alpha1.Listener){
+		"":                        func(l *v1alpha1.Listener) { l.Target = "other" },
+		"allowedSources":          func(l *v1alpha1.Listener) { l.AllowedSources = network },
+		"acceptProxyProtocolFrom": func(l *v1alpha1.Listener) { l.AcceptProxyProtocolFrom = network },
+		"maxConnections":          func(l *v1alpha1.Listener) { l.MaxConnections = new(int32(5)) },
+		"connectionRate":          func(l *v1alpha1.Listener) { l.ConnectionRate = &v1alpha1.ConnectionRate{PerSource: 5} },
+		"timeouts.client":         func(l *v1alpha1.Listener) { l.Timeouts = timeoutOf(time.Minute) },
+	} {
+		one, other := v1alpha1.Listener{Name: "a", Bind: []v1alpha1.BindAddress{":443"}, Protocol: "TLS"}, v1alpha1.Listener{Name: "b", Bind: []v1alpha1.BindAddress{":443"}, Protocol: "TLS"}
+		edit(&other)
+		one.Default()
+		other.Default()
+		a, _, err := Read(&one)
+		b, _, otherErr := Read(&other)
+		if err != nil || otherErr != nil {
+			t.Fatal(err, otherErr)
+		}
+		if a.ServedAs(b) != (want == "") || b.ServedAs(a) != (want == "") {
+			t.Errorf("%s: served as one: %t", want, a.ServedAs(b))
+		}
+		if want != "" && (a.Difference(b) != want || b.Difference(a) != want) {
+			t.Errorf("got the difference %q, want %q", a.Difference(b), want)
+		}
 	}
 }
 

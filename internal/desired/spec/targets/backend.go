@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/valid"
 )
@@ -26,8 +30,35 @@ func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
 	if b.Check, err = check(&t.HealthCheck); err != nil {
 		return b, err
 	}
-	b.Check.WithoutProxy, err = withoutProxy(&t.HealthCheck, b)
+	if b.Check.WithoutProxy, err = withoutProxy(&t.HealthCheck, b); err != nil {
+		return b, err
+	}
+	if t.Timeouts != nil {
+		b.Timeouts, err = timeouts(t.Timeouts)
+	}
 	return b, err
+}
+
+func timeouts(t *v1alpha1.TargetTimeouts) (haproxy.BackendTimeouts, error) {
+	var read haproxy.BackendTimeouts
+	for _, one := range []struct {
+		field string
+		from  *metav1.Duration
+		to    *time.Duration
+		least time.Duration
+		most  time.Duration
+	}{
+		{"timeouts.connect", t.Connect, &read.Connect, 10 * time.Millisecond, spec.LongestWait},
+		{"timeouts.server", t.Server, &read.Server, time.Second, spec.LongestSilence},
+		{"timeouts.queue", t.Queue, &read.Queue, 10 * time.Millisecond, spec.LongestWait},
+		{"timeouts.tunnel", t.Tunnel, &read.Tunnel, time.Second, spec.LongestSilence},
+	} {
+		var err error
+		if *one.to, err = spec.Within(one.field, one.from, one.least, one.most); err != nil {
+			return read, err
+		}
+	}
+	return read, nil
 }
 
 // backendFault says why a target with servers cannot be part of a configuration; empty if it can.

@@ -120,6 +120,12 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: haproxy.Check{Interval: time.Second, Rise: 1, Fall: 1}}},
 		"patient checks": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Rise: 7, Fall: 9, Interval: &metav1.Duration{Duration: time.Minute}}},
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: haproxy.Check{Interval: time.Minute, Rise: 7, Fall: 9}}},
+		"timeouts": {v1alpha1.Target{Timeouts: &v1alpha1.TargetTimeouts{
+			Connect: lasting(time.Second), Server: lasting(8 * time.Hour), Queue: lasting(time.Minute), Tunnel: lasting(240 * time.Hour)}},
+			haproxy.Backend{Balance: haproxy.LeastConn, Check: usual, Timeouts: haproxy.BackendTimeouts{
+				Connect: time.Second, Server: 8 * time.Hour, Queue: time.Minute, Tunnel: 240 * time.Hour}}},
+		"one timeout": {v1alpha1.Target{Timeouts: &v1alpha1.TargetTimeouts{Tunnel: lasting(time.Hour)}},
+			haproxy.Backend{Balance: haproxy.LeastConn, Check: usual, Timeouts: haproxy.BackendTimeouts{Tunnel: time.Hour}}},
 		"no check": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckNone, Rise: 7}}, haproxy.Backend{Balance: haproxy.LeastConn}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,6 +134,22 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 				t.Errorf("got %+v (%v), want %+v", got, err, test.want)
 			}
 		})
+	}
+}
+
+func lasting(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
+
+func TestATimeoutThatTheAPIDoesNotAllowIsAFault(t *testing.T) {
+	t.Parallel()
+	for want, timeouts := range map[string]v1alpha1.TargetTimeouts{
+		"timeouts.connect is 0s: choose one between 10ms and 1h0m0s":      {Connect: lasting(0)},
+		"timeouts.server is 241h0m0s: choose one between 1s and 240h0m0s": {Server: lasting(241 * time.Hour)},
+		"timeouts.queue is -1s: choose one between 10ms and 1h0m0s":       {Queue: lasting(-time.Second)},
+		"timeouts.tunnel is 999ms: choose one between 1s and 240h0m0s":    {Tunnel: lasting(999 * time.Millisecond)},
+	} {
+		if _, err := Backend(withDefaults(v1alpha1.Target{Timeouts: &timeouts})); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
 
