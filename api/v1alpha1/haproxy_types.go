@@ -17,6 +17,11 @@ type HAProxy struct {
 	// +optional
 	Timeouts Timeouts `json:"timeouts,omitempty"`
 
+	// Logging is what HAProxy logs, and where to.
+	// +kubebuilder:default={}
+	// +optional
+	Logging Logging `json:"logging,omitempty"`
+
 	// Paths are where HAProxy's files are on the hosts.
 	// +kubebuilder:default={}
 	// +optional

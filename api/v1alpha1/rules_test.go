@@ -56,6 +56,7 @@ const (
 	bindForm    = "a bind is ADDRESS:PORT"
 	addressForm = "address must be a host name or a valid IP address"
 	virtualForm = "virtual addresses are IP addresses with the length of their network's prefix, such as 203.0.113.10/24"
+	logForm     = "target must be Journal, None, or udp:// or tcp:// with an IP address and a port"
 	required    = "Required value"
 	tooMany     = "must have at most"
 )
@@ -147,6 +148,16 @@ var settingRules = []rule{
 	{"spec.haproxy.timeouts.client", list{"1s", "240h", "1h30m0s"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"1d", "should match"}}},
 	{"spec.haproxy.timeouts.server", list{"1s", "240h"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"0", "should match"}}},
 	{"spec.haproxy.timeouts.queue", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"", "should match"}}},
+	{"spec.haproxy.logging.target", list{
+		"Journal", "None", "udp://192.0.2.9:514", "tcp://192.0.2.9:65535", "udp://[2001:db8::9]:1", "tcp://[2001:DB8:0::9]:6514",
+	}, []refusal{
+		{"", logForm}, {"journal", logForm}, {"syslog", logForm}, {"udp://192.0.2.9", logForm}, {"udp://192.0.2.9:0", logForm}, {"udp://192.0.2.9:65536", logForm},
+		{"192.0.2.9:514", logForm}, {"tls://192.0.2.9:514", logForm}, {"udp://logs.example.net:514", logForm}, {"udp://256.0.2.9:514", logForm}, {"udp://192.0.2.9:514/", logForm},
+		{"udp://2001:db8::9:514", logForm}, {"udp://[fe80::1%25eth0]:514", logForm}, {"udp://[::ffff:192.0.2.9]:514", logForm}, {"udp://user@192.0.2.9:514", logForm},
+		{"udp://192.0.2.9:514 local0", logForm}, {"udp://192.0.2.9:514\n", logForm}, {"/dev/log", logForm}, {"udp://[2001:db8::9]:" + strings.Repeat("1", 64), "Too long"},
+	}},
+	{"spec.haproxy.logging.connections", list{"Errors", "All"}, []refusal{{"None", `supported values: "Errors", "All"`}, {"", "supported values"}}},
+	{"spec.haproxy.logging.format", list{"HAProxy", "JSON"}, []refusal{{"json", `supported values: "HAProxy", "JSON"`}, {"", "supported values"}}},
 	{"spec.haproxy.paths.config", list{"/etc/haproxy/haproxy.cfg"}, []refusal{{"haproxy.cfg", "should match"}, {"/etc/../x", "without . and .."}, {"/etc/", "should match"}}},
 	{"spec.haproxy.paths.adminSocket", list{"/run/haproxy/admin.sock"}, []refusal{{"admin.sock", "should match"}, {"/run/./x", "without . and .."}, {"/" + strings.Repeat("s", 90), "Too long"}}},
 	{"spec.haproxy.reloadCommand", list{"/usr/sbin/service haproxy reload", "", "systemctl reload haproxy@edge"}, []refusal{
@@ -186,7 +197,7 @@ spec:
       healthCheck: {type: HTTP}
     - name: canary
       split: [{target: traefik, weight: 90}, {target: fixed, weight: 10}]
-  haproxy: {timeouts: {}, paths: {}}
+  haproxy: {timeouts: {}, logging: {}, paths: {}}
 `
 
 // roomFor returns the object that a value of the path is put into. A roll-out is only there where it is the subject, since its canary must

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/logging"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
@@ -37,6 +38,10 @@ func settle(key model.HostID, members []membership, s Snapshot) (Host, []Problem
 		Suspend:       slices.ContainsFunc(members, func(m membership) bool { return m.object.Spec.Suspend }),
 	}
 	host.Adopt, host.NoAdopt = adoption(members, s)
+	var refused error
+	if host.Config.Logging, refused = logging.Read(&own.HAProxy.Logging, s.rulesFor(holder).Servers); refused != nil {
+		problems = append(problems, notAllowed(holder, "host %s logs to its own journal or syslog: %v", holder.host.Name, refused)...)
+	}
 	for _, m := range members {
 		problems = append(problems, compareSettings(key, holder, m)...)
 		if rollout, found := spec.RolloutOf(m.object); found {

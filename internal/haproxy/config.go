@@ -8,6 +8,8 @@ package haproxy
 import (
 	"net/netip"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/haproxy/logs"
 )
 
 // DefaultMaxConnections limits the connections of a process if nobody has chosen a number. It is lowered on a host that
@@ -30,6 +32,7 @@ type Config struct {
 	// MaxConnections limits the connections of the process.
 	MaxConnections int
 	Timeouts       Timeouts
+	Logging        logs.Settings
 	// Frontends, WeightedRoutes and Backends are sorted by name. No WeightedRoute has the name of a Backend.
 	Frontends      []Frontend
 	WeightedRoutes []WeightedRoute

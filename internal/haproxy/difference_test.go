@@ -54,6 +54,7 @@ func TestChangeFromNamesTheBackendsWhoseServersDiffer(t *testing.T) {
 		{"timeout of a frontend", func(c *haproxy.Config) { c.Frontends[0].ClientTimeout = time.Hour }, nil, false},
 		{"timeout of a backend", func(c *haproxy.Config) { c.Backends[0].Timeouts.Tunnel = time.Hour }, nil, false},
 		{"timeout", func(c *haproxy.Config) { c.Timeouts.Queue++ }, nil, false},
+		{"logging", func(c *haproxy.Config) { c.Logging.JSON = true }, nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

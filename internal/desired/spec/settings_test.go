@@ -89,6 +89,7 @@ func TestSettingsOfAnotherObjectThatDoNotCountAreNamed(t *testing.T) {
 			},
 			other: func(s *v1alpha1.EdgeLoadBalancerSpec, _ *v1alpha1.Host) {
 				s.SSH.User, s.HAProxy.Timeouts.Client, s.HAProxy.MaxConnections = "root", lasting(time.Hour), haproxy.DefaultMaxConnections
+				s.HAProxy.Logging = v1alpha1.Logging{Target: v1alpha1.LogToJournal, Connections: v1alpha1.LogErrors, Format: v1alpha1.LogHAProxy}
 			},
 		},
 		"both ask for the same": {
@@ -105,11 +106,12 @@ func TestSettingsOfAnotherObjectThatDoNotCountAreNamed(t *testing.T) {
 				s.HAProxy = v1alpha1.HAProxy{
 					MaxConnections: 7, ReloadCommand: "reload", Paths: v1alpha1.Paths{Config: "/c", AdminSocket: "/s"},
 					Timeouts: v1alpha1.Timeouts{Connect: lasting(1), Client: lasting(2), Server: lasting(3), Queue: lasting(4)},
+					Logging:  v1alpha1.Logging{Target: v1alpha1.LogToNone, Connections: v1alpha1.LogAll, Format: v1alpha1.LogJSON},
 				}
 				h.HostKeys = []string{"ssh-ed25519 AAAA"}
 			},
 			want: "driftPolicy ssh.user haproxy.maxConnections haproxy.timeouts.connect haproxy.timeouts.client haproxy.timeouts.server " +
-				"haproxy.timeouts.queue haproxy.paths.config haproxy.paths.adminSocket haproxy.reloadCommand hosts[].hostKeys",
+				"haproxy.timeouts.queue haproxy.logging.target haproxy.logging.connections haproxy.logging.format haproxy.paths.config haproxy.paths.adminSocket haproxy.reloadCommand hosts[].hostKeys",
 		},
 		"one host key in common": {
 			holder: func(_ *v1alpha1.EdgeLoadBalancerSpec, h *v1alpha1.Host) {

@@ -2,6 +2,7 @@ package cfg
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func shapes(t testing.TB) []shape {
 	backend := func(edit func(*haproxy.Backend)) haproxy.Config {
 		return sample.WebWith(t, func(c *haproxy.Config) { edit(&c.Backends[0]) })
 	}
-	return append(append(routingShapes(t), backendShapes(t)...), []shape{
+	return append(slices.Concat(routingShapes(t), backendShapes(t), loggingShapes(t)), []shape{
 		{"idle", sample.Idle(), debian()},
 		{"one-listener", sample.Web(t), debian()},
 		{"proxy-none", backend(func(b *haproxy.Backend) { b.ProxyProtocol = haproxy.ProxyNone }), debian()},

@@ -8,6 +8,7 @@ type view struct {
 	Platform
 	// Description is quoted.
 	Description string
+	Log         logLines
 	// Peers is nil if no backend has session affinity.
 	Peers *peersView
 	// Resolves reports whether the host must resolve the addresses of servers.
@@ -27,6 +28,7 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 		Config:      c,
 		Platform:    p,
 		Description: description,
+		Log:         newLogLines(c.Logging, p.Syslog),
 		Peers:       newPeersView(c, p),
 		Resolves:    c.Resolves(),
 		Connect:     duration(c.Timeouts.Connect),
@@ -35,7 +37,7 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 		Queue:       duration(c.Timeouts.Queue),
 	}
 	for _, f := range c.Frontends {
-		v.Fronts = append(v.Fronts, newFrontView(c, f, p.Syslog, names))
+		v.Fronts = append(v.Fronts, newFrontView(c, f, v.Log, names))
 	}
 	for _, b := range c.Backends {
 		v.Backs = append(v.Backs, newBackView(b, serversOf(b)))

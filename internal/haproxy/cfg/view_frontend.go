@@ -13,8 +13,8 @@ type frontView struct {
 	Binds []string
 	// HTTP and TLS say how much of a connection it reads; neither is set for TCP.
 	HTTP, TLS bool
-	// Logs reports whether its requests are logged.
-	Logs   bool
+	// Log are its lines about what it logs, besides those of all frontends.
+	Log    []string
 	Access accessView
 	// ClientTimeout is empty for that of the defaults.
 	ClientTimeout string
@@ -65,9 +65,9 @@ type lookupView struct {
 }
 
 // newFrontView returns the template's data for one of the Config's frontends; names is the path of the map file.
-func newFrontView(c haproxy.Config, f haproxy.Frontend, logs bool, names string) frontView {
+func newFrontView(c haproxy.Config, f haproxy.Frontend, log logLines, names string) frontView {
 	v := frontView{
-		Name: f.Name, Binds: bindLines(f.Binds, c.VirtualAddresses), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Logs: logs,
+		Name: f.Name, Binds: bindLines(f.Binds, c.VirtualAddresses), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Log: log.of(f.Protocol),
 		Access: newAccessView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Access.ProxiesFrom) > 0,
 	}
 	if f.ClientTimeout != 0 {

@@ -37,6 +37,7 @@ func Config(c haproxy.Config) error {
 		f.add("maximum of connections: %d is not between 1 and %d", c.MaxConnections, math.MaxInt32)
 	}
 	checkTimeouts(c.Timeouts, &f)
+	f.join(c.Logging.Validate())
 	checkFrontends(c, &f)
 	checkWeightedRoutes(c, &f)
 	checkBackends(c, &f)
