@@ -28,6 +28,20 @@ const (
 	ResultPath   = ResultFolder + "/check"
 )
 
+// NoticeFolder belongs to ScriptUser, and has the results of the instances' commands, by the name of the instance after NoticePrefix. Unlike
+// ResultFolder it is there after a reboot, when keepalived may run a command before edgelb is connected.
+const (
+	NoticeFolder = "/var/lib/edgelb-keepalived"
+	NoticePrefix = "notice-"
+)
+
+// SecretsFolder has a folder for each instance whose command gets files of a Secret. Only root can write there, and only ScriptUser read the
+// files.
+const SecretsFolder = Folder + "/secrets"
+
+// SecretFolder is the folder of an instance.
+func SecretFolder(instance string) string { return SecretsFolder + "/" + instance }
+
 // Config is what keepalived of one host should do.
 type Config struct {
 	// Owner identifies the operator and the objects that the host belongs to, and Host is their name for the host, as in
@@ -64,6 +78,16 @@ type Instance struct {
 	Multicast bool
 	// Addresses are the virtual addresses with the prefix lengths of their networks, sorted. They may be of both families.
 	Addresses []netip.Prefix
+	// Notify is what the host runs when it has become the master.
+	Notify Notify
+}
+
+// Notify is a command that tells somebody that the host has the addresses of an instance.
+type Notify struct {
+	// Command is a program with its arguments, separated by blanks; empty if there is none.
+	Command string
+	// Secret reports whether the command gets the files of a Secret.
+	Secret bool
 }
 
 // Carrier returns the address that adverts are about. keepalived's peers must agree on the list of addresses in adverts at all times, or

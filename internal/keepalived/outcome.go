@@ -1,6 +1,10 @@
 package keepalived
 
-import "github.com/edgelb/edgelb/internal/model"
+import (
+	"fmt"
+
+	"github.com/edgelb/edgelb/internal/model"
+)
 
 // Update is how a change was brought to keepalived on a host.
 type Update string
@@ -13,7 +17,32 @@ const (
 	UpdateStart  Update = "start"
 	UpdateReload Update = "reload"
 	UpdateStop   Update = "stop"
+	// UpdateNotify ran the commands of instances that the host is the master of.
+	UpdateNotify Update = "notify"
 )
+
+// Notice is how far the command of an instance has come on a host; the zero Notice for one that was told, or need not be.
+type Notice struct {
+	// Running reports that it is not known yet whether the command succeeds.
+	Running bool
+	// Trouble says why the command has failed, or would fail, and what to do.
+	Trouble string
+}
+
+// Secret is what a command gets from a Secret.
+type Secret struct {
+	// Files are its content. Trouble is a sentence that says why it is not known, and what to do: what the host has is then left as it is.
+	Files   SecretFiles
+	Trouble string
+}
+
+// SecretFiles are the contents of files by their names. They are in no log: formatted, they only say how many they are.
+type SecretFiles map[string][]byte
+
+// Format writes the number of the files.
+func (f SecretFiles) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "%d files of a Secret", len(f))
+}
 
 // Outcome is the result of a sync of keepalived on a host, or of a look at it.
 type Outcome struct {
@@ -22,6 +51,8 @@ type Outcome struct {
 	Message string
 	// Roles are what the host is for each instance of the configuration that it was last proved to run, by the instance's name.
 	Roles map[string]Role
+	// Notices are how far the commands of these instances have come, likewise; an instance without one has none that matters.
+	Notices map[string]Notice
 	// Networks are the host's own addresses; see Network. They are nil if the host was not observed.
 	Networks []Network
 	// ScriptUser reports whether the account of that name exists, if the host was observed.

@@ -17,11 +17,14 @@ var (
 	namePattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,126}$`)
 	interfacePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
 	pathPattern      = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
+	commandPattern   = regexp.MustCompile(`^/[A-Za-z0-9/._:=@-]+( [A-Za-z0-9/._:=@-]+)*$`)
+	fileNamePattern  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,253}$`)
 )
 
 const (
 	// maxSocketPath is the longest path that a unix socket may have, in bytes, less what HAProxy adds to it for a moment.
 	maxSocketPath = 90
+	maxCommand    = 256
 	// maxRouterID, maxPriority and maxAdvertisement are VRRP's: an advert has 8 bits for the first two, of which priority 255 is for a
 	// router that owns the address, and 12 bits for the time in hundredths of a second.
 	maxRouterID      = 255
@@ -32,6 +35,11 @@ const (
 
 // ValidInterface reports whether a string can be the name of an Instance's interface.
 func ValidInterface(name string) bool { return interfacePattern.MatchString(name) }
+
+// ValidFileName reports whether a key of a Secret can be the name of a file.
+func ValidFileName(key string) bool {
+	return fileNamePattern.MatchString(key) && key != "." && key != ".."
+}
 
 // Validate returns everything that is wrong with the Config; nil if nothing is. Each error names the thing that it is about.
 func (c Config) Validate() error {
@@ -95,6 +103,10 @@ func (i Instance) check(f *faults) {
 	}
 	if i.Advertisement < centisecond || i.Advertisement > maxAdvertisement || i.Advertisement%centisecond != 0 {
 		f.add("the time between adverts %s is not between %s and %s in whole hundredths of a second", i.Advertisement, centisecond, maxAdvertisement)
+	}
+	if i.Notify.Command != "" && (len(i.Notify.Command) > maxCommand || !commandPattern.MatchString(i.Notify.Command)) {
+		f.add(`the command %s: use the absolute path of a program and its arguments, of letters, digits and "/._:=@-", separated by single blanks, and at most %d characters`,
+			excerpt(i.Notify.Command), maxCommand)
 	}
 	i.checkRouting(f)
 	i.checkAddresses(f)

@@ -42,8 +42,8 @@ is_expected || exit 4
 is_expected || exit 4
 mv -f "$new" "$config"
 sync "$config" 2>/dev/null || sync || :
-for check in "$folder"/check-*.sh; do
-	grep -qF -- "$check" "$config" "$config.edgelb-former" 2>/dev/null || rm -f "$check"
+for script in "$folder"/check-*.sh "$folder"/notify-*.sh; do
+	grep -qF -- "$script" "$config" "$config.edgelb-former" 2>/dev/null || rm -f "$script"
 done
 ! command -v restorecon >/dev/null || restorecon -R "$config" "$folder" 2>/dev/null || :
 sum "$config"

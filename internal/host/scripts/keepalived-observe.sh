@@ -1,9 +1,9 @@
 #!/bin/sh
 # Observes keepalived of the host and changes nothing. Arguments: the paths of its configuration, of edgelb's folder, and of the result of the
-# check; the account that runs the check.
+# check; the account that runs the check; the folder of the results of commands, and the beginning of their names.
 # Output: one fact a line, "key value…"; see package internal/keepalived/facts. No text that others than root may have chosen can forge a line
-# or a part of one: the result of the check, which an ordinary account owns, is printed only if it has the form of one.
-config=${1:?} folder=${2:?} result=${3:?} user=${4:?}
+# or a part of one: results, which an ordinary account owns, are printed only if they have the form of one.
+config=${1:?} folder=${2:?} result=${3:?} user=${4:?} notices=${5:?} prefix=${6:?}
 
 printf 'uid %s\n' "$(id -u)"
 if program=$(command -v keepalived); then
@@ -84,29 +84,41 @@ if [ -s "$config" ]; then
 			}
 		}' "$config"
 fi
-for check in "$folder"/check-*.sh; do
-	case ${check#"$folder"/check-} in *[!0-9a-f]*.sh) continue ;; esac
-	sum=$(sha256sum <"$check") && printf 'checkfile %s %s\n' "${sum%% *}" "$check"
+for script in "$folder"/check-*.sh "$folder"/notify-*.sh; do
+	case ${script#"$folder"/*-} in *[!0-9a-f]*.sh) continue ;; esac
+	sum=$(sha256sum <"$script") && printf 'script %s %s\n' "${sum%% *}" "$script"
 done 2>/dev/null
+# The files of Secrets: "secret MODE OWNER SUM PATH".
+if [ -d "$folder/secrets" ]; then
+	find "$folder/secrets" -type f | while IFS= read -r file; do
+		# shellcheck disable=SC2012 # not every stat has -c
+		sum=$(sha256sum <"$file") && printf 'secret %s %s %s\n' "$(ls -ln "$file" | awk '{ print substr($1, 1, 10), $3 }')" "${sum%% *}" "$file"
+	done
+fi
 [ -e "$folder/enabled" ] && printf 'enabledhere yes\n'
 maintenance=''
 { read -r maintenance <"$folder/maintenance"; } 2>/dev/null
 case $maintenance in [01]) printf 'maintenance %s\n' "$maintenance" ;; esac
 
-# Its type and rights, a number, and its owner: not every stat has -c.
-listed=$(ls -ldn "${result%/*}" 2>/dev/null)
-case $uid:$listed in
-[0-9]*:d*)
-	read -r _ _ owner _ <<-END
-		$listed
-	END
-	[ "$owner" = "$uid" ] && printf 'results yes\n'
-	;;
-esac
-# Its owner may put anything there, such as a link, or a pipe to which nobody writes, and at any time.
-if [ -f "$result" ] && [ ! -L "$result" ]; then
-	text=$(timeout 1 dd if="$result" bs=256 count=1 iflag=nofollow,nonblock 2>/dev/null || timeout 1 dd if="$result" bs=256 count=1 2>/dev/null)
-	printf '%s\n' "$text" | sed -n '1s/^[0-9a-f]\{64\} \(ok\|failed\) [0-9]\{1,12\}\.[0-9]\{2\}$/check &/p'
+# The account that runs them may put anything there, such as a link, or a pipe to which nobody writes, and at any time.
+belongs() {
+	# shellcheck disable=SC2012 # one number is wanted, and not every stat has -c
+	[ -n "$uid" ] && [ "$(ls -ldn "$1" 2>/dev/null | awk '{ print substr($1, 1, 1) $3 }')" = "d$uid" ]
+}
+first_bytes() {
+	[ -f "$1" ] && [ ! -L "$1" ] || return 0
+	timeout 1 dd if="$1" bs="$2" count=1 iflag=nofollow,nonblock 2>/dev/null || timeout 1 dd if="$1" bs="$2" count=1 2>/dev/null
+}
+belongs "${result%/*}" && printf 'results yes\n'
+first_bytes "$result" 256 | sed -n '1s/^[0-9a-f]\{64\} \(ok\|failed\) [0-9]\{1,12\}\.[0-9]\{2\}$/check &/p'
+if belongs "$notices"; then
+	printf 'notices yes\n'
+	for notice in "$notices/$prefix"*; do
+		instance=${notice#"$notices/$prefix"}
+		case $instance in '' | '*' | *[!A-Za-z0-9_.-]*) continue ;; esac
+		words='[0-9a-f]\{16\} \(ran\|running\|failed\|left\) \([0-9]\{1,3\}\|-\) [0-9]\{1,12\}\.[0-9]\{2\}'
+		first_bytes "$notice" 1100 | tr -cd ' -~\n' | sed -n "1s/^\($words\) .*\$/notice $instance &/p"
+	done
 fi
 # It is read after the result, which is never younger then.
 read -r uptime _ </proc/uptime && printf 'uptime %s\n' "$uptime"

@@ -67,6 +67,9 @@ func shapes() map[string]keepalived.Config {
 		"alone-ipv6": one(func(i *keepalived.Instance) {
 			i.Peers, i.Source, i.Addresses = nil, netip.MustParseAddr("2001:db8::2"), prefixes("2001:db8::100/64")
 		}),
+		"notify": one(func(i *keepalived.Instance) {
+			i.Notify = keepalived.Notify{Command: "/bin/sh assign a@b x:y=z --no", Secret: true}
+		}),
 		"several":   several,
 		"anonymous": anonymous,
 	}

@@ -1,4 +1,4 @@
-// Package cfg writes the text of keepalived.conf and of the check that keepalived runs: how a Config is written, the hash of its meaning, and
+// Package cfg writes the text of keepalived.conf and of the scripts that keepalived runs: how a Config is written, the hash of its meaning, and
 // the header that identifies the file. It is pure, like the model.
 package cfg
 
@@ -27,20 +27,44 @@ var check []byte
 // File is a configuration file's text with its hash.
 type File struct {
 	Text []byte
-	// Hash covers everything but the header, which says who wrote the file, and includes Check: 64 hexadecimal digits. keepalived passes it to
-	// the check, which proves that keepalived has loaded this very file.
+	// Hash covers everything but the header, which says who wrote the file, and includes Scripts: 64 hexadecimal digits. keepalived passes it
+	// to the check, which proves that keepalived has loaded this very file.
 	Hash string
-	// CheckPath is the absolute path of the check, and Check its text. It must exist before keepalived loads Text. Checks of different texts
-	// have different paths, so that the former file finds its own.
-	CheckPath string
-	Check     []byte
+	// Scripts are what keepalived runs: the check, and what runs the commands of instances. They must exist before keepalived loads Text.
+	Scripts []Script
+}
+
+// Script is a script that keepalived runs. Scripts of different texts have different paths, so that the former file finds its own.
+type Script struct {
+	Path string
+	Text []byte
+}
+
+// SHA256 returns the hash of the text, in hexadecimal digits.
+func (s Script) SHA256() string { return sum(s.Text) }
+
+// ID is a part of the path that identifies the text.
+func (s Script) ID() string { return s.SHA256()[:16] }
+
+func scriptOf(kind string, text []byte) Script {
+	s := Script{Text: text}
+	s.Path = keepalived.Folder + "/" + kind + "-" + s.ID() + ".sh"
+	return s
 }
 
 // SHA256 returns the hash of the text, in hexadecimal digits, as sha256sum prints it.
 func (f File) SHA256() string { return sum(f.Text) }
 
-// CheckSHA256 returns the hash of the check, likewise.
-func (f File) CheckSHA256() string { return sum(f.Check) }
+// NotifierOf returns the ID of the script that runs an instance's command; empty if it has none.
+func NotifierOf(i keepalived.Instance) string {
+	if script := notifierOf(i); script != nil {
+		return script.ID()
+	}
+	return ""
+}
+
+// NotifierPath returns the path of the script that runs the command of an instance, which has one.
+func NotifierPath(i keepalived.Instance) string { return notifierOf(i).Path }
 
 // Render writes the file. It rejects an invalid Config, and one without instances: keepalived ends when it loads such a file, and leaves the
 // addresses on the interface.
@@ -52,13 +76,18 @@ func Render(c keepalived.Config) (File, error) {
 		return File{}, fmt.Errorf("cannot write this configuration: it has no instance")
 	}
 	c = c.Normalize()
-	file := File{Check: check, CheckPath: keepalived.Folder + "/check-" + sum(check)[:16] + ".sh"}
-	structure, err := write(c, file.CheckPath, "")
+	file := File{Scripts: []Script{scriptOf("check", check)}}
+	for _, instance := range c.Instances {
+		if script := notifierOf(instance); script != nil {
+			file.Scripts = append(file.Scripts, *script)
+		}
+	}
+	structure, err := write(c, file.Scripts[0].Path, "")
 	if err != nil {
 		return File{}, err
 	}
 	file.Hash = sum(structure)
-	text, err := write(c, file.CheckPath, file.Hash)
+	text, err := write(c, file.Scripts[0].Path, file.Hash)
 	if err != nil {
 		return File{}, err
 	}
@@ -95,10 +124,15 @@ type instanceView struct {
 	Carrier       netip.Prefix
 	Peers         []netip.Addr
 	Addresses     []string
+	// Notifier is the path of the script that runs the command; empty if there is none.
+	Notifier string
 }
 
 func viewOf(i keepalived.Instance) instanceView {
 	v := instanceView{Instance: i, Advertisement: seconds(i.Advertisement), Carrier: i.Carrier(), Peers: i.Peers}
+	if script := notifierOf(i); script != nil {
+		v.Notifier = script.Path
+	}
 	for _, prefix := range i.Addresses {
 		v.Addresses = append(v.Addresses, words(prefix))
 	}

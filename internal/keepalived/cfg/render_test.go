@@ -181,6 +181,7 @@ func TestTheHashCoversAllThatKeepalivedDoes(t *testing.T) {
 		"Peers":         func(i *keepalived.Instance) { i.Peers = addrs("192.0.2.5") },
 		"Multicast":     func(i *keepalived.Instance) { i.Multicast, i.Peers = true, nil },
 		"Addresses":     func(i *keepalived.Instance) { i.Addresses = prefixes("192.0.2.100/25") },
+		"Notify":        func(i *keepalived.Instance) { i.Notify.Command = "/bin/true" },
 	}
 	for i := range reflect.TypeFor[keepalived.Instance]().NumField() {
 		name := reflect.TypeFor[keepalived.Instance]().Field(i).Name
@@ -209,12 +210,13 @@ func TestOrderDoesNotMatter(t *testing.T) {
 func TestTheFileNamesItsHashAndItsCheck(t *testing.T) {
 	t.Parallel()
 	file := render(t, one(nil))
-	want := fmt.Sprintf(`script "/bin/sh %s /run/haproxy/check.sock %s /run/edgelb-keepalived"`, file.CheckPath, file.Hash)
+	script := file.Scripts[0]
+	want := fmt.Sprintf(`script "/bin/sh %s /run/haproxy/check.sock %s /run/edgelb-keepalived"`, script.Path, file.Hash)
 	if !strings.Contains(string(file.Text), want) {
 		t.Errorf("%s lacks %s", file.Text, want)
 	}
-	if !strings.Contains(file.CheckPath, file.CheckSHA256()[:16]) || !bytes.Equal(file.Check, check) {
-		t.Errorf("the check has the path %s and the hash %s", file.CheckPath, file.CheckSHA256())
+	if !strings.Contains(script.Path, script.SHA256()[:16]) || !bytes.Equal(script.Text, check) || len(file.Scripts) != 1 {
+		t.Errorf("the check has the path %s and the hash %s", script.Path, script.SHA256())
 	}
 	if header, ok := ParseHeader(file.Text); !ok || header != (Header{Owner: "cluster/ns", Host: "gw1.example.net:22", Hash: file.Hash}) {
 		t.Errorf("the header is %+v, %t", header, ok)

@@ -25,6 +25,8 @@ func (h *host) apply(ctx context.Context, p plan.Plan) (plan.Plan, error) {
 		return p, h.leave(ctx)
 	case plan.Prepare:
 		return h.applyPrepare(ctx, p)
+	case plan.Notify:
+		return p, h.notify(ctx, p)
 	default:
 		return p, h.applyFile(ctx, p)
 	}
@@ -41,8 +43,9 @@ func (h *host) applyPrepare(ctx context.Context, p plan.Plan) (plan.Plan, error)
 	if err := h.awaitProof(ctx, 0); err != nil {
 		return p, err
 	}
-	if h.isProved() {
-		return p, nil
+	now := plan.Compute(h.observed(), h.wanted())
+	if now.Action == plan.NoOp || now.Action == plan.Notify {
+		return p, h.notifyNow(ctx)
 	}
 	p.Action, p.Reasons = plan.Reload, append(p.Reasons, "keepalived does not run its check")
 	if h.facts.Process == 0 {
@@ -84,7 +87,10 @@ func (h *host) applyFile(ctx context.Context, p plan.Plan) error {
 		}
 		return h.goBack(ctx, p, before, err)
 	}
-	return h.enable(ctx)
+	if err := h.enable(ctx); err != nil {
+		return err
+	}
+	return h.notifyNow(ctx)
 }
 
 // load has keepalived load the file, and waits for the proof.

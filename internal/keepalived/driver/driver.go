@@ -26,6 +26,8 @@ type Request struct {
 	ReportDrift bool
 	// Maintenance has the host give up its addresses and take none.
 	Maintenance bool
+	// Secrets are what the commands of instances get, by instance.
+	Secrets map[string]keepalived.Secret
 }
 
 // noAdopt says why the host's file is not adopted although that was requested; empty otherwise.

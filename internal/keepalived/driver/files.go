@@ -33,13 +33,39 @@ func (h *host) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.judge(result); err != nil {
+		return err
+	}
+	return h.prepareCommands(ctx)
+}
+
+// prepareCommands puts in place what the commands of instances need, and removes what they need no longer.
+func (h *host) prepareCommands(ctx context.Context) error {
+	if !h.wanted().Notifies() && len(h.facts.Secrets) == 0 {
+		return nil
+	}
+	files, left := h.wanted().SecretFiles()
+	args, content := []string{keepalived.SecretsFolder, keepalived.NoticeFolder, keepalived.ScriptUser}, []byte(nil)
+	for _, instance := range left {
+		args = append(args, "- "+instance)
+	}
+	for _, file := range files {
+		args, content = append(args, strconv.Itoa(len(file.Content))+" "+file.Name), append(content, file.Content...)
+	}
+	result, err := h.session.Run(ctx, "keepalived-secrets", content, args...)
+	if err != nil {
+		return err
+	}
 	return h.judge(result)
 }
 
 // stage puts the file beside the configuration, and has keepalived check it.
 func (h *host) stage(ctx context.Context) error {
-	result, err := h.session.Run(ctx, "keepalived-stage", slices.Concat(h.file.Text, h.file.Check), keepalived.ConfigPath, h.facts.Binary,
-		h.candidate(), strconv.Itoa(len(h.file.Text)), h.file.CheckPath)
+	args, content := []string{keepalived.ConfigPath, h.facts.Binary, h.candidate(), strconv.Itoa(len(h.file.Text))}, slices.Clone(h.file.Text)
+	for _, script := range h.file.Scripts {
+		args, content = append(args, strconv.Itoa(len(script.Text))+" "+script.Path), append(content, script.Text...)
+	}
+	result, err := h.session.Run(ctx, "keepalived-stage", content, args...)
 	if err != nil {
 		return err
 	}
@@ -79,7 +105,7 @@ func (h *host) commit(ctx context.Context, p plan.Plan) error {
 
 // remove takes everything of edgelb's from a host whose keepalived was stopped.
 func (h *host) remove(ctx context.Context, left []facts.Address) error {
-	args := []string{keepalived.ConfigPath, h.facts.File.SHA256, keepalived.Folder, keepalived.ResultFolder}
+	args := []string{keepalived.ConfigPath, h.facts.File.SHA256, keepalived.Folder, keepalived.ResultFolder, keepalived.NoticeFolder}
 	for _, address := range left {
 		args = append(args, address.Interface+" "+address.Prefix.String())
 	}

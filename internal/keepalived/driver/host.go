@@ -35,6 +35,8 @@ const (
 	proofPatience = 15 * time.Second
 	// settlePatience is how long the addresses of an instance may take to follow each other.
 	settlePatience = 3 * time.Second
+	// notifyPatience is how long a command may take to be started.
+	notifyPatience = 3 * time.Second
 	// pollInterval is the time between two observations of a host that is about to change.
 	pollInterval = 150 * time.Millisecond
 )
@@ -66,7 +68,8 @@ func (h *host) observe(ctx context.Context, conn session.Conn) error {
 
 // read observes the host once.
 func (h *host) read(ctx context.Context) error {
-	result, err := h.session.Run(ctx, "keepalived-observe", nil, keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, keepalived.ScriptUser)
+	result, err := h.session.Run(ctx, "keepalived-observe", nil, keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, keepalived.ScriptUser,
+		keepalived.NoticeFolder, keepalived.NoticePrefix)
 	if err != nil {
 		return err
 	}
@@ -92,8 +95,8 @@ func (h *host) render() error {
 	return nil
 }
 
-// decide computes the plan. If all that is missing is the proof that keepalived runs the file, it waits for that: keepalived may be about to
-// reload, and the host may be slow.
+// decide computes the plan. If all that is missing is the proof that keepalived runs the file, or a command, it waits for that: keepalived may
+// be about to, and the host may be slow.
 func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 	if err := h.render(); err != nil {
 		return plan.Plan{}, err
@@ -102,7 +105,11 @@ func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 	if !p.Unproved {
 		return p, nil
 	}
-	if err := h.await(ctx, proofPatience, func() bool { return h.facts.Proves(h.file.Hash) }); err != nil {
+	patience, done := proofPatience, func() bool { return h.facts.Proves(h.file.Hash) }
+	if p.Action == plan.Notify {
+		patience, done = notifyPatience, func() bool { return plan.Compute(h.observed(), h.wanted()).Action != plan.Notify }
+	}
+	if err := h.await(ctx, patience, done); err != nil {
 		return p, err
 	}
 	return plan.Compute(h.observed(), h.wanted()), nil
@@ -130,7 +137,7 @@ func (h *host) observed() plan.Observed {
 
 func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{
-		Config: h.config, File: h.file, Maintenance: h.req.Maintenance,
+		Config: h.config, File: h.file, Maintenance: h.req.Maintenance, Secrets: h.req.Secrets,
 		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift},
 	}
 }
@@ -151,18 +158,34 @@ func (h *host) isProved() bool {
 	return plan.Compute(h.observed(), h.wanted()).Action == plan.NoOp
 }
 
-// roles returns what the host is for each instance of the configuration that it has. The message says why it is in the role Fault for some.
-func (h *host) roles() (map[string]keepalived.Role, string) {
+// describe says what the host is for each instance of the configuration that it has, and how far the commands have come. The message says
+// why it is in the role Fault for some, and why a command fails.
+func (h *host) describe(outcome *Outcome) {
 	config, hash := h.present()
-	roles, reasons := map[string]keepalived.Role{}, []string(nil)
+	var reasons []string
+	outcome.Roles, outcome.Notices = map[string]keepalived.Role{}, map[string]keepalived.Notice{}
 	for _, instance := range config.Instances {
 		role, why := h.facts.RoleOf(instance, hash)
-		roles[instance.Name] = role
-		if why != "" {
+		outcome.Roles[instance.Name] = role
+		notice := h.notice(instance)
+		if notice != (keepalived.Notice{}) {
+			outcome.Notices[instance.Name] = notice
+		}
+		if why = both(why, notice.Trouble); why != "" {
 			reasons = append(reasons, instance.Name+": "+why)
 		}
 	}
-	return roles, strings.Join(sanitize.First(reasons, 5), "; ")
+	outcome.Message = strings.Join(sanitize.First(reasons, 5), "; ")
+}
+
+// notice returns how far the command of an instance has come. Without its Secret it would fail sooner or later.
+func (h *host) notice(instance keepalived.Instance) keepalived.Notice {
+	secret := h.req.Secrets[instance.Name]
+	notice := h.facts.NoticeOf(instance, secret.Files)
+	if instance.Notify.Secret {
+		notice.Trouble = both(secret.Trouble, notice.Trouble)
+	}
+	return notice
 }
 
 // present returns the configuration that keepalived, or else the host's file has, and its hash: the wanted one, or the one that was proved

@@ -57,6 +57,8 @@ func updateBy(action plan.Action) Update {
 		return keepalived.UpdateReload
 	case plan.Stop:
 		return keepalived.UpdateStop
+	case plan.Notify:
+		return keepalived.UpdateNotify
 	default:
 		return ""
 	}

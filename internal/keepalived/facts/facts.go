@@ -22,7 +22,8 @@ type Facts struct {
 	Binary, Version string
 	// ScriptUser says that the account for the check exists, and Tool is a program there that can ask a socket; empty if there is none.
 	ScriptUser bool
-	Tool       string
+	Tools      []string
+	scriptUID  string
 	// Init is "systemd", "openrc", "sysv", or empty. Service is what it says of keepalived's service: "disabled" if it does not start with the
 	// machine; empty if there is none. EnabledHere says that edgelb had it start with the machine.
 	Init, Service string
@@ -30,8 +31,12 @@ type Facts struct {
 	// Process is the keepalived that runs; 0 if none does.
 	Process int
 	File    File
-	// Checks are the hashes of the checks beside the file, in hexadecimal digits, by path.
-	Checks map[string]string
+	// Scripts are the hashes of what keepalived runs, in hexadecimal digits, by path. Secrets are those of the files of Secrets, by path; empty
+	// for a file that others than ScriptUser could read or change.
+	Scripts, Secrets map[string]string
+	// HasNotices says that there is a folder for the results of commands, which belongs to ScriptUser. Notices are the results, by instance.
+	HasNotices bool
+	Notices    map[string]Notice
 	// Results says that there is a folder for the results of the check, which belongs to ScriptUser. Check is the last result.
 	Results bool
 	Check   Check
@@ -66,6 +71,31 @@ type Check struct {
 	At, Age time.Duration
 }
 
+// Notice is a result of an instance's command.
+type Notice struct {
+	// ID is that of the script that ran the command.
+	ID    string
+	State NoticeState
+	// Exit is the exit status of a command that failed, and Words the end of what it printed.
+	Exit, Words string
+	// At is when it was, as the time since the machine was started.
+	At time.Duration
+}
+
+// NoticeState is how far a command has come.
+type NoticeState string
+
+// The states.
+const (
+	NoticeRunning NoticeState = "running"
+	// NoticeRan: the command has succeeded.
+	NoticeRan NoticeState = "ran"
+	// NoticeFailed: the command failed, and is run again.
+	NoticeFailed NoticeState = "failed"
+	// NoticeLeft: the host is no longer the master.
+	NoticeLeft NoticeState = "left"
+)
+
 // maxAge is how old a result may be. The check writes one each second; the host may be slow.
 const maxAge = 5 * time.Second
 
@@ -89,7 +119,7 @@ type Address struct {
 // Parse parses the output of scripts/keepalived-observe.sh. It ignores lines that it does not know, and those that have not the form that they
 // must have.
 func Parse(output []byte) Facts {
-	f := Facts{Checks: map[string]string{}, Links: map[string]Link{}}
+	f := Facts{Scripts: map[string]string{}, Secrets: map[string]string{}, Notices: map[string]Notice{}, Links: map[string]Link{}}
 	var header bytes.Buffer
 	set := f.setters()
 	for line := range strings.Lines(string(output)) {
@@ -116,8 +146,8 @@ func (f *Facts) setters() map[string]func(value string) {
 		"uid":         func(value string) { f.Root = value == "0" },
 		"binary":      func(value string) { f.Binary = value },
 		"version":     func(value string) { f.Version = value },
-		"scriptuid":   func(string) { f.ScriptUser = true },
-		"tool":        func(value string) { f.Tool = value },
+		"scriptuid":   f.setScriptUser,
+		"tool":        func(value string) { f.Tools = append(f.Tools, value) },
 		"init":        func(value string) { f.Init = value },
 		"service":     f.setService,
 		"enabledhere": func(string) { f.EnabledHere = true },
@@ -126,7 +156,10 @@ func (f *Facts) setters() map[string]func(value string) {
 		"pristine":    func(string) { f.File.Pristine = true },
 		"sha256":      func(value string) { f.File.SHA256 = value },
 		"virtual":     f.addVirtual,
-		"checkfile":   f.addCheckFile,
+		"script":      f.addScript,
+		"secret":      f.addSecret,
+		"notices":     func(string) { f.HasNotices = true },
+		"notice":      f.addNotice,
 		"results":     func(string) { f.Results = true },
 		"check":       f.setCheck,
 		"maintenance": func(value string) { f.Maintenance = value },
@@ -156,9 +189,34 @@ func (f *Facts) addVirtual(value string) {
 	f.File.Virtual = append(f.File.Virtual, Address{Interface: iface, Prefix: prefix})
 }
 
-func (f *Facts) addCheckFile(value string) {
+func (f *Facts) addScript(value string) {
 	sum, path, _ := strings.Cut(value, " ")
-	f.Checks[path] = sum
+	f.Scripts[path] = sum
+}
+
+func (f *Facts) setScriptUser(value string) { f.ScriptUser, f.scriptUID = true, value }
+
+// addSecret reads "MODE OWNER SUM PATH". The line of the account comes before.
+func (f *Facts) addSecret(value string) {
+	words := strings.SplitN(value, " ", 4)
+	if len(words) != 4 {
+		return
+	}
+	if words[0] != "-r--------" || words[1] != f.scriptUID {
+		words[2] = ""
+	}
+	f.Secrets[words[3]] = words[2]
+}
+
+// addNotice reads "INSTANCE ID STATE EXIT SECONDS WORDS…".
+func (f *Facts) addNotice(value string) {
+	words := strings.SplitN(value, " ", 6)
+	if len(words) != 6 {
+		return
+	}
+	if at, ok := secondsOf(words[4]); ok {
+		f.Notices[words[0]] = Notice{ID: words[1], State: NoticeState(words[2]), Exit: words[3], At: at, Words: words[5]}
+	}
 }
 
 // setCheck reads "HASH ok|failed SECONDS".

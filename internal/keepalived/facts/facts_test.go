@@ -34,7 +34,12 @@ header # hash: %[1]s
 virtual eth0 169.254.112.33/32
 virtual eth0 192.0.2.100/24
 virtual eth0 2001:db8::100/64
-checkfile %[1]s /etc/keepalived/edgelb/check-0123456789abcdef.sh
+script %[1]s /etc/keepalived/edgelb/check-0123456789abcdef.sh
+secret -r-------- 998 %[1]s /etc/keepalived/edgelb/secrets/web/token
+secret -r--r--r-- 998 %[1]s /etc/keepalived/edgelb/secrets/web/open
+secret -r-------- 0 %[1]s /etc/keepalived/edgelb/secrets/web/roots
+notices yes
+notice web 0123456789abcdef failed 22 98.00 curl: (22) 404
 enabledhere yes
 maintenance 0
 results yes
@@ -68,9 +73,14 @@ func TestTheOutputOfTheScriptIsParsed(t *testing.T) {
 	want := Facts{
 		Root: true, Binary: "/usr/sbin/keepalived", Version: "2.2.7", ScriptUser: true, Tool: "perl",
 		Init: "systemd", Service: "enabled", EnabledHere: true, Process: 812,
-		File:   File{Exists: true, Managed: true, Header: cfg.Header{Owner: "cluster/ns", Host: "gw1:22", Hash: hash}, SHA256: hash, Virtual: virtual},
-		Checks: map[string]string{"/etc/keepalived/edgelb/check-0123456789abcdef.sh": hash}, Results: true, Maintenance: "0",
-		Check: Check{Hash: hash, OK: true, At: 99500 * time.Millisecond, Age: 750 * time.Millisecond}, Uptime: 100250 * time.Millisecond,
+		File:    File{Exists: true, Managed: true, Header: cfg.Header{Owner: "cluster/ns", Host: "gw1:22", Hash: hash}, SHA256: hash, Virtual: virtual},
+		Scripts: map[string]string{"/etc/keepalived/edgelb/check-0123456789abcdef.sh": hash}, Results: true, Maintenance: "0", scriptUID: "998",
+		Secrets: map[string]string{
+			"/etc/keepalived/edgelb/secrets/web/token": hash, "/etc/keepalived/edgelb/secrets/web/open": "", "/etc/keepalived/edgelb/secrets/web/roots": "",
+		},
+		HasNotices: true,
+		Notices:    map[string]Notice{"web": {ID: "0123456789abcdef", State: NoticeFailed, Exit: "22", At: 98 * time.Second, Words: "curl: (22) 404"}},
+		Check:      Check{Hash: hash, OK: true, At: 99500 * time.Millisecond, Age: 750 * time.Millisecond}, Uptime: 100250 * time.Millisecond,
 		Links: map[string]Link{"lo": {Up: true}, "eth0": {Up: true}, "eth1": {}},
 	}
 	if !reflect.DeepEqual(got, want) {

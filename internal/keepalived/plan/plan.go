@@ -3,6 +3,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/keepalived/cfg"
 	"github.com/edgelb/edgelb/internal/keepalived/facts"
@@ -30,7 +32,9 @@ type Wanted struct {
 	// File is Config as rendered; empty if Config is idle.
 	File        cfg.File
 	Maintenance bool
-	Policy      Policy
+	// Secrets are what the commands of instances get, by instance.
+	Secrets map[string]keepalived.Secret
+	Policy  Policy
 }
 
 // Action is what must be done.
@@ -41,6 +45,8 @@ const (
 	NoOp Action = "NoOp"
 	// Prepare: keepalived runs what is wanted, and something that it reads at any time, or that a reboot needs, must be put in place.
 	Prepare Action = "Prepare"
+	// Notify: commands of instances that the host is the master of must be run, and nothing else is missing.
+	Notify Action = "Notify"
 	// Start: keepalived must be started, which includes what Prepare does.
 	Start Action = "Start"
 	// Reload: keepalived must load the wanted file, likewise.
@@ -66,8 +72,10 @@ type Plan struct {
 	Backup bool
 	// KeepFormer reports whether the replaced file is the one to roll back to, as far as is known.
 	KeepFormer bool
-	// Unproved reports whether the file is as wanted, and all that is missing is that keepalived proves to run it.
+	// Unproved reports whether the file is as wanted, and all that is missing is that keepalived proves to run it, or runs a command.
 	Unproved bool
+	// Notify are the instances whose commands must be run.
+	Notify []keepalived.Instance
 	// Owner, for a Refuse, is the file's owner if that is another edgelb's. It must not be shown to the users of this one.
 	Owner string
 }
@@ -89,7 +97,7 @@ func Compute(observed Observed, wanted Wanted) Plan {
 //	any               instances    nothing               Start
 //	not the wanted    instances    something             Reload
 //	the wanted        instances    not the wanted        Reload; after a reboot Prepare, without which nothing can be proved
-//	the wanted        instances    the wanted            Prepare if something is missing beside the file, or else NoOp
+//	the wanted        instances    the wanted            Prepare if something is missing beside the file; Notify if a command was not run; or else NoOp
 func decide(f facts.Facts, wanted Wanted) Plan {
 	stranger := foreignOwner(f.File, wanted.Config.Owner)
 	switch {
@@ -118,13 +126,25 @@ func compare(f facts.Facts, wanted Wanted) Plan {
 	case plan.Write:
 		plan.Action, plan.Reasons = Reload, []string{stale}
 	case f.Proves(wanted.File.Hash) && len(missing) == 0:
-		return Plan{Action: NoOp}
+		return notify(f, wanted)
 	case f.Proves(wanted.File.Hash) || !f.Results:
 		plan.Action, plan.Reasons = Prepare, missing
 	case f.Check.Fresh():
 		plan.Action, plan.Reasons, plan.Unproved = Reload, []string{"keepalived runs another configuration than that of its file"}, true
 	default:
 		plan.Action, plan.Reasons, plan.Unproved = Reload, []string{"keepalived does not run its check"}, true
+	}
+	return plan
+}
+
+// notify decides on a host that is as wanted. keepalived runs commands itself, and may be about to.
+func notify(f facts.Facts, wanted Wanted) Plan {
+	plan := Plan{Action: NoOp}
+	for _, i := range wanted.Config.Instances {
+		if f.MustNotify(i) {
+			plan.Action, plan.Unproved, plan.Notify = Notify, true, append(plan.Notify, i)
+			plan.Reasons = append(plan.Reasons, "the command of "+i.Name+" was not run since the host has its addresses")
+		}
 	}
 	return plan
 }
@@ -146,8 +166,8 @@ func fileDiffers(f facts.Facts, wanted cfg.File) string {
 		return "the configuration changed"
 	case f.File.SHA256 != wanted.SHA256():
 		return "the file was edited, or has another owner"
-	case f.Checks[wanted.CheckPath] != wanted.CheckSHA256():
-		return "the check was edited, or is gone"
+	case slices.ContainsFunc(wanted.Scripts, func(s cfg.Script) bool { return f.Scripts[s.Path] != s.SHA256() }):
+		return "a script of edgelb's was edited, or is gone"
 	default:
 		return ""
 	}
@@ -168,6 +188,7 @@ func missingBeside(f facts.Facts, wanted Wanted) []string {
 	default:
 		reasons = append(reasons, "the maintenance ends")
 	}
+	reasons = append(reasons, missingSecrets(f, wanted)...)
 	if f.Service == "disabled" {
 		reasons = append(reasons, "keepalived does not start with the machine")
 	}
@@ -193,7 +214,7 @@ func foreignOwner(file facts.File, owner string) string {
 func drift(observed Observed, wanted Wanted, plan Plan) []string {
 	previous, f := observed.Previous, observed.Facts
 	asProved := previous.Hash != "" && previous.Hash == wanted.File.Hash && previous.Maintenance == wanted.Maintenance
-	if !asProved || previous.Begun || !f.Results {
+	if !asProved || previous.Begun || !f.Results || plan.Action == Notify {
 		return nil
 	}
 	return plan.Reasons

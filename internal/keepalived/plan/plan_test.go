@@ -35,7 +35,7 @@ func running(w Wanted) facts.Facts {
 	return facts.Facts{
 		Root: true, Binary: "/usr/sbin/keepalived", ScriptUser: true, Init: "systemd", Service: "enabled", Process: 7,
 		File:    facts.File{Exists: true, Managed: true, Header: cfg.Header{Owner: owner, Host: "gw1:22", Hash: w.File.Hash}, SHA256: w.File.SHA256()},
-		Checks:  map[string]string{w.File.CheckPath: w.File.CheckSHA256()},
+		Scripts: map[string]string{w.File.Scripts[0].Path: w.File.Scripts[0].SHA256()},
 		Results: true, Check: facts.Check{Hash: w.File.Hash, OK: true}, Maintenance: "0",
 	}
 }
@@ -64,9 +64,9 @@ func TestThePlanFollowsFromWhatDiffers(t *testing.T) {
 			Plan{Action: Reload, Write: true, KeepFormer: true}, "the file was edited"},
 		"the file is gone": {func(f *facts.Facts, _ *Wanted) { f.File = facts.File{} },
 			Plan{Action: Reload, Write: true}, "there is no configuration yet"},
-		"the check was edited": {func(f *facts.Facts, w *Wanted) { f.Checks = map[string]string{w.File.CheckPath: "x"} },
-			Plan{Action: Reload, Write: true, KeepFormer: true}, "the check was edited"},
-		"the check is gone": {func(f *facts.Facts, _ *Wanted) { f.Checks = nil },
+		"the check was edited": {func(f *facts.Facts, w *Wanted) { f.Scripts = map[string]string{w.File.Scripts[0].Path: "x"} },
+			Plan{Action: Reload, Write: true, KeepFormer: true}, "a script of edgelb's was edited"},
+		"the check is gone": {func(f *facts.Facts, _ *Wanted) { f.Scripts = nil },
 			Plan{Action: Reload, Write: true, KeepFormer: true}, "or is gone"},
 		"keepalived runs another file": {func(f *facts.Facts, _ *Wanted) { f.Check.Hash = other.File.Hash },
 			Plan{Action: Reload, Unproved: true}, "another configuration than that of its file"},
