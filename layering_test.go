@@ -88,10 +88,12 @@ var layers = map[string][]string{
 		"internal/desired/virtualips", "internal/haproxy", "internal/keepalived", "internal/model", "internal/policy", "internal/sanitize", "k8s.io/api",
 		"k8s.io/apimachinery",
 	},
-	"internal/desired/limits":         {"api/v1alpha1", "internal/desired/spec", "internal/model", "internal/policy", "k8s.io/apimachinery"},
-	"internal/desired/logging":        {"api/v1alpha1", "internal/haproxy/logs", "internal/policy"},
-	"internal/desired/naming":         {"api/v1alpha1", "internal/desired/spec"},
-	"internal/desired/virtualips":     {"api/v1alpha1", "internal/desired/spec", "internal/keepalived", "internal/model"},
+	"internal/desired/limits":  {"api/v1alpha1", "internal/desired/spec", "internal/model", "internal/policy", "k8s.io/apimachinery"},
+	"internal/desired/logging": {"api/v1alpha1", "internal/haproxy/logs", "internal/policy"},
+	"internal/desired/naming":  {"api/v1alpha1", "internal/desired/spec"},
+	"internal/desired/virtualips": {
+		"api/v1alpha1", "internal/desired/spec", "internal/keepalived", "internal/model", "internal/policy", "k8s.io/apimachinery",
+	},
 	"internal/desired/pool":           {"internal/bounded", "internal/haproxy", "k8s.io/api", "k8s.io/apimachinery"},
 	"internal/desired/servers":        {"api/v1alpha1", "internal/desired/pool", "internal/haproxy", "internal/policy", "k8s.io/api", "k8s.io/apimachinery"},
 	"internal/desired/spec":           {"api/v1alpha1", "internal/haproxy", "internal/model", "k8s.io/apimachinery"},
@@ -152,8 +154,9 @@ var layers = map[string][]string{
 	},
 	"controllers/rights": {"api/v1alpha1", "internal/rulebook", "sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery"},
 	"controllers/virtualips": {
-		"api/v1alpha1", "internal/host/session", "internal/index", "internal/keepalived", "internal/keepalived/driver", "internal/model", "internal/queue",
-		"internal/record", "internal/sanitize", "sigs.k8s.io/controller-runtime", "k8s.io/client-go/util/workqueue", "github.com/go-logr/logr",
+		"api/v1alpha1", "internal/host/session", "internal/index", "internal/keepalived", "internal/keepalived/driver", "internal/model",
+		"internal/policy", "internal/queue", "internal/record", "internal/sanitize", "internal/secrets", "github.com/go-logr/logr", "k8s.io/apimachinery",
+		"k8s.io/client-go/util/workqueue", "sigs.k8s.io/controller-runtime",
 	},
 	"controllers": {
 		"api/v1alpha1", "controllers/rights", "controllers/signals", "controllers/virtualips", "internal/desired/virtualips", "internal/host/session",

@@ -16,7 +16,7 @@ import (
 // newVirtualIPs returns the controller of keepalived, which uses the connections of the hostReconciler.
 func (r *hostReconciler) newVirtualIPs(sync, look virtualips.SyncFunc) *virtualips.Controller {
 	return &virtualips.Controller{
-		Here: r.Here, Records: r.records, Connection: r.openConnection, Sync: sync, Look: look,
+		Here: r.Here, Records: r.records, Connection: r.openConnection, Sync: sync, Look: look, Secrets: r.secrets, RulesOf: r.rules.Of,
 		Queue: r.virtual, Hosts: r.hostEvents, Objects: r.objects, Now: r.now, Retries: apiRetries[model.HostID](),
 	}
 }

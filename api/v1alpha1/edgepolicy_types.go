@@ -66,8 +66,15 @@ type EdgePolicySpec struct {
 	// +optional
 	ServerAddresses []AllowedAddress `json:"serverAddresses,omitzero"`
 
+	// VirtualAddresses are the networks that virtual addresses, those in spec.virtualIPs.addresses, may be in. If no policy of a namespace
+	// has the list, each address is allowed that is not special.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +optional
+	VirtualAddresses []AllowedNetwork `json:"virtualAddresses,omitzero"`
+
 	// AllowedFields are fields that nobody may set otherwise. ReloadCommand is spec.haproxy.reloadCommand, which runs as root on
-	// the hosts. Paths is spec.haproxy.paths with a config outside of /etc/haproxy and /usr/local/etc/haproxy, or an adminSocket
+	// the hosts. NotifyCommand is spec.virtualIPs.notifyCommand, which runs there as keepalived_script. Paths is spec.haproxy.paths with a config outside of /etc/haproxy and /usr/local/etc/haproxy, or an adminSocket
 	// outside of /run/haproxy, /var/run/haproxy and /var/lib/haproxy. Adopt is spec.hosts[].adopt, which replaces a file that
 	// somebody else wrote, and takes a host from another namespace or cluster.
 	// +listType=set
@@ -136,9 +143,15 @@ type PolicyNamespaces struct {
 // +kubebuilder:validation:XValidation:rule="isCIDR(self) || self == '*' || self.matches('^([*][.])?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?([.][a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$') && !self.matches('(^|[.])[0-9]+$')",message="write a network with its length, such as 198.51.100.7/32 or fd00::/8, a DNS name in lower case, *. before the end of DNS names, or * for all of them"
 type AllowedAddress string
 
+// AllowedNetwork is a network as ADDRESS/LENGTH.
+//
+// +kubebuilder:validation:MaxLength=49
+// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="write a network with its length, such as 198.51.100.7/32 or fd00::/8"
+type AllowedNetwork string
+
 // AllowedField is a field that nobody may set unless a policy allows it.
 //
-// +kubebuilder:validation:Enum=ReloadCommand;Paths;Adopt
+// +kubebuilder:validation:Enum=ReloadCommand;Paths;Adopt;NotifyCommand
 type AllowedField string
 
 // The fields that are allowed by policies only.
@@ -149,4 +162,6 @@ const (
 	FieldPaths AllowedField = "Paths"
 	// FieldAdopt is spec.hosts[].adopt, which replaces a file that somebody else wrote, or another edgelb.
 	FieldAdopt AllowedField = "Adopt"
+	// FieldNotifyCommand is spec.virtualIPs.notifyCommand, which runs as keepalived_script on the hosts.
+	FieldNotifyCommand AllowedField = "NotifyCommand"
 )

@@ -9,3 +9,7 @@ const (
 	SecretKeyKnownHosts  = "known_hosts"
 	SecretKeyKubeconfig  = "kubeconfig"
 )
+
+// SecretTypeNotify is the type of the Secrets that spec.virtualIPs.notifySecretRef may name. Their content reaches hosts: without a type of
+// their own, whoever may write an EdgeLoadBalancer could read every Secret of the namespace on a host.
+const SecretTypeNotify = "edgelb.io/notify"

@@ -3,6 +3,8 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // VirtualIPs are addresses that move to a healthy host, by keepalived on the hosts.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.notifySecretRef) || has(self.notifyCommand) && self.notifyCommand != ''",message="notifySecretRef is for notifyCommand: set it, or remove notifySecretRef"
 type VirtualIPs struct {
 	// Addresses are the virtual addresses, each with the length of its network's prefix, such as 203.0.113.10/24. They may be of both
 	// families. All of them are on one host at a time. Each must be in a network of the interface.
@@ -45,6 +47,20 @@ type VirtualIPs struct {
 	// Preempt lets a host with a higher priority take the addresses back when it returns. Otherwise they stay where they are.
 	// +optional
 	Preempt bool `json:"preempt,omitempty"`
+
+	// NotifyCommand is run on the host that gets the addresses, without a shell, by keepalived and as its account keepalived_script: for a
+	// cloud that must be told who has a floating address. It begins with the absolute path of a program. It is run again until it succeeds,
+	// and ended after 30s. Its environment has EDGELB_ADDRESSES, separated by blanks, EDGELB_INTERFACE, EDGELB_INSTANCE, EDGELB_STATE, which
+	// is MASTER, and EDGELB_SECRET. Only an EdgePolicy with NotifyCommand allows it.
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^(/[A-Za-z0-9/._:=@-]+( [A-Za-z0-9/._:=@-]+)*)?$`
+	// +optional
+	NotifyCommand string `json:"notifyCommand,omitempty"`
+
+	// NotifySecretRef names a Secret of the type edgelb.io/notify, whose keys become files on the hosts that only the command's account can
+	// read. The command begins in their folder, whose path is in EDGELB_SECRET.
+	// +optional
+	NotifySecretRef *SecretReference `json:"notifySecretRef,omitempty"`
 }
 
 // VirtualIPRole is what a host is for the virtual addresses.

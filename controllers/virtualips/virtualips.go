@@ -24,9 +24,11 @@ import (
 	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/keepalived/driver"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/policy"
 	"github.com/edgelb/edgelb/internal/queue"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/sanitize"
+	"github.com/edgelb/edgelb/internal/secrets"
 )
 
 // SyncFunc brings keepalived of a host to the wanted state, or only looks at it: driver.Sync and driver.Look.
@@ -39,6 +41,9 @@ type Controller struct {
 	// Connection returns the connection that is open to the host of a record, whose task for keepalived is set; nil if there is none.
 	Connection func(model.HostID, record.Host) session.Conn
 	Sync, Look SyncFunc
+	// Secrets reads the Secrets of commands, and RulesOf returns the rules of a namespace.
+	Secrets *secrets.Reader
+	RulesOf func(ctx context.Context, namespace string) (policy.Rules, error)
 	// Queue has the hosts to work on. Hosts and Objects queue hosts and objects for their own controllers.
 	Queue, Hosts *queue.Source[model.HostID]
 	Objects      *queue.Source[ctrl.Request]
@@ -80,6 +85,10 @@ func (r *Controller) Reconcile(ctx context.Context, key model.HostID) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: record.VirtualLookInterval}, nil
 	}
 	request := requestTo(known)
+	var err error
+	if request.Secrets, err = r.secretsOf(ctx, known.Virtual.Task.Virtual.Secrets); err != nil {
+		return ctrl.Result{}, err
+	}
 	outcome := r.Look(ctx, conn, r.cache(key), request)
 	synced := known.MustSyncVirtual(outcome, r.Now())
 	if synced {

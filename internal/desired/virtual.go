@@ -25,10 +25,10 @@ func (h *Host) addVirtual(members []membership, s Snapshot) []Problem {
 		asking[i] = virtualips.Member{Object: m.object, Entry: m.entry}
 		byObject[m.object] = m
 	}
-	virtual, conflicts := virtualips.Build(h.Key, asking, s.peerOf)
+	virtual, conflicts := virtualips.Build(h.Key, asking, virtualips.Known{PeerOf: s.peerOf, RulesOf: s.RulesOf})
 	var problems []Problem
 	for _, c := range conflicts {
-		problems = append(problems, byObject[c.Object].problem(v1alpha1.ReasonVirtualIPConflict, "%s", c.Message))
+		problems = append(problems, byObject[c.Object].problem(c.Reason, "%s", c.Message))
 	}
 	h.Virtual = virtual
 	if !virtual.Asked() {

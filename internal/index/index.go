@@ -23,7 +23,7 @@ import (
 	"github.com/edgelb/edgelb/internal/watched"
 )
 
-// The names of the cache's indexes: EdgeLoadBalancers by host, by Service, by Secret of SSH, by Secret with a kubeconfig, and by
+// The names of the cache's indexes: EdgeLoadBalancers by host, by Service, by Secret that reaches their hosts, by Secret with a kubeconfig, and by
 // the cluster whose nodes they use to reach Services. EndpointSlices have watched.IndexService.
 const (
 	byHost    = "edgelb.host"
@@ -43,7 +43,7 @@ func Add(ctx context.Context, indexer client.FieldIndexer) error {
 				return serviceText(key), found
 			})
 		},
-		bySecret:  func(o *v1alpha1.EdgeLoadBalancer) []string { return []string{spec.OwnerOf(o).String()} },
+		bySecret:  secretsOf,
 		byCluster: func(o *v1alpha1.EdgeLoadBalancer) []string { return texts(ClustersOf(o)) },
 		byNodes: func(o *v1alpha1.EdgeLoadBalancer) []string {
 			return eachTarget(o, func(t *v1alpha1.Target) (string, bool) {
@@ -58,6 +58,15 @@ func Add(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return indexer.IndexField(ctx, &discoveryv1.EndpointSlice{}, watched.IndexService, watched.ServiceNames)
+}
+
+// secretsOf returns the Secrets that an object brings to hosts, or logs in to them with.
+func secretsOf(o *v1alpha1.EdgeLoadBalancer) []string {
+	secrets := []string{spec.OwnerOf(o).String()}
+	if v := o.Spec.VirtualIPs; v != nil && v.NotifySecretRef != nil {
+		secrets = append(secrets, types.NamespacedName{Namespace: o.Namespace, Name: v.NotifySecretRef.Name}.String())
+	}
+	return secrets
 }
 
 // eachTarget collects a property of the object's targets, each value once.
@@ -112,7 +121,7 @@ func HostsOfAll(objects []v1alpha1.EdgeLoadBalancer) []model.HostID {
 	return keys
 }
 
-// BySecret returns the objects that log in to their hosts with a Secret.
+// BySecret returns the objects that log in to their hosts with a Secret, or bring it there.
 func BySecret(ctx context.Context, reader client.Reader, secret types.NamespacedName) []v1alpha1.EdgeLoadBalancer {
 	return find(ctx, reader, bySecret, secret.String())
 }

@@ -40,8 +40,8 @@ type Rules struct {
 	// Namespace is the namespace of the rules.
 	Namespace string
 	// Hosts, KubeconfigServers and Servers say where connections may go: the operator's to hosts and to other clusters, and the
-	// hosts' to servers.
-	Hosts, KubeconfigServers, Servers Addresses
+	// hosts' to servers. Virtual says which virtual addresses hosts may get.
+	Hosts, KubeconfigServers, Servers, Virtual Addresses
 	// Limits limit what the objects have together.
 	Limits Limits
 	// Version changes whenever the rules change.
@@ -62,6 +62,7 @@ func merge(namespace string, selecting []v1alpha1.EdgePolicy) Rules {
 		Hosts:             Addresses{namespace: namespace, field: "hostAddresses"},
 		KubeconfigServers: Addresses{namespace: namespace, field: "kubeconfigServers"},
 		Servers:           Addresses{namespace: namespace, field: "serverAddresses"},
+		Virtual:           Addresses{namespace: namespace, field: "virtualAddresses"},
 		Limits:            builtinLimits(namespace),
 		fields:            map[v1alpha1.AllowedField]bool{},
 	}
@@ -71,15 +72,29 @@ func merge(namespace string, selecting []v1alpha1.EdgePolicy) Rules {
 		r.Hosts = r.Hosts.with(name, spec.HostAddresses)
 		r.KubeconfigServers = r.KubeconfigServers.with(name, spec.KubeconfigServers)
 		r.Servers = r.Servers.with(name, spec.ServerAddresses)
+		r.Virtual = r.Virtual.with(name, addressesOf(spec.VirtualAddresses))
 		r.Limits = r.Limits.with(name, &spec.Limits)
 		for _, field := range spec.AllowedFields {
 			r.fields[field] = true
 		}
-		fmt.Fprintf(version, "%q %#v %#v %#v %q\n", name, spec.HostAddresses, spec.KubeconfigServers, spec.ServerAddresses, spec.AllowedFields)
+		fmt.Fprintf(version, "%q %#v %#v %#v %#v %q\n", name, spec.HostAddresses, spec.KubeconfigServers, spec.ServerAddresses, spec.VirtualAddresses,
+			spec.AllowedFields)
 	}
 	fmt.Fprintf(version, "%v", r.Limits)
 	r.Version = fmt.Sprintf("%x", version.Sum64())
 	return r
+}
+
+// addressesOf returns the same list; nil for a policy without one.
+func addressesOf(networks []v1alpha1.AllowedNetwork) []v1alpha1.AllowedAddress {
+	if networks == nil {
+		return nil
+	}
+	addresses := make([]v1alpha1.AllowedAddress, len(networks))
+	for i, network := range networks {
+		addresses[i] = v1alpha1.AllowedAddress(network)
+	}
+	return addresses
 }
 
 // The folders that HAProxy's files may be in without a policy.
@@ -113,6 +128,14 @@ func (r Rules) CheckReloadCommand(command string) *Violation {
 		return nil
 	}
 	return r.forbids(v1alpha1.FieldReloadCommand, "spec.haproxy.reloadCommand would run as root, and")
+}
+
+// CheckNotifyCommand says why the spec's command is not allowed; nil if it is.
+func (r Rules) CheckNotifyCommand(command string) *Violation {
+	if command == "" || r.fields[v1alpha1.FieldNotifyCommand] {
+		return nil
+	}
+	return r.forbids(v1alpha1.FieldNotifyCommand, "spec.virtualIPs.notifyCommand would run on the hosts, and")
 }
 
 // CheckAdopt says why a file of somebody else must not be replaced; nil if it may.

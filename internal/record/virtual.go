@@ -121,7 +121,15 @@ func (v *Virtual) take(outcome keepalived.Outcome, now time.Time) {
 
 // Lose takes in that the host cannot be checked: what it does now is not known.
 func (v *Virtual) Lose(now time.Time) {
-	v.Outcome.Roles, v.Seen, v.Settled = nil, now, false
+	v.Outcome.Roles, v.Outcome.Notices, v.Seen, v.Settled = nil, nil, now, false
+}
+
+// NoticeOf returns how far the command for an object's virtual addresses has come on the host.
+func (v Virtual) NoticeOf(object string) keepalived.Notice {
+	if v.Task == nil {
+		return keepalived.Notice{}
+	}
+	return v.Outcome.Notices[v.Task.Virtual.Instances[object]]
 }
 
 // RoleOf returns what the host is for an object's virtual addresses; empty if that is not known.
@@ -148,7 +156,7 @@ func (v Virtual) InstanceOf(object string) (keepalived.Instance, bool) {
 // isReportedLike reports whether both are the same in what a person may be waiting for.
 func (v Virtual) isReportedLike(other Virtual) bool {
 	return v.Settled == other.Settled && v.Outcome.State == other.Outcome.State && v.Outcome.Message == other.Outcome.Message && v.waits() == other.waits() &&
-		maps.Equal(v.Outcome.Roles, other.Outcome.Roles) && reflect.DeepEqual(v.Proved, other.Proved)
+		maps.Equal(v.Outcome.Roles, other.Outcome.Roles) && maps.Equal(v.Outcome.Notices, other.Outcome.Notices) && reflect.DeepEqual(v.Proved, other.Proved)
 }
 
 // waits says why the configuration of keepalived is not known yet; empty if it is.

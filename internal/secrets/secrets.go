@@ -34,7 +34,7 @@ type Reader struct {
 }
 
 // readKeys are the keys of Secrets that are read: to log in to hosts, and to other clusters. The values of other keys are not
-// kept.
+// kept, but for a Secret whose type says that it is for hosts.
 var readKeys = []string{
 	v1alpha1.SecretKeyPrivateKey, v1alpha1.SecretKeyCertificate, v1alpha1.SecretKeyPreviousKey, v1alpha1.SecretKeyKnownHosts,
 	v1alpha1.SecretKeyKubeconfig,
@@ -44,6 +44,8 @@ var readKeys = []string{
 type Secret struct {
 	Version string
 	Data    map[string][]byte
+	// ForHosts reports that it is of the type v1alpha1.SecretTypeNotify: all of its keys may reach hosts.
+	ForHosts bool
 	// TooLarge reports that the Secret exceeds the limit of its namespace, so that its data is not kept.
 	TooLarge bool
 	// size is that of the data, and created the creation time of the Secret.
@@ -71,7 +73,7 @@ func (r *Reader) Version(ctx context.Context, name types.NamespacedName) (string
 // may have at most this many bytes.
 func (r *Reader) Load(ctx context.Context, name types.NamespacedName, version string, most int) (Secret, error) {
 	if kept, found := r.Last(name); version == "" || (found && kept.Version == version && !kept.TooLarge && r.fits(name, kept, most)) {
-		return Secret{Version: version, Data: kept.Data}, nil
+		return Secret{Version: version, Data: kept.Data, ForHosts: kept.ForHosts}, nil
 	}
 	// Hundreds of hosts may share a Secret: one of them reads it.
 	read, err, _ := r.reads.Do(name.String()+"@"+version, func() (any, error) { return r.read(ctx, name, most) })
@@ -91,6 +93,10 @@ func (r *Reader) read(ctx context.Context, name types.NamespacedName, most int) 
 	}
 	read := Secret{
 		Version: object.ResourceVersion, Data: onlyReadKeys(object.Data), created: object.CreationTimestamp.Time,
+		ForHosts: object.Type == v1alpha1.SecretTypeNotify,
+	}
+	if read.ForHosts {
+		read.Data = object.Data
 	}
 	for key, value := range read.Data {
 		read.size += len(key) + len(value)

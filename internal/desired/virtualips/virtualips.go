@@ -9,10 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // Member is one object that shares the host, and the index of its entry for the host in its spec.hosts.
@@ -48,19 +51,28 @@ type Virtual struct {
 	Addresses []netip.Addr
 	// Instances holds, by object, the name of its instance.
 	Instances map[string]string
+	// Secrets holds, by instance, the Secret that its command gets.
+	Secrets map[string]types.NamespacedName
 }
 
 // Asked reports whether an object asks for virtual addresses on the host.
 func (v Virtual) Asked() bool { return len(v.Instances) > 0 }
 
-// Conflict is why an object's virtual addresses are left out on the host.
+// Conflict is why something of an object's virtual addresses is left out on the host, with a reason of package v1alpha1.
 type Conflict struct {
-	Object  *v1alpha1.EdgeLoadBalancer
-	Message string
+	Object          *v1alpha1.EdgeLoadBalancer
+	Reason, Message string
 }
 
-// Build computes what a host should do for its members, the oldest of which come first. peerOf returns what is known of a host.
-func Build(key model.HostID, members []Member, peerOf func(model.HostID) Peer) (Virtual, []Conflict) {
+// Known is what is known besides the objects.
+type Known struct {
+	// PeerOf returns what is known of a host, and RulesOf the rules of a namespace.
+	PeerOf  func(model.HostID) Peer
+	RulesOf func(namespace string) policy.Rules
+}
+
+// Build computes what a host should do for its members, the oldest of which come first.
+func Build(key model.HostID, members []Member, known Known) (Virtual, []Conflict) {
 	taken := taken{routers: map[int32]string{}, addresses: map[netip.Addr]string{}}
 	v := Virtual{Config: &keepalived.Config{}, Instances: map[string]string{}}
 	var conflicts []Conflict
@@ -68,13 +80,18 @@ func Build(key model.HostID, members []Member, peerOf func(model.HostID) Peer) (
 		if m.Object.Spec.VirtualIPs == nil {
 			continue
 		}
-		if message := taken.claim(m); message != "" {
-			conflicts = append(conflicts, Conflict{m.Object, message})
+		allowed, violations := m.allowed(known.RulesOf(m.Object.Namespace))
+		conflicts = append(conflicts, violations...)
+		if len(violations) > 0 && len(allowed.prefixes) == 0 {
 			continue
 		}
-		v.add(key, m, peerOf)
+		if message := taken.claim(m, allowed.prefixes); message != "" {
+			conflicts = append(conflicts, Conflict{m.Object, v1alpha1.ReasonVirtualIPConflict, message})
+			continue
+		}
+		v.add(key, m, allowed, known.PeerOf)
 	}
-	v.ScriptUser = hasScriptUser(key, members, peerOf(key))
+	v.ScriptUser = hasScriptUser(key, members, known.PeerOf(key))
 	slices.SortFunc(v.Addresses, netip.Addr.Compare)
 	if v.Config != nil {
 		v.Config.Instances = v.Config.Normalize().Instances
@@ -97,11 +114,14 @@ func InstanceOf(object *v1alpha1.EdgeLoadBalancer) string {
 }
 
 // add adds the object's instance.
-func (v *Virtual) add(key model.HostID, m Member, peerOf func(model.HostID) Peer) {
+func (v *Virtual) add(key model.HostID, m Member, allowed allowed, peerOf func(model.HostID) Peer) {
 	wants := m.Object.Spec.VirtualIPs
 	v.Instances[spec.NameOf(m.Object).String()] = InstanceOf(m.Object)
 	v.Maintenance = v.Maintenance || m.entry().Maintenance
-	prefixes := prefixesOf(wants)
+	prefixes := allowed.prefixes
+	if allowed.notify.Secret {
+		v.addSecret(m.Object)
+	}
 	for _, prefix := range prefixes {
 		v.Addresses = append(v.Addresses, prefix.Addr())
 	}
@@ -120,8 +140,15 @@ func (v *Virtual) add(key model.HostID, m Member, peerOf func(model.HostID) Peer
 	v.Config.Instances = append(v.Config.Instances, keepalived.Instance{
 		Name: InstanceOf(m.Object), Interface: place.Interface, RouterID: int(wants.VirtualRouterID), Priority: m.priority(),
 		Advertisement: spec.Duration(wants.AdvertisementInterval, time.Second).Truncate(10 * time.Millisecond), Preempt: wants.Preempt, Source: place.Prefix.Addr(),
-		Peers: peers, Multicast: !isUnicast(wants), Addresses: prefixes,
+		Peers: peers, Multicast: !isUnicast(wants), Addresses: prefixes, Notify: allowed.notify,
 	})
+}
+
+func (v *Virtual) addSecret(object *v1alpha1.EdgeLoadBalancer) {
+	if v.Secrets == nil {
+		v.Secrets = map[string]types.NamespacedName{}
+	}
+	v.Secrets[InstanceOf(object)] = types.NamespacedName{Namespace: object.Namespace, Name: object.Spec.VirtualIPs.NotifySecretRef.Name}
 }
 
 func isUnicast(wants *v1alpha1.VirtualIPs) bool { return wants.Unicast == nil || *wants.Unicast }
@@ -286,9 +313,8 @@ type taken struct {
 }
 
 // claim gives a member its virtual router ID and its addresses. If an older object has one of them, it gets none, and the message says so.
-func (t taken) claim(m Member) string {
+func (t taken) claim(m Member, prefixes []netip.Prefix) string {
 	wants, name := m.Object.Spec.VirtualIPs, spec.NameOf(m.Object).String()
-	prefixes := prefixesOf(wants)
 	for _, prefix := range prefixes {
 		if holder := t.addresses[prefix.Addr()]; holder != "" {
 			return fmt.Sprintf("the virtual address %s is that of the older EdgeLoadBalancer %s on host %s: choose another one", prefix.Addr(), holder, m.entry().Name)
