@@ -112,6 +112,8 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"spec.virtualIPs.virtualRouterID":                 {{"virtualRouterID: 33", "virtualRouterID: 34", cost.None}},
 	"spec.virtualIPs.advertisementInterval":           {{"virtualRouterID: 33", "virtualRouterID: 33\n    advertisementInterval: 2s", cost.None}},
 	"spec.virtualIPs.unicast":                         {{"virtualRouterID: 33", "virtualRouterID: 33\n    unicast: false", cost.None}},
+	"spec.virtualIPs.notifyCommand":                   {{"virtualRouterID: 33", "virtualRouterID: 33\n    notifyCommand: /bin/true", cost.None}},
+	"spec.virtualIPs.notifySecretRef.name":            {{"virtualRouterID: 33", "virtualRouterID: 33\n    notifyCommand: /bin/true\n    notifySecretRef: {name: hcloud}", cost.None}},
 	"spec.virtualIPs.preempt":                         {{"virtualRouterID: 33", "virtualRouterID: 33\n    preempt: true", cost.None}},
 	"spec.hosts[].adopt":                              {{"address: 192.0.2.1}", "address: 192.0.2.1, adopt: true}", cost.None}},
 	"spec.listeners":                                  {{`- {name: http, protocol: HTTP, bind: [":80"]}`, `- {name: http, protocol: HTTP, bind: [":80"]}` + "\n" + `  - {name: more, bind: [":81"], target: app}`, cost.Reload}},
@@ -281,7 +283,7 @@ func build(t *testing.T, object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Host)
 // everythingAllowed are the rules of a namespace whose objects may set every field.
 func everythingAllowed(namespace string) policy.Rules {
 	var allowed v1alpha1.EdgePolicy
-	allowed.Spec.AllowedFields = []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand, v1alpha1.FieldPaths, v1alpha1.FieldAdopt}
+	allowed.Spec.AllowedFields = []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand, v1alpha1.FieldPaths, v1alpha1.FieldAdopt, v1alpha1.FieldNotifyCommand}
 	return policy.NewSet([]v1alpha1.EdgePolicy{allowed}).For(namespace, nil)
 }
 

@@ -25,7 +25,8 @@ spec:
   hostAddresses: [198.51.100.0/24]
   kubeconfigServers: [198.51.100.0/24]
   serverAddresses: [198.51.100.0/24]
-  allowedFields: [ReloadCommand, Paths, Adopt]
+  virtualAddresses: [198.51.100.0/24]
+  allowedFields: [ReloadCommand, Paths, Adopt, NotifyCommand]
   limits: {hosts: 5, listeners: 5, hostnames: 5, secretBytes: 5, changesPerSecond: 5}
 `
 
@@ -51,7 +52,11 @@ func policyRules() []rule {
 		{"spec.namespaces.names", list{list{"shop", "kube-system"}}, []refusal{{list{"Shop"}, "should match"}, {list{"a", "a"}, "Duplicate value"}, {many(257, name), tooMany}}},
 		{"spec.namespaces.matchLabels", list{object{"team": "edge", "x": ""}}, []refusal{{object{"team": int64(1)}, "string"}}},
 		addressRule("spec.hostAddresses"), addressRule("spec.kubeconfigServers"), addressRule("spec.serverAddresses"),
-		{"spec.allowedFields", list{list{}, list{"ReloadCommand"}, list{"Paths", "Adopt"}}, []refusal{{list{"Everything"}, "Unsupported value"}, {list{"Adopt", "Adopt"}, "Duplicate value"}}},
+		{"spec.virtualAddresses", list{list{}, list{"0.0.0.0/0", "::/0"}, list{"203.0.113.7/32", "169.254.0.0/16"}}, []refusal{
+			{list{"203.0.113.7"}, "write a network with its length"}, {list{"gw1.example.net"}, "write a network with its length"}, {list{"*"}, "write a network with its length"},
+			{list{"::/0", "::/0"}, "Duplicate value"}, {many(257, func(n string) string { return "2001:db8::" + n[1:] + "/128" }), tooMany},
+		}},
+		{"spec.allowedFields", list{list{}, list{"ReloadCommand"}, list{"Paths", "Adopt"}, list{"NotifyCommand"}}, []refusal{{list{"Everything"}, "Unsupported value"}, {list{"Adopt", "Adopt"}, "Duplicate value"}}},
 		{"spec.limits", list{object{}, nil}, nil},
 		limitRule("hosts", 0, 100000), limitRule("listeners", 0, 100000), limitRule("hostnames", 0, 10000000),
 		limitRule("secretBytes", 0, 1073741824), limitRule("changesPerSecond", 1, 10000),

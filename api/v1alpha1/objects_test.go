@@ -102,6 +102,8 @@ spec:
     addresses: ["203.0.113.10/24", "2001:db8::10/64"]
     interface: eth0
     virtualRouterID: 33
+    notifyCommand: /usr/local/bin/assign 4711
+    notifySecretRef: {name: hcloud}
     advertisementInterval: 1s
     unicast: true
     preempt: true

@@ -136,6 +136,11 @@ var settingRules = []rule{
 	{"spec.virtualIPs.advertisementInterval", list{"100ms", "1.5s", "40s"}, []refusal{{"99ms", "between 100ms and 40s"}, {"41s", "between 100ms and 40s"}, {"1", "should match"}}},
 	{"spec.virtualIPs.unicast", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.virtualIPs.preempt", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.virtualIPs.notifyCommand", list{"/usr/local/bin/assign 4711", "", "/bin/sh assign a@b x:y=z"}, []refusal{
+		{"assign", "should match"}, {"/bin/a; b", "should match"}, {"/bin/a  b", "should match"}, {"/bin/a $(b)", "should match"}, {"/bin/a `b`", "should match"},
+		{"/bin/a 'b'", "should match"}, {"/bin/a\nb", "should match"}, {"/" + strings.Repeat("a", 256), "Too long"},
+	}},
+	{"spec.virtualIPs.notifySecretRef", list{nil}, []refusal{{object{"name": "hcloud"}, "notifySecretRef is for notifyCommand"}}},
 	{"spec.hosts.0.adopt", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.rollout", list{object{"canary": "gw1"}}, []refusal{{object{}, required}, {object{"canary": "gw9"}, "spec.rollout.canary must be the name of an entry of spec.hosts"}}},
 	{"spec.rollout.canary", list{"gw1"}, []refusal{

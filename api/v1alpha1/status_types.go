@@ -278,6 +278,8 @@ const (
 	ReasonNoMaster = "NoMaster"
 	// ReasonSeveralMasters: more than one host has the virtual addresses, because they do not hear each other.
 	ReasonSeveralMasters = "SeveralMasters"
+	// ReasonNotifyFailed: one host has the virtual addresses, and notifyCommand fails there, or would fail on another host.
+	ReasonNotifyFailed = "NotifyFailed"
 	// ReasonDeleting: the object is being deleted and its configuration removed from the hosts.
 	ReasonDeleting = "Deleting"
 )

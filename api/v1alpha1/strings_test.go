@@ -59,7 +59,7 @@ func TestNoStringHasRoomForWhatCouldEndAWordOrALine(t *testing.T) {
 	t.Parallel()
 	dryRun := client.NewDryRunClient(newClient(t))
 	// A blank separates the words of these, and nothing else does.
-	words := []string{"spec.hosts.0.hostKeys.0", "spec.ssh.jumpHost.hostKeys.0", "spec.haproxy.reloadCommand"}
+	words := []string{"spec.hosts.0.hostKeys.0", "spec.ssh.jumpHost.hostKeys.0", "spec.haproxy.reloadCommand", "spec.virtualIPs.notifyCommand"}
 	// HAProxy takes the text after uri literally, and expands nothing in it.
 	percents := []string{"spec.targets.0.healthCheck.path"}
 	for _, field := range specFields(t) {

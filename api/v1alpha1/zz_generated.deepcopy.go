@@ -248,6 +248,11 @@ func (in *EdgePolicySpec) DeepCopyInto(out *EdgePolicySpec) {
 		*out = make([]AllowedAddress, len(*in))
 		copy(*out, *in)
 	}
+	if in.VirtualAddresses != nil {
+		in, out := &in.VirtualAddresses, &out.VirtualAddresses
+		*out = make([]AllowedNetwork, len(*in))
+		copy(*out, *in)
+	}
 	if in.AllowedFields != nil {
 		in, out := &in.AllowedFields, &out.AllowedFields
 		*out = make([]AllowedField, len(*in))
@@ -795,6 +800,11 @@ func (in *VirtualIPs) DeepCopyInto(out *VirtualIPs) {
 	if in.Unicast != nil {
 		in, out := &in.Unicast, &out.Unicast
 		*out = new(bool)
+		**out = **in
+	}
+	if in.NotifySecretRef != nil {
+		in, out := &in.NotifySecretRef, &out.NotifySecretRef
+		*out = new(SecretReference)
 		**out = **in
 	}
 }

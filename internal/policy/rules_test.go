@@ -49,10 +49,11 @@ func TestFieldsAreAllowedByPoliciesOnly(t *testing.T) {
 	builtin := Builtin("shop")
 	all := NewSet([]v1alpha1.EdgePolicy{
 		allowing("a", v1alpha1.EdgePolicySpec{AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand}}),
-		allowing("b", v1alpha1.EdgePolicySpec{AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldPaths, v1alpha1.FieldAdopt}}),
+		allowing("b", v1alpha1.EdgePolicySpec{AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldPaths, v1alpha1.FieldAdopt, v1alpha1.FieldNotifyCommand}}),
 	}).For("shop", nil)
 	for name, check := range map[string]func(Rules) *Violation{
 		"ReloadCommand": func(r Rules) *Violation { return r.CheckReloadCommand("/bin/true") },
+		"NotifyCommand": func(r Rules) *Violation { return r.CheckNotifyCommand("/bin/true") },
 		"Adopt":         Rules.CheckAdopt,
 		"Paths":         func(r Rules) *Violation { return r.CheckPaths("/srv/haproxy.cfg", "/run/haproxy/admin.sock") },
 	} {
@@ -66,7 +67,7 @@ func TestFieldsAreAllowedByPoliciesOnly(t *testing.T) {
 			t.Errorf("%s is refused: %v", name, found)
 		}
 	}
-	if builtin.CheckReloadCommand("") != nil {
+	if builtin.CheckReloadCommand("") != nil || builtin.CheckNotifyCommand("") != nil {
 		t.Error("no command is refused")
 	}
 }

@@ -30,8 +30,8 @@ type conditionState struct {
 
 func (s *summary) setConditions(conditions *[]metav1.Condition) {
 	accepted, targets := s.problemsState(v1alpha1.ConditionAccepted), s.targetsState()
-	hosts, held := s.hostsState(), s.heldState()
-	ready := combine([]conditionState{accepted, hosts, targets, held})
+	hosts, virtual := s.hostsState(), s.heldState()
+	ready := combine([]conditionState{accepted, hosts, targets, virtual})
 	if s.isDeleting() {
 		hosts = conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonDeleting, s.deletingMessage()}}}
 		ready = hosts
@@ -46,7 +46,7 @@ func (s *summary) setConditions(conditions *[]metav1.Condition) {
 		finding{v1alpha1.ReasonAvailable, "every target has a server"})
 	s.set(conditions, v1alpha1.ConditionTargetsHealthy, s.healthState(),
 		finding{v1alpha1.ReasonHealthy, "every server passes its health checks"})
-	s.setHeld(conditions, held)
+	s.setHeld(conditions, virtual)
 	reconciling, stalled := s.progress(ready)
 	s.set(conditions, v1alpha1.ConditionReconciling, reconciling, finding{})
 	s.set(conditions, v1alpha1.ConditionStalled, stalled, finding{})

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -10,9 +9,11 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/spec"
+	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/status/fit"
+	"github.com/edgelb/edgelb/internal/status/held"
 )
 
 // describeVirtual fills in what keepalived of the host is known to do. What is not known yet, after a start of the operator, stays as it
@@ -61,12 +62,12 @@ func joinedMessages(messages ...string) string {
 }
 
 // setHeld sets the condition that says who has the virtual addresses; an object without any has none.
-func (s *summary) setHeld(conditions *[]metav1.Condition, held conditionState) {
+func (s *summary) setHeld(conditions *[]metav1.Condition, state conditionState) {
 	if s.object.Spec.VirtualIPs == nil {
 		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionVirtualIPsHeld)
 		return
 	}
-	s.set(conditions, v1alpha1.ConditionVirtualIPsHeld, held, finding{v1alpha1.ReasonVirtualIPsHeld, s.heldBy()})
+	s.set(conditions, v1alpha1.ConditionVirtualIPsHeld, state, finding{v1alpha1.ReasonVirtualIPsHeld, s.judgeHeld().Message})
 }
 
 // heldState says whether exactly one host has the virtual addresses. While they move, the hosts are checked one after the other: what was
@@ -75,39 +76,26 @@ func (s *summary) heldState() conditionState {
 	if s.object.Spec.VirtualIPs == nil {
 		return conditionState{status: metav1.ConditionTrue}
 	}
-	masters, unknown := s.masters()
-	switch {
-	case !s.rolesAreSettled():
+	if !s.rolesAreSettled() {
 		return s.stillOr(v1alpha1.ConditionVirtualIPsHeld)
-	case len(masters) > 1:
-		return conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonSeveralMasters, fmt.Sprintf(
-			"%s have the virtual addresses at the same time, since they do not hear each other: let VRRP (IP protocol 112) pass between the addresses in their vrrpAddress", fit.Few(masters))}}}
-	case len(masters) == 1:
-		return conditionState{status: metav1.ConditionTrue}
-	case len(unknown) > 0:
-		return conditionState{metav1.ConditionUnknown, []finding{{v1alpha1.ReasonProgressing, "no host is known to have the virtual addresses, and it is not known of " + fit.Few(unknown)}}}
-	default:
-		return conditionState{metav1.ConditionFalse, []finding{{v1alpha1.ReasonNoMaster, "no host has the virtual addresses, so nobody answers on them: " + s.whyNoMaster()}}}
 	}
+	found := s.judgeHeld()
+	if found.Status == metav1.ConditionTrue {
+		return conditionState{status: found.Status}
+	}
+	return conditionState{found.Status, []finding{{found.Reason, found.Message}}}
 }
 
-// heldBy says which host has the virtual addresses.
-func (s *summary) heldBy() string {
-	masters, _ := s.masters()
-	return fit.Few(masters) + " has the virtual addresses"
-}
-
-// masters returns the hosts that have the virtual addresses, and those of which that is not known.
-func (s *summary) masters() (masters, unknown []string) {
-	for _, host := range s.hosts {
-		switch host.VirtualIPs {
-		case v1alpha1.VirtualIPMaster:
-			masters = append(masters, host.Name)
-		case "":
-			unknown = append(unknown, host.Name)
-		}
+func (s *summary) judgeHeld() held.State {
+	notices := map[string]keepalived.Notice{}
+	for _, view := range s.wanted() {
+		notices[view.name] = view.record.Virtual.NoticeOf(spec.NameOf(s.object).String())
 	}
-	return masters, unknown
+	hosts := make([]held.Host, len(s.hosts))
+	for i, host := range s.hosts {
+		hosts[i] = held.Host{Name: host.Name, Role: host.VirtualIPs, Message: host.Message, Notice: notices[host.Name]}
+	}
+	return held.Judge(hosts)
 }
 
 // rolesAreSettled reports whether each host whose role is known was seen twice in it.
@@ -116,15 +104,6 @@ func (s *summary) rolesAreSettled() bool {
 		known := v.record.Virtual
 		return known.RoleOf(spec.NameOf(s.object).String()) != "" && !known.Settled
 	})
-}
-
-// whyNoMaster says, for some hosts, why they do not have the virtual addresses.
-func (s *summary) whyNoMaster() string {
-	var reasons []string
-	for _, host := range s.hosts {
-		reasons = append(reasons, joinedMessages(host.Name+" is "+string(host.VirtualIPs), host.Message))
-	}
-	return fit.Phrases(reasons)
 }
 
 // virtualAddresses returns those of the spec, without the lengths of prefixes.

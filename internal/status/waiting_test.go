@@ -49,7 +49,7 @@ var reports = map[string]reported{
 
 	"Pending": onTheWay, "Progressing": onTheWay, "Unreachable": onTheWay, "HostsNotSynced": onTheWay, "SecretNotFound": onTheWay,
 	"ServiceNotFound": onTheWay, "NoEndpoints": onTheWay, "EndpointsPending": onTheWay, "NoNodePort": onTheWay, "NoNodes": onTheWay,
-	"AddressNotFound": onTheWay, "ClusterUnreachable": onTheWay, "NoMaster": onTheWay, "SeveralMasters": onTheWay,
+	"AddressNotFound": onTheWay, "ClusterUnreachable": onTheWay, "NoMaster": onTheWay, "SeveralMasters": onTheWay, "NotifyFailed": onTheWay,
 
 	"Untrusted": forPerson, "Unauthorized": forPerson, "Rejected": forPerson, "Refused": forPerson, "SecretInvalid": forPerson,
 	"HostConflict": forPerson, "PolicyViolation": forPerson, "BindConflict": forPerson, "BindInvalid": forPerson,
@@ -84,6 +84,11 @@ var reasonRecords = map[string]func() (first, second record.Host){
 	"VirtualIPsHeld": func() (record.Host, record.Host) { return withRole(keepalived.Backup), withRole(keepalived.Master) },
 	"NoMaster":       func() (record.Host, record.Host) { return withRole(keepalived.Fault), withRole(keepalived.Backup) },
 	"SeveralMasters": func() (record.Host, record.Host) { return withRole(keepalived.Master), withRole(keepalived.Master) },
+	"NotifyFailed": func() (record.Host, record.Host) {
+		first := withRole(keepalived.Master)
+		first.Virtual.Outcome.Notices = map[string]keepalived.Notice{"shop.web": {Trouble: advice}}
+		return first, withRole(keepalived.Backup)
+	},
 	"RolloutStopped": func() (record.Host, record.Host) {
 		first, second := synced(), synced()
 		first.Trial, first.Held = rollout.Trial{Change: "c", Why: advice}, rollout.Wait{Why: "stopped the roll-out: " + advice, Stopped: true}

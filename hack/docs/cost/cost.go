@@ -102,6 +102,8 @@ var Of = map[string]map[string]string{
 		"spec.virtualIPs.virtualRouterID":       None + "; keepalived of all hosts reads it, and the virtual addresses may move",
 		"spec.virtualIPs.advertisementInterval": None + "; keepalived reads it, and the virtual addresses stay where they are",
 		"spec.virtualIPs.unicast":               None + "; keepalived of all hosts reads it, and the virtual addresses may move",
+		"spec.virtualIPs.notifyCommand":         None + "; keepalived reads it, and the host that has the virtual addresses runs it once more",
+		"spec.virtualIPs.notifySecretRef.name":  None + "; the files of the Secret are replaced on the hosts",
 		"spec.virtualIPs.preempt":               None + "; true may move the virtual addresses to the host with the highest priority",
 
 		"spec.haproxy.maxConnections":      Reload,

@@ -14,6 +14,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/virtualips"
 	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/model"
+	"github.com/edgelb/edgelb/internal/policy"
 )
 
 // The hosts of the tests, and networks of theirs.
@@ -58,11 +59,25 @@ func object(name string, edit ...func(*v1alpha1.EdgeLoadBalancer)) *v1alpha1.Edg
 
 // build builds gw1 for objects whose first host it is, where these hosts are known.
 func build(known map[model.HostID]virtualips.Peer, objects ...*v1alpha1.EdgeLoadBalancer) (virtualips.Virtual, []virtualips.Conflict) {
+	return buildUnder(v1alpha1.EdgePolicySpec{}, known, objects...)
+}
+
+// buildUnder is build under the rules of a policy.
+func buildUnder(rules v1alpha1.EdgePolicySpec, known map[model.HostID]virtualips.Peer, objects ...*v1alpha1.EdgeLoadBalancer) (virtualips.Virtual, []virtualips.Conflict) {
 	members := make([]virtualips.Member, len(objects))
 	for i, o := range objects {
 		members[i] = virtualips.Member{Object: o}
 	}
-	return virtualips.Build(gw1, members, func(key model.HostID) virtualips.Peer { return known[key] })
+	set := policy.NewSet([]v1alpha1.EdgePolicy{{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: rules}})
+	return virtualips.Build(gw1, members, virtualips.Known{
+		PeerOf:  func(key model.HostID) virtualips.Peer { return known[key] },
+		RulesOf: func(namespace string) policy.Rules { return set.For(namespace, nil) },
+	})
+}
+
+// knowing knows the same of each host, and no policy.
+func knowing(of virtualips.Peer) virtualips.Known {
+	return virtualips.Known{PeerOf: func(model.HostID) virtualips.Peer { return of }, RulesOf: policy.Builtin}
 }
 
 func all() map[model.HostID]virtualips.Peer {
@@ -297,7 +312,7 @@ func TestPrioritiesFollowTheOrderOfTheHosts(t *testing.T) {
 		o.Spec.Hosts = append(o.Spec.Hosts, v1alpha1.Host{Name: "more", Address: "more.example.net"})
 	}
 	for entry, want := range map[int]int{0: 250, 1: 249, 249: 1, 250: 1, 300: 1} {
-		got, _ := virtualips.Build(gw1, []virtualips.Member{{Object: o, Entry: entry}}, func(model.HostID) virtualips.Peer { return virtualips.Peer{Networks: ofGW1} })
+		got, _ := virtualips.Build(gw1, []virtualips.Member{{Object: o, Entry: entry}}, knowing(virtualips.Peer{Networks: ofGW1}))
 		if is := got.Config.Instances[0].Priority; is != want {
 			t.Errorf("host %d has the priority %d, want %d", entry, is, want)
 		}
@@ -320,7 +335,7 @@ func TestWhetherAHostHasTheAccountOfTheCheck(t *testing.T) {
 		"not known, and it had addresses":   {before, virtualips.Peer{}, true},
 		"away, and it had addresses before": {before, virtualips.Peer{Failed: true}, true},
 	} {
-		got, _ := virtualips.Build(gw1, []virtualips.Member{{Object: test.object}}, func(model.HostID) virtualips.Peer { return test.self })
+		got, _ := virtualips.Build(gw1, []virtualips.Member{{Object: test.object}}, knowing(test.self))
 		if got.ScriptUser != test.want {
 			t.Errorf("%s: %t", name, got.ScriptUser)
 		}

@@ -76,7 +76,7 @@ func policy() *v1alpha1.EdgePolicy {
 		ObjectMeta: metav1.ObjectMeta{Name: "lab"},
 		Spec: v1alpha1.EdgePolicySpec{
 			HostAddresses: anywhere, KubeconfigServers: anywhere, ServerAddresses: anywhere,
-			AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand, v1alpha1.FieldPaths, v1alpha1.FieldAdopt},
+			AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldReloadCommand, v1alpha1.FieldPaths, v1alpha1.FieldAdopt, v1alpha1.FieldNotifyCommand},
 		},
 	}
 }

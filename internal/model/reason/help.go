@@ -76,6 +76,10 @@ var HelpOf = map[string]Help{
 		"other by chance.",
 		"Let VRRP (IP protocol 112) pass between the addresses in `vrrpAddress` of the hosts: firewalls on them, security groups, and the network " +
 			"between them. When they hear each other, one gives up its addresses."},
+	v1alpha1.ReasonNotifyFailed: {"One host has the virtual addresses, but `spec.virtualIPs.notifyCommand` fails there, so that whoever must be told " +
+		"does not know it; or another host could not run it, because its Secret is missing.",
+		"The message has the command's exit status and what it printed last. Correct the command, the Secret, or what they need: it is run again " +
+			"by itself."},
 	v1alpha1.ReasonPolicyViolation: {"The object asks for something that no EdgePolicy allows in its namespace. It is left out, or " +
 		"the host stays unchanged; the message says which.",
 		"Remove it from the object, or ask the administrators of the cluster for the EdgePolicy that the message describes."},

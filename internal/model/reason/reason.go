@@ -153,6 +153,7 @@ var kinds = []Kind{
 	{Name: v1alpha1.ReasonVirtualIPsHeld, Condition: held, Actor: Nobody},
 	{Name: v1alpha1.ReasonNoMaster, Condition: held, Event: OfObject},
 	{Name: v1alpha1.ReasonSeveralMasters, Condition: held, Event: OfObject},
+	{Name: v1alpha1.ReasonNotifyFailed, Condition: held, Event: OfObject},
 
 	{Name: v1alpha1.ReasonHealthy, Condition: healthy, Actor: Nobody},
 	{Name: v1alpha1.ReasonServersDown, Condition: healthy, Event: OfObject},
