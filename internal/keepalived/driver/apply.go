@@ -37,6 +37,9 @@ func (h *host) applyPrepare(ctx context.Context, p plan.Plan) (plan.Plan, error)
 	if err := h.prepare(ctx); err != nil {
 		return p, err
 	}
+	if err := h.read(ctx); err != nil {
+		return p, err
+	}
 	if err := h.enable(ctx); err != nil {
 		return p, err
 	}

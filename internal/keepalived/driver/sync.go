@@ -117,7 +117,7 @@ func (h *host) held(p plan.Plan) Outcome {
 func (c *Cache) learn(h *host, outcome Outcome) {
 	switch {
 	case outcome.Fingerprint != "":
-		c.previous = plan.Previous{Hash: outcome.Fingerprint, Maintenance: h.req.Maintenance}
+		c.previous = plan.Previous{Hash: outcome.Fingerprint, Maintenance: h.req.Maintenance, Secrets: h.wanted().SecretsHash()}
 		c.config = h.config
 	case outcome.State == model.Drifted:
 		// It is still what was proved last that the host differs from.

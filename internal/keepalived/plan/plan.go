@@ -19,9 +19,11 @@ type Observed struct {
 
 // Previous is how the previous sync left a host; unknown values are zero.
 type Previous struct {
-	// Hash is that of the configuration that the host was last proved to run, with Maintenance.
+	// Hash is that of the configuration that the host was last proved to run, with Maintenance, and with Secrets, as Wanted.SecretsHash returns
+	// it.
 	Hash        string
 	Maintenance bool
+	Secrets     string
 	// Begun reports whether the result of a change is unknown.
 	Begun bool
 }
@@ -213,7 +215,8 @@ func foreignOwner(file facts.File, owner string) string {
 // drift returns how the host differs from what it was proved to run, if only somebody else can have caused that. A reboot does so as well.
 func drift(observed Observed, wanted Wanted, plan Plan) []string {
 	previous, f := observed.Previous, observed.Facts
-	asProved := previous.Hash != "" && previous.Hash == wanted.File.Hash && previous.Maintenance == wanted.Maintenance
+	asProved := previous.Hash != "" && previous.Hash == wanted.File.Hash && previous.Maintenance == wanted.Maintenance &&
+		previous.Secrets == wanted.SecretsHash()
 	if !asProved || previous.Begun || !f.Results || plan.Action == Notify {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -207,5 +209,93 @@ func TestThePolicyHoldsPlans(t *testing.T) {
 		if got := Compute(Observed{Facts: test.facts, Previous: Previous{Hash: w.File.Hash}}, w); got.Hold != test.want {
 			t.Errorf("%s: got %+v", name, got)
 		}
+	}
+}
+
+// notifying returns what is wanted with a command that gets a Secret.
+func notifying(t *testing.T, token string) Wanted {
+	t.Helper()
+	w := wanted(t, 250)
+	w.Config.Instances[0].Notify = keepalived.Notify{Command: "/bin/assign", Secret: true}
+	w.Secrets = map[string]keepalived.Secret{"web": {Files: keepalived.SecretFiles{"token": []byte(token)}}}
+	file, err := cfg.Render(w.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.File = file
+	return w
+}
+
+// told is a host that is the master, has what its command needs, and has run it.
+func told(w Wanted) facts.Facts {
+	f := running(w)
+	i := w.Config.Instances[0]
+	f.Scripts[w.File.Scripts[1].Path] = w.File.Scripts[1].SHA256()
+	f.HasNotices, f.Uptime = true, time.Minute
+	f.Secrets = map[string]string{"/etc/keepalived/edgelb/secrets/web/token": fmt.Sprintf("%x", sha256.Sum256([]byte("old")))}
+	f.Notices = map[string]facts.Notice{"web": {ID: cfg.NotifierOf(i), State: facts.NoticeRan, At: time.Second}}
+	for _, prefix := range append([]netip.Prefix{i.Carrier()}, i.Addresses...) {
+		f.Addresses = append(f.Addresses, facts.Address{Interface: "eth0", Prefix: prefix})
+	}
+	return f
+}
+
+func TestAMasterRunsItsCommandAndHasWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	w := notifying(t, "old")
+	for name, test := range map[string]struct {
+		change func(*facts.Facts, *Wanted)
+		want   Action
+		reason string
+	}{
+		"it was told":           {func(*facts.Facts, *Wanted) {}, NoOp, ""},
+		"it failed":             {func(f *facts.Facts, _ *Wanted) { setNotice(f, func(n *facts.Notice) { n.State = facts.NoticeFailed }) }, NoOp, ""},
+		"it runs":               {func(f *facts.Facts, _ *Wanted) { setNotice(f, func(n *facts.Notice) { n.State = facts.NoticeRunning }) }, NoOp, ""},
+		"it was never run":      {func(f *facts.Facts, _ *Wanted) { f.Notices = nil }, Notify, "the command of web was not run"},
+		"another one was run":   {func(f *facts.Facts, _ *Wanted) { setNotice(f, func(n *facts.Notice) { n.ID = "0123456789abcdef" }) }, Notify, "was not run"},
+		"it left and returned":  {func(f *facts.Facts, _ *Wanted) { setNotice(f, func(n *facts.Notice) { n.State = facts.NoticeLeft }) }, Notify, "was not run"},
+		"of before a reboot":    {func(f *facts.Facts, _ *Wanted) { setNotice(f, func(n *facts.Notice) { n.At = time.Hour }) }, Notify, "was not run"},
+		"a backup":              {func(f *facts.Facts, _ *Wanted) { f.Notices, f.Addresses = nil, nil }, NoOp, ""},
+		"the script was edited": {func(f *facts.Facts, w *Wanted) { f.Scripts[w.File.Scripts[1].Path] = "x" }, Reload, "a script of edgelb's was edited"},
+		"a changed Secret":      {func(_ *facts.Facts, w *Wanted) { *w = notifying(t, "new") }, Prepare, "a file of a Secret is not as wanted"},
+		"others can read it":    {func(f *facts.Facts, _ *Wanted) { f.Secrets["/etc/keepalived/edgelb/secrets/web/token"] = "" }, Prepare, "a file of a Secret is not as wanted"},
+		"one file too many":     {func(f *facts.Facts, _ *Wanted) { f.Secrets["/etc/keepalived/edgelb/secrets/web/old"] = "x" }, Prepare, "that nobody needs"},
+		"one of another":        {func(f *facts.Facts, _ *Wanted) { f.Secrets["/etc/keepalived/edgelb/secrets/webs/old"] = "x" }, Prepare, "that nobody needs"},
+		"the Secret is gone": {func(_ *facts.Facts, w *Wanted) {
+			w.Secrets = map[string]keepalived.Secret{"web": {Trouble: "it does not exist"}}
+		}, NoOp, ""},
+		"no folder for the results": {func(f *facts.Facts, _ *Wanted) { f.HasNotices = false }, Prepare, "no folder for the results of commands"},
+	} {
+		f, w := told(w), w
+		test.change(&f, &w)
+		got := Compute(Observed{Facts: f}, w)
+		if got.Action != test.want || (test.reason == "") != (len(got.Reasons) == 0) || (test.reason != "" && !strings.Contains(got.Reasons[0], test.reason)) {
+			t.Errorf("%s: %+v, want %s because %q", name, got, test.want, test.reason)
+		}
+	}
+}
+
+func setNotice(f *facts.Facts, change func(*facts.Notice)) {
+	notice := f.Notices["web"]
+	change(&notice)
+	f.Notices["web"] = notice
+}
+
+func TestOnlyWhatSomebodyElseDidToASecretIsDrift(t *testing.T) {
+	t.Parallel()
+	w, changed := notifying(t, "old"), notifying(t, "new")
+	previous := Previous{Hash: w.File.Hash, Secrets: w.SecretsHash()}
+	f := told(w)
+	if got := Compute(Observed{Facts: f, Previous: previous}, changed); got.Action != Prepare || len(got.Drift) > 0 {
+		t.Errorf("a changed Secret: %+v", got)
+	}
+	f.Secrets = nil
+	if got := Compute(Observed{Facts: f, Previous: previous}, w); got.Action != Prepare || len(got.Drift) == 0 {
+		t.Errorf("a file that was removed: %+v", got)
+	}
+	f = told(w)
+	f.Notices = nil
+	if got := Compute(Observed{Facts: f, Previous: previous}, w); got.Action != Notify || len(got.Drift) > 0 {
+		t.Errorf("a command that was not run: %+v", got)
 	}
 }

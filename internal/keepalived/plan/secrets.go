@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -35,6 +36,20 @@ func (w Wanted) SecretFiles() (files []SecretFile, left []string) {
 	}
 	slices.SortFunc(files, func(a, b SecretFile) int { return strings.Compare(a.Name, b.Name) })
 	return files, left
+}
+
+// SecretsHash identifies what SecretFiles returns; empty if that is nothing.
+func (w Wanted) SecretsHash() string {
+	files, left := w.SecretFiles()
+	if len(files)+len(left) == 0 {
+		return ""
+	}
+	all := sha256.New()
+	for _, file := range files {
+		fmt.Fprintf(all, "%s %x\n", file.Name, sha256.Sum256(file.Content))
+	}
+	fmt.Fprintf(all, "%q", left)
+	return hex.EncodeToString(all.Sum(nil))
 }
 
 // Notifies reports whether an instance has a command.
