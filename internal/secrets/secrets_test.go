@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -218,5 +219,26 @@ func TestTheYoungestSecretsBeyondTheLimitOfANamespaceAreNotKept(t *testing.T) {
 	}
 	if got := load("c", size); !got.TooLarge {
 		t.Error("with less room it is still used")
+	}
+}
+
+// Whoever may name a Secret in an object, but not read it, must not find it on a host.
+func TestOnlyASecretForHostsIsKeptAsAWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := NewReader(w, w, everySecret)
+	for kind, want := range map[corev1.SecretType]string{"edgelb.io/notify": "secret", corev1.SecretTypeOpaque: "", "kubernetes.io/service-account-token": ""} {
+		name := w.key("a-" + strings.ReplaceAll(strings.ToLower(string(kind)), "/", "-"))
+		w.create(&corev1.Secret{ObjectMeta: w.meta(name.Name), Type: kind, Data: map[string][]byte{"token": []byte("secret")}})
+		version, err := r.Version(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, when := range []string{"read", "kept"} {
+			got, err := r.Load(t.Context(), name, version, 1<<20)
+			if err != nil || string(got.Data["token"]) != want || got.ForHosts != (want != "") {
+				t.Errorf("%s, %s: %+v, %v", kind, when, got, err)
+			}
+		}
 	}
 }

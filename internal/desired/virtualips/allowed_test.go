@@ -84,3 +84,25 @@ func TestACommandIsForWhomAPolicyAllowsIt(t *testing.T) {
 		t.Errorf("without a Secret: %+v", got)
 	}
 }
+
+// A cloud brings a floating address to the host that it was told of: it is in no network of the host.
+func TestAFloatingAddressIsInNoNetworkOfTheHost(t *testing.T) {
+	t.Parallel()
+	floating := object("web", func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Hosts[0].VRRPAddress, o.Spec.Hosts[1].VRRPAddress = "10.8.0.1", "10.8.0.2"
+		o.Spec.VirtualIPs.Addresses = []string{"198.51.100.10/32", "2001:db8:1::10/128"}
+		o.Spec.VirtualIPs.NotifyCommand = "/bin/assign"
+	})
+	rules := v1alpha1.EdgePolicySpec{AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldNotifyCommand}}
+	got, conflicts := buildUnder(rules, all(), floating)
+	if got.Config == nil || len(conflicts) > 0 {
+		t.Fatalf("got %+v, conflicts %+v", got, conflicts)
+	}
+	if i := got.Config.Instances[0]; i.Interface != "wg0" || i.Source.String() != "10.8.0.1" || len(i.Peers) != 1 || i.Peers[0].String() != "10.8.0.2" || len(i.Addresses) != 2 {
+		t.Errorf("got %+v", i)
+	}
+	floating.Spec.VirtualIPs.NotifyCommand = ""
+	if got, _ := build(all(), floating); !got.Wrong || !strings.Contains(got.Waits, "is in no network of interface wg0") {
+		t.Errorf("without a command: %+v", got)
+	}
+}

@@ -205,6 +205,10 @@ func (m Member) place(self Peer, prefixes []netip.Prefix) (keepalived.Network, *
 	if !found {
 		return keepalived.Network{}, wrong("no interface of the host is in the network of the virtual address %s: correct the address or spec.virtualIPs.interface, or give the host an address in that network", prefixes[0])
 	}
+	// Whoever is told by a command brings an address to the host from elsewhere.
+	if m.Object.Spec.VirtualIPs.NotifyCommand != "" {
+		return place, nil
+	}
 	for _, prefix := range prefixes[1:] {
 		if _, found := within(ofInterface(networks, place.Interface), prefix.Addr()); !found {
 			return keepalived.Network{}, wrong("the virtual address %s is in no network of interface %s, which has the first one: correct it, or give the interface an address in that network", prefix, place.Interface)
