@@ -60,10 +60,14 @@ var layers = map[string][]string{
 	"internal/haproxy/facts":           {"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/plan", "internal/sanitize"},
 	"internal/haproxy/plan":            {"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/runtime"},
 	"internal/haproxy/runtime":         {"internal/haproxy", "internal/haproxy/cfg"},
-	"internal/host/scripts":            {},
-	"internal/host/header":             {},
-	"internal/host/failure":            {"internal/host/session", "internal/model"},
-	"internal/host/session":            {"internal/host/scripts", "internal/refusal", "internal/sanitize"},
+	"internal/install": {
+		"internal/haproxy/driver", "internal/host/failure", "internal/host/scripts", "internal/host/session", "internal/keepalived",
+		"internal/keepalived/driver", "internal/model", "internal/sanitize",
+	},
+	"internal/host/scripts": {},
+	"internal/host/header":  {},
+	"internal/host/failure": {"internal/host/session", "internal/model"},
+	"internal/host/session": {"internal/host/scripts", "internal/refusal", "internal/sanitize"},
 	"internal/ssh": {
 		"internal/budget", "internal/fair", "internal/sanitize", "internal/ssh/answer", "internal/ssh/credentials", "internal/ssh/failure",
 		"internal/ssh/hostkeys", "internal/ssh/shared", "internal/ssh/tcp", "golang.org/x/crypto/ssh",
@@ -169,9 +173,9 @@ var layers = map[string][]string{
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang",
 	},
 	"internal/operator": {
-		"api/v1alpha1", "controllers", "controllers/rights", "controllers/signals", "internal/keepalived/driver", "internal/connect",
-		"internal/haproxy/driver", "internal/metrics/access", "internal/outage", "internal/requirements", "internal/sanitize",
-		"sigs.k8s.io/controller-runtime", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "github.com/go-logr/logr", "golang.org/x/sync",
+		"api/v1alpha1", "controllers", "controllers/rights", "controllers/signals", "internal/connect", "internal/haproxy/driver", "internal/install",
+		"internal/keepalived/driver", "internal/metrics/access", "internal/outage", "internal/requirements", "internal/sanitize",
+		"github.com/go-logr/logr", "golang.org/x/sync", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime",
 	},
 	".": {"internal/headroom", "internal/logging", "internal/operator", "sigs.k8s.io/controller-runtime"},
 }

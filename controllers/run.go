@@ -124,6 +124,7 @@ func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask, now *rec
 		ReloadCommand: host.ReloadCommand,
 		Adopt:         host.Adopt,
 		NoAdopt:       host.NoAdopt,
+		Install:       now.Packages(),
 		Suspend:       host.Suspend,
 		RuntimeOnly:   now.RuntimeOnly,
 		Keep:          how.Keep,

@@ -4,6 +4,12 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // HAProxy tunes HAProxy itself.
 type HAProxy struct {
+	// Install says whether HAProxy, and keepalived where virtualIPs need it, are installed on a host that has none, from the packages of
+	// its distribution: by apt-get, dnf, zypper or apk. What is installed is neither upgraded nor removed.
+	// +kubebuilder:default=Never
+	// +optional
+	Install InstallPolicy `json:"install,omitempty"`
+
 	// MaxConnections limits the connections of one host. The default is lowered on a host where HAProxy may not open enough
 	// files; any other number is refused there.
 	// +kubebuilder:default=40000
@@ -33,6 +39,18 @@ type HAProxy struct {
 	// +optional
 	ReloadCommand string `json:"reloadCommand,omitempty"`
 }
+
+// InstallPolicy says whether packages are installed on hosts.
+//
+// +kubebuilder:validation:Enum=Never;IfMissing
+type InstallPolicy string
+
+const (
+	// InstallNever installs nothing.
+	InstallNever InstallPolicy = "Never"
+	// InstallIfMissing installs what a host does not have.
+	InstallIfMissing InstallPolicy = "IfMissing"
+)
 
 // Timeouts are HAProxy's.
 type Timeouts struct {

@@ -109,6 +109,12 @@ type HostStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	HAProxyVersion string `json:"haproxyVersion,omitempty"`
+	// Installed are the packages that the operator has installed on the host, with the versions that they had then, such as
+	// "haproxy 2.6.12-1".
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=128
+	// +optional
+	Installed []string `json:"installed,omitempty"`
 	// Removing reports whether the operator is removing the object's configuration from the host, because the host was removed
 	// from the spec or the object is being deleted.
 	// +optional
@@ -150,7 +156,7 @@ const (
 
 // HostState is the state of one host.
 //
-// +kubebuilder:validation:Enum=Synced;Pending;Unreachable;Untrusted;Unauthorized;Rejected;Refused;Drifted;Suspended
+// +kubebuilder:validation:Enum=Synced;Pending;Unreachable;Untrusted;Unauthorized;Rejected;Refused;Drifted;Suspended;Installing
 type HostState string
 
 const (
@@ -172,6 +178,8 @@ const (
 	HostDrifted HostState = "Drifted"
 	// HostSuspended: spec.suspend is set; the message says what would be changed.
 	HostSuspended HostState = "Suspended"
+	// HostInstalling: packages are being installed; the message says which.
+	HostInstalling HostState = "Installing"
 )
 
 // The condition types of an EdgeLoadBalancer. Each but VirtualIPsHeld is always present. Ready, HostsSynced, TargetsAvailable,

@@ -108,7 +108,12 @@ func (r *Controller) Reconcile(ctx context.Context, key model.HostID) (ctrl.Resu
 // requestTo returns the request to keepalived's driver. The record has a task.
 func requestTo(known record.Host) driver.Request {
 	task := known.Virtual.Task
+	var packages []string
+	if task.Install {
+		packages = []string{"keepalived"}
+	}
 	return driver.Request{
+		Install: packages,
 		Config: known.Virtual.Wanted(), Login: task.Login.User, Adopt: task.Adopt, NoAdopt: task.NoAdopt,
 		Suspend: task.Suspend, ReportDrift: task.ReportDrift, Maintenance: task.Virtual.Maintenance,
 	}

@@ -21,9 +21,10 @@ type Host struct {
 	Config haproxy.Config
 	// Login describes how to reach the host.
 	Login Login
-	// ConfigPath, ReloadCommand, Adopt and Suspend are as in the API, as far as policy allows them.
+	// ConfigPath, ReloadCommand, Install, Adopt and Suspend are as in the API, as far as policy allows them.
 	ConfigPath    string
 	ReloadCommand string
+	Install       bool
 	Adopt         bool
 	Suspend       bool
 	// NoAdopt says why Adopt is not set although an object asks for it; empty if no object does.

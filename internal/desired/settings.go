@@ -35,6 +35,7 @@ func settle(key model.HostID, members []membership, s Snapshot) (Host, []Problem
 		},
 		ConfigPath:    spec.ConfigPath(&own.HAProxy),
 		ReloadCommand: command,
+		Install:       spec.Installs(&own.HAProxy),
 		Suspend:       slices.ContainsFunc(members, func(m membership) bool { return m.object.Spec.Suspend }),
 	}
 	host.Adopt, host.NoAdopt = adoption(members, s)

@@ -53,6 +53,10 @@ type Outcome struct {
 	Roles map[string]Role
 	// Notices are how far the commands of these instances have come, likewise; an instance without one has none that matters.
 	Notices map[string]Notice
+	// LacksPackage says that the host cannot be synced because it has no keepalived, or because one is being installed. Installed are the
+	// packages that edgelb has installed, such as "keepalived 2.2.7-1".
+	LacksPackage bool
+	Installed    []string
 	// Networks are the host's own addresses; see Network. They are nil if the host was not observed.
 	Networks []Network
 	// ScriptUser reports whether the account of that name exists, if the host was observed.

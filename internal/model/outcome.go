@@ -20,6 +20,8 @@ const (
 	Rejected     State = "Rejected"
 	Refused      State = "Refused"
 	Suspended    State = "Suspended"
+	// Installing: packages are being installed.
+	Installing State = "Installing"
 	// Drifted: somebody changed the host, and the request only reports that.
 	Drifted State = "Drifted"
 )
@@ -46,6 +48,10 @@ type Outcome struct {
 	Fingerprint string
 	// HAProxyVersion is a version such as "2.6.12"; empty if unknown.
 	HAProxyVersion string
+	// LacksPackage says that the host cannot be synced because it has no HAProxy, or because one is being installed. Installed are the
+	// packages that edgelb has installed, such as "haproxy 2.6.12-1"; nil if the host was not observed.
+	LacksPackage bool
+	Installed    []string
 	// Servers counts the servers that the running HAProxy reports, by backend; nil if HAProxy did not answer.
 	Servers map[string]ServerCount
 	// Down are the servers whose health checks fail, sorted by backend.

@@ -23,6 +23,7 @@ import (
 	"github.com/edgelb/edgelb/controllers/signals"
 	"github.com/edgelb/edgelb/internal/connect"
 	"github.com/edgelb/edgelb/internal/haproxy/driver"
+	"github.com/edgelb/edgelb/internal/install"
 	keepalived "github.com/edgelb/edgelb/internal/keepalived/driver"
 	"github.com/edgelb/edgelb/internal/metrics/access"
 	"github.com/edgelb/edgelb/internal/outage"
@@ -130,8 +131,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, reader client.Reader,
 	return hosts, controllers.Setup(ctx, mgr, controllers.Options{
 		Cluster:        f.clusterID,
 		Connector:      hosts,
-		Sync:           driver.Sync,
-		SyncVirtual:    keepalived.Sync,
+		Sync:           install.HAProxy(driver.Sync),
+		SyncVirtual:    install.Keepalived(keepalived.Sync),
 		LookVirtual:    keepalived.Look,
 		Signals:        signals,
 		RemovalTimeout: f.removalTimeout,

@@ -75,6 +75,8 @@ type Host struct {
 	Servers                   map[string]model.ServerCount
 	Down                      []model.DownServers
 	OldWorkers, FailedReloads int
+	// Installed are the packages that edgelb has installed, as last found on the host.
+	Installed []string
 
 	// Egress is the address from which the host last saw the operator's connection; the zero Addr if it never reported one.
 	Egress netip.Addr
@@ -211,6 +213,9 @@ func (r *Host) noteChange(outcome model.Outcome, now time.Time) {
 	if outcome.Changed && outcome.Update == model.UpdateReload {
 		r.ReloadedAt, r.ReloadReasons = now, outcome.Reasons
 	}
+	if outcome.Installed != nil {
+		r.Installed = outcome.Installed
+	}
 	if outcome.Servers != nil {
 		r.Servers, r.Down = outcome.Servers, outcome.Down
 		r.OldWorkers, r.FailedReloads = outcome.OldWorkers, outcome.FailedReloads
@@ -222,6 +227,14 @@ func (r *Host) noteDrift(outcome model.Outcome, now time.Time) {
 	if HasDrifted(outcome) && (outcome.State != model.Drifted || r.Repeats == 1) {
 		r.DriftedAt, r.Drift = now, outcome.Drift
 	}
+}
+
+// Packages are those that edgelb has installed on the host: the longer list is the newer one. It is nil if the host was not observed.
+func (r Host) Packages() []string {
+	if len(r.Virtual.Outcome.Installed) > len(r.Installed) {
+		return r.Virtual.Outcome.Installed
+	}
+	return r.Installed
 }
 
 // HasDrifted reports whether an attempt found a host that was changed outside of the operator, and repaired or left it.

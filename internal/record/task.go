@@ -63,6 +63,18 @@ func (r Host) Choose(snapshot desired.Snapshot, detaching []detach.Object) *Task
 	return task
 }
 
+// Packages are what may be installed on the host if HAProxy is missing, which takes one installation for everything that is needed.
+func (t *Task) Packages() []string {
+	switch {
+	case !t.Host.Install:
+		return nil
+	case t.Host.Virtual.Asked():
+		return []string{"haproxy", "keepalived"}
+	default:
+		return []string{"haproxy"}
+	}
+}
+
 // keep records the generations in which the host still has the objects that will detach.
 func (t *Task) keep(objects []detach.Object) {
 	for _, object := range objects {

@@ -37,7 +37,7 @@ func (r Host) UrgencySince(before Host) Urgency {
 func (r Host) isReportedLike(other Host) bool {
 	return r.isForLike(other) && sameText(r.Outcome, other.Outcome) && r.Reason == other.Reason && r.expiry() == other.expiry() &&
 		r.isHeldLike(other) && slices.Equal(r.Problems, other.Problems) && maps.Equal(r.Detachments, other.Detachments) &&
-		sameUnresolved(r.UnresolvedNames, other.UnresolvedNames) && r.ReloadedAt.Equal(other.ReloadedAt) && r.DriftedAt.Equal(other.DriftedAt) &&
+		sameUnresolved(r.UnresolvedNames, other.UnresolvedNames) && r.ReloadedAt.Equal(other.ReloadedAt) && r.DriftedAt.Equal(other.DriftedAt) && slices.Equal(r.Installed, other.Installed) &&
 		r.Virtual.isReportedLike(other.Virtual)
 }
 

@@ -60,7 +60,7 @@ func (v Virtual) mayRun() bool { return v.Task != nil && (v.Proved == nil || !v.
 
 // sameOrder reports whether both want the same of keepalived, and of HAProxy for it.
 func sameOrder(a, b *desired.Host) bool {
-	return reflect.DeepEqual(a.Virtual, b.Virtual) && a.Config.HealthSocket == b.Config.HealthSocket && a.Adopt == b.Adopt && a.NoAdopt == b.NoAdopt && a.Suspend == b.Suspend &&
+	return reflect.DeepEqual(a.Virtual, b.Virtual) && a.Config.HealthSocket == b.Config.HealthSocket && a.Adopt == b.Adopt && a.NoAdopt == b.NoAdopt && a.Suspend == b.Suspend && a.Install == b.Install &&
 		a.ReportDrift == b.ReportDrift && reflect.DeepEqual(a.Login, b.Login)
 }
 
@@ -156,7 +156,8 @@ func (v Virtual) InstanceOf(object string) (keepalived.Instance, bool) {
 // isReportedLike reports whether both are the same in what a person may be waiting for.
 func (v Virtual) isReportedLike(other Virtual) bool {
 	return v.Settled == other.Settled && v.Outcome.State == other.Outcome.State && v.Outcome.Message == other.Outcome.Message && v.waits() == other.waits() &&
-		maps.Equal(v.Outcome.Roles, other.Outcome.Roles) && maps.Equal(v.Outcome.Notices, other.Outcome.Notices) && reflect.DeepEqual(v.Proved, other.Proved)
+		maps.Equal(v.Outcome.Roles, other.Outcome.Roles) && maps.Equal(v.Outcome.Notices, other.Outcome.Notices) && len(v.Outcome.Installed) == len(other.Outcome.Installed) &&
+		reflect.DeepEqual(v.Proved, other.Proved)
 }
 
 // waits says why the configuration of keepalived is not known yet; empty if it is.

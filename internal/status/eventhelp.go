@@ -17,6 +17,9 @@ var EventHelps = []EventHelp{
 	{"Normal", v1alpha1.ReasonSynced, reason.Help{Cause: "A host was reloaded and is proved to run what the spec says. The message has what the reload was for.", Remedy: "Nothing."}},
 	{"Normal", EventRecovered, reason.Help{Cause: "A host that had failed is synced again.", Remedy: "Nothing."}},
 	{"Normal", v1alpha1.ReasonHealthy, reason.Help{Cause: "Every target has a server again that is up.", Remedy: "Nothing."}},
+	{"Normal", EventPackagesInstalled, reason.Help{
+		Cause:  "A host had no HAProxy or no keepalived, and it was installed, as `spec.haproxy.install` says. The message has the packages and their versions.",
+		Remedy: "Nothing. Later versions come as your other packages do: the operator upgrades none."}},
 	{"Normal", EventBecameMaster, reason.Help{
 		Cause:  "A host has the virtual addresses now: at the start, after the failure of another host, or because one is in maintenance.",
 		Remedy: "Nothing, or look at the host that had them before."}},

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,6 +27,8 @@ const (
 	EventRetained = "Retained"
 	// EventNotRetained: a host that is shared does not keep them.
 	EventNotRetained = "NotRetained"
+	// EventPackagesInstalled: a host has got packages.
+	EventPackagesInstalled = "PackagesInstalled"
 	// EventBecameMaster: a host has the virtual addresses now.
 	EventBecameMaster = "BecameMaster"
 )
@@ -86,6 +89,10 @@ func hostEvents(before, after v1alpha1.HostStatus, change Change) []Event {
 	var events []Event
 	if isLater(after.LastDriftTime, before.LastDriftTime) {
 		events = append(events, driftEvent(after, change.Drift))
+	}
+	if len(after.Installed) > len(before.Installed) && before.State != "" && before.State != v1alpha1.HostPending {
+		events = append(events, Event{corev1.EventTypeNormal, EventPackagesInstalled, after.Name,
+			fmt.Sprintf("%s: %s was installed", after.Name, strings.Join(after.Installed[len(before.Installed):], " and "))})
 	}
 	switch {
 	case reason.Of(after.State).Event == reason.OfHost && after.State != before.State:

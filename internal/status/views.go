@@ -226,6 +226,9 @@ func (v HostView) suspendedMessage(object *v1alpha1.EdgeLoadBalancer) string {
 // describeChanges fills in when the host was changed, as far as this operator knows; otherwise the previous values stay.
 func (v HostView) describeChanges(host *v1alpha1.HostStatus) {
 	known := v.record
+	if packages := known.Packages(); packages != nil {
+		host.Installed = packages
+	}
 	if !known.ChangedAt.IsZero() {
 		host.LastSyncTime, host.LastUpdate = seconds(known.ChangedAt), v1alpha1.UpdateKind(known.Update)
 	}

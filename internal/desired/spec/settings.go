@@ -34,6 +34,9 @@ func ReportsDrift(spec *v1alpha1.EdgeLoadBalancerSpec) bool {
 	return spec.DriftPolicy == v1alpha1.DriftReport
 }
 
+// Installs reports whether a host gets the packages that it lacks.
+func Installs(h *v1alpha1.HAProxy) bool { return h.Install == v1alpha1.InstallIfMissing }
+
 // ConfigPath returns the path of HAProxy's configuration.
 func ConfigPath(h *v1alpha1.HAProxy) string {
 	return cmp.Or(h.Paths.Config, "/etc/haproxy/haproxy.cfg")
@@ -109,6 +112,7 @@ func settings(spec *v1alpha1.EdgeLoadBalancerSpec, host *v1alpha1.Host) []settin
 		{"driftPolicy", ReportsDrift(spec)},
 		{"ssh.user", User(&spec.SSH, host)},
 		{"ssh.jumpHost.user", JumpUser(&spec.SSH)},
+		{"haproxy.install", Installs(&spec.HAProxy)},
 		{"haproxy.maxConnections", MaxConnections(&spec.HAProxy)},
 		{"haproxy.timeouts.connect", limits.Connect},
 		{"haproxy.timeouts.client", limits.Client},

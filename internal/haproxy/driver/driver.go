@@ -63,6 +63,8 @@ type Request struct {
 	// SavePlace asks for a place to write the host's file in the background. If ok, Sync calls release when the write has ended, and the
 	// host then needs its next sync. Nil means that there is always a place.
 	SavePlace func() (release func(), ok bool)
+	// Install are the packages that may be installed if HAProxy is missing; empty if none may. Package install does it.
+	Install []string
 	// ReportDrift leaves a host that was changed by somebody else unchanged, and reports the differences.
 	ReportDrift bool
 	// Proved is the fingerprint of the configuration that the host was last proved to run; empty if unknown. A host that differs

@@ -138,7 +138,8 @@ func (h *host) runObserve(ctx context.Context, conn Conn) error {
 func (h *host) outcome(err error) model.Outcome {
 	outcome := model.Outcome{
 		State: model.Synced, HAProxyVersion: h.version, Servers: h.stats.Counts, Down: h.stats.Down(), UnresolvedNames: h.stats.Unresolved,
-		BindFailures: h.bindFailures, Egress: h.egress,
+		BindFailures: h.bindFailures, Egress: h.egress, Installed: h.facts.Installed,
+		LacksPackage: err != nil && h.facts.LacksHAProxy(h.req.Config.Idle()),
 		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
 	}
 	if err == nil {

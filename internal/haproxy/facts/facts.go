@@ -12,6 +12,9 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
 )
 
+// maxInstalled is how many packages the operator may have installed: HAProxy, keepalived, and some more in later versions.
+const maxInstalled = 8
+
 // Facts is the output of scripts/observe.sh for a host.
 type Facts struct {
 	// Path is the requested path of the configuration. Config is the same with symbolic links resolved: the file to replace.
@@ -30,6 +33,10 @@ type Facts struct {
 	// Connection is sshd's description of the connection: address and port of its client, and of its server. It is empty if
 	// unknown, as behind sudo.
 	Connection string
+	// Installing says that the operator has packages installed at the moment. Installed are those that it has installed, such as
+	// "haproxy 2.6.12-1"; not nil if the host was observed.
+	Installing bool
+	Installed  []string
 	// ProcessesHidden says that the account does not see other accounts' processes.
 	ProcessesHidden bool
 	// Own are the HAProxy processes that run the configuration, the leading one first.
@@ -59,7 +66,7 @@ type Facts struct {
 
 // ParseFacts parses the output of scripts/observe.sh for the configuration of that path. It ignores unknown lines.
 func ParseFacts(output []byte, path string) Facts {
-	f := Facts{Path: path}
+	f := Facts{Path: path, Installed: []string{}}
 	var header bytes.Buffer
 	var frontend string
 	var processes processList
@@ -106,11 +113,11 @@ func (f *Facts) setters() map[string]func(value string) {
 	}
 	for key, flag := range map[string]*bool{
 		"exists": &f.File.Exists, "processeshidden": &f.ProcessesHidden, "socketdirectory": &f.SocketDirectory, "service": &f.Service,
-		"ipv6": &f.IPv6, "syslog": &f.platform.Syslog, "pristine": &f.File.Pristine,
+		"installing": &f.Installing, "ipv6": &f.IPv6, "syslog": &f.platform.Syslog, "pristine": &f.File.Pristine,
 	} {
 		set[key] = func(string) { *flag = true }
 	}
-	for key, add := range map[string]func(words []string){"guard": f.addGuard, "groups": f.addGroups, "other": f.addOther} {
+	for key, add := range map[string]func(words []string){"guard": f.addGuard, "groups": f.addGroups, "other": f.addOther, "installed": f.addInstalled} {
 		set[key] = func(value string) { add(strings.Fields(value)) }
 	}
 	return set
@@ -123,6 +130,13 @@ func (f *Facts) addNames(value string) {
 		f.File.NamesSHA256 = map[string]string{}
 	}
 	f.File.NamesSHA256[f.namesPrefix()+digits] = sum
+}
+
+// addInstalled records a package and its version.
+func (f *Facts) addInstalled(words []string) {
+	if len(words) == 2 && len(f.Installed) < maxInstalled {
+		f.Installed = append(f.Installed, strings.Join(words, " "))
+	}
 }
 
 func (f *Facts) addGroups(words []string) {

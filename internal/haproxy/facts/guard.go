@@ -136,6 +136,9 @@ func (f Facts) Program() string {
 
 // checkProgram says, in a sentence, why there is no program of HAProxy that is safe to run.
 func (f Facts) checkProgram(idle bool) string {
+	if f.Installing {
+		return "packages are being installed on the host. Retrying; no action needed"
+	}
 	if idle || f.Program() != "" {
 		return ""
 	}

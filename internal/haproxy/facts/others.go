@@ -44,7 +44,13 @@ func (f Facts) checkInstallation() string {
 	if i := slices.IndexFunc(f.others, f.trustsOther); i >= 0 {
 		return f.checkName(f.others[i])
 	}
-	return "HAProxy is not installed on the host: " + installPackage
+	return "HAProxy is not installed on the host: " + installPackage + ", or set spec.haproxy.install: IfMissing"
+}
+
+// LacksHAProxy reports whether the host has no HAProxy at all, although the configuration needs one, or whether one is being installed.
+func (f Facts) LacksHAProxy(idle bool) bool {
+	uses := func(o other) bool { return o.contained || f.trustsOther(o) }
+	return f.Config != "" && (f.Installing || !idle && len(f.programs()) == 0 && !slices.ContainsFunc(f.others, uses))
 }
 
 // trustsOther reports whether this process can be the real HAProxy, as trusts does. Messages do not mention processes of other

@@ -13,6 +13,11 @@ if program=$(command -v keepalived); then
 	version=${version#*Keepalived v}
 	printf 'version %s\n' "${version%%[!0-9.]*}"
 fi
+# A job that was killed leaves this file.
+{ read -r job _ </run/edgelb-install/job/pid; } 2>/dev/null && [ -d "/proc/$job" ] && printf 'installing yes\n'
+while read -r package installed _; do
+	printf 'installed %s %s\n' "$package" "$installed"
+done 2>/dev/null </var/lib/edgelb/packages
 uid=$(id -u "$user" 2>/dev/null) && printf 'scriptuid %s\n' "$uid"
 tool=''
 for name in perl python3 socat; do

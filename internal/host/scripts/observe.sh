@@ -68,6 +68,11 @@ guard "${real%/*}"
 [ -d "${socket%/*}" ] && printf 'socketdirectory yes\n'
 [ -n "$haproxy" ] && printf 'user haproxy\n'
 grep -q '^haproxy:' /etc/group && printf 'group haproxy\n'
+# A job that was killed leaves this file.
+{ read -r job _ </run/edgelb-install/job/pid; } 2>/dev/null && [ -d "/proc/$job" ] && printf 'installing yes\n'
+while read -r package version _; do
+	printf 'installed %s %s\n' "$package" "$version"
+done 2>/dev/null </var/lib/edgelb/packages
 [ -d /var/lib/haproxy ] && printf 'chroot /var/lib/haproxy\n'
 [ -S /dev/log ] && printf 'syslog yes\n'
 # The account and the user that starts HAProxy may differ.
@@ -92,6 +97,29 @@ case $config:${unit-} in
 *) grep -qsF -- "$config" /etc/default/haproxy /etc/conf.d/haproxy && printf 'service yes\n' ;;
 esac
 
+# Package managers know the file as they have installed it.
+is_pristine() {
+	if command -v dpkg-query >/dev/null; then
+		sum=$(md5sum <"$real")
+		dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}"
+	elif command -v rpm >/dev/null; then
+		# "PATH SIZE TIME SHA256 …"
+		sum=$(sha256sum <"$real")
+		rpm -q --dump haproxy 2>/dev/null | grep -F -- "$config " | grep -qF -- " ${sum%% *} "
+	elif [ -r /lib/apk/db/installed ] && command -v base64 >/dev/null; then
+		# A folder is "F:NAME", a file in it "R:NAME", and "Z:Q1…" after that its SHA-1, in Base64.
+		sum=$(sha1sum <"$real" | sed -e 's/ .*//' -e 's/../\\x&/g')
+		sum=$(printf '%b' "$sum" | base64)
+		name=${config#/}
+		awk -v folder="F:${name%/*}" -v file="R:${name##*/}" -v sum="Z:Q1$sum" '
+			/^F:/ { inside = $0 == folder }
+			/^R:/ { found = inside && $0 == file }
+			found && $0 == sum { same = 1 }
+			END { exit !same }' /lib/apk/db/installed
+	else
+		false
+	fi
+}
 # Fedora and its relatives load this folder as well, and ship it empty.
 folder=${config%/*}/conf.d
 [ -d "$folder" ] && ! ls "$folder"/*.cfg >/dev/null 2>&1 && printf 'emptyfolder %s\n' "$folder"
@@ -105,9 +133,7 @@ if [ -s "$real" ]; then
 	case $first in
 	'# Managed by edgelb.'*) ;;
 	*)
-		# Debian's package manager knows the file as it was installed.
-		sum=$(md5sum <"$real")
-		dpkg-query -W -f '${Conffiles}\n' haproxy 2>/dev/null | grep -qF -- "$config ${sum%% *}" && printf 'pristine yes\n'
+		is_pristine && printf 'pristine yes\n'
 		;;
 	esac
 	sed -n -e '1,12s/^#/header #/p' -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"

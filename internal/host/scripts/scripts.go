@@ -47,6 +47,19 @@ type Call struct {
 	marker string
 }
 
+// Text returns the text of the scripts of these names, one after the other, as the payload of a script that runs them.
+func Text(names ...string) ([]byte, error) {
+	var all []byte
+	for _, name := range names {
+		text, err := texts.ReadFile(name + ".sh")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text...)
+	}
+	return all, nil
+}
+
 // NewCall creates a call of the script of that name with its arguments and payload.
 func NewCall(name string, payload []byte, args ...string) (Call, error) {
 	script, err := texts.ReadFile(name + ".sh")

@@ -20,6 +20,8 @@ type Request struct {
 	Adopt bool
 	// NoAdopt is a sentence that says why Adopt is not set although it was requested; empty if it was not requested.
 	NoAdopt string
+	// Install are the packages that may be installed if keepalived is missing; empty if none may. Package install does it.
+	Install []string
 	// Suspend changes nothing and reports what would be changed.
 	Suspend bool
 	// ReportDrift leaves a host that was changed by somebody else unchanged, and reports the differences.

@@ -24,6 +24,10 @@ type Facts struct {
 	ScriptUser bool
 	Tools      []string
 	scriptUID  string
+	// Installing says that the operator has packages installed at the moment. Installed are those that it has installed, such as
+	// "keepalived 2.2.7-1".
+	Installing bool
+	Installed  []string
 	// Init is "systemd", "openrc", "sysv", or empty. Service is what it says of keepalived's service: "disabled" if it does not start with the
 	// machine; empty if there is none. EnabledHere says that edgelb had it start with the machine.
 	Init, Service string
@@ -148,6 +152,8 @@ func (f *Facts) setters() map[string]func(value string) {
 		"version":     func(value string) { f.Version = value },
 		"scriptuid":   f.setScriptUser,
 		"tool":        func(value string) { f.Tools = append(f.Tools, value) },
+		"installing":  func(string) { f.Installing = true },
+		"installed":   func(value string) { f.Installed = append(f.Installed, value) },
 		"init":        func(value string) { f.Init = value },
 		"service":     f.setService,
 		"enabledhere": func(string) { f.EnabledHere = true },

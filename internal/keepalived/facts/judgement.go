@@ -23,6 +23,8 @@ func (f Facts) Preflight(c keepalived.Config) string {
 
 func (f Facts) checkProgram() string {
 	switch {
+	case f.Installing:
+		return "packages are being installed on the host. Retrying; no action needed"
 	case f.Binary == "":
 		return "keepalived is not installed: install the package keepalived on the host, or set spec.haproxy.install: IfMissing"
 	case isOlder(f.Version, minVersion):
@@ -31,6 +33,9 @@ func (f Facts) checkProgram() string {
 		return ""
 	}
 }
+
+// LacksKeepalived reports whether the host has no keepalived, or not the account of its check, or whether they are being installed.
+func (f Facts) LacksKeepalived() bool { return f.Installing || f.Binary == "" || !f.ScriptUser }
 
 // isOlder compares versions such as "2.0.19". One that cannot be read counts as new enough: keepalived's check decides.
 func isOlder(version string, than [2]int) bool {
@@ -47,7 +52,7 @@ func isOlder(version string, than [2]int) bool {
 func (f Facts) checkScript() string {
 	switch {
 	case !f.ScriptUser:
-		return fmt.Sprintf("the account %[1]s does not exist, without which keepalived leaves its check out: run hack/edge-host-setup.sh on the host, or as root, useradd --system --no-create-home --shell /usr/sbin/nologin %[1]s",
+		return fmt.Sprintf("the account %[1]s does not exist, without which keepalived leaves its check out: run hack/edge-host-setup.sh on the host, or as root, useradd --system --no-create-home --shell /usr/sbin/nologin %[1]s, or set spec.haproxy.install: IfMissing",
 			keepalived.ScriptUser)
 	case f.Tool == "":
 		return "no program of the host can ask HAProxy whether it answers: install perl, python3, socat or netcat-openbsd on the host"

@@ -44,6 +44,9 @@ var HelpOf = map[string]Help{
 	string(model.Suspended): {"`spec.suspend` is set, in this object or in another one on the host. Nothing on the host is changed, " +
 		"not even servers. The message says what would change, and which object is suspended.",
 		"Set `suspend` to false when changes may go on."},
+	string(model.Installing): {"The host has no HAProxy, or no keepalived, and `spec.haproxy.install` is `IfMissing`: the package manager of the host installs it. " +
+		"The message says what it does at the moment, such as waiting for another package manager.",
+		"Nothing. If it takes long, find out on the host what holds the package manager."},
 
 	v1alpha1.ReasonProgressing: {"Changes are on their way to the hosts, or what is needed has not been read yet.",
 		"Wait some seconds. If it stays, look at the states of the hosts."},

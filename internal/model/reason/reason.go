@@ -91,6 +91,8 @@ var (
 	verify = Backoff{LookInterval, LookInterval}
 	// A host that is away may be back at any moment, and a retry costs it nothing.
 	away = Backoff{time.Second, 30 * time.Second}
+	// What is waited for takes seconds.
+	soon = Backoff{time.Second, 4 * time.Second}
 	// From 9.8 on, sshd locks out an address whose logins fail repeatedly.
 	locked = Backoff{30 * time.Second, 5 * time.Minute}
 	failed = Backoff{10 * time.Second, 5 * time.Minute}
@@ -117,6 +119,7 @@ var kinds = []Kind{
 	// Drift has its own event, which says how the host differs.
 	{Name: string(model.Drifted), Condition: hosts, OfHost: true, State: true, Actor: Nobody, Claim: Able, Retry: verify},
 	{Name: string(model.Suspended), Condition: hosts, OfHost: true, State: true, Actor: Nobody, Claim: Able, Retry: verify},
+	{Name: string(model.Installing), Condition: hosts, OfHost: true, State: true, Claim: Able, Retry: soon},
 
 	{Name: v1alpha1.ReasonProgressing, Condition: hosts, OfHost: true},
 	{Name: v1alpha1.ReasonHostsNotSynced, Condition: hosts, OfHost: true},

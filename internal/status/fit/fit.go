@@ -18,6 +18,9 @@ const (
 	MessagesSize = 256 << 10
 	// HashSize is the most that a fingerprint may take, in bytes.
 	HashSize = 128
+	// InstalledCount is how many packages of a host are named that were installed there, and InstalledSize the most that each may take, in
+	// bytes.
+	InstalledCount, InstalledSize = 8, 128
 	// ListSize is the most that a list in the summary may take, in bytes.
 	ListSize = 1024
 )
@@ -30,6 +33,10 @@ func Status(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerSta
 		host := &status.Hosts[i]
 		host.Message = sanitize.Line(host.Message, messageSize(len(status.Hosts)))
 		host.HAProxyVersion = sanitize.Line(host.HAProxyVersion, sanitize.Name)
+		host.Installed = slices.Clone(host.Installed[:min(len(host.Installed), InstalledCount)])
+		for j := range host.Installed {
+			host.Installed[j] = sanitize.Line(host.Installed[j], InstalledSize)
+		}
 		host.ConfigHash = sanitize.Line(host.ConfigHash, HashSize)
 	}
 	return status
@@ -48,7 +55,7 @@ const NotWritten = "the API server does not take the whole status, and the opera
 func Shortened(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerStatus {
 	status.Hosts = append([]v1alpha1.HostStatus(nil), status.Hosts...)
 	for i := range status.Hosts {
-		status.Hosts[i].Message, status.Hosts[i].HAProxyVersion = "", ""
+		status.Hosts[i].Message, status.Hosts[i].HAProxyVersion, status.Hosts[i].Installed = "", "", nil
 	}
 	status.Conditions = append([]metav1.Condition(nil), status.Conditions...)
 	for i := range status.Conditions {
