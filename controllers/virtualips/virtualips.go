@@ -114,7 +114,7 @@ func requestTo(known record.Host) driver.Request {
 	}
 	return driver.Request{
 		Install: packages,
-		Config: known.Virtual.Wanted(), Login: task.Login.User, Adopt: task.Adopt, NoAdopt: task.NoAdopt,
+		Config:  known.Virtual.Wanted(), Login: task.Login.User, Adopt: task.Adopt, NoAdopt: task.NoAdopt,
 		Suspend: task.Suspend, ReportDrift: task.ReportDrift, Maintenance: task.Virtual.Maintenance,
 	}
 }

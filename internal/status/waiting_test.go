@@ -47,7 +47,7 @@ var reports = map[string]reported{
 	// An application that is down is not the edge's failure.
 	"ServersDown": done,
 
-	"Pending": onTheWay, "Progressing": onTheWay, "Unreachable": onTheWay, "HostsNotSynced": onTheWay, "SecretNotFound": onTheWay,
+	"Pending": onTheWay, "Installing": onTheWay, "Progressing": onTheWay, "Unreachable": onTheWay, "HostsNotSynced": onTheWay, "SecretNotFound": onTheWay,
 	"ServiceNotFound": onTheWay, "NoEndpoints": onTheWay, "EndpointsPending": onTheWay, "NoNodePort": onTheWay, "NoNodes": onTheWay,
 	"AddressNotFound": onTheWay, "ClusterUnreachable": onTheWay, "NoMaster": onTheWay, "SeveralMasters": onTheWay, "NotifyFailed": onTheWay,
 

@@ -139,8 +139,8 @@ func (h *host) outcome(err error) model.Outcome {
 	outcome := model.Outcome{
 		State: model.Synced, HAProxyVersion: h.version, Servers: h.stats.Counts, Down: h.stats.Down(), UnresolvedNames: h.stats.Unresolved,
 		BindFailures: h.bindFailures, Egress: h.egress, Installed: h.facts.Installed,
-		LacksPackage: err != nil && h.facts.LacksHAProxy(h.req.Config.Idle()),
-		OldWorkers: len(h.master.OldWorkers), FailedReloads: h.master.Failed,
+		LacksPackage: err != nil && h.facts.LacksPackage(h.req.Config.Idle()),
+		OldWorkers:   len(h.master.OldWorkers), FailedReloads: h.master.Failed,
 	}
 	if err == nil {
 		outcome.Message = h.note

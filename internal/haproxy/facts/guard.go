@@ -151,8 +151,12 @@ func (f Facts) checkProgram(idle bool) string {
 }
 
 // checkFolder says, in a sentence, that others may change the folder of the configuration: they could have it lead anywhere.
-func (f Facts) checkFolder(bool) string {
+func (f Facts) checkFolder(idle bool) string {
 	folder := path.Dir(f.Config)
+	if f.guards[folder].mode == "" && f.lacksHAProxy(idle) {
+		// The package makes it.
+		folder = path.Dir(folder)
+	}
 	exposed := f.Exposed(folder)
 	if exposed == "" {
 		return ""

@@ -63,7 +63,7 @@ func (f Facts) hasResolvConf() bool {
 // preflight are the checks before a host is changed, in the order in which they are reported. Each returns a sentence that says why
 // HAProxy on the host would not do what the file says, and what to do; empty if it finds nothing. An idle configuration needs no HAProxy.
 var preflight = []func(f Facts, idle bool) string{
-	Facts.checkProgram, Facts.checkFolder, Facts.checkOtherConfig, Facts.checkOtherFiles, Facts.checkSecondHAProxy,
+	Facts.checkFolder, Facts.checkProgram, Facts.checkOtherConfig, Facts.checkOtherFiles, Facts.checkSecondHAProxy,
 }
 
 // Preflight returns the sentence of the first check that fails; empty if none does.

@@ -47,10 +47,15 @@ func (f Facts) checkInstallation() string {
 	return "HAProxy is not installed on the host: " + installPackage + ", or set spec.haproxy.install: IfMissing"
 }
 
-// LacksHAProxy reports whether the host has no HAProxy at all, although the configuration needs one, or whether one is being installed.
-func (f Facts) LacksHAProxy(idle bool) bool {
-	uses := func(o other) bool { return o.contained || f.trustsOther(o) }
-	return f.Config != "" && (f.Installing || !idle && len(f.programs()) == 0 && !slices.ContainsFunc(f.others, uses))
+// LacksPackage reports whether all that the host lacks for the configuration may be the package of HAProxy, or whether that is being installed.
+func (f Facts) LacksPackage(idle bool) bool {
+	return f.Installing || f.lacksHAProxy(idle) && f.checkFolder(idle) == ""
+}
+
+// lacksHAProxy reports whether the configuration needs a HAProxy, and the host has none, not even in a container or by another name.
+func (f Facts) lacksHAProxy(idle bool) bool {
+	isUsed := func(o other) bool { return o.contained || f.trustsOther(o) }
+	return f.Config != "" && !idle && len(f.programs()) == 0 && !slices.ContainsFunc(f.others, isUsed)
 }
 
 // trustsOther reports whether this process can be the real HAProxy, as trusts does. Messages do not mention processes of other

@@ -131,7 +131,7 @@ func (h *host) outcome(err error) Outcome {
 	outcome := Outcome{State: model.Synced, Version: h.facts.Version}
 	if h.isObserved {
 		outcome.Networks, outcome.ScriptUser = h.facts.Networks(h.req.Config), h.facts.ScriptUser
-		outcome.Installed, outcome.LacksPackage = h.facts.Installed, err != nil && h.facts.LacksKeepalived()
+		outcome.Installed, outcome.LacksPackage = h.facts.Installed, err != nil && h.facts.LacksPackage()
 		h.describe(&outcome)
 	}
 	if err == nil {

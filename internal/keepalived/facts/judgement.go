@@ -34,8 +34,8 @@ func (f Facts) checkProgram() string {
 	}
 }
 
-// LacksKeepalived reports whether the host has no keepalived, or not the account of its check, or whether they are being installed.
-func (f Facts) LacksKeepalived() bool { return f.Installing || f.Binary == "" || !f.ScriptUser }
+// LacksPackage reports whether the host has no keepalived, or not the account of its check, or whether they are being installed.
+func (f Facts) LacksPackage() bool { return f.Installing || f.Binary == "" || !f.ScriptUser }
 
 // isOlder compares versions such as "2.0.19". One that cannot be read counts as new enough: keepalived's check decides.
 func isOlder(version string, than [2]int) bool {
