@@ -167,6 +167,7 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"spec.targets[].healthCheck.proxyProtocol":        {{"type: TLSHello\n", "type: TLSHello\n      proxyProtocol: Never\n", cost.Reload}},
 	"spec.targets[].healthCheck.tls":                  {{"type: HTTP\n", "type: HTTP\n      tls: true\n", cost.Reload}},
 	"spec.targets[].drainTimeout":                     {{"via: NodePort", "via: NodePort\n    drainTimeout: 1m", cost.None}},
+	"spec.haproxy.install":                            {{"spec:\n", "spec:\n  haproxy: {install: IfMissing}\n", cost.None}},
 	"spec.haproxy.maxConnections":                     {{"spec:\n", "spec:\n  haproxy: {maxConnections: 500}\n", cost.Reload}},
 	"spec.haproxy.timeouts.connect":                   {{"spec:\n", "spec:\n  haproxy: {timeouts: {connect: 9s}}\n", cost.Reload}},
 	"spec.haproxy.timeouts.client":                    {{"spec:\n", "spec:\n  haproxy: {timeouts: {client: 9s}}\n", cost.Reload}},

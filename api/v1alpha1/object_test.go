@@ -48,6 +48,7 @@ targets:
     healthCheck: {type: TCP, interval: 2s, rise: 2, fall: 3, proxyProtocol: Auto}
     drainTimeout: 5m
 haproxy:
+  install: Never
   maxConnections: 40000
   timeouts: {connect: 5s, client: 1h, server: 1h, queue: 5s}
   paths: {config: /etc/haproxy/haproxy.cfg, adminSocket: /run/haproxy/admin.sock}

@@ -108,6 +108,7 @@ spec:
     unicast: true
     preempt: true
   haproxy:
+    install: IfMissing
     maxConnections: 1000
     timeouts: {connect: 1s, client: 1h30m, server: 240h, queue: 10ms}
     logging: {target: "tcp://[2001:db8::9]:6514", connections: All, format: JSON}

@@ -76,7 +76,7 @@ func TestAHostInstallsWhatItLacksAndMayInstall(t *testing.T) {
 		wantCalls int
 		wantSyncs int
 	}{
-		"it installs":           {host{stdout: "running 0 17 installing haproxy\n"}, lacking, may, model.Installing, []string{"haproxy and keepalived is missing: installing haproxy"}, 1, 1},
+		"it installs":           {host{stdout: "running 0 17 installing haproxy\n"}, lacking, may, model.Installing, []string{"what is missing is being installed (haproxy and keepalived): installing haproxy"}, 1, 1},
 		"it has just installed": {host{stdout: "done\n"}, lacking, may, model.Synced, nil, 1, 2},
 		"it failed": {host{stdout: "failed apt-get does not install haproxy: E: no space. Make room\n"}, lacking, may, model.Rejected,
 			[]string{"the installation of haproxy and keepalived failed: apt-get does not install haproxy: E: no space. Make room"}, 1, 1},
@@ -129,7 +129,7 @@ func TestKeepalivedIsInstalledLikeHAProxy(t *testing.T) {
 		t.Errorf("without leave it is %s", got.State)
 	}
 	first, req.Install = true, []string{"keepalived"}
-	if got := sync(t.Context(), &host{stdout: "running 4 17 installing keepalived\n"}, nil, req); got.State != model.Installing || !strings.Contains(got.Message, "keepalived is missing: installing keepalived") {
+	if got := sync(t.Context(), &host{stdout: "running 4 17 installing keepalived\n"}, nil, req); got.State != model.Installing || !strings.Contains(got.Message, "what is missing is being installed (keepalived): installing keepalived") {
 		t.Errorf("it is %s: %s", got.State, got.Message)
 	}
 	first = true

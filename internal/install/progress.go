@@ -45,7 +45,7 @@ func parse(result session.Result, packages []string) progress {
 	case hasFailed:
 		return rejected(fmt.Sprintf("the installation of %s failed: %s", names, quoted([]byte(failed))))
 	case runs:
-		return progress{state: model.Installing, message: fmt.Sprintf("%s is missing: %s. Retrying; no action needed", names, what)}
+		return progress{state: model.Installing, message: fmt.Sprintf("what is missing is being installed (%s): %s. Retrying; no action needed", names, what)}
 	default:
 		return rejected(fmt.Sprintf("the installation of %s has ended without a result: see /run/edgelb-install/output on the host. It is tried again", names))
 	}

@@ -106,6 +106,7 @@ var Of = map[string]map[string]string{
 		"spec.virtualIPs.notifySecretRef.name":  None + "; the files of the Secret are replaced on the hosts",
 		"spec.virtualIPs.preempt":               None + "; true may move the virtual addresses to the host with the highest priority",
 
+		"spec.haproxy.install":             None + "; a host without HAProxy, or without keepalived where it is needed, gets it",
 		"spec.haproxy.maxConnections":      Reload,
 		"spec.haproxy.timeouts.connect":    Reload,
 		"spec.haproxy.timeouts.client":     Reload,

@@ -104,13 +104,13 @@ func TestSettingsOfAnotherObjectThatDoNotCountAreNamed(t *testing.T) {
 			other: func(s *v1alpha1.EdgeLoadBalancerSpec, h *v1alpha1.Host) {
 				s.DriftPolicy, s.SSH.User = v1alpha1.DriftReport, "edge"
 				s.HAProxy = v1alpha1.HAProxy{
-					MaxConnections: 7, ReloadCommand: "reload", Paths: v1alpha1.Paths{Config: "/c", AdminSocket: "/s"},
+					Install: v1alpha1.InstallIfMissing, MaxConnections: 7, ReloadCommand: "reload", Paths: v1alpha1.Paths{Config: "/c", AdminSocket: "/s"},
 					Timeouts: v1alpha1.Timeouts{Connect: lasting(1), Client: lasting(2), Server: lasting(3), Queue: lasting(4)},
 					Logging:  v1alpha1.Logging{Target: v1alpha1.LogToNone, Connections: v1alpha1.LogAll, Format: v1alpha1.LogJSON},
 				}
 				h.HostKeys = []string{"ssh-ed25519 AAAA"}
 			},
-			want: "driftPolicy ssh.user haproxy.maxConnections haproxy.timeouts.connect haproxy.timeouts.client haproxy.timeouts.server " +
+			want: "driftPolicy ssh.user haproxy.install haproxy.maxConnections haproxy.timeouts.connect haproxy.timeouts.client haproxy.timeouts.server " +
 				"haproxy.timeouts.queue haproxy.logging.target haproxy.logging.connections haproxy.logging.format haproxy.paths.config haproxy.paths.adminSocket haproxy.reloadCommand hosts[].hostKeys",
 		},
 		"one host key in common": {
