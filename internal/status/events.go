@@ -92,7 +92,7 @@ func hostEvents(before, after v1alpha1.HostStatus, change Change) []Event {
 	}
 	if len(after.Installed) > len(before.Installed) && before.State != "" && before.State != v1alpha1.HostPending {
 		events = append(events, Event{corev1.EventTypeNormal, EventPackagesInstalled, after.Name,
-			fmt.Sprintf("%s: %s was installed", after.Name, strings.Join(after.Installed[len(before.Installed):], " and "))})
+			fmt.Sprintf("%s: installed %s", after.Name, strings.Join(after.Installed[len(before.Installed):], " and "))})
 	}
 	switch {
 	case reason.Of(after.State).Event == reason.OfHost && after.State != before.State:

@@ -110,21 +110,22 @@ func TestThePreflightSaysWhatIsMissing(t *testing.T) {
 		// want are parts of the sentence: what is wrong, and what to do.
 		want []string
 	}{
-		"nothing":                      {Parse([]byte(observed)), nil},
-		"an unknown version":           {without([]string{"version"}), nil},
-		"a version without a number":   {without([]string{"version"}, "version next"), nil},
-		"a new version":                {without([]string{"version"}, "version 3.0"), nil},
-		"the first version":            {without([]string{"version"}, "version 2.1.0"), nil},
-		"an old version":               {without([]string{"version"}, "version 2.0.19"), []string{"keepalived 2.0.19 is too old", "to 2.1 or later"}},
-		"a very old version":           {without([]string{"version"}, "version 1.3.5"), []string{"keepalived 1.3.5 is too old"}},
-		"no keepalived":                {without([]string{"binary"}), []string{"keepalived is not installed", "install the package keepalived", "spec.haproxy.install: IfMissing"}},
-		"no account":                   {without([]string{"scriptuid"}), []string{"the account keepalived_script does not exist", "hack/edge-host-setup.sh", "useradd --system"}},
-		"no tool":                      {without([]string{"tool"}), []string{"no program of the host can ask", "install perl, python3, socat or netcat-openbsd"}},
-		"no service and no process":    {without([]string{"service", "process"}), []string{"no service manager", "start keepalived"}},
-		"no service":                   {without([]string{"service"}), nil},
-		"no process":                   {without([]string{"process"}), nil},
-		"no interface":                 {without([]string{"link 2"}), []string{"the interface eth0 does not exist on the host, which has eth1, lo", "set spec.virtualIPs.interface"}},
-		"the source is on another one": {without([]string{"address 2: eth0    inet 192.0.2.2/24"}, "address 3: eth1 inet 192.0.2.2/24 scope global eth1"), []string{"the address 192.0.2.2", "is not on its interface eth0", "set spec.virtualIPs.interface"}},
+		"nothing":                       {Parse([]byte(observed)), nil},
+		"an unknown version":            {without([]string{"version"}), nil},
+		"a version without a number":    {without([]string{"version"}, "version next"), nil},
+		"a new version":                 {without([]string{"version"}, "version 3.0"), nil},
+		"the first version":             {without([]string{"version"}, "version 2.1.0"), nil},
+		"an old version":                {without([]string{"version"}, "version 2.0.19"), []string{"keepalived 2.0.19 is too old", "to 2.1 or later"}},
+		"a very old version":            {without([]string{"version"}, "version 1.3.5"), []string{"keepalived 1.3.5 is too old"}},
+		"no keepalived":                 {without([]string{"binary"}), []string{"keepalived is not installed", "install the package keepalived", "spec.haproxy.install: IfMissing"}},
+		"keepalived is being installed": {without(nil, "installing yes"), []string{"packages are being installed on the host"}},
+		"no account":                    {without([]string{"scriptuid"}), []string{"the account keepalived_script does not exist", "hack/edge-host-setup.sh", "useradd --system"}},
+		"no tool":                       {without([]string{"tool"}), []string{"no program of the host can ask", "install perl, python3, socat or netcat-openbsd"}},
+		"no service and no process":     {without([]string{"service", "process"}), []string{"no service manager", "start keepalived"}},
+		"no service":                    {without([]string{"service"}), nil},
+		"no process":                    {without([]string{"process"}), nil},
+		"no interface":                  {without([]string{"link 2"}), []string{"the interface eth0 does not exist on the host, which has eth1, lo", "set spec.virtualIPs.interface"}},
+		"the source is on another one":  {without([]string{"address 2: eth0    inet 192.0.2.2/24"}, "address 3: eth1 inet 192.0.2.2/24 scope global eth1"), []string{"the address 192.0.2.2", "is not on its interface eth0", "set spec.virtualIPs.interface"}},
 	} {
 		got := test.facts.Preflight(config)
 		for _, want := range test.want {
