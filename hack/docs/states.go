@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/model/reason"
-	"github.com/edgelb/edgelb/internal/status"
+	"github.com/edgelb/edgelb/internal/status/eventhelp"
 )
 
 const statesHead = `# States, conditions, reasons and events
@@ -53,7 +53,7 @@ func states() (string, error) {
 		}
 	}
 	b.WriteString(eventsHead)
-	for _, event := range status.EventHelps {
+	for _, event := range eventhelp.All {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", event.Reason, event.Kind, event.Cause, event.Remedy)
 	}
 	return b.String(), nil

@@ -22,11 +22,8 @@ type Host struct {
 	// Login describes how to reach the host.
 	Login Login
 	// ConfigPath, ReloadCommand, Install, Adopt and Suspend are as in the API, as far as policy allows them.
-	ConfigPath    string
-	ReloadCommand string
-	Install       bool
-	Adopt         bool
-	Suspend       bool
+	ConfigPath, ReloadCommand string
+	Install, Adopt, Suspend   bool
 	// NoAdopt says why Adopt is not set although an object asks for it; empty if no object does.
 	NoAdopt string
 	// ReportDrift means that the operator does not change a host that somebody else has changed.

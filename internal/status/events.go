@@ -90,10 +90,7 @@ func hostEvents(before, after v1alpha1.HostStatus, change Change) []Event {
 	if isLater(after.LastDriftTime, before.LastDriftTime) {
 		events = append(events, driftEvent(after, change.Drift))
 	}
-	if len(after.Installed) > len(before.Installed) && before.State != "" && before.State != v1alpha1.HostPending {
-		events = append(events, Event{corev1.EventTypeNormal, EventPackagesInstalled, after.Name,
-			fmt.Sprintf("%s: installed %s", after.Name, strings.Join(after.Installed[len(before.Installed):], " and "))})
-	}
+	events = append(events, installedEvents(before, after)...)
 	switch {
 	case reason.Of(after.State).Event == reason.OfHost && after.State != before.State:
 		events = append(events, Event{corev1.EventTypeWarning, string(after.State), after.Name,
@@ -110,6 +107,15 @@ func hostEvents(before, after v1alpha1.HostStatus, change Change) []Event {
 			fmt.Sprintf("%s: was reloaded and runs what the spec says. What was different: %s", after.Name, fit.Phrases(change.Reload))})
 	}
 	return events
+}
+
+// installedEvents reports packages that are new on a host. What it had when the object was new was installed for another one.
+func installedEvents(before, after v1alpha1.HostStatus) []Event {
+	if len(after.Installed) <= len(before.Installed) || before.State == "" || before.State == v1alpha1.HostPending {
+		return nil
+	}
+	return []Event{{corev1.EventTypeNormal, EventPackagesInstalled, after.Name,
+		fmt.Sprintf("%s: installed %s", after.Name, strings.Join(after.Installed[len(before.Installed):], " and "))}}
 }
 
 func isLater(after, before *metav1.Time) bool {

@@ -18,9 +18,10 @@ const (
 	MessagesSize = 256 << 10
 	// HashSize is the most that a fingerprint may take, in bytes.
 	HashSize = 128
-	// InstalledCount is how many packages of a host are named that were installed there, and InstalledSize the most that each may take, in
-	// bytes.
-	InstalledCount, InstalledSize = 8, 128
+	// installedCount is how many packages of a host are named that were installed there.
+	installedCount = 8
+	// installedSize is the most that each of them may take, in bytes.
+	installedSize = 128
 	// ListSize is the most that a list in the summary may take, in bytes.
 	ListSize = 1024
 )
@@ -33,9 +34,9 @@ func Status(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerSta
 		host := &status.Hosts[i]
 		host.Message = sanitize.Line(host.Message, messageSize(len(status.Hosts)))
 		host.HAProxyVersion = sanitize.Line(host.HAProxyVersion, sanitize.Name)
-		host.Installed = slices.Clone(host.Installed[:min(len(host.Installed), InstalledCount)])
+		host.Installed = slices.Clone(host.Installed[:min(len(host.Installed), installedCount)])
 		for j := range host.Installed {
-			host.Installed[j] = sanitize.Line(host.Installed[j], InstalledSize)
+			host.Installed[j] = sanitize.Line(host.Installed[j], installedSize)
 		}
 		host.ConfigHash = sanitize.Line(host.ConfigHash, HashSize)
 	}

@@ -1,4 +1,4 @@
-package status
+package eventhelp
 
 import (
 	"os"
@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"github.com/edgelb/edgelb/internal/model/reason"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 func TestEveryEventThatIsNoReasonOfAConditionIsDescribed(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("events.go")
+	source, err := os.ReadFile("../events.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	constants := regexp.MustCompile(`(?m)^\t(Event[A-Z][A-Za-z]+) +=`).FindAllSubmatch(source, -1)
 	described := 0
-	for _, event := range EventHelps {
+	for _, event := range All {
 		if event.Cause == "" || event.Remedy == "" {
 			t.Errorf("%s: cause %q, remedy %q: want both", event.Reason, event.Cause, event.Remedy)
 		}
@@ -26,7 +27,7 @@ func TestEveryEventThatIsNoReasonOfAConditionIsDescribed(t *testing.T) {
 		}
 	}
 	// Drifted is a state as well.
-	if want := len(constants) - 1; described != want || !slices.ContainsFunc(EventHelps, func(e EventHelp) bool { return e.Reason == EventDrifted }) {
-		t.Errorf("%d events of %q are described, want %d and %s", described, constants, want, EventDrifted)
+	if want := len(constants) - 1; described != want || !slices.ContainsFunc(All, func(e Event) bool { return e.Reason == status.EventDrifted }) {
+		t.Errorf("%d events of %q are described, want %d and %s", described, constants, want, status.EventDrifted)
 	}
 }
