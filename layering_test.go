@@ -40,8 +40,8 @@ var layers = map[string][]string{
 	"internal/haproxy/driver": {
 		"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/driver/alerts", "internal/haproxy/driver/daemon", "internal/haproxy/driver/dialogue",
 		"internal/haproxy/driver/files", "internal/haproxy/driver/fit", "internal/haproxy/driver/pending", "internal/haproxy/driver/readback",
-		"internal/haproxy/driver/report", "internal/haproxy/driver/stats", "internal/haproxy/facts", "internal/haproxy/plan", "internal/haproxy/runtime",
-		"internal/host/failure", "internal/host/session", "internal/model", "internal/sanitize",
+		"internal/haproxy/driver/recall", "internal/haproxy/driver/report", "internal/haproxy/driver/stats", "internal/haproxy/facts",
+		"internal/haproxy/plan", "internal/haproxy/runtime", "internal/host/failure", "internal/host/session", "internal/model", "internal/sanitize",
 	},
 	"internal/haproxy/driver/alerts": {"internal/sanitize"},
 	"internal/haproxy/driver/daemon": {
@@ -49,13 +49,14 @@ var layers = map[string][]string{
 		"internal/haproxy/runtime", "internal/host/session", "internal/model",
 	},
 	"internal/haproxy/driver/dialogue": {"internal/haproxy/runtime", "internal/host/session"},
+	"internal/haproxy/driver/recall":   {"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/driver/fit", "internal/haproxy/runtime"},
 	"internal/haproxy/driver/files": {
-		"internal/haproxy/cfg", "internal/haproxy/driver/alerts", "internal/host/session", "internal/model", "internal/sanitize",
+		"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/driver/alerts", "internal/host/session", "internal/model", "internal/sanitize",
 	},
 	"internal/haproxy/driver/fit":      {"internal/haproxy", "internal/haproxy/facts", "internal/haproxy/runtime", "internal/model"},
 	"internal/haproxy/driver/pending":  {"internal/haproxy/runtime", "internal/model"},
 	"internal/haproxy/driver/readback": {"internal/haproxy", "internal/haproxy/plan", "internal/haproxy/runtime"},
-	"internal/haproxy/driver/report":   {"internal/haproxy/plan", "internal/model", "internal/sanitize"},
+	"internal/haproxy/driver/report":   {"internal/haproxy/facts", "internal/haproxy/plan", "internal/model", "internal/sanitize"},
 	"internal/haproxy/driver/stats":    {"internal/haproxy", "internal/haproxy/runtime", "internal/model", "internal/sanitize"},
 	"internal/haproxy/facts":           {"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/plan", "internal/sanitize"},
 	"internal/haproxy/plan":            {"internal/haproxy", "internal/haproxy/cfg", "internal/haproxy/runtime"},
@@ -107,7 +108,7 @@ var layers = map[string][]string{
 	"internal/rollout": {
 		"internal/desired", "internal/desired/naming", "internal/desired/spec", "internal/haproxy", "internal/model", "k8s.io/apimachinery",
 	},
-	"internal/rollout/conduct": {"internal/desired", "internal/model", "internal/record", "internal/rollout", "k8s.io/apimachinery"},
+	"internal/rollout/conduct": {"internal/desired", "internal/haproxy", "internal/model", "internal/record", "internal/rollout", "k8s.io/apimachinery"},
 	"internal/record": {
 		"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/desired/virtualips", "internal/keepalived", "internal/detach",
 		"internal/model", "internal/model/reason", "internal/rollout", "k8s.io/apimachinery",

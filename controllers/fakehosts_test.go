@@ -53,6 +53,7 @@ type fakeHost struct {
 	egress netip.Addr
 
 	running   haproxy.Config
+	former    haproxy.Config
 	connects  int
 	syncs     int
 	reloads   int
@@ -189,6 +190,7 @@ func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCach
 	}
 	if _, atRunTime := request.Config.ChangeFrom(host.running); !atRunTime {
 		if request.Keep {
+			recall(request, host.running)
 			return model.Outcome{State: model.Pending, Kept: true, Message: "HAProxy must be reloaded"}
 		}
 		f.reload(host.reloadTime)
@@ -196,11 +198,13 @@ func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCach
 			return model.Outcome{State: model.Rejected, Message: "HAProxy refuses the configuration"}
 		}
 	}
+	recall(request, host.former)
 	if !reflect.DeepEqual(host.running, request.Config) {
 		outcome.Changed, outcome.Update, outcome.Reasons = true, model.UpdateReload, []string{"something differs"}
 		if _, atRunTime := request.Config.ChangeFrom(host.running); atRunTime {
 			outcome.Update = model.UpdateRuntime
 		} else {
+			host.former = host.running
 			host.reloads++
 		}
 		host.running = request.Config
@@ -214,6 +218,13 @@ func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCach
 	}
 	outcome.Fingerprint = fmt.Sprintf("%x", host.changes)
 	return outcome
+}
+
+// recall answers what the files of a host know.
+func recall(request driver.Request, config haproxy.Config) {
+	if request.Recalled != nil {
+		*request.Recalled = config
+	}
 }
 
 // reload takes the time of a reload, without the lock.

@@ -134,12 +134,8 @@ func TestAnUnhealthyCanaryStopsTheRolloutAndGetsBackWhatItRan(t *testing.T) {
 	w.stop()
 	reloads := w.hosts.see("a").reloads
 	w.start(time.Minute)
-	w.eventually("the canary is checked", func() error {
-		if host := w.hosts.see("a"); !host.last.Keep {
-			return fmt.Errorf("the last request is %+v", host.last)
-		}
-		return nil
-	})
+	w.setEndpoints("app", "10.1.0.1", "10.1.0.2", "10.1.0.3")
+	w.awaitServers(3, all...)
 	w.becomes("web", "stopped", notReady(v1alpha1.ReasonRolloutStopped))
 	if again := w.hosts.see("a").reloads; again != reloads {
 		t.Errorf("the canary was reloaded %d times, want %d as before the restart; it was %+v", again, reloads, stopped.Status)
@@ -148,6 +144,37 @@ func TestAnUnhealthyCanaryStopsTheRolloutAndGetsBackWhatItRan(t *testing.T) {
 	change(w, "web", listen(9443))
 	w.awaitPorts(all, 9443, 9443)
 	w.becomes("web", "ready", isReady)
+}
+
+func TestARestartedOperatorGoesOnWithARollout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(time.Minute)
+	all := []string{"a", "b"}
+	w.create(w.careful("web", time.Minute, all...))
+	w.awaitPorts([]string{"a"}, 443)
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.Rollout.Pause.Duration = 100 * time.Millisecond })
+	w.becomes("web", "ready", isReady)
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.Rollout.Pause.Duration = time.Minute
+		listen(8443)(o)
+	})
+	w.becomes("web", "waiting", hostIs("gw2", v1alpha1.HostPending, "which is watched until"))
+	w.stop()
+	w.start(time.Minute)
+	w.setEndpoints("app", "10.1.0.1", "10.1.0.2")
+	w.awaitServers(2, all...)
+	w.awaitPorts(all, 8443, 443)
+	w.becomes("web", "waiting", hostIs("gw2", v1alpha1.HostPending, "which is watched until"))
+
+	w.hosts.set("a", func(h *fakeHost) { h.unhealthy = listensOn(8443) })
+	w.becomes("web", "stopped", notReady(v1alpha1.ReasonRolloutStopped))
+	w.awaitPorts(all, 443, 443)
+	w.setEndpoints("app", "10.1.0.1")
+	w.awaitServers(1, all...)
+	if reloads := w.hosts.see("b").reloads; reloads != 1 {
+		t.Errorf("gw2 was reloaded %d times", reloads)
+	}
 }
 
 func TestACanaryThatRejectsAChangeStopsTheRolloutUntilItTakesIt(t *testing.T) {

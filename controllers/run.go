@@ -128,6 +128,7 @@ func (r *hostReconciler) requestOf(ctx context.Context, task *hostTask, now *rec
 		Suspend:       host.Suspend,
 		RuntimeOnly:   now.RuntimeOnly,
 		Keep:          how.Keep,
+		Recalled:      how.Recalled,
 		Back:          how.Back,
 		Watch:         how.Watch,
 		DrainTimeouts: host.DrainTimeouts,

@@ -17,26 +17,28 @@ import (
 const DefaultMaxConnections = 40000
 
 // Config is the wanted HAProxy configuration of one host. Two Configs with the same meaning render to the same text.
+//
+// Its form in JSON has neither servers nor names, which the text and the map file list anyway; see cfg.Parse.
 type Config struct {
 	// Owner is the owner of the host; it is written to the file's header. Letters, digits and "/._:-", and not NoOwner. It may
 	// be empty in an idle Config, whose file has no owner.
-	Owner string
+	Owner string `json:",omitzero"`
 	// Host is the name under which the owner manages the host, such as gw1.example.net:22. It is written to the header of a
 	// file that has an owner, and is not part of any hash. Letters, digits and "_.:[]-"; may be empty.
-	Host string
+	Host string `json:",omitzero"`
 	// AdminSocket is the absolute path of the stats socket, at most 90 bytes long.
-	AdminSocket  string
-	HealthSocket HealthSocket
+	AdminSocket  string       `json:",omitzero"`
+	HealthSocket HealthSocket `json:",omitzero"`
 	// VirtualAddresses are addresses that the host has at times only; sorted. Binds to them succeed nevertheless.
-	VirtualAddresses []netip.Addr
+	VirtualAddresses []netip.Addr `json:",omitzero"`
 	// MaxConnections limits the connections of the process.
-	MaxConnections int
-	Timeouts       Timeouts
-	Logging        logs.Settings
+	MaxConnections int           `json:",omitzero"`
+	Timeouts       Timeouts      `json:",omitzero"`
+	Logging        logs.Settings `json:",omitzero"`
 	// Frontends, WeightedRoutes and Backends are sorted by name. No WeightedRoute has the name of a Backend.
-	Frontends      []Frontend
-	WeightedRoutes []WeightedRoute
-	Backends       []Backend
+	Frontends      []Frontend      `json:",omitzero"`
+	WeightedRoutes []WeightedRoute `json:",omitzero"`
+	Backends       []Backend       `json:",omitzero"`
 }
 
 // NoOwner stands in place of an owner in the file of an idle Config. No owner has this name.
@@ -46,30 +48,30 @@ const NoOwner = "none"
 // it also answers when the process has as many connections as it may have. The zero HealthSocket is none.
 type HealthSocket struct {
 	// Path is an absolute path like AdminSocket, and User is the account, which must exist.
-	Path, User string
+	Path, User string `json:",omitzero"`
 }
 
 // Timeouts are HAProxy's timeouts. Each is at least a millisecond; fractions of a millisecond are cut off.
 type Timeouts struct {
-	Connect, Client, Server, Queue time.Duration
+	Connect, Client, Server, Queue time.Duration `json:",omitzero"`
 }
 
 // Frontend is the frontend of one listener, or of several that share their binds.
 type Frontend struct {
-	Name string
+	Name string `json:",omitzero"`
 	// Binds is not empty, sorted, and without duplicates.
-	Binds    []Bind
-	Protocol Protocol
+	Binds    []Bind   `json:",omitzero"`
+	Protocol Protocol `json:",omitzero"`
 	// Backend names the entry of Config.Backends or of Config.WeightedRoutes for connections that no route claims. If it is
 	// empty, HAProxy closes them, or answers 404 over HTTP. It is never empty for TCP.
-	Backend string
+	Backend string `json:",omitzero"`
 	// Routes are for TLS and HTTP; sorted by name.
-	Routes []Route
+	Routes []Route `json:"-"`
 	// RedirectToHTTPS answers 301 to HTTP requests that no route claims; there is then no Backend.
-	RedirectToHTTPS bool
-	Access          AccessPolicy
+	RedirectToHTTPS bool         `json:",omitzero"`
+	Access          AccessPolicy `json:",omitzero"`
 	// ClientTimeout is how long a client may be silent; 0 for Timeouts.Client.
-	ClientTimeout time.Duration
+	ClientTimeout time.Duration `json:",omitzero"`
 }
 
 // RateTable returns the name of the backend without servers that is written for an AccessPolicy.Rate: HAProxy counts clients
@@ -101,70 +103,70 @@ type Route struct {
 // AccessPolicy says whose connections a frontend accepts, and how many.
 type AccessPolicy struct {
 	// AllowedSources are the networks whose clients may connect; empty for everyone. Masked and sorted.
-	AllowedSources []netip.Prefix
+	AllowedSources []netip.Prefix `json:",omitzero"`
 	// ProxiesFrom are the networks that must send a PROXY header; a header from any other source is refused. If there are any,
 	// a TCP client that waits for the server to speak first waits for a second. Masked and sorted.
-	ProxiesFrom []netip.Prefix
+	ProxiesFrom []netip.Prefix `json:",omitzero"`
 	// ProxiesOnly closes the connections from everybody else, whatever header they send.
-	ProxiesOnly bool
+	ProxiesOnly bool `json:",omitzero"`
 	// MaxConnections limits the open connections; 0 for no separate limit.
-	MaxConnections int
-	Rate           Rate
+	MaxConnections int  `json:",omitzero"`
+	Rate           Rate `json:",omitzero"`
 }
 
 // Rate limits how many connections one IPv4 address or one IPv6 network of 64 bits may open; the zero Rate is no limit.
 type Rate struct {
-	PerSource int
-	Interval  time.Duration
+	PerSource int           `json:",omitzero"`
+	Interval  time.Duration `json:",omitzero"`
 }
 
 // WeightedRoute chooses a backend for a connection: shares divide the connections, and each share has backends that stand in
 // for one another.
 type WeightedRoute struct {
-	Name string
+	Name string `json:",omitzero"`
 	// Shares add up to 100 percent. A share of 0 percent exists so that it can get some without a reload.
-	Shares []Share
+	Shares []Share `json:",omitzero"`
 }
 
 // Share is a share of the connections.
 type Share struct {
-	Percent int
+	Percent int `json:",omitzero"`
 	// Backends are entries of Config.Backends, in order of preference: the first one with a server up gets the connection, or
 	// the first one of all if none has. All have the same mode.
-	Backends []string
+	Backends []string `json:",omitzero"`
 }
 
 // Bind is one address and port to listen on. The unspecified address of a family is its wildcard.
 type Bind struct {
-	Addr netip.Addr
-	Port uint16
+	Addr netip.Addr `json:",omitzero"`
+	Port uint16     `json:",omitzero"`
 }
 
 // Backend is the backend of one target; a target has two if both HTTP frontends and others lead there.
 type Backend struct {
-	Name string
+	Name string `json:",omitzero"`
 	// HTTP reports whether it is for HTTP frontends, which lead to such backends only, and no other frontends do.
-	HTTP          bool
-	Balance       Balance
-	ProxyProtocol ProxyProtocol
-	Check         Check
-	Affinity      Affinity
+	HTTP          bool          `json:",omitzero"`
+	Balance       Balance       `json:",omitzero"`
+	ProxyProtocol ProxyProtocol `json:",omitzero"`
+	Check         Check         `json:",omitzero"`
+	Affinity      Affinity      `json:",omitzero"`
 	// MaxConnections limits the connections to each server, or for HTTP the concurrent requests; 0 for no limit. Others wait
 	// only when all servers are full, or the one that Balance or Affinity requires, and no longer than the timeout of the queue.
-	MaxConnections int
-	Timeouts       BackendTimeouts
+	MaxConnections int             `json:",omitzero"`
+	Timeouts       BackendTimeouts `json:",omitzero"`
 	// Servers are sorted by name; names are unique.
-	Servers []Server
+	Servers []Server `json:"-"`
 	// KeepServers reports whether the servers are unknown at the moment (for example if the Service is missing): the host must
 	// keep those that it has. Servers is then empty; WithServers inserts the host's own and clears KeepServers.
-	KeepServers bool
+	KeepServers bool `json:"-"`
 }
 
 // BackendTimeouts are those of one backend. Each is 0 for that of the Config, and Tunnel for none.
 type BackendTimeouts struct {
-	Connect, Server, Queue time.Duration
+	Connect, Server, Queue time.Duration `json:",omitzero"`
 	// Tunnel is how long both sides may be silent once HAProxy passes bytes through unread. Client and Server then count no longer.
-	Tunnel time.Duration
+	Tunnel time.Duration `json:",omitzero"`
 }
 
 // Balance is HAProxy's balancing algorithm.
@@ -189,18 +191,18 @@ const (
 
 // Check is a server's health check; the zero Check means no checks.
 type Check struct {
-	Kind CheckKind
+	Kind CheckKind `json:",omitzero"`
 	// Interval is the time between two checks of a server; with the resolution of Timeouts.
-	Interval time.Duration
+	Interval time.Duration `json:",omitzero"`
 	// Rise and Fall are how many checks in a row bring a server up and take it down.
-	Rise, Fall int
+	Rise, Fall int `json:",omitzero"`
 	// Port is where the checks go; 0 for the server's own port.
-	Port uint16
+	Port uint16 `json:",omitzero"`
 	// Path is the path that CheckHTTP requests; empty for "/". TLS makes the check use TLS; no certificate is verified.
-	Path string
-	TLS  bool
+	Path string `json:",omitzero"`
+	TLS  bool   `json:",omitzero"`
 	// WithoutProxy omits the PROXY header with which the backend's connections begin.
-	WithoutProxy bool
+	WithoutProxy bool `json:",omitzero"`
 }
 
 // CheckKind is what a check does.
@@ -220,9 +222,9 @@ const (
 // it is drained or has a weight of 0; clients of a server in maintenance go elsewhere. The table of clients survives a
 // reload, but not a restart.
 type Affinity struct {
-	By AffinityKey
+	By AffinityKey `json:",omitzero"`
 	// Timeout is how long a client is kept in the table after its last connection.
-	Timeout time.Duration
+	Timeout time.Duration `json:",omitzero"`
 }
 
 // AffinityKey is what identifies a client.

@@ -40,6 +40,8 @@ type Host struct {
 	Proved      map[types.UID]int64
 	Fingerprint string
 	ProvedAt    time.Time
+	// Reported are the generations that an earlier operator has reported of the objects of a host with roll-outs.
+	Reported map[types.UID]int64
 	// Runs is what the host was proved to run; nil if unknown.
 	Runs *desired.Host
 	// Attempted are the objects whose listeners a later change was about to add. The change may have failed halfway.

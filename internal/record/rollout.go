@@ -1,6 +1,8 @@
 package record
 
 import (
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
 	"github.com/edgelb/edgelb/internal/desired/spec"
@@ -34,16 +36,23 @@ func (r Host) RejectsChange() bool {
 	return r.Outcome.State == model.Rejected && (runs == nil || rollout.NeedsReload(r.Wanted, *runs))
 }
 
-// recall takes in what an earlier operator wrote into the status: that the roll-out was stopped at this host. What the host ran before
-// is not known then.
+// recall takes in what an earlier operator wrote into the status: the generations that the host runs, and that the roll-out was stopped at
+// this host.
 func (r *Host) recall(host desired.Host, objects []*v1alpha1.EdgeLoadBalancer) {
 	if !r.ProvedAt.IsZero() || r.Trial.Exists() || len(host.Rollouts) == 0 {
 		return
 	}
+	r.Reported = map[types.UID]int64{}
 	for _, object := range objects {
 		for i := range object.Status.Hosts {
 			status := &object.Status.Hosts[i]
-			if status.StoppedRollout != "" && spec.IDOfStatus(status) == host.Key {
+			if spec.IDOfStatus(status) != host.Key {
+				continue
+			}
+			if status.ObservedGeneration > 0 {
+				r.Reported[object.UID] = status.ObservedGeneration
+			}
+			if status.StoppedRollout != "" {
 				r.Trial = rollout.Recalled(status.StoppedRollout, status.Message)
 			}
 		}

@@ -81,15 +81,8 @@ func resolves(b haproxy.Backend) bool {
 // Identity identifies a change by what HAProxy must load and by the specs behind it. A change that stopped a roll-out is tried again
 // when either is another.
 func Identity(wanted desired.Host) string {
+	// In JSON it has neither servers nor names.
 	structure := wanted.Config
-	structure.Backends = slices.Clone(structure.Backends)
-	for i := range structure.Backends {
-		structure.Backends[i].Servers, structure.Backends[i].KeepServers = nil, false
-	}
-	structure.Frontends = slices.Clone(structure.Frontends)
-	for i := range structure.Frontends {
-		structure.Frontends[i].Routes = nil
-	}
 	structure.WeightedRoutes = nil
 	generations := map[string]int64{}
 	for _, member := range wanted.Members {

@@ -76,6 +76,13 @@ func Render(c haproxy.Config, p Platform) (File, error) {
 	if err := body.Execute(text, newView(c, p, description, file.NamesPath, serverLines)); err != nil {
 		return File{}, fmt.Errorf("write the configuration: %w", err)
 	}
+	if !c.Idle() {
+		record, err := recordOf(c)
+		if err != nil {
+			return File{}, err
+		}
+		text.Write(record)
+	}
 	file.Text = text.Bytes()
 	return file, nil
 }

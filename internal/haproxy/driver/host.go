@@ -12,13 +12,13 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/daemon"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/fit"
+	"github.com/edgelb/edgelb/internal/haproxy/driver/report"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/stats"
 	"github.com/edgelb/edgelb/internal/haproxy/facts"
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
 	"github.com/edgelb/edgelb/internal/host/session"
 	"github.com/edgelb/edgelb/internal/model"
-	"github.com/edgelb/edgelb/internal/sanitize"
 )
 
 // host is one host during one Sync: the wanted configuration, and what was observed.
@@ -84,7 +84,7 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	}
 	h.facts = facts.ParseFacts(result.Stdout, h.req.ConfigPath)
 	h.egress = facts.ClientOf(cmp.Or(h.session.Connection, h.facts.Connection))
-	if err := h.checkObservation(result); err != nil {
+	if err := report.Unobserved(h.facts, h.req.Login, result.Stderr); err != nil {
 		return err
 	}
 	if failed := h.facts.Preflight(h.req.Config.Idle()); failed != "" {
@@ -98,21 +98,6 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	}
 	h.readMaster(ctx)
 	return h.render()
-}
-
-// checkObservation rejects a host whose observation is incomplete.
-func (h *host) checkObservation(result Result) error {
-	switch {
-	case h.facts.Config == "":
-		return &model.Error{State: model.Rejected, Message: fmt.Sprintf("the host cannot be inspected with /bin/sh: %s", sanitize.Line(string(result.Stderr), sanitize.Quote))}
-	case h.facts.File.Exists && h.facts.File.SHA256 == "":
-		return &model.Error{State: model.Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo",
-			h.req.Login, h.facts.Config, sanitize.Line(string(result.Stderr), sanitize.Quote))}
-	case h.facts.ProcessesHidden:
-		return &model.Error{State: model.Unauthorized, Message: fmt.Sprintf("%s does not see the host's processes (/proc is mounted with hidepid): add the account to the group that may, or use sudo", h.req.Login)}
-	default:
-		return nil
-	}
 }
 
 // observeRunning asks HAProxy what it runs. If the file is edgelb's, it waits for an answer: HAProxy may be about to reload, or

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -37,6 +38,48 @@ func TestAHostKeepsItsStructureUntilItMayBeReloaded(t *testing.T) {
 		m.requireServes(8443, "pod-b")
 		if now := m.reloads(); now != reloads {
 			t.Errorf("it was reloaded %d times", now-reloads)
+		}
+	})
+}
+
+// An operator that was restarted finds out from the host what it runs, and what it ran before.
+func TestAHostRemembersWhatItRunsAndWhatItRanBefore(t *testing.T) {
+	t.Parallel()
+	eachHAProxy(t, func(t *testing.T, m *machine) {
+		a, b := echo(t, "pod-a"), echo(t, "pod-b")
+		first, second, third := m.webConfig(a), m.webConfig(a), m.webConfig(a)
+		second.MaxConnections, third.MaxConnections = first.MaxConnections-1, first.MaxConnections-2
+		requireSynced(t, m.syncCached(first))
+		recalled := func(wanted haproxy.Config) (haproxy.Config, model.Outcome) {
+			var config haproxy.Config
+			outcome := m.sync(wanted, keep, func(r *driver.Request) { r.Recalled = &config })
+			return config, outcome
+		}
+		if ran, outcome := recalled(first); ran.Owner != "" {
+			t.Errorf("a host that ran nothing before: %+v, %+v", ran, outcome)
+		}
+		requireSynced(t, m.syncCached(second))
+		if ran, outcome := recalled(second); outcome.State != model.Synced || !reflect.DeepEqual(ran, first) {
+			t.Errorf("before it ran %+v, want %+v: %+v", ran, first, outcome)
+		}
+		// The file is written later.
+		second.Backends[0].Servers = []haproxy.Server{b}
+		requireSynced(t, m.syncCached(second))
+		runs, outcome := recalled(third)
+		if !outcome.Kept || !reflect.DeepEqual(runs, second) {
+			t.Errorf("it runs %+v, want %+v: %+v", runs, second, outcome)
+		}
+		reloads := m.reloads()
+		runs.Backends[0].Servers = []haproxy.Server{a}
+		requireSynced(t, m.sync(runs))
+		m.requireServes(8443, "pod-a")
+		if now := m.reloads(); now != reloads {
+			t.Errorf("what it runs was loaded %d times again", now-reloads)
+		}
+		ran, _ := recalled(runs)
+		requireSynced(t, m.sync(ran, func(r *driver.Request) { r.Back = true }))
+		if runs, _ := recalled(third); runs.MaxConnections != first.MaxConnections {
+			t.Errorf("after it was put back it runs %+v", runs)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/driver/recall"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/report"
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
 	"github.com/edgelb/edgelb/internal/host/failure"
@@ -68,6 +69,7 @@ func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) mod
 		outcome = h.carryOut(ctx, p)
 	}
 	outcome.Phases = model.Phases{Observe: observed.Sub(began), Decide: decided.Sub(observed), Change: time.Since(decided)}
+	h.recall(ctx, outcome)
 	cache.learn(h, outcome)
 	if outcome.ReloadFailed && cache.learnDescriptors(h) {
 		return syncFull(ctx, conn, cache, req)
@@ -77,6 +79,19 @@ func syncFull(ctx context.Context, conn Conn, cache *SyncCache, req Request) mod
 		outcome.FollowUp = cache.followUp(time.Now(), req.DrainTimeouts, false)
 	}
 	return outcome
+}
+
+// recall answers Request.Recalled.
+func (h *host) recall(ctx context.Context, outcome model.Outcome) {
+	if h.req.Recalled == nil || !outcome.Kept && outcome.State != model.Synced {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeFor(observeTimeout, h.config))
+	defer cancel()
+	running := recall.Running{Structure: h.running.Structure, Servers: h.running.Servers}
+	if config, found := recall.Config(ctx, h.files(), h.platform(), running, outcome.Kept); found {
+		*h.req.Recalled = config
+	}
 }
 
 // decide computes the plan. It first removes binds that the host cannot take from the wanted configuration.

@@ -1,5 +1,7 @@
 package plan
 
+import "github.com/edgelb/edgelb/internal/haproxy/cfg"
+
 // Previous is how the previous sync left a host; unknown values are zero.
 type Previous struct {
 	// Proved is the full hash of the configuration that the host was last proved to run, by this operator or the one before it.
@@ -23,13 +25,19 @@ func drift(observed Observed, wanted Wanted, plan Plan) []string {
 	return plan.Reasons
 }
 
+// hasOtherComments reports whether only the comments of the file differ, which another version of edgelb may have written.
+func hasOtherComments(file File, wanted cfg.File) bool {
+	return file.SHA256 != wanted.SHA256() && file.SettingsSHA256 == SettingsSHA256(wanted.Text)
+}
+
 // hasStaleFile reports whether the host may differ only because edgelb had not yet written the servers to the file: the file is stale,
 // or HAProxy was restarted from the stale file.
 func hasStaleFile(observed Observed, wanted Wanted, action Action) bool {
 	file, previous := observed.File, observed.Previous
 	switch action {
 	case Rewrite:
-		return file.Managed && file.Header.Whole != wanted.File.Whole && (previous.FileSHA256 == "" || previous.FileSHA256 == file.SHA256)
+		return file.Managed && (file.Header.Whole != wanted.File.Whole || hasOtherComments(file, wanted.File)) &&
+			(previous.FileSHA256 == "" || previous.FileSHA256 == file.SHA256)
 	case Runtime:
 		return previous.StaleFile && previous.FileSHA256 == file.SHA256 && !observed.Running.Same
 	default:

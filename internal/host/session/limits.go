@@ -9,9 +9,10 @@ type Limit struct {
 }
 
 // scriptBytes are the output limits of scripts that print more than a few lines: facts of a host, listeners, HAProxy's check of
-// a configuration, and the output of a service or an administrator's command.
+// a configuration, the output of a service or an administrator's command, and a configuration with its map file.
 var scriptBytes = map[string]int{
 	"observe": 1 << 20, "sockets": 1 << 20, "listening": 1 << 20, "stage": 1 << 20, "reload": 256 << 10, "journal": 256 << 10,
+	"print": 64 << 20,
 }
 
 // fewLines is the output limit of all other scripts.

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/record"
 	"github.com/edgelb/edgelb/internal/rollout"
@@ -28,6 +29,9 @@ type How struct {
 	// Keep leaves HAProxy the structure that it runs, and Watch counts the connections to servers. Back says that the host is brought
 	// back to an earlier structure: that it runs another one is not somebody else's doing.
 	Keep, Watch, Back bool
+	// Recalled, if not nil, is set to the configuration that the host's files alone know: if it is kept, the one that it runs, else the one
+	// that it ran before.
+	Recalled *haproxy.Config
 }
 
 // Sync brings the host of a task to what the task wants.
@@ -43,7 +47,7 @@ func (c *Conductor) Run(ctx context.Context, task *record.Task, sync Sync) (reco
 		return c.atOnce(task, known, sync), nil
 	}
 	s := &step{
-		Conductor: c, task: task, known: known, sync: sync, change: rollout.Identity(task.Host), runs: known.RunsFor(task.Host),
+		Conductor: c, task: task, known: known, sync: sync, change: rollout.Identity(task.Host), runs: known.RunsFor(task.Host), generations: known.Proved,
 	}
 	return s.run(ctx)
 }
@@ -66,6 +70,11 @@ type step struct {
 	// change is the identity of what is wanted, and runs what the host runs; nil if that is unknown.
 	change string
 	runs   *desired.Host
+	// ran is what the host ran before that, and generations in which generations of the objects it runs what it runs, or ran that.
+	ran         *desired.Host
+	generations map[types.UID]int64
+	// kept is the outcome for a host that was found with another structure than the wanted one.
+	kept model.Outcome
 }
 
 func (s *step) run(ctx context.Context) (record.Attempt, error) {
@@ -76,10 +85,8 @@ func (s *step) run(ctx context.Context) (record.Attempt, error) {
 	if s.runs != nil && !rollout.NeedsReload(s.task.Host, *s.runs) {
 		return s.look(), nil
 	}
-	var outcome model.Outcome
 	if s.runs == nil {
-		// It may run what is wanted, since an earlier operator.
-		if outcome = s.sync(s.task, How{Keep: true}); !outcome.Kept {
+		if outcome := s.find(); !outcome.Kept {
 			return s.found(outcome), nil
 		}
 	}
@@ -88,10 +95,31 @@ func (s *step) run(ctx context.Context) (record.Attempt, error) {
 	case err != nil:
 		return record.Attempt{}, err
 	case wait.Why != "":
-		return s.hold(wait, outcome), nil
+		return s.hold(wait), nil
 	default:
 		return s.load(), nil
 	}
+}
+
+// find syncs a host of which this operator does not know what it runs, without a reload: it may run what is wanted, since an earlier
+// operator. What else it runs, or ran before, its files say.
+func (s *step) find() model.Outcome {
+	var config haproxy.Config
+	outcome := s.sync(s.task, How{Keep: true, Recalled: &config})
+	var recalled *desired.Host
+	if config.Owner == s.task.Host.Config.Owner {
+		host := s.task.Host
+		host.Config = config
+		// It may have had another name.
+		host.Config.Host = s.task.Host.Config.Host
+		recalled = &host
+	}
+	if s.generations = s.known.Reported; outcome.Kept {
+		s.kept, s.runs = outcome, recalled
+	} else {
+		s.ran = recalled
+	}
+	return outcome
 }
 
 // look syncs a host that runs the wanted structure. If it is a canary that is watched, it is judged.
@@ -124,6 +152,12 @@ func (s *step) found(outcome model.Outcome) record.Attempt {
 	attempt := record.Attempt{Task: s.task, Outcome: outcome, Next: s.end(outcome)}
 	switch {
 	case outcome.State != model.Synced:
+	case s.known.Trial.Stops(s.change) && s.ran != nil:
+		// The earlier operator did not see the end of putting that back.
+		trial := s.known.Trial
+		trial.Former, trial.Generations = s.ran, s.generations
+		attempt = s.keep(trial.Former, trial.Generations, trial.Stopped())
+		attempt.Trial = &trial
 	case s.known.Trial.Stops(s.change):
 		attempt.Held = s.known.Trial.Stopped()
 	default:
@@ -140,7 +174,7 @@ func (s *step) trialOf(outcome model.Outcome) *rollout.Trial {
 		return &rollout.Trial{}
 	}
 	return &rollout.Trial{
-		Change: s.change, Found: true, Before: rollout.HealthOf(outcome), Since: s.Now(), Until: s.Now().Add(pause),
+		Change: s.change, Former: s.ran, Generations: s.generations, Found: true, Before: rollout.HealthOf(outcome), Since: s.Now(), Until: s.Now().Add(pause),
 	}
 }
 
@@ -165,13 +199,13 @@ func (s *step) decide(ctx context.Context) (rollout.Wait, error) {
 	return wait, nil
 }
 
-// hold keeps what the host runs, and brings it the servers, names and weights that fit. kept is the outcome for a host of which it is
-// not known what it runs.
-func (s *step) hold(wait rollout.Wait, kept model.Outcome) record.Attempt {
+// hold keeps what the host runs, and brings it the servers, names and weights that fit. If it is not known what that is, it leaves the
+// host alone.
+func (s *step) hold(wait rollout.Wait) record.Attempt {
 	if s.runs == nil {
-		return record.Attempt{Task: s.task, Outcome: kept, Held: wait}
+		return record.Attempt{Task: s.task, Outcome: s.kept, Held: wait}
 	}
-	return s.keep(s.runs, s.known.Proved, wait)
+	return s.keep(s.runs, s.generations, wait)
 }
 
 // keep brings the host to what it ran in those generations of the objects.
@@ -218,12 +252,15 @@ func (s *step) load() record.Attempt {
 }
 
 // begin returns the trial of the change. A change that follows another one which is still watched can be taken back only together with
-// that.
+// that. One that was found may be of long ago if no host waits for it.
 func (s *step) begin(outcome model.Outcome) rollout.Trial {
 	before := s.known.Health()
+	if s.kept.Kept {
+		before = rollout.HealthOf(s.kept)
+	}
 	before.Traffic = outcome.TrafficBefore
-	trial := rollout.Trial{Change: s.change, Former: s.runs, Generations: s.known.Proved, Before: before}
-	if earlier := s.known.Trial; earlier.IsWatched() && earlier.Former != nil {
+	trial := rollout.Trial{Change: s.change, Former: s.runs, Generations: s.generations, Before: before}
+	if earlier := s.known.Trial; earlier.IsWatched() && earlier.Former != nil && !(earlier.Found && len(s.waiting()) == 0) {
 		trial.Former, trial.Generations, trial.Before = earlier.Former, earlier.Generations, earlier.Before
 	}
 	return trial

@@ -31,14 +31,14 @@ type stage struct {
 	wanted  int
 	broken  error
 	answers map[string]func(task *record.Task, how conduct.How) model.Outcome
-	// runs are the limits of connections that the hosts run.
-	runs map[string]int
-	hows []conduct.How
+	// runs are the limits of connections that the hosts run, and ran those that they ran before, if their files say it.
+	runs, ran map[string]int
+	hows      []conduct.How
 }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, now: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC), wanted: 1, runs: map[string]int{}}
+	s := &stage{t: t, now: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC), wanted: 1, runs: map[string]int{}, ran: map[string]int{}}
 	s.answers = map[string]func(*record.Task, conduct.How) model.Outcome{}
 	s.Conductor = &conduct.Conductor{
 		Records: record.NewStore(), Slots: rollout.NewSlots(), Now: func() time.Time { return s.now },
@@ -84,13 +84,22 @@ func (s *stage) sync(name string, change ...func(*record.Task)) record.Attempt {
 func (s *stage) take(task *record.Task, how conduct.How) model.Outcome {
 	name, want := task.Host.Key.Address, task.Host.Config.MaxConnections
 	if s.runs[name] == want {
+		s.recall(how, s.ran[name])
 		return model.Outcome{State: model.Synced}
 	}
 	if how.Keep {
+		s.recall(how, s.runs[name])
 		return model.Outcome{State: model.Pending, Kept: true}
 	}
 	s.runs[name] = want
 	return model.Outcome{State: model.Synced, Changed: true, Update: model.UpdateReload, Reasons: []string{"settings changed"}}
+}
+
+// recall answers what a host's files know. A stage whose hosts never ran anything else has old files, which say nothing.
+func (s *stage) recall(how conduct.How, limit int) {
+	if how.Recalled != nil && limit > 0 && len(s.ran) > 0 {
+		*how.Recalled = haproxy.Config{Owner: "test/shop", MaxConnections: limit}
+	}
 }
 
 // settled is a stage on which all hosts run the first generation, and the canary was watched.
@@ -269,6 +278,112 @@ func TestWhatAnotherOperatorBeganIsWatchedAgain(t *testing.T) {
 	delete(s.answers, "a")
 	s.sync("a")
 	s.requireRuns(3, 1, 2)
+}
+
+// restarted is a stage with another operator, which knows of its hosts what the status says.
+func restarted(t *testing.T, s *stage) *stage {
+	t.Helper()
+	next := newStage(t)
+	next.now, next.wanted, next.runs, next.ran = s.now, s.wanted, s.runs, s.ran
+	for name, limit := range s.runs {
+		next.Records.Update(id(name), func(r *record.Host) { r.Reported = map[types.UID]int64{uid: int64(limit)} })
+	}
+	return next
+}
+
+func TestAfterARestartAHostThatWaitsRunsWhatItsFileSays(t *testing.T) {
+	t.Parallel()
+	s := settled(t)
+	s.wanted, s.ran = 2, map[string]int{"a": 1}
+	s.sync("a")
+	s = restarted(t, s)
+	s.sync("a")
+	waits := s.sync("b")
+	requireHeld(t, waits, "is watched until", false)
+	if waits.Outcome.State != model.Synced || waits.Task.Host.Config.MaxConnections != 1 || waits.Task.Objects[uid] != 1 {
+		t.Errorf("it is synced to %+v: %+v", waits.Task, waits.Outcome)
+	}
+	s.requireRuns(2, 1, 1)
+	s.now = s.now.Add(10 * time.Second)
+	s.sync("a")
+	s.sync("b")
+	s.sync("c")
+	s.requireRuns(2, 2, 2)
+}
+
+func TestAfterARestartAnUnhealthyCanaryGetsBackWhatItsFormerFileSays(t *testing.T) {
+	t.Parallel()
+	s := settled(t)
+	s.wanted, s.ran = 2, map[string]int{"a": 1}
+	s.sync("a")
+	s = restarted(t, s)
+	unhealthy := func(task *record.Task, how conduct.How) model.Outcome {
+		outcome := s.take(task, how)
+		if s.runs["a"] == 2 {
+			outcome.FailedReloads = 1
+		}
+		return outcome
+	}
+	s.sync("a")
+	s.sync("b")
+	s.answers["a"] = unhealthy
+	requireHeld(t, s.sync("a"), "reloads of HAProxy failed: 1. The host gets back what it ran before", true)
+	s.requireRuns(1, 1, 1)
+	requireHeld(t, s.sync("b"), "was stopped at the canary a", true)
+
+	// A third operator that finds the stopped change still on the canary puts it back as well.
+	change := s.Records.Get(id("a")).Trial.Change
+	s.runs["a"] = 2
+	s = restarted(t, s)
+	s.Records.Update(id("a"), func(r *record.Host) { r.Trial = rollout.Recalled(change, "stopped the roll-out: it failed") })
+	back := s.sync("a")
+	requireHeld(t, back, "it failed", true)
+	s.requireRuns(1, 1, 1)
+	requireHeld(t, s.sync("a"), "it failed", true)
+	s.requireRuns(1, 1, 1)
+}
+
+// What a canary ran before it was found may be of long ago.
+func TestAfterARestartACanaryThatTriesAnotherChangeGetsBackWhatItRan(t *testing.T) {
+	t.Parallel()
+	for _, othersWait := range []bool{false, true} {
+		s := newStage(t)
+		s.wanted, s.runs, s.ran = 2, map[string]int{"a": 2, "b": 2, "c": 2}, map[string]int{"a": 1}
+		if othersWait {
+			s.runs["b"], s.runs["c"] = 1, 1
+		}
+		s.sync("a")
+		s.sync("b")
+		s.wanted = 3
+		s.answers["a"] = func(task *record.Task, how conduct.How) model.Outcome {
+			if task.Host.Config.MaxConnections == 3 {
+				return model.Outcome{State: model.Rejected, ReloadFailed: true, Message: "the new worker did not start"}
+			}
+			return s.take(task, how)
+		}
+		requireHeld(t, s.sync("a"), "stopped the roll-out", true)
+		if want := map[bool]int{false: 2, true: 1}[othersWait]; s.runs["a"] != want {
+			t.Errorf("others wait: %v, and it runs %d, want %d", othersWait, s.runs["a"], want)
+		}
+	}
+}
+
+func TestAfterARestartACanaryIsJudgedByHowItWasFound(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.wanted, s.runs, s.ran = 2, map[string]int{"a": 1, "b": 1, "c": 1}, map[string]int{"a": 0}
+	down := []model.DownServers{{Backend: "app", Count: 1}}
+	s.answers["a"] = func(task *record.Task, how conduct.How) model.Outcome {
+		outcome := s.take(task, how)
+		outcome.Servers, outcome.Down = map[string]model.ServerCount{"app": {Up: 1, Total: 2}}, down
+		return outcome
+	}
+	if loaded := s.sync("a"); loaded.Held.Why != "" {
+		t.Errorf("a server that was down before stops the roll-out: %+v", loaded.Held)
+	}
+	down[0].Count = 2
+	requireHeld(t, s.sync("a"), "servers of target app went down: 2, and 1 before. The host gets back what it ran before", true)
+	s.requireRuns(1, 1, 1)
 }
 
 func TestWhatIsNoChangeOfTheStructureWaitsForNothing(t *testing.T) {

@@ -5,10 +5,26 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/edgelb/edgelb/internal/haproxy/facts"
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
 	"github.com/edgelb/edgelb/internal/model"
 	"github.com/edgelb/edgelb/internal/sanitize"
 )
+
+// Unobserved returns why the observation of a host is incomplete, given the errors that it printed; nil if it is not.
+func Unobserved(f facts.Facts, login string, stderr []byte) error {
+	words := sanitize.Line(string(stderr), sanitize.Quote)
+	switch {
+	case f.Config == "":
+		return &model.Error{State: model.Rejected, Message: fmt.Sprintf("the host cannot be inspected with /bin/sh: %s", words)}
+	case f.File.Exists && f.File.SHA256 == "":
+		return &model.Error{State: model.Unauthorized, Message: fmt.Sprintf("%s cannot read %s (%s): let the account read it, or use sudo", login, f.Config, words)}
+	case f.ProcessesHidden:
+		return &model.Error{State: model.Unauthorized, Message: fmt.Sprintf("%s does not see the host's processes (/proc is mounted with hidepid): add the account to the group that may, or use sudo", login)}
+	default:
+		return nil
+	}
+}
 
 // Refused says why the file at that path is left alone, and what to do. noAdopt says why it is not adopted although an object asks for
 // that; empty if none does.

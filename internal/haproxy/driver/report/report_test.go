@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/edgelb/edgelb/internal/haproxy/facts"
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -50,5 +51,21 @@ func TestAHeldHostProvesNothingUnlessItIsAsWanted(t *testing.T) {
 	}
 	if strings.Contains(drifted.Message, "7;") || !slices.Contains(drifted.Drift, "7") {
 		t.Errorf("the message is %q", drifted.Message)
+	}
+}
+
+func TestAnIncompleteObservationSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for output, want := range map[string]string{
+		"": "cannot be inspected",
+		"config /etc/haproxy/haproxy.cfg\nexists yes\n":          "edgelb cannot read /etc/haproxy/haproxy.cfg",
+		"config /etc/haproxy/haproxy.cfg\nprocesseshidden yes\n": "hidepid",
+	} {
+		if err := Unobserved(facts.ParseFacts([]byte(output), "/etc/haproxy/haproxy.cfg"), "edgelb", nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want it to say %q", output, err, want)
+		}
+	}
+	if err := Unobserved(facts.ParseFacts([]byte("config /etc/haproxy/haproxy.cfg\n"), "/etc/haproxy/haproxy.cfg"), "edgelb", nil); err != nil {
+		t.Errorf("a complete one: %v", err)
 	}
 }
