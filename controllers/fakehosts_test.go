@@ -45,6 +45,8 @@ type fakeHost struct {
 	dialling bool
 	// hangs, if not nil, blocks the end of every attempt until it is closed.
 	hangs chan struct{}
+	// hangsBack, if not nil, blocks the attempts that bring back an earlier configuration until it is closed.
+	hangsBack chan struct{}
 	// unhealthy, if not nil, says whether all servers of a configuration are down, and rejects whether it is rejected.
 	unhealthy, rejects func(haproxy.Config) bool
 	// latency is the duration of an attempt, and reloadTime that of a reload.
@@ -168,6 +170,9 @@ func (f *fakeHosts) sync(_ context.Context, conn driver.Conn, _ *driver.SyncCach
 		f.hanging.Add(1)
 		<-hangs
 		f.hanging.Add(-1)
+	}
+	if hangs := f.see(address).hangsBack; hangs != nil && request.Back {
+		<-hangs
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

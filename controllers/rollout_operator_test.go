@@ -115,7 +115,8 @@ func TestAnUnhealthyCanaryStopsTheRolloutAndGetsBackWhatItRan(t *testing.T) {
 	all := []string{"a", "b"}
 	w.create(w.careful("web", time.Second, all...))
 	w.becomes("web", "ready", isReady)
-	w.hosts.set("a", func(h *fakeHost) { h.unhealthy = listensOn(8443) })
+	back := make(chan struct{})
+	w.hosts.set("a", func(h *fakeHost) { h.unhealthy, h.hangsBack = listensOn(8443), back })
 
 	change(w, "web", listen(8443))
 	stopped := w.becomes("web", "stopped", notReady(v1alpha1.ReasonRolloutStopped))
@@ -123,6 +124,9 @@ func TestAnUnhealthyCanaryStopsTheRolloutAndGetsBackWhatItRan(t *testing.T) {
 		"stopped the roll-out: servers of target app went down: 1, and 0 before. The host gets back what it ran before"))
 	w.becomes("web", "held", hostIs("gw2", v1alpha1.HostPending, "because the roll-out was stopped at the canary gw1"))
 	w.eventReported("web", "", v1alpha1.ReasonRolloutStopped)
+	// All of that is known before the canary has it back.
+	w.awaitPorts(all, 8443, 443)
+	close(back)
 	w.awaitPorts(all, 443, 443)
 	if reloads := w.hosts.see("b").reloads; reloads != 1 {
 		t.Errorf("gw2 was reloaded %d times", reloads)

@@ -210,8 +210,15 @@ func (s *step) hold(wait rollout.Wait) record.Attempt {
 
 // keep brings the host to what it ran in those generations of the objects.
 func (s *step) keep(former *desired.Host, generations map[types.UID]int64, wait rollout.Wait) record.Attempt {
-	task := *s.task
-	task.Host, task.Objects, task.Frees = rollout.Hold(*former, s.task.Host), generations, nil
+	task := s.formerly(*s.task, generations)
+	task.Host = rollout.Hold(*former, s.task.Host)
+	back := s.runs == nil || rollout.NeedsReload(task.Host, *s.runs)
+	return record.Attempt{Task: task, Outcome: s.sync(task, How{Back: back}), Held: wait}
+}
+
+// formerly returns the task as one for those generations of the objects, which frees the host from none.
+func (s *step) formerly(task record.Task, generations map[types.UID]int64) *record.Task {
+	task.Objects, task.Frees = generations, nil
 	if len(task.Objects) == 0 {
 		// A host that none of them had is not one to be freed.
 		task.Objects = make(map[types.UID]int64, len(s.task.Objects))
@@ -219,8 +226,7 @@ func (s *step) keep(former *desired.Host, generations map[types.UID]int64, wait 
 			task.Objects[object] = 0
 		}
 	}
-	back := s.runs == nil || rollout.NeedsReload(task.Host, *s.runs)
-	return record.Attempt{Task: &task, Outcome: s.sync(&task, How{Back: back}), Held: wait}
+	return &task
 }
 
 // load brings the change to the host, which has its slots.
@@ -282,21 +288,28 @@ func (s *step) judge(attempt record.Attempt, trial rollout.Trial, reloaded bool)
 	return attempt
 }
 
-// stop stops the roll-out, and puts back what the canary ran before.
+// stop stops the roll-out. What the canary ran before is put back: at once if it rejects the change, which costs no reload then, else by
+// its next sync, which is due now. So everybody knows of the stop before that.
 func (s *step) stop(attempt record.Attempt, trial rollout.Trial, why string) record.Attempt {
-	if trial.Former == nil {
+	next := append(append(attempt.Next, s.Slots.End(s.task.Host.Key, s.task.Host.Rollouts)...), s.waiting()...)
+	switch {
+	case trial.Former == nil:
 		trial.Why = why + ". The host keeps this, since nothing is known that it ran before. Correct the spec; the same one is not tried again"
-		attempt.Held, attempt.Trial = trial.Stopped(), &trial
-		attempt.Next = append(attempt.Next, s.waiting()...)
-		return attempt
+		attempt.Held = trial.Stopped()
+	case attempt.Outcome.State == model.Synced:
+		trial.Why = why + givenBack
+		attempt.Task, attempt.Held = s.formerly(*s.task, trial.Generations), trial.Stopped()
+		next = append(next, s.task.Host.Key)
+	default:
+		trial.Why = why + givenBack
+		s.runs = nil
+		attempt = s.keep(trial.Former, trial.Generations, trial.Stopped())
 	}
-	trial.Why = why + ". The host gets back what it ran before. Correct the spec; the same one is not tried again"
-	s.runs = nil
-	back := s.keep(trial.Former, trial.Generations, trial.Stopped())
-	back.Trial = &trial
-	back.Next = append(append(attempt.Next, s.Slots.End(s.task.Host.Key, s.task.Host.Rollouts)...), s.waiting()...)
-	return back
+	attempt.Trial, attempt.Next = &trial, next
+	return attempt
 }
+
+const givenBack = ". The host gets back what it ran before. Correct the spec; the same one is not tried again"
 
 // end gives back the slots of the host, unless the change has failed or its result is unknown.
 func (s *step) end(outcome model.Outcome) []model.HostID {
