@@ -38,7 +38,13 @@ type couple struct {
 
 func startCouple(t *testing.T, number int, edit ...func(*pair.Options)) *couple {
 	t.Helper()
-	c := &couple{world: newWorld(t)}
+	return coupleIn(newWorld(t), number, edit...)
+}
+
+func coupleIn(w *world, number int, edit ...func(*pair.Options)) *couple {
+	t := w.t
+	t.Helper()
+	c := &couple{world: w}
 	options := pair.Options{Number: number, Roots: []string{keepalived12, keepalived13}, Host: debian.Options{PrivateKey: c.key}}
 	for _, e := range edit {
 		e(&options)
