@@ -113,14 +113,15 @@ var layers = map[string][]string{
 		"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/desired/virtualips", "internal/keepalived", "internal/detach",
 		"internal/model", "internal/model/reason", "internal/rollout", "k8s.io/apimachinery",
 	},
+	"internal/status/places":    {"api/v1alpha1"},
 	"internal/status/eventhelp": {"api/v1alpha1", "internal/model/reason", "internal/status"},
 	"internal/status/fit":       {"api/v1alpha1", "internal/sanitize", "k8s.io/apimachinery"},
 	"internal/status/held":      {"api/v1alpha1", "internal/keepalived", "internal/status/fit", "k8s.io/apimachinery"},
 	"controllers/signals":       {"internal/metrics", "internal/model", "internal/queue", "github.com/prometheus/client_golang"},
 	"internal/status": {
 		"api/v1alpha1", "internal/desired", "internal/desired/naming", "internal/desired/spec", "internal/detach", "internal/keepalived", "internal/model",
-		"internal/model/reason", "internal/record", "internal/sanitize", "internal/status/fit", "internal/status/held", "k8s.io/api",
-		"k8s.io/apimachinery",
+		"internal/model/reason", "internal/record", "internal/sanitize", "internal/status/fit", "internal/status/held", "internal/status/places",
+		"k8s.io/api", "k8s.io/apimachinery",
 	},
 	"internal/metrics": {
 		"api/v1alpha1", "internal/model", "internal/model/reason", "internal/record", "internal/status", "k8s.io/apimachinery",

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/status"
 )
 
 // The end of an SSH certificate is in the status and the metrics while everything is still in order, and gone once it is renewed.
@@ -35,6 +36,9 @@ func TestTheEndOfAnSSHCertificateIsReportedBeforeItComes(t *testing.T) {
 			}
 			return isReady(o) && len(o.Status.Hosts) == 1 && strings.Contains(o.Status.Hosts[0].Message, notice) == test.reported
 		})
+		if test.reported {
+			w.eventReported("web", "", status.EventCertificateExpires)
+		}
 		want := fmt.Sprintf("edgelb_credential_expiry_timestamp_seconds{ssh-certificate,%s,edge-ssh}", w.namespace)
 		w.eventually("the metric has the end", func() error {
 			if got := values(t, w.registry)[want]; int64(got) != end.Unix() {

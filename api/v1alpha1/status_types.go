@@ -105,6 +105,10 @@ type HostStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	StoppedRollout string `json:"stoppedRollout,omitempty"`
+	// CertificateExpires is when the SSH certificate that logs in to the host expires, once that is soon: within a week, and in the last
+	// tenth of its time.
+	// +optional
+	CertificateExpires *metav1.Time `json:"certificateExpires,omitempty"`
 	// HAProxyVersion is the version of the running HAProxy, such as 2.6.12.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional

@@ -2,7 +2,9 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -31,6 +33,8 @@ const (
 	EventPackagesInstalled = "PackagesInstalled"
 	// EventBecameMaster: a host has the virtual addresses now.
 	EventBecameMaster = "BecameMaster"
+	// EventCertificateExpires: the SSH certificate that logs in to hosts expires soon.
+	EventCertificateExpires = "CertificateExpires"
 )
 
 // Event is something that a person should know.
@@ -72,7 +76,21 @@ func EventsOf(before, after v1alpha1.EdgeLoadBalancerStatus, changes map[string]
 	} {
 		events = append(events, conditionEvents(kind, before.Conditions, after.Conditions)...)
 	}
+	events = append(events, expiryEvents(before.Hosts, after.Hosts)...)
 	return append(events, healthEvents(before.Conditions, after.Conditions)...)
+}
+
+// expiryEvents reports, once for all hosts, that the SSH certificate that logs in to them expires soon.
+func expiryEvents(before, after []v1alpha1.HostStatus) []Event {
+	for _, host := range after {
+		end := host.CertificateExpires
+		if end != nil && !slices.ContainsFunc(before, func(was v1alpha1.HostStatus) bool { return was.CertificateExpires.Equal(end) }) {
+			return []Event{{Kind: corev1.EventTypeWarning, Reason: EventCertificateExpires, Message: fmt.Sprintf(
+				"the SSH certificate in the Secret of spec.ssh is valid until %s, and hosts refuse a login with it from then on: store a new one there as %s",
+				end.UTC().Format(time.RFC3339), v1alpha1.SecretKeyCertificate)}}
+		}
+	}
+	return nil
 }
 
 // healthEvents reports that every target has a server again that is up.

@@ -200,3 +200,36 @@ func TestAnEventShortensNothingButItsOwnText(t *testing.T) {
 		t.Error("what fits is shortened")
 	}
 }
+
+// One certificate logs in to all hosts, which are not checked at the same moment.
+func TestTheEndOfACertificateIsReportedOnceForAllHosts(t *testing.T) {
+	t.Parallel()
+	statusOf := func(ends ...time.Time) (s v1alpha1.EdgeLoadBalancerStatus) {
+		for i, end := range ends {
+			known := synced()
+			known.Certificate, known.CertificateEnds = model.Validity{To: end}, !end.IsZero()
+			view := summarized(twoHosts(), known, synced()).Hosts[0]
+			view.Name = fmt.Sprint(i)
+			s.Hosts = append(s.Hosts, view)
+		}
+		return s
+	}
+	never, soon, later := time.Time{}, noon().Add(time.Hour), noon().Add(2*time.Hour)
+	for name, test := range map[string]struct {
+		before, after v1alpha1.EdgeLoadBalancerStatus
+		want          int
+	}{
+		"it does not expire":    {statusOf(never, never), statusOf(never, never), 0},
+		"of the first host":     {statusOf(never, never), statusOf(soon, never), 1},
+		"of both at once":       {statusOf(never, never), statusOf(soon, soon), 1},
+		"of the second as well": {statusOf(soon, never), statusOf(soon, soon), 0},
+		"nothing new":           {statusOf(soon, soon), statusOf(soon, soon), 0},
+		"another one":           {statusOf(soon, soon), statusOf(later, soon), 1},
+		"it is renewed":         {statusOf(soon, soon), statusOf(never, soon), 0},
+	} {
+		events := slices.DeleteFunc(EventsOf(test.before, test.after, nil), func(e Event) bool { return e.Reason != EventCertificateExpires })
+		if len(events) != test.want || test.want == 1 && !strings.Contains(events[0].Message, "ssh-privatekey-cert.pub") {
+			t.Errorf("%s: got %+v, want %d", name, events, test.want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/status/fit"
+	"github.com/edgelb/edgelb/internal/status/places"
 )
 
 // Summarize computes an object's whole status from what is known of its hosts. The result stays the same as long as nothing
@@ -21,7 +22,7 @@ func Summarize(object *v1alpha1.EdgeLoadBalancer, views []HostView, now time.Tim
 	s := &summary{object: object, views: views, now: now}
 	status := v1alpha1.EdgeLoadBalancerStatus{
 		ObservedGeneration: object.Generation,
-		Addresses:          addressesOf(object),
+		Addresses:          places.Addresses(object),
 		Conditions:         slices.Clone(object.Status.Conditions),
 	}
 	for _, view := range views {
@@ -51,20 +52,6 @@ func withoutRoutine(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBal
 	return status
 }
 
-// addressesOf returns the virtual addresses, and the public ones of all hosts, whether they answer or not: a published address is not
-// withdrawn because its host is unreachable.
-func addressesOf(object *v1alpha1.EdgeLoadBalancer) []string {
-	addresses := virtualAddresses(object)
-	for i := range object.Spec.Hosts {
-		for _, address := range object.Spec.Hosts[i].PublicAddresses {
-			if !slices.Contains(addresses, address) {
-				addresses = append(addresses, address)
-			}
-		}
-	}
-	return addresses
-}
-
 // summary is the work of Summarize. hosts are those that the spec wants.
 type summary struct {
 	object *v1alpha1.EdgeLoadBalancer
@@ -89,22 +76,10 @@ func (s *summary) counts(all []v1alpha1.HostStatus) v1alpha1.Summary {
 	return v1alpha1.Summary{
 		Hosts:     fmt.Sprintf("%d/%d", synced, len(s.object.Spec.Hosts)),
 		Servers:   fmt.Sprintf("%d/%d", up, servers),
-		Binds:     allBinds(s.object),
+		Binds:     fit.Listed(places.Binds(s.object)),
 		NotSynced: fit.Listed(others),
-		Addresses: fit.Listed(addressesOf(s.object)),
+		Addresses: fit.Listed(places.Addresses(s.object)),
 	}
-}
-
-func allBinds(object *v1alpha1.EdgeLoadBalancer) string {
-	var binds []string
-	for _, listener := range object.Spec.Listeners {
-		for _, bind := range listener.Bind {
-			if !slices.Contains(binds, string(bind)) {
-				binds = append(binds, string(bind))
-			}
-		}
-	}
-	return fit.Listed(binds)
 }
 
 func (s *summary) isSynced(host v1alpha1.HostStatus) bool {

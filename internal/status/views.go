@@ -165,7 +165,9 @@ func (v HostView) describe(object *v1alpha1.EdgeLoadBalancer, host *v1alpha1.Hos
 	if outcome.Fingerprint != "" {
 		host.ConfigHash, host.ObservedGeneration = outcome.Fingerprint, known.Tried[object.UID]
 	}
+	host.CertificateExpires = nil
 	if notice := v.expiry(); notice != "" {
+		host.CertificateExpires = seconds(v.record.Certificate.To)
 		host.Message = strings.TrimPrefix(host.Message+"; "+notice, "; ")
 	}
 	v.describeUnresolved(object, host)

@@ -105,16 +105,3 @@ func (s *summary) rolesAreSettled() bool {
 		return known.RoleOf(spec.NameOf(s.object).String()) != "" && !known.Settled
 	})
 }
-
-// virtualAddresses returns those of the spec, without the lengths of prefixes.
-func virtualAddresses(object *v1alpha1.EdgeLoadBalancer) []string {
-	if object.Spec.VirtualIPs == nil {
-		return nil
-	}
-	var addresses []string
-	for _, text := range object.Spec.VirtualIPs.Addresses {
-		address, _, _ := strings.Cut(text, "/")
-		addresses = append(addresses, address)
-	}
-	return addresses
-}

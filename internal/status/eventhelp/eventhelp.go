@@ -34,6 +34,9 @@ var All = []Event{
 	{"Warning", status.EventLeftBehind, reason.Help{
 		Cause:  "A host could not be freed from the object within `--removal-timeout`, and may still have its listeners.",
 		Remedy: "Delete the sections that the message names from the configuration on that host, and reload HAProxy."}},
+	{"Warning", status.EventCertificateExpires, reason.Help{
+		Cause:  "The SSH certificate that logs in to the hosts expires within a week, or has expired.",
+		Remedy: "Sign the key again, and store the certificate in the Secret as `ssh-privatekey-cert.pub`."}},
 	{"Normal", status.EventRetained, reason.Help{
 		Cause:  "The object was deleted, and its hosts keep its listeners, as `deletionPolicy: Retain` or `suspend` says.",
 		Remedy: "Nothing, or create the object again to go on."}},
