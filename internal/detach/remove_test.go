@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired"
+	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
@@ -100,6 +101,29 @@ func TestAHostThatIsNoLongerInTheSpecIsReachedWithItsLastPins(t *testing.T) {
 				t.Errorf("the pins are %q, want %q", got.Login.HostKeys, test.want)
 			}
 		})
+	}
+}
+
+// A spec that has no jump host any more, or another one, has not its pins either.
+func TestAHostIsFreedThroughItsFormerJumpHostWithTheLastPins(t *testing.T) {
+	t.Parallel()
+	former := v1alpha1.HostStatus{Name: "gw1", Address: "a", Port: 22, JumpHost: "jump@bastion:2222"}
+	wanted := desired.Host{Login: desired.Login{Jump: desired.Jump{Host: model.NewHostID("bastion", 2222), User: "jump", HostKeys: []string{"ssh-ed25519 OLD"}}}}
+	for name, test := range map[string]struct {
+		jump *v1alpha1.JumpHost
+		want string
+	}{
+		"there is none any more": {nil, "ssh-ed25519 OLD"},
+		"there is another one":   {&v1alpha1.JumpHost{Address: "other", HostKeys: []string{"ssh-ed25519 NEW"}}, "ssh-ed25519 OLD"},
+		"it has another pin":     {&v1alpha1.JumpHost{Address: "bastion", Port: 2222, User: "jump", HostKeys: []string{"ssh-ed25519 NEW"}}, "ssh-ed25519 NEW"},
+	} {
+		object := web()
+		object.Spec.SSH.JumpHost = test.jump
+		o := Object{EdgeLoadBalancer: spec.ReachedAs(object, &former), Entry: v1alpha1.Host{Address: "a"}}
+		jump := idleHost(desired.Snapshot{Cluster: "c"}, o, wanted).Login.Jump
+		if jump.Host != wanted.Login.Jump.Host || jump.User != "jump" || len(jump.HostKeys) != 1 || jump.HostKeys[0] != test.want {
+			t.Errorf("%s: it is reached through %+v, want the pin %q", name, jump, test.want)
+		}
 	}
 }
 

@@ -96,6 +96,38 @@ func TestAHostThatGetsAJumpHostGoesOnServing(t *testing.T) {
 	}
 }
 
+// The keys of a jump host that is pinned in the spec go with it, and hosts that leave at the same moment are still reached through it.
+func TestAHostLeavesThroughAJumpHostThatIsRemovedWithIt(t *testing.T) {
+	t.Parallel()
+	s := &scenario{world: newWorld(t)}
+	jump := s.host()
+	s.hosts = []*lab.EdgeHost{s.host(), s.host()}
+	s.secret = s.world.secret(s.hosts...)
+	s.app = s.world.app("web", haproxy.ProxyV2, "web-a")
+	s.elb = s.loadBalancer(s.hosts...)
+	pins, err := jump.HostKeys()
+	must(t, err)
+	s.elb.Spec.SSH.JumpHost = &v1alpha1.JumpHost{Address: jump.Address.String(), Port: int32(jump.Port), User: jump.User, HostKeys: pins}
+	s.create(s.elb)
+	s.awaitReady(s.elb)
+
+	s.update(s.elb, func() { s.elb.Spec.SSH.JumpHost, s.elb.Spec.Hosts = nil, s.elb.Spec.Hosts[:1] })
+	s.eventually("the other host is freed", func() string {
+		must(t, s.refresh(s.elb))
+		config, err := s.gw2().ReadConfig()
+		must(t, err)
+		if len(s.elb.Status.Hosts) != 1 || strings.Contains(config, "frontend ") {
+			return describe(s.elb)
+		}
+		return ""
+	})
+	s.awaitReady(s.elb)
+	s.requireServed(s.gw1(), "web-a")
+	if events := s.events(s.elb); events["LeftBehind"] != 0 {
+		t.Errorf("events: %q", keys(events))
+	}
+}
+
 // The jump host's failures have their own sentences.
 func TestAFailureOfTheJumpHostIsInTheStatusOfEachHost(t *testing.T) {
 	t.Parallel()
