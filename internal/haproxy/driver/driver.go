@@ -53,8 +53,7 @@ type Request struct {
 	RuntimeOnly bool
 	// Keep leaves HAProxy the structure that it runs, and reports with Outcome.Kept that another one is wanted.
 	Keep bool
-	// Recalled, if not nil, is set to what the host's files alone know: with Outcome.Kept to what HAProxy runs, else to what it ran before.
-	// It keeps its value if that is unknown.
+	// Recalled, if not nil, is set to what the host's files alone know: what HAProxy runs with Outcome.Kept, else what it ran before.
 	Recalled *haproxy.Config
 	// Back says that the host gets back an earlier configuration because it was unhealthy with the one that it runs. That it runs that
 	// one is no drift, the reload does not wait for previous workers, and what the health checks have found is not passed on.

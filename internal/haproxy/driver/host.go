@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/daemon"
@@ -193,6 +195,6 @@ func (h *host) observed() plan.Observed {
 func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{
 		Config: h.config, File: h.file, Wants: h.req.Wants,
-		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift, Keep: h.req.Keep},
+		Policy: hold.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift, Keep: h.req.Keep},
 	}
 }

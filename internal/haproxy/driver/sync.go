@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/recall"
 	"github.com/edgelb/edgelb/internal/haproxy/driver/report"
@@ -97,7 +99,7 @@ func (h *host) recall(ctx context.Context, outcome model.Outcome) {
 // decide computes the plan. It first removes binds that the host cannot take from the wanted configuration.
 func (h *host) decide(ctx context.Context) (plan.Plan, error) {
 	p := plan.Compute(h.observed(), h.wanted())
-	if p.Action != plan.Reload || p.Hold == plan.HoldSuspended || p.Hold == plan.HoldKeep {
+	if p.Action != plan.Reload || p.Hold == hold.Suspended || p.Hold == hold.Keep {
 		return p, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -118,11 +120,11 @@ func (h *host) carryOut(ctx context.Context, p plan.Plan) model.Outcome {
 		outcome := h.outcome(&model.Error{State: model.Refused, Message: report.Refused(p, h.facts.Config, h.req.noAdopt())})
 		outcome.Owner = p.Owner
 		return outcome
-	case p.Hold == plan.HoldSuspended:
+	case p.Hold == hold.Suspended:
 		return report.Suspended(h.outcome(nil), p)
-	case p.Hold == plan.HoldKeep:
+	case p.Hold == hold.Keep:
 		return report.Kept(h.outcome(nil), p)
-	case p.Hold == plan.HoldDrift:
+	case p.Hold == hold.Drift:
 		return report.Drifted(h.outcome(nil), p.Drift)
 	case p.Action == plan.NoOp:
 		return h.outcome(h.awaitFormer(ctx))

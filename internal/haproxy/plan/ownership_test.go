@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 )
@@ -49,9 +51,9 @@ func TestTheFileDecidesWhoManagesAHost(t *testing.T) {
 			idle := haproxy.Config{Owner: "prod/shop", Host: self}
 			wants := func(host string) bool { return slices.Contains(test.wants, host) }
 			requireKept(t, "to serve", test.file, Wanted{Config: serving, Wants: wants}, test.serve)
-			requireKept(t, "to serve and adopt", test.file, Wanted{Config: serving, Wants: wants, Policy: Policy{Adopt: true}}, test.adopt)
+			requireKept(t, "to serve and adopt", test.file, Wanted{Config: serving, Wants: wants, Policy: hold.Policy{Adopt: true}}, test.adopt)
 			requireKept(t, "to leave", test.file, Wanted{Config: idle, Wants: wants}, test.leave)
-			requireKept(t, "to leave and adopt", test.file, Wanted{Config: idle, Wants: wants, Policy: Policy{Adopt: true}}, test.leave)
+			requireKept(t, "to leave and adopt", test.file, Wanted{Config: idle, Wants: wants, Policy: hold.Policy{Adopt: true}}, test.leave)
 		})
 	}
 }
@@ -85,7 +87,7 @@ func TestARenamedHostReportsItsPreviousName(t *testing.T) {
 		"no owner":     {cfg.Header{}, ""},
 	} {
 		observed := Observed{File: File{Exists: true, Managed: true, Header: test.header}}
-		if got := Compute(observed, Wanted{Config: config, Policy: Policy{Adopt: true}}); got.RenamedFrom != test.want || got.Action != Reload {
+		if got := Compute(observed, Wanted{Config: config, Policy: hold.Policy{Adopt: true}}); got.RenamedFrom != test.want || got.Action != Reload {
 			t.Errorf("%s: took it over from %q by %s, want %q", name, got.RenamedFrom, got.Action, test.want)
 		}
 	}

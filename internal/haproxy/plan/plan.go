@@ -5,6 +5,8 @@ package plan
 import (
 	"slices"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/cfg"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
@@ -55,7 +57,7 @@ type Wanted struct {
 	Config haproxy.Config
 	// File is Config as rendered for the host.
 	File   cfg.File
-	Policy Policy
+	Policy hold.Policy
 	// Wants reports whether objects of the same owner still want a host of that name; a nil Wants means none does.
 	Wants func(host string) bool
 }
@@ -79,8 +81,8 @@ const (
 // Plan is what must be done, and why.
 type Plan struct {
 	Action Action
-	// Hold says why the plan must not be carried out; HoldNone if it may be.
-	Hold Hold
+	// Hold says why the plan must not be carried out; hold.None if it may be.
+	Hold hold.Hold
 	// Reasons are empty only for NoOp. Each is a phrase for people.
 	Reasons []string
 	// Drift are the Reasons, if only somebody else can have caused them; otherwise empty.
@@ -106,7 +108,9 @@ type Plan struct {
 func Compute(observed Observed, wanted Wanted) Plan {
 	plan := decide(observed, wanted)
 	plan.Drift = drift(observed, wanted, plan)
-	plan.Hold = wanted.Policy.hold(plan, replaces(observed, wanted.File))
+	if plan.Action != Refuse {
+		plan.Hold = wanted.Policy.Of(len(plan.Drift) > 0, plan.Action == Reload && replaces(observed, wanted.File))
+	}
 	return plan
 }
 

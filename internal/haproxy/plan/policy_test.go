@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/haproxy/plan"
 )
 
@@ -13,28 +15,28 @@ func TestAPlanIsHeldWhereThePolicyForbidsIt(t *testing.T) {
 	one := want(t, server("a", "10.0.0.1"))
 	right := hostWith(t, one)
 	proved := func(o plan.Observed) plan.Observed { o.Previous.Proved = one.File.Whole; return o }
-	edited := change(right, func(o *plan.Observed) { o.File.SHA256 = "x" })
+	edited := change(right, func(o *plan.Observed) { o.File.SHA256, o.File.SettingsSHA256, o.Running.Same = "x", "x", true })
 	foreign := plan.Observed{File: plan.File{Exists: true, SHA256: "x"}, Running: plan.Running{Alive: true, Answers: true}}
-	suspend, report := plan.Policy{Suspend: true}, plan.Policy{ReportDrift: true}
+	suspend, report := hold.Policy{Suspend: true}, hold.Policy{ReportDrift: true}
 	for name, test := range map[string]struct {
 		observed plan.Observed
-		policy   plan.Policy
+		policy   hold.Policy
 		action   plan.Action
-		want     plan.Hold
+		want     hold.Hold
 	}{
-		"a change":                                                    {observed: edited, action: plan.Rewrite, want: plan.HoldNone},
-		"a change of a suspended host":                                {observed: edited, policy: suspend, action: plan.Rewrite, want: plan.HoldSuspended},
-		"nothing to do on a suspended host":                           {observed: right, policy: suspend, action: plan.NoOp, want: plan.HoldSuspended},
-		"somebody else's file on a suspended host":                    {observed: foreign, policy: suspend, action: plan.Refuse, want: plan.HoldNone},
-		"drift is repaired":                                           {observed: proved(edited), action: plan.Rewrite, want: plan.HoldNone},
-		"drift is reported":                                           {observed: proved(edited), policy: report, action: plan.Rewrite, want: plan.HoldDrift},
-		"drift of a suspended host":                                   {observed: proved(edited), policy: plan.Policy{Suspend: true, ReportDrift: true}, action: plan.Rewrite, want: plan.HoldSuspended},
-		"a change of the spec where drift is not repaired":            {observed: edited, policy: report, action: plan.Rewrite, want: plan.HoldNone},
-		"nothing to do where drift is not repaired":                   {observed: proved(right), policy: report, action: plan.NoOp, want: plan.HoldNone},
-		"somebody else's file where drift is not repaired":            {observed: proved(foreign), policy: report, action: plan.Refuse, want: plan.HoldNone},
-		"somebody else's file that is adopted":                        {observed: foreign, policy: plan.Policy{Adopt: true}, action: plan.Reload, want: plan.HoldNone},
-		"somebody else's file that is adopted once nothing suspends":  {observed: foreign, policy: plan.Policy{Adopt: true, Suspend: true}, action: plan.Reload, want: plan.HoldSuspended},
-		"somebody else's file where that is drift, and it is adopted": {observed: proved(foreign), policy: plan.Policy{Adopt: true, ReportDrift: true}, action: plan.Reload, want: plan.HoldDrift},
+		"a change":                                                    {observed: edited, action: plan.Rewrite, want: hold.None},
+		"a change of a suspended host":                                {observed: edited, policy: suspend, action: plan.Rewrite, want: hold.Suspended},
+		"nothing to do on a suspended host":                           {observed: right, policy: suspend, action: plan.NoOp, want: hold.Suspended},
+		"somebody else's file on a suspended host":                    {observed: foreign, policy: suspend, action: plan.Refuse, want: hold.None},
+		"drift is repaired":                                           {observed: proved(edited), action: plan.Rewrite, want: hold.None},
+		"drift is reported":                                           {observed: proved(edited), policy: report, action: plan.Rewrite, want: hold.Drift},
+		"drift of a suspended host":                                   {observed: proved(edited), policy: hold.Policy{Suspend: true, ReportDrift: true}, action: plan.Rewrite, want: hold.Suspended},
+		"a change of the spec where drift is not repaired":            {observed: edited, policy: report, action: plan.Rewrite, want: hold.None},
+		"nothing to do where drift is not repaired":                   {observed: proved(right), policy: report, action: plan.NoOp, want: hold.None},
+		"somebody else's file where drift is not repaired":            {observed: proved(foreign), policy: report, action: plan.Refuse, want: hold.None},
+		"somebody else's file that is adopted":                        {observed: foreign, policy: hold.Policy{Adopt: true}, action: plan.Reload, want: hold.None},
+		"somebody else's file that is adopted once nothing suspends":  {observed: foreign, policy: hold.Policy{Adopt: true, Suspend: true}, action: plan.Reload, want: hold.Suspended},
+		"somebody else's file where that is drift, and it is adopted": {observed: proved(foreign), policy: hold.Policy{Adopt: true, ReportDrift: true}, action: plan.Reload, want: hold.Drift},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +81,9 @@ func TestOnlyWhatSomebodyElseMustHaveDoneIsDrift(t *testing.T) {
 		"the file is edgelb's previous one, after a restart":   {left(fileOf(right, older), plan.Previous{}), false},
 		"the file is the stale one that edgelb wrote":          {left(fileOf(right, older), plan.Previous{FileSHA256: older.File.SHA256(), StaleFile: true}), false},
 		"the file is an older one than edgelb wrote":           {left(fileOf(right, older), plan.Previous{FileSHA256: newer.File.SHA256()}), true},
-		"the file is edgelb's, with an edited line":            {left(change(right, func(o *plan.Observed) { o.File.SHA256 = "x" }), plan.Previous{}), true},
+		"the file is edgelb's, with an edited line":            {left(same(change(right, func(o *plan.Observed) { o.File.SHA256, o.File.SettingsSHA256 = "x", "x" })), plan.Previous{}), true},
+		"only its comments differ, after an upgrade of edgelb": {left(change(right, func(o *plan.Observed) { o.File.SHA256 = "x" }), plan.Previous{}), false},
+		"only its comments differ, and edgelb wrote others":    {left(change(right, func(o *plan.Observed) { o.File.SHA256 = "x" }), plan.Previous{FileSHA256: right.File.SHA256}), true},
 		"the file is not edgelb's":                             {left(change(right, func(o *plan.Observed) { o.File = plan.File{Exists: true, Pristine: true, SHA256: "x"} }), plan.Previous{}), true},
 		"HAProxy was restarted from the stale file":            {left(serversOf(fileOf(right, older), older), plan.Previous{FileSHA256: older.File.SHA256(), StaleFile: true}), false},
 		"a server was removed by hand while the file is stale": {left(same(serversOf(fileOf(right, older), older)), plan.Previous{FileSHA256: older.File.SHA256(), StaleFile: true}), true},

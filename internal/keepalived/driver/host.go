@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/host/session"
 	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/keepalived/cfg"
@@ -138,7 +140,7 @@ func (h *host) observed() plan.Observed {
 func (h *host) wanted() plan.Wanted {
 	return plan.Wanted{
 		Config: h.config, File: h.file, Maintenance: h.req.Maintenance, Secrets: h.req.Secrets,
-		Policy: plan.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift},
+		Policy: hold.Policy{Adopt: h.req.Adopt, Suspend: h.req.Suspend, ReportDrift: h.req.ReportDrift},
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/host/failure"
 	"github.com/edgelb/edgelb/internal/host/session"
 	"github.com/edgelb/edgelb/internal/keepalived"
@@ -70,7 +72,7 @@ func Look(ctx context.Context, conn session.Conn, cache *Cache, req Request) Out
 		return h.outcome(err)
 	}
 	switch p := plan.Compute(h.observed(), h.wanted()); {
-	case p.Action == plan.Refuse, p.Action == plan.NoOp && cache.previous.Hash == h.fingerprint(), p.Hold == plan.HoldSuspended:
+	case p.Action == plan.Refuse, p.Action == plan.NoOp && cache.previous.Hash == h.fingerprint(), p.Hold == hold.Suspended:
 		outcome := h.held(p)
 		if outcome.State == model.Synced {
 			outcome.Message = both(outcome.Message, cache.stranger)
@@ -88,7 +90,7 @@ var errUnknownConfig = &model.Error{State: model.Pending, Message: "it is not kn
 
 // carryOut executes the plan, unless the host must not be changed.
 func (h *host) carryOut(ctx context.Context, p plan.Plan) Outcome {
-	if p.Action == plan.Refuse || p.Action == plan.NoOp || p.Hold != plan.HoldNone {
+	if p.Action == plan.Refuse || p.Action == plan.NoOp || p.Hold != hold.None {
 		return h.held(p)
 	}
 	done, err := h.apply(ctx, p)
@@ -104,9 +106,9 @@ func (h *host) held(p plan.Plan) Outcome {
 		outcome := h.outcome(&model.Error{State: model.Refused, Message: refused(p, h.req.noAdopt())})
 		outcome.Owner = p.Owner
 		return outcome
-	case p.Hold == plan.HoldSuspended:
+	case p.Hold == hold.Suspended:
 		return suspended(h.outcome(nil), p)
-	case p.Hold == plan.HoldDrift:
+	case p.Hold == hold.Drift:
 		return drifted(h.outcome(nil), p.Drift)
 	default:
 		return h.outcome(nil)

@@ -5,6 +5,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
 	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/keepalived/cfg"
 	"github.com/edgelb/edgelb/internal/keepalived/facts"
@@ -36,7 +37,7 @@ type Wanted struct {
 	Maintenance bool
 	// Secrets are what the commands of instances get, by instance.
 	Secrets map[string]keepalived.Secret
-	Policy  Policy
+	Policy  hold.Policy
 }
 
 // Action is what must be done.
@@ -62,8 +63,8 @@ const (
 // Plan is what must be done, and why.
 type Plan struct {
 	Action Action
-	// Hold says why the plan must not be carried out; HoldNone if it may be.
-	Hold Hold
+	// Hold says why the plan must not be carried out; hold.None if it may be.
+	Hold hold.Hold
 	// Reasons are empty only for NoOp. Each is a phrase for people.
 	Reasons []string
 	// Drift are the Reasons, if only somebody else can have caused them; otherwise empty.
@@ -86,7 +87,9 @@ type Plan struct {
 func Compute(observed Observed, wanted Wanted) Plan {
 	plan := decide(observed.Facts, wanted)
 	plan.Drift = drift(observed, wanted, plan)
-	plan.Hold = wanted.Policy.hold(plan)
+	if plan.Action != Refuse {
+		plan.Hold = wanted.Policy.Of(len(plan.Drift) > 0, false)
+	}
 	return plan
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/edgelb/edgelb/internal/host/hold"
+
 	"github.com/edgelb/edgelb/internal/keepalived"
 	"github.com/edgelb/edgelb/internal/keepalived/cfg"
 	"github.com/edgelb/edgelb/internal/keepalived/facts"
@@ -192,17 +194,17 @@ func TestThePolicyHoldsPlans(t *testing.T) {
 	edited.File.SHA256, theirs.File = "x", facts.File{Exists: true}
 	for name, test := range map[string]struct {
 		facts  facts.Facts
-		policy Policy
-		want   Hold
+		policy hold.Policy
+		want   hold.Hold
 	}{
-		"no policy":                       {edited, Policy{}, HoldNone},
-		"suspended":                       {edited, Policy{Suspend: true}, HoldSuspended},
-		"suspended, and nothing to do":    {running(w), Policy{Suspend: true}, HoldSuspended},
-		"suspended, and drift":            {edited, Policy{Suspend: true, ReportDrift: true}, HoldSuspended},
-		"drift":                           {edited, Policy{ReportDrift: true}, HoldDrift},
-		"drift is reported, and none":     {running(w), Policy{ReportDrift: true}, HoldNone},
-		"suspended, and somebody else's":  {theirs, Policy{Suspend: true}, HoldNone},
-		"drift reported, somebody else's": {theirs, Policy{ReportDrift: true}, HoldNone},
+		"no policy":                       {edited, hold.Policy{}, hold.None},
+		"suspended":                       {edited, hold.Policy{Suspend: true}, hold.Suspended},
+		"suspended, and nothing to do":    {running(w), hold.Policy{Suspend: true}, hold.Suspended},
+		"suspended, and drift":            {edited, hold.Policy{Suspend: true, ReportDrift: true}, hold.Suspended},
+		"drift":                           {edited, hold.Policy{ReportDrift: true}, hold.Drift},
+		"drift is reported, and none":     {running(w), hold.Policy{ReportDrift: true}, hold.None},
+		"suspended, and somebody else's":  {theirs, hold.Policy{Suspend: true}, hold.None},
+		"drift reported, somebody else's": {theirs, hold.Policy{ReportDrift: true}, hold.None},
 	} {
 		w := w
 		w.Policy = test.policy
