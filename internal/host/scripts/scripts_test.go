@@ -190,6 +190,38 @@ func TestAFileIsSavedOnlyAsAWholeAndOverTheOneThatIsExpected(t *testing.T) {
 	})
 }
 
+func TestAConfigurationIsPrintedWithTheMapFileOfItsStructure(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		config := filepath.Join(t.TempDir(), "haproxy.cfg")
+		prefix := config + ".edgelb-names-"
+		writeFile(t, prefix+sum("a")[:16], "name backend\n")
+		for name, test := range map[string]struct {
+			text, want string
+			fails      bool
+		}{
+			"with a map file":       {text: "# structure: " + sum("a") + "\nglobal\n", want: "name backend\n"},
+			"without one":           {text: "# structure: " + sum("b") + "\nglobal\n"},
+			"another's":             {text: "# structure: ../../etc/passwd\nglobal"},
+			"a field further below": {text: strings.Repeat("#\n", 12) + "# structure: " + sum("a") + "\n"},
+			"an empty one":          {},
+			"none":                  {fails: true},
+		} {
+			if err := os.RemoveAll(config); err != nil {
+				t.Fatal(err)
+			}
+			if !test.fails {
+				writeFile(t, config, test.text)
+			}
+			call := newCall(t, "print", nil, config, prefix)
+			output, ran, exit := run(t, shell, call, len(call.Input))
+			if want := fmt.Sprintf("%d\n%s%s", len(test.text), test.text, test.want); !ran || (exit != 0) != test.fails || !test.fails && output != want {
+				t.Errorf("%s: got %q, exit status %d, want %q", name, output, exit, want)
+			}
+		}
+	})
+}
+
 // A special builtin whose redirection fails ends dash and busybox's sh, and would leave the candidate.
 func TestASaveThatCannotReplaceTheStateFileChangesNothing(t *testing.T) {
 	t.Parallel()
