@@ -53,6 +53,7 @@ func TestAClusterTakesTheSamplesAndWhatThePagesShow(t *testing.T) {
 	c := newClient(t, config)
 	t.Run("every sample", func(t *testing.T) { applySamples(t, c) })
 	t.Run("the manifests in the pages", func(t *testing.T) { applyManifests(t, c) })
+	t.Run("what the Terraform modules put out", func(t *testing.T) { applyTerraform(t, c) })
 	t.Run("the steps in which a service moves between clusters", func(t *testing.T) { moveService(t, c) })
 	t.Run("the commands in the pages", func(t *testing.T) { runCommands(t, config, c) })
 }
@@ -88,7 +89,7 @@ func TestEveryTestThatThePagesNameIsThere(t *testing.T) {
 func pages(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for _, pattern := range []string{"../*.md", "../docs/*.md", "../docs/*/*.md"} {
+	for _, pattern := range []string{"../*.md", "../docs/*.md", "../docs/*/*.md", "../examples/*/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %q, error %v", pattern, found, err)
