@@ -34,6 +34,8 @@ SHELL_SCRIPTS = $(wildcard hack/*.sh internal/*/*/*.sh) .ci/run
 
 # Programs that tests and the demo run, besides Go. Debian hosts in network namespaces need root.
 RUN_PROGRAMS := haproxy ip sshd
+# A pair's hosts bring HAProxy, keepalived and sshd of their own.
+PAIR_PROGRAMS := ip debootstrap
 TEST_PROGRAMS := $(RUN_PROGRAMS) bash busybox bzip2 cc curl faketime jq keepalived nginx openssl python3
 # The longest tests begin early, so that none of them runs alone at the end, but after those whose deadlines are those of an API server.
 TEST_ORDER := ./config ./controllers/... ./internal/clusters/... ./test/e2e ./test/setup
@@ -49,6 +51,11 @@ demo: require-go run-packages control-plane build ## Bring up a whole edge on th
 	@CGO_ENABLED=0 go build -o $(BIN)/demo ./hack/demo
 	@$(BIN)/demo $(if $(ONCE),-once)
 
+.PHONY: demo-pair
+demo-pair: require-root require-go pair-packages control-plane debian-roots build ## Show two hosts with virtual addresses that fail over, and how long that takes (root); ONCE=1 does not stay up.
+	@CGO_ENABLED=0 go build -o $(BIN)/demo ./hack/demo
+	@$(BIN)/demo -pair $(if $(ONCE),-once)
+
 .PHONY: bench
 bench: require-go run-packages control-plane build ## Measure it, in a quarter of an hour; ONLY=a,c does some parts, JSON=FILE says where to (bin/bench.json).
 	@CGO_ENABLED=0 go build -o $(BIN)/bench ./hack/bench
@@ -61,8 +68,9 @@ build: require-go ## Build the operator into bin/edgelb.
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/edgelb .
 
 .PHONY: test
-test: require-go host-packages control-plane $(HELM) $(PROMTOOL) $(TEST_ROOTS) ## Prepare what is missing and run every test.
-	go test -race -p 2 -timeout 75m $(TEST_ORDER) ./...
+test: require-go host-packages control-plane $(HELM) $(PROMTOOL) terraform-outputs $(TEST_ROOTS) ## Prepare what is missing and run every test.
+	go test -race -p 2 -timeout 50m ./...
+	cd hack/terraform && go test ./...
 	cd hack/image && go test -count=1 -timeout 20m ./...
 
 .PHONY: fault
@@ -104,6 +112,7 @@ site-check: site ## Follow every link of the built site.
 lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	$(GOLANGCI_LINT) run
 	cd hack/image && $(GOLANGCI_LINT) run
+	cd hack/terraform && $(GOLANGCI_LINT) run
 
 .PHONY: lint-scripts
 lint-scripts: ## Run shellcheck over the shell scripts.
@@ -117,6 +126,7 @@ verify: require-go generate manifests docs lint lint-scripts ## Regenerate and c
 	go vet ./...
 	go mod tidy -diff
 	cd hack/image && go vet ./... && go mod tidy -diff
+	cd hack/terraform && go vet ./... && go mod tidy -diff
 	@git --no-pager diff --exit-code HEAD
 	@untracked=$$(git ls-files -o --exclude-standard); \
 		[ -z "$$untracked" ] || { echo "not committed: $$untracked" >&2; exit 1; }
@@ -174,10 +184,18 @@ release: require-go ## Check, and write the files of release VERSION, with their
 require-go: ## Say so if Go is missing or older than go.mod wants.
 	@hack/require-go.sh
 
+.PHONY: require-root
+require-root: ## Say so if this is not root, who alone can boot hosts.
+	@[ "$$(id -u)" = 0 ] || { echo 'two Debian hosts are booted, which takes root: run sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
+
 # What is missing is said before anything is built, which takes minutes.
 .PHONY: run-packages
 run-packages: ## Install what the demo and the measurements run on this machine (root and apt), or name what is missing.
 	@hack/host-packages.sh $(RUN_PROGRAMS)
+
+.PHONY: pair-packages
+pair-packages: ## Install what the demo of a pair runs on this machine (root and apt), or name what is missing.
+	@hack/host-packages.sh $(PAIR_PROGRAMS)
 
 .PHONY: host-packages
 host-packages: ## Install what the tests run on this machine (root and apt), or name what is missing.
@@ -197,6 +215,10 @@ debian-roots: ## Install the Debian 12 and 13 that tests boot edge hosts from, w
 	@hack/debian-root.sh $(BIN)/debian-13 trixie $(BIN)/haproxy-3.0
 	@hack/keepalived-root.sh $(BIN)/debian-12 $(BIN)/debian-12-keepalived
 	@hack/keepalived-root.sh $(BIN)/debian-13 $(BIN)/debian-13-keepalived $(BIN)/keepalived-2.3
+
+.PHONY: terraform-outputs
+terraform-outputs: require-go ## Build what evaluates the modules of examples/terraform in tests.
+	@cd hack/terraform && CGO_ENABLED=0 go build -trimpath -o $(BIN)/terraform-outputs .
 
 .PHONY: setup-tools
 setup-tools: ## Build a busybox like Alpine's and unpack cloud-init, which judge the set-up of edge hosts (once, some minutes).

@@ -75,6 +75,7 @@ func parts() []part {
 		{"e", "an endpoint change on a host with many servers", partLarge},
 		{"g", "an endpoint change while a host hangs", partHanging},
 		{"h", "a change of names and of weights", partNames},
+		{"i", "a pair of hosts with virtual addresses", partPair},
 	}
 }
 
