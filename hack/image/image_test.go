@@ -221,7 +221,7 @@ func checkSBOM(t *testing.T, text []byte, binary string) {
 	}
 }
 
-// checkItRuns runs the operator as a pod of the image: it says its version, and does the whole demo.
+// checkItRuns runs the operator as a pod of the image: it says its version, and does both demos whole.
 func checkItRuns(t *testing.T, root, repository, revision string) {
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") != "" {
@@ -246,10 +246,14 @@ func checkItRuns(t *testing.T, root, repository, revision string) {
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	show := exec.CommandContext(t.Context(), demo, "-once", "-image", root)
-	show.Dir = repository
-	if text, err := show.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
+	for _, flags := range [][]string{{"-once"}, {"-once", "-pair"}} {
+		show := exec.CommandContext(t.Context(), demo, append(flags, "-image", root)...)
+		show.Dir = repository
+		text, err := show.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		t.Logf("%s", text)
 	}
 }
 

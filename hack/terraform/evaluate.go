@@ -31,8 +31,8 @@ type evaluation struct {
 	modules map[string]cty.Value
 }
 
-// outputs returns the outputs of a module with these variables, after the resources were made.
-func (m *module) run(given map[string]cty.Value, known applied) (map[string]cty.Value, error) {
+// start begins an evaluation with these variables, after the resources were made.
+func (m *module) start(given map[string]cty.Value, known applied) (*evaluation, error) {
 	variables, err := m.take(given)
 	if err != nil {
 		return nil, err
@@ -43,6 +43,15 @@ func (m *module) run(given map[string]cty.Value, known applied) (map[string]cty.
 		"data": cty.ObjectVal(orEmpty(known.Data)),
 	}}
 	maps.Copy(e.scope.Variables, known.Resources)
+	return e, nil
+}
+
+// run returns the outputs of a module with these variables, after the resources were made.
+func (m *module) run(given map[string]cty.Value, known applied) (map[string]cty.Value, error) {
+	e, err := m.start(given, known)
+	if err != nil {
+		return nil, err
+	}
 	outputs := map[string]cty.Value{}
 	for name, expression := range m.outputs {
 		if outputs[name], err = e.value(expression); err != nil {

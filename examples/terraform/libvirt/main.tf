@@ -18,25 +18,24 @@ module "host" {
 resource "libvirt_volume" "image" {
   name   = "edgelb-${local.names[0]}-image.qcow2"
   pool   = var.pool
-  target = { format = { type = "qcow2" } }
-  create = { content = { url = var.image } }
+  source = var.image
+  format = "qcow2"
 }
 
 resource "libvirt_volume" "disk" {
   for_each = var.hosts
 
-  name          = "${each.key}.qcow2"
-  pool          = var.pool
-  target        = { format = { type = "qcow2" } }
-  capacity      = 8
-  capacity_unit = "GiB"
-  backing_store = { path = libvirt_volume.image.path, format = { type = "qcow2" } }
+  name           = "${each.key}.qcow2"
+  pool           = var.pool
+  base_volume_id = libvirt_volume.image.id
+  size           = 8 * 1024 * 1024 * 1024
 }
 
 resource "libvirt_cloudinit_disk" "seed" {
   for_each = var.hosts
 
-  name      = "${each.key}-seed"
+  name      = "${each.key}-seed.iso"
+  pool      = var.pool
   user_data = module.host[each.key].user_data
   meta_data = yamlencode({ instance-id = each.key, local-hostname = each.key })
   network_config = yamlencode({
@@ -51,46 +50,37 @@ resource "libvirt_cloudinit_disk" "seed" {
     }
   })
 
-  # cloud-init reads it at the first boot only.
+  # cloud-init reads it at the first boot only, and another script or key would replace both hosts at once.
   lifecycle {
     ignore_changes = [user_data]
   }
 }
 
-resource "libvirt_volume" "seed" {
-  for_each = var.hosts
-
-  name   = "${each.key}-seed.iso"
-  pool   = var.pool
-  create = { content = { url = libvirt_cloudinit_disk.seed[each.key].path } }
-}
-
 resource "libvirt_domain" "host" {
   for_each = var.hosts
 
-  name        = each.key
-  type        = "kvm"
-  memory      = 1024
-  memory_unit = "MiB"
-  vcpu        = 1
-  running     = true
-  autostart   = true
-  os          = { type = "hvm", type_arch = "x86_64", type_machine = "q35" }
+  name      = each.key
+  memory    = 1024
+  vcpu      = 1
+  autostart = true
+  cloudinit = libvirt_cloudinit_disk.seed[each.key].id
 
-  devices = {
-    disks = [
-      {
-        source = { volume = { pool = var.pool, volume = libvirt_volume.disk[each.key].name } }
-        target = { dev = "vda", bus = "virtio" }
-        driver = { type = "qcow2" }
-      },
-      {
-        device = "cdrom"
-        source = { volume = { pool = var.pool, volume = libvirt_volume.seed[each.key].name } }
-        target = { dev = "sda", bus = "sata" }
-      },
-    ]
-    interfaces = [{ model = { type = "virtio" }, source = { bridge = { bridge = var.bridge } } }]
-    serials    = [{ target = { port = 0 } }]
+  cpu {
+    mode = "host-passthrough"
+  }
+
+  disk {
+    volume_id = libvirt_volume.disk[each.key].id
+  }
+
+  network_interface {
+    bridge = var.bridge
+  }
+
+  # Images for clouds write their log of the boot there.
+  console {
+    type        = "pty"
+    target_type = "serial"
+    target_port = "0"
   }
 }
