@@ -72,7 +72,7 @@ func TestValuesThatAreWrongAreRefusedWithWhatIsRight(t *testing.T) {
 		"a private key":                  {"edge-host", host, "operator_public_key", cty.StringVal("-----BEGIN OPENSSH PRIVATE KEY-----"), "edgelb-key.pub"},
 		"two keys":                       {"edge-host", host, "operator_public_key", cty.StringVal("ssh-rsa AAAA1\nssh-rsa AAAA2\n"), "edgelb-key.pub"},
 		"a name that is no label":        {"edge-host", host, "name", cty.StringVal("gw1.example.net"), "lower-case letters"},
-		"a variable that is not there":   {"edge-host", host, "nmae", cty.StringVal("gw1"), "no variable nmae"},
+		"a variable that is not there":   {"edge-host", host, "nickname", cty.StringVal("gw1"), "no variable nickname"},
 		"another type":                   {"edge-host", host, "keepalived", cty.StringVal("perhaps"), "keepalived"},
 	} {
 		t.Run(name, func(t *testing.T) {
