@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,8 +21,8 @@ import (
 // partPair measures how long virtual addresses do not answer when the host that has them fails, with signs of life every second and every
 // 0.2 s. It counts what is lost, and how often the addresses move, while something is done that must not be noticed.
 func partPair(ctx context.Context, b *bench) (err error) {
-	if os.Getuid() != 0 {
-		b.report.Note("Part i was left out: only root can boot a Debian.")
+	if err := failover.Possible(); err != nil {
+		b.report.Note("Part i was left out: %v.", err)
 		return nil
 	}
 	c, err := b.startCouple(ctx)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/edgelb/edgelb/internal/lab"
+	"github.com/edgelb/edgelb/internal/lab/failover"
 )
 
 func main() {
@@ -38,8 +38,10 @@ func main() {
 
 // enter enters the lab, unless what is needed for the pair is missing.
 func enter(pair bool) error {
-	if pair && os.Getuid() != 0 {
-		return errors.New("the pair cannot be shown: booting two Debian hosts takes root; run it with sudo")
+	if pair {
+		if err := failover.Possible(); err != nil {
+			return fmt.Errorf("the pair cannot be shown: %w", err)
+		}
 	}
 	return lab.Enter()
 }

@@ -38,6 +38,15 @@ type Edge struct {
 // Roles are what the hosts are by the object's status. A host that the operator does not reach has none.
 type Roles map[string]v1alpha1.VirtualIPRole
 
+// Possible returns what keeps a pair from being run here, with what to do, in one line.
+func Possible() error {
+	if os.Getuid() != 0 {
+		return errors.New("only root can boot a Debian; run this with sudo")
+	}
+	_, err := roots()
+	return err
+}
+
 // Start boots a Debian 12 and a Debian 13 that accept the key, and configures nothing on them. An HAProxy that was killed stays away.
 func Start(ctx context.Context, number int, key []byte) (*Edge, error) {
 	roots, err := roots()
