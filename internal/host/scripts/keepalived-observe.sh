@@ -113,6 +113,8 @@ belongs() {
 first_bytes() {
 	[ -f "$1" ] && [ ! -L "$1" ] || return 0
 	timeout 1 dd if="$1" bs="$2" count=1 iflag=nofollow,nonblock 2>/dev/null || timeout 1 dd if="$1" bs="$2" count=1 2>/dev/null
+	# sed leaves out the end of a line that has none.
+	printf '\n'
 }
 belongs "${result%/*}" && printf 'results yes\n'
 first_bytes "$result" 256 | sed -n '1s/^[0-9a-f]\{64\} \(ok\|failed\) [0-9]\{1,12\}\.[0-9]\{2\}$/check &/p'

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/host/scripts"
+	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/shells"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
@@ -48,7 +49,8 @@ func observe(t *testing.T, shell shells.Shell, folder string, keys ...string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := newCall(t, "keepalived-observe", nil, filepath.Join(folder, "keepalived.conf"), filepath.Join(folder, "edgelb"), filepath.Join(folder, "results", "check"), me.Username)
+	call := newCall(t, "keepalived-observe", nil, filepath.Join(folder, "keepalived.conf"), filepath.Join(folder, "edgelb"), filepath.Join(folder, "results", "check"), me.Username,
+		filepath.Join(folder, "notices"), "notice-")
 	began := time.Now()
 	output, ran, exit := run(t, shell, call, len(call.Input))
 	if !ran || exit != 0 {
@@ -114,7 +116,7 @@ func TestTheFileOfKeepalivedIsObserved(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		folder := t.TempDir()
-		if got := observe(t, shell, folder, "exists", "sha256", "header", "virtual", "checkfile", "maintenance", "results", "check"); got != nil {
+		if got := observe(t, shell, folder, "exists", "sha256", "header", "virtual", "script", "secret", "notices", "notice", "maintenance", "results", "check"); got != nil {
 			t.Errorf("of nothing it prints %q", got)
 		}
 		writeFile(t, filepath.Join(folder, "keepalived.conf"), "# Managed by edgelb.\n# owner: a\n"+byHand)
@@ -126,13 +128,14 @@ func TestTheFileOfKeepalivedIsObserved(t *testing.T) {
 		check := filepath.Join(folder, "edgelb", "check-0123456789abcdef.sh")
 		writeFile(t, check, "")
 		writeFile(t, filepath.Join(folder, "edgelb", "check-x y.sh"), "")
+		writeFile(t, filepath.Join(folder, "edgelb", "notify-0123456789abcdef.sh"), "")
 		writeFile(t, filepath.Join(folder, "edgelb", "maintenance"), "1\n")
 		writeFile(t, filepath.Join(folder, "edgelb", "enabled"), "")
-		got := observe(t, shell, folder, "exists", "sha256", "header", "virtual", "checkfile", "maintenance", "results", "enabledhere")
+		got := observe(t, shell, folder, "exists", "sha256", "header", "virtual", "script", "secret", "notices", "notice", "maintenance", "results", "enabledhere")
 		want := []string{
 			"exists yes", "sha256 " + sum("# Managed by edgelb.\n# owner: a\n"+byHand), "header # Managed by edgelb.", "header # owner: a",
 			"virtual eth0 192.0.2.10", "virtual eth0 192.0.2.11/24", "virtual - 192.0.2.12", "virtual bond0.7 2001:db8::1/64",
-			"checkfile " + sumOfEmpty + " " + check, "enabledhere yes", "maintenance 1", "results yes",
+			"script " + sumOfEmpty + " " + check, "script " + sumOfEmpty + " " + filepath.Join(folder, "edgelb", "notify-0123456789abcdef.sh"), "enabledhere yes", "maintenance 1", "results yes",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
@@ -271,13 +274,15 @@ func TestTheLastAndTheFirstFileOfSomebodyElseStay(t *testing.T) {
 	})
 }
 
-func TestAChecksThatNoFileNamesAreRemoved(t *testing.T) {
+func TestScriptsThatNoFileNamesAreRemoved(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		folder := t.TempDir()
 		config := filepath.Join(folder, "keepalived.conf")
-		check := func(name string) string { return filepath.Join(folder, "check-"+name+".sh") }
-		for _, name := range []string{"aa", "bb", "cc"} {
+		check := func(name string) string {
+			return filepath.Join(folder, map[string]string{"aa": "check-", "bb": "check-", "cc": "notify-", "dd": "notify-"}[name]+name+".sh")
+		}
+		for _, name := range []string{"aa", "bb", "cc", "dd"} {
 			writeFile(t, check(name), name)
 		}
 		previous, text := "uses "+check("bb")+"\n", "uses "+check("cc")+"\n"
@@ -293,7 +298,7 @@ func TestAChecksThatNoFileNamesAreRemoved(t *testing.T) {
 
 func TestKeepalivedJudgesTheCandidate(t *testing.T) {
 	t.Parallel()
-	const text, check = "vrrp_instance\n", "exit 0\n"
+	const text, check, notify = "vrrp_instance\n", "exit 0\n", "#!/bin/sh\nexit 1\n"
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
 		for name, test := range map[string]struct {
 			program string
@@ -314,14 +319,15 @@ func TestKeepalivedJudgesTheCandidate(t *testing.T) {
 			}
 			candidate := config + ".edgelb-new-0123456789abcdef0123456789abcdef"
 			writeFile(t, config+".edgelb-new-0123456789abcdeffffffffffffffffff"[:len(candidate)-len(config)], "of a broken attempt\n")
-			want := map[string]string{filepath.Join(folder, "check-aa.sh"): check}
+			want := map[string]string{filepath.Join(folder, "check-aa.sh"): check, filepath.Join(folder, "notify-bb.sh"): notify}
 			if test.exit == 0 {
 				want[candidate] = text
 			}
 			if test.exit == 3 {
-				delete(want, filepath.Join(folder, "check-aa.sh"))
+				clear(want)
 			}
-			call := newCall(t, "keepalived-stage", []byte(text+check), config, program, candidate, fmt.Sprint(len(text)), filepath.Join(folder, "check-aa.sh"))
+			call := newCall(t, "keepalived-stage", []byte(text+check+notify), config, program, candidate, fmt.Sprint(len(text)),
+				fmt.Sprintf("%d %s", len(check), filepath.Join(folder, "check-aa.sh")), fmt.Sprintf("%d %s", len(notify), filepath.Join(folder, "notify-bb.sh")))
 			if _, ran, exit := run(t, shell, call, len(call.Input)-test.short); !ran || exit != test.exit {
 				t.Errorf("%s: ran %t, exit status %d", name, ran, exit)
 			}
@@ -355,12 +361,16 @@ func TestWhatKeepalivedNeedsBesideItsFileIsPutInPlaceAndRemoved(t *testing.T) {
 		writeFile(t, config+".edgelb-former", "ours\n")
 		writeFile(t, config+".before-edgelb", "theirs\n")
 		writeFile(t, filepath.Join(results, "check"), "x")
+		call = newCall(t, "keepalived-secrets", []byte("s"), filepath.Join(folder, "secrets"), filepath.Join(root, "notices"), me.Username, "1 web/token")
+		if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != 0 {
+			t.Fatalf("ran %t, exit status %d", ran, exit)
+		}
 		for expected, want := range map[string]int{sum("other\n"): 4, sum("ours\n"): 0} {
 			if want == 0 && os.Getuid() != 0 {
 				// Only root may take the folder from the account of the check.
 				continue
 			}
-			call := newCall(t, "keepalived-remove", nil, config, expected, folder, results, "lo 192.0.2.1/32", "nonexistent0 2001:db8::1/64")
+			call := newCall(t, "keepalived-remove", nil, config, expected, folder, results, filepath.Join(root, "notices"), "lo 192.0.2.1/32", "nonexistent0 2001:db8::1/64")
 			if _, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != want {
 				t.Errorf("ran %t, exit status %d, want %d", ran, exit, want)
 			}
@@ -425,7 +435,7 @@ func TestAReloadGoesToKeepalivedOnly(t *testing.T) {
 func TestAScriptOfKeepalivedWithoutItsArgumentsDoesNothing(t *testing.T) {
 	t.Parallel()
 	shells.Each(t, func(t *testing.T, shell shells.Shell) {
-		for _, name := range []string{"prepare", "stage", "commit", "restore", "service", "remove", "observe"} {
+		for _, name := range []string{"prepare", "stage", "commit", "restore", "service", "remove", "observe", "secrets", "notify"} {
 			call, err := scripts.NewCall("keepalived-"+name, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -434,5 +444,131 @@ func TestAScriptOfKeepalivedWithoutItsArgumentsDoesNothing(t *testing.T) {
 				t.Errorf("%s: exit status %d, %q", name, exit, output)
 			}
 		}
+	})
+}
+
+func TestAFileOfASecretIsForItsAccountAlone(t *testing.T) {
+	t.Parallel()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		root := t.TempDir()
+		secrets, notices := filepath.Join(root, "edgelb", "secrets"), filepath.Join(root, "notices")
+		for _, step := range []struct {
+			payload string
+			args    []string
+			want    map[string]string
+		}{
+			{"", nil, nil},
+			{"line\n\n$(id)'\"\x00\xffend", []string{"16 web/token", "0 web/empty", "2 shop.mail/-.a_b"}, map[string]string{"web/token": "line\n\n$(id)'\"\x00\xffe", "web/empty": "", "shop.mail/-.a_b": "nd"}},
+			{"other", []string{"- shop.mail", "5 web/token"}, map[string]string{"web/token": "other", "shop.mail/-.a_b": "nd"}},
+			{"12", []string{"1 a/x", "1 a.b/x"}, map[string]string{"a/x": "1", "a.b/x": "2"}},
+			{"", nil, nil},
+		} {
+			call := newCall(t, "keepalived-secrets", []byte(step.payload), append([]string{secrets, notices, me.Username}, step.args...)...)
+			if output, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != 0 {
+				t.Fatalf("%q: ran %t, exit status %d: %s", step.args, ran, exit, output)
+			}
+			requireSecrets(t, secrets, step.want)
+		}
+		if info, err := os.Stat(notices); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("the folder of the results is %v, %v", info, err)
+		}
+		// What arrives in part replaces nothing.
+		call := newCall(t, "keepalived-secrets", []byte("whole"), secrets, notices, me.Username, "5 web/token")
+		if _, ran, exit := run(t, shell, call, len(call.Input)-1); !ran || exit == 0 {
+			t.Errorf("cut: ran %t, exit status %d", ran, exit)
+		}
+		requireSecrets(t, secrets, nil)
+	})
+}
+
+// requireSecrets compares all files below a folder, which only their owner may read.
+func requireSecrets(t *testing.T, folder string, want map[string]string) {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.Walk(folder, func(path string, info os.FileInfo, err error) error {
+		if err != nil || info.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		name, _ := filepath.Rel(folder, path)
+		found[name] = string(text)
+		if info.Mode() != 0o400 {
+			t.Errorf("%s has the mode %s", name, info.Mode())
+		}
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) || len(found) != len(want) {
+		t.Errorf("got %q, want %q: %v", found, want, err)
+	}
+	for name, text := range want {
+		if found[name] != text {
+			t.Errorf("%s is %q, want %q", name, found[name], text)
+		}
+	}
+}
+
+// The account of the command may put anything there, and its words are what a stranger on the network may have chosen.
+func TestAResultOfACommandIsOneLine(t *testing.T) {
+	t.Parallel()
+	const id = "0123456789abcdef"
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := t.TempDir()
+		notices := filepath.Join(folder, "notices")
+		if err := os.Mkdir(notices, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{
+			"notice-web": id + " failed 22 98.00 curl: (22) \x1b[1m404 $(id)\r\nuid 0\n", "notice-ns.ok": id + " ran 0 1.00 \n",
+			"notice-long": id + " failed 1 98.00 " + strings.Repeat("x", 5000), "notice-short": id[1:] + " ran 0 1.00 x\n",
+			"notice-other": "uid 0\n", "notice-a b": id + " ran 0 1.00 x\n", "notice-": id + " ran 0 1.00 x\n", "turn-web": id + " ran 0 1.00 x\n",
+		} {
+			writeFile(t, filepath.Join(notices, name), text)
+		}
+		if err := errorOf(os.Symlink("notice-web", filepath.Join(notices, "notice-link")), syscall.Mkfifo(filepath.Join(notices, "notice-pipe"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		got := observe(t, shell, folder, "notices", "notice")
+		want := []string{
+			"notices yes", "notice long " + id + " failed 1 98.00 " + strings.Repeat("x", 1100-len(id+" failed 1 98.00 ")),
+			"notice ns.ok " + id + " ran 0 1.00 ", "notice web " + id + " failed 22 98.00 curl: (22) [1m404 $(id)",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got\n%q\nwant\n%q", got, want)
+		}
+	})
+}
+
+func TestACommandIsStartedAsItsAccount(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("only root may run a program as another account")
+	}
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := t.TempDir()
+		for _, f := range []string{filepath.Dir(folder), folder} {
+			if err := os.Chmod(f, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		script := filepath.Join(folder, "notify-aa.sh")
+		writeFile(t, script, `{ id -un; printf '%s\n' "$@"; } >"${0%/*}/new"; mv "${0%/*}/new" "${0%/*}/told"`)
+		if err := os.Chmod(script, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		call := newCall(t, "keepalived-notify", nil, "nobody", script)
+		if output, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != 0 || time.Since(began) > waiting.Of(10*time.Second) {
+			t.Errorf("ran %t, exit status %d after %s: %s", ran, exit, time.Since(began), output)
+		}
+		lab.Eventually(t, func() error {
+			if text, err := os.ReadFile(filepath.Join(folder, "told")); err != nil || string(text) != "nobody\nMASTER\n" {
+				return fmt.Errorf("it said %q, %v", text, err)
+			}
+			return nil
+		})
 	})
 }
