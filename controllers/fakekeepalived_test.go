@@ -28,7 +28,10 @@ type fakeMachine struct {
 	// role is that of every instance.
 	role    keepalived.Role
 	running keepalived.Config
-	last    keepaliveddriver.Request
+	// last is the last request of a sync, and looked that of a look.
+	last, looked keepaliveddriver.Request
+	// notices are how far the commands have come.
+	notices map[string]keepalived.Notice
 	syncs   int
 	// left is called when the last instance is removed.
 	left func()
@@ -62,6 +65,7 @@ func (f *fakeKeepalived) look(_ context.Context, conn session.Conn, _ *keepalive
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	machine := f.machine(conn.(fakeConn).address)
+	machine.looked = request
 	outcome := machine.outcome()
 	if request.Config == nil || !reflect.DeepEqual(machine.running.Instances, request.Config.Instances) || machine.last.Maintenance != request.Maintenance {
 		outcome.State, outcome.Message = model.Pending, "keepalived was not brought to it yet"
@@ -93,7 +97,7 @@ func (f *fakeKeepalived) sync(_ context.Context, conn session.Conn, _ *keepalive
 
 // outcome is what is observed of the machine.
 func (m *fakeMachine) outcome() keepalived.Outcome {
-	outcome := keepalived.Outcome{State: model.Synced, Networks: m.networks, ScriptUser: !m.withoutAccount, Version: "2.2.7", Roles: map[string]keepalived.Role{}}
+	outcome := keepalived.Outcome{State: model.Synced, Networks: m.networks, ScriptUser: !m.withoutAccount, Version: "2.2.7", Roles: map[string]keepalived.Role{}, Notices: m.notices}
 	for _, instance := range m.running.Instances {
 		outcome.Roles[instance.Name] = m.role
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -301,4 +302,83 @@ func TestAHostThatIsNewAndAwayIsNotWaitedFor(t *testing.T) {
 	w.hosts.set("b", func(h *fakeHost) { h.dialError = nil })
 	w.runs("a", "203.0.113.2")
 	w.runs("b", "203.0.113.1")
+}
+
+func TestAVirtualAddressThatNoPolicyAllowsIsOnNoHost(t *testing.T) {
+	t.Parallel()
+	w, object := pairOf(t, func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.VirtualIPs.Addresses = []string{"203.0.113.10/24", "203.0.113.254/24"}
+	})
+	w.allow("virtual", v1alpha1.EdgePolicySpec{VirtualAddresses: []v1alpha1.AllowedNetwork{"203.0.113.8/29"}})
+	w.start(time.Minute)
+	w.create(object)
+	w.becomes("web", "reported", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		accepted := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionAccepted)
+		return accepted != nil && accepted.Reason == v1alpha1.ReasonPolicyViolation && strings.Contains(accepted.Message, "203.0.113.254") &&
+			strings.Contains(accepted.Message, "spec.virtualAddresses") && held(o) != nil && held(o).Status == metav1.ConditionTrue
+	})
+	for _, address := range []string{"a", "b"} {
+		if has := fmt.Sprint(w.keepalived.see(address).running.Instances[0].Addresses); has != "[203.0.113.10/24]" {
+			t.Errorf("%s has %s", address, has)
+		}
+	}
+	change(w, "web", func(o *v1alpha1.EdgeLoadBalancer) { o.Spec.VirtualIPs.Addresses = []string{"203.0.113.254/24"} })
+	w.eventually("nobody has any address", func() error {
+		for _, address := range []string{"a", "b"} {
+			if running := w.keepalived.see(address).running; !running.Idle() {
+				return fmt.Errorf("%s runs %+v", address, running)
+			}
+		}
+		return nil
+	})
+}
+
+func TestANotifyCommandNeedsAPolicyAndASecretOfItsType(t *testing.T) {
+	t.Parallel()
+	w, object := pairOf(t, func(o *v1alpha1.EdgeLoadBalancer) {
+		o.Spec.VirtualIPs.NotifyCommand, o.Spec.VirtualIPs.NotifySecretRef = "/bin/sh assign", &v1alpha1.SecretReference{Name: "hcloud"}
+	})
+	secret := func(kind corev1.SecretType) *corev1.Secret {
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "hcloud"}, Type: kind, StringData: map[string]string{"token": "s3cret"}}
+	}
+	w.start(time.Minute)
+	w.create(object)
+	w.becomes("web", "forbidden", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		accepted := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionAccepted)
+		return accepted != nil && accepted.Reason == v1alpha1.ReasonPolicyViolation && strings.Contains(accepted.Message, "spec.virtualIPs.notifyCommand")
+	})
+	w.runs("a", "203.0.113.2")
+	if last := w.keepalived.see("a").last; last.Config.Instances[0].Notify != (keepalived.Notify{}) || len(last.Secrets) > 0 {
+		t.Errorf("the host gets %+v", last)
+	}
+	w.allow("command", v1alpha1.EdgePolicySpec{AllowedFields: []v1alpha1.AllowedField{v1alpha1.FieldNotifyCommand}})
+	gets := func(what, trouble, token string) {
+		t.Helper()
+		w.eventually(what, func() error {
+			for _, got := range w.keepalived.see("a").looked.Secrets {
+				if strings.Contains(got.Trouble, trouble) && (got.Trouble == "") == (trouble == "") && string(got.Files["token"]) == token {
+					return nil
+				}
+			}
+			return fmt.Errorf("the host gets %+v", w.keepalived.see("a").looked.Secrets)
+		})
+	}
+	gets("the Secret is missing", "does not exist: create it, with the type edgelb.io/notify", "")
+	if err := w.Create(t.Context(), secret(corev1.SecretTypeOpaque)); err != nil {
+		t.Fatal(err)
+	}
+	gets("the Secret has another type", "does not have the type edgelb.io/notify", "")
+	if err := errors.Join(w.Delete(t.Context(), secret("")), w.Create(t.Context(), secret(v1alpha1.SecretTypeNotify))); err != nil {
+		t.Fatal(err)
+	}
+	gets("the Secret arrives", "", "s3cret")
+	w.keepalived.set("a", func(m *fakeMachine) {
+		m.notices = map[string]keepalived.Notice{w.namespace + ".web": {Trouble: "notifyCommand failed with exit status 22: correct it"}}
+	})
+	w.becomes("web", "not told", func(o *v1alpha1.EdgeLoadBalancer) bool {
+		return held(o) != nil && held(o).Reason == v1alpha1.ReasonNotifyFailed && strings.Contains(held(o).Message, "exit status 22")
+	})
+	w.eventReported("web", "", v1alpha1.ReasonNotifyFailed)
+	w.keepalived.set("a", func(m *fakeMachine) { m.notices = nil })
+	w.becomes("web", "ready", isReady)
 }
