@@ -125,6 +125,7 @@ var Of = map[string]map[string]string{
 		"spec.hostAddresses":           None + "; a host that is not allowed any more is Refused, and keeps its configuration",
 		"spec.kubeconfigServers":       None + "; a cluster that is not allowed any more is not read, and its last known servers stay",
 		"spec.serverAddresses":         Runtime + " for IP addresses; reload for names. A server that is not allowed any more is drained",
+		"spec.virtualAddresses":        None + "; keepalived of the hosts gives up, or gets, the addresses that it is about",
 		"spec.allowedFields":           None + "; a field that is not allowed any more is ignored, or its hosts are Refused",
 		"spec.limits.hosts":            None + "; hosts beyond the limit are Refused",
 		"spec.limits.listeners":        Reload + "; listeners beyond the limit are removed",
