@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/host/scripts"
-	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/shells"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
@@ -539,36 +538,5 @@ func TestAResultOfACommandIsOneLine(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("got\n%q\nwant\n%q", got, want)
 		}
-	})
-}
-
-func TestACommandIsStartedAsItsAccount(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("only root may run a program as another account")
-	}
-	shells.Each(t, func(t *testing.T, shell shells.Shell) {
-		folder := t.TempDir()
-		for _, f := range []string{filepath.Dir(folder), folder} {
-			if err := os.Chmod(f, 0o777); err != nil {
-				t.Fatal(err)
-			}
-		}
-		script := filepath.Join(folder, "notify-aa.sh")
-		writeFile(t, script, `{ id -un; printf '%s\n' "$@"; } >"${0%/*}/new"; mv "${0%/*}/new" "${0%/*}/told"`)
-		if err := os.Chmod(script, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		call := newCall(t, "keepalived-notify", nil, "nobody", script)
-		if output, ran, exit := run(t, shell, call, len(call.Input)); !ran || exit != 0 || time.Since(began) > waiting.Of(10*time.Second) {
-			t.Errorf("ran %t, exit status %d after %s: %s", ran, exit, time.Since(began), output)
-		}
-		lab.Eventually(t, func() error {
-			if text, err := os.ReadFile(filepath.Join(folder, "told")); err != nil || string(text) != "nobody\nMASTER\n" {
-				return fmt.Errorf("it said %q, %v", text, err)
-			}
-			return nil
-		})
 	})
 }
