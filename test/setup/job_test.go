@@ -27,11 +27,8 @@ type machine struct {
 func (r *root) start() *machine {
 	r.t.Helper()
 	m := &machine{root: r}
-	pipe, err := os.CreateTemp(r.t.TempDir(), "pid")
-	must(r.t, err)
-	must(r.t, pipe.Close())
 	m.init = exec.Command("unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-euc",
-		`mount --make-rprivate / && mount -t proc proc "$0/proc" && mount -t tmpfs run "$0/run" && ps_of() { read -r pid _ </proc/self/stat; }
+		`mount --make-rprivate / && mount -t proc proc "$0/proc" && mount -t tmpfs run "$0/run"
 		cd "$0" && exec chroot . /bin/sh -c 'echo >/run/started; while :; do wait; sleep 1; done'`, r.path)
 	m.init.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	must(r.t, m.init.Start())

@@ -3,6 +3,8 @@
 # packages, each of which has a program of its name.
 # The folder gets "progress", what it does; "result", a line that says why it has failed; and loses "job" at the end. The versions of the
 # packages that were installed are in /var/lib/edgelb/packages.
+# shellcheck disable=SC2034,SC2154 # provision.sh uses and sets them
+
 set -u
 cd / || exit 1
 umask 022
