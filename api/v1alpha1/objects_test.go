@@ -77,7 +77,8 @@ spec:
       proxyProtocol: V1
       balance: Source
       sessionAffinity: {type: TLSSessionID, timeout: 10m}
-      healthCheck: {type: HTTP, interval: 1500ms, rise: 1, fall: 5, port: 8080, path: /ping, tls: true, proxyProtocol: Always}
+      healthCheck: {type: HTTP, interval: 1500ms, rise: 1, fall: 5, port: 8080, path: /ping, tls: true, proxyProtocol: Always,
+        timeout: 1s, host: "app.example.com:8443", sni: app.example.com, expectedStatuses: "200-399,401", expectedBody: '"status":"UP"'}
       maxConnectionsPerServer: 1000
       drainTimeout: 90s
       timeouts: {connect: 1s, server: 8h, queue: 3s, tunnel: 24h}

@@ -62,6 +62,8 @@ func TestNoStringHasRoomForWhatCouldEndAWordOrALine(t *testing.T) {
 	words := []string{"spec.hosts.0.hostKeys.0", "spec.ssh.jumpHost.hostKeys.0", "spec.haproxy.reloadCommand", "spec.virtualIPs.notifyCommand"}
 	// HAProxy takes the text after uri literally, and expands nothing in it.
 	percents := []string{"spec.targets.0.healthCheck.path"}
+	// HAProxy takes the text between single quotes literally. Words and double quotes are what bodies consist of.
+	bodies := []string{"spec.targets.0.healthCheck.expectedBody"}
 	for _, field := range specFields(t) {
 		if field.schema.Type != "string" && !field.schema.XIntOrString {
 			continue
@@ -76,7 +78,7 @@ func TestNoStringHasRoomForWhatCouldEndAWordOrALine(t *testing.T) {
 			t.Errorf("%s is no string in the object that has everything", field.path)
 			continue
 		}
-		for _, bad := range spoiled(good, slices.Contains(words, field.path), slices.Contains(percents, field.path)) {
+		for _, bad := range spoiled(good, slices.Contains(append(words, bodies...), field.path), slices.Contains(percents, field.path), slices.Contains(bodies, field.path)) {
 			t.Run(fmt.Sprintf("%s refuses %.80q", field.path, bad), func(t *testing.T) {
 				t.Parallel()
 				object := parse(t, everything)
@@ -90,14 +92,14 @@ func TestNoStringHasRoomForWhatCouldEndAWordOrALine(t *testing.T) {
 }
 
 // spoiled returns values made from a valid one that every field must refuse: with something that ends a word or a line, or
-// that HAProxy or a shell expands, with non-ASCII characters, or far too long. Some fields allow several words, and some a
-// percent sign.
-func spoiled(good string, words, percents bool) []string {
+// that HAProxy or a shell expands, with non-ASCII characters, or far too long. Some fields allow several words, some a percent sign,
+// and some double quotes.
+func spoiled(good string, words, percents, quotes bool) []string {
 	bad := []string{good + strings.Repeat("a", 64<<10)}
 	for _, char := range []string{
 		"\n", "\r", " ", "\t", `"`, "'", "`", "$", "${HOME}", "$(id)", `\`, "#", "|", "<", "\x00", "\x7f", "\u0085", "\u00a0", "\u2028", "ü", "\U0001f600", "%", "%[env(HOME)]",
 	} {
-		if char == "%" && percents {
+		if char == "%" && percents || char == `"` && quotes {
 			continue
 		}
 		for _, value := range []string{good + char, char + good, good[:len(good)/2] + char + good[len(good)/2:]} {

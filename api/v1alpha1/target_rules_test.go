@@ -159,7 +159,27 @@ var targetRules = []rule{
 	{"spec.targets.0.healthCheck.path", nil, []refusal{{"/ping", "path is for a health check of type HTTP"}}},
 	{"spec.targets.1.healthCheck.tls", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.targets.0.healthCheck.tls", list{false}, []refusal{{true, "tls is for a health check of type HTTP"}}},
-	{"spec.targets.1.healthCheck", list{object{"type": "TLSHello", "port": int64(1)}}, []refusal{
+	{"spec.targets.0.healthCheck.timeout", list{"10ms", "1h"}, []refusal{{"9ms", "timeout must be between 10ms and 1h"}, {"61m", "timeout must be between 10ms and 1h"}, {"2", "should match"}}},
+	{"spec.targets.1.healthCheck.host", list{"app.example.com", "APP", "192.0.2.5:8080", "a_b:1"}, []refusal{
+		{"", "should match"}, {"a b", "should match"}, {"a:0", "should match"}, {"https://a", "should match"}, {"-a", "should match"}, {"münchen.example", "should match"}, {strings.Repeat("h", 260), "Too long"},
+	}},
+	{"spec.targets.0.healthCheck.host", nil, []refusal{{"app.example.com", "host, expectedStatuses and expectedBody are for a health check of type HTTP"}}},
+	{"spec.targets.1.healthCheck.sni", nil, []refusal{{"app.example.com", "sni is for a health check that uses TLS"}}},
+	{"spec.targets.1.healthCheck.expectedStatuses", list{"200", "200-399,401", "100-599"}, []refusal{
+		{"", "expectedStatuses are numbers from 100 to 599"}, {"2xx", "expectedStatuses are numbers from 100 to 599"}, {"200, 204", "without blanks"}, {"200-", "expectedStatuses are numbers"},
+		{"600", "expectedStatuses are numbers"}, {"200-399-401", "expectedStatuses are numbers"}, {"399-200", "a range of expectedStatuses begins with its lowest status"},
+		{"200,399-200", "begins with its lowest status"}, {strings.Repeat("200,", 32) + "200", "Too long"},
+	}},
+	{"spec.targets.0.healthCheck.expectedStatuses", nil, []refusal{{"200", "host, expectedStatuses and expectedBody are for a health check of type HTTP"}}},
+	{"spec.targets.1.healthCheck.expectedBody", list{"ok", `{"status":"UP"}`, "all is well"}, []refusal{
+		{"", "should match"}, {"it's", "should match"}, {" ok", "should match"}, {"a  b", "should match"}, {`a\b`, "should match"}, {"$HOME", "should match"}, {strings.Repeat("b", 257), "Too long"},
+	}},
+	{"spec.targets.0.healthCheck.expectedBody", nil, []refusal{{"ok", "host, expectedStatuses and expectedBody are for a health check of type HTTP"}}},
+	{"spec.targets.1.healthCheck", list{
+		object{"type": "TLSHello", "port": int64(1)}, object{"type": "TLSHello", "sni": "app.example.com"}, object{"type": "HTTP", "tls": true, "sni": "app.example.com"},
+	}, []refusal{
+		{object{"type": "TLSHello", "sni": ".example.com"}, "should match"}, {object{"type": "TLSHello", "sni": "a:443"}, "should match"}, {object{"type": "TLSHello", "sni": ""}, "should match"},
+		{object{"type": "TLSHello", "sni": strings.Repeat("s", 254)}, "Too long"}, {object{"type": "None", "timeout": "1s"}, "a health check of type None waits for nothing"},
 		{object{"type": "None", "port": int64(1)}, "a health check of type None goes nowhere"}, {object{"type": "TLSHello", "tls": true}, "tls is for a health check of type HTTP"},
 	}},
 	{"spec.targets.0.healthCheck.interval", list{"100ms", "1h"}, []refusal{{"99ms", "between 100ms and 1h"}, {"61m", "between 100ms and 1h"}, {"2", "should match"}}},

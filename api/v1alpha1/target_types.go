@@ -299,9 +299,13 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') == 'HTTP' || !has(self.path)",message="path is for a health check of type HTTP: set type to HTTP, or remove path"
 // +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') == 'HTTP' || !has(self.tls) || !self.tls",message="tls is for a health check of type HTTP: set type to HTTP, or to TLSHello for a handshake alone"
 // +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') != 'None' || !has(self.port)",message="a health check of type None goes nowhere: set another type, or remove port"
+// +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') != 'None' || !has(self.timeout)",message="a health check of type None waits for nothing: set another type, or remove timeout"
+// +kubebuilder:validation:XValidation:rule="self.?type.orValue('TCP') == 'HTTP' || !has(self.host) && !has(self.expectedStatuses) && !has(self.expectedBody)",message="host, expectedStatuses and expectedBody are for a health check of type HTTP: set type to HTTP, or remove them"
+// +kubebuilder:validation:XValidation:rule="!has(self.sni) || self.?type.orValue('TCP') == 'TLSHello' || self.?type.orValue('TCP') == 'HTTP' && has(self.tls) && self.tls",message="sni is for a health check that uses TLS: set type to TLSHello, or to HTTP with tls, or remove sni"
 type HealthCheck struct {
 	// Type is what a check does: TCP connects, HTTP requests the path, TLSHello does a TLS handshake. None checks nothing, and
-	// every server counts as up. Defaults to TCP.
+	// every server counts as up. There is none for gRPC, since HAProxy cannot send the zero bytes of which its request consists: use
+	// TCP. Defaults to TCP.
 	// +optional
 	Type HealthCheckType `json:"type,omitempty"`
 
@@ -312,6 +316,15 @@ type HealthCheck struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="interval must be between 100ms and 1h"
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
+
+	// Timeout is how long a server may take to answer a check after it has accepted the connection. Default: a check may take as
+	// long as the interval, with the time to connect.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10ms') && duration(self) <= duration('1h')",message="timeout must be between 10ms and 1h"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// Rise is how many good checks in a row bring a server up. Defaults to 2.
 	// +kubebuilder:validation:Minimum=1
@@ -331,9 +344,8 @@ type HealthCheck struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// Path is what an HTTP check requests with GET and the Host edgelb-health-check; every answer from 200 to 399 is good.
-	// Ingress controllers answer 404 for a Host that they do not know: name a path that exists for every Host, or use a check of
-	// type TCP. Default: /.
+	// Path is what an HTTP check requests with GET. Ingress controllers answer 404 for a Host that they do not know: set host, name
+	// a path that exists for every Host, or use a check of type TCP. Default: /.
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:Pattern=`^/[-A-Za-z0-9._~%!&()*+,;=:@/?]*$`
 	// +optional
@@ -342,6 +354,33 @@ type HealthCheck struct {
 	// TLS makes an HTTP check use TLS. The server's certificate is not verified.
 	// +optional
 	TLS bool `json:"tls,omitempty"`
+
+	// Host is the Host of an HTTP check's request: a DNS name or an IPv4 address, with or without a port. Default:
+	// edgelb-health-check.
+	// +kubebuilder:validation:MaxLength=259
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?$`
+	// +optional
+	Host string `json:"host,omitempty"`
+
+	// SNI is the name that a check with TLS asks for. Default: it asks for none.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	// +optional
+	SNI string `json:"sni,omitempty"`
+
+	// ExpectedStatuses are the statuses of good answers to an HTTP check, as numbers and ranges: 200-399,401. Default: 200-399.
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$')",message="expectedStatuses are numbers from 100 to 599 and ranges of them, with commas and without blanks, such as 200-399,401"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[0-9,-]+$') || self.split(',').all(r, !r.matches('^[0-9]{3}-[0-9]{3}$') || r.substring(0, 3) <= r.substring(4))",message="a range of expectedStatuses begins with its lowest status, such as 200-399"
+	// +optional
+	ExpectedStatuses string `json:"expectedStatuses,omitempty"`
+
+	// ExpectedBody is a text that a good answer to an HTTP check has anywhere in the first 15 KB of its body, beside an expected
+	// status. Single quotes, backslashes, dollar signs and blanks at an end or in a row are not possible.
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^[-A-Za-z0-9._:;,=+/@!*()?&{}"\[\]]+( [-A-Za-z0-9._:;,=+/@!*()?&{}"\[\]]+)*$`
+	// +optional
+	ExpectedBody string `json:"expectedBody,omitempty"`
 
 	// ProxyProtocol says whether checks begin with a PROXY header if the target's proxyProtocol is V1 or V2. Auto: checks to
 	// the server's own port do, and checks to port do not. Defaults to Auto.

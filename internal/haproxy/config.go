@@ -194,6 +194,8 @@ type Check struct {
 	Kind CheckKind `json:",omitzero"`
 	// Interval is the time between two checks of a server; with the resolution of Timeouts.
 	Interval time.Duration `json:",omitzero"`
+	// Timeout limits the time from the connection of a check to its answer; 0 for Interval, from its begin.
+	Timeout time.Duration `json:",omitzero"`
 	// Rise and Fall are how many checks in a row bring a server up and take it down.
 	Rise, Fall int `json:",omitzero"`
 	// Port is where the checks go; 0 for the server's own port.
@@ -201,9 +203,17 @@ type Check struct {
 	// Path is the path that CheckHTTP requests; empty for "/". TLS makes the check use TLS; no certificate is verified.
 	Path string `json:",omitzero"`
 	TLS  bool   `json:",omitzero"`
+	// Host is the Host of the request of CheckHTTP; empty for DefaultCheckHost. Statuses are the good ones, such as 200-399,401; empty
+	// for 200-399. Body is a text that the answer must have; empty for any.
+	Host, Statuses, Body string `json:",omitzero"`
+	// SNI is the name that a check with TLS asks for; empty for none.
+	SNI string `json:",omitzero"`
 	// WithoutProxy omits the PROXY header with which the backend's connections begin.
 	WithoutProxy bool `json:",omitzero"`
 }
+
+// DefaultCheckHost is the Host of checks where the right one is unknown. A server of HTTP/1.1 requires one, so it names the sender.
+const DefaultCheckHost = "edgelb-health-check"
 
 // CheckKind is what a check does.
 type CheckKind string
@@ -212,7 +222,7 @@ type CheckKind string
 const (
 	// CheckTCP connects.
 	CheckTCP CheckKind = ""
-	// CheckHTTP requests a path; an answer from 200 to 399 is good.
+	// CheckHTTP requests a path, and judges the answer.
 	CheckHTTP CheckKind = "http"
 	// CheckTLS does a TLS handshake.
 	CheckTLS CheckKind = "tls"

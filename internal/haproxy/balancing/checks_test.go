@@ -2,6 +2,7 @@ package balancing_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -120,7 +121,67 @@ func checkCases(h health) []checkCase {
 		elsewhere.wantFail = "L4CON"
 		cases = append(cases, elsewhere)
 	}
-	return cases
+	return append(cases, expectationCases(h)...)
+}
+
+// expectationCases are checks that ask for a name and judge the answer.
+func expectationCases(h health) []checkCase {
+	const body = `{"status":"UP"} ok`
+	asked := haproxy.Check{Kind: haproxy.CheckHTTP, Host: "app.example.com:8080"}
+	statuses := haproxy.Check{Kind: haproxy.CheckHTTP, Statuses: "200-299,401"}
+	text := haproxy.Check{Kind: haproxy.CheckHTTP, Body: body}
+	both := haproxy.Check{Kind: haproxy.CheckHTTP, Body: body, Statuses: "503"}
+	name := haproxy.Check{Kind: haproxy.CheckTLS, SNI: "app.example.com"}
+	overTLS := haproxy.Check{Kind: haproxy.CheckHTTP, TLS: true, SNI: "app.example.com"}
+	patient := haproxy.Check{Kind: haproxy.CheckHTTP, Timeout: time.Minute}
+	return []checkCase{
+		{"host", asked, h.answers("app.example.com:8080", 200, ""), h.answers("other.example.com", 200, ""), "L7OK", "L7STS"},
+		{"statuses", statuses, h.answers("", 401, ""), h.answers("", 302, ""), "L7OK", "L7STS"},
+		{"body", text, h.answers("", 200, "<<"+body+">>"), h.answers("", 200, "DOWN"), "L7OK", "L7RSP"},
+		{"body-status", text, h.answers("", 399, body), h.answers("", 500, body), "L7OK", "L7STS"},
+		{"status-body", both, h.answers("", 503, body), h.answers("", 503, "other"), "L7OK", "L7RSP"},
+		{"sni", name, h.named("app.example.com"), h.named("other.example.com"), "L6OK", "L6RSP"},
+		{"sni-http", overTLS, h.named("app.example.com"), h.named("other.example.com"), "L7OK", "L6RSP"},
+		{"timeout", patient, h.slow(), h.dead(), "L7OK", "L4CON"},
+	}
+}
+
+// answers answers requests for a Host, or for any, with a status and a body.
+func (h health) answers(host string, status int, body string) haproxy.Server {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host != "" && r.Host != host {
+			status = http.StatusMisdirectedRequest
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	h.serve(s, false)
+	return server("", s.Listener)
+}
+
+// slow answers after more than the interval of the checks here.
+func (h health) slow() haproxy.Server {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(1500 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	}))
+	h.serve(s, false)
+	return server("", s.Listener)
+}
+
+// named does a TLS handshake with those alone that ask for a name, and answers them.
+func (h health) named(name string) haproxy.Server {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello.ServerName != name {
+			return nil, errors.New("another name")
+		}
+		return nil, nil
+	}}
+	h.serve(s, true)
+	return server("", s.Listener)
 }
 
 func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {

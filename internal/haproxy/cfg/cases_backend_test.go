@@ -22,6 +22,18 @@ func backendShapes(t testing.TB) []shape {
 			b.Check.Kind, b.Check.Path, b.Check.TLS, b.Check.Port = haproxy.CheckHTTP, "/ready?full=%41&x=$HOME&y=%ci%%", true, 9443
 		}),
 		one("check-tls", func(b *haproxy.Backend) { b.Check.Kind, b.ProxyProtocol = haproxy.CheckTLS, haproxy.ProxyNone }),
+		one("check-http-expect", func(b *haproxy.Backend) {
+			b.Check = check
+			b.Check.Kind, b.Check.Timeout, b.Check.Host, b.Check.Statuses, b.Check.Body = haproxy.CheckHTTP, 500*time.Millisecond, "app.example.com:8443", "200-399,401", `{"status":"UP"} [a:b]; !`
+		}),
+		one("check-http-body", func(b *haproxy.Backend) {
+			b.Check = check
+			b.Check.Kind, b.Check.TLS, b.Check.SNI, b.Check.Body = haproxy.CheckHTTP, true, "app.example.com", "ok"
+		}),
+		one("check-tls-sni", func(b *haproxy.Backend) { b.Check.Kind, b.Check.SNI = haproxy.CheckTLS, "app.example.com" }),
+		one("check-without-proxy-sni", func(b *haproxy.Backend) {
+			b.Check.WithoutProxy, b.Check.Kind, b.Check.TLS, b.Check.SNI, b.Check.Statuses = true, haproxy.CheckHTTP, true, "app.example.com", "204"
+		}),
 		one("check-without-proxy", func(b *haproxy.Backend) { b.Check.WithoutProxy = true }),
 		one("check-without-proxy-port", func(b *haproxy.Backend) { b.Check.WithoutProxy, b.Check.Port = true, 9000 }),
 		one("check-without-proxy-tls", func(b *haproxy.Backend) { b.Check.WithoutProxy, b.Check.Kind = true, haproxy.CheckTLS }),

@@ -1,6 +1,7 @@
 package cfg
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -30,11 +31,12 @@ type backView struct {
 func newBackView(b haproxy.Backend, servers []string) backView {
 	return backView{
 		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != haproxy.ProxyNone, Balance: b.Balance, Hashed: b.Balance == haproxy.Source,
-		Timeouts: timeoutLines(b.Timeouts), Checks: checkLines(b), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
+		Timeouts: timeoutLines(b), Checks: checkLines(b), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
 	}
 }
 
-func timeoutLines(t haproxy.BackendTimeouts) []string {
+func timeoutLines(b haproxy.Backend) []string {
+	t := b.Timeouts
 	var lines []string
 	add := func(name string, d time.Duration) {
 		if d != 0 {
@@ -45,6 +47,7 @@ func timeoutLines(t haproxy.BackendTimeouts) []string {
 	add("server", t.Server)
 	add("queue", t.Queue)
 	add("tunnel", t.Tunnel)
+	add("check", b.Check.Timeout)
 	return lines
 }
 
@@ -61,10 +64,14 @@ func checkLines(b haproxy.Backend) []string {
 		if speaksTLS(b.Check) {
 			connect += " ssl"
 		}
+		if b.Check.SNI != "" {
+			connect += " sni " + b.Check.SNI
+		}
 		lines = append(lines, connect)
 	}
 	if b.Check.Kind == haproxy.CheckHTTP {
 		lines = append(lines, "http-check "+probe(b.Check))
+		lines = append(lines, expectations(b.Check)...)
 	}
 	switch {
 	case len(lines) == 0:
@@ -76,14 +83,26 @@ func checkLines(b haproxy.Backend) []string {
 	}
 }
 
-// probe returns the request of an HTTP check. A server of HTTP/1.1 requires a Host; the right one is unknown, so the Host
-// names the sender.
+// expectations returns what an answer must have, if that is not HAProxy's default.
+func expectations(c haproxy.Check) []string {
+	if c.Statuses == "" && c.Body == "" {
+		return nil
+	}
+	// An expected text alone would make every status good.
+	lines := []string{"http-check expect status " + cmp.Or(c.Statuses, "200-399")}
+	if c.Body != "" {
+		lines = append(lines, fmt.Sprintf("http-check expect string '%s'", c.Body))
+	}
+	return lines
+}
+
+// probe returns the request of an HTTP check.
 func probe(c haproxy.Check) string {
 	path := c.Path
 	if path == "" {
 		path = "/"
 	}
-	return fmt.Sprintf("send meth GET uri '%s' ver HTTP/1.1 hdr Host edgelb-health-check", path)
+	return fmt.Sprintf("send meth GET uri '%s' ver HTTP/1.1 hdr Host %s", path, cmp.Or(c.Host, haproxy.DefaultCheckHost))
 }
 
 func speaksTLS(c haproxy.Check) bool { return c.Kind == haproxy.CheckTLS || c.TLS }
@@ -94,6 +113,9 @@ func checkWords(c haproxy.Check) string {
 	words.WriteString("check")
 	if speaksTLS(c) {
 		words.WriteString(" check-ssl verify none")
+	}
+	if c.SNI != "" {
+		words.WriteString(" check-sni " + c.SNI)
 	}
 	if c.Port != 0 {
 		fmt.Fprintf(&words, " port %d", c.Port)

@@ -18,10 +18,17 @@ const (
 	maxDNSName = 253
 )
 
+// maxCheckText limits the other strings of a check.
+const maxCheckText = 300
+
 // What the text may contain. The first pattern is for text between quotes: what RFC 3986 allows in a path and a query,
 // except the quote.
 var (
-	checkPathPattern = regexp.MustCompile(`^/[-A-Za-z0-9._~%!$&()*+,;=:@/?]*$`)
+	checkPathPattern   = regexp.MustCompile(`^/[-A-Za-z0-9._~%!$&()*+,;=:@/?]*$`)
+	checkHostPattern   = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?$`)
+	checkStatusPattern = regexp.MustCompile(`^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$`)
+	// checkBodyPattern is for text between quotes as well.
+	checkBodyPattern = regexp.MustCompile(`^[-A-Za-z0-9._:;,=+/@!*()?&{}"\[\]]+( [-A-Za-z0-9._:;,=+/@!*()?&{}"\[\]]+)*$`)
 	dnsLabelPattern  = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?$`)
 )
 
@@ -99,10 +106,14 @@ func checkHealth(c haproxy.Check, f *faults, where string) {
 		return
 	}
 	f.checkDuration(where+": check interval", c.Interval)
+	f.checkOptional(where+": check timeout", c.Timeout)
 	if c.Rise < 1 || c.Fall < 1 || c.Rise > math.MaxInt32 || c.Fall > math.MaxInt32 {
 		f.add("%s: check: rise %d and fall %d must be at least 1", where, c.Rise, c.Fall)
 	}
 	checkHealthKind(c, f, where)
+	if c.SNI != "" && (!validDNSName(c.SNI) || c.Kind != haproxy.CheckTLS && !c.TLS) {
+		f.add("%s: check: it cannot ask for %s: only a check with TLS asks for a name, and for a DNS name", where, haproxy.Excerpt(c.SNI))
+	}
 }
 
 func checkHealthKind(c haproxy.Check, f *faults, where string) {
@@ -111,12 +122,30 @@ func checkHealthKind(c haproxy.Check, f *faults, where string) {
 		if c.Path != "" && (len(c.Path) > maxCheckPath || !checkPathPattern.MatchString(c.Path)) {
 			f.add("%s: check: %s is no path of at most %d characters that begins with / and has no blank, quote or #", where, haproxy.Excerpt(c.Path), maxCheckPath)
 		}
+		checkExpectations(c, f, where)
 	case haproxy.CheckTCP, haproxy.CheckTLS:
-		if c.Path != "" || c.TLS {
-			f.add("%s: check: only an HTTP check has a path, and may speak TLS or not", where)
+		if c.Path != "" || c.TLS || c.Host != "" || c.Statuses != "" || c.Body != "" {
+			f.add("%s: check: only an HTTP check has a path, a Host and an expected answer, and may speak TLS or not", where)
 		}
 	default:
 		f.add("%s: there is no check %s", where, haproxy.Excerpt(string(c.Kind)))
+	}
+}
+
+// checkExpectations checks what an HTTP check sends beside its path, and what it expects.
+func checkExpectations(c haproxy.Check, f *faults, where string) {
+	for _, text := range []struct {
+		what, value string
+		pattern     *regexp.Regexp
+	}{{"Host", c.Host, checkHostPattern}, {"list of statuses", c.Statuses, checkStatusPattern}, {"expected text", c.Body, checkBodyPattern}} {
+		if text.value != "" && (len(text.value) > maxCheckText || !text.pattern.MatchString(text.value)) {
+			f.add("%s: check: %s is no %s", where, haproxy.Excerpt(text.value), text.what)
+		}
+	}
+	for statuses := range strings.SplitSeq(c.Statuses, ",") {
+		if low, high, ranges := strings.Cut(statuses, "-"); ranges && low > high {
+			f.add("%s: check: the statuses %s begin with the highest; write %s-%s", where, haproxy.Excerpt(statuses), high, low)
+		}
 	}
 }
 

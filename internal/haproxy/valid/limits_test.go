@@ -72,9 +72,13 @@ func TestValidateAcceptsTheLeastAndTheMost(t *testing.T) {
 		"the most patient check": check(func(k *haproxy.Check) { k.Interval, k.Rise, k.Fall = longestDuration, math.MaxInt32, math.MaxInt32 }),
 		"a check without a path": check(func(k *haproxy.Check) { k.Path = "" }),
 		"a check of the root":    check(func(k *haproxy.Check) { k.Path = "/" }),
-		"the longest path":       check(func(k *haproxy.Check) { k.Path = "/" + long(1023) }),
-		"a path with a query":    check(func(k *haproxy.Check) { k.Path = "/healthz?full=1&x=%20+,;:@!$()*~_.-" }),
-		"a check by TLS":         check(func(k *haproxy.Check) { k.TLS = true }),
+		"statuses and a body": check(func(k *haproxy.Check) {
+			k.Host, k.Statuses, k.Body = "a_b.example.com:1", "100-599,401,200-200", `{"status": "UP"}`
+		}),
+		"a name to ask for":   check(func(k *haproxy.Check) { k.TLS, k.SNI = true, "app.example.com" }),
+		"the longest path":    check(func(k *haproxy.Check) { k.Path = "/" + long(1023) }),
+		"a path with a query": check(func(k *haproxy.Check) { k.Path = "/healthz?full=1&x=%20+,;:@!$()*~_.-" }),
+		"a check by TLS":      check(func(k *haproxy.Check) { k.TLS = true }),
 		"checks without a header": func(c *haproxy.Config) {
 			c.Backends[0].ProxyProtocol = haproxy.ProxyV1
 			c.Backends[0].Check = haproxy.Check{Interval: time.Second, Rise: 1, Fall: 1, WithoutProxy: true}

@@ -108,6 +108,14 @@ func check(c *v1alpha1.HealthCheck) (haproxy.Check, error) {
 		Fall:     int(c.Fall),
 		Path:     c.Path,
 		TLS:      c.TLS,
+		Host:     c.Host,
+		SNI:      c.SNI,
+		Statuses: c.ExpectedStatuses,
+		Body:     c.ExpectedBody,
+	}
+	var err error
+	if result.Timeout, err = spec.Within("healthCheck.timeout", c.Timeout, 10*time.Millisecond, spec.LongestWait); err != nil {
+		return result, err
 	}
 	if c.Port != nil {
 		if *c.Port < 1 || *c.Port > 65535 {

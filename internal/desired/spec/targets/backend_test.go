@@ -91,6 +91,10 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: usual, Affinity: haproxy.Affinity{By: haproxy.ByTLSSessionID, Timeout: time.Hour}}},
 		"a check by HTTP": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckHTTP, Path: "/ping", TLS: true, Port: new(int32(8080))}},
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: with(func(c *haproxy.Check) { c.Kind, c.Path, c.TLS, c.Port = haproxy.CheckHTTP, "/ping", true, 8080 })}},
+		"a check of an answer": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckHTTP, TLS: true, Timeout: lasting(time.Second), Host: "a:1", SNI: "b", ExpectedStatuses: "204", ExpectedBody: "ok"}},
+			haproxy.Backend{Balance: haproxy.LeastConn, Check: with(func(c *haproxy.Check) {
+				c.Kind, c.TLS, c.Timeout, c.Host, c.SNI, c.Statuses, c.Body = haproxy.CheckHTTP, true, time.Second, "a:1", "b", "204", "ok"
+			})}},
 		"a check by TLS": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckTLSHello}},
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: with(func(c *haproxy.Check) { c.Kind = haproxy.CheckTLS })}},
 		"a port for checks": {v1alpha1.Target{ProxyProtocol: v1alpha1.ProxyV2, HealthCheck: v1alpha1.HealthCheck{Port: new(int32(8080))}},
@@ -158,6 +162,7 @@ func TestAnImpossibleHealthCheckIsAFault(t *testing.T) {
 	for want, target := range map[string]v1alpha1.Target{
 		"set proxyProtocol of the target to V1 or V2": {HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: v1alpha1.CheckProxyAlways}},
 		"use Auto, Always or Never":                   {ProxyProtocol: v1alpha1.ProxyV1, HealthCheck: v1alpha1.HealthCheck{ProxyProtocol: "Perhaps"}},
+		"healthCheck.timeout is 0s: choose":           {HealthCheck: v1alpha1.HealthCheck{Timeout: lasting(0)}},
 		"invalid port 0":                              {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(0))}},
 		"invalid port -1":                             {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(-1))}},
 		"invalid port 65536":                          {HealthCheck: v1alpha1.HealthCheck{Port: new(int32(65536))}},
