@@ -81,10 +81,12 @@ spec:
         timeout: 1s, host: "app.example.com:8443", sni: app.example.com, expectedStatuses: "200-399,401", expectedBody: '"status":"UP"'}
       maxConnectionsPerServer: 1000
       drainTimeout: 90s
+      maxQueuedConnections: 100
+      slowStart: 30s
       timeouts: {connect: 1s, server: 8h, queue: 3s, tunnel: 24h}
       fallback: fixed
     - name: fixed
-      addresses: [{address: db.example.net, port: 443, weight: 10}, {address: 192.0.2.5, port: 443, weight: 0}]
+      addresses: [{address: db.example.net, port: 443, weight: 10}, {address: 192.0.2.5, port: 443, weight: 0, backup: true}]
       via: PodIP
       nodeAddressType: ExternalIP
       proxyProtocol: None

@@ -185,6 +185,16 @@ var targetRules = []rule{
 	{"spec.targets.0.healthCheck.interval", list{"100ms", "1h"}, []refusal{{"99ms", "between 100ms and 1h"}, {"61m", "between 100ms and 1h"}, {"2", "should match"}}},
 	{"spec.targets.0.healthCheck.rise", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
 	{"spec.targets.0.healthCheck.fall", list{int64(1), int64(100)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(101), "less than or equal to 100"}}},
+	{"spec.targets.1.addresses.0.backup", list{true, false}, []refusal{{"yes", "boolean"}}},
+	{"spec.targets.2.maxQueuedConnections", nil, []refusal{{int64(1), noServers}}},
+	{"spec.targets.2.slowStart", nil, []refusal{{"1s", noServers}}},
+	{"spec.targets.0.maxQueuedConnections", nil, []refusal{
+		{int64(5), "connections wait only where a server may have no more"}, {int64(0), "greater than or equal to 1"}, {int64(1000001), "less than or equal to 1000000"},
+	}},
+	{"spec.targets.0", list{
+		object{"name": "traefik", "service": object{"name": "traefik", "port": "websecure"}, "maxConnectionsPerServer": int64(1), "maxQueuedConnections": int64(1)},
+	}, nil},
+	{"spec.targets.0.slowStart", list{"1s", "1h"}, []refusal{{"999ms", "slowStart must be between 1s and 1h"}, {"61m", "slowStart must be between 1s and 1h"}, {"30", "should match"}}},
 	{"spec.targets.2.timeouts", nil, []refusal{{object{}, noServers}}},
 	{"spec.targets.0.timeouts", list{object{}, nil}, []refusal{{"8h", "object"}}},
 	{"spec.targets.0.timeouts.connect", list{"10ms", "1h"}, []refusal{{"9ms", "connect must be between 10ms and 1h"}, {"61m", "connect must be between 10ms and 1h"}, {"5 s", "should match"}}},

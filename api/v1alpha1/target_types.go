@@ -13,8 +13,9 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.fallback) || self.fallback != self.name",message="a target cannot be its own fallback: name another one"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a share of its own split: name others"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a share with a weight of more than 0: else no connection goes anywhere"
-// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.?proxyProtocol.orValue('None') == 'None' && self.?balance.orValue('LeastConn') == 'LeastConn' && self.?healthCheck.?type.orValue('TCP') == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer) && !has(self.timeouts)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer, timeouts and healthCheck on the targets between which it divides"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.?proxyProtocol.orValue('None') == 'None' && self.?balance.orValue('LeastConn') == 'LeastConn' && self.?healthCheck.?type.orValue('TCP') == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer) && !has(self.maxQueuedConnections) && !has(self.slowStart) && !has(self.timeouts)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer, maxQueuedConnections, slowStart, timeouts and healthCheck on the targets between which it divides"
 // +kubebuilder:validation:XValidation:rule="self.?proxyProtocol.orValue('None') != 'None' || self.?healthCheck.?proxyProtocol.orValue('Auto') != 'Always'",message="a health check sends the PROXY header of the target, which has none: set the target's proxyProtocol to V1 or V2, or that of the health check to Auto"
+// +kubebuilder:validation:XValidation:rule="has(self.maxConnectionsPerServer) || !has(self.maxQueuedConnections)",message="connections wait only where a server may have no more: set maxConnectionsPerServer, or remove maxQueuedConnections"
 type Target struct {
 	// Name is the name by which listeners refer to the target.
 	// +kubebuilder:validation:MaxLength=63
@@ -86,6 +87,23 @@ type Target struct {
 	// +kubebuilder:validation:Maximum=1000000
 	// +optional
 	MaxConnectionsPerServer *int32 `json:"maxConnectionsPerServer,omitempty"`
+
+	// MaxQueuedConnections limits the connections that wait on each host for a server with less than maxConnectionsPerServer. More
+	// are closed at once, and an HTTP listener answers 503. If the object has HTTP listeners and others that may lead to the
+	// target, each kind has its own limit. Default: as many as there are, each for timeouts.queue.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	MaxQueuedConnections *int32 `json:"maxQueuedConnections,omitempty"`
+
+	// SlowStart is the time in which a server that comes up, or is added, gets from few connections to its full share. Servers that
+	// are up when HAProxy starts have theirs at once. Default: at once.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="slowStart must be between 1s and 1h"
+	// +optional
+	SlowStart *metav1.Duration `json:"slowStart,omitempty"`
 
 	// HealthCheck is how HAProxy finds out whether a server is up.
 	// +optional
@@ -197,6 +215,11 @@ type TargetAddress struct {
 	// +kubebuilder:validation:Maximum=256
 	// +optional
 	Weight *int32 `json:"weight,omitempty"`
+
+	// Backup keeps the server for when no other server of the target is up. Several of them then share the connections. Unlike the
+	// target's fallback, it has the same checks, PROXY header and limits as the others.
+	// +optional
+	Backup bool `json:"backup,omitempty"`
 }
 
 // SplitTarget is a share of a split.

@@ -153,8 +153,12 @@ type Backend struct {
 	Affinity      Affinity      `json:",omitzero"`
 	// MaxConnections limits the connections to each server, or for HTTP the concurrent requests; 0 for no limit. Others wait
 	// only when all servers are full, or the one that Balance or Affinity requires, and no longer than the timeout of the queue.
-	MaxConnections int             `json:",omitzero"`
-	Timeouts       BackendTimeouts `json:",omitzero"`
+	MaxConnections int `json:",omitzero"`
+	// MaxQueued limits the connections that wait; 0 for no limit.
+	MaxQueued int `json:",omitzero"`
+	// SlowStart is the time in which a server that comes up gets its full share; 0 for at once.
+	SlowStart time.Duration   `json:",omitzero"`
+	Timeouts  BackendTimeouts `json:",omitzero"`
 	// Servers are sorted by name; names are unique.
 	Servers []Server `json:"-"`
 	// KeepServers reports whether the servers are unknown at the moment (for example if the Service is missing): the host must
@@ -264,6 +268,9 @@ type Server struct {
 	Port    uint16
 	// Weight is the server's share of the connections relative to the others, from 0 (none) to 256. 1 is HAProxy's own default.
 	Weight int
+	// Backup keeps the server for when no other is up. Such a server is part of the structure, like one with a DNS name: HAProxy does not
+	// say at run time which ones are.
+	Backup bool
 	// Node is where the endpoint runs, for readers of the file only; it is not part of any hash. May be empty.
 	Node string
 }

@@ -3,6 +3,7 @@ package haproxy
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy/lists"
 )
@@ -36,7 +37,7 @@ func (c Config) ChangeFrom(before Config) (Change, bool) {
 		case b.withoutServers() != old.withoutServers():
 			return Change{}, false
 		case lists.Same(b.Servers, old.Servers) || slices.EqualFunc(b.Servers, old.Servers, Server.runsAs):
-		case !slices.Equal(b.resolved(), old.resolved()):
+		case !slices.Equal(b.fixed(), old.fixed()):
 			return Change{}, false
 		default:
 			change.Backends = append(change.Backends, b)
@@ -127,6 +128,8 @@ type backendOnly struct {
 	check          Check
 	affinity       Affinity
 	maxConnections int
+	maxQueued      int
+	slowStart      time.Duration
 	timeouts       BackendTimeouts
 	keep           bool
 }
@@ -134,16 +137,19 @@ type backendOnly struct {
 func (b Backend) withoutServers() backendOnly {
 	return backendOnly{
 		name: b.Name, http: b.HTTP, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, affinity: b.Affinity,
-		maxConnections: b.MaxConnections, timeouts: b.Timeouts, keep: b.KeepServers,
+		maxConnections: b.MaxConnections, maxQueued: b.MaxQueued, slowStart: b.SlowStart, timeouts: b.Timeouts, keep: b.KeepServers,
 	}
 }
 
-// resolved returns the servers that the host resolves by DNS, without their weights: HAProxy can change the weights at run
-// time, and the rest is part of the structure.
-func (b Backend) resolved() []Server {
+// Fixed reports whether the server is part of the structure, except its weight.
+func (s Server) Fixed() bool { return s.DNSName != "" || s.Backup }
+
+// fixed returns the fixed servers, without their weights: HAProxy can change the weights at run time, and the rest is part of the
+// structure.
+func (b Backend) fixed() []Server {
 	var servers []Server
 	for _, s := range b.Servers {
-		if s.DNSName != "" {
+		if s.Fixed() {
 			s.Node, s.Weight = "", 0
 			servers = append(servers, s)
 		}
@@ -178,7 +184,7 @@ func withServersOf(backends, others []Backend) []Backend {
 	backends = slices.Clone(backends)
 	lists.EachPair(backends, others, func(b Backend) string { return b.Name }, func(b, other *Backend) {
 		if b != nil && other != nil && !other.KeepServers && other.withoutServers() == b.withoutServers() &&
-			slices.Equal(other.resolved(), b.resolved()) {
+			slices.Equal(other.fixed(), b.fixed()) {
 			b.Servers = other.Servers
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -69,6 +70,9 @@ func anyServers(r *rand.Rand) []haproxy.Server {
 	}
 	if r.IntN(6) == 0 {
 		servers = append(servers, haproxy.Server{Name: "z-cdn", DNSName: oneOf(r, "a.example.com", "b.example.com"), Port: 443, Weight: 1 + r.IntN(2)})
+	}
+	if r.IntN(6) == 0 {
+		servers = append(servers, haproxy.Server{Name: "z-spare", Addr: netip.MustParseAddr("192.0.2.99"), Port: 443, Weight: 1 + r.IntN(2), Backup: r.IntN(2) == 0})
 	}
 	return servers
 }

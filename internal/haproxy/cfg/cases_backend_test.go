@@ -40,6 +40,10 @@ func backendShapes(t testing.TB) []shape {
 		one("check-without-proxy-http-tls", func(b *haproxy.Backend) {
 			b.Check.WithoutProxy, b.Check.Kind, b.Check.TLS = true, haproxy.CheckHTTP, true
 		}),
+		one("max-queued", func(b *haproxy.Backend) { b.MaxConnections, b.MaxQueued = 100, 10 }),
+		one("slow-start", func(b *haproxy.Backend) { b.SlowStart = 30 * time.Second }),
+		one("backup", func(b *haproxy.Backend) { b.Servers[1].Backup, b.Servers[1].Weight = true, 7 }),
+		{"max-queued-http", sample.RoutingWith(t, func(c *haproxy.Config) { c.Backends[1].MaxConnections, c.Backends[1].MaxQueued = 1, 1 }), debian()},
 		one("timeouts", func(b *haproxy.Backend) {
 			b.Timeouts = haproxy.BackendTimeouts{Connect: 1500 * time.Millisecond, Server: 8 * time.Hour, Queue: time.Minute, Tunnel: 240 * time.Hour}
 		}),

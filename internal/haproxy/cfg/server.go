@@ -29,6 +29,9 @@ func serverOptions(b haproxy.Backend) string {
 	if b.MaxConnections > 0 {
 		words = append(words, fmt.Sprintf("maxconn %d", b.MaxConnections))
 	}
+	if b.SlowStart > 0 {
+		words = append(words, "slowstart "+duration(b.SlowStart))
+	}
 	return strings.Join(words, " ")
 }
 
@@ -54,6 +57,9 @@ func ServerWords(b haproxy.Backend, servers []haproxy.Server) []string {
 		if options != "" {
 			words = append(append(words, ' '), options...)
 		}
+		if s.Backup {
+			words = append(words, " backup"...)
+		}
 		words = appendWeight(words, s)
 		if hashesIDs(b) {
 			id, moved := displaced[s.Name]
@@ -78,6 +84,9 @@ func fixedServerLines(b haproxy.Backend) []string {
 	for _, s := range b.Servers {
 		if s.DNSName != "" {
 			lines = append(lines, s.Name+" "+endpoint(s)+resolution)
+		}
+		if s.Backup {
+			lines = append(lines, s.Name+" "+endpoint(s)+" backup")
 		}
 	}
 	return lines

@@ -3,6 +3,7 @@ package cfg
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,9 @@ type backView struct {
 	Balance       haproxy.Balance
 	// Hashed reports whether the algorithm maps clients to servers by a hash.
 	Hashed bool
+	// MaxQueued is 0 for no limit. AllBackups reports whether there are servers for when no other is up.
+	MaxQueued  int
+	AllBackups bool
 	// Timeouts are those that differ from the defaults: what follows the word timeout.
 	Timeouts []string
 	// Checks are the lines about checks in the backend, in addition to the words of each server.
@@ -31,7 +35,7 @@ type backView struct {
 func newBackView(b haproxy.Backend, servers []string) backView {
 	return backView{
 		Name: b.Name, HTTP: b.HTTP, Private: b.HTTP && b.ProxyProtocol != haproxy.ProxyNone, Balance: b.Balance, Hashed: b.Balance == haproxy.Source,
-		Timeouts: timeoutLines(b), Checks: checkLines(b), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
+		MaxQueued: b.MaxQueued, AllBackups: slices.ContainsFunc(b.Servers, func(s haproxy.Server) bool { return s.Backup }), Timeouts: timeoutLines(b), Checks: checkLines(b), Affinity: b.Affinity, Expire: duration(b.Affinity.Timeout), Servers: servers,
 	}
 }
 

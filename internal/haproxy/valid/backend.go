@@ -65,6 +65,10 @@ func checkBackend(b haproxy.Backend, f *faults) {
 	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
 		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)
 	}
+	if b.MaxQueued < 0 || b.MaxQueued > math.MaxInt32 || b.MaxQueued > 0 && b.MaxConnections == 0 {
+		f.add("%s: maximum that waits: %d is not between 0, for all, and %d, or no server has a maximum of connections", where, b.MaxQueued, math.MaxInt32)
+	}
+	f.checkOptional(where+": slow start", b.SlowStart)
 	checkBackendTimeouts(b.Timeouts, f, where)
 	if b.KeepServers && len(b.Servers) > 0 {
 		f.add("%s: it has servers, and must keep those of the host; choose one", where)

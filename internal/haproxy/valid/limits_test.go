@@ -83,14 +83,17 @@ func TestValidateAcceptsTheLeastAndTheMost(t *testing.T) {
 			c.Backends[0].ProxyProtocol = haproxy.ProxyV1
 			c.Backends[0].Check = haproxy.Check{Interval: time.Second, Rise: 1, Fall: 1, WithoutProxy: true}
 		},
-		"no weight":                  servers(func(s *haproxy.Server) { s.Weight = 0 }),
-		"the most weight":            servers(func(s *haproxy.Server) { s.Weight = 256 }),
-		"the highest port":           servers(func(s *haproxy.Server) { s.Port = 65535 }),
-		"a name of all characters":   servers(func(s *haproxy.Server) { s.Name, s.Node = "AZaz09_.:-", "AZaz09_.:-" }),
-		"the longest name":           servers(func(s *haproxy.Server) { s.Name, s.Node = long(300), long(300) }),
-		"no node":                    servers(func(s *haproxy.Server) { s.Node = "" }),
-		"a limit of one to a server": func(c *haproxy.Config) { c.Backends[0].MaxConnections = 1 },
-		"the highest limit":          func(c *haproxy.Config) { c.Backends[0].MaxConnections = math.MaxInt32 },
+		"no weight":                      servers(func(s *haproxy.Server) { s.Weight = 0 }),
+		"the most weight":                servers(func(s *haproxy.Server) { s.Weight = 256 }),
+		"the highest port":               servers(func(s *haproxy.Server) { s.Port = 65535 }),
+		"a name of all characters":       servers(func(s *haproxy.Server) { s.Name, s.Node = "AZaz09_.:-", "AZaz09_.:-" }),
+		"the longest name":               servers(func(s *haproxy.Server) { s.Name, s.Node = long(300), long(300) }),
+		"no node":                        servers(func(s *haproxy.Server) { s.Node = "" }),
+		"a limit of one to a server":     func(c *haproxy.Config) { c.Backends[0].MaxConnections = 1 },
+		"the lowest limit of what waits": func(c *haproxy.Config) { c.Backends[0].MaxConnections, c.Backends[0].MaxQueued = 1, 1 },
+		"a slow start":                   func(c *haproxy.Config) { c.Backends[0].SlowStart = time.Millisecond },
+		"a backup":                       servers(func(s *haproxy.Server) { s.Backup = true }),
+		"the highest limit":              func(c *haproxy.Config) { c.Backends[0].MaxConnections = math.MaxInt32 },
 		"the shortest affinity": func(c *haproxy.Config) {
 			c.Backends[0].Affinity = haproxy.Affinity{By: haproxy.BySource, Timeout: time.Millisecond}
 		},

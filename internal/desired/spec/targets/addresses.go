@@ -29,7 +29,7 @@ func fixedServers(addresses []v1alpha1.TargetAddress) ([]haproxy.Server, error) 
 }
 
 func fixedServer(a *v1alpha1.TargetAddress) (haproxy.Server, error) {
-	server := haproxy.Server{Port: uint16(a.Port), Weight: int(*a.Weight)}
+	server := haproxy.Server{Port: uint16(a.Port), Weight: int(*a.Weight), Backup: a.Backup}
 	if a.Port < 1 || a.Port > 65535 {
 		return server, fmt.Errorf("address %s: invalid port %d: choose one between 1 and 65535", a.Address, a.Port)
 	}

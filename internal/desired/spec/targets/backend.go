@@ -22,6 +22,7 @@ func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
 		ProxyProtocol:  proxyProtocol(t.ProxyProtocol),
 		Affinity:       affinity(t.SessionAffinity),
 		MaxConnections: int(valueOr(t.MaxConnectionsPerServer, 0)),
+		MaxQueued:      int(valueOr(t.MaxQueuedConnections, 0)),
 	}
 	var err error
 	if b.Servers, err = fixedServers(t.Addresses); err != nil {
@@ -31,6 +32,9 @@ func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
 		return b, err
 	}
 	if b.Check.WithoutProxy, err = withoutProxy(&t.HealthCheck, b); err != nil {
+		return b, err
+	}
+	if b.SlowStart, err = spec.Within("slowStart", t.SlowStart, time.Second, time.Hour); err != nil {
 		return b, err
 	}
 	if t.Timeouts != nil {
