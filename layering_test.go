@@ -105,7 +105,7 @@ var layers = map[string][]string{
 	"internal/desired/servers":        {"api/v1alpha1", "internal/desired/pool", "internal/haproxy", "internal/policy", "k8s.io/api", "k8s.io/apimachinery"},
 	"internal/desired/spec":           {"api/v1alpha1", "internal/haproxy", "internal/model", "k8s.io/apimachinery"},
 	"internal/desired/spec/listeners": {"api/v1alpha1", "internal/bounded", "internal/desired/spec", "internal/haproxy", "internal/haproxy/valid"},
-	"internal/desired/spec/targets":   {"api/v1alpha1", "internal/desired/spec", "internal/haproxy", "internal/haproxy/valid"},
+	"internal/desired/spec/targets":   {"api/v1alpha1", "internal/desired/spec", "internal/haproxy", "internal/haproxy/valid", "k8s.io/apimachinery"},
 	"internal/detach":                 {"api/v1alpha1", "internal/desired", "internal/desired/spec", "internal/model", "k8s.io/apimachinery"},
 	"internal/rollout": {
 		"internal/desired", "internal/desired/naming", "internal/desired/spec", "internal/haproxy", "internal/model", "k8s.io/apimachinery",
