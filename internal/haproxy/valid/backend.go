@@ -62,13 +62,7 @@ func checkBackend(b haproxy.Backend, f *faults) {
 		f.add("%s: check: it must leave out a PROXY header, and there is none", where)
 	}
 	checkAffinity(b, f, where)
-	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
-		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)
-	}
-	if b.MaxQueued < 0 || b.MaxQueued > math.MaxInt32 || b.MaxQueued > 0 && b.MaxConnections == 0 {
-		f.add("%s: maximum that waits: %d is not between 0, for all, and %d, or no server has a maximum of connections", where, b.MaxQueued, math.MaxInt32)
-	}
-	f.checkOptional(where+": slow start", b.SlowStart)
+	checkLimits(b, f, where)
 	checkBackendTimeouts(b.Timeouts, f, where)
 	if b.KeepServers && len(b.Servers) > 0 {
 		f.add("%s: it has servers, and must keep those of the host; choose one", where)
@@ -77,6 +71,17 @@ func checkBackend(b haproxy.Backend, f *faults) {
 	for _, s := range b.Servers {
 		checkServer(s, f, where)
 	}
+}
+
+// checkLimits checks how many connections the servers get, and how soon.
+func checkLimits(b haproxy.Backend, f *faults, where string) {
+	if b.MaxConnections < 0 || b.MaxConnections > math.MaxInt32 {
+		f.add("%s: maximum of connections: %d is not between 0, for none, and %d", where, b.MaxConnections, math.MaxInt32)
+	}
+	if b.MaxQueued < 0 || b.MaxQueued > math.MaxInt32 || b.MaxQueued > 0 && b.MaxConnections == 0 {
+		f.add("%s: maximum that waits: %d is not between 0, for all, and %d, or no server has a maximum of connections", where, b.MaxQueued, math.MaxInt32)
+	}
+	f.checkOptional(where+": slow start", b.SlowStart)
 }
 
 // checkBackendTimeouts checks the timeouts that are set.
