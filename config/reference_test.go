@@ -81,32 +81,41 @@ spec:
   - {name: safe, addresses: [{address: 192.0.2.6, port: 443}], fallback: app}
 `
 
-// changes say, by the field's path, what becomes of a part of everyKind, and what that costs.
+// withEndpoint is everyKind with a health endpoint.
+var withEndpoint = strings.Replace(everyKind, "spec:\n", "spec:\n  haproxy: {healthEndpoint: {bind: \":8405\", path: /}}\n", 1)
+
+// firstWithEndpoint is how withEndpoint begins, up to its first host.
+var firstWithEndpoint = withEndpoint[strings.Index(withEndpoint, "spec:"):strings.Index(withEndpoint, "\n  - {name: gw2")]
+
+// changes say, by the field's path, what becomes of a part of everyKind, or else of withEndpoint, and what that costs.
 var changes = map[string][]struct{ before, after, cost string }{
-	"spec.suspend":                                    {{"spec:\n", "spec:\n  suspend: true\n", cost.None}},
-	"spec.driftPolicy":                                {{"spec:\n", "spec:\n  driftPolicy: Report\n", cost.None}},
-	"spec.deletionPolicy":                             {{"spec:\n", "spec:\n  deletionPolicy: Retain\n", cost.None}},
-	"spec.ssh.user":                                   {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, user: edgelb}", cost.None}},
-	"spec.ssh.port":                                   {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, port: 2222}", cost.Reload}},
-	"spec.ssh.secretRef.name":                         {{"secretRef: {name: edge-ssh}}", "secretRef: {name: other}}", cost.None}},
-	"spec.ssh.jumpHost.address":                       {{"jumpHost: {address: b}", "jumpHost: {address: c}", cost.Reload}},
-	"spec.ssh.jumpHost.port":                          {{"jumpHost: {address: b}", "jumpHost: {address: b, port: 2222}", cost.Reload}},
-	"spec.ssh.jumpHost.user":                          {{"jumpHost: {address: b}", "jumpHost: {address: b, user: jump}", cost.None}},
-	"spec.ssh.jumpHost.hostKeys":                      {{"jumpHost: {address: b}", "jumpHost: {address: b, hostKeys: [ssh-ed25519 AAAA]}", cost.None}},
-	"spec.ssh.connectTimeout":                         {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, connectTimeout: 9s}", cost.None}},
-	"spec.rollout.canary":                             {{"spec:\n", "spec:\n  rollout: {canary: gw1}\n", cost.None}},
-	"spec.rollout.pause":                              {{"spec:\n", "spec:\n  rollout: {canary: gw1, pause: 9s}\n", cost.None}},
-	"spec.rollout.maxUnavailable":                     {{"spec:\n", "spec:\n  rollout: {canary: gw1, maxUnavailable: 9}\n", cost.None}},
-	"spec.hosts":                                      {{"- {name: gw2, address: 192.0.2.2}", "- {name: gw2, address: 192.0.2.2}\n  - {name: gw3, address: 192.0.2.3}", cost.None}},
-	"spec.hosts[].name":                               {{"{name: gw2, address", "{name: other, address", cost.None}},
-	"spec.hosts[].address":                            {{"address: 192.0.2.1}", "address: gw1.example.net}", cost.Reload}},
-	"spec.hosts[].port":                               {{"address: 192.0.2.1}", "address: 192.0.2.1, port: 2222}", cost.Reload}},
-	"spec.hosts[].user":                               {{"address: 192.0.2.1}", "address: 192.0.2.1, user: edgelb}", cost.None}},
-	"spec.hosts[].hostKeys":                           {{"address: 192.0.2.1}", "address: 192.0.2.1, hostKeys: [ssh-ed25519 AAAA]}", cost.None}},
-	"spec.hosts[].publicAddresses":                    {{"address: 192.0.2.1}", "address: 192.0.2.1, publicAddresses: [192.0.2.1]}", cost.None}},
-	"spec.hosts[].priority":                           {{"address: 192.0.2.1}", "address: 192.0.2.1, priority: 9}", cost.None}},
-	"spec.hosts[].vrrpAddress":                        {{"address: 192.0.2.1}", "address: 192.0.2.1, vrrpAddress: 192.0.2.1}", cost.None}},
-	"spec.hosts[].maintenance":                        {{"address: 192.0.2.1}", "address: 192.0.2.1, maintenance: true}", cost.None}},
+	"spec.suspend":                 {{"spec:\n", "spec:\n  suspend: true\n", cost.None}},
+	"spec.driftPolicy":             {{"spec:\n", "spec:\n  driftPolicy: Report\n", cost.None}},
+	"spec.deletionPolicy":          {{"spec:\n", "spec:\n  deletionPolicy: Retain\n", cost.None}},
+	"spec.ssh.user":                {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, user: edgelb}", cost.None}},
+	"spec.ssh.port":                {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, port: 2222}", cost.Reload}},
+	"spec.ssh.secretRef.name":      {{"secretRef: {name: edge-ssh}}", "secretRef: {name: other}}", cost.None}},
+	"spec.ssh.jumpHost.address":    {{"jumpHost: {address: b}", "jumpHost: {address: c}", cost.Reload}},
+	"spec.ssh.jumpHost.port":       {{"jumpHost: {address: b}", "jumpHost: {address: b, port: 2222}", cost.Reload}},
+	"spec.ssh.jumpHost.user":       {{"jumpHost: {address: b}", "jumpHost: {address: b, user: jump}", cost.None}},
+	"spec.ssh.jumpHost.hostKeys":   {{"jumpHost: {address: b}", "jumpHost: {address: b, hostKeys: [ssh-ed25519 AAAA]}", cost.None}},
+	"spec.ssh.connectTimeout":      {{"secretRef: {name: edge-ssh}}", "secretRef: {name: edge-ssh}, connectTimeout: 9s}", cost.None}},
+	"spec.rollout.canary":          {{"spec:\n", "spec:\n  rollout: {canary: gw1}\n", cost.None}},
+	"spec.rollout.pause":           {{"spec:\n", "spec:\n  rollout: {canary: gw1, pause: 9s}\n", cost.None}},
+	"spec.rollout.maxUnavailable":  {{"spec:\n", "spec:\n  rollout: {canary: gw1, maxUnavailable: 9}\n", cost.None}},
+	"spec.hosts":                   {{"- {name: gw2, address: 192.0.2.2}", "- {name: gw2, address: 192.0.2.2}\n  - {name: gw3, address: 192.0.2.3}", cost.None}},
+	"spec.hosts[].name":            {{"{name: gw2, address", "{name: other, address", cost.None}},
+	"spec.hosts[].address":         {{"address: 192.0.2.1}", "address: gw1.example.net}", cost.Reload}},
+	"spec.hosts[].port":            {{"address: 192.0.2.1}", "address: 192.0.2.1, port: 2222}", cost.Reload}},
+	"spec.hosts[].user":            {{"address: 192.0.2.1}", "address: 192.0.2.1, user: edgelb}", cost.None}},
+	"spec.hosts[].hostKeys":        {{"address: 192.0.2.1}", "address: 192.0.2.1, hostKeys: [ssh-ed25519 AAAA]}", cost.None}},
+	"spec.hosts[].publicAddresses": {{"address: 192.0.2.1}", "address: 192.0.2.1, publicAddresses: [192.0.2.1]}", cost.None}},
+	"spec.hosts[].priority":        {{"address: 192.0.2.1}", "address: 192.0.2.1, priority: 9}", cost.None}},
+	"spec.hosts[].vrrpAddress":     {{"address: 192.0.2.1}", "address: 192.0.2.1, vrrpAddress: 192.0.2.1}", cost.None}},
+	"spec.hosts[].maintenance": {{"address: 192.0.2.1}", "address: 192.0.2.1, maintenance: true}", cost.None},
+		{firstWithEndpoint, strings.TrimSuffix(firstWithEndpoint, "}") + ", maintenance: true}", cost.Reload}},
+	"spec.haproxy.healthEndpoint.bind":                {{"spec:\n", "spec:\n  haproxy: {healthEndpoint: {bind: \":8405\"}}\n", cost.Reload}, {`":8405"`, `":8406"`, cost.Reload}},
+	"spec.haproxy.healthEndpoint.path":                {{"path: /}", "path: /healthz}", cost.Reload}},
 	"spec.virtualIPs.addresses":                       {{"[192.0.2.100/24]", "[192.0.2.100/24, 192.0.2.101/24]", cost.None}, {`[192.0.2.100/24]`, `[192.0.2.200/24]`, cost.Reload}},
 	"spec.virtualIPs.interface":                       {{"virtualRouterID: 33", "virtualRouterID: 33\n    interface: eth0", cost.None}},
 	"spec.virtualIPs.virtualRouterID":                 {{"virtualRouterID: 33", "virtualRouterID: 34", cost.None}},
@@ -243,10 +252,14 @@ func TestTheDescriptionsOfLimitsHaveTheBuiltInValues(t *testing.T) {
 // costOf is what it costs a host to replace a part of everyKind.
 func costOf(t *testing.T, before, after string) string {
 	t.Helper()
-	if strings.Count(everyKind, before) != 1 {
-		t.Fatalf("%q is there %d times", before, strings.Count(everyKind, before))
+	text := everyKind
+	if !strings.Contains(text, before) {
+		text = withEndpoint
 	}
-	was, is := hostOf(t, everyKind), hostOf(t, strings.Replace(everyKind, before, after, 1))
+	if strings.Count(text, before) != 1 {
+		t.Fatalf("%q is there %d times", before, strings.Count(text, before))
+	}
+	was, is := hostOf(t, text), hostOf(t, strings.Replace(text, before, after, 1))
 	switch change, ok := is.Config.ChangeFrom(was.Config); {
 	case !ok:
 		return cost.Reload

@@ -59,7 +59,8 @@ type EdgeLoadBalancerList struct {
 // +kubebuilder:validation:XValidation:rule="[self.hosts.map(h, h.name)].all(names, self.listeners.all(l, !has(l.hosts) || l.hosts.all(h, h in names)))",message="a listener's hosts must be names of entries of spec.hosts: add the host, or correct the name"
 // +kubebuilder:validation:XValidation:rule="[self.listeners.filter(l, !has(l.hosts))].all(ls, ls.all(l, [l.bind + l.bind.map(b, (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b)].all(binds, self.listeners.exists_one(m, m.bind.exists(b, b in binds || (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in binds)))))",message="two listeners want the same bind, and one of them is for all hosts: give them different binds, or set hosts on both so that no host has both"
 // +kubebuilder:validation:XValidation:rule="[self.listeners.filter(l, has(l.hosts))].all(ls, ls.all(l, [l.bind + l.bind.map(b, (b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b)].all(binds, ls.exists_one(m, m.bind.exists(b, b in binds) && m.hosts.exists(h, h in l.hosts)))))",message="two listeners want the same bind on the same host: give them different binds, or different hosts"
-// +kubebuilder:validation:XValidation:rule="has(self.virtualIPs) || self.hosts.all(h, !has(h.priority) && !has(h.vrrpAddress) && !(has(h.maintenance) && h.maintenance))",message="hosts[].priority, hosts[].vrrpAddress and hosts[].maintenance are about virtual addresses: set spec.virtualIPs, or remove them"
+// +kubebuilder:validation:XValidation:rule="has(self.virtualIPs) || self.hosts.all(h, !has(h.priority) && !has(h.vrrpAddress) && (!(has(h.maintenance) && h.maintenance) || has(self.haproxy) && has(self.haproxy.healthEndpoint)))",message="hosts[].priority, hosts[].vrrpAddress and hosts[].maintenance are about virtual addresses, and maintenance about haproxy.healthEndpoint as well: set spec.virtualIPs, or remove them"
+// +kubebuilder:validation:XValidation:rule="!has(self.haproxy) || !has(self.haproxy.healthEndpoint) || [self.haproxy.healthEndpoint.bind].all(b, self.listeners.all(l, !(b in l.bind) && !((b.startsWith('[') ? 'ipv6@' : 'ipv4@') + b in l.bind) && !(b.startsWith('ipv') && b.substring(5) in l.bind)))",message="haproxy.healthEndpoint wants the bind of a listener: give it an address and port of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.rollout) || self.hosts.exists(h, h.name == self.rollout.canary)",message="spec.rollout.canary must be the name of an entry of spec.hosts: add the host, or correct the name"
 type EdgeLoadBalancerSpec struct {
 	// Suspend stops every change on every host; the operator keeps reporting the status.
@@ -292,7 +293,8 @@ type Host struct {
 	// +optional
 	VRRPAddress string `json:"vrrpAddress,omitempty"`
 
-	// Maintenance makes the host give up the virtual addresses, and take none. Its configuration is kept up to date.
+	// Maintenance makes the host give up the virtual addresses, and take none, and makes haproxy.healthEndpoint answer 503. Its
+	// configuration is kept up to date.
 	// +optional
 	Maintenance bool `json:"maintenance,omitempty"`
 

@@ -28,6 +28,11 @@ type HAProxy struct {
 	// +optional
 	Logging Logging `json:"logging,omitempty"`
 
+	// HealthEndpoint is where cloud load balancers and monitoring ask by HTTP whether the host serves. It is about HAProxy itself and not
+	// about its servers. On a host that several objects share, the oldest of them decides. Default: there is none.
+	// +optional
+	HealthEndpoint *HealthEndpoint `json:"healthEndpoint,omitempty"`
+
 	// Paths are where HAProxy's files are on the hosts.
 	// +kubebuilder:default={}
 	// +optional

@@ -114,6 +114,7 @@ spec:
     install: IfMissing
     maxConnections: 1000
     timeouts: {connect: 1s, client: 1h30m, server: 240h, queue: 10ms}
+    healthEndpoint: {bind: "ipv6@[2001:db8::1]:8405", path: /alive}
     logging: {target: "tcp://[2001:db8::9]:6514", connections: All, format: JSON}
     paths: {config: /srv/haproxy.cfg, adminSocket: /srv/admin.sock}
     reloadCommand: /usr/sbin/service haproxy reload

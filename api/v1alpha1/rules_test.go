@@ -51,14 +51,16 @@ type refusal struct {
 }
 
 const (
-	dnsLabel    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?`
-	noName      = "a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
-	bindForm    = "a bind is ADDRESS:PORT"
-	addressForm = "address must be a host name or a valid IP address"
-	virtualForm = "virtual addresses are IP addresses with the length of their network's prefix, such as 203.0.113.10/24"
-	logForm     = "target must be Journal, None, or udp:// or tcp:// with an IP address and a port"
-	required    = "Required value"
-	tooMany     = "must have at most"
+	dnsLabel     = `[a-z0-9]([-a-z0-9]*[a-z0-9])?`
+	noName       = "a host key begins with its type, as in \"ssh-ed25519 AAAA…\": remove the host's name before it"
+	bindForm     = "a bind is ADDRESS:PORT"
+	addressForm  = "address must be a host name or a valid IP address"
+	virtualForm  = "virtual addresses are IP addresses with the length of their network's prefix, such as 203.0.113.10/24"
+	logForm      = "target must be Journal, None, or udp:// or tcp:// with an IP address and a port"
+	endpointBind = "haproxy.healthEndpoint wants the bind of a listener"
+	pathForm     = "a path begins with / and has letters, digits"
+	required     = "Required value"
+	tooMany      = "must have at most"
 )
 
 // rule says which values of a field the API server accepts, and which it refuses with which message.
@@ -154,6 +156,14 @@ var settingRules = []rule{
 	{"spec.haproxy.timeouts.client", list{"1s", "240h", "1h30m0s"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"1d", "should match"}}},
 	{"spec.haproxy.timeouts.server", list{"1s", "240h"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"0", "should match"}}},
 	{"spec.haproxy.timeouts.queue", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"", "should match"}}},
+	{"spec.haproxy.healthEndpoint", list{object{"bind": ":8405"}}, []refusal{{object{}, required}, {object{"bind": ":80"}, endpointBind}}},
+	{"spec.haproxy.healthEndpoint.bind", list{"*:8405", "ipv4@:8405", "ipv6@[::1]:8405", "127.0.0.1:8405"}, []refusal{
+		{nil, required}, {"8405", bindForm}, {"localhost:8405", bindForm}, {":0", bindForm}, {":65536", "must be between 1 and 65535"},
+		{":80", endpointBind}, {"ipv4@:80", endpointBind}, {"ipv4@:443", endpointBind}, {":443", endpointBind}, {"ipv6@:443", endpointBind},
+	}},
+	{"spec.haproxy.healthEndpoint.path", list{"/", "/healthz", "/a/b.c~d_e-f"}, []refusal{
+		{"", pathForm}, {"healthz", pathForm}, {"/a b", pathForm}, {"/a?b", pathForm}, {"/%41", pathForm}, {"/a'", pathForm}, {"/" + strings.Repeat("p", 128), "Too long"},
+	}},
 	{"spec.haproxy.logging.target", list{
 		"Journal", "None", "udp://192.0.2.9:514", "tcp://192.0.2.9:65535", "udp://[2001:db8::9]:1", "tcp://[2001:DB8:0::9]:6514",
 	}, []refusal{
@@ -211,6 +221,9 @@ spec:
 func roomFor(t *testing.T, path string) *unstructured.Unstructured {
 	t.Helper()
 	object := parse(t, room)
+	if strings.HasPrefix(path, "spec.haproxy.healthEndpoint.") {
+		set(t, object, "spec.haproxy.healthEndpoint", map[string]any{"bind": ":8405"})
+	}
 	if strings.HasPrefix(path, "spec.rollout.") {
 		set(t, object, "spec.rollout", map[string]any{"canary": "gw1"})
 	}

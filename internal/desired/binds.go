@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/haproxy"
 )
 
@@ -24,9 +25,13 @@ type bindTable struct {
 func (b *Builder) claimBinds(members []membership, s Snapshot) (bindTable, []Problem) {
 	binds := bindTable{at: map[haproxy.Bind][]*claim{}, addresses: map[haproxy.Bind][]haproxy.Bind{}}
 	var problems []Problem
-	for _, m := range members {
+	for i, m := range members {
 		claims, left := b.claimsOf(m, s)
 		problems = append(problems, left...)
+		if i == 0 {
+			claims, left = addHealthEndpoint(claims, members)
+			problems = append(problems, left...)
+		}
 		asked := map[haproxy.Bind]bool{}
 		for _, c := range claims {
 			for _, bind := range c.Binds {
@@ -102,7 +107,7 @@ func (c *claim) shares(other *claim) bool {
 
 // bindConflict reports that a listener does not get a bind: the holder has it, or another bind for the same connections.
 func bindConflict(loser *claim, bind haproxy.Bind, holder *claim, has haproxy.Bind) Problem {
-	m, who, advice := loser.member, "listener "+holder.listener.Name, "Give them different binds, or different hosts"
+	m, who, advice := loser.member, naming.Title(holder.listener.Name), "Give them different binds, or different hosts"
 	if holder.member.object != m.object {
 		who += " of the older EdgeLoadBalancer " + holder.member.name().String()
 		advice = "Give this one another bind, or another host"
@@ -111,8 +116,8 @@ func bindConflict(loser *claim, bind haproxy.Bind, holder *claim, has haproxy.Bi
 	if has != bind {
 		what, more = has.String()+", which is for the same connections", instead(holder, loser, has)
 	}
-	return m.problem(v1alpha1.ReasonBindConflict, "listener %s does not get bind %s on host %s: %s has %s. %s%s",
-		loser.listener.Name, bind, m.host.Name, who, what, advice, more)
+	return m.problem(v1alpha1.ReasonBindConflict, "%s does not get bind %s on host %s: %s has %s. %s%s",
+		naming.Title(loser.listener.Name), bind, m.host.Name, who, what, advice, more)
 }
 
 // difference says why the listener cannot share the frontend of the holder; empty if it never could.

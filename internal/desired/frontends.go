@@ -87,7 +87,7 @@ func (b *Builder) frontendsOf(key model.HostID, groups []*frontendGroup) (fronte
 // one that asks for it gets it.
 func (g *frontendGroup) frontend() (f haproxy.Frontend, problems []Problem) {
 	first := g.claims[0]
-	f = haproxy.Frontend{Name: g.name, Binds: g.binds, Protocol: first.Protocol, Access: first.Access, ClientTimeout: first.ClientTimeout}
+	f = haproxy.Frontend{Name: g.name, Binds: g.binds, Protocol: first.Protocol, Access: first.Access, ClientTimeout: first.ClientTimeout, Page: first.page}
 	var rest *claim
 	for _, c := range g.claims {
 		switch {

@@ -8,6 +8,7 @@ import (
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/desired/spec/listeners"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/pages"
 )
 
 // claim is what a listener asks for on the host, after parsing.
@@ -15,6 +16,8 @@ type claim struct {
 	member   membership
 	listener *v1alpha1.Listener
 	listeners.Listener
+	// page is what is answered without any target; the zero Page for listeners.
+	page pages.Page
 	// rest is the backend or weighted route for connections that no route claims. redirect reports whether they are redirected
 	// to HTTPS. At most one of them is set.
 	rest     string

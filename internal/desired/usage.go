@@ -6,6 +6,7 @@ import (
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/pages"
 )
 
 // usage is what an object has on the host.
@@ -55,10 +56,11 @@ func (u *usage) add(c *claim, f *haproxy.Frontend) {
 	if f.RedirectToHTTPS && c.redirect && !slices.Contains(u.redirects, f.Name) {
 		u.redirects = append(u.redirects, f.Name)
 	}
-	switch c.Protocol {
-	case haproxy.TLS:
+	switch {
+	case c.page != (pages.Page{}):
+	case c.Protocol == haproxy.TLS:
 		u.tcp = true
-	case haproxy.HTTP:
+	case c.Protocol == haproxy.HTTP:
 		u.http = true
 	default:
 		u.leads[c.listener.Target] = true

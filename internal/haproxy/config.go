@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy/logs"
+	"github.com/edgelb/edgelb/internal/haproxy/pages"
 )
 
 // DefaultMaxConnections limits the connections of a process if nobody has chosen a number. It is lowered on a host that
@@ -63,7 +64,7 @@ type Frontend struct {
 	Binds    []Bind   `json:",omitzero"`
 	Protocol Protocol `json:",omitzero"`
 	// Backend names the entry of Config.Backends or of Config.WeightedRoutes for connections that no route claims. If it is
-	// empty, HAProxy closes them, or answers 404 over HTTP. It is never empty for TCP.
+	// empty, HAProxy closes them, or answers 404 over HTTP. It is never empty for TCP, except with a Page.
 	Backend string `json:",omitzero"`
 	// Routes are for TLS and HTTP; sorted by name.
 	Routes []Route `json:"-"`
@@ -72,6 +73,8 @@ type Frontend struct {
 	Access          AccessPolicy `json:",omitzero"`
 	// ClientTimeout is how long a client may be silent; 0 for Timeouts.Client.
 	ClientTimeout time.Duration `json:",omitzero"`
+	// Page is what a frontend of protocol TCP answers by itself, over HTTP. It then has no Backend and no Access.
+	Page pages.Page `json:",omitzero"`
 }
 
 // RateTable returns the name of the backend without servers that is written for an AccessPolicy.Rate: HAProxy counts clients

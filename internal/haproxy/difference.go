@@ -63,7 +63,7 @@ func (c Config) sameButLists(other Config) bool {
 
 func sameButRoutes(a, b Frontend) bool {
 	return a.Name == b.Name && a.Protocol == b.Protocol && a.Backend == b.Backend && slices.Equal(a.Binds, b.Binds) &&
-		a.RedirectToHTTPS == b.RedirectToHTTPS && a.ClientTimeout == b.ClientTimeout && a.Access.Equal(b.Access)
+		a.RedirectToHTTPS == b.RedirectToHTTPS && a.Page == b.Page && a.ClientTimeout == b.ClientTimeout && a.Access.Equal(b.Access)
 }
 
 // Equal reports whether both accept the same connections.

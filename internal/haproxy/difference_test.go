@@ -57,6 +57,8 @@ func TestChangeFromNamesTheBackendsWhoseServersDiffer(t *testing.T) {
 		{"timeout of a frontend", func(c *haproxy.Config) { c.Frontends[0].ClientTimeout = time.Hour }, nil, false},
 		{"timeout of a backend", func(c *haproxy.Config) { c.Backends[0].Timeouts.Tunnel = time.Hour }, nil, false},
 		{"timeout", func(c *haproxy.Config) { c.Timeouts.Queue++ }, nil, false},
+		{"page", func(c *haproxy.Config) { c.Frontends[1].Page.Path = "/healthz" }, nil, false},
+		{"page in maintenance", func(c *haproxy.Config) { c.Frontends[1].Page.Unavailable = true }, nil, false},
 		{"logging", func(c *haproxy.Config) { c.Logging.JSON = true }, nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/internal/desired/naming"
 	"github.com/edgelb/edgelb/internal/desired/spec"
 	"github.com/edgelb/edgelb/internal/record"
 )
@@ -16,7 +17,7 @@ func (v HostView) describeBindFailures(object *v1alpha1.EdgeLoadBalancer, host *
 	var refused []finding
 	for _, bind := range v.record.BindFailuresOf(name) {
 		refused = append(refused, finding{string(v1alpha1.HostRejected), fmt.Sprintf(
-			"listener %s does not get bind %s: %s", member.Listener(bind.Frontend), bind.Bind, bind.Why)})
+			"%s does not get bind %s: %s", naming.Title(member.Listener(bind.Frontend)), bind.Bind, bind.Why)})
 	}
 	if len(refused) == 0 {
 		return

@@ -41,7 +41,7 @@ var Of = map[string]map[string]string{
 		"spec.hosts[].publicAddresses": None,
 		"spec.hosts[].priority":        None + "; keepalived reads it, and the virtual addresses stay where they are",
 		"spec.hosts[].vrrpAddress":     None + "; keepalived of all hosts reads it, and the virtual addresses may move",
-		"spec.hosts[].maintenance":     None + "; the virtual addresses move to another host, and connections through them end",
+		"spec.hosts[].maintenance":     None + "; the virtual addresses move to another host, and connections through them end. With haproxy.healthEndpoint it is a reload",
 		"spec.hosts[].adopt":           None,
 
 		"spec.listeners":                            Reload,
@@ -120,6 +120,8 @@ var Of = map[string]map[string]string{
 		"spec.haproxy.timeouts.client":     Reload,
 		"spec.haproxy.timeouts.server":     Reload,
 		"spec.haproxy.timeouts.queue":      Reload,
+		"spec.haproxy.healthEndpoint.bind": Reload,
+		"spec.haproxy.healthEndpoint.path": Reload,
 		"spec.haproxy.logging.target":      Reload,
 		"spec.haproxy.logging.connections": Reload,
 		"spec.haproxy.logging.format":      Reload,

@@ -33,6 +33,17 @@ func ElementOf(name string) string {
 	return element
 }
 
+// HealthEndpoint takes the place of a listener's name. No listener has it, since those are in lower case.
+const HealthEndpoint = "healthEndpoint"
+
+// Title is what messages call a listener, or what takes the place of one.
+func Title(listener string) string {
+	if listener == HealthEndpoint {
+		return "haproxy." + HealthEndpoint
+	}
+	return "listener " + listener
+}
+
 // Backend returns the name of the backend of a target.
 func Backend(object *v1alpha1.EdgeLoadBalancer, target string, http bool) string {
 	if http {

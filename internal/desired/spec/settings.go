@@ -62,6 +62,14 @@ func ReadTimeouts(t *v1alpha1.Timeouts) haproxy.Timeouts {
 	}
 }
 
+// ReadHealthEndpoint returns the bind and the path of the health endpoint; the zero value if there is none.
+func ReadHealthEndpoint(h *v1alpha1.HAProxy) v1alpha1.HealthEndpoint {
+	if h.HealthEndpoint == nil {
+		return v1alpha1.HealthEndpoint{}
+	}
+	return v1alpha1.HealthEndpoint{Bind: h.HealthEndpoint.Bind, Path: cmp.Or(h.HealthEndpoint.Path, "/healthz")}
+}
+
 // HostKeys returns the host keys of an entry without their comments, sorted, without duplicates.
 func HostKeys(entry *v1alpha1.Host) []string {
 	var keys []string
@@ -121,6 +129,7 @@ func settings(spec *v1alpha1.EdgeLoadBalancerSpec, host *v1alpha1.Host) []settin
 		{"haproxy.logging.target", cmp.Or(spec.HAProxy.Logging.Target, v1alpha1.LogToJournal)},
 		{"haproxy.logging.connections", cmp.Or(spec.HAProxy.Logging.Connections, v1alpha1.LogErrors)},
 		{"haproxy.logging.format", cmp.Or(spec.HAProxy.Logging.Format, v1alpha1.LogHAProxy)},
+		{"haproxy.healthEndpoint", ReadHealthEndpoint(&spec.HAProxy)},
 		{"haproxy.paths.config", ConfigPath(&spec.HAProxy)},
 		{"haproxy.paths.adminSocket", AdminSocket(&spec.HAProxy)},
 		{"haproxy.reloadCommand", spec.HAProxy.ReloadCommand},

@@ -105,13 +105,14 @@ func TestSettingsOfAnotherObjectThatDoNotCountAreNamed(t *testing.T) {
 				s.DriftPolicy, s.SSH.User = v1alpha1.DriftReport, "edge"
 				s.HAProxy = v1alpha1.HAProxy{
 					Install: v1alpha1.InstallIfMissing, MaxConnections: 7, ReloadCommand: "reload", Paths: v1alpha1.Paths{Config: "/c", AdminSocket: "/s"},
-					Timeouts: v1alpha1.Timeouts{Connect: lasting(1), Client: lasting(2), Server: lasting(3), Queue: lasting(4)},
-					Logging:  v1alpha1.Logging{Target: v1alpha1.LogToNone, Connections: v1alpha1.LogAll, Format: v1alpha1.LogJSON},
+					Timeouts:       v1alpha1.Timeouts{Connect: lasting(1), Client: lasting(2), Server: lasting(3), Queue: lasting(4)},
+					HealthEndpoint: &v1alpha1.HealthEndpoint{Bind: ":8405"},
+					Logging:        v1alpha1.Logging{Target: v1alpha1.LogToNone, Connections: v1alpha1.LogAll, Format: v1alpha1.LogJSON},
 				}
 				h.HostKeys = []string{"ssh-ed25519 AAAA"}
 			},
 			want: "driftPolicy ssh.user haproxy.install haproxy.maxConnections haproxy.timeouts.connect haproxy.timeouts.client haproxy.timeouts.server " +
-				"haproxy.timeouts.queue haproxy.logging.target haproxy.logging.connections haproxy.logging.format haproxy.paths.config haproxy.paths.adminSocket haproxy.reloadCommand hosts[].hostKeys",
+				"haproxy.timeouts.queue haproxy.logging.target haproxy.logging.connections haproxy.logging.format haproxy.healthEndpoint haproxy.paths.config haproxy.paths.adminSocket haproxy.reloadCommand hosts[].hostKeys",
 		},
 		"one host key in common": {
 			holder: func(_ *v1alpha1.EdgeLoadBalancerSpec, h *v1alpha1.Host) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/logs"
+	"github.com/edgelb/edgelb/internal/haproxy/pages"
 	"github.com/edgelb/edgelb/internal/lab/sample"
 )
 
@@ -16,7 +17,14 @@ func loggingShapes(t testing.TB) []shape {
 	}
 	udp := logs.Target{Kind: logs.UDP, Server: netip.MustParseAddrPort("192.0.2.9:514")}
 	tcp := logs.Target{Kind: logs.TCP, Server: netip.MustParseAddrPort("[2001:db8::9]:6514")}
+	health := func(p pages.Page) haproxy.Config {
+		return sample.WebWith(t, func(c *haproxy.Config) {
+			c.Frontends = append(c.Frontends, haproxy.Frontend{Name: "kube-system_web_healthEndpoint", Binds: []haproxy.Bind{sample.Bind(t, ":8405"), sample.Bind(t, "ipv6@:8405")}, Page: p})
+		})
+	}
 	return []shape{
+		{"health", health(pages.Page{Path: "/healthz"}), debian()},
+		{"health-maintenance", health(pages.Page{Path: "/", Unavailable: true}), Platform{StateFile: "/tmp/state"}},
 		{"log-none", with(logs.Settings{Target: logs.Target{Kind: logs.None}}), debian()},
 		{"log-all", with(logs.Settings{All: true}), debian()},
 		{"log-json", with(logs.Settings{JSON: true}), debian()},

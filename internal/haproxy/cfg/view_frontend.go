@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/pages"
 )
 
 // frontView is the template's data for a frontend.
@@ -27,6 +28,8 @@ type frontView struct {
 	// Lookup is how a backend is found; nil if all connections go to Backend.
 	Lookup  *lookupView
 	Backend string
+	// Page is what it answers by itself; it then has Name and Binds only.
+	Page pages.Page
 }
 
 // accessView is the template's data for a frontend's access policy.
@@ -67,7 +70,7 @@ type lookupView struct {
 // newFrontView returns the template's data for one of the Config's frontends; names is the path of the map file.
 func newFrontView(c haproxy.Config, f haproxy.Frontend, log logLines, names string) frontView {
 	v := frontView{
-		Name: f.Name, Binds: bindLines(f.Binds, c.VirtualAddresses), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Log: log.of(f.Protocol),
+		Page: f.Page, Name: f.Name, Binds: bindLines(f.Binds, c.VirtualAddresses), HTTP: f.Protocol == haproxy.HTTP, TLS: f.Protocol == haproxy.TLS, Log: log.of(f.Protocol),
 		Access: newAccessView(f), RefusesHeaders: f.Protocol == haproxy.TCP && len(f.Access.ProxiesFrom) > 0,
 	}
 	if f.ClientTimeout != 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
+	"github.com/edgelb/edgelb/internal/haproxy/pages"
 )
 
 const (
@@ -21,7 +22,7 @@ func checkFrontends(c haproxy.Config, f *faults) {
 	for _, e := range c.Frontends {
 		checkBinds(e, f, taken)
 		checkProtocol(e, f)
-		if e.Backend != "" || e.Protocol == haproxy.TCP {
+		if e.Backend != "" || e.Protocol == haproxy.TCP && e.Page == (pages.Page{}) {
 			checkLeadsTo(e, f, e.Backend, modes)
 		}
 		checkRoutes(e, f, modes)
@@ -69,6 +70,12 @@ func checkProtocol(e haproxy.Frontend, f *faults) {
 	}
 	if e.Protocol == haproxy.TCP && len(e.Routes) > 0 {
 		f.add("frontend %s: it has routes, and reads no names; use protocol TLS or HTTP", haproxy.Excerpt(e.Name))
+	}
+	if err := e.Page.Validate(); err != nil {
+		f.add("frontend %s: %w", haproxy.Excerpt(e.Name), err)
+	}
+	if e.Page != (pages.Page{}) && (e.Protocol != haproxy.TCP || e.Backend != "" || !e.Access.Equal(haproxy.AccessPolicy{})) {
+		f.add("frontend %s: it answers by itself, so that it has protocol TCP, no backend and no access policy", haproxy.Excerpt(e.Name))
 	}
 	if e.RedirectToHTTPS && e.Protocol != haproxy.HTTP {
 		f.add("frontend %s: it must redirect to https; only protocol HTTP can", haproxy.Excerpt(e.Name))

@@ -50,7 +50,7 @@ func (l Listener) Difference(other Listener) string {
 // Read parses a listener. If any of it is invalid, the whole listener is an error: half of it would look like all of
 // it. The reason is one of package v1alpha1.
 func Read(l *v1alpha1.Listener) (read Listener, reason string, err error) {
-	if read.Binds, err = readBinds(l.Bind); err != nil {
+	if read.Binds, err = ReadBinds(l.Bind); err != nil {
 		return Listener{}, v1alpha1.ReasonBindInvalid, err
 	}
 	if read.Access, err = accessPolicyOf(l); err != nil {
@@ -71,7 +71,8 @@ func Read(l *v1alpha1.Listener) (read Listener, reason string, err error) {
 	return read, "", nil
 }
 
-func readBinds(list []v1alpha1.BindAddress) ([]haproxy.Bind, error) {
+// ReadBinds returns the binds of a list, without duplicates, in its order.
+func ReadBinds(list []v1alpha1.BindAddress) ([]haproxy.Bind, error) {
 	var binds []haproxy.Bind
 	for _, text := range list {
 		for _, one := range bothFamilies(string(text)) {
