@@ -59,8 +59,9 @@ type EdgePolicySpec struct {
 	// +optional
 	KubeconfigServers []AllowedAddress `json:"kubeconfigServers,omitzero"`
 
-	// ServerAddresses are where the servers in spec.targets[].addresses, and those of other clusters, may be, in the same
-	// format. The host resolves a server with a DNS name, which the operator does not see: only the name counts.
+	// ServerAddresses are where the servers in spec.targets[].addresses, those of other clusters, and the syslog server in
+	// spec.haproxy.logging.target may be, in the same format. The host resolves a server with a DNS name, which the operator
+	// does not see: only the name counts.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +optional

@@ -22,6 +22,7 @@ func checkFrontends(c haproxy.Config, f *faults) {
 	for _, e := range c.Frontends {
 		checkBinds(e, f, taken)
 		checkProtocol(e, f)
+		checkPage(e, f)
 		if e.Backend != "" || e.Protocol == haproxy.TCP && e.Page == (pages.Page{}) {
 			checkLeadsTo(e, f, e.Backend, modes)
 		}
@@ -71,17 +72,21 @@ func checkProtocol(e haproxy.Frontend, f *faults) {
 	if e.Protocol == haproxy.TCP && len(e.Routes) > 0 {
 		f.add("frontend %s: it has routes, and reads no names; use protocol TLS or HTTP", haproxy.Excerpt(e.Name))
 	}
-	if err := e.Page.Validate(); err != nil {
-		f.add("frontend %s: %w", haproxy.Excerpt(e.Name), err)
-	}
-	if e.Page != (pages.Page{}) && (e.Protocol != haproxy.TCP || e.Backend != "" || !e.Access.Equal(haproxy.AccessPolicy{})) {
-		f.add("frontend %s: it answers by itself, so that it has protocol TCP, no backend and no access policy", haproxy.Excerpt(e.Name))
-	}
 	if e.RedirectToHTTPS && e.Protocol != haproxy.HTTP {
 		f.add("frontend %s: it must redirect to https; only protocol HTTP can", haproxy.Excerpt(e.Name))
 	}
 	if e.RedirectToHTTPS && e.Backend != "" {
 		f.add("frontend %s: what no route claims goes to backend %s, and must be redirected; choose one", haproxy.Excerpt(e.Name), haproxy.Excerpt(e.Backend))
+	}
+}
+
+// checkPage rejects a page beside anything that leads to servers.
+func checkPage(e haproxy.Frontend, f *faults) {
+	if err := e.Page.Validate(); err != nil {
+		f.add("frontend %s: %w", haproxy.Excerpt(e.Name), err)
+	}
+	if e.Page != (pages.Page{}) && (e.Protocol != haproxy.TCP || e.Backend != "" || !e.Access.Equal(haproxy.AccessPolicy{})) {
+		f.add("frontend %s: it answers by itself, so that it has protocol TCP, no backend and no access policy", haproxy.Excerpt(e.Name))
 	}
 }
 
