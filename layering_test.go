@@ -28,7 +28,7 @@ var layers = map[string][]string{
 	"internal/haproxy/lists":    {},
 	"internal/haproxy/logs":     {},
 	"internal/haproxy/pages":    {},
-	"internal/haproxy/valid":    {"internal/haproxy", "internal/host/header"},
+	"internal/haproxy/valid":    {"internal/haproxy", "internal/haproxy/pages", "internal/host/header"},
 	"internal/keepalived":       {"internal/host/header", "internal/model"},
 	"internal/keepalived/cfg":   {"internal/host/header", "internal/keepalived"},
 	"internal/keepalived/facts": {"internal/host/header", "internal/keepalived", "internal/keepalived/cfg"},

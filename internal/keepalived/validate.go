@@ -104,12 +104,18 @@ func (i Instance) check(f *faults) {
 	if i.Advertisement < centisecond || i.Advertisement > maxAdvertisement || i.Advertisement%centisecond != 0 {
 		f.add("the time between adverts %s is not between %s and %s in whole hundredths of a second", i.Advertisement, centisecond, maxAdvertisement)
 	}
-	if i.Notify.Command != "" && (len(i.Notify.Command) > maxCommand || !commandPattern.MatchString(i.Notify.Command)) {
-		f.add(`the command %s: use the absolute path of a program and its arguments, of letters, digits and "/._:=@-", separated by single blanks, and at most %d characters`,
-			excerpt(i.Notify.Command), maxCommand)
-	}
+	i.Notify.check(f)
 	i.checkRouting(f)
 	i.checkAddresses(f)
+}
+
+// check checks the command, which keepalived's parser splits at blanks.
+func (n Notify) check(f *faults) {
+	if n.Command == "" || len(n.Command) <= maxCommand && commandPattern.MatchString(n.Command) {
+		return
+	}
+	f.add(`the command %s: use the absolute path of a program and its arguments, of letters, digits and "/._:=@-", separated by single blanks, and at most %d characters`,
+		excerpt(n.Command), maxCommand)
 }
 
 // checkRouting checks how adverts are sent.

@@ -93,7 +93,7 @@ func addServers(config *haproxy.Config, text []byte) {
 
 // parseServer reads a server's name, endpoint and options. What is unreadable becomes a server that has another hash.
 func parseServer(name, endpoint string, options []string) haproxy.Server {
-	server := haproxy.Server{Name: name, Weight: 1}
+	server := haproxy.Server{Name: name, Weight: 1, Backup: slices.Contains(options, "backup")}
 	if at := slices.Index(options, "weight"); at >= 0 && at+1 < len(options) {
 		server.Weight, _ = strconv.Atoi(options[at+1])
 	}

@@ -77,10 +77,7 @@ func (h *host) applyFile(ctx context.Context, p plan.Plan) error {
 	}
 	before := h.facts
 	if p.Write {
-		if err := h.stage(ctx); err != nil {
-			return err
-		}
-		if err := h.commit(ctx, p); err != nil {
+		if err := h.replace(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -94,6 +91,14 @@ func (h *host) applyFile(ctx context.Context, p plan.Plan) error {
 		return err
 	}
 	return h.notifyNow(ctx)
+}
+
+// replace stages and checks the file, and puts it in place of the previous one.
+func (h *host) replace(ctx context.Context, p plan.Plan) error {
+	if err := h.stage(ctx); err != nil {
+		return err
+	}
+	return h.commit(ctx, p)
 }
 
 // load has keepalived load the file, and waits for the proof.
