@@ -7,7 +7,7 @@ type Logging struct {
 	// as well. While a server is away, HAProxy drops what it would log; it keeps the last MiB for a server that is reached by TCP.
 	// +kubebuilder:default=Journal
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self in ['Journal', 'None'] || self.matches('^(udp|tcp)://([0-9.]+|[[][0-9A-Fa-f:]+[]]):[0-9]{1,5}$') && isURL(self) && isIP(url(self).getHostname()) && int(url(self).getPort()) >= 1 && int(url(self).getPort()) <= 65535",message="target must be Journal, None, or udp:// or tcp:// with an IP address and a port, such as udp://192.0.2.9:514 or tcp://[2001:db8::9]:514"
+	// +kubebuilder:validation:XValidation:rule="self in ['Journal', 'None'] || self.matches('^(udp|tcp)://(((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])|[[][0-9A-Fa-f:]+[]]):([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$') && (!self.contains('[') || isIP(self.substring(7, self.indexOf(']'))))",message="target must be Journal, None, or udp:// or tcp:// with an IP address and a port, such as udp://192.0.2.9:514 or tcp://[2001:db8::9]:514"
 	// +optional
 	Target string `json:"target,omitempty"`
 

@@ -4,7 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // VirtualIPs are addresses that move to a healthy host, by keepalived on the hosts.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.notifySecretRef) || has(self.notifyCommand) && self.notifyCommand != ”",message="notifySecretRef is for notifyCommand: set it, or remove notifySecretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.notifySecretRef) || has(self.notifyCommand) && size(self.notifyCommand) > 0",message="notifySecretRef is for notifyCommand: set it, or remove notifySecretRef"
 type VirtualIPs struct {
 	// Addresses are the virtual addresses, each with the length of its network's prefix, such as 203.0.113.10/24. They may be of both
 	// families. All of them are on one host at a time. Each must be in a network of the interface; with notifyCommand, and hosts[].vrrpAddress on
