@@ -121,6 +121,12 @@ var leftOut = map[string]struct {
 		"tls is for a health check of type HTTP", false},
 	"a port": {"spec.targets.1", object{"addresses": list{server("192.0.2.5", 443)}, "healthCheck": object{"port": int64(80)}},
 		"a health check of type None goes nowhere", false},
+	"a timeout": {"spec.targets.1", object{"addresses": list{server("192.0.2.5", 443)}, "healthCheck": object{"timeout": "1s"}},
+		"a health check of type None waits for nothing", false},
+	"a Host": {"spec.targets.1", object{"addresses": list{server("192.0.2.5", 443)}, "healthCheck": object{"host": "app.example.com"}},
+		"host, expectedStatuses and expectedBody are for a health check of type HTTP", true},
+	"a name for TLS": {"spec.targets.1", object{"addresses": list{server("192.0.2.5", 443)}, "healthCheck": object{"sni": "app.example.com"}},
+		"sni is for a health check that uses TLS", true},
 }
 
 func TestRulesJudgeAFieldThatIsLeftOutAsIfItsDefaultWereWrittenOut(t *testing.T) {

@@ -51,6 +51,7 @@ haproxy:
   install: Never
   maxConnections: 40000
   timeouts: {connect: 5s, client: 1h, server: 1h, queue: 5s}
+  logging: {target: Journal, connections: Errors, format: HAProxy}
   paths: {config: /etc/haproxy/haproxy.cfg, adminSocket: /run/haproxy/admin.sock}
 `
 
@@ -188,6 +189,9 @@ func TestTheGoTypesKeepEveryFieldOfTheSpec(t *testing.T) {
 	set(t, object, "spec.targets.1.drainTimeout", "5m0s")
 	set(t, object, "spec.targets.2.drainTimeout", "5m0s")
 	set(t, object, "spec.listeners.0.connectionRate.interval", "1m0s")
+	set(t, object, "spec.listeners.0.timeouts.client", "8h0m0s")
+	set(t, object, "spec.targets.0.timeouts.server", "8h0m0s")
+	set(t, object, "spec.targets.0.timeouts.tunnel", "24h0m0s")
 	for field, want := range map[string]string{"client": "1h30m0s", "server": "240h0m0s"} {
 		set(t, object, "spec.haproxy.timeouts."+field, want)
 	}

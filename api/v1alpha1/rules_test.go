@@ -142,7 +142,10 @@ var settingRules = []rule{
 		{"assign", "should match"}, {"/bin/a; b", "should match"}, {"/bin/a  b", "should match"}, {"/bin/a $(b)", "should match"}, {"/bin/a `b`", "should match"},
 		{"/bin/a 'b'", "should match"}, {"/bin/a\nb", "should match"}, {"/" + strings.Repeat("a", 256), "Too long"},
 	}},
-	{"spec.virtualIPs.notifySecretRef", list{nil}, []refusal{{object{"name": "hcloud"}, "notifySecretRef is for notifyCommand"}}},
+	{"spec.virtualIPs", nil, []refusal{{
+		object{"addresses": list{"203.0.113.10/24"}, "virtualRouterID": int64(33), "notifySecretRef": object{"name": "hcloud"}}, "notifySecretRef is for notifyCommand",
+	}}},
+	{"spec.virtualIPs.notifySecretRef.name", list{"hcloud"}, []refusal{{nil, required}, {"", "should match"}, {"Hcloud", "should match"}}},
 	{"spec.hosts.0.adopt", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.rollout", list{object{"canary": "gw1"}}, []refusal{{object{}, required}, {object{"canary": "gw9"}, "spec.rollout.canary must be the name of an entry of spec.hosts"}}},
 	{"spec.rollout.canary", list{"gw1"}, []refusal{
@@ -195,7 +198,7 @@ spec:
     - {name: gw2, address: 198.51.100.7}
   virtualIPs: {addresses: [203.0.113.10/24], virtualRouterID: 33}
   listeners:
-    - {name: https, bind: ["ipv4@:443", "ipv6@:443"], target: traefik}
+    - {name: https, bind: ["ipv4@:443", "ipv6@:443"], target: traefik, timeouts: {}}
     - name: names
       protocol: TLS
       bind: [":8443"]
@@ -208,6 +211,7 @@ spec:
       via: NodePort
       healthCheck: {}
       sessionAffinity: {}
+      timeouts: {}
     - name: fixed
       addresses: [{address: 192.0.2.5, port: 443}]
       healthCheck: {type: HTTP}
@@ -223,6 +227,10 @@ func roomFor(t *testing.T, path string) *unstructured.Unstructured {
 	object := parse(t, room)
 	if strings.HasPrefix(path, "spec.haproxy.healthEndpoint.") {
 		set(t, object, "spec.haproxy.healthEndpoint", map[string]any{"bind": ":8405"})
+	}
+	if strings.HasPrefix(path, "spec.virtualIPs.notifySecretRef") {
+		set(t, object, "spec.virtualIPs.notifyCommand", "/usr/local/bin/assign")
+		set(t, object, "spec.virtualIPs.notifySecretRef", map[string]any{"name": "hcloud"})
 	}
 	if strings.HasPrefix(path, "spec.rollout.") {
 		set(t, object, "spec.rollout", map[string]any{"canary": "gw1"})
