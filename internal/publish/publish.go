@@ -78,7 +78,7 @@ func (w *Writer) patch(ctx context.Context, object, before *v1alpha1.EdgeLoadBal
 func (w *Writer) Publish(
 	ctx context.Context, object *v1alpha1.EdgeLoadBalancer, after v1alpha1.EdgeLoadBalancerStatus, events []status.Event,
 ) error {
-	before := object.DeepCopy()
+	before, begin := object.DeepCopy(), w.now()
 	written, err := w.patchStatus(ctx, object, before, after)
 	if IsRefused(err) {
 		log.FromContext(ctx).Error(err, "The API server does not take the whole status, so a shorter one is published")
@@ -88,7 +88,8 @@ func (w *Writer) Publish(
 		return outdated(err)
 	}
 	if written {
-		w.written.note(client.ObjectKeyFromObject(object), w.now())
+		end := w.now()
+		w.written.note(client.ObjectKeyFromObject(object), write{end: end, took: end.Sub(begin)})
 		announce(ctx, w.recorder, before, events)
 	}
 	return nil

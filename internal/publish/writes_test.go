@@ -41,7 +41,7 @@ func TestRoutineUpdatesAreWrittenOncePerSecondAndAnythingElseSoon(t *testing.T) 
 			if got := w.tooEarly(object, status(test.edit), noon()); got != 0 {
 				t.Errorf("the first one waits %s", got)
 			}
-			w.note(key, noon())
+			w.note(key, write{end: noon()})
 			if got := w.tooEarly(object, status(test.edit), noon().Add(test.after)); got != test.wantWait {
 				t.Errorf("waits %s, want %s", got, test.wantWait)
 			}
@@ -56,7 +56,11 @@ func TestAnObjectRestsAfterItWasWritten(t *testing.T) {
 		do   func()
 		want time.Duration
 	}{
-		{func() {}, 0}, {func() { w.note(key, noon()) }, 60 * time.Millisecond}, {func() { w.forget(key) }, 0},
+		{func() {}, 0},
+		{func() { w.note(key, write{end: noon(), took: time.Millisecond}) }, 60 * time.Millisecond},
+		{func() { w.note(key, write{end: noon(), took: 100 * time.Millisecond}) }, 360 * time.Millisecond},
+		{func() { w.note(key, write{end: noon(), took: time.Minute}) }, 1960 * time.Millisecond},
+		{func() { w.forget(key) }, 0},
 	} {
 		step.do()
 		if got := w.rest(key, noon().Add(40*time.Millisecond)); got != step.want {
