@@ -150,7 +150,8 @@ func expectationCases(h health) []checkCase {
 func (h health) answers(host string, status int, body string) haproxy.Server {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host != "" && r.Host != host {
-			status = http.StatusMisdirectedRequest
+			w.WriteHeader(http.StatusMisdirectedRequest)
+			return
 		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
@@ -187,34 +188,43 @@ func (h health) named(name string) haproxy.Server {
 func TestChecksFindOutWhetherAServerIsUpHoweverItCameThere(t *testing.T) {
 	t.Parallel()
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
-		for _, connections := range []struct {
-			header haproxy.ProxyProtocol
-			// without says that only checks omit the header.
-			without bool
-		}{{haproxy.ProxyNone, false}, {haproxy.ProxyV1, false}, {haproxy.ProxyV2, false}, {haproxy.ProxyV1, true}, {haproxy.ProxyV2, true}} {
-			cases := checkCases(health{t: t, header: connections.header != haproxy.ProxyNone && !connections.without})
-			var backends []haproxy.Backend
-			for i, c := range cases {
-				c.check.Interval, c.check.Rise, c.check.Fall, c.check.WithoutProxy = time.Second, 1, 1, connections.without
-				backends = append(backends, haproxy.Backend{
-					Name: c.name, HTTP: i%2 == 1, Balance: haproxy.LeastConn, ProxyProtocol: connections.header, Check: c.check,
-					Servers: named(c, "file-bad", "file-good"),
-				})
-			}
-			e := start(t, program, backends...)
-			for i, c := range cases {
-				e.do(runtime.AddServers(backends[i], named(c, "added-bad", "added-good"))...)
-			}
-			for _, c := range cases {
-				for _, from := range []string{"file", "added"} {
-					e.awaits(c.name, from+"-good", "check_status", c.wantGood)
-					e.awaits(c.name, from+"-good", "status", "UP")
-					e.awaits(c.name, from+"-bad", "check_status", c.wantFail)
-					e.awaits(c.name, from+"-bad", "status", "DOWN")
-				}
-			}
+		for name, connections := range map[string]haproxy.Backend{
+			"no header":              {},
+			"version 1":              {ProxyProtocol: haproxy.ProxyV1},
+			"version 2":              {ProxyProtocol: haproxy.ProxyV2},
+			"version 1, not checked": {ProxyProtocol: haproxy.ProxyV1, Check: haproxy.Check{WithoutProxy: true}},
+			"version 2, not checked": {ProxyProtocol: haproxy.ProxyV2, Check: haproxy.Check{WithoutProxy: true}},
+		} {
+			// One after the other: each makes some hundred checks a second.
+			t.Run(name, func(t *testing.T) { checkedHowever(t, program, connections) })
 		}
 	})
+}
+
+// checkedHowever tries every kind of check with servers that the configuration has and with servers that are added, whose connections
+// and checks have the PROXY headers of a backend.
+func checkedHowever(t *testing.T, program string, connections haproxy.Backend) {
+	cases := checkCases(health{t: t, header: connections.ProxyProtocol != haproxy.ProxyNone && !connections.Check.WithoutProxy})
+	var backends []haproxy.Backend
+	for i, c := range cases {
+		c.check.Interval, c.check.Rise, c.check.Fall, c.check.WithoutProxy = time.Second, 1, 1, connections.Check.WithoutProxy
+		backends = append(backends, haproxy.Backend{
+			Name: c.name, HTTP: i%2 == 1, Balance: haproxy.LeastConn, ProxyProtocol: connections.ProxyProtocol, Check: c.check,
+			Servers: named(c, "file-bad", "file-good"),
+		})
+	}
+	e := start(t, program, backends...)
+	for i, c := range cases {
+		e.do(runtime.AddServers(backends[i], named(c, "added-bad", "added-good"))...)
+	}
+	for _, c := range cases {
+		for _, from := range []string{"file", "added"} {
+			e.awaits(c.name, from+"-good", "check_status", c.wantGood)
+			e.awaits(c.name, from+"-good", "status", "UP")
+			e.awaits(c.name, from+"-bad", "check_status", c.wantFail)
+			e.awaits(c.name, from+"-bad", "status", "DOWN")
+		}
+	}
 }
 
 // named returns the servers of a case under these names.

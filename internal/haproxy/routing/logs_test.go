@@ -129,6 +129,8 @@ func exchange(t testing.TB, at netip.AddrPort, sent []byte) (from uint16, answer
 func TestAConnectionIsLoggedAsJSON(t *testing.T) {
 	t.Parallel()
 	const secrets = "Authorization: Basic c2VjcmV0\r\nCookie: session=c2VjcmV0\r\n"
+	const hostileBytes = "a name with bytes that are no text"
+	noRequest := logLine{Target: "http", Server: "<NOSRV>", Host: new("-"), Method: new("-"), Path: new("-"), Status: new(400), Termination: "PR", Error: new("-")}
 	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
 		server := syslogServer(t)
 		e := logged(t, program, logs.Settings{Target: udpTo(server), All: true, JSON: true})
@@ -144,18 +146,22 @@ func TestAConnectionIsLoggedAsJSON(t *testing.T) {
 				logLine{Target: "web", Server: "server-0", Host: new("app.example.com"), Method: new("GET"), Path: new("/a/b"), Status: new(200), Termination: "--"}},
 			{"a request to a proxy", "http", request("GET http://me:c2VjcmV0@app.example.com/p?c2VjcmV0", "app.example.com"),
 				logLine{Target: "web", Server: "server-0", Host: new("app.example.com"), Method: new("GET"), Path: new("/p"), Status: new(200), Termination: "--"}},
-			{"quotes, a backslash and bytes that are no UTF-8", "http", request(`GET /"\%22"`, "a\"\\\x01\xff\xc3\xa9\xf0\x9f\x98\x80"),
-				logLine{Target: "web", Host: new("a\"\\\x01ÿÃ©ð\u009f\u0098\u0080"), Method: new("GET"), Path: new(`/"\%22"`), Status: new(400), Termination: "--"}},
+			{"quotes and a backslash", "http", request(`GET /"\%22"`, `a"`),
+				logLine{Target: "web", Host: new(`a"`), Method: new("GET"), Path: new(`/"\%22"`), Status: new(400), Termination: "--"}},
+			{hostileBytes, "http", request("GET /", "a\\\x01\xff\xc3\xa9\xf0\x9f\x98\x80"),
+				logLine{Target: "web", Host: new("a\\\x01ÿÃ©ð\u009f\u0098\u0080"), Method: new("GET"), Path: new("/"), Status: new(400), Termination: "--"}},
 			{"a path and a name that are too long", "http", request("GET /"+strings.Repeat("p", 3000), strings.Repeat(`"`, 3000)),
 				logLine{Target: "web", Host: new(strings.Repeat(`"`, 255)), Method: new("GET"), Path: new("/" + strings.Repeat("p", 511)), Status: new(400), Termination: "--"}},
-			{"no request", "http", []byte("\x00\"\r\n\r\n"),
-				logLine{Target: "http", Server: "<NOSRV>", Host: new("-"), Method: new("-"), Path: new("-"), Status: new(400), Termination: "PR", Error: new("-")}},
+			{"no request", "http", []byte("\x00\"\r\n\r\n"), noRequest},
 			{"a connection", "raw", []byte("x"), logLine{Target: "raw", Server: "server-0", Termination: "--"}},
 			{"a ClientHello", "tls", clientHello(t, "App.example.com"), logLine{Target: "raw", Server: "server-0", SNI: new("app.example.com"), Termination: "--"}},
 			{"no ClientHello", "tls", []byte("\"\x00"), logLine{Target: "tls", Server: "<NOSRV>", SNI: new("-"), Termination: "PR"}},
 			{"a PROXY header", "proxied", []byte("PROXY TCP6 2001:db8::7 2001:db8::1 7777 443\r\nx"), logLine{Target: "raw", Server: "server-0", Client: "2001:db8::7", ClientPort: 7777, Termination: "--"}},
 			{"no PROXY header", "proxied", []byte("GET / HTTP/1.0\"\r\n\r\n"), logLine{Target: "proxied", Server: "<NOSRV>", Termination: "PR", Error: new("Received something which does not look like a PROXY protocol header")}},
 		} {
+			if tc.about == hostileBytes && strings.HasSuffix(program, "-3.0") {
+				tc.want = noRequest // HAProxy 3.0 refuses a Host that is not printable
+			}
 			from, _ := exchange(t, e.at(t, tc.frontend, loopback4), tc.sent)
 			got := nextJSON(t, server)
 			if age := float64(time.Now().UnixMilli())/1000 - *got.Time; age < 0 || age > patience.Seconds() {
