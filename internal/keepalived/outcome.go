@@ -1,7 +1,11 @@
 package keepalived
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -42,6 +46,17 @@ type SecretFiles map[string][]byte
 // Format writes the number of the files.
 func (f SecretFiles) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "%d files of a Secret", len(f))
+}
+
+// ID identifies the files, in 16 hexadecimal digits, as cfg/notify.sh does.
+func (f SecretFiles) ID() string {
+	var lines []string
+	for key, content := range f {
+		lines = append(lines, fmt.Sprintf("%x  ./%s\n", sha256.Sum256(content), key))
+	}
+	slices.Sort(lines)
+	all := sha256.Sum256([]byte(strings.Join(lines, "")))
+	return hex.EncodeToString(all[:8])
 }
 
 // Outcome is the result of a sync of keepalived on a host, or of a look at it.

@@ -123,7 +123,7 @@ if belongs "$notices"; then
 	for notice in "$notices/$prefix"*; do
 		instance=${notice#"$notices/$prefix"}
 		case $instance in '' | '*' | *[!A-Za-z0-9_.-]*) continue ;; esac
-		words='[0-9a-f]\{16\} \(ran\|running\|failed\|left\) \([0-9]\{1,3\}\|-\) [0-9]\{1,12\}\.[0-9]\{2\}'
+		words='[0-9a-f]\{16\} \(ran\|running\|failed\|left\) \([0-9]\{1,3\}\|-\) [0-9]\{1,12\}\.[0-9]\{2\} \([0-9a-f]\{16\}\|-\)'
 		first_bytes "$notice" 1100 | tr -cd ' -~\n' | sed -n "1s/^\($words\) .*\$/notice $instance &/p"
 	done
 fi

@@ -521,9 +521,9 @@ func TestAResultOfACommandIsOneLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, text := range map[string]string{
-			"notice-web": id + " failed 22 98.00 curl: (22) \x1b[1m404 $(id)\r\nuid 0\n", "notice-ns.ok": id + " ran 0 1.00 \n",
-			"notice-long": id + " failed 1 98.00 " + strings.Repeat("x", 5000), "notice-short": id[1:] + " ran 0 1.00 x\n",
-			"notice-other": "uid 0\n", "notice-a b": id + " ran 0 1.00 x\n", "notice-": id + " ran 0 1.00 x\n", "turn-web": id + " ran 0 1.00 x\n",
+			"notice-web": id + " failed 22 98.00 " + id + " curl: (22) \x1b[1m404 $(id)\r\nuid 0\n", "notice-ns.ok": id + " ran 0 1.00 - \n",
+			"notice-long": id + " failed 1 98.00 - " + strings.Repeat("x", 5000), "notice-short": id[1:] + " ran 0 1.00 - x\n", "notice-old": id + " ran 0 1.00 words\n",
+			"notice-other": "uid 0\n", "notice-a b": id + " ran 0 1.00 - x\n", "notice-": id + " ran 0 1.00 - x\n", "turn-web": id + " ran 0 1.00 - x\n",
 		} {
 			writeFile(t, filepath.Join(notices, name), text)
 		}
@@ -532,8 +532,8 @@ func TestAResultOfACommandIsOneLine(t *testing.T) {
 		}
 		got := observe(t, shell, folder, "notices", "notice")
 		want := []string{
-			"notices yes", "notice long " + id + " failed 1 98.00 " + strings.Repeat("x", 1100-len(id+" failed 1 98.00 ")),
-			"notice ns.ok " + id + " ran 0 1.00 ", "notice web " + id + " failed 22 98.00 curl: (22) [1m404 $(id)",
+			"notices yes", "notice long " + id + " failed 1 98.00 - " + strings.Repeat("x", 1100-len(id+" failed 1 98.00 - ")),
+			"notice ns.ok " + id + " ran 0 1.00 - ", "notice web " + id + " failed 22 98.00 " + id + " curl: (22) [1m404 $(id)",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got\n%q\nwant\n%q", got, want)

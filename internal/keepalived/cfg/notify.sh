@@ -2,15 +2,16 @@
 # Runs a command when this host becomes master of a virtual router, and again until it succeeds: keepalived runs this, as an account without
 # rights, whenever the state of the virtual router changes, and edgelb does if that did not happen. $state is the new state; in any other
 # than MASTER, the command is ended. The lines above set it, and all that the command gets: its words are the arguments.
-# notice-INSTANCE in $work has the result in one line: "ID ran|running|failed|left EXIT SECONDS WORDS", with the time since the machine was
-# started and the end of the command's output. A later run takes turn-INSTANCE, and the former one gives up.
+# notice-INSTANCE in $work has the result in one line: "ID ran|running|failed|left EXIT SECONDS SECRET WORDS", with the time since the machine
+# was started, what identifies the Secret that the command got, and the end of its output. A later run takes turn-INSTANCE, and the former one
+# gives up.
 limit=30
 work=${work:?} config=${config:?} alive=${alive:?} state=${state:?} EDGELB_INSTANCE=${EDGELB_INSTANCE:?}
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL EDGELB_STATE="$state" EDGELB_INSTANCE EDGELB_INTERFACE EDGELB_ADDRESSES EDGELB_SECRET
 umask 077
-id=${0##*/notify-} id=${id%.sh} words=''
+id=${0##*/notify-} id=${id%.sh} secret=- words=''
 read -r now _ </proc/uptime
 turn="$$ $now"
 
@@ -20,8 +21,14 @@ put() {
 }
 say() {
 	read -r now _ </proc/uptime
-	put notice "$id $1 $2 $now $words"
+	put notice "$id $1 $2 $now $secret $words"
 }
+# The output may have values of the Secret, which edgelb leaves out if it has the same ones: keepalived.SecretFiles.ID.
+identify_secret() {
+	[ -n "$EDGELB_SECRET" ] || return 0
+	secret=$(cd "$EDGELB_SECRET" && find . -type f -exec sha256sum {} + | sort | sha256sum | cut -c 1-16)
+	secret=${secret:--}
+} 2>/dev/null
 is_mine() {
 	holder=''
 	{ read -r holder <"$work/turn-$EDGELB_INSTANCE"; } 2>/dev/null
@@ -36,6 +43,7 @@ end() {
 attempt() {
 	pipe=$work/pipe-$$ output=$work/output-$$
 	rm -f "$pipe" "$output"
+	identify_secret
 	mkfifo "$pipe" || return 1
 	# The output may be endless, and a process that the command leaves behind may keep the pipe open.
 	timeout "$((limit + 5))" tail -c 1000 <"$pipe" >"$output" 2>/dev/null &

@@ -56,7 +56,7 @@ func (n *notifier) write(path, text string) {
 	writeFile(n.t, path, text, 0o644)
 }
 
-// keepsAlive writes the result of a check that has just run.
+// keepsAlive writes the result of a check that has just run, at once as the check does.
 func (n *notifier) keepsAlive() {
 	n.t.Helper()
 	uptime, err := os.ReadFile("/proc/uptime")
@@ -64,7 +64,10 @@ func (n *notifier) keepsAlive() {
 		n.t.Fatal(err)
 	}
 	now, _, _ := strings.Cut(string(uptime), " ")
-	n.write(n.path("check"), hash+" ok "+now+"\n")
+	n.write(n.path("check.new"), hash+" ok "+now+"\n")
+	if err := os.Rename(n.path("check.new"), n.path("check")); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // run runs the script until it ends, as keepalived does.
@@ -84,14 +87,14 @@ func (n *notifier) start(state string) *exec.Cmd {
 	return command
 }
 
-// notice returns the words of the result between the ID and the time, and those after it.
+// notice returns the words of the result between the ID and the time, and those after what identifies the Secret.
 func (n *notifier) notice() (result, words string) {
 	text, _ := os.ReadFile(n.path("notice-web"))
-	parts := strings.SplitN(strings.TrimSuffix(string(text), "\n"), " ", 5)
-	if len(parts) != 5 || !strings.Contains(n.script, "notify-"+parts[0]+".sh") {
+	parts := strings.SplitN(strings.TrimSuffix(string(text), "\n"), " ", 6)
+	if len(parts) != 6 || !strings.Contains(n.script, "notify-"+parts[0]+".sh") {
 		return string(text), ""
 	}
-	return parts[1] + " " + parts[2], parts[4]
+	return parts[1] + " " + parts[2], parts[5]
 }
 
 func (n *notifier) await(result string) {
@@ -132,6 +135,15 @@ func TestTheCommandGetsWhatItIsAbout(t *testing.T) {
 			t.Errorf("the command got\n%s\nwant\n%s", got, want)
 		}
 		n.requireNothingLeft()
+		// The command itself has made "got".
+		for key, content := range map[string]string{"token": "a\n\n", ".-b": "", "got": want} {
+			n.write(n.path("secret/"+key), content)
+		}
+		n.run("MASTER")
+		id := keepalived.SecretFiles{"token": []byte("a\n\n"), ".-b": nil, "got": []byte(want)}.ID()
+		if got := n.read("notice-web"); !strings.Contains(got, " "+id+" ") {
+			t.Errorf("the result %q does not have the Secret's ID %s", got, id)
+		}
 		n.run("BACKUP")
 		if got, _ := n.notice(); got != "left -" {
 			t.Errorf("after it left, the result is %q", got)

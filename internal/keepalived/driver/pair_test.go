@@ -304,7 +304,7 @@ func (e *edge) leaves() {
 				e.t.Errorf("%s still has %s: %v", h.Name, prefix, err)
 			}
 		}
-		left, err := h.Exec(e.t.Context(), "find", "/etc/keepalived", "/run/edgelb-keepalived", "-name", "*edgelb*", "-o", "-name", "keepalived.conf")
+		left, err := h.Exec(e.t.Context(), "find", "/etc/keepalived", "/run/edgelb-keepalived", "/var/lib/edgelb-keepalived", "-name", "*edgelb*", "-o", "-name", "keepalived.conf")
 		if left != "" {
 			e.t.Errorf("%s still has %s (%v)", h.Name, left, err)
 		}

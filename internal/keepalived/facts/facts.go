@@ -82,6 +82,8 @@ type Notice struct {
 	State NoticeState
 	// Exit is the exit status of a command that failed, and Words the end of what it printed.
 	Exit, Words string
+	// Secret is the ID of the files of a Secret that the command got; "-" if it got none.
+	Secret string
 	// At is when it was, as the time since the machine was started.
 	At time.Duration
 }
@@ -214,14 +216,14 @@ func (f *Facts) addSecret(value string) {
 	f.Secrets[words[3]] = words[2]
 }
 
-// addNotice reads "INSTANCE ID STATE EXIT SECONDS WORDS…".
+// addNotice reads "INSTANCE ID STATE EXIT SECONDS SECRET WORDS…".
 func (f *Facts) addNotice(value string) {
-	words := strings.SplitN(value, " ", 6)
-	if len(words) != 6 {
+	words := strings.SplitN(value, " ", 7)
+	if len(words) != 7 {
 		return
 	}
 	if at, ok := secondsOf(words[4]); ok {
-		f.Notices[words[0]] = Notice{ID: words[1], State: NoticeState(words[2]), Exit: words[3], At: at, Words: words[5]}
+		f.Notices[words[0]] = Notice{ID: words[1], State: NoticeState(words[2]), Exit: words[3], At: at, Secret: words[5], Words: words[6]}
 	}
 }
 

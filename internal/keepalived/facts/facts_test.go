@@ -39,7 +39,7 @@ secret -r-------- 998 %[1]s /etc/keepalived/edgelb/secrets/web/token
 secret -r--r--r-- 998 %[1]s /etc/keepalived/edgelb/secrets/web/open
 secret -r-------- 0 %[1]s /etc/keepalived/edgelb/secrets/web/roots
 notices yes
-notice web 0123456789abcdef failed 22 98.00 curl: (22) 404
+notice web 0123456789abcdef failed 22 98.00 0123456789abcdef curl: (22) 404
 enabledhere yes
 maintenance 0
 results yes
@@ -79,7 +79,7 @@ func TestTheOutputOfTheScriptIsParsed(t *testing.T) {
 			"/etc/keepalived/edgelb/secrets/web/token": hash, "/etc/keepalived/edgelb/secrets/web/open": "", "/etc/keepalived/edgelb/secrets/web/roots": "",
 		},
 		HasNotices: true,
-		Notices:    map[string]Notice{"web": {ID: "0123456789abcdef", State: NoticeFailed, Exit: "22", At: 98 * time.Second, Words: "curl: (22) 404"}},
+		Notices:    map[string]Notice{"web": {ID: "0123456789abcdef", State: NoticeFailed, Exit: "22", At: 98 * time.Second, Secret: "0123456789abcdef", Words: "curl: (22) 404"}},
 		Check:      Check{Hash: hash, OK: true, At: 99500 * time.Millisecond, Age: 750 * time.Millisecond}, Uptime: 100250 * time.Millisecond,
 		Links: map[string]Link{"lo": {Up: true}, "eth0": {Up: true}, "eth1": {}},
 	}

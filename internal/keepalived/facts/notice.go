@@ -33,7 +33,7 @@ func (f Facts) NoticeOf(i keepalived.Instance, files keepalived.SecretFiles) kee
 	case f.MustNotify(i):
 		return keepalived.Notice{Running: true}
 	case notice.State == NoticeFailed:
-		return keepalived.Notice{Trouble: fmt.Sprintf("notifyCommand %s: correct it, or what it needs; it is run again until it succeeds", failure(notice, files))}
+		return keepalived.Notice{Trouble: fmt.Sprintf("notifyCommand %s: correct it, or what it needs; it is run again until it succeeds", failure(notice, i.Notify, files))}
 	default:
 		return keepalived.Notice{Running: notice.State == NoticeRunning}
 	}
@@ -42,15 +42,21 @@ func (f Facts) NoticeOf(i keepalived.Instance, files keepalived.SecretFiles) kee
 // killed is the exit status of a command that took too long.
 const killed = "137"
 
-func failure(notice Notice, files keepalived.SecretFiles) string {
+func failure(notice Notice, command keepalived.Notify, files keepalived.SecretFiles) string {
 	text := "failed with exit status " + notice.Exit
 	if notice.Exit == killed {
 		text = "was ended after 30s (exit status 137)"
 	}
-	if words := withoutSecrets(strings.TrimSpace(notice.Words), files); words != "" {
-		text += ", and printed " + words
+	words := strings.TrimSpace(notice.Words)
+	switch {
+	case words == "":
+		return text
+	case command.Secret && notice.Secret != files.ID():
+		// It may have printed values of that one, which are not known any more.
+		return text + ", and what it printed is not shown: it got another version of its Secret than there is now"
+	default:
+		return text + ", and printed " + withoutSecrets(words, files)
 	}
-	return text
 }
 
 // withoutSecrets replaces the values of a Secret, and their lines, in a text. A text that was cut off, at its beginning, may begin with the

@@ -13,7 +13,7 @@ import (
 
 func TestANoticeSaysWhatBecameOfACommand(t *testing.T) {
 	t.Parallel()
-	i := keepalived.Instance{Name: "web", Interface: "eth0", RouterID: 33, Source: netip.MustParseAddr("192.0.2.2"), Notify: keepalived.Notify{Command: "/bin/assign"}}
+	i := keepalived.Instance{Name: "web", Interface: "eth0", RouterID: 33, Source: netip.MustParseAddr("192.0.2.2"), Notify: keepalived.Notify{Command: "/bin/assign", Secret: true}}
 	files := keepalived.SecretFiles{"token": []byte("s3cret\n"), "short": []byte("abc")}
 	for name, test := range map[string]struct {
 		notice Notice
@@ -22,8 +22,10 @@ func TestANoticeSaysWhatBecameOfACommand(t *testing.T) {
 		"ran":     {Notice{State: NoticeRan}, keepalived.Notice{}},
 		"running": {Notice{State: NoticeRunning}, keepalived.Notice{Running: true}},
 		"left":    {Notice{State: NoticeLeft}, keepalived.Notice{Running: true}},
-		"failed": {Notice{State: NoticeFailed, Exit: "22", Words: "no s3cret here"},
+		"failed": {Notice{State: NoticeFailed, Exit: "22", Secret: files.ID(), Words: "no s3cret here"},
 			keepalived.Notice{Trouble: "notifyCommand failed with exit status 22, and printed no *** here: correct it, or what it needs; it is run again until it succeeds"}},
+		"failed with a former Secret": {Notice{State: NoticeFailed, Exit: "22", Secret: keepalived.SecretFiles{"token": []byte("former")}.ID(), Words: "no former here"},
+			keepalived.Notice{Trouble: "notifyCommand failed with exit status 22, and what it printed is not shown: it got another version of its Secret than there is now: correct it, or what it needs; it is run again until it succeeds"}},
 		"hung": {Notice{State: NoticeFailed, Exit: "137"},
 			keepalived.Notice{Trouble: "notifyCommand was ended after 30s (exit status 137): correct it, or what it needs; it is run again until it succeeds"}},
 	} {
@@ -42,6 +44,7 @@ func TestANoticeSaysWhatBecameOfACommand(t *testing.T) {
 func TestWhatACommandPrintsIsShownWithoutItsSecret(t *testing.T) {
 	t.Parallel()
 	files := keepalived.SecretFiles{"a": []byte("long-token-1"), "b": []byte("token\nother line\r\n\n"), "c": []byte("t\tab\x00bed\xff")}
+	ids := map[string]bool{}
 	for text, want := range map[string]string{
 		"":                                   "",
 		"curl: (22) 401":                     "curl: (22) 401",
@@ -56,6 +59,12 @@ func TestWhatACommandPrintsIsShownWithoutItsSecret(t *testing.T) {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
+	for _, secret := range []keepalived.SecretFiles{nil, {"a": []byte("1")}, {"b": []byte("1")}, {"a": []byte("2")}, {"a": []byte("1"), "b": []byte("1")}} {
+		if id := secret.ID(); len(id) != 16 || ids[id] {
+			t.Errorf("%q identifies several Secrets", id)
+		}
+		ids[secret.ID()] = true
+	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		if got := fmt.Sprintf(format, keepalived.Secret{Files: files}); strings.Contains(got, "token") || strings.Contains(got, fmt.Sprintf("%x", "token")) {
 			t.Errorf("%s prints %s", format, got)
@@ -64,7 +73,7 @@ func TestWhatACommandPrintsIsShownWithoutItsSecret(t *testing.T) {
 }
 
 func FuzzANoticeIsOneLineOrNone(f *testing.F) {
-	f.Add("web 0123456789abcdef failed 22 98.00 words")
+	f.Add("web 0123456789abcdef failed 22 98.00 - words")
 	f.Add("web x y z 1 2")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, line string) {
