@@ -97,12 +97,14 @@ func TestAPairFailsOver(t *testing.T) {
 	t.Parallel()
 	programs.NeedRoot(t, "booting a Debian")
 	c := startCouple(t, 1)
+	c.notifies()
 	c.create(c.elb)
 	c.awaitReady(c.elb)
 	c.awaitAnswers()
 	first := c.master()
 	c.awaitRole(first, v1alpha1.VirtualIPMaster)
 	c.awaitRole(c.other(first), v1alpha1.VirtualIPBackup)
+	c.awaitTold(first)
 
 	for role, want := range map[string]float64{"MASTER": 1, "BACKUP": 0, "FAULT": 0} {
 		got, err := c.metric("edgelb_host_virtual_ips", fmt.Sprintf("namespace=%q", c.namespace), fmt.Sprintf("host=%q", first.Name), fmt.Sprintf("role=%q", role))
@@ -116,16 +118,20 @@ func TestAPairFailsOver(t *testing.T) {
 	c.awaitMaster(c.other(first))
 	c.awaitRole(first, v1alpha1.VirtualIPFault)
 	c.requireNoneRefused(load)
+	c.awaitTold(c.other(first))
 
 	c.update(c.elb, func() { c.entry(first).Maintenance = false })
 	c.awaitRole(first, v1alpha1.VirtualIPBackup)
 	c.awaitReady(c.elb)
 
 	second := c.other(first)
+	c.refuses(first)
 	must(t, second.NoRestart(t.Context(), pair.HAProxy))
 	must(t, second.Kill(t.Context(), pair.HAProxy))
 	c.awaitMaster(first)
 	c.awaitAnswers()
+	c.awaitRefused(first)
+	c.requireUntold()
 }
 
 func (c *couple) entry(h *pair.Host) *v1alpha1.Host {
