@@ -19,6 +19,9 @@ sudoers=/etc/sudoers.d/edgelb
 script_user=keepalived_script
 unit=/etc/systemd/system/haproxy.service.d/edgelb.conf
 own_folder=/etc/haproxy/edgelb
+# The operator's: what commands of virtual addresses get and leave.
+commands=/etc/keepalived/edgelb
+notices=/var/lib/edgelb-keepalived
 
 usage() {
 	cat <<'END'
@@ -780,6 +783,7 @@ remove() {
 		say "removing the account $account"
 		remove_account "$account"
 	done
+	remove_commands
 	remove_folders
 	for package in $(recorded package); do
 		if [ -n "$keep_packages" ]; then
@@ -811,6 +815,17 @@ remove_keys() {
 		write_keys "$(read_keys | without_keys "$blobs")"
 	fi
 	for blob in $blobs; do forget key "$blob"; done
+}
+
+# The account that runs the commands is gone, and another one may get its number, and with it the files of Secrets. What keepalived's check
+# needs stays with keepalived's configuration.
+remove_commands() {
+	for place in "$commands/secrets" "$commands"/notify-*.sh "$notices"; do
+		[ -e "$place" ] || [ -L "$place" ] || continue
+		say "removing $place"
+		# Whoever owns it must not put links there meanwhile.
+		words=$({ chown -h 0 "$place" && rm -rf "$place"; } 2>&1) || die "cannot remove $place: $words. $(advice "$words")"
+	done
 }
 
 # Folders go from the innermost to the outermost. They are root's, and the account that could log in is gone.

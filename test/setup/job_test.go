@@ -77,12 +77,18 @@ func (m *machine) call(packages ...string) string {
 	m.t.Helper()
 	job, err := scripts.Text("provision", "install-job")
 	must(m.t, err)
-	call, err := scripts.NewCall("install", job, packages...)
+	return m.operates("install", job, packages...)
+}
+
+// operates runs a script as the operator does, and returns what it prints.
+func (m *machine) operates(name string, payload []byte, args ...string) string {
+	m.t.Helper()
+	call, err := scripts.NewCall(name, payload, args...)
 	must(m.t, err)
 	got := m.on(call.Input, "/bin/sh", "-c", scripts.CommandLine(false))
 	own, ran := call.Output([]byte(got.stdout))
 	if !ran || got.status != 0 {
-		m.t.Fatalf("install.sh: exit status %d: %s%s", got.status, got.stdout, got.stderr)
+		m.t.Fatalf("%s.sh: exit status %d: %s%s", name, got.status, got.stdout, got.stderr)
 	}
 	return string(own)
 }

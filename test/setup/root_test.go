@@ -133,6 +133,10 @@ func (r *root) becomeAlpine() {
 			r.link("usr/bin/"+applet, "busybox")
 		}
 	}
+	// Alpine's has what Debian's has as well, which hack/busybox.sh leaves out.
+	debians, err := exec.LookPath("busybox")
+	must(r.t, err)
+	r.install("usr/bin/mkfifo", debians)
 	r.write("usr/sbin/nologin", 0o755, "#!/bin/sh\nexit 1\n")
 }
 
