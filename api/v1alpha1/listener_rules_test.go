@@ -93,9 +93,11 @@ var listenerRules = []rule{
 	{"spec.listeners.1.routes.0.hostnames.0", list{
 		"app.example.com", "*.example.com", "App.Example.COM", "localhost", "1.example.com", "xn--mnchen-3ya.example", "a--b.example",
 		strings.Repeat("a", 63) + ".example.com", longName(253), "*." + longName(251),
+		"**.example.com", "**.com", "**.Apps.Example.COM.", "**.a.b.c.d.e.f.g.h", "**." + strings.Repeat(strings.Repeat("a", 63)+".", 3) + "example", "example.com.", "*.example.com.",
 	}, []refusal{
 		{"*", "a hostname of * alone is not supported: for the names that no route claims, set the listener's target"}, {"*.*.example.com", "should match"}, {"a.*.example.com", "should match"}, {"*a.example.com", "should match"}, {"", "should match"},
-		{".example.com", "should match"}, {"example.com.", "a hostname has no dot at its end: remove it"}, {"*.example.com.", "a hostname has no dot at its end"}, {".", "a hostname has no dot at its end"}, {"a..b", "should match"}, {"-a.example.com", "should match"}, {"a-.example.com", "should match"},
+		{".example.com", "should match"}, {".", "should match"}, {"example.com..", "should match"}, {"*.", "should match"}, {"**", "set the listener's target; for those of one domain, write *.example.com or **.example.com"}, {"**.", "should match"}, {"***.example.com", "should match"}, {"**.*.example.com", "should match"},
+		{"*.**.example.com", "should match"}, {"a.**.example.com", "should match"}, {"**example.com", "should match"}, {"**..example.com", "should match"}, {"**.a.b.c.d.e.f.g.h.i", "should match"}, {"a..b", "should match"}, {"-a.example.com", "should match"}, {"a-.example.com", "should match"},
 		{"a_b.example.com", "should match"}, {"example.com:443", "should match"}, {"192.0.2.1", "should match"}, {"[2001:db8::1]", "should match"}, {"2001:db8::1", "should match"},
 		{"münchen.example", punycode}, {"*.bücher.example", punycode}, {"例え.example", punycode}, {"\U0001f600.example", punycode}, {strings.Repeat("a", 64) + ".example.com", "should match"}, {longName(254), "Too long"},
 	}},

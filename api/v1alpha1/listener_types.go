@@ -117,7 +117,8 @@ type ListenerTimeouts struct {
 // Route says where the connections for some names go.
 type Route struct {
 	// Hostnames are the names that clients ask for, in any case: app.example.com, or *.example.com for all names with one more
-	// label, as in certificates. A name has precedence over a wildcard. Names with non-ASCII letters are written in punycode.
+	// label, as in certificates, or **.example.com for all names with any number of more labels. A name has precedence over a
+	// wildcard, * over **, and of several with ** the longest counts. Names with non-ASCII letters are written in punycode.
 	// ---
 	// The rule compares the bytes of all names, as hexadecimal digits, with their characters: non-ASCII characters have more
 	// bytes. A search would cost more than the API server allows for the possible number of names.
@@ -135,16 +136,16 @@ type Route struct {
 	Target string `json:"target"`
 }
 
-// Hostname is a DNS name, with "*." before it for all names that have one more label. The last label starts with a letter,
-// as top-level domains do, so that an IP address is not a valid name.
+// Hostname is a DNS name, with "*." before it for all names that have one more label, or with "**." and at most 8 labels after it
+// for all names that have any number of more labels. The last label starts with a letter, as top-level domains do, so that an IP
+// address is not a valid name. A dot at the end changes nothing.
 // ---
 // By the lists' maxima there may be a million of them, so a rule that reads each one costs more than the API server allows;
 // a pattern does not. Rules that need not read the whole name reject the rest, with a message in place of a pattern.
 //
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:XValidation:rule="self != '*'",message="a hostname of * alone is not supported: for the names that no route claims, set the listener's target; for those of one domain, write *.example.com"
-// +kubebuilder:validation:XValidation:rule="!self.endsWith('.')",message="a hostname has no dot at its end: remove it"
-// +kubebuilder:validation:Pattern=`^(\*|(\*\.)?([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.?)$`
+// +kubebuilder:validation:XValidation:rule="self != '*' && self != '**'",message="a hostname of * alone is not supported: for the names that no route claims, set the listener's target; for those of one domain, write *.example.com or **.example.com"
+// +kubebuilder:validation:Pattern=`^(\*{1,2}|(\*\*\.([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.){0,7}|(\*\.)?([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.)*)[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?\.?)$`
 type Hostname string
 
 // Network is an address range such as 203.0.113.0/24 or 2001:db8::/32.

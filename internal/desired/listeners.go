@@ -109,7 +109,7 @@ func (b *Builder) routesOf(c claim, s Snapshot) ([]haproxy.Route, []Problem) {
 	read := b.names.Read(naming.Backend(m.object, l.Name, c.isHTTP()), l.Routes, to)
 	if len(read.Invalid) > 0 {
 		problems = append(problems, m.problem(v1alpha1.ReasonListenerInvalid, "listener %s: the routes for %s are left out: use DNS names, "+
-			`with or without "*." before them`, l.Name, listed(read.Invalid)))
+			`with or without "*." before them, or with "**." and at most %d labels after it`, l.Name, listed(read.Invalid), haproxy.MaxLabelsBelow))
 	}
 	if len(read.Twice) > 0 {
 		problems = append(problems, m.problem(v1alpha1.ReasonNameConflict, "listener %s has two routes for %s: the first one counts. Remove the "+

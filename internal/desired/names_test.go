@@ -63,8 +63,8 @@ func randomListener(r *rand.Rand, name string) v1alpha1.Listener {
 			break
 		}
 		l.Routes = append(l.Routes, v1alpha1.Route{Target: oneOf(r, "app", "one", "two", "three", "missing"), Hostnames: []v1alpha1.Hostname{
-			oneOf[v1alpha1.Hostname](r, "a.example.com", "A.example.com", "b.example.com", "*.example.com"),
-			oneOf[v1alpha1.Hostname](r, "c.example.com", "d.example.com", "*.b.example.com", "no name", ""),
+			oneOf[v1alpha1.Hostname](r, "a.example.com", "A.example.com", "b.example.com", "*.example.com", "**.example.com", "a.example.com."),
+			oneOf[v1alpha1.Hostname](r, "c.example.com", "d.example.com", "*.b.example.com", "**.B.example.com.", "no name", ""),
 		}})
 	}
 	if r.IntN(4) == 0 {

@@ -96,8 +96,9 @@ const (
 
 // Route says where the connections for a name go.
 type Route struct {
-	// Name is a DNS name in lower case, or "*." and a name for all names with one more label. A name has precedence over a
-	// wildcard.
+	// Name is a DNS name in lower case, or "*." and a name for all names with one more label, or "**." and a name of at most
+	// MaxLabelsBelow labels for all names with any number of more labels. A name has precedence over a wildcard, and that for one
+	// label over that for any number, of which the longest counts.
 	Name string
 	// To names an entry of Config.Backends or of Config.WeightedRoutes.
 	To string

@@ -83,10 +83,10 @@ func (c *Change) compareRoutes(after, before []Frontend) {
 				return
 			}
 			if now != nil {
-				c.Entries = append(c.Entries, now.entry(f.Name))
+				c.Entries = append(c.Entries, now.entry(f))
 			}
 			if was != nil {
-				c.Former = append(c.Former, was.entry(f.Name))
+				c.Former = append(c.Former, was.entry(f))
 			}
 		})
 	}

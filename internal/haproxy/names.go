@@ -22,13 +22,14 @@ func (c Config) LooksFrom(f Frontend) bool {
 // Entries returns the lines of the map file, sorted by key; keys are unique.
 //
 //	FRONTEND/NAME    the backend or weighted route of a route
+//	NAME**FRONTEND   that of a route for "**." and that name
 //	ROUTE            the backends of a weighted route with one share, separated by commas
 //	ROUTE:00 … :99   those of the share that a hundredth of the connections goes to
 func (c Config) Entries() []Entry {
 	var entries []Entry
 	for _, f := range c.Frontends {
 		for _, r := range f.Routes {
-			entries = append(entries, r.entry(f.Name))
+			entries = append(entries, r.entry(f))
 		}
 	}
 	for _, r := range c.WeightedRoutes {
@@ -61,7 +62,32 @@ func (r WeightedRoute) entryCount() int {
 	return count
 }
 
-func (r Route) entry(frontend string) Entry { return Entry{Key: frontend + "/" + r.Name, Value: r.To} }
+const (
+	// below begins a name that stands for any number of labels, and belowKey separates the rest of it from its frontend in a key. Every
+	// key that HAProxy looks for either begins with the frontend and a slash, or ends with belowKey and the frontend, so that no
+	// text that a client sends leads to what another frontend has.
+	below, belowKey = "**.", "**"
+	// MaxLabelsBelow is how many labels such a name may have after "**.": HAProxy looks for each number of labels by itself.
+	MaxLabelsBelow = 8
+)
+
+// Below returns how the keys end of the frontend's names that stand for any number of labels.
+func (e Frontend) Below() string { return belowKey + e.Name }
+
+func (r Route) entry(f Frontend) Entry {
+	if name, isBelow := strings.CutPrefix(r.Name, below); isBelow {
+		return Entry{Key: name + f.Below(), Value: r.To}
+	}
+	return Entry{Key: f.Name + "/" + r.Name, Value: r.To}
+}
+
+// RouteOf returns the frontend and the name of the Route that a key is of; false for the key of a weighted route.
+func RouteOf(key string) (frontend, name string, isRoute bool) {
+	if name, frontend, isBelow := strings.Cut(key, belowKey); isBelow {
+		return frontend, below + name, true
+	}
+	return strings.Cut(key, "/")
+}
 
 // Splits reports whether the weighted route has several shares.
 func (r WeightedRoute) Splits() bool { return len(r.Shares) > 1 }

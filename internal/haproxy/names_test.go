@@ -13,8 +13,9 @@ import (
 func TestEntriesAreTheLinesOfTheMapFile(t *testing.T) {
 	t.Parallel()
 	c := sample.Routing(t)
+	c.Frontends[2].Routes = append([]haproxy.Route{{Name: "**.dev.example.com", To: "ns.web.blog"}}, c.Frontends[2].Routes...)
 	c.WeightedRoutes[0].Shares = []haproxy.Share{{Percent: 98, Backends: []string{"ns.web.traefik", "ns.web.blog"}}, {}, {Percent: 2, Backends: []string{"ns.web.blog"}}}
-	var want []string
+	want := []string{"dev.example.com**ns.web.https ns.web.blog"}
 	for i := range 98 {
 		want = append(want, fmt.Sprintf("ns.web.canary:%02d ns.web.traefik,ns.web.blog", i))
 	}
@@ -36,6 +37,19 @@ func TestEntriesAreTheLinesOfTheMapFile(t *testing.T) {
 	}
 	if count := c.EntryCount(); count != len(want) {
 		t.Errorf("%d entries are counted, want %d", count, len(want))
+	}
+}
+
+func TestTheKeyOfARouteSaysItsFrontendAndItsName(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string][]string{
+		"in/a.example.com": {"in", "a.example.com"}, "in/*.example.com": {"in", "*.example.com"}, "example.com**in": {"in", "**.example.com"}, "com**a.b": {"a.b", "**.com"},
+		"way": nil, "way:00": nil,
+	} {
+		frontend, name, isRoute := haproxy.RouteOf(key)
+		if isRoute != (want != nil) || isRoute && !slices.Equal([]string{frontend, name}, want) {
+			t.Errorf("%s: got %q, %q, %t, want %q", key, frontend, name, isRoute, want)
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func anyShares(r *rand.Rand, backends []string) []haproxy.Share {
 
 func anyRoutes(r *rand.Rand, to []string) []haproxy.Route {
 	var routes []haproxy.Route
-	for _, name := range []string{"*.example.com", "a.example.com", "b.example.com", "c.example.com"} {
+	for _, name := range []string{"**.b.example.com", "**.example.com", "*.example.com", "a.example.com", "b.example.com", "c.example.com"} {
 		if r.IntN(2) == 0 {
 			routes = append(routes, haproxy.Route{Name: name, To: oneOf(r, to...)})
 		}

@@ -313,7 +313,7 @@ func TestTheExamplesOfMovingServeTheSameBeforeAndAfter(t *testing.T) {
 			for _, name := range []string{"git.example.com", "code.example.com"} {
 				m.leads(encrypted(name), overBoth, 443, "git")
 			}
-			for _, name := range []string{"a.apps.example.com", "cloud.example.com"} {
+			for _, name := range []string{"a.apps.example.com", "pr.shop.apps.example.com", "cloud.example.com"} {
 				m.leads(encrypted(name), overBoth, 443, "node-1", "node-2")
 			}
 			for _, name := range []string{"apps.example.com", "other.example.org"} {
@@ -321,18 +321,6 @@ func TestTheExamplesOfMovingServeTheSameBeforeAndAfter(t *testing.T) {
 			}
 			m.leads(lab.Client{Host: "status.example.com"}, overBoth, 80, "status")
 			m.redirects("status.example.org", "/a?b=c")
-			// The page says so of this one, and has the route that brings it back.
-			deep := encrypted("pr.shop.apps.example.com")
-			if !after {
-				m.leads(deep, overBoth, 443, "node-1", "node-2")
-				return
-			}
-			m.closes(deep, overBoth, 443)
-			m.update(m.after, func() {
-				apps := &m.after.Spec.Listeners[0].Routes[1]
-				apps.Hostnames = append(apps.Hostnames, "*.shop.apps.example.com")
-			})
-			m.leads(deep, overBoth, 443, "node-1", "node-2")
 		}, nil},
 		"Everything that is not a web page": {"bin/debian-12", func(m *moved, after bool) {
 			m.leads(lab.Client{}, overIPv4, 5432, "pg-1")

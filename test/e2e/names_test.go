@@ -90,7 +90,7 @@ func TestNamesOfTwoObjectsAreServedOnOnePort(t *testing.T) {
 	s.create(first)
 	s.awaitReady(first)
 	s.older(first)
-	second := s.byName("second", "b.example.com", "*.wild.example.com", "shared.example.com")
+	second := s.byName("second", "b.example.com.", "*.wild.example.com", "**.Deep.example.com", "shared.example.com")
 	s.create(second)
 
 	s.leads("a.example.com", "first")
@@ -98,6 +98,7 @@ func TestNamesOfTwoObjectsAreServedOnOnePort(t *testing.T) {
 	s.leads("any.wild.example.com", "second")
 	s.leads("shared.example.com", "first")
 	s.fails("deep.any.wild.example.com", "404")
+	s.leads("any.number.of.deep.example.com", "second")
 	s.awaitReason(second, v1alpha1.ReasonNameConflict)
 	accepted := condition(second, v1alpha1.ConditionAccepted)
 	if accepted.Status != metav1.ConditionFalse || !strings.Contains(accepted.Message, "first") || !strings.Contains(accepted.Message, "shared.example.com") {
@@ -108,8 +109,10 @@ func TestNamesOfTwoObjectsAreServedOnOnePort(t *testing.T) {
 
 	// Names are added, moved and removed without a reload.
 	workers := []int{s.workerPID(s.gw1()), s.workerPID(s.gw2())}
-	s.route(second, "b.example.com", "new.example.com")
+	s.route(second, "b.example.com", "new.example.com", "**.new.example.com")
 	s.leads("new.example.com", "second")
+	s.leads("any.number.of.new.example.com", "second")
+	s.fails("any.number.of.deep.example.com", "404")
 	s.fails("any.wild.example.com", "404")
 	s.awaitReady(second)
 	s.route(second, "new.example.com")

@@ -21,6 +21,12 @@ func routingShapes(t testing.TB) []shape {
 	}
 	return []shape{
 		{"routing", sample.Routing(t), debian()},
+		{"routing-below", sample.RoutingWith(t, func(c *haproxy.Config) {
+			for i, to := range map[int]string{1: "ns.web.blog:http", 2: "ns.web.canary"} {
+				below := []haproxy.Route{{Name: "**.dev.example.com", To: to}, {Name: "**.example.com", To: to}, {Name: "**.zone.example", To: to}}
+				c.Frontends[i].Routes = append(below, c.Frontends[i].Routes...)
+			}
+		}), debian()},
 		{"routing-no-ways", sample.RoutingWith(t, func(c *haproxy.Config) {
 			c.WeightedRoutes, c.Frontends = nil, c.Frontends[1:]
 			c.Frontends[1].Routes = c.Frontends[1].Routes[1:2]

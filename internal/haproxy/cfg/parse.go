@@ -115,9 +115,12 @@ func addRoutes(config *haproxy.Config, names []byte) {
 	}
 	for line := range strings.Lines(string(names)) {
 		key, to, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		of, name, isRoute := strings.Cut(key, "/")
+		of, name, isRoute := haproxy.RouteOf(key)
 		if f := frontends[of]; isRoute && f != nil {
 			f.Routes = append(f.Routes, haproxy.Route{Name: name, To: to})
 		}
+	}
+	for i, f := range config.Frontends {
+		config.Frontends[i].Routes = haproxy.SortRoutes(f.Routes) // the file is sorted by key
 	}
 }

@@ -57,6 +57,10 @@ type lookupView struct {
 	Names string
 	// Frontend is the frontend whose names are looked up; empty if none are.
 	Frontend string
+	// Below is how the keys end of its names that stand for any number of labels, and Labels are the numbers of labels that such a name
+	// can have, in the order in which they are tried.
+	Below  string
+	Labels []int
 	// Start is the backend or weighted route for what no route claims. If it is empty, HAProxy refuses it, with an answer for
 	// HTTP, or redirects it to https if Redirect is set.
 	Start          string
@@ -147,7 +151,10 @@ func newLookupView(c haproxy.Config, f haproxy.Frontend, names string) *lookupVi
 		v.Rule = "http-request"
 	}
 	if f.Protocol != haproxy.TCP {
-		v.Frontend = f.Name
+		v.Frontend, v.Below = f.Name, f.Below()
+		for labels := haproxy.MaxLabelsBelow; labels > 0; labels-- {
+			v.Labels = append(v.Labels, labels)
+		}
 	}
 	return v
 }

@@ -32,7 +32,12 @@ func TestANameIsLiveWithoutAReloadAndOnTheDiskAMomentLater(t *testing.T) {
 				[]string{"app.example.com", "blog", "blog.example.com", "blog"}},
 			{[]string{"*.example.com", "ns_web_app:http", "blog.example.com", "ns_web_blog:http"}, "name app.example.com removed",
 				[]string{"app.example.com", "app", "blog.example.com", "blog", "a.b.example.com", unknownName}},
-			{nil, "name *.example.com removed", []string{"app.example.com", unknownName, "blog.example.com", unknownName}},
+			{[]string{"**.example.com", "ns_web_app:http", "*.example.com", "ns_web_blog:http"}, "name **.example.com added",
+				[]string{"app.example.com", "blog", "a.b.example.com", "app", "c.a.b.example.com", "app", "example.com", unknownName}},
+			{[]string{"**.b.example.com", "ns_web_blog:http", "**.example.com", "ns_web_app:http"}, "name *.example.com removed",
+				[]string{"app.example.com", "app", "a.b.example.com", "blog", "c.a.b.example.com", "blog", "c.a.example.com", "app"}},
+			{[]string{"**.b.example.com", "ns_web_blog:http"}, "name **.example.com removed", []string{"app.example.com", unknownName, "a.b.example.com", "blog"}},
+			{nil, "name **.b.example.com removed", []string{"app.example.com", unknownName, "blog.example.com", unknownName}},
 			{[]string{"app.example.com", "ns_web_app:http"}, "name app.example.com added", []string{"app.example.com", "app"}},
 		} {
 			s = s.names(step.names...)

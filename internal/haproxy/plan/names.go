@@ -89,7 +89,7 @@ func (n *names) take(key string) {
 // note records what happens to an entry, and reports whether it is the entry of a name. For a weighted route it only records
 // that it differs: the route may have a hundred entries.
 func (n *names) note(key, what string) bool {
-	frontend, name, isName := strings.Cut(key, "/")
+	frontend, name, isName := haproxy.RouteOf(key)
 	if isName {
 		n.reasons = append(n.reasons, fmt.Sprintf("frontend %s: name %s %s", frontend, name, what))
 	} else if route := routeOf(key); !slices.Contains(n.routes, route) {

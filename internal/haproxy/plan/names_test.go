@@ -53,6 +53,11 @@ func TestNamesReturnsTheCommandsForEachDifference(t *testing.T) {
 			running: entries("in/a", "a"), wanted: entries("in/*.example.com", "b", "in/a", "a"),
 			reasons: []string{"frontend in: name *.example.com added"}, bring: []string{"add map /names in/*.example.com b"},
 		},
+		"one for any number of labels is added, and another is removed": {
+			running: entries("in/a", "a", "example.com**in", "b"), wanted: entries("example.org**in", "b", "in/a", "a"),
+			reasons: []string{"frontend in: name **.example.com removed", "frontend in: name **.example.org added"},
+			bring:   []string{"add map /names example.org**in b"}, take: []string{"del map /names example.com**in"},
+		},
 		"one goes elsewhere": {
 			running: entries("in/a", "a"), wanted: entries("in/a", "b"),
 			reasons: []string{"frontend in: name a goes to b now"}, bring: []string{"set map /names in/a b"},

@@ -27,7 +27,7 @@ func httpTable(t testing.TB, program string) edge {
 		{Name: "strict", Protocol: haproxy.HTTP, Routes: routes("")},
 		{Name: "redirect", Protocol: haproxy.HTTP, Routes: routes(""), RedirectToHTTPS: true},
 	}}
-	for _, g := range newTargets(t, httpTarget, "app", "special", "apps", "wild", "long", "default") {
+	for _, g := range newTargets(t, httpTarget, "app", "special", "apps", "wild", "long", "below", "lower", "default") {
 		c.Backends = append(c.Backends, backend(g.name, g))
 	}
 	return start(t, program, c)
@@ -71,6 +71,7 @@ func TestRequestsGoWhereTheirHostLeads(t *testing.T) {
 	cases := append(nameCases[:len(nameCases):len(nameCases)],
 		nameCase{"a name with a dot at its end", "app.example.com.", "app"},
 		nameCase{"a wildcard with a dot at its end", "a.apps.example.com.", "apps"},
+		nameCase{"two stars with a dot at its end and a port", "b.a.deep.example.net.:80", "below"},
 		nameCase{"a name with a port", "app.example.com:8080", "app"},
 		nameCase{"a name with a dot and a port", "APP.example.com.:80", "app"},
 		nameCase{"a wildcard with a port", "a.apps.example.com:8080", "apps"},

@@ -3,6 +3,7 @@ package routing_test
 import (
 	"bufio"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,9 @@ func TestANameThatMovesTakesNewRequestsWithIt(t *testing.T) {
 			"set map " + e.names + " strict/app.example.com special",
 			"add map " + e.names + " strict/new.example.net long",
 			"del map " + e.names + " strict/*.apps.example.com",
+			"del map " + e.names + " b.deep.example.net**strict",
+			"add map " + e.names + " example.net**strict long",
+			"set map " + e.names + " deep.example.net**strict special",
 		} {
 			if answer := e.ask(t, command); answer != "\n" {
 				t.Errorf("%s: got %q", command, answer)
@@ -39,15 +43,78 @@ func TestANameThatMovesTakesNewRequestsWithIt(t *testing.T) {
 		leadsTo("new.example.net", "long")
 		leadsTo("a.apps.example.com", "")
 		leadsTo("special.apps.example.com", "special")
+		leadsTo("c.b.deep.example.net", "special")
+		leadsTo("c.b.other.example.net", "long")
 	})
 }
 
-// manyNames starts a HAProxy with a frontend "tls" that has n names, all of which lead to "app".
+// anyName returns a name of few labels, such as "**.b.a".
+func anyName(r *rand.Rand, starts ...string) string {
+	name := starts[r.IntN(len(starts))] + string('a'+rune(r.IntN(3)))
+	for range r.IntN(4) {
+		name += "." + string('a'+rune(r.IntN(3)))
+	}
+	return name
+}
+
+// mostSpecific returns the route that a name belongs to; empty for none.
+func mostSpecific(name string, to map[string]string) string {
+	if to[name] != "" {
+		return name
+	}
+	_, parent, _ := strings.Cut(name, ".")
+	if to["*."+parent] != "" {
+		return "*." + parent
+	}
+	for ; parent != "" && to["**."+parent] == ""; _, parent, _ = strings.Cut(parent, ".") {
+	}
+	if parent == "" {
+		return ""
+	}
+	return "**." + parent
+}
+
+// The names of one frontend must not count for another one whose name begins like its own.
+func TestTheMostSpecificNameCounts(t *testing.T) {
+	t.Parallel()
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
+		r := rand.New(rand.NewPCG(1, 2))
+		app, other := newTarget(t, "app", httpTarget, haproxy.ProxyNone), newTarget(t, "other", httpTarget, haproxy.ProxyNone)
+		c := haproxy.Config{Backends: []haproxy.Backend{backend("app", app), backend("other", other)}}
+		c.WeightedRoutes = []haproxy.WeightedRoute{{Name: "f", Shares: []haproxy.Share{{Percent: 100, Backends: []string{"app"}}}}}
+		routes := map[string]map[string]string{"fe": {}, "fee": {}}
+		for frontend, to := range routes {
+			f := haproxy.Frontend{Name: frontend, Protocol: haproxy.HTTP}
+			for range 40 {
+				to[anyName(r, "", "*.", "**.", "**.")] = []string{"app", "other"}[r.IntN(2)]
+			}
+			for name, target := range to {
+				f.Routes = append(f.Routes, haproxy.Route{Name: name, To: target})
+			}
+			c.Frontends = append(c.Frontends, f)
+		}
+		e := start(t, program, c)
+		for frontend, to := range routes {
+			conn := dial(t, e.at(t, frontend, loopback4))
+			reader := bufio.NewReader(conn)
+			for range 500 {
+				name := anyName(r, "", "", "a.", "b.a.")
+				route := mostSpecific(name, to)
+				if got := get(conn, reader, "Host: "+name).Target; got != to[route] {
+					t.Errorf("%s: %s: got target %q, want %q of route %q", frontend, name, got, to[route], route)
+				}
+			}
+		}
+	})
+}
+
+// manyNames starts a HAProxy with a frontend "tls" that has n names, all of which lead to "app", and as many with two stars.
 func manyNames(t testing.TB, program string, n int) edge {
 	t.Helper()
 	f := haproxy.Frontend{Name: "tls", Protocol: haproxy.TLS}
 	for i := range n {
-		f.Routes = append(f.Routes, haproxy.Route{Name: fmt.Sprintf("app-%05d.example.com", i), To: "app"})
+		name := fmt.Sprintf("app-%05d.example.com", i)
+		f.Routes = append(f.Routes, haproxy.Route{Name: name, To: "app"}, haproxy.Route{Name: "**." + name, To: "app"})
 	}
 	g := newTarget(t, "app", tcpTarget, haproxy.ProxyNone)
 	return start(t, program, haproxy.Config{Frontends: []haproxy.Frontend{f}, Backends: []haproxy.Backend{backend("app", g)}})
@@ -61,7 +128,7 @@ func TestTenThousandNamesAreFound(t *testing.T) {
 		onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
 			for name, want := range map[string]string{
 				"app-00000.example.com": "app", "app-05000.example.com": "app", "app-09999.example.com": "app",
-				"app-10000.example.com": "", "app-0000.example.com": "",
+				"app-10000.example.com": "", "app-0000.example.com": "", "b.a.app-09999.example.com": "app", "a.app-10000.example.com": "",
 			} {
 				if got := sendHello(dial(t, e.at(t, "tls", address)), clientHello(t, name)); got != want {
 					t.Errorf("%s: got target %q, want %q", name, got, want)
@@ -71,21 +138,23 @@ func TestTenThousandNamesAreFound(t *testing.T) {
 	})
 }
 
-// BenchmarkConnection measures a connection to one of 10 and of 10,000 names: HAProxy has them in a tree.
+// BenchmarkConnection measures a connection to one of 10 and of 10,000 names, and of as many with two stars: HAProxy has them in trees.
 func BenchmarkConnection(b *testing.B) {
 	for _, program := range programs.HAProxies(b) {
 		for _, n := range []int{10, 10_000} {
-			b.Run(fmt.Sprintf("%s/%d", filepath.Base(program), n), func(b *testing.B) {
-				at := manyNames(b, program, n).at(b, "tls", loopback4)
-				hello := clientHello(b, fmt.Sprintf("app-%05d.example.com", n-1))
-				for b.Loop() {
-					conn := dial(b, at)
-					if got := sendHello(conn, hello); got != "app" {
-						b.Fatalf("got target %q", got)
+			at := manyNames(b, program, n).at(b, "tls", loopback4)
+			for _, labels := range []string{"", "b.a."} {
+				b.Run(fmt.Sprintf("%s/%d/%s", filepath.Base(program), n, labels+"app"), func(b *testing.B) {
+					hello := clientHello(b, fmt.Sprintf("%sapp-%05d.example.com", labels, n-1))
+					for b.Loop() {
+						conn := dial(b, at)
+						if got := sendHello(conn, hello); got != "app" {
+							b.Fatalf("got target %q", got)
+						}
+						_ = conn.Close()
 					}
-					_ = conn.Close()
-				}
-			})
+				})
+			}
 		}
 	}
 }

@@ -31,7 +31,12 @@ var names = map[string][]string{
 	"apps":    {"*.apps.example.com"},
 	"wild":    {"*.example.com"},
 	"long":    {longLabel + ".example.org", longName, "*." + longLabel + ".example.org"},
+	"below":   {"**.deep.example.net", "**." + longestBelow},
+	"lower":   {"**.b.deep.example.net", "**.net.deep.example", "**.top"},
 }
+
+// longestBelow has as many labels as a name for any number of labels may have.
+const longestBelow = "h.g.f.e.d.c.b.a"
 
 // nameCase holds which target a name leads to; empty for none.
 type nameCase struct{ about, name, want string }
@@ -68,6 +73,25 @@ var nameCases = []nameCase{
 	{"a name of 253 characters in upper case", strings.ToUpper(longName), "long"},
 	{"a name of 252 characters", longName[1:], ""},
 	{"a way", "way:00", ""},
+	{"two stars stand for one label", "a.deep.example.net", "below"},
+	{"two stars stand for many labels", "x.y.z.a.deep.example.net", "below"},
+	{"two stars stand for labels in upper case", "X.A.DEEP.example.net", "below"},
+	{"two stars stand for more labels than are searched", strings.Repeat("a.", 100) + "deep.example.net", "below"},
+	{"two stars stand for labels of 63 characters", longLabel + "." + longLabel + ".deep.example.net", "below"},
+	{"the longest with two stars counts", "c.b.deep.example.net", "lower"},
+	{"the longest with two stars counts at any depth", "e.d.c.b.deep.example.net", "lower"},
+	{"the longest with two stars does not stand for nothing", "b.deep.example.net", "below"},
+	{"two stars do not stand for nothing", "deep.example.net", ""},
+	{"two stars do not stand for an empty label", ".deep.example.net", ""},
+	{"two stars do not stand for an empty label behind another", "a..deep.example.net", ""},
+	{"an empty label inside", "a.deep..example.net", ""},
+	{"what ends like a name behind two stars", "evildeep.example.net", ""},
+	{"what ends like a name behind two stars, with a label", "a.evildeep.example.net", ""},
+	{"one label behind two stars", "a.b.top", "lower"},
+	{"as many labels as there may be behind two stars", "x." + longestBelow, "below"},
+	{"as many labels as there may be, and more before them", "z.y.x." + longestBelow, "below"},
+	{"as many labels as there may be, alone", longestBelow, ""},
+	{"two stars that are asked for", "**.deep.example.net", "below"},
 }
 
 // routes returns the routes of a frontend, in order; prefix precedes the names of backends.
@@ -89,7 +113,7 @@ func tlsTable(t testing.TB, program string) edge {
 		{Name: "tls", Protocol: haproxy.TLS, Routes: routes(""), Backend: "default"},
 		{Name: "strict", Protocol: haproxy.TLS, Routes: routes("")},
 	}}
-	for _, g := range newTargets(t, tlsTarget, "app", "special", "apps", "wild", "long", "default") {
+	for _, g := range newTargets(t, tlsTarget, "app", "special", "apps", "wild", "long", "below", "lower", "default") {
 		c.Backends = append(c.Backends, backend(g.name, g))
 	}
 	return start(t, program, c)
@@ -110,6 +134,7 @@ func TestTLSGoesWhereItsNameLeads(t *testing.T) {
 	tlsCases := append(nameCases[:len(nameCases):len(nameCases)],
 		nameCase{"no name", "", ""},
 		nameCase{"a key of the map file", "tls/localhost", ""},
+		nameCase{"a key of the map file for two stars", "a.deep.example.net**tls", ""},
 		nameCase{"what HAProxy calls the client's address", "%[src].apps.example.com", "apps"},
 		nameCase{"quotes and blanks", "a'b\" c\\d$e.apps.example.com", "apps"},
 		nameCase{"a comma", "app.example.com,app.example.com", ""},

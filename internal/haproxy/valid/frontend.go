@@ -104,7 +104,7 @@ func checkLeadsTo(e haproxy.Frontend, f *faults, name string, modes map[string]m
 func checkRoutes(e haproxy.Frontend, f *faults, modes map[string]mode) {
 	for i, r := range e.Routes {
 		if !Route(r.Name) {
-			f.add(`frontend %s: route %s is no DNS name in lower case, with or without "*." before it`, haproxy.Excerpt(e.Name), haproxy.Excerpt(r.Name))
+			f.add(`frontend %s: route %s is no DNS name in lower case, with or without "*." or "**." before it`, haproxy.Excerpt(e.Name), haproxy.Excerpt(r.Name))
 		}
 		checkLeadsTo(e, f, r.To, modes)
 		if i == 0 {
@@ -119,12 +119,20 @@ func checkRoutes(e haproxy.Frontend, f *faults, modes map[string]mode) {
 	}
 }
 
-// Route reports whether a name is valid for a Route: a DNS name in lower case, optionally with "*." before it.
+// Route reports whether a name is valid for a Route: a DNS name in lower case, optionally with "*." before it, or with "**." if it
+// has no more labels than that allows.
 func Route(name string) bool {
 	if len(name) > maxRoute {
 		return false
 	}
-	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
+	name, isBelow := strings.CutPrefix(name, "**.")
+	if isBelow && strings.Count(name, ".") >= haproxy.MaxLabelsBelow {
+		return false
+	}
+	if !isBelow {
+		name = strings.TrimPrefix(name, "*.")
+	}
+	for label := range strings.SplitSeq(name, ".") {
 		if !validLabel(label) {
 			return false
 		}

@@ -55,6 +55,13 @@ func TestValidateNamesTheInvalidRouteWeightedRouteOrAccessPolicy(t *testing.T) {
 		{"a name with a comment", route("#app"), "is no DNS name"},
 		{"a name with a star inside", route("a.*.example.com"), "is no DNS name"},
 		{"a name with two stars", route("*.*.example.com"), "is no DNS name"},
+		{"two stars inside", route("a.**.example.com"), "is no DNS name"},
+		{"two stars before a wildcard", route("**.*.example.com"), "is no DNS name"},
+		{"two stars before two stars", route("**.**.example.com"), "is no DNS name"},
+		{"three stars", route("***.example.com"), "is no DNS name"},
+		{"two stars alone", route("**"), "is no DNS name"},
+		{"two stars and a dot", route("**."), "is no DNS name"},
+		{"two stars before too many labels", route("**.a.b.c.d.e.f.g.h.i"), "is no DNS name"},
 		{"nothing but a star", route("*"), "is no DNS name"},
 		{"a star and a dot", route("*."), "is no DNS name"},
 		{"a name with a dot at its end", route("example.com."), "is no DNS name"},
@@ -120,7 +127,7 @@ func TestValidRouteTakesDNSNames(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(strings.Repeat("a", 63)+".", 3) + strings.Repeat("a", 61)
 	for _, name := range []string{
-		"a", "localhost", "app.example.com", "*.example.com", "*.com", "xn--bcher-kva.example", "1.2.3", "a--b.c-d",
+		"a", "localhost", "app.example.com", "*.example.com", "*.com", "**.example.com", "**.com", "**.a.b.c.d.e.f.g.h", "xn--bcher-kva.example", "1.2.3", "a--b.c-d",
 		strings.Repeat("a", 63) + ".example.com", long, "*." + long[2:],
 	} {
 		if !valid.Route(name) {

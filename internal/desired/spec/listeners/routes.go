@@ -104,7 +104,7 @@ func readRoutes(list []v1alpha1.Route, to []string) Routes {
 	seen := make(map[string]string, count)
 	for i := range list {
 		for _, hostname := range list[i].Hostnames {
-			name := strings.ToLower(string(hostname))
+			name := normalized(hostname)
 			switch previous, found := seen[name]; {
 			case !valid.Route(name):
 				read.Invalid = append(read.Invalid, string(hostname))
@@ -119,6 +119,11 @@ func readRoutes(list []v1alpha1.Route, to []string) Routes {
 	}
 	read.Routes = haproxy.SortRoutes(read.Routes)
 	return read
+}
+
+// normalized returns the form of a name in which HAProxy looks for it: in lower case, and without a dot at its end.
+func normalized(hostname v1alpha1.Hostname) string {
+	return strings.TrimSuffix(strings.ToLower(string(hostname)), ".")
 }
 
 // mergeRoutes does not count a name as lost if both routes lead to the same destination.

@@ -33,6 +33,8 @@ func TestTheFirstRouteOfANameCounts(t *testing.T) {
 		"none":     {nil, nil, Routes{}},
 		"sorted":   {[][]v1alpha1.Hostname{{"b.c", "*.c"}, {"a.c"}}, []string{"x", "y"}, Routes{Routes: routesOf("*.c>x a.c>y b.c>x")}},
 		"any case": {[][]v1alpha1.Hostname{{"B.c"}, {"b.C"}}, []string{"x", "x"}, Routes{Routes: routesOf("b.c>x")}},
+		"a dot at the end": {[][]v1alpha1.Hostname{{"B.c.", "b.c"}, {"**.C."}, {"*.c.", "**.c"}}, []string{"x", "x", "y"},
+			Routes{Routes: routesOf("**.c>x *.c>y b.c>x"), Twice: []string{"**.c"}}},
 		"two routes": {[][]v1alpha1.Hostname{{"a.c"}, {"a.c", "b.c"}}, []string{"x", "y"},
 			Routes{Routes: routesOf("a.c>x b.c>y"), Twice: []string{"a.c"}}},
 		"a route that is left out":                            {[][]v1alpha1.Hostname{{"a.c"}, {"a.c"}}, []string{"", "y"}, Routes{Routes: routesOf("a.c>y")}},
@@ -43,8 +45,8 @@ func TestTheFirstRouteOfANameCounts(t *testing.T) {
 			Routes{Routes: routesOf("*.c>x a.c>y"), Twice: []string{"*.c"}}},
 		"three routes of one name": {[][]v1alpha1.Hostname{{"a.c"}, {"A.c"}, {"a.C"}}, []string{"x", "y", "x"},
 			Routes{Routes: routesOf("a.c>x"), Twice: []string{"a.c"}}},
-		"no names": {[][]v1alpha1.Hostname{{"", "*", "a b", "a..b", "*.*.c", "A.c"}}, []string{"x"},
-			Routes{Routes: routesOf("a.c>x"), Invalid: []string{"", "*", "a b", "a..b", "*.*.c"}}},
+		"no names": {[][]v1alpha1.Hostname{{"", ".", "*", "**", "a b", "a..b", "b..", "*.*.c", "**.*.c", "A.c"}}, []string{"x"},
+			Routes{Routes: routesOf("a.c>x"), Invalid: []string{"", ".", "*", "**", "a b", "a..b", "b..", "*.*.c", "**.*.c"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
