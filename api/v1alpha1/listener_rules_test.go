@@ -56,14 +56,16 @@ var listenerRules = []rule{
 	}},
 	{"spec.listeners.1.protocol", list{"TLS", "HTTP"}, []refusal{{"TCP", "routes are by name"}, {nil, "routes are by name"}}},
 	{"spec.listeners.0.bind", list{
-		list{":443"}, list{"*:443"}, list{"*:443", "ipv6@:80"}, list{"ipv4@:1"}, list{"ipv6@:65535"}, list{"192.0.2.1:443"}, list{"ipv4@192.0.2.1:443"}, list{"[2001:db8::1]:443"},
+		list{":443"}, list{"*:443"}, list{"*:443", "ipv6@:80"}, list{":::443"}, list{"*:443", ":::443"}, list{"ipv4@:1"}, list{"ipv6@:65535"}, list{"192.0.2.1:443"}, list{"ipv4@192.0.2.1:443"}, list{"[2001:db8::1]:443"},
 		list{"ipv6@[2001:db8::1]:443"}, list{"[::]:443", "0.0.0.0:443"},
 		many(16, func(n string) string { return ":1" + n[1:] }),
 	}, []refusal{
 		{nil, required}, {list{}, "at least 1"}, {list{":443", ":443"}, "Duplicate value"}, {list{":443", "ipv4@:443"}, "same bind twice"},
 		{list{"[::]:443", "ipv6@[::]:443"}, "same bind twice"}, {many(17, func(n string) string { return ":1" + n[1:] }), tooMany},
 		{list{""}, bindForm}, {list{"443"}, bindForm}, {list{"gw1:443"}, "with an IP address and no name"}, {list{"gw1.example.net:443"}, "with an IP address and no name"}, {list{"*443"}, bindForm}, {list{"*:"}, bindForm}, {list{"ipv4@*:443"}, bindForm}, {list{"**:443"}, bindForm}, {list{"*:65536"}, "between 1 and 65535"}, {list{":0"}, bindForm},
-		{list{":0443"}, bindForm}, {list{":443-445"}, bindForm}, {list{"ipv6@192.0.2.1:443"}, bindForm}, {list{"ipv4@[::1]:443"}, bindForm},
+		{list{":0443"}, bindForm}, {list{":443-445"}, "one port, not a range"}, {list{"192.0.2.1:30000-30010"}, "one port, not a range"}, {list{"*:443-"}, "one port, not a range"},
+		{list{":443 interface eth0"}, "a bind has no interface"}, {list{"*:443 interface nosuch0"}, "a bind has no interface"}, {list{"[fe80::1%eth0]:443"}, "a bind has no interface"},
+		{list{"::443"}, bindForm}, {list{"::::443"}, bindForm}, {list{"ipv4@:::443"}, bindForm}, {list{":::443 v4v6"}, bindForm}, {list{":::65536"}, "between 1 and 65535"}, {list{":::443", ":::443"}, "Duplicate value"}, {list{"ipv6@192.0.2.1:443"}, bindForm}, {list{"ipv4@[::1]:443"}, bindForm},
 		{list{"unix@/run/x"}, bindForm}, {list{"2001:db8::1:443"}, bindForm}, {list{"192.0.2.1:443,:80"}, bindForm}, {list{":443 ssl"}, bindForm},
 		{list{":65536"}, "between 1 and 65535"}, {list{"ipv4@:99999"}, "between 1 and 65535"},
 		{list{"256.1.1.1:443"}, "IPv4 address must be valid"}, {list{"ipv4@1.2.3:443"}, "IPv4 address must be valid"}, {list{"1.2.3.04:443"}, "IPv4 address must be valid"},

@@ -27,7 +27,7 @@ type Listener struct {
 	Protocol Protocol `json:"protocol,omitempty"`
 
 	// Bind is what to listen on, in HAProxy's own syntax: ipv4@:443, ipv6@:443, ipv4@192.0.2.1:443,
-	// ipv6@[2001:db8::1]:443, 192.0.2.1:443, [2001:db8::1]:443 or :443 (IPv4); and *:443 for IPv4 and IPv6. Two listeners of
+	// ipv6@[2001:db8::1]:443, 192.0.2.1:443, [2001:db8::1]:443 or :443 (IPv4); and *:443 or :::443 for IPv4 and IPv6. Two listeners of
 	// one object cannot have the same bind on a host. A listener cannot have :443 where an older object has 192.0.2.1:443, or
 	// the other way round: the kernel would give all connections to that address to the listener that names it. Within one
 	// object that is allowed.
@@ -188,7 +188,9 @@ const (
 // BindAddress is one address and port to listen on, in HAProxy's syntax.
 //
 // +kubebuilder:validation:MaxLength=58
-// +kubebuilder:validation:XValidation:rule="self.matches('^((ipv4@)?[0-9.]*|[*]|(ipv6@)?\\\\[[0-9A-Fa-f:.]+\\\\]|ipv6@):[1-9][0-9]{0,4}$')",message="a bind is ADDRESS:PORT with an IP address and no name, or with none for all addresses, such as *:443, ipv4@:443, ipv6@:443, 192.0.2.1:443, ipv6@[2001:db8::1]:443 or :443"
+// +kubebuilder:validation:XValidation:rule="self.matches('^((ipv4@)?[0-9.]*|[*]|::|(ipv6@)?\\\\[[0-9A-Fa-f:.]+\\\\]|ipv6@):[1-9][0-9]{0,4}$')",message="a bind is ADDRESS:PORT with an IP address and no name, or with none for all addresses, such as *:443, ipv4@:443, ipv6@:443, 192.0.2.1:443, ipv6@[2001:db8::1]:443 or :443"
+// +kubebuilder:validation:XValidation:rule="!self.matches(':[0-9]+-[0-9]*$')",message="a bind has one port, not a range: write a listener for each port, whose target has that port"
+// +kubebuilder:validation:XValidation:rule="!self.contains('interface') && !self.contains('%')",message="a bind has no interface, since HAProxy would listen on all of them where the host does not have that one: bind the interface's address instead"
 // +kubebuilder:validation:XValidation:rule="!self.matches(':[0-9]{1,5}$') || int(self.substring(self.lastIndexOf(':') + 1)) <= 65535",message="a bind's port must be between 1 and 65535"
 // +kubebuilder:validation:XValidation:rule="self.contains('[') || !self.matches('[0-9.]:[0-9]+$') || self.split(':')[0].split('@').all(part, part == 'ipv4' || isIP(part))",message="a bind's IPv4 address must be valid, such as 192.0.2.1"
 // +kubebuilder:validation:XValidation:rule="!self.matches('\\\\[.*\\\\]') || self.substring(self.indexOf('[') + 1, self.indexOf(']')).contains(':') && isIP(self.substring(self.indexOf('[') + 1, self.indexOf(']')))",message="a bind's address in brackets must be a valid IPv6 address, such as [2001:db8::1]"

@@ -88,10 +88,14 @@ func ReadBinds(list []v1alpha1.BindAddress) ([]haproxy.Bind, error) {
 	return binds, nil
 }
 
-// bothFamilies returns the binds that *:443 stands for; any other bind stands for itself.
+// bothFamilies returns the binds that *:443 and :::443 stand for; any other bind stands for itself. With :::443, HAProxy lets the kernel
+// decide whether there are IPv4 clients as well, and by default there are. They would appear as ::ffff:a.b.c.d; with a bind of
+// their own they do not.
 func bothFamilies(text string) []string {
-	if port, found := strings.CutPrefix(text, "*:"); found {
-		return []string{"ipv4@:" + port, "ipv6@:" + port}
+	for _, all := range []string{"*:", ":::"} {
+		if port, found := strings.CutPrefix(text, all); found {
+			return []string{"ipv4@:" + port, "ipv6@:" + port}
+		}
 	}
 	return []string{text}
 }
