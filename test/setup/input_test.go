@@ -161,7 +161,7 @@ func TestAnAccountThatDiffersIsLeftAlone(t *testing.T) {
 // What an account that somebody else has made keeps in its home is its own affair, and no lever on root.
 func TestAnExistingAccountGetsTheKeyAndKeepsItsOwn(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(r *root) {
+	onEachShell(t, func(r *root) {
 		key, blob := newKey(r.t)
 		own, _ := newKey(r.t)
 		r.account("edgelb", 1500, "/home/edgelb", "/bin/sh")
@@ -185,7 +185,7 @@ func TestAnExistingAccountGetsTheKeyAndKeepsItsOwn(t *testing.T) {
 
 func TestNoLinkOfTheAccountLeadsRootAnywhere(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(r *root) {
+	onEachShell(t, func(r *root) {
 		key, _ := newKey(r.t)
 		r.write("etc/target", 0o600, "root's own\n")
 		r.account("edgelb", 1500, "/home/edgelb", "/bin/sh")

@@ -104,12 +104,22 @@ func (m *machine) installs(want string, packages ...string) string {
 	return said
 }
 
-// path returns a file of the machine, whose /run is its own.
+// awaitEnd waits until no installation runs.
+func (m *machine) awaitEnd() {
+	m.t.Helper()
+	m.await("the installation ends", func() bool {
+		_, err := os.Stat(m.runPath("edgelb-install/job"))
+		return os.IsNotExist(err)
+	})
+}
+
+// runPath returns a file of the machine, whose /run is its own.
 func (m *machine) runPath(name string) string { return filepath.Join(m.proc(), "root/run", name) }
 
+// test/e2e has hosts of both Debians that the operator itself installs, with the packages of the distribution.
 func TestTheOperatorInstallsWhatAHostLacks(t *testing.T) {
 	t.Parallel()
-	for _, k := range kinds[:4] {
+	for _, k := range kinds[1:4] {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRoot(t, k)
@@ -147,28 +157,27 @@ func TestAnInstallationThatFailsSaysWhyAndIsTriedAgain(t *testing.T) {
 			r := newRoot(t, k)
 			r.without("haproxy")
 			r.repository("1")
+			r.mount(filepath.Join(r.path, "opt"), "tmpfs", "size=64k,mode=755")
 			m := r.start()
 			before := r.files()
 			said := m.installs("failed apt-get does not install haproxy: E: ", "haproxy")
 			if !strings.Contains(said, "No repository of this host has it: enable the one that does") {
 				t.Errorf("it says %q", said)
 			}
-			delete(before, "/var/lib/apt/extended_states")
+			m.awaitEnd()
+			after := r.files()
 			for name, was := range before {
-				if is := r.files()[name]; is != was && !strings.HasPrefix(name, "/var/lib/apt/") && !strings.HasPrefix(name, "/var/lib/dpkg/") {
+				if is := after[name]; is != was && !strings.HasPrefix(name, "/var/lib/apt/") && !strings.HasPrefix(name, "/var/lib/dpkg/") {
 					t.Errorf("%s was %q and is %q", name, was, is)
 				}
 			}
 
 			r.repository("200000", "haproxy")
-			r.mount(filepath.Join(r.path, "opt"), "tmpfs", "size=64k,mode=755")
-			m = r.start()
-			m.installs("No space left on device", "haproxy")
-			if said := m.installs("failed ", "haproxy"); !strings.Contains(said, "Make room") {
+			said = m.installs("No space left on device", "haproxy")
+			if !strings.Contains(said, "failed apt-get does not install haproxy: ") || !strings.Contains(said, "Make room") {
 				t.Errorf("it says %q", said)
 			}
 			must(t, unix.Mount("", filepath.Join(r.path, "opt"), "", unix.MS_REMOUNT, "size=10m,mode=755"))
-			m = r.start()
 			m.installs("done\n", "haproxy")
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -62,7 +63,8 @@ func (s *said) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// onEach runs a test on a fresh root of each kind, and onEachShell on one for each shell.
+// onEach runs a test on a fresh root of each kind, for what the tools of a distribution do. onEachShell runs it on one for each shell, which
+// is enough for what the script itself does.
 func onEach(t *testing.T, test func(r *root)) {
 	t.Helper()
 	onThose(t, kinds, test)
@@ -105,7 +107,7 @@ func newRoot(t *testing.T, k kind) *root {
 	default:
 		r.link("bin/sh", k.shell)
 	}
-	r.makeHostKeys()
+	r.addHostKeys()
 	return r
 }
 
@@ -140,15 +142,42 @@ func (r *root) becomeAlpine() {
 	r.write("usr/sbin/nologin", 0o755, "#!/bin/sh\nexit 1\n")
 }
 
-// makeHostKeys does what the package does when it is installed.
-func (r *root) makeHostKeys() {
+// hostKeys are the keys of all roots, by the names of their files. To make one of RSA takes long.
+var hostKeys = sync.OnceValues(func() (map[string]string, error) {
+	dir, err := os.MkdirTemp("", "host-keys")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	keys := map[string]string{}
+	for _, kind := range []string{"ed25519", "rsa"} {
+		name := "ssh_host_" + kind + "_key"
+		if output, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", filepath.Join(dir, name)).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, output)
+		}
+		for _, name := range []string{name, name + ".pub"} {
+			content, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				return nil, err
+			}
+			keys[name] = string(content)
+		}
+	}
+	return keys, nil
+})
+
+// addHostKeys does what the package does when it is installed.
+func (r *root) addHostKeys() {
 	r.t.Helper()
 	must(r.t, os.MkdirAll(filepath.Join(r.path, "run/sshd"), 0o755))
-	for _, kind := range []string{"ed25519", "rsa"} {
-		output, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", filepath.Join(r.path, "etc/ssh/ssh_host_"+kind+"_key")).CombinedOutput()
-		if err != nil {
-			r.t.Fatalf("%v: %s", err, output)
+	keys, err := hostKeys()
+	must(r.t, err)
+	for name, content := range keys {
+		mode := os.FileMode(0o600)
+		if strings.HasSuffix(name, ".pub") {
+			mode = 0o644
 		}
+		r.write("etc/ssh/"+name, mode, content)
 	}
 }
 

@@ -115,7 +115,7 @@ func (r *root) asAccount(name, commands string) result {
 
 func TestTheKeysAreThoseOfTheLastRun(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(r *root) {
+	onEachShell(t, func(r *root) {
 		line1, key1 := newKey(r.t)
 		line2, key2 := newKey(r.t)
 		has := func(from string, keys ...string) {
@@ -146,7 +146,7 @@ func TestTheKeysAreThoseOfTheLastRun(t *testing.T) {
 
 func TestWhatSomebodyChangedIsMendedOrNamed(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(r *root) {
+	onEachShell(t, func(r *root) {
 		key, _ := newKey(r.t)
 		r.succeeds("--key", key)
 		done := r.files()
@@ -187,7 +187,7 @@ func TestAnotherAccountCanBeChosen(t *testing.T) {
 
 func TestAnEndedConnectionKeepsNoAccount(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(r *root) {
+	onEachShell(t, func(r *root) {
 		before := r.files()
 		key, _ := newKey(r.t)
 		r.succeeds("--key", key)
