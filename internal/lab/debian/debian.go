@@ -70,6 +70,8 @@ type Options struct {
 	Sudoers string
 	// Fresh hosts have no OrdinaryUser. They are started with root as User.
 	Fresh bool
+	// Bare hosts have no HAProxy either: their Root is one made by hack/bare-root.sh.
+	Bare bool
 	// PrivateKey is the key that can log in, in OpenSSH format, so that hosts can share it; default: a new one.
 	PrivateKey []byte
 }
@@ -84,9 +86,10 @@ type Host struct {
 	machine *process.Process
 	// init is the PID, in the lab, of the host's first process.
 	init int
+	bare bool
 }
 
-// Start boots a host and returns when login works and HAProxy runs; the lab must have been entered.
+// Start boots a host and returns when login works and HAProxy, unless it is bare, runs; the lab must have been entered.
 func Start(ctx context.Context, options Options) (*Host, error) {
 	if err := options.complete(); err != nil {
 		return nil, err
@@ -121,8 +124,13 @@ func (o *Options) complete() error {
 	if o.User == "" {
 		o.User = "root"
 	}
-	if _, err := os.Stat(filepath.Join(o.Root, "usr/sbin/haproxy")); err != nil {
-		return fmt.Errorf("no Debian root to boot from; make one with hack/debian-root.sh: %w", err)
+	program, maker := "haproxy", "debian-root.sh"
+	if o.Bare {
+		o.Fresh = true
+		program, maker = "sshd", "bare-root.sh"
+	}
+	if _, err := os.Stat(filepath.Join(o.Root, "usr/sbin", program)); err != nil {
+		return fmt.Errorf("no Debian root to boot from; make one with hack/%s: %w", maker, err)
 	}
 	return nil
 }
@@ -138,6 +146,7 @@ func newHost(options Options) *Host {
 			AdminSocket: "/run/haproxy/admin.sock",
 		},
 		pidFile: filepath.Join(lab.Dir(), options.Name+".pid"),
+		bare:    options.Bare,
 	}
 	if options.Init == Systemd {
 		h.MasterSocket = "/run/haproxy-master.sock"
@@ -201,15 +210,32 @@ func (h *Host) environment(options Options) ([]string, error) {
 	), nil
 }
 
-// hasPower finds the host's first process, and by that the host's files.
+// Reboot restarts the machine, and returns as Start does. Its disk and its interface stay. It requires systemd.
+func (h *Host) Reboot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	// The shell that asks for it may end before it can say that it succeeded.
+	_, asked := h.Exec(ctx, "systemctl", "reboot")
+	if err := h.machine.Await(ctx, h.hasPower); err != nil {
+		return errors.Join(fmt.Errorf("reboot %s: %w", h.Name, err), asked)
+	}
+	return h.machine.Await(ctx, h.serves)
+}
+
+// hasPower finds the host's first process, and by that the host's files. After a reboot it is another one.
 func (h *Host) hasPower(context.Context) error {
 	content, err := os.ReadFile(h.pidFile)
 	if err != nil {
 		return err
 	}
-	if h.init, err = strconv.Atoi(strings.TrimSpace(string(content))); err != nil {
+	init, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	switch {
+	case err != nil:
 		return err
+	case init == h.init:
+		return fmt.Errorf("process %d is still the first one", init)
 	}
+	h.init = init
 	h.Root = filepath.Join("/proc", strconv.Itoa(h.init), "root")
 	h.HostKeyFiles = []string{h.Path("/etc/ssh/ssh_host_ed25519_key")}
 	return nil
@@ -223,7 +249,7 @@ func (h *Host) serves(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := h.AnswersSSH(ctx); err != nil {
+	if err := h.AnswersSSH(ctx); err != nil || h.bare {
 		return err
 	}
 	if _, err := h.WorkerPID(ctx); err != nil {

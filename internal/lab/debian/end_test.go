@@ -20,6 +20,12 @@ func TestNothingOfAHostIsLeftAfterClose(t *testing.T) {
 	programs.NeedRoot(t, "booting a Debian")
 	const number = 71
 	h := startHost(t, Options{Number: number, Root: debian12})
+	must(t, os.WriteFile(h.Path("/root/kept"), nil, 0o600))
+	first := h.init
+	must(t, h.Reboot(t.Context()))
+	if _, err := os.Stat(h.Path("/root/kept")); err != nil || h.init == first {
+		t.Errorf("after a reboot the first process is %d, was %d, and of the disk %v", h.init, first, err)
+	}
 	cgroup := cgroupOf(t, h.init)
 	if mounts, err := os.ReadFile("/proc/self/mounts"); err != nil || strings.Contains(string(mounts), "overlay") {
 		t.Errorf("the lab sees a mount of the host, %v:\n%s", err, mounts)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The machine under a Debian host: its network, its disk and its power. It runs in its own network and mount namespaces, so
-# that everything is removed with the last process. SIGTERM cuts the power.
+# that everything is removed with the last process. SIGTERM cuts the power; a reboot starts the host again, with the same disk.
 #
 # The environment: ROOT and INIT (systemd, sysv or openrc), NAME, LAB (a process of the lab's namespaces), LINK (the name in the lab of
 # the other end of eth0) and BRIDGE (empty if LINK is no port of one), addresses with their prefix length (ADDRESS4, ADDRESS6 and
@@ -89,24 +89,32 @@ cgroup=$hierarchy/edgelb-lab-${network#net:}
 # shellcheck disable=SC2016 # for the shell that joins
 join='mkdir -p "$0" && echo $$ >"$0/cgroup.procs"'
 
-host=
+host='' machine=''
 power_off() {
 	kill -KILL "${host:-$machine}" || :
 	wait
 	find "$cgroup" -depth -type d -exec rmdir {} \;
 }
-sh -euc "{ $join; } || { $join; }"'
-exec setpriv --pdeathsig KILL env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin INIT="$INIT" NAME="$NAME" \
-	unshare --cgroup --pid --mount --uts --ipc --fork --kill-child sh -eu /mnt/boot' "$cgroup" &
-machine=$!
+power_on() {
+	sh -euc "{ $join; } || { $join; }"'
+	exec setpriv --pdeathsig KILL env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin INIT="$INIT" NAME="$NAME" \
+		unshare --cgroup --pid --mount --uts --ipc --fork --kill-child sh -eu /mnt/boot' "$cgroup" &
+	machine=$! host='' program=''
+	# After it has executed unshare, its only child is the host's first process. That list ends without a newline.
+	while [ -z "$host" ]; do
+		read -r program <"/proc/$machine/comm"
+		[ "$program" != unshare ] || read -r host _ <"/proc/$machine/task/$machine/children" || :
+	done
+	echo "$host" >"$PID_FILE.new"
+	mv "$PID_FILE.new" "$PID_FILE"
+}
 trap power_off EXIT
 trap 'exit 0' TERM
-# After it has executed unshare, its only child is the host's first process. That list ends without a newline.
-program=
-while [ -z "$host" ]; do
-	read -r program <"/proc/$machine/comm"
-	[ "$program" != unshare ] || read -r host _ <"/proc/$machine/task/$machine/children" || :
+# The kernel ends a first process that reboots by SIGHUP.
+ended=129
+while [ "$ended" = 129 ]; do
+	power_on
+	ended=0
+	wait "$machine" || ended=$?
+	find "$cgroup" -depth -type d -exec rmdir {} \;
 done
-echo "$host" >"$PID_FILE.new"
-mv "$PID_FILE.new" "$PID_FILE"
-wait
