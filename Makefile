@@ -209,12 +209,14 @@ control-plane: require-go ## Build kube-apiserver, kube-controller-manager, kube
 tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(PROMTOOL) ## Install the pinned tools.
 
 .PHONY: debian-roots
-debian-roots: ## Install the Debian 12 and 13 that tests boot edge hosts from, with and without keepalived (root only; once, some minutes).
+debian-roots: ## Install the Debian 12 and 13 that tests boot edge hosts from, with and without keepalived, and with sshd alone (root only; once, some minutes).
 	@hack/host-packages.sh debootstrap
 	@hack/debian-root.sh $(BIN)/debian-12 bookworm
 	@hack/debian-root.sh $(BIN)/debian-13 trixie $(BIN)/haproxy-3.0
 	@hack/keepalived-root.sh $(BIN)/debian-12 $(BIN)/debian-12-keepalived
 	@hack/keepalived-root.sh $(BIN)/debian-13 $(BIN)/debian-13-keepalived $(BIN)/keepalived-2.3
+	@hack/bare-root.sh $(BIN)/debian-12 $(BIN)/debian-12-bare
+	@hack/bare-root.sh $(BIN)/debian-13 $(BIN)/debian-13-bare
 
 .PHONY: terraform-outputs
 terraform-outputs: require-go ## Build what evaluates the modules of examples/terraform in tests.

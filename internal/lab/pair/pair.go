@@ -24,7 +24,7 @@ const ScriptUser = "keepalived_script"
 type Options struct {
 	// Number identifies the segment and determines its addresses, from 1 to 250.
 	Number int
-	// Roots are the roots of the hosts, made by hack/keepalived-root.sh; there are as many hosts.
+	// Roots are the roots of the hosts, made by hack/keepalived-root.sh, or hack/bare-root.sh if they are Bare; there are as many hosts.
 	Roots []string
 	// Host is the same for all hosts. Start sets its Number, Name, Root and Link.
 	Host debian.Options
@@ -39,7 +39,7 @@ type Pair struct {
 	segment segment
 }
 
-// Start boots the hosts and returns when login works and HAProxy runs on all of them; the lab must have been entered. keepalived has
+// Start boots the hosts and returns when login works and HAProxy, unless they are bare, runs on all of them; the lab must have been entered. keepalived has
 // no configuration yet, and so does not run.
 func Start(ctx context.Context, options Options) (*Pair, error) {
 	if err := options.check(); err != nil {
@@ -63,6 +63,9 @@ func (o Options) check() error {
 		return fmt.Errorf("a pair has 1 to %d hosts, not %d", maxHosts, len(o.Roots))
 	}
 	for _, root := range o.Roots {
+		if o.Host.Bare {
+			continue
+		}
 		if _, err := os.Stat(filepath.Join(root, "usr/sbin/keepalived")); err != nil {
 			return fmt.Errorf("no Debian root with keepalived; make one with hack/keepalived-root.sh: %w", err)
 		}
@@ -97,7 +100,7 @@ func (p *Pair) bootHost(ctx context.Context, options Options, index int) (*Host,
 		return nil, err
 	}
 	h := &Host{Host: booted, init: of.Init, link: of.Link.Name}
-	if options.WithoutScriptUser {
+	if options.WithoutScriptUser || of.Bare {
 		return h, nil
 	}
 	_, err = h.Exec(ctx, "useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent",
