@@ -77,6 +77,7 @@ func parts() []part {
 		{"h", "a change of names and of weights", partNames},
 		{"i", "a pair of hosts with virtual addresses", partPair},
 		{"l", "a connection that is logged", partLogs},
+		{"m", "two bare hosts that get their packages", partBare},
 	}
 }
 

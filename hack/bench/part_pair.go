@@ -60,28 +60,51 @@ func (b *bench) startCouple(ctx context.Context) (*couple, error) {
 	if err != nil {
 		return nil, err
 	}
+	c, err := b.newCouple(ctx, edge, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.deployPair(ctx); err != nil {
+		closing(ctx, c.fixture, &err)
+		return nil, err
+	}
+	return c, nil
+}
+
+// newCouple takes ownership of the pair: the fixture's end closes it.
+func (b *bench) newCouple(ctx context.Context, edge *failover.Edge, key []byte) (*couple, error) {
 	group := &hostGroup{privateKey: key, closers: []func() error{edge.Close}}
 	for _, h := range edge.Hosts {
 		known, err := h.KnownHosts()
 		if err != nil {
 			return nil, errors.Join(err, edge.Close())
 		}
-		group.hosts, group.knownHosts = append(group.hosts, newHost(&h.Host.Host)), append(group.knownHosts, known)
+		host := newHost(&h.Host.Host)
+		// Bare hosts have none to ask.
+		host.version = func(context.Context) (string, error) { return "", nil }
+		group.hosts, group.knownHosts = append(group.hosts, host), append(group.knownHosts, known)
 	}
 	f, err := b.newFixture(ctx, "pair", group)
 	if err != nil {
 		return nil, err
 	}
 	f.version = "2.6+3.0"
-	c := &couple{fixture: f, edge: edge, at: edge.At(couplePort)}
-	if err := c.deployPair(ctx); err != nil {
-		closing(ctx, f, &err)
-		return nil, err
-	}
-	return c, nil
+	return &couple{fixture: f, edge: edge, at: edge.At(couplePort)}, nil
 }
 
 func (c *couple) deployPair(ctx context.Context) error {
+	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	if err := c.deploy(ctx, c.object); err != nil {
+		return err
+	}
+	_, _, err := c.edge.AwaitMaster(ctx, nil)
+	return err
+}
+
+// prepare starts the pods, and makes the object, which is not created yet.
+func (c *couple) prepare(ctx context.Context) error {
 	pods := c.bench.pods.Take(2)
 	end, err := serve(ctx, pods)
 	c.closers = append(c.closers, func() error { end(); return nil })
@@ -98,11 +121,7 @@ func (c *couple) deployPair(ctx context.Context) error {
 		Name: "app", Bind: []v1alpha1.BindAddress{bindAll("ipv4"), bindAll("ipv6")}, Target: app.Name,
 	}}
 	c.edge.Follow(c.bench.cluster, types.NamespacedName{Namespace: c.namespace, Name: c.object.Name})
-	if err := c.deploy(ctx, c.object); err != nil {
-		return err
-	}
-	_, _, err = c.edge.AwaitMaster(ctx, nil)
-	return err
+	return nil
 }
 
 func bindAll(family string) v1alpha1.BindAddress {

@@ -3,6 +3,7 @@
 package failover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
-	"github.com/edgelb/edgelb/internal/lab"
 	"github.com/edgelb/edgelb/internal/lab/debian"
 	"github.com/edgelb/edgelb/internal/lab/fault"
 	"github.com/edgelb/edgelb/internal/lab/kube"
@@ -43,13 +43,14 @@ func Possible() error {
 	if os.Getuid() != 0 {
 		return errors.New("only root can boot a Debian; run this with sudo")
 	}
-	_, err := roots()
-	return err
+	_, keepalived := roots("keepalived")
+	_, bare := roots("bare")
+	return cmp.Or(keepalived, bare)
 }
 
 // Start boots a Debian 12 and a Debian 13 that accept the key, and configures nothing on them. An HAProxy that was killed stays away.
 func Start(ctx context.Context, number int, key []byte) (*Edge, error) {
-	roots, err := roots()
+	roots, err := roots("keepalived")
 	if err != nil {
 		return nil, err
 	}
@@ -66,19 +67,32 @@ func Start(ctx context.Context, number int, key []byte) (*Edge, error) {
 	return e, nil
 }
 
+// StartBare boots the same with nothing but sshd.
+func StartBare(ctx context.Context, number int, key []byte) (*Edge, error) {
+	roots, err := roots("bare")
+	if err != nil {
+		return nil, err
+	}
+	p, err := pair.Start(ctx, pair.Options{Number: number, Roots: roots, Host: debian.Options{PrivateKey: key, Bare: true}})
+	if err != nil {
+		return nil, err
+	}
+	return &Edge{Pair: p}, nil
+}
+
 // Follow sets the object whose status says what the hosts are. It does not have to exist yet.
 func (e *Edge) Follow(cluster *kube.ControlPlane, object types.NamespacedName) {
 	e.cluster, e.object = cluster, object
 }
 
-// roots returns the folders to boot the hosts from.
-func roots() ([]string, error) {
+// roots returns the folders to boot hosts of a kind from.
+func roots(kind string) ([]string, error) {
 	root, err := programs.Root()
 	if err != nil {
 		return nil, err
 	}
 	var all []string
-	for _, name := range []string{"debian-12-keepalived", "debian-13-keepalived"} {
+	for _, name := range []string{"debian-12-" + kind, "debian-13-" + kind} {
 		folder := filepath.Join(root, "bin", name)
 		if _, err := os.Stat(folder); err != nil {
 			return nil, fmt.Errorf("there is no bin/%s; `make debian-roots` makes it, as root", name)
@@ -210,15 +224,16 @@ func (e *Edge) Under(ctx context.Context, at []netip.AddrPort, do func(context.C
 	}
 	err = do(ctx)
 	if err == nil {
-		err = e.awaitAnswers(ctx, e.Client(), at)
+		err = e.AwaitAnswers(ctx, at)
 	}
 	return traffic.Stop(), err
 }
 
-func (e *Edge) awaitAnswers(ctx context.Context, client lab.Client, at []netip.AddrPort) error {
+// AwaitAnswers waits until a client of the segment gets an answer at each address.
+func (e *Edge) AwaitAnswers(ctx context.Context, at []netip.AddrPort) error {
 	for _, a := range at {
 		err := poll(ctx, func(ctx context.Context) error {
-			_, err := client.Get(ctx, a)
+			_, err := e.Client().Get(ctx, a)
 			return err
 		})
 		if err != nil {
