@@ -107,8 +107,17 @@ case $maintenance in [01]) printf 'maintenance %s\n' "$maintenance" ;; esac
 
 # The account that runs them may put anything there, such as a link, or a pipe to which nobody writes, and at any time.
 belongs() {
-	# shellcheck disable=SC2012 # one number is wanted, and not every stat has -c
-	[ -n "$uid" ] && [ "$(ls -ldn "$1" 2>/dev/null | awk '{ print substr($1, 1, 1) $3 }')" = "d$uid" ]
+	[ -n "$uid" ] || return 1
+	# Its type and rights, a number, and its owner: not every stat has -c.
+	listed=$(ls -ldn "$1" 2>/dev/null)
+	case $listed in d*) ;; *) return 1 ;; esac
+	while read -r _ _ owner _; do
+		[ "$owner" = "$uid" ] && return 0
+		break
+	done <<-END
+		$listed
+	END
+	return 1
 }
 first_bytes() {
 	[ -f "$1" ] && [ ! -L "$1" ] || return 0
