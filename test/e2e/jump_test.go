@@ -111,7 +111,9 @@ func TestAHostLeavesThroughAJumpHostThatIsRemovedWithIt(t *testing.T) {
 	s.create(s.elb)
 	s.awaitReady(s.elb)
 
-	s.update(s.elb, func() { s.elb.Spec.SSH.JumpHost, s.elb.Spec.Hosts = nil, s.elb.Spec.Hosts[:1] })
+	s.update(s.elb, func() {
+		s.elb.Spec.SSH.JumpHost, s.elb.Spec.Hosts, s.elb.Spec.Listeners = nil, s.elb.Spec.Hosts[:1], s.elb.Spec.Listeners[:1]
+	})
 	s.eventually("the other host is freed", func() string {
 		must(t, s.refresh(s.elb))
 		config, err := s.gw2().ReadConfig()
