@@ -37,8 +37,9 @@ RUN_PROGRAMS := haproxy ip sshd
 # A pair's hosts bring HAProxy, keepalived and sshd of their own.
 PAIR_PROGRAMS := ip debootstrap
 TEST_PROGRAMS := $(RUN_PROGRAMS) bash busybox bzip2 cc curl faketime jq keepalived nginx openssl python3
-# Packages whose tests take minutes start first, so that none of them is left to run alone at the end.
-LONG_TESTS := ./test/e2e ./test/setup ./internal/keepalived/driver
+# The longest tests begin early, so that none of them runs alone at the end, but after those whose deadlines are those of an API server.
+FIRST_TESTS := ./config ./controllers/... ./internal/clusters/...
+LONG_TESTS := ./test/e2e ./test/setup
 ifeq ($(shell id -u),0)
 TEST_PROGRAMS += debootstrap
 TEST_ROOTS := debian-roots setup-tools
@@ -69,7 +70,7 @@ build: require-go ## Build the operator into bin/edgelb.
 
 .PHONY: test
 test: require-go host-packages control-plane $(HELM) $(PROMTOOL) terraform-outputs $(TEST_ROOTS) ## Prepare what is missing and run every test.
-	go test -race -p 3 -timeout 75m $(LONG_TESTS) ./...
+	go test -race -p 2 -timeout 75m $(FIRST_TESTS) $(LONG_TESTS) ./...
 	cd hack/terraform && go test ./...
 	cd hack/image && go test -count=1 -timeout 20m ./...
 
