@@ -27,6 +27,11 @@ runs() {
 	{ read -r pid since began <"$job/pid"; } 2>/dev/null
 	[ -n "$began" ] && [ "$(started "$pid")" = "$since" ]
 }
+# Waits a little, and counts down the fifths of a second that are left.
+pause() {
+	sleep 0.2 2>/dev/null || { sleep 1 && left=$((left - 4)); }
+	left=$((left - 1))
+}
 start() {
 	rm -rf "$job" "$folder/progress"
 	cat >"$folder/job.sh" || exit 3
@@ -34,8 +39,14 @@ start() {
 	# shellcheck disable=SC2154 # the loader has set it
 	[ "$(wc -c <"$folder/job.sh")" -eq "$payload_size" ] || exit 3
 	mkdir "$job" || exit 3
-	setsid /bin/sh "$folder/job.sh" "$folder" "$@" </dev/null >"$folder/output" 2>&1 9>&- &
-	printf '%s %s %s\n' "$!" "$(started "$!")" "$(date +%s)" 2>/dev/null >"$job/pid"
+	# Alpine's setsid may run the job in another process than the one that is started here.
+	# shellcheck disable=SC2016 # the job's shell expands it
+	setsid /bin/sh -c 'echo "$$" >"$0/job/own" && exec /bin/sh "$0/job.sh" "$0" "$@"' "$folder" "$@" </dev/null >"$folder/output" 2>&1 9>&- &
+	left=50 own=''
+	until { read -r own <"$job/own"; } 2>/dev/null || [ ! -e "$job" ] || [ "$left" -le 0 ]; do
+		pause
+	done
+	printf '%s %s %s\n' "$own" "$(started "$own")" "$(date +%s)" 2>/dev/null >"$job/pid"
 }
 
 mkdir -p "$folder" || exit 3
@@ -51,8 +62,7 @@ if ! runs; then
 	# If what had failed is repaired, its sentence should not stay for long.
 	left=25
 	while [ -e "$folder/result" ] && [ -e "$job" ] && [ "$left" -gt 0 ]; do
-		sleep 0.2 2>/dev/null || { sleep 1 && left=$((left - 4)); }
-		left=$((left - 1))
+		pause
 	done
 fi
 if runs; then
