@@ -38,8 +38,7 @@ RUN_PROGRAMS := haproxy ip sshd
 PAIR_PROGRAMS := ip debootstrap
 TEST_PROGRAMS := $(RUN_PROGRAMS) bash busybox bzip2 cc curl faketime jq keepalived nginx openssl python3
 # The longest tests begin early, so that none of them runs alone at the end, but after those whose deadlines are those of an API server.
-FIRST_TESTS := ./config ./controllers/... ./internal/clusters/...
-LONG_TESTS := ./test/e2e ./test/setup
+TEST_ORDER := ./config ./controllers/... ./internal/clusters/... ./test/e2e ./test/setup
 ifeq ($(shell id -u),0)
 TEST_PROGRAMS += debootstrap
 TEST_ROOTS := debian-roots setup-tools
@@ -70,7 +69,7 @@ build: require-go ## Build the operator into bin/edgelb.
 
 .PHONY: test
 test: require-go host-packages control-plane $(HELM) $(PROMTOOL) terraform-outputs $(TEST_ROOTS) ## Prepare what is missing and run every test.
-	go test -race -p 2 -timeout 75m $(FIRST_TESTS) $(LONG_TESTS) ./...
+	go test -race -p 2 -timeout 75m $(TEST_ORDER) ./...
 	cd hack/terraform && go test ./...
 	cd hack/image && go test -count=1 -timeout 20m ./...
 

@@ -22,7 +22,7 @@ type Facts struct {
 	Binary, Version string
 	// ScriptUser says that the account for the check exists, and Tool is a program there that can ask a socket; empty if there is none.
 	ScriptUser bool
-	Tools      []string
+	Tool       string
 	scriptUID  string
 	// Installing says that the operator has packages installed at the moment. Installed are those that it has installed, such as
 	// "keepalived 2.2.7-1".
@@ -153,7 +153,7 @@ func (f *Facts) setters() map[string]func(value string) {
 		"binary":      func(value string) { f.Binary = value },
 		"version":     func(value string) { f.Version = value },
 		"scriptuid":   f.setScriptUser,
-		"tool":        func(value string) { f.Tools = append(f.Tools, value) },
+		"tool":        func(value string) { f.Tool = value },
 		"installing":  func(string) { f.Installing = true },
 		"installed":   func(value string) { f.Installed = append(f.Installed, value) },
 		"init":        func(value string) { f.Init = value },
