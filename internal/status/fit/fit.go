@@ -18,10 +18,11 @@ const (
 	MessagesSize = 256 << 10
 	// HashSize is the most that a fingerprint may take, in bytes.
 	HashSize = 128
-	// installedCount is how many packages of a host are named that were installed there.
-	installedCount = 8
-	// installedSize is the most that each of them may take, in bytes.
-	installedSize = 128
+	// installedCount is how many packages of a host are named that were installed there, and installedSize the most that each of them may take,
+	// in bytes.
+	installedCount, installedSize = 8, 128
+	// allInstalledSize is the most that those of all hosts may take together, in bytes: two for each of 500 hosts.
+	allInstalledSize = 64 << 10
 	// ListSize is the most that a list in the summary may take, in bytes.
 	ListSize = 1024
 )
@@ -34,13 +35,23 @@ func Status(status v1alpha1.EdgeLoadBalancerStatus) v1alpha1.EdgeLoadBalancerSta
 		host := &status.Hosts[i]
 		host.Message = sanitize.Line(host.Message, messageSize(len(status.Hosts)))
 		host.HAProxyVersion = sanitize.Line(host.HAProxyVersion, sanitize.Name)
-		host.Installed = slices.Clone(host.Installed[:min(len(host.Installed), installedCount)])
-		for j := range host.Installed {
-			host.Installed[j] = sanitize.Line(host.Installed[j], installedSize)
-		}
+		host.Installed = installed(host.Installed, allInstalledSize/len(status.Hosts))
 		host.ConfigHash = sanitize.Line(host.ConfigHash, HashSize)
 	}
 	return status
+}
+
+// installed returns the names of packages, as many as fit into that many bytes.
+func installed(names []string, size int) []string {
+	var fitting []string
+	for _, name := range names[:min(len(names), installedCount)] {
+		name = sanitize.Line(name, installedSize)
+		if size -= len(name); size < 0 {
+			break
+		}
+		fitting = append(fitting, name)
+	}
+	return fitting
 }
 
 // messageSize returns the most that the message of one of so many hosts may take, in bytes.
