@@ -44,7 +44,7 @@ func (m *machine) requireToldAs(account string) {
 	m.operates("keepalived-notify", nil, account, file.Scripts[1].Path)
 	m.await("the command succeeds", func() bool {
 		seen := facts.Parse([]byte(m.operates("keepalived-observe", nil, keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, account,
-			keepalived.NoticeFolder, keepalived.NoticePrefix)))
+			keepalived.NoticeFolder, keepalived.NoticePrefix, "state")))
 		notice := seen.Notices[i.Name]
 		return notice.ID == cfg.NotifierOf(i) && notice.State == facts.NoticeRan && notice.Secret == keepalived.SecretFiles{"token": []byte(token)}.ID()
 	})

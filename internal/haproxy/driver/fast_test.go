@@ -102,7 +102,8 @@ func TestABurstOfChangesLeavesTheFileStaleForASecondAtMost(t *testing.T) {
 			t.Fatalf("got %+v", outcome)
 		}
 		if stale.IsZero() {
-			stale = began
+			// The file is stale since a moment of the first of these syncs.
+			stale = time.Now()
 		}
 		// A follow-up that is due in less than a millisecond is reported as one.
 		if latest := time.Now().Add(outcome.FollowUp); latest.Sub(stale) > time.Second+time.Millisecond+time.Since(began) {

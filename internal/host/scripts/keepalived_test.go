@@ -44,12 +44,17 @@ vrrp_instance VI_2 {
 // observe runs the script that observes keepalived, and returns its lines with that key.
 func observe(t *testing.T, shell shells.Shell, folder string, keys ...string) []string {
 	t.Helper()
+	return observePart(t, shell, folder, "all", keys...)
+}
+
+func observePart(t *testing.T, shell shells.Shell, folder, part string, keys ...string) []string {
+	t.Helper()
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
 	call := newCall(t, "keepalived-observe", nil, filepath.Join(folder, "keepalived.conf"), filepath.Join(folder, "edgelb"), filepath.Join(folder, "results", "check"), me.Username,
-		filepath.Join(folder, "notices"), "notice-")
+		filepath.Join(folder, "notices"), "notice-", part)
 	began := time.Now()
 	output, ran, exit := run(t, shell, call, len(call.Input))
 	if !ran || exit != 0 {
@@ -138,6 +143,40 @@ func TestTheFileOfKeepalivedIsObserved(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestAChangeOfAFileIsSeenWithoutReadingIt(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(folder, "edgelb", "secrets", "web"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		files := []string{filepath.Join(folder, "keepalived.conf"), filepath.Join(folder, "edgelb", "check-00.sh"), filepath.Join(folder, "edgelb", "secrets", "web", "token")}
+		marks := func() []string { return observePart(t, shell, folder, "state", "mark") }
+		for _, file := range files {
+			before := marks()
+			writeFile(t, file, "text\n")
+			created := marks()
+			writeFile(t, file, "another text\n")
+			changed := marks()
+			if err := os.Chmod(file, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Equal(before, created) || slices.Equal(created, changed) || slices.Equal(changed, marks()) {
+				t.Errorf("of %s: %q, %q, %q, %q", file, before, created, changed, marks())
+			}
+		}
+		if whole := observe(t, shell, folder, "mark"); !slices.Equal(whole, marks()) {
+			t.Errorf("with all else there are the marks %q, want %q", whole, marks())
+		}
+		if got := observePart(t, shell, folder, "state", "exists", "sha256", "version", "tool", "init", "service", "script", "secret"); got != nil {
+			t.Errorf("without a reason, %q is read", got)
+		}
+		if got := observePart(t, shell, folder, "state", "uptime"); len(got) != 1 {
+			t.Errorf("the state has %q", got)
 		}
 	})
 }

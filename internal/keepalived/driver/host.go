@@ -41,13 +41,15 @@ const (
 	notifyPatience = 3 * time.Second
 	// pollInterval is the time between two observations of a host that is about to change.
 	pollInterval = 150 * time.Millisecond
+	// maxGlances is how many glances may follow each other before the files are read again. With a look every 2 s, that is every 30 s.
+	maxGlances = 14
 )
 
 // observe opens a session with root's rights and observes the host.
 func (h *host) observe(ctx context.Context, conn session.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	if h.cache.session == nil || h.cache.session.Conn != conn || h.cache.login != h.req.Login {
+	if !h.cache.isOf(conn, h.req.Login) {
 		opened, err := session.Open(ctx, conn, h.req.Login, keepalived.ConfigPath)
 		if err != nil {
 			return err
@@ -68,15 +70,53 @@ func (h *host) observe(ctx context.Context, conn session.Conn) error {
 	return nil
 }
 
+// glance observes the host, at most times only what keepalived and the kernel change by themselves.
+func (h *host) glance(ctx context.Context, conn session.Conn) error {
+	c := h.cache
+	if !c.isOf(conn, h.req.Login) || c.facts == nil || c.glances >= maxGlances {
+		return h.observe(ctx, conn)
+	}
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	c.glances++
+	h.session, h.facts = c.session, *c.facts
+	return h.update(ctx)
+}
+
 // read observes the host once.
 func (h *host) read(ctx context.Context) error {
-	result, err := h.session.Run(ctx, "keepalived-observe", nil, keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, keepalived.ScriptUser,
-		keepalived.NoticeFolder, keepalived.NoticePrefix)
+	result, err := h.print(ctx, "all")
 	if err != nil {
 		return err
 	}
-	h.facts, h.isObserved = facts.Parse(result.Stdout), true
-	if len(h.facts.Links) == 0 {
+	observed := facts.Parse(result.Stdout)
+	h.cache.facts, h.cache.glances = &observed, 0
+	return h.take(observed, result)
+}
+
+// update reads again what keepalived and the kernel change by themselves, and all if files have changed as well.
+func (h *host) update(ctx context.Context) error {
+	result, err := h.print(ctx, "state")
+	if err != nil {
+		return err
+	}
+	now, same := h.facts.Update(result.Stdout)
+	if !same {
+		return h.read(ctx)
+	}
+	return h.take(now, result)
+}
+
+// print runs the script that observes the host.
+func (h *host) print(ctx context.Context, part string) (session.Result, error) {
+	return h.session.Run(ctx, "keepalived-observe", nil, keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, keepalived.ScriptUser,
+		keepalived.NoticeFolder, keepalived.NoticePrefix, part)
+}
+
+// take takes in what was observed.
+func (h *host) take(observed facts.Facts, result session.Result) error {
+	h.facts, h.isObserved = observed, true
+	if len(observed.Links) == 0 {
 		return &model.Error{State: model.Rejected, Message: fmt.Sprintf("the host does not show its interfaces with ip -o link (%s): install the package iproute2 on the host",
 			sanitize.Line(string(result.Stderr), sanitize.Quote))}
 	}
@@ -126,7 +166,7 @@ func (h *host) await(ctx context.Context, patience time.Duration, done func() bo
 			return ctx.Err()
 		case <-time.After(pollInterval):
 		}
-		if err := h.read(ctx); err != nil {
+		if err := h.update(ctx); err != nil {
 			return err
 		}
 	}

@@ -347,6 +347,10 @@ func TestAnAccountNeedsSudo(t *testing.T) {
 			if outcome := h.look(); outcome.State != model.Synced || h.conn.commands.Load() != before+1 {
 				t.Errorf("after %d commands the look is %+v", h.conn.commands.Load()-before, outcome)
 			}
+			h.run("echo '# by hand' >>" + pair.KeepalivedConfig)
+			if outcome := h.look(); outcome.State != model.Drifted || h.conn.commands.Load() != before+3 {
+				t.Errorf("after %d commands and an edit the look is %+v", h.conn.commands.Load()-before, outcome)
+			}
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/edgelb/edgelb/internal/host/failure"
 	"github.com/edgelb/edgelb/internal/host/session"
 	"github.com/edgelb/edgelb/internal/keepalived"
+	"github.com/edgelb/edgelb/internal/keepalived/facts"
 	"github.com/edgelb/edgelb/internal/keepalived/plan"
 	"github.com/edgelb/edgelb/internal/model"
 )
@@ -31,6 +32,14 @@ type Cache struct {
 	config   keepalived.Config
 	// stranger says that somebody else has the same virtual router ID, which takes more than a look to find out; empty if nobody is known.
 	stranger string
+	// facts are the last ones that were read whole, and glances how often only a part was read since.
+	facts   *facts.Facts
+	glances int
+}
+
+// isOf reports whether the session is that of the connection and the login.
+func (c *Cache) isOf(conn session.Conn, login string) bool {
+	return c.session != nil && c.session.Conn == conn && c.login == login
 }
 
 // Sync brings a host to the wanted configuration, and reports what was read back from it. It does nothing if the host already has it. If
@@ -57,12 +66,13 @@ func Sync(ctx context.Context, conn session.Conn, cache *Cache, req Request) Out
 	return outcome
 }
 
-// Look reads in one round trip what the host is for each virtual router, and changes nothing. The State is Drifted or Pending if the host
+// Look reads in one round trip what the host is for each virtual router, and changes nothing. It reads files only now and then, and if their
+// sizes, times or rights have changed. The State is Drifted or Pending if the host
 // does not run what the last Sync proved, or if something else is wanted now: it then needs a Sync.
 func Look(ctx context.Context, conn session.Conn, cache *Cache, req Request) Outcome {
 	defer conn.Release()
 	h := &host{req: req, cache: cache}
-	if err := h.observe(ctx, conn); err != nil {
+	if err := h.glance(ctx, conn); err != nil {
 		return h.outcome(err)
 	}
 	if req.Config == nil {

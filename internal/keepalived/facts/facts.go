@@ -16,28 +16,14 @@ import (
 
 // Facts is the output of scripts/keepalived-observe.sh for a host.
 type Facts struct {
+	Installation
 	// Root says that the account has root's rights. Without them nothing else is known for sure.
 	Root bool
-	// Binary is the path of keepalived, and Version a version such as "2.2.7"; empty if there is none.
-	Binary, Version string
-	// ScriptUser says that the account for the check exists, and Tool is a program there that can ask a socket; empty if there is none.
+	// ScriptUser says that the account for the check exists.
 	ScriptUser bool
-	Tool       string
 	scriptUID  string
-	// Installing says that the operator has packages installed at the moment. Installed are those that it has installed, such as
-	// "keepalived 2.2.7-1".
-	Installing bool
-	Installed  []string
-	// Init is "systemd", "openrc", "sysv", or empty. Service is what it says of keepalived's service: "disabled" if it does not start with the
-	// machine; empty if there is none. EnabledHere says that edgelb had it start with the machine.
-	Init, Service string
-	EnabledHere   bool
 	// Process is the keepalived that runs; 0 if none does.
 	Process int
-	File    File
-	// Scripts are the hashes of what keepalived runs, in hexadecimal digits, by path. Secrets are those of the files of Secrets, by path; empty
-	// for a file that others than ScriptUser could read or change.
-	Scripts, Secrets map[string]string
 	// HasNotices says that there is a folder for the results of commands, which belongs to ScriptUser. Notices are the results, by instance.
 	HasNotices bool
 	Notices    map[string]Notice
@@ -51,6 +37,28 @@ type Facts struct {
 	// Links are the interfaces by name, and Addresses all that the interfaces have.
 	Links     map[string]Link
 	Addresses []Address
+	// marks are lines that change if a file of Installation does.
+	marks string
+}
+
+// Installation is what changes on a host only if somebody changes it: programs, services and files. Reading it takes most of an observation.
+type Installation struct {
+	// Binary is the path of keepalived, and Version a version such as "2.2.7"; empty if there is none.
+	Binary, Version string
+	// Tool is a program that can ask a socket; empty if there is none.
+	Tool string
+	// Installing says that the operator has packages installed at the moment. Installed are those that it has installed, such as
+	// "keepalived 2.2.7-1".
+	Installing bool
+	Installed  []string
+	// Init is "systemd", "openrc", "sysv", or empty. Service is what it says of keepalived's service: "disabled" if it does not start with the
+	// machine; empty if there is none. EnabledHere says that edgelb had it start with the machine.
+	Init, Service string
+	EnabledHere   bool
+	File          File
+	// Scripts are the hashes of what keepalived runs, in hexadecimal digits, by path. Secrets are those of the files of Secrets, by path; empty
+	// for a file that others than ScriptUser could read or change.
+	Scripts, Secrets map[string]string
 }
 
 // File is the observed configuration file.
@@ -125,7 +133,7 @@ type Address struct {
 // Parse parses the output of scripts/keepalived-observe.sh. It ignores lines that it does not know, and those that have not the form that they
 // must have.
 func Parse(output []byte) Facts {
-	f := Facts{Scripts: map[string]string{}, Secrets: map[string]string{}, Notices: map[string]Notice{}, Links: map[string]Link{}}
+	f := Facts{Installation: Installation{Scripts: map[string]string{}, Secrets: map[string]string{}}, Notices: map[string]Notice{}, Links: map[string]Link{}}
 	var header bytes.Buffer
 	set := f.setters()
 	for line := range strings.Lines(string(output)) {
@@ -144,6 +152,14 @@ func Parse(output []byte) Facts {
 	f.File.Header, f.File.Managed = cfg.ParseHeader(header.Bytes())
 	f.Check.Age = f.Uptime - f.Check.At
 	return f
+}
+
+// Update returns the facts with what has changed since: the output is that of the script for "state". It reports whether the Installation is
+// the same, as far as that can be seen without reading its files.
+func (f Facts) Update(state []byte) (Facts, bool) {
+	now := Parse(state)
+	now.Installation = f.Installation
+	return now, now.marks == f.marks && now.scriptUID == f.scriptUID
 }
 
 // setters map each kind of line to a function that stores its value.
@@ -173,6 +189,7 @@ func (f *Facts) setters() map[string]func(value string) {
 		"maintenance": func(value string) { f.Maintenance = value },
 		"link":        f.addLink,
 		"address":     f.addAddress,
+		"mark":        func(value string) { f.marks += value + "\n" },
 	}
 }
 

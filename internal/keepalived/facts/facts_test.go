@@ -21,6 +21,7 @@ var observed = fmt.Sprintf(`uid 0
 binary /usr/sbin/keepalived
 version 2.2.7
 scriptuid 998
+mark 100 -rw-r--r-- 1 0 0 812 Nov 28 23:48 /etc/keepalived/keepalived.conf
 tool perl
 init systemd
 service enabled
@@ -71,16 +72,18 @@ func TestTheOutputOfTheScriptIsParsed(t *testing.T) {
 		{Interface: "eth0", Prefix: netip.MustParsePrefix("2001:db8::100/64")},
 	}
 	want := Facts{
-		Root: true, Binary: "/usr/sbin/keepalived", Version: "2.2.7", ScriptUser: true, Tool: "perl",
-		Init: "systemd", Service: "enabled", EnabledHere: true, Process: 812,
-		File:    File{Exists: true, Managed: true, Header: cfg.Header{Owner: "cluster/ns", Host: "gw1:22", Hash: hash}, SHA256: hash, Virtual: virtual},
-		Scripts: map[string]string{"/etc/keepalived/edgelb/check-0123456789abcdef.sh": hash}, Results: true, Maintenance: "0", scriptUID: "998",
-		Secrets: map[string]string{
-			"/etc/keepalived/edgelb/secrets/web/token": hash, "/etc/keepalived/edgelb/secrets/web/open": "", "/etc/keepalived/edgelb/secrets/web/roots": "",
+		Installation: Installation{
+			Binary: "/usr/sbin/keepalived", Version: "2.2.7", Tool: "perl", Init: "systemd", Service: "enabled", EnabledHere: true,
+			File:    File{Exists: true, Managed: true, Header: cfg.Header{Owner: "cluster/ns", Host: "gw1:22", Hash: hash}, SHA256: hash, Virtual: virtual},
+			Scripts: map[string]string{"/etc/keepalived/edgelb/check-0123456789abcdef.sh": hash},
+			Secrets: map[string]string{
+				"/etc/keepalived/edgelb/secrets/web/token": hash, "/etc/keepalived/edgelb/secrets/web/open": "", "/etc/keepalived/edgelb/secrets/web/roots": "",
+			},
 		},
-		HasNotices: true,
-		Notices:    map[string]Notice{"web": {ID: "0123456789abcdef", State: NoticeFailed, Exit: "22", At: 98 * time.Second, Secret: "0123456789abcdef", Words: "curl: (22) 404"}},
-		Check:      Check{Hash: hash, OK: true, At: 99500 * time.Millisecond, Age: 750 * time.Millisecond}, Uptime: 100250 * time.Millisecond,
+		marks: "100 -rw-r--r-- 1 0 0 812 Nov 28 23:48 /etc/keepalived/keepalived.conf\n",
+		Root:  true, ScriptUser: true, Process: 812, Results: true, Maintenance: "0", scriptUID: "998", HasNotices: true,
+		Notices: map[string]Notice{"web": {ID: "0123456789abcdef", State: NoticeFailed, Exit: "22", At: 98 * time.Second, Secret: "0123456789abcdef", Words: "curl: (22) 404"}},
+		Check:   Check{Hash: hash, OK: true, At: 99500 * time.Millisecond, Age: 750 * time.Millisecond}, Uptime: 100250 * time.Millisecond,
 		Links: map[string]Link{"lo": {Up: true}, "eth0": {Up: true}, "eth1": {}},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -91,6 +94,37 @@ func TestTheOutputOfTheScriptIsParsed(t *testing.T) {
 	}
 	if left := Parse([]byte(observed)).Left(); !reflect.DeepEqual(left, virtual) {
 		t.Errorf("of the virtual addresses the host holds %v", left)
+	}
+}
+
+func TestAStateIsTakenIntoTheFacts(t *testing.T) {
+	t.Parallel()
+	const state = `uid 0
+scriptuid 998
+mark 100 -rw-r--r-- 1 0 0 812 Nov 28 23:48 /etc/keepalived/keepalived.conf
+process 900
+maintenance 1
+uptime 101.25
+link 2: eth0: <UP,LOWER_UP> mtu 1500
+address 2: eth0    inet 192.0.2.2/24 brd 192.0.2.255 scope global eth0
+`
+	before := Parse([]byte(observed))
+	now, same := before.Update([]byte(state))
+	if !same || !reflect.DeepEqual(now.Installation, before.Installation) {
+		t.Errorf("the same is %t, and the installation\n%+v, want\n%+v", same, now.Installation, before.Installation)
+	}
+	if now.Process != 900 || now.Maintenance != "1" || now.Check.Hash != "" || len(now.Notices) != 0 || len(now.Addresses) != 1 || len(now.Links) != 1 {
+		t.Errorf("the state is %+v", now)
+	}
+	for name, text := range map[string]string{
+		"the file has another size":  strings.Replace(state, " 812 ", " 813 ", 1),
+		"there is one file more":     state + "mark 101 -rw-r--r-- 1 0 0 0 Nov 28 23:48 /etc/keepalived/edgelb/enabled\n",
+		"there is no file":           strings.Replace(state, "mark ", "other ", 1),
+		"the account has another ID": strings.Replace(state, "998", "999", 1),
+	} {
+		if _, same := before.Update([]byte(text)); same {
+			t.Errorf("%s: nothing has changed", name)
+		}
 	}
 }
 

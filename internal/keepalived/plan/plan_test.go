@@ -37,10 +37,12 @@ func idle() Wanted { return Wanted{Config: keepalived.Config{Owner: owner}} }
 // running is a host that runs what is wanted, and has everything.
 func running(w Wanted) facts.Facts {
 	return facts.Facts{
-		Root: true, Binary: "/usr/sbin/keepalived", ScriptUser: true, Init: "systemd", Service: "enabled", Process: 7,
-		File:    facts.File{Exists: true, Managed: true, Header: cfg.Header{Owner: owner, Host: "gw1:22", Hash: w.File.Hash}, SHA256: w.File.SHA256()},
-		Scripts: map[string]string{w.File.Scripts[0].Path: w.File.Scripts[0].SHA256()},
-		Results: true, Check: facts.Check{Hash: w.File.Hash, OK: true}, Maintenance: "0",
+		Installation: facts.Installation{
+			Binary: "/usr/sbin/keepalived", Init: "systemd", Service: "enabled",
+			File:    facts.File{Exists: true, Managed: true, Header: cfg.Header{Owner: owner, Host: "gw1:22", Hash: w.File.Hash}, SHA256: w.File.SHA256()},
+			Scripts: map[string]string{w.File.Scripts[0].Path: w.File.Scripts[0].SHA256()},
+		},
+		Root: true, ScriptUser: true, Process: 7, Results: true, Check: facts.Check{Hash: w.File.Hash, OK: true}, Maintenance: "0",
 	}
 }
 
@@ -56,7 +58,9 @@ func TestThePlanFollowsFromWhatDiffers(t *testing.T) {
 		"nothing differs":      {func(*facts.Facts, *Wanted) {}, Plan{Action: NoOp}, ""},
 		"HAProxy is down":      {func(f *facts.Facts, _ *Wanted) { f.Check.OK = false }, Plan{Action: NoOp}, ""},
 		"a service of its own": {func(f *facts.Facts, _ *Wanted) { f.Service = "static" }, Plan{Action: NoOp}, ""},
-		"a new host": {func(f *facts.Facts, _ *Wanted) { *f = facts.Facts{Service: "disabled"} },
+		"a new host": {func(f *facts.Facts, _ *Wanted) {
+			*f = facts.Facts{Installation: facts.Installation{Service: "disabled"}}
+		},
 			Plan{Action: Start, Write: true}, "keepalived does not run"},
 		"keepalived was stopped": {func(f *facts.Facts, _ *Wanted) { f.Process, f.Check = 0, facts.Check{} },
 			Plan{Action: Start, KeepFormer: true}, "keepalived does not run"},
