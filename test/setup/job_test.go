@@ -51,12 +51,12 @@ func (m *machine) proc() string {
 
 func (m *machine) await(what string, done func() bool) {
 	m.t.Helper()
-	deadline := time.Now().Add(waiting.Long)
+	begun := time.Now()
 	for !done() {
-		if time.Now().After(deadline) {
+		if time.Since(begun) > waiting.Long {
 			m.t.Fatalf("it does not happen that %s", what)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(waiting.Pause(begun))
 	}
 }
 
