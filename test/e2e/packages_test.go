@@ -44,6 +44,10 @@ func TestBareHostsInstallWhatTheyLackAndServe(t *testing.T) {
 	must(t, held.Close())
 	c.on(second.Host, "mv /root/packages /var/cache/")
 	c.update(c.elb, func() { c.elb.Spec.HAProxy.MaxConnections++ })
+	for _, h := range c.Hosts {
+		// One after the other: it may take minutes where much else runs.
+		c.awaitHost(c.elb, h.Name, v1alpha1.HostSynced, "")
+	}
 	c.awaitReady(c.elb)
 	master := c.master()
 	c.awaitAnswers()
