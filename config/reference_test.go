@@ -176,6 +176,7 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"spec.targets[].healthCheck.proxyProtocol":        {{"type: TLSHello\n", "type: TLSHello\n      proxyProtocol: Never\n", cost.Reload}},
 	"spec.targets[].healthCheck.tls":                  {{"type: HTTP\n", "type: HTTP\n      tls: true\n", cost.Reload}},
 	"spec.targets[].maxQueuedConnections":             {{"via: NodePort", "via: NodePort\n    maxConnectionsPerServer: 5\n    maxQueuedConnections: 5", cost.Reload}},
+	"spec.targets[].http2":                            {{"via: NodePort", "via: NodePort\n    http2: true", cost.Reload}},
 	"spec.targets[].slowStart":                        {{"via: NodePort", "via: NodePort\n    slowStart: 9s", cost.Reload}},
 	"spec.targets[].addresses[].backup":               {{"weight: 10\n", "weight: 10\n      backup: true\n", cost.Reload}},
 	"spec.targets[].healthCheck.timeout":              {{"type: HTTP\n", "type: HTTP\n      timeout: 9s\n", cost.Reload}},

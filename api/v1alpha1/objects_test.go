@@ -83,6 +83,7 @@ spec:
       drainTimeout: 90s
       maxQueuedConnections: 100
       slowStart: 30s
+      http2: true
       timeouts: {connect: 1s, server: 8h, queue: 3s, tunnel: 24h}
       fallback: fixed
     - name: fixed

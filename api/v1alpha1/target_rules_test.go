@@ -188,6 +188,8 @@ var targetRules = []rule{
 	{"spec.targets.1.addresses.0.backup", list{true, false}, []refusal{{"yes", "boolean"}}},
 	{"spec.targets.2.maxQueuedConnections", nil, []refusal{{int64(1), noServers}}},
 	{"spec.targets.2.slowStart", nil, []refusal{{"1s", noServers}}},
+	{"spec.targets.2.http2", nil, []refusal{{true, noServers}}},
+	{"spec.targets.0.http2", list{true, false}, []refusal{{"h2", "boolean"}}},
 	{"spec.targets.0.maxQueuedConnections", nil, []refusal{
 		{int64(5), "connections wait only where a server may have no more"}, {int64(0), "greater than or equal to 1"}, {int64(1000001), "less than or equal to 1000000"},
 	}},

@@ -13,7 +13,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.fallback) || self.fallback != self.name",message="a target cannot be its own fallback: name another one"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.all(s, s.target != self.name)",message="a target cannot be a share of its own split: name others"
 // +kubebuilder:validation:XValidation:rule="!has(self.split) || self.split.exists(s, s.weight > 0)",message="a split needs a share with a weight of more than 0: else no connection goes anywhere"
-// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.?proxyProtocol.orValue('None') == 'None' && self.?balance.orValue('LeastConn') == 'LeastConn' && self.?healthCheck.?type.orValue('TCP') == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer) && !has(self.maxQueuedConnections) && !has(self.slowStart) && !has(self.timeouts)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer, maxQueuedConnections, slowStart, timeouts and healthCheck on the targets between which it divides"
+// +kubebuilder:validation:XValidation:rule="!has(self.split) || self.?proxyProtocol.orValue('None') == 'None' && self.?balance.orValue('LeastConn') == 'LeastConn' && self.?healthCheck.?type.orValue('TCP') == 'TCP' && !has(self.sessionAffinity) && !has(self.maxConnectionsPerServer) && !has(self.maxQueuedConnections) && !has(self.slowStart) && !has(self.http2) && !has(self.timeouts)",message="a split has no servers of its own: set proxyProtocol, balance, sessionAffinity, maxConnectionsPerServer, maxQueuedConnections, slowStart, http2, timeouts and healthCheck on the targets between which it divides"
 // +kubebuilder:validation:XValidation:rule="self.?proxyProtocol.orValue('None') != 'None' || self.?healthCheck.?proxyProtocol.orValue('Auto') != 'Always'",message="a health check sends the PROXY header of the target, which has none: set the target's proxyProtocol to V1 or V2, or that of the health check to Auto"
 // +kubebuilder:validation:XValidation:rule="has(self.maxConnectionsPerServer) || !has(self.maxQueuedConnections)",message="connections wait only where a server may have no more: set maxConnectionsPerServer, or remove maxQueuedConnections"
 type Target struct {
@@ -70,6 +70,12 @@ type Target struct {
 	// Defaults to None.
 	// +optional
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty"`
+
+	// HTTP2 speaks HTTP/2 without TLS (h2c) to the servers for requests of HTTP listeners, as gRPC needs. The servers must expect it without
+	// an upgrade, and so must health checks of type HTTP to their own ports. Other listeners pass on what the client speaks. Defaults to
+	// false: HTTP/1.1.
+	// +optional
+	HTTP2 bool `json:"http2,omitempty"`
 
 	// Balance is how a server is chosen: LeastConn takes the one with the fewest connections, RoundRobin each in turn, and
 	// Source one by a hash of the client's address. Defaults to LeastConn.

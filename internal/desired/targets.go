@@ -136,9 +136,10 @@ func (m membership) route(t *v1alpha1.Target, http bool) haproxy.WeightedRoute {
 	return r
 }
 
-// forMode returns the backend for HTTP frontends or for others. A request has no TLS session that could identify a client.
+// forMode returns the backend for HTTP frontends or for others. A request has no TLS session that could identify a client, and without
+// requests HTTP/2 is what the client speaks.
 func forMode(b haproxy.Backend, name string, http bool) haproxy.Backend {
-	b.Name, b.HTTP = name, http
+	b.Name, b.HTTP, b.HTTP2 = name, http, http && b.HTTP2
 	if http && b.Affinity.By == haproxy.ByTLSSessionID {
 		b.Affinity = haproxy.Affinity{}
 	}

@@ -150,7 +150,9 @@ type Bind struct {
 type Backend struct {
 	Name string `json:",omitzero"`
 	// HTTP reports whether it is for HTTP frontends, which lead to such backends only, and no other frontends do.
-	HTTP          bool          `json:",omitzero"`
+	HTTP bool `json:",omitzero"`
+	// HTTP2 has HTTP backends speak HTTP/2 to the servers without TLS (h2c), which must know it beforehand. Otherwise they speak HTTP/1.1.
+	HTTP2         bool          `json:",omitzero"`
 	Balance       Balance       `json:",omitzero"`
 	ProxyProtocol ProxyProtocol `json:",omitzero"`
 	Check         Check         `json:",omitzero"`

@@ -122,7 +122,7 @@ func sameShare(a, b Share) bool {
 // backendOnly is a backend without its servers.
 type backendOnly struct {
 	name           string
-	http           bool
+	http, http2    bool
 	balance        Balance
 	protocol       ProxyProtocol
 	check          Check
@@ -136,7 +136,7 @@ type backendOnly struct {
 
 func (b Backend) withoutServers() backendOnly {
 	return backendOnly{
-		name: b.Name, http: b.HTTP, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, affinity: b.Affinity,
+		name: b.Name, http: b.HTTP, http2: b.HTTP2, balance: b.Balance, protocol: b.ProxyProtocol, check: b.Check, affinity: b.Affinity,
 		maxConnections: b.MaxConnections, maxQueued: b.MaxQueued, slowStart: b.SlowStart, timeouts: b.Timeouts, keep: b.KeepServers,
 	}
 }

@@ -52,6 +52,7 @@ func TestChangeFromNamesTheBackendsWhoseServersDiffer(t *testing.T) {
 		{"virtual address", func(c *haproxy.Config) { c.VirtualAddresses = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }, nil, false},
 		{"maximum of connections", func(c *haproxy.Config) { c.MaxConnections++ }, nil, false},
 		{"limit of what waits", func(c *haproxy.Config) { c.Backends[0].MaxQueued = 5 }, nil, false},
+		{"HTTP/2", func(c *haproxy.Config) { c.Backends[0].HTTP2 = true }, nil, false},
 		{"slow start", func(c *haproxy.Config) { c.Backends[0].SlowStart = time.Minute }, nil, false},
 		{"a server becomes a backup", server(func(s *haproxy.Server) { s.Backup = true }), nil, false},
 		{"timeout of a frontend", func(c *haproxy.Config) { c.Frontends[0].ClientTimeout = time.Hour }, nil, false},

@@ -85,6 +85,7 @@ var Of = map[string]map[string]string{
 		"spec.targets[].maxConnectionsPerServer":          Reload,
 		"spec.targets[].maxQueuedConnections":             Reload,
 		"spec.targets[].slowStart":                        Reload,
+		"spec.targets[].http2":                            Reload + " if an HTTP listener leads there",
 		"spec.targets[].addresses[].backup":               Reload,
 		"spec.targets[].healthCheck.type":                 Reload,
 		"spec.targets[].healthCheck.interval":             Reload,

@@ -42,6 +42,11 @@ func backendShapes(t testing.TB) []shape {
 		}),
 		one("max-queued", func(b *haproxy.Backend) { b.MaxConnections, b.MaxQueued = 100, 10 }),
 		one("slow-start", func(b *haproxy.Backend) { b.SlowStart = 30 * time.Second }),
+		{"http2", sample.RoutingWith(t, func(c *haproxy.Config) { c.Backends[1].HTTP2 = true }), debian()},
+		{"http2-check-port", sample.RoutingWith(t, func(c *haproxy.Config) {
+			b := &c.Backends[1]
+			b.HTTP2, b.ProxyProtocol, b.Check = true, haproxy.ProxyV2, haproxy.Check{Kind: haproxy.CheckHTTP, Interval: time.Second, Rise: 1, Fall: 1, Port: 9000}
+		}), debian()},
 		one("backup", func(b *haproxy.Backend) { b.Servers[1].Backup, b.Servers[1].Weight = true, 7 }),
 		{"max-queued-http", sample.RoutingWith(t, func(c *haproxy.Config) { c.Backends[1].MaxConnections, c.Backends[1].MaxQueued = 1, 1 }), debian()},
 		one("timeouts", func(b *haproxy.Backend) {

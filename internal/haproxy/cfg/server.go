@@ -23,8 +23,15 @@ func serverOptions(b haproxy.Backend) string {
 	if b.ProxyProtocol != haproxy.ProxyNone && !b.Check.WithoutProxy {
 		words = append(words, "check-send-proxy")
 	}
+	if b.HTTP2 {
+		words = append(words, "proto h2")
+	}
 	if b.Check.Enabled() {
 		words = append(words, checkWords(b.Check))
+	}
+	if b.HTTP2 && b.Check.Kind == haproxy.CheckHTTP && b.Check.Port != 0 {
+		// What answers on a port of its own is another program than the server.
+		words = append(words, "check-proto h1")
 	}
 	if b.MaxConnections > 0 {
 		words = append(words, fmt.Sprintf("maxconn %d", b.MaxConnections))

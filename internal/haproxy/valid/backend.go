@@ -58,6 +58,9 @@ func checkBackend(b haproxy.Backend, f *faults) {
 		f.add("%s: there is no PROXY version %d", where, b.ProxyProtocol)
 	}
 	checkHealth(b.Check, f, where)
+	if b.HTTP2 && !b.HTTP {
+		f.add("%s: it cannot speak HTTP/2 to servers: it does not read requests", where)
+	}
 	if b.Check.WithoutProxy && b.ProxyProtocol == haproxy.ProxyNone {
 		f.add("%s: check: it must leave out a PROXY header, and there is none", where)
 	}

@@ -40,6 +40,7 @@ func TestValidateNamesWhatIsWrongWithABackend(t *testing.T) {
 		{"TLS sessions in HTTP", func(b *haproxy.Backend) {
 			b.HTTP, b.Affinity = true, haproxy.Affinity{By: haproxy.ByTLSSessionID, Timeout: time.Minute}
 		}, be + "affinity: there is no TLS session"},
+		{"HTTP/2 without requests", func(b *haproxy.Backend) { b.HTTP2 = true }, be + "it cannot speak HTTP/2 to servers"},
 		{"address and DNS name", func(b *haproxy.Backend) { b.Servers[0].DNSName = "a.example" }, `server "traefik-7c9f-4xk2p": it has an address and a DNS name`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

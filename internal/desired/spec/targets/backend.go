@@ -20,6 +20,7 @@ func Backend(t *v1alpha1.Target) (haproxy.Backend, error) {
 	b := haproxy.Backend{
 		Balance:        balance(t.Balance),
 		ProxyProtocol:  proxyProtocol(t.ProxyProtocol),
+		HTTP2:          t.HTTP2,
 		Affinity:       affinity(t.SessionAffinity),
 		MaxConnections: int(valueOr(t.MaxConnectionsPerServer, 0)),
 		MaxQueued:      int(valueOr(t.MaxQueuedConnections, 0)),
@@ -71,6 +72,7 @@ func backendFault(t *v1alpha1.Target) string {
 	if err == nil {
 		// The final name is always valid; this one stands for it in the message.
 		b.Name = t.Name
+		b.HTTP2 = false // it depends on the listener
 		err = valid.Backend(b)
 	}
 	if err != nil {

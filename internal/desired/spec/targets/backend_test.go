@@ -130,6 +130,7 @@ func TestTargetsSayHowTheirServersAreReached(t *testing.T) {
 				Connect: time.Second, Server: 8 * time.Hour, Queue: time.Minute, Tunnel: 240 * time.Hour}}},
 		"a limit of what waits, and a slow start": {v1alpha1.Target{MaxConnectionsPerServer: new(int32(9)), MaxQueuedConnections: new(int32(5)), SlowStart: lasting(time.Minute)},
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: usual, MaxConnections: 9, MaxQueued: 5, SlowStart: time.Minute}},
+		"HTTP/2": {v1alpha1.Target{HTTP2: true}, haproxy.Backend{Balance: haproxy.LeastConn, Check: usual, HTTP2: true}},
 		"one timeout": {v1alpha1.Target{Timeouts: &v1alpha1.TargetTimeouts{Tunnel: lasting(time.Hour)}},
 			haproxy.Backend{Balance: haproxy.LeastConn, Check: usual, Timeouts: haproxy.BackendTimeouts{Tunnel: time.Hour}}},
 		"no check": {v1alpha1.Target{HealthCheck: v1alpha1.HealthCheck{Type: v1alpha1.HealthCheckNone, Rise: 7}}, haproxy.Backend{Balance: haproxy.LeastConn}},
