@@ -72,8 +72,8 @@ type Target struct {
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty"`
 
 	// HTTP2 speaks HTTP/2 without TLS (h2c) to the servers for requests of HTTP listeners, as gRPC needs. The servers must expect it without
-	// an upgrade, and so must health checks of type HTTP to their own ports. Other listeners pass on what the client speaks. Defaults to
-	// false: HTTP/1.1.
+	// an upgrade; health checks of type HTTP to their own ports use it as well. Other listeners pass on what the client speaks. Default:
+	// HTTP/1.1.
 	// +optional
 	HTTP2 bool `json:"http2,omitempty"`
 
