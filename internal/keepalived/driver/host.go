@@ -41,8 +41,8 @@ const (
 	notifyPatience = 3 * time.Second
 	// pollInterval is the time between two observations of a host that is about to change.
 	pollInterval = 150 * time.Millisecond
-	// maxGlances is how many glances may follow each other before the files are read again. With a look every 2 s, that is every 30 s.
-	maxGlances = 14
+	// mostLooks is how many looks may follow each other before the files are read again. With one every 2 s, that is every 30 s.
+	mostLooks = 14
 )
 
 // observe opens a session with root's rights and observes the host.
@@ -70,15 +70,15 @@ func (h *host) observe(ctx context.Context, conn session.Conn) error {
 	return nil
 }
 
-// glance observes the host, at most times only what keepalived and the kernel change by themselves.
-func (h *host) glance(ctx context.Context, conn session.Conn) error {
+// look observes the host, at most times only what keepalived and the kernel change by themselves.
+func (h *host) look(ctx context.Context, conn session.Conn) error {
 	c := h.cache
-	if !c.isOf(conn, h.req.Login) || c.facts == nil || c.glances >= maxGlances {
+	if !c.isOf(conn, h.req.Login) || c.facts == nil || c.looks >= mostLooks {
 		return h.observe(ctx, conn)
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	c.glances++
+	c.looks++
 	h.session, h.facts = c.session, *c.facts
 	return h.update(ctx)
 }
@@ -90,7 +90,7 @@ func (h *host) read(ctx context.Context) error {
 		return err
 	}
 	observed := facts.Parse(result.Stdout)
-	h.cache.facts, h.cache.glances = &observed, 0
+	h.cache.facts, h.cache.looks = &observed, 0
 	return h.take(observed, result)
 }
 

@@ -32,9 +32,9 @@ type Cache struct {
 	config   keepalived.Config
 	// stranger says that somebody else has the same virtual router ID, which takes more than a look to find out; empty if nobody is known.
 	stranger string
-	// facts are the last ones that were read whole, and glances how often only a part was read since.
-	facts   *facts.Facts
-	glances int
+	// facts are the last ones that were read whole, and looks how often only a part was read since.
+	facts *facts.Facts
+	looks int
 }
 
 // isOf reports whether the session is that of the connection and the login.
@@ -72,7 +72,7 @@ func Sync(ctx context.Context, conn session.Conn, cache *Cache, req Request) Out
 func Look(ctx context.Context, conn session.Conn, cache *Cache, req Request) Outcome {
 	defer conn.Release()
 	h := &host{req: req, cache: cache}
-	if err := h.glance(ctx, conn); err != nil {
+	if err := h.look(ctx, conn); err != nil {
 		return h.outcome(err)
 	}
 	if req.Config == nil {
