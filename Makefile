@@ -68,6 +68,7 @@ test: require-go host-packages control-plane $(HELM) $(PROMTOOL) $(TEST_ROOTS) #
 .PHONY: fault
 fault: require-go host-packages control-plane $(TEST_ROOTS) ## Break things at more steps of each change than test does.
 	go test -race -count=1 -timeout 60m -run '^TestFault$$' ./test/e2e -whole
+	go test -race -count=1 -timeout 60m ./internal/haproxy/driver -whole
 
 .PHONY: fuzz
 fuzz: require-go ## Run each fuzz target for FUZZTIME (10s).

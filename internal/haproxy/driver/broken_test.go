@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,17 @@ import (
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/model"
 )
+
+// whole has the tests break a change at each of its steps; otherwise they leave most out, since each takes a second or more.
+var whole = flag.Bool("whole", false, "break a change at each of its steps")
+
+// stride returns the distance of the steps at which a change is broken.
+func stride(most int) int {
+	if *whole {
+		return 1
+	}
+	return most
+}
 
 // Whatever step broke, the next sync repairs the host: with the cache of the same operator, and with the empty cache of a
 // restarted one.
@@ -25,12 +37,12 @@ func TestFastSyncsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 			config := m.webConfig(echo(t, "pod-0"))
 			requireSynced(t, m.syncCached(config, noDrain))
 			reloads := m.reloads()
-			for step := int32(1); ; step++ {
+			for step := 1; ; step += stride(3) {
 				m.cache.Rest()
 				m.conn.breakIn(step)
 				name := fmt.Sprintf("pod-%d", step)
 				config = m.webConfig(echo(t, name))
-				whole := m.syncUntilBroken(config)
+				held := m.syncUntilBroken(config)
 				if m.greeting(8443) == "" {
 					t.Fatalf("step %d: clients are refused", step)
 				}
@@ -48,7 +60,7 @@ func TestFastSyncsRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 					t.Fatalf("step %d: servers are %+v, %d reloads, and the file is\n%s", step, servers, m.reloads()-reloads, m.readConfig())
 				}
 				requireNoLeftovers(t, m)
-				if whole {
+				if held {
 					t.Logf("the connection held for the first time at step %d", step)
 					break
 				}

@@ -13,12 +13,12 @@ import (
 // wanted configuration is again what it was before.
 func TestAChangeWithUnknownResultIsNoDrift(t *testing.T) {
 	t.Parallel()
-	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int32) model.Outcome{
-		"of servers and names": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
+	for name, begin := range map[string]func(m *machine, wanted haproxy.Config, step int) model.Outcome{
+		"of servers and names": func(m *machine, wanted haproxy.Config, step int) model.Outcome {
 			m.conn.breakIn(step)
 			return m.syncCached(wanted)
 		},
-		"of the file": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
+		"of the file": func(m *machine, wanted haproxy.Config, step int) model.Outcome {
 			changed := m.syncCached(wanted)
 			requireSynced(m.t, changed)
 			<-time.After(changed.FollowUp)
@@ -26,7 +26,7 @@ func TestAChangeWithUnknownResultIsNoDrift(t *testing.T) {
 			_ = m.syncCached(wanted)
 			return changed
 		},
-		"of everything": func(m *machine, wanted haproxy.Config, step int32) model.Outcome {
+		"of everything": func(m *machine, wanted haproxy.Config, step int) model.Outcome {
 			m.conn.breakIn(step)
 			wanted.MaxConnections++
 			return m.syncCached(wanted)
@@ -38,13 +38,13 @@ func TestAChangeWithUnknownResultIsNoDrift(t *testing.T) {
 			s := newSite(m)
 			previous, other := s.config, s.names("new.example.com", "ns_web_app:http").servers(app, echo(t, "pod-a"), echo(t, "pod-c")).config
 			fingerprint := m.syncCached(previous).Fingerprint
-			stride := int32(1)
+			distance := stride(3)
 			if name == "of everything" {
-				stride = 5 // there are many steps, and each costs a reload
+				distance = stride(8) // there are many steps, and each costs a reload
 			}
-			for step := stride; ; step += stride {
+			for step := 1; ; step += distance {
 				last := begin(m, other, step)
-				whole := m.isWhole()
+				held := m.isWhole()
 				m.conn = &localConn{}
 				known := fingerprint
 				if last.State == model.Synced {
@@ -60,7 +60,7 @@ func TestAChangeWithUnknownResultIsNoDrift(t *testing.T) {
 				m.requirePages("app.example.com", "app", "new.example.com", unknownName)
 				noDrain := drainFor(app, 0)
 				m.syncUntil("no work is pending", m.syncCached(previous, noDrain), previous, func(o model.Outcome) bool { return o.FollowUp == 0 }, noDrain)
-				if whole {
+				if held {
 					break
 				}
 			}
@@ -74,7 +74,7 @@ func TestAFileThatWasWrittenWithoutAnAnswerIsNoDrift(t *testing.T) {
 	m := newMachine(t)
 	a := echo(t, "pod-a")
 	requireSynced(t, m.syncCached(m.webConfig(a)))
-	for step := int32(1); ; step++ {
+	for step := 1; ; step += stride(2) {
 		m.cache.Rest()
 		a.Weight++
 		changed := m.syncCached(m.webConfig(a))
@@ -82,7 +82,7 @@ func TestAFileThatWasWrittenWithoutAnAnswerIsNoDrift(t *testing.T) {
 		<-time.After(changed.FollowUp)
 		m.conn.breakIn(step)
 		_ = m.syncCached(m.webConfig(a))
-		whole := m.isWhole()
+		held := m.isWhole()
 		m.conn.breaksAt.Store(0)
 		a.Weight++
 
@@ -98,7 +98,7 @@ func TestAFileThatWasWrittenWithoutAnAnswerIsNoDrift(t *testing.T) {
 			}
 		}
 		m.requireFileOf(m.webConfig(a), known)
-		if whole {
+		if held {
 			break
 		}
 	}

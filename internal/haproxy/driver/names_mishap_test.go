@@ -108,11 +108,11 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 			s := newSite(m)
 			requireSynced(t, m.syncCached(s.config))
 			reloads := m.reloads()
-			for step := int32(1); ; step++ {
+			for step, previous := 1, "app-0.example.com"; ; step += stride(3) {
 				name := fmt.Sprintf("app-%d.example.com", step)
 				s = s.names(name, "ns_web_app:http")
 				m.conn.breakIn(step)
-				whole := m.syncUntilBroken(s.config)
+				held := m.syncUntilBroken(s.config)
 				m.conn = &localConn{}
 				if restart {
 					m.cache = driver.SyncCache{}
@@ -120,15 +120,16 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 				outcome := m.syncCached(s.config)
 				requireSynced(t, outcome)
 				m.syncUntil("no work is pending", outcome, s.config, func(o model.Outcome) bool { return o.FollowUp == 0 })
-				m.requirePages(name, "app", fmt.Sprintf("app-%d.example.com", step-1), unknownName)
+				m.requirePages(name, "app", previous, unknownName)
 				m.requireNames(s.config)
 				if m.reloads() != reloads {
 					t.Fatalf("step %d: %d reloads", step, m.reloads()-reloads)
 				}
 				requireNoLeftovers(t, m)
-				if whole {
+				if held {
 					break
 				}
+				previous = name
 			}
 		})
 	}
@@ -146,7 +147,7 @@ func TestAHostStartsFromItsFilesWhereverAChangeEnded(t *testing.T) {
 			m := newMachine(t)
 			s, page := newSite(m), "app"
 			requireSynced(t, m.syncCached(s.config))
-			for cut, last := 1, (model.Outcome{}); last.State != model.Synced; cut++ {
+			for cut, last := 1, (model.Outcome{}); last.State != model.Synced; cut += stride(3) {
 				previous := page
 				page = map[string]string{"app": "blog", "blog": "app"}[previous]
 				s.config = change(s.names("app.example.com", "ns_web_"+page+":http").config)

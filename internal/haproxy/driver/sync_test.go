@@ -664,10 +664,10 @@ func TestSyncRecoversFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-0"))))
-	for step := int32(1); ; step++ {
+	for step := 1; ; step += stride(2) {
 		name := fmt.Sprintf("pod-%d", step)
 		config := m.webConfig(echo(t, name))
-		m.conn = &localConn{broken: step}
+		m.conn = &localConn{broken: int32(step)}
 		first := m.sync(config)
 		if first.State == model.Synced {
 			break
