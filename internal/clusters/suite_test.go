@@ -206,16 +206,16 @@ func (w *world) keep() {
 
 func (w *world) eventually(what string, holds func() error) {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
+	begun := time.Now()
 	for {
 		err := holds()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Since(begun) > patience {
 			w.t.Fatalf("%s: %v", what, err)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(waiting.Pause(begun))
 	}
 }
 

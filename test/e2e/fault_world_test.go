@@ -243,7 +243,7 @@ func await(deadline time.Duration, check func() string) (took time.Duration, pro
 		if problem == "" || took > waiting.Of(deadline) {
 			return took, problem
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(waiting.Pause(begin))
 	}
 }
 

@@ -268,16 +268,16 @@ func (w *world) update(object client.Object, change func()) {
 // eventually waits until check returns nothing; the last result says why the test fails.
 func (w *world) eventually(what string, check func() string) {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
+	begun := time.Now()
 	for {
 		problem := check()
 		if problem == "" {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Since(begun) > patience {
 			w.t.Fatalf("waited %s: %s: %s", patience, what, problem)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(waiting.Pause(begun))
 	}
 }
 

@@ -55,7 +55,7 @@ func (c *localConn) step() error {
 }
 
 // breakIn has everything fail from that step on, counted from now (from 1).
-func (c *localConn) breakIn(steps int32) { c.breaksAt.Store(c.steps.Load() + steps) }
+func (c *localConn) breakIn(steps int) { c.breaksAt.Store(c.steps.Load() + int32(steps)) }
 
 func (c *localConn) Run(ctx context.Context, command string, input []byte, _ driver.Limit) (driver.Result, error) {
 	if n := c.commands.Add(1); c.broken > 0 && n >= c.broken {
@@ -319,8 +319,8 @@ func (m *machine) workerPID() int {
 
 func (m *machine) eventually(what string, done func() bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(waiting.Long); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	for begun := time.Now(); !done(); time.Sleep(waiting.Pause(begun)) {
+		if time.Since(begun) > waiting.Long {
 			log, _ := os.ReadFile(m.path("log"))
 			m.t.Fatalf("waited %s: %s\n%s", waiting.Long, what, log)
 		}

@@ -163,8 +163,8 @@ func write(t testing.TB, path string, content []byte) {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	for begun := time.Now(); !holds(); time.Sleep(waiting.Pause(begun)) {
+		if time.Since(begun) > patience {
 			t.Fatalf("in vain waited for this: %s", what)
 		}
 	}

@@ -14,13 +14,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // stopGrace is how long a process may take to end on SIGTERM before it is killed.
 const stopGrace = 10 * time.Second
-
-// pollInterval is the interval of polls.
-const pollInterval = 10 * time.Millisecond
 
 // Command says what to run.
 type Command struct {
@@ -150,6 +149,7 @@ var errEnded = errors.New("it has ended")
 
 // Poll calls ready until it returns nil, the process has ended, or the context is done; then it returns the last error.
 func Poll(ctx context.Context, ready func(context.Context) error) error {
+	begun := time.Now()
 	for {
 		err := ready(ctx)
 		if err == nil || errors.Is(err, errEnded) {
@@ -158,7 +158,7 @@ func Poll(ctx context.Context, ready func(context.Context) error) error {
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-time.After(pollInterval):
+		case <-time.After(waiting.Pause(begun)):
 		}
 	}
 }

@@ -23,3 +23,12 @@ func TestTimesStretchWithTheLoad(t *testing.T) {
 		t.Errorf("1 s is %s now", got)
 	}
 }
+
+func TestPausesGrowWithTheWait(t *testing.T) {
+	t.Parallel()
+	for waited, want := range map[time.Duration]time.Duration{0: 10 * time.Millisecond, 500 * time.Millisecond: 50 * time.Millisecond, time.Hour: 100 * time.Millisecond} {
+		if got := Pause(time.Now().Add(-waited)); got < want || got > want+want/5 {
+			t.Errorf("after %s the pause is %s, want %s", waited, got, want)
+		}
+	}
+}

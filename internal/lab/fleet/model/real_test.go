@@ -102,8 +102,8 @@ func (p *pair) write(t *testing.T, text string) {
 
 func (p *pair) await(t *testing.T, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(waiting.Long); !done(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	for begun := time.Now(); !done(); time.Sleep(waiting.Pause(begun)) {
+		if time.Since(begun) > waiting.Long {
 			t.Fatal("waited 10 s in vain")
 		}
 	}
