@@ -45,20 +45,25 @@ is_keepalived() {
 say_process() {
 	is_keepalived "$1" || return 1
 	parent='' owner=''
+	# The shell's own read takes one byte at a time.
 	while read -r key value _; do
 		case $key in
 		PPid:) parent=$value ;;
 		Uid:) owner=$value ;;
 		esac
-	done 2>/dev/null <"/proc/$1/status"
+	done <<-END
+		$(grep -e '^PPid:' -e '^Uid:' "/proc/$1/status" 2>/dev/null)
+	END
 	[ "$owner" = 0 ] && ! is_keepalived "$parent" && [ "$(namespaces "$1")" = "$own" ] && printf 'process %s\n' "$1"
 }
 pid=''
 { read -r pid </run/keepalived.pid; } 2>/dev/null
 case $pid in '' | *[!0-9]*) pid=none ;; esac
 if ! say_process "$pid"; then
-	for dir in /proc/[0-9]*; do
-		say_process "${dir#/proc/}"
+	# shellcheck disable=SC2013 # the paths have no blanks
+	for comm in $(grep -lx keepalived /proc/[0-9]*/comm 2>/dev/null); do
+		pid=${comm%/comm}
+		say_process "${pid#/proc/}"
 	done
 fi
 

@@ -145,27 +145,27 @@ say_arguments() {
 }
 follow /proc/self
 own=$namespaces
-for dir in /proc/[0-9]*; do
-	{ IFS= read -r name <"$dir/comm"; } 2>/dev/null || continue
-	[ "$name" = haproxy ] || continue
-	parent='' uid='' capabilities=''
-	while read -r key value _; do
+# The shell's own read takes one byte at a time, so tools read what is long.
+# shellcheck disable=SC2013 # the paths have no blanks
+for comm in $(grep -lx haproxy /proc/[0-9]*/comm 2>/dev/null); do
+	dir=${comm%/comm}
+	parent='' uid='' capabilities='' descriptors=''
+	while read -r key value _ _ hard _; do
 		case $key in
 		PPid:) parent=$value ;;
 		Uid:) uid=$value ;;
 		CapEff:) capabilities=$value ;;
+		Max) descriptors=$hard ;;
 		esac
-	done 2>/dev/null <"$dir/status" || continue
+	done <<-END
+		$(grep -h -e '^PPid:' -e '^Uid:' -e '^CapEff:' -e '^Max open files' "$dir/status" "$dir/limits" 2>/dev/null)
+	END
 	# Anybody can call a process haproxy. Only these accounts can have started the real one.
 	case " 0 $account $haproxy " in *" ${uid:-none} "*) ;; *) continue ;; esac
 	# The namespaces tell HAProxy processes of containers, which have a /proc entry as well, from the host's own. They are compared
 	# if the account may see them.
 	follow "$dir"
 	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || continue
-	descriptors=''
-	while read -r first second third _ hard _; do
-		[ "$first $second $third" = "Max open files" ] && descriptors=$hard
-	done 2>/dev/null <"$dir/limits"
 	guard "$program"
 	printf 'process %s %s %s %s %s %s\n' "${dir#/proc/}" "$parent" "$uid" "$capabilities" "${descriptors:--}" "$program"
 	say_arguments "$dir"
@@ -183,24 +183,23 @@ fi
 # If no HAProxy is found, report processes that edgelb cannot use: "other PID UID PLACE PROGRAM", with the place "container" or
 # "host". Anybody can start such a process: the lines affect messages only. A few are enough.
 looked=0
-for dir in /proc/[0-9]*; do
+# shellcheck disable=SC2013 # the paths have no blanks
+for comm in $(grep -l -e haproxy -e '^hapee-lb' /proc/[0-9]*/comm 2>/dev/null); do
 	[ "$looked" -lt 8 ] || break
-	{ IFS= read -r name <"$dir/comm"; } 2>/dev/null || continue
-	case $name in *haproxy* | hapee-lb*) ;; *) continue ;; esac
-	looked=$((looked + 1))
+	dir=${comm%/comm} looked=$((looked + 1))
 	# Other programs have such names as well, such as exporters of metrics, but load no file.
 	tr '\000' '\n' 2>/dev/null <"$dir/cmdline" | grep -q -x -e -f || continue
-	uid=''
-	while read -r key value _; do
-		case $key in Uid:) uid=$value ;; esac
-	done 2>/dev/null <"$dir/status" || continue
+	read -r _ uid _ <<-END
+		$(grep '^Uid:' "$dir/status" 2>/dev/null)
+	END
+	[ -n "$uid" ] || continue
 	follow "$dir"
 	place=host
 	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || place=container
 	# A container may share the host's processes, and an ordinary account does not see the namespaces of others.
 	grep -q -e docker -e libpod -e kubepods -e containerd -e crio -e lxc "$dir/cgroup" 2>/dev/null && place=container
 	guard "$program"
-	printf 'other %s %s %s %s\n' "${dir#/proc/}" "${uid:--}" "$place" "$program"
+	printf 'other %s %s %s %s\n' "${dir#/proc/}" "$uid" "$place" "$program"
 done
 say_guards
 exit 0

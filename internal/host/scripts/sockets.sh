@@ -8,13 +8,9 @@ ports=$1
 (cd /proc/sys/net && grep -s . ipv4/ip_unprivileged_port_start ipv4/ip_nonlocal_bind ipv6/ip_nonlocal_bind) | sed 's/^/sysctl /'
 
 # A line with the address, then one that says that it is local.
-address=''
-while read -r first second third rest; do
-	case "$first $third" in
-	"|-- "* | "+-- "*) address=$second ;;
-	*" LOCAL") printf 'local4 %s\n' "${address%/*}$first" ;;
-	esac
-done 2>/dev/null </proc/net/fib_trie
+awk '
+	$1 == "|--" || $1 == "+--" { address = $2; sub(/\/.*/, "", address) }
+	$3 == "LOCAL" { print "local4 " address $1 }' /proc/net/fib_trie 2>/dev/null
 [ -r /proc/net/if_inet6 ] && sed 's/^/if6 /' /proc/net/if_inet6
 
 listen=$(for table in tcp tcp6; do
@@ -33,25 +29,19 @@ printable=''
 ls -d -q / >/dev/null 2>&1 && printable=-q
 # One ls for all processes: a fork for each connection of a busy HAProxy would take seconds.
 # shellcheck disable=SC2012,SC2086 # the names are numbers; there may be no option
-ls -ln $printable /proc/[0-9]*/fd 2>/dev/null | while IFS= read -r line; do
-	case $line in
-	/proc/*/fd:)
-		pid=${line#/proc/}
-		pid=${pid%/fd:}
-		;;
-	*' -> '*)
-		# After the descriptor's number comes its target: of a file, a path.
-		open=${line#*' -> '}
-		inode=${open#'socket:['}
-		[ "$open" != "$inode" ] || continue
-		inode=${inode%]}
-		case "$inodes" in *" $inode "*)
-			{ IFS= read -r name <"/proc/$pid/comm"; } 2>/dev/null || continue
-			case $name in *[!A-Za-z0-9/._+:@-]*) name='?' ;; esac
-			printf 'owner %s %s %s\n' "$inode" "$pid" "$name"
-			;;
-		esac
-		;;
-	esac
-done
+ls -ln $printable /proc/[0-9]*/fd 2>/dev/null | awk -v inodes="$inodes" '
+	/^\/proc\/[0-9]+\/fd:$/ { split($0, path, "/"); pid = path[3]; next }
+	{
+		# After the number of the descriptor comes its target: of a file, a path.
+		target = substr($0, index($0, " -> ") + 4)
+		if (target !~ /^socket:\[[0-9]+\]$/) next
+		inode = substr(target, 9, length(target) - 9)
+		if (!index(inodes, " " inode " ")) next
+		comm = "/proc/" pid "/comm"
+		read = getline name <comm
+		close(comm)
+		if (read <= 0) next
+		if (name ~ /[^A-Za-z0-9\/._+:@-]/) name = "?"
+		print "owner", inode, pid, name
+	}'
 exit 0
