@@ -117,20 +117,37 @@ for names in "$real".edgelb-names-*; do
 	sum=$(sha256sum <"$names") && printf 'names %s %s\n' "${sum%% *}" "${names#"$real".edgelb-names-}"
 done 2>/dev/null
 
-# Finds out what a process executes, and the namespaces that it is in.
-follow() {
-	program='' namespaces=''
+newline='
+'
+# Reads what these processes execute, and the namespaces that they are in, all at once: there may be many previous workers.
+look_up() {
+	known=' ' paths=''
+	for dir in "$@"; do
+		paths="$paths $dir/exe $dir/ns/net $dir/ns/pid"
+	done
 	while IFS= read -r line; do
-		case $line in
-		*"$1/exe -> "*) program=${line#*' -> '} ;;
-		*' -> '*) namespaces="$namespaces ${line#*' -> '}" ;;
-		esac
+		# What a process executes may have any name. Without a target, the account may not see it.
+		case $line in *' -> '*) ;; *) continue ;; esac
+		path=${line%%' -> '*} target=${line#*' -> '}
+		# The program of a package that was upgraded since is "PATH (deleted)"; the new program has that path.
+		case $path in *' '/proc/*/exe) target=${target% (deleted)} && is_usual "$target" || target=- ;; esac
+		known="$known${path##* }=$target "
 	done <<-END
-		$(ls -ln $printable "$1/exe" "$1/ns/net" "$1/ns/pid" 2>/dev/null)
+		$(list_links)
 	END
-	# The program of a package that was upgraded since is "PATH (deleted)"; the new program has that path.
-	program=${program% (deleted)}
-	is_usual "$program" || program=-
+}
+# shellcheck disable=SC2086,SC2012 # the paths have no blanks
+list_links() { ls -ln $printable $paths 2>/dev/null; }
+# Sets program and namespaces to those of a process that was looked up. What the account may not see is "-" and empty.
+follow() {
+	link "$1/exe" && program=${target:--}
+	link "$1/ns/net" && namespaces=$target
+	link "$1/ns/pid" && namespaces="$namespaces$target"
+}
+link() {
+	target=${known#*" $1="}
+	[ "$target" != "$known" ] || target=''
+	target=${target%% *}
 }
 # Prints the arguments of a process, in lines that begin with a blank. A master that re-executes itself, as in each reload, has none
 # for a moment, even just after it had some; nor has a process that ends. Only one read returns arguments that belong together, and
@@ -143,23 +160,31 @@ say_arguments() {
 	done
 	printf '%s\n' "$arguments"
 }
+# Sets value to what follows these words in a line about processes.
+field() {
+	value=${about#*"$1"}
+	[ "$value" != "$about" ] || value=''
+	value=${value%%"$newline"*}
+}
+processes=$(grep -lx haproxy /proc/[0-9]*/comm 2>/dev/null | sed 's/.comm$//')
+# shellcheck disable=SC2086 # the paths have no blanks
+look_up /proc/self $processes
 follow /proc/self
 own=$namespaces
-# The shell's own read takes one byte at a time, so tools read what is long.
-# shellcheck disable=SC2013 # the paths have no blanks
-for comm in $(grep -lx haproxy /proc/[0-9]*/comm 2>/dev/null); do
-	dir=${comm%/comm}
-	parent='' uid='' capabilities='' descriptors=''
-	while read -r key value _ _ hard _; do
-		case $key in
-		PPid:) parent=$value ;;
-		Uid:) uid=$value ;;
-		CapEff:) capabilities=$value ;;
-		Max) descriptors=$hard ;;
-		esac
-	done <<-END
-		$(grep -h -e '^PPid:' -e '^Uid:' -e '^CapEff:' -e '^Max open files' "$dir/status" "$dir/limits" 2>/dev/null)
-	END
+# The shell's own read takes one byte at a time.
+files=''
+for dir in $processes; do
+	files="$files $dir/status $dir/limits"
+done
+# shellcheck disable=SC2086 # the paths have no blanks
+about=$(grep -e '^PPid:' -e '^Uid:' -e '^CapEff:' -e '^Max open files' /dev/null $files 2>/dev/null)
+for dir in $processes; do
+	field "$dir/status:PPid:" && parent=${value##*[!0-9]}
+	field "$dir/status:CapEff:" && capabilities=${value##*[!0-9a-f]}
+	# shellcheck disable=SC2086 # these are numbers
+	field "$dir/status:Uid:" && set -- $value && uid=${1-}
+	# shellcheck disable=SC2086 # a number or a word, for more and for most
+	field "$dir/limits:Max open files" && set -- $value && descriptors=${2-}
 	# Anybody can call a process haproxy. Only these accounts can have started the real one.
 	case " 0 $account $haproxy " in *" ${uid:-none} "*) ;; *) continue ;; esac
 	# The namespaces tell HAProxy processes of containers, which have a /proc entry as well, from the host's own. They are compared
@@ -182,17 +207,15 @@ fi
 
 # If no HAProxy is found, report processes that edgelb cannot use: "other PID UID PLACE PROGRAM", with the place "container" or
 # "host". Anybody can start such a process: the lines affect messages only. A few are enough.
-looked=0
 # shellcheck disable=SC2013 # the paths have no blanks
-for comm in $(grep -l -e haproxy -e '^hapee-lb' /proc/[0-9]*/comm 2>/dev/null); do
-	[ "$looked" -lt 8 ] || break
-	dir=${comm%/comm} looked=$((looked + 1))
+for dir in $(grep -l -e haproxy -e '^hapee-lb' /proc/[0-9]*/comm 2>/dev/null | sed -e 's/.comm$//' -e 8q); do
 	# Other programs have such names as well, such as exporters of metrics, but load no file.
 	tr '\000' '\n' 2>/dev/null <"$dir/cmdline" | grep -q -x -e -f || continue
 	read -r _ uid _ <<-END
 		$(grep '^Uid:' "$dir/status" 2>/dev/null)
 	END
 	[ -n "$uid" ] || continue
+	look_up "$dir"
 	follow "$dir"
 	place=host
 	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || place=container
