@@ -13,13 +13,20 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // echoGreeting requests a backend to echo all further data.
 const echoGreeting = "echo\n"
 
-// answerTimeout is the timeout of one request of a client.
-const answerTimeout = 5 * time.Second
+// answerTimeout is the timeout of one request of a client on an idle machine, and longestAnswer that on the busiest one: no connection is lost
+// because tests beside this one need the processors.
+const answerTimeout, longestAnswer = 5 * time.Second, 30 * time.Second
+
+func withAnswerTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, min(waiting.Of(answerTimeout), longestAnswer))
+}
 
 // Client connects from its own addresses.
 type Client struct {
@@ -32,7 +39,7 @@ type Client struct {
 
 // Get connects to an edge host and returns what the backend behind it sees.
 func (c Client) Get(ctx context.Context, at netip.AddrPort) (Seen, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := withAnswerTimeout(ctx)
 	defer cancel()
 	conn, err := c.dial(ctx, at)
 	if err != nil {
@@ -120,7 +127,7 @@ func (l *LongLived) read() {
 
 // Ping sends a byte and waits for its echo.
 func (l *LongLived) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := withAnswerTimeout(ctx)
 	defer cancel()
 	l.last++
 	if _, err := l.conn.Write([]byte{l.last}); err != nil {

@@ -23,7 +23,7 @@ var whole = flag.Bool("whole", false, "go through more steps of each change that
 // How many steps of a change are tested; if there are more, evenly spaced ones.
 const (
 	mostSteps = 20
-	fewSteps  = 8
+	fewSteps  = 4
 )
 
 // chosenSteps returns how many steps of a change are tested.

@@ -136,7 +136,7 @@ func TestAHostWithoutNameServersServesWhatItNeedsNoneFor(t *testing.T) {
 	t.Parallel()
 	eachHAProxy(t, func(t *testing.T, m *machine) {
 		config := m.webConfig(haproxy.Server{Name: "cdn", DNSName: "cdn.invalid", Port: 443, Weight: 1}, echo(t, "pod-a"))
-		m.conn.putBefore(`unshare -rm /bin/sh -c 'mount -t tmpfs none /etc && shift && exec "$@"' sh `)
+		m.conn.putBefore(`unshare -rm /bin/sh -c 'awk=$(readlink -f "$(command -v awk)"); mount -t tmpfs none /etc && mkdir /etc/alternatives && ln -s "$awk" /etc/alternatives/awk && shift && exec "$@"' sh `)
 
 		without := m.syncCached(config)
 
