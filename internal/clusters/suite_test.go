@@ -206,16 +206,9 @@ func (w *world) keep() {
 
 func (w *world) eventually(what string, holds func() error) {
 	w.t.Helper()
-	begun := time.Now()
-	for {
-		err := holds()
-		if err == nil {
-			return
-		}
-		if time.Since(begun) > patience {
-			w.t.Fatalf("%s: %v", what, err)
-		}
-		time.Sleep(waiting.Pause(begun))
+	var err error
+	if !waiting.Until(patience, func() bool { err = holds(); return err == nil }) {
+		w.t.Fatalf("%s: %v", what, err)
 	}
 }
 

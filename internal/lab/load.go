@@ -20,7 +20,7 @@ type LoadResult struct {
 	Cut int
 	// Unreachable counts connections to an address that no host of the network has.
 	Unreachable int
-	// TimedOut counts connections without an answer within 5 s, or up to 30 s on a busy machine.
+	// TimedOut counts connections without an answer within 5 s, or later if the client is patient.
 	TimedOut int
 	// Slowest is the duration of the slowest answered connection.
 	Slowest time.Duration

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -109,7 +108,7 @@ func (c *cluster) newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{cluster: c, t: t, namespace: namespace, key: privateKey(t, ""), client: lab.Client{Addresses: lab.ClientAddresses(int(clientNumbers.Add(1)))}}
+	w := &world{cluster: c, t: t, namespace: namespace, key: privateKey(t, ""), client: lab.Client{Addresses: lab.ClientAddresses(int(clientNumbers.Add(1))), Patient: true}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("operator's log:\n%s", c.operator.Logs())
@@ -268,16 +267,9 @@ func (w *world) update(object client.Object, change func()) {
 // eventually waits until check returns nothing; the last result says why the test fails.
 func (w *world) eventually(what string, check func() string) {
 	w.t.Helper()
-	begun := time.Now()
-	for {
-		problem := check()
-		if problem == "" {
-			return
-		}
-		if time.Since(begun) > patience {
-			w.t.Fatalf("waited %s: %s: %s", patience, what, problem)
-		}
-		time.Sleep(waiting.Pause(begun))
+	var problem string
+	if !waiting.Until(patience, func() bool { problem = check(); return problem == "" }) {
+		w.t.Fatalf("waited %s: %s: %s", patience, what, problem)
 	}
 }
 

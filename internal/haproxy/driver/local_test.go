@@ -319,11 +319,9 @@ func (m *machine) workerPID() int {
 
 func (m *machine) eventually(what string, done func() bool) {
 	m.t.Helper()
-	for begun := time.Now(); !done(); time.Sleep(waiting.Pause(begun)) {
-		if time.Since(begun) > waiting.Long {
-			log, _ := os.ReadFile(m.path("log"))
-			m.t.Fatalf("waited %s: %s\n%s", waiting.Long, what, log)
-		}
+	if !waiting.Until(waiting.Long, done) {
+		log, _ := os.ReadFile(m.path("log"))
+		m.t.Fatalf("waited %s: %s\n%s", waiting.Long, what, log)
 	}
 }
 

@@ -163,10 +163,8 @@ func write(t testing.TB, path string, content []byte) {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for begun := time.Now(); !holds(); time.Sleep(waiting.Pause(begun)) {
-		if time.Since(begun) > patience {
-			t.Fatalf("in vain waited for this: %s", what)
-		}
+	if !waiting.Until(patience, holds) {
+		t.Fatalf("waited %s: %s", patience, what)
 	}
 }
 

@@ -18,6 +18,16 @@ func Pause(begun time.Time) time.Duration {
 	return min(max(time.Since(begun)/10, 10*time.Millisecond), 100*time.Millisecond)
 }
 
+// Until checks a condition until it holds, at most for that long, and reports whether it does.
+func Until(limit time.Duration, holds func() bool) bool {
+	for begun := time.Now(); !holds(); time.Sleep(Pause(begun)) {
+		if time.Since(begun) > limit {
+			return false
+		}
+	}
+	return true
+}
+
 // Most is the maximum factor by which Of stretches a time.
 const Most = 30
 

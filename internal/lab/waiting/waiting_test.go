@@ -32,3 +32,14 @@ func TestPausesGrowWithTheWait(t *testing.T) {
 		}
 	}
 }
+
+func TestAConditionIsCheckedUntilItHoldsOrForTheLimit(t *testing.T) {
+	t.Parallel()
+	checks := 0
+	if !Until(Long, func() bool { checks++; return checks == 3 }) || checks != 3 {
+		t.Errorf("after %d checks it does not hold", checks)
+	}
+	if Until(time.Millisecond, func() bool { return false }) {
+		t.Error("what is never true holds")
+	}
+}

@@ -102,10 +102,8 @@ func (p *pair) write(t *testing.T, text string) {
 
 func (p *pair) await(t *testing.T, done func() bool) {
 	t.Helper()
-	for begun := time.Now(); !done(); time.Sleep(waiting.Pause(begun)) {
-		if time.Since(begun) > waiting.Long {
-			t.Fatal("waited 10 s in vain")
-		}
+	if !waiting.Until(waiting.Long, done) {
+		t.Fatalf("waited %s in vain", waiting.Long)
 	}
 }
 
