@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,12 +50,8 @@ func (m *machine) proc() string {
 
 func (m *machine) await(what string, done func() bool) {
 	m.t.Helper()
-	begun := time.Now()
-	for !done() {
-		if time.Since(begun) > waiting.Long {
-			m.t.Fatalf("it does not happen that %s", what)
-		}
-		time.Sleep(waiting.Pause(begun))
+	if !waiting.Until(waiting.Long, done) {
+		m.t.Fatalf("it does not happen that %s", what)
 	}
 }
 
