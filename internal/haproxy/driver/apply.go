@@ -133,7 +133,7 @@ func (h *host) checkRoom(ctx context.Context) error {
 	if failed := h.facts.CheckDescriptors(h.config); failed != "" {
 		return &model.Error{State: model.Rejected, Message: failed + h.stillRuns()}
 	}
-	result, err := h.session.Run(ctx, "sockets", nil, facts.PortList(h.config.Frontends))
+	result, err := h.session.Report(ctx, "sockets", facts.PortList(h.config.Frontends))
 	if err != nil {
 		return err
 	}

@@ -76,6 +76,32 @@ func startAsNobody(t *testing.T, args ...string) {
 	})
 }
 
+// What a script that was killed has not said is not what the host does not have.
+func TestAnObservationThatEndsEarlyChangesNothing(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
+	before := m.readConfig()
+	// The script asks for this when it has seen the processes, and nothing of who may change the files.
+	killer := m.path("cat")
+	script := "#!/bin/sh\n[ \"$*\" != /proc/sys/fs/nr_open ] || kill -KILL \"$PPID\"\nexec /bin/cat \"$@\"\n"
+	if err := os.WriteFile(killer, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config := m.webConfig(echo(t, "pod-b"))
+
+	outcome := m.sync(config)
+
+	requireFailure(t, outcome, model.Unreachable, "the script observe, which says what the host has, ended early")
+	if m.readConfig() != before || m.greeting(8443) != "pod-a" {
+		t.Error("the host was changed")
+	}
+	if err := os.Remove(killer); err != nil {
+		t.Fatal(err)
+	}
+	requireSynced(t, m.sync(config))
+}
+
 // Root must not write to a folder, nor run a program, that others may write to.
 func TestAFolderThatOthersMayWriteToIsLeftAlone(t *testing.T) {
 	t.Parallel()

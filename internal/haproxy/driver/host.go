@@ -80,7 +80,7 @@ func (h *host) observe(ctx context.Context, conn Conn) error {
 	if h.session, err = session.Open(ctx, conn, h.req.Login, h.req.ConfigPath); err != nil {
 		return err
 	}
-	result, err := h.session.Run(ctx, "observe", nil, h.req.ConfigPath, h.req.Config.AdminSocket)
+	result, err := h.session.Report(ctx, "observe", h.req.ConfigPath, h.req.Config.AdminSocket)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/edgelb/edgelb/internal/host/scripts"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/shells"
+	"github.com/edgelb/edgelb/internal/lab/waiting"
 )
 
 // runScript runs a script for real, through the command line, and returns its output.
@@ -130,6 +131,28 @@ func TestAProcessThatReExecutesItselfIsSeen(t *testing.T) {
 			if f := facts.ParseFacts(output, config); !f.IsRunning() || !f.Leader().MasterWorker() {
 				t.Fatalf("HAProxy is not seen: %s", output)
 			}
+		}
+	})
+}
+
+// A busy host has many previous workers, and any account can start many processes of that name.
+func TestManyProcessesDoNotKeepAHostFromBeingObserved(t *testing.T) {
+	t.Parallel()
+	folder := openFolder(t)
+	config := filepath.Join(folder, "haproxy.cfg")
+	const forks = "exec 9<&0; i=0; while [ $i -lt %d ]; do (read line <&9) & i=$((i+1)); done; read line"
+	startHAProxyThat(t, fmt.Sprintf(forks, 25), folder, os.Getuid(), "haproxy", "-W", "-f", config)
+	if os.Getuid() == 0 {
+		startHAProxyThat(t, fmt.Sprintf(forks, 150), openFolder(t), 65534, "haproxy", "-W", "-f", config)
+	}
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		seen := func() int {
+			output := runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock"))
+			return strings.Count(string(output), " "+filepath.Join(folder, "haproxy")+"\n")
+		}
+		// The program itself, what it has forked, and the line about who may change it.
+		if !waiting.Until(waiting.Long, func() bool { return seen() == 27 }) {
+			t.Errorf("%d lines name the program", seen())
 		}
 	})
 }

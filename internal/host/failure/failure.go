@@ -13,6 +13,7 @@ func Of(err error, login, path string) *model.Error {
 	var known *model.Error
 	var denied *session.DeniedError
 	var notRun *session.NotRunError
+	var unfinished *session.UnfinishedError
 	switch {
 	case errors.As(err, &known):
 		return known
@@ -20,6 +21,8 @@ func Of(err error, login, path string) *model.Error {
 		return &model.Error{State: model.Unauthorized, Cause: err, Message: denied.Explain(login, path)}
 	case errors.As(err, &notRun):
 		return &model.Error{State: model.Unauthorized, Cause: err, Message: notRun.Explain(login)}
+	case errors.As(err, &unfinished):
+		return &model.Error{State: model.Unreachable, Cause: err, Message: unfinished.Error()}
 	default:
 		return &model.Error{State: model.Unreachable, Cause: err, Message: "the connection failed: " + err.Error()}
 	}

@@ -35,9 +35,9 @@ guard() {
 say_guards() {
 	# The paths contain nothing that the shell would split or expand.
 	# shellcheck disable=SC2086,SC2012
-	ls -ldn $printable $ways 2>/dev/null | while read -r mode _ uid gid rest; do
+	ls -ldn $printable $ways 2>/dev/null | while read -r mode _ owner group rest; do
 		case $mode in l*) continue ;; esac
-		printf 'guard %s:%s:%s %s\n' "$mode" "$uid" "$gid" "${rest##* }"
+		printf 'guard %s:%s:%s %s\n' "$mode" "$owner" "$group" "${rest##* }"
 	done
 }
 
@@ -143,37 +143,68 @@ for names in "$real".edgelb-names-*; do
 	sum=$(sha256sum <"$names") && printf 'names %s %s\n' "${sum%% *}" "${names#"$real".edgelb-names-}"
 done 2>/dev/null
 
+# A long text is split into lines by "for", with these settings: the shell's own read takes one byte at a time, and to cut a piece out of
+# a text takes a time that grows with the square of the text's length.
 newline='
 '
-# Reads what these processes execute, and the namespaces that they are in, all at once: there may be many previous workers.
+in_lines() { set -f && IFS=$newline; }
+in_words() { set +f && unset IFS; }
+# Sets pid to that of a path of /proc.
+pid_of() {
+	pid=${1#/proc/} pid=${pid%%/*}
+	case $pid in self) ;; '' | *[!0-9]*) return 1 ;; esac
+}
+# Reads what these processes execute, and the namespaces that they are in, all at once: there may be many previous workers. It sets
+# program_PID, net_PID and ns_PID. Without a target, the account may not see it.
 look_up() {
-	known=' ' paths=''
-	for dir in "$@"; do
-		paths="$paths $dir/exe $dir/ns/net $dir/ns/pid"
+	paths=''
+	for pid in "$@"; do
+		eval "program_$pid='' net_$pid='' ns_$pid=''"
+		paths="$paths /proc/$pid/exe /proc/$pid/ns/net /proc/$pid/ns/pid"
 	done
-	while IFS= read -r line; do
-		# What a process executes may have any name. Without a target, the account may not see it.
+	links=$(list_links)
+	in_lines
+	for line in $links; do
+		# What a process executes may have any name.
 		case $line in *' -> '*) ;; *) continue ;; esac
 		path=${line%%' -> '*} target=${line#*' -> '}
-		# The program of a package that was upgraded since is "PATH (deleted)"; the new program has that path.
-		case $path in *' '/proc/*/exe) target=${target% (deleted)} && is_usual "$target" || target=- ;; esac
-		known="$known${path##* }=$target "
-	done <<-END
-		$(list_links)
-	END
+		path=${path##* }
+		pid_of "$path" || continue
+		case $path in
+		*/ns/net) eval "net_$pid=\$target" ;;
+		*/ns/pid) eval "ns_$pid=\$target" ;;
+		*/exe)
+			# The program of a package that was upgraded since is "PATH (deleted)"; the new program has that path.
+			target=${target% (deleted)} && is_usual "$target" && eval "program_$pid=\$target"
+			;;
+		esac
+	done
+	in_words
 }
 # shellcheck disable=SC2086,SC2012 # the paths have no blanks
 list_links() { ls -ln $printable $paths 2>/dev/null; }
 # Sets program and namespaces to those of a process that was looked up. What the account may not see is "-" and empty.
-follow() {
-	link "$1/exe" && program=${target:--}
-	link "$1/ns/net" && namespaces=$target
-	link "$1/ns/pid" && namespaces="$namespaces$target"
-}
-link() {
-	target=${known#*" $1="}
-	[ "$target" != "$known" ] || target=''
-	target=${target%% *}
+follow() { eval "program=\${program_$1:--} namespaces=\$net_$1\$ns_$1"; }
+# Reads lines of the status and of the limits of processes. It sets parent_PID, uid_PID, capabilities_PID and descriptors_PID.
+read_about() {
+	for pid in "$@"; do
+		eval "parent_$pid='' uid_$pid='' capabilities_$pid='' descriptors_$pid=''"
+	done
+	about=$(printf '/proc/%s/status\n' "$@" | sed 'p; s/status$/limits/' | xargs grep -e '^PPid:' -e '^Uid:' -e '^CapEff:' -e '^Max open files' /dev/null 2>/dev/null)
+	in_lines
+	for line in $about; do
+		path=${line%%:*} value=${line#*:}
+		pid_of "$path" || continue
+		case $value in
+		PPid:*) eval "parent_$pid=\${value##*[!0-9]}" ;;
+		CapEff:*) eval "capabilities_$pid=\${value##*[!0-9a-f]}" ;;
+		# The real uid is the first of four.
+		Uid:*) value=${value#Uid:?} && eval "uid_$pid=\${value%%[!0-9]*}" ;;
+		# "Max open files", the soft limit, the hard one and the unit.
+		Max*) eval "descriptors_$pid=\$value" ;;
+		esac
+	done
+	in_words
 }
 # Prints the arguments of a process, in lines that begin with a blank. A master that re-executes itself, as in each reload, has none
 # for a moment, even just after it had some; nor has a process that ends. Only one read returns arguments that belong together, and
@@ -186,40 +217,31 @@ say_arguments() {
 	done
 	printf '%s\n' "$arguments"
 }
-# Sets value to what follows these words in a line about processes.
-field() {
-	value=${about#*"$1"}
-	[ "$value" != "$about" ] || value=''
-	value=${value%%"$newline"*}
-}
-processes=$(grep -lx haproxy /proc/[0-9]*/comm 2>/dev/null | sed 's/.comm$//')
-# shellcheck disable=SC2086 # the paths have no blanks
-look_up /proc/self $processes
-follow /proc/self
-own=$namespaces
-# The shell's own read takes one byte at a time.
-files=''
-for dir in $processes; do
-	files="$files $dir/status $dir/limits"
+# shellcheck disable=SC2046 # these are numbers
+set -- $(grep -lx haproxy /proc/[0-9]*/comm 2>/dev/null | sed 's/[^0-9]//g')
+read_about "$@"
+# Anybody can call a process haproxy. Only these accounts can have started the real one.
+processes=''
+for pid in "$@"; do
+	eval "uid=\$uid_$pid"
+	case " 0 $account $haproxy " in *" ${uid:-none} "*) processes="$processes $pid" ;; esac
 done
-# shellcheck disable=SC2086 # the paths have no blanks
-about=$(grep -e '^PPid:' -e '^Uid:' -e '^CapEff:' -e '^Max open files' /dev/null $files 2>/dev/null)
-for dir in $processes; do
-	field "$dir/status:PPid:" && parent=${value##*[!0-9]}
-	field "$dir/status:CapEff:" && capabilities=${value##*[!0-9a-f]}
-	# shellcheck disable=SC2086 # these are numbers
-	field "$dir/status:Uid:" && set -- $value && uid=${1-}
-	# shellcheck disable=SC2086 # a number or a word, for more and for most
-	field "$dir/limits:Max open files" && set -- $value && descriptors=${2-}
-	# Anybody can call a process haproxy. Only these accounts can have started the real one.
-	case " 0 $account $haproxy " in *" ${uid:-none} "*) ;; *) continue ;; esac
+# shellcheck disable=SC2086 # these are numbers
+look_up self $processes
+follow self
+own=$namespaces
+parent='' capabilities='' limits=''
+for pid in $processes; do
 	# The namespaces tell HAProxy processes of containers, which have a /proc entry as well, from the host's own. They are compared
 	# if the account may see them.
-	follow "$dir"
+	follow "$pid"
 	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || continue
 	guard "$program"
-	printf 'process %s %s %s %s %s %s\n' "${dir#/proc/}" "$parent" "$uid" "$capabilities" "${descriptors:--}" "$program"
-	say_arguments "$dir"
+	eval "parent=\$parent_$pid uid=\$uid_$pid capabilities=\$capabilities_$pid limits=\$descriptors_$pid"
+	# shellcheck disable=SC2086 # it is split into words
+	set -- $limits
+	printf 'process %s %s %s %s %s %s\n' "$pid" "$parent" "$uid" "$capabilities" "${5:--}" "$program"
+	say_arguments "/proc/$pid"
 done
 
 # The kernel returns a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
@@ -241,8 +263,9 @@ for dir in $(grep -l -e haproxy -e '^hapee-lb' /proc/[0-9]*/comm 2>/dev/null | s
 		$(grep '^Uid:' "$dir/status" 2>/dev/null)
 	END
 	[ -n "$uid" ] || continue
-	look_up "$dir"
-	follow "$dir"
+	pid=${dir#/proc/}
+	look_up "$pid"
+	follow "$pid"
 	place=host
 	[ -z "$namespaces" ] || [ "$namespaces" = "$own" ] || place=container
 	# A container may share the host's processes, and an ordinary account does not see the namespaces of others.

@@ -85,6 +85,21 @@ func (e *NotRunError) Error() string {
 	return fmt.Sprintf("the host did not run /bin/sh, but ended with exit status %d: %s", e.Exit, cmp.Or(e.Words, "it printed nothing"))
 }
 
+// UnfinishedError says that a script ended before it had said everything: it was killed, or the host has no memory or no processes left.
+type UnfinishedError struct {
+	// Script is the script's name.
+	Script string
+	// Words are its output on stderr. It is not trusted.
+	Words string
+	// Exit is the exit status; -1 if a signal ended it and the host did not say which.
+	Exit int
+}
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("the script %s, which says what the host has, ended early with exit status %d (%s), so nothing was changed. Retrying; if it stays so, see whether something on the host kills processes, or whether it has no memory or no processes left",
+		e.Script, e.Exit, cmp.Or(e.Words, "it printed no error"))
+}
+
 // Open finds out whether the account needs sudo to write the files beside configPath. The error is a *DeniedError if sudo does
 // not work either.
 func Open(ctx context.Context, conn Conn, login, configPath string) (*Session, error) {
@@ -92,7 +107,7 @@ func Open(ctx context.Context, conn Conn, login, configPath string) (*Session, e
 	if login == "root" {
 		return s, nil
 	}
-	result, err := s.Run(ctx, "access", nil, configPath)
+	result, err := s.Report(ctx, "access", configPath)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +144,16 @@ func (s *Session) Run(ctx context.Context, name string, payload []byte, args ...
 	}
 	stderr, _ := call.Output(result.Stderr)
 	return Result{Stdout: stdout, Stderr: stderr, Exit: result.Exit}, nil
+}
+
+// Report runs a script that only says what the host has, and returns what it printed. If the script did not come to its end, the error
+// is an *UnfinishedError: what is missing in a part of a report looks like something that the host does not have.
+func (s *Session) Report(ctx context.Context, name string, args ...string) (Result, error) {
+	result, err := s.Run(ctx, name, nil, args...)
+	if err == nil && result.Exit != 0 {
+		err = &UnfinishedError{Script: name, Words: sanitize.Line(string(result.Stderr), sanitize.Quote), Exit: result.Exit}
+	}
+	return result, err
 }
 
 // Ask sends one line to a unix socket of the host and returns the whole answer, which has at most that many bytes.

@@ -109,7 +109,7 @@ func (h *host) update(ctx context.Context) error {
 
 // print runs the script that observes the host.
 func (h *host) print(ctx context.Context, part string) (session.Result, error) {
-	return h.session.Run(ctx, "keepalived-observe", nil, keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, keepalived.ScriptUser,
+	return h.session.Report(ctx, "keepalived-observe", keepalived.ConfigPath, keepalived.Folder, keepalived.ResultPath, keepalived.ScriptUser,
 		keepalived.NoticeFolder, keepalived.NoticePrefix, part)
 }
 

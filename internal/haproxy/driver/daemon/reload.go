@@ -137,7 +137,7 @@ func (d Daemon) awaitWorker(ctx context.Context, previous int, structure string)
 
 // refresh finds a HAProxy that was started after the host was observed.
 func (d Daemon) refresh(ctx context.Context) {
-	if result, err := d.Session.Run(ctx, "observe", nil, d.Facts.Path, d.AdminSocket); err == nil {
+	if result, err := d.Session.Report(ctx, "observe", d.Facts.Path, d.AdminSocket); err == nil {
 		d.Facts.Own = facts.ParseFacts(result.Stdout, d.Facts.Path).Own
 	}
 }

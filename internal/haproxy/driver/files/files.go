@@ -58,7 +58,7 @@ const (
 // Hashes reads the hashes of the present files. configPath is the path before symbolic links are resolved, since they may lead
 // elsewhere by now. namesPath is empty if there must be no map file.
 func (f Files) Hashes(ctx context.Context, configPath, namesPath string) (Hashes, error) {
-	result, err := f.Session.Run(ctx, "hashes", nil, configPath, namesPath)
+	result, err := f.Session.Report(ctx, "hashes", configPath, namesPath)
 	if err != nil {
 		return Hashes{}, err
 	}
