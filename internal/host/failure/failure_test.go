@@ -22,7 +22,7 @@ func TestAnErrorMeansAStateAndSaysWhatToDo(t *testing.T) {
 		"no right": {
 			&session.DeniedError{Words: "a password is required"}, model.Unauthorized, "edgelb may not write beside /etc/x/x.conf, and sudo refuses (a password is required)",
 		},
-		"no shell":    {&session.NotRunError{Words: "This account is not available", Exit: 1}, model.Unauthorized, "edgelb cannot run /bin/sh on the host"},
+		"no shell": {&session.NotRunError{Words: "This account is not available", Exit: 1}, model.Unauthorized, "edgelb cannot run /bin/sh on the host"},
 		"a report that was cut": {
 			&session.UnfinishedError{Script: "observe", Exit: 137}, model.Unreachable, "the script observe, which says what the host has, ended early with exit status 137 (it printed no error)",
 		},
