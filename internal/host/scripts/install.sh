@@ -41,7 +41,7 @@ start() {
 	mkdir "$job" || exit 3
 	# Alpine's setsid may run the job in another process than the one that is started here.
 	# shellcheck disable=SC2016 # the job's shell expands it
-	setsid /bin/sh -c 'echo "$$" >"$0/job/own" && exec /bin/sh "$0/job.sh" "$0" "$@"' "$folder" "$@" </dev/null >"$folder/output" 2>&1 9>&- &
+	setsid /bin/sh -c 'printf "%s\n" "$$" >"$0/job/own" && exec /bin/sh "$0/job.sh" "$0" "$@"' "$folder" "$@" </dev/null >"$folder/output" 2>&1 9>&- &
 	left=50 own=''
 	until { read -r own <"$job/own"; } 2>/dev/null || [ ! -e "$job" ] || [ "$left" -le 0 ]; do
 		pause
