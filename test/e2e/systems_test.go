@@ -192,6 +192,32 @@ func TestAFullDiskIsReportedAndTrafficContinues(t *testing.T) {
 	w.awaitReady(elb)
 }
 
+// HAProxy 2.6 says only in its log why it does not reload, and what it has said just before must not hide that.
+func TestABusyLogDoesNotHideWhyAReloadFailed(t *testing.T) {
+	programs.NeedRoot(t, "booting a Debian")
+	t.Parallel()
+	w := newWorld(t)
+	host := w.debian(debian.Options{Root: "bin/debian-12"})
+	w.app("web", haproxy.ProxyV2, "web-a")
+	elb := w.onDebian(host)
+	w.awaitReady(elb)
+	// The running program goes on checking files, and another one is started to load them.
+	w.on(host, `printf 'global\n  some-keyword\n' >/etc/haproxy-refused.cfg
+printf '#!/bin/sh\nexec /usr/sbin/haproxy-real "$@" -f /etc/haproxy-refused.cfg\n' >/root/haproxy
+chmod 755 /root/haproxy
+until [ "$(journalctl --quiet --unit haproxy --output cat --since '12 seconds ago' | wc -l)" -gt 80 ]; do
+	systemctl reload haproxy
+	sleep 0.2
+done
+mv /usr/sbin/haproxy /usr/sbin/haproxy-real
+mv /root/haproxy /usr/sbin/haproxy`)
+
+	w.update(elb, func() { elb.Spec.HAProxy.MaxConnections++ })
+
+	w.awaitHost(elb, host.Name, v1alpha1.HostRejected, "unknown keyword 'some-keyword'")
+	w.awaitDebian(host, "web-a")
+}
+
 // on runs a shell command on the host.
 func (w *world) on(host *debian.Host, line string) {
 	w.t.Helper()
