@@ -17,26 +17,33 @@ import (
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/driver"
 	"github.com/edgelb/edgelb/internal/haproxy/runtime"
+	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/waiting"
 	"github.com/edgelb/edgelb/internal/model"
 )
 
-// eachHAProxy runs a test on a machine with the HAProxy in the PATH, and on one with the newer HAProxy that the repository may
-// have downloaded.
+// eachHAProxy runs a test on a machine with the HAProxy in the PATH, and on one with the newer HAProxy that the Makefile installs if it is
+// run by root.
 func eachHAProxy(t *testing.T, test func(t *testing.T, m *machine)) {
 	t.Helper()
 	t.Run("PATH", func(t *testing.T) {
 		t.Parallel()
 		test(t, newMachine(t))
 	})
-	loaders, err := filepath.Glob("../../bin/debian-13/usr/lib/*-linux-gnu/ld-linux*.so.*")
-	if err != nil || len(loaders) == 0 {
-		return
-	}
 	t.Run("3.0", func(t *testing.T) {
 		t.Parallel()
+		repository, err := programs.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := filepath.Join(repository, "bin", "debian-13")
+		loaders, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu/ld-linux*.so.*"))
+		if err != nil || len(loaders) == 0 {
+			programs.NeedRoot(t, "installing a Debian 13, from which HAProxy 3.0 comes,")
+			t.Fatalf("there is no HAProxy 3.0 in %s (%v): run `make debian-roots`", root, err)
+		}
 		m := newBareMachine(t)
-		m.installFrom("../../bin/debian-13", loaders[0])
+		m.installFrom(root, loaders[0])
 		m.writeConfig(idleText(t, m))
 		m.start("-W", "-S", m.path("master.sock"))
 		test(t, m)
