@@ -92,17 +92,23 @@ is_keepalived() {
 }
 say_process() {
 	is_keepalived "$1" || return 1
-	parent='' owner=''
+	parent='' owner='' started=''
 	# The shell's own read takes one byte at a time.
-	while read -r key value _; do
+	while read -r key value rest; do
 		case $key in
 		PPid:) parent=$value ;;
 		Uid:) owner=$value ;;
+		"$1")
+			# The line of stat. When the process was started is its field 22.
+			# shellcheck disable=SC2086
+			set -- "$1" $rest
+			started=${21}
+			;;
 		esac
 	done <<-END
-		$(grep -e '^PPid:' -e '^Uid:' "/proc/$1/status" 2>/dev/null)
+		$(grep -hs -e '^PPid:' -e '^Uid:' -e "^$1 " "/proc/$1/status" "/proc/$1/stat")
 	END
-	[ "$owner" = 0 ] && ! is_keepalived "$parent" && [ "$(namespaces "$1")" = "$own" ] && printf 'process %s\n' "$1"
+	[ "$owner" = 0 ] && ! is_keepalived "$parent" && [ "$(namespaces "$1")" = "$own" ] && printf 'process %s %s\n' "$1" "$started"
 }
 
 # The account that runs the check and the commands may put anything there, such as a link, or a pipe to which nobody writes, and at any time.

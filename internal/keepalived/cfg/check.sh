@@ -4,7 +4,8 @@
 # Exit: 0 if HAProxy answers. It fails if two of its questions in a row get no answer: one can fall into a reload of HAProxy. A question
 # for which the check itself got no time says nothing: a host that is busy does not lose its addresses for that.
 # A run asks all the time until the next one: keepalived alone would take a second to notice that HAProxy is gone.
-# The result is one line, "HASH ok|failed SECONDS", with the time since the machine was started. It shows that this check is run at all.
+# The result is one line, "HASH ok|failed SECONDS", with the time since the machine was started. It shows that this check is run at all. It is
+# written last: keepalived learns the same from the exit status, and leaves or enters FAULT at the first one that says so.
 socket=${1:?} hash=${2:?} folder=${3:?}
 
 if command -v perl >/dev/null; then
@@ -30,20 +31,20 @@ if command -v perl >/dev/null; then
 			select($ready, undef, undef, $patience);
 			return sysread($s, my $answer, 4096);
 		}
-		my ($end, $said, $missed) = (now() + $length, 0, 0);
+		my ($end, $missed) = (now() + $length, 0);
 		while (1) {
 			my $asked = now();
 			if (answers()) {
-				say_result("ok") unless $said++;
 				$missed = 0;
 			} elsif (now() - $asked < 2 * $patience && ++$missed == 2) {
 				say_result("failed");
 				exit 1;
 			}
 			# The last question may not stay the only one without an answer.
-			exit 0 if now() >= $end && !$missed;
+			last if now() >= $end && !$missed;
 			select(undef, undef, undef, $every);
-		}' "$socket" "$hash" "$folder"
+		}
+		say_result("ok");' "$socket" "$hash" "$folder"
 fi
 if command -v python3 >/dev/null; then
 	exec python3 -c '
@@ -70,21 +71,20 @@ def answers():
             return len(s.recv(4096)) > 0
     except OSError:
         return False
-end, said, missed = now() + length, False, 0
+end, missed = now() + length, 0
 while True:
     asked = now()
     if answers():
-        if not said:
-            say_result("ok")
-        said, missed = True, 0
+        missed = 0
     elif now() - asked < 2 * patience:
         missed += 1
         if missed == 2:
             say_result("failed")
             sys.exit(1)
     if now() >= end and missed == 0:
-        sys.exit(0)
+        break
     time.sleep(every)
+say_result("ok")
 ' "$socket" "$hash" "$folder"
 fi
 
@@ -102,12 +102,11 @@ answers() {
 	fi
 	[ -n "$answer" ]
 }
-said='' missed=0 left=4
+missed=0 left=4
 while :; do
 	left=$((left - 1))
 	if answers; then
-		[ -n "$said" ] || say_result ok
-		said=yes missed=0
+		missed=0
 	else
 		missed=$((missed + 1))
 		if [ "$missed" -eq 2 ]; then
@@ -115,6 +114,8 @@ while :; do
 			exit 1
 		fi
 	fi
-	if [ "$left" -le 0 ] && [ "$missed" -eq 0 ]; then exit 0; fi
+	if [ "$left" -le 0 ] && [ "$missed" -eq 0 ]; then break; fi
 	sleep 0.2 || sleep 1
 done
+say_result ok
+exit 0

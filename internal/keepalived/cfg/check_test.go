@@ -186,6 +186,31 @@ func answerFirst(count int32) func(int32, net.Conn) {
 	}
 }
 
+// What reads the result takes it for keepalived's state, which follows the end of a run.
+func TestTheCheckSaysAtItsEndThatHAProxyAnswers(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for tool, folder := range tools(t, shell) {
+			shell := shell
+			shell.Path = folder
+			t.Run(tool, func(t *testing.T) {
+				t.Parallel()
+				results := t.TempDir()
+				var early atomic.Int32
+				socket := answering(t, func(n int32, conn net.Conn) {
+					if _, err := os.Stat(filepath.Join(results, "check")); err == nil {
+						early.CompareAndSwap(0, n)
+					}
+					answer(conn)
+				})
+				if exit := runCheck(t, shell, socket, results); exit != 0 || early.Load() != 0 {
+					t.Errorf("exit status %d; it had said its result before question %d", exit, early.Load())
+				}
+			})
+		}
+	})
+}
+
 // After a reboot nobody has made the folder yet, and the disk may be full.
 func TestTheCheckDoesNotDependOnItsResult(t *testing.T) {
 	t.Parallel()

@@ -22,8 +22,9 @@ type Facts struct {
 	// ScriptUser says that the account for the check exists.
 	ScriptUser bool
 	scriptUID  string
-	// Process is the keepalived that runs; 0 if none does.
+	// Process is the keepalived that runs; 0 if none does. Started is when it was started, as the time since the machine was.
 	Process int
+	Started time.Duration
 	// HasNotices says that there is a folder for the results of commands, which belongs to ScriptUser. Notices are the results, by instance.
 	HasNotices bool
 	Notices    map[string]Notice
@@ -198,10 +199,16 @@ func (f *Facts) setService(value string) {
 	f.Service = strings.TrimPrefix(value, "not-found")
 }
 
-// setProcess takes the first process of several.
+// ticks is how many of the units in which Linux says when a process was started make a second: USER_HZ.
+const ticks = 100
+
+// setProcess reads "PID TICKS", and takes the first process of several.
 func (f *Facts) setProcess(value string) {
-	if pid, err := strconv.Atoi(value); err == nil && pid > 0 && f.Process == 0 {
-		f.Process = pid
+	word, started, _ := strings.Cut(value, " ")
+	pid, err := strconv.Atoi(word)
+	at, err2 := strconv.ParseUint(started, 10, 36)
+	if err == nil && err2 == nil && pid > 0 && f.Process == 0 {
+		f.Process, f.Started = pid, time.Duration(at)*time.Second/ticks
 	}
 }
 

@@ -25,7 +25,7 @@ mark 100 -rw-r--r-- 1 0 0 812 Nov 28 23:48 /etc/keepalived/keepalived.conf
 tool perl
 init systemd
 service enabled
-process 812
+process 812 4200
 exists yes
 sha256 %[1]s
 header # Managed by edgelb. Do not edit: what is changed by hand is overwritten.
@@ -81,7 +81,7 @@ func TestTheOutputOfTheScriptIsParsed(t *testing.T) {
 			},
 		},
 		marks: "100 -rw-r--r-- 1 0 0 812 Nov 28 23:48 /etc/keepalived/keepalived.conf\n",
-		Root:  true, ScriptUser: true, Process: 812, Results: true, Maintenance: "0", scriptUID: "998", HasNotices: true,
+		Root:  true, ScriptUser: true, Process: 812, Started: 42 * time.Second, Results: true, Maintenance: "0", scriptUID: "998", HasNotices: true,
 		Notices: map[string]Notice{"web": {ID: "0123456789abcdef", State: NoticeFailed, Exit: "22", At: 98 * time.Second, Secret: "0123456789abcdef", Words: "curl: (22) 404"}},
 		Check:   Check{Hash: hash, OK: true, At: 99500 * time.Millisecond, Age: 750 * time.Millisecond}, Uptime: 100250 * time.Millisecond,
 		Links: map[string]Link{"lo": {Up: true}, "eth0": {Up: true}, "eth1": {}},
@@ -102,7 +102,7 @@ func TestAStateIsTakenIntoTheFacts(t *testing.T) {
 	const state = `uid 0
 scriptuid 998
 mark 100 -rw-r--r-- 1 0 0 812 Nov 28 23:48 /etc/keepalived/keepalived.conf
-process 900
+process 900 4300
 maintenance 1
 uptime 101.25
 link 2: eth0: <UP,LOWER_UP> mtu 1500
@@ -159,7 +159,7 @@ func TestHostileOutputSaysNothing(t *testing.T) {
 	t.Parallel()
 	empty := Parse(nil)
 	for _, line := range []string{
-		"uid", "uid 1000", "uid 00", "process", "process -1", "process 0", "process x", "process 99999999999999999999",
+		"uid", "uid 1000", "uid 00", "process", "process 1", "process 1 x", "process 1 -1", "process 1 99999999999999999999", "process -1 1", "process 0 1", "process x 1", "process 99999999999999999999 1",
 		"virtual", "virtual eth0", "virtual eth0 192.0.2.300/24", "virtual eth0 192.0.2.1/33", "virtual eth0 ::1%eth0/64",
 		"check " + hash, "check " + hash + " ok", "check " + hash + " ok x", "check " + hash + " ok 1.5", "check " + hash + " ok 1.500",
 		"check " + hash + " ok -1.50", "check " + hash + " ok 99999999999.00", "check " + hash[1:] + " ok 1.50", "check " + strings.ToUpper(hash) + " ok 1.50",
@@ -176,7 +176,7 @@ func TestHostileOutputSaysNothing(t *testing.T) {
 
 func TestOfSeveralProcessesAndServicesOneCounts(t *testing.T) {
 	t.Parallel()
-	f := Parse([]byte("process 5\nprocess 6\ninit sysv\nservice disabled\nservice enabled\n"))
+	f := Parse([]byte("process 5 100\nprocess 6 200\ninit sysv\nservice disabled\nservice enabled\n"))
 	if f.Process != 5 || f.Service != "enabled" {
 		t.Errorf("got %+v", f)
 	}
@@ -195,12 +195,12 @@ func TestAResultIsFreshForAFewSeconds(t *testing.T) {
 		"before a reboot":      {"9000.00", "20.00", false},
 		"the uptime is hidden": {"100.00", "x", false},
 	} {
-		f := Parse([]byte("check " + hash + " ok " + test.at + "\nuptime " + test.uptime + "\nprocess 1\n"))
+		f := Parse([]byte("check " + hash + " ok " + test.at + "\nuptime " + test.uptime + "\nprocess 1 50\n"))
 		if got := f.Check.Fresh(); got != test.want || f.Proves(hash) != test.want {
 			t.Errorf("%s: got %t, want %t", name, got, test.want)
 		}
 	}
-	if f := Parse([]byte("uptime 1.00\nprocess 1\n")); f.Check.Fresh() || f.Proves("") {
+	if f := Parse([]byte("uptime 1.00\nprocess 1 50\n")); f.Check.Fresh() || f.Proves("") {
 		t.Error("no result is fresh")
 	}
 	if f := Parse([]byte("check " + hash + " ok 1.00\nuptime 1.00\n")); f.Proves(hash) {

@@ -117,6 +117,8 @@ func (f Facts) whyFault(i keepalived.Instance, hash string) string {
 		return fmt.Sprintf("the address %s, from which the host speaks to its peers, is no longer on %s: put it back", i.Source, i.Interface)
 	case !f.Proves(hash):
 		return "keepalived does not run its check: see its log"
+	case f.Check.At < f.Started:
+		return "keepalived was started just now, and has not checked HAProxy yet. Retrying; no action needed"
 	case !f.Check.OK:
 		return "HAProxy does not answer on the host: see its log, or start it"
 	default:
