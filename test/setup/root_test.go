@@ -138,7 +138,11 @@ func (r *root) becomeAlpine() {
 	// Alpine's has what Debian's has as well, which hack/busybox.sh leaves out.
 	debians, err := exec.LookPath("busybox")
 	must(r.t, err)
-	r.install("usr/bin/mkfifo", debians)
+	// This sleep takes parts of a second.
+	for _, name := range []string{"date", "mkfifo", "sleep"} {
+		_ = os.Remove(filepath.Join(r.path, "usr/bin", name))
+		r.install("usr/bin/"+name, debians)
+	}
 	r.write("usr/sbin/nologin", 0o755, "#!/bin/sh\nexit 1\n")
 }
 

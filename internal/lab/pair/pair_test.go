@@ -196,9 +196,10 @@ vrrp_instance edge {
 func (e *edge) hasOneHolder() {
 	e.awaitHolders(e.Hosts[0])
 	for i, h := range e.Hosts[1:] {
+		e.awaitBackup(h)
 		log, err := h.KeepalivedLog(e.t.Context())
 		must(e.t, err)
-		if !strings.Contains(log, "Entering BACKUP STATE") || strings.Contains(log, "Entering MASTER STATE") {
+		if strings.Contains(log, "Entering MASTER STATE") {
 			e.t.Errorf("keepalived of host %d says\n%s", i+2, log)
 		}
 	}
