@@ -51,7 +51,8 @@ func TestALocalAccountDoesNotChooseWhatIsRun(t *testing.T) {
 func startAsNobody(t *testing.T, args ...string) {
 	t.Helper()
 	const nobody = 65534
-	folder, err := os.MkdirTemp("", "nobody")
+	// Others cannot reach the folder for temporary files of the sandbox.
+	folder, err := os.MkdirTemp("/tmp", "nobody")
 	if err != nil {
 		t.Fatal(err)
 	}
