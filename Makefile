@@ -41,7 +41,7 @@ TEST_PROGRAMS := $(RUN_PROGRAMS) bash busybox bzip2 cc curl faketime jq keepaliv
 TEST_ORDER := ./config ./controllers/... ./internal/clusters/... ./test/e2e ./test/setup
 ifeq ($(shell id -u),0)
 TEST_PROGRAMS += debootstrap
-TEST_ROOTS := debian-roots setup-tools
+TEST_ROOTS := debian-12-roots debian-13-roots setup-tools
 endif
 
 ##@ Try it
@@ -68,7 +68,8 @@ build: require-go ## Build the operator into bin/edgelb.
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/edgelb .
 
 .PHONY: test
-test: require-go host-packages control-plane $(HELM) $(PROMTOOL) terraform-outputs $(TEST_ROOTS) ## Prepare what is missing and run every test.
+test: require-go host-packages ## Prepare what is missing and run every test.
+	@$(MAKE) --no-print-directory -j 2 control-plane $(HELM) $(PROMTOOL) terraform-outputs $(TEST_ROOTS)
 	go test -race -p 2 -timeout 75m $(TEST_ORDER) ./...
 	cd hack/terraform && go test ./...
 	cd hack/image && go test -count=1 -timeout 20m ./...
@@ -210,14 +211,23 @@ control-plane: require-go ## Build kube-apiserver, kube-controller-manager, kube
 tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(PROMTOOL) ## Install the pinned tools.
 
 .PHONY: debian-roots
-debian-roots: ## Install the Debian 12 and 13 that tests boot edge hosts from, with and without keepalived, and with sshd alone (root only; once, some minutes).
-	@hack/host-packages.sh debootstrap
+debian-roots: debian-12-roots debian-13-roots ## Install the Debian 12 and 13 that tests boot edge hosts from, with and without keepalived, and with sshd alone (root only; once, some minutes).
+
+.PHONY: debian-12-roots
+debian-12-roots: debootstrap
 	@hack/debian-root.sh $(BIN)/debian-12 bookworm
-	@hack/debian-root.sh $(BIN)/debian-13 trixie $(BIN)/haproxy-3.0
 	@hack/keepalived-root.sh $(BIN)/debian-12 $(BIN)/debian-12-keepalived
-	@hack/keepalived-root.sh $(BIN)/debian-13 $(BIN)/debian-13-keepalived $(BIN)/keepalived-2.3
 	@hack/bare-root.sh $(BIN)/debian-12 $(BIN)/debian-12-bare
+
+.PHONY: debian-13-roots
+debian-13-roots: debootstrap
+	@hack/debian-root.sh $(BIN)/debian-13 trixie $(BIN)/haproxy-3.0
+	@hack/keepalived-root.sh $(BIN)/debian-13 $(BIN)/debian-13-keepalived $(BIN)/keepalived-2.3
 	@hack/bare-root.sh $(BIN)/debian-13 $(BIN)/debian-13-bare
+
+.PHONY: debootstrap
+debootstrap:
+	@hack/host-packages.sh debootstrap
 
 .PHONY: terraform-outputs
 terraform-outputs: require-go ## Build what evaluates the modules of examples/terraform in tests.
