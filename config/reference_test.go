@@ -136,6 +136,7 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"spec.listeners[].routes[].target":                {{"target: app}\n    conn", "target: both}\n    conn", cost.Runtime}},
 	"spec.listeners[].redirectToHTTPS":                {{`bind: [":80"]`, `bind: [":80"], redirectToHTTPS: true`, cost.Reload}},
 	"spec.listeners[].allowedSources":                 {{"hosts: [gw1]", "hosts: [gw1]\n    allowedSources: [192.0.2.0/24]", cost.Reload}},
+	"spec.listeners[].deniedSources":                  {{"hosts: [gw1]", "hosts: [gw1]\n    deniedSources: [192.0.2.0/24]", cost.Reload}},
 	"spec.listeners[].acceptProxyProtocolFrom":        {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]", cost.Reload}},
 	"spec.listeners[].requireProxyProtocol":           {{"hosts: [gw1]", "hosts: [gw1]\n    acceptProxyProtocolFrom: [192.0.2.0/24]\n    requireProxyProtocol: true", cost.Reload}},
 	"spec.listeners[].maxConnections":                 {{"hosts: [gw1]", "hosts: [gw1]\n    maxConnections: 5", cost.Reload}},

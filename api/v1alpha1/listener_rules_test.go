@@ -125,6 +125,12 @@ var listenerRules = []rule{
 		{list{"192.0.2.1"}, networkForm}, {list{"192.0.2.0/33"}, networkForm}, {list{"2001:db8::/129"}, networkForm}, {list{"192.0.2.0-9"}, networkForm},
 		{list{"gw1.example.net"}, networkForm}, {list{""}, networkForm}, {list{"fe80::1%eth0/64"}, networkForm},
 	}},
+	{"spec.listeners.0.deniedSources", list{
+		list{"203.0.113.0/24", "2001:db8::/32", "192.0.2.10/32", "0.0.0.0/0", "::/0"}, networks(256),
+	}, []refusal{
+		{networks(257), tooMany}, {list{"192.0.2.0/24", "192.0.2.0/24"}, "Duplicate value"},
+		{list{"192.0.2.1"}, networkForm}, {list{"gw1.example.net"}, networkForm}, {list{""}, networkForm},
+	}},
 	{"spec.listeners.0.acceptProxyProtocolFrom", list{list{"203.0.113.0/24", "2001:db8::/32"}, networks(64)}, []refusal{
 		{networks(65), tooMany}, {list{"192.0.2.0/24", "192.0.2.0/24"}, "Duplicate value"}, {list{"192.0.2.1"}, networkForm}, {list{"gw1.example.net"}, networkForm},
 	}},

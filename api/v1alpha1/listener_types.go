@@ -72,8 +72,15 @@ type Listener struct {
 	// +optional
 	AllowedSources []Network `json:"allowedSources,omitempty"`
 
+	// DeniedSources are the networks whose clients may not connect, even if allowedSources has them; their connections are closed
+	// before anything is read. Default: none.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +optional
+	DeniedSources []Network `json:"deniedSources,omitempty"`
+
 	// AcceptProxyProtocolFrom are the load balancers in front of the edge, which send the client's address in a PROXY header.
-	// They must send one, and allowedSources and connectionRate then apply to the address in it. A PROXY header from any other
+	// They must send one, and allowedSources, deniedSources and connectionRate then apply to the address in it. A PROXY header from any other
 	// source is refused.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64

@@ -62,6 +62,7 @@ spec:
       target: canary
       routes: [{hostnames: [app.example.com, "*.apps.example.com"], target: traefik}]
       allowedSources: [203.0.113.0/24, "2001:db8::/32"]
+      deniedSources: [203.0.113.66/32, "2001:db8:bad::/48"]
       acceptProxyProtocolFrom: [192.0.2.10/32]
       requireProxyProtocol: true
       maxConnections: 20000

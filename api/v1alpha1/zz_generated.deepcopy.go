@@ -455,6 +455,11 @@ func (in *Listener) DeepCopyInto(out *Listener) {
 		*out = make([]Network, len(*in))
 		copy(*out, *in)
 	}
+	if in.DeniedSources != nil {
+		in, out := &in.DeniedSources, &out.DeniedSources
+		*out = make([]Network, len(*in))
+		copy(*out, *in)
+	}
 	if in.AcceptProxyProtocolFrom != nil {
 		in, out := &in.AcceptProxyProtocolFrom, &out.AcceptProxyProtocolFrom
 		*out = make([]Network, len(*in))

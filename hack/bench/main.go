@@ -76,6 +76,7 @@ func parts() []part {
 		{"g", "an endpoint change while a host hangs", partHanging},
 		{"h", "a change of names and of weights", partNames},
 		{"i", "a pair of hosts with virtual addresses", partPair},
+		{"k", "roll-outs that the canary stops", partCanary},
 		{"l", "a connection that is logged", partLogs},
 		{"m", "two bare hosts that get their packages", partBare},
 	}

@@ -72,14 +72,14 @@ func (b *bench) lost(ctx context.Context, group *hostGroup) (err error) {
 	}
 	at := netip.AddrPortFrom(f.hosts[0].public, 8443)
 	changes := course{count: min(b.changes, 100), subject: f.endpoints(app, always("web")), hosts: f.hosts}
-	if err := f.underLoad(ctx, "c", at, fmt.Sprintf("%d endpoint changes", changes.count), func() error {
+	if err := f.underLoad(ctx, "c", fmt.Sprintf("%d endpoint changes", changes.count), func() error {
 		_, err := f.measure(ctx, changes)
 		return err
-	}); err != nil {
+	}, at); err != nil {
 		return err
 	}
 	reloads := min(b.changes, 20)
-	return f.underLoad(ctx, "c", at, fmt.Sprintf("%d reloads", reloads), func() error { return f.reloads(ctx, object, reloads) })
+	return f.underLoad(ctx, "c", fmt.Sprintf("%d reloads", reloads), func() error { return f.reloads(ctx, object, reloads) }, at)
 }
 
 // serve starts servers for the pods, which answer and echo.
@@ -102,17 +102,20 @@ func serve(ctx context.Context, pods []endpoints.Pod) (end func(), err error) {
 	return end, nil
 }
 
-// underLoad runs do while connections are made and others stay open, and reports the lost ones for the part.
-func (f *fixture) underLoad(ctx context.Context, part string, at netip.AddrPort, what string, do func() error) error {
-	visitor := lab.Client{Addresses: lab.ClientAddresses(1)}
+// underLoad runs do while connections are made to each of the addresses and others stay open, and reports the lost ones for the part.
+func (f *fixture) underLoad(ctx context.Context, part, what string, do func() error, at ...netip.AddrPort) error {
 	long, err := openLong(ctx, lab.Client{Addresses: lab.ClientAddresses(2)}, at)
 	if err != nil {
 		return err
 	}
 	loading, stop := context.WithCancel(ctx)
-	var result lab.LoadResult
+	results := make([]lab.LoadResult, len(at))
 	var load sync.WaitGroup
-	load.Go(func() { result = visitor.Load(loading, loadRate, at) })
+	for i := range at {
+		load.Go(func() {
+			results[i] = lab.Client{Addresses: lab.ClientAddresses(1)}.Load(loading, loadRate/len(at), at[i])
+		})
+	}
 	err = do()
 	stop()
 	load.Wait()
@@ -126,19 +129,25 @@ func (f *fixture) underLoad(ctx context.Context, part string, at netip.AddrPort,
 		}
 		_ = l.Close()
 	}
+	var made, lost int
+	var slowest time.Duration
+	for _, result := range results {
+		made, lost, slowest = made+result.OK+result.Failed(), lost+result.Failed(), max(slowest, result.Slowest)
+	}
 	report := &f.bench.report
-	report.One(figures.Row{Part: part, What: fmt.Sprintf("%s: of %d new connections lost", what, result.OK+result.Failed()), HAProxy: f.version},
-		float64(result.Failed()), figures.AtMost(0))
+	report.One(figures.Row{Part: part, What: fmt.Sprintf("%s: of %d new connections lost", what, made), HAProxy: f.version},
+		float64(lost), figures.AtMost(0))
 	report.One(figures.Row{Part: part, What: fmt.Sprintf("%s: of %d long connections cut", what, len(long)), HAProxy: f.version},
 		float64(cut), figures.AtMost(0))
-	report.One(figures.Row{Part: part, What: what + ": slowest new connection", HAProxy: f.version, Unit: "ms"}, milliseconds(result.Slowest), nil)
+	report.One(figures.Row{Part: part, What: what + ": slowest new connection", HAProxy: f.version, Unit: "ms"}, milliseconds(slowest), nil)
 	return nil
 }
 
-func openLong(ctx context.Context, from lab.Client, at netip.AddrPort) ([]*lab.LongLived, error) {
+// openLong opens connections to the addresses in turn.
+func openLong(ctx context.Context, from lab.Client, at []netip.AddrPort) ([]*lab.LongLived, error) {
 	var long []*lab.LongLived
-	for range longLived {
-		l, err := from.Open(ctx, at)
+	for i := range longLived {
+		l, err := from.Open(ctx, at[i%len(at)])
 		if err != nil {
 			return nil, err
 		}

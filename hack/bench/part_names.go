@@ -122,10 +122,10 @@ func (r *routed) measure(ctx context.Context, what string, s subject) error {
 	b.report.Add(figures.Row{Part: "h", What: what + ", the same from the watch's delivery on", HAProxy: r.version, Unit: "ms"},
 		collect(samples, func(s sample) float64 { return s.watched }), nil)
 	b.reportPhases("h", what, r.version, samples)
-	return r.underLoad(ctx, "h", netip.AddrPortFrom(r.hosts[0].public, weightsPort), what, func() error {
+	return r.underLoad(ctx, "h", what, func() error {
 		_, err := r.fixture.measure(ctx, changes)
 		return err
-	})
+	}, netip.AddrPortFrom(r.hosts[0].public, weightsPort))
 }
 
 // patch changes the object's spec, which has no other writer.

@@ -69,6 +69,7 @@ func randomListener(r *rand.Rand, name string) v1alpha1.Listener {
 	}
 	if r.IntN(4) == 0 {
 		l.AllowedSources = []v1alpha1.Network{oneOf[v1alpha1.Network](r, "192.0.2.0/24", "192.0.2.7/24", "192.0.2.0"), "2001:db8::/32"}
+		l.DeniedSources = []v1alpha1.Network{oneOf[v1alpha1.Network](r, "192.0.2.7/32", "192.0.2.8")}
 		l.MaxConnections = oneOf(r, nil, new(int32(1)), new(int32(0)))
 	}
 	if r.IntN(8) == 0 {

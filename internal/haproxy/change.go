@@ -22,6 +22,7 @@ func (c Config) Normalize() Config {
 		c.Frontends[i].Binds = slices.SortedFunc(slices.Values(f.Binds), Bind.Compare)
 		c.Frontends[i].Routes = SortRoutes(f.Routes)
 		c.Frontends[i].Access.AllowedSources = slices.SortedFunc(slices.Values(f.Access.AllowedSources), netip.Prefix.Compare)
+		c.Frontends[i].Access.DeniedSources = slices.SortedFunc(slices.Values(f.Access.DeniedSources), netip.Prefix.Compare)
 		c.Frontends[i].Access.ProxiesFrom = slices.SortedFunc(slices.Values(f.Access.ProxiesFrom), netip.Prefix.Compare)
 	}
 	slices.SortFunc(c.Frontends, func(a, b Frontend) int { return cmp.Compare(a.Name, b.Name) })

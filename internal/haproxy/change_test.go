@@ -148,6 +148,7 @@ func TestNormalizeSortsRoutesWeightedRoutesAndAccessPolicies(t *testing.T) {
 	mixed := sorted()
 	slices.Reverse(mixed.Frontends[2].Routes)
 	slices.Reverse(mixed.Frontends[0].Access.AllowedSources)
+	slices.Reverse(mixed.Frontends[0].Access.DeniedSources)
 	slices.Reverse(mixed.Frontends[0].Access.ProxiesFrom)
 	slices.Reverse(mixed.Frontends)
 	slices.Reverse(mixed.WeightedRoutes)

@@ -108,6 +108,8 @@ type Route struct {
 type AccessPolicy struct {
 	// AllowedSources are the networks whose clients may connect; empty for everyone. Masked and sorted.
 	AllowedSources []netip.Prefix `json:",omitzero"`
+	// DeniedSources are the networks whose clients may not connect, even if they are allowed. Masked and sorted.
+	DeniedSources []netip.Prefix `json:",omitzero"`
 	// ProxiesFrom are the networks that must send a PROXY header; a header from any other source is refused. If there are any,
 	// a TCP client that waits for the server to speak first waits for a second. Masked and sorted.
 	ProxiesFrom []netip.Prefix `json:",omitzero"`

@@ -68,8 +68,8 @@ func sameButRoutes(a, b Frontend) bool {
 
 // Equal reports whether both accept the same connections.
 func (a AccessPolicy) Equal(other AccessPolicy) bool {
-	return slices.Equal(a.AllowedSources, other.AllowedSources) && slices.Equal(a.ProxiesFrom, other.ProxiesFrom) &&
-		a.ProxiesOnly == other.ProxiesOnly && a.MaxConnections == other.MaxConnections && a.Rate == other.Rate
+	return slices.Equal(a.AllowedSources, other.AllowedSources) && slices.Equal(a.DeniedSources, other.DeniedSources) &&
+		slices.Equal(a.ProxiesFrom, other.ProxiesFrom) && a.ProxiesOnly == other.ProxiesOnly && a.MaxConnections == other.MaxConnections && a.Rate == other.Rate
 }
 
 // compareRoutes adds the differences between the entries of frontends that are otherwise the same.

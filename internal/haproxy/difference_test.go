@@ -386,6 +386,7 @@ func TestAccessPoliciesAreEqualOnlyIfTheyAcceptTheSame(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(*haproxy.AccessPolicy){
 		"clients":       func(a *haproxy.AccessPolicy) { a.AllowedSources = a.AllowedSources[1:] },
+		"denied":        func(a *haproxy.AccessPolicy) { a.DeniedSources = a.DeniedSources[1:] },
 		"proxies":       func(a *haproxy.AccessPolicy) { a.ProxiesFrom = a.ProxiesFrom[1:] },
 		"proxies alone": func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true },
 		"connections":   func(a *haproxy.AccessPolicy) { a.MaxConnections++ },

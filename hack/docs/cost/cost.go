@@ -55,6 +55,7 @@ var Of = map[string]map[string]string{
 		"spec.listeners[].routes[].target":          Runtime,
 		"spec.listeners[].redirectToHTTPS":          Reload,
 		"spec.listeners[].allowedSources":           Reload,
+		"spec.listeners[].deniedSources":            Reload,
 		"spec.listeners[].acceptProxyProtocolFrom":  Reload,
 		"spec.listeners[].requireProxyProtocol":     Reload,
 		"spec.listeners[].maxConnections":           Reload,

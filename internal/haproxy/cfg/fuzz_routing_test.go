@@ -27,7 +27,7 @@ func (a input) render(protocol haproxy.Protocol) (File, error) {
 	c.Frontends = []haproxy.Frontend{{
 		Name: a.frontend, Protocol: protocol, Binds: []haproxy.Bind{{Addr: netip.IPv4Unspecified(), Port: 443}}, Backend: a.weighted,
 		Access: haproxy.AccessPolicy{
-			AllowedSources: []netip.Prefix{a.network}, ProxiesFrom: []netip.Prefix{a.network}, MaxConnections: a.most,
+			AllowedSources: []netip.Prefix{a.network}, DeniedSources: []netip.Prefix{a.network}, ProxiesFrom: []netip.Prefix{a.network}, MaxConnections: a.most,
 			Rate: haproxy.Rate{PerSource: a.rate, Interval: a.interval},
 		},
 	}}

@@ -41,6 +41,9 @@ func TestNamesAreNotPartOfTheStructure(t *testing.T) {
 		{"allowed sources", func(c *haproxy.Config, _ *Platform) {
 			c.Frontends[0].Access.AllowedSources = sample.Access().AllowedSources
 		}, false},
+		{"denied sources", func(c *haproxy.Config, _ *Platform) {
+			c.Frontends[0].Access.DeniedSources = sample.Access().DeniedSources
+		}, false},
 		{"proxies", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Access.ProxiesFrom = sample.Access().ProxiesFrom }, false},
 		{"maximum of connections", func(c *haproxy.Config, _ *Platform) { c.Frontends[0].Access.MaxConnections = 1 }, false},
 		{"rate", func(c *haproxy.Config, _ *Platform) {

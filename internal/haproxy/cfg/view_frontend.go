@@ -95,7 +95,7 @@ func newAccessView(f haproxy.Frontend) accessView {
 	a := f.Access
 	v := accessView{
 		MaxConnections: a.MaxConnections, PerSource: a.Rate.PerSource, Interval: duration(a.Rate.Interval), RateTable: f.RateTable(), Stage: "connection",
-		MindsFamilies: len(a.AllowedSources)+len(a.ProxiesFrom)+a.Rate.PerSource > 0,
+		MindsFamilies: len(a.AllowedSources)+len(a.DeniedSources)+len(a.ProxiesFrom)+a.Rate.PerSource > 0,
 	}
 	if len(a.ProxiesFrom) > 0 {
 		v.Stage = "session"
@@ -132,6 +132,9 @@ func (v *accessView) addFamily(a haproxy.AccessPolicy, digit, clients string, is
 	}
 	if proxies {
 		v.Proxied = append(v.Proxied, clients+" proxies"+digit)
+	}
+	if define("denied"+digit, a.DeniedSources) {
+		v.Refused = append(v.Refused, clients+" denied"+digit)
 	}
 	if len(a.AllowedSources) > 0 {
 		v.Refused = append(v.Refused, others("allowed"+digit, define("allowed"+digit, a.AllowedSources)))

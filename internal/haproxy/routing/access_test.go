@@ -65,6 +65,41 @@ var (
 	three = netip.MustParseAddr("127.0.3.1")
 )
 
+func TestDeniedSourcesAreClosedOut(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name            string
+		allowed, denied []netip.Prefix
+		want            map[netip.Addr]bool
+	}{
+		{"an address and a network", nil, prefixes("127.0.1.1/32", "127.0.3.0/24"), map[netip.Addr]bool{one: false, two: true, three: false, loopback6: true}},
+		{"IPv6", nil, prefixes("::1/128"), map[netip.Addr]bool{one: true, loopback6: false}},
+		{"all of IPv4", nil, prefixes("0.0.0.0/0"), map[netip.Addr]bool{one: false, loopback4: false, loopback6: true}},
+		{"all of IPv6", nil, prefixes("::/0"), map[netip.Addr]bool{one: true, loopback6: false}},
+		{"a part of what is allowed", prefixes("127.0.0.0/16", "::1/128"), prefixes("127.0.2.0/24"), map[netip.Addr]bool{one: true, two: false, three: true, loopback6: true}},
+		{"more than is allowed", prefixes("127.0.2.0/24"), prefixes("127.0.0.0/8"), map[netip.Addr]bool{one: false, two: false, loopback6: false}},
+		{"more than a line of HAProxy's holds", nil, many(100), map[netip.Addr]bool{one: false, two: true}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			requireLetIn(t, haproxy.AccessPolicy{AllowedSources: tc.allowed, DeniedSources: tc.denied}, tc.want)
+		})
+	}
+}
+
+// requireLetIn fails unless these clients are let in by frontends of each protocol, or not.
+func requireLetIn(t *testing.T, access haproxy.AccessPolicy, wanted map[netip.Addr]bool) {
+	t.Helper()
+	onEachFrontend(t, access, func(t *testing.T, e edge, frontend string) {
+		for source, want := range wanted {
+			got := onConnection[frontend](e.dialFrom(t, source, frontend))
+			if (got.Target == "app") != want || want && got.Client.Addr() != source {
+				t.Errorf("from %s: got %+v, want it let in: %v", source, got, want)
+			}
+		}
+	})
+}
+
 func TestOnlyAllowedSourcesAreLetIn(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -83,14 +118,7 @@ func TestOnlyAllowedSourcesAreLetIn(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			onEachFrontend(t, haproxy.AccessPolicy{AllowedSources: tc.allowed}, func(t *testing.T, e edge, frontend string) {
-				for source, want := range tc.want {
-					got := onConnection[frontend](e.dialFrom(t, source, frontend))
-					if (got.Target == "app") != want || want && got.Client.Addr() != source {
-						t.Errorf("from %s: got %+v, want it let in: %v", source, got, want)
-					}
-				}
-			})
+			requireLetIn(t, haproxy.AccessPolicy{AllowedSources: tc.allowed}, tc.want)
 		})
 	}
 }

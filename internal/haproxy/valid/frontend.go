@@ -153,6 +153,7 @@ func validLabel(label string) bool {
 
 func checkAccess(a haproxy.AccessPolicy, f *faults, where string) {
 	checkPrefixes(f, where+": allowed source", a.AllowedSources)
+	checkPrefixes(f, where+": denied source", a.DeniedSources)
 	checkPrefixes(f, where+": proxy", a.ProxiesFrom)
 	if a.ProxiesOnly && len(a.ProxiesFrom) == 0 {
 		f.add("%s: only proxies may connect, and there are none", where)

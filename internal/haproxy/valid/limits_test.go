@@ -115,6 +115,7 @@ func TestValidateAcceptsTheLeastAndTheMost(t *testing.T) {
 		"proxies alone": access(func(a *haproxy.AccessPolicy) { a.ProxiesOnly = true }),
 		"every address": access(func(a *haproxy.AccessPolicy) {
 			a.AllowedSources = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+			a.DeniedSources = a.AllowedSources
 		}),
 		"a network within": access(func(a *haproxy.AccessPolicy) {
 			a.AllowedSources = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/16")}

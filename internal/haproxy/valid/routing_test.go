@@ -99,6 +99,8 @@ func TestValidateNamesTheInvalidRouteWeightedRouteOrAccessPolicy(t *testing.T) {
 		{"allowed source in IPv6 form", access(func(a *haproxy.AccessPolicy) { a.AllowedSources = []netip.Prefix{network("::ffff:10.0.0.0/104")} }), "is not a CIDR"},
 		{"allowed source twice", access(func(a *haproxy.AccessPolicy) { a.AllowedSources = slices.Repeat(a.AllowedSources[:1], 2) }), dns + "allowed source 203.0.113.0/24: there are two of it"},
 		{"allowed sources not in order", access(func(a *haproxy.AccessPolicy) { slices.Reverse(a.AllowedSources) }), dns + "allowed source 203.0.113.0/24 is not in order"},
+		{"denied source that is not masked", access(func(a *haproxy.AccessPolicy) { a.DeniedSources = []netip.Prefix{network("10.0.0.1/8")} }), dns + "denied source 10.0.0.1/8 is larger than its address says; write 10.0.0.0/8"},
+		{"denied sources not in order", access(func(a *haproxy.AccessPolicy) { slices.Reverse(a.DeniedSources) }), dns + "denied source 203.0.113.66/32 is not in order"},
 		{"proxies not in order", access(func(a *haproxy.AccessPolicy) { slices.Reverse(a.ProxiesFrom) }), dns + "proxy 192.0.2.10/32 is not in order"},
 		{"a negative bound", access(func(a *haproxy.AccessPolicy) { a.MaxConnections = -1 }), dns + "maximum of connections: -1 is not between"},
 		{"too large a bound", access(func(a *haproxy.AccessPolicy) { a.MaxConnections = math.MaxInt32 + 1 }), "maximum of connections"},

@@ -47,6 +47,7 @@ func Routing(t testing.TB) haproxy.Config {
 func Access() haproxy.AccessPolicy {
 	return haproxy.AccessPolicy{
 		AllowedSources: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+		DeniedSources:  []netip.Prefix{netip.MustParsePrefix("203.0.113.66/32"), netip.MustParsePrefix("2001:db8:bad::/48")},
 		ProxiesFrom:    []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8:1::/64")},
 		MaxConnections: 20000,
 		Rate:           haproxy.Rate{PerSource: 100, Interval: 10 * time.Second},

@@ -24,6 +24,9 @@ func accessPolicyOf(l *v1alpha1.Listener) (access haproxy.AccessPolicy, err erro
 	if access.AllowedSources, err = networks("allowedSources", l.AllowedSources); err != nil {
 		return haproxy.AccessPolicy{}, err
 	}
+	if access.DeniedSources, err = networks("deniedSources", l.DeniedSources); err != nil {
+		return haproxy.AccessPolicy{}, err
+	}
 	if access.ProxiesFrom, err = networks("acceptProxyProtocolFrom", l.AcceptProxyProtocolFrom); err != nil {
 		return haproxy.AccessPolicy{}, err
 	}

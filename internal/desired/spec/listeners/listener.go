@@ -34,6 +34,8 @@ func (l Listener) Difference(other Listener) string {
 	switch {
 	case !slices.Equal(a.AllowedSources, b.AllowedSources):
 		return "allowedSources"
+	case !slices.Equal(a.DeniedSources, b.DeniedSources):
+		return "deniedSources"
 	case !slices.Equal(a.ProxiesFrom, b.ProxiesFrom):
 		return "acceptProxyProtocolFrom"
 	case a.ProxiesOnly != b.ProxiesOnly:

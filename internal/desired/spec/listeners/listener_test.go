@@ -95,6 +95,7 @@ func TestTheDifferenceOfTwoListenersIsNamed(t *testing.T) {
 	for want, edit := range map[string]func(*v1alpha1.Listener){
 		"":                        func(l *v1alpha1.Listener) { l.Target = "other" },
 		"allowedSources":          func(l *v1alpha1.Listener) { l.AllowedSources = network },
+		"deniedSources":           func(l *v1alpha1.Listener) { l.DeniedSources = network },
 		"acceptProxyProtocolFrom": func(l *v1alpha1.Listener) { l.AcceptProxyProtocolFrom = network },
 		"maxConnections":          func(l *v1alpha1.Listener) { l.MaxConnections = new(int32(5)) },
 		"connectionRate":          func(l *v1alpha1.Listener) { l.ConnectionRate = &v1alpha1.ConnectionRate{PerSource: 5} },
@@ -129,24 +130,28 @@ func TestAccessPoliciesAreMaskedSortedAndRejectedIfInvalid(t *testing.T) {
 		wantLimit int
 		wantRate  haproxy.Rate
 	}{
-		"open": {v1alpha1.Listener{}, "[] []", 0, haproxy.Rate{}},
+		"open": {v1alpha1.Listener{}, "[] [] []", 0, haproxy.Rate{}},
 		"networks": {v1alpha1.Listener{
 			AllowedSources:          []v1alpha1.Network{"2001:DB8::1/32", "203.0.113.7/24", "192.0.2.0/25", "192.0.2.0/24", "203.0.113.0/24"},
 			AcceptProxyProtocolFrom: []v1alpha1.Network{"::/0", "0.0.0.0/0"},
-		}, "[192.0.2.0/24 192.0.2.0/25 203.0.113.0/24 2001:db8::/32] [0.0.0.0/0 ::/0]", 0, haproxy.Rate{}},
-		"limits": {v1alpha1.Listener{MaxConnections: new(int32(7)), ConnectionRate: rate(3, time.Minute)}, "[] []", 7,
+		}, "[192.0.2.0/24 192.0.2.0/25 203.0.113.0/24 2001:db8::/32] [] [0.0.0.0/0 ::/0]", 0, haproxy.Rate{}},
+		"denied networks": {v1alpha1.Listener{
+			AllowedSources: []v1alpha1.Network{"203.0.113.0/24"}, DeniedSources: []v1alpha1.Network{"203.0.113.7/28", "203.0.113.0/28"},
+		}, "[203.0.113.0/24] [203.0.113.0/28] []", 0, haproxy.Rate{}},
+		"limits": {v1alpha1.Listener{MaxConnections: new(int32(7)), ConnectionRate: rate(3, time.Minute)}, "[] [] []", 7,
 			haproxy.Rate{PerSource: 3, Interval: time.Minute}},
-		"a rate as usual": {v1alpha1.Listener{ConnectionRate: &v1alpha1.ConnectionRate{PerSource: 1}}, "[] []", 0,
+		"a rate as usual": {v1alpha1.Listener{ConnectionRate: &v1alpha1.ConnectionRate{PerSource: 1}}, "[] [] []", 0,
 			haproxy.Rate{PerSource: 1, Interval: 10 * time.Second}},
-		"proxies alone": {v1alpha1.Listener{RequireProxyProtocol: true, AcceptProxyProtocolFrom: []v1alpha1.Network{"192.0.2.0/24"}}, "[] [192.0.2.0/24]", 0, haproxy.Rate{}},
-		"the shortest and the least": {v1alpha1.Listener{MaxConnections: new(int32(1)), ConnectionRate: rate(1, time.Second)}, "[] []", 1,
+		"proxies alone": {v1alpha1.Listener{RequireProxyProtocol: true, AcceptProxyProtocolFrom: []v1alpha1.Network{"192.0.2.0/24"}}, "[] [] [192.0.2.0/24]", 0, haproxy.Rate{}},
+		"the shortest and the least": {v1alpha1.Listener{MaxConnections: new(int32(1)), ConnectionRate: rate(1, time.Second)}, "[] [] []", 1,
 			haproxy.Rate{PerSource: 1, Interval: time.Second}},
 		"the longest and the most": {v1alpha1.Listener{MaxConnections: new(int32(1_000_000)), ConnectionRate: rate(1_000_000, time.Hour)},
-			"[] []", 1_000_000, haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}},
+			"[] [] []", 1_000_000, haproxy.Rate{PerSource: 1_000_000, Interval: time.Hour}},
 		"one address, as a network": {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.7/32", "2001:db8::7/128"}},
-			"[192.0.2.7/32 2001:db8::7/128] []", 0, haproxy.Rate{}},
+			"[192.0.2.7/32 2001:db8::7/128] [] []", 0, haproxy.Rate{}},
 		"no client":             {v1alpha1.Listener{RequireProxyProtocol: true}, "", 0, haproxy.Rate{}},
 		"an address alone":      {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0"}}, "", 0, haproxy.Rate{}},
+		"a denied address":      {v1alpha1.Listener{DeniedSources: []v1alpha1.Network{"192.0.2.0"}}, "", 0, haproxy.Rate{}},
 		"nothing":               {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"192.0.2.0/24", ""}}, "", 0, haproxy.Rate{}},
 		"IPv4 within IPv6":      {v1alpha1.Listener{AcceptProxyProtocolFrom: []v1alpha1.Network{"::ffff:192.0.2.0/120"}}, "", 0, haproxy.Rate{}},
 		"a zone":                {v1alpha1.Listener{AllowedSources: []v1alpha1.Network{"fe80::1%eth0/64"}}, "", 0, haproxy.Rate{}},
@@ -171,7 +176,7 @@ func TestAccessPoliciesAreMaskedSortedAndRejectedIfInvalid(t *testing.T) {
 				}
 				return
 			}
-			if got := strings.Join([]string{list(access.AllowedSources), list(access.ProxiesFrom)}, " "); err != nil || got != test.want {
+			if got := strings.Join([]string{list(access.AllowedSources), list(access.DeniedSources), list(access.ProxiesFrom)}, " "); err != nil || got != test.want {
 				t.Errorf("got %s (%v), want %s", got, err, test.want)
 			}
 			if access.ProxiesOnly != test.listener.RequireProxyProtocol {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edgelb/edgelb/api/v1alpha1"
+	"github.com/edgelb/edgelb/hack/bench/figures"
+)
+
+const (
+	canaryHosts = 3
+	// canaryCount is how many changes the canary rejects. The way back from each is a roll-out to all hosts.
+	canaryCount = 10
+	// canaryMost is how long it may take until the roll-out is stopped, in milliseconds.
+	canaryMost = 2000
+	canaryPort = 8443
+)
+
+// partCanary measures how long it takes from a change that the canary rejects until the status says that its roll-out was stopped, and counts
+// what clients of all hosts lose then, and during the roll-outs in between that succeed.
+func partCanary(ctx context.Context, b *bench) (err error) {
+	group, err := startHosts(ctx, canaryHosts)
+	if err != nil {
+		return err
+	}
+	f, err := b.newFixture(ctx, "canary", group)
+	if err != nil {
+		return err
+	}
+	defer closing(ctx, f, &err)
+	pods := b.pods.Take(5)
+	end, err := serve(ctx, pods)
+	defer end()
+	if err != nil {
+		return err
+	}
+	app, err := f.services.New(ctx, "app", servingPort, pods)
+	if err != nil {
+		return err
+	}
+	r := &rollout{fixture: f, object: f.newObject("web", f.hosts, canaryPort, newTarget(app, checks))}
+	r.object.Spec.Rollout = &v1alpha1.Rollout{Canary: f.hosts[0].spec.Name, Pause: &metav1.Duration{Duration: time.Second}}
+	if err := f.deploy(ctx, r.object); err != nil {
+		return err
+	}
+	var at []netip.AddrPort
+	for _, h := range f.hosts {
+		at = append(at, netip.AddrPortFrom(h.public, canaryPort))
+	}
+	var stopped []float64
+	count := min(b.changes, canaryCount)
+	err = f.underLoad(ctx, "k", fmt.Sprintf("%d stopped roll-outs", count), func() error {
+		for range count {
+			took, err := r.stop(ctx)
+			if err != nil {
+				return f.explain(err)
+			}
+			stopped = append(stopped, milliseconds(took))
+		}
+		return nil
+	}, at...)
+	b.report.Add(figures.Row{Part: "k", What: "from a change that the canary rejects to the roll-out stopped", HAProxy: f.version, Unit: "ms"},
+		stopped, figures.AtMost(canaryMost))
+	return err
+}
+
+// rollout is an object that is changed on its canary first.
+type rollout struct {
+	*fixture
+	object *v1alpha1.EdgeLoadBalancer
+}
+
+// stop makes a change that the canary must reject, since it does not have the address, and returns how long it takes until the roll-out is
+// stopped. Then it makes another change, which reaches all hosts.
+func (r *rollout) stop(ctx context.Context) (took time.Duration, err error) {
+	listener := &r.object.Spec.Listeners[0]
+	good := listener.Bind
+	began := time.Now()
+	err = r.patch(ctx, func() {
+		r.object.Spec.HAProxy.MaxConnections++
+		listener.Bind = []v1alpha1.BindAddress{"ipv4@203.0.113.200:8443"}
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := r.awaitReady(ctx, metav1.ConditionFalse, v1alpha1.ReasonRolloutStopped); err != nil {
+		return 0, err
+	}
+	took = time.Since(began)
+	if err := r.patch(ctx, func() { r.object.Spec.Listeners[0].Bind = good }); err != nil {
+		return 0, err
+	}
+	return took, r.awaitReady(ctx, metav1.ConditionTrue, "")
+}
+
+// patch changes the object, which has no other writer.
+func (r *rollout) patch(ctx context.Context, edit func()) error {
+	before := r.object.DeepCopy()
+	edit()
+	return r.bench.cluster.Client.Patch(ctx, r.object, client.MergeFrom(before))
+}
+
+// awaitReady waits until the condition Ready of the object as it is now has that status, and that reason if one is given.
+func (r *rollout) awaitReady(ctx context.Context, status metav1.ConditionStatus, reason string) error {
+	what := fmt.Sprintf("Ready is %s %s", status, reason)
+	return await(ctx, what, func() (bool, error) {
+		var now v1alpha1.EdgeLoadBalancer
+		if err := r.bench.cluster.Client.Get(ctx, client.ObjectKeyFromObject(r.object), &now); err != nil {
+			return false, err
+		}
+		ready := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionReady)
+		return ready != nil && ready.ObservedGeneration == r.object.Generation && ready.Status == status && (reason == "" || ready.Reason == reason), nil
+	})
+}
