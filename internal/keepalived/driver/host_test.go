@@ -195,7 +195,7 @@ func (h *edgeHost) isAnotherOwners() {
 }
 
 func (h *edgeHost) wasEdited() {
-	h.run("sed -i 's/priority .*/priority 7/' /etc/keepalived/keepalived.conf; printf 'exit 0\n' >>/etc/keepalived/edgelb/check-*.sh")
+	h.run("sed -i 's/priority .*/priority 7/' /etc/keepalived/keepalived.conf; printf '# edited\n' >>/etc/keepalived/edgelb/check-*.sh")
 	if outcome := h.look(); outcome.State != model.Drifted || !strings.Contains(outcome.Message, "the file was edited") {
 		h.t.Errorf("the look is %+v", outcome)
 	}
@@ -206,7 +206,7 @@ func (h *edgeHost) wasEdited() {
 		h.t.Errorf("the repair is %+v", outcome)
 	}
 	h.awaitRole(keepalived.Master)
-	if edited := h.run("grep -c '^exit 0$' /etc/keepalived/edgelb/check-*.sh || true"); edited != "0\n" {
+	if edited := h.run("grep -c '^# edited$' /etc/keepalived/edgelb/check-*.sh || true"); edited != "0\n" {
 		h.t.Errorf("the check still has %q", edited)
 	}
 }
