@@ -3,7 +3,8 @@
 # HAProxy answers commands; the hash of the configuration that keepalived has loaded; a folder for the result.
 # Exit: 0 if HAProxy answers. It fails if two of its questions in a row get no answer: one can fall into a reload of HAProxy. A question
 # for which the check itself got no time says nothing: a host that is busy does not lose its addresses for that.
-# A run asks all the time until the next one: keepalived alone would take a second to notice that HAProxy is gone.
+# A run asks all the time until the next one: keepalived alone would take a second to notice that HAProxy is gone. It must have ended by then,
+# however late it got to its first question: keepalived leaves a run out, and nobody asks for a second, if the one before goes on.
 # The result is one line, "HASH ok|failed SECONDS", with the time since the machine was started. It shows that this check is run at all. It is
 # written last: keepalived learns the same from the exit status, and leaves or enters FAULT at the first one that says so.
 socket=${1:?} hash=${2:?} folder=${3:?}
@@ -11,9 +12,11 @@ socket=${1:?} hash=${2:?} folder=${3:?}
 if command -v perl >/dev/null; then
 	exec perl -MSocket -MFcntl -e '
 		my ($socket, $hash, $folder) = @ARGV;
-		my ($every, $patience, $length) = (0.1, 0.45, 0.7);
+		my ($every, $patience, $length) = (0.1, 0.45, 0.85);
 		$SIG{PIPE} = "IGNORE";
 		sub now { open(my $f, "<", "/proc/uptime") or return 0; (split(" ", <$f>))[0] }
+		# Field 22 of stat, in hundredths of a second; the first two may have blanks.
+		sub started { open(my $f, "<", "/proc/self/stat") or return now(); (split(" ", <$f> =~ s/.*\) //sr))[19] / 100 }
 		sub say_result {
 			my $new = "$folder/check.$$";
 			open(my $f, ">", $new) or return;
@@ -31,7 +34,7 @@ if command -v perl >/dev/null; then
 			select($ready, undef, undef, $patience);
 			return sysread($s, my $answer, 4096);
 		}
-		my ($end, $missed) = (now() + $length, 0);
+		my ($end, $missed) = (started() + $length, 0);
 		while (1) {
 			my $asked = now();
 			if (answers()) {
@@ -41,7 +44,7 @@ if command -v perl >/dev/null; then
 				exit 1;
 			}
 			# The last question may not stay the only one without an answer.
-			last if now() >= $end && !$missed;
+			last if now() + $every >= $end && !$missed;
 			select(undef, undef, undef, $every);
 		}
 		say_result("ok");' "$socket" "$hash" "$folder"
@@ -50,10 +53,13 @@ if command -v python3 >/dev/null; then
 	exec python3 -c '
 import os, socket, sys, time
 path, config, folder = sys.argv[1:4]
-every, patience, length = 0.1, 0.45, 0.7
+every, patience, length = 0.1, 0.45, 0.85
 def now():
     with open("/proc/uptime") as f:
         return float(f.read().split()[0])
+def started():
+    with open("/proc/self/stat") as f:
+        return int(f.read().rpartition(") ")[2].split()[19]) / 100
 def say_result(result):
     new = "%s/check.%d" % (folder, os.getpid())
     try:
@@ -71,7 +77,7 @@ def answers():
             return len(s.recv(4096)) > 0
     except OSError:
         return False
-end, missed = now() + length, 0
+end, missed = started() + length, 0
 while True:
     asked = now()
     if answers():
@@ -81,7 +87,7 @@ while True:
         if missed == 2:
             say_result("failed")
             sys.exit(1)
-    if now() >= end and missed == 0:
+    if now() + every >= end and missed == 0:
         break
     time.sleep(every)
 say_result("ok")

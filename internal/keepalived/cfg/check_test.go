@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -184,6 +185,31 @@ func answerFirst(count int32) func(int32, net.Conn) {
 		}
 		_ = conn.Close()
 	}
+}
+
+// Otherwise it would still run when keepalived starts the next one, and that would be left out.
+func TestARunOfTheCheckThatBeginsLateAsksOnce(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		late := shell
+		late.Args = slices.Concat(shell.Args, []string{"-c", `sleep 1; exec "$@"`, "late"}, shell.Args)
+		for tool, folder := range tools(t, shell) {
+			// The others count their questions: they cannot tell how long they have run.
+			if tool != "perl" && tool != "python3" {
+				continue
+			}
+			late := late
+			late.Path = folder
+			t.Run(tool, func(t *testing.T) {
+				t.Parallel()
+				var questions atomic.Int32
+				socket := answering(t, func(n int32, conn net.Conn) { questions.Store(n); answer(conn) })
+				if exit := runCheck(t, late, socket, t.TempDir()); exit != 0 || questions.Load() != 1 {
+					t.Errorf("exit status %d after %d questions", exit, questions.Load())
+				}
+			})
+		}
+	})
 }
 
 // What reads the result takes it for keepalived's state, which follows the end of a run.
