@@ -114,7 +114,7 @@ func TestADrainingServerIsCutAfterTheDrainTimeout(t *testing.T) {
 		if cut := <-atOnce; cut.Sub(began) > 5*time.Second {
 			t.Errorf("a server with 0s was cut after %s", cut.Sub(began))
 		}
-		outcome = m.syncUntil("both servers are gone", outcome, config, func(o model.Outcome) bool {
+		m.syncUntil("both servers are gone", outcome, config, func(o model.Outcome) bool {
 			return o.FollowUp == 0 && m.isGone(app+"/pod-a")(o) && m.isGone("ns_web_other/pod-a")(o)
 		}, timeouts)
 		if cut := <-later; cut.Sub(began) < patience {
