@@ -90,14 +90,14 @@ func (r *rollout) stop(ctx context.Context) (took time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := r.awaitReady(ctx, metav1.ConditionFalse, v1alpha1.ReasonRolloutStopped); err != nil {
+	if err := r.awaitCondition(ctx, metav1.ConditionFalse, v1alpha1.ReasonRolloutStopped); err != nil {
 		return 0, err
 	}
 	took = time.Since(began)
 	if err := r.patch(ctx, func() { r.object.Spec.Listeners[0].Bind = good }); err != nil {
 		return 0, err
 	}
-	return took, r.awaitReady(ctx, metav1.ConditionTrue, "")
+	return took, r.awaitCondition(ctx, metav1.ConditionTrue, "")
 }
 
 // patch changes the object, which has no other writer.
@@ -107,8 +107,8 @@ func (r *rollout) patch(ctx context.Context, edit func()) error {
 	return r.bench.cluster.Client.Patch(ctx, r.object, client.MergeFrom(before))
 }
 
-// awaitReady waits until the condition Ready of the object as it is now has that status, and that reason if one is given.
-func (r *rollout) awaitReady(ctx context.Context, status metav1.ConditionStatus, reason string) error {
+// awaitCondition waits until the condition Ready of the object as it is now has that status, and that reason if one is given.
+func (r *rollout) awaitCondition(ctx context.Context, status metav1.ConditionStatus, reason string) error {
 	what := fmt.Sprintf("Ready is %s %s", status, reason)
 	return await(ctx, what, func() (bool, error) {
 		var now v1alpha1.EdgeLoadBalancer

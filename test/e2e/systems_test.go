@@ -201,15 +201,17 @@ func TestABusyLogDoesNotHideWhyAReloadFailed(t *testing.T) {
 	w.app("web", haproxy.ProxyV2, "web-a")
 	elb := w.onDebian(host)
 	w.awaitReady(elb)
-	// The running program goes on checking files, and another one is started to load them.
+	// The running program goes on checking files, and another one is started to load them. It keeps its name: a reload of the loop may still
+	// be due, and fail as well.
 	w.on(host, `printf 'global\n  some-keyword\n' >/etc/haproxy-refused.cfg
-printf '#!/bin/sh\nexec /usr/sbin/haproxy-real "$@" -f /etc/haproxy-refused.cfg\n' >/root/haproxy
+printf '#!/bin/sh\nexec /usr/lib/real/haproxy "$@" -f /etc/haproxy-refused.cfg\n' >/root/haproxy
 chmod 755 /root/haproxy
 until [ "$(journalctl --quiet --unit haproxy --output cat --since '12 seconds ago' | wc -l)" -gt 80 ]; do
 	systemctl reload haproxy
 	sleep 0.2
 done
-mv /usr/sbin/haproxy /usr/sbin/haproxy-real
+mkdir /usr/lib/real
+mv /usr/sbin/haproxy /usr/lib/real/haproxy
 mv /root/haproxy /usr/sbin/haproxy`)
 
 	w.update(elb, func() { elb.Spec.HAProxy.MaxConnections++ })
