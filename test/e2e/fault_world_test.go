@@ -26,7 +26,7 @@ import (
 
 // The client load in each test of a fault, on all hosts together: half of it over IPv4 and half over IPv6.
 const (
-	newConnections = 100 // a second
+	newConnections = 60 // a second
 	longLived      = 20
 )
 

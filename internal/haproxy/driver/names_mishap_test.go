@@ -108,7 +108,7 @@ func TestNamesRecoverFromAConnectionThatBreaksAtAnyStep(t *testing.T) {
 			s := newSite(m)
 			requireSynced(t, m.syncCached(s.config))
 			reloads := m.reloads()
-			for step, previous := 1, "app-0.example.com"; ; step += stride(3) {
+			for step, previous := 1, "app-0.example.com"; ; step += stride(5) {
 				name := fmt.Sprintf("app-%d.example.com", step)
 				s = s.names(name, "ns_web_app:http")
 				m.conn.breakIn(step)
