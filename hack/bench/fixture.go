@@ -197,6 +197,49 @@ func (f *fixture) awaitReady(ctx context.Context) error {
 	}
 }
 
+// patch changes an object, which has no other writer.
+func (f *fixture) patch(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, edit func()) error {
+	before := object.DeepCopy()
+	edit()
+	return f.bench.cluster.Client.Patch(ctx, object, client.MergeFrom(before))
+}
+
+// awaitCondition waits until the condition Ready of an object, as it was written last, has that status, and that reason if one is given.
+func (f *fixture) awaitCondition(ctx context.Context, object *v1alpha1.EdgeLoadBalancer, status metav1.ConditionStatus, reason string) error {
+	return await(ctx, fmt.Sprintf("Ready is %s %s", status, reason), func() (bool, error) {
+		now := &v1alpha1.EdgeLoadBalancer{}
+		if err := f.bench.cluster.Client.Get(ctx, client.ObjectKeyFromObject(object), now); err != nil {
+			return false, err
+		}
+		ready := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionReady)
+		return ready != nil && ready.ObservedGeneration == object.Generation && ready.Status == status && (reason == "" || ready.Reason == reason), nil
+	})
+}
+
+// await polls until something is so.
+func await(ctx context.Context, what string, is func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it is not so in time that %s", what))
+	defer cancel()
+	for {
+		if so, err := is(); err != nil || so {
+			return err
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// servedApp starts pods that serve as long as the fixture is there, and returns their Service.
+func (f *fixture) servedApp(ctx context.Context, pods []endpoints.Pod) (*endpoints.Service, error) {
+	end, err := serve(ctx, pods)
+	f.closers = append(f.closers, func() error { end(); return nil })
+	if err != nil {
+		return nil, err
+	}
+	return f.services.New(ctx, "app", servingPort, pods)
+}
+
 func isSynced(e oplog.Event) bool { return e.State == string(v1alpha1.HostSynced) }
 
 // majorAndMinor returns 2.6 for 2.6.12-1+deb12u4.

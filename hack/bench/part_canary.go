@@ -6,9 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/hack/bench/figures"
@@ -35,13 +33,7 @@ func partCanary(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer closing(ctx, f, &err)
-	pods := b.pods.Take(5)
-	end, err := serve(ctx, pods)
-	defer end()
-	if err != nil {
-		return err
-	}
-	app, err := f.services.New(ctx, "app", servingPort, pods)
+	app, err := f.servedApp(ctx, b.pods.Take(5))
 	if err != nil {
 		return err
 	}
@@ -83,39 +75,19 @@ func (r *rollout) stop(ctx context.Context) (took time.Duration, err error) {
 	listener := &r.object.Spec.Listeners[0]
 	good := listener.Bind
 	began := time.Now()
-	err = r.patch(ctx, func() {
+	err = r.patch(ctx, r.object, func() {
 		r.object.Spec.HAProxy.MaxConnections++
 		listener.Bind = []v1alpha1.BindAddress{"ipv4@203.0.113.200:8443"}
 	})
 	if err != nil {
 		return 0, err
 	}
-	if err := r.awaitCondition(ctx, metav1.ConditionFalse, v1alpha1.ReasonRolloutStopped); err != nil {
+	if err := r.awaitCondition(ctx, r.object, metav1.ConditionFalse, v1alpha1.ReasonRolloutStopped); err != nil {
 		return 0, err
 	}
 	took = time.Since(began)
-	if err := r.patch(ctx, func() { r.object.Spec.Listeners[0].Bind = good }); err != nil {
+	if err := r.patch(ctx, r.object, func() { r.object.Spec.Listeners[0].Bind = good }); err != nil {
 		return 0, err
 	}
-	return took, r.awaitCondition(ctx, metav1.ConditionTrue, "")
-}
-
-// patch changes the object, which has no other writer.
-func (r *rollout) patch(ctx context.Context, edit func()) error {
-	before := r.object.DeepCopy()
-	edit()
-	return r.bench.cluster.Client.Patch(ctx, r.object, client.MergeFrom(before))
-}
-
-// awaitCondition waits until the condition Ready of the object as it is now has that status, and that reason if one is given.
-func (r *rollout) awaitCondition(ctx context.Context, status metav1.ConditionStatus, reason string) error {
-	what := fmt.Sprintf("Ready is %s %s", status, reason)
-	return await(ctx, what, func() (bool, error) {
-		var now v1alpha1.EdgeLoadBalancer
-		if err := r.bench.cluster.Client.Get(ctx, client.ObjectKeyFromObject(r.object), &now); err != nil {
-			return false, err
-		}
-		ready := meta.FindStatusCondition(now.Status.Conditions, v1alpha1.ConditionReady)
-		return ready != nil && ready.ObservedGeneration == r.object.Generation && ready.Status == status && (reason == "" || ready.Reason == reason), nil
-	})
+	return took, r.awaitCondition(ctx, r.object, metav1.ConditionTrue, "")
 }

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/edgelb/edgelb/api/v1alpha1"
 	"github.com/edgelb/edgelb/hack/bench/endpoints"
 	"github.com/edgelb/edgelb/hack/bench/figures"
@@ -128,11 +126,9 @@ func (r *routed) measure(ctx context.Context, what string, s subject) error {
 	}, netip.AddrPortFrom(r.hosts[0].public, weightsPort))
 }
 
-// patch changes the object's spec, which has no other writer.
+// patch changes the object's spec.
 func (r *routed) patch(ctx context.Context, edit func(*v1alpha1.EdgeLoadBalancerSpec)) error {
-	before := r.object.DeepCopy()
-	edit(&r.object.Spec)
-	return r.bench.cluster.Client.Patch(ctx, r.object, client.MergeFrom(before))
+	return r.fixture.patch(ctx, r.object, func() { edit(&r.object.Spec) })
 }
 
 // servedBy checks that the target answers a request for the name.

@@ -105,13 +105,7 @@ func (c *couple) deployPair(ctx context.Context) error {
 
 // prepare starts the pods, and makes the object, which is not created yet.
 func (c *couple) prepare(ctx context.Context) error {
-	pods := c.bench.pods.Take(2)
-	end, err := serve(ctx, pods)
-	c.closers = append(c.closers, func() error { end(); return nil })
-	if err != nil {
-		return err
-	}
-	app, err := c.services.New(ctx, "app", servingPort, pods)
+	app, err := c.servedApp(ctx, c.bench.pods.Take(2))
 	if err != nil {
 		return err
 	}

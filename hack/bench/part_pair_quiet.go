@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -219,14 +218,7 @@ func (c *couple) change(ctx context.Context, edit func()) error {
 	if err := c.patch(ctx, edit); err != nil {
 		return err
 	}
-	return await(ctx, "the object is Ready", func() (bool, error) {
-		object, err := c.current(ctx)
-		if err != nil {
-			return false, err
-		}
-		ready := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
-		return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == object.Generation, nil
-	})
+	return c.awaitCondition(ctx, c.object, metav1.ConditionTrue, "")
 }
 
 func (c *couple) patch(ctx context.Context, edit func()) error {
@@ -235,26 +227,10 @@ func (c *couple) patch(ctx context.Context, edit func()) error {
 		return err
 	}
 	c.object = object
-	before := object.DeepCopy()
-	edit()
-	return c.bench.cluster.Client.Patch(ctx, object, client.MergeFrom(before))
+	return c.fixture.patch(ctx, object, edit)
 }
 
 func (c *couple) current(ctx context.Context) (*v1alpha1.EdgeLoadBalancer, error) {
 	object := &v1alpha1.EdgeLoadBalancer{}
 	return object, c.bench.cluster.Client.Get(ctx, client.ObjectKeyFromObject(c.object), object)
-}
-
-// await polls until something is so.
-func await(ctx context.Context, what string, is func() (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it is not so in time that %s", what))
-	defer cancel()
-	for {
-		if so, err := is(); err != nil || so {
-			return err
-		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
 }

@@ -2,7 +2,6 @@ package cfg
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -51,6 +50,21 @@ func tools(t *testing.T, shell shells.Shell) map[string]string {
 		folders[tool] = folder
 	}
 	return folders
+}
+
+// withEachTool runs a test under each shell of hosts with each tool.
+func withEachTool(t *testing.T, test func(t *testing.T, shell shells.Shell, tool string)) {
+	t.Helper()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		for tool, folder := range tools(t, shell) {
+			shell := shell
+			shell.Path = folder
+			t.Run(tool, func(t *testing.T) {
+				t.Parallel()
+				test(t, shell, tool)
+			})
+		}
+	})
 }
 
 // link links a program of the path.
@@ -190,24 +204,16 @@ func answerFirst(count int32) func(int32, net.Conn) {
 // Otherwise it would still run when keepalived starts the next one, and that would be left out.
 func TestARunOfTheCheckThatBeginsLateAsksOnce(t *testing.T) {
 	t.Parallel()
-	shells.Each(t, func(t *testing.T, shell shells.Shell) {
-		late := shell
-		late.Args = slices.Concat(shell.Args, []string{"-c", `sleep 1; exec "$@"`, "late"}, shell.Args)
-		for tool, folder := range tools(t, shell) {
-			// The others count their questions: they cannot tell how long they have run.
-			if tool != "perl" && tool != "python3" {
-				continue
-			}
-			late := late
-			late.Path = folder
-			t.Run(tool, func(t *testing.T) {
-				t.Parallel()
-				var questions atomic.Int32
-				socket := answering(t, func(n int32, conn net.Conn) { questions.Store(n); answer(conn) })
-				if exit := runCheck(t, late, socket, t.TempDir()); exit != 0 || questions.Load() != 1 {
-					t.Errorf("exit status %d after %d questions", exit, questions.Load())
-				}
-			})
+	withEachTool(t, func(t *testing.T, shell shells.Shell, tool string) {
+		// The others count their questions: they cannot tell how long they have run.
+		if tool != "perl" && tool != "python3" {
+			return
+		}
+		shell.Args = slices.Concat(shell.Args, []string{"-c", `sleep 1; exec "$@"`, "late"}, shell.Args)
+		var questions atomic.Int32
+		socket := answering(t, func(n int32, conn net.Conn) { questions.Store(n); answer(conn) })
+		if exit := runCheck(t, shell, socket, t.TempDir()); exit != 0 || questions.Load() != 1 {
+			t.Errorf("exit status %d after %d questions", exit, questions.Load())
 		}
 	})
 }
@@ -215,24 +221,17 @@ func TestARunOfTheCheckThatBeginsLateAsksOnce(t *testing.T) {
 // What reads the result takes it for keepalived's state, which follows the end of a run.
 func TestTheCheckSaysAtItsEndThatHAProxyAnswers(t *testing.T) {
 	t.Parallel()
-	shells.Each(t, func(t *testing.T, shell shells.Shell) {
-		for tool, folder := range tools(t, shell) {
-			shell := shell
-			shell.Path = folder
-			t.Run(tool, func(t *testing.T) {
-				t.Parallel()
-				results := t.TempDir()
-				var early atomic.Int32
-				socket := answering(t, func(n int32, conn net.Conn) {
-					if _, err := os.Stat(filepath.Join(results, "check")); err == nil {
-						early.CompareAndSwap(0, n)
-					}
-					answer(conn)
-				})
-				if exit := runCheck(t, shell, socket, results); exit != 0 || early.Load() != 0 {
-					t.Errorf("exit status %d; it had said its result before question %d", exit, early.Load())
-				}
-			})
+	withEachTool(t, func(t *testing.T, shell shells.Shell, _ string) {
+		results := t.TempDir()
+		var early atomic.Int32
+		socket := answering(t, func(n int32, conn net.Conn) {
+			if _, err := os.Stat(filepath.Join(results, "check")); err == nil {
+				early.CompareAndSwap(0, n)
+			}
+			answer(conn)
+		})
+		if exit := runCheck(t, shell, socket, results); exit != 0 || early.Load() != 0 {
+			t.Errorf("exit status %d; it had said its result before question %d", exit, early.Load())
 		}
 	})
 }
@@ -240,18 +239,11 @@ func TestTheCheckSaysAtItsEndThatHAProxyAnswers(t *testing.T) {
 // After a reboot nobody has made the folder yet, and the disk may be full.
 func TestTheCheckDoesNotDependOnItsResult(t *testing.T) {
 	t.Parallel()
-	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+	withEachTool(t, func(t *testing.T, shell shells.Shell, _ string) {
 		good := answering(t, func(_ int32, conn net.Conn) { answer(conn) })
-		for tool, folder := range tools(t, shell) {
-			shell := shell
-			shell.Path = folder
-			for socket, want := range map[string]int{good: 0, "/nonexistent/s": 1} {
-				t.Run(fmt.Sprintf("%s, exit status %d", tool, want), func(t *testing.T) {
-					t.Parallel()
-					if exit := runCheck(t, shell, socket, "/nonexistent/results"); exit != want {
-						t.Errorf("got exit status %d", exit)
-					}
-				})
+		for socket, want := range map[string]int{good: 0, "/nonexistent/s": 1} {
+			if exit := runCheck(t, shell, socket, "/nonexistent/results"); exit != want {
+				t.Errorf("with %s: exit status %d, want %d", socket, exit, want)
 			}
 		}
 	})
