@@ -78,6 +78,9 @@ func ParseFacts(output []byte, path string) Facts {
 			header.WriteString(value + "\n")
 		case "line":
 			frontend = f.addOutline(frontend, value)
+		case "settings":
+			// "SHA256  -", as sha256sum prints it.
+			f.File.SettingsSHA256, _, _ = strings.Cut(value, " ")
 		case "names":
 			f.addNames(value)
 		case "process":
@@ -101,7 +104,7 @@ func (f *Facts) setters() map[string]func(value string) {
 	set := map[string]func(value string){}
 	for key, text := range map[string]*string{
 		"config": &f.Config, "binary": &f.binary, "emptyfolder": &f.emptyFolder, "connection": &f.Connection, "init": &f.Init,
-		"resolvconf": &f.resolvConf, "sha256": &f.File.SHA256, "settings": &f.File.SettingsSHA256,
+		"resolvconf": &f.resolvConf, "sha256": &f.File.SHA256,
 		"user": &f.platform.User, "group": &f.platform.Group, "chroot": &f.platform.Chroot,
 	} {
 		set[key] = func(value string) { *text = value }

@@ -2,6 +2,8 @@ package facts_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,9 +13,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/edgelb/edgelb/internal/haproxy"
 	"github.com/edgelb/edgelb/internal/haproxy/facts"
+	"github.com/edgelb/edgelb/internal/haproxy/plan"
 	"github.com/edgelb/edgelb/internal/host/scripts"
 	"github.com/edgelb/edgelb/internal/lab/programs"
 	"github.com/edgelb/edgelb/internal/lab/shells"
@@ -116,6 +120,48 @@ func TestTheScriptSeesAHostAsItIs(t *testing.T) {
 		if exposed := f.Exposed(program); exposed != "" {
 			t.Errorf("the program is ours, and %s", exposed)
 		}
+	})
+}
+
+// The script of an operator that was killed may go on, and replace the file in the middle of an observation.
+func TestAFileThatIsReplacedMeanwhileIsSeenAsOneOfTheTwo(t *testing.T) {
+	t.Parallel()
+	shells.Each(t, func(t *testing.T, shell shells.Shell) {
+		folder := openFolder(t)
+		config := filepath.Join(folder, "haproxy.cfg")
+		settings := map[string]string{}
+		var texts []string
+		for _, bind := range []string{":8080", ":8081"} {
+			text := "# Managed by edgelb.\nfrontend web\n  bind " + bind + "\n"
+			texts = append(texts, text)
+			settings[fmt.Sprintf("%x", sha256.Sum256([]byte(text)))] = plan.SettingsSHA256([]byte(text)) + bind
+		}
+		replace := func(text string) {
+			if err := errors.Join(os.WriteFile(config+".new", []byte(text), 0o600), os.Rename(config+".new", config)); err != nil {
+				t.Error(err)
+			}
+		}
+		replace(texts[0])
+		done, ended := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			for i := 1; ; i++ {
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Millisecond):
+					replace(texts[i%2])
+				}
+			}
+		}()
+		for range 10 {
+			f := facts.ParseFacts(runScript(t, shell.Command(scripts.CommandLine(false)), newCall(t, "observe", config, "/run/x/admin.sock")), config)
+			if want := settings[f.File.SHA256]; want == "" || f.File.SettingsSHA256+strings.Join(f.File.Binds["web"], " ") != want {
+				t.Errorf("the facts are of neither file, or of both: %+v", f.File)
+			}
+		}
+		close(done)
+		<-ended
 	})
 }
 

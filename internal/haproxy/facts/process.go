@@ -117,7 +117,7 @@ func (f Facts) trusts(p Process) bool {
 	return p.uid == 0 || p.uid == f.uid || (f.haproxyUID != 0 && p.uid == f.haproxyUID)
 }
 
-// processList collects processes, each followed by its arguments.
+// processList collects processes, each followed by its arguments unless it has those of its parent.
 type processList struct {
 	all       []Process
 	arguments [][]byte
@@ -141,9 +141,24 @@ func (l *processList) addArguments(value string) {
 func (l *processList) serving() []Process {
 	var serving []Process
 	for i, p := range l.all {
-		if p = p.withArguments(l.arguments[i]); p.serves() {
+		if p = p.withArguments(l.argumentsOf(i)); p.serves() {
 			serving = append(serving, p)
 		}
 	}
 	return serving
+}
+
+// argumentsOf returns the arguments of a process. One that has none of its own was forked by its parent, and has the parent's.
+func (l *processList) argumentsOf(i int) []byte {
+	for range l.all {
+		if len(l.arguments[i]) > 0 {
+			break
+		}
+		parent := slices.IndexFunc(l.all, func(p Process) bool { return p.PID == l.all[i].parent && p.program == l.all[i].program })
+		if parent < 0 {
+			break
+		}
+		i = parent
+	}
+	return l.arguments[i]
 }

@@ -10,11 +10,23 @@ config=${1:?} new=${2:?} want=${3:?} backup=$4 former=$5 expected=${6:?} names=$
 set -e
 umask 022
 copy=$config.edgelb-copy-$$
-trap 'rm -f "$new" "$new.names" "$copy"' EXIT
+clean_up() {
+	for left in "$new" "$new.names" "$copy"; do
+		[ ! -e "$left" ] || rm -f "$left"
+	done
+}
+trap clean_up EXIT
 
-sum() {
-	line=$(sha256sum <"$1")
-	printf '%s\n' "${line%% *}"
+newline='
+'
+# Reads the hashes of some files at once, since a process for each costs more than the rest. sum_of sets sum to that of one of them, "-" if
+# it could not be read. Paths hold no blank here.
+read_sums() { sums=$newline$(sha256sum "$@" 2>/dev/null)$newline || :; }
+sum_of() {
+	case $sums in
+	*"  $1$newline"*) sum=${sums%%"  $1$newline"*} sum=${sum##*"$newline"} ;;
+	*) sum=- ;;
+	esac
 }
 # Writes a copy and renames it: a file appears under its name only when it is complete.
 keep() {
@@ -27,17 +39,23 @@ keep() {
 keep_foreign() {
 	before=$config.before-edgelb
 	if [ -e "$before" ]; then
-		[ "$(sum "$before")" != "$(sum "$config")" ] || return 0
+		read_sums "$before" "$config"
+		sum_of "$before"
+		kept=$sum
+		sum_of "$config"
+		[ "$kept" != "$sum" ] || return 0
 		[ -e "$before-first" ] || mv "$before" "$before-first"
 	fi
 	keep "$config" "$before"
 }
+# The following say what was read last.
 is_expected() {
-	if [ -s "$config" ]; then [ "$(sum "$config")" = "$expected" ]; else [ "$expected" = - ]; fi
+	if [ -s "$config" ]; then sum_of "$config" && [ "$sum" = "$expected" ]; else [ "$expected" = - ]; fi
 }
 has_names() {
-	[ -z "$names" ] || [ "$(sum "$names" 2>/dev/null)" = "$wantnames" ]
+	[ -z "$names" ] || { sum_of "$names" && [ "$sum" = "$wantnames" ]; }
 }
+read_sums "$config" ${names:+"$names"}
 is_expected || exit 4
 cat >"$copy"
 # shellcheck disable=SC2154 # the loader has set it
@@ -52,23 +70,31 @@ if [ "$former" = former ]; then
 		keep "$names" "$config.edgelb-former-names"
 	fi
 fi
-[ -e "$new" ] || exit 4
-# Another attempt, whose connection broke, may still run.
-[ "$(sum "$new")" = "$want" ]
-if [ -n "$names" ]; then
-	[ -e "$new.names" ] || exit 4
-	[ "$(sum "$new.names")" = "$wantnames" ]
-fi
-# Keeping files takes a while on a slow disk.
+# Keeping files takes a while on a slow disk, and another attempt, whose connection broke, may still run.
+read_sums "$config" "$new" ${names:+"$names" "$new.names"}
 is_expected || exit 4
+sum_of "$new"
+[ "$sum" != - ] || exit 4
+[ "$sum" = "$want" ]
+if [ -n "$names" ]; then
+	sum_of "$new.names"
+	[ "$sum" != - ] || exit 4
+	[ "$sum" = "$wantnames" ]
+fi
 # A HAProxy that is started at this moment finds the map file of its own structure, new or not.
 has_names || keep "$new.names" "$names"
 mv -f "$new" "$config"
+read_sums "$config" ${names:+"$names"}
 # Until the configuration named the map file, another attempt may have removed it as unused.
-has_names || keep "$new.names" "$names"
+if ! has_names; then
+	keep "$new.names" "$names"
+	read_sums "$config" "$names"
+fi
 sync "$config" 2>/dev/null || sync || :
 for old in "$config".edgelb-names-*; do
-	grep -qF -- "$old" "$config" "$config.edgelb-former" 2>/dev/null || rm -f "$old"
+	[ "$old" = "$names" ] || grep -qsF -- "$old" "$config" "$config.edgelb-former" || rm -f "$old"
 done
-sum "$config"
-[ -z "$names" ] || sum "$names"
+for file in "$config" ${names:+"$names"}; do
+	sum_of "$file"
+	printf '%s\n' "$sum"
+done

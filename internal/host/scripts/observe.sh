@@ -3,9 +3,8 @@
 # Output: one fact a line, "key value…"; see package facts. No text that others than root and the account may have chosen can
 # forge a line or a part of one: paths are printed only if they consist of usual characters, and process arguments in
 # hexadecimal digits.
+# Hosts are observed often, and what costs most is to start processes, so one grep, ls or sha256sum is asked all that it can answer.
 config=${1:?} socket=${2:?}
-account=$(id -u)
-haproxy=$(id -u haproxy 2>/dev/null) || haproxy=''
 
 is_usual() {
 	case $1 in
@@ -15,9 +14,32 @@ is_usual() {
 	esac
 }
 
-# GNU's ls prints "?" for unprintable characters of a name only with -q; busybox's always does.
-printable=''
-ls -d -q / >/dev/null 2>&1 && printable=-q
+# A long text is split into lines by "for", with these settings: the shell's own read takes one byte at a time, and to cut a piece out of
+# a text takes a time that grows with the square of the text's length.
+newline='
+'
+in_lines() { set -f && IFS=$newline; }
+in_words() { set +f && unset IFS; }
+
+# Sets real to the path without symbolic links; empty if it leads nowhere.
+resolve() {
+	real=$1 way=$1
+	case $1/ in *//* | */./* | */../* | [!/]*) real='' ;; esac
+	while [ -n "$real" ] && [ -n "$way" ]; do
+		[ ! -L "$way" ] || real=''
+		way=${way%/*}
+	done
+	[ -n "$real" ] || real=$(readlink -f "$1" 2>/dev/null)
+}
+
+# Prints "PATH:LINE" for the lines of files that match one of some patterns, which are separated by newlines. If the paths are too many for
+# one command line, the shell reports 126: any account can start many processes.
+search() {
+	patterns=$1
+	shift
+	grep -sx -e "$patterns" /dev/null "$@" 2>/dev/null
+	[ $? -lt 126 ] || printf '%s\n' "$@" | xargs grep -sx -e "$patterns" /dev/null 2>/dev/null
+}
 
 # Registers a path for say_guards: each folder that leads to it, from the root on, and itself.
 ways=' / '
@@ -35,39 +57,74 @@ guard() {
 say_guards() {
 	# The paths contain nothing that the shell would split or expand.
 	# shellcheck disable=SC2086,SC2012
-	ls -ldn $printable $ways 2>/dev/null | while read -r mode _ owner group rest; do
-		case $mode in l*) continue ;; esac
-		printf 'guard %s:%s:%s %s\n' "$mode" "$owner" "$group" "${rest##* }"
+	listed=$(ls -ldn $printable $ways 2>/dev/null)
+	in_lines
+	for line in $listed; do
+		in_words
+		# shellcheck disable=SC2086 # it is split into words
+		set -- $line
+		case $1 in l*) continue ;; esac
+		printf 'guard %s:%s:%s %s\n' "$1" "$3" "$4" "${line##* }"
 	done
+	in_words
 }
 
-real=$(readlink -f "$config" 2>/dev/null) || real=$config
+resolve "$config"
+[ -n "$real" ] || real=$config
 if ! is_usual "$real"; then
 	printf '%s leads to a path with unusual characters\n' "$config" >&2
 	exit 0
 fi
 printf 'config %s\n' "$real"
 [ -n "${SSH_CONNECTION-}" ] && printf 'connection %s\n' "$SSH_CONNECTION"
-printf 'uid %s\n' "$account"
-printf 'groups %s\n' "$(id -G)"
-[ -n "$haproxy" ] && printf 'haproxyuid %s\n' "$haproxy"
-# In a user namespace, files of accounts outside of it seem to belong to this uid, which nobody inside can be.
-outside='' map=''
-{ read -r map </proc/self/uid_map; } 2>/dev/null
-# shellcheck disable=SC2086 # it is three numbers with blanks between them
-set -- $map
-# The namespace of the host itself maps all accounts.
-case $* in '' | '0 0 4294967295') ;; *) outside=$(cat /proc/sys/kernel/overflowuid 2>/dev/null) ;; esac
-while [ -n "$outside" ] && read -r first _ count; do
-	[ "$outside" -ge "$first" ] && [ "$outside" -lt $((first + count)) ] && outside=''
-done 2>/dev/null </proc/self/uid_map
-[ -n "$outside" ] && printf 'outsideuid %s\n' "$outside"
 guard "${real%/*}"
+
+# Sets pid to that of a path of /proc.
+pid_of() {
+	pid=${1#/proc/} pid=${pid%%/*}
+	case $pid in self) ;; '' | *[!0-9]*) return 1 ;; esac
+}
+# The accounts, numbers of the kernel, and the processes called haproxy. Each line is taken for what its path says, since anybody can start
+# processes of any name.
+account='' groups='' haproxy='' outside='' maps='' named=''
+found=$(search "haproxy${newline}haproxy:.*${newline}[0-9 ]*${newline}[UG]id:.*${newline}Groups:.*" \
+	/etc/passwd /etc/group /proc/self/status /proc/self/uid_map /proc/sys/kernel/overflowuid /proc/sys/fs/nr_open /proc/[0-9]*/comm)
+in_lines
+for line in $found; do
+	value=${line#*:}
+	case $line in
+	/proc/[0-9]*/comm:haproxy) pid_of "$line" && named="$named $pid" ;;
+	/proc/[0-9]*) ;;
+	# The effective id is the second of four.
+	/proc/self/status:Uid:*) value=${value#Uid:?} value=${value#*[!0-9]} account=${value%%[!0-9]*} ;;
+	/proc/self/status:Gid:*) value=${value#Gid:?} value=${value#*[!0-9]} groups=${value%%[!0-9]*} ;;
+	/proc/self/status:Groups:*) groups="$groups ${value#Groups:?}" ;;
+	/proc/self/uid_map:*) maps=$maps$newline$value ;;
+	/proc/sys/kernel/overflowuid:*) outside=$value ;;
+	/proc/sys/fs/nr_open:*) printf 'mostdescriptors %s\n' "$value" ;;
+	/etc/passwd:haproxy:*) value=${value#*:*:} haproxy=${value%%:*} ;;
+	/etc/group:haproxy:*) printf 'group haproxy\n' ;;
+	esac
+done
+# In a user namespace, files of accounts outside of it seem to belong to the uid "outside", which nobody inside can be.
+for line in $maps; do
+	in_words
+	# shellcheck disable=SC2086 # it is three numbers with blanks between them: the first inside, the first outside, how many
+	set -- $line
+	# The namespace of the host itself maps all accounts.
+	case $* in '0 0 4294967295') outside='' ;; esac
+	[ -n "$outside" ] && [ "$outside" -ge "$1" ] && [ "$outside" -lt $(($1 + $3)) ] && outside=''
+done
+in_words
+# An account may be known to others than /etc/passwd.
+[ -n "$haproxy" ] || haproxy=$(id -u haproxy 2>/dev/null)
+printf 'uid %s\ngroups %s\n' "$account" "$groups"
+[ -n "$outside" ] && printf 'outsideuid %s\n' "$outside"
+[ -n "$haproxy" ] && printf 'haproxyuid %s\nuser haproxy\n' "$haproxy"
+
 # With hidepid, /proc shows an ordinary account its own processes only.
 [ -d /proc/1 ] || printf 'processeshidden yes\n'
 [ -d "${socket%/*}" ] && printf 'socketdirectory yes\n'
-[ -n "$haproxy" ] && printf 'user haproxy\n'
-grep -q '^haproxy:' /etc/group && printf 'group haproxy\n'
 # A job that was killed leaves this file.
 { read -r job _ </run/edgelb-install/job/pid; } 2>/dev/null && [ -d "/proc/$job" ] && printf 'installing yes\n'
 while read -r package version _; do
@@ -75,27 +132,31 @@ while read -r package version _; do
 done 2>/dev/null </var/lib/edgelb/packages
 [ -d /var/lib/haproxy ] && printf 'chroot /var/lib/haproxy\n'
 [ -S /dev/log ] && printf 'syslog yes\n'
-# The account and the user that starts HAProxy may differ.
-if [ -n "$(find -L /etc/resolv.conf -maxdepth 0 -perm -004 2>/dev/null)" ]; then
-	printf 'resolvconf all\n'
-elif [ -r /etc/resolv.conf ]; then
-	printf 'resolvconf account\n'
-fi
 { read -r _ </proc/net/if_inet6; } 2>/dev/null && printf 'ipv6 yes\n'
+# GNU's ls prints "?" for unprintable characters of a name only with -q; busybox's always does, and some do not know the option.
+printable=-q
+# shellcheck disable=SC2012 # not every stat has -c
+listed=$(ls -ldnLq / /etc/resolv.conf 2>/dev/null)
+[ -n "$listed" ] || { printable='' listed=$(ls -ldnL /etc/resolv.conf 2>/dev/null); }
+# The account and the user that starts HAProxy may differ.
+case ${listed##*"$newline"} in
+-??????r*) printf 'resolvconf all\n' ;;
+*) [ -r /etc/resolv.conf ] && printf 'resolvconf account\n' ;;
+esac
 
 if [ -d /run/systemd/system ]; then
 	printf 'init systemd\n'
-	unit=$(systemctl cat haproxy.service 2>/dev/null)
 elif [ -d /run/openrc ] && command -v rc-service >/dev/null; then
 	printf 'init openrc\n'
 elif [ -x /etc/init.d/haproxy ]; then
 	printf 'init sysv\n'
 fi
 # The service manager is asked to start or reload HAProxy only if its service runs this very file.
-case $config:${unit-} in
-/etc/haproxy/haproxy.cfg:* | *:*"$config"*) printf 'service yes\n' ;;
-*) grep -qsF -- "$config" /etc/default/haproxy /etc/conf.d/haproxy && printf 'service yes\n' ;;
-esac
+if [ "$config" = /etc/haproxy/haproxy.cfg ] || grep -qsF -- "$config" /etc/default/haproxy /etc/conf.d/haproxy; then
+	printf 'service yes\n'
+elif [ -d /run/systemd/system ]; then
+	systemctl cat haproxy.service 2>/dev/null | grep -qF -- "$config" && printf 'service yes\n'
+fi
 
 # Package managers know the file as they have installed it.
 is_pristine() {
@@ -124,36 +185,45 @@ is_pristine() {
 folder=${config%/*}/conf.d
 [ -d "$folder" ] && ! ls "$folder"/*.cfg >/dev/null 2>&1 && printf 'emptyfolder %s\n' "$folder"
 
-if [ -s "$real" ]; then
-	printf 'exists yes\n'
-	sum=$(sha256sum <"$real") && printf 'sha256 %s\n' "${sum%% *}"
-	sum=$(sed -e 's/ *#.*//' -e '/^$/d' "$real" | sha256sum) && printf 'settings %s\n' "${sum%% *}"
+# Prints the hashes of the map files, and of the configuration if its path is given.
+say_sums() {
+	for names in "$real".edgelb-names-*; do
+		case ${names#"$real".edgelb-names-} in *[!0-9a-f]*) ;; *) set -- "$@" "$names" ;; esac
+	done
+	[ $# -gt 0 ] || return 0
+	sums=$(sha256sum "$@" 2>/dev/null)
+	in_lines
+	for line in $sums; do
+		case $line in
+		*.edgelb-names-*) printf 'names %s %s\n' "${line%% *}" "${line##*.edgelb-names-}" ;;
+		*) printf 'sha256 %s\n' "${line%% *}" ;;
+		esac
+	done
+	in_words
+}
+# Prints what is in the configuration. It is open as descriptor 3, and each program opens that very file: another one may be given its path
+# meanwhile, by a script of an operator that was killed, and facts of both would look like a file that somebody has edited.
+say_file() {
+	printf 'settings '
+	sed -e 's/ *#.*//' -e '/^$/d' /proc/self/fd/3 | sha256sum
 	first=''
-	{ IFS= read -r first <"$real"; } 2>/dev/null
+	IFS= read -r first <&3
 	case $first in
 	'# Managed by edgelb.'*) ;;
 	*)
 		is_pristine && printf 'pristine yes\n'
 		;;
 	esac
-	sed -n -e '1,12s/^#/header #/p' -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' "$real"
-fi
-for names in "$real".edgelb-names-*; do
-	case ${names#"$real".edgelb-names-} in *[!0-9a-f]*) continue ;; esac
-	sum=$(sha256sum <"$names") && printf 'names %s %s\n' "${sum%% *}" "${names#"$real".edgelb-names-}"
-done 2>/dev/null
-
-# A long text is split into lines by "for", with these settings: the shell's own read takes one byte at a time, and to cut a piece out of
-# a text takes a time that grows with the square of the text's length.
-newline='
-'
-in_lines() { set -f && IFS=$newline; }
-in_words() { set +f && unset IFS; }
-# Sets pid to that of a path of /proc.
-pid_of() {
-	pid=${1#/proc/} pid=${pid%%/*}
-	case $pid in self) ;; '' | *[!0-9]*) return 1 ;; esac
+	sed -n -e '1,12s/^#/header #/p' -e 's/^\(frontend [^ ]*\).*/line \1/p' -e 's/^ *\(bind [^ ]*\).*/line \1/p' /proc/self/fd/3
+	say_sums /proc/self/fd/3
 }
+if [ -s "$real" ]; then
+	printf 'exists yes\n'
+	say_file 3<"$real"
+else
+	say_sums
+fi
+
 # Reads what these processes execute, and the namespaces that they are in, all at once: there may be many previous workers. It sets
 # program_PID, net_PID and ns_PID. Without a target, the account may not see it.
 look_up() {
@@ -162,7 +232,8 @@ look_up() {
 		eval "program_$pid='' net_$pid='' ns_$pid=''"
 		paths="$paths /proc/$pid/exe /proc/$pid/ns/net /proc/$pid/ns/pid"
 	done
-	links=$(list_links)
+	# shellcheck disable=SC2086,SC2012 # the paths have no blanks
+	links=$(ls -ln $printable $paths 2>/dev/null)
 	in_lines
 	for line in $links; do
 		# What a process executes may have any name.
@@ -181,16 +252,18 @@ look_up() {
 	done
 	in_words
 }
-# shellcheck disable=SC2086,SC2012 # the paths have no blanks
-list_links() { ls -ln $printable $paths 2>/dev/null; }
 # Sets program and namespaces to those of a process that was looked up. What the account may not see is "-" and empty.
 follow() { eval "program=\${program_$1:--} namespaces=\$net_$1\$ns_$1"; }
 # Reads lines of the status and of the limits of processes. It sets parent_PID, uid_PID, capabilities_PID and descriptors_PID.
 read_about() {
+	[ $# -gt 0 ] || return 0
+	wanted="PPid:.*${newline}Uid:.*${newline}CapEff:.*${newline}Max open files.*"
 	for pid in "$@"; do
 		eval "parent_$pid='' uid_$pid='' capabilities_$pid='' descriptors_$pid=''"
+		set -- "$@" "/proc/$pid/status" "/proc/$pid/limits"
+		shift
 	done
-	about=$(printf '/proc/%s/status\n' "$@" | sed 'p; s/status$/limits/' | xargs grep -e '^PPid:' -e '^Uid:' -e '^CapEff:' -e '^Max open files' /dev/null 2>/dev/null)
+	about=$(search "$wanted" "$@")
 	in_lines
 	for line in $about; do
 		path=${line%%:*} value=${line#*:}
@@ -217,14 +290,13 @@ say_arguments() {
 	done
 	printf '%s\n' "$arguments"
 }
-# shellcheck disable=SC2046 # these are numbers
-set -- $(grep -lx haproxy /proc/[0-9]*/comm 2>/dev/null | sed 's/[^0-9]//g')
-read_about "$@"
+# shellcheck disable=SC2086 # these are numbers
+read_about $named
 # Anybody can call a process haproxy. Only these accounts can have started the real one.
-processes=''
-for pid in "$@"; do
+processes=' '
+for pid in $named; do
 	eval "uid=\$uid_$pid"
-	case " 0 $account $haproxy " in *" ${uid:-none} "*) processes="$processes $pid" ;; esac
+	case " 0 $account $haproxy " in *" ${uid:-none} "*) processes="$processes$pid " ;; esac
 done
 # shellcheck disable=SC2086 # these are numbers
 look_up self $processes
@@ -241,17 +313,25 @@ for pid in $processes; do
 	# shellcheck disable=SC2086 # it is split into words
 	set -- $limits
 	printf 'process %s %s %s %s %s %s\n' "$pid" "$parent" "$uid" "$capabilities" "${5:--}" "$program"
-	say_arguments "/proc/$pid"
+	# What a process has forked has the arguments of that process.
+	same=$program$namespaces
+	case $processes in *" $parent "*) follow "$parent" ;; *) program='' ;; esac
+	[ "$program$namespaces" = "$same" ] || say_arguments "/proc/$pid"
 done
 
-# The kernel returns a number of /proc/sys to the first read only, and the shell's own read takes one byte at a time.
-most=$(cat /proc/sys/fs/nr_open 2>/dev/null) && printf 'mostdescriptors %s\n' "$most"
-if program=$(command -v haproxy) && program=$(readlink -f "$program") && is_usual "$program"; then
-	guard "$program"
-	printf 'binary %s\n' "$program"
+set -f
+IFS=:
+for folder in $PATH; do
+	{ [ -f "$folder/haproxy" ] && [ -x "$folder/haproxy" ]; } || continue
+	in_words
+	resolve "$folder/haproxy"
+	is_usual "$real" || break
+	guard "$real"
+	printf 'binary %s\n' "$real"
 	say_guards
 	exit 0
-fi
+done
+in_words
 
 # If no HAProxy is found, report processes that edgelb cannot use: "other PID UID PLACE PROGRAM", with the place "container" or
 # "host". Anybody can start such a process: the lines affect messages only. A few are enough.

@@ -17,20 +17,25 @@ part() {
 }
 # Remove the leftovers of broken attempts: those for the same host, whose names differ in the last 16 letters only, at once.
 # Others may still be in use, but not for long.
-rm -f "${new%????????????????}"*
-find "${config%/*}" -maxdepth 1 \( -name "${config##*/}.edgelb-new-*" -o -name "${config##*/}.edgelb-copy-*" \) -mmin +10 \
-	-exec rm -f {} + 2>/dev/null
+for old in "${new%????????????????}"*; do
+	[ ! -e "$old" ] || rm -f "$old"
+done
+for old in "$config".edgelb-new-* "$config".edgelb-copy-*; do
+	[ -e "$old" ] || continue
+	find "${config%/*}" -maxdepth 1 \( -name "${config##*/}.edgelb-new-*" -o -name "${config##*/}.edgelb-copy-*" \) -mmin +10 \
+		-exec rm -f {} + 2>/dev/null
+	break
+done
 cat >"$new" || withdraw 3
 # The size is less if the connection broke in the middle.
 # shellcheck disable=SC2154 # the loader has set it
 [ "$(wc -c <"$new")" -eq "$payload_size" ] || withdraw 3
 if [ -n "$names" ]; then
 	part || withdraw 3
-	sync "$new.names" 2>/dev/null || sync || withdraw 3
 	# ln replaces no existing file.
 	[ -e "$names" ] || { ln "$new.names" "$names" && placed=yes; } || [ -e "$names" ] || withdraw 3
 fi
-sync "$new" 2>/dev/null || sync || withdraw 3
+sync "$new" ${names:+"$new.names"} 2>/dev/null || sync || withdraw 3
 "$program" -c -f "$new" >&2 && exit 0
 [ -e "$new" ] || exit 4
 [ -z "$names" ] || [ -e "$names" ] || withdraw 4
