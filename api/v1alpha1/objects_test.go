@@ -1,12 +1,15 @@
 package v1alpha1_test
 
 import (
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"golang.org/x/tools/txtar"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // smallest is the smallest useful object.
@@ -185,4 +188,27 @@ func entries(object *unstructured.Unstructured, path string) []string {
 		found = next
 	}
 	return slices.DeleteFunc(found, func(path string) bool { return at(object.Object, strings.Split(path, ".")) == nil })
+}
+
+// The objects that stand for files of people are served by a test of their own, without an API server.
+func TestTheObjectsOfTheCasesAreTaken(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("../../test/cases/testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("found %d cases (%v), want some", len(paths), err)
+	}
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if file.Name != "object.yaml" {
+				continue
+			}
+			if err := client.NewDryRunClient(newClient(t)).Create(t.Context(), parse(t, string(file.Data))); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
 }

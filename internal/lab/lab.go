@@ -15,8 +15,11 @@ import (
 //
 // If the machine does not allow namespaces, it prints how to fix that; then the tests fail if CI is set in the environment,
 // and are skipped otherwise.
-func Main(m *testing.M) {
-	if err := Enter(); err != nil {
+func Main(m *testing.M) { MainIn(m, network()) }
+
+// MainIn is Main with another network.
+func MainIn(m *testing.M, network sandbox.Network) {
+	if err := sandbox.Enter(network); err != nil {
 		fmt.Fprintln(os.Stderr, "the lab's tests cannot run here:", err)
 		if os.Getenv("CI") != "" {
 			os.Exit(1)
