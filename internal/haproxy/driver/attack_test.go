@@ -83,9 +83,9 @@ func TestAnObservationThatEndsEarlyChangesNothing(t *testing.T) {
 	m := newMachine(t)
 	requireSynced(t, m.sync(m.webConfig(echo(t, "pod-a"))))
 	before := m.readConfig()
-	// The script asks for this when it has seen the processes, and nothing of who may change the files.
-	killer := m.path("cat")
-	script := "#!/bin/sh\n[ \"$*\" != /proc/sys/fs/nr_open ] || kill -KILL \"$PPID\"\nexec /bin/cat \"$@\"\n"
+	// The script asks who may change the files when it has seen the processes.
+	killer := m.path("ls")
+	script := "#!/bin/sh\n[ \"$1\" != -ldn ] || kill -KILL \"$PPID\"\nexec /bin/ls \"$@\"\n"
 	if err := os.WriteFile(killer, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
