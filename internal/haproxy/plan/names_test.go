@@ -171,7 +171,7 @@ func TestServersAreAddedBeforeNamesAndRemovedAfterThem(t *testing.T) {
 
 	want := [][]string{{
 		"add server web/b 10.0.0.2:8443 check inter 2s fall 3 rise 2", "enable health web/b", "set server web/b state ready",
-		"add map /names in/new web", "del map /names in/old",
+		"add map /names in/new web", "del map /names in/old", "show fd 0",
 	}, {"set server web/a state drain"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -193,7 +193,7 @@ func TestNamesMoveBeforeAServersWeightBecomesZero(t *testing.T) {
 
 	got := lines(slices.Concat(plan.Live(running, wanted, "/names").Rounds()...))
 
-	if want := []string{"set map /names in/app blog", "set server web/a weight 0"}; !reflect.DeepEqual(got, want) {
+	if want := []string{"set map /names in/app blog", "show fd 0", "set server web/a weight 0"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -23,10 +23,10 @@ type Change struct {
 }
 
 // Rounds returns all commands, in sending order. Each round waits for the answers to the round before. If names change
-// together with servers that are removed, a connection that has just looked up a name must still find a server.
+// together with servers that are removed, a connection that has just looked up a name must still find a server, however busy the host is.
 func (c Change) Rounds() [][]runtime.Command {
 	if c.names && len(c.Bring) > 0 && len(c.Take) > 0 {
-		return [][]runtime.Command{c.Bring, c.Take}
+		return [][]runtime.Command{append(slices.Clone(c.Bring), runtime.AwaitThreads()), c.Take}
 	}
 	return [][]runtime.Command{slices.Concat(c.Bring, c.Take)}
 }

@@ -149,6 +149,11 @@ func SetMode(backend, server string, mode Mode) Command {
 	return Command{line: "set server " + backend + "/" + server + " state " + string(mode)}
 }
 
+// AwaitThreads lets later commands wait until what other threads are at is done, such as a connection that has looked up a name and not yet
+// chosen a server. To show a file, HAProxy stops all other threads between two of their tasks (2.6 and 3.0: cli_io_handler_show_fd); it has
+// nothing to say of descriptor 0, which it never opens.
+func AwaitThreads() Command { return Command{line: "show fd 0"} }
+
 // EnableHealth enables a server's checks.
 func EnableHealth(backend, server string) Command {
 	return Command{line: "enable health " + backend + "/" + server}

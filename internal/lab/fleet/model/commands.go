@@ -37,6 +37,7 @@ func NewCommands() Commands {
 		"enable health":            command.enableHealth,
 		"set server":               command.setServer,
 		"shutdown sessions server": command.shutdownSessions,
+		"show fd 0":                func(command) string { return "" },
 		"show map":                 command.showMap,
 		"get map":                  command.getMap,
 		"add map":                  command.addMap,

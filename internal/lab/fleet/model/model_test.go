@@ -15,6 +15,7 @@ func TestTheModelAnswersLikeHAProxy(t *testing.T) {
 	p := startPair(t)
 	for line := range strings.Lines(`show info
 show version
+show fd 0
 show servers state
 show servers state ns_a
 show servers state ns_c
