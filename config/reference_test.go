@@ -188,6 +188,7 @@ var changes = map[string][]struct{ before, after, cost string }{
 	"spec.targets[].drainTimeout":                     {{"via: NodePort", "via: NodePort\n    drainTimeout: 1m", cost.None}},
 	"spec.haproxy.install":                            {{"spec:\n", "spec:\n  haproxy: {install: IfMissing}\n", cost.None}},
 	"spec.haproxy.maxConnections":                     {{"spec:\n", "spec:\n  haproxy: {maxConnections: 500}\n", cost.Reload}},
+	"spec.haproxy.maxHeaderBytes":                     {{"spec:\n", "spec:\n  haproxy: {maxHeaderBytes: 65536}\n", cost.Reload}},
 	"spec.haproxy.timeouts.connect":                   {{"spec:\n", "spec:\n  haproxy: {timeouts: {connect: 9s}}\n", cost.Reload}},
 	"spec.haproxy.timeouts.client":                    {{"spec:\n", "spec:\n  haproxy: {timeouts: {client: 9s}}\n", cost.Reload}},
 	"spec.haproxy.timeouts.server":                    {{"spec:\n", "spec:\n  haproxy: {timeouts: {server: 9s}}\n", cost.Reload}},

@@ -18,6 +18,15 @@ type HAProxy struct {
 	// +optional
 	MaxConnections int32 `json:"maxConnections,omitempty"`
 
+	// MaxHeaderBytes is how long the first line and the headers of an HTTP request or answer may be together. A longer request is answered
+	// with 400, and in the place of a longer answer the client gets 502. HAProxy takes twice as much memory for each connection that is at
+	// work. On a host that several objects share, the oldest of them decides. Default: HAProxy's own limit, some
+	// 15,000.
+	// +kubebuilder:validation:Minimum=15360
+	// +kubebuilder:validation:Maximum=131072
+	// +optional
+	MaxHeaderBytes int32 `json:"maxHeaderBytes,omitempty"`
+
 	// Timeouts are HAProxy's own.
 	// +kubebuilder:default={}
 	// +optional

@@ -118,6 +118,7 @@ spec:
   haproxy:
     install: IfMissing
     maxConnections: 1000
+    maxHeaderBytes: 65536
     timeouts: {connect: 1s, client: 1h30m, server: 240h, queue: 10ms}
     healthEndpoint: {bind: "ipv6@[2001:db8::1]:8405", path: /alive}
     logging: {target: "tcp://[2001:db8::9]:6514", connections: All, format: JSON}

@@ -155,6 +155,9 @@ var settingRules = []rule{
 	{"spec.rollout.maxUnavailable", list{int64(1), int64(500)}, []refusal{{int64(0), "greater than or equal to 1"}, {int64(501), "less than or equal to 500"}}},
 	{"spec.haproxy.install", list{"Never", "IfMissing"}, []refusal{{"Always", `supported values: "Never", "IfMissing"`}, {"ifmissing", "supported values"}}},
 	{"spec.haproxy.maxConnections", list{int64(100), int64(1000000)}, []refusal{{int64(99), "greater than or equal to 100"}, {int64(1000001), "less than or equal to 1000000"}}},
+	{"spec.haproxy.maxHeaderBytes", list{int64(15360), int64(131072)}, []refusal{
+		{int64(15359), "greater than or equal to 15360"}, {int64(131073), "less than or equal to 131072"}, {"64k", "must be of type integer"},
+	}},
 	{"spec.haproxy.timeouts.connect", list{"10ms", "1h"}, []refusal{{"9ms", "between 10ms and 1h"}, {"61m", "between 10ms and 1h"}, {"5 s", "should match"}}},
 	{"spec.haproxy.timeouts.client", list{"1s", "240h", "1h30m0s"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"1d", "should match"}}},
 	{"spec.haproxy.timeouts.server", list{"1s", "240h"}, []refusal{{"999ms", "between 1s and 240h"}, {"241h", "between 1s and 240h"}, {"0", "should match"}}},

@@ -24,6 +24,7 @@ func settle(key model.HostID, members []membership, s Snapshot) (Host, []Problem
 			Host:           key.String(),
 			AdminSocket:    spec.AdminSocket(&own.HAProxy),
 			MaxConnections: spec.MaxConnections(&own.HAProxy),
+			MaxHeaderBytes: int(own.HAProxy.MaxHeaderBytes),
 			Timeouts:       spec.ReadTimeouts(&own.HAProxy.Timeouts),
 		},
 		Login: Login{

@@ -17,6 +17,10 @@ import (
 // cannot take so many.
 const DefaultMaxConnections = 40000
 
+// MinMaxHeaderBytes is the least that may be said: what HAProxy takes in any case, with its default of 16,384 for tune.bufsize, if there are
+// only a few headers. It keeps 1,024 bytes free, and needs some more for each header.
+const MinMaxHeaderBytes = 15360
+
 // Config is the wanted HAProxy configuration of one host. Two Configs with the same meaning render to the same text.
 //
 // Its form in JSON has neither servers nor names, which the text and the map file list anyway; see cfg.Parse.
@@ -33,7 +37,9 @@ type Config struct {
 	// VirtualAddresses are addresses that the host has at times only; sorted. Binds to them succeed nevertheless.
 	VirtualAddresses []netip.Addr `json:",omitzero"`
 	// MaxConnections limits the connections of the process.
-	MaxConnections int           `json:",omitzero"`
+	MaxConnections int `json:",omitzero"`
+	// MaxHeaderBytes is how long the first line and the headers of an HTTP message may be; 0 for HAProxy's default.
+	MaxHeaderBytes int           `json:",omitzero"`
 	Timeouts       Timeouts      `json:",omitzero"`
 	Logging        logs.Settings `json:",omitzero"`
 	// Frontends, WeightedRoutes and Backends are sorted by name. No WeightedRoute has the name of a Backend.

@@ -57,7 +57,9 @@ func (c Config) ChangeFrom(before Config) (Change, bool) {
 // file and of backends.
 func (c Config) sameButLists(other Config) bool {
 	return c.Owner == other.Owner && c.Host == other.Host && c.AdminSocket == other.AdminSocket &&
-		c.HealthSocket == other.HealthSocket && slices.Equal(c.VirtualAddresses, other.VirtualAddresses) && c.MaxConnections == other.MaxConnections && c.Timeouts == other.Timeouts && c.Logging == other.Logging &&
+		c.HealthSocket == other.HealthSocket && slices.Equal(c.VirtualAddresses, other.VirtualAddresses) &&
+		c.MaxConnections == other.MaxConnections && c.MaxHeaderBytes == other.MaxHeaderBytes &&
+		c.Timeouts == other.Timeouts && c.Logging == other.Logging &&
 		slices.EqualFunc(c.Frontends, other.Frontends, sameButRoutes) && len(c.Backends) == len(other.Backends)
 }
 

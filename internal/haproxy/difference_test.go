@@ -51,6 +51,7 @@ func TestChangeFromNamesTheBackendsWhoseServersDiffer(t *testing.T) {
 		{"health socket", func(c *haproxy.Config) { c.HealthSocket.Path = "/other" }, nil, false},
 		{"virtual address", func(c *haproxy.Config) { c.VirtualAddresses = []netip.Addr{netip.MustParseAddr("192.0.2.1")} }, nil, false},
 		{"maximum of connections", func(c *haproxy.Config) { c.MaxConnections++ }, nil, false},
+		{"length of headers", func(c *haproxy.Config) { c.MaxHeaderBytes = 64 << 10 }, nil, false},
 		{"limit of what waits", func(c *haproxy.Config) { c.Backends[0].MaxQueued = 5 }, nil, false},
 		{"HTTP/2", func(c *haproxy.Config) { c.Backends[0].HTTP2 = true }, nil, false},
 		{"slow start", func(c *haproxy.Config) { c.Backends[0].SlowStart = time.Minute }, nil, false},

@@ -118,6 +118,7 @@ var Of = map[string]map[string]string{
 
 		"spec.haproxy.install":             None + "; a host without HAProxy, or without keepalived where it is needed, gets it",
 		"spec.haproxy.maxConnections":      Reload,
+		"spec.haproxy.maxHeaderBytes":      Reload,
 		"spec.haproxy.timeouts.connect":    Reload,
 		"spec.haproxy.timeouts.client":     Reload,
 		"spec.haproxy.timeouts.server":     Reload,

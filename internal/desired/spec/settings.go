@@ -122,6 +122,7 @@ func settings(spec *v1alpha1.EdgeLoadBalancerSpec, host *v1alpha1.Host) []settin
 		{"ssh.jumpHost.user", JumpUser(&spec.SSH)},
 		{"haproxy.install", Installs(&spec.HAProxy)},
 		{"haproxy.maxConnections", MaxConnections(&spec.HAProxy)},
+		{"haproxy.maxHeaderBytes", spec.HAProxy.MaxHeaderBytes},
 		{"haproxy.timeouts.connect", limits.Connect},
 		{"haproxy.timeouts.client", limits.Client},
 		{"haproxy.timeouts.server", limits.Server},

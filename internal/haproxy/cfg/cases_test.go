@@ -39,6 +39,7 @@ func shapes(t testing.TB) []shape {
 		{"balance-roundrobin", backend(func(b *haproxy.Backend) { b.Balance = haproxy.RoundRobin }), debian()},
 		{"balance-source", backend(func(b *haproxy.Backend) { b.Balance = haproxy.Source }), debian()},
 		{"same-ids", backend(func(b *haproxy.Backend) { b.Balance, b.Servers = haproxy.Source, sameIDs() }), debian()},
+		{"max-header-bytes", sample.WebWith(t, func(c *haproxy.Config) { c.MaxHeaderBytes = 64 << 10 }), debian()},
 		{"weights", backend(func(b *haproxy.Backend) { b.Servers[0].Weight, b.Servers[1].Weight = 0, 256 }), debian()},
 		{"no-servers", backend(func(b *haproxy.Backend) { b.Servers = nil }), debian()},
 		{"ipv6", ipv6(t), debian()},

@@ -196,6 +196,7 @@ func TestFingerprintsCoverWhatTheyShould(t *testing.T) {
 		{"idle", func(c *haproxy.Config, _ *Platform) { c.Frontends = nil }, nothing},
 		{"timeout", func(c *haproxy.Config, _ *Platform) { c.Timeouts.Queue = time.Minute }, nothing},
 		{"maximum of connections", func(c *haproxy.Config, _ *Platform) { c.MaxConnections++ }, nothing},
+		{"length of headers", func(c *haproxy.Config, _ *Platform) { c.MaxHeaderBytes = 64 << 10 }, nothing},
 		{"admin socket", func(c *haproxy.Config, _ *Platform) { c.AdminSocket = "/run/other.sock" }, nothing},
 		{"state file", func(_ *haproxy.Config, p *Platform) { p.StateFile = "/other" }, nothing},
 		{"user", func(_ *haproxy.Config, p *Platform) { p.User = "other" }, nothing},

@@ -13,12 +13,14 @@ type view struct {
 	Peers *peersView
 	// Resolves reports whether the host must resolve the addresses of servers.
 	Resolves bool
-	Connect  string
-	Client   string
-	Server   string
-	Queue    string
-	Fronts   []frontView
-	Backs    []backView
+	// BufferBytes is 0 for HAProxy's default.
+	BufferBytes int
+	Connect     string
+	Client      string
+	Server      string
+	Queue       string
+	Fronts      []frontView
+	Backs       []backView
 }
 
 // newView decides everything that the template prints. names is the path of the map file, if there is one. serversOf returns
@@ -31,6 +33,7 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 		Log:         newLogLines(c.Logging, p.Syslog),
 		Peers:       newPeersView(c, p),
 		Resolves:    c.Resolves(),
+		BufferBytes: bufferBytes(c.MaxHeaderBytes),
 		Connect:     duration(c.Timeouts.Connect),
 		Client:      duration(c.Timeouts.Client),
 		Server:      duration(c.Timeouts.Server),
@@ -43,4 +46,14 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 		v.Backs = append(v.Backs, newBackView(b, serversOf(b)))
 	}
 	return v
+}
+
+// bufferBytes returns the size of the buffer that takes so many bytes of headers, 0 for HAProxy's default. HAProxy keeps 1,024 bytes free for
+// headers that it adds (tune.maxrewrite), and about 10 for each of at most 101 headers (tune.http.maxhdr).
+func bufferBytes(headers int) int {
+	if headers == 0 {
+		return 0
+	}
+	const kept, ofHeaders = 1024, 1024
+	return headers + kept + ofHeaders
 }

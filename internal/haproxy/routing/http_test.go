@@ -104,6 +104,35 @@ func TestRequestsGoWhereTheirHostLeads(t *testing.T) {
 // nobody is the reply to a request that no route claims.
 var nobody = reply{status: http.StatusNotFound, text: "text/plain: Nothing is served here under this name."}
 
+func TestHeadersAreTakenUpToTheirLength(t *testing.T) {
+	t.Parallel()
+	programs.OnEachHAProxy(t, func(t *testing.T, program string) {
+		for _, longest := range []int{0, haproxy.MinMaxHeaderBytes, 32 << 10, 128 << 10} {
+			c := haproxy.Config{MaxHeaderBytes: longest, Frontends: []haproxy.Frontend{{Name: "http", Protocol: haproxy.HTTP, Backend: "default"}}}
+			for _, g := range newTargets(t, httpTarget, "default") {
+				c.Backends = append(c.Backends, backend(g.name, g))
+			}
+			e := start(t, program, c)
+			allowed := cmp.Or(longest, 14<<10)
+			onBothFamilies(t, "", func(t *testing.T, address netip.Addr) {
+				for length, want := range map[int]int{allowed: http.StatusOK, allowed + 4<<10: http.StatusBadRequest} {
+					text := "GET / HTTP/1.1\r\nHost: any.example.com\r\n"
+					// Many of middling length, as cookies are.
+					const most = 90
+					for i := range most {
+						value := (length - len(text)) / (most - i)
+						text += "X-A: " + strings.Repeat("a", value-len("X-A: \r\n")) + "\r\n"
+					}
+					conn := dial(t, e.at(t, "http", address))
+					if got := request(conn, bufio.NewReader(conn), text+"\r\n"); got.status != want {
+						t.Errorf("at most %d bytes: %d are answered with %d, want %d", longest, len(text), got.status, want)
+					}
+				}
+			})
+		}
+	})
+}
+
 func TestRequestsOfEveryForm(t *testing.T) {
 	t.Parallel()
 	const malformed = "malformed"

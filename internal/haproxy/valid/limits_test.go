@@ -47,6 +47,8 @@ func TestValidateAcceptsTheLeastAndTheMost(t *testing.T) {
 	for name, edit := range map[string]func(*haproxy.Config){
 		"one connection":                 func(c *haproxy.Config) { c.MaxConnections = 1 },
 		"as many as HAProxy counts":      func(c *haproxy.Config) { c.MaxConnections = math.MaxInt32 },
+		"the shortest headers":           func(c *haproxy.Config) { c.MaxHeaderBytes = haproxy.MinMaxHeaderBytes },
+		"the longest headers":            func(c *haproxy.Config) { c.MaxHeaderBytes = 128 << 10 },
 		"the longest owner":              func(c *haproxy.Config) { c.Owner = long(1024) },
 		"an owner of all characters":     func(c *haproxy.Config) { c.Owner = "azAZ09/._:-" },
 		"an owner that begins with none": func(c *haproxy.Config) { c.Owner = "nonesuch" },

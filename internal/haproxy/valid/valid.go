@@ -22,6 +22,8 @@ var (
 // that it binds before it renames the socket.
 const (
 	maxSocketPath = 90
+	// maxHeaderBytes keeps what a connection takes within bounds.
+	maxHeaderBytes = 128 << 10
 )
 
 // Config returns everything that is wrong with a configuration; nil if nothing is. Each error names the thing that it is about.
@@ -35,6 +37,9 @@ func Config(c haproxy.Config) error {
 	checkVirtual(c, &f)
 	if c.MaxConnections < 1 || c.MaxConnections > math.MaxInt32 {
 		f.add("maximum of connections: %d is not between 1 and %d", c.MaxConnections, math.MaxInt32)
+	}
+	if c.MaxHeaderBytes != 0 && (c.MaxHeaderBytes < haproxy.MinMaxHeaderBytes || c.MaxHeaderBytes > maxHeaderBytes) {
+		f.add("length of headers: %d is neither 0 nor between %d and %d bytes", c.MaxHeaderBytes, haproxy.MinMaxHeaderBytes, maxHeaderBytes)
 	}
 	checkTimeouts(c.Timeouts, &f)
 	f.join(c.Logging.Validate())

@@ -62,6 +62,8 @@ func TestValidateNamesTheThingThatIsWrong(t *testing.T) {
 		{"socket too long", func(c *haproxy.Config) { c.AdminSocket = "/" + strings.Repeat("a", 90) }, "the admin socket"},
 		{"socket is a folder", func(c *haproxy.Config) { c.AdminSocket = "/run/" }, "the admin socket"},
 		{"no connections", func(c *haproxy.Config) { c.MaxConnections = 0 }, "maximum of connections: 0"},
+		{"headers that are too short", func(c *haproxy.Config) { c.MaxHeaderBytes = haproxy.MinMaxHeaderBytes - 1 }, "length of headers: 15359"},
+		{"headers that are too long", func(c *haproxy.Config) { c.MaxHeaderBytes = 128<<10 + 1 }, "length of headers: 131073"},
 		{"too many connections", func(c *haproxy.Config) { c.MaxConnections = math.MaxInt32 + 1 }, "maximum of connections"},
 		{"no connect timeout", func(c *haproxy.Config) { c.Timeouts.Connect = 0 }, "timeout connect: 0s"},
 		{"client timeout below a millisecond", func(c *haproxy.Config) { c.Timeouts.Client = 999 * time.Microsecond }, "timeout client: 999µs"},
