@@ -12,10 +12,10 @@ import (
 // Long is the timeout of expected events. It only ends failing tests, and measures nothing.
 const Long = 3 * time.Minute
 
-// Pause returns how long to wait before a condition is checked again that is waited for since that time: a tenth of it, between 10 and 100 ms.
+// Pause returns how long to wait before a condition is checked again that is waited for since that time: a tenth of it, between 10 and 200 ms.
 // A check often costs processes or a request, and most waits are long.
 func Pause(begun time.Time) time.Duration {
-	return min(max(time.Since(begun)/10, 10*time.Millisecond), 100*time.Millisecond)
+	return min(max(time.Since(begun)/10, 10*time.Millisecond), 200*time.Millisecond)
 }
 
 // Until checks a condition until it holds, at most for that long, and reports whether it does.
