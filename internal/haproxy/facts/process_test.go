@@ -46,6 +46,32 @@ func TestArgumentsAreReadAsTheProcessReportsThem(t *testing.T) {
 	}
 }
 
+// The script does not print again what a process has from its parent.
+func TestAForkedProcessHasTheArgumentsOfItsParent(t *testing.T) {
+	t.Parallel()
+	master := processLine("7 1 0 0 0", haproxyProgram, "haproxy", "-W", "-f", configFile)
+	inherited := []string{"haproxy", "-W", "-f", configFile}
+	for name, test := range map[string]struct {
+		output string
+		want   []string
+	}{
+		"a worker":                         {master + "process 8 7 106 0 0 " + haproxyProgram + "\n", inherited},
+		"listed before its parent":         {"process 8 7 106 0 0 " + haproxyProgram + "\n" + master, inherited},
+		"of a worker":                      {master + "process 9 7 106 0 0 " + haproxyProgram + "\nprocess 8 9 106 0 0 " + haproxyProgram + "\n", inherited},
+		"with arguments of its own":        {master + processLine("8 7 106 0 0", haproxyProgram, "haproxy", "-v2"), []string{"haproxy", "-v2"}},
+		"of another program":               {master + "process 8 7 106 0 0 /tmp/evil\n", []string{""}},
+		"of a process that is not there":   {master + "process 8 6 106 0 0 " + haproxyProgram + "\n", []string{""}},
+		"of itself, which cannot be":       {master + "process 8 8 106 0 0 " + haproxyProgram + "\n", []string{""}},
+		"of one that has it as its parent": {"process 8 9 0 0 0 " + haproxyProgram + "\nprocess 9 8 0 0 0 " + haproxyProgram + "\n", []string{""}},
+	} {
+		f := ParseFacts([]byte(test.output), configFile)
+		i := slices.IndexFunc(f.processes, func(p Process) bool { return p.PID == 8 })
+		if i < 0 || !slices.Equal(f.processes[i].args, test.want) {
+			t.Errorf("%s: got %+v, want %q", name, f.processes, test.want)
+		}
+	}
+}
+
 func TestOnlyAHAProxyThatServesCounts(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]int{

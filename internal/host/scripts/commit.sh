@@ -50,7 +50,12 @@ keep_foreign() {
 }
 # The following say what was read last.
 is_expected() {
-	if [ -s "$config" ]; then sum_of "$config" && [ "$sum" = "$expected" ]; else [ "$expected" = - ]; fi
+	if [ ! -s "$config" ]; then
+		[ "$expected" = - ]
+	else
+		sum_of "$config"
+		[ "$sum" != - ] && [ "$sum" = "$expected" ]
+	fi
 }
 has_names() {
 	[ -z "$names" ] || { sum_of "$names" && [ "$sum" = "$wantnames" ]; }
@@ -94,6 +99,8 @@ sync "$config" 2>/dev/null || sync || :
 for old in "$config".edgelb-names-*; do
 	[ "$old" = "$names" ] || grep -qsF -- "$old" "$config" "$config.edgelb-former" || rm -f "$old"
 done
+# Another attempt may have changed something at last.
+read_sums "$config" ${names:+"$names"}
 for file in "$config" ${names:+"$names"}; do
 	sum_of "$file"
 	printf '%s\n' "$sum"

@@ -60,10 +60,11 @@ say_guards() {
 	listed=$(ls -ldn $printable $ways 2>/dev/null)
 	in_lines
 	for line in $listed; do
-		in_words
+		case $line in l*) continue ;; esac
+		# Still without the expansion of file names.
+		unset IFS
 		# shellcheck disable=SC2086 # it is split into words
 		set -- $line
-		case $1 in l*) continue ;; esac
 		printf 'guard %s:%s:%s %s\n' "$1" "$3" "$4" "${line##* }"
 	done
 	in_words
@@ -106,6 +107,8 @@ for line in $found; do
 	/etc/group:haproxy:*) printf 'group haproxy\n' ;;
 	esac
 done
+# A kernel without user namespaces has no maps.
+[ -n "$maps" ] || outside=''
 # In a user namespace, files of accounts outside of it seem to belong to the uid "outside", which nobody inside can be.
 for line in $maps; do
 	in_words
@@ -201,11 +204,11 @@ say_sums() {
 	done
 	in_words
 }
-# Prints what is in the configuration. It is open as descriptor 3, and each program opens that very file: another one may be given its path
-# meanwhile, by a script of an operator that was killed, and facts of both would look like a file that somebody has edited.
+# Prints what is in the configuration. It is open as descriptor 3, and what is read for these facts is that very file: another one may be given
+# its path meanwhile, by a script of an operator that was killed, and facts of both would look like a file that somebody has edited.
 say_file() {
 	printf 'settings '
-	sed -e 's/ *#.*//' -e '/^$/d' /proc/self/fd/3 | sha256sum
+	sed -e 's/ *#.*//' -e '/^$/d' /proc/self/fd/3 | sha256sum || printf '\n'
 	first=''
 	IFS= read -r first <&3
 	case $first in
@@ -260,10 +263,9 @@ read_about() {
 	wanted="PPid:.*${newline}Uid:.*${newline}CapEff:.*${newline}Max open files.*"
 	for pid in "$@"; do
 		eval "parent_$pid='' uid_$pid='' capabilities_$pid='' descriptors_$pid=''"
-		set -- "$@" "/proc/$pid/status" "/proc/$pid/limits"
-		shift
 	done
-	about=$(search "$wanted" "$@")
+	# shellcheck disable=SC2046 # these are paths of numbers
+	about=$(search "$wanted" $(printf '/proc/%s/status ' "$@" && printf '/proc/%s/limits ' "$@"))
 	in_lines
 	for line in $about; do
 		path=${line%%:*} value=${line#*:}
@@ -302,7 +304,7 @@ done
 look_up self $processes
 follow self
 own=$namespaces
-parent='' capabilities='' limits=''
+program='' parent='' capabilities='' limits='' known=' '
 for pid in $processes; do
 	# The namespaces tell HAProxy processes of containers, which have a /proc entry as well, from the host's own. They are compared
 	# if the account may see them.
@@ -313,10 +315,16 @@ for pid in $processes; do
 	# shellcheck disable=SC2086 # it is split into words
 	set -- $limits
 	printf 'process %s %s %s %s %s %s\n' "$pid" "$parent" "$uid" "$capabilities" "${5:--}" "$program"
-	# What a process has forked has the arguments of that process.
-	same=$program$namespaces
-	case $processes in *" $parent "*) follow "$parent" ;; *) program='' ;; esac
-	[ "$program$namespaces" = "$same" ] || say_arguments "/proc/$pid"
+	# What a process has forked has the arguments of that process, if those are known.
+	same=$program$namespaces arguments=''
+	case $known in
+	*" $parent "*)
+		follow "$parent"
+		[ "$program$namespaces" != "$same" ] || arguments=inherited
+		;;
+	esac
+	[ -n "$arguments" ] || say_arguments "/proc/$pid"
+	[ -z "$arguments" ] || known="$known$pid "
 done
 
 set -f
