@@ -19,7 +19,7 @@ type HAProxy struct {
 	MaxConnections int32 `json:"maxConnections,omitempty"`
 
 	// MaxHeaderBytes is how long the first line and the headers of an HTTP request or answer may be together. A longer request is answered
-	// with 400, and in the place of a longer answer the client gets 502. HAProxy takes twice as much memory for each connection that is at
+	// with 400, or over HTTP/2 its connection is closed, and in the place of a longer answer the client gets 502. HAProxy takes twice as much memory for each connection that is at
 	// work. On a host that several objects share, the oldest of them decides. Default: HAProxy's own limit, some
 	// 15,000.
 	// +kubebuilder:validation:Minimum=15360

@@ -49,6 +49,9 @@ func TestTheObjectServesAsTheFileDid(t *testing.T) {
 				files[file.Name] = string(file.Data)
 			}
 			rows := parseTable(t, files["requests"])
+			if len(rows) == 0 {
+				t.Fatal("the case has no requests")
+			}
 			object := new(v1alpha1.EdgeLoadBalancer)
 			must(t, yaml.UnmarshalStrict([]byte(files["object.yaml"]), object))
 			t.Run("file", func(t *testing.T) {

@@ -2,10 +2,14 @@ package cases
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -67,6 +71,9 @@ func parseRow(t *testing.T, line string) row {
 	asks, answers, isRequest := strings.Cut(line, "->")
 	words := strings.Fields(asks)
 	if !isRequest {
+		if len(words) != 2 {
+			t.Fatalf("%q is no row", r.line)
+		}
 		r.change, r.what = words[0], words[1]
 		return r
 	}
@@ -82,8 +89,11 @@ func parseRow(t *testing.T, line string) row {
 	r.how = words[0]
 	at, path, _ := strings.Cut(words[1], "/")
 	r.at, r.path = netip.MustParseAddrPort(at), path
-	if len(words) > 2 {
+	if len(words) == 3 {
 		r.name = words[2]
+	}
+	if len(words) > 3 {
+		t.Fatalf("%q has words that mean nothing", r.line)
 	}
 	if !r.from.IsValid() {
 		r.from = netip.MustParseAddr(anyoneIPv4)
@@ -92,6 +102,9 @@ func parseRow(t *testing.T, line string) row {
 		}
 	}
 	r.want = parseWant(strings.Fields(answers))
+	if !r.want.closed && r.want.status == 0 && len(r.want.proxies) == 0 {
+		t.Fatalf("%q wants nothing", r.line)
+	}
 	return r
 }
 
@@ -156,6 +169,11 @@ func (r row) differsOnce(got result, err error) string {
 	if w.closed {
 		if err == nil {
 			return fmt.Sprintf("it is answered: %+v", got)
+		}
+		// A HAProxy that still waits for the header of a load balancer, or that drops silently, has the client wait.
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.ECONNREFUSED) &&
+			!errors.Is(err, os.ErrDeadlineExceeded) {
+			return err.Error()
 		}
 		return ""
 	}

@@ -49,7 +49,7 @@ func newView(c haproxy.Config, p Platform, description, names string, serversOf 
 }
 
 // bufferBytes returns the size of the buffer that takes so many bytes of headers, 0 for HAProxy's default. HAProxy keeps 1,024 bytes free for
-// headers that it adds (tune.maxrewrite), and about 10 for each of at most 101 headers (tune.http.maxhdr).
+// headers that it adds (tune.maxrewrite), and about 10 for each of at most 100 headers (tune.http.maxhdr).
 func bufferBytes(headers int) int {
 	if headers == 0 {
 		return 0
