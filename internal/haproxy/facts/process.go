@@ -137,28 +137,30 @@ func (l *processList) addArguments(value string) {
 	}
 }
 
-// serving returns the processes that serve the configuration.
+// mostForks is how many forks lead from a process that said its arguments to one that has them as well: a worker, and what it forks. A host
+// that was taken over may name parents without an end.
+const mostForks = 4
+
+// serving returns the processes that serve the configuration. One that has no arguments of its own was forked by its parent, and has the
+// parent's if both execute the same program.
 func (l *processList) serving() []Process {
+	byPID := make(map[int]int, len(l.all))
+	for i, p := range l.all {
+		byPID[p.PID] = i
+	}
 	var serving []Process
 	for i, p := range l.all {
-		if p = p.withArguments(l.argumentsOf(i)); p.serves() {
+		said := i
+		for forks := 0; forks < mostForks && len(l.arguments[said]) == 0; forks++ {
+			parent, found := byPID[l.all[said].parent]
+			if !found || l.all[parent].program != p.program {
+				break
+			}
+			said = parent
+		}
+		if p = p.withArguments(l.arguments[said]); p.serves() {
 			serving = append(serving, p)
 		}
 	}
 	return serving
-}
-
-// argumentsOf returns the arguments of a process. One that has none of its own was forked by its parent, and has the parent's.
-func (l *processList) argumentsOf(i int) []byte {
-	for range l.all {
-		if len(l.arguments[i]) > 0 {
-			break
-		}
-		parent := slices.IndexFunc(l.all, func(p Process) bool { return p.PID == l.all[i].parent && p.program == l.all[i].program })
-		if parent < 0 {
-			break
-		}
-		i = parent
-	}
-	return l.arguments[i]
 }

@@ -72,6 +72,21 @@ func TestAForkedProcessHasTheArgumentsOfItsParent(t *testing.T) {
 	}
 }
 
+// The work for a process must not grow with their number: a host may name tens of thousands, each the parent of the next.
+func TestParentsWithoutAnEndAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	const most = 50000
+	var output strings.Builder
+	output.WriteString(processLine("1 0 0 0 0", haproxyProgram, "haproxy", "-W", "-f", configFile))
+	for pid := 2; pid <= most; pid++ {
+		fmt.Fprintf(&output, "process %d %d 0 0 0 %s\n", pid, pid-1, haproxyProgram)
+	}
+	processes := ParseFacts([]byte(output.String()), configFile).processes
+	if len(processes) != most || len(processes[mostForks].args) != 4 || len(processes[mostForks+1].args) != 1 {
+		t.Errorf("of %d processes, the arguments are %q and %q", len(processes), processes[mostForks].args, processes[mostForks+1].args)
+	}
+}
+
 func TestOnlyAHAProxyThatServesCounts(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]int{
